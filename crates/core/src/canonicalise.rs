@@ -436,14 +436,13 @@ mod tests {
             "tags_removed",
             "odd~/name",
         ]);
-        let tree = leaf.prop_recursive(3, 24, 5, move |inner| {
+        leaf.prop_recursive(3, 24, 5, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
                 prop::collection::vec((names.clone(), inner), 0..5)
                     .prop_map(|members| Json::Object(members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
             ]
-        });
-        tree
+        })
     }
 
     proptest! {

@@ -59,7 +59,10 @@ pub enum Payload {
 
 /// What a provider can do, as data: planner, `GET /v1/providers` and tests read the same.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about a vendor, read by name")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about a vendor, read by name"
+)]
 pub struct Capabilities {
     /// Name for people.
     pub title: &'static str,
