@@ -1,12 +1,14 @@
 //! What a connection's own state is beside its policies: pauses, durable and in memory.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use upsert_store::{Changeset, ConnectionRecord, DeliveryState, Pause, StoreError, WaitingCount, Write};
 
+use crate::commit::PROBE_EVERY;
 use crate::gateway::Gateway;
 use crate::merchant::{Connection, Merchant};
 
@@ -14,6 +16,10 @@ use crate::merchant::{Connection, Merchant};
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     pauses: RwLock<HashMap<(String, String), Pause>>,
+    /// Where something waits because a call failed: the first success makes all of it due.
+    troubled: Mutex<HashSet<(String, String)>>,
+    /// When a paused connection was last probed.
+    probed: Mutex<HashMap<(String, String), Timestamp>>,
 }
 
 impl Connections {
@@ -23,6 +29,28 @@ impl Connections {
             return None;
         }
         pauses.get(&(merchant.to_owned(), connection.to_owned())).cloned()
+    }
+
+    pub(crate) fn mark_troubled(&self, merchant: &str, connection: &str) {
+        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
+        troubled.insert((merchant.to_owned(), connection.to_owned()));
+    }
+
+    /// Whether it was in trouble; it is not any more.
+    pub(crate) fn take_troubled(&self, merchant: &str, connection: &str) -> bool {
+        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
+        !troubled.is_empty() && troubled.remove(&(merchant.to_owned(), connection.to_owned()))
+    }
+
+    /// Whether a paused connection may be probed now; if so, not again for a while.
+    pub(crate) fn take_probe(&self, merchant: &str, connection: &str, now: Timestamp) -> bool {
+        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (merchant.to_owned(), connection.to_owned());
+        let is_due = probed.get(&key).is_none_or(|last| now.duration_since(*last) >= PROBE_EVERY);
+        if is_due {
+            probed.insert(key, now);
+        }
+        is_due
     }
 
     fn set(&self, merchant: &str, connection: &str, pause: Option<Pause>) {
@@ -123,7 +151,7 @@ impl Gateway {
                 in_flight += count.count;
             } else {
                 waiting += count.count;
-                oldest = Some(oldest.map_or(count.oldest, |oldest: jiff::Timestamp| oldest.min(count.oldest)));
+                oldest = Some(oldest.map_or(count.oldest, |oldest: Timestamp| oldest.min(count.oldest)));
             }
         }
         let age = oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs());

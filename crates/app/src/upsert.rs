@@ -62,7 +62,7 @@ impl Gateway {
         };
         let patch = read_patch(merchant, &command.body)?;
         let committed = self.decide_and_commit(caller, merchant, &command, &patch, claim.as_ref()).await?;
-        let progress = self.start_deliveries(merchant, &committed);
+        let progress = self.start_deliveries(&committed);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
         self.keep_answer(claim.as_ref(), answer).await
     }
