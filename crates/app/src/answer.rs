@@ -28,7 +28,7 @@ pub struct Answer {
     pub body: String,
     /// Whether an idempotency key was used again.
     pub replayed: bool,
-    /// Whether it will be the same from now on.
+    /// Whether every required delivery has ended: an idempotency key gets this answer from then on.
     pub is_final: bool,
 }
 
@@ -64,14 +64,22 @@ impl Answering<'_> {
             Verdict::Done => {
                 let created = self.upsert.new_customer;
                 let location = created.then(|| format!("/v1/customers/{}", self.record.id));
-                Answer { location, ..self.json(if created { 201 } else { 200 }, self.effective.iter().all(ended)) }
+                Answer {
+                    location,
+                    ..self.json(if created { 201 } else { 200 }, true)
+                }
             }
         }
     }
 
     /// 202, whatever the deliveries say.
     pub(crate) fn accepted(&self) -> Answer {
-        let next = self.effective.iter().filter(|d| d.required && !d.state.has_ended()).filter_map(|d| d.next_attempt_at).min();
+        let next = self
+            .effective
+            .iter()
+            .filter(|d| d.required && !d.state.has_ended())
+            .filter_map(|d| d.next_attempt_at)
+            .min();
         let wait = next.map_or(1, |next| next.duration_since(self.now).as_secs().clamp(1, 3_600));
         Answer {
             location: Some(format!("/v1/upserts/{}", self.upsert.id)),
@@ -82,7 +90,7 @@ impl Answering<'_> {
 
     /// 200, whatever became of it: the upsert is looked at.
     pub(crate) fn shown(&self) -> Answer {
-        self.json(200, self.effective.iter().all(ended))
+        self.json(200, false)
     }
 
     fn json(&self, status: u16, is_final: bool) -> Answer {
@@ -100,11 +108,16 @@ impl Answering<'_> {
     fn problem(&self, code: ProblemCode, detail: &str) -> Answer {
         let mut refusal = Refusal::new(code, detail);
         refusal.beside = self.members();
-        refusal.beside.insert("rolled_back".to_owned(), json!(self.upsert.rolled_back));
+        refusal
+            .beside
+            .insert("rolled_back".to_owned(), json!(self.upsert.rolled_back));
         Answer {
             content_type: PROBLEM.to_owned(),
             body: refusal.document(self.instance, self.request_id).to_string(),
-            ..self.json(code.status(), self.effective.iter().all(ended))
+            ..self.json(
+                code.status(),
+                self.effective.iter().filter(|delivery| delivery.required).all(ended),
+            )
         }
     }
 
@@ -125,9 +138,13 @@ fn ended(delivery: &DeliveryRecord) -> bool {
 /// Over the required connections; the first that holds.
 fn verdict(deliveries: &[DeliveryRecord]) -> Verdict {
     let required = || deliveries.iter().filter(|delivery| delivery.required);
-    let failed = |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
+    let failed =
+        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
     let rejected = |delivery: &DeliveryRecord| {
-        delivery.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Rejected)
+        delivery
+            .error
+            .as_ref()
+            .is_some_and(|error| error.kind == ErrorKind::Rejected)
     };
     if required().filter(failed).any(rejected) {
         Verdict::Rejected

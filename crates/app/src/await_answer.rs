@@ -33,7 +33,10 @@ impl Gateway {
         let own = waiting.own();
         let mut upsert = waiting.upsert.clone();
         if waiting.effective.iter().all(|delivery| delivery.state.has_ended())
-            && waiting.effective.iter().any(|delivery| delivery.state == DeliveryState::Failed)
+            && waiting
+                .effective
+                .iter()
+                .any(|delivery| delivery.state == DeliveryState::Failed)
         {
             // Whether it was taken back stands in the answer.
             self.settle(&upsert.merchant, upsert.id).await;
@@ -50,7 +53,11 @@ impl Gateway {
             instance: instance(command.route),
             now: self.clock.now(),
         };
-        Ok(if command.respond_async { answering.accepted() } else { answering.answer() })
+        Ok(if command.respond_async {
+            answering.accepted()
+        } else {
+            answering.answer()
+        })
     }
 
     /// How an upsert stands now, as it would have been answered.
@@ -60,9 +67,13 @@ impl Gateway {
         id: UpsertId,
         request_id: Option<&str>,
     ) -> Result<Option<Answer>, Refusal> {
-        let Some((upsert, own)) = self.store.upsert(&merchant.id, id).await? else { return Ok(None) };
+        let Some((upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
+            return Ok(None);
+        };
         let effective = self.effective(own.clone()).await?;
-        let Some(record) = self.record_at(&upsert).await? else { return Ok(None) };
+        let Some(record) = self.record_at(&upsert).await? else {
+            return Ok(None);
+        };
         let answering = Answering {
             upsert: &upsert,
             record: &record,
@@ -72,12 +83,20 @@ impl Gateway {
             instance: "/v1/customers",
             now: self.clock.now(),
         };
-        Ok(Some(if request_id.is_some() { answering.answer() } else { answering.shown() }))
+        Ok(Some(if request_id.is_some() {
+            answering.answer()
+        } else {
+            answering.shown()
+        }))
     }
 
     /// The customer as it was after this upsert.
     async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, Refusal> {
-        let current = self.store.customer(&upsert.merchant, upsert.customer).await?.map(|known| known.record);
+        let current = self
+            .store
+            .customer(&upsert.merchant, upsert.customer)
+            .await?
+            .map(|known| known.record);
         if let Some(current) = &current
             && current.version == upsert.version
             && !upsert.rolled_back
@@ -133,7 +152,11 @@ impl<'a> Waiting<'a> {
             gateway,
             order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
             effective: committed.deliveries.clone(),
-            own: committed.deliveries.into_iter().map(|delivery| (delivery.id, delivery)).collect(),
+            own: committed
+                .deliveries
+                .into_iter()
+                .map(|delivery| (delivery.id, delivery))
+                .collect(),
             deadline: Instant::now() + merchant.sync_deadline,
             deadline_at: committed.upsert.created_at.checked_add(wait).unwrap_or(Timestamp::MAX),
             upsert: committed.upsert,
@@ -177,7 +200,9 @@ impl<'a> Waiting<'a> {
             self.own.insert(delivery.id, delivery);
         }
         for index in 0..self.order.len() {
-            let Some(own) = self.own.get(&self.order[index]) else { continue };
+            let Some(own) = self.own.get(&self.order[index]) else {
+                continue;
+            };
             let is_told = own.fence == 1 && own.state == DeliveryState::InFlight;
             let mut now = own.clone();
             if !is_told && own.superseded_by.is_none() && !own.state.has_ended() {
@@ -195,7 +220,11 @@ impl<'a> Waiting<'a> {
     }
 
     fn is_answerable(&self) -> bool {
-        let open = || self.effective.iter().filter(|delivery| delivery.required && !delivery.state.has_ended());
+        let open = || {
+            self.effective
+                .iter()
+                .filter(|delivery| delivery.required && !delivery.state.has_ended())
+        };
         // One that failed for good decides already, whatever the others do: but they are waited for, so that the
         // answer shows them.
         open().all(|delivery| !self.could_end(delivery))

@@ -52,7 +52,9 @@ impl Gateway {
                 self.put_off(delivery).await?;
                 continue;
             }
-            let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(()) };
+            let Ok(slot) = slots.clone().acquire_owned().await else {
+                return Ok(());
+            };
             let gateway = self.clone();
             self.spawn(async move {
                 let _slot = slot;
@@ -69,7 +71,7 @@ impl Gateway {
         while let Some(id) = next.take() {
             match self.claim(id).await {
                 Ok(Claimed::Work(work)) => self.drive(*work, None).await,
-                Ok(Claimed::Ended(_, following)) => next = following,
+                Ok(Claimed::Ended(following)) => next = following,
                 Ok(Claimed::NotNow) => {}
                 Err(error) => tracing::error!(%error, delivery_id = %id, "a delivery could not be claimed"),
             }
@@ -80,23 +82,31 @@ impl Gateway {
     fn stays_paused(&self, delivery: &DeliveryRecord) -> bool {
         match self.connections.pause_of(&delivery.merchant, &delivery.connection) {
             None => false,
-            Some(pause) if pause.by == "vendor" => !self.connections.take_probe(
-                &delivery.merchant,
-                &delivery.connection,
-                self.clock.now(),
-            ),
+            Some(pause) if pause.by == "vendor" => {
+                !self
+                    .connections
+                    .take_probe(&delivery.merchant, &delivery.connection, self.clock.now())
+            }
             Some(_) => true,
         }
     }
 
-    async fn put_off(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
+    pub(crate) async fn put_off(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let expect = vec![Expect::Delivery { id: delivery.id, fence: delivery.fence }];
+        let expect = vec![Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        }];
         delivery.state = DeliveryState::Waiting;
         delivery.waiting_for = Some(WaitingFor::Paused);
         delivery.parked_since = delivery.parked_since.or(Some(now));
         delivery.next_attempt_at = now.checked_add(PROBE_EVERY).ok();
-        self.store.apply(Changeset { expect, write: vec![Write::PutDelivery(delivery)] }).await?;
+        self.store
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
         Ok(())
     }
 
@@ -120,9 +130,17 @@ impl Gateway {
             if !is_here || is_behind || delivery.next_attempt_at.is_none_or(|at| at <= now) {
                 continue;
             }
-            let expect = vec![Expect::Delivery { id: delivery.id, fence: delivery.fence }];
+            let expect = vec![Expect::Delivery {
+                id: delivery.id,
+                fence: delivery.fence,
+            }];
             delivery.next_attempt_at = Some(now);
-            self.store.apply(Changeset { expect, write: vec![Write::PutDelivery(delivery)] }).await?;
+            self.store
+                .apply(Changeset {
+                    expect,
+                    write: vec![Write::PutDelivery(delivery)],
+                })
+                .await?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! in one durable transaction. Before it nothing was stored and nothing sent; from here on nothing is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use jiff::Timestamp;
 
@@ -14,6 +15,7 @@ use upsert_store::{
     HistoryRecord, IdempotencyRecord, Lane, UpsertRecord, UpsertState, Write,
 };
 
+use crate::deliver::PREDECESSOR_CHECK;
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
 use crate::idempotency::Claim;
@@ -73,6 +75,11 @@ pub(crate) struct Work {
     pub(crate) lane: Lane,
     pub(crate) prepared: Box<PreparedUpsert>,
     pub(crate) replaces_link: bool,
+    /// Its upsert, where it is the only delivery of it: then its end is the upsert's.
+    pub(crate) sole_of: Option<UpsertRecord>,
+    /// How many deliveries of the upsert have not been recorded once, this one included: whoever comes last looks
+    /// whether the upsert has ended. None: nobody counts, so everybody looks.
+    pub(crate) open_siblings: Option<Arc<AtomicUsize>>,
 }
 
 impl Gateway {
@@ -104,7 +111,10 @@ impl Gateway {
     /// Until when whoever sends to this connection now has the delivery for itself.
     pub(crate) fn lease(&self, connection: &Connection) -> Timestamp {
         let timeout = jiff::SignedDuration::try_from(connection.timeout).unwrap_or(LEASE_MARGIN);
-        self.clock.now().checked_add(timeout + LEASE_MARGIN).unwrap_or(Timestamp::MAX)
+        self.clock
+            .now()
+            .checked_add(timeout + LEASE_MARGIN)
+            .unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -157,9 +167,20 @@ impl<'a> Building<'a> {
             created_at: now,
             ended_at: None,
         };
-        let changes = Changeset { expect: draft.identified.seen.clone(), write: Vec::new() };
-        let mut building =
-            Self { gateway, draft, now, changes, upsert, record, deliveries: Vec::new(), works: Vec::new() };
+        let changes = Changeset {
+            expect: draft.identified.seen.clone(),
+            write: Vec::new(),
+        };
+        let mut building = Self {
+            gateway,
+            draft,
+            now,
+            changes,
+            upsert,
+            record,
+            deliveries: Vec::new(),
+            works: Vec::new(),
+        };
         building.put_idempotency();
         if changed {
             building.put_customer(before);
@@ -170,7 +191,13 @@ impl<'a> Building<'a> {
     fn put_idempotency(&mut self) {
         let Some(claim) = self.draft.claim else { return };
         let keep = jiff::SignedDuration::try_from(self.gateway.idempotency_keep).unwrap_or(jiff::SignedDuration::MAX);
-        self.changes.expect.insert(0, Expect::IdempotencyFree { key: claim.key, now: self.now });
+        self.changes.expect.insert(
+            0,
+            Expect::IdempotencyFree {
+                key: claim.key,
+                now: self.now,
+            },
+        );
         self.changes.write.push(Write::PutIdempotency(IdempotencyRecord {
             key: claim.key,
             fingerprint: claim.fingerprint,
@@ -184,12 +211,20 @@ impl<'a> Building<'a> {
 
     fn put_customer(&mut self, before: Option<&CustomerRecord>) {
         if before.is_none() {
-            self.changes.expect.push(Expect::Customer { id: self.record.id, revision: None });
+            self.changes.expect.push(Expect::Customer {
+                id: self.record.id,
+                revision: None,
+            });
         }
         self.changes.write.push(Write::PutCustomer(self.record.clone()));
         let empty = Customer::default();
         let old = before.map_or(&empty, |before| &before.customer);
-        self.changes.write.extend(identifier_writes(&self.upsert.merchant, self.record.id, old, &self.record.customer));
+        self.changes.write.extend(identifier_writes(
+            &self.upsert.merchant,
+            self.record.id,
+            old,
+            &self.record.customer,
+        ));
         self.changes.write.push(Write::PutHistory(HistoryRecord {
             customer: self.record.id,
             version: self.record.version,
@@ -228,9 +263,18 @@ impl<'a> Building<'a> {
                 }
                 if has_open {
                     self.queue(&mut delivery, &mut lane, queued);
-                } else if self.gateway.connections.pause_of(&lane.merchant, &connection.name).is_some() {
+                } else if self
+                    .gateway
+                    .connections
+                    .pause_of(&lane.merchant, &connection.name)
+                    .is_some()
+                {
                     park_for_pause(&mut delivery, &mut lane, self.now);
-                } else if let ConnectionPlan::Send { prepared, replaces_link } = plan {
+                } else if let ConnectionPlan::Send {
+                    prepared,
+                    replaces_link,
+                } = plan
+                {
                     self.start(connection, &mut delivery, &mut lane);
                     self.works.push(Work {
                         connection: connection.clone(),
@@ -238,6 +282,8 @@ impl<'a> Building<'a> {
                         lane: lane.clone(),
                         prepared: prepared.clone(),
                         replaces_link: *replaces_link,
+                        sole_of: None,
+                        open_siblings: None,
                     });
                 }
             }
@@ -311,7 +357,7 @@ impl<'a> Building<'a> {
     fn queue(&mut self, delivery: &mut DeliveryRecord, lane: &mut Lane, queued: Option<DeliveryRecord>) {
         delivery.state = DeliveryState::Waiting;
         delivery.waiting_for = Some(WaitingFor::Predecessor);
-        delivery.next_attempt_at = None;
+        delivery.next_attempt_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
         lane.queued = Some(delivery.id);
         if let Some(mut old) = queued {
             supersede(&mut old, delivery, self.now);
@@ -325,7 +371,9 @@ impl<'a> Building<'a> {
         delivery.fence = 1;
         delivery.lease_until = Some(self.gateway.lease(connection));
         lane.in_flight = Some(delivery.id);
-        self.changes.write.extend(attempt_writes(connection, delivery, self.now));
+        self.changes
+            .write
+            .extend(attempt_writes(connection, delivery, self.now));
     }
 
     fn finish(mut self) -> (Changeset, Committed) {
@@ -334,6 +382,11 @@ impl<'a> Building<'a> {
             self.upsert.ended_at = Some(self.now);
         }
         self.changes.write.push(Write::PutUpsert(self.upsert.clone()));
+        let open = Arc::new(AtomicUsize::new(self.works.len()));
+        for work in &mut self.works {
+            work.sole_of = (self.deliveries.len() == 1).then(|| self.upsert.clone());
+            work.open_siblings = Some(open.clone());
+        }
         let committed = Committed {
             upsert: self.upsert,
             record: self.record,
@@ -371,18 +424,29 @@ pub(crate) fn day_of(now: Timestamp) -> jiff::civil::Date {
 }
 
 /// What makes the identifiers of `after` find the customer, and those of `before` no longer.
-pub(crate) fn identifier_writes(merchant: &str, customer: CustomerId, before: &Customer, after: &Customer) -> Vec<Write> {
+pub(crate) fn identifier_writes(
+    merchant: &str,
+    customer: CustomerId,
+    before: &Customer,
+    after: &Customer,
+) -> Vec<Write> {
     let (old, new) = (before.identifiers(), after.identifiers());
-    let gone = old.iter().filter(|identifier| !new.contains(identifier)).map(|identifier| Write::RemoveIdentifier {
-        merchant: merchant.to_owned(),
-        identifier: identifier.clone(),
-        customer,
-    });
-    let come = new.iter().filter(|identifier| !old.contains(identifier)).map(|identifier| Write::AddIdentifier {
-        merchant: merchant.to_owned(),
-        identifier: identifier.clone(),
-        customer,
-    });
+    let gone = old
+        .iter()
+        .filter(|identifier| !new.contains(identifier))
+        .map(|identifier| Write::RemoveIdentifier {
+            merchant: merchant.to_owned(),
+            identifier: identifier.clone(),
+            customer,
+        });
+    let come = new
+        .iter()
+        .filter(|identifier| !old.contains(identifier))
+        .map(|identifier| Write::AddIdentifier {
+            merchant: merchant.to_owned(),
+            identifier: identifier.clone(),
+            customer,
+        });
     gone.chain(come).collect()
 }
 
@@ -442,10 +506,15 @@ pub(crate) fn park_for_pause(delivery: &mut DeliveryRecord, lane: &mut Lane, now
 
 /// How an upsert stands whose deliveries have these states. A superseded one has to be replaced by its successor first.
 pub(crate) fn state_of(deliveries: &[DeliveryRecord]) -> UpsertState {
-    let failed = |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
+    let failed =
+        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
     if deliveries.iter().any(|delivery| !delivery.state.has_ended()) {
         UpsertState::Pending
-    } else if deliveries.iter().filter(|delivery| delivery.required).any(|delivery| failed(&delivery)) {
+    } else if deliveries
+        .iter()
+        .filter(|delivery| delivery.required)
+        .any(|delivery| failed(&delivery))
+    {
         UpsertState::Failed
     } else if deliveries.iter().any(|delivery| failed(&delivery)) {
         UpsertState::PartiallyFailed

@@ -46,7 +46,9 @@ impl Connections {
     pub(crate) fn take_probe(&self, merchant: &str, connection: &str, now: Timestamp) -> bool {
         let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (merchant.to_owned(), connection.to_owned());
-        let is_due = probed.get(&key).is_none_or(|last| now.duration_since(*last) >= PROBE_EVERY);
+        let is_due = probed
+            .get(&key)
+            .is_none_or(|last| now.duration_since(*last) >= PROBE_EVERY);
         if is_due {
             probed.insert(key, now);
         }
@@ -74,10 +76,13 @@ impl Gateway {
         let directory = self.directory();
         for record in self.store.connections().await? {
             let Some(pause) = record.pause else { continue };
-            let connection = directory.get(&record.merchant).and_then(|merchant| merchant.connection(&record.connection));
+            let connection = directory
+                .get(&record.merchant)
+                .and_then(|merchant| merchant.connection(&record.connection));
             let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
             if pause.by == "vendor" && has_changed {
                 self.set_pause(&record.merchant, &record.connection, None).await?;
+                self.release(&record.merchant, &record.connection);
             } else {
                 self.connections.set(&record.merchant, &record.connection, Some(pause));
             }
@@ -96,7 +101,12 @@ impl Gateway {
         if self.connections.pause_of(merchant, &connection.name).is_some() {
             return Ok(());
         }
-        tracing::warn!(merchant, connection = connection.name, reason, "connection paused: the vendor refuses its credentials");
+        tracing::warn!(
+            merchant,
+            connection = connection.name,
+            reason,
+            "connection paused: the vendor refuses its credentials"
+        );
         let pause = Pause {
             by: "vendor".to_owned(),
             since: self.clock.now(),
@@ -118,7 +128,12 @@ impl Gateway {
             connection: connection.to_owned(),
             pause: pause.clone(),
         };
-        self.store.apply(Changeset { expect: Vec::new(), write: vec![Write::PutConnection(record)] }).await?;
+        self.store
+            .apply(Changeset {
+                expect: Vec::new(),
+                write: vec![Write::PutConnection(record)],
+            })
+            .await?;
         self.connections.set(merchant, connection, pause);
         Ok(())
     }
@@ -137,14 +152,20 @@ impl Gateway {
         merchants.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(merchants
             .into_iter()
-            .flat_map(|merchant| merchant.connections.iter().map(|connection| (merchant, connection)))
-            .map(|(merchant, connection)| self.connection_view(&merchant.id, connection, &counts))
+            .flat_map(|merchant| {
+                merchant
+                    .connections
+                    .iter()
+                    .map(|connection| self.connection_view(&merchant.id, connection, &counts))
+            })
             .collect())
     }
 
     fn connection_view(&self, merchant: &str, connection: &Connection, counts: &[WaitingCount]) -> ConnectionView {
         let pause = self.connections.pause_of(merchant, &connection.name);
-        let own = counts.iter().filter(|count| count.merchant == merchant && count.connection == connection.name);
+        let own = counts
+            .iter()
+            .filter(|count| count.merchant == merchant && count.connection == connection.name);
         let (mut waiting, mut in_flight, mut oldest) = (0, 0, None);
         for count in own {
             if count.state == DeliveryState::InFlight {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::commit::{Committed, PROBE_EVERY, Work, attempt_writes, unchanged};
 use crate::gateway::Gateway;
 use crate::merchant::{Connection, NextStep, OnCollision};
 use crate::plan::{ConnectionPlan, plan};
-use crate::record::{AttemptEnd, AttemptTimes, delivery_error};
+use crate::record::{AttemptEnd, AttemptTimes, delivery_error, ends_its_upsert};
 
 /// A delivery that is due again within this is kept on its task; longer waits are left to the background pass.
 const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
@@ -71,18 +72,26 @@ impl Gateway {
             return Ok(None);
         };
         observe(&delivery);
-        self.after_record(&delivery, news).await?;
+        self.after_record(&work, &delivery, news).await?;
         self.following(&delivery, &lane).await
     }
 
-    async fn after_record(&self, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
+    async fn after_record(&self, work: &Work, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
         let (merchant, connection) = (&delivery.merchant, &delivery.connection);
-        if delivery.state.has_ended() {
+        let is_last = work
+            .open_siblings
+            .as_ref()
+            .is_none_or(|open| open.fetch_sub(1, Ordering::AcqRel) == 1);
+        if delivery.state.has_ended() && is_last && !ends_its_upsert(work, delivery) {
             self.settle(merchant, delivery.upsert).await;
         }
         match delivery.state {
             DeliveryState::Succeeded => {
-                if self.connections.pause_of(merchant, connection).is_some_and(|pause| pause.by == "vendor") {
+                if self
+                    .connections
+                    .pause_of(merchant, connection)
+                    .is_some_and(|pause| pause.by == "vendor")
+                {
                     self.set_pause(merchant, connection, None).await?;
                     self.connections.mark_troubled(merchant, connection);
                 }
@@ -112,8 +121,13 @@ impl Gateway {
         };
         loop {
             let Some(waiting) = next.take() else { return Ok(None) };
-            let behind_nobody = waiting.waiting_for == Some(WaitingFor::Predecessor);
-            let due = if behind_nobody { self.clock.now() } else { waiting.next_attempt_at.unwrap_or(Timestamp::MAX) };
+            // What it waited behind has ended just now.
+            let is_next = waiting.waiting_for == Some(WaitingFor::Predecessor);
+            let due = if is_next {
+                self.clock.now()
+            } else {
+                waiting.next_attempt_at.unwrap_or(Timestamp::MAX)
+            };
             let wait = due.duration_since(self.clock.now());
             if wait > KEPT_ON_TASK {
                 return Ok(None);
@@ -124,8 +138,8 @@ impl Gateway {
             }
             match self.claim(waiting.id).await? {
                 Claimed::Work(work) => return Ok(Some(*work)),
-                Claimed::Ended(_, Some(id)) => next = self.store.delivery(id).await?,
-                Claimed::Ended(_, None) | Claimed::NotNow => return Ok(None),
+                Claimed::Ended(Some(id)) => next = self.store.delivery(id).await?,
+                Claimed::Ended(None) | Claimed::NotNow => return Ok(None),
             }
         }
     }
@@ -135,21 +149,34 @@ impl Gateway {
         let now = self.clock.now();
         let delivery = &work.delivery;
         let attempts = delivery.attempts + u32::from(error.sent);
-        let age = now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
-        let time_left = work.connection.max_age.saturating_sub(Duration::try_from(age).unwrap_or_default());
-        let step = work.connection.retry.next(&error, attempts, work.prepared.repeat, time_left);
+        let age =
+            now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
+        let time_left = work
+            .connection
+            .max_age
+            .saturating_sub(Duration::try_from(age).unwrap_or_default());
+        let step = work
+            .connection
+            .retry
+            .next(&error, attempts, work.prepared.repeat, time_left);
         if error.kind == ErrorKind::Unauthorised {
             let reason = error.to_string();
-            self.pause_by_vendor(&delivery.merchant, &work.connection, reason).await?;
+            self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
+                .await?;
             let probe_at = now.checked_add(PROBE_EVERY).ok();
             return Ok(AttemptEnd::Held(Box::new(error), WaitingFor::Paused, probe_at));
         }
-        let at = |after: Duration| now.checked_add(SignedDuration::try_from(after).unwrap_or_default()).unwrap_or(now);
+        let at = |after: Duration| {
+            now.checked_add(SignedDuration::try_from(after).unwrap_or_default())
+                .unwrap_or(now)
+        };
         Ok(match step {
             NextStep::Fail => AttemptEnd::Failed(Box::new(error)),
             NextStep::Again(after) => AttemptEnd::Again(Box::new(error), at(after)),
             NextStep::Hold(held) => {
-                let until = held.for_at_least.map_or_else(|| now.checked_add(PROBE_EVERY).ok(), |wait| Some(at(wait)));
+                let until = held
+                    .for_at_least
+                    .map_or_else(|| now.checked_add(PROBE_EVERY).ok(), |wait| Some(at(wait)));
                 AttemptEnd::Held(Box::new(error), held.waiting_for, until)
             }
         })
@@ -157,23 +184,37 @@ impl Gateway {
 
     /// Takes a delivery that waits, plans it on what is there now, and makes its next attempt durable.
     pub(crate) async fn claim(&self, id: DeliveryId) -> Result<Claimed, StoreError> {
-        let Some(mut delivery) = self.store.delivery(id).await? else { return Ok(Claimed::NotNow) };
+        let Some(mut delivery) = self.store.delivery(id).await? else {
+            return Ok(Claimed::NotNow);
+        };
         if delivery.state.has_ended() || delivery.state == DeliveryState::InFlight {
             return Ok(Claimed::NotNow);
         }
         let directory = self.directory();
-        let connection = directory.get(&delivery.merchant).and_then(|m| m.connection(&delivery.connection)).cloned();
+        let connection = directory
+            .get(&delivery.merchant)
+            .and_then(|m| m.connection(&delivery.connection))
+            .cloned();
         let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
-        let (Some(connection), Some(known)) = (connection, known) else { return Ok(Claimed::NotNow) };
-        let Some(lane) = known.lane(&connection.name).cloned() else { return Ok(Claimed::NotNow) };
-        if lane.queued != Some(id) {
-            return Ok(Claimed::NotNow);
-        }
+        let Some(connection) = connection else {
+            return self.put_off_unconfigured(delivery).await;
+        };
+        let Some((known, lane)) =
+            known.and_then(|known| known.lane(&connection.name).cloned().map(|lane| (known, lane)))
+        else {
+            return self.end_without_customer(delivery).await;
+        };
         if lane.in_flight.is_some() {
             return self.look_again_later(delivery).await;
         }
+        if lane.queued.is_some_and(|queued| queued != id) {
+            return Ok(Claimed::NotNow);
+        }
         let now = self.clock.now();
-        let mut claiming = Claiming { lane: lane.clone(), changes: Changeset::default() };
+        let mut claiming = Claiming {
+            lane: lane.clone(),
+            changes: Changeset::default(),
+        };
         claiming.expect_unchanged(&delivery);
         claiming.lane.revision += 1;
         claiming.lane.queued = None;
@@ -183,13 +224,24 @@ impl Gateway {
             let parked = u64::try_from(now.duration_since(since).as_millis()).unwrap_or_default();
             delivery.parked_ms += parked;
         }
-        let plan = plan(&connection, delivery.customer, &known.record.customer, Some(&lane), delivery.force);
+        let plan = plan(
+            &connection,
+            delivery.customer,
+            &known.record.customer,
+            Some(&lane),
+            delivery.force,
+        );
         let work = match plan {
-            Ok(ConnectionPlan::Send { prepared, .. }) if delivery.maybe_written && prepared.repeat == Repeat::Unsafe => {
+            Ok(ConnectionPlan::Send { prepared, .. })
+                if delivery.maybe_written && prepared.repeat == Repeat::Unsafe =>
+            {
                 fail(&mut delivery, &mut claiming.lane, &unsafe_to_repeat(), now);
                 None
             }
-            Ok(ConnectionPlan::Send { prepared, replaces_link }) => {
+            Ok(ConnectionPlan::Send {
+                prepared,
+                replaces_link,
+            }) => {
                 delivery.warnings.clone_from(&prepared.warnings);
                 self.start_again(&connection, &mut delivery, &mut claiming, &prepared, now);
                 Some((prepared, replaces_link))
@@ -201,7 +253,10 @@ impl Gateway {
             }
             Err(refusal) => {
                 let mut error = ProviderError::new(
-                    ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never, refusal.detail(),
+                    ErrorKind::Rejected,
+                    StateAtVendor::Unchanged,
+                    RetryAdvice::Never,
+                    refusal.detail(),
                 );
                 error.code = Some("plan_refused".to_owned());
                 fail(&mut delivery, &mut claiming.lane, &error, now);
@@ -215,14 +270,20 @@ impl Gateway {
             return Ok(Claimed::NotNow);
         }
         Ok(match work {
-            Some((prepared, replaces_link)) => {
-                Claimed::Work(Box::new(Work { connection, delivery, lane, prepared, replaces_link }))
-            }
+            Some((prepared, replaces_link)) => Claimed::Work(Box::new(Work {
+                connection,
+                delivery,
+                lane,
+                prepared,
+                replaces_link,
+                sole_of: None,
+                open_siblings: None,
+            })),
             None => {
                 observe(&delivery);
                 self.settle(&delivery.merchant, delivery.upsert).await;
                 self.bell(delivery.customer).notify_waiters();
-                Claimed::Ended(Box::new(delivery), lane.queued)
+                Claimed::Ended(lane.queued)
             }
         })
     }
@@ -244,11 +305,52 @@ impl Gateway {
         claiming.changes.write.extend(attempt_writes(connection, delivery, now));
     }
 
+    /// Its connection is not configured any more: it waits until it is again, or until somebody discards it.
+    async fn put_off_unconfigured(&self, delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
+        tracing::warn!(delivery_id = %delivery.id, connection = delivery.connection, "a delivery's connection is gone");
+        self.put_off(delivery).await?;
+        Ok(Claimed::NotNow)
+    }
+
+    /// There is nothing to bring any more.
+    async fn end_without_customer(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
+        let expect = vec![Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        }];
+        let detail = "the customer is gone";
+        let mut error = ProviderError::new(
+            ErrorKind::Rejected,
+            StateAtVendor::Unchanged,
+            RetryAdvice::Never,
+            detail,
+        );
+        error.code = Some("customer_gone".to_owned());
+        let now = self.clock.now();
+        delivery.error = Some(delivery_error(&error));
+        end_failed(&mut delivery, now);
+        self.store
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
+        Ok(Claimed::Ended(None))
+    }
+
     /// What is in flight will call it; should that never happen, it looks for itself.
     async fn look_again_later(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![Expect::Delivery { id: delivery.id, fence: delivery.fence }];
+        let expect = vec![Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        }];
         delivery.next_attempt_at = self.clock.now().checked_add(PREDECESSOR_CHECK).ok();
-        self.store.apply(Changeset { expect, write: vec![Write::PutDelivery(delivery)] }).await?;
+        self.store
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
         Ok(Claimed::NotNow)
     }
 }
@@ -258,7 +360,7 @@ pub(crate) enum Claimed {
     /// It is to be sent: its attempt is durable.
     Work(Box<Work>),
     /// It ended without a call; what waits behind it.
-    Ended(Box<DeliveryRecord>, Option<DeliveryId>),
+    Ended(Option<DeliveryId>),
     /// Somebody else has it, or it cannot be sent now.
     NotNow,
 }
@@ -270,7 +372,10 @@ struct Claiming {
 
 impl Claiming {
     fn expect_unchanged(&mut self, delivery: &DeliveryRecord) {
-        self.changes.expect.push(Expect::Delivery { id: delivery.id, fence: delivery.fence });
+        self.changes.expect.push(Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        });
         self.changes.expect.push(Expect::Lane {
             customer: self.lane.customer,
             connection: self.lane.connection.clone(),
@@ -279,12 +384,21 @@ impl Claiming {
     }
 
     fn reserve(&mut self, connection: &Connection, prepared: &PreparedUpsert) {
-        let new: Vec<_> = prepared.known_by.iter().filter(|key| !self.lane.reserved.contains(key)).cloned().collect();
+        let new: Vec<_> = prepared
+            .known_by
+            .iter()
+            .filter(|key| !self.lane.reserved.contains(key))
+            .cloned()
+            .collect();
         if new.is_empty() {
             return;
         }
         if connection.on_collision == OnCollision::Refuse {
-            let contested = new.iter().filter(|key| prepared.matches_by.contains(key)).cloned().collect();
+            let contested = new
+                .iter()
+                .filter(|key| prepared.matches_by.contains(key))
+                .cloned()
+                .collect();
             self.changes.expect.push(Expect::KeysFree {
                 merchant: self.lane.merchant.clone(),
                 connection: self.lane.connection.clone(),
@@ -316,12 +430,16 @@ fn context(work: &Work) -> CallContext {
 
 fn fail(delivery: &mut DeliveryRecord, lane: &mut Lane, error: &ProviderError, now: Timestamp) {
     delivery.error = Some(delivery_error(error));
+    end_failed(delivery, now);
+    lane.failed = true;
+}
+
+fn end_failed(delivery: &mut DeliveryRecord, now: Timestamp) {
     delivery.state = DeliveryState::Failed;
     delivery.waiting_for = None;
     delivery.next_attempt_at = None;
     delivery.lease_until = None;
     delivery.ended_at = Some(now);
-    lane.failed = true;
 }
 
 /// A call of unknown outcome that this vendor would not match again.

@@ -75,9 +75,16 @@ impl Gateway {
         self.directory.load_full()
     }
 
-    /// Replaces the merchants at once; requests that are under way keep what they had.
+    /// Replaces the merchants at once; requests that are under way keep what they had. Pauses by the vendor are lifted
+    /// where credentials or configuration changed.
     pub fn replace_directory(&self, directory: Directory) {
         self.directory.store(Arc::new(directory));
+        let gateway = self.clone();
+        self.spawn(async move {
+            if let Err(error) = gateway.load_connections().await {
+                tracing::error!(%error, "pauses could not be looked through after a reload");
+            }
+        });
     }
 
     /// Where everything durable goes.

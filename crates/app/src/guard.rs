@@ -44,7 +44,10 @@ impl Gateway {
             if keys.is_empty() || !(look_up || proceeds) {
                 continue;
             }
-            let held = self.store.key_holders(&merchant.id, &planned.connection.name, &keys, id).await?;
+            let held = self
+                .store
+                .key_holders(&merchant.id, &planned.connection.name, &keys, id)
+                .await?;
             if held.is_empty() {
                 continue;
             }
@@ -60,9 +63,16 @@ impl Gateway {
 
 /// Keys that the vendor would match this request by and that are not reserved for the customer yet.
 pub(crate) fn contested_keys(planned: &Planned) -> Vec<MatchKey> {
-    let Some(prepared) = planned.prepared() else { return Vec::new() };
+    let Some(prepared) = planned.prepared() else {
+        return Vec::new();
+    };
     let is_own = |key: &MatchKey| planned.lane.as_ref().is_some_and(|lane| lane.reserved.contains(key));
-    prepared.matches_by.iter().filter(|key| key.kind != KeyKind::Id && !is_own(key)).cloned().collect()
+    prepared
+        .matches_by
+        .iter()
+        .filter(|key| key.kind != KeyKind::Id && !is_own(key))
+        .cloned()
+        .collect()
 }
 
 fn conflicts(connection: &str, held: &[(MatchKey, CustomerId)]) -> Vec<Conflict> {
@@ -79,7 +89,9 @@ fn warn_of_sharing(planned: &mut Planned, held: &[(MatchKey, CustomerId)]) {
     if let Ok(ConnectionPlan::Send { prepared, .. }) = &mut planned.plan {
         for (key, _) in held {
             let detail = "another customer has this key at the vendor: both may share one record there";
-            prepared.warnings.push(Warning::new(WarningCode::KeyIsShared, key.kind.pointer(), detail));
+            prepared
+                .warnings
+                .push(Warning::new(WarningCode::KeyIsShared, key.kind.pointer(), detail));
         }
     }
 }
@@ -106,7 +118,11 @@ fn refuse_for_required(plans: &[Planned]) -> Result<(), Refusal> {
         return Err(Refusal::invalid(problems));
     }
     if let Some(first) = key_changes.first().cloned() {
-        return conflict(ProblemCode::BusinessKeyChange, &PlanRefusal::KeyChange(first), key_changes);
+        return conflict(
+            ProblemCode::BusinessKeyChange,
+            &PlanRefusal::KeyChange(first),
+            key_changes,
+        );
     }
     if !collisions.is_empty() {
         let refusal = PlanRefusal::Collision(Vec::new());

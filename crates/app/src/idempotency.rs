@@ -24,7 +24,10 @@ pub(crate) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.answering.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.answering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }
 
@@ -42,11 +45,21 @@ impl Gateway {
         merchant: &Arc<Merchant>,
         command: &UpsertCommand,
     ) -> Result<Result<Option<Claim>, Box<Answer>>, Refusal> {
-        let Some(raw) = &command.idempotency_key else { return Ok(Ok(None)) };
+        let Some(raw) = &command.idempotency_key else {
+            return Ok(Ok(None));
+        };
         let key = scoped(&caller.name, &merchant.id, command.route, raw);
         let fingerprint = fingerprint(raw, &command.body);
-        let claimed = self.answering.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-        let claim = claimed.then(|| Claim { key, fingerprint, answering: self.answering.clone() });
+        let claimed = self
+            .answering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key);
+        let claim = claimed.then(|| Claim {
+            key,
+            fingerprint,
+            answering: self.answering.clone(),
+        });
         match self.store.idempotency(&key, self.clock.now()).await? {
             Some(record) if record.fingerprint != fingerprint => Err(Refusal::new(
                 ProblemCode::IdempotencyKeyReused,
@@ -68,14 +81,22 @@ impl Gateway {
         if let Some(stored) = &record.answer {
             return Ok(Answer::stored(stored.clone(), true));
         }
-        let Some(answer) = self.upsert_answer(merchant, record.upsert, Some(&command.request_id)).await? else {
+        let Some(answer) = self
+            .upsert_answer(merchant, record.upsert, Some(&command.request_id))
+            .await?
+        else {
             return Err(Refusal::not_found("upsert"));
         };
         let mut answer = answer;
         if answer.is_final {
             self.store_answer(record.key, &answer).await?;
             // Two replays may race: what was stored first is the answer.
-            if let Some(stored) = self.store.idempotency(&record.key, self.clock.now()).await?.and_then(|r| r.answer) {
+            if let Some(stored) = self
+                .store
+                .idempotency(&record.key, self.clock.now())
+                .await?
+                .and_then(|r| r.answer)
+            {
                 return Ok(Answer::stored(stored, true));
             }
         }
@@ -92,8 +113,16 @@ impl Gateway {
     }
 
     async fn store_answer(&self, key: [u8; 32], answer: &Answer) -> Result<(), Refusal> {
-        let write = vec![Write::PutAnswer { key, answer: answer.to_stored() }];
-        self.store.apply(Changeset { expect: Vec::new(), write }).await?;
+        let write = vec![Write::PutAnswer {
+            key,
+            answer: answer.to_stored(),
+        }];
+        self.store
+            .apply(Changeset {
+                expect: Vec::new(),
+                write,
+            })
+            .await?;
         Ok(())
     }
 }
@@ -162,7 +191,10 @@ mod tests {
         let one: Json = serde_json::from_str(r#"{"a":1,"b":{"c":[1,2],"d":null}}"#).unwrap();
         let same: Json = serde_json::from_str(r#"{ "b": {"d":null, "c":[1,2]}, "a":1 }"#).unwrap();
         assert_eq!(fingerprint("k", &one), fingerprint("k", &same));
-        assert_ne!(fingerprint("k", &one), fingerprint("k", &json!({"a":1,"b":{"c":[2,1],"d":null}})));
+        assert_ne!(
+            fingerprint("k", &one),
+            fingerprint("k", &json!({"a":1,"b":{"c":[2,1],"d":null}}))
+        );
         assert_ne!(fingerprint("k", &one), fingerprint("other", &one));
     }
 

@@ -22,15 +22,26 @@ impl Gateway {
         let view = self.store.identify(&merchant.id, &query).await?;
         let found = Found::of(&query, &view);
         let known = decide(patch, &found)?;
-        Ok(Identified { seen: seen(merchant, &query, &view, known.as_ref()), known })
+        Ok(Identified {
+            seen: seen(merchant, &query, &view, known.as_ref()),
+            known,
+        })
     }
 }
 
 /// The reference always counts; e-mail and phone where the merchant matches on them.
 fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
-    let kinds = std::iter::once(IdentifierKind::Reference)
-        .chain(merchant.match_on.iter().copied().filter(|kind| *kind != IdentifierKind::Reference));
-    IdentityQuery { id: patch.id, identifiers: kinds.filter_map(|kind| patch.identifier(kind)).collect() }
+    let kinds = std::iter::once(IdentifierKind::Reference).chain(
+        merchant
+            .match_on
+            .iter()
+            .copied()
+            .filter(|kind| *kind != IdentifierKind::Reference),
+    );
+    IdentityQuery {
+        id: patch.id,
+        identifiers: kinds.filter_map(|kind| patch.identifier(kind)).collect(),
+    }
 }
 
 struct Found<'a> {
@@ -42,7 +53,11 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn of(query: &'a IdentityQuery, view: &'a IdentityView) -> Self {
-        let mut found = Found { by_id: view.by_id.as_ref(), by_reference: None, matched: Vec::new() };
+        let mut found = Found {
+            by_id: view.by_id.as_ref(),
+            by_reference: None,
+            matched: Vec::new(),
+        };
         for (identifier, holders) in query.identifiers.iter().zip(&view.holders) {
             match identifier.kind {
                 IdentifierKind::Reference => found.by_reference = holders.first(),
@@ -68,7 +83,9 @@ impl<'a> Found<'a> {
 
 fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Refusal> {
     if patch.id.is_some() {
-        let Some(by_id) = found.by_id else { return Err(Refusal::not_found("customer")) };
+        let Some(by_id) = found.by_id else {
+            return Err(Refusal::not_found("customer"));
+        };
         return match found.by_reference {
             Some(other) if other.record.id != by_id.record.id => {
                 Err(conflict(&[(by_id, "/id"), (other, "/reference")]))
@@ -95,8 +112,10 @@ fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Ref
 }
 
 fn conflict(in_question: &[(&Known, &str)]) -> Refusal {
-    let mut refusal =
-        Refusal::new(ProblemCode::IdentityConflict, "the identifiers of the request belong to more than one customer");
+    let mut refusal = Refusal::new(
+        ProblemCode::IdentityConflict,
+        "the identifiers of the request belong to more than one customer",
+    );
     refusal.conflicts = in_question
         .iter()
         .map(|(known, pointer)| Conflict {
@@ -117,12 +136,21 @@ fn seen(merchant: &Merchant, query: &IdentityQuery, view: &IdentityView, known: 
             customers: holders.iter().map(|known| known.record.id).collect(),
         });
         // Whether somebody has a reference decides, so nobody who was looked at may have changed.
-        for other in holders.iter().filter(|other| known.is_none_or(|known| known.record.id != other.record.id)) {
-            seen.push(Expect::Customer { id: other.record.id, revision: Some(other.record.revision) });
+        for other in holders
+            .iter()
+            .filter(|other| known.is_none_or(|known| known.record.id != other.record.id))
+        {
+            seen.push(Expect::Customer {
+                id: other.record.id,
+                revision: Some(other.record.revision),
+            });
         }
     }
     if let Some(known) = known {
-        seen.push(Expect::Customer { id: known.record.id, revision: Some(known.record.revision) });
+        seen.push(Expect::Customer {
+            id: known.record.id,
+            revision: Some(known.record.revision),
+        });
     }
     seen
 }

@@ -55,12 +55,19 @@ impl Gateway {
     /// # Errors
     /// 404.
     pub async fn customer_json(&self, merchant: &Merchant, id: CustomerId) -> Result<Json, Refusal> {
-        let known = self.store.customer(&merchant.id, id).await?.ok_or_else(|| Refusal::not_found("customer"))?;
+        let known = self
+            .store
+            .customer(&merchant.id, id)
+            .await?
+            .ok_or_else(|| Refusal::not_found("customer"))?;
         let routed = route(merchant, &known.record.customer).unwrap_or_default();
         let is_routed = |name: &str| routed.iter().any(|connection| connection.name == name);
         let mut shown = customer_json(&known.record);
-        let links: Vec<Json> =
-            known.lanes.iter().flat_map(|lane| link_json(lane, is_routed(&lane.connection))).collect();
+        let links: Vec<Json> = known
+            .lanes
+            .iter()
+            .flat_map(|lane| link_json(lane, is_routed(&lane.connection)))
+            .collect();
         shown["links"] = Json::Array(links);
         Ok(shown)
     }
@@ -71,12 +78,25 @@ impl Gateway {
     /// 400 for a filter or a cursor that cannot be read.
     pub async fn list_customers(&self, merchant: &Merchant, query: CustomerListQuery) -> Result<Listing, Refusal> {
         let filter = filter(merchant, &query)?;
-        let after = query.cursor.as_deref().map(from_cursor).transpose()?.map(CustomerId::from_uuid);
-        let mut records = self.store.customers(&merchant.id, &filter, after, query.limit + 1).await?;
+        let after = query
+            .cursor
+            .as_deref()
+            .map(from_cursor)
+            .transpose()?
+            .map(CustomerId::from_uuid);
+        let mut records = self
+            .store
+            .customers(&merchant.id, &filter, after, query.limit + 1)
+            .await?;
         let has_more = records.len() > query.limit;
         records.truncate(query.limit);
-        let next_cursor = has_more.then(|| records.last().map(|last| to_cursor(last.id.as_uuid()))).flatten();
-        Ok(Listing { data: records.iter().map(customer_json).collect(), next_cursor })
+        let next_cursor = has_more
+            .then(|| records.last().map(|last| to_cursor(last.id.as_uuid())))
+            .flatten();
+        Ok(Listing {
+            data: records.iter().map(customer_json).collect(),
+            next_cursor,
+        })
     }
 
     /// A customer's versions, newest first.
@@ -96,15 +116,23 @@ impl Gateway {
         let before = cursor.as_deref().map(from_cursor).transpose()?.map(UpsertId::from_uuid);
         let mut page = self.store.history(id, before, limit + 1).await?;
         let extra = (page.entries.len() > limit).then(|| page.entries.pop()).flatten();
-        let next_cursor =
-            extra.is_some().then(|| page.entries.last().map(|last| to_cursor(last.upsert.as_uuid()))).flatten();
+        let next_cursor = extra
+            .is_some()
+            .then(|| page.entries.last().map(|last| to_cursor(last.upsert.as_uuid())))
+            .flatten();
         let nothing = Customer::default();
         let data = (0..page.entries.len())
             .map(|index| {
                 let entry = &page.entries[index];
                 // A refused version changed nothing for those after it: the version below is the last accepted one.
-                let older = page.entries[index + 1..].iter().chain(extra.as_ref()).chain(page.below.as_ref());
-                let before = older.into_iter().find(|older| !older.refused).map_or(&nothing, |older| &older.record);
+                let older = page.entries[index + 1..]
+                    .iter()
+                    .chain(extra.as_ref())
+                    .chain(page.below.as_ref());
+                let before = older
+                    .into_iter()
+                    .find(|older| !older.refused)
+                    .map_or(&nothing, |older| &older.record);
                 json!({
                     "version": entry.version,
                     "at": entry.at,
@@ -123,7 +151,9 @@ impl Gateway {
     /// # Errors
     /// 404.
     pub async fn get_upsert(&self, merchant: &Arc<Merchant>, id: UpsertId) -> Result<Answer, Refusal> {
-        self.upsert_answer(merchant, id, None).await?.ok_or_else(|| Refusal::not_found("upsert"))
+        self.upsert_answer(merchant, id, None)
+            .await?
+            .ok_or_else(|| Refusal::not_found("upsert"))
     }
 }
 
@@ -148,15 +178,21 @@ fn filter(merchant: &Merchant, query: &CustomerListQuery) -> Result<CustomerFilt
         (IdentifierKind::Email, email),
         (IdentifierKind::Phone, phone),
     ];
-    filter.identifiers =
-        given.into_iter().filter_map(|(kind, value)| Some(Identifier { kind, value: value? })).collect();
+    filter.identifiers = given
+        .into_iter()
+        .filter_map(|(kind, value)| Some(Identifier { kind, value: value? }))
+        .collect();
     if let Some(raw) = &query.updated_since {
         match raw.parse::<Timestamp>() {
             Ok(since) => filter.updated_since = Some(since),
             Err(_) => problems.push(Problem::new("updated_since", "invalid_time", "is not an RFC 3339 time")),
         }
     }
-    if problems.is_empty() { Ok(filter) } else { Err(invalid_query(problems)) }
+    if problems.is_empty() {
+        Ok(filter)
+    } else {
+        Err(invalid_query(problems))
+    }
 }
 
 /// 400, by query parameter.
@@ -175,5 +211,11 @@ fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
         .decode(cursor.as_bytes())
         .ok()
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())
-        .ok_or_else(|| invalid_query(vec![Problem::new("cursor", "invalid_cursor", "is not a cursor of this list")]))
+        .ok_or_else(|| {
+            invalid_query(vec![Problem::new(
+                "cursor",
+                "invalid_cursor",
+                "is not a cursor of this list",
+            )])
+        })
 }

@@ -20,7 +20,12 @@ pub struct Directory {
 impl Directory {
     /// Of these merchants.
     pub fn new(merchants: impl IntoIterator<Item = Merchant>) -> Self {
-        Self { merchants: merchants.into_iter().map(|merchant| (merchant.id.clone(), Arc::new(merchant))).collect() }
+        Self {
+            merchants: merchants
+                .into_iter()
+                .map(|merchant| (merchant.id.clone(), Arc::new(merchant)))
+                .collect(),
+        }
     }
 
     /// One merchant.
@@ -167,7 +172,9 @@ impl When {
         };
         let has_tag = self.tag.is_empty()
             || matches!(customer.get(Field::Tags), Some(Value::Tags(tags)) if self.tag.iter().any(|tag| tags.contains(tag)));
-        let country = customer.text(Field::BillingCountry).or_else(|| customer.text(Field::PropertyCountry));
+        let country = customer
+            .text(Field::BillingCountry)
+            .or_else(|| customer.text(Field::PropertyCountry));
         is_one_of(&self.kind, Some(customer.kind().as_str()))
             && is_one_of(&self.source, customer.text(Field::Source))
             && is_one_of(&self.country, country)

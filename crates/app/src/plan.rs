@@ -65,7 +65,12 @@ pub(crate) fn plan(
     let nothing = Accepted::default();
     let accepted = lane.map_or(&nothing, |lane| &lane.accepted);
     let passed_through = provider_fields(connection, customer)?;
-    let asked = Asked { connection, id, customer, passed_through: passed_through.as_ref() };
+    let asked = Asked {
+        connection,
+        id,
+        customer,
+        passed_through: passed_through.as_ref(),
+    };
     let link = lane.and_then(|lane| lane.link.as_ref());
 
     let mut replaces_link = false;
@@ -84,7 +89,11 @@ pub(crate) fn plan(
         replaces_link = true;
         all = asked.prepare(None, &nothing, Selection::All)?;
         let detail = "the key of the vendor's record changed: a new record is made, the old one stays there";
-        all.warnings.push(Warning::new(WarningCode::NewRecord, all.link_key.kind.pointer(), detail));
+        all.warnings.push(Warning::new(
+            WarningCode::NewRecord,
+            all.link_key.kind.pointer(),
+            detail,
+        ));
     }
 
     let is_new = link.is_none() || replaces_link;
@@ -97,11 +106,17 @@ pub(crate) fn plan(
     } else {
         asked.prepare(link.map(view), accepted, Selection::Only(&changed))?
     };
-    Ok(ConnectionPlan::Send { prepared: Box::new(prepared), replaces_link })
+    Ok(ConnectionPlan::Send {
+        prepared: Box::new(prepared),
+        replaces_link,
+    })
 }
 
 fn view(link: &upsert_store::Link) -> LinkView<'_> {
-    LinkView { provider_customer_id: &link.provider_customer_id, key: &link.key }
+    LinkView {
+        provider_customer_id: &link.provider_customer_id,
+        key: &link.key,
+    }
 }
 
 struct Asked<'a> {
@@ -165,7 +180,11 @@ fn provider_fields(connection: &Connection, customer: &Customer) -> Result<Optio
         }
         merge_objects(&mut merged, fields);
     }
-    if problems.is_empty() { Ok((!merged.is_empty()).then_some(merged)) } else { Err(PlanRefusal::Invalid(problems)) }
+    if problems.is_empty() {
+        Ok((!merged.is_empty()).then_some(merged))
+    } else {
+        Err(PlanRefusal::Invalid(problems))
+    }
 }
 
 /// Fields that the vendor holds from us and that are gone from the customer.

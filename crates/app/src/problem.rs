@@ -114,7 +114,10 @@ impl Refusal {
             1 => "1 field is not valid".to_owned(),
             n => format!("{n} fields are not valid"),
         };
-        Self { errors, ..Self::new(ProblemCode::ValidationFailed, detail) }
+        Self {
+            errors,
+            ..Self::new(ProblemCode::ValidationFailed, detail)
+        }
     }
 
     /// 404.

@@ -10,8 +10,8 @@ use upsert_core::{
     ErrorKind, MatchKey, PreparedUpsert, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor,
 };
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane,
-    Link, StoreError, Write,
+    Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link, StoreError,
+    UpsertState, Write,
 };
 
 use crate::commit::Work;
@@ -44,15 +44,34 @@ pub(crate) struct AttemptTimes {
 
 impl Gateway {
     /// Records it, as often as the lane changes meanwhile.
-    pub(crate) async fn record(&self, work: &Work, end: AttemptEnd, times: AttemptTimes) -> Result<Recorded, StoreError> {
+    pub(crate) async fn record(
+        &self,
+        work: &Work,
+        end: AttemptEnd,
+        times: AttemptTimes,
+    ) -> Result<Recorded, StoreError> {
         let mut end = self.judge(work, end).await?;
         let mut lane = work.lane.clone();
         loop {
-            let mut recording = Recording { work, delivery: work.delivery.clone(), lane, now: self.clock.now(), write: Vec::new() };
+            let mut recording = Recording {
+                work,
+                delivery: work.delivery.clone(),
+                lane,
+                now: self.clock.now(),
+                write: Vec::new(),
+            };
             recording.apply(&end, times, self).await?;
-            let Recording { delivery, lane: recorded_lane, write, .. } = recording;
+            let Recording {
+                delivery,
+                lane: recorded_lane,
+                write,
+                ..
+            } = recording;
             let mut expect = vec![
-                Expect::Delivery { id: delivery.id, fence: delivery.fence },
+                Expect::Delivery {
+                    id: delivery.id,
+                    fence: delivery.fence,
+                },
                 Expect::Lane {
                     customer: recorded_lane.customer,
                     connection: recorded_lane.connection.clone(),
@@ -66,7 +85,11 @@ impl Gateway {
                 Applied::Unmet(2) => end = self.judge(work, end).await?,
                 Applied::Unmet(_) => {}
             }
-            lane = match self.store.customer(&work.delivery.merchant, work.delivery.customer).await? {
+            lane = match self
+                .store
+                .customer(&work.delivery.merchant, work.delivery.customer)
+                .await?
+            {
                 Some(known) => match known.lane(&work.connection.name) {
                     Some(lane) => lane.clone(),
                     None => return Ok(None),
@@ -78,9 +101,16 @@ impl Gateway {
 
     /// A vendor's record has one owner: an accepted call that names another one is a broken contract.
     async fn judge(&self, work: &Work, end: AttemptEnd) -> Result<AttemptEnd, StoreError> {
-        let AttemptEnd::Accepted(receipt) = end else { return Ok(end) };
+        let AttemptEnd::Accepted(receipt) = end else {
+            return Ok(end);
+        };
         let theirs = &receipt.provider_customer_id;
-        let ours = work.lane.link.as_ref().filter(|_| !work.replaces_link).map(|link| &link.provider_customer_id);
+        let ours = work
+            .lane
+            .link
+            .as_ref()
+            .filter(|_| !work.replaces_link)
+            .map(|link| &link.provider_customer_id);
         if let Some(ours) = ours
             && ours != theirs
         {
@@ -105,8 +135,12 @@ impl Gateway {
 }
 
 fn other_record(detail: &str) -> ProviderError {
-    let mut error =
-        ProviderError::new(ErrorKind::BrokenContract, StateAtVendor::Unknown, RetryAdvice::Never, detail.to_owned());
+    let mut error = ProviderError::new(
+        ErrorKind::BrokenContract,
+        StateAtVendor::Unknown,
+        RetryAdvice::Never,
+        detail.to_owned(),
+    );
     error.code = Some("other_record".to_owned());
     error.with_context("the vendor wrote to another record")
 }
@@ -171,15 +205,24 @@ impl Recording<'_> {
         self.release_keys(&reserved_before);
         self.write.push(Write::PutLane(self.lane.clone()));
         self.write.push(Write::PutDelivery(self.delivery.clone()));
+        if ends_its_upsert(self.work, &self.delivery)
+            && let Some(mut upsert) = self.work.sole_of.clone()
+        {
+            upsert.revision += 1;
+            upsert.state = UpsertState::Succeeded;
+            upsert.ended_at = Some(self.now);
+            self.write.push(Write::PutUpsert(upsert));
+        }
         Ok(())
     }
 
     fn put_attempt(&mut self, end: &AttemptEnd, times: AttemptTimes) {
         let (result, vendor_status) = match end {
             AttemptEnd::Accepted(receipt) => (receipt.outcome.as_str(), None),
-            AttemptEnd::Failed(error) | AttemptEnd::Again(error, _) | AttemptEnd::Held(error, _, _) => {
-                (if error.sent { error.kind.as_str() } else { "not_sent" }, error.vendor_status)
-            }
+            AttemptEnd::Failed(error) | AttemptEnd::Again(error, _) | AttemptEnd::Held(error, _, _) => (
+                if error.sent { error.kind.as_str() } else { "not_sent" },
+                error.vendor_status,
+            ),
         };
         self.write.push(Write::PutAttempt(AttemptRecord {
             delivery: self.delivery.id,
@@ -210,18 +253,33 @@ impl Recording<'_> {
             lane.superseded.extend(lane.link.take());
             lane.accepted = upsert_store::Accepted::default();
         }
-        let key = lane.link.as_ref().map_or_else(|| prepared.link_key.clone(), |link| link.key.clone());
+        let key = lane
+            .link
+            .as_ref()
+            .map_or_else(|| prepared.link_key.clone(), |link| link.key.clone());
         let shared = lane.link.as_ref().is_some_and(|link| link.shared);
-        lane.link = Some(Link { provider_customer_id: receipt.provider_customer_id.clone(), key, shared });
+        lane.link = Some(Link {
+            provider_customer_id: receipt.provider_customer_id.clone(),
+            key,
+            shared,
+        });
         for (vendor_field, sent) in &prepared.sent {
             lane.accepted.uncertain.remove(vendor_field);
             let mut value = sent.value.clone();
             if let (true, Json::Array(ours), Some((_, Json::Array(theirs)))) =
                 (sent.merged, &mut value, lane.accepted.fields.get(vendor_field))
             {
-                ours.extend(theirs.iter().filter(|tag| !ours.contains(tag)).cloned().collect::<Vec<_>>());
+                ours.extend(
+                    theirs
+                        .iter()
+                        .filter(|tag| !ours.contains(tag))
+                        .cloned()
+                        .collect::<Vec<_>>(),
+                );
             }
-            lane.accepted.fields.insert(vendor_field.clone(), (sent.pointer.clone(), value));
+            lane.accepted
+                .fields
+                .insert(vendor_field.clone(), (sent.pointer.clone(), value));
         }
         // Under a replaced link the old record stays at the vendor, and so do its keys.
         lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
@@ -235,7 +293,11 @@ impl Recording<'_> {
             return Ok(());
         }
         let (merchant, connection) = (&self.delivery.merchant, &self.delivery.connection);
-        for owner in gateway.store.record_owners(merchant, connection, &receipt.provider_customer_id).await? {
+        for owner in gateway
+            .store
+            .record_owners(merchant, connection, &receipt.provider_customer_id)
+            .await?
+        {
             if owner == self.delivery.customer {
                 continue;
             }
@@ -311,15 +373,28 @@ impl Recording<'_> {
     }
 }
 
+/// Whether the delivery's success is the end of its upsert, so that both are written at once.
+pub(crate) fn ends_its_upsert(work: &Work, delivery: &DeliveryRecord) -> bool {
+    work.sole_of.is_some() && delivery.state == DeliveryState::Succeeded
+}
+
 /// A key stays until the vendor has accepted another value of its kind: one that was cleared is still there.
 fn known_after(before: &BTreeSet<MatchKey>, prepared: &PreparedUpsert, keeps_old: bool) -> BTreeSet<MatchKey> {
     let is_replaced = |key: &MatchKey| prepared.known_by.iter().any(|new| new.kind == key.kind);
-    before.iter().filter(|key| keeps_old || !is_replaced(key)).chain(&prepared.known_by).cloned().collect()
+    before
+        .iter()
+        .filter(|key| keeps_old || !is_replaced(key))
+        .chain(&prepared.known_by)
+        .cloned()
+        .collect()
 }
 
 /// The older one gives way; the newer one takes over its due time and attempts.
 pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now: Timestamp) {
-    if matches!(old.state, DeliveryState::Retrying | DeliveryState::Waiting | DeliveryState::Pending) {
+    if matches!(
+        old.state,
+        DeliveryState::Retrying | DeliveryState::Waiting | DeliveryState::Pending
+    ) {
         new.state = old.state;
         new.waiting_for = old.waiting_for;
         new.next_attempt_at = old.next_attempt_at;

@@ -22,7 +22,10 @@ impl Gateway {
             if abandoned.is_empty() {
                 return Ok(());
             }
-            tracing::info!(deliveries = abandoned.len(), "taking back what the last process had in flight");
+            tracing::info!(
+                deliveries = abandoned.len(),
+                "taking back what the last process had in flight"
+            );
             for delivery in abandoned {
                 self.take_back(delivery).await?;
             }
@@ -34,7 +37,10 @@ impl Gateway {
     pub(crate) async fn take_back(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
         let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
         let mut changes = Changeset::default();
-        changes.expect.push(Expect::Delivery { id: delivery.id, fence: delivery.fence });
+        changes.expect.push(Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        });
         let now = self.clock.now();
         delivery.attempts += 1;
         delivery.fence += 1;

@@ -27,7 +27,9 @@ impl Gateway {
     }
 
     async fn try_settle(&self, merchant: &str, id: UpsertId) -> Result<bool, StoreError> {
-        let Some((mut upsert, deliveries)) = self.store.upsert(merchant, id).await? else { return Ok(true) };
+        let Some((mut upsert, deliveries)) = self.store.upsert(merchant, id).await? else {
+            return Ok(true);
+        };
         let deliveries = self.effective(deliveries).await?;
         let state = state_of(&deliveries);
         let goes_back = refused_by_all(&upsert, &deliveries);
@@ -35,7 +37,10 @@ impl Gateway {
             return Ok(true);
         }
         let mut changes = Changeset::default();
-        changes.expect.push(Expect::Upsert { id: upsert.id, revision: upsert.revision });
+        changes.expect.push(Expect::Upsert {
+            id: upsert.id,
+            revision: upsert.revision,
+        });
         if goes_back {
             upsert.rolled_back = self.go_back(&upsert, &mut changes).await?;
         }
@@ -63,17 +68,39 @@ impl Gateway {
 
     /// Adds the way back to the changes, unless a newer version stands in it.
     async fn go_back(&self, upsert: &UpsertRecord, changes: &mut Changeset) -> Result<bool, StoreError> {
-        let Some(known) = self.store.customer(&upsert.merchant, upsert.customer).await? else { return Ok(false) };
-        if known.record.version != upsert.version {
+        let Some(known) = self.store.customer(&upsert.merchant, upsert.customer).await? else {
+            return Ok(false);
+        };
+        let has_open = known
+            .lanes
+            .iter()
+            .any(|lane| lane.in_flight.is_some() || lane.queued.is_some());
+        if known.record.version != upsert.version || has_open {
             return Ok(false);
         }
         let page = self.store.history(upsert.customer, None, 1).await?;
-        let Some(mut entry) = page.entries.into_iter().next().filter(|entry| entry.upsert == upsert.id) else {
+        let Some(mut entry) = page
+            .entries
+            .into_iter()
+            .next()
+            .filter(|entry| entry.upsert == upsert.id)
+        else {
             return Ok(false);
         };
         entry.refused = true;
-        changes.expect.push(Expect::Customer { id: upsert.customer, revision: Some(known.record.revision) });
+        changes.expect.push(Expect::Customer {
+            id: upsert.customer,
+            revision: Some(known.record.revision),
+        });
         let now_held = &known.record.customer;
+        // Every lane is held to what was read: a delivery that was queued meanwhile needs the customer.
+        for lane in &known.lanes {
+            changes.expect.push(Expect::Lane {
+                customer: lane.customer,
+                connection: lane.connection.clone(),
+                revision: Some(lane.revision),
+            });
+        }
         match page.below {
             Some(below) => {
                 changes.write.push(Write::PutCustomer(CustomerRecord {
@@ -83,13 +110,13 @@ impl Gateway {
                     updated_at: below.at,
                     ..known.record.clone()
                 }));
-                changes.write.extend(identifier_writes(&upsert.merchant, upsert.customer, now_held, &below.record));
+                changes.write.extend(identifier_writes(
+                    &upsert.merchant,
+                    upsert.customer,
+                    now_held,
+                    &below.record,
+                ));
                 for mut lane in known.lanes.into_iter().filter(|lane| lane.failed) {
-                    changes.expect.push(Expect::Lane {
-                        customer: lane.customer,
-                        connection: lane.connection.clone(),
-                        revision: Some(lane.revision),
-                    });
                     lane.failed = false;
                     lane.revision += 1;
                     changes.write.push(Write::PutLane(lane));
@@ -97,7 +124,9 @@ impl Gateway {
             }
             None => {
                 let nothing = Customer::default();
-                changes.write.extend(identifier_writes(&upsert.merchant, upsert.customer, now_held, &nothing));
+                changes
+                    .write
+                    .extend(identifier_writes(&upsert.merchant, upsert.customer, now_held, &nothing));
                 changes.write.push(Write::DeleteCustomer(upsert.customer));
             }
         }
@@ -111,13 +140,20 @@ fn refused_by_all(upsert: &UpsertRecord, deliveries: &[DeliveryRecord]) -> bool 
     let left_unchanged = |delivery: &DeliveryRecord| match delivery.state {
         DeliveryState::Failed => {
             !delivery.maybe_written
-                && delivery.error.as_ref().is_none_or(|error| error.state_at_vendor == StateAtVendor::Unchanged)
+                && delivery
+                    .error
+                    .as_ref()
+                    .is_none_or(|error| error.state_at_vendor == StateAtVendor::Unchanged)
         }
         DeliveryState::Succeeded => delivery.attempts == 0,
         _ => false,
     };
     upsert.changed
         && !upsert.rolled_back
-        && deliveries.iter().any(|delivery| delivery.state == DeliveryState::Failed)
-        && deliveries.iter().all(|delivery| delivery.upsert == upsert.id && left_unchanged(delivery))
+        && deliveries
+            .iter()
+            .any(|delivery| delivery.state == DeliveryState::Failed)
+        && deliveries
+            .iter()
+            .all(|delivery| delivery.upsert == upsert.id && left_unchanged(delivery))
 }

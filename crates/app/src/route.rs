@@ -16,5 +16,10 @@ pub(crate) fn route(merchant: &Merchant, customer: &Customer) -> Result<Vec<Arc<
         let detail = "no route of the merchant holds for this customer";
         return Err(Refusal::invalid(vec![Problem::new("", "no_route", detail)]));
     };
-    Ok(merchant.connections.iter().filter(|connection| route.to.contains(&connection.name)).cloned().collect())
+    Ok(merchant
+        .connections
+        .iter()
+        .filter(|connection| route.to.contains(&connection.name))
+        .cloned()
+        .collect())
 }

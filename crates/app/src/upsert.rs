@@ -46,11 +46,27 @@ pub struct UpsertCommand {
 }
 
 impl Gateway {
-    /// One upsert. Dropping the future after the commit leaves the deliveries running.
+    /// One upsert, on a task of its own: a client that hangs up changes nothing about what becomes of it.
     ///
     /// # Errors
     /// Why the request was refused. Nothing was stored and nothing sent then.
     pub async fn upsert(
+        &self,
+        caller: &Caller,
+        merchant: &Arc<Merchant>,
+        command: UpsertCommand,
+    ) -> Result<Answer, Refusal> {
+        let (gateway, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
+        let task = self
+            .tasks
+            .spawn(async move { gateway.run_upsert(&caller, &merchant, command).await });
+        task.await.unwrap_or_else(|_| {
+            tracing::error!("an upsert's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
+        })
+    }
+
+    async fn run_upsert(
         &self,
         caller: &Caller,
         merchant: &Arc<Merchant>,
@@ -61,7 +77,9 @@ impl Gateway {
             Err(replay) => return Ok(*replay),
         };
         let patch = read_patch(merchant, &command.body)?;
-        let committed = self.decide_and_commit(caller, merchant, &command, &patch, claim.as_ref()).await?;
+        let committed = self
+            .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
+            .await?;
         let progress = self.start_deliveries(&committed);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
         self.keep_answer(claim.as_ref(), answer).await
@@ -76,11 +94,18 @@ impl Gateway {
         let identified = self.identify(merchant, &patch).await?;
         let before = identified.known.as_ref().map(|known| &known.record.customer);
         let after = merge(before, &patch);
-        let id = identified.known.as_ref().map_or_else(|| self.ids.customer(), |known| known.record.id);
+        let id = identified
+            .known
+            .as_ref()
+            .map_or_else(|| self.ids.customer(), |known| known.record.id);
         let mut plans = Self::route_and_plan(merchant, id, &after, identified.known.as_ref(), force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
         let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
-        Ok(crate::answer::plan_json(identified.known.as_ref().map(|known| known.record.id), &after, &plans))
+        Ok(crate::answer::plan_json(
+            identified.known.as_ref().map(|known| known.record.id),
+            &after,
+            &plans,
+        ))
     }
 
     /// Steps 5 to 8, anew whenever somebody else changed what they were decided on.
@@ -100,7 +125,16 @@ impl Gateway {
             let id = known.map_or_else(|| self.ids.customer(), |known| known.record.id);
             let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, command.force)?;
             self.guard(merchant, id, &mut plans, look_up_keys).await?;
-            let draft = Draft { caller, merchant, command, identified: &identified, id, after, plans, claim };
+            let draft = Draft {
+                caller,
+                merchant,
+                command,
+                identified: &identified,
+                id,
+                after,
+                plans,
+                claim,
+            };
             match self.commit(draft).await? {
                 Attempted::Committed(committed) => return Ok(*committed),
                 Attempted::KeyTaken => look_up_keys = true,
@@ -115,7 +149,12 @@ impl Gateway {
 /// Step 4, and that `provider_fields` names connections or providers that the merchant has.
 fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
     let patch = canonicalise(body, merchant.default_region.as_deref()).map_err(Refusal::invalid)?;
-    let is_known = |name: &str| merchant.connections.iter().any(|c| c.name == name || c.provider == name);
+    let is_known = |name: &str| {
+        merchant
+            .connections
+            .iter()
+            .any(|c| c.name == name || c.provider == name)
+    };
     let unknown: Vec<Problem> = patch
         .provider_fields
         .keys()
@@ -125,7 +164,11 @@ fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal
             Problem::new(format!("/provider_fields/{}", escape(name)), "unknown_field", detail)
         })
         .collect();
-    if unknown.is_empty() { Ok(patch) } else { Err(Refusal::invalid(unknown)) }
+    if unknown.is_empty() {
+        Ok(patch)
+    } else {
+        Err(Refusal::invalid(unknown))
+    }
 }
 
 fn merge(before: Option<&Customer>, patch: &CustomerPatch) -> Customer {

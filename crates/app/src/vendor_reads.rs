@@ -27,12 +27,18 @@ impl Gateway {
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         reader.check(&query).map_err(invalid_query)?;
         self.before_read(merchant, connection).await?;
-        let page = reader.list(&context(connection), &query).await.map_err(|error| refusal(&error))?;
+        let page = reader
+            .list(&context(connection), &query)
+            .await
+            .map_err(|error| refusal(&error))?;
         let mut data = Vec::with_capacity(page.data.len());
         for record in &page.data {
             data.push(self.shown(merchant, connection, record).await?);
         }
-        Ok(Listing { data, next_cursor: page.next })
+        Ok(Listing {
+            data,
+            next_cursor: page.next,
+        })
     }
 
     /// One record that the vendor holds.
@@ -43,7 +49,10 @@ impl Gateway {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         self.before_read(merchant, connection).await?;
-        let record = reader.read(&context(connection), id).await.map_err(|error| refusal(&error))?;
+        let record = reader
+            .read(&context(connection), id)
+            .await
+            .map_err(|error| refusal(&error))?;
         match record {
             Some(record) => self.shown(merchant, connection, &record).await,
             None => Err(Refusal::not_found("customer at this vendor")),
@@ -62,13 +71,26 @@ impl Gateway {
                 connection: connection.name.clone(),
                 day: day_of(self.clock.now()),
             }];
-            self.store.apply(Changeset { expect: Vec::new(), write }).await?;
+            self.store
+                .apply(Changeset {
+                    expect: Vec::new(),
+                    write,
+                })
+                .await?;
         }
         Ok(())
     }
 
-    async fn shown(&self, merchant: &Merchant, connection: &Connection, record: &ReadCustomer) -> Result<Json, Refusal> {
-        let owners = self.store.record_owners(&merchant.id, &connection.name, &record.provider_customer_id).await?;
+    async fn shown(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        record: &ReadCustomer,
+    ) -> Result<Json, Refusal> {
+        let owners = self
+            .store
+            .record_owners(&merchant.id, &connection.name, &record.provider_customer_id)
+            .await?;
         Ok(json!({
             "provider_customer_id": record.provider_customer_id,
             "customer": record.customer.to_json(false),
@@ -79,11 +101,17 @@ impl Gateway {
 }
 
 fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
-    merchant.connection(connection).map(AsRef::as_ref).ok_or_else(|| Refusal::not_found("connection"))
+    merchant
+        .connection(connection)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| Refusal::not_found("connection"))
 }
 
 fn cannot_read(connection: &Connection) -> Refusal {
-    let detail = format!("`{}` cannot read what its vendor holds, as it is configured", connection.provider);
+    let detail = format!(
+        "`{}` cannot read what its vendor holds, as it is configured",
+        connection.provider
+    );
     Refusal::new(ProblemCode::UnsupportedByProvider, detail)
 }
 
@@ -99,12 +127,16 @@ fn context(connection: &Connection) -> CallContext {
 
 /// Throttled or out of quota: 503 with a time; down or refusing: 502.
 fn refusal(error: &ProviderError) -> Refusal {
-    let wait = error.held.and_then(|held| held.for_at_least).map_or(1, |wait| wait.as_secs().max(1));
+    let wait = error
+        .held
+        .and_then(|held| held.for_at_least)
+        .map_or(1, |wait| wait.as_secs().max(1));
     match error.kind {
-        ErrorKind::RateLimited | ErrorKind::QuotaSpent => {
-            Refusal::new(ProblemCode::Overloaded, "the vendor's limit for this connection is used up for now")
-                .retry_after(wait)
-        }
+        ErrorKind::RateLimited | ErrorKind::QuotaSpent => Refusal::new(
+            ProblemCode::Overloaded,
+            "the vendor's limit for this connection is used up for now",
+        )
+        .retry_after(wait),
         _ => {
             let mut refusal = Refusal::new(ProblemCode::ProviderFailed, error.detail.clone());
             refusal.beside.insert(
