@@ -1,1 +1,35 @@
-//! Under construction.
+//! The words of the gateway, as types: the canonical customer with its three-state patch, the identifiers
+//! that recognise it, the [`UpsertProvider`] seam and what crosses it (requests, receipts, errors).
+//!
+//! It knows no vendor, no HTTP library and no SQL. Everything here is either plain data or a pure function,
+//! but for [`Clock`], which is how the rest of the workspace is told the time.
+
+pub mod canonicalise;
+pub mod clock;
+pub mod customer;
+pub mod error;
+pub mod field;
+pub mod ids;
+pub mod matching;
+pub mod patch;
+pub mod problem;
+pub mod provider;
+pub mod reader;
+pub mod receipt;
+pub mod text;
+
+pub use canonicalise::canonicalise;
+pub use clock::{Clock, SystemClock};
+pub use customer::{Change, Customer};
+pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
+pub use field::{Field, Kind, Value};
+pub use ids::{CustomerId, DeliveryId, EventId, IdSource, UpsertId};
+pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey};
+pub use patch::{CustomerPatch, Patch};
+pub use problem::Problem;
+pub use provider::{
+    CallContext, Capabilities, FieldMap, Form, Intent, LinkView, Payload, PreparedUpsert, Priority, ProviderInfo,
+    Repeat, Selection, Sent, UpsertProvider, UpsertRequest, Violation, WireRequest,
+};
+pub use reader::{CustomerReader, ListQuery, ReadCustomer, ReadPage};
+pub use receipt::{Differs, Evidence, FieldFates, Outcome, UpsertReceipt, Warning, WarningCode};

@@ -1,1 +1,26 @@
-//! Under construction.
+//! What every vendor that speaks HTTP shares: a sans-IO trait to write an adapter against ([`HttpVendor`]), the
+//! encoding of a declared field table, the comparison with the vendor's echo, the reading of HTTP statuses, the
+//! transport, and the registry that builds providers from configuration.
+//!
+//! It knows no vendor's name and no policy. To add a vendor see `docs/adding-a-provider.md`.
+
+mod classify;
+mod encode;
+mod fates;
+mod http_provider;
+mod registry;
+mod retry_after;
+mod transport;
+mod vendor;
+
+pub use classify::{classify, unreadable};
+pub use encode::{ClearWith, EncodeRules, Encoded, encode};
+pub use fates::{at_path, fates};
+pub use http_provider::HttpProvider;
+pub use registry::{Built, ConnectionSetup, ProviderDescription, Registry};
+pub use retry_after::parse_retry_after;
+pub use transport::{
+    AddressFilter, Incoming, MAX_REPLY_BYTES, Outgoing, ReqwestTransport, Transport, TransportError, TransportOptions,
+    Transports,
+};
+pub use vendor::{Credentials, HttpReads, HttpVendor, SettingProblem, VendorSetup, WireReply};

@@ -1,1 +1,129 @@
-//! Under construction.
+//! What the gateway keeps, and what it asks of whatever keeps it. No driver is in here.
+//!
+//! All that is decided is decided in `upsert-app`. A store only applies a [`Changeset`] (expectations, then writes, all
+//! of it or nothing, durable before it answers) and answers a few questions. So a driver stays small, and two
+//! drivers cannot differ in what an upsert means. The suite that every store has to pass is
+//! `upsert_testkit::store_suite`.
+//!
+//! "Not found" is `None`; errors are opaque upwards.
+
+mod changeset;
+mod memory;
+mod queries;
+mod records;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+
+pub use changeset::{Applied, Changeset, Expect, Write};
+pub use memory::MemoryStore;
+pub use queries::{CustomerFilter, HistoryPage, IdentityQuery, IdentityView, Known, WaitingCount};
+pub use records::{
+    Accepted, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState,
+    HistoryRecord, IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
+};
+
+/// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot take more now: its queue is full or it is shutting down.
+    #[error("the store cannot take more now")]
+    Busy,
+    /// It failed; the text is for operators and free of personal data.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
+    /// store: the life of the process). Expectations are judged in order, in the same transaction.
+    async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError>;
+
+    /// Whoever the identifiers find among one merchant's customers, each with its lanes. At most
+    /// [`IdentityView::MOST`] a kind.
+    async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError>;
+
+    /// One customer of one merchant, with its lanes.
+    async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError>;
+
+    /// A page of customers, by id (which is by age), oldest first; `after` is the last id of the page before.
+    async fn customers(
+        &self,
+        merchant: &str,
+        filter: &CustomerFilter,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerRecord>, StoreError>;
+
+    /// A customer's versions, newest first, refused ones too; `before` is the last upsert of the page before. The page
+    /// carries for its oldest entry the record it changed, so that the difference can be told.
+    async fn history(
+        &self,
+        customer: CustomerId,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError>;
+
+    /// Which other customers hold these keys at this connection.
+    async fn key_holders(
+        &self,
+        merchant: &str,
+        connection: &str,
+        keys: &[MatchKey],
+        except: CustomerId,
+    ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError>;
+
+    /// Which customers are linked to this vendor record.
+    async fn record_owners(
+        &self,
+        merchant: &str,
+        connection: &str,
+        provider_customer_id: &str,
+    ) -> Result<Vec<CustomerId>, StoreError>;
+
+    /// An idempotency record that has not expired by `now`.
+    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// An upsert of one merchant and its deliveries, in the order in which they were made.
+    async fn upsert(
+        &self,
+        merchant: &str,
+        id: UpsertId,
+    ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError>;
+
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+
+    /// The attempts of a delivery, in order.
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;
+
+    /// Deliveries that may be tried at `now`: `pending`, `retrying` or `waiting` with `next_attempt_at` at or before it.
+    /// Oldest due first.
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// Deliveries in flight whose lease has ended by `now`; `None` for `now` means all of them (a process that has the
+    /// store to itself has just started). Oldest first.
+    async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// How much waits where: every delivery that has not ended, by connection and state.
+    async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError>;
+
+    /// What is durable of each connection's own state.
+    async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError>;
+
+    /// Calls made on this day (UTC), by merchant and connection.
+    async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError>;
+
+    /// Forgets idempotency records that have expired by `now`; at most `limit`. Answers how many it forgot.
+    async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Whether it can be read and written.
+    async fn check(&self) -> Result<(), StoreError>;
+}

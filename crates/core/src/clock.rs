@@ -1,0 +1,22 @@
+//! Where the time comes from: injected, so that tests can turn it.
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+
+/// Tells the wall-clock time. Durations and deadlines use `tokio::time::Instant`, which tests pause.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// The present moment, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

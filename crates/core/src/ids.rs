@@ -1,0 +1,185 @@
+//! Typed ids: a prefix and a sortable part (UUID version 7 in Crockford's base 32, 26 characters).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use data_encoding::{Encoding, Specification};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::{ContextV7, Uuid};
+
+use crate::clock::Clock;
+
+/// Crockford's alphabet, most significant bits first: the text sorts as the number does.
+static CROCKFORD: LazyLock<Option<Encoding>> = LazyLock::new(|| {
+    let mut specification = Specification::new();
+    specification.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
+    specification.translate.from.push_str("abcdefghjkmnpqrstvwxyz");
+    specification.translate.to.push_str("ABCDEFGHJKMNPQRSTVWXYZ");
+    specification.check_trailing_bits = true;
+    specification.encoding().ok()
+});
+
+fn encode(id: Uuid) -> String {
+    CROCKFORD
+        .as_ref()
+        .map(|encoding| encoding.encode(id.as_bytes()))
+        .unwrap_or_default()
+}
+
+fn decode(text: &str) -> Option<Uuid> {
+    let bytes = CROCKFORD.as_ref()?.decode(text.as_bytes()).ok()?;
+    Uuid::from_slice(&bytes).ok()
+}
+
+/// The text is not an id of the wanted type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id that starts with `{0}`")]
+pub struct NotAnId(&'static str);
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The prefix of its text form.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Wraps a UUID that came out of the store.
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The UUID, for the store.
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                f.write_str(&encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                text.strip_prefix($prefix).and_then(decode).map(Self).ok_or(NotAnId($prefix))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+id_type!(
+    /// A customer of one merchant.
+    CustomerId,
+    "cus_"
+);
+id_type!(
+    /// One accepted request to change one customer.
+    UpsertId,
+    "ups_"
+);
+id_type!(
+    /// An upsert's work at one connection.
+    DeliveryId,
+    "dlv_"
+);
+id_type!(
+    /// A webhook event, in or out.
+    EventId,
+    "evt_"
+);
+
+/// Makes ids from the injected clock: within a process strictly increasing, also within a millisecond.
+#[derive(Debug, Clone)]
+pub struct IdSource {
+    clock: Arc<dyn Clock>,
+    context: Arc<Mutex<ContextV7>>,
+}
+
+impl IdSource {
+    /// Ids whose time part is told by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            context: Arc::new(Mutex::new(ContextV7::new())),
+        }
+    }
+
+    fn next(&self) -> Uuid {
+        let now = self.clock.now();
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos))
+    }
+
+    /// A new customer's id.
+    pub fn customer(&self) -> CustomerId {
+        CustomerId(self.next())
+    }
+
+    /// A new upsert's id.
+    pub fn upsert(&self) -> UpsertId {
+        UpsertId(self.next())
+    }
+
+    /// A new delivery's id.
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId(self.next())
+    }
+
+    /// A new event's id.
+    pub fn event(&self) -> EventId {
+        EventId(self.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn ids_made_one_after_another_sort_in_that_order_and_survive_their_text_form() {
+        let ids = IdSource::new(Arc::new(SystemClock));
+        let made: Vec<CustomerId> = (0..1_000).map(|_| ids.customer()).collect();
+        assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(made.windows(2).all(|pair| pair[0].to_string() < pair[1].to_string()));
+        for id in &made {
+            assert_eq!(id.to_string().parse::<CustomerId>(), Ok(*id));
+            assert_eq!(id.to_string().len(), 30);
+        }
+    }
+
+    #[test]
+    fn an_id_of_another_type_is_refused() {
+        let ids = IdSource::new(Arc::new(SystemClock));
+        assert!(ids.upsert().to_string().parse::<CustomerId>().is_err());
+        assert!("cus_".parse::<CustomerId>().is_err());
+        assert!("cus_0".parse::<CustomerId>().is_err());
+    }
+}

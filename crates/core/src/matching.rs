@@ -1,0 +1,120 @@
+//! What recognises a customer: here (identifiers), and at a vendor (match keys).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::Field;
+
+/// What the gateway finds its own customers by, beside their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentifierKind {
+    /// The merchant's own id.
+    Reference,
+    /// E-mail address.
+    Email,
+    /// Phone number, E.164.
+    Phone,
+}
+
+impl IdentifierKind {
+    /// All of them, strongest first.
+    pub const ALL: [Self; 3] = [Self::Reference, Self::Email, Self::Phone];
+
+    /// The field that holds it.
+    pub const fn field(self) -> Field {
+        match self {
+            Self::Reference => Field::Reference,
+            Self::Email => Field::Email,
+            Self::Phone => Field::Phone,
+        }
+    }
+
+    /// As it stands in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+}
+
+/// A canonical value that recognises a customer of one merchant.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identifier {
+    /// Which kind.
+    pub kind: IdentifierKind,
+    /// The canonical value.
+    pub value: String,
+}
+
+/// Shows the kind alone: the value is a personal datum.
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identifier({})", self.kind.as_str())
+    }
+}
+
+/// What a vendor matches its own records by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyKind {
+    /// The vendor's own id of the record.
+    Id,
+    /// The id that we gave it.
+    Reference,
+    /// E-mail address.
+    Email,
+    /// Phone number.
+    Phone,
+}
+
+impl KeyKind {
+    /// As it stands in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Reference => "reference",
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// The pointer of the canonical field that feeds it.
+    pub const fn pointer(self) -> &'static str {
+        match self {
+            Self::Id => "/id",
+            Self::Reference => "/reference",
+            Self::Email => "/email",
+            Self::Phone => "/phone",
+        }
+    }
+}
+
+/// A value by which one vendor recognises its own record.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MatchKey {
+    /// Which kind.
+    pub kind: KeyKind,
+    /// The value as the vendor gets it.
+    pub value: String,
+}
+
+impl MatchKey {
+    /// A key of this kind and value.
+    pub fn new(kind: KeyKind, value: impl Into<String>) -> Self {
+        Self {
+            kind,
+            value: value.into(),
+        }
+    }
+}
+
+/// Shows the kind alone: the value is a personal datum.
+impl fmt::Debug for MatchKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MatchKey({})", self.kind.as_str())
+    }
+}

@@ -1,0 +1,155 @@
+//! What a delivery proved.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::matching::KeyKind;
+
+/// What came of it at the vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A record was made.
+    Created,
+    /// A record was changed.
+    Updated,
+    /// One of the two; nobody can tell which.
+    Upserted,
+    /// Nothing had to be sent.
+    Unchanged,
+}
+
+impl Outcome {
+    /// As it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Upserted => "upserted",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// How the outcome is known. The first that holds, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The vendor's status or message says so.
+    VendorSaid,
+    /// The gateway knew the record before.
+    Link,
+    /// Something else in the answer gives it away.
+    Inferred,
+    /// Nothing.
+    None,
+}
+
+impl Evidence {
+    /// As it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VendorSaid => "vendor_said",
+            Self::Link => "link",
+            Self::Inferred => "inferred",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A field that the vendor keeps otherwise than it was sent.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Differs {
+    /// Pointer of our field.
+    pub pointer: String,
+    /// What the vendor's answer shows in its place.
+    pub kept: Json,
+}
+
+/// Shows the pointer alone: the value is a personal datum.
+impl fmt::Debug for Differs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Differs({})", self.pointer)
+    }
+}
+
+/// What became of each field that was sent, as far as the vendor's echo shows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FieldFates {
+    /// Pointers of fields that came back as they were sent.
+    pub confirmed: Vec<String>,
+    /// Fields that came back otherwise.
+    pub differs: Vec<Differs>,
+    /// Pointers of fields that the answer does not show.
+    pub unconfirmed: Vec<String>,
+}
+
+/// Why a warning was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningCode {
+    /// The vendor has no place for the field.
+    UnsupportedField,
+    /// The vendor cannot clear the field: it keeps what it had.
+    CannotClear,
+    /// The vendor adds tags and never removes any.
+    TagsAreMerged,
+    /// The value is longer than what the vendor is known to keep.
+    MayBeCut,
+    /// Another customer of this connection may be matched by the same key.
+    KeyIsShared,
+    /// A new record was made at the vendor, since its key cannot change.
+    NewRecord,
+}
+
+/// Something that this vendor cannot hold or do. It never fails a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Warning {
+    /// Which kind.
+    pub code: WarningCode,
+    /// Pointer of our field.
+    pub pointer: String,
+    /// A sentence for people; it repeats no value.
+    pub detail: String,
+}
+
+impl Warning {
+    /// A warning about one field.
+    pub fn new(code: WarningCode, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// What one accepted call proved.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpsertReceipt {
+    /// Created, updated or one of the two.
+    pub outcome: Outcome,
+    /// How that is known.
+    pub evidence: Evidence,
+    /// The first key in the vendor's order that was sent; none when it created.
+    pub matched_by: Option<KeyKind>,
+    /// The vendor's id of the record.
+    pub provider_customer_id: String,
+    /// What became of each field.
+    pub fields: FieldFates,
+    /// The vendor's id of this call, if it gives one.
+    pub vendor_request_id: Option<String>,
+}
+
+/// Leaves the vendor's id of the customer out.
+impl fmt::Debug for UpsertReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpsertReceipt")
+            .field("outcome", &self.outcome)
+            .field("evidence", &self.evidence)
+            .field("matched_by", &self.matched_by)
+            .finish_non_exhaustive()
+    }
+}

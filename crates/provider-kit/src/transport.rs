@@ -1,0 +1,211 @@
+//! The one place that sends: reqwest, without redirects, retries or proxies, with bounded answers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
+
+/// The longest answer that is read, after decompression.
+pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const POOL_IDLE: Duration = Duration::from_secs(30);
+const POOL_IDLE_PER_HOST: usize = 64;
+
+/// Decides whether an address that a name resolved to may be called.
+pub type AddressFilter = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
+/// A request on its way, credentials included. It has no `Debug`.
+pub struct Outgoing {
+    /// HTTP method.
+    pub method: http::Method,
+    /// The whole URL.
+    pub url: Url,
+    /// Headers, credentials included.
+    pub headers: HeaderMap,
+    /// The body, if there is one.
+    pub body: Option<Bytes>,
+}
+
+/// Status, headers and body of an answer.
+pub struct Incoming {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A call that brought no answer. The texts are free of personal data.
+#[derive(Debug)]
+pub enum TransportError {
+    /// Nothing was sent: the name did not resolve, the connection was refused, TLS failed.
+    NotSent(String),
+    /// Something may have been sent: whether the vendor acted on it is not known.
+    Interrupted(String),
+    /// The answer was longer than [`MAX_REPLY_BYTES`].
+    TooLarge(u16),
+}
+
+/// Sends one request once.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends it and reads the answer whole.
+    ///
+    /// # Errors
+    /// Whether anything may have reached the vendor.
+    async fn send(&self, outgoing: Outgoing) -> Result<Incoming, TransportError>;
+}
+
+/// What sets one client apart from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TransportOptions {
+    /// Whether `http://` may be used.
+    pub allow_plain_http: bool,
+    /// Whether names may resolve to private addresses.
+    pub allow_private_network: bool,
+}
+
+/// Makes one client for each provider and set of options, shared by all connections with both in common.
+pub struct Transports {
+    is_public: AddressFilter,
+    made: Mutex<HashMap<(String, TransportOptions), Arc<ReqwestTransport>>>,
+}
+
+impl fmt::Debug for Transports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transports")
+    }
+}
+
+impl Transports {
+    /// `is_public` tells addresses that may be called by anybody's configuration from those that may not.
+    pub fn new(is_public: AddressFilter) -> Self {
+        Self {
+            is_public,
+            made: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The client for this provider and these options.
+    ///
+    /// # Errors
+    /// The TLS library could not be set up.
+    pub fn get(&self, provider: &str, options: TransportOptions) -> Result<Arc<ReqwestTransport>, String> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(transport) = made.get(&(provider.to_owned(), options)) {
+            return Ok(transport.clone());
+        }
+        let transport = Arc::new(ReqwestTransport::new(options, self.is_public.clone())?);
+        made.insert((provider.to_owned(), options), transport.clone());
+        Ok(transport)
+    }
+}
+
+/// The transport over HTTP.
+pub struct ReqwestTransport {
+    client: reqwest::Client,
+}
+
+impl fmt::Debug for ReqwestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReqwestTransport")
+    }
+}
+
+impl ReqwestTransport {
+    /// A client with its own pool of connections.
+    ///
+    /// # Errors
+    /// The TLS library could not be set up.
+    pub fn new(options: TransportOptions, is_public: AddressFilter) -> Result<Self, String> {
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .https_only(!options.allow_plain_http)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
+            .tcp_nodelay(true)
+            .user_agent(concat!("upsert-gateway/", env!("CARGO_PKG_VERSION")));
+        if !options.allow_private_network {
+            builder = builder.dns_resolver(Arc::new(FilteredDns { is_public }));
+        }
+        let client = builder.build().map_err(|error| error.to_string())?;
+        Ok(Self { client })
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(&self, outgoing: Outgoing) -> Result<Incoming, TransportError> {
+        let mut request = self
+            .client
+            .request(outgoing.method, outgoing.url)
+            .headers(outgoing.headers);
+        if let Some(body) = outgoing.body {
+            request = request.body(body);
+        }
+        let mut response = request.send().await.map_err(|error| meaning(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| meaning(&error))? {
+            if body.len() + chunk.len() > MAX_REPLY_BYTES {
+                return Err(TransportError::TooLarge(status));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Incoming {
+            status,
+            headers,
+            body: body.freeze(),
+        })
+    }
+}
+
+/// Before a connection stands nothing was sent; after that, nobody can tell.
+fn meaning(error: &reqwest::Error) -> TransportError {
+    if error.is_connect() || error.is_builder() {
+        TransportError::NotSent("could not connect".to_owned())
+    } else if error.is_timeout() {
+        TransportError::Interrupted("timed out".to_owned())
+    } else if error.is_body() || error.is_decode() {
+        TransportError::Interrupted("the answer broke off".to_owned())
+    } else {
+        TransportError::Interrupted("the connection broke".to_owned())
+    }
+}
+
+/// The system's resolver, without the addresses that the configuration does not allow. `localhost` is the one name
+/// that may be loopback: settings let it through only where an operator wrote it in a file.
+struct FilteredDns {
+    is_public: AddressFilter,
+}
+
+impl Resolve for FilteredDns {
+    fn resolve(&self, name: Name) -> Resolving {
+        let is_public = self.is_public.clone();
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let may_be_loopback = host == "localhost";
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> = found
+                .filter(|address| is_public(address.ip()) || (may_be_loopback && address.ip().is_loopback()))
+                .collect();
+            if allowed.is_empty() {
+                return Err("the name resolves to no address that may be called".into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! The trait that an adapter for an HTTP vendor implements: pure, so that dry runs, golden tests and benchmarks need
+//! no network.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use upsert_core::{
+    Capabilities, ListQuery, PreparedUpsert, Problem, ProviderError, ReadCustomer, ReadPage, UpsertReceipt,
+    UpsertRequest, Violation, WireRequest,
+};
+
+/// One vendor's words, both ways, without IO.
+pub trait HttpVendor: fmt::Debug + Send + Sync + Sized + 'static {
+    /// The provider's name in configuration.
+    const KIND: &'static str;
+
+    /// Where the vendor is reached unless a connection says otherwise, path prefix included.
+    const DEFAULT_BASE_URL: &'static str;
+
+    /// The `settings` of a connection. Unknown members have to be refused (`deny_unknown_fields`).
+    type Settings: DeserializeOwned + Default;
+
+    /// What it can do under these settings.
+    fn capabilities(settings: &Self::Settings) -> Capabilities;
+
+    /// Takes a connection's settings and credentials.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, by configuration path.
+    fn new(setup: VendorSetup<Self::Settings>) -> Result<Self, Vec<SettingProblem>>;
+
+    /// Adds credentials and the vendor's fixed headers. They never show in a plan.
+    fn authorise(&self, headers: &mut HeaderMap);
+
+    /// Works out the request.
+    ///
+    /// # Errors
+    /// What this vendor asks for and the customer does not have.
+    fn encode(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>>;
+
+    /// Reads the answer. Called for every status.
+    ///
+    /// # Errors
+    /// What the answer means, if it is not an acceptance.
+    fn decode(&self, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError>;
+
+    /// How to read back, for vendors that can under the present settings and credentials.
+    fn reads(&self) -> Option<&dyn HttpReads> {
+        None
+    }
+}
+
+/// Reading back, without IO.
+pub trait HttpReads: Send + Sync {
+    /// Checks whether the vendor knows these filters.
+    ///
+    /// # Errors
+    /// Each filter that it does not know; the pointer is the query parameter's name (no slash).
+    fn check(&self, query: &ListQuery) -> Result<(), Vec<Problem>>;
+
+    /// The request for one page; `query.cursor` is what [`HttpReads::decode_list`] gave as `next`.
+    fn list_request(&self, query: &ListQuery) -> WireRequest;
+
+    /// Reads one page.
+    ///
+    /// # Errors
+    /// What the answer means otherwise.
+    fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError>;
+
+    /// The request for one record.
+    fn read_request(&self, provider_customer_id: &str) -> WireRequest;
+
+    /// Reads one record; none where the vendor does not know the id.
+    ///
+    /// # Errors
+    /// What the answer means otherwise.
+    fn decode_read(&self, reply: &WireReply) -> Result<Option<ReadCustomer>, ProviderError>;
+}
+
+/// What a connection is made of.
+#[derive(Debug)]
+pub struct VendorSetup<S> {
+    /// The provider's own settings.
+    pub settings: S,
+    /// Secrets by name.
+    pub credentials: Credentials,
+    /// Where the vendor is reached.
+    pub base_url: Url,
+}
+
+/// Secrets by name. Its `Debug` shows the names alone.
+#[derive(Clone, Default)]
+pub struct Credentials(BTreeMap<String, SecretString>);
+
+impl Credentials {
+    /// Of these secrets.
+    pub fn new(secrets: BTreeMap<String, SecretString>) -> Self {
+        Self(secrets)
+    }
+
+    /// The names that are there.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The secret of this name.
+    ///
+    /// # Errors
+    /// A problem that names the missing member.
+    pub fn require(&self, name: &str) -> Result<SecretString, SettingProblem> {
+        self.0.get(name).cloned().ok_or_else(|| SettingProblem {
+            path: format!("credentials.{name}"),
+            message: "is required by this provider".to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Something wrong with a connection's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingProblem {
+    /// Path within the connection, such as `settings.merchant_id`.
+    pub path: String,
+    /// A sentence for people; it repeats no secret.
+    pub message: String,
+}
+
+/// A vendor's answer, read whole.
+#[derive(Clone)]
+pub struct WireReply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// `Retry-After`, as a length from now; none if it is missing or makes no sense.
+    pub retry_after: Option<Duration>,
+    /// The body, at most [`crate::MAX_REPLY_BYTES`].
+    pub body: Bytes,
+}
+
+impl WireReply {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the status is a 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// Shows status and size; the body is personal data.
+impl fmt::Debug for WireReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WireReply({}, {} bytes)", self.status, self.body.len())
+    }
+}

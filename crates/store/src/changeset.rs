@@ -1,0 +1,182 @@
+//! What is applied at once: expectations, then writes.
+
+use jiff::civil::Date;
+
+use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
+
+use crate::records::{
+    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, HistoryRecord, IdempotencyRecord, Lane,
+    StoredAnswer, UpsertRecord,
+};
+
+/// All of it or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Changeset {
+    /// Has to hold when the writes are applied.
+    pub expect: Vec<Expect>,
+    /// Applied in order.
+    pub write: Vec<Write>,
+}
+
+/// Whether a changeset was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// All of it is durable.
+    Done,
+    /// Nothing was written: the expectation at this index does not hold.
+    Unmet(usize),
+}
+
+/// Something that has to be so still. The whole of concurrency control is in here: whoever decides on what was read
+/// says what was read, and decides anew if it has changed.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    /// The customer has this revision; none: it does not exist.
+    Customer {
+        /// Which.
+        id: CustomerId,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
+    /// These customers hold this identifier, and no others (sorted by id; compared up to
+    /// [`crate::IdentityView::MOST`]).
+    Holders {
+        /// Whose customers.
+        merchant: String,
+        /// The identifier.
+        identifier: Identifier,
+        /// Sorted.
+        customers: Vec<CustomerId>,
+    },
+    /// The lane has this revision; none: it does not exist.
+    Lane {
+        /// Whose.
+        customer: CustomerId,
+        /// To where.
+        connection: String,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
+    /// No other customer has reserved any of these keys.
+    KeysFree {
+        /// Whose connection.
+        merchant: String,
+        /// Which.
+        connection: String,
+        /// The keys.
+        keys: Vec<MatchKey>,
+        /// Who may hold them.
+        customer: CustomerId,
+    },
+    /// No other customer is linked to this vendor record.
+    RecordFree {
+        /// Whose connection.
+        merchant: String,
+        /// Which.
+        connection: String,
+        /// The vendor's id.
+        provider_customer_id: String,
+        /// Who may be.
+        customer: CustomerId,
+    },
+    /// The upsert has this revision.
+    Upsert {
+        /// Which.
+        id: UpsertId,
+        /// Its row's revision.
+        revision: u64,
+    },
+    /// The delivery has this fence: nobody has claimed it since.
+    Delivery {
+        /// Which.
+        id: DeliveryId,
+        /// Its fencing token.
+        fence: u64,
+    },
+    /// The idempotency key is not taken, or its record has expired by `now`.
+    IdempotencyFree {
+        /// The key's hash.
+        key: [u8; 32],
+        /// The present moment.
+        now: jiff::Timestamp,
+    },
+}
+
+/// One row's change. `Put` replaces the row with the same key, or makes it.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// The customer's row. Its identifiers are written apart.
+    PutCustomer(CustomerRecord),
+    /// The customer's row, its identifiers, its lanes and their reservations. History, upserts and deliveries stay.
+    DeleteCustomer(CustomerId),
+    /// Makes the identifier find the customer.
+    AddIdentifier {
+        /// Whose customer.
+        merchant: String,
+        /// The identifier.
+        identifier: Identifier,
+        /// Whom it finds.
+        customer: CustomerId,
+    },
+    /// Makes the identifier not find the customer any more.
+    RemoveIdentifier {
+        /// Whose customer.
+        merchant: String,
+        /// The identifier.
+        identifier: Identifier,
+        /// Whom it found.
+        customer: CustomerId,
+    },
+    /// A version, by customer and upsert.
+    PutHistory(HistoryRecord),
+    /// An upsert.
+    PutUpsert(UpsertRecord),
+    /// A delivery.
+    PutDelivery(DeliveryRecord),
+    /// An attempt, by delivery and number.
+    PutAttempt(AttemptRecord),
+    /// A lane; its link's vendor id finds it through `record_owners`.
+    PutLane(Lane),
+    /// Reserves a key at a connection for a customer.
+    Reserve {
+        /// Whose connection.
+        merchant: String,
+        /// Which.
+        connection: String,
+        /// The key.
+        key: MatchKey,
+        /// For whom.
+        customer: CustomerId,
+    },
+    /// Gives a key back.
+    Release {
+        /// Whose connection.
+        merchant: String,
+        /// Which.
+        connection: String,
+        /// The key.
+        key: MatchKey,
+        /// Whose it was.
+        customer: CustomerId,
+    },
+    /// An idempotency record, in the place of an expired one.
+    PutIdempotency(IdempotencyRecord),
+    /// The answer that an idempotency key gets from now on, unless it has one already.
+    PutAnswer {
+        /// The key's hash.
+        key: [u8; 32],
+        /// The answer.
+        answer: StoredAnswer,
+    },
+    /// A connection's own state.
+    PutConnection(ConnectionRecord),
+    /// One more call on this day.
+    CountCall {
+        /// Whose connection.
+        merchant: String,
+        /// Which.
+        connection: String,
+        /// UTC.
+        day: Date,
+    },
+}
