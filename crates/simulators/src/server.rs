@@ -1,12 +1,12 @@
 //! Starting and stopping a simulator, and what a test in the same process may do with it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, rt, web};
 use serde_json::{Map, Value};
 
@@ -43,8 +43,7 @@ impl Simulator {
     /// # Errors
     /// The address cannot be bound, or no thread can be started.
     pub fn start(vendor: Vendor, options: SimulatorOptions) -> io::Result<Running> {
-        let listener = TcpListener::bind(options.listen)?;
-        let address = listener.local_addr()?;
+        let (listen, workers) = (options.listen, options.workers);
         let sim = web::Data::new(Sim {
             desk: Desk::new(vendor, &options),
             faults: Faults::new(options.fault_seed),
@@ -52,23 +51,22 @@ impl Simulator {
         });
         let (report, started) = mpsc::channel();
         let shared = sim.clone();
-        let thread = std::thread::Builder::new()
-            .name(format!("{vendor:?}-simulator"))
-            .spawn(move || {
-                rt::System::new().block_on(async move {
-                    match serve_on(listener, options.workers, shared) {
-                        Ok(server) => {
-                            // Nobody waits any more if the receiver is gone.
-                            let _ = report.send(Ok(server.handle()));
-                            let _ = server.await;
-                        }
-                        Err(error) => {
-                            let _ = report.send(Err(error));
-                        }
+        let name = format!("{vendor:?}-simulator");
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            rt::System::new().block_on(async move {
+                match serve_on(listen, workers, shared) {
+                    Ok((address, server)) => {
+                        // Nobody waits any more if the receiver is gone.
+                        let _ = report.send(Ok((address, server.handle())));
+                        let _ = server.await;
                     }
-                });
-            })?;
-        let handle = started.recv().map_err(io::Error::other)??;
+                    Err(error) => {
+                        let _ = report.send(Err(error));
+                    }
+                }
+            });
+        })?;
+        let (address, handle) = started.recv().map_err(io::Error::other)??;
         Ok(Running {
             vendor,
             address,
@@ -79,7 +77,7 @@ impl Simulator {
     }
 }
 
-fn serve_on(listener: TcpListener, workers: usize, sim: web::Data<Sim>) -> io::Result<actix_web::dev::Server> {
+fn serve_on(listen: SocketAddr, workers: usize, sim: web::Data<Sim>) -> io::Result<(SocketAddr, Server)> {
     let app = move || {
         App::new()
             .app_data(sim.clone())
@@ -90,8 +88,9 @@ fn serve_on(listener: TcpListener, workers: usize, sim: web::Data<Sim>) -> io::R
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(1)
         .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+        .bind(listen)?;
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    Ok((address, server.run()))
 }
 
 /// A simulator that listens. It stops when this is dropped.

@@ -1,12 +1,14 @@
-//! The binary, as docker-compose starts and ends it.
+//! Starting and ending: in a test, and as the binary that docker-compose starts.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
+use upsert_simulators::{Simulator, SimulatorOptions, Vendor};
 
 use crate::desk::{answer, client};
 
@@ -92,4 +94,31 @@ async fn nothing_to_start_is_a_failure() {
         .unwrap()
         .unwrap();
     assert_eq!(ended.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error_and_a_stopped_simulator_leaves_its_port_free() {
+    let first = Simulator::start(Vendor::April, SimulatorOptions::default()).unwrap();
+    let first_address = first.address();
+    let again = || SimulatorOptions {
+        listen: first_address,
+        ..SimulatorOptions::default()
+    };
+    assert!(Simulator::start(Vendor::April, again()).is_err());
+    first.stop().await;
+    assert!(Simulator::start(Vendor::April, again()).is_ok());
+}
+
+#[actix_web::test]
+async fn it_runs_inside_an_actix_system_and_stops_when_dropped() {
+    let simulator = Simulator::start(Vendor::Rotor, SimulatorOptions::default()).unwrap();
+    let address = simulator.address().to_string();
+    ready(&address).await;
+    drop(simulator);
+    let gone = async {
+        while TcpStream::connect(&address).await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), gone).await.expect("it listens on");
 }
