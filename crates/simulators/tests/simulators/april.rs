@@ -248,6 +248,14 @@ async fn a_reference_of_another_consumer_is_409_where_the_rules_say_so() {
     let desk = Desk::with(Vendor::April, options);
     assert_eq!(desk.upsert(&consumer(&lucy())).await.0, 200);
     assert_eq!(desk.upsert(&consumer(&lucy())).await.0, 200, "its own is no conflict");
+    assert_eq!(desk.upsert(&organisation("ORG-1")).await.0, 200);
+    let like_the_organisation = with(lucy(), "referenceCustomerId", json!("ORG-1"));
+    assert_eq!(
+        desk.upsert(&like_the_organisation).await.0,
+        200,
+        "an organisation is no other consumer"
+    );
+    assert_eq!(desk.upsert(&consumer(&lucy())).await.0, 200);
     let (status, body) = desk.upsert(&with(lucy(), "emailAddress", json!("lucy@moon.com"))).await;
     assert_eq!(status, 409);
     assert_refused(409, &body);
