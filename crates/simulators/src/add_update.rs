@@ -1,4 +1,4 @@
-//! add-update: upsert by `externalId` within the merchant of `x-merchant-id`; one envelope for every error [S3].
+//! add-update: upsert by `externalId` within the merchant of `x-merchant-id`; one envelope for every error \[S3\].
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::options::SimulatorOptions;
 use crate::records::{Probe, Record, Records, Upsert};
 use crate::wire::{Call, Reply};
 
-/// The body of `POST /customers/add-update` [S3].
+/// The body of `POST /customers/add-update` \[S3\].
 const FIELDS: [Field; 7] = [
     ("externalId", Shape::Text),
     ("firstName", Shape::Text),
@@ -25,7 +25,7 @@ const KEY: &str = "externalId";
 /// Which headers prove who calls; the vendor's pages contradict each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AddUpdateAuth {
-    /// `x-api-key`, as the reference has it [S3].
+    /// `x-api-key`, as the reference has it \[S3\].
     #[default]
     XApiKey,
     /// `Authorization: Bearer`, as the guides say.
@@ -178,7 +178,7 @@ fn merge(fields: &mut Map<String, Value>, mut body: Map<String, Value>) {
     fields.entry("active").or_insert(json!(true));
 }
 
-/// The answer's shape: what is set, and two stamps. The vendor's own id is not in it [S3].
+/// The answer's shape: what is set, and two stamps. The vendor's own id is not in it \[S3\].
 fn shown(record: &Record) -> Value {
     let mut fields = record.fields.clone();
     fields.insert("createdAt".to_owned(), json!(iso_millis(record.created_at)));

@@ -1,4 +1,4 @@
-//! April: upsert by e-mail (consumer) or reference (organisation) within a merchant, in a single-key wrapper [S4].
+//! April: upsert by e-mail (consumer) or reference (organisation) within a merchant, in a single-key wrapper \[S4\].
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -206,7 +206,7 @@ impl April {
     }
 }
 
-/// The business key of a kind, beside the merchant [S4].
+/// The business key of a kind, beside the merchant \[S4\].
 fn key_of(kind: &str) -> &'static str {
     if kind == ORGANISATION { REFERENCE } else { EMAIL }
 }

@@ -16,7 +16,7 @@ pub fn system_clock() -> Clock {
     Arc::new(Timestamp::now)
 }
 
-/// ISO 8601 with milliseconds, the form of Rotor's `created_at` [S1].
+/// ISO 8601 with milliseconds, the form of Rotor's `created_at` \[S1\].
 pub(crate) fn iso_millis(at: Timestamp) -> String {
     format!("{at:.3}")
 }

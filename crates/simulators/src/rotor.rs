@@ -1,4 +1,4 @@
-//! Rotor: upsert by id, then phone, then e-mail; tags merged; a day's limit per key [S0][S1][S2].
+//! Rotor: upsert by id, then phone, then e-mail; tags merged; a day's limit per key \[S0\]\[S1\]\[S2\].
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::rotor_answers::{invalid, out_of_scope, success};
 use crate::wire::{Call, Reply};
 use crate::{rotor_answers, rotor_reads};
 
-/// The body parameters of `POST /customers` [S0]. `id` is no stored field.
+/// The body parameters of `POST /customers` \[S0\]. `id` is no stored field.
 pub(crate) const FIELDS: [Field; 25] = [
     ("id", Shape::Uuid),
     ("billing_city", Shape::Text),
@@ -236,7 +236,7 @@ fn require(key: &RotorKey, scope: &str) -> Result<(), Reply> {
     }
 }
 
-/// What was sent replaces, what was not stays, tags are joined [S0]. A new customer is taken for active.
+/// What was sent replaces, what was not stays, tags are joined \[S0\]. A new customer is taken for active.
 fn merge(fields: &mut Map<String, Value>, mut body: Map<String, Value>) {
     body.remove("id");
     let new_tags = body.remove("tags");

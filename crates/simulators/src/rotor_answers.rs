@@ -1,4 +1,4 @@
-//! Rotor's answers to a write, and its error bodies [S1].
+//! Rotor's answers to a write, and its error bodies \[S1\].
 
 use serde_json::{Map, Value, json};
 

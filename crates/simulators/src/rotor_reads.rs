@@ -1,4 +1,4 @@
-//! Rotor's reads: another shape than its write, with a nested address and without billing and service [S2].
+//! Rotor's reads: another shape than its write, with a nested address and without billing and service \[S2\].
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ fn read_shape(record: &Record) -> Value {
     })
 }
 
-/// Five members are always text, `street2` is optional [S2]; a customer without a property address has none.
+/// Five members are always text, `street2` is optional \[S2\]; a customer without a property address has none.
 fn address(record: &Record) -> Value {
     let part = |name: &str| record.text(&format!("property_{name}")).to_owned();
     if ["street1", "street2", "city", "state", "zip", "country"]
