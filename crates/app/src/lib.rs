@@ -1,1 +1,36 @@
-//! Under construction.
+//! The use cases: what an upsert means, from the request to the receipt. See `upsert.rs` for the straight line.
+//!
+//! It knows no HTTP library, no SQL, no vendor and no policy: connections come in as [`merchant::Connection`], ready
+//! to call, and everything durable goes through the [`upsert_store::Store`] trait.
+
+mod answer;
+mod await_answer;
+mod background;
+mod commit;
+mod connections;
+mod deliver;
+mod gateway;
+mod guard;
+mod idempotency;
+mod identify;
+mod lookup;
+mod merchant;
+mod plan;
+mod problem;
+mod record;
+mod recover;
+mod rollback;
+mod route;
+mod upsert;
+mod vendor_reads;
+
+pub use answer::{Answer, link_json};
+pub use connections::ConnectionView;
+pub use gateway::{Gateway, GatewayParts};
+pub use lookup::{CustomerListQuery, Listing};
+pub use merchant::{
+    Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
+};
+pub use plan::{ConnectionPlan, PlanRefusal, Planned};
+pub use problem::{Conflict, ProblemCode, Refusal};
+pub use upsert::{Caller, UpsertCommand};

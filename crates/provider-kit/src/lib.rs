@@ -8,6 +8,8 @@ mod classify;
 mod encode;
 mod fates;
 mod http_provider;
+mod path;
+mod read_back;
 mod registry;
 mod retry_after;
 mod transport;
@@ -17,6 +19,8 @@ pub use classify::{classify, unreadable};
 pub use encode::{ClearWith, EncodeRules, Encoded, encode};
 pub use fates::{at_path, fates};
 pub use http_provider::HttpProvider;
+pub use path::{path_segment, path_with_query};
+pub use read_back::{canonical_value, read_back, unknown_filters};
 pub use registry::{Built, ConnectionSetup, ProviderDescription, Registry};
 pub use retry_after::parse_retry_after;
 pub use transport::{

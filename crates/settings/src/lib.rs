@@ -1,1 +1,57 @@
-//! Under construction.
+//! The configuration: read from a folder, checked as a whole, handed out as typed, immutable settings.
+//!
+//! What it does: reads `gateway.toml` (under the environment's overrides) and each `merchants/*.toml`, resolves the
+//! references to secrets, and reports *every* problem at once with file, line, column and the nearest known name.
+//!
+//! What it does not: it knows no vendor. The names of a connection's credentials and the members of its `settings` are
+//! the provider's to judge; [`Connection::locate`] gives whoever judges them the line to point at.
+//!
+//! A new setting is one [`Member`] in its section's list, one line in its `read`, and one line in `config/` (a test
+//! insists on the last).
+
+#[macro_use]
+mod words;
+
+mod addresses;
+mod api_keys;
+mod connection;
+mod environment;
+mod keys;
+mod layers;
+mod limits;
+mod load;
+mod members;
+mod merchant;
+mod nearest;
+mod places;
+mod problems;
+mod routes;
+mod secrets;
+mod section;
+mod server;
+mod settings;
+mod spelled;
+mod store;
+mod tree;
+mod urls;
+mod values;
+mod verification;
+mod webhooks;
+
+pub use addresses::is_public;
+pub use api_keys::{ApiKey, KeyRateLimit, Reach, Scope};
+pub use connection::{Connection, OnCollision, OnKeyChange, Payload};
+pub use environment::Environment;
+pub use keys::{KEY_PREFIX, NewKey, NoRandomness, generate_key, key_from_random, key_hash, looks_mistyped};
+pub use limits::{Breaker, RateLimit, Retry};
+pub use members::{Document, KnownMember, Member, known_members};
+pub use merchant::{MatchOn, Merchant};
+pub use problems::{Location, Problem};
+pub use routes::{Conditions, Kind, Route, Status};
+pub use secrets::{Reference, Secret, Secrets};
+pub use server::Server;
+pub use settings::Settings;
+pub use store::{EncryptionKey, Store, StoreUrl};
+pub use urls::{UrlRules, check_url};
+pub use verification::{Algorithm, Encoding, Hmac, Scheme, SchemeName, Verify};
+pub use webhooks::{Event, WebhookIn, WebhookOut, WebhookPayload};

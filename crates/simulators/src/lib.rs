@@ -1,1 +1,59 @@
-//! Under construction.
+//! Stateful fakes of the three vendors, over real HTTP, with faults on demand and a journal of what they got.
+//!
+//! Everything here is written from the vendors' pages alone (`[S0]`…`[S4]` name them) and imports neither the core nor a
+//! provider, so that a mistake of ours cannot agree with itself. Where a page is silent, the assumption is a public
+//! member of [`RotorRules`], [`AddUpdateRules`] or [`AprilRules`].
+//!
+//! They are stricter than the vendors probably are: a field no page lists, a JSON `null` and a wrong type are refused,
+//! since each of them would be a mistake of the sender.
+//!
+//! ```no_run
+//! use upsert_simulators::{Cut, Effect, Fault, Simulator, SimulatorOptions, Vendor};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let rotor = Simulator::start(Vendor::Rotor, SimulatorOptions::default())?;
+//! rotor.faults().add(Fault::times(2, Effect::Cut { at: Cut::AfterWrite }));
+//! // … send something to rotor.base_url() …
+//! assert_eq!(rotor.journal().counts().writes, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same over HTTP, under `/__sim/` of each simulator: see [`control`].
+//!
+//! To add a vendor: one file of rules like `add_update.rs`, and its three lines in `desk.rs`.
+
+mod add_update;
+mod april;
+mod april_credentials;
+mod april_reads;
+mod broken;
+mod checks;
+mod clock;
+pub mod control;
+mod desk;
+mod effects;
+mod exchange;
+mod faults;
+mod journal;
+mod options;
+mod records;
+mod rotor;
+mod rotor_answers;
+mod rotor_reads;
+mod server;
+mod shelf;
+mod wire;
+
+pub use add_update::{AddUpdateAuth, AddUpdateRules};
+pub use april::AprilRules;
+pub use april_credentials::AprilCredential;
+pub use clock::{Clock, system_clock};
+pub use desk::Vendor;
+pub use effects::{Answer, Cut, Effect, When};
+pub use faults::{Fault, Faults, Only};
+pub use journal::{Answered, Counts, Entry, Journal, JournalDepth, Write};
+pub use options::SimulatorOptions;
+pub use records::Record;
+pub use rotor::{RotorKey, RotorRules};
+pub use server::{Running, Simulator};

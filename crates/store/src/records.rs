@@ -66,8 +66,11 @@ pub struct Lane {
     pub link: Option<Link>,
     /// What the vendor last accepted from us.
     pub accepted: Accepted,
-    /// Keys that are reserved for this customer here.
+    /// Keys that are reserved for this customer here: what the vendor's record is known by, and what is on its way.
     pub reserved: BTreeSet<MatchKey>,
+    /// Keys that the vendor's record is known by, or may be since a call of unknown outcome.
+    #[serde(default)]
+    pub known_by: BTreeSet<MatchKey>,
     /// The delivery that is being sent.
     pub in_flight: Option<DeliveryId>,
     /// The delivery that comes next.
@@ -103,6 +106,7 @@ impl Lane {
             link: None,
             accepted: Accepted::default(),
             reserved: BTreeSet::new(),
+            known_by: BTreeSet::new(),
             in_flight: None,
             queued: None,
             failed: false,
@@ -319,6 +323,9 @@ pub struct DeliveryRecord {
     pub parked_ms: u64,
     /// Since when it has been waiting for a pause or a quota.
     pub parked_since: Option<Timestamp>,
+    /// Whether any of its calls may have changed something at the vendor.
+    #[serde(default)]
+    pub maybe_written: bool,
     /// W3C trace context of the request that it came with.
     pub traceparent: Option<String>,
 }

@@ -1,0 +1,257 @@
+//! What the caller is told: the body, and the status that the required deliveries call for.
+
+use serde_json::{Map, Value as Json, json};
+
+use jiff::Timestamp;
+use upsert_core::{Customer, CustomerId, ErrorKind};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
+
+use crate::commit::state_of;
+use crate::plan::Planned;
+use crate::problem::{ProblemCode, Refusal};
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+/// An answer, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Location`.
+    pub location: Option<String>,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+    /// Whether an idempotency key was used again.
+    pub replayed: bool,
+    /// Whether every required delivery has ended: an idempotency key gets this answer from then on.
+    pub is_final: bool,
+}
+
+/// What an answer is made from.
+pub(crate) struct Answering<'a> {
+    pub(crate) upsert: &'a UpsertRecord,
+    /// The customer as this upsert made it.
+    pub(crate) record: &'a CustomerRecord,
+    /// The upsert's own deliveries.
+    pub(crate) own: &'a [DeliveryRecord],
+    /// The same, with successors in the place of superseded ones.
+    pub(crate) effective: &'a [DeliveryRecord],
+    pub(crate) request_id: &'a str,
+    /// The path of the request, for the problem document.
+    pub(crate) instance: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+enum Verdict {
+    Rejected,
+    Failed,
+    Open,
+    Done,
+}
+
+impl Answering<'_> {
+    /// The answer as the required deliveries stand.
+    pub(crate) fn answer(&self) -> Answer {
+        match verdict(self.effective) {
+            Verdict::Rejected => self.problem(ProblemCode::ProviderRejected, "a vendor refuses the data for good"),
+            Verdict::Failed => self.problem(ProblemCode::ProviderFailed, "a vendor failed for good"),
+            Verdict::Open => self.accepted(),
+            Verdict::Done => {
+                let created = self.upsert.new_customer;
+                let location = created.then(|| format!("/v1/customers/{}", self.record.id));
+                Answer {
+                    location,
+                    ..self.json(if created { 201 } else { 200 }, true)
+                }
+            }
+        }
+    }
+
+    /// 202, whatever the deliveries say.
+    pub(crate) fn accepted(&self) -> Answer {
+        let next = self
+            .effective
+            .iter()
+            .filter(|d| d.required && !d.state.has_ended())
+            .filter_map(|d| d.next_attempt_at)
+            .min();
+        let wait = next.map_or(1, |next| next.duration_since(self.now).as_secs().clamp(1, 3_600));
+        Answer {
+            location: Some(format!("/v1/upserts/{}", self.upsert.id)),
+            retry_after: Some(wait.unsigned_abs()),
+            ..self.json(202, false)
+        }
+    }
+
+    /// 200, whatever became of it: the upsert is looked at.
+    pub(crate) fn shown(&self) -> Answer {
+        self.json(200, false)
+    }
+
+    fn json(&self, status: u16, is_final: bool) -> Answer {
+        Answer {
+            status,
+            location: None,
+            retry_after: None,
+            content_type: JSON.to_owned(),
+            body: Json::Object(self.members()).to_string(),
+            replayed: false,
+            is_final,
+        }
+    }
+
+    fn problem(&self, code: ProblemCode, detail: &str) -> Answer {
+        let mut refusal = Refusal::new(code, detail);
+        refusal.beside = self.members();
+        refusal
+            .beside
+            .insert("rolled_back".to_owned(), json!(self.upsert.rolled_back));
+        Answer {
+            content_type: PROBLEM.to_owned(),
+            body: refusal.document(self.instance, self.request_id).to_string(),
+            ..self.json(
+                code.status(),
+                self.effective.iter().filter(|delivery| delivery.required).all(ended),
+            )
+        }
+    }
+
+    fn members(&self) -> Map<String, Json> {
+        let mut members = Map::new();
+        members.insert("upsert_id".to_owned(), json!(self.upsert.id));
+        members.insert("state".to_owned(), json!(state_of(self.effective)));
+        members.insert("customer".to_owned(), customer_json(self.record));
+        members.insert("deliveries".to_owned(), self.own.iter().map(delivery_json).collect());
+        members
+    }
+}
+
+fn ended(delivery: &DeliveryRecord) -> bool {
+    delivery.state.has_ended()
+}
+
+/// Over the required connections; the first that holds.
+fn verdict(deliveries: &[DeliveryRecord]) -> Verdict {
+    let required = || deliveries.iter().filter(|delivery| delivery.required);
+    let failed =
+        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
+    let rejected = |delivery: &DeliveryRecord| {
+        delivery
+            .error
+            .as_ref()
+            .is_some_and(|error| error.kind == ErrorKind::Rejected)
+    };
+    if required().filter(failed).any(rejected) {
+        Verdict::Rejected
+    } else if required().any(|delivery| failed(&delivery)) {
+        Verdict::Failed
+    } else if required().any(|delivery| !ended(delivery)) {
+        Verdict::Open
+    } else {
+        Verdict::Done
+    }
+}
+
+/// A customer's record as the API shows it.
+pub(crate) fn customer_json(record: &CustomerRecord) -> Json {
+    let mut shown = Map::new();
+    shown.insert("id".to_owned(), json!(record.id));
+    shown.insert("version".to_owned(), json!(record.version));
+    shown.insert("merchant_id".to_owned(), json!(record.merchant));
+    shown.insert("created_at".to_owned(), json!(record.created_at));
+    shown.insert("updated_at".to_owned(), json!(record.updated_at));
+    shown.extend(record.customer.to_json(true));
+    Json::Object(shown)
+}
+
+/// A delivery as the API shows it.
+pub(crate) fn delivery_json(delivery: &DeliveryRecord) -> Json {
+    json!({
+        "id": delivery.id,
+        "connection": delivery.connection,
+        "provider": delivery.provider,
+        "required": delivery.required,
+        "state": delivery.state,
+        "waiting_for": delivery.waiting_for,
+        "superseded_by": delivery.superseded_by,
+        "outcome": delivery.outcome,
+        "evidence": delivery.evidence,
+        "matched_by": delivery.matched_by,
+        "provider_customer_id": delivery.provider_customer_id,
+        "attempts": delivery.attempts,
+        "next_attempt_at": delivery.next_attempt_at,
+        "duration_ms": delivery.duration_ms,
+        "fields": delivery.fields,
+        "warnings": delivery.warnings,
+        "error": delivery.error.as_ref().map(|error| json!({
+            "kind": error.kind,
+            "state_at_vendor": error.state_at_vendor,
+            "code": error.code,
+            "detail": error.detail,
+            "vendor_status": error.vendor_status,
+            "vendor_request_id": error.vendor_request_id,
+            "errors": error.errors,
+        })),
+    })
+}
+
+/// A customer's link at one connection as the API shows it.
+pub fn link_json(lane: &Lane, is_routed: bool) -> Vec<Json> {
+    let shown = |link: Option<&upsert_store::Link>, state: &str| {
+        json!({
+            "connection": lane.connection,
+            "provider_customer_id": link.map(|link| &link.provider_customer_id),
+            "state": state,
+            "shared": link.is_some_and(|link| link.shared),
+            "last_delivered_at": lane.last_delivered_at,
+        })
+    };
+    let state = if !is_routed {
+        "unrouted"
+    } else if lane.in_flight.is_some() || lane.queued.is_some() {
+        "pending"
+    } else if lane.failed {
+        "failed"
+    } else {
+        "in_sync"
+    };
+    let old = lane.superseded.iter().map(|link| shown(Some(link), "superseded"));
+    std::iter::once(shown(lane.link.as_ref(), state)).chain(old).collect()
+}
+
+/// A dry run as the API shows it.
+pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned]) -> Json {
+    json!({
+        "customer_id": id,
+        "customer": after.to_json(true),
+        "connections": plans.iter().map(Planned::to_json).collect::<Vec<_>>(),
+    })
+}
+
+impl Answer {
+    pub(crate) fn stored(stored: StoredAnswer, replayed: bool) -> Self {
+        Self {
+            status: stored.status,
+            location: stored.location,
+            retry_after: None,
+            content_type: stored.content_type,
+            body: stored.body,
+            replayed,
+            is_final: true,
+        }
+    }
+
+    pub(crate) fn to_stored(&self) -> StoredAnswer {
+        StoredAnswer {
+            status: self.status,
+            location: self.location.clone(),
+            content_type: self.content_type.clone(),
+            body: self.body.clone(),
+        }
+    }
+}

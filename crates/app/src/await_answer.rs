@@ -1,0 +1,243 @@
+//! When the caller is answered: as soon as every required delivery has ended, or none of those still open could end
+//! before the merchant's deadline, or the deadline is over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use upsert_core::{DeliveryId, UpsertId, WaitingFor};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord};
+
+use crate::answer::{Answer, Answering};
+use crate::commit::Committed;
+use crate::deliver::Progress;
+use crate::gateway::Gateway;
+use crate::merchant::Merchant;
+use crate::problem::Refusal;
+use crate::upsert::UpsertCommand;
+
+impl Gateway {
+    pub(crate) async fn await_answer(
+        &self,
+        merchant: &Arc<Merchant>,
+        committed: Committed,
+        progress: Progress,
+        command: &UpsertCommand,
+    ) -> Result<Answer, Refusal> {
+        let mut waiting = Waiting::new(self, merchant, committed, progress);
+        if !command.respond_async {
+            waiting.until_answerable().await?;
+        }
+        let own = waiting.own();
+        let mut upsert = waiting.upsert.clone();
+        if waiting.effective.iter().all(|delivery| delivery.state.has_ended())
+            && waiting
+                .effective
+                .iter()
+                .any(|delivery| delivery.state == DeliveryState::Failed)
+        {
+            // Whether it was taken back stands in the answer.
+            self.settle(&upsert.merchant, upsert.id).await;
+            if let Some((settled, _)) = self.store.upsert(&upsert.merchant, upsert.id).await? {
+                upsert = settled;
+            }
+        }
+        let answering = Answering {
+            upsert: &upsert,
+            record: &waiting.record,
+            own: &own,
+            effective: &waiting.effective,
+            request_id: &command.request_id,
+            instance: instance(command.route),
+            now: self.clock.now(),
+        };
+        Ok(if command.respond_async {
+            answering.accepted()
+        } else {
+            answering.answer()
+        })
+    }
+
+    /// How an upsert stands now, as it would have been answered.
+    pub(crate) async fn upsert_answer(
+        &self,
+        merchant: &Arc<Merchant>,
+        id: UpsertId,
+        request_id: Option<&str>,
+    ) -> Result<Option<Answer>, Refusal> {
+        let Some((upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
+            return Ok(None);
+        };
+        let effective = self.effective(own.clone()).await?;
+        let Some(record) = self.record_at(&upsert).await? else {
+            return Ok(None);
+        };
+        let answering = Answering {
+            upsert: &upsert,
+            record: &record,
+            own: &own,
+            effective: &effective,
+            request_id: request_id.unwrap_or_default(),
+            instance: "/v1/customers",
+            now: self.clock.now(),
+        };
+        Ok(Some(if request_id.is_some() {
+            answering.answer()
+        } else {
+            answering.shown()
+        }))
+    }
+
+    /// The customer as it was after this upsert.
+    async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, Refusal> {
+        let current = self
+            .store
+            .customer(&upsert.merchant, upsert.customer)
+            .await?
+            .map(|known| known.record);
+        if let Some(current) = &current
+            && current.version == upsert.version
+            && !upsert.rolled_back
+        {
+            return Ok(Some(current.clone()));
+        }
+        let mut before = None;
+        loop {
+            let page = self.store.history(upsert.customer, before, 100).await?;
+            let found = page.entries.iter().find(|entry| {
+                entry.upsert == upsert.id || (!upsert.changed && entry.upsert < upsert.id && !entry.refused)
+            });
+            if let Some(entry) = found {
+                return Ok(Some(CustomerRecord {
+                    id: upsert.customer,
+                    merchant: upsert.merchant.clone(),
+                    version: entry.version,
+                    revision: 0,
+                    customer: entry.record.clone(),
+                    created_at: current.as_ref().map_or(entry.at, |current| current.created_at),
+                    updated_at: entry.at,
+                }));
+            }
+            match page.entries.last() {
+                Some(last) => before = Some(last.upsert),
+                None => return Ok(current),
+            }
+        }
+    }
+}
+
+fn instance(route: &'static str) -> &'static str {
+    route.split_once(' ').map_or(route, |(_, path)| path)
+}
+
+struct Waiting<'a> {
+    gateway: &'a Gateway,
+    upsert: UpsertRecord,
+    record: CustomerRecord,
+    order: Vec<DeliveryId>,
+    own: HashMap<DeliveryId, DeliveryRecord>,
+    /// In the order of the connections, successors in the place of superseded ones.
+    effective: Vec<DeliveryRecord>,
+    progress: Progress,
+    deadline: Instant,
+    deadline_at: Timestamp,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(gateway: &'a Gateway, merchant: &Merchant, committed: Committed, progress: Progress) -> Self {
+        let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
+        Self {
+            gateway,
+            order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
+            effective: committed.deliveries.clone(),
+            own: committed
+                .deliveries
+                .into_iter()
+                .map(|delivery| (delivery.id, delivery))
+                .collect(),
+            deadline: Instant::now() + merchant.sync_deadline,
+            deadline_at: committed.upsert.created_at.checked_add(wait).unwrap_or(Timestamp::MAX),
+            upsert: committed.upsert,
+            record: committed.record,
+            progress,
+        }
+    }
+
+    fn own(&self) -> Vec<DeliveryRecord> {
+        self.order.iter().filter_map(|id| self.own.get(id)).cloned().collect()
+    }
+
+    async fn until_answerable(&mut self) -> Result<(), Refusal> {
+        let gateway = self.gateway;
+        let bell = gateway.bell(self.record.id);
+        let mut is_open = true;
+        loop {
+            // Armed before the state is read, so that nothing that happens in between is missed.
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            self.look().await?;
+            if self.is_answerable() {
+                return Ok(());
+            }
+            tokio::select! {
+                news = self.progress.recv(), if is_open => match news {
+                    Some(delivery) => drop(self.own.insert(delivery.id, delivery)),
+                    None => is_open = false,
+                },
+                () = rung => {}
+                () = tokio::time::sleep_until(self.deadline) => return self.look().await,
+            }
+        }
+    }
+
+    /// Brings `own` and `effective` up to date. Deliveries of this request tell their news themselves; those that
+    /// wait behind somebody else's are looked up.
+    async fn look(&mut self) -> Result<(), Refusal> {
+        while let Ok(delivery) = self.progress.try_recv() {
+            self.own.insert(delivery.id, delivery);
+        }
+        for index in 0..self.order.len() {
+            let Some(own) = self.own.get(&self.order[index]) else {
+                continue;
+            };
+            let is_told = own.fence == 1 && own.state == DeliveryState::InFlight;
+            let mut now = own.clone();
+            if !is_told && own.superseded_by.is_none() && !own.state.has_ended() {
+                if let Some(stored) = self.gateway.store.delivery(own.id).await? {
+                    now = stored.clone();
+                    self.own.insert(stored.id, stored);
+                }
+            }
+            self.effective[index] = match self.gateway.effective(vec![now]).await?.pop() {
+                Some(effective) => effective,
+                None => continue,
+            };
+        }
+        Ok(())
+    }
+
+    fn is_answerable(&self) -> bool {
+        let open = || {
+            self.effective
+                .iter()
+                .filter(|delivery| delivery.required && !delivery.state.has_ended())
+        };
+        // One that failed for good decides already, whatever the others do: but they are waited for, so that the
+        // answer shows them.
+        open().all(|delivery| !self.could_end(delivery))
+    }
+
+    /// Whether it could end before the deadline.
+    fn could_end(&self, delivery: &DeliveryRecord) -> bool {
+        match delivery.state {
+            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Predecessor) => true,
+            DeliveryState::Waiting | DeliveryState::Retrying => {
+                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at)
+            }
+            _ => true,
+        }
+    }
+}

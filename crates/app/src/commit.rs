@@ -1,0 +1,524 @@
+//! Step 8: customer version, upsert, deliveries with their first attempt, key reservations and the idempotency record,
+//! in one durable transaction. Before it nothing was stored and nothing sent; from here on nothing is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use jiff::Timestamp;
+
+use upsert_core::{
+    Customer, CustomerId, ErrorKind, Evidence, FieldError, FieldFates, Outcome, PreparedUpsert, StateAtVendor,
+    WaitingFor,
+};
+use upsert_store::{
+    Applied, AttemptRecord, Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect,
+    HistoryRecord, IdempotencyRecord, Lane, UpsertRecord, UpsertState, Write,
+};
+
+use crate::deliver::PREDECESSOR_CHECK;
+use crate::gateway::Gateway;
+use crate::guard::contested_keys;
+use crate::idempotency::Claim;
+use crate::identify::Identified;
+use crate::merchant::{Connection, Merchant, OnCollision};
+use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
+use crate::problem::Refusal;
+use crate::record::supersede;
+use crate::upsert::{Caller, UpsertCommand};
+
+/// A paused connection is probed this often, with what has waited longest.
+pub(crate) const PROBE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
+/// A lease lasts the attempt's time-out plus this.
+const LEASE_MARGIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
+/// Everything that was decided, ready to be committed.
+pub(crate) struct Draft<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) merchant: &'a Arc<Merchant>,
+    pub(crate) command: &'a UpsertCommand,
+    pub(crate) identified: &'a Identified,
+    pub(crate) id: CustomerId,
+    pub(crate) after: Customer,
+    pub(crate) plans: Vec<Planned>,
+    pub(crate) claim: Option<&'a Claim>,
+}
+
+/// What became of the attempt to commit.
+pub(crate) enum Attempted {
+    /// It is durable.
+    Committed(Box<Committed>),
+    /// Another customer holds a key that the vendor would match by.
+    KeyTaken,
+    /// Something that was decided on has changed.
+    Raced,
+    /// Another request with the same idempotency key was faster.
+    IdempotencyKeyTaken,
+}
+
+/// A durable upsert.
+pub(crate) struct Committed {
+    pub(crate) upsert: UpsertRecord,
+    /// The customer as this upsert made it.
+    pub(crate) record: CustomerRecord,
+    /// All of its deliveries, in the order of the connections.
+    pub(crate) deliveries: Vec<DeliveryRecord>,
+    /// What is to be sent now.
+    pub(crate) works: Vec<Work>,
+}
+
+/// One delivery on its way: its attempt is durable.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) delivery: DeliveryRecord,
+    pub(crate) lane: Lane,
+    pub(crate) prepared: Box<PreparedUpsert>,
+    pub(crate) replaces_link: bool,
+    /// Its upsert, where it is the only delivery of it: then its end is the upsert's.
+    pub(crate) sole_of: Option<UpsertRecord>,
+    /// How many deliveries of the upsert have not been recorded once, this one included: whoever comes last looks
+    /// whether the upsert has ended. None: nobody counts, so everybody looks.
+    pub(crate) open_siblings: Option<Arc<AtomicUsize>>,
+}
+
+impl Gateway {
+    pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Attempted, Refusal> {
+        let mut building = Building::new(self, &draft);
+        for planned in &draft.plans {
+            building.add(planned, self.queued_in(planned).await?);
+        }
+        let (changes, committed) = building.finish();
+        let unmet = match self.store.apply(changes.clone()).await? {
+            Applied::Done => return Ok(Attempted::Committed(Box::new(committed))),
+            Applied::Unmet(index) => changes.expect.get(index),
+        };
+        Ok(match unmet {
+            Some(Expect::KeysFree { .. }) => Attempted::KeyTaken,
+            Some(Expect::IdempotencyFree { .. }) => Attempted::IdempotencyKeyTaken,
+            _ => Attempted::Raced,
+        })
+    }
+
+    /// The delivery that waits in the lane: a new one takes its place.
+    async fn queued_in(&self, planned: &Planned) -> Result<Option<DeliveryRecord>, Refusal> {
+        match planned.lane.as_ref().and_then(|lane| lane.queued) {
+            Some(id) => Ok(self.store.delivery(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Until when whoever sends to this connection now has the delivery for itself.
+    pub(crate) fn lease(&self, connection: &Connection) -> Timestamp {
+        let timeout = jiff::SignedDuration::try_from(connection.timeout).unwrap_or(LEASE_MARGIN);
+        self.clock
+            .now()
+            .checked_add(timeout + LEASE_MARGIN)
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+struct Building<'a> {
+    gateway: &'a Gateway,
+    draft: &'a Draft<'a>,
+    now: Timestamp,
+    changes: Changeset,
+    upsert: UpsertRecord,
+    record: CustomerRecord,
+    deliveries: Vec<DeliveryRecord>,
+    works: Vec<Work>,
+}
+
+impl<'a> Building<'a> {
+    fn new(gateway: &'a Gateway, draft: &'a Draft<'a>) -> Self {
+        let now = gateway.clock.now();
+        let before = draft.identified.known.as_ref().map(|known| &known.record);
+        let changed = before.is_none_or(|before| before.customer != draft.after);
+        let record = match before {
+            Some(before) if !changed => before.clone(),
+            Some(before) => CustomerRecord {
+                version: before.version + 1,
+                revision: before.revision + 1,
+                customer: draft.after.clone(),
+                updated_at: now,
+                ..before.clone()
+            },
+            None => CustomerRecord {
+                id: draft.id,
+                merchant: draft.merchant.id.clone(),
+                version: 1,
+                revision: 1,
+                customer: draft.after.clone(),
+                created_at: now,
+                updated_at: now,
+            },
+        };
+        let upsert = UpsertRecord {
+            id: gateway.ids.upsert(),
+            merchant: draft.merchant.id.clone(),
+            customer: draft.id,
+            version: record.version,
+            revision: 1,
+            state: UpsertState::Pending,
+            new_customer: before.is_none(),
+            changed,
+            rolled_back: false,
+            by: draft.caller.name.clone(),
+            created_at: now,
+            ended_at: None,
+        };
+        let changes = Changeset {
+            expect: draft.identified.seen.clone(),
+            write: Vec::new(),
+        };
+        let mut building = Self {
+            gateway,
+            draft,
+            now,
+            changes,
+            upsert,
+            record,
+            deliveries: Vec::new(),
+            works: Vec::new(),
+        };
+        building.put_idempotency();
+        if changed {
+            building.put_customer(before);
+        }
+        building
+    }
+
+    fn put_idempotency(&mut self) {
+        let Some(claim) = self.draft.claim else { return };
+        let keep = jiff::SignedDuration::try_from(self.gateway.idempotency_keep).unwrap_or(jiff::SignedDuration::MAX);
+        self.changes.expect.insert(
+            0,
+            Expect::IdempotencyFree {
+                key: claim.key,
+                now: self.now,
+            },
+        );
+        self.changes.write.push(Write::PutIdempotency(IdempotencyRecord {
+            key: claim.key,
+            fingerprint: claim.fingerprint,
+            merchant: self.upsert.merchant.clone(),
+            upsert: self.upsert.id,
+            created_at: self.now,
+            expires_at: self.now.checked_add(keep).unwrap_or(Timestamp::MAX),
+            answer: None,
+        }));
+    }
+
+    fn put_customer(&mut self, before: Option<&CustomerRecord>) {
+        if before.is_none() {
+            self.changes.expect.push(Expect::Customer {
+                id: self.record.id,
+                revision: None,
+            });
+        }
+        self.changes.write.push(Write::PutCustomer(self.record.clone()));
+        let empty = Customer::default();
+        let old = before.map_or(&empty, |before| &before.customer);
+        self.changes.write.extend(identifier_writes(
+            &self.upsert.merchant,
+            self.record.id,
+            old,
+            &self.record.customer,
+        ));
+        self.changes.write.push(Write::PutHistory(HistoryRecord {
+            customer: self.record.id,
+            version: self.record.version,
+            upsert: self.upsert.id,
+            at: self.now,
+            by: self.upsert.by.clone(),
+            refused: false,
+            record: self.record.customer.clone(),
+        }));
+    }
+
+    fn add(&mut self, planned: &Planned, queued: Option<DeliveryRecord>) {
+        let connection = &planned.connection;
+        let mut lane = planned
+            .lane
+            .clone()
+            .unwrap_or_else(|| Lane::new(&self.upsert.merchant, self.record.id, &connection.name));
+        self.changes.expect.push(Expect::Lane {
+            customer: lane.customer,
+            connection: connection.name.clone(),
+            revision: planned.lane.as_ref().map(|lane| lane.revision),
+        });
+        lane.revision += 1;
+        let mut delivery = self.new_delivery(connection);
+        let has_open = lane.in_flight.is_some() || lane.queued.is_some();
+        match &planned.plan {
+            Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
+            Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
+                delivery.warnings.clone_from(warnings);
+                unchanged(&mut delivery, &mut lane, self.now);
+            }
+            Ok(plan) => {
+                self.reserve(planned, &mut lane);
+                if let ConnectionPlan::Send { prepared, .. } = plan {
+                    delivery.warnings.clone_from(&prepared.warnings);
+                }
+                if has_open {
+                    self.queue(&mut delivery, &mut lane, queued);
+                } else if self
+                    .gateway
+                    .connections
+                    .pause_of(&lane.merchant, &connection.name)
+                    .is_some()
+                {
+                    park_for_pause(&mut delivery, &mut lane, self.now);
+                } else if let ConnectionPlan::Send {
+                    prepared,
+                    replaces_link,
+                } = plan
+                {
+                    self.start(connection, &mut delivery, &mut lane);
+                    self.works.push(Work {
+                        connection: connection.clone(),
+                        delivery: delivery.clone(),
+                        lane: lane.clone(),
+                        prepared: prepared.clone(),
+                        replaces_link: *replaces_link,
+                        sole_of: None,
+                        open_siblings: None,
+                    });
+                }
+            }
+        }
+        self.changes.write.push(Write::PutLane(lane));
+        self.changes.write.push(Write::PutDelivery(delivery.clone()));
+        self.deliveries.push(delivery);
+    }
+
+    fn new_delivery(&self, connection: &Connection) -> DeliveryRecord {
+        DeliveryRecord {
+            id: self.gateway.ids.delivery(),
+            upsert: self.upsert.id,
+            merchant: self.upsert.merchant.clone(),
+            customer: self.record.id,
+            connection: connection.name.clone(),
+            provider: connection.provider.clone(),
+            required: connection.required,
+            version: self.record.version,
+            state: DeliveryState::Pending,
+            waiting_for: None,
+            superseded_by: None,
+            outcome: None,
+            evidence: None,
+            matched_by: None,
+            provider_customer_id: None,
+            attempts: 0,
+            next_attempt_at: Some(self.now),
+            duration_ms: 0,
+            fields: FieldFates::default(),
+            warnings: Vec::new(),
+            error: None,
+            force: self.draft.command.force,
+            priority: self.draft.command.priority,
+            fence: 0,
+            lease_until: None,
+            created_at: self.now,
+            ended_at: None,
+            parked_ms: 0,
+            parked_since: None,
+            maybe_written: false,
+            traceparent: self.draft.command.traceparent.clone(),
+        }
+    }
+
+    /// Every key that the vendor's record will be known by, and that nobody else may have unless that is allowed.
+    fn reserve(&mut self, planned: &Planned, lane: &mut Lane) {
+        let Some(prepared) = planned.prepared() else { return };
+        let contested = contested_keys(planned);
+        if !contested.is_empty() && planned.connection.on_collision == OnCollision::Refuse {
+            self.changes.expect.push(Expect::KeysFree {
+                merchant: lane.merchant.clone(),
+                connection: lane.connection.clone(),
+                keys: contested,
+                customer: lane.customer,
+            });
+        }
+        for key in &prepared.known_by {
+            if lane.reserved.insert(key.clone()) {
+                self.changes.write.push(Write::Reserve {
+                    merchant: lane.merchant.clone(),
+                    connection: lane.connection.clone(),
+                    key: key.clone(),
+                    customer: lane.customer,
+                });
+            }
+        }
+    }
+
+    /// Behind what is in flight, or in the place of what waits.
+    fn queue(&mut self, delivery: &mut DeliveryRecord, lane: &mut Lane, queued: Option<DeliveryRecord>) {
+        delivery.state = DeliveryState::Waiting;
+        delivery.waiting_for = Some(WaitingFor::Predecessor);
+        delivery.next_attempt_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
+        lane.queued = Some(delivery.id);
+        if let Some(mut old) = queued {
+            supersede(&mut old, delivery, self.now);
+            self.changes.write.push(Write::PutDelivery(old));
+        }
+    }
+
+    fn start(&mut self, connection: &Connection, delivery: &mut DeliveryRecord, lane: &mut Lane) {
+        delivery.state = DeliveryState::InFlight;
+        delivery.next_attempt_at = None;
+        delivery.fence = 1;
+        delivery.lease_until = Some(self.gateway.lease(connection));
+        lane.in_flight = Some(delivery.id);
+        self.changes
+            .write
+            .extend(attempt_writes(connection, delivery, self.now));
+    }
+
+    fn finish(mut self) -> (Changeset, Committed) {
+        if self.deliveries.iter().all(|delivery| delivery.state.has_ended()) {
+            self.upsert.state = state_of(&self.deliveries);
+            self.upsert.ended_at = Some(self.now);
+        }
+        self.changes.write.push(Write::PutUpsert(self.upsert.clone()));
+        let open = Arc::new(AtomicUsize::new(self.works.len()));
+        for work in &mut self.works {
+            work.sole_of = (self.deliveries.len() == 1).then(|| self.upsert.clone());
+            work.open_siblings = Some(open.clone());
+        }
+        let committed = Committed {
+            upsert: self.upsert,
+            record: self.record,
+            deliveries: self.deliveries,
+            works: self.works,
+        };
+        (self.changes, committed)
+    }
+}
+
+/// The attempt that is about to go out, and the call counted where the day's calls are.
+pub(crate) fn attempt_writes(connection: &Connection, delivery: &DeliveryRecord, now: Timestamp) -> Vec<Write> {
+    let mut writes = vec![Write::PutAttempt(AttemptRecord {
+        delivery: delivery.id,
+        number: delivery.attempts + 1,
+        fence: delivery.fence,
+        started_at: now,
+        ended_at: None,
+        result: None,
+        vendor_status: None,
+    })];
+    if connection.counts_calls {
+        writes.push(Write::CountCall {
+            merchant: delivery.merchant.clone(),
+            connection: delivery.connection.clone(),
+            day: day_of(now),
+        });
+    }
+    writes
+}
+
+/// The UTC day.
+pub(crate) fn day_of(now: Timestamp) -> jiff::civil::Date {
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// What makes the identifiers of `after` find the customer, and those of `before` no longer.
+pub(crate) fn identifier_writes(
+    merchant: &str,
+    customer: CustomerId,
+    before: &Customer,
+    after: &Customer,
+) -> Vec<Write> {
+    let (old, new) = (before.identifiers(), after.identifiers());
+    let gone = old
+        .iter()
+        .filter(|identifier| !new.contains(identifier))
+        .map(|identifier| Write::RemoveIdentifier {
+            merchant: merchant.to_owned(),
+            identifier: identifier.clone(),
+            customer,
+        });
+    let come = new
+        .iter()
+        .filter(|identifier| !old.contains(identifier))
+        .map(|identifier| Write::AddIdentifier {
+            merchant: merchant.to_owned(),
+            identifier: identifier.clone(),
+            customer,
+        });
+    gone.chain(come).collect()
+}
+
+/// A connection that is not required refuses: its delivery is born failed.
+fn refuse(delivery: &mut DeliveryRecord, lane: &mut Lane, refusal: &PlanRefusal, now: Timestamp) {
+    let (code, errors) = match refusal {
+        PlanRefusal::Invalid(problems) => (
+            "validation_failed",
+            problems
+                .iter()
+                .map(|problem| FieldError {
+                    pointer: Some(problem.pointer.clone()),
+                    vendor_field: String::new(),
+                    detail: problem.detail.clone(),
+                })
+                .collect(),
+        ),
+        PlanRefusal::KeyChange(_) => ("business_key_change", Vec::new()),
+        PlanRefusal::Collision(_) => ("match_key_collision", Vec::new()),
+    };
+    delivery.error = Some(DeliveryError {
+        kind: ErrorKind::Rejected,
+        state_at_vendor: StateAtVendor::Unchanged,
+        code: Some(code.to_owned()),
+        detail: refusal.detail().to_owned(),
+        vendor_status: None,
+        vendor_request_id: None,
+        errors,
+    });
+    delivery.state = DeliveryState::Failed;
+    delivery.next_attempt_at = None;
+    delivery.ended_at = Some(now);
+    lane.failed = true;
+}
+
+/// The vendor has accepted all of it before: no call.
+pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Timestamp) {
+    delivery.state = DeliveryState::Succeeded;
+    delivery.outcome = Some(Outcome::Unchanged);
+    delivery.evidence = Some(Evidence::Link);
+    delivery.provider_customer_id = lane.link.as_ref().map(|link| link.provider_customer_id.clone());
+    delivery.waiting_for = None;
+    delivery.next_attempt_at = None;
+    delivery.lease_until = None;
+    delivery.ended_at = Some(now);
+    lane.failed = false;
+}
+
+/// The connection is paused: it waits, and is tried as a probe now and then.
+pub(crate) fn park_for_pause(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Timestamp) {
+    delivery.state = DeliveryState::Waiting;
+    delivery.waiting_for = Some(WaitingFor::Paused);
+    delivery.next_attempt_at = now.checked_add(PROBE_EVERY).ok();
+    delivery.parked_since = Some(now);
+    lane.queued = Some(delivery.id);
+}
+
+/// How an upsert stands whose deliveries have these states. A superseded one has to be replaced by its successor first.
+pub(crate) fn state_of(deliveries: &[DeliveryRecord]) -> UpsertState {
+    let failed =
+        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
+    if deliveries.iter().any(|delivery| !delivery.state.has_ended()) {
+        UpsertState::Pending
+    } else if deliveries
+        .iter()
+        .filter(|delivery| delivery.required)
+        .any(|delivery| failed(&delivery))
+    {
+        UpsertState::Failed
+    } else if deliveries.iter().any(|delivery| failed(&delivery)) {
+        UpsertState::PartiallyFailed
+    } else {
+        UpsertState::Succeeded
+    }
+}

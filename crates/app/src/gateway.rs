@@ -1,0 +1,117 @@
+//! The gateway as a whole: what every use case works with.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use upsert_core::{Clock, CustomerId, IdSource};
+use upsert_store::Store;
+
+use crate::connections::Connections;
+use crate::merchant::Directory;
+
+/// How many wake-up bells there are: customers share them, so a wake-up says "look again" and nothing more.
+const BELLS: usize = 64;
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct GatewayParts {
+    /// Where everything durable goes.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The merchants at the start.
+    pub directory: Directory,
+    /// How long idempotency keys are kept.
+    pub idempotency_keep: std::time::Duration,
+}
+
+/// The use cases. Cheap to clone; all clones are one gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: IdSource,
+    pub(crate) directory: Arc<ArcSwap<Directory>>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
+    pub(crate) idempotency_keep: std::time::Duration,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+    bells: Arc<[Notify]>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Gateway {
+    /// A gateway over these parts. Call [`Gateway::recover`] before it takes requests, and
+    /// [`Gateway::run_background`] to have it finish what is due.
+    pub fn new(parts: GatewayParts) -> Self {
+        Self {
+            ids: IdSource::new(parts.clock.clone()),
+            store: parts.store,
+            clock: parts.clock,
+            directory: Arc::new(ArcSwap::from_pointee(parts.directory)),
+            connections: Arc::new(Connections::default()),
+            answering: Arc::default(),
+            idempotency_keep: parts.idempotency_keep,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            bells: (0..BELLS).map(|_| Notify::new()).collect(),
+        }
+    }
+
+    /// The merchants as they are now. A request takes one snapshot and keeps it.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Replaces the merchants at once; requests that are under way keep what they had. Pauses by the vendor are lifted
+    /// where credentials or configuration changed.
+    pub fn replace_directory(&self, directory: Directory) {
+        self.directory.store(Arc::new(directory));
+        let gateway = self.clone();
+        self.spawn(async move {
+            if let Err(error) = gateway.load_connections().await {
+                tracing::error!(%error, "pauses could not be looked through after a reload");
+            }
+        });
+    }
+
+    /// Where everything durable goes.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Starts no more background work, and waits for deliveries that are under way. What has not ended stays durable.
+    pub async fn shut_down(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Runs a task that the shutdown waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// The bell that rings when something of this customer has ended.
+    pub(crate) fn bell(&self, customer: CustomerId) -> &Notify {
+        let bytes = customer.as_uuid().as_bytes();
+        &self.bells[usize::from(bytes[15]) % BELLS]
+    }
+}

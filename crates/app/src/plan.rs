@@ -1,0 +1,312 @@
+//! What one connection would be sent. Pure: the same function serves the dry run, the commit and each later attempt.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+use upsert_core::customer::{escape, merge_objects};
+use upsert_core::{
+    Customer, CustomerId, Field, Intent, LinkView, Payload, PreparedUpsert, Problem, Selection, Sent, UpsertRequest,
+    Value, Warning, WarningCode,
+};
+use upsert_store::{Accepted, Lane};
+
+use crate::merchant::{Connection, OnKeyChange};
+use crate::problem::Conflict;
+
+/// One connection's part of an upsert.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// What is known of the customer there.
+    pub lane: Option<Lane>,
+    /// What would be done.
+    pub plan: Result<ConnectionPlan, PlanRefusal>,
+}
+
+/// What would be done.
+#[derive(Debug, Clone)]
+pub enum ConnectionPlan {
+    /// This would be sent.
+    Send {
+        /// Ready to send.
+        prepared: Box<PreparedUpsert>,
+        /// Whether the present link is left behind for a new record.
+        replaces_link: bool,
+    },
+    /// The vendor has accepted all of it before.
+    Unchanged {
+        /// What the vendor cannot hold or do.
+        warnings: Vec<Warning>,
+    },
+}
+
+/// Why a connection cannot take the customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanRefusal {
+    /// The vendor asks for something that is not there.
+    Invalid(Vec<Problem>),
+    /// The key that the vendor's record was made with would change.
+    KeyChange(Conflict),
+    /// The vendor would take the customer for another one.
+    Collision(Vec<Conflict>),
+}
+
+/// Works out what `connection` would be sent for `customer`. `force` sends everything known, changed or not.
+pub(crate) fn plan(
+    connection: &Connection,
+    id: CustomerId,
+    customer: &Customer,
+    lane: Option<&Lane>,
+    force: bool,
+) -> Result<ConnectionPlan, PlanRefusal> {
+    let nothing = Accepted::default();
+    let accepted = lane.map_or(&nothing, |lane| &lane.accepted);
+    let passed_through = provider_fields(connection, customer)?;
+    let asked = Asked {
+        connection,
+        id,
+        customer,
+        passed_through: passed_through.as_ref(),
+    };
+    let link = lane.and_then(|lane| lane.link.as_ref());
+
+    let mut replaces_link = false;
+    let mut all = asked.prepare(link.map(view), accepted, Selection::All)?;
+    if let Some(link) = link
+        && !connection.adapter.info().capabilities.updates_by_id
+        && all.link_key != link.key
+    {
+        if connection.on_key_change == OnKeyChange::Refuse {
+            return Err(PlanRefusal::KeyChange(Conflict {
+                customer_id: id,
+                pointer: all.link_key.kind.pointer().to_owned(),
+                connection: Some(connection.name.clone()),
+            }));
+        }
+        replaces_link = true;
+        all = asked.prepare(None, &nothing, Selection::All)?;
+        let detail = "the key of the vendor's record changed: a new record is made, the old one stays there";
+        all.warnings.push(Warning::new(
+            WarningCode::NewRecord,
+            all.link_key.kind.pointer(),
+            detail,
+        ));
+    }
+
+    let is_new = link.is_none() || replaces_link;
+    let changed = differing(&all.sent, accepted);
+    if !is_new && !force && changed.is_empty() {
+        return Ok(ConnectionPlan::Unchanged { warnings: all.warnings });
+    }
+    let prepared = if is_new || force || connection.payload == Payload::Full {
+        all
+    } else {
+        asked.prepare(link.map(view), accepted, Selection::Only(&changed))?
+    };
+    Ok(ConnectionPlan::Send {
+        prepared: Box::new(prepared),
+        replaces_link,
+    })
+}
+
+fn view(link: &upsert_store::Link) -> LinkView<'_> {
+    LinkView {
+        provider_customer_id: &link.provider_customer_id,
+        key: &link.key,
+    }
+}
+
+struct Asked<'a> {
+    connection: &'a Connection,
+    id: CustomerId,
+    customer: &'a Customer,
+    passed_through: Option<&'a Map<String, Json>>,
+}
+
+impl Asked<'_> {
+    fn prepare(
+        &self,
+        link: Option<LinkView<'_>>,
+        accepted: &Accepted,
+        selection: Selection<'_>,
+    ) -> Result<PreparedUpsert, PlanRefusal> {
+        let request = UpsertRequest {
+            customer: self.customer,
+            customer_id: self.id,
+            link,
+            selection,
+            cleared: &cleared(self.customer, accepted),
+            tags_lost: tags_lost(self.customer, accepted),
+            provider_fields: self.passed_through,
+        };
+        self.connection.adapter.prepare(&request).map_err(|violations| {
+            PlanRefusal::Invalid(
+                violations
+                    .into_iter()
+                    .map(|violation| Problem {
+                        pointer: violation.pointer,
+                        code: violation.code.to_owned(),
+                        detail: violation.detail,
+                        connection: Some(self.connection.name.clone()),
+                    })
+                    .collect(),
+            )
+        })
+    }
+}
+
+/// What the customer passes through to this connection: the provider's fields, then the connection's own over them.
+fn provider_fields(connection: &Connection, customer: &Customer) -> Result<Option<Map<String, Json>>, PlanRefusal> {
+    let all = customer.provider_fields();
+    let protected = connection.adapter.info().capabilities.protected;
+    let mut merged = Map::new();
+    let mut problems = Vec::new();
+    let mut names = vec![connection.provider.as_str()];
+    if connection.name != connection.provider {
+        names.push(connection.name.as_str());
+    }
+    for name in names {
+        let Some(fields) = all.get(name) else { continue };
+        for field in fields.keys().filter(|field| protected.contains(&field.as_str())) {
+            problems.push(Problem {
+                pointer: format!("/provider_fields/{}/{}", escape(name), escape(field)),
+                code: "protected_field".to_owned(),
+                detail: "is a match key or a credential of this vendor and cannot be passed through".to_owned(),
+                connection: Some(connection.name.clone()),
+            });
+        }
+        merge_objects(&mut merged, fields);
+    }
+    if problems.is_empty() {
+        Ok((!merged.is_empty()).then_some(merged))
+    } else {
+        Err(PlanRefusal::Invalid(problems))
+    }
+}
+
+/// Fields that the vendor holds from us and that are gone from the customer.
+fn cleared(customer: &Customer, accepted: &Accepted) -> BTreeSet<Field> {
+    accepted
+        .fields
+        .iter()
+        .filter(|(vendor_field, (_, value))| !is_empty(value) || accepted.uncertain.contains(*vendor_field))
+        .filter_map(|(_, (pointer, _))| Field::from_pointer(pointer))
+        .filter(|field| customer.get(*field).is_none())
+        .collect()
+}
+
+fn is_empty(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::String(text) => text.is_empty(),
+        Json::Array(list) => list.is_empty(),
+        Json::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether the vendor holds tags from us that are gone from the customer.
+fn tags_lost(customer: &Customer, accepted: &Accepted) -> bool {
+    let ours = match customer.get(Field::Tags) {
+        Some(Value::Tags(tags)) => tags.clone(),
+        _ => BTreeSet::new(),
+    };
+    accepted
+        .fields
+        .values()
+        .filter(|(pointer, _)| pointer == Field::Tags.pointer())
+        .filter_map(|(_, value)| value.as_array())
+        .flatten()
+        .any(|tag| tag.as_str().is_some_and(|tag| !ours.contains(tag)))
+}
+
+/// The vendor fields that differ from what was last accepted. Tags that a vendor merges differ if one of ours is new.
+fn differing(sent: &BTreeMap<String, Sent>, accepted: &Accepted) -> BTreeSet<String> {
+    sent.iter()
+        .filter(|(vendor_field, sent)| {
+            if accepted.uncertain.contains(*vendor_field) {
+                return true;
+            }
+            match (accepted.fields.get(*vendor_field), &sent.value) {
+                (None, _) => true,
+                (Some((_, Json::Array(theirs))), Json::Array(ours)) if sent.merged => {
+                    ours.iter().any(|tag| !theirs.contains(tag))
+                }
+                (Some((_, theirs)), ours) => theirs != ours,
+            }
+        })
+        .map(|(vendor_field, _)| vendor_field.clone())
+        .collect()
+}
+
+impl Planned {
+    /// What would be sent, if anything.
+    pub fn prepared(&self) -> Option<&PreparedUpsert> {
+        match &self.plan {
+            Ok(ConnectionPlan::Send { prepared, .. }) => Some(prepared),
+            _ => None,
+        }
+    }
+
+    /// As `POST /v1/customers/plan` shows it.
+    pub fn to_json(&self) -> Json {
+        let mut shown = json!({
+            "connection": self.connection.name,
+            "provider": self.connection.provider,
+            "required": self.connection.required,
+            "action": Json::Null,
+            "match_key": Json::Null,
+            "request": Json::Null,
+            "repeat": Json::Null,
+            "warnings": [],
+            "refusals": [],
+        });
+        match &self.plan {
+            Ok(ConnectionPlan::Unchanged { warnings }) => {
+                shown["action"] = json!("unchanged");
+                shown["warnings"] = json!(warnings);
+            }
+            Ok(ConnectionPlan::Send { prepared, .. }) => {
+                shown["action"] = json!(prepared.intent);
+                shown["match_key"] = json!(prepared.match_key);
+                shown["request"] = json!(prepared.request);
+                shown["repeat"] = json!(prepared.repeat);
+                shown["warnings"] = json!(prepared.warnings);
+            }
+            Err(refusal) => shown["refusals"] = refusal.to_json(&self.connection.name),
+        }
+        shown
+    }
+
+    /// What the vendor is expected to do.
+    pub fn intent(&self) -> Option<Intent> {
+        self.prepared().map(|prepared| prepared.intent)
+    }
+}
+
+impl PlanRefusal {
+    /// As the API shows it.
+    pub fn to_json(&self, connection: &str) -> Json {
+        let conflict = |code: &str, conflict: &Conflict| {
+            json!({ "code": code, "pointer": conflict.pointer, "detail": self.detail(), "connection": connection,
+                "customer_id": conflict.customer_id })
+        };
+        match self {
+            Self::Invalid(problems) => json!(problems),
+            Self::KeyChange(with) => json!([conflict("business_key_change", with)]),
+            Self::Collision(with) => with.iter().map(|with| conflict("match_key_collision", with)).collect(),
+        }
+    }
+
+    /// A sentence for people.
+    pub fn detail(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "the vendor asks for something that is not there",
+            Self::KeyChange(_) => "the vendor cannot change the key that its record was made with",
+            Self::Collision(_) => "the vendor would take the customer for another one",
+        }
+    }
+}

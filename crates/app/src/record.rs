@@ -1,0 +1,427 @@
+//! Step 10: what an attempt proved, on the delivery and on the lane, in one durable transaction. A result that somebody
+//! else overtook (another claim, a changed lane) is worked out anew on what is there now.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use upsert_core::{
+    ErrorKind, MatchKey, PreparedUpsert, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor,
+};
+use upsert_store::{
+    Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link, StoreError,
+    UpsertState, Write,
+};
+
+use crate::commit::Work;
+use crate::gateway::Gateway;
+use crate::merchant::OnCollision;
+
+/// How one attempt ended.
+#[derive(Debug)]
+pub(crate) enum AttemptEnd {
+    /// The vendor accepted it.
+    Accepted(Box<UpsertReceipt>),
+    /// It failed for good.
+    Failed(Box<ProviderError>),
+    /// It is tried again at this moment.
+    Again(Box<ProviderError>, Timestamp),
+    /// The connection holds it back; none: until somebody releases it.
+    Held(Box<ProviderError>, WaitingFor, Option<Timestamp>),
+}
+
+/// The delivery and the lane after it was recorded. Nothing comes back where the result came too late: somebody else
+/// has claimed the delivery since.
+pub(crate) type Recorded = Option<(DeliveryRecord, Lane)>;
+
+/// Time and place of one attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AttemptTimes {
+    pub(crate) started_at: Timestamp,
+    pub(crate) took_ms: u64,
+}
+
+impl Gateway {
+    /// Records it, as often as the lane changes meanwhile.
+    pub(crate) async fn record(
+        &self,
+        work: &Work,
+        end: AttemptEnd,
+        times: AttemptTimes,
+    ) -> Result<Recorded, StoreError> {
+        let mut end = self.judge(work, end).await?;
+        let mut lane = work.lane.clone();
+        loop {
+            let mut recording = Recording {
+                work,
+                delivery: work.delivery.clone(),
+                lane,
+                now: self.clock.now(),
+                write: Vec::new(),
+            };
+            recording.apply(&end, times, self).await?;
+            let Recording {
+                delivery,
+                lane: recorded_lane,
+                write,
+                ..
+            } = recording;
+            let mut expect = vec![
+                Expect::Delivery {
+                    id: delivery.id,
+                    fence: delivery.fence,
+                },
+                Expect::Lane {
+                    customer: recorded_lane.customer,
+                    connection: recorded_lane.connection.clone(),
+                    revision: Some(recorded_lane.revision - 1),
+                },
+            ];
+            expect.extend(record_is_free(work, &end));
+            match self.store.apply(Changeset { expect, write }).await? {
+                Applied::Done => return Ok(Some((delivery, recorded_lane))),
+                Applied::Unmet(0) => return Ok(None),
+                Applied::Unmet(2) => end = self.judge(work, end).await?,
+                Applied::Unmet(_) => {}
+            }
+            lane = match self
+                .store
+                .customer(&work.delivery.merchant, work.delivery.customer)
+                .await?
+            {
+                Some(known) => match known.lane(&work.connection.name) {
+                    Some(lane) => lane.clone(),
+                    None => return Ok(None),
+                },
+                None => return Ok(None),
+            };
+        }
+    }
+
+    /// A vendor's record has one owner: an accepted call that names another one is a broken contract.
+    async fn judge(&self, work: &Work, end: AttemptEnd) -> Result<AttemptEnd, StoreError> {
+        let AttemptEnd::Accepted(receipt) = end else {
+            return Ok(end);
+        };
+        let theirs = &receipt.provider_customer_id;
+        let ours = work
+            .lane
+            .link
+            .as_ref()
+            .filter(|_| !work.replaces_link)
+            .map(|link| &link.provider_customer_id);
+        if let Some(ours) = ours
+            && ours != theirs
+        {
+            return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
+                "the vendor wrote to record {theirs}, but this customer is record {ours} there"
+            )))));
+        }
+        if ours.is_none() {
+            let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
+            let owners = self.store.record_owners(merchant, connection, theirs).await?;
+            let other = owners.iter().find(|owner| **owner != work.delivery.customer);
+            if let Some(other) = other
+                && work.connection.on_collision == OnCollision::Refuse
+            {
+                return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
+                    "the vendor wrote to record {theirs}, which is customer {other} here"
+                )))));
+            }
+        }
+        Ok(AttemptEnd::Accepted(receipt))
+    }
+}
+
+fn other_record(detail: &str) -> ProviderError {
+    let mut error = ProviderError::new(
+        ErrorKind::BrokenContract,
+        StateAtVendor::Unknown,
+        RetryAdvice::Never,
+        detail.to_owned(),
+    );
+    error.code = Some("other_record".to_owned());
+    error.with_context("the vendor wrote to another record")
+}
+
+/// A new link's record must belong to nobody else, unless sharing is allowed.
+fn record_is_free(work: &Work, end: &AttemptEnd) -> Option<Expect> {
+    match end {
+        AttemptEnd::Accepted(receipt) if work.connection.on_collision == OnCollision::Refuse => {
+            Some(Expect::RecordFree {
+                merchant: work.delivery.merchant.clone(),
+                connection: work.connection.name.clone(),
+                provider_customer_id: receipt.provider_customer_id.clone(),
+                customer: work.delivery.customer,
+            })
+        }
+        _ => None,
+    }
+}
+
+struct Recording<'a> {
+    work: &'a Work,
+    delivery: DeliveryRecord,
+    lane: Lane,
+    now: Timestamp,
+    write: Vec<Write>,
+}
+
+impl Recording<'_> {
+    async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, gateway: &Gateway) -> Result<(), StoreError> {
+        let reserved_before = self.lane.reserved.clone();
+        self.lane.revision += 1;
+        self.lane.in_flight = None;
+        self.delivery.lease_until = None;
+        self.delivery.duration_ms += times.took_ms;
+        self.put_attempt(end, times);
+        match end {
+            AttemptEnd::Accepted(receipt) => {
+                self.accept(receipt);
+                self.share(receipt, gateway).await?;
+            }
+            AttemptEnd::Failed(error) => {
+                self.count_attempt(error);
+                self.fail();
+            }
+            AttemptEnd::Again(error, at) => {
+                self.count_attempt(error);
+                self.delivery.state = DeliveryState::Retrying;
+                self.delivery.next_attempt_at = Some(*at);
+                self.park(gateway).await?;
+            }
+            AttemptEnd::Held(error, waiting_for, at) => {
+                self.count_attempt(error);
+                self.delivery.state = DeliveryState::Waiting;
+                self.delivery.waiting_for = Some(*waiting_for);
+                self.delivery.next_attempt_at = *at;
+                if matches!(waiting_for, WaitingFor::Paused | WaitingFor::Quota) {
+                    self.delivery.parked_since = Some(self.now);
+                }
+                self.park(gateway).await?;
+            }
+        }
+        self.release_keys(&reserved_before);
+        self.write.push(Write::PutLane(self.lane.clone()));
+        self.write.push(Write::PutDelivery(self.delivery.clone()));
+        if ends_its_upsert(self.work, &self.delivery)
+            && let Some(mut upsert) = self.work.sole_of.clone()
+        {
+            upsert.revision += 1;
+            upsert.state = UpsertState::Succeeded;
+            upsert.ended_at = Some(self.now);
+            self.write.push(Write::PutUpsert(upsert));
+        }
+        Ok(())
+    }
+
+    fn put_attempt(&mut self, end: &AttemptEnd, times: AttemptTimes) {
+        let (result, vendor_status) = match end {
+            AttemptEnd::Accepted(receipt) => (receipt.outcome.as_str(), None),
+            AttemptEnd::Failed(error) | AttemptEnd::Again(error, _) | AttemptEnd::Held(error, _, _) => (
+                if error.sent { error.kind.as_str() } else { "not_sent" },
+                error.vendor_status,
+            ),
+        };
+        self.write.push(Write::PutAttempt(AttemptRecord {
+            delivery: self.delivery.id,
+            number: self.delivery.attempts + 1,
+            fence: self.delivery.fence,
+            started_at: times.started_at,
+            ended_at: Some(self.now),
+            result: Some(result.to_owned()),
+            vendor_status,
+        }));
+    }
+
+    fn accept(&mut self, receipt: &UpsertReceipt) {
+        let prepared = &self.work.prepared;
+        self.delivery.attempts += 1;
+        self.delivery.state = DeliveryState::Succeeded;
+        self.delivery.outcome = Some(receipt.outcome);
+        self.delivery.evidence = Some(receipt.evidence);
+        self.delivery.matched_by = receipt.matched_by;
+        self.delivery.provider_customer_id = Some(receipt.provider_customer_id.clone());
+        self.delivery.fields = receipt.fields.clone();
+        self.delivery.error = None;
+        self.delivery.maybe_written = true;
+        self.end();
+
+        let lane = &mut self.lane;
+        if self.work.replaces_link {
+            lane.superseded.extend(lane.link.take());
+            lane.accepted = upsert_store::Accepted::default();
+        }
+        let key = lane
+            .link
+            .as_ref()
+            .map_or_else(|| prepared.link_key.clone(), |link| link.key.clone());
+        let shared = lane.link.as_ref().is_some_and(|link| link.shared);
+        lane.link = Some(Link {
+            provider_customer_id: receipt.provider_customer_id.clone(),
+            key,
+            shared,
+        });
+        for (vendor_field, sent) in &prepared.sent {
+            lane.accepted.uncertain.remove(vendor_field);
+            let mut value = sent.value.clone();
+            if let (true, Json::Array(ours), Some((_, Json::Array(theirs)))) =
+                (sent.merged, &mut value, lane.accepted.fields.get(vendor_field))
+            {
+                ours.extend(
+                    theirs
+                        .iter()
+                        .filter(|tag| !ours.contains(tag))
+                        .cloned()
+                        .collect::<Vec<_>>(),
+                );
+            }
+            lane.accepted
+                .fields
+                .insert(vendor_field.clone(), (sent.pointer.clone(), value));
+        }
+        // Under a replaced link the old record stays at the vendor, and so do its keys.
+        lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
+        lane.failed = false;
+        lane.last_delivered_at = Some(self.now);
+    }
+
+    /// With `on_collision = "proceed"` two customers may be one record at the vendor: both links say so.
+    async fn share(&mut self, receipt: &UpsertReceipt, gateway: &Gateway) -> Result<(), StoreError> {
+        if self.work.connection.on_collision == OnCollision::Refuse {
+            return Ok(());
+        }
+        let (merchant, connection) = (&self.delivery.merchant, &self.delivery.connection);
+        for owner in gateway
+            .store
+            .record_owners(merchant, connection, &receipt.provider_customer_id)
+            .await?
+        {
+            if owner == self.delivery.customer {
+                continue;
+            }
+            if let Some(link) = &mut self.lane.link {
+                link.shared = true;
+            }
+            let other = gateway.store.customer(merchant, owner).await?;
+            if let Some(mut lane) = other.and_then(|other| other.lane(connection).cloned())
+                && let Some(link) = lane.link.as_mut().filter(|link| !link.shared)
+            {
+                link.shared = true;
+                lane.revision += 1;
+                self.write.push(Write::PutLane(lane));
+            }
+        }
+        Ok(())
+    }
+
+    fn count_attempt(&mut self, error: &ProviderError) {
+        if error.sent {
+            self.delivery.attempts += 1;
+        }
+        self.delivery.error = Some(delivery_error(error));
+        if error.state == StateAtVendor::Unknown {
+            self.delivery.maybe_written = true;
+            let prepared = &self.work.prepared;
+            self.lane.known_by.extend(prepared.known_by.iter().cloned());
+            self.lane.accepted.uncertain.extend(prepared.sent.keys().cloned());
+        }
+    }
+
+    fn fail(&mut self) {
+        self.delivery.state = DeliveryState::Failed;
+        self.lane.failed = true;
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.delivery.waiting_for = None;
+        self.delivery.next_attempt_at = None;
+        self.delivery.ended_at = Some(self.now);
+    }
+
+    /// It waits in the lane, or gives way to a newer one that does already.
+    async fn park(&mut self, gateway: &Gateway) -> Result<(), StoreError> {
+        let newer = match self.lane.queued {
+            Some(id) => gateway.store.delivery(id).await?,
+            None => None,
+        };
+        match newer {
+            None => self.lane.queued = Some(self.delivery.id),
+            Some(mut newer) => {
+                supersede(&mut self.delivery, &mut newer, self.now);
+                self.write.push(Write::PutDelivery(newer));
+            }
+        }
+        Ok(())
+    }
+
+    /// While nothing waits, only what the vendor knows the record by stays reserved.
+    fn release_keys(&mut self, before: &BTreeSet<MatchKey>) {
+        if self.lane.queued.is_none() {
+            self.lane.reserved = self.lane.known_by.clone();
+        }
+        for key in before.difference(&self.lane.reserved) {
+            self.write.push(Write::Release {
+                merchant: self.lane.merchant.clone(),
+                connection: self.lane.connection.clone(),
+                key: key.clone(),
+                customer: self.lane.customer,
+            });
+        }
+    }
+}
+
+/// Whether the delivery's success is the end of its upsert, so that both are written at once.
+pub(crate) fn ends_its_upsert(work: &Work, delivery: &DeliveryRecord) -> bool {
+    work.sole_of.is_some() && delivery.state == DeliveryState::Succeeded
+}
+
+/// A key stays until the vendor has accepted another value of its kind: one that was cleared is still there.
+fn known_after(before: &BTreeSet<MatchKey>, prepared: &PreparedUpsert, keeps_old: bool) -> BTreeSet<MatchKey> {
+    let is_replaced = |key: &MatchKey| prepared.known_by.iter().any(|new| new.kind == key.kind);
+    before
+        .iter()
+        .filter(|key| keeps_old || !is_replaced(key))
+        .chain(&prepared.known_by)
+        .cloned()
+        .collect()
+}
+
+/// The older one gives way; the newer one takes over its due time and attempts.
+pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now: Timestamp) {
+    if matches!(
+        old.state,
+        DeliveryState::Retrying | DeliveryState::Waiting | DeliveryState::Pending
+    ) {
+        new.state = old.state;
+        new.waiting_for = old.waiting_for;
+        new.next_attempt_at = old.next_attempt_at;
+        new.parked_since = old.parked_since;
+        new.parked_ms = old.parked_ms;
+    }
+    new.attempts = old.attempts;
+    new.error.clone_from(&old.error);
+    new.maybe_written |= old.maybe_written;
+    new.force |= old.force;
+    old.state = DeliveryState::Superseded;
+    old.superseded_by = Some(new.id);
+    old.waiting_for = None;
+    old.next_attempt_at = None;
+    old.lease_until = None;
+    old.ended_at = Some(now);
+}
+
+/// As the API shows it.
+pub(crate) fn delivery_error(error: &ProviderError) -> DeliveryError {
+    DeliveryError {
+        kind: error.kind,
+        state_at_vendor: error.state,
+        code: error.code.clone(),
+        detail: error.detail.clone(),
+        vendor_status: error.vendor_status,
+        vendor_request_id: error.vendor_request_id.clone(),
+        errors: error.errors.clone(),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a process that died left behind: deliveries in flight whose outcome nobody knows.
+
+use upsert_core::StateAtVendor;
+use upsert_core::{ErrorKind, RetryAdvice};
+use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
+
+use crate::gateway::Gateway;
+use crate::record::{delivery_error, supersede};
+
+const AT_ONCE: usize = 500;
+
+impl Gateway {
+    /// Takes back every delivery that the process before had in flight, and reads what is durable of connections. To be
+    /// called once, before requests are taken, by a process that has the store to itself.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        self.load_connections().await?;
+        loop {
+            let abandoned = self.store.abandoned(None, AT_ONCE).await?;
+            if abandoned.is_empty() {
+                return Ok(());
+            }
+            tracing::info!(
+                deliveries = abandoned.len(),
+                "taking back what the last process had in flight"
+            );
+            for delivery in abandoned {
+                self.take_back(delivery).await?;
+            }
+        }
+    }
+
+    /// Its attempt was durable before the first byte went out, so it may have reached the vendor: the outcome is
+    /// unknown, and every field counts as not accepted. Whether it may be sent again is for the next plan to say.
+    pub(crate) async fn take_back(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
+        let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
+        let mut changes = Changeset::default();
+        changes.expect.push(Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        });
+        let now = self.clock.now();
+        delivery.attempts += 1;
+        delivery.fence += 1;
+        delivery.maybe_written = true;
+        delivery.lease_until = None;
+        delivery.state = DeliveryState::Retrying;
+        delivery.next_attempt_at = Some(now);
+        delivery.error = Some(delivery_error(&upsert_core::ProviderError::new(
+            ErrorKind::Transient,
+            StateAtVendor::Unknown,
+            RetryAdvice::Backoff,
+            "the gateway stopped during the call; whether the vendor wrote is not known",
+        )));
+        if let Some(mut lane) = known.and_then(|known| known.lane(&delivery.connection).cloned()) {
+            changes.expect.push(Expect::Lane {
+                customer: lane.customer,
+                connection: lane.connection.clone(),
+                revision: Some(lane.revision),
+            });
+            lane.revision += 1;
+            lane.in_flight = None;
+            lane.known_by.extend(lane.reserved.iter().cloned());
+            lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
+            match lane.queued {
+                None => lane.queued = Some(delivery.id),
+                Some(newer) => {
+                    if let Some(mut newer) = self.store.delivery(newer).await? {
+                        supersede(&mut delivery, &mut newer, now);
+                        changes.write.push(Write::PutDelivery(newer));
+                    }
+                }
+            }
+            changes.write.push(Write::PutLane(lane));
+        }
+        changes.write.push(Write::PutDelivery(delivery));
+        if self.store.apply(changes).await? != Applied::Done {
+            tracing::debug!("a delivery was taken back by somebody else");
+        }
+        Ok(())
+    }
+}

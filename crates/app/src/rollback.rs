@@ -1,0 +1,159 @@
+//! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
+//! version before, so that bad data does not poison later upserts.
+
+use upsert_core::{Customer, StateAtVendor, UpsertId};
+use upsert_store::{
+    Applied, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, StoreError, UpsertRecord, UpsertState,
+    Write,
+};
+
+use crate::commit::{identifier_writes, state_of};
+use crate::gateway::Gateway;
+
+impl Gateway {
+    /// Ends an upsert whose deliveries have all ended. Failing to is logged and made up for when it is looked at.
+    pub(crate) async fn settle(&self, merchant: &str, id: UpsertId) {
+        // Two deliveries may end at once: whoever loses finds the work done.
+        for _race in 0..8 {
+            match self.try_settle(merchant, id).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, upsert_id = %id, "an upsert could not be ended");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn try_settle(&self, merchant: &str, id: UpsertId) -> Result<bool, StoreError> {
+        let Some((mut upsert, deliveries)) = self.store.upsert(merchant, id).await? else {
+            return Ok(true);
+        };
+        let deliveries = self.effective(deliveries).await?;
+        let state = state_of(&deliveries);
+        let goes_back = refused_by_all(&upsert, &deliveries);
+        if state == UpsertState::Pending || (upsert.state == state && !goes_back) {
+            return Ok(true);
+        }
+        let mut changes = Changeset::default();
+        changes.expect.push(Expect::Upsert {
+            id: upsert.id,
+            revision: upsert.revision,
+        });
+        if goes_back {
+            upsert.rolled_back = self.go_back(&upsert, &mut changes).await?;
+        }
+        upsert.state = state;
+        upsert.revision += 1;
+        upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
+        changes.write.push(Write::PutUpsert(upsert));
+        Ok(self.store.apply(changes).await? == Applied::Done)
+    }
+
+    /// Each delivery, or the last of those that went in its place.
+    pub(crate) async fn effective(&self, deliveries: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let mut effective = Vec::with_capacity(deliveries.len());
+        for mut delivery in deliveries {
+            while let Some(successor) = delivery.superseded_by {
+                match self.store.delivery(successor).await? {
+                    Some(next) => delivery = next,
+                    None => break,
+                }
+            }
+            effective.push(delivery);
+        }
+        Ok(effective)
+    }
+
+    /// Adds the way back to the changes, unless a newer version stands in it.
+    async fn go_back(&self, upsert: &UpsertRecord, changes: &mut Changeset) -> Result<bool, StoreError> {
+        let Some(known) = self.store.customer(&upsert.merchant, upsert.customer).await? else {
+            return Ok(false);
+        };
+        let has_open = known
+            .lanes
+            .iter()
+            .any(|lane| lane.in_flight.is_some() || lane.queued.is_some());
+        if known.record.version != upsert.version || has_open {
+            return Ok(false);
+        }
+        let page = self.store.history(upsert.customer, None, 1).await?;
+        let Some(mut entry) = page
+            .entries
+            .into_iter()
+            .next()
+            .filter(|entry| entry.upsert == upsert.id)
+        else {
+            return Ok(false);
+        };
+        entry.refused = true;
+        changes.expect.push(Expect::Customer {
+            id: upsert.customer,
+            revision: Some(known.record.revision),
+        });
+        let now_held = &known.record.customer;
+        // Every lane is held to what was read: a delivery that was queued meanwhile needs the customer.
+        for lane in &known.lanes {
+            changes.expect.push(Expect::Lane {
+                customer: lane.customer,
+                connection: lane.connection.clone(),
+                revision: Some(lane.revision),
+            });
+        }
+        match page.below {
+            Some(below) => {
+                changes.write.push(Write::PutCustomer(CustomerRecord {
+                    version: below.version,
+                    revision: known.record.revision + 1,
+                    customer: below.record.clone(),
+                    updated_at: below.at,
+                    ..known.record.clone()
+                }));
+                changes.write.extend(identifier_writes(
+                    &upsert.merchant,
+                    upsert.customer,
+                    now_held,
+                    &below.record,
+                ));
+                for mut lane in known.lanes.into_iter().filter(|lane| lane.failed) {
+                    lane.failed = false;
+                    lane.revision += 1;
+                    changes.write.push(Write::PutLane(lane));
+                }
+            }
+            None => {
+                let nothing = Customer::default();
+                changes
+                    .write
+                    .extend(identifier_writes(&upsert.merchant, upsert.customer, now_held, &nothing));
+                changes.write.push(Write::DeleteCustomer(upsert.customer));
+            }
+        }
+        changes.write.push(Write::PutHistory(entry));
+        Ok(true)
+    }
+}
+
+/// Every connection refused it, and none of them may have changed anything.
+fn refused_by_all(upsert: &UpsertRecord, deliveries: &[DeliveryRecord]) -> bool {
+    let left_unchanged = |delivery: &DeliveryRecord| match delivery.state {
+        DeliveryState::Failed => {
+            !delivery.maybe_written
+                && delivery
+                    .error
+                    .as_ref()
+                    .is_none_or(|error| error.state_at_vendor == StateAtVendor::Unchanged)
+        }
+        DeliveryState::Succeeded => delivery.attempts == 0,
+        _ => false,
+    };
+    upsert.changed
+        && !upsert.rolled_back
+        && deliveries
+            .iter()
+            .any(|delivery| delivery.state == DeliveryState::Failed)
+        && deliveries
+            .iter()
+            .all(|delivery| delivery.upsert == upsert.id && left_unchanged(delivery))
+}

@@ -1,0 +1,135 @@
+//! Reading back: `GET /customers` and `GET /customers/{customerId}` `[D]`, with a marketplace key.
+
+use serde_json::Value as Json;
+
+use upsert_core::canonicalise::canonical_text;
+use upsert_core::{Field, Kind, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Value, WireRequest};
+use upsert_provider_kit::{
+    HttpReads, WireReply, canonical_value, path_segment, path_with_query, read_back, unknown_filters, unreadable,
+};
+
+use crate::April;
+use crate::decode::text;
+use crate::refusal::refusal;
+
+/// The most records that April puts on a page `[D]`.
+const LONGEST_PAGE: u32 = 500;
+
+/// April filters by email address, or by a name (first, last or organisation's) `[D]`: a `search` with an `@` in it is
+/// an email address. A cursor is April's page, counted from 1.
+impl HttpReads for April {
+    fn check(&self, query: &ListQuery) -> Result<(), Vec<Problem>> {
+        let mut problems = unknown_filters(query, &["search"]);
+        if page(query).is_none() {
+            problems.push(Problem::new("cursor", "invalid_cursor", "is not a cursor of this list"));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn list_request(&self, query: &ListQuery) -> WireRequest {
+        let limit = page_length(query).to_string();
+        let page = page(query).unwrap_or(1).to_string();
+        let mut parameters = vec![("limit", limit.as_str()), ("page", page.as_str())];
+        let email;
+        if let Some(search) = query.search.as_deref().map(str::trim) {
+            if search.contains('@') {
+                email = canonical_text(Field::Email, search, None).unwrap_or_else(|_| search.to_owned());
+                parameters.push(("emailAddress", &email));
+            } else {
+                parameters.push(("name", search));
+            }
+        }
+        get(path_with_query("/customers", parameters))
+    }
+
+    fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
+        if !reply.is_success() {
+            return Err(refusal(reply));
+        }
+        let body: Json = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
+        let records = body
+            .as_array()
+            .ok_or_else(|| unreadable(reply, "the body is no list"))?;
+        let data = records
+            .iter()
+            .map(|record| self.record(record, reply))
+            .collect::<Result<Vec<_>, _>>()?;
+        // No total is known: a page that is not full is the last one.
+        let is_full = u32::try_from(data.len()).is_ok_and(|count| count >= page_length(query));
+        let next = page(query).unwrap_or(1).saturating_add(1);
+        Ok(ReadPage {
+            data,
+            next: is_full.then(|| next.to_string()),
+        })
+    }
+
+    fn read_request(&self, provider_customer_id: &str) -> WireRequest {
+        get(format!("/customers/{}", path_segment(provider_customer_id)))
+    }
+
+    fn decode_read(&self, reply: &WireReply) -> Result<Option<ReadCustomer>, ProviderError> {
+        if reply.status == 404 {
+            return Ok(None);
+        }
+        if !reply.is_success() {
+            return Err(refusal(reply));
+        }
+        let record = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
+        self.record(&record, reply).map(Some)
+    }
+}
+
+impl April {
+    fn record(&self, shown: &Json, reply: &WireReply) -> Result<ReadCustomer, ProviderError> {
+        let (wrapper, record) = unwrapped(shown);
+        let id = text(record, "customerId").ok_or_else(|| unreadable(reply, "a record has no customerId"))?;
+        let kind = if wrapper.is_some_and(|name| name.contains("Organisation"))
+            || text(record, "organisationName").is_some()
+        {
+            Kind::Organisation
+        } else {
+            Kind::Person
+        };
+        let Some(form) = self.capabilities.form(kind) else {
+            return Err(unreadable(reply, "there is no table to read it by"));
+        };
+        let (mut customer, unreadable) = read_back(form, record, &canonical_value);
+        customer.set(Field::Kind, Value::Text(kind.as_str().to_owned()));
+        Ok(ReadCustomer {
+            provider_customer_id: id.to_owned(),
+            customer,
+            unreadable,
+        })
+    }
+}
+
+/// April wraps other things it shows in an object of one member `[D]`; whether it wraps customers is not known.
+fn unwrapped(shown: &Json) -> (Option<&str>, &Json) {
+    match shown.as_object().filter(|members| members.len() == 1) {
+        Some(members) => members
+            .iter()
+            .find(|(_, inner)| inner.is_object())
+            .map_or((None, shown), |(name, inner)| (Some(name.as_str()), inner)),
+        None => (None, shown),
+    }
+}
+
+fn page_length(query: &ListQuery) -> u32 {
+    query.limit.clamp(1, LONGEST_PAGE)
+}
+
+/// The page that is asked for; none if the cursor is none of ours.
+fn page(query: &ListQuery) -> Option<u32> {
+    match query.cursor.as_deref() {
+        None => Some(1),
+        Some(cursor) => cursor.parse().ok().filter(|page| *page > 0),
+    }
+}
+
+fn get(path: String) -> WireRequest {
+    WireRequest {
+        method: "GET".to_owned(),
+        path,
+        body: Json::Null,
+    }
+}

@@ -1,0 +1,265 @@
+//! `[[connections]]`: one merchant's account at one vendor.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::limits::{self, Breaker, RateLimit, Retry};
+use crate::members::Member;
+use crate::places::Places;
+use crate::problems::{Location, Problem};
+use crate::secrets::Secret;
+use crate::section::{Section, Spot};
+use crate::spelled;
+use crate::tree::{Node, Shape};
+use crate::urls::{UrlRules, read_url};
+use crate::values::is_name;
+use crate::words::word;
+
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::required("name"),
+    Member::required("provider"),
+    Member::optional("base_url"),
+    Member::or("credentials", "{}"),
+    Member::or("settings", "{}"),
+    Member::or("required", "true"),
+    Member::optional("payload"),
+    Member::or("on_collision", "\"refuse\""),
+    Member::or("on_key_change", "\"refuse\""),
+    Member::or("timeout", "\"10s\""),
+    Member::or("send_traceparent", "false"),
+    Member::or("allow_plain_http", "false"),
+    Member::or("allow_private_network", "false"),
+    Member::or("concurrency", "16"),
+    Member::optional("rate_limit").section(limits::RATE_LIMIT),
+    Member::or("retry", "{}").section(limits::RETRY),
+    Member::or("breaker", "{}").section(limits::BREAKER),
+];
+
+words! {
+    /// Which fields a call carries.
+    pub enum Payload {
+        /// Those that differ from what the connection last accepted.
+        Changed = "changed",
+        /// Everything known.
+        Full = "full",
+    }
+}
+
+words! {
+    /// What happens where a vendor would match another customer's record.
+    pub enum OnCollision {
+        /// The upsert is refused.
+        Refuse = "refuse",
+        /// It goes on, and both links are marked shared.
+        Proceed = "proceed",
+    }
+}
+
+words! {
+    /// What happens where a key changes that the vendor cannot change.
+    pub enum OnKeyChange {
+        /// The upsert is refused.
+        Refuse = "refuse",
+        /// The vendor makes a new record; the old link is kept as superseded.
+        CreateNew = "create_new",
+    }
+}
+
+/// One merchant's account at one vendor.
+#[derive(Clone, Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the files, none depends on another"
+)]
+pub struct Connection {
+    /// Its name, unique in the merchant.
+    pub name: String,
+    /// The provider's kind; whether there is such a provider is the registry's to say.
+    pub provider: String,
+    /// Where the vendor is; none: the provider's default.
+    #[serde(serialize_with = "spelled::maybe_url")]
+    pub base_url: Option<Url>,
+    /// The credentials by name.
+    pub credentials: BTreeMap<String, Secret>,
+    /// The provider's own settings, as JSON.
+    pub settings: Map<String, Value>,
+    /// Whether an upsert waits for this connection and fails with it.
+    pub required: bool,
+    /// Which fields a call carries; none: the provider's default.
+    pub payload: Option<Payload>,
+    /// What happens where a vendor would match another customer's record.
+    pub on_collision: OnCollision,
+    /// What happens where a key changes that the vendor cannot change.
+    pub on_key_change: OnKeyChange,
+    /// The longest that one attempt may take.
+    #[serde(serialize_with = "spelled::duration")]
+    pub timeout: Duration,
+    /// Whether the vendor gets our `traceparent`.
+    pub send_traceparent: bool,
+    /// Whether `http://` is allowed.
+    pub allow_plain_http: bool,
+    /// Whether private, link-local and metadata addresses are allowed.
+    pub allow_private_network: bool,
+    /// Calls at the same time.
+    pub concurrency: NonZeroU32,
+    /// Its limit; none: no limit.
+    pub rate_limit: Option<RateLimit>,
+    /// How a call that failed is repeated.
+    pub retry: Retry,
+    /// When calls to a failing vendor stop for a while.
+    pub breaker: Breaker,
+    #[serde(skip)]
+    pub(crate) path: String,
+    #[serde(skip)]
+    pub(crate) places: Places,
+}
+
+impl Connection {
+    /// Where the connection stands.
+    pub fn location(&self) -> Location {
+        self.places.find(&self.path)
+    }
+
+    /// Where a member of it stands, such as `settings.merchant_id` or `credentials.api_key`; for an absent one, where
+    /// the nearest one around it does.
+    pub fn locate(&self, member: &str) -> Location {
+        self.places.find(&format!("{}.{member}", self.path))
+    }
+
+    /// A problem of one of its members, for whoever judges what this crate cannot.
+    pub fn problem(&self, member: &str, message: impl Into<String>) -> Problem {
+        Problem::new(&self.locate(member), format!("{}.{member}", self.path), message)
+    }
+
+    /// The rules that its URL was held against, for the addresses that its host resolves to.
+    pub fn url_rules(&self) -> UrlRules {
+        UrlRules {
+            allow_plain_http: self.allow_plain_http,
+            allow_private_network: self.allow_private_network,
+            allow_literal_loopback: true,
+        }
+    }
+
+    /// Hex of a SHA-256 over everything that it says, its credentials' values too: another value means that the
+    /// connection is another one now. It is for comparing in memory, and no place for it is in a log.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let said = serde_json::to_vec(self).unwrap_or_default();
+        hash.update((said.len() as u64).to_be_bytes());
+        hash.update(said);
+        for (name, secret) in &self.credentials {
+            hash.update((name.len() as u64).to_be_bytes());
+            hash.update(name);
+            let value = secret.value().expose_secret();
+            hash.update((value.len() as u64).to_be_bytes());
+            hash.update(value);
+        }
+        data_encoding::HEXLOWER.encode(&hash.finalize())
+    }
+
+    pub(crate) fn read(section: &Section<'_>, places: &Places) -> Option<Self> {
+        let name = section.read("name", Spot::name);
+        let provider = section.read("provider", Spot::name);
+        let allow_plain_http = section.read("allow_plain_http", Spot::flag);
+        let allow_private_network = section.read("allow_private_network", Spot::flag);
+        // With a flag that cannot be read, the looser rule: the flag is the problem, not the URL.
+        let rules = UrlRules {
+            allow_plain_http: allow_plain_http.unwrap_or(true),
+            allow_private_network: allow_private_network.unwrap_or(true),
+            allow_literal_loopback: true,
+        };
+        let base_url = section.maybe("base_url", |spot| base_url(spot, rules));
+        let credentials = section.read("credentials", credentials);
+        let settings = section.read("settings", |spot| {
+            spot.entries()?;
+            json(spot).and_then(|value| {
+                if let Value::Object(settings) = value {
+                    Some(settings)
+                } else {
+                    None
+                }
+            })
+        });
+        let required = section.read("required", Spot::flag);
+        let payload = section.maybe("payload", word);
+        let on_collision = section.read("on_collision", word);
+        let on_key_change = section.read("on_key_change", word);
+        let timeout = section.read("timeout", |spot| spot.duration(Duration::from_mins(10)));
+        let send_traceparent = section.read("send_traceparent", Spot::flag);
+        let concurrency = section.read("concurrency", |spot| spot.whole(1..=10_000));
+        let rate_limit = section.maybe_section("rate_limit", RateLimit::read);
+        let retry = section.section("retry", Retry::read);
+        let breaker = section.section("breaker", Breaker::read);
+        Some(Self {
+            name: name?,
+            provider: provider?,
+            base_url,
+            credentials: credentials?,
+            settings: settings?,
+            required: required?,
+            payload,
+            on_collision: on_collision?,
+            on_key_change: on_key_change?,
+            timeout: timeout?,
+            send_traceparent: send_traceparent?,
+            allow_plain_http: allow_plain_http?,
+            allow_private_network: allow_private_network?,
+            concurrency: NonZeroU32::new(concurrency?)?,
+            rate_limit,
+            retry: retry?,
+            breaker: breaker?,
+            path: section.spot.path.clone(),
+            places: places.clone(),
+        })
+    }
+}
+
+fn base_url(spot: &Spot<'_>, rules: UrlRules) -> Option<Url> {
+    let url = read_url(spot, rules)?;
+    if url.query().is_some() {
+        spot.refuse("a base URL has no query: paths are put after it")
+    } else {
+        Some(url)
+    }
+}
+
+fn credentials(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
+    let read = |(entry, spot): (&crate::tree::Entry, Spot<'_>)| {
+        if !is_name(&entry.key) {
+            return spot.refuse("not the name of a credential: a-z, 0-9, _ and -");
+        }
+        Some((entry.key.clone(), Secret::read(&spot)?))
+    };
+    let read: Vec<Option<_>> = spot.entries()?.into_iter().map(read).collect();
+    read.into_iter().collect()
+}
+
+/// Free settings as JSON. Dates become texts; numbers that JSON has no form for are refused.
+fn json(spot: &Spot<'_>) -> Option<Value> {
+    fn value(node: &Node) -> Option<Value> {
+        Some(match &node.shape {
+            Shape::Text(text) | Shape::Moment(text) => Value::from(text.as_str()),
+            Shape::Integer(number) => Value::from((*number)?),
+            Shape::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
+            Shape::Boolean(flag) => Value::from(*flag),
+            Shape::List(items) => Value::Array(items.iter().map(|item| value(item)).collect::<Option<_>>()?),
+            Shape::Table(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|entry| Some((entry.key.clone(), value(&entry.node)?)))
+                    .collect::<Option<_>>()?,
+            ),
+        })
+    }
+    match value(&spot.node) {
+        Some(value) => Some(value),
+        None => spot.refuse("holds a number that is infinite, not a number, or over 64 bits"),
+    }
+}

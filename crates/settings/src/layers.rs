@@ -1,0 +1,140 @@
+//! `gateway.toml` under the environment's overrides, merged by the `config` crate; every value keeps its line.
+
+use std::rc::Rc;
+
+use config::{Config, File, FileFormat, Source, Value, ValueKind};
+
+use crate::environment::{Environment, OVERRIDE_PREFIX};
+use crate::problems::{Location, Problem};
+use crate::section::Reading;
+use crate::tree::{Entry, Node, Shape, parse_value};
+
+/// The document with the overrides laid over it.
+pub(crate) fn layered(text: &str, document: &Rc<Node>, reading: &Reading<'_>) -> Option<Rc<Node>> {
+    let (usable, problems) = overrides(reading.environment);
+    for problem in problems {
+        reading.report(problem);
+    }
+    let overrides = config::Environment::with_prefix(OVERRIDE_PREFIX.trim_end_matches('_'))
+        .prefix_separator("__")
+        .separator("__")
+        .source(Some(usable));
+    let merged = Config::builder()
+        .add_source(File::from_str(text, FileFormat::Toml))
+        .add_source(overrides)
+        .build()
+        .and_then(|config| config.collect());
+    let Ok(merged) = merged else {
+        // The cause may quote a value, and a value may be a secret in the wrong place.
+        reading.report(Problem::new(
+            &document.at,
+            "",
+            "the file and the environment cannot be merged",
+        ));
+        return None;
+    };
+    let root = Value::new(None, ValueKind::Table(merged));
+    Some(laid_over(root, Some(document), OVERRIDE_PREFIX).unwrap_or_else(|| Rc::clone(document)))
+}
+
+/// The variables that name a path of members, and problems for those that would mean something else, or something else
+/// on every run.
+fn overrides(environment: &Environment) -> (config::Map<String, String>, Vec<Problem>) {
+    let (mut usable, mut problems) = (config::Map::new(), Vec::new());
+    for (name, value) in environment.overrides() {
+        let in_a_member = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_member = |member: &str| !member.is_empty() && member.bytes().all(in_a_member);
+        let below = format!("{name}__");
+        if !name[OVERRIDE_PREFIX.len()..].split("__").all(is_member) {
+            problems.push(
+                problem(name, "not the name of a setting").hint("capital letters and digits, `__` between members"),
+            );
+        } else if let Some((inner, _)) = environment.overrides().find(|(other, _)| other.starts_with(&below)) {
+            problems.push(
+                problem(name, format!("set together with {inner}, which stands in it")).hint("set only one of the two"),
+            );
+        } else {
+            usable.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    (usable, problems)
+}
+
+fn problem(name: &str, message: impl Into<String>) -> Problem {
+    Problem::new(&Location::whole(format!("environment variable {name}")), "", message)
+}
+
+/// `None`: not from the environment and not in the document under this name (a quoted key with a dot in it; the
+/// document's own entry is kept, and refused as unknown).
+fn laid_over(value: Value, document: Option<&Rc<Node>>, variable: &str) -> Option<Rc<Node>> {
+    let from_environment = value.origin().is_some();
+    match (value.kind, document) {
+        (ValueKind::Table(members), None) => {
+            let entries = entries_of(members, &[], variable);
+            let at = entries.first()?.at.clone();
+            Some(Rc::new(Node {
+                at,
+                shape: Shape::Table(entries),
+                spelled: None,
+            }))
+        }
+        (ValueKind::Table(members), Some(document)) => match &document.shape {
+            Shape::Table(entries) => {
+                let shape = Shape::Table(entries_of(members, entries, variable));
+                Some(Rc::new(Node {
+                    at: document.at.clone(),
+                    shape,
+                    spelled: None,
+                }))
+            }
+            _ => Some(Rc::clone(document)),
+        },
+        (ValueKind::String(text), _) if from_environment => Some(out_of_environment(text, variable)),
+        (_, document) => document.cloned(),
+    }
+}
+
+fn entries_of(mut members: config::Map<String, Value>, document: &[Entry], variable: &str) -> Vec<Entry> {
+    let variable_of = |key: &str| {
+        let separator = if variable.ends_with("__") { "" } else { "__" };
+        format!("{variable}{separator}{}", key.to_uppercase())
+    };
+    let mut entries: Vec<Entry> = Vec::with_capacity(document.len());
+    for Entry { key, at, node } in document {
+        let node = members
+            .remove(key)
+            .and_then(|value| laid_over(value, Some(node), &variable_of(key)))
+            .unwrap_or_else(|| Rc::clone(node));
+        entries.push(Entry {
+            key: key.clone(),
+            at: at.clone(),
+            node,
+        });
+    }
+    let mut added: Vec<_> = members.into_iter().collect();
+    added.sort_by(|a, b| a.0.cmp(&b.0));
+    entries.extend(added.into_iter().filter_map(|(key, value)| {
+        let node = laid_over(value, None, &variable_of(&key))?;
+        Some(Entry {
+            key,
+            at: node.at.clone(),
+            node,
+        })
+    }));
+    entries
+}
+
+/// A variable is a text, unless it reads as another TOML value: `8`, `true`, `["*"]`, `{ env = "NAME" }`.
+fn out_of_environment(text: String, variable: &str) -> Rc<Node> {
+    let at = Location::whole(format!("environment variable {variable}"));
+    let shape = parse_value(&at, &text).and_then(Rc::into_inner).map(|node| node.shape);
+    let shape = match shape {
+        None | Some(Shape::Text(_)) => Shape::Text(text.clone()),
+        Some(other) => other,
+    };
+    Rc::new(Node {
+        at,
+        shape,
+        spelled: Some(text),
+    })
+}

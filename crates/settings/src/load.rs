@@ -1,0 +1,244 @@
+//! Reading the folder: every file, every problem, then one value or none.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use crate::environment::Environment;
+use crate::layers::layered;
+use crate::merchant::{self, Merchant};
+use crate::problems::{Location, Problem};
+use crate::secrets::Secrets;
+use crate::section::{Reading, Spot};
+use crate::settings::{self, Gateway, Settings};
+use crate::tree::{Node, Shape, parse};
+
+impl Settings {
+    /// Reads and checks the whole configuration in `dir`: `gateway.toml` under the environment's overrides, and each
+    /// `merchants/*.toml` (a missing `merchants` folder means none; names that start with a dot are passed over).
+    ///
+    /// # Errors
+    /// Every problem there is, by file and line. It blocks on the file system.
+    pub fn load(dir: &Path, environment: &Environment, secrets: Secrets) -> Result<Self, Vec<Problem>> {
+        let reading = Reading {
+            environment,
+            secrets,
+            folder: dir,
+            problems: Vec::new().into(),
+            secret_files: Vec::new().into(),
+        };
+        let files = Files::find(&reading);
+        let settings = files.as_ref().and_then(|files| read(&reading, files));
+        let mut problems = reading.problems.into_inner();
+        match (settings, files) {
+            (Some(settings), Some(files)) if problems.is_empty() => Ok(Self {
+                fingerprint: files.fingerprint(),
+                files: files.all.into_iter().map(|file| file.path).collect(),
+                secret_files: reading.secret_files.into_inner(),
+                ..settings
+            }),
+            (_, files) => {
+                // In the order of the environment, the files and their lines.
+                let names: Vec<Arc<str>> = files.map_or(Vec::new(), |files| {
+                    files.all.into_iter().map(|file| file.name).collect()
+                });
+                let order = |problem: &Problem| names.iter().position(|name| **name == *problem.file);
+                problems.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.cmp(b)));
+                Err(problems)
+            }
+        }
+    }
+}
+
+/// One file as it was read.
+struct Source {
+    path: PathBuf,
+    name: Arc<str>,
+    /// `None`: it could not be read, which has been reported.
+    text: Option<String>,
+}
+
+/// `gateway.toml` first, then the merchants' files by name.
+struct Files {
+    all: Vec<Source>,
+}
+
+impl Files {
+    fn find(reading: &Reading<'_>) -> Option<Self> {
+        let dir = reading.folder;
+        if !dir.is_dir() {
+            return refuse(
+                reading,
+                dir,
+                "there is no such folder",
+                "make it with a gateway.toml in it, or name another with --config",
+            );
+        }
+        let gateway = dir.join("gateway.toml");
+        if !gateway.exists() {
+            return refuse(
+                reading,
+                &gateway,
+                "there is no such file",
+                "an empty one will do: every setting has a default",
+            );
+        }
+        let mut paths = vec![gateway];
+        match merchant_files(&dir.join("merchants")) {
+            Ok(merchants) => paths.extend(merchants),
+            Err(error) => {
+                return refuse(
+                    reading,
+                    &dir.join("merchants"),
+                    &format!("cannot be listed: {error}"),
+                    "make it readable for this user",
+                );
+            }
+        }
+        let text = |path: PathBuf| Source {
+            name: path.display().to_string().into(),
+            text: text_of(reading, &path),
+            path,
+        };
+        Some(Self {
+            all: paths.into_iter().map(text).collect(),
+        })
+    }
+
+    fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for file in &self.all {
+            let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
+            for part in [name, file.text.as_deref().unwrap_or_default().as_bytes()] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        HEXLOWER.encode(&hash.finalize())
+    }
+}
+
+fn refuse<T>(reading: &Reading<'_>, path: &Path, message: &str, hint: &str) -> Option<T> {
+    reading.report(Problem::new(&Location::whole(path.display().to_string()), "", message).hint(hint));
+    None
+}
+
+fn merchant_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn text_of(reading: &Reading<'_>, path: &Path) -> Option<String> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return refuse(
+                reading,
+                path,
+                &format!("cannot be read: {error}"),
+                "make it readable for this user",
+            );
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.split(|byte| *byte == b'\n').count();
+            let column = before.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len) + 1;
+            let at = Location {
+                file: path.display().to_string().into(),
+                line,
+                column,
+            };
+            reading.report(Problem::new(&at, "", "not UTF-8").hint("save the file as UTF-8"));
+            None
+        }
+    }
+}
+
+fn read(reading: &Reading<'_>, files: &Files) -> Option<Settings> {
+    let (gateway, merchants) = files.all.split_first()?;
+    let documents: Vec<Option<Rc<Node>>> = merchants.iter().map(|file| document(reading, file)).collect();
+    let merchants = read_merchants(reading, &documents);
+    let ids: Option<Vec<String>> = documents.iter().map(|document| id_of(document.as_ref()?)).collect();
+    let ids: Option<Vec<&str>> = ids.as_ref().map(|ids| ids.iter().map(String::as_str).collect());
+    let document = layered(gateway.text.as_deref()?, &document(reading, gateway)?, reading)?;
+    let section = Spot::root(reading, &document).section(settings::MEMBERS)?;
+    let gateway = Gateway::read(&section, ids.as_deref())?;
+    Some(Settings {
+        server: gateway.server,
+        store: gateway.store,
+        api_keys: gateway.api_keys,
+        merchants: merchants?,
+        fingerprint: String::new(),
+        files: Vec::new(),
+        secret_files: Vec::new(),
+        secrets_resolved: reading.secrets == Secrets::Resolve,
+    })
+}
+
+fn document(reading: &Reading<'_>, file: &Source) -> Option<Rc<Node>> {
+    match parse(&file.name, file.text.as_deref()?) {
+        Ok(document) => Some(document),
+        Err(problems) => {
+            for problem in problems {
+                reading.report(problem);
+            }
+            None
+        }
+    }
+}
+
+fn read_merchants(reading: &Reading<'_>, documents: &[Option<Rc<Node>>]) -> Option<BTreeMap<String, Merchant>> {
+    let mut merchants: BTreeMap<String, Merchant> = BTreeMap::new();
+    let mut whole = true;
+    for document in documents {
+        let merchant = document.as_ref().and_then(|document| {
+            let section = Spot::root(reading, document).section(merchant::MEMBERS)?;
+            Merchant::read(&section, document)
+        });
+        let Some(merchant) = merchant else {
+            whole = false;
+            continue;
+        };
+        if let Some(earlier) = merchants.get(&merchant.id) {
+            let message = format!("there is another merchant `{}`", merchant.id);
+            reading
+                .report(Problem::new(&merchant.location, "id", message).hint(format!("first at {}", earlier.location)));
+        } else {
+            merchants.insert(merchant.id.clone(), merchant);
+        }
+    }
+    whole.then_some(merchants)
+}
+
+/// The id that a document gives, whether or not the rest of it is right.
+fn id_of(document: &Node) -> Option<String> {
+    let Shape::Table(entries) = &document.shape else {
+        return None;
+    };
+    match &entries.iter().find(|entry| entry.key == "id")?.node.shape {
+        Shape::Text(id) => Some(id.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,172 @@
+//! A merchant's file: who it is, its connections, routes and webhooks.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::connection::{self, Connection};
+use crate::members::Member;
+use crate::places::Places;
+use crate::problems::{Location, Problem};
+use crate::routes::{self, Route};
+use crate::section::{Section, Spot, path_to};
+use crate::spelled;
+use crate::tree::{Node, Shape};
+use crate::webhooks::{self, WebhookIn, WebhookOut};
+use crate::words::word;
+
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::required("id"),
+    Member::optional("name"),
+    Member::optional("default_region"),
+    Member::or("match_on", "[\"email\", \"phone\"]"),
+    Member::or("sync_deadline", "\"10s\""),
+    Member::or("connections", "[]").sections(connection::MEMBERS),
+    Member::or("routes", "[]").sections(routes::MEMBERS),
+    Member::or("webhooks", "{}").section(webhooks::MEMBERS),
+];
+
+/// A client should never have to wait longer than this for an answer.
+const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
+
+words! {
+    /// An identifier that recognises a customer who is named by neither id nor reference.
+    pub enum MatchOn {
+        /// The email address.
+        Email = "email",
+        /// The phone number.
+        Phone = "phone",
+    }
+}
+
+/// A merchant: the tenant on whose behalf customers are upserted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Merchant {
+    /// Its id.
+    pub id: String,
+    /// Its name, for people.
+    pub name: Option<String>,
+    /// The region of phone numbers without a country code, two capital letters.
+    pub default_region: Option<String>,
+    /// What recognises a customer, in this order; may be empty.
+    pub match_on: Vec<MatchOn>,
+    /// How long an upsert waits for its deliveries before it is answered with 202.
+    #[serde(serialize_with = "spelled::duration")]
+    pub sync_deadline: Duration,
+    /// Its accounts at vendors.
+    pub connections: Vec<Connection>,
+    /// The first that holds picks the connections; empty: all connections.
+    pub routes: Vec<Route>,
+    /// Events that come in.
+    pub webhooks_in: Vec<WebhookIn>,
+    /// Events that go out.
+    pub webhooks_out: Vec<WebhookOut>,
+    /// Where its id stands.
+    #[serde(skip)]
+    pub location: Location,
+    #[serde(skip)]
+    places: Places,
+}
+
+impl Merchant {
+    /// The connection of this name.
+    pub fn connection(&self, name: &str) -> Option<&Connection> {
+        self.connections.iter().find(|connection| connection.name == name)
+    }
+
+    /// Where a member of its file stands, such as `connections[2].settings.merchant_id`; for an absent one, where the
+    /// nearest one around it does.
+    pub fn locate(&self, member: &str) -> Location {
+        self.places.find(member)
+    }
+
+    pub(crate) fn read(section: &Section<'_>, document: &Rc<Node>) -> Option<Self> {
+        let places = Places::of(document);
+        let id = section.read("id", Spot::name);
+        let name = section.maybe("name", Spot::line);
+        let default_region = section.maybe("default_region", Spot::region);
+        let match_on = section.read("match_on", |spot| {
+            spot.each(word).and_then(|all| without_repeats(spot, all))
+        });
+        let sync_deadline = section.read("sync_deadline", |spot| spot.duration(LONGEST_DEADLINE));
+        let connections = section.sections("connections", |connection| Connection::read(connection, &places));
+        let names = texts_of(document, "connections", "name");
+        let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let routes = section.sections("routes", |route| Route::read(route, &names));
+        let webhooks = section.section("webhooks", |webhooks| {
+            let incoming = webhooks.sections("in", WebhookIn::read);
+            let outgoing = webhooks.sections("out", WebhookOut::read);
+            report_repeats(&webhooks.spot, "in", "source");
+            Some((incoming?, outgoing?))
+        });
+        report_repeats(&section.spot, "connections", "name");
+        let (webhooks_in, webhooks_out) = webhooks?;
+        Some(Self {
+            id: id?,
+            name,
+            default_region,
+            match_on: match_on?,
+            sync_deadline: sync_deadline?,
+            connections: connections?,
+            routes: routes?,
+            webhooks_in,
+            webhooks_out,
+            location: places.find("id"),
+            places,
+        })
+    }
+}
+
+fn without_repeats(spot: &Spot<'_>, all: Vec<MatchOn>) -> Option<Vec<MatchOn>> {
+    let repeated = all.iter().enumerate().any(|(index, one)| all[..index].contains(one));
+    if repeated {
+        spot.refuse("names the same identifier twice")
+    } else {
+        Some(all)
+    }
+}
+
+/// The text of one member in each section of a list, whether or not the rest of the section is right.
+pub(crate) fn texts_of(table: &Node, list: &str, member: &str) -> Vec<(String, (Location, usize))> {
+    let Shape::Table(entries) = &table.shape else {
+        return Vec::new();
+    };
+    let Some(Shape::List(items)) = entries
+        .iter()
+        .find(|entry| entry.key == list)
+        .map(|entry| &entry.node.shape)
+    else {
+        return Vec::new();
+    };
+    let text = |(index, item): (usize, &Rc<Node>)| {
+        let Shape::Table(entries) = &item.shape else {
+            return None;
+        };
+        let node = &entries.iter().find(|entry| entry.key == member)?.node;
+        let Shape::Text(text) = &node.shape else { return None };
+        Some((text.clone(), (node.at.clone(), index)))
+    };
+    items.iter().enumerate().filter_map(text).collect()
+}
+
+/// Reports each section of a list whose `member` says the same as an earlier one's.
+pub(crate) fn report_repeats(spot: &Spot<'_>, list: &str, member: &str) {
+    let texts = texts_of(&spot.node, list, member);
+    for (position, (text, (at, index))) in texts.iter().enumerate() {
+        if let Some((_, (first, _))) = texts[..position]
+            .iter()
+            .find(|(earlier, _)| earlier.eq_ignore_ascii_case(text))
+        {
+            let path = path_to(&spot.path, list);
+            // A hash is a secret's, and too long to say anything to anybody.
+            let said = if text.len() <= 63 {
+                format!("the {member} `{text}` was given before")
+            } else {
+                "was given before".to_owned()
+            };
+            let problem = Problem::new(at, format!("{path}[{index}].{member}"), said);
+            spot.reading.report(problem.hint(format!("first at {first}")));
+        }
+    }
+}

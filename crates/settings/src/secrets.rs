@@ -1,0 +1,176 @@
+//! References to secrets, and the secrets they refer to.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::{Serialize, Serializer};
+
+use crate::problems::Location;
+use crate::section::{Spot, path_to};
+use crate::tree::Shape;
+
+/// No secret is longer than this, in bytes.
+const LIMIT: u64 = 64 * 1024;
+
+/// Whether references are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// Every reference is resolved; one that cannot be is a problem.
+    Resolve,
+    /// References are checked in form alone (`check --offline`); their values are placeholders.
+    Skip,
+}
+
+/// Where a secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// The name of an environment variable.
+    Env(String),
+    /// A file; a relative path starts from the configuration's folder.
+    File(PathBuf),
+}
+
+/// A secret: its reference, which may be shown, and its value, which never is.
+#[derive(Clone)]
+pub struct Secret {
+    reference: Reference,
+    value: SecretString,
+    resolved: bool,
+    location: Location,
+}
+
+impl Secret {
+    /// Where it is kept.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The secret itself; with [`Secrets::Skip`] a placeholder that no vendor would take.
+    pub fn value(&self) -> &SecretString {
+        &self.value
+    }
+
+    /// Whether the value is the secret, not a placeholder.
+    pub fn is_resolved(&self) -> bool {
+        self.resolved
+    }
+
+    /// Where the reference stands.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Reads `{ env = "NAME" }` or `{ file = "/path" }` and follows it.
+    pub(crate) fn read(spot: &Spot<'_>) -> Option<Self> {
+        let reference = reference(spot)?;
+        let location = spot.node.at.clone();
+        if let Reference::File(path) = &reference {
+            spot.reading
+                .secret_files
+                .borrow_mut()
+                .push(spot.reading.folder.join(path));
+        }
+        if spot.reading.secrets == Secrets::Skip {
+            return Some(Self {
+                reference,
+                value: "not-resolved".into(),
+                resolved: false,
+                location,
+            });
+        }
+        match follow(&reference, spot) {
+            Ok(value) => Some(Self {
+                reference,
+                value,
+                resolved: true,
+                location,
+            }),
+            Err(problem) => spot.refuse(problem),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({:?})", self.reference)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.reference.serialize(serializer)
+    }
+}
+
+const FORMS: &str = "write { env = \"NAME\" } or { file = \"/path\" }";
+
+fn reference(spot: &Spot<'_>) -> Option<Reference> {
+    let Shape::Table(entries) = &spot.node.shape else {
+        return spot.refuse_but("secrets never stand in a file", FORMS);
+    };
+    let [entry] = entries.as_slice() else {
+        return spot.refuse_but("a reference to a secret has exactly one member, `env` or `file`", FORMS);
+    };
+    let path = path_to(&spot.path, &entry.key);
+    let inner = Spot {
+        reading: spot.reading,
+        node: std::rc::Rc::clone(&entry.node),
+        path,
+    };
+    match entry.key.as_str() {
+        "env" => {
+            let name = inner.line()?;
+            if name.contains('=') {
+                inner.refuse("not the name of an environment variable")
+            } else {
+                Some(Reference::Env(name))
+            }
+        }
+        "file" => Some(Reference::File(inner.line()?.into())),
+        _ => spot.refuse_but("a reference to a secret has exactly one member, `env` or `file`", FORMS),
+    }
+}
+
+/// The secret, or what is wrong with its reference: said with its name, never with its content.
+fn follow(reference: &Reference, spot: &Spot<'_>) -> Result<SecretString, String> {
+    let (value, name) = match reference {
+        Reference::Env(name) => {
+            let value = spot.reading.environment.get(name).map(str::to_owned);
+            (
+                value.ok_or_else(|| format!("the environment variable `{name}` is not set"))?,
+                format!("the environment variable `{name}`"),
+            )
+        }
+        Reference::File(path) => {
+            let path = spot.reading.folder.join(path);
+            let name = format!("the file `{}`", path.display());
+            (
+                content(&path).map_err(|error| format!("{name} cannot be read: {error}"))?,
+                name,
+            )
+        }
+    };
+    let trimmed = value.trim_end_matches(['\r', '\n']);
+    if trimmed.trim().is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    Ok(trimmed.into())
+}
+
+fn content(path: &Path) -> io::Result<String> {
+    // A pipe or a device would never end.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut content = String::new();
+    let read = File::open(path)?.take(LIMIT + 1).read_to_string(&mut content)?;
+    if read as u64 > LIMIT {
+        Err(io::Error::other("longer than 64 KiB"))
+    } else {
+        Ok(content)
+    }
+}

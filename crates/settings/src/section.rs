@@ -1,0 +1,241 @@
+//! Reading: a spot in the tree, and a section whose members are known. Nothing here stops at the first problem: what
+//! cannot be read is reported, left out (`None`), and reading goes on.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::environment::Environment;
+use crate::members::{Below, Member, Presence};
+use crate::nearest::suggestion;
+use crate::problems::{Location, Problem};
+use crate::secrets::Secrets;
+use crate::tree::{Entry, Node, Shape, parse_value};
+
+/// What one reading of the whole configuration needs and gathers.
+pub(crate) struct Reading<'e> {
+    pub(crate) environment: &'e Environment,
+    pub(crate) secrets: Secrets,
+    /// The folder that relative paths start from.
+    pub(crate) folder: &'e Path,
+    pub(crate) problems: RefCell<Vec<Problem>>,
+    pub(crate) secret_files: RefCell<Vec<PathBuf>>,
+}
+
+impl Reading<'_> {
+    pub(crate) fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+}
+
+/// A value in the tree and the path to it.
+#[derive(Clone)]
+pub(crate) struct Spot<'r> {
+    pub(crate) reading: &'r Reading<'r>,
+    pub(crate) node: Rc<Node>,
+    pub(crate) path: String,
+}
+
+impl<'r> Spot<'r> {
+    pub(crate) fn root(reading: &'r Reading<'r>, node: &Rc<Node>) -> Self {
+        Self {
+            reading,
+            node: Rc::clone(node),
+            path: String::new(),
+        }
+    }
+
+    /// Reports a problem here. It returns `None`, the value that cannot be had.
+    pub(crate) fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.reading.report(Problem::new(&self.node.at, &self.path, message));
+        None
+    }
+
+    /// The same, with what to do about it.
+    pub(crate) fn refuse_but<T>(&self, message: impl Into<String>, hint: impl Into<String>) -> Option<T> {
+        self.reading
+            .report(Problem::new(&self.node.at, &self.path, message).hint(hint));
+        None
+    }
+
+    pub(crate) fn expected<T>(&self, what: &str) -> Option<T> {
+        self.refuse(format!("expected {what}, found {}", self.node.shape.kind()))
+    }
+
+    /// Opens a table of known members; unknown ones are reported here.
+    pub(crate) fn section(&self, members: &'static [Member]) -> Option<Section<'r>> {
+        self.entries()?;
+        let section = Section {
+            spot: self.clone(),
+            members,
+        };
+        section.report_unknown();
+        Some(section)
+    }
+
+    /// The entries of a table whose keys are free.
+    pub(crate) fn entries(&self) -> Option<Vec<(&Entry, Spot<'r>)>> {
+        let Shape::Table(entries) = &self.node.shape else {
+            return self.expected("a table");
+        };
+        Some(entries.iter().map(|entry| (entry, self.below(entry))).collect())
+    }
+
+    fn below(&self, entry: &Entry) -> Self {
+        Self {
+            reading: self.reading,
+            node: Rc::clone(&entry.node),
+            path: path_to(&self.path, &entry.key),
+        }
+    }
+
+    pub(crate) fn items(&self) -> Option<Vec<Spot<'r>>> {
+        let Shape::List(items) = &self.node.shape else {
+            return self.expected("a list");
+        };
+        let spot = |(index, item): (usize, &Rc<Node>)| Self {
+            reading: self.reading,
+            node: Rc::clone(item),
+            path: format!("{}[{index}]", self.path),
+        };
+        Some(items.iter().enumerate().map(spot).collect())
+    }
+
+    /// A list, each item read by `read`; all bad items are reported.
+    pub(crate) fn each<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
+        let read: Vec<Option<T>> = self.items()?.iter().map(read).collect();
+        read.into_iter().collect()
+    }
+
+    /// Like [`Spot::each`], for a list that must not be empty.
+    pub(crate) fn some<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
+        let items = self.each(read)?;
+        if items.is_empty() {
+            self.refuse("must not be empty")
+        } else {
+            Some(items)
+        }
+    }
+
+    /// A single value, or a list that must not be empty.
+    pub(crate) fn one_or_some<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
+        match &self.node.shape {
+            Shape::List(_) => self.some(read),
+            _ => read(self).map(|value| vec![value]),
+        }
+    }
+}
+
+/// A table of known members.
+pub(crate) struct Section<'r> {
+    pub(crate) spot: Spot<'r>,
+    members: &'static [Member],
+}
+
+impl<'r> Section<'r> {
+    fn report_unknown(&self) {
+        let Shape::Table(entries) = &self.spot.node.shape else {
+            return;
+        };
+        let known: Vec<&str> = self.members.iter().map(|member| member.name).collect();
+        for Entry { key, at, .. } in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let problem = Problem::new(
+                at,
+                path_to(&self.spot.path, key),
+                format!("there is no member `{key}` here"),
+            );
+            self.spot.reading.report(problem.hint(suggestion(key, &known)));
+        }
+    }
+
+    fn member(&self, name: &str) -> Option<&'static Member> {
+        let member = self.members.iter().find(|member| member.name == name);
+        debug_assert!(
+            member.is_some(),
+            "`{name}` is read but not listed in {:?}",
+            self.spot.path
+        );
+        member
+    }
+
+    /// Where a member stands, if it was given.
+    pub(crate) fn given(&self, name: &str) -> Option<Spot<'r>> {
+        let Shape::Table(entries) = &self.spot.node.shape else {
+            return None;
+        };
+        entries
+            .iter()
+            .find(|entry| entry.key == name)
+            .map(|entry| self.spot.below(entry))
+    }
+
+    fn given_or_default(&self, name: &str) -> Option<Spot<'r>> {
+        let member = self.member(name)?;
+        self.given(name).or_else(|| {
+            let Presence::Default(default) = member.presence else {
+                return None;
+            };
+            let node = parse_value(&self.spot.node.at, default)?;
+            Some(Spot {
+                reading: self.spot.reading,
+                node,
+                path: path_to(&self.spot.path, name),
+            })
+        })
+    }
+
+    /// A member that is required or has a default.
+    pub(crate) fn read<T>(&self, name: &str, read: impl FnOnce(&Spot<'r>) -> Option<T>) -> Option<T> {
+        match self.given_or_default(name) {
+            Some(spot) => read(&spot),
+            None => self.spot.refuse(format!("`{name}` is required")),
+        }
+    }
+
+    /// A member that may be absent. `None` is absent or wrong; wrong is reported, so the whole is refused anyway.
+    pub(crate) fn maybe<T>(&self, name: &str, read: impl FnOnce(&Spot<'r>) -> Option<T>) -> Option<T> {
+        read(&self.given_or_default(name)?)
+    }
+
+    /// A section below, absent meaning empty: its own members have defaults.
+    pub(crate) fn section<T>(&self, name: &str, read: impl FnOnce(&Section<'r>) -> Option<T>) -> Option<T> {
+        let Below::Section(members) = self.member(name)?.below else {
+            return None;
+        };
+        self.read(name, |spot| read(&spot.section(members)?))
+    }
+
+    /// A section below that may be absent.
+    pub(crate) fn maybe_section<T>(&self, name: &str, read: impl FnOnce(&Section<'r>) -> Option<T>) -> Option<T> {
+        let Below::Section(members) = self.member(name)?.below else {
+            return None;
+        };
+        self.maybe(name, |spot| read(&spot.section(members)?))
+    }
+
+    /// A list of sections, absent meaning empty. All are read, whatever is wrong with some.
+    pub(crate) fn sections<T>(&self, name: &str, read: impl Fn(&Section<'r>) -> Option<T>) -> Option<Vec<T>> {
+        let Below::Sections(members) = self.member(name)?.below else {
+            return None;
+        };
+        self.read(name, |spot| spot.each(|item| read(&item.section(members)?)))
+    }
+
+    pub(crate) fn at(&self) -> &Location {
+        &self.spot.node.at
+    }
+}
+
+/// The path of a member: bare where TOML would have the key bare, else quoted.
+pub(crate) fn path_to(parent: &str, key: &str) -> String {
+    let bare = !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if parent.is_empty() {
+        key
+    } else {
+        format!("{parent}.{key}")
+    }
+}

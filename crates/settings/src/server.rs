@@ -1,0 +1,106 @@
+//! `[server]`: where the gateway listens and what it lets in.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::members::Member;
+use crate::section::{Section, Spot};
+use crate::spelled;
+
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::or("bind", "\"127.0.0.1:8080\""),
+    Member::or("workers", "0"),
+    Member::or("body_limit", "\"64KiB\""),
+    Member::or("shutdown_grace", "\"30s\""),
+    Member::or("metrics_bind", "\"\""),
+    Member::or("idempotency_keep", "\"24h\""),
+    Member::or("api_merchants_may_use_loopback", "false"),
+];
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// How the gateway serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Server {
+    /// `host:port` to listen on.
+    pub bind: String,
+    /// Worker threads; 0: one a core.
+    pub workers: usize,
+    /// The longest request body, in bytes.
+    pub body_limit: usize,
+    /// How long requests in flight may go on after SIGTERM.
+    #[serde(serialize_with = "spelled::duration")]
+    pub shutdown_grace: Duration,
+    /// A second `host:port`, for `/metrics` alone; `None`: it is served on `bind`.
+    pub metrics_bind: Option<String>,
+    /// How long an idempotency key is remembered.
+    #[serde(serialize_with = "spelled::duration")]
+    pub idempotency_keep: Duration,
+    /// Whether merchants that are put there by API may name loopback addresses.
+    pub api_merchants_may_use_loopback: bool,
+}
+
+impl Server {
+    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
+        let bind = section.read("bind", address);
+        let workers = section.read("workers", |spot| spot.whole(0..=1024));
+        let body_limit = section.read("body_limit", |spot| spot.size(1024..=64 * 1024 * 1024));
+        let shutdown_grace = section.read("shutdown_grace", Spot::duration_or_zero);
+        let metrics_bind = section.read("metrics_bind", |spot| {
+            if spot.text()?.is_empty() {
+                Some(None)
+            } else {
+                address(spot).map(Some)
+            }
+        });
+        let idempotency_keep = section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366));
+        let api_merchants_may_use_loopback = section.read("api_merchants_may_use_loopback", Spot::flag);
+        if let (Some(bind), Some(Some(metrics))) = (&bind, &metrics_bind)
+            && bind == metrics
+            && !bind.ends_with(":0")
+        {
+            let spot = section.given("metrics_bind").unwrap_or_else(|| section.spot.clone());
+            spot.refuse_but::<()>("the same as `bind`", "leave it empty to serve /metrics there");
+        }
+        Some(Self {
+            bind: bind?,
+            workers: usize::try_from(workers?).ok()?,
+            body_limit: body_limit?,
+            shutdown_grace: shutdown_grace?,
+            metrics_bind: metrics_bind?,
+            idempotency_keep: idempotency_keep?,
+            api_merchants_may_use_loopback: api_merchants_may_use_loopback?,
+        })
+    }
+}
+
+fn address(spot: &Spot<'_>) -> Option<String> {
+    let text = spot.text()?;
+    let host_and_port = text
+        .rsplit_once(':')
+        .filter(|(host, port)| is_host(host) && is_port(port));
+    match host_and_port {
+        Some(_) => Some(text.to_owned()),
+        None => spot.refuse_but(
+            "not an address to listen on",
+            "host:port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        ),
+    }
+}
+
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+        }
+    }
+}

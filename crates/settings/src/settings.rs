@@ -1,0 +1,81 @@
+//! The whole configuration, one unchanging value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api_keys::{self, ApiKey};
+use crate::members::Member;
+use crate::merchant::{Merchant, report_repeats};
+use crate::section::Section;
+use crate::server::{self, Server};
+use crate::store::{self, Store};
+
+/// The members of `gateway.toml`.
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::or("server", "{}").section(server::MEMBERS),
+    Member::or("store", "{}").section(store::MEMBERS),
+    Member::or("api_keys", "[]").sections(api_keys::MEMBERS),
+];
+
+/// Everything that was configured, checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    /// How the gateway serves.
+    pub server: Server,
+    /// Where it remembers.
+    pub store: Store,
+    /// Who may call.
+    pub api_keys: Vec<ApiKey>,
+    /// The merchants by id.
+    pub merchants: BTreeMap<String, Merchant>,
+    /// Hex of a SHA-256 over the names and contents of `files`. Secret files and the environment are not in it.
+    #[serde(skip)]
+    pub fingerprint: String,
+    /// The files that were read, in the order of reading.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+    /// The files that references to secrets name.
+    #[serde(skip)]
+    pub secret_files: Vec<PathBuf>,
+    /// Whether every secret has its value. Settings whose secrets were skipped are for checking, not for serving.
+    #[serde(skip)]
+    pub secrets_resolved: bool,
+}
+
+impl Settings {
+    /// The merchant of this id.
+    pub fn merchant(&self, id: &str) -> Option<&Merchant> {
+        self.merchants.get(id)
+    }
+
+    /// The effective configuration, defaults and overrides included, references in the place of secrets.
+    pub fn effective(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// What stands in `gateway.toml`.
+pub(crate) struct Gateway {
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) api_keys: Vec<ApiKey>,
+}
+
+impl Gateway {
+    /// `merchants` are the ids that the files describe; `None` where some could not be read.
+    pub(crate) fn read(section: &Section<'_>, merchants: Option<&[&str]>) -> Option<Self> {
+        let server = section.section("server", Server::read);
+        let store = section.section("store", Store::read);
+        let api_keys = section.sections("api_keys", |key| ApiKey::read(key, merchants));
+        report_repeats(&section.spot, "api_keys", "name");
+        report_repeats(&section.spot, "api_keys", "key_sha256");
+        Some(Self {
+            server: server?,
+            store: store?,
+            api_keys: api_keys?,
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! The plain values that members are made of: texts, names, numbers, durations, sizes.
+
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::section::Spot;
+use crate::tree::Shape;
+
+/// How long an id or a name may be.
+const NAME_LIMIT: usize = 63;
+
+impl Spot<'_> {
+    /// A text, which may be empty. A number out of the environment is one too.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match (&self.node.shape, &self.node.spelled) {
+            (Shape::Text(text), _) => Some(text),
+            (_, Some(spelled)) => Some(spelled),
+            _ => self.expected("a text"),
+        }
+    }
+
+    /// A text with something in it, on one line.
+    pub(crate) fn line(&self) -> Option<String> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            return self.refuse("must not be empty");
+        }
+        if text.chars().any(char::is_control) {
+            return self.refuse("must not contain line breaks or control characters");
+        }
+        Some(text.to_owned())
+    }
+
+    /// An id or a name: `[a-z0-9][a-z0-9_-]{0,62}`.
+    pub(crate) fn name(&self) -> Option<String> {
+        let text = self.text()?;
+        if is_name(text) {
+            return Some(text.to_owned());
+        }
+        self.refuse_but(
+            "not a name: 1 to 63 of a-z, 0-9, _ and -, the first a letter or a digit",
+            if is_name(&text.to_lowercase()) {
+                "small letters only"
+            } else {
+                "for example `acme-eu`"
+            },
+        )
+    }
+
+    /// A region: ISO 3166-1 alpha-2, as two capital letters.
+    pub(crate) fn region(&self) -> Option<String> {
+        let text = self.text()?;
+        if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Some(text.to_owned());
+        }
+        self.refuse_but(
+            "not a region",
+            "two capital letters of ISO 3166-1, such as \"US\" or \"AU\"",
+        )
+    }
+
+    pub(crate) fn flag(&self) -> Option<bool> {
+        match self.node.shape {
+            Shape::Boolean(flag) => Some(flag),
+            _ => self.expected("true or false"),
+        }
+    }
+
+    /// A whole number of at least 1.
+    pub(crate) fn count(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.whole(1..=u32::MAX)?)
+    }
+
+    /// A whole number within limits.
+    pub(crate) fn whole(&self, limits: RangeInclusive<u32>) -> Option<u32> {
+        let Shape::Integer(number) = self.node.shape else {
+            return self.expected("a whole number");
+        };
+        match number.and_then(|number| u32::try_from(number).ok()) {
+            Some(number) if limits.contains(&number) => Some(number),
+            _ if *limits.end() == u32::MAX => self.refuse(format!("must be {} or more", limits.start())),
+            _ => self.refuse(format!("must be from {} to {}", limits.start(), limits.end())),
+        }
+    }
+
+    /// A number; whole ones are numbers too.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "ratios are small; a huge number is refused either way"
+    )]
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self.node.shape {
+            Shape::Float(number) => Some(number),
+            Shape::Integer(Some(number)) => Some(number as f64),
+            _ => self.expected("a number"),
+        }
+    }
+
+    /// A length of time, zero or more: `"200ms"`, `"10s"`, `"72h"`.
+    pub(crate) fn duration_or_zero(&self) -> Option<Duration> {
+        let Shape::Text(text) = &self.node.shape else {
+            return match self.node.shape {
+                Shape::Integer(_) => self.refuse_but(
+                    "expected a length of time, found a whole number",
+                    "name the unit, such as \"10s\"",
+                ),
+                _ => self.expected("a length of time such as \"10s\""),
+            };
+        };
+        match humantime::parse_duration(text) {
+            Ok(duration) => Some(duration),
+            Err(_) => self.refuse_but("not a length of time", "such as \"200ms\", \"10s\", \"5m\" or \"72h\""),
+        }
+    }
+
+    /// A length of time from 1 ms to `longest`.
+    pub(crate) fn duration(&self, longest: Duration) -> Option<Duration> {
+        let duration = self.duration_or_zero()?;
+        if duration < Duration::from_millis(1) {
+            return self.refuse("must be 1ms or more");
+        }
+        if duration > longest {
+            return self.refuse(format!("must be {} or less", humantime::format_duration(longest)));
+        }
+        Some(duration)
+    }
+
+    /// A size in bytes, within limits: `"64KiB"`.
+    pub(crate) fn size(&self, limits: RangeInclusive<usize>) -> Option<usize> {
+        let Shape::Text(text) = &self.node.shape else {
+            return self.expected("a size such as \"64KiB\"");
+        };
+        let bytes = text
+            .parse::<bytesize::ByteSize>()
+            .ok()
+            .and_then(|size| usize::try_from(size.as_u64()).ok());
+        match bytes {
+            None => self.refuse_but("not a size", "such as \"64KiB\" or \"1MiB\""),
+            Some(bytes) if limits.contains(&bytes) => Some(bytes),
+            Some(_) => self.refuse(format!("must be from {} to {} bytes", limits.start(), limits.end())),
+        }
+    }
+
+    /// A JSON Pointer (RFC 6901) to a member: it starts with `/`, and `~` stands only in `~0` and `~1`.
+    pub(crate) fn pointer(&self) -> Option<String> {
+        let text = self.text()?;
+        if is_pointer(text) {
+            return Some(text.to_owned());
+        }
+        let hint = if text.starts_with('/') {
+            "~ is written ~0, / in a name ~1"
+        } else {
+            "it starts with /, such as \"/data/id\""
+        };
+        self.refuse_but("not a JSON Pointer", hint)
+    }
+}
+
+pub(crate) fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let starts = bytes
+        .first()
+        .is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
+    let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_' || *byte == b'-';
+    starts && bytes.len() <= NAME_LIMIT && bytes.iter().all(allowed)
+}
+
+pub(crate) fn is_pointer(text: &str) -> bool {
+    let escaped = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    text.starts_with('/') && escaped && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_small_letters_digits_underscores_and_hyphens() {
+        for name in ["a", "0", "acme", "acme-eu_2", &"a".repeat(63)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "-a", "_a", "Acme", "a b", "a.b", "ä", &"a".repeat(64)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_starts_with_a_slash_and_escapes_its_tildes() {
+        for pointer in ["/", "/a", "/a/0", "/a~1b/c~0d"] {
+            assert!(is_pointer(pointer), "{pointer}");
+        }
+        for pointer in ["", "a", "a/b", "/a~", "/a~2", "/a\nb"] {
+            assert!(!is_pointer(pointer), "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a vendor has stored, and how a write finds it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::journal::Write;
+use crate::shelf::Shelf;
+
+/// One stored customer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The vendor's own id. add-update never shows it.
+    pub id: String,
+    /// The company or merchant it belongs to.
+    pub account: String,
+    /// What sort of customer it is, in the vendor's word.
+    pub kind: &'static str,
+    /// The fields as they were written, in the vendor's write shape.
+    pub fields: Map<String, Value>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was written last; equal to `created_at` until the first update, later ever after.
+    pub updated_at: Timestamp,
+    /// Hidden from Rotor's list.
+    pub archived: bool,
+    /// How often it was written, its creation included.
+    pub writes: u64,
+}
+
+impl Record {
+    /// A text field, `""` when absent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.fields.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A field, `null` when absent.
+    pub(crate) fn value(&self, name: &str) -> Value {
+        self.fields.get(name).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Whether one of the fields contains the text, whatever its case.
+    pub(crate) fn mentions(&self, text: &str, fields: &[&str]) -> bool {
+        let text = text.to_lowercase();
+        fields.iter().any(|name| self.text(name).to_lowercase().contains(&text))
+    }
+}
+
+/// One match key with a value, such as `phone` with `+15550100`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+}
+
+impl Probe {
+    /// A probe for the text of a field; none when the field is absent or empty.
+    pub(crate) fn of(fields: &Map<String, Value>, key: &'static str) -> Option<Self> {
+        let value = fields
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())?;
+        Some(Self {
+            key,
+            value: value.to_owned(),
+        })
+    }
+}
+
+/// One write: whose, of what kind, found by which keys in which order.
+pub(crate) struct Upsert<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) kind: &'static str,
+    pub(crate) probes: Vec<Probe>,
+    pub(crate) matches_archived: bool,
+    pub(crate) new_id: String,
+    pub(crate) now: Timestamp,
+}
+
+/// What a write did.
+pub(crate) struct Written {
+    pub(crate) record: Record,
+    pub(crate) created: bool,
+    pub(crate) matched_on: Option<&'static str>,
+}
+
+impl Written {
+    /// The line for the journal.
+    pub(crate) fn note(&self) -> Write {
+        Write {
+            record: self.record.id.clone(),
+            account: self.record.account.clone(),
+            created: self.created,
+            matched_on: self.matched_on.map(str::to_owned),
+        }
+    }
+}
+
+/// All records of one simulator.
+pub(crate) struct Records {
+    keys_of: fn(&Record) -> Vec<Probe>,
+    race_window: Duration,
+    shelf: Mutex<Shelf>,
+}
+
+impl Records {
+    /// An empty store whose records are found by `keys_of`.
+    pub(crate) fn new(keys_of: fn(&Record) -> Vec<Probe>, race_window: Duration) -> Self {
+        Self {
+            keys_of,
+            race_window,
+            shelf: Mutex::new(Shelf::new(keys_of)),
+        }
+    }
+
+    /// Looks up, waits for the race window, then changes what was found or inserts.
+    pub(crate) async fn upsert(&self, upsert: Upsert<'_>, change: impl FnOnce(&mut Map<String, Value>)) -> Written {
+        if self.race_window.is_zero() {
+            return self.upsert_at_once(upsert, change);
+        }
+        let found = self.shelf().find(&upsert);
+        tokio::time::sleep(self.race_window).await;
+        self.shelf().write(found, upsert, change)
+    }
+
+    /// The same in one step.
+    pub(crate) fn upsert_at_once(&self, upsert: Upsert<'_>, change: impl FnOnce(&mut Map<String, Value>)) -> Written {
+        let mut locked = self.shelf();
+        let found = locked.find(&upsert);
+        locked.write(found, upsert, change)
+    }
+
+    /// Changes the record with this id, if the account has one.
+    pub(crate) fn update(
+        &self,
+        account: &str,
+        id: &str,
+        now: Timestamp,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) -> Option<Written> {
+        self.shelf().update(account, id, now, change)
+    }
+
+    /// The record with this id, if it passes.
+    pub(crate) fn get(&self, id: &str, pass: impl Fn(&Record) -> bool) -> Option<Record> {
+        self.shelf().by_id(id).filter(|record| pass(record)).cloned()
+    }
+
+    /// The oldest record of the account that has this key.
+    pub(crate) fn first(&self, account: &str, probe: &Probe) -> Option<Record> {
+        self.shelf().with_key(account, probe).next().cloned()
+    }
+
+    /// The records that pass, oldest first.
+    pub(crate) fn select(&self, pass: impl Fn(&Record) -> bool) -> Vec<Record> {
+        self.shelf().rows().filter(|record| pass(record)).cloned().collect()
+    }
+
+    /// Hides a record from lists; false when there is none.
+    pub(crate) fn archive(&self, id: &str) -> bool {
+        self.shelf().archive(id)
+    }
+
+    /// Removes a record; false when there is none.
+    pub(crate) fn forget(&self, id: &str) -> bool {
+        self.shelf().forget(id)
+    }
+
+    /// Removes everything.
+    pub(crate) fn clear(&self) {
+        *self.shelf() = Shelf::new(self.keys_of);
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

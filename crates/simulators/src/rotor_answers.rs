@@ -1,0 +1,72 @@
+//! Rotor's answers to a write, and its error bodies \[S1\].
+
+use serde_json::{Map, Value, json};
+
+use crate::checks::{Field, FieldProblem};
+use crate::clock::iso_millis;
+use crate::records::Written;
+use crate::rotor::FIELDS;
+use crate::wire::Reply;
+
+/// The flat body with every field, unset ones as null.
+pub(crate) fn success(written: &Written) -> Reply {
+    let record = &written.record;
+    let (status, word) = if written.created {
+        (201, "created")
+    } else {
+        (200, "updated")
+    };
+    let field = |(name, _): &Field| ((*name).to_owned(), record.value(name));
+    let mut body: Map<String, Value> = FIELDS.iter().map(field).collect();
+    body.insert("id".to_owned(), json!(record.id));
+    body.insert("created_at".to_owned(), json!(iso_millis(record.created_at)));
+    body.insert("message".to_owned(), json!(format!("Customer {word} successfully")));
+    Reply::json(status, &Value::Object(body)).with_write(written.note())
+}
+
+/// 400 with the problems.
+pub(crate) fn invalid(problems: &[FieldProblem]) -> Reply {
+    Reply::json(400, &validation_failed(problems))
+}
+
+/// 403 with the scope that is missing.
+pub(crate) fn out_of_scope(scope: &str) -> Reply {
+    Reply::json(403, &forbidden(scope))
+}
+
+/// The bodies of S1; `limit` is the day's. Those of 502 to 504 are on no page.
+pub(crate) fn error(status: u16, limit: u64) -> Value {
+    match status {
+        400 => validation_failed(&[FieldProblem::new("email", "Invalid email format")]),
+        401 => coded(
+            "Authentication required. Provide x-api-key header.",
+            "AUTHENTICATION_REQUIRED",
+        ),
+        403 => forbidden("leads:read"),
+        404 => json!({"status": "error", "message": "Not found"}),
+        429 => coded(
+            &format!("Daily API key request limit of {limit} exceeded"),
+            "RATE_LIMIT_EXCEEDED",
+        ),
+        _ => json!({"status": "error", "message": "Internal server error"}),
+    }
+}
+
+fn forbidden(scope: &str) -> Value {
+    coded(
+        &format!("Forbidden: required scope '{scope}' not granted for this API key"),
+        "INSUFFICIENT_SCOPE",
+    )
+}
+
+fn coded(message: &str, code: &str) -> Value {
+    json!({"status": "error", "message": message, "error_code": code})
+}
+
+fn validation_failed(problems: &[FieldProblem]) -> Value {
+    let errors: Vec<Value> = problems
+        .iter()
+        .map(|it| json!({"field": it.field, "message": it.message}))
+        .collect();
+    json!({"status": "error", "message": "Validation failed", "errors": errors})
+}

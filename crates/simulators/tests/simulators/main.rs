@@ -1,0 +1,19 @@
+//! Each rule of the simulators, one test, through real HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod add_update;
+mod april;
+mod control;
+mod desk;
+mod faults;
+mod journal;
+mod process;
+mod race;
+mod rotor;
+mod rotor_reads;
