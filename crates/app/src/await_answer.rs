@@ -208,11 +208,13 @@ impl<'a> Waiting<'a> {
             // Its first attempt runs on this request's own task, which tells how it ends.
             let is_told = self.started.contains(&own.id) && own.fence == 1 && own.state == DeliveryState::InFlight;
             let mut now = own.clone();
-            if !is_told && own.superseded_by.is_none() && !own.state.has_ended() {
-                if let Some(stored) = self.gateway.store.delivery(own.id).await? {
-                    now = stored.clone();
-                    self.own.insert(stored.id, stored);
-                }
+            if !is_told
+                && own.superseded_by.is_none()
+                && !own.state.has_ended()
+                && let Some(stored) = self.gateway.store.delivery(own.id).await?
+            {
+                now = stored.clone();
+                self.own.insert(stored.id, stored);
             }
             self.effective[index] = match self.gateway.effective(vec![now]).await?.pop() {
                 Some(effective) => effective,

@@ -134,7 +134,7 @@ async fn edits_of_one_customer_go_one_at_a_time_and_in_order() {
     assert!(vendor.calls() <= 4, "what waited was joined: {} calls", vendor.calls());
     let known = house
         .store
-        .customers("acme", &Default::default(), None, 10)
+        .customers("acme", &upsert_store::CustomerFilter::default(), None, 10)
         .await
         .unwrap();
     let notes = known[0].customer.text(upsert_core::Field::Notes).unwrap().to_owned();
@@ -273,7 +273,7 @@ async fn a_client_that_hangs_up_strands_nothing() {
     assert!(house.store.waiting().await.unwrap().is_empty());
     let customers = house
         .store
-        .customers("acme", &Default::default(), None, 100)
+        .customers("acme", &upsert_store::CustomerFilter::default(), None, 100)
         .await
         .unwrap();
     for known in &customers {

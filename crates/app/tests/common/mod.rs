@@ -1,9 +1,10 @@
 //! A gateway over the in-memory store, with a vendor that does what a script says, under a clock that tests turn.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
     missing_docs,
-    reason = "each test file uses its own part"
+    reason = "each test file uses its own part, and a test may panic"
 )]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
