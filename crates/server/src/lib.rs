@@ -8,6 +8,8 @@
 
 mod access;
 mod assemble;
+mod background;
+mod binding;
 mod body;
 mod check;
 mod day_counts;
@@ -25,6 +27,7 @@ mod query;
 mod reload;
 mod request_id;
 mod routes;
+mod running;
 pub mod schema;
 mod served;
 mod startup;
@@ -34,5 +37,6 @@ mod watch;
 
 pub use check::{Checked, check};
 pub use reload::ReloadFrom;
-pub use startup::{Running, StartError, StartOptions, start};
+pub use running::Running;
+pub use startup::{StartError, StartOptions, start};
 pub use telemetry::{LogFormat, Telemetry, TelemetryError, install_telemetry};

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
 use crate::assemble::Workshop;
+use crate::background::Background;
 use crate::check;
 use crate::day_counts::DayCounts;
 use crate::keyring::Keyring;
 use crate::served::Served;
-use crate::startup::Background;
 use crate::state::State;
 use crate::watch::Look;
 

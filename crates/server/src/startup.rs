@@ -1,20 +1,11 @@
 //! The only assembler: from settings to a server that answers, and back to a process that may end.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::from_fn;
-use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use arc_swap::ArcSwap;
-use tokio::time::{Instant, interval, timeout};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use utoipa_actix_web::AppExt as _;
 
 use upsert_app::{Directory, Gateway, GatewayParts};
 use upsert_core::{Clock, SystemClock};
@@ -22,27 +13,21 @@ use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
 use upsert_store::{Store, StoreError};
 
-use crate::assemble::{BreakerBell, Workshop};
+use crate::assemble::Workshop;
+use crate::background::Background;
+use crate::binding::{bind_all, bind_metrics};
 use crate::day_counts::DayCounts;
 use crate::keyring::Keyring;
-use crate::lifecycle::{Lifecycle, Phase};
-use crate::observe::observe;
+use crate::lifecycle::Lifecycle;
 use crate::opening::Opened;
 use crate::reload::{ReloadFrom, Reloader, show_generation};
+use crate::running::Running;
 use crate::served::Served;
 use crate::state::State;
 use crate::{check, measure, openapi, reload, routes};
 
-/// A head that takes longer to arrive is answered with 408.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// As is a body that takes longer.
+/// A body that takes longer to arrive is answered with 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections a worker has open at the most; more wait to be accepted.
-const CONNECTIONS_A_WORKER: usize = 4_096;
-const BACKLOG: u32 = 4_096;
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// The exporter's histograms are to be emptied from time to time.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// What a start is told beside the settings. The default is a process of its own without reloading.
 #[derive(Debug, Clone)]
@@ -95,27 +80,6 @@ fn lines(problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// A server that answers.
-pub struct Running {
-    /// Where it listens.
-    pub addr: SocketAddr,
-    /// Where `/metrics` is, if it has an address of its own.
-    pub metrics_addr: Option<SocketAddr>,
-    state: Arc<State>,
-    background: Background,
-    handles: Vec<ServerHandle>,
-    opened: Opened,
-    grace: Duration,
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running")
-            .field("addr", &self.addr)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Starts the gateway. When it answers, requests are answered: settings are judged, the store is open and recovered,
 /// the address is bound.
 ///
@@ -144,33 +108,29 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         idempotency_keep: settings.server.idempotency_keep,
     });
     gateway.recover().await?;
-
     let state = Arc::new(state_of(&settings, &gateway, &workshop, &options));
-    let (server, addr) = bind_all(&settings, &state)?;
+    let running = serve(&settings, state, opened)?;
+    gateway.run_background();
+    running.background.listen(&gateway, assembled.bells);
+    running.background.keep_metrics();
+    announce(&settings, &workshop, running.addr);
+    if let Some(from) = options.reload {
+        watch(from, &running, workshop, settings);
+    }
+    Ok(running)
+}
+
+/// Binds every address before the first request is answered at one of them.
+fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Running, StartError> {
+    let main = bind_all(settings, &state)?;
     let metrics = settings.server.metrics_bind.as_deref().map(bind_metrics).transpose()?;
+    let (addr, metrics_addr) = (main.addr, metrics.as_ref().map(|bound| bound.addr));
     let background = Background::default();
-    let mut handles = vec![server.handle()];
-    background.serve(server);
-    let metrics_addr = metrics.map(|(server, addr)| {
+    let mut handles = Vec::new();
+    for bound in std::iter::once(main).chain(metrics) {
+        let server = bound.run();
         handles.push(server.handle());
         background.serve(server);
-        addr
-    });
-    gateway.run_background();
-    background.listen(&gateway, assembled.bells);
-    background.keep_metrics();
-    announce(&settings, &workshop, addr);
-    if let Some(from) = options.reload {
-        let reloader = Reloader {
-            from,
-            state: state.clone(),
-            workshop,
-            background: background.clone(),
-            started_with: settings.clone(),
-            // Heard from now on: unheard, the signal would end the process.
-            hangups: reload::hangups(),
-        };
-        background.tasks.spawn(reloader.run(background.stopping.clone()));
     }
     Ok(Running {
         addr,
@@ -181,6 +141,21 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         opened,
         grace: settings.server.shutdown_grace,
     })
+}
+
+fn watch(from: ReloadFrom, running: &Running, workshop: Arc<Workshop>, settings: Settings) {
+    let background = running.background.clone();
+    let stopping = background.stopping.clone();
+    let reloader = Reloader {
+        from,
+        state: running.state.clone(),
+        workshop,
+        background,
+        started_with: settings,
+        // Heard from now on: unheard, the signal would end the process.
+        hangups: reload::hangups(),
+    };
+    running.background.tasks.spawn(reloader.run(stopping));
 }
 
 fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options: &StartOptions) -> State {
@@ -208,151 +183,4 @@ fn announce(settings: &Settings, workshop: &Workshop, addr: SocketAddr) {
     }
     tracing::warn!("what is stored is not sealed: no encryption key is set");
     tracing::info!(%addr, merchants = settings.merchants.len(), store = %settings.store.url, "the gateway is ready");
-}
-
-fn bind_all(settings: &Settings, state: &Arc<State>) -> Result<(Server, SocketAddr), StartError> {
-    let state = Data::from(state.clone());
-    let server = HttpServer::new(move || {
-        let (app, _documented) = App::new()
-            .app_data(state.clone())
-            .into_utoipa_app()
-            .configure(routes::all)
-            .split_for_parts();
-        app.default_service(actix_web::web::route().to(routes::fallback::fallback))
-            .wrap(from_fn(observe))
-    });
-    let server = server
-        .disable_signals()
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .keep_alive(KEEP_ALIVE)
-        .max_connections(CONNECTIONS_A_WORKER)
-        .backlog(BACKLOG)
-        .tcp_nodelay(true)
-        .shutdown_timeout(settings.server.shutdown_grace.as_secs());
-    let server = match settings.server.workers {
-        0 => server,
-        workers => server.workers(workers),
-    };
-    bound(
-        &settings.server.bind,
-        server.bind(&settings.server.bind),
-        HttpServer::addrs,
-        HttpServer::run,
-    )
-}
-
-fn bind_metrics(address: &str) -> Result<(Server, SocketAddr), StartError> {
-    let server = HttpServer::new(|| App::new().service(routes::metrics::apart()))
-        .disable_signals()
-        .client_request_timeout(HEAD_TIMEOUT)
-        .workers(1)
-        .shutdown_timeout(1);
-    bound(address, server.bind(address), HttpServer::addrs, HttpServer::run)
-}
-
-/// Runs what was bound, and says where.
-fn bound<S>(
-    address: &str,
-    bound: io::Result<S>,
-    addrs: impl FnOnce(&S) -> Vec<SocketAddr>,
-    run: impl FnOnce(S) -> Server,
-) -> Result<(Server, SocketAddr), StartError> {
-    let refused = |source| StartError::Bind {
-        address: address.to_owned(),
-        source,
-    };
-    let server = bound.map_err(refused)?;
-    let addr = addrs(&server).first().copied();
-    let addr = addr.ok_or_else(|| refused(io::Error::other("the name has no address")))?;
-    Ok((run(server), addr))
-}
-
-impl Running {
-    /// Stops: `/readyz` says so, no new connections are taken, requests in flight are answered, deliveries that are
-    /// under way end, the store is closed. All of it within the configured grace; what has not ended by then is
-    /// durable, and the next process goes on with it.
-    pub async fn stop(self) {
-        let deadline = Instant::now() + self.grace;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        tracing::info!("stopping");
-        self.state.lifecycle.enter(Phase::Draining);
-        for handle in &self.handles {
-            handle.pause().await;
-        }
-        if !self.state.lifecycle.idle_within(left()).await {
-            tracing::warn!("requests were still being answered when the grace was over");
-        }
-        self.state.lifecycle.enter(Phase::Closed);
-        self.background.stopping.cancel();
-        // Deliveries run on the workers' threads: they have to end before the workers do.
-        if timeout(left(), self.state.gateway.shut_down()).await.is_err() {
-            tracing::warn!("deliveries were still under way when the grace was over: the next start takes them back");
-        }
-        for handle in &self.handles {
-            let graceful = !left().is_zero();
-            if timeout(left().max(Duration::from_secs(1)), handle.stop(graceful))
-                .await
-                .is_err()
-            {
-                handle.stop(false).await;
-            }
-        }
-        self.background.tasks.close();
-        if timeout(left().max(Duration::from_secs(1)), self.background.tasks.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!("background tasks did not end in time");
-        }
-        self.opened.close().await;
-        tracing::info!("stopped");
-    }
-}
-
-/// What runs beside the requests, until the server stops.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Background {
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stopping: CancellationToken,
-}
-
-impl Background {
-    fn serve(&self, server: Server) {
-        self.tasks.spawn(async move {
-            if let Err(error) = server.await {
-                tracing::error!(%error, "the HTTP server ended");
-            }
-        });
-    }
-
-    /// Whenever a breaker closes, all that waits for its connection is due at once.
-    pub(crate) fn listen(&self, gateway: &Gateway, bells: Vec<BreakerBell>) {
-        for mut bell in bells {
-            let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
-            self.tasks.spawn(async move {
-                loop {
-                    tokio::select! {
-                        () = stopping.cancelled() => return,
-                        // The connection is gone with its breaker.
-                        changed = bell.closed.changed() => if changed.is_err() { return },
-                    }
-                    gateway.release(&bell.merchant, &bell.connection);
-                }
-            });
-        }
-    }
-
-    fn keep_metrics(&self) {
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            let mut ticks = interval(UPKEEP_EVERY);
-            loop {
-                tokio::select! {
-                    () = stopping.cancelled() => return,
-                    _ = ticks.tick() => measure::recorder().run_upkeep(),
-                }
-            }
-        });
-    }
 }

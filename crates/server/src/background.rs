@@ -1,0 +1,65 @@
+//! What runs beside the requests, on tracked tasks.
+
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use upsert_app::Gateway;
+
+use crate::assemble::BreakerBell;
+use crate::measure;
+
+/// The exporter's histograms are to be emptied from time to time.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Tasks that end when the server stops.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Background {
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Background {
+    /// Answers requests.
+    pub(crate) fn serve(&self, server: Server) {
+        self.tasks.spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        });
+    }
+
+    /// Whenever a breaker closes, all that waits for its connection is due at once.
+    pub(crate) fn listen(&self, gateway: &Gateway, bells: Vec<BreakerBell>) {
+        for mut bell in bells {
+            let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
+            self.tasks.spawn(async move {
+                loop {
+                    tokio::select! {
+                        () = stopping.cancelled() => return,
+                        // The connection is gone with its breaker.
+                        changed = bell.closed.changed() => if changed.is_err() { return },
+                    }
+                    gateway.release(&bell.merchant, &bell.connection);
+                }
+            });
+        }
+    }
+
+    /// Keeps the metrics small.
+    pub(crate) fn keep_metrics(&self) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = interval(UPKEEP_EVERY);
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    _ = ticks.tick() => measure::recorder().run_upkeep(),
+                }
+            }
+        });
+    }
+}
