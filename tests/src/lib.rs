@@ -1,1 +1,271 @@
-//! End-to-end tests of the gateway live in `tests/`.
+//! The whole gateway beside simulated vendors, in one process, over real HTTP and a real SQLite file: what the
+//! end-to-end tests and the benchmarks start.
+
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot set up its world has to stop")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use upsert_provider_kit::Registry;
+use upsert_server::{Running as Gateway, StartOptions};
+use upsert_settings::{Environment, Secrets, Settings, key_hash};
+use upsert_simulators::{Running as Simulated, Simulator, SimulatorOptions, Vendor};
+
+/// The API key that may do everything for `acme`.
+pub const KEY: &str = "test-key-that-may-do-everything";
+
+/// What differs from world to world.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Lines for every connection.
+    pub every_connection: String,
+    /// Lines for Rotor's connection.
+    pub rotor: String,
+    /// Lines for the add-update connection.
+    pub wallet: String,
+    /// Lines for April's connection.
+    pub april: String,
+    /// Lines at the top of the merchant's file.
+    pub merchant: String,
+    /// Which of the three connections there are; empty for all.
+    pub only: Vec<&'static str>,
+    /// Whole tables at the end of the merchant's file: routes, further connections.
+    pub tables: String,
+    /// Lines for `[server]`.
+    pub server: String,
+    /// Whole tables at the end of `gateway.toml`.
+    pub gateway: String,
+    /// April's credential.
+    pub april_key: Option<&'static str>,
+}
+
+/// A gateway, three vendors, and a merchant that has a connection to each.
+#[derive(Debug)]
+pub struct World {
+    /// The gateway; none between a stop and a start.
+    pub gateway: Option<Gateway>,
+    /// Rotor.
+    pub rotor: Vendored,
+    /// add-update.
+    pub wallet: Vendored,
+    /// April.
+    pub april: Vendored,
+    folder: TempDir,
+    client: reqwest::Client,
+}
+
+/// A simulated vendor. (Its own type has no `Debug`.)
+pub struct Vendored(pub Simulated);
+
+impl std::fmt::Debug for Vendored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.base_url())
+    }
+}
+
+impl std::ops::Deref for Vendored {
+    type Target = Simulated;
+    fn deref(&self) -> &Simulated {
+        &self.0
+    }
+}
+
+/// An answer of the gateway.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body as text.
+    pub text: String,
+    /// The body as JSON; null where it is none.
+    pub body: Json,
+}
+
+impl Answered {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The delivery at this connection.
+    pub fn delivery(&self, connection: &str) -> &Json {
+        self.body["deliveries"]
+            .as_array()
+            .and_then(|all| all.iter().find(|delivery| delivery["connection"] == connection))
+            .unwrap_or(&Json::Null)
+    }
+
+    /// The customer's id.
+    pub fn customer_id(&self) -> String {
+        self.body["customer"]["id"].as_str().expect("the answer has a customer id").to_owned()
+    }
+
+    /// The problem's code.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+/// Starts a simulator that listens on a free port.
+pub fn simulate(vendor: Vendor, options: SimulatorOptions) -> Vendored {
+    Vendored(Simulator::start(vendor, options).expect("a simulator starts"))
+}
+
+impl World {
+    /// With everything as it is by default.
+    pub async fn start() -> Self {
+        Self::with(Plan::default()).await
+    }
+
+    /// With these differences.
+    pub async fn with(plan: Plan) -> Self {
+        Self::with_registry(plan, upsert_registry::registry()).await
+    }
+
+    /// With other providers.
+    pub async fn with_registry(plan: Plan, registry: Registry) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let rotor = simulate(Vendor::Rotor, SimulatorOptions::default());
+        let wallet = simulate(Vendor::AddUpdate, SimulatorOptions::default());
+        let april = simulate(Vendor::April, SimulatorOptions::default());
+        write_configuration(folder.path(), &plan, [&rotor, &wallet, &april]);
+        let gateway = Some(start(folder.path(), registry).await);
+        #[expect(clippy::disallowed_methods, reason = "a test's own client, not the gateway's transport")]
+        let client = reqwest::Client::new();
+        Self { gateway, rotor, wallet, april, folder, client }
+    }
+
+    /// Where its configuration and its store are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Stops the gateway gracefully; what it stored stays.
+    pub async fn stop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
+    }
+
+    /// Starts the gateway again on the same store.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.gateway = Some(start(self.folder.path(), upsert_registry::registry()).await);
+    }
+
+    /// Where the gateway listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.gateway.as_ref().expect("the gateway runs").addr)
+    }
+
+    /// An upsert.
+    pub async fn upsert(&self, body: &Json) -> Answered {
+        self.upsert_with(body, &[]).await
+    }
+
+    /// An upsert with further headers.
+    pub async fn upsert_with(&self, body: &Json, headers: &[(&str, &str)]) -> Answered {
+        self.send(Method::POST, "/v1/customers", Some(body), headers).await
+    }
+
+    /// A dry run.
+    pub async fn plan(&self, body: &Json) -> Answered {
+        self.send(Method::POST, "/v1/customers/plan", Some(body), &[]).await
+    }
+
+    /// A look.
+    pub async fn get(&self, path: &str) -> Answered {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    /// Any request with the key.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Json>, headers: &[(&str, &str)]) -> Answered {
+        let mut request = self.client.request(method, format!("{}{path}", self.url())).bearer_auth(KEY);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
+            request = request.header(name, HeaderValue::from_str(value).expect("a header's value"));
+        }
+        let response = request.send().await.expect("the gateway answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("the answer is text");
+        let body = serde_json::from_str(&text).unwrap_or(Json::Null);
+        Answered { status, headers, text, body }
+    }
+
+    /// Asks until the answer is as wanted, for at most `patience`.
+    pub async fn until(&self, path: &str, patience: Duration, wanted: impl Fn(&Answered) -> bool) -> Answered {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let answered = self.get(path).await;
+            if wanted(&answered) {
+                return answered;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{path} never became as wanted: {}", answered.text);
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+}
+
+async fn start(folder: &Path, registry: Registry) -> Gateway {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
+        .unwrap_or_else(|problems| panic_with(&problems));
+    upsert_server::start(settings, registry, StartOptions::default()).await.expect("the gateway starts")
+}
+
+#[expect(clippy::panic, reason = "a test whose configuration is wrong has to stop")]
+fn panic_with(problems: &[upsert_settings::Problem]) -> Settings {
+    let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    panic!("{}", all.join("\n"))
+}
+
+fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
+    let hash: String = key_hash(KEY).iter().map(|byte| format!("{byte:02x}")).collect();
+    let store = folder.join("data").join("gateway.db");
+    let server = &plan.server;
+    let gateway = format!(
+        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"sqlite:{}\"\n\n[[api_keys]]\nname = \"tests\"\n\
+         key_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\n\
+         scopes = [\"customers:read\", \"customers:write\", \"ops:read\", \"ops:write\", \"admin\"]\n\n{}\n",
+        store.display(),
+        plan.gateway,
+    );
+    let keys = ["rotor_sim_secret", "sim-key", plan.april_key.unwrap_or("sandbox_sk_sim")];
+    let names = ["rotor", "wallet", "april"];
+    let providers = ["rotor", "add-update", "april"];
+    let credentials = ["api_key", "api_key", "secret_key"];
+    let settings = ["", "settings = { merchant_id = \"m-1\" }", "settings = { merchant_id = \"mcht_sim\" }"];
+    let own = [&plan.rotor, &plan.wallet, &plan.april];
+    let mut merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{}\n", plan.merchant);
+    for index in 0..names.len() {
+        let name = names[index];
+        std::fs::write(folder.join(format!("{name}.secret")), keys[index]).expect("a secret is written");
+        if !plan.only.is_empty() && !plan.only.contains(&name) {
+            continue;
+        }
+        let settings = if own[index].contains("settings =") { "" } else { settings[index] };
+        merchant.push_str(&format!(
+            "\n[[connections]]\nname = \"{name}\"\nprovider = \"{}\"\nbase_url = \"{}\"\ncredentials = {{ {} = {{ file = \
+             \"{name}.secret\" }} }}\n{settings}\n{}\n{}\n",
+            providers[index],
+            vendors[index].base_url(),
+            credentials[index],
+            plan.every_connection,
+            own[index],
+        ));
+    }
+    merchant.push_str(&plan.tables);
+    std::fs::create_dir_all(folder.join("merchants")).expect("a folder");
+    std::fs::write(folder.join("gateway.toml"), gateway).expect("gateway.toml is written");
+    std::fs::write(folder.join("merchants").join("acme.toml"), merchant).expect("acme.toml is written");
+}

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use upsert_core::customer::merge_objects;
+use upsert_core::field::Rule;
 use upsert_core::{Field, FieldMap, Form, Selection, Sent, UpsertRequest, Value, Violation, Warning, WarningCode};
 
 /// How a field is cleared, for whoever knows that the vendor can.
@@ -125,10 +126,11 @@ impl Encoded {
             let Some(map) = rules.map_of(*field) else { continue };
             match rules.clear_with {
                 Some(with) if rules.selects(request.selection, map) => {
-                    let empty = match (with, map.field) {
-                        (ClearWith::Null, _) => Json::Null,
-                        (ClearWith::Empty, Field::Tags) => Json::Array(Vec::new()),
-                        (ClearWith::Empty, Field::Metadata) => Json::Object(Map::new()),
+                    let empty = match (with, map.field.rule()) {
+                        (ClearWith::Empty, Rule::Tags) => Json::Array(Vec::new()),
+                        (ClearWith::Empty, Rule::Map) => Json::Object(Map::new()),
+                        // An empty text is no flag and none of a few words.
+                        (ClearWith::Null, _) | (ClearWith::Empty, Rule::Flag | Rule::Word(_)) => Json::Null,
                         (ClearWith::Empty, _) => Json::String(String::new()),
                     };
                     self.put(map.vendor_field, field.pointer(), empty, false);

@@ -38,8 +38,8 @@ pub enum Expect {
         /// Its row's revision.
         revision: Option<u64>,
     },
-    /// These customers hold this identifier, and no others (sorted by id; compared up to
-    /// [`crate::IdentityView::MOST`]).
+    /// These customers hold this identifier, and no others (compared as sets; where there are more than
+    /// [`crate::IdentityView::MOST`], their oldest so many).
     Holders {
         /// Whose customers.
         merchant: String,
@@ -161,7 +161,7 @@ pub enum Write {
     },
     /// An idempotency record, in the place of an expired one.
     PutIdempotency(IdempotencyRecord),
-    /// The answer that an idempotency key gets from now on, unless it has one already.
+    /// The answer that an idempotency key gets from now on, unless it has one already or is not known.
     PutAnswer {
         /// The key's hash.
         key: [u8; 32],

@@ -5,7 +5,7 @@
 //! drivers cannot differ in what an upsert means. The suite that every store has to pass is
 //! `upsert_testkit::store_suite`.
 //!
-//! "Not found" is `None`; errors are opaque upwards.
+//! "Not found" is `None`; errors are opaque upwards. Times are kept to the microsecond: what is finer may be lost.
 
 mod changeset;
 mod memory;
@@ -24,8 +24,8 @@ pub use changeset::{Applied, Changeset, Expect, Write};
 pub use memory::MemoryStore;
 pub use queries::{CustomerFilter, HistoryPage, IdentityQuery, IdentityView, Known, WaitingCount};
 pub use records::{
-    Accepted, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState,
-    HistoryRecord, IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
+    Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
+    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
@@ -47,7 +47,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError>;
 
     /// Whoever the identifiers find among one merchant's customers, each with its lanes. At most
-    /// [`IdentityView::MOST`] a kind.
+    /// [`IdentityView::MOST`] for each identifier, the oldest.
     async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError>;
 
     /// One customer of one merchant, with its lanes.
@@ -71,7 +71,7 @@ pub trait Store: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<HistoryPage, StoreError>;
 
-    /// Which other customers hold these keys at this connection.
+    /// Which other customers hold these keys at this connection: in the order of `keys`, then by customer.
     async fn key_holders(
         &self,
         merchant: &str,
@@ -80,7 +80,7 @@ pub trait Store: Debug + Send + Sync + 'static {
         except: CustomerId,
     ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError>;
 
-    /// Which customers are linked to this vendor record.
+    /// Which customers are linked to this vendor record, sorted.
     async fn record_owners(
         &self,
         merchant: &str,
@@ -105,23 +105,24 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;
 
     /// Deliveries that may be tried at `now`: `pending`, `retrying` or `waiting` with `next_attempt_at` at or before it.
-    /// Oldest due first.
+    /// Oldest due first, then by id.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
 
-    /// Deliveries in flight whose lease has ended by `now`; `None` for `now` means all of them (a process that has the
-    /// store to itself has just started). Oldest first.
+    /// Deliveries in flight whose lease has ended by `now` (one without a lease never does); `None` for `now` means all
+    /// of them (a process that has the store to itself has just started). Oldest first, by id.
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
 
-    /// How much waits where: every delivery that has not ended, by connection and state.
+    /// How much waits where: every delivery that has not ended, by merchant, connection and state, sorted so.
     async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError>;
 
-    /// What is durable of each connection's own state.
+    /// What is durable of each connection's own state, sorted by merchant and name.
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError>;
 
-    /// Calls made on this day (UTC), by merchant and connection.
+    /// Calls made on this day (UTC), by merchant and connection, sorted so.
     async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError>;
 
-    /// Forgets idempotency records that have expired by `now`; at most `limit`. Answers how many it forgot.
+    /// Forgets idempotency records that have expired by `now`, the longest expired first; at most `limit`. Answers how
+    /// many it forgot.
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// Whether it can be read and written.

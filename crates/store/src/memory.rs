@@ -1,4 +1,199 @@
-//! In-memory store: under construction.
-/// Keeps everything for the life of the process.
-#[derive(Debug, Default)]
-pub struct MemoryStore;
+//! Everything in ordered maps behind one lock: for tests and for trying things out.
+
+mod apply;
+mod ask;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
+
+use crate::{
+    Applied, AttemptRecord, Changeset, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage,
+    HistoryRecord, IdempotencyRecord, IdentityQuery, IdentityView, Known, Lane, Store, StoreError, UpsertRecord,
+    WaitingCount,
+};
+
+/// Keeps everything for the life of the process. It is as strict as a database: one changeset at a time, all of it or
+/// nothing.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    failing: Mutex<u32>,
+}
+
+/// What a database would have as tables, by their keys.
+#[derive(Default)]
+struct Tables {
+    customers: BTreeMap<CustomerId, CustomerRecord>,
+    identifiers: BTreeSet<(String, Identifier, CustomerId)>,
+    history: BTreeMap<(CustomerId, UpsertId), HistoryRecord>,
+    upserts: BTreeMap<UpsertId, UpsertRecord>,
+    deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
+    attempts: BTreeMap<(DeliveryId, u32), AttemptRecord>,
+    lanes: BTreeMap<(CustomerId, String), Lane>,
+    reservations: BTreeSet<(String, String, MatchKey, CustomerId)>,
+    idempotency: BTreeMap<[u8; 32], IdempotencyRecord>,
+    connections: BTreeMap<(String, String), ConnectionRecord>,
+    calls: BTreeMap<(Date, String, String), u32>,
+}
+
+/// Shows nothing of what it keeps.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
+impl MemoryStore {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next `calls` calls fail, whatever they ask; nothing of them is applied.
+    pub fn fail_next(&self, calls: u32) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = calls;
+    }
+
+    /// The tables, for one call. No step between lock and unlock can panic half-way through a changeset, so a
+    /// poisoned lock still guards whole changesets.
+    fn tables(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failing > 0 {
+            *failing -= 1;
+            return Err(StoreError::Failed("told to fail".to_owned()));
+        }
+        Ok(self.tables.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
+        let mut tables = self.tables()?;
+        if let Some(unmet) = changes.expect.iter().position(|expect| !tables.holds(expect)) {
+            return Ok(Applied::Unmet(unmet));
+        }
+        for write in changes.write {
+            tables.write(write);
+        }
+        Ok(Applied::Done)
+    }
+
+    async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError> {
+        Ok(self.tables()?.identify(merchant, query))
+    }
+
+    async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError> {
+        Ok(self.tables()?.known(merchant, id))
+    }
+
+    async fn customers(
+        &self,
+        merchant: &str,
+        filter: &CustomerFilter,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerRecord>, StoreError> {
+        Ok(self.tables()?.customers(merchant, filter, after, limit))
+    }
+
+    async fn history(
+        &self,
+        customer: CustomerId,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        Ok(self.tables()?.history(customer, before, limit))
+    }
+
+    async fn key_holders(
+        &self,
+        merchant: &str,
+        connection: &str,
+        keys: &[MatchKey],
+        except: CustomerId,
+    ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError> {
+        let tables = self.tables()?;
+        let of_key = |key: &MatchKey| -> Vec<_> {
+            let holders = tables.holders_of_key(merchant, connection, key);
+            holders.filter(|id| *id != except).map(|id| (key.clone(), id)).collect()
+        };
+        Ok(keys.iter().flat_map(of_key).collect())
+    }
+
+    async fn record_owners(
+        &self,
+        merchant: &str,
+        connection: &str,
+        provider_customer_id: &str,
+    ) -> Result<Vec<CustomerId>, StoreError> {
+        let tables = self.tables()?;
+        Ok(tables.owners(merchant, connection, provider_customer_id).collect())
+    }
+
+    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let tables = self.tables()?;
+        Ok(tables
+            .idempotency
+            .get(key)
+            .filter(|record| record.expires_at > now)
+            .cloned())
+    }
+
+    async fn upsert(
+        &self,
+        merchant: &str,
+        id: UpsertId,
+    ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
+        Ok(self.tables()?.upsert(merchant, id))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
+        Ok(self.tables()?.deliveries.get(&id).cloned())
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
+        let tables = self.tables()?;
+        let attempts = tables.attempts.range((delivery, 0)..=(delivery, u32::MAX));
+        Ok(attempts.map(|(_, attempt)| attempt.clone()).collect())
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        Ok(self.tables()?.due(now, limit))
+    }
+
+    async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        Ok(self.tables()?.abandoned(now, limit))
+    }
+
+    async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
+        Ok(self.tables()?.waiting())
+    }
+
+    async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
+        Ok(self.tables()?.connections.values().cloned().collect())
+    }
+
+    async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError> {
+        let tables = self.tables()?;
+        let of_day = tables.calls.iter().filter(|((on, _, _), _)| *on == day);
+        Ok(of_day
+            .map(|((_, merchant, connection), count)| (merchant.clone(), connection.clone(), *count))
+            .collect())
+    }
+
+    async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        Ok(self.tables()?.forget_expired(now, limit))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.tables().map(drop)
+    }
+}

@@ -18,7 +18,7 @@ pub struct IdentityQuery {
 }
 
 /// Who was found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct IdentityView {
     /// By the gateway's id.
     pub by_id: Option<Known>,
@@ -32,7 +32,7 @@ impl IdentityView {
 }
 
 /// A customer and what is known of it at each connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// The record.
     pub record: CustomerRecord,
@@ -71,7 +71,7 @@ impl fmt::Debug for CustomerFilter {
 }
 
 /// Versions of one customer, newest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HistoryPage {
     /// The versions.
     pub entries: Vec<HistoryRecord>,

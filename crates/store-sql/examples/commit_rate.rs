@@ -1,0 +1,184 @@
+//! How many changesets a second become durable: one at a time, 64 at once with group commit, and 64 at once with a
+//! transaction each. All in one run on one disk, since only the ratios mean anything.
+//!
+//! `cargo run --release -p upsert-store-sql --example commit_rate [folder] [seconds]`
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a tool that prints, and stops where it fails"
+)]
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use tokio::task::JoinSet;
+
+use upsert_core::{Clock, IdSource, Identifier, KeyKind, MatchKey, SystemClock};
+use upsert_store::{
+    Applied, AttemptRecord, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord,
+    IdempotencyRecord, Lane, Store, UpsertRecord, Write,
+};
+use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+use upsert_testkit::records::{
+    attempt_record, customer_record, delivery_record, history_record, idempotency_record, reachable, upsert_record,
+};
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let seconds = arguments.next().map_or(3, |text| text.parse().unwrap());
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let time = Duration::from_secs(seconds);
+
+    println!("fdatasync of 4 KiB: {:.0}/s", syncs(&folder.path().join("plain"), time));
+    println!(
+        "a changeset is the intent of one new customer for one connection: {} writes",
+        intent_size()
+    );
+    println!("{:<34} {:>12} {:>16}", "", "changesets/s", "CPU µs/changeset");
+    let together = SqliteOptions::default();
+    let apart = SqliteOptions { batch: 1, ..together };
+    for (what, options, writers) in [
+        ("1 writer", together, 1),
+        ("64 writers, group commit", together, 64),
+        ("64 writers, a transaction each", apart, 64),
+    ] {
+        let path = folder.path().join(format!("{writers}-{}.db", options.batch));
+        let (rate, cpu) = measure(&path, options, writers, time).await;
+        println!("{what:<34} {rate:>12.0} {cpu:>16.1}");
+    }
+}
+
+/// How often a second the disk says that it has something.
+fn syncs(path: &Path, time: Duration) -> f64 {
+    let mut file = File::create(path).unwrap();
+    let started = Instant::now();
+    let mut count = 0_u32;
+    while started.elapsed() < time {
+        file.write_all(&[7; 4_096]).unwrap();
+        file.sync_data().unwrap();
+        count += 1;
+    }
+    f64::from(count) / started.elapsed().as_secs_f64()
+}
+
+async fn measure(path: &Path, options: SqliteOptions, writers: usize, time: Duration) -> (f64, f64) {
+    let store = Arc::new(SqliteStore::open(path, options).unwrap());
+    let ids = IdSource::new(Arc::new(SystemClock));
+    let (started, cpu_before) = (Instant::now(), cpu_seconds());
+    let mut tasks = JoinSet::new();
+    for _ in 0..writers {
+        let (store, ids) = (Arc::clone(&store), ids.clone());
+        tasks.spawn(async move {
+            let mut count = 0_u32;
+            while started.elapsed() < time {
+                let changes = intent(&ids);
+                assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
+                count += 1;
+            }
+            count
+        });
+    }
+    let count = f64::from(tasks.join_all().await.iter().sum::<u32>());
+    let cpu = cpu_seconds() - cpu_before;
+    (count / started.elapsed().as_secs_f64(), cpu * 1e6 / count)
+}
+
+/// CPU time of this process so far, in the kernel's ticks of 10 ms; 0 where there is no `/proc`.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn intent_size() -> usize {
+    intent(&IdSource::new(Arc::new(SystemClock))).write.len()
+}
+
+/// What is written before the first byte goes to a vendor: a new customer with three identifiers, one connection.
+fn intent(ids: &IdSource) -> Changeset {
+    let (customer, upsert, delivery) = (ids.customer(), ids.upsert(), ids.delivery());
+    let now = SystemClock.now();
+    // Values come in random order too: the backward id again.
+    let tail: String = customer.to_string().chars().rev().take(20).collect();
+    let tail = tail.as_str();
+    let (email, phone) = (format!("{tail}@example.com"), format!("+61{tail}"));
+    let record = reachable(tail, &email, &phone);
+    // Hashes are in random order; so are ids that are read backwards.
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(customer.as_uuid().as_bytes());
+    key.reverse();
+
+    let mut expect = vec![Expect::Customer {
+        id: customer,
+        revision: None,
+    }];
+    expect.extend(record.identifiers().into_iter().map(|identifier| Expect::Holders {
+        merchant: "acme".to_owned(),
+        identifier,
+        customers: Vec::new(),
+    }));
+    let keys = vec![
+        MatchKey::new(KeyKind::Phone, phone),
+        MatchKey::new(KeyKind::Email, email),
+    ];
+    expect.push(Expect::KeysFree {
+        merchant: "acme".to_owned(),
+        connection: "crm".to_owned(),
+        keys: keys.clone(),
+        customer,
+    });
+    let mut lane = Lane::new("acme", customer, "crm");
+    lane.revision = 1;
+    lane.in_flight = Some(delivery);
+    lane.reserved.extend(keys.iter().cloned());
+    let mut write = vec![
+        Write::PutCustomer(CustomerRecord {
+            customer: record.clone(),
+            ..customer_record("acme", customer)
+        }),
+        Write::PutHistory(HistoryRecord {
+            record: record.clone(),
+            ..history_record(customer, upsert)
+        }),
+        Write::PutUpsert(UpsertRecord {
+            created_at: now,
+            ..upsert_record("acme", upsert, customer)
+        }),
+        Write::PutDelivery(DeliveryRecord {
+            upsert,
+            customer,
+            created_at: now,
+            lease_until: now.checked_add(SignedDuration::from_secs(30)).ok(),
+            ..delivery_record("acme", "crm", delivery, DeliveryState::InFlight)
+        }),
+        Write::PutAttempt(AttemptRecord {
+            started_at: now,
+            ..attempt_record(delivery, 1)
+        }),
+        Write::PutLane(lane),
+        Write::PutIdempotency(IdempotencyRecord {
+            key,
+            ..idempotency_record("acme", 0, upsert)
+        }),
+    ];
+    let identifier = |identifier: Identifier| Write::AddIdentifier {
+        merchant: "acme".to_owned(),
+        identifier,
+        customer,
+    };
+    write.extend(record.identifiers().into_iter().map(identifier));
+    write.extend(keys.into_iter().map(|key| Write::Reserve {
+        merchant: "acme".to_owned(),
+        connection: "crm".to_owned(),
+        key,
+        customer,
+    }));
+    Changeset { expect, write }
+}

@@ -1,0 +1,228 @@
+//! The embedded store: one SQLite file.
+//!
+//! **One writer.** All changesets go to one thread. It takes whatever has queued while the last commit was running,
+//! applies that in one transaction and answers everybody after one `fsync` (group commit, without a timer: a lone
+//! caller does not wait for company). `synchronous=FULL`: what is answered survives a power cut.
+//!
+//! **A few readers.** Threads with `query_only` connections; WAL lets them read beside the writer, and a read that
+//! starts after [`Store::apply`] answered sees what it wrote.
+//!
+//! **A failed commit is final.** Once a commit or a checkpoint fails, nobody knows what the disk holds of it, and a
+//! second `fsync` would claim success for pages that were dropped. So everybody in that batch gets an error, the store
+//! refuses all further work ([`SqliteStore::is_failed`], and [`Store::check`] fails), and the process has to be
+//! restarted: opening the file again recovers what is durable. A full disk counts as such a failure.
+//!
+//! **Why rusqlite and not sqlx.** A thread of our own that owns its connection is what group commit wants to be, and
+//! a blocking call costs less CPU per statement than sqlx's hop to a worker for each of them.
+//!
+//! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
+
+mod expect;
+mod names;
+mod open;
+mod queries;
+mod readers;
+mod rows;
+mod write;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_store::{
+    Applied, AttemptRecord, Changeset, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage,
+    IdempotencyRecord, IdentityQuery, IdentityView, Known, Store, StoreError, UpsertRecord, WaitingCount,
+};
+
+pub use open::{OpenError, SqliteOptions};
+
+use readers::Readers;
+use writer::{Done, Work, WriterHandle};
+
+/// A store in one SQLite file. Dropping it closes it.
+pub struct SqliteStore {
+    path: PathBuf,
+    readers: Readers,
+    writer: WriterHandle,
+    /// Held as long as the store is open: no other process may open the file.
+    lock: Mutex<Option<File>>,
+}
+
+/// Shows where it is.
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it (and its folder) if it is not there, and brings its schema up to date. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]: the path is no file's, another process has it open, it is no database of ours or a newer one.
+    pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
+        let path = path.as_ref().to_owned();
+        let lock = open::lock(&path)?;
+        let connection = open::writer(&path, options)?;
+        let readers = (0..options.readers.max(1)).map(|_| open::reader(&path, options));
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        let thread_failed = |source| OpenError::Thread { source };
+        Ok(Self {
+            readers: Readers::start(readers, options.queue).map_err(thread_failed)?,
+            writer: WriterHandle::start(connection, options).map_err(thread_failed)?,
+            lock: Mutex::new(Some(lock)),
+            path,
+        })
+    }
+
+    /// Whether a commit has failed, so that the store refuses all further work.
+    pub fn is_failed(&self) -> bool {
+        self.writer.is_failed()
+    }
+
+    /// Finishes what is queued, moves everything from the log into the file and lets go of it. It blocks; what comes
+    /// later is answered with [`StoreError::Busy`].
+    pub fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
+        match self.writer.order(Work::Apply(changes)).await? {
+            Done::Applied(applied) => Ok(applied),
+            Done::Forgot(_) | Done::Checked => Err(StoreError::Failed("the writer answered another question".into())),
+        }
+    }
+
+    async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError> {
+        let (merchant, query) = (merchant.to_owned(), query.clone());
+        self.readers.ask(move |db| db.identify(&merchant, &query)).await
+    }
+
+    async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError> {
+        let merchant = merchant.to_owned();
+        self.readers.ask(move |db| db.customer(&merchant, id)).await
+    }
+
+    async fn customers(
+        &self,
+        merchant: &str,
+        filter: &CustomerFilter,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerRecord>, StoreError> {
+        let (merchant, filter) = (merchant.to_owned(), filter.clone());
+        self.readers
+            .ask(move |db| db.customers(&merchant, &filter, after, limit))
+            .await
+    }
+
+    async fn history(
+        &self,
+        customer: CustomerId,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        self.readers.ask(move |db| db.history(customer, before, limit)).await
+    }
+
+    async fn key_holders(
+        &self,
+        merchant: &str,
+        connection: &str,
+        keys: &[MatchKey],
+        except: CustomerId,
+    ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError> {
+        let (merchant, connection, keys) = (merchant.to_owned(), connection.to_owned(), keys.to_vec());
+        self.readers
+            .ask(move |db| db.key_holders(&merchant, &connection, &keys, except))
+            .await
+    }
+
+    async fn record_owners(
+        &self,
+        merchant: &str,
+        connection: &str,
+        provider_customer_id: &str,
+    ) -> Result<Vec<CustomerId>, StoreError> {
+        let (merchant, connection) = (merchant.to_owned(), connection.to_owned());
+        let vendor_id = provider_customer_id.to_owned();
+        self.readers
+            .ask(move |db| db.record_owners(&merchant, &connection, &vendor_id))
+            .await
+    }
+
+    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let key = *key;
+        self.readers.ask(move |db| db.idempotency(&key, now)).await
+    }
+
+    async fn upsert(
+        &self,
+        merchant: &str,
+        id: UpsertId,
+    ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
+        let merchant = merchant.to_owned();
+        self.readers.ask(move |db| db.upsert(&merchant, id)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
+        self.readers.ask(move |db| db.delivery(id)).await
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
+        self.readers.ask(move |db| db.attempts(delivery)).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.readers.ask(move |db| db.due(now, limit)).await
+    }
+
+    async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        self.readers.ask(move |db| db.abandoned(now, limit)).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
+        self.readers.ask(|db| db.waiting()).await
+    }
+
+    async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
+        self.readers.ask(|db| db.connections()).await
+    }
+
+    async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError> {
+        self.readers.ask(move |db| db.calls(day)).await
+    }
+
+    async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        match self.writer.order(Work::Forget { now, limit }).await? {
+            Done::Forgot(count) => Ok(count),
+            Done::Applied(_) | Done::Checked => Err(StoreError::Failed("the writer answered another question".into())),
+        }
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writer.order(Work::Check).await?;
+        self.readers.ask(|db| db.check()).await
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether an expectation holds, as the writer sees the file.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use upsert_core::{CustomerId, Identifier, MatchKey};
+use upsert_store::{Expect, IdentityView};
+
+use super::names::Names;
+use super::rows::{DbResult, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
+
+/// Whether it holds.
+pub(super) fn holds(db: &Connection, names: &mut Names, expect: &Expect) -> DbResult<bool> {
+    match expect {
+        Expect::Customer { id, revision } => {
+            let sql = "SELECT revision AS number FROM customers WHERE id = ?1";
+            Ok(number(db, sql, id.as_uuid())? == *revision)
+        }
+        Expect::Holders {
+            merchant,
+            identifier,
+            customers,
+        } => {
+            let expected: BTreeSet<CustomerId> = customers.iter().copied().collect();
+            let found = holders(db, names, merchant, identifier)?;
+            Ok(found.into_iter().eq(expected.into_iter().take(IdentityView::MOST)))
+        }
+        Expect::Lane {
+            customer,
+            connection,
+            revision,
+        } => lane_has(db, names, *customer, connection, *revision),
+        Expect::KeysFree {
+            merchant,
+            connection,
+            keys,
+            customer,
+        } => keys_are_free(db, names, (merchant, connection), keys, *customer),
+        Expect::RecordFree {
+            merchant,
+            connection,
+            provider_customer_id,
+            customer,
+        } => record_is_free(db, names, (merchant, connection), provider_customer_id, *customer),
+        Expect::Upsert { id, revision } => {
+            let sql = "SELECT revision AS number FROM upserts WHERE id = ?1";
+            Ok(number(db, sql, id.as_uuid())? == Some(*revision))
+        }
+        Expect::Delivery { id, fence } => {
+            let sql = "SELECT fence AS number FROM deliveries WHERE id = ?1";
+            Ok(number(db, sql, id.as_uuid())? == Some(*fence))
+        }
+        Expect::IdempotencyFree { key, now } => {
+            let sql = "SELECT 1 FROM idempotency WHERE key = ?1 AND expires_at > ?2";
+            Ok(first(db, sql, params![&key[..], micros(*now)], |_| Ok(()))?.is_none())
+        }
+    }
+}
+
+fn number(db: &Connection, sql: &str, id: &Uuid) -> DbResult<Option<u64>> {
+    first(db, sql, params![blob(id)], |row| unsigned(row, "number"))
+}
+
+fn holders(db: &Connection, names: &mut Names, merchant: &str, identifier: &Identifier) -> DbResult<Vec<CustomerId>> {
+    let Some(merchant) = names.find(db, merchant)? else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT customer FROM identifiers WHERE merchant = ?1 AND kind = ?2 AND value = ?3 \
+               ORDER BY customer LIMIT ?4";
+    let kind = identifier_kind(identifier.kind);
+    all(
+        db,
+        sql,
+        params![merchant, kind, identifier.value, limit(IdentityView::MOST)],
+        |row| Ok(CustomerId::from_uuid(uuid(row, "customer")?)),
+    )
+}
+
+fn lane_has(
+    db: &Connection,
+    names: &mut Names,
+    customer: CustomerId,
+    connection: &str,
+    revision: Option<u64>,
+) -> DbResult<bool> {
+    let Some(connection) = names.find(db, connection)? else {
+        return Ok(revision.is_none());
+    };
+    let sql = "SELECT revision FROM lanes WHERE customer = ?1 AND connection = ?2";
+    let found = first(db, sql, params![blob(customer.as_uuid()), connection], |row| {
+        unsigned(row, "revision")
+    })?;
+    Ok(found == revision)
+}
+
+fn keys_are_free(
+    db: &Connection,
+    names: &mut Names,
+    (merchant, connection): (&str, &str),
+    keys: &[MatchKey],
+    customer: CustomerId,
+) -> DbResult<bool> {
+    let (Some(merchant), Some(connection)) = (names.find(db, merchant)?, names.find(db, connection)?) else {
+        return Ok(true);
+    };
+    let sql = "SELECT 1 FROM reservations WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 AND value = ?4 \
+               AND customer <> ?5";
+    let customer = blob(customer.as_uuid());
+    for key in keys {
+        let params = params![merchant, connection, key_kind(key.kind), key.value, customer];
+        if first(db, sql, params, |_| Ok(()))?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn record_is_free(
+    db: &Connection,
+    names: &mut Names,
+    (merchant, connection): (&str, &str),
+    vendor_id: &str,
+    customer: CustomerId,
+) -> DbResult<bool> {
+    let (Some(merchant), Some(connection)) = (names.find(db, merchant)?, names.find(db, connection)?) else {
+        return Ok(true);
+    };
+    let sql = "SELECT 1 FROM lanes WHERE merchant = ?1 AND connection = ?2 AND vendor_id = ?3 AND customer <> ?4";
+    let customer = blob(customer.as_uuid());
+    let other = first(db, sql, params![merchant, connection, vendor_id, customer], |_| Ok(()))?;
+    Ok(other.is_none())
+}

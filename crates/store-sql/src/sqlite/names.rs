@@ -1,0 +1,46 @@
+//! Merchants and connections as small integers.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::rows::{DbResult, execute, first};
+
+/// What one connection knows of the table `names`. A name keeps its number for ever, so what is known stays true
+/// unless the transaction that made it was taken back.
+#[derive(Default)]
+pub(super) struct Names {
+    known: HashMap<String, i64>,
+}
+
+impl Names {
+    /// The number of a name; none if it has none yet, so that nothing in the file can belong to it.
+    pub(super) fn find(&mut self, db: &Connection, name: &str) -> DbResult<Option<i64>> {
+        if let Some(id) = self.known.get(name) {
+            return Ok(Some(*id));
+        }
+        let found = first(db, "SELECT id FROM names WHERE name = ?1", params![name], |row| {
+            Ok(row.get(0)?)
+        })?;
+        if let Some(id) = found {
+            self.known.insert(name.to_owned(), id);
+        }
+        Ok(found)
+    }
+
+    /// The number of a name, a new one if it has none.
+    pub(super) fn number(&mut self, db: &Connection, name: &str) -> DbResult<i64> {
+        if let Some(id) = self.find(db, name)? {
+            return Ok(id);
+        }
+        execute(db, "INSERT INTO names (name) VALUES (?1)", params![name])?;
+        let id = db.last_insert_rowid();
+        self.known.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// Forgets everything, after a transaction was taken back.
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+}

@@ -1,0 +1,228 @@
+//! Opening: the path, the lock, the connections' settings, the schema.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// The steps that made the schema what it is, in order. A step that was released never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_records.sql")];
+
+/// The newest schema that this program knows.
+#[expect(clippy::cast_possible_wrap, reason = "there will never be that many")]
+const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// Marks a file as ours (`PRAGMA application_id`): "UPSG".
+const APPLICATION_ID: i32 = 0x5550_5347;
+
+/// How long to wait for somebody else's lock on the file, such as a backup's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a store is opened. The default suits a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Threads that read.
+    pub readers: usize,
+    /// Changesets (and, apart from them, questions) that may wait; one more is answered with `StoreError::Busy`.
+    pub queue: usize,
+    /// Changesets in one commit at most.
+    pub batch: usize,
+    /// The writer's page cache, in KiB.
+    pub writer_cache_kib: u32,
+    /// Each reader's page cache, in KiB.
+    pub reader_cache_kib: u32,
+    /// Pages in the write-ahead log after which they are moved into the file.
+    pub checkpoint_pages: u32,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: 2,
+            queue: 4_096,
+            batch: 512,
+            writer_cache_kib: 32 * 1_024,
+            reader_cache_kib: 8 * 1_024,
+            checkpoint_pages: 8_000,
+        }
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The path is no file's: SQLite would keep nothing, or keep it elsewhere.
+    #[error("`{}` is not the path of a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file or its folder cannot be made or written.
+    #[error("cannot use `{}`", path.display())]
+    Unusable {
+        /// Of the file or its lock.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process has it open (or this one has, a second time).
+    #[error("`{}` is already open in another process", path.display())]
+    InUse {
+        /// Of the store.
+        path: PathBuf,
+    },
+    /// A later version of the gateway has written it.
+    #[error("`{}` has schema {found}, this program knows up to {known}: run a newer version", path.display())]
+    Newer {
+        /// Of the store.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest known one.
+        known: i64,
+    },
+    /// It is a database, but not the gateway's.
+    #[error("`{}` is the database of another program", path.display())]
+    Foreign {
+        /// Of the store.
+        path: PathBuf,
+    },
+    /// SQLite refused.
+    #[error("cannot open the database `{}`", path.display())]
+    Database {
+        /// Of the store.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A thread could not be started.
+    #[error("cannot start a thread for the store")]
+    Thread {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Refuses what is no file, makes the folder and takes the lock `<file>.lock`.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let text = path.to_string_lossy();
+    if path.file_name().is_none() || text.contains(":memory:") || text.starts_with("file:") || path.is_dir() {
+        return Err(OpenError::NotAFile { path: path.to_owned() });
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let beside = PathBuf::from(name);
+    let file = private(&beside).map_err(|source| unusable(&beside, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(unusable(&beside, source)),
+    }
+}
+
+fn unusable(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Unusable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Opens or makes a file that nobody else on the machine can read: it holds personal data. SQLite gives its log the
+/// same mode.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The connection that writes, with the schema up to date.
+pub(super) fn writer(path: &Path, options: SqliteOptions) -> Result<Connection, OpenError> {
+    private(path).map_err(|source| unusable(path, source))?;
+    let refused = |source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    };
+    let mut connection = connect(path, options.writer_cache_kib).map_err(refused)?;
+    refuse_strangers(&connection, path)?;
+    durable(&connection).map_err(refused)?;
+    migrate(&mut connection).map_err(refused)?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path, options: SqliteOptions) -> Result<Connection, OpenError> {
+    let connection = connect(path, options.reader_cache_kib).and_then(|connection| {
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    });
+    connection.map_err(|source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn connect(path: &Path, cache_kib: u32) -> rusqlite::Result<Connection> {
+    // No SQLITE_OPEN_URI: a path is a path. Each connection stays with its thread, so SQLite needs no mutex of its own.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    Ok(connection)
+}
+
+fn durable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 * 1_024 * 1_024, |_| Ok(()))
+}
+
+/// A file of another program, or of a version of ours that this one does not know, stays as it is.
+fn refuse_strangers(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let look = || -> rusqlite::Result<(i64, i32, i64)> {
+        let schema = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let application = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((schema, application, tables))
+    };
+    let (schema, application, tables) = look().map_err(|source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    })?;
+    let empty = schema == 0 && application == 0 && tables == 0;
+    if !empty && application != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    if (0..=NEWEST).contains(&schema) {
+        return Ok(());
+    }
+    Err(OpenError::Newer {
+        path: path.to_owned(),
+        found: schema,
+        known: NEWEST,
+    })
+}
+
+/// Brings the schema up to date: all steps that are missing, or none.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let done: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if done == NEWEST {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for (_, step) in (0..).zip(MIGRATIONS).skip_while(|(number, _)| *number < done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", NEWEST)?;
+    transaction.commit()
+}

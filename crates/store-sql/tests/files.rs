@@ -1,0 +1,175 @@
+//! Opening and closing: which files, by whom, with what left behind.
+
+use std::error::Error as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use upsert_store::{Changeset, Store, StoreError, Write};
+use upsert_store_sql::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use upsert_testkit::records::{customer_id, customer_record};
+
+fn open(path: &Path) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(path, SqliteOptions::default())
+}
+
+fn one_customer() -> Changeset {
+    Changeset {
+        expect: Vec::new(),
+        write: vec![Write::PutCustomer(customer_record("acme", customer_id(1)))],
+    }
+}
+
+#[test]
+fn the_folder_is_made_and_the_files_are_the_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep").join("er").join("gateway.db");
+    let store = open(&path).unwrap();
+    assert!(path.is_file());
+    #[cfg(unix)]
+    for file in fs::read_dir(path.parent().unwrap()).unwrap() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+    drop(store);
+}
+
+#[test]
+fn a_file_is_opened_once_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    let store = open(&path).unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(matches!(refused, OpenError::InUse { .. }));
+    assert!(refused.to_string().contains("gateway.db"), "{refused}");
+    drop(store);
+    open(&path).unwrap();
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [
+        PathBuf::from(":memory:"),
+        PathBuf::from("file::memory:?cache=shared"),
+        PathBuf::from("file:gateway.db"),
+        PathBuf::new(),
+        PathBuf::from("/"),
+        folder.path().to_owned(),
+    ];
+    for path in paths {
+        let refused = open(&path).unwrap_err();
+        assert!(matches!(refused, OpenError::NotAFile { .. }), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    drop(open(&path).unwrap());
+    let direct = Connection::open(&path).unwrap();
+    direct.pragma_update(None, "user_version", 99).unwrap();
+    let refused = open(&path).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 99, .. }));
+    assert!(refused.to_string().contains("newer version"), "{refused}");
+    let version: i64 = direct
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 99);
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    let direct = Connection::open(&path).unwrap();
+    direct.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    assert!(matches!(open(&path).unwrap_err(), OpenError::Foreign { .. }));
+    let tables: i64 = direct
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(tables, 1);
+    drop(direct);
+
+    let text = folder.path().join("notes.txt");
+    fs::write(
+        &text,
+        "no database at all, but long enough to look like one".repeat(100),
+    )
+    .unwrap();
+    let refused = open(&text).unwrap_err();
+    assert!(matches!(refused, OpenError::Database { .. }) && refused.source().is_some());
+}
+
+#[tokio::test]
+async fn closing_finishes_what_is_queued_and_leaves_one_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    let store = open(&path).unwrap();
+    let queued: Vec<_> = (1..=300)
+        .map(|number| {
+            let mut changes = one_customer();
+            changes.write = vec![Write::PutCustomer(customer_record("acme", customer_id(number)))];
+            changes
+        })
+        .collect();
+    let mut answers: Vec<_> = queued.into_iter().map(|changes| store.apply(changes)).collect();
+    // One poll hands each of them over.
+    for answer in &mut answers {
+        std::future::poll_fn(|context| {
+            let _ = answer.as_mut().poll(context);
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+    drop(answers);
+    store.close();
+    assert!(matches!(store.apply(one_customer()).await, Err(StoreError::Busy)));
+    assert!(matches!(store.connections().await, Err(StoreError::Busy)));
+    assert!(!path.with_file_name("gateway.db-wal").exists());
+
+    let direct = Connection::open(&path).unwrap();
+    let count: i64 = direct
+        .query_row("SELECT count(*) FROM customers", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, 300);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_answered_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    let options = SqliteOptions {
+        queue: 2,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&path, options).unwrap();
+    let direct = Connection::open(&path).unwrap();
+    direct.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    // The writer waits for the lock with one in its hands; two more fit into the queue.
+    let mut answers: Vec<_> = Vec::new();
+    let mut refused = 0;
+    for _ in 0..8 {
+        let mut answer = store.apply(one_customer());
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(answer.as_mut().poll(context))).await;
+        match polled {
+            std::task::Poll::Ready(outcome) => {
+                assert!(matches!(outcome, Err(StoreError::Busy)));
+                refused += 1;
+            }
+            std::task::Poll::Pending => answers.push(answer),
+        }
+    }
+    assert!((2..=3).contains(&answers.len()), "{} queued", answers.len());
+    assert_eq!(refused, 8 - answers.len());
+    direct.execute_batch("COMMIT").unwrap();
+    for answer in answers {
+        answer.await.unwrap();
+    }
+    assert!(!store.is_failed());
+}

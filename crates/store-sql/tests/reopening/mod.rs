@@ -1,0 +1,130 @@
+//! A store that closes its file and opens it again after every changeset.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio::sync::{Mutex, MutexGuard};
+
+use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_store::{
+    Applied, AttemptRecord, Changeset, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage,
+    IdempotencyRecord, IdentityQuery, IdentityView, Known, Store, StoreError, UpsertRecord, WaitingCount,
+};
+use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+
+#[derive(Debug)]
+pub(crate) struct Reopening {
+    path: PathBuf,
+    store: Mutex<SqliteStore>,
+}
+
+impl Reopening {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+        Self {
+            path,
+            store: Mutex::new(store),
+        }
+    }
+
+    async fn reopened(&self) -> MutexGuard<'_, SqliteStore> {
+        let mut store = self.store.lock().await;
+        store.close();
+        *store = SqliteStore::open(&self.path, SqliteOptions::default()).unwrap();
+        store
+    }
+}
+
+type Answer<T> = Result<T, StoreError>;
+
+#[async_trait]
+impl Store for Reopening {
+    async fn apply(&self, changes: Changeset) -> Answer<Applied> {
+        self.reopened().await.apply(changes).await
+    }
+
+    async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Answer<IdentityView> {
+        self.reopened().await.identify(merchant, query).await
+    }
+
+    async fn customer(&self, merchant: &str, id: CustomerId) -> Answer<Option<Known>> {
+        self.reopened().await.customer(merchant, id).await
+    }
+
+    async fn customers(
+        &self,
+        merchant: &str,
+        filter: &CustomerFilter,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Answer<Vec<CustomerRecord>> {
+        let store = self.reopened().await;
+        store.customers(merchant, filter, after, limit).await
+    }
+
+    async fn history(&self, customer: CustomerId, before: Option<UpsertId>, limit: usize) -> Answer<HistoryPage> {
+        self.reopened().await.history(customer, before, limit).await
+    }
+
+    async fn key_holders(
+        &self,
+        merchant: &str,
+        connection: &str,
+        keys: &[MatchKey],
+        except: CustomerId,
+    ) -> Answer<Vec<(MatchKey, CustomerId)>> {
+        let store = self.reopened().await;
+        store.key_holders(merchant, connection, keys, except).await
+    }
+
+    async fn record_owners(&self, merchant: &str, connection: &str, vendor_id: &str) -> Answer<Vec<CustomerId>> {
+        let store = self.reopened().await;
+        store.record_owners(merchant, connection, vendor_id).await
+    }
+
+    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Answer<Option<IdempotencyRecord>> {
+        self.reopened().await.idempotency(key, now).await
+    }
+
+    async fn upsert(&self, merchant: &str, id: UpsertId) -> Answer<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
+        self.reopened().await.upsert(merchant, id).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Answer<Option<DeliveryRecord>> {
+        self.reopened().await.delivery(id).await
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Answer<Vec<AttemptRecord>> {
+        self.reopened().await.attempts(delivery).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Answer<Vec<DeliveryRecord>> {
+        self.reopened().await.due(now, limit).await
+    }
+
+    async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Answer<Vec<DeliveryRecord>> {
+        self.reopened().await.abandoned(now, limit).await
+    }
+
+    async fn waiting(&self) -> Answer<Vec<WaitingCount>> {
+        self.reopened().await.waiting().await
+    }
+
+    async fn connections(&self) -> Answer<Vec<ConnectionRecord>> {
+        self.reopened().await.connections().await
+    }
+
+    async fn calls(&self, day: Date) -> Answer<Vec<(String, String, u32)>> {
+        self.reopened().await.calls(day).await
+    }
+
+    async fn forget_expired(&self, now: Timestamp, limit: usize) -> Answer<usize> {
+        self.reopened().await.forget_expired(now, limit).await
+    }
+
+    async fn check(&self) -> Answer<()> {
+        self.reopened().await.check().await
+    }
+}

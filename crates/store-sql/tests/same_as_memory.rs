@@ -1,0 +1,38 @@
+//! Random changesets: SQLite answers as the in-memory store does.
+
+use proptest::prelude::*;
+
+use upsert_store::{Changeset, MemoryStore, Store};
+use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+use upsert_testkit::store_model::{changesets, observe};
+
+/// Applies one after another to both and compares what they answer, each time and in the end.
+async fn compare(changesets: Vec<Changeset>, sqlite: &SqliteStore) -> usize {
+    let memory = MemoryStore::new();
+    let mut done = 0;
+    for changes in changesets {
+        let expected = memory.apply(changes.clone()).await.unwrap();
+        assert_eq!(sqlite.apply(changes).await.unwrap(), expected);
+        done += usize::from(expected == upsert_store::Applied::Done);
+    }
+    observe(sqlite).await.assert_same(&observe(&memory).await);
+    let now = upsert_testkit::records::seconds(1);
+    let expected = memory.forget_expired(now, 2).await.unwrap();
+    assert_eq!(sqlite.forget_expired(now, 2).await.unwrap(), expected);
+    observe(sqlite).await.assert_same(&observe(&memory).await);
+    done
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_and_memory_answer_alike(changesets in changesets(24)) {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let sqlite = SqliteStore::open(folder.path().join("gateway.db"), SqliteOptions::default()).unwrap();
+        let first_is_free = changesets[0].expect.is_empty();
+        let done = runtime.block_on(compare(changesets, &sqlite));
+        prop_assert!(done > 0 || !first_is_free);
+    }
+}

@@ -1,0 +1,33 @@
+//! SQLite under the contract suite of the stores: as it is, and with the file closed and opened again after every
+//! changeset, so that each case tells as well what is durable.
+
+mod reopening;
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use upsert_store::Store;
+use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+
+use reopening::Reopening;
+
+fn fresh() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("gateway.db"), SqliteOptions::default()).unwrap();
+    (Arc::new(store), folder)
+}
+
+fn fresh_and_reopened() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Reopening::new(folder.path().join("gateway.db"));
+    (Arc::new(store), folder)
+}
+
+mod sqlite {
+    upsert_testkit::store_suite!(48 cases, super::fresh);
+}
+
+mod reopened_sqlite {
+    upsert_testkit::store_suite!(48 cases, super::fresh_and_reopened);
+}

@@ -1,0 +1,275 @@
+//! Ids and records to start from; tests change the members that they are about.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use upsert_core::{
+    Customer, CustomerId, DeliveryId, ErrorKind, Evidence, Field, FieldError, FieldFates, Identifier, IdentifierKind,
+    KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning, WarningCode,
+};
+use upsert_store::{
+    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, HistoryRecord,
+    IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
+};
+
+/// 2026-11-20, 12:00 UTC.
+pub fn noon() -> Timestamp {
+    Timestamp::from_second(1_795_176_000).unwrap()
+}
+
+/// So many seconds after [`noon`].
+pub fn seconds(after_noon: i64) -> Timestamp {
+    noon().checked_add(SignedDuration::from_secs(after_noon)).unwrap()
+}
+
+/// The customer of this number; a greater one is younger.
+pub fn customer_id(number: u128) -> CustomerId {
+    CustomerId::from_uuid(Uuid::from_u128(number))
+}
+
+/// The upsert of this number; a greater one is younger.
+pub fn upsert_id(number: u128) -> UpsertId {
+    UpsertId::from_uuid(Uuid::from_u128(number))
+}
+
+/// The delivery of this number; a greater one is younger.
+pub fn delivery_id(number: u128) -> DeliveryId {
+    DeliveryId::from_uuid(Uuid::from_u128(number))
+}
+
+/// An e-mail address as identifier.
+pub fn email(value: &str) -> Identifier {
+    identifier(IdentifierKind::Email, value)
+}
+
+/// A phone number as identifier.
+pub fn phone(value: &str) -> Identifier {
+    identifier(IdentifierKind::Phone, value)
+}
+
+/// A reference as identifier.
+pub fn reference(value: &str) -> Identifier {
+    identifier(IdentifierKind::Reference, value)
+}
+
+/// An identifier of this kind.
+pub fn identifier(kind: IdentifierKind, value: &str) -> Identifier {
+    Identifier {
+        kind,
+        value: value.to_owned(),
+    }
+}
+
+/// An e-mail address as match key.
+pub fn email_key(value: &str) -> MatchKey {
+    MatchKey::new(KeyKind::Email, value)
+}
+
+/// A person with this first name and nothing else.
+pub fn person(given_name: &str) -> Customer {
+    let mut customer = Customer::default();
+    customer.set(Field::Kind, Value::Text("person".to_owned()));
+    customer.set(Field::GivenName, Value::Text(given_name.to_owned()));
+    customer
+}
+
+/// A person with a reference, an e-mail address and a phone number.
+pub fn reachable(reference: &str, email: &str, phone: &str) -> Customer {
+    let mut customer = person("Ada");
+    for (field, value) in [
+        (Field::Reference, reference),
+        (Field::Email, email),
+        (Field::Phone, phone),
+    ] {
+        customer.set(field, Value::Text(value.to_owned()));
+    }
+    customer
+}
+
+/// Version 1 of a person, made at noon.
+pub fn customer_record(merchant: &str, id: CustomerId) -> CustomerRecord {
+    CustomerRecord {
+        id,
+        merchant: merchant.to_owned(),
+        version: 1,
+        revision: 1,
+        customer: person("Ada"),
+        created_at: noon(),
+        updated_at: noon(),
+    }
+}
+
+/// An accepted version 1.
+pub fn history_record(customer: CustomerId, upsert: UpsertId) -> HistoryRecord {
+    HistoryRecord {
+        customer,
+        version: 1,
+        upsert,
+        at: noon(),
+        by: "tests".to_owned(),
+        refused: false,
+        record: person("Ada"),
+    }
+}
+
+/// An upsert of a new customer that has not ended.
+pub fn upsert_record(merchant: &str, id: UpsertId, customer: CustomerId) -> UpsertRecord {
+    UpsertRecord {
+        id,
+        merchant: merchant.to_owned(),
+        customer,
+        version: 1,
+        revision: 1,
+        state: UpsertState::Pending,
+        new_customer: true,
+        changed: true,
+        rolled_back: false,
+        by: "tests".to_owned(),
+        created_at: noon(),
+        ended_at: None,
+    }
+}
+
+/// A delivery in this state that was made at noon, with nothing known of it.
+pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: DeliveryState) -> DeliveryRecord {
+    DeliveryRecord {
+        id,
+        upsert: upsert_id(1),
+        merchant: merchant.to_owned(),
+        customer: customer_id(1),
+        connection: connection.to_owned(),
+        provider: "acme-crm".to_owned(),
+        required: true,
+        version: 1,
+        state,
+        waiting_for: None,
+        superseded_by: None,
+        outcome: None,
+        evidence: None,
+        matched_by: None,
+        provider_customer_id: None,
+        attempts: 0,
+        next_attempt_at: None,
+        duration_ms: 0,
+        fields: FieldFates::default(),
+        warnings: Vec::new(),
+        error: None,
+        force: false,
+        priority: Priority::Interactive,
+        fence: 0,
+        lease_until: None,
+        created_at: noon(),
+        ended_at: None,
+        parked_ms: 0,
+        parked_since: None,
+        traceparent: None,
+    }
+}
+
+/// A delivery with every member set.
+pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) -> DeliveryRecord {
+    DeliveryRecord {
+        waiting_for: Some(WaitingFor::Quota),
+        superseded_by: Some(delivery_id(99)),
+        outcome: Some(Outcome::Upserted),
+        evidence: Some(Evidence::Inferred),
+        matched_by: Some(KeyKind::Phone),
+        provider_customer_id: Some("vendor-7".to_owned()),
+        attempts: 3,
+        next_attempt_at: Some(seconds(30)),
+        duration_ms: 412,
+        fields: FieldFates {
+            confirmed: vec!["/email".to_owned()],
+            differs: vec![upsert_core::Differs {
+                pointer: "/notes".to_owned(),
+                kept: serde_json::json!(["cut", null]),
+            }],
+            unconfirmed: vec!["/tags".to_owned()],
+        },
+        warnings: vec![Warning::new(WarningCode::MayBeCut, "/notes", "long")],
+        error: Some(DeliveryError {
+            kind: ErrorKind::Transient,
+            state_at_vendor: StateAtVendor::Unknown,
+            code: Some("E42".to_owned()),
+            detail: "later, \"perhaps\" — ü".to_owned(),
+            vendor_status: Some(503),
+            vendor_request_id: Some("req-1".to_owned()),
+            errors: vec![FieldError {
+                pointer: Some("/email".to_owned()),
+                vendor_field: "emailAddress".to_owned(),
+                detail: "taken".to_owned(),
+            }],
+        }),
+        force: true,
+        priority: Priority::Bulk,
+        fence: 7,
+        lease_until: Some(seconds(60)),
+        ended_at: Some(seconds(90)),
+        parked_ms: 1_000,
+        parked_since: Some(seconds(10)),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        ..delivery_record(merchant, connection, id, DeliveryState::Waiting)
+    }
+}
+
+/// A first attempt whose end nobody knows.
+pub fn attempt_record(delivery: DeliveryId, number: u32) -> AttemptRecord {
+    AttemptRecord {
+        delivery,
+        number,
+        fence: 1,
+        started_at: noon(),
+        ended_at: None,
+        result: None,
+        vendor_status: None,
+    }
+}
+
+/// A lane of revision 1 that is linked to this vendor record.
+pub fn linked_lane(merchant: &str, customer: CustomerId, connection: &str, vendor_id: &str) -> Lane {
+    let mut lane = Lane::new(merchant, customer, connection);
+    lane.revision = 1;
+    lane.link = Some(Link {
+        provider_customer_id: vendor_id.to_owned(),
+        key: email_key("ada@example.com"),
+        shared: false,
+    });
+    lane
+}
+
+/// A key that was used at noon and is kept for a day.
+pub fn idempotency_record(merchant: &str, key: u8, upsert: UpsertId) -> IdempotencyRecord {
+    IdempotencyRecord {
+        key: [key; 32],
+        fingerprint: [0xAB; 32],
+        merchant: merchant.to_owned(),
+        upsert,
+        created_at: noon(),
+        expires_at: seconds(86_400),
+        answer: None,
+    }
+}
+
+/// An answer with this status.
+pub fn stored_answer(status: u16) -> StoredAnswer {
+    StoredAnswer {
+        status,
+        location: Some("/v1/customers/1".to_owned()),
+        content_type: "application/json".to_owned(),
+        body: "{\"name\":\"Ada\"}".to_owned(),
+    }
+}
+
+/// A connection that an operator paused at noon.
+pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
+    ConnectionRecord {
+        merchant: merchant.to_owned(),
+        connection: connection.to_owned(),
+        pause: Some(Pause {
+            by: "operator".to_owned(),
+            since: noon(),
+            reason: "maintenance".to_owned(),
+            fingerprint: "f00d".to_owned(),
+        }),
+    }
+}

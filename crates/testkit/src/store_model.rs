@@ -1,0 +1,229 @@
+//! Two stores side by side: random changesets over a small world, and all that can be asked about it.
+
+mod changesets;
+
+use jiff::civil::{Date, date};
+
+use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value};
+use upsert_store::{
+    AttemptRecord, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage, IdempotencyRecord,
+    IdentityQuery, IdentityView, Store, UpsertRecord, WaitingCount,
+};
+
+pub use changesets::changesets;
+
+use crate::records::{customer_id, delivery_id, email, email_key, phone, reference, seconds, upsert_id};
+
+const MERCHANTS: [&str; 2] = ["acme", "globex"];
+const CONNECTIONS: [&str; 2] = ["crm", "erp"];
+const VENDOR_IDS: [&str; 2] = ["v-1", "v-2"];
+/// Ids, numbers of keys and the like run from 1 to this.
+const MOST: u8 = 3;
+
+fn identifiers() -> [Identifier; 4] {
+    [
+        email("a@example.com"),
+        email("b@example.com"),
+        phone("a@example.com"),
+        reference("r"),
+    ]
+}
+
+fn keys() -> [MatchKey; 3] {
+    let by_id = MatchKey::new(KeyKind::Id, "a@example.com");
+    [email_key("a@example.com"), email_key("b@example.com"), by_id]
+}
+
+fn days() -> [Date; 2] {
+    [date(2026, 11, 20), date(2026, 11, 21)]
+}
+
+fn numbers() -> impl Iterator<Item = u128> {
+    (1..=MOST).map(u128::from)
+}
+
+/// Everything that a store answers about the small world.
+#[derive(PartialEq)]
+pub struct Observed {
+    customers: Vec<Vec<CustomerRecord>>,
+    identity: Vec<IdentityView>,
+    history: Vec<HistoryPage>,
+    key_holders: Vec<Vec<(MatchKey, CustomerId)>>,
+    record_owners: Vec<Vec<CustomerId>>,
+    idempotency: Vec<Option<IdempotencyRecord>>,
+    upserts: Vec<Option<(UpsertRecord, Vec<DeliveryRecord>)>>,
+    deliveries: Vec<Option<DeliveryRecord>>,
+    attempts: Vec<Vec<AttemptRecord>>,
+    due: Vec<Vec<DeliveryRecord>>,
+    abandoned: Vec<Vec<DeliveryRecord>>,
+    waiting: Vec<WaitingCount>,
+    connections: Vec<ConnectionRecord>,
+    calls: Vec<Vec<(String, String, u32)>>,
+}
+
+/// Shows nothing: the parts are told apart by [`Observed::assert_same`].
+impl std::fmt::Debug for Observed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observed")
+    }
+}
+
+macro_rules! each_part {
+    ($one:expr, $other:expr, $check:expr) => {
+        each_part!(@ $one, $other, $check, customers, identity, history, key_holders, record_owners, idempotency,
+            upserts, deliveries, attempts, due, abandoned, waiting, connections, calls)
+    };
+    (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
+        // The pattern makes sure that no part is left out.
+        let Observed { $($part),+ } = $one;
+        $($check(stringify!($part), $part == &$other.$part);)+
+    };
+}
+
+impl Observed {
+    /// # Panics
+    ///
+    /// Where they differ; the message names the first part that does.
+    pub fn assert_same(&self, other: &Self) {
+        each_part!(self, other, |part: &str, same: bool| assert!(same, "`{part}` differ"));
+    }
+
+    /// # Panics
+    ///
+    /// Where a part is the same; the message names it. Nothing is in flight in this world, so nothing is abandoned.
+    pub(crate) fn assert_each_part_differs_from(&self, other: &Self) {
+        each_part!(self, other, |part: &str, same: bool| assert!(
+            !same || part == "abandoned",
+            "`{part}` are the same"
+        ));
+    }
+}
+
+/// Asks everything.
+///
+/// # Panics
+///
+/// Where the store fails.
+pub async fn observe(store: &dyn Store) -> Observed {
+    let mut seen = Observed {
+        customers: Vec::new(),
+        identity: Vec::new(),
+        history: Vec::new(),
+        key_holders: Vec::new(),
+        record_owners: Vec::new(),
+        idempotency: Vec::new(),
+        upserts: Vec::new(),
+        deliveries: Vec::new(),
+        attempts: Vec::new(),
+        due: Vec::new(),
+        abandoned: Vec::new(),
+        waiting: store.waiting().await.unwrap(),
+        connections: store.connections().await.unwrap(),
+        calls: Vec::new(),
+    };
+    observe_customers(store, &mut seen).await;
+    observe_connections(store, &mut seen).await;
+    observe_work(store, &mut seen).await;
+    seen
+}
+
+async fn observe_customers(store: &dyn Store, seen: &mut Observed) {
+    for merchant in MERCHANTS {
+        for filter in filters() {
+            for after in [None, Some(customer_id(1))] {
+                let page = store.customers(merchant, &filter, after, 2).await.unwrap();
+                seen.customers.push(page);
+            }
+        }
+        for number in numbers() {
+            let query = IdentityQuery {
+                id: Some(customer_id(number)),
+                identifiers: identifiers().to_vec(),
+            };
+            seen.identity.push(store.identify(merchant, &query).await.unwrap());
+            let known = store.customer(merchant, customer_id(number)).await.unwrap();
+            assert!(known == seen.identity.last().unwrap().by_id);
+        }
+    }
+    for number in numbers() {
+        for (before, limit) in [(None, 1), (None, 10), (Some(upsert_id(2)), 1)] {
+            let page = store.history(customer_id(number), before, limit).await.unwrap();
+            seen.history.push(page);
+        }
+    }
+}
+
+fn filters() -> Vec<CustomerFilter> {
+    let none = CustomerFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    vec![
+        none(),
+        CustomerFilter {
+            identifiers: identifiers()[..1].to_vec(),
+            ..none()
+        },
+        CustomerFilter {
+            tag: text("vip"),
+            ..none()
+        },
+        CustomerFilter {
+            status: text("inactive"),
+            kind: text("person"),
+            updated_since: Some(seconds(1)),
+            ..none()
+        },
+    ]
+}
+
+async fn observe_connections(store: &dyn Store, seen: &mut Observed) {
+    for merchant in MERCHANTS {
+        for connection in CONNECTIONS {
+            for except in [customer_id(1), customer_id(u128::from(MOST))] {
+                let holders = store.key_holders(merchant, connection, &keys(), except).await;
+                seen.key_holders.push(holders.unwrap());
+            }
+            for vendor_id in VENDOR_IDS {
+                let owners = store.record_owners(merchant, connection, vendor_id).await;
+                seen.record_owners.push(owners.unwrap());
+            }
+        }
+    }
+    for day in days() {
+        seen.calls.push(store.calls(day).await.unwrap());
+    }
+}
+
+async fn observe_work(store: &dyn Store, seen: &mut Observed) {
+    for number in 1..=MOST {
+        for now in [0, 2] {
+            let record = store.idempotency(&[number; 32], seconds(now)).await.unwrap();
+            seen.idempotency.push(record);
+        }
+    }
+    for number in numbers() {
+        for merchant in MERCHANTS {
+            seen.upserts
+                .push(store.upsert(merchant, upsert_id(number)).await.unwrap());
+        }
+        seen.deliveries.push(store.delivery(delivery_id(number)).await.unwrap());
+        seen.attempts.push(store.attempts(delivery_id(number)).await.unwrap());
+    }
+    for (now, limit) in [(1, 10), (3, 10), (3, 1)] {
+        seen.due.push(store.due(seconds(now), limit).await.unwrap());
+        let leased = store.abandoned(Some(seconds(now)), limit).await.unwrap();
+        seen.abandoned.push(leased);
+        seen.abandoned.push(store.abandoned(None, limit).await.unwrap());
+    }
+}
+
+/// A person, told apart by a number, that some of the filters find.
+fn variant_of_a_person(number: u8) -> upsert_core::Customer {
+    let mut customer = crate::records::person(&format!("Ada {number}"));
+    if number == 1 {
+        customer.set(Field::Tags, Value::Tags(["vip".to_owned()].into()));
+    }
+    if number == 2 {
+        customer.set(Field::Status, Value::Text("inactive".to_owned()));
+    }
+    customer
+}

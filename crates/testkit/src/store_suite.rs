@@ -1,0 +1,164 @@
+//! The contract suite of the stores: whatever keeps the gateway's records has to pass every case.
+//!
+//! [`crate::store_suite!`] makes one named test of each case, and one that counts them, so that none goes missing
+//! unseen:
+//!
+//! ```ignore
+//! mod suite {
+//!     upsert_testkit::store_suite!(44 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//! }
+//! ```
+
+mod changesets;
+mod concurrency;
+mod connections;
+mod customers;
+mod deliveries;
+mod idempotency;
+mod identity;
+mod lanes;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use upsert_store::{Applied, Changeset, Expect, Store, Write};
+
+/// One thing that every store does alike.
+pub struct Case {
+    /// What, as a sentence.
+    pub name: &'static str,
+    run: fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Runs the case of this name over a store that is empty.
+///
+/// # Panics
+///
+/// Where the store does not keep the contract, or there is no case of this name.
+pub async fn run(name: &str, store: Arc<dyn Store>) {
+    let case = CASES.iter().find(|case| case.name == name).unwrap();
+    (case.run)(store).await;
+}
+
+/// `$d` is a dollar sign: the inner macro needs its own.
+macro_rules! suite {
+    ($d:tt $($module:ident: $($case:ident),+;)+) => {
+        /// Every case.
+        pub static CASES: &[Case] = &[
+            $($(Case { name: stringify!($case), run: |store| Box::pin($module::$case(store)) },)+)+
+        ];
+
+        /// One test for each case of the suite. The expression makes an empty store and whatever has to live as long as
+        /// it; it is called once a test. The number is how many cases there have to be.
+        #[macro_export]
+        macro_rules! store_suite {
+            ($d count:literal cases, $d fresh:expr) => {
+                $($(
+                    #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $case() {
+                        let (store, _keep) = ($d fresh)();
+                        $d crate::store_suite::run(stringify!($case), store).await;
+                    }
+                )+)+
+
+                #[test]
+                fn every_case_of_the_suite_has_its_test() {
+                    let tested = [$($(stringify!($case),)+)+];
+                    let cases: Vec<_> = $d crate::store_suite::CASES.iter().map(|case| case.name).collect();
+                    assert_eq!(tested[..], cases[..]);
+                    assert_eq!(tested.len(), $d count, "cases were added or lost");
+                }
+            };
+        }
+    };
+}
+
+suite! { $
+    changesets:
+        an_empty_changeset_is_done,
+        no_unmet_expectation_of_any_kind_lets_a_write_through,
+        every_expectation_can_be_met_and_then_every_write_is_seen,
+        the_first_unmet_expectation_is_named,
+        expectations_are_judged_before_any_write,
+        writes_are_applied_in_order,
+        a_store_in_order_passes_its_check;
+    customers:
+        a_customer_comes_back_as_it_was_put,
+        a_customer_of_another_merchant_is_not_there,
+        a_customer_is_expected_at_its_revision,
+        deleting_a_customer_takes_what_recognises_it_and_nothing_else,
+        customers_are_paged_by_age,
+        customers_are_listed_by_identifiers,
+        customers_are_listed_by_tag_status_kind_and_time,
+        history_is_newest_first_and_paged,
+        history_tells_the_accepted_version_below_a_page,
+        a_version_is_put_again_by_customer_and_upsert;
+    identity:
+        each_identifier_answers_on_its_own_with_lanes_in_order,
+        an_identifier_finds_by_merchant_kind_and_whole_value,
+        the_sixteen_oldest_holders_are_answered,
+        holders_are_expected_as_a_set,
+        holders_beyond_the_sixteenth_are_not_compared,
+        a_removed_identifier_finds_nobody;
+    lanes:
+        a_lane_comes_back_as_it_was_put,
+        a_lane_is_expected_at_its_revision,
+        a_key_is_free_unless_another_customer_has_reserved_it,
+        holders_of_keys_are_answered_in_the_order_of_the_keys,
+        a_vendor_record_is_free_unless_another_customer_is_linked_to_it,
+        owners_follow_the_link;
+    deliveries:
+        an_upsert_comes_with_its_deliveries_in_order,
+        an_upsert_is_expected_at_its_revision,
+        a_delivery_comes_back_as_it_was_put,
+        a_delivery_is_expected_at_its_fence,
+        only_what_may_be_tried_is_due_oldest_due_first,
+        a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended,
+        deliveries_in_flight_are_abandoned_when_their_lease_ends,
+        what_has_not_ended_is_counted_by_connection_and_state,
+        attempts_are_kept_by_number;
+    idempotency:
+        a_key_is_free_until_it_is_used_and_after_it_has_expired,
+        a_key_has_one_answer,
+        a_new_record_takes_the_place_of_an_expired_one,
+        the_longest_expired_are_forgotten_first;
+    connections:
+        a_connection_has_one_state,
+        calls_are_counted_by_day_and_connection;
+    concurrency:
+        of_64_conflicting_changesets_one_is_done,
+        of_64_claims_of_one_identifier_one_is_done,
+        changesets_of_one_caller_keep_their_order,
+        what_was_applied_is_read_at_once;
+}
+
+/// Applies writes that expect nothing.
+async fn put(store: &dyn Store, write: Vec<Write>) {
+    let changes = Changeset {
+        expect: Vec::new(),
+        write,
+    };
+    assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
+}
+
+/// Whether the expectation holds now.
+async fn holds(store: &dyn Store, expect: Expect) -> bool {
+    let changes = Changeset {
+        expect: vec![expect],
+        write: Vec::new(),
+    };
+    match store.apply(changes).await.unwrap() {
+        Applied::Done => true,
+        Applied::Unmet(index) => {
+            assert_eq!(index, 0);
+            false
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Upserts, deliveries, attempts.
+
+use std::sync::Arc;
+
+use upsert_core::{DeliveryId, WaitingFor};
+use upsert_store::{DeliveryRecord, DeliveryState, Expect, Store, UpsertState, WaitingCount, Write};
+
+use super::{holds, put};
+use crate::records::{
+    attempt_record, customer_id, delivery_id, delivery_record, full_delivery_record, noon, seconds, upsert_id,
+    upsert_record,
+};
+
+const EVERY_STATE: [DeliveryState; 8] = [
+    DeliveryState::Pending,
+    DeliveryState::InFlight,
+    DeliveryState::Succeeded,
+    DeliveryState::Retrying,
+    DeliveryState::Waiting,
+    DeliveryState::Superseded,
+    DeliveryState::Failed,
+    DeliveryState::Discarded,
+];
+
+fn in_state(number: u128, state: DeliveryState) -> DeliveryRecord {
+    delivery_record("acme", "crm", delivery_id(number), state)
+}
+
+fn due_at(number: u128, state: DeliveryState, at: i64) -> DeliveryRecord {
+    let mut record = in_state(number, state);
+    record.next_attempt_at = Some(seconds(at));
+    record
+}
+
+fn ids(records: &[DeliveryRecord]) -> Vec<DeliveryId> {
+    records.iter().map(|record| record.id).collect()
+}
+
+pub(super) async fn an_upsert_comes_with_its_deliveries_in_order(store: Arc<dyn Store>) {
+    let mut upsert = upsert_record("acme", upsert_id(1), customer_id(1));
+    let other = upsert_record("acme", upsert_id(2), customer_id(1));
+    let mut of_other = in_state(2, DeliveryState::Pending);
+    of_other.upsert = upsert_id(2);
+    let (third, first) = (in_state(3, DeliveryState::Pending), in_state(1, DeliveryState::Failed));
+    let mut writes = vec![Write::PutUpsert(upsert.clone()), Write::PutUpsert(other.clone())];
+    writes.extend([&third, &of_other, &first].map(|record| Write::PutDelivery(record.clone())));
+    put(&*store, writes).await;
+    let found = store.upsert("acme", upsert_id(1)).await.unwrap().unwrap();
+    assert_eq!(found, (upsert.clone(), vec![first.clone(), third.clone()]));
+    let found = store.upsert("acme", upsert_id(2)).await.unwrap().unwrap();
+    assert_eq!(found, (other, vec![of_other]));
+    assert!(store.upsert("globex", upsert_id(1)).await.unwrap().is_none());
+    assert!(store.upsert("acme", upsert_id(3)).await.unwrap().is_none());
+
+    upsert.revision = 2;
+    upsert.state = UpsertState::PartiallyFailed;
+    upsert.rolled_back = true;
+    upsert.ended_at = Some(seconds(3));
+    put(&*store, vec![Write::PutUpsert(upsert.clone())]).await;
+    let found = store.upsert("acme", upsert_id(1)).await.unwrap().unwrap();
+    assert_eq!(found, (upsert, vec![first, third]));
+}
+
+pub(super) async fn an_upsert_is_expected_at_its_revision(store: Arc<dyn Store>) {
+    let at = |revision| Expect::Upsert {
+        id: upsert_id(1),
+        revision,
+    };
+    assert!(!holds(&*store, at(0)).await, "it is not there");
+    put(
+        &*store,
+        vec![Write::PutUpsert(upsert_record("acme", upsert_id(1), customer_id(1)))],
+    )
+    .await;
+    assert!(holds(&*store, at(1)).await);
+    assert!(!holds(&*store, at(2)).await);
+}
+
+pub(super) async fn a_delivery_comes_back_as_it_was_put(store: Arc<dyn Store>) {
+    assert!(store.delivery(delivery_id(1)).await.unwrap().is_none());
+    let full = full_delivery_record("acme", "crm", delivery_id(1));
+    let bare = in_state(2, DeliveryState::Pending);
+    let writes = [&full, &bare].map(|record| Write::PutDelivery(record.clone()));
+    put(&*store, writes.to_vec()).await;
+    assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), Some(full.clone()));
+    assert_eq!(store.delivery(delivery_id(2)).await.unwrap(), Some(bare));
+    for state in EVERY_STATE {
+        let record = DeliveryRecord { state, ..full.clone() };
+        put(&*store, vec![Write::PutDelivery(record.clone())]).await;
+        assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), Some(record));
+    }
+}
+
+pub(super) async fn a_delivery_is_expected_at_its_fence(store: Arc<dyn Store>) {
+    let at = |fence| Expect::Delivery {
+        id: delivery_id(1),
+        fence,
+    };
+    assert!(!holds(&*store, at(0)).await, "it is not there");
+    let mut record = in_state(1, DeliveryState::InFlight);
+    record.fence = 4;
+    put(&*store, vec![Write::PutDelivery(record)]).await;
+    assert!(holds(&*store, at(4)).await);
+    assert!(!holds(&*store, at(3)).await);
+}
+
+pub(super) async fn only_what_may_be_tried_is_due_oldest_due_first(store: Arc<dyn Store>) {
+    let mut writes: Vec<_> = (1..)
+        .zip(EVERY_STATE)
+        .map(|(number, state)| Write::PutDelivery(due_at(number, state, 10)))
+        .collect();
+    writes.push(Write::PutDelivery(due_at(20, DeliveryState::Retrying, 5)));
+    writes.push(Write::PutDelivery(due_at(21, DeliveryState::Waiting, 11)));
+    writes.push(Write::PutDelivery(in_state(22, DeliveryState::Pending)));
+    put(&*store, writes).await;
+    // Pending, retrying and waiting of EVERY_STATE have the numbers 1, 4 and 5.
+    let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
+    let due = |at, limit| {
+        let store = Arc::clone(&store);
+        async move { ids(&store.due(seconds(at), limit).await.unwrap()) }
+    };
+    assert_eq!(due(10, 100).await, expect(&[20, 1, 4, 5]));
+    assert_eq!(due(11, 100).await, expect(&[20, 1, 4, 5, 21]));
+    assert_eq!(due(9, 100).await, expect(&[20]));
+    assert_eq!(due(4, 100).await, expect(&[]));
+    assert_eq!(due(11, 2).await, expect(&[20, 1]));
+}
+
+pub(super) async fn a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended(store: Arc<dyn Store>) {
+    use DeliveryState::{InFlight, Retrying, Succeeded};
+    let due = || async { store.due(seconds(10), 10).await.unwrap().len() };
+    put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 10))]).await;
+    assert_eq!(due().await, 1);
+    put(&*store, vec![Write::PutDelivery(due_at(1, InFlight, 10))]).await;
+    assert_eq!(due().await, 0);
+    put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 11))]).await;
+    assert_eq!(due().await, 0);
+    put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 9))]).await;
+    assert_eq!(due().await, 1);
+    put(&*store, vec![Write::PutDelivery(in_state(1, Succeeded))]).await;
+    assert_eq!(due().await, 0);
+}
+
+pub(super) async fn deliveries_in_flight_are_abandoned_when_their_lease_ends(store: Arc<dyn Store>) {
+    let leased = |number, state, until: Option<i64>| {
+        let mut record = in_state(number, state);
+        record.lease_until = until.map(seconds);
+        Write::PutDelivery(record)
+    };
+    use DeliveryState::{InFlight, Retrying};
+    let writes = vec![
+        leased(5, InFlight, Some(10)),
+        leased(3, InFlight, Some(20)),
+        leased(4, InFlight, Some(5)),
+        leased(2, InFlight, None),
+        leased(1, Retrying, Some(5)),
+    ];
+    put(&*store, writes).await;
+    let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
+    let abandoned = |at: Option<i64>, limit| {
+        let store = Arc::clone(&store);
+        async move { ids(&store.abandoned(at.map(seconds), limit).await.unwrap()) }
+    };
+    assert_eq!(abandoned(Some(4), 10).await, expect(&[]));
+    assert_eq!(abandoned(Some(10), 10).await, expect(&[4, 5]));
+    assert_eq!(abandoned(Some(99), 10).await, expect(&[3, 4, 5]));
+    assert_eq!(abandoned(None, 10).await, expect(&[2, 3, 4, 5]));
+    assert_eq!(abandoned(None, 2).await, expect(&[2, 3]));
+}
+
+pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store: Arc<dyn Store>) {
+    assert!(store.waiting().await.unwrap().is_empty());
+    let mut number = 0;
+    let mut writes = Vec::new();
+    for (merchant, connection) in [("globex", "crm"), ("acme", "erp"), ("acme", "crm"), ("acme", "crm")] {
+        for state in EVERY_STATE {
+            number += 1;
+            let mut record = delivery_record(merchant, connection, delivery_id(number), state);
+            record.created_at = seconds(100 - i64::try_from(number).unwrap());
+            record.waiting_for = Some(WaitingFor::Breaker);
+            writes.push(Write::PutDelivery(record));
+        }
+    }
+    put(&*store, writes).await;
+    let group = |merchant: &str, connection: &str, state, count, oldest| WaitingCount {
+        merchant: merchant.to_owned(),
+        connection: connection.to_owned(),
+        state,
+        count,
+        oldest: seconds(oldest),
+    };
+    use DeliveryState::{InFlight, Pending, Retrying, Waiting};
+    let expected = [
+        group("acme", "crm", Pending, 2, 75),
+        group("acme", "crm", InFlight, 2, 74),
+        group("acme", "crm", Retrying, 2, 72),
+        group("acme", "crm", Waiting, 2, 71),
+        group("acme", "erp", Pending, 1, 91),
+        group("acme", "erp", InFlight, 1, 90),
+        group("acme", "erp", Retrying, 1, 88),
+        group("acme", "erp", Waiting, 1, 87),
+        group("globex", "crm", Pending, 1, 99),
+        group("globex", "crm", InFlight, 1, 98),
+        group("globex", "crm", Retrying, 1, 96),
+        group("globex", "crm", Waiting, 1, 95),
+    ];
+    assert_eq!(store.waiting().await.unwrap(), expected);
+}
+
+pub(super) async fn attempts_are_kept_by_number(store: Arc<dyn Store>) {
+    let (first, mut second) = (attempt_record(delivery_id(1), 1), attempt_record(delivery_id(1), 2));
+    let other = attempt_record(delivery_id(2), 1);
+    let writes = [&second, &other, &first].map(|record| Write::PutAttempt(record.clone()));
+    put(&*store, writes.to_vec()).await;
+    assert_eq!(
+        store.attempts(delivery_id(1)).await.unwrap(),
+        [first.clone(), second.clone()]
+    );
+    second.ended_at = Some(seconds(2));
+    second.result = Some("transient".to_owned());
+    second.vendor_status = Some(503);
+    second.fence = 2;
+    second.started_at = noon();
+    put(&*store, vec![Write::PutAttempt(second.clone())]).await;
+    assert_eq!(store.attempts(delivery_id(1)).await.unwrap(), [first, second]);
+    assert_eq!(store.attempts(delivery_id(2)).await.unwrap(), [other]);
+    assert!(store.attempts(delivery_id(3)).await.unwrap().is_empty());
+}
