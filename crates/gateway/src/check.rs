@@ -25,7 +25,11 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let secrets = if arguments.offline { Secrets::Skip } else { Secrets::Resolve };
+    let secrets = if arguments.offline {
+        Secrets::Skip
+    } else {
+        Secrets::Resolve
+    };
     let settings = Settings::load(&arguments.config, &Environment::of_process(), secrets);
     let (checked, settings) = match settings {
         Ok(settings) => (
@@ -55,9 +59,21 @@ fn text(checked: &Checked, settings: Option<&Settings>, arguments: &CheckArgumen
     let folder = arguments.config.display();
     lines.push(match (checked.problems.len(), settings) {
         (0, Some(settings)) => {
-            let connections: usize = settings.merchants.values().map(|merchant| merchant.connections.len()).sum();
-            let skipped = if arguments.offline { "; secrets were not looked for" } else { "" };
-            format!("{folder}: {}, {}: no problem{skipped}", count(settings.merchants.len(), "merchant"), count(connections, "connection"))
+            let connections: usize = settings
+                .merchants
+                .values()
+                .map(|merchant| merchant.connections.len())
+                .sum();
+            let skipped = if arguments.offline {
+                "; secrets were not looked for"
+            } else {
+                ""
+            };
+            format!(
+                "{folder}: {}, {}: no problem{skipped}",
+                count(settings.merchants.len(), "merchant"),
+                count(connections, "connection")
+            )
         }
         (problems, _) => format!("{folder}: {}", count(problems, "problem")),
     });

@@ -19,7 +19,11 @@ pub(crate) struct HealthArguments {
 pub(crate) async fn run(arguments: HealthArguments) -> anyhow::Result<ExitCode> {
     let url = arguments.url;
     let request = http_client::for_health()?.get(url.clone());
-    let status = request.send().await.with_context(|| format!("{url} does not answer"))?.status();
+    let status = request
+        .send()
+        .await
+        .with_context(|| format!("{url} does not answer"))?
+        .status();
     if status.is_success() {
         return Ok(ExitCode::SUCCESS);
     }

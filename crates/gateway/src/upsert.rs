@@ -17,6 +17,10 @@ use crate::http_client;
 use crate::output;
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
 pub(crate) struct UpsertArguments {
     /// The customer as JSON, the body of POST /v1/customers; "-" for standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -63,9 +67,17 @@ pub(crate) async fn run(arguments: UpsertArguments) -> anyhow::Result<ExitCode> 
     } else if arguments.plan {
         output::answer(&table::plan(&answer))?;
     } else {
-        output::answer(&format!("{}\n\n{}", headline(&answer, status), table::deliveries(&answer)))?;
+        output::answer(&format!(
+            "{}\n\n{}",
+            headline(&answer, status),
+            table::deliveries(&answer)
+        ))?;
     }
-    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn body(file: &str) -> anyhow::Result<Vec<u8>> {
@@ -73,12 +85,19 @@ fn body(file: &str) -> anyhow::Result<Vec<u8>> {
         return std::fs::read(file).with_context(|| format!("{file} cannot be read"));
     }
     let mut body = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut body).context("standard input cannot be read")?;
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut body)
+        .context("standard input cannot be read")?;
     Ok(body)
 }
 
 async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Response> {
-    let path = if arguments.plan { "v1/customers/plan" } else { "v1/customers" };
+    let path = if arguments.plan {
+        "v1/customers/plan"
+    } else {
+        "v1/customers"
+    };
     // A gateway may stand behind a path of a proxy: the base keeps it only with a slash at its end.
     let base = format!("{}/", arguments.url.as_str().trim_end_matches('/'));
     let url = Url::parse(&base).and_then(|base| base.join(path))?;
@@ -99,13 +118,19 @@ async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Resp
     if arguments.no_cache {
         request = request.header(CACHE_CONTROL, "no-cache");
     }
-    request.send().await.with_context(|| format!("{} does not answer", arguments.url))
+    request
+        .send()
+        .await
+        .with_context(|| format!("{} does not answer", arguments.url))
 }
 
 /// One line: who, in which version, and how it stands.
 fn headline(answer: &Value, status: StatusCode) -> String {
     let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
-    let version = answer.pointer("/customer/version").and_then(Value::as_u64).unwrap_or_default();
+    let version = answer
+        .pointer("/customer/version")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     let new = match status {
         StatusCode::CREATED => ", new",
         StatusCode::ACCEPTED => ", goes on by itself",

@@ -41,7 +41,10 @@ impl Folder {
                 );
                 path
             }
-            None => tempfile::Builder::new().prefix("upsert-gateway-demo-").tempdir()?.keep(),
+            None => tempfile::Builder::new()
+                .prefix("upsert-gateway-demo-")
+                .tempdir()?
+                .keep(),
         };
         Ok(Self { path, keep })
     }

@@ -29,17 +29,34 @@ impl fmt::Display for Guide<'_> {
 
 impl Guide<'_> {
     fn what_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "The gateway is at http://{} and serves the merchant \"acme\".\n", self.gateway)?;
+        writeln!(
+            f,
+            "The gateway is at http://{} and serves the merchant \"acme\".\n",
+            self.gateway
+        )?;
         writeln!(f, "Its connections go to simulated vendors:\n")?;
         for vendor in self.vendors.each() {
-            writeln!(f, "  {:<9} {:<11} {}", vendor.connection, vendor.title, vendor.base_url())?;
+            writeln!(
+                f,
+                "  {:<9} {:<11} {}",
+                vendor.connection,
+                vendor.title,
+                vendor.base_url()
+            )?;
         }
         let (folder, end) = (
             self.folder.path().display(),
-            if self.folder.is_kept() { "stays" } else { "is removed at the end" },
+            if self.folder.is_kept() {
+                "stays"
+            } else {
+                "is removed at the end"
+            },
         );
         writeln!(f, "\nConfiguration, secrets and data are in {folder}, which {end}.")?;
-        writeln!(f, "Nothing is encrypted in it: a demo has no encryption key. The API key is in its {KEY_FILE}.\n")
+        writeln!(
+            f,
+            "Nothing is encrypted in it: a demo has no encryption key. The API key is in its {KEY_FILE}.\n"
+        )
     }
 
     fn first_upsert(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +67,10 @@ impl Guide<'_> {
             "curl -sS -i http://{gateway}/v1/customers -H 'Authorization: Bearer {key}' -H 'Merchant-Id: acme' \
              -H 'Content-Type: application/json' -d '{CUSTOMER}'\n"
         )?;
-        writeln!(f, "It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows.")
+        writeln!(
+            f,
+            "It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows."
+        )
     }
 
     fn next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,12 +9,20 @@ use serde_json::Value;
 pub(super) fn text(problem: &Value, status: StatusCode) -> String {
     let member = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let said = [member(problem, "detail"), member(problem, "title")];
-    let said = said.iter().find(|text| !text.is_empty()).map_or("refused", String::as_str);
+    let said = said
+        .iter()
+        .find(|text| !text.is_empty())
+        .map_or("refused", String::as_str);
     let mut text = format!("{} {}: {said}", status.as_u16(), member(problem, "code"));
     for error in list(problem, "errors") {
         let pointer = member(error, "pointer");
         let pointer = if pointer.is_empty() { "(all of it)" } else { &pointer };
-        let _ = write!(text, "\n  {pointer}: {} ({})", member(error, "detail"), member(error, "code"));
+        let _ = write!(
+            text,
+            "\n  {pointer}: {} ({})",
+            member(error, "detail"),
+            member(error, "code")
+        );
         if let Some(connection) = error.get("connection").and_then(Value::as_str) {
             let _ = write!(text, " for {connection}");
         }
@@ -66,6 +74,9 @@ mod tests {
             "conflicts": [{ "customer_id": "cus_1", "pointer": "/phone", "connection": "rotor" }],
         });
         let text = text(&problem, StatusCode::CONFLICT);
-        assert_eq!(text, "409 match_key_collision: Taken\n  /phone: belongs to cus_1 at rotor");
+        assert_eq!(
+            text,
+            "409 match_key_collision: Taken\n  /phone: belongs to cus_1 at rotor"
+        );
     }
 }

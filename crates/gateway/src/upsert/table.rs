@@ -39,14 +39,16 @@ pub(super) fn deliveries(answer: &Value) -> String {
 pub(super) fn plan(answer: &Value) -> String {
     let mut table = table(&["connection", "action", "match key", "request"]);
     let mut notes = String::new();
-    let rows = ["connections", "deliveries", "plans", "data"];
-    for row in rows.iter().flat_map(|name| list(answer, name)) {
+    for row in list(answer, "connections") {
         let request = row.get("request").filter(|request| request.is_object());
         let line = request.map_or("-".to_owned(), |request| {
             format!("{} {}", text(request, "method"), text(request, "path"))
         });
         table.add_row([text(row, "connection"), text(row, "action"), match_key(row), line]);
-        if let Some(body) = request.and_then(|request| request.get("body")).filter(|body| !body.is_null()) {
+        if let Some(body) = request
+            .and_then(|request| request.get("body"))
+            .filter(|body| !body.is_null())
+        {
             let _ = write!(notes, "\n{} would get: {body}", text(row, "connection"));
         }
         note_warnings(&mut notes, row);
@@ -82,13 +84,19 @@ fn fields(delivery: &Value) -> String {
         .filter(|name| count(name) > 0)
         .map(|name| format!("{} {name}", count(name)));
     let shown: Vec<String> = shown.collect();
-    if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
+    if shown.is_empty() {
+        "-".to_owned()
+    } else {
+        shown.join(", ")
+    }
 }
 
 fn note_differences(notes: &mut String, delivery: &Value) {
     for difference in list(&delivery["fields"], "differs") {
         // A pointer alone, or an object that tells what the vendor kept.
-        let at = difference.as_str().map_or_else(|| text(difference, "pointer"), str::to_owned);
+        let at = difference
+            .as_str()
+            .map_or_else(|| text(difference, "pointer"), str::to_owned);
         let _ = write!(notes, "\n{}: {at} differs at the vendor", text(delivery, "connection"));
     }
 }
@@ -96,7 +104,12 @@ fn note_differences(notes: &mut String, delivery: &Value) {
 fn note_warnings(notes: &mut String, row: &Value) {
     for warning in list(row, "warnings") {
         let (code, at) = (text(warning, "code"), text(warning, "pointer"));
-        let _ = write!(notes, "\n{}: {code} {at}: {}", text(row, "connection"), text(warning, "detail"));
+        let _ = write!(
+            notes,
+            "\n{}: {code} {at}: {}",
+            text(row, "connection"),
+            text(warning, "detail")
+        );
     }
 }
 
@@ -106,7 +119,12 @@ fn note_error(notes: &mut String, delivery: &Value) {
         return;
     }
     let (kind, code) = (text(error, "kind"), text(error, "code"));
-    let _ = write!(notes, "\n{}: {kind} {code}: {}", text(delivery, "connection"), text(error, "detail"));
+    let _ = write!(
+        notes,
+        "\n{}: {kind} {code}: {}",
+        text(delivery, "connection"),
+        text(error, "detail")
+    );
     for place in list(error, "errors") {
         let _ = write!(notes, "\n  {}: {}", text(place, "pointer"), text(place, "detail"));
     }

@@ -28,8 +28,15 @@ fn the_shipped_configuration_is_right_with_its_secrets_and_without_them_offline(
     }
     let output = run(&mut with_secrets, "");
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
-    assert!(stdout(&output).ends_with(": 3 merchants, 6 connections: no problem\n"), "{}", stdout(&output));
-    assert!(stdout(&output).contains("warning: "), "it has no API key, which deserves a warning");
+    assert!(
+        stdout(&output).ends_with(": 3 merchants, 6 connections: no problem\n"),
+        "{}",
+        stdout(&output)
+    );
+    assert!(
+        stdout(&output).contains("warning: "),
+        "it has no API key, which deserves a warning"
+    );
 
     let output = run(&mut check(&shipped(), &["--offline"]), "");
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
@@ -57,13 +64,21 @@ fn every_problem_names_its_file_and_line_and_the_nearest_name() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("gateway.toml:2:"), "{text}");
-    assert!(text.contains("merchants/acme.toml:6:") && text.contains("timeout"), "{text}");
+    assert!(
+        text.contains("merchants/acme.toml:6:") && text.contains("timeout"),
+        "{text}"
+    );
     assert!(text.ends_with("2 problems\n"), "{text}");
 
     let output = run(&mut check(&path, &["--json"]), "");
     let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((output.status.code(), &answer["ok"]), (Some(1), &Value::Bool(false)));
-    let lines: Vec<_> = answer["problems"].as_array().unwrap().iter().map(|problem| &problem["line"]).collect();
+    let lines: Vec<_> = answer["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| &problem["line"])
+        .collect();
     assert_eq!(lines, [2, 6]);
 }
 
@@ -76,7 +91,11 @@ fn what_only_the_provider_can_judge_is_judged_too() {
     fs::write(folder.path().join("merchants/acme.toml"), merchant).unwrap();
     let output = run(&mut check(&folder.path().display().to_string(), &[]), "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("merchants/acme.toml:4:"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("merchants/acme.toml:4:"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]

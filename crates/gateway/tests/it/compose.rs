@@ -17,7 +17,12 @@ fn compose() -> Value {
 }
 
 fn texts(value: &Value) -> Vec<&str> {
-    value.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item.as_str().unwrap())
+        .collect()
 }
 
 /// The environment of the gateway's service, with nothing set outside: `${NAME:-default}` is its default.
@@ -26,16 +31,30 @@ fn environment(service: &Value) -> BTreeMap<String, String> {
         let value = value.as_str().unwrap();
         let default = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let default = default.and_then(|inner| inner.strip_prefix(&format!("{name}:-")));
-        (name.clone(), default.unwrap_or_else(|| panic!("{name}: {value}")).to_owned())
+        (
+            name.clone(),
+            default.unwrap_or_else(|| panic!("{name}: {value}")).to_owned(),
+        )
     };
-    service["environment"].as_object().unwrap().iter().map(variable).collect()
+    service["environment"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(variable)
+        .collect()
 }
 
 /// The folder that is mounted as the configuration, read as the container reads it.
 fn settings(service: &Value) -> Settings {
-    let mounted = texts(&service["volumes"])[0].strip_suffix(":/etc/upsert-gateway:ro").unwrap();
-    Settings::load(&workspace(mounted), &environment(service).into_iter().collect::<Environment>(), Secrets::Resolve)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
+    let mounted = texts(&service["volumes"])[0]
+        .strip_suffix(":/etc/upsert-gateway:ro")
+        .unwrap();
+    Settings::load(
+        &workspace(mounted),
+        &environment(service).into_iter().collect::<Environment>(),
+        Secrets::Resolve,
+    )
+    .unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
 #[test]
@@ -60,7 +79,11 @@ fn each_connection_goes_to_a_simulator_that_listens_there_and_knows_its_key() {
         assert!(command.contains(&flag), "no {flag} in {command}");
         assert!(texts(&services["simulators"]["ports"]).contains(&format!("127.0.0.1:{port}:{port}").as_str()));
         let key = &environment[variable(connection)];
-        assert!(command.contains(&format!("-key={key}")), "nobody knows {}'s key", connection.name);
+        assert!(
+            command.contains(&format!("-key={key}")),
+            "nobody knows {}'s key",
+            connection.name
+        );
     }
 }
 
@@ -89,8 +112,17 @@ fn services_are_locked_down_watched_and_reachable_from_this_machine_alone() {
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
         assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
-        assert_eq!(texts(&service["healthcheck"]["test"])[..3], ["CMD", "upsert-gateway", "health"], "{name}");
-        assert!(texts(&service["ports"]).iter().all(|port| port.starts_with("127.0.0.1:")), "{name}");
+        assert_eq!(
+            texts(&service["healthcheck"]["test"])[..3],
+            ["CMD", "upsert-gateway", "health"],
+            "{name}"
+        );
+        assert!(
+            texts(&service["ports"])
+                .iter()
+                .all(|port| port.starts_with("127.0.0.1:")),
+            "{name}"
+        );
     }
 }
 
@@ -102,6 +134,11 @@ fn the_store_is_in_a_volume_and_stopping_leaves_time_to_finish() {
     assert!(compose["volumes"].as_object().unwrap().contains_key(volume));
     let settings = settings(gateway);
     assert!(Path::new(settings.store.url.to_string().trim_start_matches("sqlite:")).starts_with("/data"));
-    let stop: u64 = gateway["stop_grace_period"].as_str().unwrap().trim_end_matches('s').parse().unwrap();
+    let stop: u64 = gateway["stop_grace_period"]
+        .as_str()
+        .unwrap()
+        .trim_end_matches('s')
+        .parse()
+        .unwrap();
     assert!(Duration::from_secs(stop) > settings.server.shutdown_grace + Duration::from_secs(5));
 }

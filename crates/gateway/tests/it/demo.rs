@@ -10,38 +10,39 @@ use tempfile::TempDir;
 use crate::process::{Started, gateway, read_to, run, stderr, stdout};
 
 /// A demo that is ready, and all that it printed.
-pub struct Demo {
-    pub process: Started,
-    pub guide: String,
-    pub folder: PathBuf,
+pub(crate) struct Demo {
+    pub(crate) process: Started,
+    pub(crate) guide: String,
+    pub(crate) folder: PathBuf,
+    ready_after: Duration,
     /// What the demo's folder stands in.
     _outside: TempDir,
 }
 
 impl Demo {
-    pub fn start(more: &[&str]) -> Self {
+    pub(crate) fn start(more: &[&str]) -> Self {
         let outside = tempfile::tempdir().unwrap();
         let folder = outside.path().join("demo");
         let began = Instant::now();
         let mut command = gateway(&["demo", "--port", "0", "--dir", folder.to_str().unwrap()]);
         let mut process = Started::new(command.args(more));
         let guide = read_to(&mut process.stdout, "Ctrl-C ends it.");
-        println!("the demo was ready after {} ms", began.elapsed().as_millis());
         Self {
             process,
             guide,
             folder,
+            ready_after: began.elapsed(),
             _outside: outside,
         }
     }
 
     /// Where the gateway is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let word = |word: &&str| word.starts_with("http://127.0.0.1:");
         self.guide.split_whitespace().find(word).unwrap().to_owned()
     }
 
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         std::fs::read_to_string(self.folder.join("secrets/api_key")).unwrap()
     }
 
@@ -50,11 +51,18 @@ impl Demo {
     }
 
     /// Lets the second connection's vendor take so long to answer.
-    pub fn delay_a_vendor(&self, millis: u64) {
-        let control = self.guide.split_whitespace().find(|word| word.ends_with("/__sim/faults")).unwrap();
+    pub(crate) fn delay_a_vendor(&self, millis: u64) {
+        let control = self
+            .guide
+            .split_whitespace()
+            .find(|word| word.ends_with("/__sim/faults"))
+            .unwrap();
         let body = format!(r#"[{{"effect":{{"kind":"delay","millis":{millis}}}}}]"#);
         let client = reqwest::Client::builder().build().unwrap();
-        let request = client.put(control).header("content-type", "application/json").body(body);
+        let request = client
+            .put(control)
+            .header("content-type", "application/json")
+            .body(body);
         let status = on_a_runtime(async { request.send().await.unwrap().status() });
         assert!(status.is_success());
     }
@@ -80,11 +88,17 @@ fn pasted(line: &str) -> (u16, Value) {
         assert!(output.status.success(), "{}", stderr(&output));
         let answer = stdout(&output);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split_whitespace().nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (
+            head.split_whitespace().nth(1).unwrap().parse().unwrap(),
+            body.to_owned(),
+        )
     } else {
         sent_without_curl(line)
     };
-    (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
+    (
+        status,
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")),
+    )
 }
 
 fn sent_without_curl(line: &str) -> (u16, String) {
@@ -111,20 +125,36 @@ fn sent_without_curl(line: &str) -> (u16, String) {
 
 fn of_deliveries(answer: &Value, member: &str) -> Vec<String> {
     let deliveries = answer["deliveries"].as_array().unwrap().iter();
-    deliveries.map(|delivery| delivery[member].as_str().unwrap_or("-").to_owned()).collect()
+    deliveries
+        .map(|delivery| delivery[member].as_str().unwrap_or("-").to_owned())
+        .collect()
 }
 
 #[test]
 fn the_curl_line_gives_201_with_three_succeeded_deliveries_and_200_unchanged_after() {
     let mut demo = Demo::start(&[]);
+    // For whoever reads the output: a second is what it may take.
+    println!("ready after {} ms", demo.ready_after.as_millis());
     let line = demo.curl_line().to_owned();
-    for member in ["Authorization: Bearer ", "Merchant-Id: acme", "Content-Type: application/json"] {
+    for member in [
+        "Authorization: Bearer ",
+        "Merchant-Id: acme",
+        "Content-Type: application/json",
+    ] {
         assert!(line.contains(member), "{line}");
     }
     let (status, first) = pasted(&line);
-    assert_eq!((status, of_deliveries(&first, "state")), (201, vec!["succeeded".to_owned(); 3]), "{first:#}");
+    assert_eq!(
+        (status, of_deliveries(&first, "state")),
+        (201, vec!["succeeded".to_owned(); 3]),
+        "{first:#}"
+    );
     let (status, again) = pasted(&line);
-    assert_eq!((status, of_deliveries(&again, "outcome")), (200, vec!["unchanged".to_owned(); 3]), "{again:#}");
+    assert_eq!(
+        (status, of_deliveries(&again, "outcome")),
+        (200, vec!["unchanged".to_owned(); 3]),
+        "{again:#}"
+    );
     assert_eq!(again["customer"]["version"], 1);
 
     demo.process.signal("TERM");
@@ -135,13 +165,19 @@ fn the_curl_line_gives_201_with_three_succeeded_deliveries_and_200_unchanged_aft
 /// The commands below the first one, as a script: each prints one answer on one line.
 fn script_of(guide: &str) -> String {
     let (_, next) = guide.split_once("Then, in the same terminal:").unwrap();
-    let commands = next.lines().filter(|line| line.starts_with("  ") && !line.starts_with("  #"));
-    commands.map(|line| format!("{line}; echo\n")).collect()
+    let commands = next
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("  #"));
+    let commands: Vec<&str> = commands.collect();
+    commands.join("; echo\n")
 }
 
 #[test]
 fn every_command_of_the_guide_does_what_it_says() {
-    assert!(there_is_curl(), "this test pastes what the demo prints, and needs curl for it");
+    assert!(
+        there_is_curl(),
+        "this test pastes what the demo prints, and needs curl for it"
+    );
     let demo = Demo::start(&[]);
     assert_eq!(pasted(demo.curl_line()).0, 201);
     let output = run(Command::new("sh").args(["-euc", &script_of(&demo.guide)]), "");
@@ -160,10 +196,18 @@ fn every_command_of_the_guide_does_what_it_says() {
     assert_eq!(found["data"][0]["reference"], "CUST-123");
     assert_eq!(customer["links"].as_array().unwrap().len(), 3, "{customer:#}");
     assert_eq!(history["data"].as_array().unwrap().len(), 1, "the plan left no trace");
-    assert_eq!(at_vendor["data"][0]["customer"]["email"], "john.doe@example.com", "{at_vendor:#}");
+    assert_eq!(
+        at_vendor["data"][0]["customer"]["email"], "john.doe@example.com",
+        "{at_vendor:#}"
+    );
     assert_eq!(connections["data"].as_array().unwrap().len(), 3);
     assert_eq!(of_deliveries(changed, "state"), ["succeeded"; 3], "{changed:#}");
-    let attempts: Vec<_> = changed["deliveries"].as_array().unwrap().iter().map(|d| d["attempts"].as_u64()).collect();
+    let attempts: Vec<_> = changed["deliveries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["attempts"].as_u64())
+        .collect();
     assert!(attempts.contains(&Some(3)), "{changed:#}");
 }
 
@@ -186,10 +230,15 @@ fn a_kept_folder_stays_and_is_for_its_owner_alone() {
 fn a_second_signal_does_not_wait_for_what_is_under_way() {
     let mut demo = Demo::start(&[]);
     demo.delay_a_vendor(30_000);
-    let body = r#"{"reference":"R-1","given_name":"A","family_name":"B","email":"a@example.com","phone":"+12025550124"}"#;
+    let body =
+        r#"{"reference":"R-1","given_name":"A","family_name":"B","email":"a@example.com","phone":"+12025550124"}"#;
     let mut upsert = gateway(&["upsert", "--url", &demo.url(), "--key", &demo.key()]);
     let waiting = std::thread::spawn(move || run(&mut upsert, body));
-    let journal = demo.guide.split_whitespace().find(|word| word.ends_with("/__sim/faults")).unwrap();
+    let journal = demo
+        .guide
+        .split_whitespace()
+        .find(|word| word.ends_with("/__sim/faults"))
+        .unwrap();
     let journal = journal.replace("/faults", "/journal");
     let client = reqwest::Client::builder().build().unwrap();
     let arrived = || on_a_runtime(async { client.get(&journal).send().await.unwrap().text().await.unwrap() });

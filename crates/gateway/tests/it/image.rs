@@ -10,18 +10,31 @@ fn instructions() -> Vec<String> {
     let text = fs::read_to_string(workspace("Dockerfile")).unwrap();
     let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let joined = code.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
-    joined.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The instructions of a stage, its bases' first.
 fn stage(name: &str) -> Vec<String> {
     let all = instructions();
     let end = format!(" AS {name}");
-    let at = all.iter().position(|line| line.starts_with("FROM ") && line.ends_with(&end)).unwrap();
+    let at = all
+        .iter()
+        .position(|line| line.starts_with("FROM ") && line.ends_with(&end))
+        .unwrap();
     let base = all[at].split_whitespace().nth(1).unwrap();
     let is_stage = all[..at].iter().any(|line| line.ends_with(&format!(" AS {base}")));
     let mut lines = if is_stage { stage(base) } else { Vec::new() };
-    lines.extend(all[at + 1..].iter().take_while(|line| !line.starts_with("FROM ")).cloned());
+    lines.extend(
+        all[at + 1..]
+            .iter()
+            .take_while(|line| !line.starts_with("FROM "))
+            .cloned(),
+    );
     lines
 }
 
@@ -39,8 +52,15 @@ fn what_is_built_is_what_the_stages_run() {
     for name in ["gateway", "simulators"] {
         let stage = stage(name);
         let entry = words(&stage, "ENTRYPOINT");
-        assert!(binaries.contains(&entry[0]) && build.contains(&format!("-p {}", entry[0])), "{entry:?}");
-        assert!(stage.iter().any(|line| line.starts_with(&format!("COPY --from=build /out/{} ", entry[0]))));
+        assert!(
+            binaries.contains(&entry[0]) && build.contains(&format!("-p {}", entry[0])),
+            "{entry:?}"
+        );
+        assert!(
+            stage
+                .iter()
+                .any(|line| line.starts_with(&format!("COPY --from=build /out/{} ", entry[0])))
+        );
     }
 }
 

@@ -12,7 +12,10 @@ use crate::process::{Started, gateway, read_to, run, stderr};
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("gateway.db");
-    let gateway = format!("[server]\nbind = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n", store.display());
+    let gateway = format!(
+        "[server]\nbind = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n",
+        store.display()
+    );
     fs::write(folder.path().join("gateway.toml"), gateway).unwrap();
     folder
 }
@@ -40,11 +43,17 @@ fn it_says_where_it_is_warns_of_what_is_missing_and_ends_with_0_on_either_signal
         // For whoever reads the output: a second is what it may take.
         println!("ready after {} ms, on an empty store", began.elapsed().as_millis());
         assert!(log.contains("no encryption key") && log.contains("no API key"), "{log}");
-        let ready = run(&mut gateway(&["health", "--url", &format!("http://{address}/readyz")]), "");
+        let ready = run(
+            &mut gateway(&["health", "--url", &format!("http://{address}/readyz")]),
+            "",
+        );
         assert_eq!(ready.status.code(), Some(0), "{}", stderr(&ready));
         started.signal(signal);
         assert_eq!(started.ended(), Some(0), "SIG{signal}");
-        let gone = run(&mut gateway(&["health", "--url", &format!("http://{address}/readyz")]), "");
+        let gone = run(
+            &mut gateway(&["health", "--url", &format!("http://{address}/readyz")]),
+            "",
+        );
         assert_eq!(gone.status.code(), Some(1));
     }
 }
@@ -54,7 +63,10 @@ fn an_unhealthy_answer_is_a_failure_of_health() {
     let folder = folder();
     let mut started = serve(&folder);
     let (_, address) = ready(&mut started);
-    let output = run(&mut gateway(&["health", "--url", &format!("http://{address}/nothing-here")]), "");
+    let output = run(
+        &mut gateway(&["health", "--url", &format!("http://{address}/nothing-here")]),
+        "",
+    );
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("404"), "{}", stderr(&output));
 }

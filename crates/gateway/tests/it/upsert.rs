@@ -23,7 +23,8 @@ fn upsert(demo: &Demo, more: &[&str]) -> Command {
 fn without_ids(text: &str) -> String {
     let mut shown = String::new();
     for word in text.split_inclusive([' ', '\n', '(', ')']) {
-        let is_id = ["cus_", "ups_", "cust_"].iter().any(|prefix| word.starts_with(prefix)) || word.matches('-').count() == 4;
+        let is_id =
+            ["cus_", "ups_", "cust_"].iter().any(|prefix| word.starts_with(prefix)) || word.matches('-').count() == 4;
         let from = word.find('_').map_or(0, |at| at + 1);
         for (at, character) in word.char_indices() {
             let made_up = is_id && at >= from && character.is_ascii_alphanumeric();
@@ -50,7 +51,10 @@ fn it_prints_what_came_of_each_delivery() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     insta::assert_snapshot!("plan", without_ids(&stdout(&output)));
 
-    let output = run(&mut upsert(&demo, &["--json", "--no-cache", "--idempotency-key", "k-1"]), CUSTOMER);
+    let output = run(
+        &mut upsert(&demo, &["--json", "--no-cache", "--idempotency-key", "k-1"]),
+        CUSTOMER,
+    );
     let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(answer["state"], "succeeded");
 }
@@ -58,13 +62,19 @@ fn it_prints_what_came_of_each_delivery() {
 #[test]
 fn a_refusal_is_told_with_its_pointers_and_exits_with_1() {
     let demo = Demo::start(&[]);
-    let output = run(&mut upsert(&demo, &[]), r#"{"reference":"R","email":"no-at","phone":"12"}"#);
+    let output = run(
+        &mut upsert(&demo, &[]),
+        r#"{"reference":"R","email":"no-at","phone":"12"}"#,
+    );
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
     insta::assert_snapshot!("refused", stderr(&output));
 
     let output = run(upsert(&demo, &["--json"]).env("UPSERT_GATEWAY_KEY", "wrong"), CUSTOMER);
     let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!((output.status.code(), &answer["code"]), (Some(1), &Value::from("unauthenticated")));
+    assert_eq!(
+        (output.status.code(), &answer["code"]),
+        (Some(1), &Value::from("unauthenticated"))
+    );
 }
 
 #[test]

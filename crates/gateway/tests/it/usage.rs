@@ -12,7 +12,15 @@ fn wrong_usage_exits_with_2() {
         &["keys", "new", "--scope", "customers:fly"],
         &["keys", "new", "--merchant", "*", "--merchant", "acme"],
         &["upsert", "-"],
-        &["upsert", "--url", "http://127.0.0.1:1", "--key", "k", "--plan", "--async"],
+        &[
+            "upsert",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+            "--plan",
+            "--async",
+        ],
     ];
     for case in cases {
         let output = run(&mut gateway(case), "");
@@ -26,13 +34,20 @@ fn every_command_has_its_help() {
     for command in ["serve", "check", "demo", "keys", "upsert"] {
         let output = run(&mut gateway(&[command, "--help"]), "");
         assert_eq!(output.status.code(), Some(0));
-        assert!(stdout(&output).contains("Usage: upsert-gateway"), "{command}: {}", stdout(&output));
+        assert!(
+            stdout(&output).contains("Usage: upsert-gateway"),
+            "{command}: {}",
+            stdout(&output)
+        );
     }
 }
 
 #[test]
 fn the_key_in_the_environment_is_shown_by_no_help() {
-    let output = run(gateway(&["upsert", "--help"]).env("UPSERT_GATEWAY_KEY", "ugk_canary"), "");
+    let output = run(
+        gateway(&["upsert", "--help"]).env("UPSERT_GATEWAY_KEY", "ugk_canary"),
+        "",
+    );
     assert!(stdout(&output).contains("UPSERT_GATEWAY_KEY"));
     assert!(!stdout(&output).contains("ugk_canary"));
 }
