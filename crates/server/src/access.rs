@@ -165,7 +165,10 @@ mod tests {
             (vec![(header::AUTHORIZATION, "Bearer k")], Some("k")),
             (vec![(header::AUTHORIZATION, "bearer  k ")], Some("k")),
             (vec![(X_API_KEY, "k")], Some("k")),
-            (vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "other")], Some("k")),
+            (
+                vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "other")],
+                Some("k"),
+            ),
             (vec![(header::AUTHORIZATION, "Basic eA=="), (X_API_KEY, "k")], Some("k")),
             (vec![(header::AUTHORIZATION, "Basic eA==")], None),
             (vec![(header::AUTHORIZATION, "Bearer ")], None),

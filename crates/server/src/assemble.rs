@@ -24,7 +24,9 @@ pub(crate) struct Workshop {
 
 impl fmt::Debug for Workshop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workshop").field("registry", &self.registry).finish_non_exhaustive()
+        f.debug_struct("Workshop")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,14 +109,17 @@ impl Workshop {
             allow_plain_http: connection.allow_plain_http || self.is_plain(connection),
             allow_private_network: connection.allow_private_network,
         };
-        let transport = self
-            .transports
-            .get(&connection.provider, options)
-            .map_err(|error| vec![connection.problem("provider", format!("its HTTP client cannot be made: {error}"))])?;
+        let transport = self.transports.get(&connection.provider, options).map_err(|error| {
+            vec![connection.problem("provider", format!("its HTTP client cannot be made: {error}"))]
+        })?;
         let secrets = connection.credentials.iter();
         let setup = ConnectionSetup {
             base_url: connection.base_url.clone(),
-            credentials: Credentials::new(secrets.map(|(name, secret)| (name.clone(), secret.value().clone())).collect()),
+            credentials: Credentials::new(
+                secrets
+                    .map(|(name, secret)| (name.clone(), secret.value().clone()))
+                    .collect(),
+            ),
             settings: Json::Object(connection.settings.clone()),
             transport,
             clock: self.clock.clone(),
@@ -184,7 +189,10 @@ impl Workshop {
             },
             timeout: connection.timeout,
             max_age: connection.retry.max_age,
-            counts_calls: connection.rate_limit.as_ref().is_some_and(|limit| limit.per_day.is_some()),
+            counts_calls: connection
+                .rate_limit
+                .as_ref()
+                .is_some_and(|limit| limit.per_day.is_some()),
             adapter: stack.provider,
             reader: stack.reader,
             retry: Arc::new(Retries(stack.retry)),

@@ -38,7 +38,9 @@ impl FromRequest for JsonBody {
             let body = timeout(state.body_timeout, read(payload, limit, expected))
                 .await
                 .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))??;
-            serde_json::from_slice(&body).map(Self).map_err(|error| malformed(&error))
+            serde_json::from_slice(&body)
+                .map(Self)
+                .map_err(|error| malformed(&error))
         })
     }
 }

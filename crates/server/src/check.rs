@@ -52,14 +52,21 @@ pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
 pub(crate) fn warnings(settings: &Settings, registry: &Registry) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if settings.api_keys.is_empty() {
-        let problem = Problem::new(&gateway_file(settings), "api_keys", "there is no API key: nobody may call");
+        let problem = Problem::new(
+            &gateway_file(settings),
+            "api_keys",
+            "there is no API key: nobody may call",
+        );
         warnings.push(problem.hint("`upsert-gateway keys new` makes one"));
     }
     for merchant in settings.merchants.values() {
         for connection in &merchant.connections {
             let description = registry.description(&connection.provider);
             let known = description.and_then(|description| description.capabilities.known_daily_limit);
-            let limited = connection.rate_limit.as_ref().is_some_and(|limit| limit.per_day.is_some());
+            let limited = connection
+                .rate_limit
+                .as_ref()
+                .is_some_and(|limit| limit.per_day.is_some());
             if let (Some(calls), false) = (known, limited) {
                 let message = format!("this vendor allows {calls} calls a day, and `per_day` is not set");
                 let problem = connection.problem("rate_limit", message);

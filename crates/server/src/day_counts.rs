@@ -21,7 +21,9 @@ impl DayCounts {
     pub(crate) async fn read(store: &dyn Store, clock: &dyn Clock) -> Result<Self, StoreError> {
         let day = clock.now().to_zoned(TimeZone::UTC).date();
         let calls = store.calls(day).await?;
-        let used = calls.into_iter().map(|(merchant, connection, used)| ((merchant, connection), used));
+        let used = calls
+            .into_iter()
+            .map(|(merchant, connection, used)| ((merchant, connection), used));
         Ok(Self {
             day,
             used: used.collect(),

@@ -180,13 +180,34 @@ mod tests {
 
     #[test]
     fn preferences_are_found_among_others_and_otherwise_passed_over() {
-        for given in ["respond-async", "wait=10, respond-async", "Respond-Async; foo=\"bar\"", "a,respond-async ,b"] {
-            assert!(Wishes::of(&headers("prefer", &[given])).unwrap().respond_async, "{given}");
+        for given in [
+            "respond-async",
+            "wait=10, respond-async",
+            "Respond-Async; foo=\"bar\"",
+            "a,respond-async ,b",
+        ] {
+            assert!(
+                Wishes::of(&headers("prefer", &[given])).unwrap().respond_async,
+                "{given}"
+            );
         }
-        for given in ["", "respond-asynchronously", "return=minimal", "\"respond-async\"", ",,;=ä"] {
-            assert!(!Wishes::of(&headers("prefer", &[given])).unwrap().respond_async, "{given}");
+        for given in [
+            "",
+            "respond-asynchronously",
+            "return=minimal",
+            "\"respond-async\"",
+            ",,;=ä",
+        ] {
+            assert!(
+                !Wishes::of(&headers("prefer", &[given])).unwrap().respond_async,
+                "{given}"
+            );
         }
-        assert!(Wishes::of(&headers("prefer", &["x", "respond-async"])).unwrap().respond_async);
+        assert!(
+            Wishes::of(&headers("prefer", &["x", "respond-async"]))
+                .unwrap()
+                .respond_async
+        );
         assert!(wants_fresh(&headers("cache-control", &["max-age=0, No-Cache"])));
         assert!(!wants_fresh(&headers("cache-control", &["no-store"])));
     }
@@ -213,7 +234,13 @@ mod tests {
 
     #[test]
     fn json_is_acceptable_where_a_range_covers_it() {
-        for given in ["*/*", "application/json", "text/html, application/*;q=0.5", "Application/JSON; q=1", ""] {
+        for given in [
+            "*/*",
+            "application/json",
+            "text/html, application/*;q=0.5",
+            "Application/JSON; q=1",
+            "",
+        ] {
             assert!(accepts_json(&headers("accept", &[given])), "{given}");
         }
         for given in ["text/html", "application/json;q=0", "application/xml, text/*"] {

@@ -56,7 +56,9 @@ impl Line<'_> {
         if !all.contains_key(self.template) {
             all.insert(self.template.to_owned(), Vec::new());
         }
-        let Some(of_route) = all.get_mut(self.template) else { return };
+        let Some(of_route) = all.get_mut(self.template) else {
+            return;
+        };
         let is_it = |meters: &Meters| meters.status == self.status && meters.method == self.method;
         let index = of_route.iter().position(is_it).unwrap_or_else(|| {
             of_route.push(self.meters());
@@ -68,11 +70,7 @@ impl Line<'_> {
 
     fn meters(&self) -> Meters {
         let (route, status) = (self.template.to_owned(), self.status.to_string());
-        let labels = [
-            ("method", self.method.to_owned()),
-            ("route", route),
-            ("status", status),
-        ];
+        let labels = [("method", self.method.to_owned()), ("route", route), ("status", status)];
         Meters {
             method: self.method,
             status: self.status,

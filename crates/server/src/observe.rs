@@ -35,10 +35,7 @@ pub(crate) struct Observed {
 }
 
 /// The layer around all routes.
-pub(crate) async fn observe(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
+pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let state = request.app_data::<Data<State>>().cloned();
     let phase = state.as_ref().map_or(Phase::Serving, |state| state.lifecycle.phase());
@@ -67,12 +64,19 @@ pub(crate) async fn observe(
     let (result, key) = match answered {
         Ok(Ok(response)) => {
             let response = ending.finished(response);
-            let key = response.request().extensions_mut().get_mut::<Observed>().and_then(|seen| seen.key.take());
+            let key = response
+                .request()
+                .extensions_mut()
+                .get_mut::<Observed>()
+                .and_then(|seen| seen.key.take());
             (Ok(response), key)
         }
         Ok(Err(error)) => (Err(ending.failed(&error)), None),
         // The hook has logged where; the request is gone with the panic.
-        Err(_panic) => (Err(ending.refused(&Problem::new(ProblemCode::Internal, "the request could not be handled"))), None),
+        Err(_panic) => (
+            Err(ending.refused(&Problem::new(ProblemCode::Internal, "the request could not be handled"))),
+            None,
+        ),
     };
     let status = match &result {
         Ok(response) => response.status(),

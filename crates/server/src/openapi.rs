@@ -28,7 +28,8 @@ pub(crate) struct Documented {
 pub(crate) fn documented() -> Documented {
     let (_app, mut api) = App::new().into_utoipa_app().configure(routes::all).split_for_parts();
     api.info = Info::new("Upsert Gateway", env!("CARGO_PKG_VERSION"));
-    api.info.description = Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());
+    api.info.description =
+        Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());
     api.info.license = Some(License::new("Apache-2.0"));
     let components = api.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
@@ -67,7 +68,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 
 /// What any route with a key may answer.
 const WITH_A_KEY: [(&str, &str); 7] = [
-    ("400", "`malformed_json`, `merchant_required`, `invalid_header`, `invalid_query`"),
+    (
+        "400",
+        "`malformed_json`, `merchant_required`, `invalid_header`, `invalid_query`",
+    ),
     ("401", "`unauthenticated`"),
     ("403", "`scope_missing`, `merchant_forbidden`"),
     ("406", "`not_acceptable`"),
@@ -92,13 +96,16 @@ fn complete(operation: &mut Operation, needs_key: bool) {
     }
     for response in responses.values_mut() {
         if let RefOr::T(response) = response {
-            response.headers.insert("X-Request-Id".to_owned(), header("The request's id: yours, if it was sane"));
+            let id = header("The request's id: yours, if it was sane");
+            response.headers.insert("X-Request-Id".to_owned(), RefOr::T(id));
         }
     }
 }
 
 fn problem(status: &str, description: &str) -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
     let mut response = ResponseBuilder::new()
         .description(description)
         .content("application/problem+json", content);
@@ -118,7 +125,7 @@ fn problem(status: &str, description: &str) -> Response {
 
 fn header(description: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new()
-        .schema(ObjectBuilder::new().schema_type(Type::String))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .description(Some(description))
         .build()
 }

@@ -22,7 +22,7 @@ pub(crate) fn read_query<T: DeserializeOwned + IntoParams>(request: &HttpRequest
         .collect();
     let mut given = Map::new();
     for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
-        if !known.contains(&*name) {
+        if !known.iter().any(|known| *known == name) {
             let detail = format!("is not known here; known are: {}", known.join(", "));
             return Err(Problem::invalid_query(&name, "unknown_parameter", detail));
         }
@@ -30,7 +30,11 @@ pub(crate) fn read_query<T: DeserializeOwned + IntoParams>(request: &HttpRequest
             .insert(name.clone().into_owned(), Json::String(value.into_owned()))
             .is_some()
         {
-            return Err(Problem::invalid_query(&name, "repeated_parameter", "is given more than once"));
+            return Err(Problem::invalid_query(
+                &name,
+                "repeated_parameter",
+                "is given more than once",
+            ));
         }
     }
     serde_json::from_value(Json::Object(given))

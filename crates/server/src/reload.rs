@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +26,23 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Where the configuration is read from again.
 #[derive(Debug, Clone)]
 pub struct ReloadFrom {
-    /// The folder.
-    pub folder: PathBuf,
-    /// The environment that references and overrides are read in. A process cannot see changes to its own.
-    pub environment: Environment,
+    folder: PathBuf,
+    environment: Environment,
+    /// How the folder looked before it was read for the first time.
+    before: Look,
+}
+
+impl ReloadFrom {
+    /// From this folder, in this environment (a process cannot see changes to its own). To be made before the settings
+    /// are loaded, so that no change is missed. It blocks on the file system.
+    pub fn new(folder: impl Into<PathBuf>, environment: Environment) -> Self {
+        let folder = folder.into();
+        Self {
+            before: Look::at(&folder, &[]),
+            folder,
+            environment,
+        }
+    }
 }
 
 /// Reads the configuration anew for as long as the server runs.
@@ -41,27 +54,34 @@ pub(crate) struct Reloader {
     pub(crate) background: Background,
     /// What the process was started with: changes to some of it wait for a restart.
     pub(crate) started_with: Settings,
+    /// SIGHUP, as far as it can be heard.
+    pub(crate) hangups: Option<Signal>,
+}
+
+/// Hears SIGHUP.
+pub(crate) fn hangups() -> Option<Signal> {
+    match signal(SignalKind::hangup()) {
+        Ok(hangups) => Some(hangups),
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be heard: a changed file still is seen");
+            None
+        }
+    }
 }
 
 impl Reloader {
     /// Watches until the server stops.
-    pub(crate) async fn run(self, stopping: CancellationToken) {
-        let mut hangups = match signal(SignalKind::hangup()) {
-            Ok(hangups) => Some(hangups),
-            Err(error) => {
-                tracing::warn!(%error, "SIGHUP cannot be heard: a changed file still is");
-                None
-            }
-        };
+    pub(crate) async fn run(mut self, stopping: CancellationToken) {
         let mut secret_files = self.started_with.secret_files.clone();
         let mut seen = self.look(&secret_files).await;
+        let mut is_late = self.look(&[]).await != self.from.before;
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_asked = tokio::select! {
                 () = stopping.cancelled() => return,
-                _ = ticks.tick() => false,
-                Some(()) = next(&mut hangups) => true,
+                _ = ticks.tick() => std::mem::take(&mut is_late),
+                Some(()) = next(&mut self.hangups) => true,
             };
             let look = self.look(&secret_files).await;
             if !is_asked && look == seen {
@@ -87,9 +107,8 @@ impl Reloader {
     /// Reads, checks, builds, and takes over. Answers which files hold its secrets.
     async fn reload(&self) -> Result<Vec<PathBuf>, Vec<Problem>> {
         let from = self.from.clone();
-        let load = tokio::task::spawn_blocking(move || {
-            Settings::load(&from.folder, &from.environment, Secrets::Resolve)
-        });
+        let load =
+            tokio::task::spawn_blocking(move || Settings::load(&from.folder, &from.environment, Secrets::Resolve));
         let settings = load.await.map_err(|_| vec![self.whole("reading it broke off")])??;
         let unbuilt = check::unbuilt(&settings);
         if !unbuilt.is_empty() {
@@ -118,13 +137,22 @@ impl Reloader {
     fn accepted(&self, settings: &Settings, generation: u64) {
         count("ok");
         show_generation(generation);
-        tracing::info!(generation, merchants = settings.merchants.len(), "configuration taken over");
+        tracing::info!(
+            generation,
+            merchants = settings.merchants.len(),
+            "configuration taken over"
+        );
         for warning in check::warnings(settings, self.workshop.registry()) {
             tracing::warn!("{warning}");
         }
         let (was, is) = (&self.started_with, settings);
         let fixed = |server: &upsert_settings::Server| {
-            (server.bind.clone(), server.metrics_bind.clone(), server.workers, server.idempotency_keep)
+            (
+                server.bind.clone(),
+                server.metrics_bind.clone(),
+                server.workers,
+                server.idempotency_keep,
+            )
         };
         if fixed(&was.server) != fixed(&is.server) || was.store.url.to_string() != is.store.url.to_string() {
             tracing::warn!(
@@ -153,7 +181,7 @@ impl Reloader {
     }
 }
 
-async fn next(hangups: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
+async fn next(hangups: &mut Option<Signal>) -> Option<()> {
     match hangups {
         Some(hangups) => hangups.recv().await,
         None => std::future::pending().await,

@@ -14,7 +14,8 @@ pub use customer::{
 };
 pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
 pub use operations::{
-    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready, ReadyConfiguration,
+    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
+    ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{Plan, PlannedConnection, PlannedRequest, UpsertAnswer, UpsertRequest, UpsertState};

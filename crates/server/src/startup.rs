@@ -31,7 +31,7 @@ use crate::opening::Opened;
 use crate::reload::{ReloadFrom, Reloader, show_generation};
 use crate::served::Served;
 use crate::state::State;
-use crate::{check, measure, openapi, routes};
+use crate::{check, measure, openapi, reload, routes};
 
 /// A head that takes longer to arrive is answered with 408.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,7 +110,9 @@ pub struct Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,6 +167,8 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
             workshop,
             background: background.clone(),
             started_with: settings.clone(),
+            // Heard from now on: unheard, the signal would end the process.
+            hangups: reload::hangups(),
         };
         background.tasks.spawn(reloader.run(background.stopping.clone()));
     }
@@ -230,7 +234,12 @@ fn bind_all(settings: &Settings, state: &Arc<State>) -> Result<(Server, SocketAd
         0 => server,
         workers => server.workers(workers),
     };
-    bound(&settings.server.bind, server.bind(&settings.server.bind), |server| server.addrs(), HttpServer::run)
+    bound(
+        &settings.server.bind,
+        server.bind(&settings.server.bind),
+        HttpServer::addrs,
+        HttpServer::run,
+    )
 }
 
 fn bind_metrics(address: &str) -> Result<(Server, SocketAddr), StartError> {
@@ -239,7 +248,7 @@ fn bind_metrics(address: &str) -> Result<(Server, SocketAddr), StartError> {
         .client_request_timeout(HEAD_TIMEOUT)
         .workers(1)
         .shutdown_timeout(1);
-    bound(address, server.bind(address), |server| server.addrs(), HttpServer::run)
+    bound(address, server.bind(address), HttpServer::addrs, HttpServer::run)
 }
 
 /// Runs what was bound, and says where.
@@ -282,12 +291,18 @@ impl Running {
         }
         for handle in &self.handles {
             let graceful = !left().is_zero();
-            if timeout(left().max(Duration::from_secs(1)), handle.stop(graceful)).await.is_err() {
+            if timeout(left().max(Duration::from_secs(1)), handle.stop(graceful))
+                .await
+                .is_err()
+            {
                 handle.stop(false).await;
             }
         }
         self.background.tasks.close();
-        if timeout(left().max(Duration::from_secs(1)), self.background.tasks.wait()).await.is_err() {
+        if timeout(left().max(Duration::from_secs(1)), self.background.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("background tasks did not end in time");
         }
         self.opened.close().await;

@@ -44,7 +44,12 @@ pub fn install_telemetry(telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&telemetry.filter).map_err(|_| TelemetryError::Filter(telemetry.filter.clone()))?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match telemetry.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).finish().try_init(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .finish()
+            .try_init(),
         LogFormat::Readable => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
     };
     installed.map_err(|_| TelemetryError::Twice)?;

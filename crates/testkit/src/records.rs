@@ -13,11 +13,15 @@ use upsert_store::{
 };
 
 /// 2026-11-20, 12:00 UTC.
-pub fn noon() -> Timestamp {
-    Timestamp::from_second(1_795_176_000).unwrap()
+pub const fn noon() -> Timestamp {
+    Timestamp::constant(1_795_176_000, 0)
 }
 
 /// So many seconds after [`noon`].
+///
+/// # Panics
+///
+/// Where that leads past the end of time (year 9999).
 pub fn seconds(after_noon: i64) -> Timestamp {
     noon().checked_add(SignedDuration::from_secs(after_noon)).unwrap()
 }
@@ -162,6 +166,7 @@ pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: 
         ended_at: None,
         parked_ms: 0,
         parked_since: None,
+        maybe_written: false,
         traceparent: None,
     }
 }
@@ -207,6 +212,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) ->
         ended_at: Some(seconds(90)),
         parked_ms: 1_000,
         parked_since: Some(seconds(10)),
+        maybe_written: true,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         ..delivery_record(merchant, connection, id, DeliveryState::Waiting)
     }

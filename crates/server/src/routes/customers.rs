@@ -71,5 +71,5 @@ pub(crate) async fn customers(
         cursor: filters.cursor,
     };
     let listing = state.gateway.list_customers(&caller.merchant, query).await?;
-    Ok(reply::page(listing))
+    Ok(reply::page(&listing))
 }

@@ -67,7 +67,9 @@ fn served(content_type: &str, content: Vec<u8>) -> HttpResponse {
 fn unpacked(name: &str) -> Option<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).ok()?;
     let ending = format!("/dist/{name}");
-    let path = archive.file_names().find(|path| path.ends_with(&ending))?.to_owned();
+    let mut paths = archive.file_names().filter_map(Result::ok);
+    let path = paths.find(|path| path.ends_with(&ending))?.into_owned();
+    drop(paths);
     let mut content = Vec::new();
     archive.by_name(&path).ok()?.read_to_end(&mut content).ok()?;
     Some(content)

@@ -54,5 +54,5 @@ pub(crate) async fn history(
         .gateway
         .customer_history(&caller.merchant, id, limit, page.cursor)
         .await?;
-    Ok(reply::page(listing))
+    Ok(reply::page(&listing))
 }

@@ -3,14 +3,13 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
-use serde_json::Value;
 
 use crate::state::State;
 
 /// This document.
 #[utoipa::path(
     tag = "process",
-    responses((status = 200, description = "OpenAPI 3.1", body = Value)),
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 #[get("/openapi.json")]
 pub(crate) async fn openapi_json(state: Data<State>) -> HttpResponse {

@@ -19,7 +19,7 @@ pub(crate) fn json_reply(body: &Json) -> HttpResponse {
 }
 
 /// A page of a list.
-pub(crate) fn page(listing: Listing) -> HttpResponse {
+pub(crate) fn page(listing: &Listing) -> HttpResponse {
     json_reply(&json!({ "data": listing.data, "next_cursor": listing.next_cursor }))
 }
 

@@ -72,5 +72,5 @@ pub(crate) async fn vendor_customers(
         cursor: filters.cursor,
     };
     let listing = state.gateway.vendor_customers(&merchant, &name, query).await?;
-    Ok(reply::page(listing))
+    Ok(reply::page(&listing))
 }

@@ -17,7 +17,10 @@ pub struct ProviderPage {
 
 /// What a provider can do.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about a vendor")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about a vendor"
+)]
 pub struct Provider {
     /// Its name in the configuration.
     pub name: String,

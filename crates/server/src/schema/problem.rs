@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// What is known of the code.
-    #[schema(format = Uri)]
+    #[schema(format = "uri")]
     pub r#type: String,
     /// For people.
     pub title: String,

@@ -1,0 +1,64 @@
+//! Stopping.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::served::{Served, read};
+
+/// A connection that is kept alive, and has been used.
+async fn kept_alive(served: &Served) -> TcpStream {
+    let mut stream = TcpStream::connect(served.running.addr).await.unwrap();
+    assert!(get(&mut stream, "/livez").await.starts_with("HTTP/1.1 200"));
+    stream
+}
+
+async fn get(stream: &mut TcpStream, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    answer.truncate(length);
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_answered_while_no_new_ones_are_welcome() {
+    let served = Served::start().await;
+    let mut stream = kept_alive(&served).await;
+    let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
+    let upsert = tokio::spawn(read(served.upsert(&body)));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let addr = served.running.addr;
+    let stopping = tokio::spawn(served.running.stop());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let answer = get(&mut stream, "/readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("\"code\":\"shutting_down\"") && answer.to_lowercase().contains("connection: close"));
+    let (status, answer) = upsert.await.unwrap();
+    assert!(status == 201 || status == 202, "{status}: {answer}");
+    stopping.await.unwrap();
+    assert!(TcpStream::connect(addr).await.is_err());
+}
+
+#[tokio::test]
+async fn deliveries_under_way_end_before_the_process_does() {
+    let served = Served::start().await;
+    let mut stream = kept_alive(&served).await;
+    let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
+    let request = served.upsert(&body).header("Prefer", "respond-async");
+    assert_eq!(read(request).await.0, 202);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let began = tokio::time::Instant::now();
+    let stopping = tokio::spawn(served.running.stop());
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let refused = get(&mut stream, "/v1/customers").await;
+    assert!(
+        refused.starts_with("HTTP/1.1 503") && refused.contains("shutting_down"),
+        "{refused}"
+    );
+    stopping.await.unwrap();
+    assert!(began.elapsed() > Duration::from_millis(400), "the delivery was cut off");
+}

@@ -1,0 +1,25 @@
+//! The server as a client sees it: started through `start`, over real HTTP, with a made-up vendor that speaks none.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests: a panic is how they fail, and their tasks end with them"
+)]
+
+mod answers;
+mod drain;
+mod headers;
+mod ledger;
+mod logs;
+mod matrix;
+mod openapi;
+mod problems;
+mod process;
+mod reload;
+mod served;
+mod settled;
+mod shape;
+mod slow;
+mod starting;

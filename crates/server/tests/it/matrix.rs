@@ -1,0 +1,169 @@
+//! Every route, with every kind of key that may not use it.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value as Json, json};
+
+use crate::served::{Served, header, read};
+
+/// Every documented route that asks for a key: method and path, with ids that may or may not exist.
+async fn guarded(served: &Served) -> Vec<(Method, String)> {
+    let (_, document) = read(served.get("/openapi.json", "")).await;
+    let mut routes = Vec::new();
+    for (template, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["security"].is_array() {
+                let path = template
+                    .replace("{merchant}", "acme")
+                    .replace("{name}", "ledger")
+                    .replace("{id}", "cus_1")
+                    .replace("{provider_customer_id}", "1");
+                routes.push((method.to_uppercase().parse().unwrap(), path));
+            }
+        }
+    }
+    assert_eq!(
+        routes.len(),
+        10,
+        "a new route is held against the matrix too: {routes:?}"
+    );
+    routes
+}
+
+fn sent(served: &Served, method: &Method, path: &str, key: &str) -> RequestBuilder {
+    let request = served.request(method.clone(), path, key);
+    if method == Method::POST {
+        request.json(&json!({}))
+    } else {
+        request
+    }
+}
+
+#[tokio::test]
+async fn without_a_known_key_every_route_is_closed() {
+    let served = Served::start().await;
+    for (method, path) in guarded(&served).await {
+        let none = sent(&served, &method, &path, "");
+        let unknown = none.try_clone().unwrap().bearer_auth("not-a-key");
+        let mistyped = none.try_clone().unwrap().header("X-Api-Key", "ugk_half");
+        for (request, challenge) in [
+            (none, "Bearer realm"),
+            (unknown, "invalid_token"),
+            (mistyped, "invalid_token"),
+        ] {
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{method} {path}");
+            assert!(header(&response, "www-authenticate").unwrap().contains(challenge));
+            let body: Json = response.json().await.unwrap();
+            assert_eq!(body["code"], "unauthenticated");
+        }
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_without_the_scope_is_refused_wherever_a_scope_is_asked() {
+    let served = Served::start().await;
+    for (method, path) in guarded(&served).await {
+        let (status, body) = read(sent(&served, &method, &path, "admin")).await;
+        if path == "/v1/providers" {
+            assert_eq!(status, 200);
+        } else {
+            assert_eq!(
+                (status, &body["code"]),
+                (403, &json!("scope_missing")),
+                "{method} {path}"
+            );
+        }
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn another_merchant_is_out_of_reach_on_every_route() {
+    let served = Served::start().await;
+    for (method, path) in guarded(&served).await {
+        for stranger in ["globex", "no-such-merchant"] {
+            let request = sent(&served, &method, &path, "acme").header("Merchant-Id", stranger);
+            let (status, body) = read(request).await;
+            if path == "/v1/providers" {
+                assert_eq!(status, 200);
+            } else {
+                assert_eq!(
+                    (status, &body["code"]),
+                    (403, &json!("merchant_forbidden")),
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+    for merchant in ["globex", "no-such-merchant"] {
+        let path = format!("/v1/connections/{merchant}/ledger/customers");
+        let (status, body) = read(served.get(&path, "acme")).await;
+        assert_eq!((status, &body["code"]), (404, &json!("not_found")));
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn another_merchants_customer_is_answered_like_one_that_does_not_exist() {
+    let served = Served::start().await;
+    let of_acme = served.customer("ann@example.com").await;
+    let missing = "cus_00000000000000000000000000";
+    for rest in ["", "/history"] {
+        let mut bodies = Vec::new();
+        for id in [of_acme.as_str(), missing, "nonsense"] {
+            let (status, mut body) = read(served.get(&format!("/v1/customers/{id}{rest}"), "globex")).await;
+            assert_eq!(status, 404);
+            body["instance"] = json!("");
+            bodies.push(body);
+        }
+        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:#?}");
+    }
+    let (_, listed) = read(served.get("/v1/customers", "globex")).await;
+    assert_eq!(listed["data"], json!([]));
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_merchant_has_to_be_named_unless_the_key_lists_exactly_one() {
+    let served = Served::start().await;
+    let body = json!({ "email": "ann@example.com" });
+    for (key, merchant, wanted) in [
+        ("acme", None, 201),
+        ("both", None, 400),
+        ("all", None, 400),
+        ("both", Some("globex"), 201),
+        ("all", Some("globex"), 200),
+    ] {
+        let mut request = served.post("/v1/customers", key, &body);
+        if let Some(merchant) = merchant {
+            request = request.header("Merchant-Id", merchant);
+        }
+        let (status, answer) = read(request).await;
+        assert_eq!(status, wanted, "{key} {merchant:?}: {answer}");
+        if status == 400 {
+            assert_eq!(answer["code"], "merchant_required");
+        }
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn connections_are_those_of_the_keys_merchants_and_the_header_filters() {
+    let served = Served::start().await;
+    let merchants = |body: &Json| {
+        let data = body["data"].as_array().unwrap().iter();
+        data.map(|one| one["merchant_id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (_, own) = read(served.get("/v1/connections", "acme")).await;
+    assert_eq!(merchants(&own), ["acme", "acme"]);
+    let (_, all) = read(served.get("/v1/connections", "all")).await;
+    assert_eq!(merchants(&all), ["acme", "acme", "globex"]);
+    let (_, some) = read(served.get("/v1/connections", "all").header("Merchant-Id", "globex")).await;
+    assert_eq!(merchants(&some), ["globex"]);
+    let path = "/v1/connections/acme/ledger/customers";
+    let (status, _) = read(served.get(path, "all").header("Merchant-Id", "globex")).await;
+    assert_eq!(status, 404);
+    served.running.stop().await;
+}

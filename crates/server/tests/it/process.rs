@@ -1,0 +1,100 @@
+//! Life signs, metrics, and the page for people.
+
+use serde_json::json;
+
+use crate::served::{Served, header, read};
+
+#[tokio::test]
+async fn a_started_gateway_is_alive_and_ready_without_a_key() {
+    let served = Served::start().await;
+    assert_eq!(
+        read(served.get("/livez", "")).await,
+        (200, json!({ "status": "alive" }))
+    );
+    let (status, ready) = read(served.get("/readyz", "")).await;
+    assert_eq!((status, &ready["encryption"]), (200, &json!("off")));
+    assert_eq!(ready["migrations"], "done");
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_template_and_never_by_path() {
+    let served = Served::start().await;
+    let id = served.customer("ann@example.com").await;
+    read(served.get(&format!("/v1/customers/{id}?x=canary"), "acme")).await;
+    read(served.get("/canary/nowhere", "")).await;
+    let response = served.get("/metrics", "").send().await.unwrap();
+    assert!(header(&response, "content-type").unwrap().starts_with("text/plain"));
+    let metrics = response.text().await.unwrap();
+    let has = |name: &str, route: &str, status: &str| {
+        metrics.lines().any(|line| {
+            let labels = [format!("route=\"{route}\""), format!("status=\"{status}\"")];
+            line.starts_with(name) && labels.iter().all(|label| line.contains(label.as_str()))
+        })
+    };
+    assert!(
+        has("upsert_gateway_http_requests_total{", "/v1/customers", "201"),
+        "{metrics}"
+    );
+    assert!(
+        has("upsert_gateway_http_requests_total{", "/v1/customers/{id}", "400"),
+        "{metrics}"
+    );
+    assert!(has("upsert_gateway_http_requests_total{", "none", "404"), "{metrics}");
+    assert!(
+        has("http_server_request_duration_seconds_bucket{", "/v1/customers", "201"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("upsert_gateway_config_generation"));
+    assert!(!metrics.contains("canary") && !metrics.contains(&id) && !metrics.contains("ann@"));
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_may_have_an_address_of_their_own() {
+    let served = Served::with("metrics_bind = \"127.0.0.1:0\"").await;
+    assert_eq!(read(served.get("/metrics", "")).await.0, 404);
+    let own = served.running.metrics_addr.expect("an address");
+    let response = served.client.get(format!("http://{own}/metrics")).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_for_people_loads_everything_from_here_under_a_strict_policy() {
+    let served = Served::start().await;
+    let page = served.get("/docs", "").send().await.unwrap();
+    let policy = header(&page, "content-security-policy").unwrap().to_owned();
+    assert!(
+        policy.contains("default-src 'none'") && policy.contains("script-src 'self';"),
+        "{policy}"
+    );
+    assert_eq!(header(&page, "x-content-type-options"), Some("nosniff"));
+    let html = page.text().await.unwrap();
+    assert!(!html.contains("//") && !html.contains("<style"), "{html}");
+    let links = html
+        .split('"')
+        .filter(|part| part.starts_with("docs/") || *part == "openapi.json");
+    let mut loaded = 0;
+    for link in links {
+        let response = served.get(&format!("/{link}"), "").send().await.unwrap();
+        assert_eq!(response.status(), 200, "{link}");
+        loaded += 1;
+    }
+    assert_eq!(loaded, 6);
+    assert_eq!(read(served.get("/docs/package.json", "")).await.0, 404);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn two_gateways_live_in_one_process_and_share_its_metrics() {
+    let (one, other) = (Served::start().await, Served::start().await);
+    for served in [&one, &other] {
+        served.customer("ann@example.com").await;
+    }
+    for served in [one, other] {
+        let metrics = served.get("/metrics", "").send().await.unwrap().text().await.unwrap();
+        assert!(metrics.contains("upsert_gateway_http_requests_total"));
+        served.running.stop().await;
+    }
+}

@@ -1,0 +1,92 @@
+//! Reading the configuration anew.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::served::{Served, gateway_toml, read};
+
+/// Waits until `/readyz` shows this of the configuration.
+async fn shows(served: &Served, member: &str, wanted: Json) {
+    for _ in 0..100 {
+        let (_, ready) = read(served.get("/readyz", "")).await;
+        if ready["configuration"][member] == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("`{member}` never was {wanted}");
+}
+
+#[tokio::test]
+async fn a_changed_file_takes_effect_and_a_wrong_one_changes_nothing() {
+    let served = Served::start().await;
+    served.customer("ann@example.com").await;
+    served.folder.write("merchants/initech.toml", "id = \"initech\"\n");
+    shows(&served, "merchants", json!(3)).await;
+    let initech = served.get("/v1/customers", "all").header("Merchant-Id", "initech");
+    assert_eq!(read(initech).await.0, 200);
+
+    served
+        .folder
+        .write("gateway.toml", &gateway_toml("body_limit = \"1 KiB\"\nworker = 2"));
+    shows(&served, "last_reading", json!("refused")).await;
+    served.customer("bob@example.com").await;
+    let long = json!({ "email": "eve@example.com", "notes": "x".repeat(2_000) });
+    assert_eq!(read(served.upsert(&long)).await.0, 201);
+    let metrics = served.get("/metrics", "").send().await.unwrap().text().await.unwrap();
+    assert!(
+        metrics.contains("upsert_gateway_config_reloads_total{result=\"refused\"}"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("upsert_gateway_config_reloads_total{result=\"ok\"}"),
+        "{metrics}"
+    );
+
+    served
+        .folder
+        .write("gateway.toml", &gateway_toml("body_limit = \"1KiB\""));
+    shows(&served, "last_reading", json!("taken_over")).await;
+    assert_eq!(read(served.upsert(&long)).await.0, 413);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_provider_refuses_is_refused_before_anything_changes() {
+    let served = Served::start().await;
+    served.folder.write(
+        "merchants/globex.toml",
+        "id = \"globex\"\n[[connections]]\nname = \"ledger\"\nprovider = \"no-such-provider\"\n",
+    );
+    shows(&served, "last_reading", json!("refused")).await;
+    let request = served.post("/v1/customers", "globex", &json!({ "email": "ann@example.com" }));
+    assert_eq!(read(request).await.0, 201);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn sighup_reads_the_configuration_anew() {
+    let served = Served::start().await;
+    shows(&served, "generation", json!(1)).await;
+    let process = std::process::id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-HUP", &process])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    shows(&served, "generation", json!(2)).await;
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_says_the_same_keeps_what_it_has_written() {
+    let served = Served::start().await;
+    served.customer("ann@example.com").await;
+    served.folder.write("merchants/initech.toml", "id = \"initech\"\n");
+    shows(&served, "merchants", json!(3)).await;
+    // The made-up vendor lives in the connection: a new one would have an empty book.
+    let (_, held) = read(served.get("/v1/connections/acme/ledger/customers", "acme")).await;
+    assert_eq!(held["data"][0]["provider_customer_id"], "page of ann@example.com");
+    served.running.stop().await;
+}

@@ -1,0 +1,126 @@
+//! Starting, and what keeps the gateway from it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use upsert_server::{StartError, StartOptions, check};
+use upsert_settings::{Secrets, Settings};
+
+use crate::ledger::registry;
+use crate::served::{Folder, Served, gateway_toml, read};
+
+fn store(folder: &Folder) -> String {
+    gateway_toml(&format!("[store]\nurl = \"sqlite:{}/g.db\"", folder.path().display()))
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart_and_a_start_is_quick() {
+    let folder = Folder::new("");
+    folder.write("gateway.toml", &store(&folder));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let began = Instant::now();
+    let running = folder.start(StartOptions::default()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let served = Served {
+        folder,
+        running,
+        client,
+    };
+    let id = served.customer("ann@example.com").await;
+    let second = served.folder.start(StartOptions::default()).await;
+    assert!(
+        matches!(second, Err(StartError::Store(_))),
+        "two processes with one file"
+    );
+    let Served {
+        folder,
+        running,
+        client,
+    } = served;
+    running.stop().await;
+    let running = folder
+        .start(StartOptions::default())
+        .await
+        .expect("the file is free again");
+    let served = Served {
+        folder,
+        running,
+        client,
+    };
+    let (status, customer) = read(served.get(&format!("/v1/customers/{id}"), "acme")).await;
+    assert_eq!((status, &customer["email"]), (200, &json!("ann@example.com")));
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_built_yet_is_refused_and_never_passed_over() {
+    for (store, path) in [
+        (
+            "[store]\nencryption_keys = [{ id = \"k\", key = { env = \"PIN\" } }]",
+            "store.encryption_keys",
+        ),
+        ("[store]\nurl = \"postgres://db/gateway\"", "store.url"),
+    ] {
+        let folder = Folder::new("");
+        folder.write("gateway.toml", &gateway_toml(store));
+        let problems = check(&folder.settings(), registry()).problems;
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path, path);
+        match folder.start(folder.options()).await {
+            Err(StartError::Settings(refused)) => assert_eq!(refused, problems),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let served = Served::start().await;
+    let bind = format!("bind = \"{}\"", served.running.addr);
+    let text = gateway_toml("").replace("bind = \"127.0.0.1:0\"", &bind);
+    let folder = Folder::new("");
+    folder.write("gateway.toml", &text);
+    let refused = folder.start(folder.options()).await.unwrap_err().to_string();
+    assert!(refused.contains(&served.running.addr.to_string()), "{refused}");
+    served.running.stop().await;
+}
+
+#[test]
+fn check_points_at_the_line_of_what_a_provider_refuses() {
+    let folder = Folder::new("");
+    folder.write(
+        "merchants/acme.toml",
+        "id = \"acme\"\n\n[[connections]]\nname = \"a\"\nprovider = \"ledger\"\nsettings = { colour = \"red\" }\n\
+         credentials = { pin = { env = \"PIN\" } }\n\n[[connections]]\nname = \"b\"\nprovider = \"ledgr\"\n\
+         \n[[connections]]\nname = \"c\"\nprovider = \"ledger\"\n",
+    );
+    let shown = |problems: &[upsert_settings::Problem]| {
+        let folder = folder.path().display().to_string();
+        let lines = problems
+            .iter()
+            .map(|problem| problem.to_string().replace(&folder, "config"));
+        lines.collect::<Vec<_>>()
+    };
+    let checked = check(&folder.settings(), registry());
+    insta::assert_json_snapshot!("check_problems", shown(&checked.problems));
+    insta::assert_json_snapshot!("check_warnings", shown(&checked.warnings));
+}
+
+#[test]
+fn check_needs_no_secrets() {
+    let folder = Folder::new("");
+    let settings = Settings::load(folder.path(), &Folder::environment(), Secrets::Skip).unwrap();
+    assert_eq!(check(&settings, registry()).problems, []);
+}
+
+#[test]
+fn a_gateway_that_nobody_may_call_is_warned_of() {
+    let folder = Folder::new("");
+    folder.write("gateway.toml", "");
+    folder.write("merchants/acme.toml", "id = \"acme\"\n");
+    folder.write("merchants/globex.toml", "id = \"globex\"\n");
+    let warnings = check(&folder.settings(), registry()).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].message.contains("nobody may call"));
+}
