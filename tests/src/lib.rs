@@ -1,7 +1,11 @@
 //! The whole gateway beside simulated vendors, in one process, over real HTTP and a real SQLite file: what the
 //! end-to-end tests and the benchmarks start.
 
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot set up its world has to stop")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot set up its world has to stop"
+)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -104,7 +108,10 @@ impl Answered {
 
     /// The customer's id.
     pub fn customer_id(&self) -> String {
-        self.body["customer"]["id"].as_str().expect("the answer has a customer id").to_owned()
+        self.body["customer"]["id"]
+            .as_str()
+            .expect("the answer has a customer id")
+            .to_owned()
     }
 
     /// The problem's code.
@@ -137,9 +144,19 @@ impl World {
         let april = simulate(Vendor::April, SimulatorOptions::default());
         write_configuration(folder.path(), &plan, [&rotor, &wallet, &april]);
         let gateway = Some(start(folder.path(), registry).await);
-        #[expect(clippy::disallowed_methods, reason = "a test's own client, not the gateway's transport")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test's own client, not the gateway's transport"
+        )]
         let client = reqwest::Client::new();
-        Self { gateway, rotor, wallet, april, folder, client }
+        Self {
+            gateway,
+            rotor,
+            wallet,
+            april,
+            folder,
+            client,
+        }
     }
 
     /// Where its configuration and its store are.
@@ -187,7 +204,10 @@ impl World {
 
     /// Any request with the key.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Json>, headers: &[(&str, &str)]) -> Answered {
-        let mut request = self.client.request(method, format!("{}{path}", self.url())).bearer_auth(KEY);
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.url()))
+            .bearer_auth(KEY);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -199,7 +219,12 @@ impl World {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("the answer is text");
         let body = serde_json::from_str(&text).unwrap_or(Json::Null);
-        Answered { status, headers, text, body }
+        Answered {
+            status,
+            headers,
+            text,
+            body,
+        }
     }
 
     /// Asks until the answer is as wanted, for at most `patience`.
@@ -210,7 +235,11 @@ impl World {
             if wanted(&answered) {
                 return answered;
             }
-            assert!(tokio::time::Instant::now() < deadline, "{path} never became as wanted: {}", answered.text);
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{path} never became as wanted: {}",
+                answered.text
+            );
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
@@ -220,7 +249,9 @@ async fn start(folder: &Path, registry: Registry) -> Gateway {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
         .unwrap_or_else(|problems| panic_with(&problems));
-    upsert_server::start(settings, registry, StartOptions::default()).await.expect("the gateway starts")
+    upsert_server::start(settings, registry, StartOptions::default())
+        .await
+        .expect("the gateway starts")
 }
 
 #[expect(clippy::panic, reason = "a test whose configuration is wrong has to stop")]
@@ -240,11 +271,19 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
         store.display(),
         plan.gateway,
     );
-    let keys = ["rotor_sim_secret", "sim-key", plan.april_key.unwrap_or("sandbox_sk_sim")];
+    let keys = [
+        "rotor_sim_secret",
+        "sim-key",
+        plan.april_key.unwrap_or("sandbox_sk_sim"),
+    ];
     let names = ["rotor", "wallet", "april"];
     let providers = ["rotor", "add-update", "april"];
     let credentials = ["api_key", "api_key", "secret_key"];
-    let settings = ["", "settings = { merchant_id = \"m-1\" }", "settings = { merchant_id = \"mcht_sim\" }"];
+    let settings = [
+        "",
+        "settings = { merchant_id = \"m-1\" }",
+        "settings = { merchant_id = \"mcht_sim\" }",
+    ];
     let own = [&plan.rotor, &plan.wallet, &plan.april];
     let mut merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{}\n", plan.merchant);
     for index in 0..names.len() {
@@ -253,7 +292,11 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
         if !plan.only.is_empty() && !plan.only.contains(&name) {
             continue;
         }
-        let settings = if own[index].contains("settings =") { "" } else { settings[index] };
+        let settings = if own[index].contains("settings =") {
+            ""
+        } else {
+            settings[index]
+        };
         merchant.push_str(&format!(
             "\n[[connections]]\nname = \"{name}\"\nprovider = \"{}\"\nbase_url = \"{}\"\ncredentials = {{ {} = {{ file = \
              \"{name}.secret\" }} }}\n{settings}\n{}\n{}\n",

@@ -21,9 +21,12 @@ fn crates() -> Vec<String> {
 fn dependencies(name: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
     let manifest: toml_edit::DocumentMut = text.parse().unwrap();
-    manifest.get("dependencies").and_then(|d| d.as_table()).map_or_else(BTreeSet::new, |table| {
-        table.iter().map(|(name, _)| name.to_owned()).collect()
-    })
+    manifest
+        .get("dependencies")
+        .and_then(|d| d.as_table())
+        .map_or_else(BTreeSet::new, |table| {
+            table.iter().map(|(name, _)| name.to_owned()).collect()
+        })
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -60,11 +63,22 @@ fn arrows_between_crates_point_down_only() {
     ]
     .into();
     let all = crates();
-    assert_eq!(all.iter().map(String::as_str).collect::<BTreeSet<_>>(), ranks.keys().copied().collect(), "every crate has a rank");
+    assert_eq!(
+        all.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+        ranks.keys().copied().collect(),
+        "every crate has a rank"
+    );
     for name in &all {
         for dependency in dependencies(name) {
-            let Some(other) = dependency.strip_prefix("upsert-") else { continue };
-            assert!(ranks[other] < ranks[name.as_str()], "{name} (rank {}) imports {other} (rank {})", ranks[name.as_str()], ranks[other]);
+            let Some(other) = dependency.strip_prefix("upsert-") else {
+                continue;
+            };
+            assert!(
+                ranks[other] < ranks[name.as_str()],
+                "{name} (rank {}) imports {other} (rank {})",
+                ranks[name.as_str()],
+                ranks[other]
+            );
         }
     }
 }
@@ -73,13 +87,53 @@ fn arrows_between_crates_point_down_only() {
 fn each_crate_knows_only_what_it_may() {
     let may_not: [(&str, &[&str]); 9] = [
         ("core", &["reqwest", "http", "rusqlite", "sqlx", "actix-web"]),
-        ("provider-kit", &["upsert-policy", "upsert-store", "actix-web", "rusqlite"]),
-        ("policy", &["upsert-provider-kit", "upsert-store", "reqwest", "http", "actix-web", "serde_json"]),
+        (
+            "provider-kit",
+            &["upsert-policy", "upsert-store", "actix-web", "rusqlite"],
+        ),
+        (
+            "policy",
+            &[
+                "upsert-provider-kit",
+                "upsert-store",
+                "reqwest",
+                "http",
+                "actix-web",
+                "serde_json",
+            ],
+        ),
         ("store", &["rusqlite", "sqlx", "reqwest", "actix-web"]),
-        ("app", &["upsert-policy", "upsert-provider-kit", "upsert-settings", "reqwest", "http", "rusqlite", "actix-web"]),
+        (
+            "app",
+            &[
+                "upsert-policy",
+                "upsert-provider-kit",
+                "upsert-settings",
+                "reqwest",
+                "http",
+                "rusqlite",
+                "actix-web",
+            ],
+        ),
         ("settings", &["upsert-core", "upsert-registry", "actix-web", "reqwest"]),
-        ("server", &["upsert-simulators", "upsert-provider-rotor", "upsert-provider-add-update", "upsert-provider-april"]),
-        ("simulators", &["upsert-core", "upsert-provider-kit", "upsert-registry", "upsert-provider-rotor"]),
+        (
+            "server",
+            &[
+                "upsert-simulators",
+                "upsert-provider-rotor",
+                "upsert-provider-add-update",
+                "upsert-provider-april",
+            ],
+        ),
+        (
+            "simulators",
+            &[
+                "upsert-core",
+                "upsert-provider-kit",
+                "upsert-registry",
+                "upsert-provider-rotor",
+            ],
+        ),
         ("registry", &["upsert-app", "upsert-server"]),
     ];
     for (name, forbidden) in may_not {
@@ -88,26 +142,53 @@ fn each_crate_knows_only_what_it_may() {
             assert!(!known.contains(*other), "{name} must not know {other}");
         }
     }
-    for name in crates().iter().filter(|name| name.starts_with("provider-") && *name != "provider-kit") {
+    for name in crates()
+        .iter()
+        .filter(|name| name.starts_with("provider-") && *name != "provider-kit")
+    {
         let known = dependencies(name);
-        for other in ["tokio", "reqwest", "rusqlite", "upsert-app", "upsert-store", "upsert-policy"] {
+        for other in [
+            "tokio",
+            "reqwest",
+            "rusqlite",
+            "upsert-app",
+            "upsert-store",
+            "upsert-policy",
+        ] {
             assert!(!known.contains(other), "{name} is sans-IO and must not know {other}");
         }
-        assert!(!known.iter().any(|d| d.starts_with("upsert-provider-") && d != "upsert-provider-kit"), "{name} knows another vendor");
+        assert!(
+            !known
+                .iter()
+                .any(|d| d.starts_with("upsert-provider-") && d != "upsert-provider-kit"),
+            "{name} knows another vendor"
+        );
     }
     assert!(dependencies("gateway").contains("upsert-simulators"));
 }
 
 #[test]
 fn no_vendor_is_named_in_code_outside_its_places() {
-    let places = ["provider-rotor", "provider-add-update", "provider-april", "registry", "simulators", "gateway"];
+    let places = [
+        "provider-rotor",
+        "provider-add-update",
+        "provider-april",
+        "registry",
+        "simulators",
+        "gateway",
+    ];
     for name in crates().iter().filter(|name| !places.contains(&name.as_str())) {
         for path in sources(&root().join("crates").join(name).join("src")) {
             let text = fs::read_to_string(&path).unwrap();
             for (number, line) in text.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or_default().to_lowercase();
                 for vendor in ["rotor", "cheqpay", "add-update", "add_update", "addupdate", "april"] {
-                    assert!(!code.contains(vendor), "{}:{}: names {vendor}", path.display(), number + 1);
+                    assert!(
+                        !code.contains(vendor),
+                        "{}:{}: names {vendor}",
+                        path.display(),
+                        number + 1
+                    );
                 }
             }
         }
@@ -118,17 +199,27 @@ fn no_vendor_is_named_in_code_outside_its_places() {
 fn every_error_code_stands_in_the_documentation() {
     let text = fs::read_to_string(root().join("docs/error-codes.md")).unwrap();
     for code in upsert_app::ProblemCode::ALL {
-        let row = text.lines().find(|line| line.starts_with(&format!("| `{}` |", code.as_str())));
+        let row = text
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", code.as_str())));
         let row = row.unwrap_or_else(|| panic!("docs/error-codes.md has no row for `{}`", code.as_str()));
-        assert!(row.contains(&code.status().to_string()), "the row of `{}` names another status", code.as_str());
+        assert!(
+            row.contains(&code.status().to_string()),
+            "the row of `{}` names another status",
+            code.as_str()
+        );
     }
 }
 
 #[test]
 fn every_setting_stands_in_the_shipped_configuration() {
-    let shipped = ["config/gateway.toml", "config/merchants/acme.toml", "config/merchants/globex.toml"]
-        .map(|path| fs::read_to_string(root().join(path)).unwrap())
-        .join("\n");
+    let shipped = [
+        "config/gateway.toml",
+        "config/merchants/acme.toml",
+        "config/merchants/globex.toml",
+    ]
+    .map(|path| fs::read_to_string(root().join(path)).unwrap())
+    .join("\n");
     let members = upsert_settings::known_members();
     assert!(members.len() > 40, "the list of members is read");
     for member in members {
@@ -140,19 +231,35 @@ fn every_setting_stands_in_the_shipped_configuration() {
 
 #[test]
 fn the_project_speaks_of_itself_alone() {
-    let words = [["/wor", "k/"].concat(), ["/roo", "t/"].concat(), ["bash_", "jobs"].concat()];
+    let words = [
+        ["/wor", "k/"].concat(),
+        ["/roo", "t/"].concat(),
+        ["bash_", "jobs"].concat(),
+    ];
     let mut files = Vec::new();
     for folder in ["crates", "tests", "docs", "config", "scripts", "benches"] {
         collect(&root().join(folder), &mut files);
     }
-    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "Dockerfile", "docker-compose.yml"] {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "Dockerfile",
+        "docker-compose.yml",
+    ] {
         files.push(root().join(name));
     }
     assert!(files.len() > 100);
     for path in files {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for word in &words {
-            assert!(!text.contains(word.as_str()), "{} names a path of one machine", path.display());
+            assert!(
+                !text.contains(word.as_str()),
+                "{} names a path of one machine",
+                path.display()
+            );
         }
     }
 }
@@ -161,6 +268,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.is_dir() { collect(&path, files) } else { files.push(path) }
+        if path.is_dir() {
+            collect(&path, files)
+        } else {
+            files.push(path)
+        }
     }
 }

@@ -32,9 +32,28 @@ impl<'a> MakeWriter<'a> for Everything {
 }
 
 const CANARIES: [&str; 22] = [
-    "canaryref", "canarygiven", "canarymiddle", "canaryfamily", "canaryorg", "canarytax", "canarymail", "5550199", "canarybline",
-    "canarybcity", "canarybstate", "canarypline", "canarypcity", "canarynotes", "canarysource", "canarytag", "canarymetaname",
-    "canarymetavalue", "canarytype", "canaryfrequency", "canarypassed", "canaryerror",
+    "canaryref",
+    "canarygiven",
+    "canarymiddle",
+    "canaryfamily",
+    "canaryorg",
+    "canarytax",
+    "canarymail",
+    "5550199",
+    "canarybline",
+    "canarybcity",
+    "canarybstate",
+    "canarypline",
+    "canarypcity",
+    "canarynotes",
+    "canarysource",
+    "canarytag",
+    "canarymetaname",
+    "canarymetavalue",
+    "canarytype",
+    "canaryfrequency",
+    "canarypassed",
+    "canaryerror",
 ];
 
 #[tokio::test]
@@ -49,7 +68,12 @@ async fn nothing_that_was_written_holds_a_canary() {
 
     let more = "retry = { attempts = 2, base = \"5ms\", cap = \"10ms\" }".to_owned();
     let merchant = "sync_deadline = \"300ms\"".to_owned();
-    let world = World::with(Plan { every_connection: more, merchant, ..Plan::default() }).await;
+    let world = World::with(Plan {
+        every_connection: more,
+        merchant,
+        ..Plan::default()
+    })
+    .await;
     let body = |reference: &str| {
         json!({ "reference": reference, "given_name": "canarygiven", "middle_name": "canarymiddle", "family_name": "canaryfamily",
         "organisation_name": "canaryorg", "tax_id": "canarytax", "email": format!("canarymail-{reference}@canary.example"),
@@ -67,13 +91,23 @@ async fn nothing_that_was_written_holds_a_canary() {
     world.plan(&body("canaryref")).await;
     world.upsert(&body("canaryref-other")).await;
     world.get(path).await;
-    world.get("/v1/connections/acme/rotor/customers?search=canaryfamily").await;
-    world.upsert(&json!({ "reference": "canaryref", "email": "canarymail is none" })).await;
-    world.upsert(&json!({ "reference": "canaryref", "canaryunknown": "canaryerror" })).await;
+    world
+        .get("/v1/connections/acme/rotor/customers?search=canaryfamily")
+        .await;
+    world
+        .upsert(&json!({ "reference": "canaryref", "email": "canarymail is none" }))
+        .await;
+    world
+        .upsert(&json!({ "reference": "canaryref", "canaryunknown": "canaryerror" }))
+        .await;
     let complaint = r#"{"status":"error","message":"canaryerror","errors":[{"field":"email","message":"canarymail"}],"error":{"code":"X","message":"canaryerror"},"errorCode":"x","statusCode":400}"#;
     let faults = [
-        Effect::Answer(Answer::new(400).body(complaint)), Effect::Answer(Answer::new(500).body(complaint)), Effect::Garbage,
-        Effect::Cut { at: Cut::AfterWrite }, Effect::Cut { at: Cut::BeforeReading }, Effect::Answer(Answer::new(429)),
+        Effect::Answer(Answer::new(400).body(complaint)),
+        Effect::Answer(Answer::new(500).body(complaint)),
+        Effect::Garbage,
+        Effect::Cut { at: Cut::AfterWrite },
+        Effect::Cut { at: Cut::BeforeReading },
+        Effect::Answer(Answer::new(429)),
         Effect::Answer(Answer::new(401).body(complaint)),
     ];
     for (round, effect) in faults.into_iter().enumerate() {
@@ -84,15 +118,35 @@ async fn nothing_that_was_written_holds_a_canary() {
         world.upsert(&changed).await;
     }
     let client = reqwest::Client::builder().build().unwrap();
-    let broken = client.post(format!("{}/v1/customers", world.url())).bearer_auth(KEY).header("content-type", "application/json");
-    broken.body("{ \"email\": \"canarymail@canary.example\", ").send().await.unwrap();
-    client.get(format!("{}/v1/customers", world.url())).bearer_auth("canarywrongkey").send().await.unwrap();
+    let broken = client
+        .post(format!("{}/v1/customers", world.url()))
+        .bearer_auth(KEY)
+        .header("content-type", "application/json");
+    broken
+        .body("{ \"email\": \"canarymail@canary.example\", ")
+        .send()
+        .await
+        .unwrap();
+    client
+        .get(format!("{}/v1/customers", world.url()))
+        .bearer_auth("canarywrongkey")
+        .send()
+        .await
+        .unwrap();
     let metrics = world.get("/metrics").await.text;
     drop(world);
 
     let text = String::from_utf8_lossy(&written.0.lock().unwrap()).to_lowercase();
     assert!(text.contains("delivery"), "the logs were written and read");
-    let secrets = ["rotor_sim_secret", "sim-key", "sandbox_sk_sim", KEY, "canaryidempotencykey", "canarywrongkey", "canaryunknown"];
+    let secrets = [
+        "rotor_sim_secret",
+        "sim-key",
+        "sandbox_sk_sim",
+        KEY,
+        "canaryidempotencykey",
+        "canarywrongkey",
+        "canaryunknown",
+    ];
     for canary in CANARIES.iter().copied().chain(secrets) {
         let line = text.lines().find(|line| line.contains(canary));
         assert_eq!(line, None, "a log line holds {canary}");

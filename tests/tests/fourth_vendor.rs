@@ -10,12 +10,12 @@ use serde_json::{Value as Json, json};
 
 use upsert_core::{
     CallContext, Capabilities, Evidence, Field, FieldFates, FieldMap, Form, Intent, KeyKind, Kind, MatchKey, Outcome,
-    Payload, PreparedUpsert, ProviderError, ProviderInfo, Repeat, UpsertProvider, UpsertReceipt, UpsertRequest, Violation,
-    WireRequest,
+    Payload, PreparedUpsert, ProviderError, ProviderInfo, Repeat, UpsertProvider, UpsertReceipt, UpsertRequest,
+    Violation, WireRequest,
 };
 use upsert_provider_kit::{
-    Built, EncodeRules, HttpVendor, ProviderDescription, SettingProblem, VendorSetup, WireReply, at_path, classify, encode,
-    fates, unreadable,
+    Built, EncodeRules, HttpVendor, ProviderDescription, SettingProblem, VendorSetup, WireReply, at_path, classify,
+    encode, fates, unreadable,
 };
 use upsert_tests::{Plan, World};
 
@@ -28,7 +28,13 @@ struct Ledger;
 struct NoSettings {}
 
 fn field(field: Field, vendor_field: &'static str, required: bool) -> FieldMap {
-    FieldMap { field, vendor_field, required, soft_limit: None, readable: true }
+    FieldMap {
+        field,
+        vendor_field,
+        required,
+        soft_limit: None,
+        readable: true,
+    }
 }
 
 fn capabilities() -> Capabilities {
@@ -74,14 +80,22 @@ fn prepare(request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>
     }
     let key = MatchKey::new(KeyKind::Reference, request.customer.reference().unwrap_or_default());
     Ok(PreparedUpsert {
-        request: WireRequest { method: "PUT".into(), path: "/contacts".into(), body: Json::Object(encoded.body) },
+        request: WireRequest {
+            method: "PUT".into(),
+            path: "/contacts".into(),
+            body: Json::Object(encoded.body),
+        },
         sent: encoded.sent,
         match_key: Some(key.clone()),
         matches_by: vec![key.clone()],
         known_by: vec![key.clone()],
         link_key: key,
         expected_id: None,
-        intent: if request.link.is_some() { Intent::Update } else { Intent::Upsert },
+        intent: if request.link.is_some() {
+            Intent::Update
+        } else {
+            Intent::Upsert
+        },
         repeat: Repeat::Safe,
         warnings: encoded.warnings,
     })
@@ -111,7 +125,9 @@ impl HttpVendor for Ledger {
             return Err(classify(reply));
         }
         let body: Json = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "not JSON"))?;
-        let id = at_path(&body, "number").and_then(Json::as_str).ok_or_else(|| unreadable(reply, "no number"))?;
+        let id = at_path(&body, "number")
+            .and_then(Json::as_str)
+            .ok_or_else(|| unreadable(reply, "no number"))?;
         let created = reply.status == 201;
         Ok(UpsertReceipt {
             outcome: if created { Outcome::Created } else { Outcome::Updated },
@@ -142,9 +158,17 @@ impl UpsertProvider for CardIndex {
     }
 
     async fn upsert(&self, _: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
-        let before = self.cards.lock().unwrap().insert(prepared.link_key.value.clone(), prepared.request.body.clone());
+        let before = self
+            .cards
+            .lock()
+            .unwrap()
+            .insert(prepared.link_key.value.clone(), prepared.request.body.clone());
         Ok(UpsertReceipt {
-            outcome: if before.is_none() { Outcome::Created } else { Outcome::Updated },
+            outcome: if before.is_none() {
+                Outcome::Created
+            } else {
+                Outcome::Updated
+            },
             evidence: Evidence::VendorSaid,
             matched_by: before.is_some().then_some(KeyKind::Reference),
             provider_customer_id: format!("card-{}", prepared.link_key.value),
@@ -162,19 +186,38 @@ async fn a_fourth_vendor_is_one_type_and_one_line_in_the_registry() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let served = std::thread::spawn(move || answer_once(&listener));
-    let tables = format!("\n[[connections]]\nname = \"books\"\nprovider = \"ledger\"\nbase_url = \"http://{address}/v2\"\n");
-    let world = World::with_registry(Plan { only: vec!["wallet"], tables, ..Plan::default() }, registry).await;
-    let made = world.upsert(&json!({ "reference": "r", "given_name": "A", "notes": "lost" })).await;
+    let tables =
+        format!("\n[[connections]]\nname = \"books\"\nprovider = \"ledger\"\nbase_url = \"http://{address}/v2\"\n");
+    let world = World::with_registry(
+        Plan {
+            only: vec!["wallet"],
+            tables,
+            ..Plan::default()
+        },
+        registry,
+    )
+    .await;
+    let made = world
+        .upsert(&json!({ "reference": "r", "given_name": "A", "notes": "lost" }))
+        .await;
     assert_eq!(made.status, 201, "{}", made.text);
     let books = made.delivery("books");
-    assert_eq!((&books["outcome"], &books["provider_customer_id"]), (&json!("created"), &json!("L-1")));
+    assert_eq!(
+        (&books["outcome"], &books["provider_customer_id"]),
+        (&json!("created"), &json!("L-1"))
+    );
     assert_eq!(books["fields"]["confirmed"], json!(["/given_name", "/reference"]));
     assert_eq!(books["warnings"][0]["pointer"], "/notes");
     let request = served.join().unwrap();
     assert!(request.starts_with("PUT /v2/contacts HTTP/1.1"), "{request}");
     assert!(request.contains(r#"{"key":"r","name":{"first":"A"}}"#), "{request}");
     let shown = world.get("/v1/providers").await;
-    let ledger = shown.body["data"].as_array().unwrap().iter().find(|p| p["provider"] == "ledger").unwrap();
+    let ledger = shown.body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["provider"] == "ledger")
+        .unwrap();
     assert_eq!(ledger["forms"][0]["match_keys"], json!(["reference"]), "{shown:?}");
 }
 
@@ -188,7 +231,12 @@ fn answer_once(listener: &std::net::TcpListener) -> String {
         request.push_str(&String::from_utf8_lossy(&chunk[..read]));
     }
     let body = r#"{"number":"L-1","key":"r","name":{"first":"A"}}"#;
-    write!(stream, "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(
+        stream,
+        "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
     request
 }
 
@@ -196,19 +244,55 @@ fn answer_once(listener: &std::net::TcpListener) -> String {
 async fn a_provider_that_speaks_no_http_implements_the_seam_itself() {
     let cards = Arc::new(Mutex::new(BTreeMap::new()));
     let kept = cards.clone();
-    let description =
-        ProviderDescription { kind: "cards", default_base_url: "https://cards.example", capabilities: capabilities() };
+    let description = ProviderDescription {
+        kind: "cards",
+        default_base_url: "https://cards.example",
+        capabilities: capabilities(),
+    };
     let registry = upsert_registry::registry().with_provider(description, move |_setup| {
-        let info = ProviderInfo { kind: "cards", capabilities: capabilities() };
-        Ok(Built { provider: Arc::new(CardIndex { info, cards: kept.clone() }), reader: None })
+        let info = ProviderInfo {
+            kind: "cards",
+            capabilities: capabilities(),
+        };
+        Ok(Built {
+            provider: Arc::new(CardIndex {
+                info,
+                cards: kept.clone(),
+            }),
+            reader: None,
+        })
     });
     let tables = "\n[[connections]]\nname = \"cards\"\nprovider = \"cards\"\n".to_owned();
-    let world = World::with_registry(Plan { only: vec!["wallet"], tables, ..Plan::default() }, registry).await;
+    let world = World::with_registry(
+        Plan {
+            only: vec!["wallet"],
+            tables,
+            ..Plan::default()
+        },
+        registry,
+    )
+    .await;
     let made = world.upsert(&json!({ "reference": "r", "given_name": "A" })).await;
-    assert_eq!((made.status, &made.delivery("cards")["outcome"]), (201, &json!("created")), "{}", made.text);
-    assert_eq!(cards.lock().unwrap()["r"], json!({ "key": "r", "name": { "first": "A" } }));
+    assert_eq!(
+        (made.status, &made.delivery("cards")["outcome"]),
+        (201, &json!("created")),
+        "{}",
+        made.text
+    );
+    assert_eq!(
+        cards.lock().unwrap()["r"],
+        json!({ "key": "r", "name": { "first": "A" } })
+    );
     let again = world.upsert(&json!({ "reference": "r", "given_name": "B" })).await;
-    assert_eq!((again.status, &again.delivery("cards")["outcome"]), (200, &json!("updated")));
+    assert_eq!(
+        (again.status, &again.delivery("cards")["outcome"]),
+        (200, &json!("updated"))
+    );
     let read = world.get("/v1/connections/acme/cards/customers").await;
-    assert_eq!((read.status, read.code()), (501, "unsupported_by_provider"), "{}", read.text);
+    assert_eq!(
+        (read.status, read.code()),
+        (501, "unsupported_by_provider"),
+        "{}",
+        read.text
+    );
 }

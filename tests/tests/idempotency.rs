@@ -11,7 +11,11 @@ fn ann() -> Json {
 }
 
 async fn world() -> World {
-    World::with(Plan { only: vec!["rotor"], ..Plan::default() }).await
+    World::with(Plan {
+        only: vec!["rotor"],
+        ..Plan::default()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -25,7 +29,12 @@ async fn the_same_key_and_request_get_the_same_answer_to_the_letter() {
     let reordered = json!({ "phone": "2025550123", "email": "ann@x.example", "reference": "ann", "given_name": "Ann" });
     for (key, body) in [("k-1", ann()), ("\"k-1\"", reordered)] {
         let again = world.upsert_with(&body, &[("idempotency-key", key)]).await;
-        assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")), "{}", again.text);
+        assert_eq!(
+            (again.status, again.header("idempotent-replayed")),
+            (201, Some("true")),
+            "{}",
+            again.text
+        );
         assert_eq!(again.text, first.text);
         assert_eq!(again.header("location"), first.header("location"));
     }
@@ -45,9 +54,14 @@ async fn the_same_key_with_another_request_is_422() {
 #[tokio::test]
 async fn a_request_that_was_refused_before_the_commit_leaves_its_key_free() {
     let world = world().await;
-    let refused = world.upsert_with(&json!({ "email": "nobody" }), &[("idempotency-key", "k-1")]).await;
+    let refused = world
+        .upsert_with(&json!({ "email": "nobody" }), &[("idempotency-key", "k-1")])
+        .await;
     assert_eq!(refused.status, 422);
-    assert_eq!(world.upsert_with(&ann(), &[("idempotency-key", "k-1")]).await.status, 201);
+    assert_eq!(
+        world.upsert_with(&ann(), &[("idempotency-key", "k-1")]).await.status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -71,7 +85,8 @@ async fn while_the_first_is_being_answered_the_second_is_told_to_wait() {
 async fn fifty_at_once_make_one_write() {
     let world = world().await;
     for round in 0..10 {
-        let body = json!({ "reference": format!("r{round}"), "given_name": "A", "phone": format!("20255501{round:02}") });
+        let body =
+            json!({ "reference": format!("r{round}"), "given_name": "A", "phone": format!("20255501{round:02}") });
         let key = format!("k-{round}");
         let headers = [("idempotency-key", key.as_str())];
         let all = futures_util::future::join_all((0..50).map(|_| world.upsert_with(&body, &headers))).await;
@@ -80,7 +95,9 @@ async fn fifty_at_once_make_one_write() {
         for answered in &all {
             assert!(
                 answered.status == 201 || answered.code() == "idempotency_in_progress",
-                "{} {}", answered.status, answered.text
+                "{} {}",
+                answered.status,
+                answered.text
             );
         }
     }
@@ -97,7 +114,10 @@ async fn an_answer_of_202_becomes_the_final_one_and_stays() {
         ..Plan::default()
     })
     .await;
-    world.rotor.faults().set(vec![Fault::always(Effect::Answer(Answer::new(503)))]);
+    world
+        .rotor
+        .faults()
+        .set(vec![Fault::always(Effect::Answer(Answer::new(503)))]);
     let headers = [("idempotency-key", "k-1")];
     let first = world.upsert_with(&ann(), &headers).await;
     assert_eq!(first.status, 202, "{}", first.text);
@@ -106,7 +126,11 @@ async fn an_answer_of_202_becomes_the_final_one_and_stays() {
     assert_eq!(again.body["upsert_id"], first.body["upsert_id"]);
     world.rotor.faults().clear();
     let path = format!("/v1/upserts/{}", first.body["upsert_id"].as_str().unwrap());
-    world.until(&path, Duration::from_secs(20), |upsert| upsert.body["state"] == "succeeded").await;
+    world
+        .until(&path, Duration::from_secs(20), |upsert| {
+            upsert.body["state"] == "succeeded"
+        })
+        .await;
     let done = world.upsert_with(&ann(), &headers).await;
     assert_eq!(done.status, 201, "{}", done.text);
     world.upsert(&json!({ "reference": "ann", "notes": "later" })).await;

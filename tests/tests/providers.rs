@@ -1,6 +1,6 @@
 //! What `GET /v1/providers` says is what the adapters do, and what vendors hold is read back in our words.
 
-use std::collections::{BTreeSet, BTreeMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -67,32 +67,59 @@ async fn what_get_providers_says_holds_against_prepare() {
         let adapter = built(provider["provider"].as_str().unwrap()).provider;
         for form in provider["forms"].as_array().unwrap() {
             for kind in form["kinds"].as_array().unwrap() {
-                let kind = if kind == "person" { Kind::Person } else { Kind::Organisation };
+                let kind = if kind == "person" {
+                    Kind::Person
+                } else {
+                    Kind::Organisation
+                };
                 let mut whole = Customer::default();
                 for field in Field::ALL {
                     whole.set(*field, plausible(*field, kind));
                 }
                 let none = BTreeSet::new();
                 let request = |customer| UpsertRequest {
-                    customer, customer_id: id, link: None, selection: Selection::All, cleared: &none, tags_lost: false, provider_fields: None,
+                    customer,
+                    customer_id: id,
+                    link: None,
+                    selection: Selection::All,
+                    cleared: &none,
+                    tags_lost: false,
+                    provider_fields: None,
                 };
                 let prepared = adapter.prepare(&request(&whole)).unwrap();
-                let said: BTreeSet<&str> =
-                    form["fields"].as_array().unwrap().iter().filter_map(|f| f["pointer"].as_str()).collect();
+                let said: BTreeSet<&str> = form["fields"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter_map(|f| f["pointer"].as_str())
+                    .collect();
                 let sent: BTreeSet<&str> = prepared.sent.values().map(|sent| sent.pointer.as_str()).collect();
                 assert_eq!(said, sent, "{provider}");
                 let keys: Vec<Json> = prepared.matches_by.iter().map(|key| json!(key.kind)).collect();
-                let said: Vec<Json> =
-                    form["match_keys"].as_array().unwrap().iter().filter(|key| **key != "id").cloned().collect();
+                let said: Vec<Json> = form["match_keys"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|key| **key != "id")
+                    .cloned()
+                    .collect();
                 assert_eq!(said, keys, "the match keys are named in the vendor's order");
-                for field in form["fields"].as_array().unwrap().iter().filter(|field| field["required"] == true) {
+                for field in form["fields"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|field| field["required"] == true)
+                {
                     let pointer = field["pointer"].as_str().unwrap();
                     let mut lacking = Customer::default();
                     for (field, value) in whole.fields().filter(|(field, _)| field.pointer() != pointer) {
                         lacking.set(field, value.clone());
                     }
                     let violations = adapter.prepare(&request(&lacking)).unwrap_err();
-                    assert!(violations.iter().any(|v| v.pointer == pointer), "{pointer} is said to be required");
+                    assert!(
+                        violations.iter().any(|v| v.pointer == pointer),
+                        "{pointer} is said to be required"
+                    );
                 }
             }
         }
@@ -101,20 +128,37 @@ async fn what_get_providers_says_holds_against_prepare() {
 
 #[tokio::test]
 async fn what_rotor_holds_is_read_in_our_words_and_what_cannot_be_read_is_named() {
-    let world = World::with(Plan { only: vec!["rotor"], ..Plan::default() }).await;
+    let world = World::with(Plan {
+        only: vec!["rotor"],
+        ..Plan::default()
+    })
+    .await;
     let body = json!({ "reference": "r", "given_name": "Ann", "phone": "2025550123", "tags": ["vip"],
         "addresses": { "property": { "line1": "1 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701", "country": "US" } },
         "service": { "type": "pest control" } });
     let made = world.upsert(&body).await;
-    let id = made.delivery("rotor")["provider_customer_id"].as_str().unwrap().to_owned();
+    let id = made.delivery("rotor")["provider_customer_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let one = world.get(&format!("/v1/connections/acme/rotor/customers/{id}")).await;
     assert_eq!(one.status, 200, "{}", one.text);
     assert_eq!(one.body["linked_customer_id"], made.body["customer"]["id"]);
     assert_eq!(one.body["customer"]["addresses"]["property"]["line1"], "1 Main St");
-    let unreadable: Vec<&str> = one.body["unreadable"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
-    assert!(unreadable.contains(&"/service/type") && unreadable.contains(&"/addresses/billing/line1"), "{unreadable:?}");
+    let unreadable: Vec<&str> = one.body["unreadable"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Json::as_str)
+        .collect();
+    assert!(
+        unreadable.contains(&"/service/type") && unreadable.contains(&"/addresses/billing/line1"),
+        "{unreadable:?}"
+    );
     for n in 0..3 {
-        world.upsert(&json!({ "reference": format!("x{n}"), "given_name": "X", "phone": format!("202555014{n}") })).await;
+        world
+            .upsert(&json!({ "reference": format!("x{n}"), "given_name": "X", "phone": format!("202555014{n}") }))
+            .await;
     }
     let mut seen = 0;
     let mut path = "/v1/connections/acme/rotor/customers?limit=2".to_owned();
@@ -128,37 +172,80 @@ async fn what_rotor_holds_is_read_in_our_words_and_what_cannot_be_read_is_named(
         }
     }
     assert_eq!(seen, 4);
-    let found = world.get("/v1/connections/acme/rotor/customers?tag=vip&status=active").await;
+    let found = world
+        .get("/v1/connections/acme/rotor/customers?tag=vip&status=active")
+        .await;
     assert_eq!(found.body["data"].as_array().unwrap().len(), 1, "{}", found.text);
-    assert_eq!(world.get("/v1/connections/acme/rotor/customers/00000000-0000-4000-8000-000000000000").await.status, 404);
+    assert_eq!(
+        world
+            .get("/v1/connections/acme/rotor/customers/00000000-0000-4000-8000-000000000000")
+            .await
+            .status,
+        404
+    );
     assert_eq!(world.get("/v1/connections/acme/nobody/customers").await.status, 404);
     assert_eq!(world.get("/v1/connections/other/rotor/customers").await.status, 404);
 }
 
 #[tokio::test]
 async fn reading_a_vendor_answers_for_its_limits_and_failures() {
-    let world = World::with(Plan { wallet: "retry = { base = \"10ms\" }".to_owned(), ..Plan::default() }).await;
+    let world = World::with(Plan {
+        wallet: "retry = { base = \"10ms\" }".to_owned(),
+        ..Plan::default()
+    })
+    .await;
     let april = world.get("/v1/connections/acme/april/customers").await;
-    assert_eq!((april.status, april.code()), (501, "unsupported_by_provider"), "a secret key cannot read: {}", april.text);
+    assert_eq!(
+        (april.status, april.code()),
+        (501, "unsupported_by_provider"),
+        "a secret key cannot read: {}",
+        april.text
+    );
     let filter = world.get("/v1/connections/acme/wallet/customers?tag=vip").await;
-    assert_eq!((filter.status, filter.code()), (400, "invalid_query"), "{}", filter.text);
-    world.rotor.faults().set(vec![Fault::once(Effect::Answer(Answer::new(500)))]);
+    assert_eq!(
+        (filter.status, filter.code()),
+        (400, "invalid_query"),
+        "{}",
+        filter.text
+    );
+    world
+        .rotor
+        .faults()
+        .set(vec![Fault::once(Effect::Answer(Answer::new(500)))]);
     let down = world.get("/v1/connections/acme/rotor/customers").await;
     assert_eq!((down.status, down.code()), (502, "provider_failed"), "{}", down.text);
-    world.rotor.faults().set(vec![Fault::once(Effect::Answer(Answer::new(429).retry_after(7)))]);
+    world
+        .rotor
+        .faults()
+        .set(vec![Fault::once(Effect::Answer(Answer::new(429).retry_after(7)))]);
     let throttled = world.get("/v1/connections/acme/rotor/customers").await;
-    assert_eq!((throttled.status, throttled.code()), (503, "overloaded"), "{}", throttled.text);
+    assert_eq!(
+        (throttled.status, throttled.code()),
+        (503, "overloaded"),
+        "{}",
+        throttled.text
+    );
     let wait: u64 = throttled.header("retry-after").unwrap().parse().unwrap();
     assert!((7..=8).contains(&wait), "{wait}");
 }
 
 #[tokio::test]
 async fn with_a_marketplace_key_april_can_be_read() {
-    let world = World::with(Plan { only: vec!["april"], april_key: Some("sandbox_api_sim"), ..Plan::default() }).await;
+    let world = World::with(Plan {
+        only: vec!["april"],
+        april_key: Some("sandbox_api_sim"),
+        ..Plan::default()
+    })
+    .await;
     let body = json!({ "reference": "r", "given_name": "A", "family_name": "B", "email": "a@x.example", "phone": "2025550123" });
     let made = world.upsert(&body).await;
     assert_eq!(made.status, 201, "{}", made.text);
-    let listed = world.get("/v1/connections/acme/april/customers?search=a@x.example").await;
+    let listed = world
+        .get("/v1/connections/acme/april/customers?search=a@x.example")
+        .await;
     assert_eq!(listed.body["data"][0]["customer"]["reference"], "r", "{}", listed.text);
-    assert_eq!(listed.body["data"][0]["linked_customer_id"], made.body["customer"]["id"]);
+    assert_eq!(
+        listed.body["data"][0]["linked_customer_id"],
+        made.body["customer"]["id"]
+    );
 }

@@ -22,7 +22,11 @@ async fn two_writers_of_the_same_new_person_make_one_record_at_each_vendor() {
 
 #[tokio::test]
 async fn writers_with_other_references_and_one_email_leave_one_record_at_the_vendor_that_matches_by_it() {
-    let world = World::with(Plan { only: vec!["rotor"], ..Plan::default() }).await;
+    let world = World::with(Plan {
+        only: vec!["rotor"],
+        ..Plan::default()
+    })
+    .await;
     for round in 0..5 {
         let bodies: Vec<_> = (0..20)
             .map(|n| json!({ "reference": format!("r{round}-{n}"), "given_name": "A", "email": format!("a{round}@x.example") }))
@@ -31,7 +35,12 @@ async fn writers_with_other_references_and_one_email_leave_one_record_at_the_ven
         let made = all.iter().filter(|answered| answered.status == 201).count();
         assert_eq!(made, 1, "one is made");
         for other in all.iter().filter(|answered| answered.status != 201) {
-            assert_eq!((other.status, other.code()), (409, "match_key_collision"), "{}", other.text);
+            assert_eq!(
+                (other.status, other.code()),
+                (409, "match_key_collision"),
+                "{}",
+                other.text
+            );
         }
     }
     assert_eq!(world.rotor.records().len(), 5);
@@ -39,9 +48,17 @@ async fn writers_with_other_references_and_one_email_leave_one_record_at_the_ven
 
 #[tokio::test]
 async fn many_edits_of_one_customer_at_once_all_count_and_never_overlap_at_the_vendor() {
-    let world = World::with(Plan { only: vec!["rotor"], ..Plan::default() }).await;
-    let made = world.upsert(&json!({ "reference": "r", "given_name": "A", "phone": "2025550101" })).await;
-    let edits: Vec<_> = (0..40).map(|n| json!({ "reference": "r", "metadata": { format!("m{n}"): "1" }, "tags": [format!("t{n}")] })).collect();
+    let world = World::with(Plan {
+        only: vec!["rotor"],
+        ..Plan::default()
+    })
+    .await;
+    let made = world
+        .upsert(&json!({ "reference": "r", "given_name": "A", "phone": "2025550101" }))
+        .await;
+    let edits: Vec<_> = (0..40)
+        .map(|n| json!({ "reference": "r", "metadata": { format!("m{n}"): "1" }, "tags": [format!("t{n}")] }))
+        .collect();
     let all = futures_util::future::join_all(edits.iter().map(|body| world.upsert(body))).await;
     for answered in &all {
         assert_eq!(answered.status, 200, "{}", answered.text);
@@ -54,7 +71,10 @@ async fn many_edits_of_one_customer_at_once_all_count_and_never_overlap_at_the_v
     assert_eq!(world.rotor.records()[0].fields["tags"].as_array().unwrap().len(), 40);
     let entries = world.rotor.journal().entries();
     for (index, entry) in entries.iter().enumerate() {
-        assert!(entries[index + 1..].iter().all(|other| !entry.overlaps(other)), "two calls for one customer overlap");
+        assert!(
+            entries[index + 1..].iter().all(|other| !entry.overlaps(other)),
+            "two calls for one customer overlap"
+        );
     }
     assert!(entries.len() < 41, "what waited was joined: {} calls", entries.len());
 }

@@ -1,7 +1,7 @@
 //! When the caller is answered: as soon as every required delivery has ended, or none of those still open could end
 //! before the merchant's deadline, or the deadline is over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -137,6 +137,7 @@ struct Waiting<'a> {
     upsert: UpsertRecord,
     record: CustomerRecord,
     order: Vec<DeliveryId>,
+    started: HashSet<DeliveryId>,
     own: HashMap<DeliveryId, DeliveryRecord>,
     /// In the order of the connections, successors in the place of superseded ones.
     effective: Vec<DeliveryRecord>,
@@ -151,6 +152,7 @@ impl<'a> Waiting<'a> {
         Self {
             gateway,
             order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
+            started: committed.works.iter().map(|work| work.delivery.id).collect(),
             effective: committed.deliveries.clone(),
             own: committed
                 .deliveries
@@ -203,13 +205,16 @@ impl<'a> Waiting<'a> {
             let Some(own) = self.own.get(&self.order[index]) else {
                 continue;
             };
-            let is_told = own.fence == 1 && own.state == DeliveryState::InFlight;
+            // Its first attempt runs on this request's own task, which tells how it ends.
+            let is_told = self.started.contains(&own.id) && own.fence == 1 && own.state == DeliveryState::InFlight;
             let mut now = own.clone();
-            if !is_told && own.superseded_by.is_none() && !own.state.has_ended() {
-                if let Some(stored) = self.gateway.store.delivery(own.id).await? {
-                    now = stored.clone();
-                    self.own.insert(stored.id, stored);
-                }
+            if !is_told
+                && own.superseded_by.is_none()
+                && !own.state.has_ended()
+                && let Some(stored) = self.gateway.store.delivery(own.id).await?
+            {
+                now = stored.clone();
+                self.own.insert(stored.id, stored);
             }
             self.effective[index] = match self.gateway.effective(vec![now]).await?.pop() {
                 Some(effective) => effective,

@@ -22,6 +22,10 @@ use crate::record::{AttemptEnd, AttemptTimes, delivery_error, ends_its_upsert};
 /// A delivery that is due again within this is kept on its task; longer waits are left to the background pass.
 const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long a call may wait for a place among the connection's calls; then it still has its whole time-out. Less than
+/// what a lease has over it.
+const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(5);
+
 /// How often a delivery that waits behind another one looks for itself, should nobody call it.
 pub(crate) const PREDECESSOR_CHECK: SignedDuration = SignedDuration::from_secs(60);
 
@@ -420,7 +424,7 @@ impl Claiming {
 
 fn context(work: &Work) -> CallContext {
     CallContext {
-        deadline: Instant::now() + work.connection.timeout,
+        deadline: Instant::now() + work.connection.timeout + WAIT_FOR_A_PLACE,
         attempt: work.delivery.attempts + 1,
         delivery_id: Some(work.delivery.id),
         traceparent: work.delivery.traceparent.clone(),

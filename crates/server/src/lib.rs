@@ -1,1 +1,38 @@
-//! Under construction.
+//! The gateway over HTTP: the composition root, the routes, and what every request passes.
+//!
+//! It decides nothing about customers: that is `upsert-app`'s. It knows no vendor by name: providers come in through a
+//! [`upsert_provider_kit::Registry`]. [`start`] is the only assembler; the binary and every end-to-end test start the
+//! server through it.
+//!
+//! To add a route: one file in `routes/`, one line in `routes.rs`. Its `#[utoipa::path]` is what `/openapi.json` says.
+
+mod access;
+mod assemble;
+mod body;
+mod check;
+mod day_counts;
+mod headers;
+mod keyring;
+mod lifecycle;
+mod measure;
+mod merchant_id;
+mod observe;
+mod openapi;
+mod opening;
+mod policies;
+mod problem;
+mod query;
+mod reload;
+mod request_id;
+mod routes;
+pub mod schema;
+mod served;
+mod startup;
+mod state;
+mod telemetry;
+mod watch;
+
+pub use check::{Checked, check};
+pub use reload::ReloadFrom;
+pub use startup::{Running, StartError, StartOptions, start};
+pub use telemetry::{LogFormat, Telemetry, TelemetryError, install_telemetry};

@@ -162,6 +162,7 @@ pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: 
         ended_at: None,
         parked_ms: 0,
         parked_since: None,
+        maybe_written: false,
         traceparent: None,
     }
 }
@@ -207,6 +208,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) ->
         ended_at: Some(seconds(90)),
         parked_ms: 1_000,
         parked_since: Some(seconds(10)),
+        maybe_written: true,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         ..delivery_record(merchant, connection, id, DeliveryState::Waiting)
     }

@@ -17,6 +17,7 @@ pub(super) async fn a_lane_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     lane.accepted.fields.insert("emailAddress".to_owned(), value);
     lane.accepted.uncertain.insert("notes".to_owned());
     lane.reserved = BTreeSet::from([email_key("a@example.com"), MatchKey::new(KeyKind::Id, "v-1")]);
+    lane.known_by = BTreeSet::from([MatchKey::new(KeyKind::Phone, "+1")]);
     lane.in_flight = Some(delivery_id(1));
     lane.queued = Some(delivery_id(2));
     lane.failed = true;

@@ -1,0 +1,409 @@
+//! A gateway over the in-memory store, with a vendor that does what a script says, under a clock that tests turn.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test file uses its own part, and a test may panic"
+)]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+
+use upsert_app::{
+    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
+    OnKeyChange, Refusal, RetryRule, UpsertCommand,
+};
+use upsert_core::{
+    CallContext, Capabilities, Clock, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, IdentifierKind, Intent,
+    KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError, ProviderInfo, Repeat,
+    RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation, WireRequest,
+};
+use upsert_store::{MemoryStore, Store};
+
+/// Wall-clock time that goes with tokio's, paused or not.
+#[derive(Debug)]
+pub struct TokioClock {
+    start: Timestamp,
+    since: Instant,
+}
+
+impl TokioClock {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            start: "2026-11-21T09:00:00Z".parse().unwrap(),
+            since: Instant::now(),
+        })
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        self.start + SignedDuration::try_from(self.since.elapsed()).unwrap()
+    }
+}
+
+/// What the vendor does next.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Writes and says so.
+    Accept,
+    /// Writes, and the answer is lost.
+    AcceptUnseen,
+    /// Refuses the data.
+    Reject,
+    /// Cannot take it now; nothing is written.
+    Down,
+    /// Takes this long, then accepts.
+    Slow(Duration),
+    /// Refuses the credentials.
+    Unauthorised,
+}
+
+/// A vendor that matches by reference, with a script and a memory.
+#[derive(Debug)]
+pub struct Vendor {
+    info: ProviderInfo,
+    repeat: Repeat,
+    script: Mutex<VecDeque<Act>>,
+    usually: Mutex<Act>,
+    records: Mutex<BTreeMap<String, Json>>,
+    calls: Mutex<Vec<(Instant, Json)>>,
+    busy: Mutex<BTreeSet<String>>,
+}
+
+const FIELDS: [(Field, &str); 4] = [
+    (Field::Reference, "ref"),
+    (Field::GivenName, "first"),
+    (Field::Notes, "notes"),
+    (Field::Email, "mail"),
+];
+
+impl Vendor {
+    pub fn new(repeat: Repeat) -> Arc<Self> {
+        let fields = FIELDS
+            .iter()
+            .map(|(field, vendor_field)| FieldMap {
+                field: *field,
+                vendor_field,
+                required: *field == Field::Reference,
+                soft_limit: None,
+                readable: true,
+            })
+            .collect();
+        let capabilities = Capabilities {
+            title: "Scripted",
+            docs_url: "https://scripted.example",
+            forms: vec![Form {
+                kinds: vec![Kind::Person, Kind::Organisation],
+                fields,
+                match_keys: vec![KeyKind::Reference],
+            }],
+            tells_created_from_updated: true,
+            can_clear: false,
+            merges_tags: false,
+            updates_by_id: false,
+            default_payload: Payload::Changed,
+            credentials: &[],
+            protected: &[],
+            can_read: false,
+            known_daily_limit: None,
+        };
+        Arc::new(Self {
+            info: ProviderInfo {
+                kind: "scripted",
+                capabilities,
+            },
+            repeat,
+            script: Mutex::default(),
+            usually: Mutex::new(Act::Accept),
+            records: Mutex::default(),
+            calls: Mutex::default(),
+            busy: Mutex::default(),
+        })
+    }
+
+    pub fn then(&self, acts: impl IntoIterator<Item = Act>) {
+        self.script.lock().unwrap().extend(acts);
+    }
+
+    pub fn usually(&self, act: Act) {
+        *self.usually.lock().unwrap() = act;
+    }
+
+    pub fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    pub fn call_times(&self) -> Vec<Instant> {
+        self.calls.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+
+    pub fn last_body(&self) -> Json {
+        self.calls.lock().unwrap().last().unwrap().1.clone()
+    }
+
+    pub fn record(&self, reference: &str) -> Json {
+        self.records
+            .lock()
+            .unwrap()
+            .get(reference)
+            .cloned()
+            .unwrap_or(Json::Null)
+    }
+
+    fn write(&self, prepared: &PreparedUpsert) -> bool {
+        let mut records = self.records.lock().unwrap();
+        let record = records.entry(prepared.link_key.value.clone()).or_insert(Json::Null);
+        let is_new = record.is_null();
+        if is_new {
+            *record = json!({});
+        }
+        for (name, sent) in &prepared.sent {
+            record[name] = sent.value.clone();
+        }
+        is_new
+    }
+}
+
+#[async_trait]
+impl UpsertProvider for Vendor {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    fn prepare(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
+        let Some(reference) = request.customer.reference() else {
+            return Err(vec![Violation {
+                pointer: "/reference".into(),
+                code: "required",
+                detail: "is required".into(),
+            }]);
+        };
+        let mut sent = BTreeMap::new();
+        let mut body = Map::new();
+        for (field, vendor_field) in FIELDS {
+            let selected = match request.selection {
+                Selection::All => true,
+                Selection::Only(only) => field == Field::Reference || only.contains(vendor_field),
+            };
+            if let (true, Some(value)) = (selected, request.customer.get(field)) {
+                let value = value.to_json();
+                body.insert(vendor_field.to_owned(), value.clone());
+                sent.insert(
+                    vendor_field.to_owned(),
+                    Sent {
+                        pointer: field.pointer().to_owned(),
+                        value,
+                        merged: false,
+                    },
+                );
+            }
+        }
+        let key = MatchKey::new(KeyKind::Reference, reference);
+        Ok(PreparedUpsert {
+            request: WireRequest {
+                method: "PUT".into(),
+                path: "/".into(),
+                body: Json::Object(body),
+            },
+            sent,
+            match_key: Some(key.clone()),
+            matches_by: vec![key.clone()],
+            known_by: vec![key.clone()],
+            link_key: key,
+            expected_id: None,
+            intent: Intent::Upsert,
+            repeat: self.repeat,
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn upsert(&self, _: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
+        let key = prepared.link_key.value.clone();
+        assert!(
+            self.busy.lock().unwrap().insert(key.clone()),
+            "two calls for one customer at once"
+        );
+        self.calls
+            .lock()
+            .unwrap()
+            .push((Instant::now(), prepared.request.body.clone()));
+        let act = self
+            .script
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or_else(|| self.usually.lock().unwrap().clone());
+        if let Act::Slow(wait) = act {
+            tokio::time::sleep(wait).await;
+        }
+        tokio::task::yield_now().await;
+        self.busy.lock().unwrap().remove(&key);
+        let failed = |kind, state, advice| Err(ProviderError::new(kind, state, advice, "as the script says"));
+        match act {
+            Act::Accept | Act::Slow(_) => {
+                let is_new = self.write(prepared);
+                Ok(UpsertReceipt {
+                    outcome: if is_new { Outcome::Created } else { Outcome::Updated },
+                    evidence: Evidence::VendorSaid,
+                    matched_by: (!is_new).then_some(KeyKind::Reference),
+                    provider_customer_id: format!("rec-{key}"),
+                    fields: FieldFates::default(),
+                    vendor_request_id: None,
+                })
+            }
+            Act::AcceptUnseen => {
+                self.write(prepared);
+                failed(ErrorKind::Transient, StateAtVendor::Unknown, RetryAdvice::Backoff)
+            }
+            Act::Reject => failed(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never),
+            Act::Down => failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff),
+            Act::Unauthorised => failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never),
+        }
+    }
+}
+
+/// Doubles from 200 ms to an hour, without jitter, and never repeats what is not safe.
+#[derive(Debug)]
+struct Doubling;
+
+impl RetryRule for Doubling {
+    fn next(&self, error: &ProviderError, attempts: u32, repeat: Repeat, time_left: Duration) -> NextStep {
+        let unsafe_now = error.state == StateAtVendor::Unknown && repeat == Repeat::Unsafe;
+        if error.advice == RetryAdvice::Never || unsafe_now || time_left.is_zero() {
+            return NextStep::Fail;
+        }
+        let wait = Duration::from_millis(200) * 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
+        NextStep::Again(wait.min(Duration::from_secs(3_600)))
+    }
+}
+
+#[derive(Debug)]
+struct Fine;
+
+impl ConnectionStatus for Fine {
+    fn snapshot(&self) -> Json {
+        json!({})
+    }
+    fn state(&self) -> &'static str {
+        "healthy"
+    }
+}
+
+/// A gateway and what it is made of.
+pub struct House {
+    pub gateway: Gateway,
+    pub store: Arc<MemoryStore>,
+    pub clock: Arc<TokioClock>,
+    pub merchant: Arc<Merchant>,
+}
+
+pub fn connection(name: &str, vendor: &Arc<Vendor>) -> Connection {
+    Connection {
+        name: name.to_owned(),
+        provider: "scripted".to_owned(),
+        required: true,
+        payload: Payload::Changed,
+        on_collision: OnCollision::Refuse,
+        on_key_change: OnKeyChange::Refuse,
+        timeout: Duration::from_secs(10),
+        max_age: Duration::from_secs(72 * 3_600),
+        counts_calls: false,
+        adapter: vendor.clone(),
+        reader: None,
+        retry: Arc::new(Doubling),
+        status: Arc::new(Fine),
+        fingerprint: "one".to_owned(),
+    }
+}
+
+pub fn merchant(connections: Vec<Connection>) -> Merchant {
+    Merchant {
+        id: "acme".to_owned(),
+        default_region: Some("US".to_owned()),
+        match_on: vec![IdentifierKind::Email, IdentifierKind::Phone],
+        sync_deadline: Duration::from_secs(10),
+        connections: connections.into_iter().map(Arc::new).collect(),
+        routes: Vec::new(),
+    }
+}
+
+impl House {
+    pub async fn new(connections: Vec<Connection>) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), TokioClock::new(), connections).await
+    }
+
+    /// A process that starts on what another one left.
+    pub async fn on(store: Arc<MemoryStore>, clock: Arc<TokioClock>, connections: Vec<Connection>) -> Self {
+        let house = Self::quiet(store, clock, connections).await;
+        house.gateway.run_background();
+        house
+    }
+
+    /// Ends the background pass and leaves what is in flight as it is: as far as the store sees, the process is dead.
+    pub async fn kill(&self) {
+        let _still_in_flight = tokio::time::timeout(Duration::from_millis(1), self.gateway.shut_down()).await;
+    }
+
+    /// Without a background pass.
+    pub async fn quiet(store: Arc<MemoryStore>, clock: Arc<TokioClock>, connections: Vec<Connection>) -> Self {
+        let gateway = Gateway::new(GatewayParts {
+            store: store.clone() as Arc<dyn Store>,
+            clock: clock.clone(),
+            directory: Directory::new([merchant(connections)]),
+            idempotency_keep: Duration::from_secs(24 * 3_600),
+        });
+        gateway.recover().await.unwrap();
+        let merchant = gateway.directory().get("acme").unwrap().clone();
+        Self {
+            gateway,
+            store,
+            clock,
+            merchant,
+        }
+    }
+
+    pub async fn upsert(&self, body: Json) -> Result<Answer, Refusal> {
+        self.command(body, |_| {}).await
+    }
+
+    pub async fn command(&self, body: Json, change: impl FnOnce(&mut UpsertCommand)) -> Result<Answer, Refusal> {
+        let mut command = UpsertCommand {
+            body,
+            idempotency_key: None,
+            route: "POST /v1/customers",
+            respond_async: false,
+            force: false,
+            traceparent: None,
+            priority: Priority::Interactive,
+            request_id: "request".to_owned(),
+        };
+        change(&mut command);
+        self.gateway
+            .upsert(
+                &Caller {
+                    name: "tests".to_owned(),
+                },
+                &self.merchant,
+                command,
+            )
+            .await
+    }
+
+    /// How an upsert stands.
+    pub async fn look(&self, answer: &Answer) -> Json {
+        let id = body(answer)["upsert_id"].as_str().unwrap().parse().unwrap();
+        body(&self.gateway.get_upsert(&self.merchant, id).await.unwrap())
+    }
+}
+
+pub fn body(answer: &Answer) -> Json {
+    serde_json::from_str(&answer.body).unwrap()
+}

@@ -1,0 +1,331 @@
+//! Retries, crashes, order and parking, under a paused clock.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Act, House, TokioClock, Vendor, body, connection};
+use serde_json::json;
+use upsert_core::Repeat;
+use upsert_store::{DeliveryState, Store};
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_unsafe_request_is_never_sent_twice_after_an_unknown_outcome() {
+    let vendor = Vendor::new(Repeat::Unsafe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::AcceptUnseen]);
+    let answer = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 502, "{}", answer.body);
+    tokio::time::sleep(Duration::from_secs(4 * 3_600)).await;
+    assert_eq!(vendor.calls(), 1);
+    assert_eq!(body(&answer)["deliveries"][0]["error"]["state_at_vendor"], "unknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_safe_request_is_sent_again_and_leaves_one_record() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::AcceptUnseen, Act::Down]);
+    let answer = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(vendor.calls(), 3);
+    assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vendor_that_is_down_for_a_day_gets_the_latest_state_in_one_call_when_it_is_back() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Down);
+    let first = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(first.status, 202);
+    let mut all = vec![first];
+    for n in 0..5 {
+        tokio::time::sleep(Duration::from_secs(4 * 3_600)).await;
+        all.push(
+            house
+                .upsert(json!({ "reference": "r", "notes": format!("n{n}") }))
+                .await
+                .unwrap(),
+        );
+    }
+    let tried = vendor.calls();
+    assert!(
+        (20..60).contains(&tried),
+        "delays grow to an hour: {tried} calls in a day"
+    );
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert_eq!(vendor.calls(), tried + 1);
+    assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A", "notes": "n4" }));
+    for answer in &all {
+        assert_eq!(house.look(answer).await["state"], "succeeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_older_than_max_age_fails_for_good() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let mut short = connection("v", &vendor);
+    short.max_age = Duration::from_secs(3_600);
+    let house = House::new(vec![short]).await;
+    vendor.usually(Act::Down);
+    let answer = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!(answer.status, 202);
+    tokio::time::sleep(Duration::from_secs(4 * 3_600)).await;
+    let shown = house.look(&answer).await;
+    assert_eq!(
+        (&shown["state"], &shown["deliveries"][0]["error"]["kind"]),
+        (&json!("failed"), &json!("transient"))
+    );
+    let tried = vendor.calls();
+    tokio::time::sleep(Duration::from_secs(24 * 3_600)).await;
+    assert_eq!(vendor.calls(), tried);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_success_makes_all_that_waits_at_the_connection_due_at_once() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Down);
+    let mut all = Vec::new();
+    for n in 0..10 {
+        all.push(house.upsert(json!({ "reference": format!("r{n}") })).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+    vendor.usually(Act::Accept);
+    let back = house.upsert(json!({ "reference": "new" })).await.unwrap();
+    assert_eq!(back.status, 201, "{}", back.body);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for answer in &all {
+        assert_eq!(house.look(answer).await["state"], "succeeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn edits_of_one_customer_go_one_at_a_time_and_in_order() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    vendor.usually(Act::Slow(Duration::from_millis(300)));
+    let mut tasks = Vec::new();
+    for n in 0..8 {
+        let other = house.clone();
+        tasks.push(async move {
+            other
+                .upsert(json!({ "reference": "r", "notes": format!("n{n}") }))
+                .await
+        });
+    }
+    let answers = futures_util::future::join_all(tasks).await;
+    for answer in answers {
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    assert!(vendor.calls() <= 4, "what waited was joined: {} calls", vendor.calls());
+    let known = house
+        .store
+        .customers("acme", &upsert_store::CustomerFilter::default(), None, 10)
+        .await
+        .unwrap();
+    let notes = known[0].customer.text(upsert_core::Field::Notes).unwrap().to_owned();
+    assert_eq!(vendor.record("r")["notes"], json!(notes));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_process_had_in_flight_is_sent_again_by_the_next_one() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Slow(Duration::from_secs(1_000_000)));
+    let upsert = house.upsert(json!({ "reference": "r", "given_name": "A" }));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), upsert).await.is_err(),
+        "the process dies during the call"
+    );
+    house.kill().await;
+    assert_eq!(vendor.calls(), 1);
+
+    let after = Vendor::new(Repeat::Safe);
+    let next = House::on(house.store.clone(), house.clock.clone(), vec![connection("v", &after)]).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(after.calls(), 1);
+    assert_eq!(after.record("r"), json!({ "ref": "r", "first": "A" }));
+    let open = next.store.waiting().await.unwrap();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_process_had_in_flight_is_not_sent_again_where_that_is_not_safe() {
+    let vendor = Vendor::new(Repeat::Unsafe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Slow(Duration::from_secs(1_000_000)));
+    let upsert = house.upsert(json!({ "reference": "r", "given_name": "A" }));
+    assert!(tokio::time::timeout(Duration::from_secs(1), upsert).await.is_err());
+    house.kill().await;
+
+    let after = Vendor::new(Repeat::Unsafe);
+    let next = House::on(house.store.clone(), house.clock.clone(), vec![connection("v", &after)]).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(after.calls(), 0);
+    assert!(next.store.waiting().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_of_unknown_outcome_is_sent_again_even_if_it_is_back_to_what_was_accepted() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    vendor.usually(Act::AcceptUnseen);
+    let unseen = house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!(unseen.status, 202);
+    assert_eq!(vendor.record("r")["first"], "B");
+    let back = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(back.status, 202, "it waits in the place of the other one");
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(3_700)).await;
+    assert_eq!(vendor.record("r")["first"], "A");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_connection_is_probed_rarely_and_resumes_with_everything_that_waited() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Unauthorised);
+    let mut all = Vec::new();
+    for n in 0..20 {
+        all.push(house.upsert(json!({ "reference": format!("r{n}") })).await.unwrap());
+    }
+    assert_eq!(vendor.calls(), 1);
+    tokio::time::sleep(Duration::from_secs(24 * 3_600)).await;
+    assert!(vendor.calls() <= 26, "about one probe an hour: {}", vendor.calls());
+    for answer in &all {
+        assert_eq!(house.look(answer).await["deliveries"][0]["waiting_for"], "paused");
+    }
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    for answer in &all {
+        assert_eq!(house.look(answer).await["state"], "succeeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_spent_paused_does_not_count_as_age() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let mut short = connection("v", &vendor);
+    short.max_age = Duration::from_secs(3_600);
+    let house = House::new(vec![short]).await;
+    vendor.usually(Act::Unauthorised);
+    let answer = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(24 * 3_600)).await;
+    vendor.usually(Act::Down);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+    let shown = house.look(&answer).await;
+    assert!(
+        shown["state"] == "succeeded" || shown["deliveries"][0]["attempts"].as_u64() > Some(20),
+        "{shown}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_caller_is_answered_at_the_deadline_and_not_later() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let mut patient = connection("v", &vendor);
+    patient.timeout = Duration::from_secs(100);
+    let house = House::new(vec![patient]).await;
+    vendor.usually(Act::Slow(Duration::from_secs(60)));
+    let started = tokio::time::Instant::now();
+    let answer = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!(answer.status, 202);
+    assert_eq!(started.elapsed().as_secs(), 10);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(house.look(&answer).await["state"], "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_hangs_up_strands_nothing() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    for n in 0..50_u64 {
+        let upsert = house.upsert(json!({ "reference": format!("r{n}"), "given_name": "A" }));
+        let _hung_up = tokio::time::timeout(Duration::from_micros(n * 10), upsert).await;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(house.store.waiting().await.unwrap().is_empty());
+    let customers = house
+        .store
+        .customers("acme", &upsert_store::CustomerFilter::default(), None, 100)
+        .await
+        .unwrap();
+    for known in &customers {
+        assert_eq!(vendor.record(known.customer.reference().unwrap())["first"], "A");
+    }
+    assert_eq!(vendor.calls(), customers.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_optional_connection_never_delays_the_answer() {
+    let (quick, slow) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+    slow.usually(Act::Slow(Duration::from_secs(5)));
+    let mut optional = connection("slow", &slow);
+    optional.required = false;
+    let house = House::new(vec![connection("quick", &quick), optional]).await;
+    let started = tokio::time::Instant::now();
+    let answer = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert_eq!(body(&answer)["state"], "pending");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(house.look(&answer).await["state"], "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_new_customer_stays_if_a_newer_version_already_waits() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    vendor.then([Act::Slow(Duration::from_secs(1))]);
+    let other = house.clone();
+    let first = house.upsert(json!({ "reference": "r", "given_name": "A" }));
+    let second = async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.upsert(json!({ "reference": "r", "given_name": "B" })).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.unwrap().status, second.unwrap().status), (201, 200));
+    assert_eq!(vendor.record("r")["first"], "B");
+    let open = house.store.due(jiff::Timestamp::MAX, 10).await.unwrap();
+    assert!(
+        open.iter().all(|delivery| delivery.state != DeliveryState::Pending),
+        "{open:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_refuses_and_sends_nothing() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::quiet(Arc::default(), TokioClock::new(), vec![connection("v", &vendor)]).await;
+    house.store.fail_next(1);
+    let refused = house.upsert(json!({ "reference": "r" })).await.unwrap_err();
+    assert_eq!(refused.code.status(), 500);
+    assert_eq!(vendor.calls(), 0);
+    assert_eq!(house.upsert(json!({ "reference": "r" })).await.unwrap().status, 201);
+}

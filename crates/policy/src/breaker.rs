@@ -1,0 +1,276 @@
+//! Stops calls to a vendor that fails, and lets one probe through from time to time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use upsert_core::{CallContext, Clock, ErrorKind, ProviderError, RetryAdvice, WaitingFor};
+
+use crate::layer::{Answer, Layer};
+use crate::settings::{BreakerPolicy, ConnectionNames};
+use crate::sliding_count::SlidingCount;
+
+/// The open time doubles with each probe that fails, up to eight times the configured one.
+const MOST_DOUBLINGS: u32 = 3;
+
+/// The longest Retry-After that is obeyed.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// A circuit breaker. Only faults of the vendor count: a refusal, a 401, a 429 or an answer that cannot be understood
+/// comes from a vendor that is up.
+#[derive(Debug)]
+pub struct Breaker {
+    policy: BreakerPolicy,
+    names: ConnectionNames,
+    clock: Arc<dyn Clock>,
+    circuit: Mutex<Circuit>,
+    closings: watch::Sender<u64>,
+}
+
+/// As it stands in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Calls go through.
+    Closed,
+    /// No call goes through.
+    Open,
+    /// The next call is a probe, or one is under way.
+    HalfOpen,
+}
+
+/// What the breaker knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BreakerSnapshot {
+    /// Whether calls go through.
+    pub state: BreakerState,
+    /// When the next probe may go, while it is open.
+    pub until: Option<Timestamp>,
+    /// Calls that were judged within the window.
+    pub calls: u32,
+    /// How many of them failed by the vendor's fault.
+    pub faults: u32,
+}
+
+#[derive(Debug)]
+struct Circuit {
+    state: State,
+    /// Grows with each change of state: a call that began before it has no say after it.
+    era: u64,
+    /// Probes that failed in a row.
+    failed_probes: u32,
+    /// The latest moment that a vendor's Retry-After named.
+    not_before: Option<Instant>,
+    count: SlidingCount,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Closed,
+    Open { until: Instant },
+    HalfOpen { probing: bool },
+}
+
+/// What a call says about the vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing: it was dropped, was never sent, or nobody can tell.
+    Nothing,
+    /// It is up.
+    Up,
+    /// It is not.
+    Fault { retry_after: Option<Duration> },
+}
+
+impl Verdict {
+    fn on<T>(result: &Result<T, ProviderError>) -> Self {
+        let Err(error) = result else { return Self::Up };
+        let held_by_us = !error.sent && error.held.is_some();
+        match error.kind {
+            _ if held_by_us => Self::Nothing,
+            ErrorKind::Transient => Self::Fault {
+                retry_after: match error.advice {
+                    RetryAdvice::After(wait) => Some(wait.min(LONGEST_WAIT)),
+                    _ => None,
+                },
+            },
+            // Neither a sign of health nor an outage.
+            ErrorKind::BrokenContract => Self::Nothing,
+            _ if !error.sent => Self::Nothing,
+            _ => Self::Up,
+        }
+    }
+}
+
+impl Breaker {
+    /// Closed, with an empty window.
+    pub fn new(policy: BreakerPolicy, names: ConnectionNames, clock: Arc<dyn Clock>) -> Self {
+        let circuit = Circuit {
+            state: State::Closed,
+            era: 0,
+            failed_probes: 0,
+            not_before: None,
+            count: SlidingCount::new(policy.window, Instant::now()),
+        };
+        Self {
+            policy,
+            names,
+            clock,
+            circuit: Mutex::new(circuit),
+            closings: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells each time that it closes again: what waits is due at once. The value is how often it has.
+    pub fn on_closed(&self) -> watch::Receiver<u64> {
+        self.closings.subscribe()
+    }
+
+    /// What it knows now.
+    pub fn snapshot(&self) -> BreakerSnapshot {
+        let now = Instant::now();
+        let circuit = self.circuit();
+        let (state, left) = match circuit.state {
+            State::Closed => (BreakerState::Closed, None),
+            State::Open { until } if until > now => (BreakerState::Open, Some(until - now)),
+            State::Open { .. } | State::HalfOpen { .. } => (BreakerState::HalfOpen, None),
+        };
+        let totals = circuit.count.totals(now);
+        let left = left.and_then(|left| SignedDuration::try_from(left).ok());
+        BreakerSnapshot {
+            state,
+            until: left.and_then(|left| self.clock.now().checked_add(left).ok()),
+            calls: totals.calls,
+            faults: totals.marked,
+        }
+    }
+
+    fn admit(&self, now: Instant) -> Result<Pass<'_>, ProviderError> {
+        let mut circuit = self.circuit();
+        let probe = match circuit.state {
+            State::Closed => false,
+            State::Open { until } if until > now => return Err(held(until - now)),
+            State::HalfOpen { probing: true } => return Err(held(self.policy.open_for)),
+            State::Open { .. } | State::HalfOpen { probing: false } => {
+                circuit.turn(State::HalfOpen { probing: true });
+                true
+            }
+        };
+        let era = circuit.era;
+        Ok(Pass {
+            breaker: self,
+            era,
+            probe,
+            verdict: Verdict::Nothing,
+        })
+    }
+
+    fn settle(&self, pass: &Pass<'_>, now: Instant) {
+        let mut circuit = self.circuit();
+        if let Verdict::Fault {
+            retry_after: Some(wait),
+        } = pass.verdict
+        {
+            let named = now + wait;
+            circuit.not_before = Some(circuit.not_before.map_or(named, |known| known.max(named)));
+            if let State::Open { until } = &mut circuit.state {
+                *until = named.max(*until);
+            }
+        }
+        if circuit.era != pass.era {
+            return;
+        }
+        match (pass.probe, pass.verdict) {
+            (true, Verdict::Nothing) => circuit.state = State::HalfOpen { probing: false },
+            (false, Verdict::Nothing) => {}
+            (true, Verdict::Up) => self.close(&mut circuit),
+            (false, Verdict::Up) => circuit.count.add(now, 1, 0),
+            (true, Verdict::Fault { .. }) => {
+                circuit.failed_probes = circuit.failed_probes.saturating_add(1);
+                self.open(&mut circuit, now);
+            }
+            (false, Verdict::Fault { .. }) => {
+                circuit.count.add(now, 1, 1);
+                let totals = circuit.count.totals(now);
+                let ratio = f64::from(totals.marked) / f64::from(totals.calls);
+                if totals.calls >= self.policy.min_calls.get() && ratio >= self.policy.failure_ratio {
+                    self.open(&mut circuit, now);
+                }
+            }
+        }
+    }
+
+    fn open(&self, circuit: &mut Circuit, now: Instant) {
+        let longer = 1 << circuit.failed_probes.min(MOST_DOUBLINGS);
+        let ours = now + self.policy.open_for.saturating_mul(longer);
+        let until = circuit.not_before.map_or(ours, |named| named.max(ours));
+        circuit.turn(State::Open { until });
+        circuit.count.clear();
+        let (merchant, connection) = (&*self.names.merchant, &*self.names.connection);
+        let open_ms = u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX);
+        let failed_probes = circuit.failed_probes;
+        tracing::warn!(
+            merchant,
+            connection,
+            open_ms,
+            failed_probes,
+            "breaker open: the vendor fails"
+        );
+    }
+
+    fn close(&self, circuit: &mut Circuit) {
+        circuit.turn(State::Closed);
+        circuit.failed_probes = 0;
+        circuit.not_before = None;
+        let (merchant, connection) = (&*self.names.merchant, &*self.names.connection);
+        tracing::info!(merchant, connection, "breaker closed: the vendor is back");
+        self.closings.send_modify(|closings| *closings += 1);
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Layer for Breaker {
+    async fn around<T: Answer>(
+        &self,
+        _context: &CallContext,
+        call: impl Future<Output = Result<T, ProviderError>> + Send,
+    ) -> Result<T, ProviderError> {
+        let mut pass = self.admit(Instant::now())?;
+        let result = call.await;
+        pass.verdict = Verdict::on(&result);
+        result
+    }
+}
+
+impl Circuit {
+    fn turn(&mut self, state: State) {
+        self.state = state;
+        self.era += 1;
+    }
+}
+
+/// One call that was let through. It has its say when it is dropped, so that a cancelled probe frees its slot.
+struct Pass<'a> {
+    breaker: &'a Breaker,
+    era: u64,
+    probe: bool,
+    verdict: Verdict,
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.breaker.settle(self, Instant::now());
+    }
+}
+
+fn held(left: Duration) -> ProviderError {
+    let detail = "the vendor fails; the connection waits until it is back";
+    ProviderError::held(WaitingFor::Breaker, Some(left), detail)
+}

@@ -1,0 +1,106 @@
+//! Bounds how many calls of one connection are under way, and how many wait for a place.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout_at;
+
+use upsert_core::{CallContext, ProviderError, WaitingFor};
+
+use crate::layer::{Answer, Layer};
+
+/// Calls that may wait for each place.
+const QUEUE_PER_PLACE: usize = 4;
+
+/// How long a call that found no place is told to wait.
+const NO_PLACE: Duration = Duration::from_secs(1);
+
+/// A fixed number of places, and a bounded queue for them: a slow vendor holds up its own calls and no others.
+#[derive(Debug)]
+pub struct Concurrency {
+    places: usize,
+    free: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// What is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ConcurrencySnapshot {
+    /// Calls that may be under way at the same time.
+    pub places: usize,
+    /// Calls under way.
+    pub in_use: usize,
+    /// Calls that wait for a place.
+    pub waiting: usize,
+}
+
+impl Concurrency {
+    /// So many calls at the same time.
+    pub fn new(places: std::num::NonZeroU32) -> Self {
+        let places = usize::try_from(places.get())
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            places,
+            free: Semaphore::new(places),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// What is under way now.
+    pub fn snapshot(&self) -> ConcurrencySnapshot {
+        ConcurrencySnapshot {
+            places: self.places,
+            in_use: self.places.saturating_sub(self.free.available_permits()),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn place(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, ProviderError> {
+        if let Ok(place) = self.free.try_acquire() {
+            return Ok(place);
+        }
+        let refused = |detail| ProviderError::held(WaitingFor::RateLimit, Some(NO_PLACE), detail);
+        let waiting = Waiting::join(&self.waiting, self.places.saturating_mul(QUEUE_PER_PLACE))
+            .ok_or_else(|| refused("too many calls of this connection wait already"))?;
+        let place = timeout_at(context.deadline, self.free.acquire()).await;
+        drop(waiting);
+        match place {
+            Ok(Ok(place)) => Ok(place),
+            // The semaphore is never closed, so this is the deadline.
+            Ok(Err(_)) | Err(_) => Err(refused("no place became free within the call's time")),
+        }
+    }
+}
+
+impl Layer for Concurrency {
+    async fn around<T: Answer>(
+        &self,
+        context: &CallContext,
+        call: impl Future<Output = Result<T, ProviderError>> + Send,
+    ) -> Result<T, ProviderError> {
+        let _place = self.place(context).await?;
+        call.await
+    }
+}
+
+/// One call in the queue; dropping it, as a cancelled call does, leaves the queue.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn join(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let one_more = |count: usize| (count < most).then(|| count + 1);
+        waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()
+            .map(|_| Self(waiting))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

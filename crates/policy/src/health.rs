@@ -1,0 +1,117 @@
+//! How a connection has been doing of late.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use upsert_core::{Clock, ErrorKind};
+
+/// Latencies that are remembered.
+const REMEMBERED: usize = 256;
+
+/// What one connection's attempts came to.
+#[derive(Debug)]
+pub(crate) struct Health {
+    clock: Arc<dyn Clock>,
+    in_flight: AtomicU32,
+    record: Mutex<Record>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    last_success_at: Option<Timestamp>,
+    last_failure: Option<(Timestamp, ErrorKind)>,
+    /// A ring: `next` is overwritten next.
+    latencies: Vec<Duration>,
+    next: usize,
+}
+
+/// What one connection's attempts came to, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HealthSnapshot {
+    /// When the vendor last took a call.
+    pub last_success_at: Option<Timestamp>,
+    /// When a call last failed that had been sent.
+    pub last_failure_at: Option<Timestamp>,
+    /// What that failure meant.
+    pub last_failure_kind: Option<ErrorKind>,
+    /// Calls under way, those in the queue for a place included.
+    pub in_flight: u32,
+    /// Half of the last 256 calls took no longer than this, in milliseconds, the queue for a place included.
+    pub latency_p50_ms: Option<f64>,
+    /// 95 of 100 took no longer.
+    pub latency_p95_ms: Option<f64>,
+    /// 99 of 100 took no longer.
+    pub latency_p99_ms: Option<f64>,
+}
+
+impl Health {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            in_flight: AtomicU32::new(0),
+            record: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn begun(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn succeeded(&self, took: Duration) {
+        let now = self.clock.now();
+        let mut record = self.record();
+        record.last_success_at = Some(now);
+        record.remember(took);
+    }
+
+    pub(crate) fn failed(&self, took: Duration, kind: ErrorKind) {
+        let now = self.clock.now();
+        let mut record = self.record();
+        record.last_failure = Some((now, kind));
+        record.remember(took);
+    }
+
+    pub(crate) fn snapshot(&self) -> HealthSnapshot {
+        let (last_success_at, last_failure, mut latencies) = {
+            let record = self.record();
+            (record.last_success_at, record.last_failure, record.latencies.clone())
+        };
+        latencies.sort_unstable();
+        let quantile = |percent: usize| {
+            let rank = (latencies.len() * percent).div_ceil(100).max(1);
+            latencies.get(rank - 1).map(|took| took.as_secs_f64() * 1_000.0)
+        };
+        HealthSnapshot {
+            last_success_at,
+            last_failure_at: last_failure.map(|(at, _)| at),
+            last_failure_kind: last_failure.map(|(_, kind)| kind),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            latency_p50_ms: quantile(50),
+            latency_p95_ms: quantile(95),
+            latency_p99_ms: quantile(99),
+        }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    fn remember(&mut self, took: Duration) {
+        if self.latencies.len() < REMEMBERED {
+            self.latencies.push(took);
+        } else if let Some(oldest) = self.latencies.get_mut(self.next) {
+            *oldest = took;
+        }
+        self.next = (self.next + 1) % REMEMBERED;
+    }
+}

@@ -1,0 +1,171 @@
+//! Sees every call and what came of it: metrics, an event per attempt, the connection's health.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use tokio::time::Instant;
+
+use upsert_core::{CallContext, Clock, ProviderError};
+
+use crate::budget::RetryBudget;
+use crate::health::{Health, HealthSnapshot};
+use crate::layer::{Answer, Layer};
+use crate::settings::ConnectionNames;
+
+const ATTEMPTS: &str = "upsert_gateway_attempts_total";
+const DURATION: &str = "upsert_gateway_attempt_duration_seconds";
+const HELD: &str = "upsert_gateway_calls_held_total";
+
+/// Counts, times and reports. Everything it shows is an id, a name from the configuration or a word of ours.
+#[derive(Debug)]
+pub struct Observe {
+    names: ConnectionNames,
+    health: Health,
+    budget: Arc<RetryBudget>,
+}
+
+/// Tells the metrics recorder what the metrics of this crate mean. Once, after the recorder is installed.
+pub fn describe_metrics() {
+    describe_counter!(ATTEMPTS, "Calls sent to vendors, by what came of them");
+    describe_counter!(HELD, "Calls that were not sent, by what the connection waits for");
+    describe_histogram!(
+        DURATION,
+        Unit::Seconds,
+        "How long calls to vendors took, the queue for a place included"
+    );
+}
+
+impl Observe {
+    /// Sees the calls of this connection; what was sent widens the retry budget.
+    pub fn new(names: ConnectionNames, clock: Arc<dyn Clock>, budget: Arc<RetryBudget>) -> Self {
+        Self {
+            names,
+            health: Health::new(clock),
+            budget,
+        }
+    }
+
+    /// How it has been doing.
+    pub fn health(&self) -> HealthSnapshot {
+        self.health.snapshot()
+    }
+
+    fn succeeded(&self, context: &CallContext, outcome: &'static str, took: Duration) {
+        self.health.succeeded(took);
+        self.attempted(outcome, took);
+        let ConnectionNames {
+            merchant,
+            connection,
+            provider,
+        } = &self.names;
+        tracing::debug!(
+            %merchant, %connection, provider, outcome,
+            delivery = context.delivery_id.map(tracing::field::display),
+            attempt = context.attempt, took_ms = millis(took), "vendor called"
+        );
+    }
+
+    fn failed(&self, context: &CallContext, error: &ProviderError, took: Duration) {
+        self.health.failed(took, error.kind);
+        self.attempted(error.kind.as_str(), took);
+        let ConnectionNames {
+            merchant,
+            connection,
+            provider,
+        } = &self.names;
+        // Its Display is safe; its detail may hold the vendor's words and stays out.
+        tracing::info!(
+            %merchant, %connection, provider, outcome = error.kind.as_str(), state = ?error.state,
+            delivery = context.delivery_id.map(tracing::field::display),
+            attempt = context.attempt, took_ms = millis(took), %error, "vendor call failed"
+        );
+    }
+
+    fn not_sent(&self, context: &CallContext, error: &ProviderError) {
+        let waiting_for = error.held.map_or(error.kind.as_str(), |held| held.waiting_for.as_str());
+        let ConnectionNames {
+            merchant,
+            connection,
+            provider,
+        } = &self.names;
+        counter!(
+            HELD, "merchant" => Arc::clone(merchant), "connection" => Arc::clone(connection),
+            "provider" => *provider, "waiting_for" => waiting_for
+        )
+        .increment(1);
+        tracing::debug!(
+            %merchant, %connection, provider, waiting_for,
+            delivery = context.delivery_id.map(tracing::field::display), "call held back"
+        );
+    }
+
+    fn attempted(&self, outcome: &'static str, took: Duration) {
+        self.budget.called();
+        let ConnectionNames {
+            merchant,
+            connection,
+            provider,
+        } = &self.names;
+        counter!(
+            ATTEMPTS, "merchant" => Arc::clone(merchant), "connection" => Arc::clone(connection),
+            "provider" => *provider, "outcome" => outcome
+        )
+        .increment(1);
+        histogram!(
+            DURATION, "merchant" => Arc::clone(merchant), "connection" => Arc::clone(connection),
+            "provider" => *provider, "outcome" => outcome
+        )
+        .record(took);
+    }
+}
+
+impl Layer for Observe {
+    async fn around<T: Answer>(
+        &self,
+        context: &CallContext,
+        call: impl Future<Output = Result<T, ProviderError>> + Send,
+    ) -> Result<T, ProviderError> {
+        let mut under_way = UnderWay::new(self);
+        let result = call.await;
+        under_way.is_over = true;
+        let took = under_way.began.elapsed();
+        match &result {
+            Ok(answer) => self.succeeded(context, answer.outcome(), took),
+            Err(error) if error.sent => self.failed(context, error, took),
+            Err(error) => self.not_sent(context, error),
+        }
+        result
+    }
+}
+
+/// A call that has begun. Dropped before its end, it is counted as abandoned: it may have gone out.
+struct UnderWay<'a> {
+    observe: &'a Observe,
+    began: Instant,
+    is_over: bool,
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(observe: &'a Observe) -> Self {
+        observe.health.begun();
+        Self {
+            observe,
+            began: Instant::now(),
+            is_over: false,
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.observe.health.ended();
+        if !self.is_over {
+            self.observe.attempted("abandoned", self.began.elapsed());
+        }
+    }
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}

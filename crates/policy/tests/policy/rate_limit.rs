@@ -1,0 +1,287 @@
+//! Our limit, the day's quota, and the vendor's own word.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, advance, sleep};
+
+use upsert_core::{Clock, ProviderError, UpsertProvider, WaitingFor};
+use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, wrap};
+
+use crate::scripted::{
+    Answer, PausedClock, Scripted, bulk, call, dice, fault, hold_of, noon, prepared, quota_spent, rejected, secs,
+    throttled, times,
+};
+
+struct Subject {
+    vendor: Arc<Scripted>,
+    layer: Arc<RateLimit>,
+    stack: Arc<dyn UpsertProvider>,
+    count: Arc<InMemoryDayCount>,
+    clock: Arc<PausedClock>,
+}
+
+fn limited(policy: Option<RateLimitPolicy>, used: u32, shown: f64, script: Vec<Answer>) -> Subject {
+    let (vendor, clock) = (Scripted::new(script), noon());
+    let count = Arc::new(InMemoryDayCount::preloaded("2026-11-20".parse().unwrap(), used));
+    let (wall, day_count): (Arc<dyn Clock>, Arc<dyn DayCount>) = (clock.clone(), count.clone());
+    let layer = Arc::new(RateLimit::new(policy, wall, day_count, dice(shown)));
+    let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(&vendor);
+    let stack = wrap(&layer, provider);
+    Subject {
+        vendor,
+        layer,
+        stack,
+        count,
+        clock,
+    }
+}
+
+fn unlimited(script: Vec<Answer>) -> Subject {
+    limited(None, 0, 0.0, script)
+}
+
+fn a_day(per_day: u32, used: u32) -> Subject {
+    let policy = RateLimitPolicy {
+        per_day: NonZeroU32::new(per_day),
+        ..RateLimitPolicy::default()
+    };
+    limited(Some(policy), used, 0.0, Vec::new())
+}
+
+impl Subject {
+    async fn held(&self) -> (WaitingFor, Duration) {
+        let (waiting_for, wait) = hold_of(call(&self.stack).await);
+        (waiting_for, wait.unwrap())
+    }
+
+    fn used(&self) -> u32 {
+        self.layer.snapshot().used_today
+    }
+}
+
+fn at(time: &str) -> Timestamp {
+    time.parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_goes_through_and_then_so_many_a_second() {
+    let policy = RateLimitPolicy {
+        per_second: NonZeroU32::new(10),
+        burst: NonZeroU32::new(20),
+        ..RateLimitPolicy::default()
+    };
+    let subject = limited(Some(policy), 0, 0.0, Vec::new());
+    for _ in 0..20 {
+        assert!(call(&subject.stack).await.is_ok());
+    }
+    let (waiting_for, wait) = subject.held().await;
+    assert_eq!((waiting_for, wait), (WaitingFor::RateLimit, Duration::from_millis(100)));
+    advance(wait).await;
+    assert!(call(&subject.stack).await.is_ok(), "exactly when it said");
+    let began = Instant::now();
+    while began.elapsed() < secs(10) {
+        if let Err(error) = call(&subject.stack).await {
+            sleep(error.held.unwrap().for_at_least.unwrap()).await;
+        }
+    }
+    assert_eq!(subject.vendor.sent(), 20 + 1 + 99);
+    assert_eq!(
+        subject.used(),
+        subject.vendor.sent(),
+        "what was held back is not counted"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_day_ends_at_midnight_utc_and_is_counted_from_what_was_known() {
+    let subject = a_day(1_000, 998);
+    assert!(call(&subject.stack).await.is_ok());
+    assert!(call(&subject.stack).await.is_ok());
+    assert_eq!(subject.held().await, (WaitingFor::Quota, secs(12 * 3_600)));
+    let snapshot = subject.layer.snapshot();
+    assert_eq!(
+        (snapshot.left_today, snapshot.blocked_by),
+        (Some(0), Some(WaitingFor::Quota))
+    );
+    assert_eq!(snapshot.blocked_until, Some(at("2026-11-21T00:00:00Z")));
+    advance(secs(12 * 3_600)).await;
+    assert_eq!(subject.clock.now(), at("2026-11-21T00:00:00Z"));
+    assert!(call(&subject.stack).await.is_ok());
+    let snapshot = subject.layer.snapshot();
+    assert_eq!((snapshot.used_today, snapshot.left_today), (1, Some(999)));
+    assert_eq!(snapshot.opens_at, at("2026-11-22T00:00:00Z"));
+    assert_eq!(subject.vendor.sent(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulk_work_leaves_the_reserve_alone() {
+    let subject = a_day(100, 89);
+    assert_eq!(subject.layer.snapshot().left_today_for_bulk, Some(1));
+    assert!(subject.stack.upsert(&bulk(), &prepared()).await.is_ok());
+    let refused = subject.stack.upsert(&bulk(), &prepared()).await;
+    assert_eq!(hold_of(refused), (WaitingFor::Quota, Some(secs(12 * 3_600))));
+    for _ in 0..10 {
+        assert!(call(&subject.stack).await.is_ok());
+    }
+    assert_eq!(subject.held().await.0, WaitingFor::Quota);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_call_that_was_not_sent_gives_its_count_back() {
+    let not_sent = ProviderError::held(WaitingFor::RateLimit, Some(secs(1)), "no place");
+    let script = [not_sent, fault(), rejected()].map(Answer::Error).into();
+    let subject = limited(None, 5, 0.0, script);
+    for used in [5, 6, 7] {
+        let _ = call(&subject.stack).await;
+        assert_eq!(subject.used(), used);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_holds_the_whole_connection_as_long_as_it_asks_and_a_little_more() {
+    for (shown, wait) in [(0.0, secs(60)), (1.0, secs(66))] {
+        let subject = limited(None, 0, shown, times(1, || throttled(Some(secs(60)))));
+        assert!(call(&subject.stack).await.unwrap_err().sent);
+        assert_eq!(subject.held().await, (WaitingFor::RateLimit, wait));
+        assert_eq!(subject.layer.snapshot().blocked_by, Some(WaitingFor::RateLimit));
+        advance(wait).await;
+        assert!(call(&subject.stack).await.is_ok());
+        assert_eq!(subject.layer.snapshot().blocked_by, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_retry_after_it_backs_off_doubling_up_to_five_minutes() {
+    let subject = unlimited(times(12, || throttled(None)));
+    for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+        let _ = call(&subject.stack).await;
+        assert_eq!(subject.held().await.1, secs(wait));
+        advance(secs(wait)).await;
+    }
+    let _ = call(&subject.stack).await;
+    advance(secs(300)).await;
+    assert!(call(&subject.stack).await.is_ok());
+    subject.vendor.then(times(1, || throttled(None)));
+    let _ = call(&subject.stack).await;
+    assert_eq!(subject.held().await.1, secs(1), "a success starts anew");
+}
+
+/// So many calls at once, all of them under way.
+async fn under_way(subject: &Subject, count: u32) -> JoinSet<bool> {
+    let mut calls = JoinSet::new();
+    for _ in 0..count {
+        let stack = Arc::clone(&subject.stack);
+        calls.spawn(async move { call(&stack).await.is_ok() });
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(subject.vendor.sent(), count);
+    calls
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_were_refused_together_back_off_by_one_step() {
+    let subject = unlimited((0..8).map(|_| Answer::SlowError(secs(5), throttled(None))).collect());
+    assert_eq!(under_way(&subject, 8).await.join_all().await, [false; 8]);
+    assert_eq!(subject.held().await.1, secs(1));
+    advance(secs(1)).await;
+    subject.vendor.then(times(1, || throttled(None)));
+    let _ = call(&subject.stack).await;
+    assert_eq!(subject.held().await.1, secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_from_before_the_429_lifts_nothing() {
+    let subject = unlimited(vec![Answer::Slow(secs(1)), Answer::Slow(secs(1))]);
+    let early = under_way(&subject, 2).await;
+    subject.vendor.then(times(1, || throttled(Some(secs(30)))));
+    let _ = call(&subject.stack).await;
+    assert_eq!(early.join_all().await, [true; 2]);
+    assert_eq!(subject.held().await, (WaitingFor::RateLimit, secs(29)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_quota_waits_for_midnight_with_a_probe_each_hour() {
+    let subject = unlimited(times(2, || quota_spent(None)));
+    let _ = call(&subject.stack).await;
+    assert_eq!(subject.held().await, (WaitingFor::Quota, secs(12 * 3_600)));
+    advance(secs(3_600)).await;
+    assert!(call(&subject.stack).await.unwrap_err().sent, "the probe");
+    assert_eq!(subject.held().await, (WaitingFor::Quota, secs(11 * 3_600)));
+    advance(secs(3_600)).await;
+    assert!(call(&subject.stack).await.is_ok(), "the next probe finds it open");
+    assert!(call(&subject.stack).await.is_ok());
+    assert_eq!(subject.vendor.sent(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_one_call_is_the_probe() {
+    let subject = unlimited(vec![Answer::Error(quota_spent(None)), Answer::Slow(secs(9))]);
+    let _ = call(&subject.stack).await;
+    advance(secs(3_600)).await;
+    let mut probe = JoinSet::new();
+    let stack = Arc::clone(&subject.stack);
+    probe.spawn(async move { call(&stack).await });
+    tokio::task::yield_now().await;
+    assert_eq!(subject.held().await.0, WaitingFor::Quota);
+    assert!(probe.join_all().await.remove(0).is_ok());
+    assert!(call(&subject.stack).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_quota_opens_when_retry_after_or_midnight_says() {
+    let subject = unlimited(times(1, || quota_spent(Some(secs(600)))));
+    let _ = call(&subject.stack).await;
+    assert_eq!(subject.held().await, (WaitingFor::Quota, secs(600)));
+    advance(secs(600)).await;
+    assert!(call(&subject.stack).await.is_ok());
+
+    let subject = unlimited(times(1, || quota_spent(None)));
+    let _ = call(&subject.stack).await;
+    assert_eq!(subject.layer.snapshot().blocked_until, Some(at("2026-11-21T00:00:00Z")));
+    advance(secs(12 * 3_600)).await;
+    assert!(call(&subject.stack).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_was_not_sent_is_still_due() {
+    let not_sent = ProviderError::held(WaitingFor::RateLimit, Some(secs(1)), "no place");
+    let subject = unlimited([quota_spent(None), not_sent].map(Answer::Error).into());
+    let _ = call(&subject.stack).await;
+    advance(secs(3_600)).await;
+    assert!(!call(&subject.stack).await.unwrap_err().sent);
+    assert!(call(&subject.stack).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_stays_within_our_own_count() {
+    let subject = a_day(10, 9);
+    subject.vendor.then(times(1, || quota_spent(None)));
+    let _ = call(&subject.stack).await;
+    advance(secs(3_600)).await;
+    assert_eq!(subject.held().await.0, WaitingFor::Quota);
+    assert_eq!(
+        (subject.vendor.sent(), subject.count.used("2026-11-20".parse().unwrap())),
+        (1, 10)
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_call_goes_before_the_time_that_a_429_named(asked in any::<u64>(), shown in 0.0..1.0) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let asked = Duration::from_millis(asked);
+            let subject = limited(None, 0, shown, vec![Answer::Error(throttled(Some(asked)))]);
+            let _ = call(&subject.stack).await;
+            let (_, wait) = subject.held().await;
+            // As it asks, up to 24 hours; a Retry-After of nothing is none.
+            let obeyed = if asked.is_zero() { secs(1) } else { asked.min(Duration::from_hours(24)) };
+            assert!(wait >= obeyed && wait <= obeyed.mul_f64(1.101), "{asked:?}: {wait:?}");
+        });
+    }
+}

@@ -1,0 +1,205 @@
+//! The standard stack: what its order brings about, and what its two halves share.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{advance, timeout};
+
+use upsert_core::{CustomerReader, ListQuery, Priority, ProviderError, Repeat, UpsertProvider, WaitingFor};
+use upsert_policy::{
+    BreakerState, ConnectionPolicy, Decision, InMemoryDayCount, Outside, RateLimitPolicy, Stack, standard_stack,
+};
+
+use crate::scripted::{
+    Answer, Scripted, call, context, dice, fault, hold_of, noon, prepared, quota_spent, secs, throttled, times, within,
+};
+
+fn stack(vendor: &Arc<Scripted>, per_day: u32) -> Stack {
+    let policy = ConnectionPolicy {
+        concurrency: NonZeroU32::new(2).unwrap(),
+        rate_limit: Some(RateLimitPolicy {
+            per_day: NonZeroU32::new(per_day),
+            ..RateLimitPolicy::default()
+        }),
+        ..ConnectionPolicy::default()
+    };
+    let outside = Outside {
+        clock: noon(),
+        day_count: Arc::new(InMemoryDayCount::default()),
+        dice: dice(1.0),
+    };
+    let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(vendor);
+    let reader: Arc<dyn CustomerReader> = Arc::<Scripted>::clone(vendor);
+    standard_stack(provider, Some(reader), &policy, "acme", "crm", outside)
+}
+
+async fn list(stack: &Stack) -> Result<(), ProviderError> {
+    let reader = stack.reader.as_ref().unwrap();
+    reader.list(&context(), &ListQuery::default()).await.map(drop)
+}
+
+fn used(stack: &Stack) -> u32 {
+    stack.status.snapshot().rate_limit.used_today
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_and_writes_share_the_quota() {
+    let vendor = Scripted::new([]);
+    let stack = stack(&vendor, 4);
+    for _ in 0..2 {
+        call(&stack.provider).await.unwrap();
+        list(&stack).await.unwrap();
+    }
+    assert_eq!(hold_of(call(&stack.provider).await).0, WaitingFor::Quota);
+    assert_eq!(
+        list(&stack).await.unwrap_err().held.unwrap().waiting_for,
+        WaitingFor::Quota
+    );
+    assert_eq!((vendor.sent(), stack.status.state()), (4, "quota_spent"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_and_writes_share_the_breaker_and_the_429() {
+    let vendor = Scripted::new(times(10, fault));
+    let failing = stack(&vendor, 1_000);
+    for _ in 0..5 {
+        let _ = call(&failing.provider).await;
+        let _ = list(&failing).await;
+    }
+    assert_eq!(failing.status.snapshot().breaker.state, BreakerState::Open);
+    assert_eq!(hold_of(call(&failing.provider).await).0, WaitingFor::Breaker);
+    let mut closings = failing.status.on_breaker_closed();
+    advance(secs(15)).await;
+    list(&failing).await.unwrap();
+    closings.changed().await.unwrap();
+    call(&failing.provider).await.unwrap();
+
+    let vendor = Scripted::new(times(1, || throttled(Some(secs(10)))));
+    let throttled = stack(&vendor, 1_000);
+    assert!(list(&throttled).await.unwrap_err().sent);
+    assert_eq!(
+        hold_of(call(&throttled.provider).await),
+        (WaitingFor::RateLimit, Some(secs(11)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_breaker_stops_costs_no_quota() {
+    let vendor = Scripted::new(times(10, fault));
+    let stack = stack(&vendor, 1_000);
+    for _ in 0..30 {
+        let _ = call(&stack.provider).await;
+    }
+    assert_eq!((vendor.sent(), used(&stack)), (10, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_place_gives_its_quota_back_and_does_not_open_the_breaker() {
+    let vendor = Scripted::new((0..2).map(|_| Answer::Slow(secs(9))));
+    let stack = stack(&vendor, 1_000);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let provider = Arc::clone(&stack.provider);
+        calls.spawn(async move { call(&provider).await });
+    }
+    tokio::task::yield_now().await;
+    for _ in 0..12 {
+        let queued = stack
+            .provider
+            .upsert(&within(Duration::from_millis(500)), &prepared())
+            .await;
+        assert_eq!(hold_of(queued).0, WaitingFor::RateLimit);
+    }
+    let snapshot = stack.status.snapshot();
+    assert_eq!(
+        (snapshot.rate_limit.used_today, snapshot.breaker.state),
+        (2, BreakerState::Closed)
+    );
+    assert!(calls.join_all().await.iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_outs_open_the_breaker_and_free_their_places() {
+    let vendor = Scripted::new((0..10).map(|_| Answer::Never));
+    let stack = stack(&vendor, 1_000);
+    for _ in 0..10 {
+        let error = timeout(secs(11), call(&stack.provider)).await.unwrap().unwrap_err();
+        assert!(error.sent);
+        advance(secs(0)).await;
+    }
+    let snapshot = stack.status.snapshot();
+    assert_eq!(snapshot.concurrency.in_use, 0);
+    assert_eq!(snapshot.breaker.faults, 3, "those of the last 30 s: too few to open");
+    assert_eq!(snapshot.state, "degraded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_vendor_sees_little_more_than_its_first_calls() {
+    // I11: 500 calls a second for 60 s at a vendor that always fails, each retried as the rule says.
+    let vendor = Scripted::new(times(40_000, fault));
+    let stack = stack(&vendor, 1_000_000);
+    for _ in 0..60 {
+        for _ in 0..500 {
+            for attempt in 1..=4 {
+                let Err(error) = call(&stack.provider).await else {
+                    panic!("the script only fails")
+                };
+                let decision = stack
+                    .retry
+                    .decide(&error, attempt, Repeat::Safe, Duration::from_hours(1));
+                if !matches!(decision, Decision::Retry { .. }) {
+                    break;
+                }
+            }
+        }
+        advance(secs(1)).await;
+    }
+    // Ten open the breaker; then a probe after 15 s and one after 30 s more.
+    assert_eq!(vendor.sent(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_snapshot_is_json_without_surprises() {
+    let vendor = Scripted::new([Answer::Taken, Answer::Error(quota_spent(None))]);
+    let stack = stack(&vendor, 1_000);
+    assert_eq!(stack.status.snapshot().state, "healthy");
+    for _ in 0..2 {
+        let _ = call(&stack.provider).await;
+    }
+    let snapshot = serde_json::to_value(stack.status.snapshot()).unwrap();
+    let expected = serde_json::json!({
+        "state": "quota_spent",
+        "breaker": { "state": "closed", "until": null, "calls": 2, "faults": 0 },
+        "rate_limit": {
+            "per_second": null, "burst": null, "per_day": 1_000, "used_today": 2, "left_today": 998,
+            "left_today_for_bulk": 898, "opens_at": "2026-11-21T00:00:00Z",
+            "blocked_until": "2026-11-21T00:00:00Z", "blocked_by": "quota",
+        },
+        "concurrency": { "places": 2, "in_use": 0, "waiting": 0 },
+        "health": {
+            "last_success_at": "2026-11-20T12:00:00Z", "last_failure_at": "2026-11-20T12:00:00Z",
+            "last_failure_kind": "quota_spent", "in_flight": 0,
+            "latency_p50_ms": 0.0, "latency_p95_ms": 0.0, "latency_p99_ms": 0.0,
+        },
+    });
+    assert_eq!(snapshot, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulk_calls_are_told_from_interactive_ones() {
+    let vendor = Scripted::new([]);
+    let stack = stack(&vendor, 10);
+    let bulk = || upsert_core::CallContext {
+        priority: Priority::Bulk,
+        ..context()
+    };
+    for _ in 0..9 {
+        stack.provider.upsert(&bulk(), &prepared()).await.unwrap();
+    }
+    assert_eq!(
+        hold_of(stack.provider.upsert(&bulk(), &prepared()).await).0,
+        WaitingFor::Quota
+    );
+    call(&stack.provider).await.unwrap();
+}

@@ -1,0 +1,228 @@
+//! From settings to merchants that can be called: providers out of the registry, under their policies.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use tokio::sync::watch;
+
+use upsert_app::{Connection, Directory, Merchant, OnCollision, OnKeyChange, Route, When};
+use upsert_core::{Clock, IdentifierKind, Payload};
+use upsert_policy::{Dice, Outside, standard_stack};
+use upsert_provider_kit::{Built, ConnectionSetup, Credentials, Registry, TransportOptions, Transports};
+use upsert_settings::{self as settings, MatchOn, Problem, Settings, is_public};
+
+use crate::day_counts::DayCounts;
+use crate::policies::{Retries, Status, policy_of};
+
+/// What connections are built with, for as long as the process lives.
+pub(crate) struct Workshop {
+    registry: Registry,
+    transports: Transports,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Workshop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workshop").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+/// Rings each time that the breaker of one connection closes.
+#[derive(Debug)]
+pub(crate) struct BreakerBell {
+    pub(crate) merchant: String,
+    pub(crate) connection: String,
+    pub(crate) closed: watch::Receiver<u64>,
+}
+
+/// Merchants, ready to call.
+#[derive(Debug, Default)]
+pub(crate) struct Assembled {
+    pub(crate) directory: Directory,
+    /// Of connections that were not there before.
+    pub(crate) bells: Vec<BreakerBell>,
+}
+
+impl Workshop {
+    pub(crate) fn new(registry: Registry, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            registry,
+            transports: Transports::new(Arc::new(is_public)),
+            clock,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Builds every merchant. A connection that says the same as in `before` is taken over as it is, with its open
+    /// breaker, its limits and what it has used of them; any other starts from `counts`.
+    ///
+    /// # Errors
+    /// Everything that providers refuse, each with file and line. Nothing has changed then.
+    pub(crate) fn assemble(
+        &self,
+        settings: &Settings,
+        before: &Directory,
+        counts: &DayCounts,
+    ) -> Result<Assembled, Vec<Problem>> {
+        let (mut merchants, mut bells, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for merchant in settings.merchants.values() {
+            let earlier = before.get(&merchant.id);
+            let mut connections = Vec::with_capacity(merchant.connections.len());
+            for connection in &merchant.connections {
+                let fingerprint = connection.fingerprint();
+                let same = earlier
+                    .and_then(|earlier| earlier.connection(&connection.name))
+                    .filter(|same| same.fingerprint == fingerprint);
+                if let Some(same) = same {
+                    connections.push(Arc::clone(same));
+                    continue;
+                }
+                match self.build(connection) {
+                    Ok(built) => {
+                        let (connection, bell) = self.staff(merchant, connection, built, fingerprint, counts);
+                        connections.push(Arc::new(connection));
+                        bells.push(bell);
+                    }
+                    Err(found) => problems.extend(found),
+                }
+            }
+            merchants.push(merchant_of(merchant, connections));
+        }
+        if problems.is_empty() {
+            let directory = Directory::new(merchants);
+            Ok(Assembled { directory, bells })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The provider alone, without policies.
+    pub(crate) fn build(&self, connection: &settings::Connection) -> Result<Built, Vec<Problem>> {
+        let options = TransportOptions {
+            // Loopback is allowed in files, with plain HTTP too; settings have judged the URL.
+            allow_plain_http: connection.allow_plain_http || self.is_plain(connection),
+            allow_private_network: connection.allow_private_network,
+        };
+        let transport = self
+            .transports
+            .get(&connection.provider, options)
+            .map_err(|error| vec![connection.problem("provider", format!("its HTTP client cannot be made: {error}"))])?;
+        let secrets = connection.credentials.iter();
+        let setup = ConnectionSetup {
+            base_url: connection.base_url.clone(),
+            credentials: Credentials::new(secrets.map(|(name, secret)| (name.clone(), secret.value().clone())).collect()),
+            settings: Json::Object(connection.settings.clone()),
+            transport,
+            clock: self.clock.clone(),
+            send_traceparent: connection.send_traceparent,
+        };
+        self.registry.build(&connection.provider, setup).map_err(|problems| {
+            let located = problems
+                .into_iter()
+                .map(|problem| connection.problem(&problem.path, problem.message));
+            located.collect()
+        })
+    }
+
+    /// Whether its vendor is reached by `http://`.
+    fn is_plain(&self, connection: &settings::Connection) -> bool {
+        match (&connection.base_url, self.registry.description(&connection.provider)) {
+            (Some(url), _) => url.scheme() == "http",
+            (None, description) => description.is_some_and(|known| known.default_base_url.starts_with("http://")),
+        }
+    }
+
+    /// Puts the policies around it.
+    fn staff(
+        &self,
+        merchant: &settings::Merchant,
+        connection: &settings::Connection,
+        built: Built,
+        fingerprint: String,
+        counts: &DayCounts,
+    ) -> (Connection, BreakerBell) {
+        let usual_payload = built.provider.info().capabilities.default_payload;
+        let outside = Outside {
+            clock: self.clock.clone(),
+            day_count: Arc::new(counts.of(&merchant.id, &connection.name)),
+            dice: Dice::fair(),
+        };
+        let policy = policy_of(connection);
+        let stack = standard_stack(
+            built.provider,
+            built.reader,
+            &policy,
+            &merchant.id,
+            &connection.name,
+            outside,
+        );
+        let bell = BreakerBell {
+            merchant: merchant.id.clone(),
+            connection: connection.name.clone(),
+            closed: stack.status.on_breaker_closed(),
+        };
+        let connection = Connection {
+            name: connection.name.clone(),
+            provider: connection.provider.clone(),
+            required: connection.required,
+            payload: match connection.payload {
+                None => usual_payload,
+                Some(settings::Payload::Changed) => Payload::Changed,
+                Some(settings::Payload::Full) => Payload::Full,
+            },
+            on_collision: match connection.on_collision {
+                settings::OnCollision::Refuse => OnCollision::Refuse,
+                settings::OnCollision::Proceed => OnCollision::Proceed,
+            },
+            on_key_change: match connection.on_key_change {
+                settings::OnKeyChange::Refuse => OnKeyChange::Refuse,
+                settings::OnKeyChange::CreateNew => OnKeyChange::CreateNew,
+            },
+            timeout: connection.timeout,
+            max_age: connection.retry.max_age,
+            counts_calls: connection.rate_limit.as_ref().is_some_and(|limit| limit.per_day.is_some()),
+            adapter: stack.provider,
+            reader: stack.reader,
+            retry: Arc::new(Retries(stack.retry)),
+            status: Arc::new(Status(stack.status)),
+            fingerprint,
+        };
+        (connection, bell)
+    }
+}
+
+fn merchant_of(merchant: &settings::Merchant, connections: Vec<Arc<Connection>>) -> Merchant {
+    Merchant {
+        id: merchant.id.clone(),
+        default_region: merchant.default_region.clone(),
+        match_on: merchant
+            .match_on
+            .iter()
+            .map(|match_on| match match_on {
+                MatchOn::Email => IdentifierKind::Email,
+                MatchOn::Phone => IdentifierKind::Phone,
+            })
+            .collect(),
+        sync_deadline: merchant.sync_deadline,
+        connections,
+        routes: merchant.routes.iter().map(route_of).collect(),
+    }
+}
+
+fn route_of(route: &settings::Route) -> Route {
+    let when = &route.when;
+    Route {
+        when: When {
+            kind: when.kind.iter().map(|kind| kind.as_str().to_owned()).collect(),
+            source: when.source.clone(),
+            tag: when.tag.clone(),
+            country: when.country.clone(),
+            status: when.status.iter().map(|status| status.as_str().to_owned()).collect(),
+        },
+        to: route.to.clone(),
+    }
+}

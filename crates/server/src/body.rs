@@ -1,0 +1,97 @@
+//! The request body: JSON, in time, within the limit.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::BytesMut;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use futures_util::StreamExt as _;
+use serde_json::Value as Json;
+use serde_json::error::Category;
+use tokio::time::timeout;
+
+use upsert_app::ProblemCode;
+
+use crate::problem::Problem;
+use crate::state::State;
+
+/// A body, read whole and parsed; whether it is a valid request is for the application to say.
+#[derive(Debug)]
+pub(crate) struct JsonBody(pub(crate) Json);
+
+impl FromRequest for JsonBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let state = State::of(request).cloned();
+        let admitted = admit(request, state.as_deref());
+        Box::pin(async move {
+            let Some(state) = state else {
+                return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
+            };
+            let (limit, expected) = admitted?;
+            // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
+            let body = timeout(state.body_timeout, read(payload, limit, expected))
+                .await
+                .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))??;
+            serde_json::from_slice(&body).map(Self).map_err(|error| malformed(&error))
+        })
+    }
+}
+
+/// What can be said before the first byte: the limit, and how much is announced.
+fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+    let is_json = request.mime_type().ok().flatten().is_some_and(|mime| {
+        let is_utf8 = mime
+            .get_param("charset")
+            .is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"));
+        let is_json = mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json");
+        is_utf8 && is_json && mime.type_() == "application"
+    });
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    let is_plain = encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if !is_json || !is_plain {
+        let detail = "the body has to be application/json, in UTF-8 and without a content coding";
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    let limit = state.map_or(0, |state| state.served.load().body_limit);
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or(0);
+    if announced > limit {
+        return Err(too_large(limit));
+    }
+    Ok((limit, announced))
+}
+
+async fn read(mut payload: Payload, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
+    let mut body = BytesMut::with_capacity(expected);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("a body may have {limit} bytes");
+    Problem::new(ProblemCode::BodyTooLarge, detail)
+}
+
+/// Says where, never what: the content is personal data.
+fn malformed(error: &serde_json::Error) -> Problem {
+    let what = match error.classify() {
+        Category::Eof => "the body ends before the JSON does",
+        _ => "the body is not valid JSON",
+    };
+    let detail = format!("{what}: line {}, column {}", error.line(), error.column());
+    Problem::new(ProblemCode::MalformedJson, detail)
+}

@@ -1,0 +1,80 @@
+//! What can be said of a configuration without serving it: every problem, and what is allowed but hardly meant.
+
+use std::sync::Arc;
+
+use upsert_app::Directory;
+use upsert_core::SystemClock;
+use upsert_provider_kit::Registry;
+use upsert_settings::{Location, Problem, Settings, StoreUrl};
+
+use crate::assemble::Workshop;
+use crate::day_counts::DayCounts;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// The gateway would not start.
+    pub problems: Vec<Problem>,
+    /// It would start, and something is probably not as it was meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Checks settings that were read well: builds every provider dry, and calls nobody.
+pub fn check(settings: &Settings, registry: Registry) -> Checked {
+    let workshop = Workshop::new(registry, Arc::new(SystemClock));
+    let mut problems = unbuilt(settings);
+    if let Err(refused) = workshop.assemble(settings, &Directory::default(), &DayCounts::default()) {
+        problems.extend(refused);
+    }
+    Checked {
+        problems,
+        warnings: warnings(settings, workshop.registry()),
+    }
+}
+
+/// What the contract knows and this version does not. It is refused, since nobody may believe it to be there.
+pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(key) = settings.store.encryption_keys.first() {
+        let message = "sealing what is stored is not built yet";
+        let problem = Problem::new(key.key.location(), "store.encryption_keys", message);
+        problems.push(problem.hint("leave `encryption_keys` out, and encrypt the disk"));
+    }
+    if let StoreUrl::Postgres(_) = settings.store.url {
+        let message = "a store in PostgreSQL is not built yet";
+        let problem = Problem::new(&gateway_file(settings), "store.url", message);
+        problems.push(problem.hint("use \"sqlite:PATH\""));
+    }
+    problems
+}
+
+/// What is allowed but hardly meant.
+pub(crate) fn warnings(settings: &Settings, registry: &Registry) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    if settings.api_keys.is_empty() {
+        let problem = Problem::new(&gateway_file(settings), "api_keys", "there is no API key: nobody may call");
+        warnings.push(problem.hint("`upsert-gateway keys new` makes one"));
+    }
+    for merchant in settings.merchants.values() {
+        for connection in &merchant.connections {
+            let description = registry.description(&connection.provider);
+            let known = description.and_then(|description| description.capabilities.known_daily_limit);
+            let limited = connection.rate_limit.as_ref().is_some_and(|limit| limit.per_day.is_some());
+            if let (Some(calls), false) = (known, limited) {
+                let message = format!("this vendor allows {calls} calls a day, and `per_day` is not set");
+                let problem = connection.problem("rate_limit", message);
+                warnings.push(problem.hint(format!("rate_limit = {{ per_day = {calls} }}")));
+            }
+        }
+        if !merchant.webhooks_in.is_empty() || !merchant.webhooks_out.is_empty() {
+            let message = "webhooks are not served by this version yet";
+            warnings.push(Problem::new(&merchant.locate("webhooks"), "webhooks", message));
+        }
+    }
+    warnings
+}
+
+fn gateway_file(settings: &Settings) -> Location {
+    let name = settings.files.first().map(|file| file.display().to_string());
+    Location::whole(name.unwrap_or_else(|| "gateway.toml".to_owned()))
+}

@@ -1,0 +1,124 @@
+//! The OpenAPI 3.1 document, made of the routes' own annotations; what holds for every route is added here once.
+
+use std::collections::HashMap;
+
+use actix_web::App;
+use actix_web::http::Method;
+use actix_web::web::Bytes;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
+};
+use utoipa_actix_web::AppExt as _;
+
+use crate::routes;
+
+/// The document, and which methods each path knows.
+#[derive(Debug)]
+pub(crate) struct Documented {
+    /// As it is served.
+    pub(crate) json: Bytes,
+    /// By template.
+    pub(crate) methods: HashMap<String, Vec<Method>>,
+}
+
+/// Makes the document.
+pub(crate) fn documented() -> Documented {
+    let (_app, mut api) = App::new().into_utoipa_app().configure(routes::all).split_for_parts();
+    api.info = Info::new("Upsert Gateway", env!("CARGO_PKG_VERSION"));
+    api.info.description = Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());
+    api.info.license = Some(License::new("Apache-2.0"));
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let own = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key")));
+    components.add_security_scheme("api_key", own);
+    let mut methods = HashMap::new();
+    for (path, item) in &mut api.paths.paths {
+        let mut known = Vec::new();
+        for (method, operation) in operations(item) {
+            known.push(method);
+            complete(operation, path.starts_with("/v1/"));
+        }
+        methods.insert(path.clone(), known);
+    }
+    Documented {
+        json: rendered(&api),
+        methods,
+    }
+}
+
+fn rendered(api: &OpenApi) -> Bytes {
+    api.to_json().map(Bytes::from).unwrap_or_default()
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// What any route with a key may answer.
+const WITH_A_KEY: [(&str, &str); 7] = [
+    ("400", "`malformed_json`, `merchant_required`, `invalid_header`, `invalid_query`"),
+    ("401", "`unauthenticated`"),
+    ("403", "`scope_missing`, `merchant_forbidden`"),
+    ("406", "`not_acceptable`"),
+    ("429", "`rate_limited`"),
+    ("500", "`internal`"),
+    ("503", "`overloaded`, `shutting_down`"),
+];
+
+fn complete(operation: &mut Operation, needs_key: bool) {
+    let responses = &mut operation.responses.responses;
+    if needs_key {
+        operation.security = Some(
+            ["bearer", "api_key"]
+                .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
+                .to_vec(),
+        );
+        for (status, description) in WITH_A_KEY {
+            responses
+                .entry(status.to_owned())
+                .or_insert_with(|| RefOr::T(problem(status, description)));
+        }
+    }
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response.headers.insert("X-Request-Id".to_owned(), header("The request's id: yours, if it was sane"));
+        }
+    }
+}
+
+fn problem(status: &str, description: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let mut response = ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content);
+    if status == "401" {
+        response = response.header("WWW-Authenticate", header("Bearer"));
+    }
+    if matches!(status, "429" | "503") {
+        response = response.header("Retry-After", header("Seconds"));
+    }
+    if status == "429" {
+        response = response
+            .header("RateLimit", header("What remains, and when there is more"))
+            .header("RateLimit-Policy", header("The key's quota and its window"));
+    }
+    response.build()
+}
+
+fn header(description: &str) -> utoipa::openapi::Header {
+    HeaderBuilder::new()
+        .schema(ObjectBuilder::new().schema_type(Type::String))
+        .description(Some(description))
+        .build()
+}

@@ -1,0 +1,171 @@
+//! Reading the configuration anew: on SIGHUP, or when a file has changed. Only a whole that is right replaces the
+//! running one, at once; otherwise the running one stays, and the problems are logged, counted and shown.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use upsert_settings::{Environment, Problem, Secrets, Settings};
+
+use crate::assemble::Workshop;
+use crate::check;
+use crate::day_counts::DayCounts;
+use crate::keyring::Keyring;
+use crate::served::Served;
+use crate::startup::Background;
+use crate::state::State;
+use crate::watch::Look;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Where the configuration is read from again.
+#[derive(Debug, Clone)]
+pub struct ReloadFrom {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The environment that references and overrides are read in. A process cannot see changes to its own.
+    pub environment: Environment,
+}
+
+/// Reads the configuration anew for as long as the server runs.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    pub(crate) from: ReloadFrom,
+    pub(crate) state: Arc<State>,
+    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) background: Background,
+    /// What the process was started with: changes to some of it wait for a restart.
+    pub(crate) started_with: Settings,
+}
+
+impl Reloader {
+    /// Watches until the server stops.
+    pub(crate) async fn run(self, stopping: CancellationToken) {
+        let mut hangups = match signal(SignalKind::hangup()) {
+            Ok(hangups) => Some(hangups),
+            Err(error) => {
+                tracing::warn!(%error, "SIGHUP cannot be heard: a changed file still is");
+                None
+            }
+        };
+        let mut secret_files = self.started_with.secret_files.clone();
+        let mut seen = self.look(&secret_files).await;
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_asked = tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = ticks.tick() => false,
+                Some(()) = next(&mut hangups) => true,
+            };
+            let look = self.look(&secret_files).await;
+            if !is_asked && look == seen {
+                continue;
+            }
+            seen = look;
+            match self.reload().await {
+                Ok(read) => {
+                    secret_files = read;
+                    seen = self.look(&secret_files).await;
+                }
+                Err(problems) => self.refused(&problems),
+            }
+        }
+    }
+
+    async fn look(&self, secret_files: &[PathBuf]) -> Look {
+        let (folder, secret_files) = (self.from.folder.clone(), secret_files.to_vec());
+        let look = tokio::task::spawn_blocking(move || Look::at(&folder, &secret_files));
+        look.await.unwrap_or_default()
+    }
+
+    /// Reads, checks, builds, and takes over. Answers which files hold its secrets.
+    async fn reload(&self) -> Result<Vec<PathBuf>, Vec<Problem>> {
+        let from = self.from.clone();
+        let load = tokio::task::spawn_blocking(move || {
+            Settings::load(&from.folder, &from.environment, Secrets::Resolve)
+        });
+        let settings = load.await.map_err(|_| vec![self.whole("reading it broke off")])??;
+        let unbuilt = check::unbuilt(&settings);
+        if !unbuilt.is_empty() {
+            return Err(unbuilt);
+        }
+        let gateway = &self.state.gateway;
+        let counts = DayCounts::read(gateway.store().as_ref(), gateway.clock().as_ref())
+            .await
+            .map_err(|error| vec![self.whole(&format!("the day's calls cannot be read: {error}"))])?;
+        let before = self.state.served.load_full();
+        let assembled = self.workshop.assemble(&settings, &before.directory, &counts)?;
+        gateway.replace_directory(assembled.directory);
+        let generation = before.generation + 1;
+        self.state.served.store(Arc::new(Served {
+            keys: Keyring::new(&settings.api_keys, &before.keys),
+            directory: gateway.directory(),
+            body_limit: settings.server.body_limit,
+            generation,
+            is_stale: false,
+        }));
+        self.background.listen(gateway, assembled.bells);
+        self.accepted(&settings, generation);
+        Ok(settings.secret_files)
+    }
+
+    fn accepted(&self, settings: &Settings, generation: u64) {
+        count("ok");
+        show_generation(generation);
+        tracing::info!(generation, merchants = settings.merchants.len(), "configuration taken over");
+        for warning in check::warnings(settings, self.workshop.registry()) {
+            tracing::warn!("{warning}");
+        }
+        let (was, is) = (&self.started_with, settings);
+        let fixed = |server: &upsert_settings::Server| {
+            (server.bind.clone(), server.metrics_bind.clone(), server.workers, server.idempotency_keep)
+        };
+        if fixed(&was.server) != fixed(&is.server) || was.store.url.to_string() != is.store.url.to_string() {
+            tracing::warn!(
+                "`bind`, `metrics_bind`, `workers`, `idempotency_keep` and the store's `url` take effect with the next start"
+            );
+        }
+    }
+
+    fn refused(&self, problems: &[Problem]) {
+        count("refused");
+        self.state.served.rcu(|served| Served {
+            keys: served.keys.clone(),
+            directory: served.directory.clone(),
+            is_stale: true,
+            ..**served
+        });
+        for problem in problems {
+            tracing::error!("{problem}");
+        }
+        tracing::error!(problems = problems.len(), "configuration refused: the one before stays");
+    }
+
+    fn whole(&self, message: &str) -> Problem {
+        let location = upsert_settings::Location::whole(self.from.folder.display().to_string());
+        Problem::new(&location, "", message)
+    }
+}
+
+async fn next(hangups: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
+    match hangups {
+        Some(hangups) => hangups.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn count(result: &'static str) {
+    metrics::counter!("upsert_gateway_config_reloads_total", "result" => result).increment(1);
+}
+
+/// Which configuration is served.
+pub(crate) fn show_generation(generation: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "nobody reloads that often")]
+    metrics::gauge!("upsert_gateway_config_generation").set(generation as f64);
+}

@@ -1,0 +1,43 @@
+//! The routes, one endpoint a file. What stands here is what `/openapi.json` says; there is no other list.
+
+pub(crate) mod connections;
+pub(crate) mod customer;
+pub(crate) mod customers;
+pub(crate) mod docs;
+pub(crate) mod docs_file;
+pub(crate) mod fallback;
+pub(crate) mod history;
+pub(crate) mod livez;
+pub(crate) mod metrics;
+pub(crate) mod openapi_json;
+pub(crate) mod plan;
+pub(crate) mod providers;
+pub(crate) mod readyz;
+pub(crate) mod reply;
+pub(crate) mod upsert;
+pub(crate) mod upsert_state;
+pub(crate) mod vendor_customer;
+pub(crate) mod vendor_customers;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Every route; the busiest first, since they are tried in order.
+pub(crate) fn all(config: &mut ServiceConfig<'_>) {
+    config
+        .service(upsert::upsert)
+        .service(plan::plan)
+        .service(customers::customers)
+        .service(customer::customer)
+        .service(history::history)
+        .service(upsert_state::upsert_state)
+        .service(providers::providers)
+        .service(connections::connections)
+        .service(vendor_customers::vendor_customers)
+        .service(vendor_customer::vendor_customer)
+        .service(livez::livez)
+        .service(readyz::readyz)
+        .service(metrics::metrics)
+        .service(openapi_json::openapi_json)
+        .service(docs::docs)
+        .service(docs_file::docs_file);
+}

@@ -1,0 +1,46 @@
+//! `GET /v1/customers/{id}`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use upsert_app::Refusal;
+use upsert_core::CustomerId;
+
+use crate::access::ReadCustomers;
+use crate::merchant_id::ForMerchant;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// A text that is no id names no customer.
+pub(crate) fn customer_id(text: &str) -> Result<CustomerId, Problem> {
+    text.parse().map_err(|_| Refusal::not_found("customer").into())
+}
+
+/// A customer's record, and in it its links.
+///
+/// Scope: `customers:read`.
+#[utoipa::path(
+    tag = "customers",
+    params(
+        ("id" = String, Path, description = "`cus_…`"),
+        ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
+    ),
+    responses(
+        (status = 200, description = "The record", body = schema::LinkedCustomer),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/customers/{id}")]
+pub(crate) async fn customer(
+    caller: ForMerchant<ReadCustomers>,
+    id: Path<String>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let record = state.gateway.customer_json(&caller.merchant, customer_id(&id)?).await?;
+    Ok(reply::json_reply(&record))
+}

@@ -1,0 +1,38 @@
+//! `GET /metrics`.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, Resource, get, web};
+
+use upsert_app::Refusal;
+
+use crate::measure;
+use crate::problem::Problem;
+use crate::state::State;
+
+/// Metrics in the text format of Prometheus. Not here if they have an address of their own.
+#[utoipa::path(
+    tag = "process",
+    responses(
+        (status = 200, description = "All metrics", body = String, content_type = "text/plain"),
+        (status = 404, description = "`not_found`: they have an address of their own", body = crate::schema::Problem,
+            content_type = "application/problem+json"),
+    ),
+)]
+#[get("/metrics")]
+pub(crate) async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
+    if state.metrics_apart {
+        return Err(Refusal::not_found("page").into());
+    }
+    Ok(rendered())
+}
+
+/// The same on an address of its own.
+pub(crate) fn apart() -> Resource {
+    web::resource("/metrics").route(web::get().to(|| async { rendered() }))
+}
+
+fn rendered() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(measure::recorder().render())
+}

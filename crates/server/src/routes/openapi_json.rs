@@ -1,0 +1,20 @@
+//! `GET /openapi.json`.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use serde_json::Value;
+
+use crate::state::State;
+
+/// This document.
+#[utoipa::path(
+    tag = "process",
+    responses((status = 200, description = "OpenAPI 3.1", body = Value)),
+)]
+#[get("/openapi.json")]
+pub(crate) async fn openapi_json(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(header::ContentType::json())
+        .body(state.documented.json.clone())
+}

@@ -1,0 +1,87 @@
+//! `POST /v1/customers`.
+
+use actix_web::web::Data;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
+
+use upsert_app::UpsertCommand;
+use upsert_core::Priority;
+
+use crate::access::WriteCustomers;
+use crate::body::JsonBody;
+use crate::headers::Wishes;
+use crate::merchant_id::ForMerchant;
+use crate::observe::Observed;
+use crate::problem::Problem;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Idempotency keys are scoped to it.
+const ROUTE: &str = "POST /v1/customers";
+
+/// Create or update a customer, here and at every vendor that the merchant's routes name.
+///
+/// Scope: `customers:write`. It answers as soon as every delivery to a required connection has ended, or none of those
+/// still open could end in time; then 202, and it goes on by itself.
+#[utoipa::path(
+    tag = "customers",
+    params(
+        ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, bare or quoted"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: 202 right after the durable commit"),
+        ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
+    ),
+    request_body(content = schema::UpsertRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Done; the customer was known", body = schema::UpsertAnswer,
+            headers(("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
+        (status = 201, description = "Done; the customer is new", body = schema::UpsertAnswer,
+            headers(("Location" = String, description = "The customer"),
+                ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
+        (status = 202, description = "Stored; a required delivery has not ended", body = schema::UpsertAnswer,
+            headers(("Location" = String, description = "The upsert"),
+                ("Retry-After" = u64, description = "Seconds"),
+                ("Preference-Applied" = String, description = "`respond-async`, if that was asked"),
+                ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
+        (status = 404, description = "`not_found`: no customer has this id", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`identity_conflict`, `match_key_collision`, `business_key_change`, `idempotency_in_progress`, `erased`",
+            body = schema::Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = u64, description = "Seconds, with `idempotency_in_progress`"))),
+        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `idempotency_key_reused`; `provider_rejected`, with the answer's members beside",
+            body = schema::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "`provider_failed`, with the answer's members beside", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/customers")]
+pub(crate) async fn upsert(
+    caller: ForMerchant<WriteCustomers>,
+    wishes: Wishes,
+    body: JsonBody,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    crate::query::no_query(&request)?;
+    let request_id = request
+        .extensions()
+        .get::<Observed>()
+        .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
+    let command = UpsertCommand {
+        body: body.0,
+        idempotency_key: wishes.idempotency_key,
+        route: ROUTE,
+        respond_async: wishes.respond_async,
+        force: wishes.force,
+        traceparent: wishes.traceparent,
+        priority: Priority::Interactive,
+        request_id,
+    };
+    let answer = state
+        .gateway
+        .upsert(&caller.access.caller(), &caller.merchant, command)
+        .await?;
+    Ok(reply::answer(answer, wishes.respond_async))
+}

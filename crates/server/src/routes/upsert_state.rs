@@ -1,0 +1,42 @@
+//! `GET /v1/upserts/{id}`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use upsert_app::Refusal;
+use upsert_core::UpsertId;
+
+use crate::access::ReadCustomers;
+use crate::merchant_id::ForMerchant;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// How an upsert stands; 200 for failed ones too.
+///
+/// Scope: `customers:read`.
+#[utoipa::path(
+    tag = "upserts",
+    params(
+        ("id" = String, Path, description = "`ups_…`"),
+        ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
+    ),
+    responses(
+        (status = 200, description = "As it stands", body = schema::UpsertAnswer),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/upserts/{id}")]
+pub(crate) async fn upsert_state(
+    caller: ForMerchant<ReadCustomers>,
+    id: Path<String>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let id: UpsertId = id.parse().map_err(|_| Refusal::not_found("upsert"))?;
+    let answer = state.gateway.get_upsert(&caller.merchant, id).await?;
+    Ok(reply::answer(answer, false))
+}

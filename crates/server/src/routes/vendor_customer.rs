@@ -1,0 +1,45 @@
+//! `GET /v1/connections/{merchant}/{name}/customers/{provider_customer_id}`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use crate::access::{Access, ReadCustomers};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// One record that the vendor holds, read there now and turned into our words.
+///
+/// Scope: `customers:read`. It counts against the connection's quota.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        ("merchant" = String, Path, description = "The merchant's id"),
+        ("name" = String, Path, description = "The connection's name"),
+        ("provider_customer_id" = String, Path, description = "The vendor's id of it"),
+        ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
+    ),
+    responses(
+        (status = 200, description = "The record", body = schema::VendorCustomer),
+        (status = 404, description = "`not_found`: no such connection, or the vendor does not know the id",
+            body = schema::Problem, content_type = "application/problem+json"),
+        (status = 501, description = "`unsupported_by_provider`: it cannot read", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "`provider_failed`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/connections/{merchant}/{name}/customers/{provider_customer_id}")]
+pub(crate) async fn vendor_customer(
+    caller: Access<ReadCustomers>,
+    path: Path<(String, String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let (merchant, name, id) = path.into_inner();
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant)?;
+    let record = state.gateway.vendor_customer(&merchant, &name, &id).await?;
+    Ok(reply::json_reply(&record))
+}

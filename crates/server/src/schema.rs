@@ -1,0 +1,21 @@
+//! The shapes of the API as `/openapi.json` documents them. They describe; the application makes the answers, and the
+//! tests hold every answer against its shape.
+
+mod customer;
+mod delivery;
+mod operations;
+mod problem;
+mod upsert;
+mod vendor;
+
+pub use customer::{
+    Address, Addresses, Change, Customer, CustomerPage, CustomerRecord, HistoryEntry, HistoryPage, Link, LinkState,
+    LinkedCustomer, Notifications, Service,
+};
+pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
+pub use operations::{
+    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready, ReadyConfiguration,
+};
+pub use problem::{Conflict, Problem, Wrong};
+pub use upsert::{Plan, PlannedConnection, PlannedRequest, UpsertAnswer, UpsertRequest, UpsertState};
+pub use vendor::{VendorCustomer, VendorCustomerPage};

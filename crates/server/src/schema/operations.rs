@@ -1,0 +1,174 @@
+//! Providers, connections, the process.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// All providers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProviderPage {
+    /// By name.
+    pub data: Vec<Provider>,
+    /// Always null: it is one page.
+    pub next_cursor: Option<String>,
+}
+
+/// What a provider can do.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about a vendor")]
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// The vendor's own page.
+    pub docs_url: String,
+    /// Where it is unless a connection says otherwise.
+    pub default_base_url: String,
+    /// The shapes of request it knows, by kind of customer.
+    pub forms: Vec<Form>,
+    /// Whether its answer tells a created record from an updated one.
+    pub tells_created_from_updated: bool,
+    /// Whether it can clear a field.
+    pub can_clear: bool,
+    /// Whether it adds tags and removes none.
+    pub merges_tags: bool,
+    /// Whether a known record is updated by the vendor's id, so that its match keys may change.
+    pub updates_by_id: bool,
+    /// Whether it can read what the vendor holds.
+    pub can_read: bool,
+    /// `changed` or `full`.
+    pub default_payload: String,
+    /// Names of its credentials.
+    pub credentials: Vec<String>,
+    /// Vendor fields that `provider_fields` may not name.
+    pub protected: Vec<String>,
+    /// Calls a day that the vendor is known to allow.
+    pub known_daily_limit: Option<u32>,
+}
+
+/// One shape of request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Form {
+    /// `person`, `organisation`.
+    pub kinds: Vec<String>,
+    /// Where each field goes.
+    pub fields: Vec<FieldMap>,
+    /// Pointers of fields that it asks for.
+    pub required_fields: Vec<String>,
+    /// What the vendor matches by, in its order.
+    pub match_keys: Vec<String>,
+}
+
+/// Where one field goes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FieldMap {
+    /// Ours, as a JSON Pointer.
+    pub pointer: String,
+    /// The vendor's.
+    pub vendor_field: String,
+    /// Whether the vendor asks for it.
+    pub required: bool,
+    /// Longer texts may be cut by the vendor.
+    pub soft_limit: Option<u64>,
+    /// Whether it can be read back.
+    pub readable: bool,
+}
+
+/// All connections that the key may see.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConnectionPage {
+    /// By merchant.
+    pub data: Vec<ConnectionHealth>,
+    /// Always null: it is one page.
+    pub next_cursor: Option<String>,
+}
+
+/// How a connection is doing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConnectionHealth {
+    /// Whose.
+    pub merchant_id: String,
+    /// Its name.
+    pub name: String,
+    /// The provider.
+    pub provider: String,
+    /// Whether upserts fail with it.
+    pub required: bool,
+    /// In one word.
+    pub state: ConnectionState,
+    /// `vendor` or `operator`.
+    pub paused_by: Option<String>,
+    /// Since when.
+    #[schema(format = DateTime)]
+    pub paused_since: Option<String>,
+    /// Why.
+    pub pause_reason: Option<String>,
+    /// Deliveries that wait.
+    pub waiting: u64,
+    /// Deliveries that are being sent.
+    pub in_flight: u64,
+    /// How old the oldest of those that wait is.
+    pub oldest_waiting_seconds: Option<i64>,
+    /// The circuit breaker.
+    pub breaker: BTreeMap<String, Value>,
+    /// Limits, and what is left of them and of the day's quota.
+    pub rate_limit: BTreeMap<String, Value>,
+    /// Calls at the same time.
+    pub concurrency: BTreeMap<String, Value>,
+    /// Last success and failure, latency.
+    pub health: BTreeMap<String, Value>,
+}
+
+/// A connection's state in one word.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// Well.
+    Healthy,
+    /// Some calls fail.
+    Degraded,
+    /// A limit holds it back.
+    Throttled,
+    /// The breaker is open.
+    Open,
+    /// By the vendor's refusal, or by an operator.
+    Paused,
+    /// The day's calls are used up.
+    QuotaSpent,
+}
+
+/// The process lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    /// `alive`.
+    pub status: String,
+}
+
+/// Requests are welcome.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    /// `ready`.
+    pub status: String,
+    /// What is served.
+    pub configuration: ReadyConfiguration,
+    /// `reachable`.
+    pub store: String,
+    /// `done`.
+    pub migrations: String,
+    /// `off`: nothing that is stored is sealed.
+    pub encryption: String,
+}
+
+/// Which configuration is served.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadyConfiguration {
+    /// Grows with each one taken over.
+    pub generation: u64,
+    /// How many it has.
+    pub merchants: u64,
+    /// `taken_over`, or `refused`: the files say something that is wrong.
+    pub last_reading: String,
+}
