@@ -340,7 +340,9 @@ async fn answers_that_cannot_be_understood_are_a_broken_contract() {
         Effect::Garbage,
         Effect::EmptyObject,
         Effect::Html,
-        Effect::Redirect,
+        Effect::Redirect {
+            location: "http://127.0.0.1:9/elsewhere".to_owned(),
+        },
         Effect::Huge { bytes: 3_000_000 },
     ] {
         let world = rotor_alone("").await;

@@ -216,7 +216,7 @@ async fn a_fourth_vendor_is_one_type_and_one_line_in_the_registry() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|p| p["provider"] == "ledger")
+        .find(|p| p["name"] == "ledger")
         .unwrap();
     assert_eq!(ledger["forms"][0]["match_keys"], json!(["reference"]), "{shown:?}");
 }

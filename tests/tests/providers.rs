@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use upsert_core::field::Rule;
-use upsert_core::{Clock, Customer, Field, IdSource, Kind, Selection, SystemClock, UpsertRequest, Value};
+use upsert_core::{Clock, Customer, CustomerId, Field, IdSource, Kind, Selection, SystemClock, UpsertRequest, Value};
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{Plan, World};
@@ -53,18 +53,30 @@ fn built(kind: &str) -> upsert_provider_kit::Built {
     upsert_registry::registry().build(kind, setup).unwrap()
 }
 
+fn request<'a>(customer: &'a Customer, customer_id: CustomerId, cleared: &'a BTreeSet<Field>) -> UpsertRequest<'a> {
+    UpsertRequest {
+        customer,
+        customer_id,
+        link: None,
+        selection: Selection::All,
+        cleared,
+        tags_lost: false,
+        provider_fields: None,
+    }
+}
+
 #[tokio::test]
 async fn what_get_providers_says_holds_against_prepare() {
     let world = World::start().await;
     let shown = world.get("/v1/providers").await;
     assert_eq!(shown.status, 200, "{}", shown.text);
     let providers = shown.body["data"].as_array().unwrap();
-    let names: Vec<&str> = providers.iter().filter_map(|p| p["provider"].as_str()).collect();
+    let names: Vec<&str> = providers.iter().filter_map(|p| p["name"].as_str()).collect();
     assert_eq!(names, ["add-update", "april", "rotor"]);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let id = IdSource::new(clock).customer();
     for provider in providers {
-        let adapter = built(provider["provider"].as_str().unwrap()).provider;
+        let adapter = built(provider["name"].as_str().unwrap()).provider;
         for form in provider["forms"].as_array().unwrap() {
             for kind in form["kinds"].as_array().unwrap() {
                 let kind = if kind == "person" {
@@ -77,16 +89,7 @@ async fn what_get_providers_says_holds_against_prepare() {
                     whole.set(*field, plausible(*field, kind));
                 }
                 let none = BTreeSet::new();
-                let request = |customer| UpsertRequest {
-                    customer,
-                    customer_id: id,
-                    link: None,
-                    selection: Selection::All,
-                    cleared: &none,
-                    tags_lost: false,
-                    provider_fields: None,
-                };
-                let prepared = adapter.prepare(&request(&whole)).unwrap();
+                let prepared = adapter.prepare(&request(&whole, id, &none)).unwrap();
                 let said: BTreeSet<&str> = form["fields"]
                     .as_array()
                     .unwrap()
@@ -115,7 +118,7 @@ async fn what_get_providers_says_holds_against_prepare() {
                     for (field, value) in whole.fields().filter(|(field, _)| field.pointer() != pointer) {
                         lacking.set(field, value.clone());
                     }
-                    let violations = adapter.prepare(&request(&lacking)).unwrap_err();
+                    let violations = adapter.prepare(&request(&lacking, id, &none)).unwrap_err();
                     assert!(
                         violations.iter().any(|v| v.pointer == pointer),
                         "{pointer} is said to be required"

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use upsert_core::WaitingFor;
 use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
+use crate::claim::Claimed;
 use crate::commit::PROBE_EVERY;
-use crate::deliver::Claimed;
 use crate::gateway::Gateway;
 
 const EVERY: Duration = Duration::from_secs(1);

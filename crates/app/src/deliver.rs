@@ -8,16 +8,14 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use upsert_core::{
-    CallContext, DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor, WaitingFor,
-};
-use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Lane, StoreError, Write};
+use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
+use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
-use crate::commit::{Committed, PROBE_EVERY, Work, attempt_writes, unchanged};
+use crate::claim::Claimed;
+use crate::commit::{Committed, PROBE_EVERY, Work};
 use crate::gateway::Gateway;
-use crate::merchant::{Connection, NextStep, OnCollision};
-use crate::plan::{ConnectionPlan, plan};
-use crate::record::{AttemptEnd, AttemptTimes, delivery_error, ends_its_upsert};
+use crate::merchant::NextStep;
+use crate::record::{AttemptEnd, AttemptTimes, ends_its_upsert};
 
 /// A delivery that is due again within this is kept on its task; longer waits are left to the background pass.
 const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
@@ -185,241 +183,6 @@ impl Gateway {
             }
         })
     }
-
-    /// Takes a delivery that waits, plans it on what is there now, and makes its next attempt durable.
-    pub(crate) async fn claim(&self, id: DeliveryId) -> Result<Claimed, StoreError> {
-        let Some(mut delivery) = self.store.delivery(id).await? else {
-            return Ok(Claimed::NotNow);
-        };
-        if delivery.state.has_ended() || delivery.state == DeliveryState::InFlight {
-            return Ok(Claimed::NotNow);
-        }
-        let directory = self.directory();
-        let connection = directory
-            .get(&delivery.merchant)
-            .and_then(|m| m.connection(&delivery.connection))
-            .cloned();
-        let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
-        let Some(connection) = connection else {
-            return self.put_off_unconfigured(delivery).await;
-        };
-        let Some((known, lane)) =
-            known.and_then(|known| known.lane(&connection.name).cloned().map(|lane| (known, lane)))
-        else {
-            return self.end_without_customer(delivery).await;
-        };
-        if lane.in_flight.is_some() {
-            return self.look_again_later(delivery).await;
-        }
-        if lane.queued.is_some_and(|queued| queued != id) {
-            return Ok(Claimed::NotNow);
-        }
-        let now = self.clock.now();
-        let mut claiming = Claiming {
-            lane: lane.clone(),
-            changes: Changeset::default(),
-        };
-        claiming.expect_unchanged(&delivery);
-        claiming.lane.revision += 1;
-        claiming.lane.queued = None;
-        delivery.fence += 1;
-        delivery.version = known.record.version;
-        if let Some(since) = delivery.parked_since.take() {
-            let parked = u64::try_from(now.duration_since(since).as_millis()).unwrap_or_default();
-            delivery.parked_ms += parked;
-        }
-        let plan = plan(
-            &connection,
-            delivery.customer,
-            &known.record.customer,
-            Some(&lane),
-            delivery.force,
-        );
-        let work = match plan {
-            Ok(ConnectionPlan::Send { prepared, .. })
-                if delivery.maybe_written && prepared.repeat == Repeat::Unsafe =>
-            {
-                fail(&mut delivery, &mut claiming.lane, &unsafe_to_repeat(), now);
-                None
-            }
-            Ok(ConnectionPlan::Send {
-                prepared,
-                replaces_link,
-            }) => {
-                delivery.warnings.clone_from(&prepared.warnings);
-                self.start_again(&connection, &mut delivery, &mut claiming, &prepared, now);
-                Some((prepared, replaces_link))
-            }
-            Ok(ConnectionPlan::Unchanged { warnings }) => {
-                delivery.warnings = warnings;
-                unchanged(&mut delivery, &mut claiming.lane, now);
-                None
-            }
-            Err(refusal) => {
-                let mut error = ProviderError::new(
-                    ErrorKind::Rejected,
-                    StateAtVendor::Unchanged,
-                    RetryAdvice::Never,
-                    refusal.detail(),
-                );
-                error.code = Some("plan_refused".to_owned());
-                fail(&mut delivery, &mut claiming.lane, &error, now);
-                None
-            }
-        };
-        let Claiming { lane, mut changes } = claiming;
-        changes.write.push(Write::PutLane(lane.clone()));
-        changes.write.push(Write::PutDelivery(delivery.clone()));
-        if self.store.apply(changes).await? != Applied::Done {
-            return Ok(Claimed::NotNow);
-        }
-        Ok(match work {
-            Some((prepared, replaces_link)) => Claimed::Work(Box::new(Work {
-                connection,
-                delivery,
-                lane,
-                prepared,
-                replaces_link,
-                sole_of: None,
-                open_siblings: None,
-            })),
-            None => {
-                observe(&delivery);
-                self.settle(&delivery.merchant, delivery.upsert).await;
-                self.bell(delivery.customer).notify_waiters();
-                Claimed::Ended(lane.queued)
-            }
-        })
-    }
-
-    fn start_again(
-        &self,
-        connection: &Connection,
-        delivery: &mut DeliveryRecord,
-        claiming: &mut Claiming,
-        prepared: &PreparedUpsert,
-        now: Timestamp,
-    ) {
-        delivery.state = DeliveryState::InFlight;
-        delivery.waiting_for = None;
-        delivery.next_attempt_at = None;
-        delivery.lease_until = Some(self.lease(connection));
-        claiming.lane.in_flight = Some(delivery.id);
-        claiming.reserve(connection, prepared);
-        claiming.changes.write.extend(attempt_writes(connection, delivery, now));
-    }
-
-    /// Its connection is not configured any more: it waits until it is again, or until somebody discards it.
-    async fn put_off_unconfigured(&self, delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        tracing::warn!(delivery_id = %delivery.id, connection = delivery.connection, "a delivery's connection is gone");
-        self.put_off(delivery).await?;
-        Ok(Claimed::NotNow)
-    }
-
-    /// There is nothing to bring any more.
-    async fn end_without_customer(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        }];
-        let detail = "the customer is gone";
-        let mut error = ProviderError::new(
-            ErrorKind::Rejected,
-            StateAtVendor::Unchanged,
-            RetryAdvice::Never,
-            detail,
-        );
-        error.code = Some("customer_gone".to_owned());
-        let now = self.clock.now();
-        delivery.error = Some(delivery_error(&error));
-        end_failed(&mut delivery, now);
-        self.store
-            .apply(Changeset {
-                expect,
-                write: vec![Write::PutDelivery(delivery)],
-            })
-            .await?;
-        Ok(Claimed::Ended(None))
-    }
-
-    /// What is in flight will call it; should that never happen, it looks for itself.
-    async fn look_again_later(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        }];
-        delivery.next_attempt_at = self.clock.now().checked_add(PREDECESSOR_CHECK).ok();
-        self.store
-            .apply(Changeset {
-                expect,
-                write: vec![Write::PutDelivery(delivery)],
-            })
-            .await?;
-        Ok(Claimed::NotNow)
-    }
-}
-
-/// What came of a claim.
-pub(crate) enum Claimed {
-    /// It is to be sent: its attempt is durable.
-    Work(Box<Work>),
-    /// It ended without a call; what waits behind it.
-    Ended(Option<DeliveryId>),
-    /// Somebody else has it, or it cannot be sent now.
-    NotNow,
-}
-
-struct Claiming {
-    lane: Lane,
-    changes: Changeset,
-}
-
-impl Claiming {
-    fn expect_unchanged(&mut self, delivery: &DeliveryRecord) {
-        self.changes.expect.push(Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        });
-        self.changes.expect.push(Expect::Lane {
-            customer: self.lane.customer,
-            connection: self.lane.connection.clone(),
-            revision: Some(self.lane.revision),
-        });
-    }
-
-    fn reserve(&mut self, connection: &Connection, prepared: &PreparedUpsert) {
-        let new: Vec<_> = prepared
-            .known_by
-            .iter()
-            .filter(|key| !self.lane.reserved.contains(key))
-            .cloned()
-            .collect();
-        if new.is_empty() {
-            return;
-        }
-        if connection.on_collision == OnCollision::Refuse {
-            let contested = new
-                .iter()
-                .filter(|key| prepared.matches_by.contains(key))
-                .cloned()
-                .collect();
-            self.changes.expect.push(Expect::KeysFree {
-                merchant: self.lane.merchant.clone(),
-                connection: self.lane.connection.clone(),
-                keys: contested,
-                customer: self.lane.customer,
-            });
-        }
-        for key in new {
-            self.lane.reserved.insert(key.clone());
-            self.changes.write.push(Write::Reserve {
-                merchant: self.lane.merchant.clone(),
-                connection: self.lane.connection.clone(),
-                key,
-                customer: self.lane.customer,
-            });
-        }
-    }
 }
 
 fn context(work: &Work) -> CallContext {
@@ -432,30 +195,8 @@ fn context(work: &Work) -> CallContext {
     }
 }
 
-fn fail(delivery: &mut DeliveryRecord, lane: &mut Lane, error: &ProviderError, now: Timestamp) {
-    delivery.error = Some(delivery_error(error));
-    end_failed(delivery, now);
-    lane.failed = true;
-}
-
-fn end_failed(delivery: &mut DeliveryRecord, now: Timestamp) {
-    delivery.state = DeliveryState::Failed;
-    delivery.waiting_for = None;
-    delivery.next_attempt_at = None;
-    delivery.lease_until = None;
-    delivery.ended_at = Some(now);
-}
-
-/// A call of unknown outcome that this vendor would not match again.
-fn unsafe_to_repeat() -> ProviderError {
-    let detail = "whether the vendor wrote is not known, and sending again might make a second record";
-    let mut error = ProviderError::new(ErrorKind::Transient, StateAtVendor::Unknown, RetryAdvice::Never, detail);
-    error.code = Some("outcome_unknown".to_owned());
-    error
-}
-
 /// Counts and logs a delivery that has ended or was parked. Ids and names only.
-fn observe(delivery: &DeliveryRecord) {
+pub(crate) fn observe(delivery: &DeliveryRecord) {
     let outcome = match (delivery.outcome, &delivery.error) {
         (Some(outcome), _) => outcome.as_str(),
         (None, Some(error)) => error.kind.as_str(),

@@ -6,6 +6,7 @@
 mod answer;
 mod await_answer;
 mod background;
+mod claim;
 mod commit;
 mod connections;
 mod deliver;

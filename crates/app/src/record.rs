@@ -170,7 +170,6 @@ struct Recording<'a> {
 
 impl Recording<'_> {
     async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, gateway: &Gateway) -> Result<(), StoreError> {
-        let reserved_before = self.lane.reserved.clone();
         self.lane.revision += 1;
         self.lane.in_flight = None;
         self.delivery.lease_until = None;
@@ -202,7 +201,7 @@ impl Recording<'_> {
                 self.park(gateway).await?;
             }
         }
-        self.release_keys(&reserved_before);
+        self.write.extend(give_back_keys(&mut self.lane));
         self.write.push(Write::PutLane(self.lane.clone()));
         self.write.push(Write::PutDelivery(self.delivery.clone()));
         if ends_its_upsert(self.work, &self.delivery)
@@ -356,21 +355,23 @@ impl Recording<'_> {
         }
         Ok(())
     }
+}
 
-    /// While nothing waits, only what the vendor knows the record by stays reserved.
-    fn release_keys(&mut self, before: &BTreeSet<MatchKey>) {
-        if self.lane.queued.is_none() {
-            self.lane.reserved = self.lane.known_by.clone();
-        }
-        for key in before.difference(&self.lane.reserved) {
-            self.write.push(Write::Release {
-                merchant: self.lane.merchant.clone(),
-                connection: self.lane.connection.clone(),
-                key: key.clone(),
-                customer: self.lane.customer,
-            });
-        }
+/// While nothing waits, only what the vendor knows the record by stays reserved.
+pub(crate) fn give_back_keys(lane: &mut Lane) -> Vec<Write> {
+    if lane.queued.is_some() {
+        return Vec::new();
     }
+    let given_back: Vec<MatchKey> = lane.reserved.difference(&lane.known_by).cloned().collect();
+    lane.reserved.clone_from(&lane.known_by);
+    let (merchant, connection, customer) = (&lane.merchant, &lane.connection, lane.customer);
+    let release = |key| Write::Release {
+        merchant: merchant.clone(),
+        connection: connection.clone(),
+        key,
+        customer,
+    };
+    given_back.into_iter().map(release).collect()
 }
 
 /// Whether the delivery's success is the end of its upsert, so that both are written at once.

@@ -1,7 +1,7 @@
 //! How many changesets a second become durable: one at a time, 64 at once with group commit, and 64 at once with a
 //! transaction each. All in one run on one disk, since only the ratios mean anything.
 //!
-//! `cargo run --release -p upsert-store-sql --example commit_rate [folder] [seconds]`
+//! `cargo run --release -p upsert-store-sql --example commit_rate [folder] [seconds] [part of a line's name]`
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -32,6 +32,7 @@ async fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let seconds = arguments.next().map_or(3, |text| text.parse().unwrap());
+    let only = arguments.next().unwrap_or_default();
     let folder = tempfile::tempdir_in(folder).unwrap();
     let time = Duration::from_secs(seconds);
 
@@ -48,6 +49,9 @@ async fn main() {
         ("64 writers, group commit", together, 64),
         ("64 writers, a transaction each", apart, 64),
     ] {
+        if !what.contains(&only) {
+            continue;
+        }
         let path = folder.path().join(format!("{writers}-{}.db", options.batch));
         let (rate, cpu) = measure(&path, options, writers, time).await;
         println!("{what:<34} {rate:>12.0} {cpu:>16.1}");

@@ -43,7 +43,7 @@ use upsert_store::{
 
 pub use open::{OpenError, SqliteOptions};
 
-use readers::Readers;
+use readers::{Reader, Readers};
 use writer::{Done, Work, WriterHandle};
 
 /// A store in one SQLite file. Dropping it closes it.
@@ -203,11 +203,11 @@ impl Store for SqliteStore {
     }
 
     async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
-        self.readers.ask(|db| db.waiting()).await
+        self.readers.ask(Reader::waiting).await
     }
 
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
-        self.readers.ask(|db| db.connections()).await
+        self.readers.ask(Reader::connections).await
     }
 
     async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError> {
@@ -223,6 +223,6 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.writer.order(Work::Check).await?;
-        self.readers.ask(|db| db.check()).await
+        self.readers.ask(Reader::check).await
     }
 }

@@ -1,4 +1,5 @@
 //! Random changesets: SQLite answers as the in-memory store does.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 

@@ -1,5 +1,6 @@
 //! SQLite under the contract suite of the stores: as it is, and with the file closed and opened again after every
 //! changeset, so that each case tells as well what is durable.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod reopening;
 

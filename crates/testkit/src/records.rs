@@ -13,11 +13,15 @@ use upsert_store::{
 };
 
 /// 2026-11-20, 12:00 UTC.
-pub fn noon() -> Timestamp {
-    Timestamp::from_second(1_795_176_000).unwrap()
+pub const fn noon() -> Timestamp {
+    Timestamp::constant(1_795_176_000, 0)
 }
 
 /// So many seconds after [`noon`].
+///
+/// # Panics
+///
+/// Where that leads past the end of time (year 9999).
 pub fn seconds(after_noon: i64) -> Timestamp {
     noon().checked_add(SignedDuration::from_secs(after_noon)).unwrap()
 }

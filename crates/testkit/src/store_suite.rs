@@ -28,8 +28,10 @@ use upsert_store::{Applied, Changeset, Expect, Store, Write};
 pub struct Case {
     /// What, as a sentence.
     pub name: &'static str,
-    run: fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    run: fn(Arc<dyn Store>) -> Run,
 }
+
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use upsert_core::{CustomerId, Identifier, MatchKey};
 use upsert_store::{Expect, IdentityView};
 
 use super::names::Names;
-use super::rows::{DbResult, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
+use super::rows::{DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
 
 /// Whether it holds.
 pub(super) fn holds(db: &Connection, names: &mut Names, expect: &Expect) -> DbResult<bool> {
@@ -67,15 +67,12 @@ fn holders(db: &Connection, names: &mut Names, merchant: &str, identifier: &Iden
     let Some(merchant) = names.find(db, merchant)? else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT customer FROM identifiers WHERE merchant = ?1 AND kind = ?2 AND value = ?3 \
-               ORDER BY customer LIMIT ?4";
-    let kind = identifier_kind(identifier.kind);
-    all(
-        db,
-        sql,
-        params![merchant, kind, identifier.value, limit(IdentityView::MOST)],
-        |row| Ok(CustomerId::from_uuid(uuid(row, "customer")?)),
-    )
+    let sql = "SELECT customer FROM keys WHERE merchant = ?1 AND kind = ?2 AND value = ?3 AND connection = ?4 \
+               ORDER BY customer LIMIT ?5";
+    let (kind, most) = (identifier_kind(identifier.kind), limit(IdentityView::MOST));
+    all(db, sql, params![merchant, kind, identifier.value, OURS, most], |row| {
+        Ok(CustomerId::from_uuid(uuid(row, "customer")?))
+    })
 }
 
 fn lane_has(
@@ -105,8 +102,8 @@ fn keys_are_free(
     let (Some(merchant), Some(connection)) = (names.find(db, merchant)?, names.find(db, connection)?) else {
         return Ok(true);
     };
-    let sql = "SELECT 1 FROM reservations WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 AND value = ?4 \
-               AND customer <> ?5";
+    let sql =
+        "SELECT 1 FROM keys WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 AND value = ?4 AND customer <> ?5";
     let customer = blob(customer.as_uuid());
     for key in keys {
         let params = params![merchant, connection, key_kind(key.kind), key.value, customer];

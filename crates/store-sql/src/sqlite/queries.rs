@@ -14,7 +14,7 @@ use upsert_store::{
 
 use super::readers::Reader;
 use super::rows::{
-    DbResult, all, blob, first, identifier_kind, key_kind, limit, micros, moment, record, unsigned, uuid,
+    DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, moment, record, unsigned, uuid,
 };
 
 impl Reader {
@@ -48,11 +48,12 @@ impl Reader {
 
     /// Whom the identifier finds, oldest first; only customers that are there.
     fn holders(&self, merchant: i64, identifier: &Identifier) -> DbResult<Vec<CustomerId>> {
-        let sql = "SELECT i.customer AS customer FROM identifiers i \
-                   JOIN customers c ON c.id = i.customer AND c.merchant = i.merchant \
-                   WHERE i.merchant = ?1 AND i.kind = ?2 AND i.value = ?3 ORDER BY i.customer LIMIT ?4";
-        let kind = identifier_kind(identifier.kind);
-        let params = params![merchant, kind, identifier.value, limit(IdentityView::MOST)];
+        let sql = "SELECT k.customer AS customer FROM keys k \
+                   JOIN customers c ON c.id = k.customer AND c.merchant = k.merchant \
+                   WHERE k.merchant = ?1 AND k.kind = ?2 AND k.value = ?3 AND k.connection = ?4 \
+                   ORDER BY k.customer LIMIT ?5";
+        let (kind, most) = (identifier_kind(identifier.kind), limit(IdentityView::MOST));
+        let params = params![merchant, kind, identifier.value, OURS, most];
         all(&self.db, sql, params, |row| {
             Ok(CustomerId::from_uuid(uuid(row, "customer")?))
         })
@@ -119,7 +120,7 @@ impl Reader {
         let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT customer FROM reservations WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 \
+        let sql = "SELECT customer FROM keys WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 \
                    AND value = ?4 AND customer <> ?5 ORDER BY customer";
         let mut found = Vec::new();
         for key in keys {
@@ -181,9 +182,10 @@ fn listing(merchant: i64, filter: &CustomerFilter, after: Option<CustomerId>, mo
             SqlValue::Integer(merchant),
             SqlValue::Integer(identifier_kind(identifier.kind)),
             SqlValue::Text(identifier.value.clone()),
+            SqlValue::Integer(OURS),
         ];
         and(
-            "id IN (SELECT customer FROM identifiers WHERE merchant = ? AND kind = ? AND value = ?)",
+            "id IN (SELECT customer FROM keys WHERE merchant = ? AND kind = ? AND value = ? AND connection = ?)",
             values,
         );
     }
@@ -228,4 +230,45 @@ fn version(row: &Row<'_>) -> DbResult<HistoryRecord> {
         refused: row.get("refused")?,
         record: record(row)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+    use upsert_core::{Identifier, IdentifierKind};
+
+    use super::*;
+
+    fn plan(filter: &CustomerFilter) -> String {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("migrations/0001_records.sql")).unwrap();
+        let (sql, params) = listing(1, filter, Some(CustomerId::from_uuid(uuid::Uuid::nil())), 20);
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.query_map(params_from_iter(params), |row| row.get::<_, String>("detail"));
+        steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_page_is_read_from_where_the_last_one_ended_without_sorting() {
+        let plan = plan(&CustomerFilter::default());
+        assert!(plan.contains("customers_of_merchant (merchant=? AND id>?)"), "{plan}");
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    #[test]
+    fn an_identifier_leads_to_its_customers_without_walking_through_the_others() {
+        let filter = CustomerFilter {
+            identifiers: vec![Identifier {
+                kind: IdentifierKind::Email,
+                value: "a@example.com".to_owned(),
+            }],
+            ..CustomerFilter::default()
+        };
+        let plan = plan(&filter);
+        assert!(plan.contains("(merchant=? AND id=?)"), "{plan}");
+        assert!(
+            plan.contains("keys USING PRIMARY KEY (merchant=? AND kind=? AND value=? AND connection=?)"),
+            "{plan}"
+        );
+    }
 }

@@ -168,14 +168,8 @@ pub(super) fn moment_if_any(row: &Row<'_>, column: &'static str) -> DbResult<Opt
         .transpose()
 }
 
-/// The number that stands for a kind of identifier; written in files, so it never changes.
-pub(super) const fn identifier_kind(kind: IdentifierKind) -> i64 {
-    match kind {
-        IdentifierKind::Reference => 0,
-        IdentifierKind::Email => 1,
-        IdentifierKind::Phone => 2,
-    }
-}
+/// In the place of a connection's number: the key is one of the gateway's own identifiers.
+pub(super) const OURS: i64 = 0;
 
 /// The number that stands for a kind of match key; written in files, so it never changes.
 pub(super) const fn key_kind(kind: KeyKind) -> i64 {
@@ -185,4 +179,13 @@ pub(super) const fn key_kind(kind: KeyKind) -> i64 {
         KeyKind::Email => 2,
         KeyKind::Phone => 3,
     }
+}
+
+/// The number that stands for a kind of identifier: that of the match key that it usually is.
+pub(super) const fn identifier_kind(kind: IdentifierKind) -> i64 {
+    key_kind(match kind {
+        IdentifierKind::Reference => KeyKind::Reference,
+        IdentifierKind::Email => KeyKind::Email,
+        IdentifierKind::Phone => KeyKind::Phone,
+    })
 }

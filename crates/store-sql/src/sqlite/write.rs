@@ -9,7 +9,13 @@ use upsert_store::{
 };
 
 use super::names::Names;
-use super::rows::{DbResult, blob, execute, identifier_kind, key_kind, micros, signed, to_json};
+use super::rows::{DbResult, OURS, blob, execute, identifier_kind, key_kind, micros, signed, to_json};
+
+const ADD_KEY: &str =
+    "INSERT OR IGNORE INTO keys (merchant, kind, value, connection, customer) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+const REMOVE_KEY: &str = "DELETE FROM keys WHERE merchant = ?1 AND kind = ?2 AND value = ?3 AND connection = ?4 \
+                          AND customer = ?5";
 
 /// The writer's transaction: where writes go.
 pub(super) struct Pen<'db> {
@@ -26,18 +32,12 @@ impl Pen<'_> {
                 merchant,
                 identifier,
                 customer,
-            } => {
-                let sql = "INSERT OR IGNORE INTO identifiers (merchant, kind, value, customer) VALUES (?1, ?2, ?3, ?4)";
-                self.identifier(sql, merchant, identifier, *customer)
-            }
+            } => self.identifier(ADD_KEY, merchant, identifier, *customer),
             Write::RemoveIdentifier {
                 merchant,
                 identifier,
                 customer,
-            } => {
-                let sql = "DELETE FROM identifiers WHERE merchant = ?1 AND kind = ?2 AND value = ?3 AND customer = ?4";
-                self.identifier(sql, merchant, identifier, *customer)
-            }
+            } => self.identifier(REMOVE_KEY, merchant, identifier, *customer),
             Write::PutHistory(row) => self.put_history(row),
             Write::PutUpsert(row) => self.put_upsert(row),
             Write::PutDelivery(row) => self.put_delivery(row),
@@ -48,21 +48,13 @@ impl Pen<'_> {
                 connection,
                 key,
                 customer,
-            } => {
-                let sql = "INSERT OR IGNORE INTO reservations (merchant, connection, kind, value, customer) \
-                           VALUES (?1, ?2, ?3, ?4, ?5)";
-                self.reservation(sql, (merchant, connection), key, *customer)
-            }
+            } => self.reservation(ADD_KEY, (merchant, connection), key, *customer),
             Write::Release {
                 merchant,
                 connection,
                 key,
                 customer,
-            } => {
-                let sql = "DELETE FROM reservations WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 \
-                           AND value = ?4 AND customer = ?5";
-                self.reservation(sql, (merchant, connection), key, *customer)
-            }
+            } => self.reservation(REMOVE_KEY, (merchant, connection), key, *customer),
             Write::PutIdempotency(row) => self.put_idempotency(row),
             Write::PutAnswer { key, answer } => self.put_answer(key, answer),
             Write::PutConnection(row) => self.put_connection(row),
@@ -105,9 +97,8 @@ impl Pen<'_> {
     fn delete_customer(&mut self, id: CustomerId) -> DbResult<()> {
         for sql in [
             "DELETE FROM customers WHERE id = ?1",
-            "DELETE FROM identifiers WHERE customer = ?1",
+            "DELETE FROM keys WHERE customer = ?1",
             "DELETE FROM lanes WHERE customer = ?1",
-            "DELETE FROM reservations WHERE customer = ?1",
         ] {
             execute(self.db, sql, params![blob(id.as_uuid())])?;
         }
@@ -117,7 +108,7 @@ impl Pen<'_> {
     fn identifier(&mut self, sql: &str, merchant: &str, identifier: &Identifier, customer: CustomerId) -> DbResult<()> {
         let merchant = self.names.number(self.db, merchant)?;
         let kind = identifier_kind(identifier.kind);
-        let params = params![merchant, kind, identifier.value, blob(customer.as_uuid())];
+        let params = params![merchant, kind, identifier.value, OURS, blob(customer.as_uuid())];
         execute(self.db, sql, params).map(drop)
     }
 
@@ -130,7 +121,7 @@ impl Pen<'_> {
     ) -> DbResult<()> {
         let (merchant, connection) = self.numbers(merchant, connection)?;
         let kind = key_kind(key.kind);
-        let params = params![merchant, connection, kind, key.value, blob(customer.as_uuid())];
+        let params = params![merchant, kind, key.value, connection, blob(customer.as_uuid())];
         execute(self.db, sql, params).map(drop)
     }
 

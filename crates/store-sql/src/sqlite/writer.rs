@@ -100,7 +100,11 @@ impl WriterHandle {
             let orders = orders.as_ref().ok_or(StoreError::Busy)?;
             orders.try_send(Order { work, answer }).map_err(|_| StoreError::Busy)?;
         }
-        answered.await.unwrap_or_else(|_| Err(refused()))
+        answered.await.unwrap_or_else(|_| {
+            // The thread ended over it: whatever that was, nobody can tell what the file holds.
+            self.failed.store(true, Ordering::Release);
+            Err(refused())
+        })
     }
 
     /// Lets the writer finish what is queued and waits for its end.

@@ -112,9 +112,10 @@ pub(super) async fn changesets_of_one_caller_keep_their_order(store: Arc<dyn Sto
                         *outcome = Some(applied.unwrap());
                     }
                 }
-                match outcomes.iter().all(Option::is_some) {
-                    true => std::task::Poll::Ready(()),
-                    false => std::task::Poll::Pending,
+                if outcomes.iter().all(Option::is_some) {
+                    std::task::Poll::Ready(())
+                } else {
+                    std::task::Poll::Pending
                 }
             })
             .await;

@@ -11,6 +11,8 @@ use crate::records::{
     upsert_record,
 };
 
+use DeliveryState::{InFlight, Pending, Retrying, Succeeded, Waiting};
+
 const EVERY_STATE: [DeliveryState; 8] = [
     DeliveryState::Pending,
     DeliveryState::InFlight,
@@ -127,7 +129,6 @@ pub(super) async fn only_what_may_be_tried_is_due_oldest_due_first(store: Arc<dy
 }
 
 pub(super) async fn a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended(store: Arc<dyn Store>) {
-    use DeliveryState::{InFlight, Retrying, Succeeded};
     let due = || async { store.due(seconds(10), 10).await.unwrap().len() };
     put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 10))]).await;
     assert_eq!(due().await, 1);
@@ -147,7 +148,6 @@ pub(super) async fn deliveries_in_flight_are_abandoned_when_their_lease_ends(sto
         record.lease_until = until.map(seconds);
         Write::PutDelivery(record)
     };
-    use DeliveryState::{InFlight, Retrying};
     let writes = vec![
         leased(5, InFlight, Some(10)),
         leased(3, InFlight, Some(20)),
@@ -189,7 +189,6 @@ pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store:
         count,
         oldest: seconds(oldest),
     };
-    use DeliveryState::{InFlight, Pending, Retrying, Waiting};
     let expected = [
         group("acme", "crm", Pending, 2, 75),
         group("acme", "crm", InFlight, 2, 74),

@@ -123,7 +123,7 @@ pub(super) async fn holders_of_keys_are_answered_in_the_order_of_the_keys(store:
     let held = store.key_holders("acme", "crm", &keys, customer_id(1)).await.unwrap();
     assert_eq!(held, [(b.clone(), customer_id(2)), (a.clone(), customer_id(3))]);
     let held = store
-        .key_holders("acme", "crm", &[a.clone()], customer_id(9))
+        .key_holders("acme", "crm", std::slice::from_ref(&a), customer_id(9))
         .await
         .unwrap();
     assert_eq!(held, [(a.clone(), customer_id(1)), (a, customer_id(3))]);

@@ -2,7 +2,7 @@
 --   * ids are UUIDv7 blobs, so a table keyed by one grows at its end: such tables are WITHOUT ROWID;
 --   * what is only read back whole is one JSON column (`record`), beside the columns that are searched;
 --   * times are microseconds since 1970, days are text (2026-11-20);
---   * merchants and connections are small integers of `names`.
+--   * merchants and connections are small integers of `names`, from 1.
 
 CREATE TABLE names (
   id   INTEGER PRIMARY KEY,
@@ -20,15 +20,18 @@ CREATE TABLE customers (
 ) WITHOUT ROWID;
 CREATE INDEX customers_of_merchant ON customers (merchant);
 
--- Random keys, so narrow: nothing but the key. kind: 0 reference, 1 email, 2 phone.
-CREATE TABLE identifiers (
-  merchant INTEGER NOT NULL,
-  kind     INTEGER NOT NULL,
-  value    TEXT    NOT NULL,
-  customer BLOB    NOT NULL,
-  PRIMARY KEY (merchant, kind, value, customer)
+-- What recognises a customer, here (connection 0) and at each connection. Random keys, so narrow: nothing but the key.
+-- The value stands before the connection, so that all that is kept of one e-mail address shares a page.
+-- kind: 0 id (never with connection 0), 1 reference, 2 email, 3 phone.
+CREATE TABLE keys (
+  merchant   INTEGER NOT NULL,
+  kind       INTEGER NOT NULL,
+  value      TEXT    NOT NULL,
+  connection INTEGER NOT NULL,
+  customer   BLOB    NOT NULL,
+  PRIMARY KEY (merchant, kind, value, connection, customer)
 ) WITHOUT ROWID;
-CREATE INDEX identifiers_of_customer ON identifiers (customer);
+CREATE INDEX keys_of_customer ON keys (customer);
 
 -- Keyed by the upsert first: a version is appended, whoever's it is.
 CREATE TABLE history (
@@ -96,17 +99,6 @@ CREATE TABLE lanes (
   PRIMARY KEY (customer, connection)
 ) WITHOUT ROWID;
 CREATE INDEX lanes_of_vendor_record ON lanes (merchant, connection, vendor_id) WHERE vendor_id IS NOT NULL;
-
--- Random keys, so narrow. kind: 0 id, 1 reference, 2 email, 3 phone.
-CREATE TABLE reservations (
-  merchant   INTEGER NOT NULL,
-  connection INTEGER NOT NULL,
-  kind       INTEGER NOT NULL,
-  value      TEXT    NOT NULL,
-  customer   BLOB    NOT NULL,
-  PRIMARY KEY (merchant, connection, kind, value, customer)
-) WITHOUT ROWID;
-CREATE INDEX reservations_of_customer ON reservations (customer);
 
 -- The key is a hash: only its index is in random order, the rows with their answers are appended.
 CREATE TABLE idempotency (

@@ -1,0 +1,334 @@
+//! Taking a delivery that waits: planned on what is there now, its next attempt made durable before anything is sent.
+
+use jiff::Timestamp;
+
+use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
+use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
+
+use crate::commit::{Work, attempt_writes, unchanged};
+use crate::deliver::{PREDECESSOR_CHECK, observe};
+use crate::gateway::Gateway;
+use crate::merchant::{Connection, OnCollision};
+use crate::plan::{ConnectionPlan, PlanRefusal, plan};
+use crate::record::{delivery_error, give_back_keys};
+
+/// So often a claim is worked out anew because the lane changed meanwhile; after that the next pass tries.
+const MOST_RACES: usize = 16;
+
+/// What came of a claim.
+pub(crate) enum Claimed {
+    /// It is to be sent: its attempt is durable.
+    Work(Box<Work>),
+    /// It ended without a call, or had ended before; what goes on in its lane.
+    Ended(Option<DeliveryId>),
+    /// Somebody else has it, or it cannot be sent now.
+    NotNow,
+}
+
+/// What a try at a claim found in its way.
+enum Raced {
+    /// The lane or the delivery changed.
+    Changed,
+    /// Another customer holds a key that the vendor would match by.
+    KeyTaken,
+}
+
+impl Gateway {
+    /// Takes a delivery that waits.
+    pub(crate) async fn claim(&self, id: DeliveryId) -> Result<Claimed, StoreError> {
+        let mut key_is_taken = false;
+        for _race in 0..MOST_RACES {
+            match self.try_claim(id, key_is_taken).await? {
+                Ok(claimed) => return Ok(claimed),
+                Err(Raced::KeyTaken) => key_is_taken = true,
+                Err(Raced::Changed) => {}
+            }
+        }
+        Ok(Claimed::NotNow)
+    }
+
+    async fn try_claim(&self, id: DeliveryId, key_is_taken: bool) -> Result<Result<Claimed, Raced>, StoreError> {
+        let Some(delivery) = self.store.delivery(id).await? else {
+            return Ok(Ok(Claimed::NotNow));
+        };
+        match delivery.state {
+            DeliveryState::Superseded => return Ok(Ok(Claimed::Ended(delivery.superseded_by))),
+            DeliveryState::InFlight => return Ok(Ok(Claimed::NotNow)),
+            state if state.has_ended() => return Ok(Ok(Claimed::Ended(None))),
+            _ => {}
+        }
+        let directory = self.directory();
+        let merchant = directory.get(&delivery.merchant);
+        let Some(connection) = merchant
+            .and_then(|merchant| merchant.connection(&delivery.connection))
+            .cloned()
+        else {
+            tracing::warn!(delivery_id = %id, connection = delivery.connection, "a delivery's connection is not configured");
+            self.put_off(delivery).await?;
+            return Ok(Ok(Claimed::NotNow));
+        };
+        let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
+        let found = known.and_then(|known| known.lane(&connection.name).cloned().map(|lane| (known, lane)));
+        let Some((known, lane)) = found else {
+            return self.end_without_customer(delivery).await.map(Ok);
+        };
+        if lane.in_flight.is_some() {
+            return self.look_again_later(delivery).await.map(Ok);
+        }
+        if let Some(other) = lane.queued.filter(|queued| *queued != id) {
+            return Ok(Ok(Claimed::Ended(Some(other))));
+        }
+        let mut claiming = Claiming::new(self, connection, delivery, lane, &known);
+        claiming.plan(&known, key_is_taken);
+        self.finish_claim(claiming).await
+    }
+
+    async fn finish_claim(&self, claiming: Claiming<'_>) -> Result<Result<Claimed, Raced>, StoreError> {
+        let Claiming {
+            connection,
+            delivery,
+            mut lane,
+            mut changes,
+            send,
+            ..
+        } = claiming;
+        if send.is_none() {
+            changes.write.extend(give_back_keys(&mut lane));
+        }
+        changes.write.push(Write::PutLane(lane.clone()));
+        changes.write.push(Write::PutDelivery(delivery.clone()));
+        let unmet = match self.store.apply(changes.clone()).await? {
+            Applied::Done => None,
+            Applied::Unmet(index) => changes.expect.get(index),
+        };
+        match unmet {
+            Some(Expect::KeysFree { .. }) => return Ok(Err(Raced::KeyTaken)),
+            Some(_) => return Ok(Err(Raced::Changed)),
+            None => {}
+        }
+        if let Some((prepared, replaces_link)) = send {
+            let work = Work {
+                connection,
+                delivery,
+                lane,
+                prepared,
+                replaces_link,
+                sole_of: None,
+                open_siblings: None,
+            };
+            return Ok(Ok(Claimed::Work(Box::new(work))));
+        }
+        observe(&delivery);
+        self.settle(&delivery.merchant, delivery.upsert).await;
+        self.bell(delivery.customer).notify_waiters();
+        Ok(Ok(Claimed::Ended(lane.queued)))
+    }
+
+    /// There is nothing to bring any more.
+    async fn end_without_customer(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
+        let expect = vec![Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        }];
+        let error = refused("customer_gone", "the customer is gone");
+        end_failed(&mut delivery, &error, self.clock.now());
+        self.store
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
+        Ok(Claimed::Ended(None))
+    }
+
+    /// What is in flight will call it; should that never happen, it looks for itself.
+    async fn look_again_later(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
+        let expect = vec![Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        }];
+        delivery.next_attempt_at = self.clock.now().checked_add(PREDECESSOR_CHECK).ok();
+        self.store
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
+        Ok(Claimed::NotNow)
+    }
+}
+
+struct Claiming<'a> {
+    gateway: &'a Gateway,
+    connection: std::sync::Arc<Connection>,
+    delivery: DeliveryRecord,
+    lane: Lane,
+    changes: Changeset,
+    /// What is to be sent, and whether it leaves the present link behind.
+    send: Option<(Box<PreparedUpsert>, bool)>,
+    now: Timestamp,
+}
+
+impl<'a> Claiming<'a> {
+    fn new(
+        gateway: &'a Gateway,
+        connection: std::sync::Arc<Connection>,
+        mut delivery: DeliveryRecord,
+        mut lane: Lane,
+        known: &Known,
+    ) -> Self {
+        let now = gateway.clock.now();
+        let expect = vec![
+            Expect::Delivery {
+                id: delivery.id,
+                fence: delivery.fence,
+            },
+            Expect::Lane {
+                customer: lane.customer,
+                connection: lane.connection.clone(),
+                revision: Some(lane.revision),
+            },
+            Expect::Customer {
+                id: known.record.id,
+                revision: Some(known.record.revision),
+            },
+        ];
+        lane.revision += 1;
+        lane.queued = None;
+        delivery.fence += 1;
+        delivery.version = known.record.version;
+        if let Some(since) = delivery.parked_since.take() {
+            delivery.parked_ms += u64::try_from(now.duration_since(since).as_millis()).unwrap_or_default();
+        }
+        let changes = Changeset {
+            expect,
+            write: Vec::new(),
+        };
+        Self {
+            gateway,
+            connection,
+            delivery,
+            lane,
+            changes,
+            send: None,
+            now,
+        }
+    }
+
+    /// What is sent, or how it ends without a call.
+    fn plan(&mut self, known: &Known, key_is_taken: bool) {
+        let Self {
+            connection,
+            delivery,
+            lane,
+            ..
+        } = self;
+        let plan = plan(
+            connection,
+            delivery.customer,
+            &known.record.customer,
+            Some(lane),
+            delivery.force,
+        );
+        let plan = if key_is_taken {
+            Err(PlanRefusal::Collision(Vec::new()))
+        } else {
+            plan
+        };
+        match plan {
+            Ok(ConnectionPlan::Send { prepared, .. })
+                if delivery.maybe_written && prepared.repeat == Repeat::Unsafe =>
+            {
+                self.fail(&unsafe_to_repeat());
+            }
+            Ok(ConnectionPlan::Send {
+                prepared,
+                replaces_link,
+            }) => self.start(prepared, replaces_link),
+            Ok(ConnectionPlan::Unchanged { warnings }) => {
+                self.delivery.warnings = warnings;
+                unchanged(&mut self.delivery, &mut self.lane, self.now);
+            }
+            Err(refusal @ PlanRefusal::Collision(_)) => self.fail(&refused("match_key_collision", refusal.detail())),
+            Err(refusal) => self.fail(&refused("plan_refused", refusal.detail())),
+        }
+    }
+
+    fn start(&mut self, prepared: Box<PreparedUpsert>, replaces_link: bool) {
+        let delivery = &mut self.delivery;
+        delivery.warnings.clone_from(&prepared.warnings);
+        delivery.state = DeliveryState::InFlight;
+        delivery.waiting_for = None;
+        delivery.next_attempt_at = None;
+        delivery.lease_until = Some(self.gateway.lease(&self.connection));
+        self.lane.in_flight = Some(delivery.id);
+        self.changes
+            .write
+            .extend(attempt_writes(&self.connection, delivery, self.now));
+        self.reserve(&prepared);
+        self.send = Some((prepared, replaces_link));
+    }
+
+    fn reserve(&mut self, prepared: &PreparedUpsert) {
+        let new: Vec<_> = prepared
+            .known_by
+            .iter()
+            .filter(|key| !self.lane.reserved.contains(key))
+            .cloned()
+            .collect();
+        let contested: Vec<_> = new
+            .iter()
+            .filter(|key| prepared.matches_by.contains(key))
+            .cloned()
+            .collect();
+        if !contested.is_empty() && self.connection.on_collision == OnCollision::Refuse {
+            self.changes.expect.push(Expect::KeysFree {
+                merchant: self.lane.merchant.clone(),
+                connection: self.lane.connection.clone(),
+                keys: contested,
+                customer: self.lane.customer,
+            });
+        }
+        for key in new {
+            self.lane.reserved.insert(key.clone());
+            self.changes.write.push(Write::Reserve {
+                merchant: self.lane.merchant.clone(),
+                connection: self.lane.connection.clone(),
+                key,
+                customer: self.lane.customer,
+            });
+        }
+    }
+
+    fn fail(&mut self, error: &ProviderError) {
+        end_failed(&mut self.delivery, error, self.now);
+        self.lane.failed = true;
+    }
+}
+
+fn end_failed(delivery: &mut DeliveryRecord, error: &ProviderError, now: Timestamp) {
+    delivery.error = Some(delivery_error(error));
+    delivery.state = DeliveryState::Failed;
+    delivery.waiting_for = None;
+    delivery.next_attempt_at = None;
+    delivery.lease_until = None;
+    delivery.ended_at = Some(now);
+}
+
+/// A delivery that fails without a call.
+fn refused(code: &str, detail: &str) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::Rejected,
+        StateAtVendor::Unchanged,
+        RetryAdvice::Never,
+        detail,
+    )
+    .with_code(code)
+}
+
+/// A call of unknown outcome that this vendor would not match again.
+fn unsafe_to_repeat() -> ProviderError {
+    let detail = "whether the vendor wrote is not known, and sending again might make a second record";
+    ProviderError::new(ErrorKind::Transient, StateAtVendor::Unknown, RetryAdvice::Never, detail)
+        .with_code("outcome_unknown")
+}
