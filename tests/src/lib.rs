@@ -261,7 +261,7 @@ fn panic_with(problems: &[upsert_settings::Problem]) -> Settings {
 }
 
 fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
-    let hash: String = key_hash(KEY).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = data_encoding::HEXLOWER.encode(&key_hash(KEY));
     let store = folder.join("data").join("gateway.db");
     let server = &plan.server;
     let gateway = format!(
@@ -297,7 +297,7 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
         } else {
             settings[index]
         };
-        merchant.push_str(&format!(
+        let table = format!(
             "\n[[connections]]\nname = \"{name}\"\nprovider = \"{}\"\nbase_url = \"{}\"\ncredentials = {{ {} = {{ file = \
              \"{name}.secret\" }} }}\n{settings}\n{}\n{}\n",
             providers[index],
@@ -305,7 +305,8 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
             credentials[index],
             plan.every_connection,
             own[index],
-        ));
+        );
+        merchant.push_str(&table);
     }
     merchant.push_str(&plan.tables);
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder");

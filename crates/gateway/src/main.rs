@@ -1,2 +1,32 @@
-//! Under construction.
-fn main() {}
+//! `upsert-gateway`: the gateway, and what one says to it from a terminal. See `cli` for the commands.
+
+mod check;
+mod cli;
+mod demo;
+mod health;
+mod http_client;
+mod keys;
+mod output;
+mod serve;
+mod signals;
+mod upsert;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Before any TLS: with a provider named, no second one that a dependency brings can make the choice ambiguous.
+    // It fails only where one was installed already, and nothing before this line could have.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let outcome = cli
+        .start_log()
+        .and_then(|()| actix_web::rt::System::new().block_on(cli.run()));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => cli::failure(&error),
+    }
+}

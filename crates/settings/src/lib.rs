@@ -53,5 +53,6 @@ pub use server::Server;
 pub use settings::Settings;
 pub use store::{EncryptionKey, Store, StoreUrl};
 pub use urls::{UrlRules, check_url};
+pub use values::is_name;
 pub use verification::{Algorithm, Encoding, Hmac, Scheme, SchemeName, Verify};
 pub use webhooks::{Event, WebhookIn, WebhookOut, WebhookPayload};

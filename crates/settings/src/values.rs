@@ -157,7 +157,8 @@ impl Spot<'_> {
     }
 }
 
-pub(crate) fn is_name(text: &str) -> bool {
+/// Whether this may be an id or a name in the files: `[a-z0-9][a-z0-9_-]{0,62}`.
+pub fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     let starts = bytes
         .first()

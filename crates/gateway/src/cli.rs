@@ -1,0 +1,122 @@
+//! The command line: which commands there are. Each is done in its own file.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use upsert_server::{LogFormat, Telemetry, TelemetryError, install_telemetry};
+
+use crate::output::complain;
+use crate::{check, demo, health, keys, serve, upsert};
+
+/// Where the configuration is, unless `--config` says otherwise.
+pub(crate) const CONFIG: &str = "config";
+
+const AFTER: &str = "Exit codes: 0 done, 1 the thing itself failed, 2 wrong usage.";
+
+/// One request creates or updates a customer at every vendor that a merchant uses
+///
+/// Start with `upsert-gateway demo`.
+#[derive(Parser)]
+#[command(name = "upsert-gateway", version, propagate_version = true, after_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, as the configuration says
+    ///
+    /// Ends on SIGTERM and SIGINT: it takes no more, finishes what it has, and exits with 0; a second signal ends it at
+    /// once. SIGHUP, or a changed file, makes it read its configuration anew.
+    Serve(serve::ServeArguments),
+    /// Check the configuration: every problem with its file and line
+    ///
+    /// Reads all files, resolves every reference to a secret, and builds every connection without calling anybody.
+    Check(check::CheckArguments),
+    /// Start the gateway and three simulated vendors, ready to be called
+    ///
+    /// Everything is in one process and one fresh folder, and both are gone afterwards.
+    Demo(demo::DemoArguments),
+    /// API keys
+    Keys(keys::KeysArguments),
+    /// Create or update one customer at a running gateway
+    Upsert(upsert::UpsertArguments),
+    /// Ask a URL whether it is well; for the health checks of containers
+    #[command(hide = true)]
+    Health(health::HealthArguments),
+}
+
+/// How the gateway logs.
+#[derive(Args)]
+pub(crate) struct LogArguments {
+    /// The form of the log, which goes to standard error
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Log::Text, env = "UPSERT_GATEWAY_LOG")]
+    log: Log,
+    /// What is logged: error, warn, info, debug, trace; or directives such as `info,upsert_server=debug`
+    #[arg(long, value_name = "LEVEL", env = "UPSERT_GATEWAY_LOG_LEVEL")]
+    log_level: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Log {
+    /// One JSON object a line, for programs
+    Json,
+    /// Lines for people
+    Text,
+}
+
+impl Cli {
+    /// Starts the log of the commands that serve, as they were told to.
+    pub(crate) fn start_log(&self) -> anyhow::Result<()> {
+        let (arguments, usual) = match &self.command {
+            Command::Serve(serve) => (&serve.log, "info"),
+            Command::Demo(demo) => (&demo.log, demo::LOG_LEVEL),
+            _ => return Ok(()),
+        };
+        let filter = arguments.log_level.as_deref().unwrap_or(usual).to_owned();
+        let format = match arguments.log {
+            Log::Json => LogFormat::Json,
+            Log::Text => LogFormat::Readable,
+        };
+        install_telemetry(&Telemetry { format, filter }).map_err(wrong_level)
+    }
+
+    /// Does what was asked.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Demo(arguments) => demo::run(arguments).await,
+            Command::Keys(arguments) => keys::run(arguments),
+            Command::Upsert(arguments) => upsert::run(arguments).await,
+            Command::Health(arguments) => health::run(arguments).await,
+        }
+    }
+}
+
+/// A level that cannot be read is wrong usage.
+fn wrong_level(error: TelemetryError) -> anyhow::Error {
+    match error {
+        TelemetryError::Filter(_) => {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--log-level: {error}\n")).into()
+        }
+        TelemetryError::Twice => error.into(),
+    }
+}
+
+/// Says what went wrong, and gives the exit code for it.
+pub(crate) fn failure(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<clap::Error>() {
+        Some(usage) => {
+            // Where standard error is gone there is nobody left to tell.
+            let _ = usage.print();
+            ExitCode::from(2)
+        }
+        None => {
+            complain(&format!("upsert-gateway: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a demo prints: what is running where, a line to paste, and what to look at next.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::folder::{Folder, KEY_FILE};
+use super::vendors::Vendors;
+
+/// New to the gateway, and enough for all three vendors.
+const CUSTOMER: &str = r#"{"reference":"CUST-123","given_name":"John","family_name":"Doe","email":"john.doe@example.com","phone":"+12025550123","tags":["vip"]}"#;
+
+/// What there is to say when all of it runs.
+pub(super) struct Guide<'a> {
+    pub(super) gateway: SocketAddr,
+    pub(super) key: &'a str,
+    pub(super) vendors: &'a Vendors,
+    pub(super) folder: &'a Folder,
+}
+
+impl fmt::Display for Guide<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what_runs(f)?;
+        self.first_upsert(f)?;
+        self.next(f)?;
+        self.failure(f)?;
+        f.write_str("\nCtrl-C ends it.")
+    }
+}
+
+impl Guide<'_> {
+    fn what_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "The gateway is at http://{} and serves the merchant \"acme\".\n",
+            self.gateway
+        )?;
+        writeln!(f, "Its connections go to simulated vendors:\n")?;
+        for vendor in self.vendors.each() {
+            writeln!(
+                f,
+                "  {:<9} {:<11} {}",
+                vendor.connection,
+                vendor.title,
+                vendor.base_url()
+            )?;
+        }
+        let (folder, end) = (
+            self.folder.path().display(),
+            if self.folder.is_kept() {
+                "stays"
+            } else {
+                "is removed at the end"
+            },
+        );
+        writeln!(f, "\nConfiguration, secrets and data are in {folder}, which {end}.")?;
+        writeln!(
+            f,
+            "Nothing is encrypted in it: a demo has no encryption key. The API key is in its {KEY_FILE}.\n"
+        )
+    }
+
+    fn first_upsert(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (gateway, key) = (self.gateway, self.key);
+        writeln!(f, "Paste this into another terminal:\n")?;
+        writeln!(
+            f,
+            "curl -sS -i http://{gateway}/v1/customers -H 'Authorization: Bearer {key}' -H 'Merchant-Id: acme' \
+             -H 'Content-Type: application/json' -d '{CUSTOMER}'\n"
+        )?;
+        writeln!(
+            f,
+            "It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows."
+        )
+    }
+
+    fn next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gateway = self.gateway;
+        write!(
+            f,
+            r#"
+Then, in the same terminal:
+
+  G=http://{gateway} A='Authorization: Bearer {key}' J='Content-Type: application/json'
+  B='{CUSTOMER}'
+
+  # the same again: 200, three times `unchanged`, and no vendor is called
+  curl -sS -i $G/v1/customers -H "$A" -H "$J" -d "$B"
+
+  # a change, planned: what would be sent to whom; nothing is stored, nothing is sent
+  curl -sS $G/v1/customers/plan -H "$A" -H "$J" -d '{{"reference":"CUST-123","given_name":"Johnny"}}'
+
+  # what the gateway holds, and how it came to it
+  curl -sS "$G/v1/customers?reference=CUST-123" -H "$A"
+  ID=$(curl -sS "$G/v1/customers?reference=CUST-123" -H "$A" | grep -o 'cus_[0-9A-Za-z]*' | head -n 1)
+  curl -sS $G/v1/customers/$ID -H "$A"
+  curl -sS $G/v1/customers/$ID/history -H "$A"
+
+  # what {rotor_title} holds, asked through the gateway, and how the connections are
+  curl -sS $G/v1/connections/acme/{rotor}/customers -H "$A"
+  curl -sS $G/v1/connections -H "$A"
+
+  # every route, in a browser: http://{gateway}/docs
+"#,
+            key = self.key,
+            rotor = self.vendors.rotor.connection,
+            rotor_title = self.vendors.rotor.title,
+        )
+    }
+
+    fn failure(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (title, control) = (self.vendors.payments.title, self.vendors.payments.control_url());
+        write!(
+            f,
+            r#"
+  # make {title} fail twice with 503, then change the customer: it is tried again until it succeeds ("attempts": 3)
+  curl -sS -X PUT {control}/faults -H "$J" -d '[{{"effect":{{"kind":"answer","status":503}},"times":2}}]'
+  curl -sS $G/v1/customers -H "$A" -H "$J" -d '{{"reference":"CUST-123","given_name":"Johnny"}}'
+
+  # without "times" it fails for ever: the upsert answers 202 and goes on by itself; this ends the failure
+  curl -sS -X DELETE {control}/faults
+"#
+        )
+    }
+}

@@ -1,0 +1,33 @@
+//! The client for calls to a running gateway.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::Client;
+use reqwest::redirect::Policy;
+
+/// Longer than any `sync_deadline` that makes sense, in which the gateway answers 202.
+const UPSERT: Duration = Duration::from_secs(120);
+/// A gateway that takes longer to say that it is ready is not.
+const HEALTH: Duration = Duration::from_secs(5);
+
+/// For calls that a merchant's deadline bounds.
+pub(crate) fn for_upserts() -> anyhow::Result<Client> {
+    bounded(UPSERT)
+}
+
+/// For the health check.
+pub(crate) fn for_health() -> anyhow::Result<Client> {
+    bounded(HEALTH)
+}
+
+/// A redirect would carry the key elsewhere, and a repeat is the caller's to decide: neither happens.
+fn bounded(timeout: Duration) -> anyhow::Result<Client> {
+    Client::builder()
+        .timeout(timeout)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .user_agent(concat!("upsert-gateway/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .context("no HTTP client can be made")
+}

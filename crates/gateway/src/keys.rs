@@ -1,0 +1,105 @@
+//! `keys new`: an API key for its caller, and the block that makes the gateway know it.
+
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use upsert_settings::{NewKey, Scope, generate_key, is_name};
+
+use crate::output;
+
+#[derive(Args)]
+pub(crate) struct KeysArguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Make an API key
+    ///
+    /// Prints the key, which is for the caller and is stored nowhere, and the block for gateway.toml, which holds its
+    /// hash alone. Nothing is written to any file.
+    New(NewArguments),
+}
+
+#[derive(Args)]
+struct NewArguments {
+    /// Its name in the history of customers
+    #[arg(long, default_value = "new-key", value_parser = name)]
+    name: String,
+    /// A merchant that it may speak for; may be repeated; "*" for all
+    #[arg(long = "merchant", value_name = "ID", default_value = "*", value_parser = merchant)]
+    merchants: Vec<String>,
+    /// What it may do; may be repeated
+    #[arg(
+        long = "scope",
+        value_name = "SCOPE",
+        default_values = [Scope::CustomersRead.as_str(), Scope::CustomersWrite.as_str()],
+        value_parser = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.as_str()))
+    )]
+    scopes: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: KeysArguments) -> anyhow::Result<ExitCode> {
+    let Action::New(new) = arguments.action;
+    if new.merchants.len() > 1 && new.merchants.iter().any(|merchant| merchant == "*") {
+        let text = "--merchant \"*\" means all merchants: it stands alone\n";
+        return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text).into());
+    }
+    let key = generate_key()?;
+    if new.json {
+        output::json(&json!({
+            "key": key.key,
+            "key_sha256": key.sha256_hex,
+            "name": new.name,
+            "merchants": new.merchants,
+            "scopes": new.scopes,
+            "toml": block(&new, &key),
+        }))?;
+    } else {
+        output::answer(&text(&new, &key))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(new: &NewArguments, key: &NewKey) -> String {
+    format!(
+        "The key, for the caller; it is shown this once:\n\n  {}\n\nIts SHA-256:\n\n  {}\n\nFor gateway.toml:\n\n{}",
+        key.key,
+        key.sha256_hex,
+        block(new, key)
+    )
+}
+
+/// Names, scopes and digits need no escape in TOML.
+fn block(new: &NewArguments, key: &NewKey) -> String {
+    let list = |items: &[String]| {
+        let quoted: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
+        quoted.join(", ")
+    };
+    format!(
+        "[[api_keys]]\nname = \"{}\"\nkey_sha256 = \"{}\"\nmerchants = [{}]\nscopes = [{}]",
+        new.name,
+        key.sha256_hex,
+        list(&new.merchants),
+        list(&new.scopes)
+    )
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is 1 to 63 of a-z, 0-9, _ and -, the first a letter or a digit".to_owned())
+    }
+}
+
+fn merchant(text: &str) -> Result<String, String> {
+    if text == "*" { Ok(text.to_owned()) } else { name(text) }
+}

@@ -1,0 +1,69 @@
+//! `serve`: the gateway as configured, until it is told to stop.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use upsert_server::{ReloadFrom, Running, StartError, StartOptions, start};
+use upsert_settings::{Environment, Problem, Secrets, Settings};
+
+use crate::cli::{CONFIG, LogArguments};
+use crate::output::complain;
+use crate::signals::Signals;
+
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// The folder with gateway.toml and merchants/
+    #[arg(long, value_name = "DIR", default_value = CONFIG)]
+    config: PathBuf,
+    #[command(flatten)]
+    pub(crate) log: LogArguments,
+}
+
+pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+    // Before anything is started, so that a signal during the start is not lost.
+    let mut signals = Signals::listen()?;
+    match start_from(&arguments.config).await? {
+        Some(running) => Ok(until_told(running, &mut signals).await),
+        None => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Starts the gateway on a folder; none where the folder's problems kept it from starting, which have been printed.
+pub(crate) async fn start_from(folder: &Path) -> anyhow::Result<Option<Running>> {
+    let environment = Environment::of_process();
+    // Before the settings are read, so that a change in between is noticed.
+    let reload = ReloadFrom::new(folder, environment.clone());
+    let settings = match Settings::load(folder, &environment, Secrets::Resolve) {
+        Ok(settings) => settings,
+        Err(problems) => return Ok(refused(&problems)),
+    };
+    let options = StartOptions {
+        reload: Some(reload),
+        ..StartOptions::default()
+    };
+    match start(settings, upsert_registry::registry(), options).await {
+        Ok(running) => Ok(Some(running)),
+        Err(StartError::Settings(problems)) => Ok(refused(&problems)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(problems: &[Problem]) -> Option<Running> {
+    for problem in problems {
+        complain(&problem.to_string());
+    }
+    None
+}
+
+/// Waits for a signal, then stops: the exit code says whether everything ended as it should.
+pub(crate) async fn until_told(running: Running, signals: &mut Signals) -> ExitCode {
+    signals.next().await;
+    match signals.unless_insisted(running.stop()).await {
+        Some(()) => ExitCode::SUCCESS,
+        None => {
+            complain("upsert-gateway: ended before all was finished; what was accepted goes on with the next start");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! docker-compose.yml and what it mounts, held against the code: no engine is needed for that.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use upsert_settings::{Connection, Environment, Reference, Secrets, Settings};
+
+use crate::process::workspace;
+
+fn compose() -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(workspace("docker-compose.yml")).unwrap()).unwrap()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item.as_str().unwrap())
+        .collect()
+}
+
+/// The environment of the gateway's service, with nothing set outside: `${NAME:-default}` is its default.
+fn environment(service: &Value) -> BTreeMap<String, String> {
+    let variable = |(name, value): (&String, &Value)| {
+        let value = value.as_str().unwrap();
+        let default = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let default = default.and_then(|inner| inner.strip_prefix(&format!("{name}:-")));
+        (
+            name.clone(),
+            default.unwrap_or_else(|| panic!("{name}: {value}")).to_owned(),
+        )
+    };
+    service["environment"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(variable)
+        .collect()
+}
+
+/// The folder that is mounted as the configuration, read as the container reads it.
+fn settings(service: &Value) -> Settings {
+    let mounted = texts(&service["volumes"])[0]
+        .strip_suffix(":/etc/upsert-gateway:ro")
+        .unwrap();
+    Settings::load(
+        &workspace(mounted),
+        &environment(service).into_iter().collect::<Environment>(),
+        Secrets::Resolve,
+    )
+    .unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+#[test]
+fn the_mounted_configuration_is_right_and_every_connection_can_be_built() {
+    let settings = settings(&compose()["services"]["gateway"]);
+    assert_eq!(settings.merchants["acme"].connections.len(), 3);
+    let checked = upsert_server::check(&settings, upsert_registry::registry());
+    assert_eq!(checked, upsert_server::Checked::default());
+}
+
+#[test]
+fn each_connection_goes_to_a_simulator_that_listens_there_and_knows_its_key() {
+    let compose = compose();
+    let (services, gateway) = (&compose["services"], &compose["services"]["gateway"]);
+    let environment = environment(gateway);
+    let command = texts(&services["simulators"]["command"]).join(" ");
+    for connection in &settings(gateway).merchants["acme"].connections {
+        let url = connection.base_url.as_ref().unwrap();
+        assert_eq!(url.host_str(), Some("simulators"));
+        let port = url.port().unwrap();
+        let flag = format!("--{}=0.0.0.0:{port}", connection.provider);
+        assert!(command.contains(&flag), "no {flag} in {command}");
+        assert!(texts(&services["simulators"]["ports"]).contains(&format!("127.0.0.1:{port}:{port}").as_str()));
+        let key = &environment[variable(connection)];
+        assert!(
+            command.contains(&format!("-key={key}")),
+            "nobody knows {}'s key",
+            connection.name
+        );
+    }
+}
+
+fn variable(connection: &Connection) -> &str {
+    match connection.credentials.values().next().unwrap().reference() {
+        Reference::Env(name) => name,
+        Reference::File(path) => panic!("{}", path.display()),
+    }
+}
+
+#[test]
+fn the_api_key_in_its_first_lines_is_the_one_that_the_gateway_knows() {
+    let text = fs::read_to_string(workspace("docker-compose.yml")).unwrap();
+    let (_, key) = text.split_once("Authorization: Bearer ").unwrap();
+    let key = &key[..key.find('\'').unwrap()];
+    let known = settings(&compose()["services"]["gateway"]).api_keys[0].key_sha256;
+    assert_eq!(HEXLOWER.encode(&known), HEXLOWER.encode(&Sha256::digest(key)));
+}
+
+#[test]
+fn services_are_locked_down_watched_and_reachable_from_this_machine_alone() {
+    let compose = compose();
+    let services = compose["services"].as_object().unwrap();
+    assert_eq!(services.len(), 2);
+    for (name, service) in services {
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
+        assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        assert_eq!(
+            texts(&service["healthcheck"]["test"])[..3],
+            ["CMD", "upsert-gateway", "health"],
+            "{name}"
+        );
+        assert!(
+            texts(&service["ports"])
+                .iter()
+                .all(|port| port.starts_with("127.0.0.1:")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_store_is_in_a_volume_and_stopping_leaves_time_to_finish() {
+    let compose = compose();
+    let gateway = &compose["services"]["gateway"];
+    let volume = texts(&gateway["volumes"])[1].strip_suffix(":/data").unwrap();
+    assert!(compose["volumes"].as_object().unwrap().contains_key(volume));
+    let settings = settings(gateway);
+    assert!(Path::new(settings.store.url.to_string().trim_start_matches("sqlite:")).starts_with("/data"));
+    let stop: u64 = gateway["stop_grace_period"]
+        .as_str()
+        .unwrap()
+        .trim_end_matches('s')
+        .parse()
+        .unwrap();
+    assert!(Duration::from_secs(stop) > settings.server.shutdown_grace + Duration::from_secs(5));
+}

@@ -1,0 +1,13 @@
+//! The real binary, as somebody at a terminal has it; and the files that ship it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod check;
+mod compose;
+mod demo;
+mod image;
+mod keys;
+mod process;
+mod serve;
+mod upsert;
+mod usage;

@@ -1,0 +1,53 @@
+//! Wrong usage is told from failure, and help is there.
+
+use crate::process::{gateway, run, stderr, stdout};
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let cases: [&[&str]; 8] = [
+        &[],
+        &["sevre"],
+        &["serve", "--confg", "config"],
+        &["serve", "--log-level", "upsert=loudest"],
+        &["keys", "new", "--scope", "customers:fly"],
+        &["keys", "new", "--merchant", "*", "--merchant", "acme"],
+        &["upsert", "-"],
+        &[
+            "upsert",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+            "--plan",
+            "--async",
+        ],
+    ];
+    for case in cases {
+        let output = run(&mut gateway(case), "");
+        assert_eq!(output.status.code(), Some(2), "{case:?}: {}", stderr(&output));
+        assert!(!output.stderr.is_empty(), "{case:?} says nothing");
+    }
+}
+
+#[test]
+fn every_command_has_its_help() {
+    for command in ["serve", "check", "demo", "keys", "upsert"] {
+        let output = run(&mut gateway(&[command, "--help"]), "");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(
+            stdout(&output).contains("Usage: upsert-gateway"),
+            "{command}: {}",
+            stdout(&output)
+        );
+    }
+}
+
+#[test]
+fn the_key_in_the_environment_is_shown_by_no_help() {
+    let output = run(
+        gateway(&["upsert", "--help"]).env("UPSERT_GATEWAY_KEY", "ugk_canary"),
+        "",
+    );
+    assert!(stdout(&output).contains("UPSERT_GATEWAY_KEY"));
+    assert!(!stdout(&output).contains("ugk_canary"));
+}
