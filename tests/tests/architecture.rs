@@ -1,4 +1,5 @@
 //! The shape of the house: which crate may know which, and where vendors may be named.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -273,9 +274,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            collect(&path, files)
+            collect(&path, files);
         } else {
-            files.push(path)
+            files.push(path);
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Vendors that refuse, fail, hang and lie: what the caller is told, what is kept, what happens next.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! What is refused before anything is stored or sent, so that no vendor mixes customers up.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use serde_json::json;
 use upsert_tests::{Plan, World};

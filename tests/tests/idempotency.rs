@@ -1,4 +1,5 @@
 //! A key is used once, however often it is sent.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Who a request is about: every row of the table in the semantics, over HTTP.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use serde_json::json;
 use upsert_tests::{Plan, World};

@@ -1,4 +1,5 @@
 //! What an upsert says it did, and how it knows.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use serde_json::{Value as Json, json};
 use upsert_tests::{Plan, World};

@@ -123,6 +123,10 @@ impl Gateway {
         };
         loop {
             let Some(waiting) = next.take() else { return Ok(None) };
+            if let Some(successor) = waiting.superseded_by {
+                next = self.store.delivery(successor).await?;
+                continue;
+            }
             // What it waited behind has ended just now.
             let is_next = waiting.waiting_for == Some(WaitingFor::Predecessor);
             let due = if is_next {
