@@ -487,6 +487,7 @@ pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Tim
     delivery.state = DeliveryState::Succeeded;
     delivery.outcome = Some(Outcome::Unchanged);
     delivery.evidence = Some(Evidence::Link);
+    delivery.error = None;
     delivery.provider_customer_id = lane.link.as_ref().map(|link| link.provider_customer_id.clone());
     delivery.waiting_for = None;
     delivery.next_attempt_at = None;

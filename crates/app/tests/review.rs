@@ -1,0 +1,28 @@
+//! What the rules say where several upserts of one customer meet: rollback, joining, and what is known afterwards.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Act, House, Vendor, connection};
+use serde_json::json;
+use upsert_core::Repeat;
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_ended_unchanged_shows_no_error() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    let upsert = |name: &str| house.upsert(json!({ "reference": "r", "given_name": name }));
+    upsert("A").await.unwrap();
+    vendor.usually(Act::Down);
+    upsert("B").await.unwrap();
+    let back = upsert("A").await.unwrap();
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    let delivery = house.look(&back).await["deliveries"][0].clone();
+    assert_eq!(
+        (&delivery["state"], &delivery["outcome"]),
+        (&json!("succeeded"), &json!("unchanged"))
+    );
+    assert_eq!(delivery["error"], json!(null));
+}
