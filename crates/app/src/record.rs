@@ -399,8 +399,8 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
         new.state = old.state;
         new.waiting_for = old.waiting_for;
         new.next_attempt_at = old.next_attempt_at;
-        new.parked_since = old.parked_since;
-        new.parked_ms = old.parked_ms;
+        // Its age counts from when it was made itself, so what the older one was parked before is no credit.
+        new.parked_since = old.parked_since.map(|since| since.max(new.created_at));
     }
     new.attempts = old.attempts;
     new.error.clone_from(&old.error);

@@ -26,3 +26,18 @@ async fn a_delivery_that_ended_unchanged_shows_no_error() {
     );
     assert_eq!(delivery["error"], json!(null));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_an_older_delivery_was_parked_is_no_credit_for_the_newer_one() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let mut short = connection("v", &vendor);
+    short.max_age = Duration::from_secs(3_600);
+    let house = House::new(vec![short]).await;
+    vendor.usually(Act::Unauthorised);
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(48 * 3_600)).await;
+    let newer = house.upsert(json!({ "reference": "r", "notes": "n" })).await.unwrap();
+    vendor.usually(Act::Down);
+    tokio::time::sleep(Duration::from_secs(6 * 3_600)).await;
+    assert_eq!(house.look(&newer).await["state"], "failed");
+}
