@@ -360,6 +360,10 @@ impl<'a> Building<'a> {
         delivery.next_attempt_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
         lane.queued = Some(delivery.id);
         if let Some(mut old) = queued {
+            self.changes.expect.push(Expect::Delivery {
+                id: old.id,
+                fence: old.fence,
+            });
             supersede(&mut old, delivery, self.now);
             self.changes.write.push(Write::PutDelivery(old));
         }

@@ -70,7 +70,7 @@ impl Gateway {
             let mut expect = vec![
                 Expect::Delivery {
                     id: delivery.id,
-                    fence: delivery.fence,
+                    fence: work.delivery.fence,
                 },
                 Expect::Lane {
                     customer: recorded_lane.customer,
@@ -406,6 +406,8 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
     new.error.clone_from(&old.error);
     new.maybe_written |= old.maybe_written;
     new.force |= old.force;
+    // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
+    old.fence += 1;
     old.state = DeliveryState::Superseded;
     old.superseded_by = Some(new.id);
     old.waiting_for = None;
