@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Act, House, Vendor, connection};
@@ -40,4 +41,29 @@ async fn the_time_that_an_older_delivery_was_parked_is_no_credit_for_the_newer_o
     vendor.usually(Act::Down);
     tokio::time::sleep(Duration::from_secs(6 * 3_600)).await;
     assert_eq!(house.look(&newer).await["state"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_call_is_not_sent_to_a_connection_that_was_paused_meanwhile() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    vendor.usually(Act::Unauthorised);
+    vendor.then([Act::SlowlyReject(Duration::from_secs(2))]);
+    let (behind, other) = (house.clone(), house.clone());
+    let first = house.upsert(json!({ "reference": "r" }));
+    let second = async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        behind.upsert(json!({ "reference": "r", "notes": "n" })).await
+    };
+    let third = async move {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        other.upsert(json!({ "reference": "other" })).await
+    };
+    let (first, second, third) = tokio::join!(first, second, third);
+    assert_eq!((first.unwrap().status, third.unwrap().status), (422, 202));
+    let second = second.unwrap();
+    assert_eq!(second.status, 202);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(vendor.calls(), 2);
+    assert_eq!(house.look(&second).await["deliveries"][0]["waiting_for"], "paused");
 }
