@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Act, House, Vendor, connection};
+use common::{Act, House, Vendor, body, connection};
 use serde_json::json;
 use upsert_core::Repeat;
 
@@ -66,4 +66,23 @@ async fn what_waits_behind_a_call_is_not_sent_to_a_connection_that_was_paused_me
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(vendor.calls(), 2);
     assert_eq!(house.look(&second).await["deliveries"][0]["waiting_for"], "paused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_a_record_may_have_been_made_with_cannot_change_before_that_is_known() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::AcceptUnseen);
+    let unseen = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(unseen.status, 202);
+    let id = body(&unseen)["customer"]["id"].clone();
+    let renamed = house.upsert(json!({ "id": id, "reference": "other" })).await;
+    assert_eq!(renamed.unwrap_err().code.as_str(), "business_key_change");
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert_eq!(house.look(&unseen).await["state"], "succeeded");
+    assert_eq!(vendor.record("other"), json!(null), "no second record");
 }
