@@ -147,7 +147,9 @@ impl Gateway {
                 .pause_of(&waiting.merchant, &waiting.connection)
                 .is_some()
             {
+                let customer = waiting.customer;
                 self.put_off(waiting).await?;
+                self.bell(customer).notify_waiters();
                 return Ok(None);
             }
             match self.claim(waiting.id).await? {

@@ -82,6 +82,7 @@ impl Gateway {
             lane.revision += 1;
             lane.link = None;
             lane.accepted = Accepted::default();
+            lane.known_by.clear();
             if self
                 .store
                 .apply(Changeset {
