@@ -14,7 +14,7 @@ use upsert_store::{
     UpsertState, Write,
 };
 
-use crate::commit::Work;
+use crate::commit::{Work, day_of};
 use crate::gateway::Gateway;
 use crate::merchant::OnCollision;
 
@@ -181,17 +181,17 @@ impl Recording<'_> {
                 self.share(receipt, gateway).await?;
             }
             AttemptEnd::Failed(error) => {
-                self.count_attempt(error);
+                self.count_attempt(error, times.started_at);
                 self.fail();
             }
             AttemptEnd::Again(error, at) => {
-                self.count_attempt(error);
+                self.count_attempt(error, times.started_at);
                 self.delivery.state = DeliveryState::Retrying;
                 self.delivery.next_attempt_at = Some(*at);
                 self.park(gateway).await?;
             }
             AttemptEnd::Held(error, waiting_for, at) => {
-                self.count_attempt(error);
+                self.count_attempt(error, times.started_at);
                 self.delivery.state = DeliveryState::Waiting;
                 self.delivery.waiting_for = Some(*waiting_for);
                 self.delivery.next_attempt_at = *at;
@@ -315,9 +315,15 @@ impl Recording<'_> {
         Ok(())
     }
 
-    fn count_attempt(&mut self, error: &ProviderError) {
+    fn count_attempt(&mut self, error: &ProviderError, started_at: Timestamp) {
         if error.sent {
             self.delivery.attempts += 1;
+        } else if self.work.connection.counts_calls {
+            self.write.push(Write::GiveBackCall {
+                merchant: self.delivery.merchant.clone(),
+                connection: self.delivery.connection.clone(),
+                day: day_of(started_at),
+            });
         }
         self.delivery.error = Some(delivery_error(error));
         if error.state == StateAtVendor::Unknown {
