@@ -134,6 +134,8 @@ impl Gateway {
                 id: delivery.id,
                 fence: delivery.fence,
             }];
+            // A commit that has read it and not written yet must not take over the old time.
+            delivery.fence += 1;
             delivery.next_attempt_at = Some(now);
             self.store
                 .apply(Changeset {

@@ -360,6 +360,10 @@ impl<'a> Building<'a> {
         delivery.next_attempt_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
         lane.queued = Some(delivery.id);
         if let Some(mut old) = queued {
+            self.changes.expect.push(Expect::Delivery {
+                id: old.id,
+                fence: old.fence,
+            });
             supersede(&mut old, delivery, self.now);
             self.changes.write.push(Write::PutDelivery(old));
         }
@@ -487,6 +491,7 @@ pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Tim
     delivery.state = DeliveryState::Succeeded;
     delivery.outcome = Some(Outcome::Unchanged);
     delivery.evidence = Some(Evidence::Link);
+    delivery.error = None;
     delivery.provider_customer_id = lane.link.as_ref().map(|link| link.provider_customer_id.clone());
     delivery.waiting_for = None;
     delivery.next_attempt_at = None;

@@ -11,6 +11,7 @@ use upsert_store::{Changeset, ConnectionRecord, DeliveryState, Pause, StoreError
 use crate::commit::PROBE_EVERY;
 use crate::gateway::Gateway;
 use crate::merchant::{Connection, Merchant};
+use crate::problem::Refusal;
 
 /// Pauses by merchant and connection.
 #[derive(Debug, Default)]
@@ -159,6 +160,12 @@ impl Gateway {
                     .map(|connection| self.connection_view(&merchant.id, connection, &counts))
             })
             .collect())
+    }
+
+    /// One connection as the list shows it.
+    pub(crate) async fn one_view(&self, merchant: &Merchant, connection: &Connection) -> Result<Json, Refusal> {
+        let counts = self.store.waiting().await?;
+        Ok(self.connection_view(&merchant.id, connection, &counts).0)
     }
 
     fn connection_view(&self, merchant: &str, connection: &Connection, counts: &[WaitingCount]) -> ConnectionView {

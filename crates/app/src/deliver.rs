@@ -142,6 +142,16 @@ impl Gateway {
                 () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
                 () = self.stopping.cancelled() => return Ok(None),
             }
+            if self
+                .connections
+                .pause_of(&waiting.merchant, &waiting.connection)
+                .is_some()
+            {
+                let customer = waiting.customer;
+                self.put_off(waiting).await?;
+                self.bell(customer).notify_waiters();
+                return Ok(None);
+            }
             match self.claim(waiting.id).await? {
                 Claimed::Work(work) => return Ok(Some(*work)),
                 Claimed::Ended(Some(id)) => next = self.store.delivery(id).await?,

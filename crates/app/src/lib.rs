@@ -16,6 +16,7 @@ mod idempotency;
 mod identify;
 mod lookup;
 mod merchant;
+mod operate;
 mod plan;
 mod problem;
 mod record;

@@ -80,20 +80,18 @@ pub(crate) fn plan(
         && all.link_key != link.key
     {
         if connection.on_key_change == OnKeyChange::Refuse {
-            return Err(PlanRefusal::KeyChange(Conflict {
-                customer_id: id,
-                pointer: all.link_key.kind.pointer().to_owned(),
-                connection: Some(connection.name.clone()),
-            }));
+            return Err(key_change(connection, id, &all));
         }
         replaces_link = true;
         all = asked.prepare(None, &nothing, Selection::All)?;
-        let detail = "the key of the vendor's record changed: a new record is made, the old one stays there";
-        all.warnings.push(Warning::new(
-            WarningCode::NewRecord,
-            all.link_key.kind.pointer(),
-            detail,
-        ));
+        all.warnings.push(new_record(&all));
+    }
+
+    if link.is_none() && lane.is_some_and(|lane| may_make_a_second_record(lane, &all)) {
+        if connection.on_key_change == OnKeyChange::Refuse {
+            return Err(key_change(connection, id, &all));
+        }
+        all.warnings.push(new_record(&all));
     }
 
     let is_new = link.is_none() || replaces_link;
@@ -110,6 +108,24 @@ pub(crate) fn plan(
         prepared: Box::new(prepared),
         replaces_link,
     })
+}
+
+/// A call of unknown outcome may have made a record, and the vendor would not find it by what is sent now.
+fn may_make_a_second_record(lane: &Lane, prepared: &PreparedUpsert) -> bool {
+    !lane.known_by.is_empty() && !prepared.matches_by.iter().any(|key| lane.known_by.contains(key))
+}
+
+fn key_change(connection: &Connection, id: CustomerId, prepared: &PreparedUpsert) -> PlanRefusal {
+    PlanRefusal::KeyChange(Conflict {
+        customer_id: id,
+        pointer: prepared.link_key.kind.pointer().to_owned(),
+        connection: Some(connection.name.clone()),
+    })
+}
+
+fn new_record(prepared: &PreparedUpsert) -> Warning {
+    let detail = "the key of the vendor's record changed: a new record is made, the old one stays there";
+    Warning::new(WarningCode::NewRecord, prepared.link_key.kind.pointer(), detail)
 }
 
 fn view(link: &upsert_store::Link) -> LinkView<'_> {

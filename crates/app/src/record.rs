@@ -70,7 +70,7 @@ impl Gateway {
             let mut expect = vec![
                 Expect::Delivery {
                     id: delivery.id,
-                    fence: delivery.fence,
+                    fence: work.delivery.fence,
                 },
                 Expect::Lane {
                     customer: recorded_lane.customer,
@@ -399,13 +399,15 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
         new.state = old.state;
         new.waiting_for = old.waiting_for;
         new.next_attempt_at = old.next_attempt_at;
-        new.parked_since = old.parked_since;
-        new.parked_ms = old.parked_ms;
+        // Its age counts from when it was made itself, so what the older one was parked before is no credit.
+        new.parked_since = old.parked_since.map(|since| since.max(new.created_at));
     }
     new.attempts = old.attempts;
     new.error.clone_from(&old.error);
     new.maybe_written |= old.maybe_written;
     new.force |= old.force;
+    // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
+    old.fence += 1;
     old.state = DeliveryState::Superseded;
     old.superseded_by = Some(new.id);
     old.waiting_for = None;

@@ -100,7 +100,7 @@ impl Gateway {
     }
 }
 
-fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
+pub(crate) fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
     merchant
         .connection(connection)
         .map(AsRef::as_ref)

@@ -52,6 +52,8 @@ permissions! {
     ReadCustomers = Some(Scope::CustomersRead);
     /// Connections.
     ReadOperations = Some(Scope::OpsRead);
+    /// Pause, resume, unlink.
+    WriteOperations = Some(Scope::OpsWrite);
 }
 
 /// A caller who may do what the route does.

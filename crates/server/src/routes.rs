@@ -10,10 +10,13 @@ pub(crate) mod history;
 pub(crate) mod livez;
 pub(crate) mod metrics;
 pub(crate) mod openapi_json;
+pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod providers;
 pub(crate) mod readyz;
 pub(crate) mod reply;
+pub(crate) mod resume;
+pub(crate) mod unlink;
 pub(crate) mod upsert;
 pub(crate) mod upsert_state;
 pub(crate) mod vendor_customer;
@@ -32,6 +35,9 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(upsert_state::upsert_state)
         .service(providers::providers)
         .service(connections::connections)
+        .service(pause::pause)
+        .service(resume::resume)
+        .service(unlink::unlink)
         .service(vendor_customers::vendor_customers)
         .service(vendor_customer::vendor_customer)
         .service(livez::livez)

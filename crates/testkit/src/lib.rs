@@ -1,5 +1,5 @@
 //! What tests of several crates share: a clock that tests turn, ids and records to start from, and the contract
-//! suite of the stores ([`store_suite`], with [`store_model`] for two stores side by side).
+//! suite of the stores ([`mod@store_suite`], with [`store_model`] for two stores side by side).
 //!
 //! It knows no driver and no vendor. Whoever runs a suite brings the thing to be tested.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]

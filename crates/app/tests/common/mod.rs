@@ -58,6 +58,8 @@ pub enum Act {
     AcceptUnseen,
     /// Refuses the data.
     Reject,
+    /// Takes this long, then refuses the data.
+    SlowlyReject(Duration),
     /// Cannot take it now; nothing is written.
     Down,
     /// Takes this long, then accepts.
@@ -241,7 +243,7 @@ impl UpsertProvider for Vendor {
             .unwrap()
             .pop_front()
             .unwrap_or_else(|| self.usually.lock().unwrap().clone());
-        if let Act::Slow(wait) = act {
+        if let Act::Slow(wait) | Act::SlowlyReject(wait) = act {
             tokio::time::sleep(wait).await;
         }
         tokio::task::yield_now().await;
@@ -263,7 +265,9 @@ impl UpsertProvider for Vendor {
                 self.write(prepared);
                 failed(ErrorKind::Transient, StateAtVendor::Unknown, RetryAdvice::Backoff)
             }
-            Act::Reject => failed(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never),
+            Act::Reject | Act::SlowlyReject(_) => {
+                failed(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never)
+            }
             Act::Down => failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff),
             Act::Unauthorised => failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never),
         }

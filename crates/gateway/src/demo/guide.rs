@@ -74,36 +74,39 @@ impl Guide<'_> {
     }
 
     fn next(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gateway = self.gateway;
+        let (gateway, key) = (self.gateway, self.key);
         write!(
             f,
             r#"
 Then, in the same terminal:
 
-  G=http://{gateway} A='Authorization: Bearer {key}' J='Content-Type: application/json'
-  B='{CUSTOMER}'
+  G=http://{gateway} B='{CUSTOMER}'
+  gw() {{ curl -sS -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' "$@"; echo; }}
 
-  # the same again: 200, three times `unchanged`, and no vendor is called
-  curl -sS -i $G/v1/customers -H "$A" -H "$J" -d "$B"
+The same again: 200, three times `unchanged`, and no vendor is called.
 
-  # a change, planned: what would be sent to whom; nothing is stored, nothing is sent
-  curl -sS $G/v1/customers/plan -H "$A" -H "$J" -d '{{"reference":"CUST-123","given_name":"Johnny"}}'
+  gw -i $G/v1/customers -d "$B"
 
-  # what the gateway holds, and how it came to it
-  curl -sS "$G/v1/customers?reference=CUST-123" -H "$A"
-  ID=$(curl -sS "$G/v1/customers?reference=CUST-123" -H "$A" | grep -o 'cus_[0-9A-Za-z]*' | head -n 1)
-  curl -sS $G/v1/customers/$ID -H "$A"
-  curl -sS $G/v1/customers/$ID/history -H "$A"
+A change, planned: what would be sent to whom. Nothing is stored, nothing is sent.
 
-  # what {rotor_title} holds, asked through the gateway, and how the connections are
-  curl -sS $G/v1/connections/acme/{rotor}/customers -H "$A"
-  curl -sS $G/v1/connections -H "$A"
+  gw $G/v1/customers/plan -d '{{"reference":"CUST-123","given_name":"Johnny"}}'
 
-  # every route, in a browser: http://{gateway}/docs
+What the gateway holds, and how it came to it:
+
+  gw "$G/v1/customers?reference=CUST-123"
+  ID=$(gw "$G/v1/customers?reference=CUST-123" | grep -o 'cus_[0-9A-Za-z]*' | head -n 1)
+  gw $G/v1/customers/$ID
+  gw $G/v1/customers/$ID/history
+
+What {title} holds, asked through the gateway; and how all connections are:
+
+  gw $G/v1/connections/acme/{rotor}/customers
+  gw $G/v1/connections
+
+Every route, in a browser: http://{gateway}/docs
 "#,
-            key = self.key,
             rotor = self.vendors.rotor.connection,
-            rotor_title = self.vendors.rotor.title,
+            title = self.vendors.rotor.title,
         )
     }
 
@@ -112,12 +115,14 @@ Then, in the same terminal:
         write!(
             f,
             r#"
-  # make {title} fail twice with 503, then change the customer: it is tried again until it succeeds ("attempts": 3)
-  curl -sS -X PUT {control}/faults -H "$J" -d '[{{"effect":{{"kind":"answer","status":503}},"times":2}}]'
-  curl -sS $G/v1/customers -H "$A" -H "$J" -d '{{"reference":"CUST-123","given_name":"Johnny"}}'
+Make {title} fail twice with 503, then change the customer: it is tried until it succeeds ("attempts": 3).
 
-  # without "times" it fails for ever: the upsert answers 202 and goes on by itself; this ends the failure
-  curl -sS -X DELETE {control}/faults
+  gw -X PUT {control}/faults -d '[{{"effect":{{"kind":"answer","status":503}},"times":2}}]'
+  gw $G/v1/customers -d '{{"reference":"CUST-123","given_name":"Johnny"}}'
+
+Without "times" it fails for ever: the upsert answers 202 and goes on by itself. This ends the failure:
+
+  gw -X DELETE {control}/faults
 "#
         )
     }

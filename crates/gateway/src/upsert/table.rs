@@ -93,11 +93,12 @@ fn fields(delivery: &Value) -> String {
 
 fn note_differences(notes: &mut String, delivery: &Value) {
     for difference in list(&delivery["fields"], "differs") {
-        // A pointer alone, or an object that tells what the vendor kept.
-        let at = difference
-            .as_str()
-            .map_or_else(|| text(difference, "pointer"), str::to_owned);
-        let _ = write!(notes, "\n{}: {at} differs at the vendor", text(delivery, "connection"));
+        let (at, kept) = (text(difference, "pointer"), &difference["kept"]);
+        let _ = write!(
+            notes,
+            "\n{}: {at} differs: the vendor keeps {kept}",
+            text(delivery, "connection")
+        );
     }
 }
 
@@ -143,5 +144,39 @@ fn match_key(row: &Value) -> String {
     match &row["match_key"] {
         Value::String(key) => key.clone(),
         key => text(key, "kind"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_differs_or_failed_is_said_below_the_table() {
+        let answer = json!({ "deliveries": [
+            { "connection": "rotor", "state": "waiting", "waiting_for": "quota", "fields": {
+                "confirmed": [], "differs": [{ "pointer": "/email", "kept": "old@x.example" }], "unconfirmed": ["/phone"] } },
+            { "connection": "payments", "state": "failed", "error": { "kind": "rejected", "code": "E1",
+                "detail": "no", "errors": [{ "pointer": "/phone", "detail": "too short" }] } },
+        ] });
+        let text = deliveries(&answer);
+        for wanted in [
+            "waiting for quota",
+            "1 differs, 1 unconfirmed",
+            "\nrotor: /email differs: the vendor keeps \"old@x.example\"",
+            "\npayments: rejected E1: no\n  /phone: too short",
+        ] {
+            assert!(text.contains(wanted), "no `{wanted}` in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_refuses_says_where_and_why() {
+        let answer = json!({ "connections": [{ "connection": "payments", "request": null, "refusals": [
+            { "pointer": "/email", "detail": "is required" }] }] });
+        let text = plan(&answer);
+        assert!(text.ends_with("\npayments: refuses /email: is required"), "{text}");
     }
 }

@@ -22,7 +22,7 @@ fn upsert(demo: &Demo, more: &[&str]) -> Command {
 /// Every made-up part of an id as so many `x`, so that a table keeps its widths.
 fn without_ids(text: &str) -> String {
     let mut shown = String::new();
-    for word in text.split_inclusive([' ', '\n', '(', ')']) {
+    for word in text.split_inclusive([' ', '\n', '(', ')', '"', '/']) {
         let is_id =
             ["cus_", "ups_", "cust_"].iter().any(|prefix| word.starts_with(prefix)) || word.matches('-').count() == 4;
         let from = word.find('_').map_or(0, |at| at + 1);

@@ -15,6 +15,7 @@ async fn guarded(served: &Served) -> Vec<(Method, String)> {
                 let path = template
                     .replace("{merchant}", "acme")
                     .replace("{name}", "ledger")
+                    .replace("{connection}", "ledger")
                     .replace("{id}", "cus_1")
                     .replace("{provider_customer_id}", "1");
                 routes.push((method.to_uppercase().parse().unwrap(), path));
@@ -23,7 +24,7 @@ async fn guarded(served: &Served) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        10,
+        13,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes

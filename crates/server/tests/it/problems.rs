@@ -23,14 +23,12 @@ const ELSEWHERE: [ProblemCode; 3] = [
 
 /// A request for each code; what they need is there when they are sent.
 async fn requests(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
-    let in_progress = being_answered(served).await;
-    let mut requests = vec![
-        (Code::RateLimited, used_up(served).await),
-        (Code::IdempotencyInProgress, in_progress),
-    ];
+    let mut requests = vec![(Code::RateLimited, used_up(served).await)];
     requests.extend(refused_at_the_door(served));
     requests.extend(refused_by_what_is_known(served).await);
     requests.extend(refused_by_vendors(served));
+    // Last and sent first: it is in progress for a moment only.
+    requests.insert(0, (Code::IdempotencyInProgress, being_answered(served).await));
     requests
 }
 
@@ -40,7 +38,7 @@ async fn being_answered(served: &Served) -> RequestBuilder {
     let slow = served.upsert(&body).header("Idempotency-Key", "slow");
     let again = slow.try_clone().unwrap();
     tokio::spawn(slow.send());
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
     again
 }
 

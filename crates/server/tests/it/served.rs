@@ -25,7 +25,7 @@ const KEYS: [(&str, &str, &str, &str); 7] = [
     (
         "acme",
         r#"["acme"]"#,
-        r#"["customers:read", "customers:write", "ops:read"]"#,
+        r#"["customers:read", "customers:write", "ops:read", "ops:write"]"#,
         "",
     ),
     (

@@ -1,0 +1,41 @@
+//! `POST /v1/connections/{merchant}/{name}/pause`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, post};
+
+use crate::access::{Access, WriteOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Stops sending to a connection; what comes meanwhile waits, in order.
+///
+/// Scope: `ops:write`.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        ("merchant" = String, Path, description = "The merchant's id"),
+        ("name" = String, Path, description = "The connection's name"),
+        ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
+    ),
+    responses(
+        (status = 200, description = "The connection as it is now", body = schema::ConnectionHealth),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/connections/{merchant}/{name}/pause")]
+pub(crate) async fn pause(
+    caller: Access<WriteOperations>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let (merchant, name) = path.into_inner();
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant)?;
+    let connection = state.gateway.pause(&merchant, &name, &caller.key.name).await?;
+    Ok(reply::json_reply(&connection))
+}

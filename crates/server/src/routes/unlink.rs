@@ -1,0 +1,45 @@
+//! `POST /v1/customers/{id}/links/{connection}/unlink`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, post};
+
+use crate::access::WriteOperations;
+use crate::merchant_id::ForMerchant;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::customer::customer_id;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Forgets which record of the vendor a customer is, where that record is gone (`link_stale`).
+///
+/// Scope: `ops:write`. The next upsert is matched by the vendor's own keys again.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        ("id" = String, Path, description = "`cus_…`"),
+        ("connection" = String, Path, description = "The connection's name"),
+        ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
+    ),
+    responses(
+        (status = 200, description = "The customer with the links that are left", body = schema::LinkedCustomer),
+        (status = 404, description = "`not_found`: no such customer or link", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: a delivery is in flight there", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/customers/{id}/links/{connection}/unlink")]
+pub(crate) async fn unlink(
+    caller: ForMerchant<WriteOperations>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let (id, connection) = path.into_inner();
+    let customer = state
+        .gateway
+        .unlink(&caller.merchant, customer_id(&id)?, &connection)
+        .await?;
+    Ok(reply::json_reply(&customer))
+}
