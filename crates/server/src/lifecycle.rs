@@ -11,10 +11,8 @@ use tokio::time::timeout;
 pub(crate) enum Phase {
     /// As usual.
     Serving = 0,
-    /// No new connections; requests on those that are there are still answered, and told to come no more.
-    Draining = 1,
-    /// Requests are refused: deliveries are being brought to their end.
-    Closed = 2,
+    /// What is being answered and delivered comes to its end; new requests are refused.
+    Stopping = 1,
 }
 
 /// Shared by all workers.
@@ -31,20 +29,20 @@ pub(crate) struct Answering<'a>(&'a Lifecycle);
 
 impl Lifecycle {
     pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
+        match self.phase.load(Ordering::SeqCst) {
             0 => Phase::Serving,
-            1 => Phase::Draining,
-            _ => Phase::Closed,
+            _ => Phase::Stopping,
         }
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Release);
+        self.phase.store(phase as u8, Ordering::SeqCst);
     }
 
-    /// Counts a request.
+    /// Counts a request. To be called before it asks for the phase: then either the request sees that the server stops,
+    /// or the server, which enters the phase before it waits, sees the request.
     pub(crate) fn answering(&self) -> Answering<'_> {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
         Answering(self)
     }
 
@@ -53,7 +51,7 @@ impl Lifecycle {
         let idle = async {
             loop {
                 let notified = self.idle.notified();
-                if self.in_flight.load(Ordering::Acquire) == 0 {
+                if self.in_flight.load(Ordering::SeqCst) == 0 {
                     return;
                 }
                 notified.await;
@@ -91,12 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn phases_only_differ_by_what_was_entered_last() {
+    fn it_serves_until_it_is_told_to_stop() {
         let lifecycle = Lifecycle::default();
         assert_eq!(lifecycle.phase(), Phase::Serving);
-        for phase in [Phase::Draining, Phase::Closed] {
-            lifecycle.enter(phase);
-            assert_eq!(lifecycle.phase(), phase);
-        }
+        lifecycle.enter(Phase::Stopping);
+        assert_eq!(lifecycle.phase(), Phase::Stopping);
     }
 }

@@ -38,8 +38,8 @@ pub(crate) struct Observed {
 pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let state = request.app_data::<Data<State>>().cloned();
-    let phase = state.as_ref().map_or(Phase::Serving, |state| state.lifecycle.phase());
     let _answering = state.as_ref().map(|state| state.lifecycle.answering());
+    let phase = state.as_ref().map_or(Phase::Serving, |state| state.lifecycle.phase());
     let id = RequestId::of(request.headers());
     let template: Option<Arc<str>> = request.match_pattern().map(Arc::from);
     let (method, path) = (request.method().clone(), request.path().to_owned());
@@ -49,7 +49,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         key: None,
     });
 
-    let answered = if phase == Phase::Closed && !is_about_the_process(&path) {
+    let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
         let response = Problem::from(shutting_down()).to_response(&path, id.as_str());
         Ok(Ok(request.into_response(response)))
     } else {

@@ -35,21 +35,18 @@ impl fmt::Debug for Running {
 }
 
 impl Running {
-    /// Stops: `/readyz` says so, no new connections are taken, requests in flight are answered, deliveries that are
+    /// Stops: `/readyz` says so, new requests are refused with 503, those in flight are answered, deliveries that are
     /// under way end, the store is closed. All of it within the configured grace; what has not ended by then is
     /// durable, and the next process goes on with it.
     pub async fn stop(self) {
         let deadline = Instant::now() + self.grace;
         let left = || deadline.saturating_duration_since(Instant::now());
         tracing::info!("stopping");
-        self.state.lifecycle.enter(Phase::Draining);
-        for handle in &self.handles {
-            handle.pause().await;
-        }
+        // The listener stays until the end: a connection that nobody accepts would wait for an answer that never comes.
+        self.state.lifecycle.enter(Phase::Stopping);
         if !self.state.lifecycle.idle_within(left()).await {
             tracing::warn!("requests were still being answered when the grace was over");
         }
-        self.state.lifecycle.enter(Phase::Closed);
         self.background.stopping.cancel();
         // Deliveries run on the workers' threads: they have to end before the workers do.
         if timeout(left(), self.state.gateway.shut_down()).await.is_err() {

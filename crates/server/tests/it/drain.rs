@@ -62,3 +62,23 @@ async fn deliveries_under_way_end_before_the_process_does() {
     stopping.await.unwrap();
     assert!(began.elapsed() > Duration::from_millis(400), "the delivery was cut off");
 }
+
+#[tokio::test]
+async fn a_connection_made_while_it_stops_is_told_so_at_once() {
+    let served = Served::start().await;
+    let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
+    let upsert = tokio::spawn(read(served.upsert(&body)));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let addr = served.running.addr;
+    let stopping = tokio::spawn(served.running.stop());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let refused = tokio::time::timeout(Duration::from_millis(150), get(&mut stream, "/v1/providers"));
+    let refused = refused.await.expect("an answer, not a wait for the end");
+    assert!(
+        refused.starts_with("HTTP/1.1 503") && refused.contains("shutting_down"),
+        "{refused}"
+    );
+    assert!(matches!(upsert.await.unwrap().0, 201 | 202));
+    stopping.await.unwrap();
+}
