@@ -99,6 +99,7 @@ impl Gateway {
             .map(|known| known.record);
         if let Some(current) = &current
             && current.version == upsert.version
+            && upsert.changed
             && !upsert.rolled_back
         {
             return Ok(Some(current.clone()));
@@ -107,7 +108,8 @@ impl Gateway {
         loop {
             let page = self.store.history(upsert.customer, before, 100).await?;
             let found = page.entries.iter().find(|entry| {
-                entry.upsert == upsert.id || (!upsert.changed && entry.upsert < upsert.id && !entry.refused)
+                entry.upsert == upsert.id
+                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
             });
             if let Some(entry) = found {
                 return Ok(Some(CustomerRecord {
