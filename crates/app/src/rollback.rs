@@ -3,12 +3,13 @@
 
 use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
 use upsert_store::{
-    Applied, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, StoreError, UpsertRecord,
-    UpsertState, Write,
+    Applied, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, Lane, StoreError,
+    UpsertRecord, UpsertState, Write,
 };
 
 use crate::commit::{identifier_writes, state_of};
 use crate::gateway::Gateway;
+use crate::plan::{ConnectionPlan, plan};
 
 /// What came of looking whether an upsert has ended.
 enum Settled {
@@ -84,6 +85,17 @@ impl Gateway {
             Applied::Done => Settled::Ended(upsert),
             Applied::Unmet(_) => Settled::Raced,
         })
+    }
+
+    /// Whether the vendor has accepted all of it: a link that had failed before goes on as failed.
+    fn is_in_sync(&self, lane: &Lane, customer: &Customer) -> bool {
+        let directory = self.directory();
+        let merchant = directory.get(&lane.merchant);
+        let Some(connection) = merchant.and_then(|merchant| merchant.connection(&lane.connection)) else {
+            return false;
+        };
+        let plan = plan(connection, lane.customer, customer, Some(lane), false);
+        matches!(plan, Ok(ConnectionPlan::Unchanged { .. }))
     }
 
     /// The version that stands, and the one below it; versions that were taken back do not count.
@@ -173,7 +185,7 @@ impl Gateway {
                     &below.record,
                 ));
                 for mut lane in known.lanes.into_iter().filter(|lane| lane.failed) {
-                    lane.failed = false;
+                    lane.failed = !self.is_in_sync(&lane, &below.record);
                     lane.revision += 1;
                     changes.write.push(Write::PutLane(lane));
                 }

@@ -174,3 +174,24 @@ async fn two_versions_that_every_vendor_refuses_one_behind_the_other_are_both_ta
     assert_eq!(now.customer.text(Field::GivenName), None);
     assert!(!lane(&house, "v").await.failed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_had_failed_before_is_still_failed_after_a_rollback() {
+    let (a, b) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+    let mut optional = connection("b", &b);
+    optional.required = false;
+    let house = House::new(vec![connection("a", &a), optional]).await;
+    b.usually(Act::Reject);
+    let made = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(made.status, 201);
+    a.then([Act::Reject]);
+    let refused = house.upsert(json!({ "reference": "r", "notes": "bad" })).await.unwrap();
+    assert_eq!(refused.status, 422);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(customers(&house).await[0].version, 1);
+    assert!(!lane(&house, "a").await.failed);
+    assert!(lane(&house, "b").await.failed, "version 1 never reached it");
+}
