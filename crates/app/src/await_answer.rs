@@ -211,8 +211,8 @@ impl<'a> Waiting<'a> {
             let is_told = self.started.contains(&own.id) && own.fence == 1 && own.state == DeliveryState::InFlight;
             let mut now = own.clone();
             if !is_told
-                && own.superseded_by.is_none()
-                && !own.state.has_ended()
+                // One that gave way may be taken up again, if what it gave way to is taken back.
+                && (!own.state.has_ended() || own.superseded_by.is_some())
                 && let Some(stored) = self.gateway.store.delivery(own.id).await?
             {
                 now = stored.clone();

@@ -87,6 +87,38 @@ impl Gateway {
         })
     }
 
+    /// The delivery of the version below that gave way to the refused one and so never came to be: what was accepted is
+    /// not lost with what was refused.
+    async fn left_behind(
+        &self,
+        merchant: &str,
+        below: UpsertId,
+        lane: &Lane,
+        refused: u64,
+    ) -> Result<Option<DeliveryRecord>, StoreError> {
+        let Some((_, deliveries)) = self.store.upsert(merchant, below).await? else {
+            return Ok(None);
+        };
+        let mut next = deliveries.into_iter().find(|d| d.connection == lane.connection);
+        while let Some(delivery) = next.take() {
+            let Some(successor) = delivery.superseded_by else { break };
+            next = self.store.delivery(successor).await?;
+            if next.as_ref().is_some_and(|next| next.version >= refused) {
+                return Ok(Some(delivery));
+            }
+        }
+        Ok(None)
+    }
+
+    fn taken_up(&self, mut delivery: DeliveryRecord) -> DeliveryRecord {
+        delivery.fence += 1;
+        delivery.state = DeliveryState::Retrying;
+        delivery.superseded_by = None;
+        delivery.next_attempt_at = Some(self.clock.now());
+        delivery.ended_at = None;
+        delivery
+    }
+
     /// Whether the vendor has accepted all of it: a link that had failed before goes on as failed.
     fn is_in_sync(&self, lane: &Lane, customer: &Customer) -> bool {
         let directory = self.directory();
@@ -186,6 +218,17 @@ impl Gateway {
                 ));
                 for mut lane in known.lanes.into_iter().filter(|lane| lane.failed) {
                     lane.failed = !self.is_in_sync(&lane, &below.record);
+                    if let Some(left) = self
+                        .left_behind(&upsert.merchant, below.upsert, &lane, upsert.version)
+                        .await?
+                    {
+                        lane.queued = Some(left.id);
+                        changes.expect.push(Expect::Delivery {
+                            id: left.id,
+                            fence: left.fence,
+                        });
+                        changes.write.push(Write::PutDelivery(self.taken_up(left)));
+                    }
                     lane.revision += 1;
                     changes.write.push(Write::PutLane(lane));
                 }

@@ -195,3 +195,42 @@ async fn a_link_that_had_failed_before_is_still_failed_after_a_rollback() {
     assert!(!lane(&house, "a").await.failed);
     assert!(lane(&house, "b").await.failed, "version 1 never reached it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waited_is_delivered_though_a_newer_one_that_joined_it_was_refused() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    vendor.usually(Act::Down);
+    let good = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    let bad = house.upsert(json!({ "reference": "r", "notes": "bad" })).await.unwrap();
+    assert_eq!((good.status, bad.status), (202, 202));
+    vendor.usually(Act::Accept);
+    vendor.then([Act::Reject]);
+    tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+    assert_eq!(house.look(&bad).await["state"], "failed");
+    assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A" }));
+    assert_eq!(house.look(&good).await["state"], "succeeded");
+    assert_eq!(customers(&house).await[0].customer.text(Field::Notes), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_change_is_told_of_it_and_not_of_the_refused_one_that_joined_it() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    vendor.then([Act::Down, Act::Reject]);
+    let other = house.clone();
+    let good = house.upsert(json!({ "reference": "r", "given_name": "A" }));
+    let bad = async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.upsert(json!({ "reference": "r", "notes": "bad" })).await
+    };
+    let (good, bad) = tokio::join!(good, bad);
+    let (good, bad) = (good.unwrap(), bad.unwrap());
+    assert_eq!((good.status, bad.status), (200, 422), "{}", good.body);
+    assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A" }));
+}
