@@ -99,6 +99,7 @@ impl Gateway {
             .map(|known| known.record);
         if let Some(current) = &current
             && current.version == upsert.version
+            && upsert.changed
             && !upsert.rolled_back
         {
             return Ok(Some(current.clone()));
@@ -107,7 +108,8 @@ impl Gateway {
         loop {
             let page = self.store.history(upsert.customer, before, 100).await?;
             let found = page.entries.iter().find(|entry| {
-                entry.upsert == upsert.id || (!upsert.changed && entry.upsert < upsert.id && !entry.refused)
+                entry.upsert == upsert.id
+                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
             });
             if let Some(entry) = found {
                 return Ok(Some(CustomerRecord {
@@ -209,8 +211,8 @@ impl<'a> Waiting<'a> {
             let is_told = self.started.contains(&own.id) && own.fence == 1 && own.state == DeliveryState::InFlight;
             let mut now = own.clone();
             if !is_told
-                && own.superseded_by.is_none()
-                && !own.state.has_ended()
+                // One that gave way may be taken up again, if what it gave way to is taken back.
+                && (!own.state.has_ended() || own.superseded_by.is_some())
                 && let Some(stored) = self.gateway.store.delivery(own.id).await?
             {
                 now = stored.clone();

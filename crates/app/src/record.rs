@@ -282,6 +282,7 @@ impl Recording<'_> {
         }
         // Under a replaced link the old record stays at the vendor, and so do its keys.
         lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
+        lane.brought = lane.brought.max(self.delivery.version);
         lane.failed = false;
         lane.last_delivered_at = Some(self.now);
     }
@@ -328,6 +329,7 @@ impl Recording<'_> {
         self.delivery.error = Some(delivery_error(error));
         if error.state == StateAtVendor::Unknown {
             self.delivery.maybe_written = true;
+            self.lane.brought = self.lane.brought.max(self.delivery.version);
             let prepared = &self.work.prepared;
             self.lane.known_by.extend(prepared.known_by.iter().cloned());
             self.lane.accepted.uncertain.extend(prepared.sent.keys().cloned());
