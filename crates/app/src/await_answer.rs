@@ -39,7 +39,7 @@ impl Gateway {
                 .any(|delivery| delivery.state == DeliveryState::Failed)
         {
             // Whether it was taken back stands in the answer.
-            self.settle(&upsert.merchant, upsert.id).await;
+            Box::pin(self.settle(&upsert.merchant, upsert.id)).await;
             if let Some((settled, _)) = self.store.upsert(&upsert.merchant, upsert.id).await? {
                 upsert = settled;
             }

@@ -119,7 +119,7 @@ impl Gateway {
             return Ok(Ok(Claimed::Work(Box::new(work))));
         }
         observe(&delivery);
-        self.settle(&delivery.merchant, delivery.upsert).await;
+        Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.bell(delivery.customer).notify_waiters();
         Ok(Ok(Claimed::Ended(lane.queued)))
     }
