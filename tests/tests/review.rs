@@ -1,0 +1,65 @@
+//! Sentences of the rules that cross a vendor's edge: keys, links, what was accepted, what is told.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use upsert_simulators::{Answer, Cut, Effect, Fault};
+use upsert_tests::{Plan, World};
+
+async fn rotor_alone(more: &str) -> World {
+    World::with(Plan {
+        only: vec!["rotor"],
+        rotor: more.to_owned(),
+        ..Plan::default()
+    })
+    .await
+}
+
+fn once(status: u16) -> Fault {
+    Fault::once(Effect::Answer(Answer::new(status)))
+}
+
+#[tokio::test]
+async fn a_record_that_was_shared_goes_on_when_sharing_is_not_allowed_any_more() {
+    let mut world = rotor_alone("on_collision = \"proceed\"").await;
+    for reference in ["a", "b"] {
+        let made = world
+            .upsert(&json!({ "reference": reference, "phone": "2025550101" }))
+            .await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    }
+    let file = world.folder().join("merchants").join("acme.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("proceed", "refuse")).unwrap();
+    world.restart().await;
+    let change = json!({ "reference": "a", "notes": "n" });
+    let changed = tokio::time::timeout(Duration::from_secs(5), world.upsert(&change)).await;
+    let changed = changed.expect("it is answered");
+    assert_eq!(changed.status, 200, "{}", changed.text);
+}
+
+#[tokio::test]
+async fn a_first_answer_that_names_another_record_than_was_asked_for_is_a_broken_contract() {
+    let world = World::with(Plan {
+        only: vec!["wallet"],
+        ..Plan::default()
+    })
+    .await;
+    let body = r#"{"externalId":"somebody-else"}"#;
+    let answer = Answer::new(200).body(body);
+    world.wallet.faults().add(Fault::once(Effect::Answer(answer)));
+    let failed = world
+        .upsert(&json!({ "reference": "a", "given_name": "A", "family_name": "B", "email": "a@x.example" }))
+        .await;
+    assert_eq!(
+        (failed.status, failed.code()),
+        (502, "provider_failed"),
+        "{}",
+        failed.text
+    );
+    let error = &failed.delivery("wallet")["error"];
+    assert_eq!(error["kind"], "broken_contract");
+    let detail = error["detail"].as_str().unwrap();
+    assert!(detail.contains("somebody-else"), "{detail}");
+}
