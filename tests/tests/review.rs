@@ -63,3 +63,39 @@ async fn a_first_answer_that_names_another_record_than_was_asked_for_is_a_broken
     let detail = error["detail"].as_str().unwrap();
     assert!(detail.contains("somebody-else"), "{detail}");
 }
+
+#[tokio::test]
+async fn a_customer_without_a_link_never_overwrites_one_that_took_its_phone_meanwhile() {
+    let world = rotor_alone("retry = { attempts = 1, base = \"10ms\", cap = \"4s\" }").await;
+    let a = world
+        .upsert(&json!({ "reference": "a", "phone": "2025550101", "given_name": "A" }))
+        .await;
+    assert_eq!(a.status, 201, "{}", a.text);
+    world.rotor.faults().add(once(503));
+    let b = world
+        .upsert_with(
+            &json!({ "reference": "b", "phone": "2025550102", "given_name": "B" }),
+            &[("prefer", "respond-async")],
+        )
+        .await;
+    let path = format!("/v1/upserts/{}", b.body["upsert_id"].as_str().unwrap());
+    world
+        .until(&path, Duration::from_secs(5), |upsert| {
+            upsert.delivery("rotor")["state"] == "retrying"
+        })
+        .await;
+    let moved = world.upsert(&json!({ "reference": "a", "phone": "2025550102" })).await;
+    assert_eq!(moved.status, 200, "{}", moved.text);
+    let ended = world
+        .until(&path, Duration::from_secs(20), |upsert| {
+            upsert.body["state"] != "pending"
+        })
+        .await;
+    assert_eq!(world.rotor.records()[0].fields["first_name"], "A");
+    assert_eq!(
+        ended.delivery("rotor")["error"]["code"],
+        "match_key_collision",
+        "{}",
+        ended.text
+    );
+}
