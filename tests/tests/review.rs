@@ -99,3 +99,23 @@ async fn a_customer_without_a_link_never_overwrites_one_that_took_its_phone_mean
         ended.text
     );
 }
+
+#[tokio::test]
+async fn a_field_of_unknown_outcome_that_was_cleared_since_is_warned_of() {
+    let world = rotor_alone("retry = { attempts = 1, base = \"1s\", cap = \"1h\" }").await;
+    world.upsert(&json!({ "reference": "a", "phone": "2025550101" })).await;
+    world
+        .rotor
+        .faults()
+        .add(Fault::once(Effect::Cut { at: Cut::AfterWrite }));
+    let unseen = world.upsert(&json!({ "reference": "a", "notes": "n" })).await;
+    assert_eq!(unseen.status, 202, "{}", unseen.text);
+    let planned = world.plan(&json!({ "reference": "a", "notes": null })).await;
+    let warning = &planned.body["connections"][0]["warnings"][0];
+    assert_eq!(
+        (&warning["code"], &warning["pointer"]),
+        (&json!("cannot_clear"), &json!("/notes")),
+        "{}",
+        planned.text
+    );
+}

@@ -330,7 +330,16 @@ impl Recording<'_> {
             self.lane.brought = self.lane.brought.max(self.delivery.version);
             let prepared = &self.work.prepared;
             self.lane.known_by.extend(prepared.known_by.iter().cloned());
-            self.lane.accepted.uncertain.extend(prepared.sent.keys().cloned());
+            for (vendor_field, sent) in &prepared.sent {
+                self.lane.accepted.uncertain.insert(vendor_field.clone());
+                // Whose field it is has to be known, should it be cleared before it is sent again.
+                let unseen = || (sent.pointer.clone(), Json::Null);
+                self.lane
+                    .accepted
+                    .fields
+                    .entry(vendor_field.clone())
+                    .or_insert_with(unseen);
+            }
         }
     }
 
