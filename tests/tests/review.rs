@@ -119,3 +119,16 @@ async fn a_field_of_unknown_outcome_that_was_cleared_since_is_warned_of() {
         planned.text
     );
 }
+
+#[tokio::test]
+async fn a_used_key_is_answered_at_once_however_many_ask_at_the_same_time() {
+    let world = rotor_alone("").await;
+    let body = json!({ "reference": "a", "phone": "2025550101" });
+    let headers = [("idempotency-key", "k")];
+    let first = world.upsert_with(&body, &headers).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let again = futures_util::future::join_all((0..50).map(|_| world.upsert_with(&body, &headers))).await;
+    for answered in again {
+        assert_eq!((answered.status, &answered.text), (201, &first.text));
+    }
+}
