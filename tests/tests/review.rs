@@ -132,3 +132,33 @@ async fn a_used_key_is_answered_at_once_however_many_ask_at_the_same_time() {
         assert_eq!((answered.status, &answered.text), (201, &first.text));
     }
 }
+
+#[tokio::test]
+async fn what_was_answered_with_success_is_not_taken_back_because_an_optional_connection_refused() {
+    let world = World::with(Plan {
+        only: vec!["rotor", "april"],
+        april: "required = false".to_owned(),
+        ..Plan::default()
+    })
+    .await;
+    let ann = json!({ "reference": "a", "given_name": "A", "family_name": "B", "email": "a@x.example",
+        "phone": "2025550101" });
+    let made = world.upsert(&ann).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let path = format!("/v1/upserts/{}", made.body["upsert_id"].as_str().unwrap());
+    let done = |upsert: &upsert_tests::Answered| upsert.body["state"] != "pending";
+    world.until(&path, Duration::from_secs(5), done).await;
+    world.april.faults().add(once(422));
+    let changed = world
+        .upsert(&json!({ "reference": "a", "metadata": { "plan": "gold" } }))
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let path = format!("/v1/upserts/{}", changed.body["upsert_id"].as_str().unwrap());
+    let ended = world.until(&path, Duration::from_secs(5), done).await;
+    assert_eq!(ended.body["state"], "partially_failed", "{}", ended.text);
+    let shown = world.get(&format!("/v1/customers/{}", made.customer_id())).await;
+    assert_eq!(
+        (&shown.body["version"], &shown.body["metadata"]["plan"]),
+        (&json!(2), &json!("gold"))
+    );
+}

@@ -260,11 +260,11 @@ fn refused_by_all(upsert: &UpsertRecord, deliveries: &[DeliveryRecord]) -> bool 
         DeliveryState::Succeeded => delivery.attempts == 0,
         _ => false,
     };
+    // Where every required connection is content the caller was told so, and the change stands.
+    let has_failed = |delivery: &DeliveryRecord| delivery.state == DeliveryState::Failed;
     upsert.changed
         && !upsert.rolled_back
-        && deliveries
-            .iter()
-            .any(|delivery| delivery.state == DeliveryState::Failed)
+        && (state_of(deliveries) == UpsertState::Failed || deliveries.iter().all(has_failed))
         && deliveries
             .iter()
             .all(|delivery| delivery.version == upsert.version && left_unchanged(delivery))
