@@ -162,3 +162,24 @@ async fn what_was_answered_with_success_is_not_taken_back_because_an_optional_co
         (&json!(2), &json!("gold"))
     );
 }
+
+#[tokio::test]
+async fn every_problem_of_a_request_is_reported_at_once_whatever_part_it_is_in() {
+    let world = rotor_alone("").await;
+    let refused = world
+        .upsert(&json!({ "email": "no address", "phone": "1", "provider_fields": { "nobody": {} } }))
+        .await;
+    let mut pointers: Vec<&Json> = refused.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["pointer"])
+        .collect();
+    pointers.sort_by_key(|pointer| pointer.to_string());
+    assert_eq!(
+        pointers,
+        ["/email", "/phone", "/provider_fields/nobody"],
+        "{}",
+        refused.text
+    );
+}
