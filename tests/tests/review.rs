@@ -183,3 +183,32 @@ async fn every_problem_of_a_request_is_reported_at_once_whatever_part_it_is_in()
         refused.text
     );
 }
+
+#[tokio::test]
+async fn a_passed_through_field_that_was_taken_back_is_warned_of_by_its_own_pointer() {
+    let world = World::with(Plan {
+        only: vec!["april"],
+        ..Plan::default()
+    })
+    .await;
+    let made = world
+        .upsert(
+            &json!({ "reference": "o", "kind": "organisation", "organisation_name": "O", "tax_id": "51824753556",
+            "email": "o@x.example", "provider_fields": { "april": { "organisationCreditChecked": true } } }),
+        )
+        .await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let pointer = json!("/provider_fields/april/organisationCreditChecked");
+    let unconfirmed = made.delivery("april")["fields"]["unconfirmed"].as_array().unwrap();
+    assert!(unconfirmed.contains(&pointer), "{}", made.text);
+    let taken = world
+        .upsert(&json!({ "reference": "o", "provider_fields": { "april": { "organisationCreditChecked": null } } }))
+        .await;
+    let delivery = taken.delivery("april");
+    assert_eq!(delivery["outcome"], "unchanged", "{}", taken.text);
+    let warning = &delivery["warnings"][0];
+    assert_eq!(
+        (&warning["code"], &warning["pointer"]),
+        (&json!("cannot_clear"), &pointer)
+    );
+}
