@@ -175,7 +175,7 @@ async fn every_problem_of_a_request_is_reported_at_once_whatever_part_it_is_in()
         .iter()
         .map(|e| &e["pointer"])
         .collect();
-    pointers.sort_by_key(|pointer| pointer.to_string());
+    pointers.sort_by_key(ToString::to_string);
     assert_eq!(
         pointers,
         ["/email", "/phone", "/provider_fields/nobody"],

@@ -1,4 +1,5 @@
 //! What the rules say where several upserts of one customer meet: rollback, joining, and what is known afterwards.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 mod common;
 
