@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use upsert_core::{DeliveryId, UpsertId, WaitingFor};
-use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord, UpsertState};
 
 use crate::answer::{Answer, Answering};
 use crate::commit::Committed;
@@ -67,10 +67,18 @@ impl Gateway {
         id: UpsertId,
         request_id: Option<&str>,
     ) -> Result<Option<Answer>, Refusal> {
-        let Some((upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
+        let Some((mut upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
             return Ok(None);
         };
         let effective = self.effective(own.clone()).await?;
+        let has_ended = effective.iter().all(|delivery| delivery.state.has_ended());
+        if upsert.state == UpsertState::Pending && has_ended {
+            // The process died in between, or it gave way to another one.
+            self.settle(&merchant.id, id).await;
+            if let Some((settled, _)) = self.store.upsert(&merchant.id, id).await? {
+                upsert = settled;
+            }
+        }
         let Some(record) = self.record_at(&upsert).await? else {
             return Ok(None);
         };

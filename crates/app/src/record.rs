@@ -105,20 +105,16 @@ impl Gateway {
             return Ok(end);
         };
         let theirs = &receipt.provider_customer_id;
-        let ours = work
-            .lane
-            .link
-            .as_ref()
-            .filter(|_| !work.replaces_link)
-            .map(|link| &link.provider_customer_id);
-        if let Some(ours) = ours
+        let linked = linked_record(work);
+        // Some vendors take their id from us: then it is known before there is a link.
+        if let Some(ours) = linked.or(work.prepared.expected_id.as_ref())
             && ours != theirs
         {
             return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
                 "the vendor wrote to record {theirs}, but this customer is record {ours} there"
             )))));
         }
-        if ours.is_none() {
+        if linked.is_none() {
             let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
             let owners = self.store.record_owners(merchant, connection, theirs).await?;
             let other = owners.iter().find(|owner| **owner != work.delivery.customer);
@@ -132,6 +128,12 @@ impl Gateway {
         }
         Ok(AttemptEnd::Accepted(receipt))
     }
+}
+
+/// The vendor's id of the record that the call was to change, if there is a link to it.
+fn linked_record(work: &Work) -> Option<&String> {
+    let link = work.lane.link.as_ref().filter(|_| !work.replaces_link)?;
+    Some(&link.provider_customer_id)
 }
 
 fn other_record(detail: &str) -> ProviderError {
@@ -148,7 +150,9 @@ fn other_record(detail: &str) -> ProviderError {
 /// A new link's record must belong to nobody else, unless sharing is allowed.
 fn record_is_free(work: &Work, end: &AttemptEnd) -> Option<Expect> {
     match end {
-        AttemptEnd::Accepted(receipt) if work.connection.on_collision == OnCollision::Refuse => {
+        AttemptEnd::Accepted(receipt)
+            if work.connection.on_collision == OnCollision::Refuse && linked_record(work).is_none() =>
+        {
             Some(Expect::RecordFree {
                 merchant: work.delivery.merchant.clone(),
                 connection: work.connection.name.clone(),
@@ -332,7 +336,16 @@ impl Recording<'_> {
             self.lane.brought = self.lane.brought.max(self.delivery.version);
             let prepared = &self.work.prepared;
             self.lane.known_by.extend(prepared.known_by.iter().cloned());
-            self.lane.accepted.uncertain.extend(prepared.sent.keys().cloned());
+            for (vendor_field, sent) in &prepared.sent {
+                self.lane.accepted.uncertain.insert(vendor_field.clone());
+                // Whose field it is has to be known, should it be cleared before it is sent again.
+                let unseen = || (sent.pointer.clone(), Json::Null);
+                self.lane
+                    .accepted
+                    .fields
+                    .entry(vendor_field.clone())
+                    .or_insert_with(unseen);
+            }
         }
     }
 

@@ -26,7 +26,8 @@ impl Gateway {
     pub(crate) async fn settle(&self, merchant: &str, id: UpsertId) {
         let mut next = Some(id);
         while let Some(id) = next.take() {
-            match self.settle_one(merchant, id).await {
+            // Boxed, since the way back is long and every delivery's task would have to hold it.
+            match Box::pin(self.settle_one(merchant, id)).await {
                 // What was refused before it and could not go back then may go back now.
                 Ok(other) => next = other,
                 Err(error) => tracing::error!(%error, upsert_id = %id, "an upsert could not be ended"),
@@ -260,11 +261,11 @@ fn refused_by_all(upsert: &UpsertRecord, deliveries: &[DeliveryRecord]) -> bool 
         DeliveryState::Succeeded => delivery.attempts == 0,
         _ => false,
     };
+    // Where every required connection is content the caller was told so, and the change stands.
+    let has_failed = |delivery: &DeliveryRecord| delivery.state == DeliveryState::Failed;
     upsert.changed
         && !upsert.rolled_back
-        && deliveries
-            .iter()
-            .any(|delivery| delivery.state == DeliveryState::Failed)
+        && (state_of(deliveries) == UpsertState::Failed || deliveries.iter().all(has_failed))
         && deliveries
             .iter()
             .all(|delivery| delivery.version == upsert.version && left_unchanged(delivery))

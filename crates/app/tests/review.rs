@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{Act, House, Vendor, body, connection};
 use serde_json::json;
 use upsert_core::{Field, Repeat};
-use upsert_store::{CustomerFilter, CustomerRecord, Lane, Store};
+use upsert_store::{CustomerFilter, CustomerRecord, Lane, Store, UpsertState};
 
 async fn customers(house: &House) -> Vec<CustomerRecord> {
     let all = CustomerFilter::default();
@@ -234,4 +234,20 @@ async fn whoever_waits_for_a_change_is_told_of_it_and_not_of_the_refused_one_tha
     let (good, bad) = (good.unwrap(), bad.unwrap());
     assert_eq!((good.status, bad.status), (200, 422), "{}", good.body);
     assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upsert_whose_delivery_gave_way_is_ended_durably_when_it_is_looked_at() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Down);
+    let older = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    house.upsert(json!({ "reference": "r", "notes": "n" })).await.unwrap();
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert_eq!(house.look(&older).await["state"], "succeeded");
+    let id = body(&older)["upsert_id"].as_str().unwrap().parse().unwrap();
+    let (kept, _) = house.store.upsert("acme", id).await.unwrap().unwrap();
+    assert_eq!(kept.state, UpsertState::Succeeded);
+    assert!(kept.ended_at.is_some());
 }
