@@ -1,9 +1,11 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
-use upsert_core::StateAtVendor;
-use upsert_core::{ErrorKind, RetryAdvice};
+use jiff::Timestamp;
+
+use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor, WaitingFor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
+use crate::deliver::PREDECESSOR_CHECK;
 use crate::gateway::Gateway;
 use crate::record::{delivery_error, supersede};
 
@@ -20,7 +22,7 @@ impl Gateway {
         loop {
             let abandoned = self.store.abandoned(None, AT_ONCE).await?;
             if abandoned.is_empty() {
-                return Ok(());
+                return self.call_up_those_behind().await;
             }
             tracing::info!(
                 deliveries = abandoned.len(),
@@ -30,6 +32,25 @@ impl Gateway {
                 self.take_back(delivery).await?;
             }
         }
+    }
+
+    /// What waited behind a delivery is called by the process that ended it. Where that process died in between, nobody
+    /// would: now that nothing is in flight, all of them are due.
+    async fn call_up_those_behind(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let by_themselves = now.checked_add(PREDECESSOR_CHECK).unwrap_or(Timestamp::MAX);
+        let waiting = self.store.due(by_themselves, usize::MAX).await?;
+        let is_behind = |delivery: &DeliveryRecord| delivery.waiting_for == Some(WaitingFor::Predecessor);
+        for mut delivery in waiting.into_iter().filter(is_behind) {
+            let expect = vec![Expect::Delivery {
+                id: delivery.id,
+                fence: delivery.fence,
+            }];
+            delivery.next_attempt_at = Some(now);
+            let write = vec![Write::PutDelivery(delivery)];
+            self.store.apply(Changeset { expect, write }).await?;
+        }
+        Ok(())
     }
 
     /// Its attempt was durable before the first byte went out, so it may have reached the vendor: the outcome is

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Act, House, TokioClock, Vendor, body, connection};
 use serde_json::json;
 use upsert_core::Repeat;
-use upsert_store::{DeliveryState, Store};
+use upsert_store::{Changeset, DeliveryState, Store, Write};
 
 #[tokio::test(start_paused = true)]
 async fn a_repeat_unsafe_request_is_never_sent_twice_after_an_unknown_outcome() {
@@ -161,6 +161,39 @@ async fn what_a_dead_process_had_in_flight_is_sent_again_by_the_next_one() {
     assert_eq!(after.record("r"), json!({ "ref": "r", "first": "A" }));
     let open = next.store.waiting().await.unwrap();
     assert!(open.is_empty(), "{open:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_behind_a_delivery_goes_out_at_once_if_the_process_died_before_calling_it() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Slow(Duration::from_secs(1_000_000)));
+    for name in ["A", "B"] {
+        let body = json!({ "reference": "r", "given_name": name });
+        house
+            .command(body, |command| command.respond_async = true)
+            .await
+            .unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    house.kill().await;
+    // The last thing that it did: the first delivery's result is durable, the second one has not been called.
+    let mut first = house.store.abandoned(None, 2).await.unwrap().remove(0);
+    let known = house.store.customer("acme", first.customer).await.unwrap().unwrap();
+    let mut lane = known.lane("v").unwrap().clone();
+    (lane.in_flight, lane.revision) = (None, lane.revision + 1);
+    (first.state, first.lease_until) = (DeliveryState::Succeeded, None);
+    let changes = Changeset {
+        expect: Vec::new(),
+        write: vec![Write::PutLane(lane), Write::PutDelivery(first)],
+    };
+    house.store.apply(changes).await.unwrap();
+
+    let after = Vendor::new(Repeat::Safe);
+    let next = House::on(house.store.clone(), house.clock.clone(), vec![connection("v", &after)]).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(after.record("r")["first"], "B");
+    assert!(next.store.waiting().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

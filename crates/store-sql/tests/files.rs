@@ -49,6 +49,20 @@ fn a_file_is_opened_once_at_a_time() {
     open(&path).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_is_opened_once_at_a_time_under_any_of_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("gateway.db"), folder.path().join("link.db"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for (one, other) in [(&path, &link), (&link, &path)] {
+        let store = open(one).unwrap();
+        let refused = open(other).unwrap_err();
+        assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
+        drop(store);
+    }
+}
+
 #[test]
 fn what_is_no_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();

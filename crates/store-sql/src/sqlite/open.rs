@@ -106,7 +106,8 @@ pub enum OpenError {
     },
 }
 
-/// Refuses what is no file, makes the folder and takes the lock `<file>.lock`.
+/// Refuses what is no file, makes folder and file, and takes the lock `<file>.lock`. It lies beside the file itself, not
+/// beside a link to it: two names of one file are one store.
 pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let text = path.to_string_lossy();
     if path.file_name().is_none() || text.contains(":memory:") || text.starts_with("file:") || path.is_dir() {
@@ -115,7 +116,9 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
     }
-    let mut name = path.as_os_str().to_owned();
+    private(path).map_err(|source| unusable(path, source))?;
+    let file = path.canonicalize().map_err(|source| unusable(path, source))?;
+    let mut name = file.into_os_string();
     name.push(".lock");
     let beside = PathBuf::from(name);
     let file = private(&beside).map_err(|source| unusable(&beside, source))?;
@@ -145,7 +148,6 @@ fn private(path: &Path) -> io::Result<File> {
 
 /// The connection that writes, with the schema up to date.
 pub(super) fn writer(path: &Path, options: SqliteOptions) -> Result<Connection, OpenError> {
-    private(path).map_err(|source| unusable(path, source))?;
     let refused = |source| OpenError::Database {
         path: path.to_owned(),
         source,
