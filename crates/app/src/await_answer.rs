@@ -142,6 +142,10 @@ fn instance(route: &'static str) -> &'static str {
     route.split_once(' ').map_or(route, |(_, path)| path)
 }
 
+fn is_in_flight(delivery: &DeliveryRecord) -> bool {
+    delivery.state == DeliveryState::InFlight
+}
+
 struct Waiting<'a> {
     gateway: &'a Gateway,
     upsert: UpsertRecord,
@@ -162,7 +166,12 @@ impl<'a> Waiting<'a> {
         Self {
             gateway,
             order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
-            started: committed.works.iter().map(|work| work.delivery.id).collect(),
+            started: committed
+                .deliveries
+                .iter()
+                .filter(|delivery| is_in_flight(delivery))
+                .map(|d| d.id)
+                .collect(),
             effective: committed.deliveries.clone(),
             own: committed
                 .deliveries
@@ -216,7 +225,7 @@ impl<'a> Waiting<'a> {
                 continue;
             };
             // Its first attempt runs on this request's own task, which tells how it ends.
-            let is_told = self.started.contains(&own.id) && own.fence == 1 && own.state == DeliveryState::InFlight;
+            let is_told = self.started.contains(&own.id) && own.fence == 1 && is_in_flight(own);
             let mut now = own.clone();
             if !is_told
                 // One that gave way may be taken up again, if what it gave way to is taken back.

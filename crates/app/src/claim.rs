@@ -98,9 +98,10 @@ impl Gateway {
         }
         changes.write.push(Write::PutLane(lane.clone()));
         changes.write.push(Write::PutDelivery(delivery.clone()));
-        let unmet = match self.store.apply(changes.clone()).await? {
+        let expect = changes.expect.clone();
+        let unmet = match self.store.apply(changes).await? {
             Applied::Done => None,
-            Applied::Unmet(index) => changes.expect.get(index),
+            Applied::Unmet(index) => expect.get(index),
         };
         match unmet {
             Some(Expect::KeysFree { .. }) => return Ok(Err(Raced::KeyTaken)),

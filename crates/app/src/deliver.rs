@@ -34,14 +34,14 @@ type News = Option<mpsc::UnboundedSender<DeliveryRecord>>;
 
 impl Gateway {
     /// Starts what the commit said is to be sent now.
-    pub(crate) fn start_deliveries(&self, committed: &Committed) -> Progress {
+    pub(crate) fn start_deliveries(&self, committed: &mut Committed) -> Progress {
         let (news, progress) = mpsc::unbounded_channel();
         if committed.works.is_empty() && committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed) {
             let (gateway, upsert) = (self.clone(), committed.upsert.clone());
             self.spawn(async move { gateway.settle(&upsert.merchant, upsert.id).await });
         }
-        for work in &committed.works {
-            let (gateway, work, news) = (self.clone(), work.clone(), news.clone());
+        for work in std::mem::take(&mut committed.works) {
+            let (gateway, news) = (self.clone(), news.clone());
             self.spawn(async move { gateway.drive(work, Some(news)).await });
         }
         progress

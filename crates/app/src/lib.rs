@@ -10,6 +10,7 @@ mod claim;
 mod commit;
 mod connections;
 mod deliver;
+mod draft;
 mod gateway;
 mod guard;
 mod idempotency;

@@ -50,7 +50,7 @@ impl Gateway {
         end: AttemptEnd,
         times: AttemptTimes,
     ) -> Result<Recorded, StoreError> {
-        let mut end = self.judge(work, end).await?;
+        let mut end = judge(work, end);
         let mut lane = work.lane.clone();
         loop {
             let mut recording = Recording {
@@ -82,7 +82,7 @@ impl Gateway {
             match self.store.apply(Changeset { expect, write }).await? {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
                 Applied::Unmet(0) => return Ok(None),
-                Applied::Unmet(2) => end = self.judge(work, end).await?,
+                Applied::Unmet(2) => end = self.name_the_owner(work, end).await?,
                 Applied::Unmet(_) => {}
             }
             lane = match self
@@ -99,34 +99,36 @@ impl Gateway {
         }
     }
 
-    /// A vendor's record has one owner: an accepted call that names another one is a broken contract.
-    async fn judge(&self, work: &Work, end: AttemptEnd) -> Result<AttemptEnd, StoreError> {
+    /// The new link's record is not free: the delivery fails, and says whose it is. It may be free again by now.
+    async fn name_the_owner(&self, work: &Work, end: AttemptEnd) -> Result<AttemptEnd, StoreError> {
         let AttemptEnd::Accepted(receipt) = end else {
             return Ok(end);
         };
         let theirs = &receipt.provider_customer_id;
-        let linked = linked_record(work);
-        // Some vendors take their id from us: then it is known before there is a link.
-        if let Some(ours) = linked.or(work.prepared.expected_id.as_ref())
-            && ours != theirs
-        {
-            return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
-                "the vendor wrote to record {theirs}, but this customer is record {ours} there"
-            )))));
-        }
-        if linked.is_none() {
-            let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
-            let owners = self.store.record_owners(merchant, connection, theirs).await?;
-            let other = owners.iter().find(|owner| **owner != work.delivery.customer);
-            if let Some(other) = other
-                && work.connection.on_collision == OnCollision::Refuse
-            {
-                return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
-                    "the vendor wrote to record {theirs}, which is customer {other} here"
-                )))));
-            }
-        }
-        Ok(AttemptEnd::Accepted(receipt))
+        let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
+        let owners = self.store.record_owners(merchant, connection, theirs).await?;
+        let other = owners.iter().find(|owner| **owner != work.delivery.customer);
+        Ok(match other {
+            Some(other) => AttemptEnd::Failed(Box::new(other_record(&format!(
+                "the vendor wrote to record {theirs}, which is customer {other} here"
+            )))),
+            None => AttemptEnd::Accepted(receipt),
+        })
+    }
+}
+
+/// An accepted call that names another record than the one it was about is a broken contract.
+fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
+    let AttemptEnd::Accepted(receipt) = end else {
+        return end;
+    };
+    let theirs = &receipt.provider_customer_id;
+    // Some vendors take their id from us: then it is known before there is a link.
+    match linked_record(work).or(work.prepared.expected_id.as_ref()) {
+        Some(ours) if ours != theirs => AttemptEnd::Failed(Box::new(other_record(&format!(
+            "the vendor wrote to record {theirs}, but this customer is record {ours} there"
+        )))),
+        _ => AttemptEnd::Accepted(receipt),
     }
 }
 

@@ -8,7 +8,8 @@ use upsert_core::customer::escape;
 use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
 
 use crate::answer::Answer;
-use crate::commit::{Attempted, Draft};
+use crate::commit::Attempted;
+use crate::draft::Draft;
 use crate::gateway::Gateway;
 use crate::merchant::Merchant;
 use crate::plan::Planned;
@@ -77,10 +78,10 @@ impl Gateway {
             Err(replay) => return Ok(*replay),
         };
         let patch = read_patch(merchant, &command.body)?;
-        let committed = self
+        let mut committed = self
             .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
             .await?;
-        let progress = self.start_deliveries(&committed);
+        let progress = self.start_deliveries(&mut committed);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
         self.keep_answer(claim.as_ref(), answer).await
     }

@@ -159,6 +159,8 @@ async fn a_full_queue_is_answered_at_once() {
     let path = folder.path().join("gateway.db");
     let options = SqliteOptions {
         queue: 2,
+        // It takes one at a time, so that the test knows how many it has in its hands.
+        batch: 1,
         ..SqliteOptions::default()
     };
     let store = SqliteStore::open(&path, options).unwrap();

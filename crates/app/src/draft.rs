@@ -1,0 +1,350 @@
+//! What a commit writes, drawn up from what was decided: nothing in here asks or stores anything.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use jiff::Timestamp;
+
+use upsert_core::{Customer, CustomerId, ErrorKind, FieldError, FieldFates, StateAtVendor, WaitingFor};
+use upsert_store::{
+    Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
+    Lane, UpsertRecord, UpsertState, Write,
+};
+
+use crate::commit::{Committed, Work, attempt_writes, identifier_writes, park_for_pause, state_of, unchanged};
+use crate::deliver::PREDECESSOR_CHECK;
+use crate::gateway::Gateway;
+use crate::guard::contested_keys;
+use crate::idempotency::Claim;
+use crate::identify::Identified;
+use crate::merchant::{Connection, Merchant, OnCollision};
+use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
+use crate::record::supersede;
+use crate::upsert::{Caller, UpsertCommand};
+
+/// Everything that was decided, ready to be committed.
+pub(crate) struct Draft<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) merchant: &'a Arc<Merchant>,
+    pub(crate) command: &'a UpsertCommand,
+    pub(crate) identified: &'a Identified,
+    pub(crate) id: CustomerId,
+    pub(crate) after: Customer,
+    pub(crate) plans: Vec<Planned>,
+    pub(crate) claim: Option<&'a Claim>,
+}
+/// A changeset in the making.
+pub(crate) struct Building<'a> {
+    gateway: &'a Gateway,
+    draft: &'a Draft<'a>,
+    now: Timestamp,
+    changes: Changeset,
+    upsert: UpsertRecord,
+    record: CustomerRecord,
+    deliveries: Vec<DeliveryRecord>,
+    works: Vec<Work>,
+}
+
+impl<'a> Building<'a> {
+    pub(crate) fn new(gateway: &'a Gateway, draft: &'a Draft<'a>) -> Self {
+        let now = gateway.clock.now();
+        let before = draft.identified.known.as_ref().map(|known| &known.record);
+        let changed = before.is_none_or(|before| before.customer != draft.after);
+        let record = match before {
+            Some(before) if !changed => before.clone(),
+            Some(before) => CustomerRecord {
+                version: before.version + 1,
+                revision: before.revision + 1,
+                customer: draft.after.clone(),
+                updated_at: now,
+                ..before.clone()
+            },
+            None => CustomerRecord {
+                id: draft.id,
+                merchant: draft.merchant.id.clone(),
+                version: 1,
+                revision: 1,
+                customer: draft.after.clone(),
+                created_at: now,
+                updated_at: now,
+            },
+        };
+        let upsert = UpsertRecord {
+            id: gateway.ids.upsert(),
+            merchant: draft.merchant.id.clone(),
+            customer: draft.id,
+            version: record.version,
+            revision: 1,
+            state: UpsertState::Pending,
+            new_customer: before.is_none(),
+            changed,
+            rolled_back: false,
+            by: draft.caller.name.clone(),
+            created_at: now,
+            ended_at: None,
+        };
+        let changes = Changeset {
+            expect: draft.identified.seen.clone(),
+            write: Vec::new(),
+        };
+        let mut building = Self {
+            gateway,
+            draft,
+            now,
+            changes,
+            upsert,
+            record,
+            deliveries: Vec::new(),
+            works: Vec::new(),
+        };
+        building.put_idempotency();
+        if changed {
+            building.put_customer(before);
+        }
+        building
+    }
+
+    fn put_idempotency(&mut self) {
+        let Some(claim) = self.draft.claim else { return };
+        let keep = jiff::SignedDuration::try_from(self.gateway.idempotency_keep).unwrap_or(jiff::SignedDuration::MAX);
+        self.changes.expect.insert(
+            0,
+            Expect::IdempotencyFree {
+                key: claim.key,
+                now: self.now,
+            },
+        );
+        self.changes.write.push(Write::PutIdempotency(IdempotencyRecord {
+            key: claim.key,
+            fingerprint: claim.fingerprint,
+            merchant: self.upsert.merchant.clone(),
+            upsert: self.upsert.id,
+            created_at: self.now,
+            expires_at: self.now.checked_add(keep).unwrap_or(Timestamp::MAX),
+            answer: None,
+        }));
+    }
+
+    fn put_customer(&mut self, before: Option<&CustomerRecord>) {
+        if before.is_none() {
+            self.changes.expect.push(Expect::Customer {
+                id: self.record.id,
+                revision: None,
+            });
+        }
+        self.changes.write.push(Write::PutCustomer(self.record.clone()));
+        let empty = Customer::default();
+        let old = before.map_or(&empty, |before| &before.customer);
+        self.changes.write.extend(identifier_writes(
+            &self.upsert.merchant,
+            self.record.id,
+            old,
+            &self.record.customer,
+        ));
+        self.changes.write.push(Write::PutHistory(HistoryRecord {
+            customer: self.record.id,
+            version: self.record.version,
+            upsert: self.upsert.id,
+            at: self.now,
+            by: self.upsert.by.clone(),
+            refused: false,
+            record: self.record.customer.clone(),
+        }));
+    }
+
+    pub(crate) fn add(&mut self, planned: &Planned, queued: Option<DeliveryRecord>) {
+        let connection = &planned.connection;
+        let mut lane = planned
+            .lane
+            .clone()
+            .unwrap_or_else(|| Lane::new(&self.upsert.merchant, self.record.id, &connection.name));
+        self.changes.expect.push(Expect::Lane {
+            customer: lane.customer,
+            connection: connection.name.clone(),
+            revision: planned.lane.as_ref().map(|lane| lane.revision),
+        });
+        lane.revision += 1;
+        let mut delivery = self.new_delivery(connection);
+        let has_open = lane.in_flight.is_some() || lane.queued.is_some();
+        match &planned.plan {
+            Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
+            Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
+                delivery.warnings.clone_from(warnings);
+                unchanged(&mut delivery, &mut lane, self.now);
+            }
+            Ok(plan) => {
+                self.reserve(planned, &mut lane);
+                if let ConnectionPlan::Send { prepared, .. } = plan {
+                    delivery.warnings.clone_from(&prepared.warnings);
+                }
+                if has_open {
+                    self.queue(&mut delivery, &mut lane, queued);
+                } else if self
+                    .gateway
+                    .connections
+                    .pause_of(&lane.merchant, &connection.name)
+                    .is_some()
+                {
+                    park_for_pause(&mut delivery, &mut lane, self.now);
+                } else if let ConnectionPlan::Send {
+                    prepared,
+                    replaces_link,
+                } = plan
+                {
+                    self.start(connection, &mut delivery, &mut lane);
+                    self.works.push(Work {
+                        connection: connection.clone(),
+                        delivery: delivery.clone(),
+                        lane: lane.clone(),
+                        prepared: prepared.clone(),
+                        replaces_link: *replaces_link,
+                        sole_of: None,
+                        open_siblings: None,
+                    });
+                }
+            }
+        }
+        self.changes.write.push(Write::PutLane(lane));
+        self.changes.write.push(Write::PutDelivery(delivery.clone()));
+        self.deliveries.push(delivery);
+    }
+
+    fn new_delivery(&self, connection: &Connection) -> DeliveryRecord {
+        DeliveryRecord {
+            id: self.gateway.ids.delivery(),
+            upsert: self.upsert.id,
+            merchant: self.upsert.merchant.clone(),
+            customer: self.record.id,
+            connection: connection.name.clone(),
+            provider: connection.provider.clone(),
+            required: connection.required,
+            version: self.record.version,
+            state: DeliveryState::Pending,
+            waiting_for: None,
+            superseded_by: None,
+            outcome: None,
+            evidence: None,
+            matched_by: None,
+            provider_customer_id: None,
+            attempts: 0,
+            next_attempt_at: Some(self.now),
+            duration_ms: 0,
+            fields: FieldFates::default(),
+            warnings: Vec::new(),
+            error: None,
+            force: self.draft.command.force,
+            priority: self.draft.command.priority,
+            fence: 0,
+            lease_until: None,
+            created_at: self.now,
+            ended_at: None,
+            parked_ms: 0,
+            parked_since: None,
+            maybe_written: false,
+            traceparent: self.draft.command.traceparent.clone(),
+        }
+    }
+
+    /// Every key that the vendor's record will be known by, and that nobody else may have unless that is allowed.
+    fn reserve(&mut self, planned: &Planned, lane: &mut Lane) {
+        let Some(prepared) = planned.prepared() else { return };
+        let contested = contested_keys(prepared, planned.lane.as_ref());
+        if !contested.is_empty() && planned.connection.on_collision == OnCollision::Refuse {
+            self.changes.expect.push(Expect::KeysFree {
+                merchant: lane.merchant.clone(),
+                connection: lane.connection.clone(),
+                keys: contested,
+                customer: lane.customer,
+            });
+        }
+        for key in &prepared.known_by {
+            if lane.reserved.insert(key.clone()) {
+                self.changes.write.push(Write::Reserve {
+                    merchant: lane.merchant.clone(),
+                    connection: lane.connection.clone(),
+                    key: key.clone(),
+                    customer: lane.customer,
+                });
+            }
+        }
+    }
+
+    /// Behind what is in flight, or in the place of what waits.
+    fn queue(&mut self, delivery: &mut DeliveryRecord, lane: &mut Lane, queued: Option<DeliveryRecord>) {
+        delivery.state = DeliveryState::Waiting;
+        delivery.waiting_for = Some(WaitingFor::Predecessor);
+        delivery.next_attempt_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
+        lane.queued = Some(delivery.id);
+        if let Some(mut old) = queued {
+            self.changes.expect.push(Expect::Delivery {
+                id: old.id,
+                fence: old.fence,
+            });
+            supersede(&mut old, delivery, self.now);
+            self.changes.write.push(Write::PutDelivery(old));
+        }
+    }
+
+    fn start(&mut self, connection: &Connection, delivery: &mut DeliveryRecord, lane: &mut Lane) {
+        delivery.state = DeliveryState::InFlight;
+        delivery.next_attempt_at = None;
+        delivery.fence = 1;
+        delivery.lease_until = Some(self.gateway.lease(connection));
+        lane.in_flight = Some(delivery.id);
+        self.changes
+            .write
+            .extend(attempt_writes(connection, delivery, self.now));
+    }
+
+    pub(crate) fn finish(mut self) -> (Changeset, Committed) {
+        if self.deliveries.iter().all(|delivery| delivery.state.has_ended()) {
+            self.upsert.state = state_of(&self.deliveries);
+            self.upsert.ended_at = Some(self.now);
+        }
+        self.changes.write.push(Write::PutUpsert(self.upsert.clone()));
+        let open = Arc::new(AtomicUsize::new(self.works.len()));
+        for work in &mut self.works {
+            work.sole_of = (self.deliveries.len() == 1).then(|| self.upsert.clone());
+            work.open_siblings = Some(open.clone());
+        }
+        let committed = Committed {
+            upsert: self.upsert,
+            record: self.record,
+            deliveries: self.deliveries,
+            works: self.works,
+        };
+        (self.changes, committed)
+    }
+}
+
+/// A connection that is not required refuses: its delivery is born failed.
+fn refuse(delivery: &mut DeliveryRecord, lane: &mut Lane, refusal: &PlanRefusal, now: Timestamp) {
+    let (code, errors) = match refusal {
+        PlanRefusal::Invalid(problems) => (
+            "validation_failed",
+            problems
+                .iter()
+                .map(|problem| FieldError {
+                    pointer: Some(problem.pointer.clone()),
+                    vendor_field: String::new(),
+                    detail: problem.detail.clone(),
+                })
+                .collect(),
+        ),
+        PlanRefusal::KeyChange(_) => ("business_key_change", Vec::new()),
+        PlanRefusal::Collision(_) => ("match_key_collision", Vec::new()),
+    };
+    delivery.error = Some(DeliveryError {
+        kind: ErrorKind::Rejected,
+        state_at_vendor: StateAtVendor::Unchanged,
+        code: Some(code.to_owned()),
+        detail: refusal.detail().to_owned(),
+        vendor_status: None,
+        vendor_request_id: None,
+        errors,
+    });
+    delivery.state = DeliveryState::Failed;
+    delivery.next_attempt_at = None;
+    delivery.ended_at = Some(now);
+    lane.failed = true;
+}
