@@ -105,6 +105,12 @@ impl Gateway {
             return Ok(end);
         };
         let theirs = &receipt.provider_customer_id;
+        let named = work.prepared.expected_id.as_ref().filter(|named| *named != theirs);
+        if let Some(named) = named {
+            return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
+                "the vendor answers with record {theirs}, but the request named {named}"
+            )))));
+        }
         let ours = work
             .lane
             .link
