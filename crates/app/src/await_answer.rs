@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use upsert_core::{DeliveryId, UpsertId, WaitingFor};
-use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord, UpsertState};
 
 use crate::answer::{Answer, Answering};
 use crate::commit::Committed;
@@ -39,7 +39,7 @@ impl Gateway {
                 .any(|delivery| delivery.state == DeliveryState::Failed)
         {
             // Whether it was taken back stands in the answer.
-            self.settle(&upsert.merchant, upsert.id).await;
+            Box::pin(self.settle(&upsert.merchant, upsert.id)).await;
             if let Some((settled, _)) = self.store.upsert(&upsert.merchant, upsert.id).await? {
                 upsert = settled;
             }
@@ -67,10 +67,18 @@ impl Gateway {
         id: UpsertId,
         request_id: Option<&str>,
     ) -> Result<Option<Answer>, Refusal> {
-        let Some((upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
+        let Some((mut upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
             return Ok(None);
         };
         let effective = self.effective(own.clone()).await?;
+        let has_ended = effective.iter().all(|delivery| delivery.state.has_ended());
+        if upsert.state == UpsertState::Pending && has_ended {
+            // The process died in between, or it gave way to another one.
+            self.settle(&merchant.id, id).await;
+            if let Some((settled, _)) = self.store.upsert(&merchant.id, id).await? {
+                upsert = settled;
+            }
+        }
         let Some(record) = self.record_at(&upsert).await? else {
             return Ok(None);
         };
@@ -99,6 +107,7 @@ impl Gateway {
             .map(|known| known.record);
         if let Some(current) = &current
             && current.version == upsert.version
+            && upsert.changed
             && !upsert.rolled_back
         {
             return Ok(Some(current.clone()));
@@ -107,7 +116,8 @@ impl Gateway {
         loop {
             let page = self.store.history(upsert.customer, before, 100).await?;
             let found = page.entries.iter().find(|entry| {
-                entry.upsert == upsert.id || (!upsert.changed && entry.upsert < upsert.id && !entry.refused)
+                entry.upsert == upsert.id
+                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
             });
             if let Some(entry) = found {
                 return Ok(Some(CustomerRecord {
@@ -209,8 +219,8 @@ impl<'a> Waiting<'a> {
             let is_told = self.started.contains(&own.id) && own.fence == 1 && own.state == DeliveryState::InFlight;
             let mut now = own.clone();
             if !is_told
-                && own.superseded_by.is_none()
-                && !own.state.has_ended()
+                // One that gave way may be taken up again, if what it gave way to is taken back.
+                && (!own.state.has_ended() || own.superseded_by.is_some())
                 && let Some(stored) = self.gateway.store.delivery(own.id).await?
             {
                 now = stored.clone();

@@ -8,6 +8,7 @@ use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Kn
 use crate::commit::{Work, attempt_writes, unchanged};
 use crate::deliver::{PREDECESSOR_CHECK, observe};
 use crate::gateway::Gateway;
+use crate::guard::contested_keys;
 use crate::merchant::{Connection, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::record::{delivery_error, give_back_keys};
@@ -119,7 +120,7 @@ impl Gateway {
             return Ok(Ok(Claimed::Work(Box::new(work))));
         }
         observe(&delivery);
-        self.settle(&delivery.merchant, delivery.upsert).await;
+        Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.bell(delivery.customer).notify_waiters();
         Ok(Ok(Claimed::Ended(lane.queued)))
     }
@@ -276,11 +277,7 @@ impl<'a> Claiming<'a> {
             .filter(|key| !self.lane.reserved.contains(key))
             .cloned()
             .collect();
-        let contested: Vec<_> = new
-            .iter()
-            .filter(|key| prepared.matches_by.contains(key))
-            .cloned()
-            .collect();
+        let contested = contested_keys(prepared, Some(&self.lane));
         if !contested.is_empty() && self.connection.on_collision == OnCollision::Refuse {
             self.changes.expect.push(Expect::KeysFree {
                 merchant: self.lane.merchant.clone(),

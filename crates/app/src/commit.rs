@@ -332,7 +332,7 @@ impl<'a> Building<'a> {
     /// Every key that the vendor's record will be known by, and that nobody else may have unless that is allowed.
     fn reserve(&mut self, planned: &Planned, lane: &mut Lane) {
         let Some(prepared) = planned.prepared() else { return };
-        let contested = contested_keys(planned);
+        let contested = contested_keys(prepared, planned.lane.as_ref());
         if !contested.is_empty() && planned.connection.on_collision == OnCollision::Refuse {
             self.changes.expect.push(Expect::KeysFree {
                 merchant: lane.merchant.clone(),

@@ -75,7 +75,7 @@ impl Gateway {
         };
         observe(&delivery);
         self.after_record(&work, &delivery, news).await?;
-        self.following(&delivery, &lane).await
+        Box::pin(self.following(&delivery, &lane)).await
     }
 
     async fn after_record(&self, work: &Work, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
@@ -85,7 +85,7 @@ impl Gateway {
             .as_ref()
             .is_none_or(|open| open.fetch_sub(1, Ordering::AcqRel) == 1);
         if delivery.state.has_ended() && is_last && !ends_its_upsert(work, delivery) {
-            self.settle(merchant, delivery.upsert).await;
+            Box::pin(self.settle(merchant, delivery.upsert)).await;
         }
         match delivery.state {
             DeliveryState::Succeeded => {

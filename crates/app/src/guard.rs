@@ -1,7 +1,7 @@
 //! Steps 6 and 7: plan for each connection, and refuse what would mix customers up, before anything is stored.
 
-use upsert_core::{Customer, CustomerId, KeyKind, MatchKey, Problem, Warning, WarningCode};
-use upsert_store::Known;
+use upsert_core::{Customer, CustomerId, KeyKind, MatchKey, PreparedUpsert, Problem, Warning, WarningCode};
+use upsert_store::{Known, Lane};
 
 use crate::gateway::Gateway;
 use crate::merchant::{Merchant, OnCollision};
@@ -40,7 +40,7 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         for planned in plans.iter_mut() {
             let proceeds = planned.connection.on_collision == OnCollision::Proceed;
-            let keys = contested_keys(planned);
+            let keys = contested_keys_of(planned);
             if keys.is_empty() || !(look_up || proceeds) {
                 continue;
             }
@@ -61,12 +61,18 @@ impl Gateway {
     }
 }
 
-/// Keys that the vendor would match this request by and that are not reserved for the customer yet.
-pub(crate) fn contested_keys(planned: &Planned) -> Vec<MatchKey> {
-    let Some(prepared) = planned.prepared() else {
-        return Vec::new();
-    };
-    let is_own = |key: &MatchKey| planned.lane.as_ref().is_some_and(|lane| lane.reserved.contains(key));
+/// Keys that the vendor would match this request by and that nobody else may hold.
+fn contested_keys_of(planned: &Planned) -> Vec<MatchKey> {
+    let prepared = planned.prepared();
+    prepared.map_or_else(Vec::new, |prepared| contested_keys(prepared, planned.lane.as_ref()))
+}
+
+/// Keys that the vendor would match this request by and that nobody else may hold. What a linked customer has reserved
+/// is its own; without a link even that has to be looked at again, since a record that is updated by the vendor's id
+/// may have taken the same phone number meanwhile.
+pub(crate) fn contested_keys(prepared: &PreparedUpsert, lane: Option<&Lane>) -> Vec<MatchKey> {
+    let linked = lane.filter(|lane| lane.link.is_some());
+    let is_own = |key: &MatchKey| linked.is_some_and(|lane| lane.reserved.contains(key));
     prepared
         .matches_by
         .iter()

@@ -65,7 +65,9 @@ impl Gateway {
                 ProblemCode::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request before",
             )),
-            _ if claim.is_none() => Err(in_progress()),
+            // Once there is an answer, nobody has to wait for anybody.
+            Some(record) if record.answer.is_none() && claim.is_none() => Err(in_progress()),
+            None if claim.is_none() => Err(in_progress()),
             Some(record) => Ok(Err(Box::new(self.replay(merchant, &record, command).await?))),
             None => Ok(Ok(claim)),
         }

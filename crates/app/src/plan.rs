@@ -15,6 +15,9 @@ use upsert_store::{Accepted, Lane};
 use crate::merchant::{Connection, OnKeyChange};
 use crate::problem::Conflict;
 
+/// The pointers of what is passed through begin so.
+const PASSED_THROUGH: &str = "/provider_fields/";
+
 /// One connection's part of an upsert.
 #[derive(Debug, Clone)]
 pub struct Planned {
@@ -158,7 +161,7 @@ impl Asked<'_> {
             tags_lost: tags_lost(self.customer, accepted),
             provider_fields: self.passed_through,
         };
-        self.connection.adapter.prepare(&request).map_err(|violations| {
+        let mut prepared = self.connection.adapter.prepare(&request).map_err(|violations| {
             PlanRefusal::Invalid(
                 violations
                     .into_iter()
@@ -170,7 +173,43 @@ impl Asked<'_> {
                     })
                     .collect(),
             )
-        })
+        })?;
+        self.name_passed_through(&mut prepared);
+        prepared.warnings.extend(self.taken_back(&prepared, accepted));
+        Ok(prepared)
+    }
+
+    /// An adapter does not know under which name a field was passed through to it.
+    fn name_passed_through(&self, prepared: &mut PreparedUpsert) {
+        for (vendor_field, sent) in &mut prepared.sent {
+            if sent.pointer.starts_with(PASSED_THROUGH) {
+                let by_connection = self.customer.provider_fields().get(&self.connection.name);
+                let name = match by_connection {
+                    Some(fields) if fields.contains_key(vendor_field) => &self.connection.name,
+                    _ => &self.connection.provider,
+                };
+                sent.pointer = format!("{PASSED_THROUGH}{}/{}", escape(name), escape(vendor_field));
+            }
+        }
+    }
+
+    /// Fields that were passed through once and are not any more: no vendor is known to drop them.
+    fn taken_back(&self, prepared: &PreparedUpsert, accepted: &Accepted) -> Vec<Warning> {
+        let is_there = |vendor_field: &String| {
+            prepared.sent.contains_key(vendor_field)
+                || self
+                    .passed_through
+                    .is_some_and(|fields| fields.contains_key(vendor_field))
+        };
+        accepted
+            .fields
+            .iter()
+            .filter(|(vendor_field, (pointer, _))| pointer.starts_with(PASSED_THROUGH) && !is_there(vendor_field))
+            .map(|(_, (pointer, _))| {
+                let detail = "it was passed through before, and the vendor keeps what it has";
+                Warning::new(WarningCode::CannotClear, pointer.clone(), detail)
+            })
+            .collect()
     }
 }
 

@@ -14,7 +14,7 @@ use upsert_store::{
     UpsertState, Write,
 };
 
-use crate::commit::Work;
+use crate::commit::{Work, day_of};
 use crate::gateway::Gateway;
 use crate::merchant::OnCollision;
 
@@ -105,26 +105,16 @@ impl Gateway {
             return Ok(end);
         };
         let theirs = &receipt.provider_customer_id;
-        let named = work.prepared.expected_id.as_ref().filter(|named| *named != theirs);
-        if let Some(named) = named {
-            return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
-                "the vendor answers with record {theirs}, but the request named {named}"
-            )))));
-        }
-        let ours = work
-            .lane
-            .link
-            .as_ref()
-            .filter(|_| !work.replaces_link)
-            .map(|link| &link.provider_customer_id);
-        if let Some(ours) = ours
+        let linked = linked_record(work);
+        // Some vendors take their id from us: then it is known before there is a link.
+        if let Some(ours) = linked.or(work.prepared.expected_id.as_ref())
             && ours != theirs
         {
             return Ok(AttemptEnd::Failed(Box::new(other_record(&format!(
                 "the vendor wrote to record {theirs}, but this customer is record {ours} there"
             )))));
         }
-        if ours.is_none() {
+        if linked.is_none() {
             let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
             let owners = self.store.record_owners(merchant, connection, theirs).await?;
             let other = owners.iter().find(|owner| **owner != work.delivery.customer);
@@ -138,6 +128,12 @@ impl Gateway {
         }
         Ok(AttemptEnd::Accepted(receipt))
     }
+}
+
+/// The vendor's id of the record that the call was to change, if there is a link to it.
+fn linked_record(work: &Work) -> Option<&String> {
+    let link = work.lane.link.as_ref().filter(|_| !work.replaces_link)?;
+    Some(&link.provider_customer_id)
 }
 
 fn other_record(detail: &str) -> ProviderError {
@@ -154,7 +150,9 @@ fn other_record(detail: &str) -> ProviderError {
 /// A new link's record must belong to nobody else, unless sharing is allowed.
 fn record_is_free(work: &Work, end: &AttemptEnd) -> Option<Expect> {
     match end {
-        AttemptEnd::Accepted(receipt) if work.connection.on_collision == OnCollision::Refuse => {
+        AttemptEnd::Accepted(receipt)
+            if work.connection.on_collision == OnCollision::Refuse && linked_record(work).is_none() =>
+        {
             Some(Expect::RecordFree {
                 merchant: work.delivery.merchant.clone(),
                 connection: work.connection.name.clone(),
@@ -187,17 +185,17 @@ impl Recording<'_> {
                 self.share(receipt, gateway).await?;
             }
             AttemptEnd::Failed(error) => {
-                self.count_attempt(error);
+                self.count_attempt(error, times.started_at);
                 self.fail();
             }
             AttemptEnd::Again(error, at) => {
-                self.count_attempt(error);
+                self.count_attempt(error, times.started_at);
                 self.delivery.state = DeliveryState::Retrying;
                 self.delivery.next_attempt_at = Some(*at);
                 self.park(gateway).await?;
             }
             AttemptEnd::Held(error, waiting_for, at) => {
-                self.count_attempt(error);
+                self.count_attempt(error, times.started_at);
                 self.delivery.state = DeliveryState::Waiting;
                 self.delivery.waiting_for = Some(*waiting_for);
                 self.delivery.next_attempt_at = *at;
@@ -288,6 +286,7 @@ impl Recording<'_> {
         }
         // Under a replaced link the old record stays at the vendor, and so do its keys.
         lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
+        lane.brought = lane.brought.max(self.delivery.version);
         lane.failed = false;
         lane.last_delivered_at = Some(self.now);
     }
@@ -321,16 +320,32 @@ impl Recording<'_> {
         Ok(())
     }
 
-    fn count_attempt(&mut self, error: &ProviderError) {
+    fn count_attempt(&mut self, error: &ProviderError, started_at: Timestamp) {
         if error.sent {
             self.delivery.attempts += 1;
+        } else if self.work.connection.counts_calls {
+            self.write.push(Write::GiveBackCall {
+                merchant: self.delivery.merchant.clone(),
+                connection: self.delivery.connection.clone(),
+                day: day_of(started_at),
+            });
         }
         self.delivery.error = Some(delivery_error(error));
         if error.state == StateAtVendor::Unknown {
             self.delivery.maybe_written = true;
+            self.lane.brought = self.lane.brought.max(self.delivery.version);
             let prepared = &self.work.prepared;
             self.lane.known_by.extend(prepared.known_by.iter().cloned());
-            self.lane.accepted.uncertain.extend(prepared.sent.keys().cloned());
+            for (vendor_field, sent) in &prepared.sent {
+                self.lane.accepted.uncertain.insert(vendor_field.clone());
+                // Whose field it is has to be known, should it be cleared before it is sent again.
+                let unseen = || (sent.pointer.clone(), Json::Null);
+                self.lane
+                    .accepted
+                    .fields
+                    .entry(vendor_field.clone())
+                    .or_insert_with(unseen);
+            }
         }
     }
 

@@ -83,6 +83,7 @@ impl Gateway {
             });
             lane.revision += 1;
             lane.in_flight = None;
+            lane.brought = lane.brought.max(delivery.version);
             lane.known_by.extend(lane.reserved.iter().cloned());
             lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
             match lane.queued {

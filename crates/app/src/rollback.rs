@@ -1,40 +1,74 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
-use upsert_core::{Customer, StateAtVendor, UpsertId};
+use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
 use upsert_store::{
-    Applied, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, StoreError, UpsertRecord, UpsertState,
-    Write,
+    Applied, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, Lane, StoreError,
+    UpsertRecord, UpsertState, Write,
 };
 
 use crate::commit::{identifier_writes, state_of};
 use crate::gateway::Gateway;
+use crate::plan::{ConnectionPlan, plan};
+
+/// What came of looking whether an upsert has ended.
+enum Settled {
+    /// Somebody else changed something: look again.
+    Raced,
+    /// Nothing is new.
+    AsItWas,
+    /// It stands so now.
+    Ended(UpsertRecord),
+}
 
 impl Gateway {
     /// Ends an upsert whose deliveries have all ended. Failing to is logged and made up for when it is looked at.
     pub(crate) async fn settle(&self, merchant: &str, id: UpsertId) {
-        // Two deliveries may end at once: whoever loses finds the work done.
-        for _race in 0..8 {
-            match self.try_settle(merchant, id).await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::error!(%error, upsert_id = %id, "an upsert could not be ended");
-                    return;
-                }
+        let mut next = Some(id);
+        while let Some(id) = next.take() {
+            // Boxed, since the way back is long and every delivery's task would have to hold it.
+            match Box::pin(self.settle_one(merchant, id)).await {
+                // What was refused before it and could not go back then may go back now.
+                Ok(other) => next = other,
+                Err(error) => tracing::error!(%error, upsert_id = %id, "an upsert could not be ended"),
             }
         }
     }
 
-    async fn try_settle(&self, merchant: &str, id: UpsertId) -> Result<bool, StoreError> {
+    /// Answers which other upsert is to be looked at now.
+    async fn settle_one(&self, merchant: &str, id: UpsertId) -> Result<Option<UpsertId>, StoreError> {
+        // Two deliveries may end at once: whoever loses finds the work done.
+        for _race in 0..8 {
+            match self.try_settle(merchant, id).await? {
+                Settled::Raced => {}
+                Settled::AsItWas => return Ok(None),
+                Settled::Ended(upsert) => return self.standing_refusal(&upsert).await,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The upsert that made the version that stands now, where it may have been kept by what has just failed: a newer
+    /// version that is gone, or a second try of the same.
+    async fn standing_refusal(&self, upsert: &UpsertRecord) -> Result<Option<UpsertId>, StoreError> {
+        if upsert.state != UpsertState::Failed || (upsert.changed && !upsert.rolled_back) {
+            return Ok(None);
+        }
+        let Some((standing, _)) = self.newest_accepted(upsert.customer).await? else {
+            return Ok(None);
+        };
+        Ok(Some(standing.upsert).filter(|maker| *maker < upsert.id))
+    }
+
+    async fn try_settle(&self, merchant: &str, id: UpsertId) -> Result<Settled, StoreError> {
         let Some((mut upsert, deliveries)) = self.store.upsert(merchant, id).await? else {
-            return Ok(true);
+            return Ok(Settled::AsItWas);
         };
         let deliveries = self.effective(deliveries).await?;
         let state = state_of(&deliveries);
         let goes_back = refused_by_all(&upsert, &deliveries);
         if state == UpsertState::Pending || (upsert.state == state && !goes_back) {
-            return Ok(true);
+            return Ok(Settled::AsItWas);
         }
         let mut changes = Changeset::default();
         changes.expect.push(Expect::Upsert {
@@ -47,8 +81,76 @@ impl Gateway {
         upsert.state = state;
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
-        changes.write.push(Write::PutUpsert(upsert));
-        Ok(self.store.apply(changes).await? == Applied::Done)
+        changes.write.push(Write::PutUpsert(upsert.clone()));
+        Ok(match self.store.apply(changes).await? {
+            Applied::Done => Settled::Ended(upsert),
+            Applied::Unmet(_) => Settled::Raced,
+        })
+    }
+
+    /// The delivery of the version below that gave way to the refused one and so never came to be: what was accepted is
+    /// not lost with what was refused.
+    async fn left_behind(
+        &self,
+        merchant: &str,
+        below: UpsertId,
+        lane: &Lane,
+        refused: u64,
+    ) -> Result<Option<DeliveryRecord>, StoreError> {
+        let Some((_, deliveries)) = self.store.upsert(merchant, below).await? else {
+            return Ok(None);
+        };
+        let mut next = deliveries.into_iter().find(|d| d.connection == lane.connection);
+        while let Some(delivery) = next.take() {
+            let Some(successor) = delivery.superseded_by else { break };
+            next = self.store.delivery(successor).await?;
+            if next.as_ref().is_some_and(|next| next.version >= refused) {
+                return Ok(Some(delivery));
+            }
+        }
+        Ok(None)
+    }
+
+    fn taken_up(&self, mut delivery: DeliveryRecord) -> DeliveryRecord {
+        delivery.fence += 1;
+        delivery.state = DeliveryState::Retrying;
+        delivery.superseded_by = None;
+        delivery.next_attempt_at = Some(self.clock.now());
+        delivery.ended_at = None;
+        delivery
+    }
+
+    /// Whether the vendor has accepted all of it: a link that had failed before goes on as failed.
+    fn is_in_sync(&self, lane: &Lane, customer: &Customer) -> bool {
+        let directory = self.directory();
+        let merchant = directory.get(&lane.merchant);
+        let Some(connection) = merchant.and_then(|merchant| merchant.connection(&lane.connection)) else {
+            return false;
+        };
+        let plan = plan(connection, lane.customer, customer, Some(lane), false);
+        matches!(plan, Ok(ConnectionPlan::Unchanged { .. }))
+    }
+
+    /// The version that stands, and the one below it; versions that were taken back do not count.
+    async fn newest_accepted(
+        &self,
+        customer: CustomerId,
+    ) -> Result<Option<(HistoryRecord, Option<HistoryRecord>)>, StoreError> {
+        let mut before = None;
+        let mut newest = None;
+        loop {
+            let page = self.store.history(customer, before, 10).await?;
+            let Some(last) = page.entries.last().map(|entry| entry.upsert) else {
+                return Ok(newest.map(|newest| (newest, None)));
+            };
+            before = Some(last);
+            for entry in page.entries.into_iter().filter(|entry| !entry.refused) {
+                match newest.take() {
+                    None => newest = Some(entry),
+                    Some(newest) => return Ok(Some((newest, Some(entry)))),
+                }
+            }
+        }
     }
 
     /// Each delivery, or the last of those that went in its place.
@@ -75,18 +177,17 @@ impl Gateway {
             .lanes
             .iter()
             .any(|lane| lane.in_flight.is_some() || lane.queued.is_some());
-        if known.record.version != upsert.version || has_open {
+        // The same version may have been asked for again, and a vendor may have taken it that time.
+        let was_brought = known.lanes.iter().any(|lane| lane.brought >= upsert.version);
+        if known.record.version != upsert.version || has_open || was_brought {
             return Ok(false);
         }
-        let page = self.store.history(upsert.customer, None, 1).await?;
-        let Some(mut entry) = page
-            .entries
-            .into_iter()
-            .next()
-            .filter(|entry| entry.upsert == upsert.id)
-        else {
+        let Some((mut entry, below)) = self.newest_accepted(upsert.customer).await? else {
             return Ok(false);
         };
+        if entry.upsert != upsert.id {
+            return Ok(false);
+        }
         entry.refused = true;
         changes.expect.push(Expect::Customer {
             id: upsert.customer,
@@ -101,7 +202,7 @@ impl Gateway {
                 revision: Some(lane.revision),
             });
         }
-        match page.below {
+        match below {
             Some(below) => {
                 changes.write.push(Write::PutCustomer(CustomerRecord {
                     version: below.version,
@@ -117,7 +218,18 @@ impl Gateway {
                     &below.record,
                 ));
                 for mut lane in known.lanes.into_iter().filter(|lane| lane.failed) {
-                    lane.failed = false;
+                    lane.failed = !self.is_in_sync(&lane, &below.record);
+                    if let Some(left) = self
+                        .left_behind(&upsert.merchant, below.upsert, &lane, upsert.version)
+                        .await?
+                    {
+                        lane.queued = Some(left.id);
+                        changes.expect.push(Expect::Delivery {
+                            id: left.id,
+                            fence: left.fence,
+                        });
+                        changes.write.push(Write::PutDelivery(self.taken_up(left)));
+                    }
                     lane.revision += 1;
                     changes.write.push(Write::PutLane(lane));
                 }
@@ -135,7 +247,8 @@ impl Gateway {
     }
 }
 
-/// Every connection refused it, and none of them may have changed anything.
+/// Every connection refused it, and none of them may have changed anything. Deliveries that went in the place of its own
+/// count where they brought the same version.
 fn refused_by_all(upsert: &UpsertRecord, deliveries: &[DeliveryRecord]) -> bool {
     let left_unchanged = |delivery: &DeliveryRecord| match delivery.state {
         DeliveryState::Failed => {
@@ -148,12 +261,12 @@ fn refused_by_all(upsert: &UpsertRecord, deliveries: &[DeliveryRecord]) -> bool 
         DeliveryState::Succeeded => delivery.attempts == 0,
         _ => false,
     };
+    // Where every required connection is content the caller was told so, and the change stands.
+    let has_failed = |delivery: &DeliveryRecord| delivery.state == DeliveryState::Failed;
     upsert.changed
         && !upsert.rolled_back
+        && (state_of(deliveries) == UpsertState::Failed || deliveries.iter().all(has_failed))
         && deliveries
             .iter()
-            .any(|delivery| delivery.state == DeliveryState::Failed)
-        && deliveries
-            .iter()
-            .all(|delivery| delivery.upsert == upsert.id && left_unchanged(delivery))
+            .all(|delivery| delivery.version == upsert.version && left_unchanged(delivery))
 }

@@ -148,26 +148,32 @@ impl Gateway {
 
 /// Step 4, and that `provider_fields` names connections or providers that the merchant has.
 fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
-    let patch = canonicalise(body, merchant.default_region.as_deref()).map_err(Refusal::invalid)?;
+    let canonical = canonicalise(body, merchant.default_region.as_deref());
     let is_known = |name: &str| {
         merchant
             .connections
             .iter()
             .any(|c| c.name == name || c.provider == name)
     };
-    let unknown: Vec<Problem> = patch
-        .provider_fields
-        .keys()
+    let names = body.get("provider_fields").and_then(Json::as_object);
+    let unknown = names
+        .into_iter()
+        .flat_map(serde_json::Map::keys)
         .filter(|name| !is_known(name))
         .map(|name| {
             let detail = "is neither a connection nor a provider of this merchant";
             Problem::new(format!("/provider_fields/{}", escape(name)), "unknown_field", detail)
-        })
-        .collect();
-    if unknown.is_empty() {
-        Ok(patch)
-    } else {
-        Err(Refusal::invalid(unknown))
+        });
+    match canonical {
+        Err(problems) => Err(Refusal::invalid(problems.into_iter().chain(unknown).collect())),
+        Ok(patch) => {
+            let unknown: Vec<Problem> = unknown.collect();
+            if unknown.is_empty() {
+                Ok(patch)
+            } else {
+                Err(Refusal::invalid(unknown))
+            }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! What the rules say where several upserts of one customer meet: rollback, joining, and what is known afterwards.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 mod common;
 
@@ -7,7 +8,19 @@ use std::time::Duration;
 
 use common::{Act, House, Vendor, body, connection};
 use serde_json::json;
-use upsert_core::Repeat;
+use upsert_core::{Field, Repeat};
+use upsert_store::{CustomerFilter, CustomerRecord, Lane, Store, UpsertState};
+
+async fn customers(house: &House) -> Vec<CustomerRecord> {
+    let all = CustomerFilter::default();
+    house.store.customers("acme", &all, None, 10).await.unwrap()
+}
+
+async fn lane(house: &House, connection: &str) -> Lane {
+    let id = customers(house).await[0].id;
+    let known = house.store.customer("acme", id).await.unwrap().unwrap();
+    known.lane(connection).unwrap().clone()
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_ended_unchanged_shows_no_error() {
@@ -85,4 +98,156 @@ async fn a_key_that_a_record_may_have_been_made_with_cannot_change_before_that_i
     tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
     assert_eq!(house.look(&unseen).await["state"], "succeeded");
     assert_eq!(vendor.record("other"), json!(null), "no second record");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_new_customer_is_gone_even_if_the_same_was_asked_twice_at_once() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    vendor.then([Act::SlowlyReject(Duration::from_secs(1)), Act::Reject]);
+    let bad = json!({ "reference": "r", "given_name": "A" });
+    let (other, again) = (house.clone(), bad.clone());
+    let first = house.upsert(bad);
+    let second = async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.upsert(again).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!((first.status, second.status), (422, 422));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(customers(&house).await.is_empty(), "{}", second.body);
+    for answer in [&first, &second] {
+        assert_eq!(house.look(answer).await["customer"]["given_name"], "A");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_new_customer_is_gone_even_if_the_same_joined_it_while_it_waited() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    let bad = json!({ "reference": "r", "given_name": "A" });
+    vendor.usually(Act::Down);
+    house.upsert(bad.clone()).await.unwrap();
+    house.upsert(bad).await.unwrap();
+    vendor.usually(Act::Reject);
+    tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+    assert!(customers(&house).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_customer_stays_if_the_vendor_took_it_the_second_time() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    vendor.then([Act::SlowlyReject(Duration::from_secs(1)), Act::Accept]);
+    let other = house.clone();
+    let first = house.command(json!({ "reference": "r", "given_name": "A" }), |command| {
+        command.idempotency_key = Some("k".to_owned());
+    });
+    let second = async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.upsert(json!({ "reference": "r", "given_name": "A" })).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.unwrap().status, second.unwrap().status), (422, 200));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(customers(&house).await.len(), 1);
+    assert_eq!(lane(&house, "v").await.link.unwrap().provider_customer_id, "rec-r");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_versions_that_every_vendor_refuses_one_behind_the_other_are_both_taken_back() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    vendor.then([Act::SlowlyReject(Duration::from_secs(1)), Act::Reject]);
+    let other = house.clone();
+    let first = house.upsert(json!({ "reference": "r", "given_name": "bad" }));
+    let second = async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.upsert(json!({ "reference": "r", "notes": "bad" })).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.unwrap().status, second.unwrap().status), (422, 422));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let now = customers(&house).await.remove(0);
+    assert_eq!(now.version, 1);
+    assert_eq!(now.customer.text(Field::GivenName), None);
+    assert!(!lane(&house, "v").await.failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_had_failed_before_is_still_failed_after_a_rollback() {
+    let (a, b) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+    let mut optional = connection("b", &b);
+    optional.required = false;
+    let house = House::new(vec![connection("a", &a), optional]).await;
+    b.usually(Act::Reject);
+    let made = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(made.status, 201);
+    a.then([Act::Reject]);
+    let refused = house.upsert(json!({ "reference": "r", "notes": "bad" })).await.unwrap();
+    assert_eq!(refused.status, 422);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(customers(&house).await[0].version, 1);
+    assert!(!lane(&house, "a").await.failed);
+    assert!(lane(&house, "b").await.failed, "version 1 never reached it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waited_is_delivered_though_a_newer_one_that_joined_it_was_refused() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    vendor.usually(Act::Down);
+    let good = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    let bad = house.upsert(json!({ "reference": "r", "notes": "bad" })).await.unwrap();
+    assert_eq!((good.status, bad.status), (202, 202));
+    vendor.usually(Act::Accept);
+    vendor.then([Act::Reject]);
+    tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+    assert_eq!(house.look(&bad).await["state"], "failed");
+    assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A" }));
+    assert_eq!(house.look(&good).await["state"], "succeeded");
+    assert_eq!(customers(&house).await[0].customer.text(Field::Notes), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_change_is_told_of_it_and_not_of_the_refused_one_that_joined_it() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    vendor.then([Act::Down, Act::Reject]);
+    let other = house.clone();
+    let good = house.upsert(json!({ "reference": "r", "given_name": "A" }));
+    let bad = async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.upsert(json!({ "reference": "r", "notes": "bad" })).await
+    };
+    let (good, bad) = tokio::join!(good, bad);
+    let (good, bad) = (good.unwrap(), bad.unwrap());
+    assert_eq!((good.status, bad.status), (200, 422), "{}", good.body);
+    assert_eq!(vendor.record("r"), json!({ "ref": "r", "first": "A" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upsert_whose_delivery_gave_way_is_ended_durably_when_it_is_looked_at() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Down);
+    let older = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    house.upsert(json!({ "reference": "r", "notes": "n" })).await.unwrap();
+    vendor.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert_eq!(house.look(&older).await["state"], "succeeded");
+    let id = body(&older)["upsert_id"].as_str().unwrap().parse().unwrap();
+    let (kept, _) = house.store.upsert("acme", id).await.unwrap().unwrap();
+    assert_eq!(kept.state, UpsertState::Succeeded);
+    assert!(kept.ended_at.is_some());
 }

@@ -183,4 +183,13 @@ pub enum Write {
         /// UTC.
         day: Date,
     },
+    /// One call fewer on this day, where any were counted: it was counted before it went out, and then did not.
+    GiveBackCall {
+        /// Whose connection.
+        merchant: String,
+        /// Which.
+        connection: String,
+        /// UTC.
+        day: Date,
+    },
 }

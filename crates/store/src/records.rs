@@ -71,6 +71,9 @@ pub struct Lane {
     /// Keys that the vendor's record is known by, or may be since a call of unknown outcome.
     #[serde(default)]
     pub known_by: BTreeSet<MatchKey>,
+    /// The newest version of the customer that a call may have brought to the vendor.
+    #[serde(default)]
+    pub brought: u64,
     /// The delivery that is being sent.
     pub in_flight: Option<DeliveryId>,
     /// The delivery that comes next.
@@ -107,6 +110,7 @@ impl Lane {
             accepted: Accepted::default(),
             reserved: BTreeSet::new(),
             known_by: BTreeSet::new(),
+            brought: 0,
             in_flight: None,
             queued: None,
             failed: false,

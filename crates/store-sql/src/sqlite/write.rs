@@ -68,6 +68,16 @@ impl Pen<'_> {
                 let (merchant, connection) = self.numbers(merchant, connection)?;
                 execute(self.db, sql, params![day.to_string(), merchant, connection]).map(drop)
             }
+            Write::GiveBackCall {
+                merchant,
+                connection,
+                day,
+            } => {
+                let sql =
+                    "UPDATE calls SET count = max(count - 1, 0) WHERE day = ?1 AND merchant = ?2 AND connection = ?3";
+                let (merchant, connection) = self.numbers(merchant, connection)?;
+                execute(self.db, sql, params![day.to_string(), merchant, connection]).map(drop)
+            }
         }
     }
 

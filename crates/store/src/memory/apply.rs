@@ -97,6 +97,15 @@ impl Tables {
                 connection,
                 day,
             } => *self.calls.entry((day, merchant, connection)).or_default() += 1,
+            Write::GiveBackCall {
+                merchant,
+                connection,
+                day,
+            } => {
+                if let Some(count) = self.calls.get_mut(&(day, merchant, connection)) {
+                    *count = count.saturating_sub(1);
+                }
+            }
         }
     }
 

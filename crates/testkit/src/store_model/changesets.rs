@@ -191,7 +191,7 @@ fn lane() -> impl Strategy<Value = Lane> {
 fn other_writes() -> impl Strategy<Value = Write> {
     let reservation = || (merchant(), connection(), select(keys().to_vec()), customer());
     let idempotency = (merchant(), number(), upsert(), moment());
-    let call = (merchant(), connection(), select(days().to_vec()));
+    let call = (merchant(), connection(), select(days().to_vec()), any::<bool>());
     let paused = (merchant(), connection(), any::<bool>());
     prop_oneof![
         3 => lane().prop_map(Write::PutLane),
@@ -222,10 +222,10 @@ fn other_writes() -> impl Strategy<Value = Write> {
             record.pause = record.pause.filter(|_| paused);
             Write::PutConnection(record)
         }),
-        1 => call.prop_map(|(merchant, connection, day)| Write::CountCall {
-            merchant,
-            connection,
-            day
+        1 => call.prop_map(|(merchant, connection, day, counts)| if counts {
+            Write::CountCall { merchant, connection, day }
+        } else {
+            Write::GiveBackCall { merchant, connection, day }
         }),
     ]
 }

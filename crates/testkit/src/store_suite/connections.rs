@@ -50,4 +50,24 @@ pub(super) async fn calls_are_counted_by_day_and_connection(store: Arc<dyn Store
     assert_eq!(store.calls(today).await.unwrap(), expected);
     assert_eq!(store.calls(tomorrow).await.unwrap(), [count("acme", "crm", 1)]);
     assert!(store.calls(date(2026, 11, 19)).await.unwrap().is_empty());
+    let back = |merchant: &str, connection: &str, day| Write::GiveBackCall {
+        merchant: merchant.to_owned(),
+        connection: connection.to_owned(),
+        day,
+    };
+    let never_counted = back("acme", "crm", date(2026, 11, 19));
+    put(
+        &*store,
+        vec![
+            back("acme", "crm", today),
+            back("globex", "crm", today),
+            back("globex", "crm", today),
+            never_counted,
+        ],
+    )
+    .await;
+    let counts = store.calls(today).await.unwrap();
+    let left: Vec<u32> = counts.iter().map(|(_, _, count)| *count).collect();
+    assert_eq!(left, [1, 1, 0]);
+    assert!(store.calls(date(2026, 11, 19)).await.unwrap().is_empty());
 }

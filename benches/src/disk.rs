@@ -1,0 +1,23 @@
+//! F: how often a second the disk says that it has something. Durable figures mean nothing without it.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Appends 4 KiB and waits for the disk, over and over for `time`, in `folder`. Times a second.
+///
+/// # Errors
+/// The disk's.
+pub fn syncs_per_second(folder: &Path, time: Duration) -> io::Result<f64> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let file: &mut File = file.as_file_mut();
+    let started = Instant::now();
+    let mut count = 0_u32;
+    while started.elapsed() < time {
+        file.write_all(&[7; 4_096])?;
+        file.sync_data()?;
+        count += 1;
+    }
+    Ok(f64::from(count) / started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,18 @@
+//! What the benchmarks share: the typical body, and the load generator with everything that it starts and measures.
+//!
+//! Two kinds of figures come out of this package: `benches/pipeline.rs` times the pure part of an upsert in one process,
+//! and `upsert-bench-load` loads the running gateway beside a bare handler. `benches/README.md` says what each means.
+//!
+//! Nothing here is part of the gateway, and the load goes to 127.0.0.1 alone.
+
+pub mod cases;
+pub mod children;
+pub mod client;
+pub mod disk;
+pub mod drive;
+pub mod folder;
+pub mod measure;
+pub mod pinning;
+pub mod process;
+pub mod report;
+pub mod sample;
