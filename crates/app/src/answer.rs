@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use jiff::Timestamp;
-use upsert_core::{Customer, CustomerId, ErrorKind};
+use upsert_core::{Customer, CustomerId, ErrorKind, UpsertId};
 use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
 
 use crate::commit::state_of;
@@ -16,6 +16,8 @@ const PROBLEM: &str = "application/problem+json";
 /// An answer, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// Whose it is.
+    pub upsert: UpsertId,
     /// HTTP status.
     pub status: u16,
     /// `Location`.
@@ -95,6 +97,7 @@ impl Answering<'_> {
 
     fn json(&self, status: u16, is_final: bool) -> Answer {
         Answer {
+            upsert: self.upsert.id,
             status,
             location: None,
             retry_after: None,
@@ -234,8 +237,9 @@ pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Plann
 }
 
 impl Answer {
-    pub(crate) fn stored(stored: StoredAnswer, replayed: bool) -> Self {
+    pub(crate) fn stored(upsert: UpsertId, stored: StoredAnswer, replayed: bool) -> Self {
         Self {
+            upsert,
             status: stored.status,
             location: stored.location,
             retry_after: None,

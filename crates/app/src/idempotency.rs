@@ -81,7 +81,7 @@ impl Gateway {
         command: &UpsertCommand,
     ) -> Result<Answer, Refusal> {
         if let Some(stored) = &record.answer {
-            return Ok(Answer::stored(stored.clone(), true));
+            return Ok(Answer::stored(record.upsert, stored.clone(), true));
         }
         let Some(answer) = self
             .upsert_answer(merchant, record.upsert, Some(&command.request_id))
@@ -99,7 +99,7 @@ impl Gateway {
                 .await?
                 .and_then(|r| r.answer)
             {
-                return Ok(Answer::stored(stored, true));
+                return Ok(Answer::stored(record.upsert, stored, true));
             }
         }
         answer.replayed = true;

@@ -362,3 +362,19 @@ async fn a_store_that_fails_refuses_and_sends_nothing() {
     assert_eq!(vendor.calls(), 0);
     assert_eq!(house.upsert(json!({ "reference": "r" })).await.unwrap().status, 201);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_another_record_than_the_request_named_makes_no_link() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::Elsewhere]);
+    let answer = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!(answer.status, 502, "{}", answer.body);
+    let delivery = body(&answer)["deliveries"][0].clone();
+    assert_eq!(
+        (&delivery["error"]["kind"], &delivery["error"]["code"]),
+        (&json!("broken_contract"), &json!("other_record"))
+    );
+    let again = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!((again.status, vendor.calls()), (200, 2), "{}", again.body);
+}

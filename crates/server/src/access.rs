@@ -79,7 +79,7 @@ impl<P: Permission> Access<P> {
         let state = State::of(request)
             .ok_or_else(|| Problem::new(ProblemCode::Internal, "the request could not be handled"))?;
         let served = state.served.load_full();
-        let presented = presented(request.headers()).ok_or_else(|| unauthenticated("no API key was given", false))?;
+        let presented = presented(request.headers())?;
         let key = served.keys.find(presented).cloned().ok_or_else(|| unknown(presented))?;
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.key = Some(key.clone());
@@ -111,14 +111,22 @@ impl<P: Permission> FromRequest for Access<P> {
     }
 }
 
-/// `Authorization: Bearer …`, else `X-Api-Key`.
-fn presented(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| {
+/// `Authorization: Bearer …` or `X-Api-Key`. Two keys are none: what stands before the gateway may have looked at the
+/// other one.
+fn presented(headers: &HeaderMap) -> Result<&str, Problem> {
+    let bearers = headers.get_all(header::AUTHORIZATION).filter_map(|value| {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    let own = || headers.get(X_API_KEY).and_then(|value| value.to_str().ok());
-    bearer.or_else(own).filter(|key| !key.is_empty())
+    let own = headers.get_all(X_API_KEY).filter_map(|value| value.to_str().ok());
+    let mut given = bearers.chain(own).filter(|key| !key.is_empty());
+    let key = given
+        .next()
+        .ok_or_else(|| unauthenticated("no API key was given", false))?;
+    if given.any(|other| other != key) {
+        return Err(unauthenticated("more than one API key was given", true));
+    }
+    Ok(key)
 }
 
 fn unknown(presented: &str) -> Problem {
@@ -162,14 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_taken_from_either_header_and_bearer_goes_first() {
+    fn a_key_is_taken_from_either_header_and_two_keys_are_none() {
         for (pairs, wanted) in [
             (vec![(header::AUTHORIZATION, "Bearer k")], Some("k")),
             (vec![(header::AUTHORIZATION, "bearer  k ")], Some("k")),
             (vec![(X_API_KEY, "k")], Some("k")),
+            (vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "k")], Some("k")),
+            (vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "other")], None),
             (
-                vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "other")],
-                Some("k"),
+                vec![
+                    (header::AUTHORIZATION, "Bearer k"),
+                    (header::AUTHORIZATION, "Bearer other"),
+                ],
+                None,
             ),
             (vec![(header::AUTHORIZATION, "Basic eA=="), (X_API_KEY, "k")], Some("k")),
             (vec![(header::AUTHORIZATION, "Basic eA==")], None),
@@ -177,7 +190,7 @@ mod tests {
             (vec![(X_API_KEY, "")], None),
             (vec![], None),
         ] {
-            assert_eq!(presented(&headers(&pairs)), wanted, "{pairs:?}");
+            assert_eq!(presented(&headers(&pairs)).ok(), wanted, "{pairs:?}");
         }
     }
 }

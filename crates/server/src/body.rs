@@ -16,6 +16,7 @@ use upsert_app::ProblemCode;
 
 use crate::problem::Problem;
 use crate::state::State;
+use crate::strict_json::Strict;
 
 /// A body, read whole and parsed; whether it is a valid request is for the application to say.
 #[derive(Debug)]
@@ -38,9 +39,8 @@ impl FromRequest for JsonBody {
             let body = timeout(state.body_timeout, read(payload, limit, expected))
                 .await
                 .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))??;
-            serde_json::from_slice(&body)
-                .map(Self)
-                .map_err(|error| malformed(&error))
+            let strict: Strict = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
+            Ok(Self(strict.0))
         })
     }
 }
@@ -92,6 +92,7 @@ fn too_large(limit: usize) -> Problem {
 fn malformed(error: &serde_json::Error) -> Problem {
     let what = match error.classify() {
         Category::Eof => "the body ends before the JSON does",
+        Category::Data => "the body names a member twice in one object",
         _ => "the body is not valid JSON",
     };
     let detail = format!("{what}: line {}, column {}", error.line(), error.column());

@@ -32,6 +32,7 @@ pub mod schema;
 mod served;
 mod startup;
 mod state;
+mod strict_json;
 mod telemetry;
 mod watch;
 

@@ -9,6 +9,8 @@ use actix_web::http::Method;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use upsert_core::UpsertId;
+
 /// Upper bounds of histogram buckets, in seconds: from a lone upsert on one machine to the longest wait.
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -23,6 +25,7 @@ pub(crate) struct Line<'a> {
     pub(crate) took: Duration,
     pub(crate) request_id: &'a str,
     pub(crate) key: Option<&'a str>,
+    pub(crate) upsert: Option<UpsertId>,
 }
 
 /// The two meters of one route, method and status.
@@ -44,11 +47,11 @@ impl Line<'_> {
         METERS.with_borrow_mut(|all| self.count(all));
         let (method, route, status) = (self.method, self.template, self.status);
         let duration_ms = self.took.as_secs_f64() * 1_000.0;
-        let (request_id, key) = (self.request_id, self.key);
+        let (request_id, key, upsert_id) = (self.request_id, self.key, self.upsert.map(tracing::field::display));
         if is_life_sign(route) {
             tracing::debug!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, "request");
         } else {
-            tracing::info!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, key, "request");
+            tracing::info!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, key, upsert_id, "request");
         }
     }
 

@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use upsert_app::ProblemCode;
+use upsert_core::UpsertId;
 
 use crate::keyring::Key;
 use crate::lifecycle::Phase;
@@ -32,6 +33,8 @@ pub(crate) struct Observed {
     pub(crate) template: Option<Arc<str>>,
     /// The key it came with, once that is known.
     pub(crate) key: Option<Arc<Key>>,
+    /// The upsert that it made, or asked for: from here on its deliveries' lines can be followed.
+    pub(crate) upsert: Option<UpsertId>,
 }
 
 /// The layer around all routes.
@@ -47,6 +50,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         id: id.clone(),
         template: template.clone(),
         key: None,
+        upsert: None,
     });
 
     let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
@@ -61,15 +65,11 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         path: &path,
         must_close: phase != Phase::Serving,
     };
-    let (result, key) = match answered {
+    let (result, seen) = match answered {
         Ok(Ok(response)) => {
             let response = ending.finished(response);
-            let key = response
-                .request()
-                .extensions_mut()
-                .get_mut::<Observed>()
-                .and_then(|seen| seen.key.take());
-            (Ok(response), key)
+            let seen = response.request().extensions_mut().remove::<Observed>();
+            (Ok(response), seen)
         }
         Ok(Err(error)) => (Err(ending.failed(&error)), None),
         // The hook has logged where; the request is gone with the panic.
@@ -88,7 +88,8 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         status: status.as_u16(),
         took: started.elapsed(),
         request_id: id.as_str(),
-        key: key.as_ref().map(|key| key.name.as_str()),
+        key: seen.as_ref().and_then(|seen| Some(seen.key.as_ref()?.name.as_str())),
+        upsert: seen.as_ref().and_then(|seen| seen.upsert),
     };
     line.record();
     result

@@ -16,6 +16,10 @@ pub enum LogFormat {
     Readable,
 }
 
+/// What would let a client or a start fill the log: heads that are no HTTP, at level ERROR, and every worker. A filter
+/// that names these targets has its way.
+const QUIET: &str = "actix_http::h1::dispatcher=off,actix_server=warn";
+
 /// What is logged, and how.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
@@ -36,12 +40,19 @@ pub enum TelemetryError {
     Twice,
 }
 
+fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
+    // On its own first: behind ours, an empty one would be none.
+    EnvFilter::try_new(directives)
+        .and_then(|_| EnvFilter::try_new(format!("{QUIET},{directives}")))
+        .map_err(|_| TelemetryError::Filter(directives.to_owned()))
+}
+
 /// Sets up logs and the panic hook, for the whole process.
 ///
 /// # Errors
 /// The filter cannot be read, or it was done before.
 pub fn install_telemetry(telemetry: &Telemetry) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&telemetry.filter).map_err(|_| TelemetryError::Filter(telemetry.filter.clone()))?;
+    let filter = filter(&telemetry.filter)?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match telemetry.format {
         LogFormat::Json => lines
@@ -59,4 +70,18 @@ pub fn install_telemetry(telemetry: &Telemetry) -> Result<(), TelemetryError> {
         tracing::error!(at, "a panic: this is a bug");
     }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_could_fill_the_log_with_is_quiet_unless_it_is_named() {
+        let has = |directives: &str, wanted: &str| filter(directives).unwrap().to_string().contains(wanted);
+        assert!(has("trace", "actix_http::h1::dispatcher=off") && has("trace", "trace"));
+        assert!(has("info,actix_server=debug", "actix_server=debug"));
+        assert!(!has("info,actix_server=debug", "actix_server=warn"));
+        assert!(filter("a=b=c").is_err());
+    }
 }

@@ -66,6 +66,8 @@ pub enum Act {
     Slow(Duration),
     /// Refuses the credentials.
     Unauthorised,
+    /// Writes to another record, and shows that one.
+    Elsewhere,
 }
 
 /// A vendor that matches by reference, with a script and a memory.
@@ -219,8 +221,8 @@ impl UpsertProvider for Vendor {
             match_key: Some(key.clone()),
             matches_by: vec![key.clone()],
             known_by: vec![key.clone()],
+            expected_id: Some(format!("rec-{}", key.value)),
             link_key: key,
-            expected_id: None,
             intent: Intent::Upsert,
             repeat: self.repeat,
             warnings: Vec::new(),
@@ -250,8 +252,9 @@ impl UpsertProvider for Vendor {
         self.busy.lock().unwrap().remove(&key);
         let failed = |kind, state, advice| Err(ProviderError::new(kind, state, advice, "as the script says"));
         match act {
-            Act::Accept | Act::Slow(_) => {
+            Act::Accept | Act::Slow(_) | Act::Elsewhere => {
                 let is_new = self.write(prepared);
+                let key = if matches!(act, Act::Elsewhere) { "other" } else { &key };
                 Ok(UpsertReceipt {
                     outcome: if is_new { Outcome::Created } else { Outcome::Updated },
                     evidence: Evidence::VendorSaid,

@@ -83,5 +83,8 @@ pub(crate) async fn upsert(
         .gateway
         .upsert(&caller.access.caller(), &caller.merchant, command)
         .await?;
+    if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+        observed.upsert = Some(answer.upsert);
+    }
     Ok(reply::answer(answer, wishes.respond_async))
 }

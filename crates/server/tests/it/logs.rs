@@ -41,7 +41,7 @@ async fn a_request_is_one_line_by_template_with_neither_path_nor_query_nor_body(
         .init();
     let served = Served::start().await;
     let body = json!({ "email": "canary-mail@example.com", "notes": "canary-notes" });
-    read(served.upsert(&body)).await;
+    let (_, upserted) = read(served.upsert(&body)).await;
     let path = "/v1/customers/canary-path?email=canary-query";
     let request = served.client.get(served.url(path)).header("X-Request-Id", "log-test");
     let answer = request
@@ -59,6 +59,15 @@ async fn a_request_is_one_line_by_template_with_neither_path_nor_query_nor_body(
     let members = ["method", "route", "status", "key"].map(|name| ours[0][name].clone());
     assert_eq!(json!(members), json!(["GET", "/v1/customers/{id}", 400, "reader"]));
     assert!(ours[0]["duration_ms"].is_number());
+    // From the request's line, by the upsert's id, to those of its deliveries.
+    let upsert_id = format!("\"upsert_id\":{}", upserted["upsert_id"]);
+    let of_the_upsert: Vec<&str> = text.lines().filter(|line| line.contains(&upsert_id)).collect();
+    let deliveries = upserted["deliveries"].as_array().unwrap().len();
+    for (message, count) in [("request", 1), ("delivery", deliveries)] {
+        let message = format!("\"message\":\"{message}\"");
+        let found = of_the_upsert.iter().filter(|line| line.contains(&message));
+        assert_eq!(found.count(), count, "{message}: {of_the_upsert:#?}");
+    }
     // The client's own lines are of this process too, but not ours.
     let of_the_gateway = text.lines().filter(|line| line.contains("\"target\":\"upsert_"));
     for line in of_the_gateway {
