@@ -166,11 +166,14 @@ impl<'a> Building<'a> {
         lane.revision += 1;
         let mut delivery = self.new_delivery(connection);
         let has_open = lane.in_flight.is_some() || lane.queued.is_some();
+        let had_failed = lane.failed;
+        let mut is_touched = true;
         match &planned.plan {
             Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
             Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
                 delivery.warnings.clone_from(warnings);
                 unchanged(&mut delivery, &mut lane, self.now);
+                is_touched = had_failed;
             }
             Ok(plan) => {
                 self.reserve(planned, &mut lane);
@@ -204,7 +207,9 @@ impl<'a> Building<'a> {
                 }
             }
         }
-        self.changes.write.push(Write::PutLane(lane));
+        if is_touched {
+            self.changes.write.push(Write::PutLane(lane));
+        }
         self.changes.write.push(Write::PutDelivery(delivery.clone()));
         self.deliveries.push(delivery);
     }

@@ -266,7 +266,8 @@ impl DeliveryState {
     }
 }
 
-/// An upsert's work at one connection.
+/// An upsert's work at one connection. What is not there is left out of its stored form: a delivery is written twice on
+/// the way of an upsert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryRecord {
     /// Its id.
@@ -288,28 +289,37 @@ pub struct DeliveryRecord {
     /// How far it is.
     pub state: DeliveryState,
     /// Why it waits, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
     /// The newer one that goes in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<DeliveryId>,
     /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// How that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     /// By which key the vendor found the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched_by: Option<KeyKind>,
     /// The vendor's id of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_customer_id: Option<String>,
     /// Calls that were sent.
     pub attempts: u32,
     /// When it is due; none if it has ended, is in flight, or nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
     /// How long its calls took in all, in milliseconds.
     pub duration_ms: u64,
     /// What became of each field.
     pub fields: FieldFates,
     /// What the vendor cannot hold or do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
     /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<DeliveryError>,
     /// Whether to call even if nothing has changed.
     pub force: bool,
@@ -318,19 +328,23 @@ pub struct DeliveryRecord {
     /// Grows by one with each claim: a late result carries an old one and is refused.
     pub fence: u64,
     /// Until when whoever sends it has it for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// Milliseconds that it spent waiting for a pause or a quota: they do not count against `max_age`.
     pub parked_ms: u64,
     /// Since when it has been waiting for a pause or a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_since: Option<Timestamp>,
     /// Whether any of its calls may have changed something at the vendor.
     #[serde(default)]
     pub maybe_written: bool,
     /// W3C trace context of the request that it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
