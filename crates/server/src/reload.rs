@@ -23,6 +23,12 @@ use crate::watch::Look;
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// Files that were changed are read when they have looked the same for this long.
+const SETTLES_IN: Duration = Duration::from_millis(200);
+
+/// So often it is waited for that; then they are read as they are.
+const MOST_LOOKS: usize = 10;
+
 /// Where the configuration is read from again.
 #[derive(Debug, Clone)]
 pub struct ReloadFrom {
@@ -87,15 +93,30 @@ impl Reloader {
             if !is_asked && look == seen {
                 continue;
             }
-            seen = look;
+            seen = self.settled(look, &secret_files).await;
             match self.reload().await {
                 Ok(read) => {
+                    // What changed while it was read is read again.
+                    is_late = self.look(&secret_files).await != seen;
                     secret_files = read;
                     seen = self.look(&secret_files).await;
                 }
                 Err(problems) => self.refused(&problems),
             }
         }
+    }
+
+    /// How the files look once nobody writes to them any more: half a file may be a valid one that says something else.
+    async fn settled(&self, mut look: Look, secret_files: &[PathBuf]) -> Look {
+        for _ in 0..MOST_LOOKS {
+            tokio::time::sleep(SETTLES_IN).await;
+            let again = self.look(secret_files).await;
+            if again == look {
+                break;
+            }
+            look = again;
+        }
+        look
     }
 
     async fn look(&self, secret_files: &[PathBuf]) -> Look {

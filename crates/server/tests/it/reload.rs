@@ -90,3 +90,28 @@ async fn a_connection_that_says_the_same_keeps_what_it_has_written() {
     assert_eq!(held["data"][0]["provider_customer_id"], "page of ann@example.com");
     served.running.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_that_is_still_being_written_is_not_taken_over() {
+    let served = Served::start().await;
+    let whole = gateway_toml("body_limit = \"1KiB\"");
+    // Each piece is a valid file without any API key; one of them is there whenever it is looked at.
+    for piece in 0..30 {
+        served.folder.write("gateway.toml", &"#".repeat(piece));
+        let (status, _) = read(served.get("/v1/providers", "all")).await;
+        assert_eq!(status, 200, "the keys of a half-written file were taken over");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    served.folder.write("gateway.toml", &whole);
+    let long = json!({ "email": "eve@example.com", "notes": "x".repeat(2_000) });
+    for _ in 0..100 {
+        let (status, _) = read(served.upsert(&long)).await;
+        assert_ne!(status, 401, "the keys of a half-written file were taken over");
+        if status == 413 {
+            served.running.stop().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the whole file was never taken over");
+}
