@@ -204,6 +204,8 @@ async fn newer_upserts_join_the_one_that_waits_and_one_call_brings_the_latest_st
     let world = World::with(Plan {
         only: vec!["rotor"],
         merchant,
+        // Short delays, however often it was tried, and no open breaker: the test waits for the next try.
+        rotor: "retry = { attempts = 20, base = \"50ms\", cap = \"200ms\" }\nbreaker = { min_calls = 1000 }".to_owned(),
         ..Plan::default()
     })
     .await;

@@ -9,9 +9,10 @@ use crate::commit::{Work, attempt_writes, unchanged};
 use crate::deliver::{PREDECESSOR_CHECK, observe};
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
+use crate::lane::give_back_keys;
 use crate::merchant::{Connection, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, plan};
-use crate::record::{delivery_error, give_back_keys};
+use crate::record::delivery_error;
 
 /// So often a claim is worked out anew because the lane changed meanwhile; after that the next pass tries.
 const MOST_RACES: usize = 16;

@@ -17,9 +17,9 @@ use crate::gateway::Gateway;
 use crate::guard::contested_keys;
 use crate::idempotency::Claim;
 use crate::identify::Identified;
+use crate::lane::supersede;
 use crate::merchant::{Connection, Merchant, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
-use crate::record::supersede;
 use crate::upsert::{Caller, UpsertCommand};
 
 /// Everything that was decided, ready to be committed.

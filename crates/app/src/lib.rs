@@ -15,6 +15,7 @@ mod gateway;
 mod guard;
 mod idempotency;
 mod identify;
+mod lane;
 mod lookup;
 mod merchant;
 mod operate;

@@ -1,14 +1,10 @@
 //! Step 10: what an attempt proved, on the delivery and on the lane, in one durable transaction. A result that somebody
 //! else overtook (another claim, a changed lane) is worked out anew on what is there now.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use upsert_core::{
-    ErrorKind, MatchKey, PreparedUpsert, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor,
-};
+use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link, StoreError,
     UpsertState, Write,
@@ -16,6 +12,7 @@ use upsert_store::{
 
 use crate::commit::{Work, day_of};
 use crate::gateway::Gateway;
+use crate::lane::{give_back_keys, known_after, supersede};
 use crate::merchant::OnCollision;
 
 /// How one attempt ended.
@@ -380,63 +377,9 @@ impl Recording<'_> {
     }
 }
 
-/// While nothing waits, only what the vendor knows the record by stays reserved.
-pub(crate) fn give_back_keys(lane: &mut Lane) -> Vec<Write> {
-    if lane.queued.is_some() {
-        return Vec::new();
-    }
-    let given_back: Vec<MatchKey> = lane.reserved.difference(&lane.known_by).cloned().collect();
-    lane.reserved.clone_from(&lane.known_by);
-    let (merchant, connection, customer) = (&lane.merchant, &lane.connection, lane.customer);
-    let release = |key| Write::Release {
-        merchant: merchant.clone(),
-        connection: connection.clone(),
-        key,
-        customer,
-    };
-    given_back.into_iter().map(release).collect()
-}
-
 /// Whether the delivery's success is the end of its upsert, so that both are written at once.
 pub(crate) fn ends_its_upsert(work: &Work, delivery: &DeliveryRecord) -> bool {
     work.sole_of.is_some() && delivery.state == DeliveryState::Succeeded
-}
-
-/// A key stays until the vendor has accepted another value of its kind: one that was cleared is still there.
-fn known_after(before: &BTreeSet<MatchKey>, prepared: &PreparedUpsert, keeps_old: bool) -> BTreeSet<MatchKey> {
-    let is_replaced = |key: &MatchKey| prepared.known_by.iter().any(|new| new.kind == key.kind);
-    before
-        .iter()
-        .filter(|key| keeps_old || !is_replaced(key))
-        .chain(&prepared.known_by)
-        .cloned()
-        .collect()
-}
-
-/// The older one gives way; the newer one takes over its due time and attempts.
-pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now: Timestamp) {
-    if matches!(
-        old.state,
-        DeliveryState::Retrying | DeliveryState::Waiting | DeliveryState::Pending
-    ) {
-        new.state = old.state;
-        new.waiting_for = old.waiting_for;
-        new.next_attempt_at = old.next_attempt_at;
-        // Its age counts from when it was made itself, so what the older one was parked before is no credit.
-        new.parked_since = old.parked_since.map(|since| since.max(new.created_at));
-    }
-    new.attempts = old.attempts;
-    new.error.clone_from(&old.error);
-    new.maybe_written |= old.maybe_written;
-    new.force |= old.force;
-    // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
-    old.fence += 1;
-    old.state = DeliveryState::Superseded;
-    old.superseded_by = Some(new.id);
-    old.waiting_for = None;
-    old.next_attempt_at = None;
-    old.lease_until = None;
-    old.ended_at = Some(now);
 }
 
 /// As the API shows it.

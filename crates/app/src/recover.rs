@@ -7,7 +7,8 @@ use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, St
 
 use crate::deliver::PREDECESSOR_CHECK;
 use crate::gateway::Gateway;
-use crate::record::{delivery_error, supersede};
+use crate::lane::supersede;
+use crate::record::delivery_error;
 
 const AT_ONCE: usize = 500;
 

@@ -1,0 +1,66 @@
+//! What holds in a lane whatever happens in it: which keys stay reserved, and how an older delivery gives way.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use upsert_core::{MatchKey, PreparedUpsert};
+use upsert_store::{DeliveryRecord, DeliveryState, Lane, Write};
+
+/// While nothing waits, only what the vendor knows the record by stays reserved.
+pub(crate) fn give_back_keys(lane: &mut Lane) -> Vec<Write> {
+    if lane.queued.is_some() {
+        return Vec::new();
+    }
+    let given_back: Vec<MatchKey> = lane.reserved.difference(&lane.known_by).cloned().collect();
+    lane.reserved.clone_from(&lane.known_by);
+    let (merchant, connection, customer) = (&lane.merchant, &lane.connection, lane.customer);
+    let release = |key| Write::Release {
+        merchant: merchant.clone(),
+        connection: connection.clone(),
+        key,
+        customer,
+    };
+    given_back.into_iter().map(release).collect()
+}
+
+/// A key stays until the vendor has accepted another value of its kind: one that was cleared is still there.
+pub(crate) fn known_after(
+    before: &BTreeSet<MatchKey>,
+    prepared: &PreparedUpsert,
+    keeps_old: bool,
+) -> BTreeSet<MatchKey> {
+    let is_replaced = |key: &MatchKey| prepared.known_by.iter().any(|new| new.kind == key.kind);
+    before
+        .iter()
+        .filter(|key| keeps_old || !is_replaced(key))
+        .chain(&prepared.known_by)
+        .cloned()
+        .collect()
+}
+
+/// The older one gives way; the newer one takes over its due time and attempts.
+pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now: Timestamp) {
+    if matches!(
+        old.state,
+        DeliveryState::Retrying | DeliveryState::Waiting | DeliveryState::Pending
+    ) {
+        new.state = old.state;
+        new.waiting_for = old.waiting_for;
+        new.next_attempt_at = old.next_attempt_at;
+        // Its age counts from when it was made itself, so what the older one was parked before is no credit.
+        new.parked_since = old.parked_since.map(|since| since.max(new.created_at));
+    }
+    new.attempts = old.attempts;
+    new.error.clone_from(&old.error);
+    new.maybe_written |= old.maybe_written;
+    new.force |= old.force;
+    // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
+    old.fence += 1;
+    old.state = DeliveryState::Superseded;
+    old.superseded_by = Some(new.id);
+    old.waiting_for = None;
+    old.next_attempt_at = None;
+    old.lease_until = None;
+    old.ended_at = Some(now);
+}
