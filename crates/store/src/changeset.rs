@@ -104,10 +104,6 @@ pub enum Expect {
 
 /// One row's change. `Put` replaces the row with the same key, or makes it.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a changeset is a short list that lives for one commit"
-)]
 pub enum Write {
     /// The customer's row. Its identifiers are written apart.
     PutCustomer(CustomerRecord),
@@ -133,9 +129,10 @@ pub enum Write {
     },
     /// A version, by customer and upsert.
     PutHistory(HistoryRecord),
-    /// An upsert.
+    /// An upsert. Its merchant and its customer are for good: whoever puts it again puts the same ones.
     PutUpsert(UpsertRecord),
-    /// A delivery.
+    /// A delivery. Its upsert, merchant, customer, connection and `created_at` are for good: whoever puts it again puts
+    /// the same ones.
     PutDelivery(DeliveryRecord),
     /// An attempt, by delivery and number.
     PutAttempt(AttemptRecord),
