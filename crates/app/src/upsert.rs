@@ -135,6 +135,7 @@ impl Gateway {
                 after,
                 plans,
                 claim,
+                replayed: Vec::new(),
             };
             match self.commit(draft).await? {
                 Attempted::Committed(committed) => return Ok(*committed),

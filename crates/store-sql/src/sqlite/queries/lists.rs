@@ -12,7 +12,7 @@ use upsert_store::{
 };
 
 use super::super::readers::Reader;
-use super::super::rows::{DbError, DbResult, all, blob, first, record, uuid};
+use super::super::rows::{DbResult, all, blob, first, record, uuid};
 use super::newest::{Newest, Run};
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
@@ -37,29 +37,40 @@ const FAILED_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_failed \
     WHERE state IN ('failed', 'partially_failed') \
     AND merchant = ?4 AND state = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
 
-/// An index over deliveries that begins with a merchant and a connection, perhaps after a state.
+/// An index over deliveries that begins with a merchant and a connection, perhaps after a state. (To ask for both at once
+/// as `(merchant, connection) > (?, ?)` would walk through all of the merchant's.)
 #[derive(Clone, Copy)]
 struct Places {
-    /// The next place that has any.
-    next: &'static str,
+    /// The merchant's next connection that has any.
+    next_connection: &'static str,
+    /// The next merchant that has any.
+    next_merchant: &'static str,
     /// The ids of one place.
     ids: &'static str,
 }
 
 const ALL_PLACES: Places = Places {
-    next: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
-           WHERE (merchant, connection) > (?1, ?2) ORDER BY merchant, connection LIMIT 1",
+    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
+        WHERE merchant = ?1 AND connection > ?2 ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
+        WHERE merchant > ?1 ORDER BY merchant, connection LIMIT 1",
     ids: OF_CONNECTION,
 };
 const OPEN_PLACES: Places = Places {
-    next: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open WHERE open_state IS NOT NULL \
-           AND open_state = ?3 AND (merchant, connection) > (?1, ?2) ORDER BY merchant, connection LIMIT 1",
+    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
+        WHERE open_state IS NOT NULL AND open_state = ?3 AND merchant = ?1 AND connection > ?2 \
+        ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
+        WHERE open_state IS NOT NULL AND open_state = ?2 AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
     ids: OPEN,
 };
 const SET_ASIDE_PLACES: Places = Places {
-    next: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
-           WHERE state IN ('failed', 'discarded', 'superseded') \
-           AND state = ?3 AND (merchant, connection) > (?1, ?2) ORDER BY merchant, connection LIMIT 1",
+    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
+        WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?3 AND merchant = ?1 AND connection > ?2 \
+        ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
+        WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?2 AND merchant > ?1 \
+        ORDER BY merchant, connection LIMIT 1",
     ids: SET_ASIDE,
 };
 
@@ -244,40 +255,52 @@ impl Reader {
             (Some(merchants), None) => {
                 for merchant in merchants {
                     let mut last = (*merchant, 0);
-                    while let Some(place) = self.next_place(places, state, last)? {
-                        if place.0 != *merchant {
-                            break;
-                        }
+                    while let Some(place) = self.next_connection(places, state, last)? {
                         add(place.0, place.1);
                         last = place;
                     }
                 }
             }
             (None, connection) => {
-                let mut last = (0, 0);
-                while let Some(place) = self.next_place(places, state, last)? {
+                let mut next = self.next_merchant(places, state, 0)?;
+                while let Some(place) = next {
                     if connection.is_none_or(|connection| connection == place.1) {
                         add(place.0, place.1);
                     }
-                    last = place;
+                    next = match self.next_connection(places, state, place)? {
+                        Some(place) => Some(place),
+                        None => self.next_merchant(places, state, place.0)?,
+                    };
                 }
             }
         }
         Ok(())
     }
 
-    fn next_place(
+    fn next_connection(
         &self,
         places: Places,
         state: Option<DeliveryState>,
-        last: (i64, i64),
+        (merchant, last): (i64, i64),
     ) -> DbResult<Option<(i64, i64)>> {
-        let read = |row: &rusqlite::Row<'_>| Ok::<_, DbError>((row.get(0)?, row.get(1)?));
+        let sql = places.next_connection;
         match state {
-            Some(state) => first(&self.db, places.next, params![last.0, last.1, state.as_str()], read),
-            None => first(&self.db, places.next, params![last.0, last.1], read),
+            Some(state) => first(&self.db, sql, params![merchant, last, state.as_str()], place),
+            None => first(&self.db, sql, params![merchant, last], place),
         }
     }
+
+    fn next_merchant(&self, places: Places, state: Option<DeliveryState>, last: i64) -> DbResult<Option<(i64, i64)>> {
+        let sql = places.next_merchant;
+        match state {
+            Some(state) => first(&self.db, sql, params![last, state.as_str()], place),
+            None => first(&self.db, sql, params![last], place),
+        }
+    }
+}
+
+fn place(row: &rusqlite::Row<'_>) -> DbResult<(i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 fn upsert_runs(filter: &UpsertFilter, merchant: i64) -> Vec<Run> {
@@ -368,20 +391,19 @@ mod tests {
 
     #[test]
     fn the_next_place_is_one_step_in_the_index() {
-        for (places, index) in [
-            (ALL_PLACES, "deliveries_of_connection ((merchant,connection)>(?,?))"),
-            (
-                OPEN_PLACES,
-                "deliveries_open (open_state=? AND (merchant,connection)>(?,?))",
-            ),
-            (
-                SET_ASIDE_PLACES,
-                "deliveries_set_aside (state=? AND (merchant,connection)>(?,?))",
-            ),
+        for (places, index, state) in [
+            (ALL_PLACES, "deliveries_of_connection", ""),
+            (OPEN_PLACES, "deliveries_open", "open_state=? AND "),
+            (SET_ASIDE_PLACES, "deliveries_set_aside", "state=? AND "),
         ] {
-            let plan = plan(places.next);
-            assert!(plan.contains(index) && plan.contains("COVERING"), "{plan}");
-            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+            for (sql, columns) in [
+                (places.next_connection, "merchant=? AND connection>?"),
+                (places.next_merchant, "merchant>?"),
+            ] {
+                let plan = plan(sql);
+                let step = format!("COVERING INDEX {index} ({state}{columns})");
+                assert!(plan.contains(&step) && !plan.contains("TEMP B-TREE"), "{plan}");
+            }
         }
     }
 }
