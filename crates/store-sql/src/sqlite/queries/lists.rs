@@ -16,7 +16,7 @@ use super::super::rows::{DbResult, all, blob, first, record, uuid};
 use super::newest::{Newest, Run};
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
-const MOST_LOOKED_AT: usize = 3_000;
+const MOST_LOOKED_AT: usize = 2_000;
 
 /// Ids that a count goes through where it need not look at the rows.
 const MOST_COUNTED: usize = 100_000;
