@@ -1,4 +1,5 @@
 //! Dead letters: what a replay and a discard do, under a paused clock.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
