@@ -104,7 +104,11 @@ impl Gateway {
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
         changes.write.push(Write::PutUpsert(upsert.clone()));
-        Ok(match self.store.apply(changes).await? {
+        let outcome = self.store.apply(changes).await?;
+        if upsert.rolled_back {
+            self.successions.forget();
+        }
+        Ok(match outcome {
             Applied::Done => Settled::Ended(upsert),
             Applied::Unmet(_) => Settled::Raced,
         })
@@ -173,21 +177,6 @@ impl Gateway {
                 }
             }
         }
-    }
-
-    /// Each delivery, or the last of those that went in its place.
-    pub(crate) async fn effective(&self, deliveries: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRecord>, StoreError> {
-        let mut effective = Vec::with_capacity(deliveries.len());
-        for mut delivery in deliveries {
-            while let Some(successor) = delivery.superseded_by {
-                match self.store.delivery(successor).await? {
-                    Some(next) => delivery = next,
-                    None => break,
-                }
-            }
-            effective.push(delivery);
-        }
-        Ok(effective)
     }
 
     /// Adds the way back to the changes, unless a newer version stands in it.
