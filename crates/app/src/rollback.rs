@@ -35,6 +35,28 @@ impl Gateway {
         }
     }
 
+    /// Ends the upserts of the deliveries that this one went in the place of, now that it has ended.
+    pub(crate) fn settle_those_before(&self, delivery: &DeliveryRecord) {
+        if delivery.took_over.is_empty() || !delivery.state.has_ended() || delivery.superseded_by.is_some() {
+            return;
+        }
+        let (gateway, delivery) = (self.clone(), delivery.clone());
+        self.spawn(async move {
+            let mut before = delivery.took_over.clone();
+            while let Some(id) = before.pop() {
+                match gateway.store.delivery(id).await {
+                    Ok(Some(old)) => {
+                        gateway.settle(&old.merchant, old.upsert).await;
+                        gateway.bell(old.customer).notify_waiters();
+                        before.extend(old.took_over);
+                    }
+                    Ok(None) => {}
+                    Err(error) => tracing::error!(%error, delivery_id = %id, "an upsert could not be ended"),
+                }
+            }
+        });
+    }
+
     /// Answers which other upsert is to be looked at now.
     async fn settle_one(&self, merchant: &str, id: UpsertId) -> Result<Option<UpsertId>, StoreError> {
         // Two deliveries may end at once: whoever loses finds the work done.
@@ -82,7 +104,11 @@ impl Gateway {
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
         changes.write.push(Write::PutUpsert(upsert.clone()));
-        Ok(match self.store.apply(changes).await? {
+        let outcome = self.store.apply(changes).await?;
+        if upsert.rolled_back {
+            self.successions.forget();
+        }
+        Ok(match outcome {
             Applied::Done => Settled::Ended(upsert),
             Applied::Unmet(_) => Settled::Raced,
         })
@@ -151,21 +177,6 @@ impl Gateway {
                 }
             }
         }
-    }
-
-    /// Each delivery, or the last of those that went in its place.
-    pub(crate) async fn effective(&self, deliveries: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRecord>, StoreError> {
-        let mut effective = Vec::with_capacity(deliveries.len());
-        for mut delivery in deliveries {
-            while let Some(successor) = delivery.superseded_by {
-                match self.store.delivery(successor).await? {
-                    Some(next) => delivery = next,
-                    None => break,
-                }
-            }
-            effective.push(delivery);
-        }
-        Ok(effective)
     }
 
     /// Adds the way back to the changes, unless a newer version stands in it.

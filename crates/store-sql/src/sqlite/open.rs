@@ -9,9 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_records.sql"),
-    include_str!("migrations/0002_lists.sql"),
+    include_str!("migrations/0002_waiting_by_connection.sql"),
+    include_str!("migrations/0003_lists.sql"),
 ];
 
 /// The newest schema that this program knows.

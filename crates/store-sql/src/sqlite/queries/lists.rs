@@ -36,6 +36,9 @@ const OF_CUSTOMER: &str = "SELECT id FROM upserts INDEXED BY upserts_of_customer
 const FAILED_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_failed \
     WHERE state IN ('failed', 'partially_failed') \
     AND merchant = ?4 AND state = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+/// Of whichever merchant.
+const PENDING_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_pending WHERE state = 'pending' \
+    AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
 
 /// An index over deliveries that begins with a merchant and a connection, perhaps after a state. (To ask for both at once
 /// as `(merchant, connection) > (?, ?)` would walk through all of the merchant's.)
@@ -308,6 +311,9 @@ fn upsert_runs(filter: &UpsertFilter, merchant: i64) -> Vec<Run> {
         let customer = SqlValue::Blob(customer.as_uuid().as_bytes().to_vec());
         return vec![Run::new(OF_CUSTOMER, vec![customer])];
     }
+    if filter.states.iter().eq([&UpsertState::Pending]) {
+        return vec![Run::new(PENDING_UPSERTS, Vec::new())];
+    }
     let merchant = SqlValue::Integer(merchant);
     let has_failed = |state: &UpsertState| matches!(state, UpsertState::Failed | UpsertState::PartiallyFailed);
     if !filter.states.is_empty() && filter.states.iter().all(has_failed) {
@@ -339,22 +345,24 @@ fn delivery(db: &Connection, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
     first(db, sql, params![blob(id)], record)
 }
 
+/// How SQLite goes about a statement.
+#[cfg(test)]
+pub(super) fn plan(sql: &str) -> String {
+    let db = Connection::open_in_memory().unwrap();
+    for step in crate::sqlite::open::MIGRATIONS {
+        db.execute_batch(step).unwrap();
+    }
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let nothing = vec![SqlValue::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
+        row.get::<_, String>("detail")
+    });
+    steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn plan(sql: &str) -> String {
-        let db = Connection::open_in_memory().unwrap();
-        for step in crate::sqlite::open::MIGRATIONS {
-            db.execute_batch(step).unwrap();
-        }
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let nothing = vec![SqlValue::Null; statement.parameter_count()];
-        let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
-            row.get::<_, String>("detail")
-        });
-        steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
-    }
 
     #[test]
     fn every_run_is_read_from_where_it_ended_without_sorting_and_without_its_rows() {
