@@ -96,6 +96,7 @@ impl Gateway {
         failed: &Failed,
         command: &UpsertCommand,
     ) -> Result<Committed, Refusal> {
+        let _deciding = self.admission.decide(command.priority).await?;
         let mut look_up_keys = false;
         for _race in 0..MOST_RACES {
             let replayed = self.still_failed(&failed.deliveries).await?;

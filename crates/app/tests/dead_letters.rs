@@ -9,7 +9,9 @@ use std::time::Duration;
 use common::{Act, House, Vendor, body, connection, merchant};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
-use upsert_app::{Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection};
+use upsert_app::{
+    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, UpsertListQuery,
+};
 use upsert_core::{DeliveryId, KeyKind, MatchKey, Payload, Repeat};
 use upsert_store::Store;
 
@@ -37,6 +39,16 @@ async fn listed(house: &House, state: &str) -> Vec<Json> {
         ..DeliveryListQuery::default()
     };
     house.gateway.list_deliveries(query).await.unwrap().data
+}
+
+async fn upserts_that_failed(house: &House) -> usize {
+    let query = UpsertListQuery {
+        state: Some("failed,partially_failed".to_owned()),
+        limit: 100,
+        ..UpsertListQuery::default()
+    };
+    let listing = house.gateway.list_upserts(&house.merchant, query).await.unwrap();
+    listing.data.len()
 }
 
 fn id_of(delivery: &Json) -> DeliveryId {
@@ -83,6 +95,7 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     let failed = refused_name(&house, &w).await;
     let calls_of_v = v.calls();
     assert_eq!(listed(&house, "failed").await.len(), 1);
+    assert_eq!(upserts_that_failed(&house).await, 1);
 
     let answer = replay(&house, failed).await.unwrap();
     assert_eq!(answer.status, 202);

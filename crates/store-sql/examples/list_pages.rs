@@ -17,7 +17,7 @@ use upsert_store::{
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_record};
 
-const CONNECTIONS: [&str; 3] = ["rotor", "wallet", "payments"];
+const CONNECTIONS: [&str; 3] = ["crm", "wallet", "payments"];
 const LIMIT: usize = 50;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

@@ -104,7 +104,7 @@ pub struct ListedUpsert {
 /// Which deliveries are meant; every filter that is given has to hold. Unknown members are refused.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "connection": "rotor", "error_kind": "rejected", "dry_run": true }))]
+#[schema(example = json!({ "connection": "crm", "error_kind": "rejected", "dry_run": true }))]
 pub struct DeliverySelection {
     /// One state, or several.
     pub state: Option<States>,

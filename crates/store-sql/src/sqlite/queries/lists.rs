@@ -100,7 +100,11 @@ impl Reader {
         let mut last = None;
         while let Some(id) = newest.next()? {
             let found = delivery(&self.db, &id)?.filter(|found| filter.matches(found));
-            if looked_at == MOST_LOOKED_AT.max(most) || (found.is_some() && page.entries.len() == most) {
+            if found.is_some() && page.entries.len() == most {
+                page.next = page.entries.last().map(|last| last.id);
+                break;
+            }
+            if looked_at == MOST_LOOKED_AT.max(most) {
                 page.next = last;
                 break;
             }
@@ -152,7 +156,11 @@ impl Reader {
         let mut last = None;
         while let Some(id) = newest.next()? {
             let found = self.matching_upsert(filter, &id)?;
-            if looked_at == MOST_LOOKED_AT.max(most) || (found.is_some() && page.entries.len() == most) {
+            if found.is_some() && page.entries.len() == most {
+                page.next = page.entries.last().map(|(last, _)| last.id);
+                break;
+            }
+            if looked_at == MOST_LOOKED_AT.max(most) {
                 page.next = last;
                 break;
             }
