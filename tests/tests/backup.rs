@@ -92,7 +92,8 @@ async fn a_backup_taken_under_load_knows_all_that_was_told_before_and_sends_noth
         let open = &open.body["data"][0];
         assert_eq!((&open["waiting"], &open["in_flight"]), (&json!(0), &json!(0)));
         // Customers made after the backup are met again by their e-mail: nobody is twice at the vendor.
-        for reference in told.lock().unwrap().keys() {
+        let told = told.lock().unwrap().clone();
+        for reference in told.keys() {
             let body = json!({ "reference": reference, "given_name": "A", "email": format!("{reference}@x.example") });
             let again = world.upsert(&body).await;
             assert!(matches!(again.status, 200 | 201), "{}", again.text);
