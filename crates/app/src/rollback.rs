@@ -250,6 +250,15 @@ impl Gateway {
                 changes
                     .write
                     .extend(identifier_writes(&upsert.merchant, upsert.customer, now_held, &nothing));
+                let reserved = known.lanes.iter().flat_map(|lane| {
+                    lane.reserved.iter().map(|key| Write::Release {
+                        merchant: lane.merchant.clone(),
+                        connection: lane.connection.clone(),
+                        key: key.clone(),
+                        customer: lane.customer,
+                    })
+                });
+                changes.write.extend(reserved);
                 changes.write.push(Write::DeleteCustomer(upsert.customer));
             }
         }
