@@ -49,6 +49,14 @@ async fn main() {
         Duration::ZERO,
         counted.count,
     );
+    let started = Instant::now();
+    let due = store.due_connections(seconds(1_000_000)).await.unwrap();
+    print_line(
+        "connections with something due",
+        started.elapsed(),
+        Duration::ZERO,
+        due.len(),
+    );
     for (what, filter) in upsert_lists() {
         let middle = Some(upsert_id(deliveries / 6));
         let (first, entries) = upsert_page(&store, &filter, None).await;
@@ -200,7 +208,10 @@ async fn fill(store: &SqliteStore, upserts: u128) {
             (record.upsert, record.customer, record.created_at) = (upsert_id(number), customer, made_at);
             match state {
                 DeliveryState::Failed => record.error = Some(rejected()),
-                DeliveryState::Waiting => record.waiting_for = Some(WaitingFor::Paused),
+                DeliveryState::Waiting => {
+                    record.waiting_for = Some(WaitingFor::Paused);
+                    record.next_attempt_at = Some(seconds(i64::try_from(number).unwrap()));
+                }
                 _ => {}
             }
             write.push(Write::PutDelivery(record));
