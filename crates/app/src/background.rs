@@ -38,7 +38,9 @@ impl Gateway {
     async fn pass(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for delivery in self.store.abandoned(Some(now), AT_ONCE).await? {
-            self.take_back(delivery).await?;
+            if !self.under_way.has(delivery.id) {
+                self.take_back(delivery).await?;
+            }
         }
         for (merchant, connection) in self.connections.probes_due(now) {
             self.probe(&merchant, &connection).await?;

@@ -20,7 +20,7 @@ use crate::plan::Planned;
 use crate::problem::Refusal;
 
 /// A lease lasts the attempt's time-out plus this.
-const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
+pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
 /// What became of the attempt to commit.
 pub(crate) enum Attempted {
     /// It is durable.

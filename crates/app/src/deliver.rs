@@ -12,7 +12,7 @@ use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
 use crate::claim::Claimed;
-use crate::commit::{Committed, Work};
+use crate::commit::{Committed, LEASE_MARGIN, Work};
 use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
 use crate::merchant::NextStep;
@@ -70,6 +70,8 @@ impl Gateway {
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let (started, started_at) = (Instant::now(), self.clock.now());
+        let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
+        let _own = self.under_way.enter(work.delivery.id, started + lease);
         let result = work.connection.adapter.upsert(&context(&work), &work.prepared).await;
         let end = match result {
             Ok(receipt) => AttemptEnd::Accepted(Box::new(receipt)),

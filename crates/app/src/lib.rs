@@ -28,6 +28,7 @@ mod recover;
 mod rollback;
 mod route;
 mod succession;
+mod under_way;
 mod upsert;
 mod vendor_reads;
 

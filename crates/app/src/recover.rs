@@ -94,7 +94,10 @@ impl Gateway {
             lane.revision += 1;
             lane.in_flight = None;
             lane.brought = lane.brought.max(delivery.version);
-            lane.known_by.extend(lane.reserved.iter().cloned());
+            let sent = std::mem::take(&mut lane.sending);
+            // A row of an older release does not say what was sent.
+            let sent = if sent.is_empty() { lane.reserved.clone() } else { sent };
+            lane.known_by.extend(sent);
             lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
             match lane.queued {
                 None => lane.queued = Some(delivery.id),

@@ -74,6 +74,10 @@ pub struct Lane {
     /// The newest version of the customer that a call may have brought to the vendor.
     #[serde(default)]
     pub brought: u64,
+    /// Keys that the vendor's record will be known by if the call on its way was written. What is reserved holds those
+    /// of the delivery that waits behind it too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sending: BTreeSet<MatchKey>,
     /// The delivery that is being sent.
     pub in_flight: Option<DeliveryId>,
     /// The delivery that comes next.
@@ -111,6 +115,7 @@ impl Lane {
             reserved: BTreeSet::new(),
             known_by: BTreeSet::new(),
             brought: 0,
+            sending: BTreeSet::new(),
             in_flight: None,
             queued: None,
             failed: false,
