@@ -10,7 +10,7 @@ use crate::connections::UNTIL_RELEASED;
 use crate::deliver::{PREDECESSOR_CHECK, observe};
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
-use crate::lane::give_back_keys;
+use crate::lane::{give_back_keys, sending};
 use crate::merchant::{Connection, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::record::delivery_error;
@@ -267,7 +267,7 @@ impl<'a> Claiming<'a> {
         delivery.next_attempt_at = None;
         delivery.lease_until = Some(self.gateway.lease(&self.connection));
         self.lane.in_flight = Some(delivery.id);
-        self.lane.sending = prepared.known_by.iter().cloned().collect();
+        self.lane.sending = Some(sending(&prepared));
         self.changes
             .write
             .extend(attempt_writes(&self.connection, delivery, self.now));

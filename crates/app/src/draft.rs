@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::guard::contested_keys;
 use crate::idempotency::Claim;
 use crate::identify::Identified;
-use crate::lane::supersede;
+use crate::lane::{sending, supersede};
 use crate::merchant::{Connection, Merchant, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
 use crate::upsert::{Caller, UpsertCommand};
@@ -204,7 +204,7 @@ impl<'a> Building<'a> {
                     replaces_link,
                 } = plan
                 {
-                    lane.sending = prepared.known_by.iter().cloned().collect();
+                    lane.sending = Some(sending(prepared));
                     self.start(connection, &mut delivery, &mut lane);
                     self.works.push(Work {
                         connection: connection.clone(),

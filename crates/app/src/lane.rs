@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use upsert_core::{MatchKey, PreparedUpsert};
-use upsert_store::{DeliveryRecord, DeliveryState, Lane, Write};
+use serde_json::Value as Json;
+
+use upsert_core::{MatchKey, PreparedUpsert, Sent};
+use upsert_store::{DeliveryRecord, DeliveryState, Lane, Sending, Write};
 
 /// While nothing waits, only what the vendor knows the record by stays reserved.
 pub(crate) fn give_back_keys(lane: &mut Lane) -> Vec<Write> {
@@ -37,6 +39,31 @@ pub(crate) fn known_after(
         .chain(&prepared.known_by)
         .cloned()
         .collect()
+}
+
+/// What this call carries.
+pub(crate) fn sending(prepared: &PreparedUpsert) -> Sending {
+    let field = |(vendor_field, sent): (&String, &Sent)| (vendor_field.clone(), sent.pointer.clone());
+    Sending {
+        known_by: prepared.known_by.clone(),
+        fields: prepared.sent.iter().map(field).collect(),
+    }
+}
+
+/// The outcome of the call on its way got lost: whatever it carried may be at the vendor, and counts as not accepted.
+pub(crate) fn may_be_there(lane: &mut Lane) {
+    let Some(sending) = lane.sending.take() else {
+        // A row of an older release does not say what was sent.
+        lane.known_by.extend(lane.reserved.iter().cloned());
+        lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
+        return;
+    };
+    lane.known_by.extend(sending.known_by);
+    for (vendor_field, pointer) in sending.fields {
+        lane.accepted.uncertain.insert(vendor_field.clone());
+        // Whose field it is has to be known, should it be cleared before it is sent again.
+        lane.accepted.fields.entry(vendor_field).or_insert((pointer, Json::Null));
+    }
 }
 
 /// The older one gives way; the newer one takes over its due time and attempts.

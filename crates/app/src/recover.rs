@@ -4,7 +4,7 @@ use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
 use crate::gateway::Gateway;
-use crate::lane::supersede;
+use crate::lane::{may_be_there, supersede};
 use crate::record::delivery_error;
 
 const AT_ONCE: usize = 500;
@@ -94,11 +94,7 @@ impl Gateway {
             lane.revision += 1;
             lane.in_flight = None;
             lane.brought = lane.brought.max(delivery.version);
-            let sent = std::mem::take(&mut lane.sending);
-            // A row of an older release does not say what was sent.
-            let sent = if sent.is_empty() { lane.reserved.clone() } else { sent };
-            lane.known_by.extend(sent);
-            lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
+            may_be_there(&mut lane);
             match lane.queued {
                 None => lane.queued = Some(delivery.id),
                 Some(newer) => {

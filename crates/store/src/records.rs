@@ -74,10 +74,9 @@ pub struct Lane {
     /// The newest version of the customer that a call may have brought to the vendor.
     #[serde(default)]
     pub brought: u64,
-    /// Keys that the vendor's record will be known by if the call on its way was written. What is reserved holds those
-    /// of the delivery that waits behind it too.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub sending: BTreeSet<MatchKey>,
+    /// What the call on its way carries: what may be at the vendor, should its outcome get lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sending: Option<Sending>,
     /// The delivery that is being sent.
     pub in_flight: Option<DeliveryId>,
     /// The delivery that comes next.
@@ -115,13 +114,29 @@ impl Lane {
             reserved: BTreeSet::new(),
             known_by: BTreeSet::new(),
             brought: 0,
-            sending: BTreeSet::new(),
+            sending: None,
             in_flight: None,
             queued: None,
             failed: false,
             superseded: Vec::new(),
             last_delivered_at: None,
         }
+    }
+}
+
+/// What one call carries, without its values.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sending {
+    /// Keys that the vendor's record will be known by. What is reserved holds those of the delivery that waits behind it
+    /// too.
+    pub known_by: Vec<MatchKey>,
+    /// The vendor's fields, each with our pointer.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.fields.keys()).finish()
     }
 }
 
