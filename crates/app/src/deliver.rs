@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
-use crate::claim::Claimed;
+use crate::claim::{Claimed, time_left};
 use crate::commit::{Committed, LEASE_MARGIN, Work};
 use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
@@ -182,12 +182,7 @@ impl Gateway {
         let now = self.clock.now();
         let delivery = &work.delivery;
         let attempts = delivery.attempts + u32::from(error.sent);
-        let age =
-            now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
-        let time_left = work
-            .connection
-            .max_age
-            .saturating_sub(Duration::try_from(age).unwrap_or_default());
+        let time_left = time_left(&work.connection, delivery, now);
         let step = work
             .connection
             .retry

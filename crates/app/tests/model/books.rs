@@ -56,7 +56,8 @@ pub struct Books {
     pub left_out: BTreeSet<(CustomerId, String)>,
     /// How long each delivery has been parked, and since when it is.
     parked: BTreeMap<DeliveryId, (SignedDuration, Option<Timestamp>)>,
-    last_probe: BTreeMap<String, Timestamp>,
+    /// Kept by the process alone: each one that starts may probe once.
+    pub last_probe: BTreeMap<String, Timestamp>,
     pub clock_jumped: bool,
 }
 

@@ -196,8 +196,10 @@ impl World {
     async fn crash(&mut self) {
         self.dead.store(true, Ordering::SeqCst);
         let _still_in_flight = tokio::time::timeout(Duration::from_millis(1), self.gateway.shut_down()).await;
-        for call in &mut self.books.lock().unwrap().calls {
-            call.is_open = false;
+        {
+            let mut books = self.books.lock().unwrap();
+            books.calls.iter_mut().for_each(|call| call.is_open = false);
+            books.last_probe.clear();
         }
         self.dead = Arc::default();
         self.fails_in = Arc::new(AtomicI64::new(-1));
