@@ -145,13 +145,20 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
         if books.left_out.contains(&(*customer, connection.clone())) {
             continue;
         }
-        for (name, vendor_field) in FIELDS.iter().filter(|_| !lane.failed) {
+        // One that was born failed while another was in flight: the lane shows the latter's end.
+        let here = |delivery: &&DeliveryRecord| delivery.customer == *customer && delivery.connection == *connection;
+        let newest = books.deliveries.values().filter(here).max_by_key(|delivery| delivery.upsert);
+        let newest_failed = newest.is_some_and(|newest| effective(books, newest).state == DeliveryState::Failed);
+        let is_unlinked = books.unlinked.contains(&(*customer, connection.clone()));
+        for (name, vendor_field) in FIELDS.iter().filter(|_| !lane.failed && !newest_failed) {
             let theirs = held.fields.get(*vendor_field);
             let fits = match (record.get(*name), theirs) {
                 (Some(ours), Some(theirs)) if *name == "tags" && vendor.matching == Matching::Contact => {
                     texts(ours).is_subset(&texts(theirs))
                 }
-                (None, Some(_)) => vendor.matching == Matching::Contact,
+                // With the link went what is to be cleared there.
+                (None, Some(_)) => vendor.matching == Matching::Contact || is_unlinked,
+                (Some(ours), Some(theirs)) if *name == "tags" && is_unlinked => texts(ours).is_subset(&texts(theirs)),
                 (ours, theirs) => ours == theirs,
             };
             if !fits {
