@@ -44,10 +44,10 @@ fn cases() -> u32 {
     given.unwrap_or(CASES)
 }
 
-fn config(cases: u32) -> ProptestConfig {
+fn config(cases: u32, max_shrink_iters: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
-        max_shrink_iters: 4_000,
+        max_shrink_iters,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/model.txt"))),
         ..ProptestConfig::default()
     }
@@ -81,14 +81,14 @@ fn run(sequence: &[Action], store: Arc<dyn Store>, has_threads: bool) -> Result<
 
 #[test]
 fn what_the_semantics_promise_holds_whatever_happens() {
-    proptest!(config(cases()), |(sequence in actions(LONGEST))| {
+    proptest!(config(cases(), 2_000), |(sequence in actions(LONGEST))| {
         run(&sequence, Arc::new(MemoryStore::new()), false)?;
     });
 }
 
 #[test]
 fn it_holds_over_sqlite_too() {
-    proptest!(config(cases() / 20), |(sequence in actions(LONGEST))| {
+    proptest!(config(cases() / 20, 40), |(sequence in actions(LONGEST))| {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("gateway.db"), SqliteOptions::default()).unwrap();
         run(&sequence, Arc::new(store), true)?;

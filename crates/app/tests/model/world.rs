@@ -103,6 +103,8 @@ pub struct World {
     keys: Vec<Key>,
     answers: Arc<Mutex<BTreeMap<String, KeyAnswers>>>,
     requests: u32,
+    /// How far the wall clock was set back in all: leases of lost calls last so much longer.
+    set_back: SignedDuration,
 }
 
 impl World {
@@ -144,6 +146,7 @@ impl World {
             keys: Vec::new(),
             answers: Arc::default(),
             requests: 0,
+            set_back: SignedDuration::ZERO,
         }
     }
 
@@ -188,8 +191,10 @@ impl World {
     }
 
     /// A call that was on its way has outlived its lease, or never will: the wall clock is what leases go by.
-    fn jump(&self, minutes: i8) {
-        self.clock.jump(SignedDuration::from_mins(minutes.into()));
+    fn jump(&mut self, minutes: i8) {
+        let by = SignedDuration::from_mins(minutes.into());
+        self.clock.jump(by);
+        self.set_back += (-by).max(SignedDuration::ZERO);
         self.books.lock().unwrap().clock_jumped = true;
     }
 
@@ -277,10 +282,14 @@ impl World {
             request_id: "request".to_owned(),
         };
         let (gateway, merchant, books) = (self.gateway.clone(), self.merchant(), self.books.clone());
-        let answers = self.answers.clone();
+        let (answers, dead) = (self.answers.clone(), self.dead.clone());
         self.open.spawn(async move {
             let caller = Caller { name: "tests".to_owned() };
             let answer = gateway.upsert(&caller, &merchant, command).await;
+            if dead.load(Ordering::SeqCst) {
+                // A dead process answers nobody.
+                return;
+            }
             let mut books = books.lock().unwrap();
             look_at_answer(&answer, respond_async, &mut books);
             if let Some(key) = key {
@@ -298,6 +307,7 @@ impl World {
         for vendor in &self.vendors {
             vendor.mend();
         }
+        self.clock.jump(std::mem::take(&mut self.set_back));
         for _round in 0..4 {
             for vendor in 0..3 {
                 self.resume(vendor).await;
