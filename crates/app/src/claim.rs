@@ -336,9 +336,10 @@ fn refused(code: &str, detail: &str) -> ProviderError {
 
 /// What is left until the delivery is too old to be sent. Time that it waited for a pause or a quota does not count.
 pub(crate) fn time_left(connection: &Connection, delivery: &DeliveryRecord, now: Timestamp) -> Duration {
-    let age =
-        now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
-    connection.max_age.saturating_sub(Duration::try_from(age).unwrap_or_default())
+    let age = now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
+    connection
+        .max_age
+        .saturating_sub(Duration::try_from(age).unwrap_or_default())
 }
 
 /// Nobody would expect it any more.

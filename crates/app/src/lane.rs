@@ -62,7 +62,10 @@ pub(crate) fn may_be_there(lane: &mut Lane) {
     for (vendor_field, pointer) in sending.fields {
         lane.accepted.uncertain.insert(vendor_field.clone());
         // Whose field it is has to be known, should it be cleared before it is sent again.
-        lane.accepted.fields.entry(vendor_field).or_insert((pointer, Json::Null));
+        lane.accepted
+            .fields
+            .entry(vendor_field)
+            .or_insert((pointer, Json::Null));
     }
 }
 

@@ -25,7 +25,8 @@ pub use memory::MemoryStore;
 pub use queries::{CustomerFilter, HistoryPage, IdentityQuery, IdentityView, Known, WaitingCount};
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
-    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, StoredAnswer, UpsertRecord, UpsertState,
+    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, StoredAnswer, UpsertRecord,
+    UpsertState,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.

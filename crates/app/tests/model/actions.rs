@@ -59,16 +59,29 @@ pub enum Action {
     /// At once, on tasks of their own.
     Together(Vec<Submit>),
     /// A former idempotency key, with its body or another one.
-    Repeat { nth: usize, same_body: bool },
+    Repeat {
+        nth: usize,
+        same_body: bool,
+    },
     /// What the vendor does with its next call.
-    Next { vendor: usize, act: Act },
+    Next {
+        vendor: usize,
+        act: Act,
+    },
     /// What the vendor does until further notice.
-    Usually { vendor: usize, act: Act },
-    Wait { millis: u32 },
+    Usually {
+        vendor: usize,
+        act: Act,
+    },
+    Wait {
+        millis: u32,
+    },
     /// Whatever is on its way ends, then the clocks stand so many hours later.
     Hours(u8),
     /// The wall clock jumps against the monotonic one.
-    Jump { minutes: i8 },
+    Jump {
+        minutes: i8,
+    },
     /// The process dies, with its calls in whatever state, and another one starts.
     Crash,
     /// The process ends in good order, and another one starts.
@@ -78,17 +91,28 @@ pub enum Action {
     NewCredentials(usize),
     /// Removes the connection from the configuration, or brings it back.
     Toggle(usize),
-    Unlink { nth: usize, vendor: usize },
+    Unlink {
+        nth: usize,
+        vendor: usize,
+    },
     /// The store refuses the write that comes after so many others.
-    StoreFails { after: u8 },
+    StoreFails {
+        after: u8,
+    },
 }
 
 /// Short, since a failing sequence is read by people.
 impl fmt::Debug for Submit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.body())?;
-        let how = [(self.has_key, " key"), (self.respond_async, " async"), (self.force, " no-cache")];
-        how.iter().filter(|(is_so, _)| *is_so).try_for_each(|(_, name)| f.write_str(name))
+        let how = [
+            (self.has_key, " key"),
+            (self.respond_async, " async"),
+            (self.force, " no-cache"),
+        ];
+        how.iter()
+            .filter(|(is_so, _)| *is_so)
+            .try_for_each(|(_, name)| f.write_str(name))
     }
 }
 
@@ -141,7 +165,11 @@ fn contact() -> impl Strategy<Value = Change> {
 fn submit() -> impl Strategy<Value = Submit> {
     let who = (0..4_u8, prop::bool::weighted(0.7), contact(), contact());
     let what = (change(3, 1), change(3, 1), change(3, 1), prop::bool::ANY);
-    let how = (prop::bool::weighted(0.5), prop::bool::weighted(0.3), prop::bool::weighted(0.1));
+    let how = (
+        prop::bool::weighted(0.5),
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.1),
+    );
     (who, what, how).prop_map(|(who, what, how)| Submit {
         person: who.0,
         by_reference: who.1,

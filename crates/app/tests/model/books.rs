@@ -9,9 +9,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use upsert_core::{CustomerId, DeliveryId, UpsertId, WaitingFor};
-use upsert_store::{
-    AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Lane, Pause, UpsertRecord, Write,
-};
+use upsert_store::{AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Lane, Pause, UpsertRecord, Write};
 
 use crate::reference::{Customers, Record, Version, Who, fold, plain, who};
 
@@ -86,7 +84,10 @@ impl Books {
                 }
                 Write::PutUpsert(upsert) => drop(self.upserts.insert(upsert.id, upsert.clone())),
                 Write::PutLane(lane) => {
-                    drop(self.lanes.insert((lane.customer, lane.connection.clone()), lane.clone()));
+                    drop(
+                        self.lanes
+                            .insert((lane.customer, lane.connection.clone()), lane.clone()),
+                    );
                 }
                 Write::PutConnection(state) => {
                     match &state.pause {
@@ -99,7 +100,9 @@ impl Books {
                 _ => {}
             }
         }
-        let is_way_back = writes.iter().any(|write| matches!(write, Write::PutHistory(entry) if entry.refused));
+        let is_way_back = writes
+            .iter()
+            .any(|write| matches!(write, Write::PutHistory(entry) if entry.refused));
         for write in writes {
             if let Write::PutDelivery(delivery) = write {
                 self.put_delivery(delivery, now, is_way_back);
@@ -130,9 +133,15 @@ impl Books {
             }
         }
         let expected = who(&self.customers, &patch);
-        let found = if upsert.new_customer { Who::New } else { Who::Known(upsert.customer) };
+        let found = if upsert.new_customer {
+            Who::New
+        } else {
+            Who::Known(upsert.customer)
+        };
         if expected != found {
-            self.wrong(format!("{patch} is about {expected:?}, but was committed for {found:?}"));
+            self.wrong(format!(
+                "{patch} is about {expected:?}, but was committed for {found:?}"
+            ));
         }
         let before = self.record(upsert.customer).cloned().unwrap_or_default();
         let after = fold(&before, &patch);
@@ -141,7 +150,10 @@ impl Books {
             self.wrong(format!("{patch} over {before:?}: changed is {}", upsert.changed));
         }
         if changed {
-            let version = Version { upsert: upsert.id, record: after };
+            let version = Version {
+                upsert: upsert.id,
+                record: after,
+            };
             self.customers.entry(upsert.customer).or_default().push(version);
         }
     }
@@ -157,7 +169,11 @@ impl Books {
             if newest.is_none_or(|newest| newest.upsert != entry.upsert) {
                 self.wrong(format!("{} went back under a newer version", entry.upsert));
             }
-            if self.calls.iter().any(|call| call.wrote && call.aim == Some(entry.upsert)) {
+            if self
+                .calls
+                .iter()
+                .any(|call| call.wrote && call.aim == Some(entry.upsert))
+            {
                 self.wrong(format!("{} went back, though a vendor has it", entry.upsert));
             }
         }
@@ -180,7 +196,10 @@ impl Books {
         } else {
             let is_over = |before: &AttemptRecord| before.result.as_deref().is_some_and(|result| result != "not_sent");
             if self.attempts.get(&key).is_some_and(is_over) {
-                self.wrong(format!("attempt {} of {} was overwritten", attempt.number, attempt.delivery));
+                self.wrong(format!(
+                    "attempt {} of {} was overwritten",
+                    attempt.number, attempt.delivery
+                ));
             }
             let customer = writes.iter().find_map(|write| match write {
                 Write::PutDelivery(delivery) if delivery.id == attempt.delivery => Some(delivery.customer),
@@ -224,12 +243,20 @@ impl Books {
 
     /// To a paused connection goes nothing but the vendor's hourly probe.
     fn sent_under_pause(&mut self, delivery: &DeliveryRecord, now: Timestamp) {
-        let Some(pause) = self.pauses.get(&delivery.connection) else { return };
-        let since = self.last_probe.get(&delivery.connection).map_or(pause.since, |last| *last);
-        let is_probe = pause.by == "vendor"
-            && (self.clock_jumped || now.duration_since(since) >= SignedDuration::from_mins(59));
+        let Some(pause) = self.pauses.get(&delivery.connection) else {
+            return;
+        };
+        let since = self
+            .last_probe
+            .get(&delivery.connection)
+            .map_or(pause.since, |last| *last);
+        let is_probe =
+            pause.by == "vendor" && (self.clock_jumped || now.duration_since(since) >= SignedDuration::from_mins(59));
         if !is_probe {
-            let what = format!("{} is sent though {} is paused by the {}", delivery.id, delivery.connection, pause.by);
+            let what = format!(
+                "{} is sent though {} is paused by the {}",
+                delivery.id, delivery.connection, pause.by
+            );
             self.wrong(what);
         }
         self.last_probe.insert(delivery.connection.clone(), now);

@@ -18,7 +18,10 @@ pub fn hold(world: &World) -> Result<(), String> {
     if !books.wrong.is_empty() {
         return Err(books.wrong.join("\n"));
     }
-    books.deliveries.values().try_for_each(|delivery| is_cared_for(delivery, &books))
+    books
+        .deliveries
+        .values()
+        .try_for_each(|delivery| is_cared_for(delivery, &books))
 }
 
 /// In flight with a lease, or waiting with a reason and a time, or for what somebody will release.
@@ -36,14 +39,24 @@ fn is_cared_for(delivery: &DeliveryRecord, books: &Books) -> Result<(), String> 
         DeliveryState::Succeeded | DeliveryState::Failed | DeliveryState::Discarded => true,
     };
     if !fits {
-        return Err(format!("{} sits {:?} and nobody sees to it", delivery.id, delivery.state));
+        return Err(format!(
+            "{} sits {:?} and nobody sees to it",
+            delivery.id, delivery.state
+        ));
     }
     let Some(lane) = books.lanes.get(&(delivery.customer, delivery.connection.clone())) else {
         return Ok(());
     };
-    let place = if delivery.state == DeliveryState::InFlight { lane.in_flight } else { lane.queued };
+    let place = if delivery.state == DeliveryState::InFlight {
+        lane.in_flight
+    } else {
+        lane.queued
+    };
     if !delivery.state.has_ended() && place != Some(delivery.id) {
-        return Err(format!("{} is {:?} and has no place in its lane", delivery.id, delivery.state));
+        return Err(format!(
+            "{} is {:?} and has no place in its lane",
+            delivery.id, delivery.state
+        ));
     }
     Ok(())
 }
@@ -66,7 +79,10 @@ pub async fn hold_in_the_end(world: &World) -> Result<(), String> {
     everything_ended(&books)?;
     upserts_agree(&books)?;
     attempts_are_calls(&books)?;
-    world.vendors.iter().try_for_each(|vendor| holds_what_stands(&books, vendor))
+    world
+        .vendors
+        .iter()
+        .try_for_each(|vendor| holds_what_stands(&books, vendor))
 }
 
 fn everything_ended(books: &Books) -> Result<(), String> {
@@ -81,7 +97,10 @@ fn everything_ended(books: &Books) -> Result<(), String> {
 
 fn upserts_agree(books: &Books) -> Result<(), String> {
     for upsert in books.upserts.values() {
-        let own = books.deliveries.values().filter(|delivery| delivery.upsert == upsert.id);
+        let own = books
+            .deliveries
+            .values()
+            .filter(|delivery| delivery.upsert == upsert.id);
         let (mut required, mut other) = (false, false);
         for delivery in own {
             let failed = effective(books, delivery).state == DeliveryState::Failed;
@@ -94,7 +113,10 @@ fn upserts_agree(books: &Books) -> Result<(), String> {
             (false, false) => UpsertState::Succeeded,
         };
         if upsert.state != expected {
-            return Err(format!("{} is {:?} and should be {expected:?}", upsert.id, upsert.state));
+            return Err(format!(
+                "{} is {:?} and should be {expected:?}",
+                upsert.id, upsert.state
+            ));
         }
     }
     Ok(())
@@ -131,23 +153,37 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
         }
         let Some(link) = &lane.link else { continue };
         let Some(held) = records.get(&link.provider_customer_id) else {
-            return Err(format!("{customer} is linked to a record that {connection} does not have"));
+            return Err(format!(
+                "{customer} is linked to a record that {connection} does not have"
+            ));
         };
         for (name, (_, value)) in &lane.accepted.fields {
             let theirs = held.fields.get(name).unwrap_or(&Json::Null);
             let is_merged = name == "tags" && vendor.matching == Matching::Contact;
-            let same = if is_merged { texts(value).is_subset(&texts(theirs)) } else { theirs == value };
+            let same = if is_merged {
+                texts(value).is_subset(&texts(theirs))
+            } else {
+                theirs == value
+            };
             if !lane.accepted.uncertain.contains(name) && !same {
-                return Err(format!("{connection} holds {name} {theirs} for {customer}, not {value} as it accepted"));
+                return Err(format!(
+                    "{connection} holds {name} {theirs} for {customer}, not {value} as it accepted"
+                ));
             }
         }
-        let Some(record) = books.record(*customer) else { continue };
+        let Some(record) = books.record(*customer) else {
+            continue;
+        };
         if books.left_out.contains(&(*customer, connection.clone())) {
             continue;
         }
         // One that was born failed while another was in flight: the lane shows the latter's end.
         let here = |delivery: &&DeliveryRecord| delivery.customer == *customer && delivery.connection == *connection;
-        let newest = books.deliveries.values().filter(here).max_by_key(|delivery| delivery.upsert);
+        let newest = books
+            .deliveries
+            .values()
+            .filter(here)
+            .max_by_key(|delivery| delivery.upsert);
         let newest_failed = newest.is_some_and(|newest| effective(books, newest).state == DeliveryState::Failed);
         let is_unlinked = books.unlinked.contains(&(*customer, connection.clone()));
         for (name, vendor_field) in FIELDS.iter().filter(|_| !lane.failed && !newest_failed) {
@@ -162,7 +198,10 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
                 (ours, theirs) => ours == theirs,
             };
             if !fits {
-                return Err(format!("{connection} holds {name} {theirs:?} for {customer}, not {:?}", record.get(*name)));
+                return Err(format!(
+                    "{connection} holds {name} {theirs:?} for {customer}, not {:?}",
+                    record.get(*name)
+                ));
             }
         }
     }

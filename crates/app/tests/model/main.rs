@@ -36,7 +36,7 @@ use crate::world::World;
 const LONGEST: usize = 100;
 
 /// How many sequences are run unless `MODEL_CASES` says so.
-const CASES: u32 = 400;
+const CASES: u32 = 150;
 
 fn cases() -> u32 {
     #[expect(clippy::disallowed_methods, reason = "how much is tested is no setting")]
@@ -48,7 +48,9 @@ fn config(cases: u32, max_shrink_iters: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         max_shrink_iters,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("proptest-regressions/model.txt"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "proptest-regressions/model.txt",
+        ))),
         ..ProptestConfig::default()
     }
 }

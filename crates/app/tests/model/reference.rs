@@ -75,7 +75,12 @@ pub fn plain(shown: &Map<String, Json>) -> Record {
     let is_there = |value: &Json| !value.is_null() && value != &json!([]);
     FIELDS
         .iter()
-        .filter_map(|(name, _)| Some(((*name).to_owned(), shown.get(*name).filter(|value| is_there(value))?.clone())))
+        .filter_map(|(name, _)| {
+            Some((
+                (*name).to_owned(),
+                shown.get(*name).filter(|value| is_there(value))?.clone(),
+            ))
+        })
         .collect()
 }
 
@@ -99,7 +104,9 @@ pub fn who(customers: &Customers, patch: &Json) -> Who {
         let found = customers.iter().filter(|(_, versions)| holds(versions));
         found.map(|(id, _)| *id).collect()
     };
-    let by_reference = text("reference").map(|value| holding("reference", value)).unwrap_or_default();
+    let by_reference = text("reference")
+        .map(|value| holding("reference", value))
+        .unwrap_or_default();
     let mut by_contact = BTreeSet::new();
     for name in ["email", "phone"] {
         by_contact.extend(text(name).map(|value| holding(name, value)).unwrap_or_default());

@@ -91,7 +91,10 @@ impl Vendor {
         Arc::new(Self {
             name,
             matching,
-            info: ProviderInfo { kind: name, capabilities },
+            info: ProviderInfo {
+                kind: name,
+                capabilities,
+            },
             books: books.clone(),
             script: Mutex::default(),
             usually: Mutex::new(Act::Accept),
@@ -141,7 +144,12 @@ impl Vendor {
             held.made_for = Some(customer);
         }
         held.of.insert(customer);
-        if held.of.len() > 1 {
+        // After an unlink the record is nobody's as far as the gateway knows, and its key is given back in time.
+        let is_left = held
+            .of
+            .iter()
+            .any(|of| books.unlinked.contains(&(*of, self.name.to_owned())));
+        if held.of.len() > 1 && !is_left {
             books.wrong(format!("{}: record {id} was written for {:?}", self.name, held.of));
         }
         for (name, sent) in &prepared.sent {
@@ -167,7 +175,10 @@ impl Vendor {
 
     /// Notes the call; two of one customer must not overlap, unless the former outlived its lease or its process.
     fn enter(&self, context: &CallContext, books: &mut Books) -> (usize, CustomerId) {
-        let delivery = context.delivery_id.and_then(|id| books.deliveries.get(&id).cloned()).expect("a call of a delivery");
+        let delivery = context
+            .delivery_id
+            .and_then(|id| books.deliveries.get(&id).cloned())
+            .expect("a call of a delivery");
         let now = Instant::now();
         let overlaps = books.calls.iter().any(|call| {
             call.is_open
@@ -258,14 +269,22 @@ impl UpsertProvider for Vendor {
             _ => linked.clone(),
         };
         Ok(PreparedUpsert {
-            request: WireRequest { method: "PUT".into(), path: "/".into(), body: Json::Object(body) },
+            request: WireRequest {
+                method: "PUT".into(),
+                path: "/".into(),
+                body: Json::Object(body),
+            },
             sent,
             match_key: matches_by.first().cloned(),
             matches_by,
             known_by,
             link_key,
             expected_id,
-            intent: if linked.is_some() { Intent::Update } else { Intent::Upsert },
+            intent: if linked.is_some() {
+                Intent::Update
+            } else {
+                Intent::Upsert
+            },
             repeat,
             warnings: Vec::new(),
         })
@@ -276,7 +295,11 @@ impl UpsertProvider for Vendor {
         let act = self.script.lock().unwrap().pop_front().unwrap_or(usually);
         if act == Act::HeldBack {
             let detail = "the breaker is open";
-            return Err(ProviderError::held(WaitingFor::Breaker, Some(Duration::from_secs(30)), detail));
+            return Err(ProviderError::held(
+                WaitingFor::Breaker,
+                Some(Duration::from_secs(30)),
+                detail,
+            ));
         }
         let writes = matches!(
             act,
@@ -312,7 +335,9 @@ impl UpsertProvider for Vendor {
             }
             (Act::Unauthorised, _) => failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never),
             (Act::RateLimited(wait), _) => {
-                let advice = wait.map_or(RetryAdvice::Backoff, |wait| RetryAdvice::After(Duration::from_secs(wait.into())));
+                let advice = wait.map_or(RetryAdvice::Backoff, |wait| {
+                    RetryAdvice::After(Duration::from_secs(wait.into()))
+                });
                 failed(ErrorKind::RateLimited, StateAtVendor::Unchanged, advice)
             }
             (Act::QuotaSpent, _) => failed(ErrorKind::QuotaSpent, StateAtVendor::Unchanged, RetryAdvice::Backoff),
