@@ -8,6 +8,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::struct_excessive_bools,
     unreachable_pub,
     reason = "a test that cannot go on has to stop"
 )]
