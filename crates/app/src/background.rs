@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use upsert_core::{Held, Priority};
-use upsert_store::{Changeset, DeliveryRecord, Expect, StoreError, Write};
+use upsert_core::{DeliveryId, Held, Priority};
+use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
 use crate::commit::park;
 use crate::gateway::Gateway;
@@ -38,7 +38,15 @@ impl Gateway {
     async fn pass(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for delivery in self.store.abandoned(Some(now), AT_ONCE).await? {
-            self.take_back(delivery).await?;
+            if !self.under_way.has(delivery.id) {
+                self.take_back(delivery).await?;
+            }
+        }
+        for (id, fence) in self.under_way.take_lost() {
+            if let Err(error) = self.take_back_lost(id, fence).await {
+                self.under_way.lost(id, fence);
+                return Err(error);
+            }
         }
         for (merchant, connection) in self.connections.probes_due(now) {
             self.probe(&merchant, &connection).await?;
@@ -53,6 +61,15 @@ impl Gateway {
         }
         self.store.forget_expired(now, AT_ONCE).await?;
         Ok(())
+    }
+
+    async fn take_back_lost(&self, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
+        match self.store.delivery(id).await? {
+            Some(delivery) if delivery.state == DeliveryState::InFlight && delivery.fence == fence => {
+                self.take_back(delivery).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A connection that the vendor paused is tried with what has waited longest.

@@ -1,6 +1,8 @@
 //! Taking a delivery that waits: planned on what is there now, its next attempt made durable before anything is sent.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
@@ -10,7 +12,7 @@ use crate::connections::UNTIL_RELEASED;
 use crate::deliver::{PREDECESSOR_CHECK, observe};
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
-use crate::lane::give_back_keys;
+use crate::lane::{give_back_keys, mark_failed, sending};
 use crate::merchant::{Connection, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::record::delivery_error;
@@ -247,6 +249,10 @@ impl<'a> Claiming<'a> {
             {
                 self.fail(&unsafe_to_repeat());
             }
+            Ok(ConnectionPlan::Send { .. }) if time_left(connection, delivery, self.now).is_zero() => {
+                let error = too_old(delivery);
+                self.fail(&error);
+            }
             Ok(ConnectionPlan::Send {
                 prepared,
                 replaces_link,
@@ -268,6 +274,7 @@ impl<'a> Claiming<'a> {
         delivery.next_attempt_at = None;
         delivery.lease_until = Some(self.gateway.lease(&self.connection));
         self.lane.in_flight = Some(delivery.id);
+        self.lane.sending = Some(sending(&prepared));
         self.changes
             .write
             .extend(attempt_writes(&self.connection, delivery, self.now));
@@ -304,7 +311,7 @@ impl<'a> Claiming<'a> {
 
     fn fail(&mut self, error: &ProviderError) {
         end_failed(&mut self.delivery, error, self.now);
-        self.lane.failed = true;
+        mark_failed(&mut self.lane, self.delivery.version);
     }
 }
 
@@ -326,6 +333,25 @@ fn refused(code: &str, detail: &str) -> ProviderError {
         detail,
     )
     .with_code(code)
+}
+
+/// What is left until the delivery is too old to be sent. Time that it waited for a pause or a quota does not count.
+pub(crate) fn time_left(connection: &Connection, delivery: &DeliveryRecord, now: Timestamp) -> Duration {
+    let age = now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
+    connection
+        .max_age
+        .saturating_sub(Duration::try_from(age).unwrap_or_default())
+}
+
+/// Nobody would expect it any more.
+fn too_old(delivery: &DeliveryRecord) -> ProviderError {
+    let state = if delivery.maybe_written {
+        StateAtVendor::Unknown
+    } else {
+        StateAtVendor::Unchanged
+    };
+    let detail = "the delivery is older than the connection's max_age and was not sent any more";
+    ProviderError::new(ErrorKind::Transient, state, RetryAdvice::Never, detail).with_code("too_old")
 }
 
 /// A call of unknown outcome that this vendor would not match again.

@@ -15,12 +15,13 @@ use upsert_store::{
 
 use crate::draft::{Building, Draft};
 use crate::gateway::Gateway;
+use crate::lane::mark_accepted;
 use crate::merchant::Connection;
 use crate::plan::Planned;
 use crate::problem::Refusal;
 
 /// A lease lasts the attempt's time-out plus this.
-const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
+pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
 /// What became of the attempt to commit.
 pub(crate) enum Attempted {
     /// It is durable.
@@ -166,7 +167,7 @@ pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Tim
     delivery.next_attempt_at = None;
     delivery.lease_until = None;
     delivery.ended_at = Some(now);
-    lane.failed = false;
+    mark_accepted(lane, delivery.version);
 }
 
 /// The connection lets nothing through now: it waits for what holds the connection back.

@@ -1,6 +1,6 @@
 //! What a connection's own state is beside its policies: pauses, durable and in memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,8 +33,8 @@ pub(crate) struct Connections {
     pauses: RwLock<HashMap<Key, Pause>>,
     /// Failures since the last success.
     failures: Mutex<HashMap<Key, u32>>,
-    /// Where something may wait that is not due by itself.
-    to_drain: Mutex<HashSet<Key>>,
+    /// Where something may wait that is not due by itself, and how often that was said.
+    to_drain: Mutex<HashMap<Key, u64>>,
     /// When a paused connection was last probed.
     probed: Mutex<HashMap<Key, Timestamp>>,
 }
@@ -72,17 +72,27 @@ impl Connections {
 
     /// Something may wait there that is not due by itself.
     pub(crate) fn drain(&self, merchant: &str, connection: &str) {
-        locked(&self.to_drain).insert(key(merchant, connection));
+        *locked(&self.to_drain).entry(key(merchant, connection)).or_default() += 1;
     }
 
-    /// Everything that waited there was tried.
-    pub(crate) fn drained(&self, merchant: &str, connection: &str) {
-        locked(&self.to_drain).remove(&key(merchant, connection));
+    /// How often it was said that something may wait there: to be asked before it is looked through.
+    pub(crate) fn said_to_drain(&self, merchant: &str, connection: &str) -> u64 {
+        let said = locked(&self.to_drain);
+        said.get(&key(merchant, connection)).copied().unwrap_or_default()
+    }
+
+    /// Everything that waited there was tried, unless more came to wait since it was said so often.
+    pub(crate) fn drained(&self, merchant: &str, connection: &str, said: u64) {
+        let key = key(merchant, connection);
+        let mut to_drain = locked(&self.to_drain);
+        if to_drain.get(&key) == Some(&said) {
+            to_drain.remove(&key);
+        }
     }
 
     /// Where something may wait that is not due by itself.
     pub(crate) fn to_drain(&self) -> Vec<Key> {
-        locked(&self.to_drain).iter().cloned().collect()
+        locked(&self.to_drain).keys().cloned().collect()
     }
 
     /// Connections that the vendor paused and that may be probed now; each of them not again for a while.

@@ -1,6 +1,7 @@
 //! Step 9: to all connections at once, each on a tracked task, so that a client that hangs up strands nothing. The
 //! synchronous answer, the background pass and the retry all run the same code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,13 +12,13 @@ use tokio::time::Instant;
 use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
-use crate::claim::Claimed;
-use crate::commit::{Committed, Work};
+use crate::claim::{Claimed, time_left};
+use crate::commit::{Committed, LEASE_MARGIN, Work};
 use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
 use crate::merchant::NextStep;
 use crate::pump::Reach;
-use crate::record::{AttemptEnd, AttemptTimes, ends_its_upsert};
+use crate::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert};
 
 /// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
 /// its connection's pump.
@@ -29,6 +30,14 @@ const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(8);
 
 /// How often a delivery that waits behind another one looks for itself, should nobody call it.
 pub(crate) const PREDECESSOR_CHECK: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often, and how long apart, a result is handed to a store that cannot take it: for most of what a lease has over
+/// the attempt.
+const RECORD_TRIES: u32 = 14;
+const RECORD_EVERY: Duration = Duration::from_millis(500);
+
+/// When what waits is looked at again where neither vendor nor connection named a time.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
 
 /// News of the deliveries of one upsert.
 pub(crate) type Progress = mpsc::UnboundedReceiver<DeliveryRecord>;
@@ -57,9 +66,14 @@ impl Gateway {
     pub(crate) async fn drive(&self, work: Work, news: News) {
         let mut next = Some(work);
         while let Some(work) = next.take() {
+            let (id, fence) = (work.delivery.id, work.delivery.fence);
             match self.drive_once(work, &news).await {
                 Ok(following) => next = following,
-                Err(error) => tracing::error!(%error, "a delivery's result could not be recorded"),
+                Err(error) => {
+                    tracing::error!(%error, delivery_id = %id, "a delivery's result could not be recorded");
+                    // Nobody knows it any more: as good as a call of a process that died.
+                    self.under_way.lost(id, fence);
+                }
             }
         }
     }
@@ -70,12 +84,15 @@ impl Gateway {
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let (started, started_at) = (Instant::now(), self.clock.now());
+        let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
+        let _own = self.under_way.enter(work.delivery.id, started + lease);
         let result = work.connection.adapter.upsert(&context(&work), &work.prepared).await;
         let end = match result {
-            Ok(receipt) => AttemptEnd::Accepted(Box::new(receipt)),
+            Ok(receipt) => AttemptEnd::Accepted(Arc::new(receipt)),
             Err(error) => self.next_step(&work, error).await?,
         };
-        let Some((delivery, lane)) = self.record(&work, end, times(started, started_at)).await? else {
+        let recorded = self.record_at_last(&work, end, times(started, started_at)).await?;
+        let Some((delivery, lane)) = recorded else {
             // Somebody else has claimed it since: this result came too late.
             return Ok(None);
         };
@@ -87,6 +104,20 @@ impl Gateway {
             SignedDuration::ZERO
         };
         Box::pin(self.following(&delivery, &lane, longest_wait)).await
+    }
+
+    /// Records it, however often it takes while the store is in trouble: the result is known here and nowhere else.
+    async fn record_at_last(&self, work: &Work, end: AttemptEnd, times: AttemptTimes) -> Result<Recorded, StoreError> {
+        for _trouble in 1..RECORD_TRIES {
+            match self.record(work, end.clone(), times).await {
+                Err(error) => {
+                    tracing::warn!(%error, delivery_id = %work.delivery.id, "a result could not be recorded yet")
+                }
+                recorded => return recorded,
+            }
+            tokio::time::sleep(RECORD_EVERY).await;
+        }
+        self.record(work, end, times).await
     }
 
     async fn after_record(&self, work: &Work, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
@@ -180,12 +211,7 @@ impl Gateway {
         let now = self.clock.now();
         let delivery = &work.delivery;
         let attempts = delivery.attempts + u32::from(error.sent);
-        let age =
-            now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
-        let time_left = work
-            .connection
-            .max_age
-            .saturating_sub(Duration::try_from(age).unwrap_or_default());
+        let time_left = time_left(&work.connection, delivery, now);
         let step = work
             .connection
             .retry
@@ -194,18 +220,29 @@ impl Gateway {
             let reason = error.to_string();
             self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
                 .await?;
-            return Ok(AttemptEnd::Held(Box::new(error), WaitingFor::Paused, None));
+            return Ok(AttemptEnd::Held(Arc::new(error), WaitingFor::Paused, None));
         }
         let at = |after: Duration| {
             now.checked_add(SignedDuration::try_from(after).unwrap_or_default())
                 .unwrap_or(now)
         };
         Ok(match step {
-            NextStep::Fail => AttemptEnd::Failed(Box::new(error)),
-            NextStep::Again(after) => AttemptEnd::Again(Box::new(error), at(after)),
-            NextStep::Hold(held) => AttemptEnd::Held(Box::new(error), held.waiting_for, held.for_at_least.map(at)),
+            NextStep::Fail => AttemptEnd::Failed(Arc::new(error)),
+            NextStep::Again(after) => AttemptEnd::Again(Arc::new(error), at(after)),
+            NextStep::Hold(held) => {
+                let until = held.for_at_least.or_else(|| opens_in(work, held.waiting_for)).map(at);
+                AttemptEnd::Held(Arc::new(error), held.waiting_for, until)
+            }
         })
     }
+}
+
+/// How long the connection itself says that it waits. A pause ends when somebody ends it; for anything else there is a
+/// time to look again.
+fn opens_in(work: &Work, waiting_for: WaitingFor) -> Option<Duration> {
+    let said = work.connection.status.room(work.delivery.priority).err();
+    let said = said.and_then(|held| held.for_at_least);
+    said.or((waiting_for != WaitingFor::Paused).then_some(LOOK_AGAIN))
 }
 
 fn context(work: &Work) -> CallContext {

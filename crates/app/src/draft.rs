@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::guard::contested_keys;
 use crate::idempotency::Claim;
 use crate::identify::Identified;
-use crate::lane::supersede;
+use crate::lane::{mark_failed, sending, supersede};
 use crate::merchant::{Connection, Merchant, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
 use crate::unwanted::forget_outdated;
@@ -210,6 +210,7 @@ impl<'a> Building<'a> {
                     replaces_link,
                 } = plan
                 {
+                    lane.sending = Some(sending(prepared));
                     self.start(connection, &mut delivery, &mut lane);
                     self.works.push(Work {
                         connection: connection.clone(),
@@ -397,5 +398,5 @@ fn refuse(delivery: &mut DeliveryRecord, lane: &mut Lane, refusal: &PlanRefusal,
     delivery.state = DeliveryState::Failed;
     delivery.next_attempt_at = None;
     delivery.ended_at = Some(now);
-    lane.failed = true;
+    mark_failed(lane, delivery.version);
 }

@@ -17,6 +17,7 @@ use crate::connections::Connections;
 use crate::merchant::Directory;
 use crate::pump::{Pumps, Reach};
 use crate::succession::Successions;
+use crate::under_way::UnderWay;
 
 /// How many wake-up bells there are: customers share them, so a wake-up says "look again" and nothing more.
 const BELLS: usize = 64;
@@ -45,6 +46,7 @@ pub struct Gateway {
     pub(crate) admission: Arc<Admission>,
     pub(crate) pumps: Arc<Pumps>,
     pub(crate) successions: Arc<Successions>,
+    pub(crate) under_way: Arc<UnderWay>,
     pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
     pub(crate) idempotency_keep: std::time::Duration,
     pub(crate) tasks: TaskTracker,
@@ -71,6 +73,7 @@ impl Gateway {
             admission: Arc::default(),
             pumps: Arc::default(),
             successions: Arc::default(),
+            under_way: Arc::default(),
             answering: Arc::default(),
             idempotency_keep: parts.idempotency_keep,
             tasks: TaskTracker::new(),

@@ -4,16 +4,21 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use upsert_core::{MatchKey, PreparedUpsert};
-use upsert_store::{DeliveryRecord, DeliveryState, Lane, Write};
+use serde_json::Value as Json;
 
-/// While nothing waits, only what the vendor knows the record by stays reserved.
+use upsert_core::{MatchKey, PreparedUpsert, Sent};
+use upsert_store::{DeliveryRecord, DeliveryState, Lane, Sending, Write};
+
+/// While nothing waits, only what the vendor knows the record by stays reserved, and what it may know a record by that
+/// an operator forgot.
 pub(crate) fn give_back_keys(lane: &mut Lane) -> Vec<Write> {
     if lane.queued.is_some() {
         return Vec::new();
     }
-    let given_back: Vec<MatchKey> = lane.reserved.difference(&lane.known_by).cloned().collect();
-    lane.reserved.clone_from(&lane.known_by);
+    let kept: BTreeSet<MatchKey> = lane.known_by.union(&lane.left_behind).cloned().collect();
+    let given_back: Vec<MatchKey> = lane.reserved.difference(&kept).cloned().collect();
+    lane.reserved.retain(|key| kept.contains(key));
+    lane.reserved.extend(lane.known_by.iter().cloned());
     let (merchant, connection, customer) = (&lane.merchant, &lane.connection, lane.customer);
     let release = |key| Write::Release {
         merchant: merchant.clone(),
@@ -39,6 +44,44 @@ pub(crate) fn known_after(
         .collect()
 }
 
+/// What this call carries.
+pub(crate) fn sending(prepared: &PreparedUpsert) -> Sending {
+    let field = |(vendor_field, sent): (&String, &Sent)| (vendor_field.clone(), sent.pointer.clone());
+    Sending {
+        known_by: prepared.known_by.clone(),
+        fields: prepared.sent.iter().map(field).collect(),
+    }
+}
+
+/// A call that told the vendor these keys got lost: its record may be known by them. Where it may have made the record,
+/// what comes next has to name a key that it has in any case.
+pub(crate) fn may_be_known_by(lane: &mut Lane, keys: &[MatchKey]) {
+    lane.known_by.extend(keys.iter().cloned());
+    if lane.link.is_none() {
+        let is_sure = |key: &&MatchKey| lane.sure_keys.as_ref().is_none_or(|sure| sure.contains(*key));
+        lane.sure_keys = Some(keys.iter().filter(is_sure).cloned().collect());
+    }
+}
+
+/// The outcome of the call on its way got lost: whatever it carried may be at the vendor, and counts as not accepted.
+pub(crate) fn may_be_there(lane: &mut Lane) {
+    let Some(sending) = lane.sending.take() else {
+        // A row of an older release does not say what was sent.
+        lane.known_by.extend(lane.reserved.iter().cloned());
+        lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
+        return;
+    };
+    may_be_known_by(lane, &sending.known_by);
+    for (vendor_field, pointer) in sending.fields {
+        lane.accepted.uncertain.insert(vendor_field.clone());
+        // Whose field it is has to be known, should it be cleared before it is sent again.
+        lane.accepted
+            .fields
+            .entry(vendor_field)
+            .or_insert((pointer, Json::Null));
+    }
+}
+
 /// The older one gives way; the newer one takes over its due time and attempts.
 pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now: Timestamp) {
     if matches!(
@@ -55,6 +98,10 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
     new.error.clone_from(&old.error);
     new.maybe_written |= old.maybe_written;
     new.force |= old.force;
+    if let Some(since) = old.parked_since.take() {
+        // Should it be taken up again, the time in between was no time that it was parked.
+        old.parked_ms += u64::try_from(now.duration_since(since).as_millis()).unwrap_or_default();
+    }
     // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
     old.fence += 1;
     new.took_over.push(old.id);
@@ -64,4 +111,15 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
     old.next_attempt_at = None;
     old.lease_until = None;
     old.ended_at = Some(now);
+}
+
+/// The delivery failed: the link shows it until this version, or a newer one, has been accepted.
+pub(crate) fn mark_failed(lane: &mut Lane, version: u64) {
+    lane.failed = true;
+    lane.failed_version = lane.failed_version.max(version);
+}
+
+/// The vendor has this version.
+pub(crate) fn mark_accepted(lane: &mut Lane, version: u64) {
+    lane.failed &= version < lane.failed_version;
 }

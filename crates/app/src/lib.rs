@@ -32,6 +32,7 @@ mod rollback;
 mod route;
 mod selection;
 mod succession;
+mod under_way;
 mod unwanted;
 mod upsert;
 mod vendor_reads;

@@ -82,7 +82,9 @@ impl Gateway {
             lane.revision += 1;
             lane.link = None;
             lane.accepted = Accepted::default();
-            lane.known_by.clear();
+            let left_behind = std::mem::take(&mut lane.known_by);
+            lane.left_behind.extend(left_behind);
+            lane.sure_keys = None;
             lane.unwanted.clear();
             if self
                 .store

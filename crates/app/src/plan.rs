@@ -123,7 +123,8 @@ fn is_unwanted(lane: &Lane, sent: &BTreeMap<String, Sent>, vendor_field: &str) -
 
 /// A call of unknown outcome may have made a record, and the vendor would not find it by what is sent now.
 fn may_make_a_second_record(lane: &Lane, prepared: &PreparedUpsert) -> bool {
-    !lane.known_by.is_empty() && !prepared.matches_by.iter().any(|key| lane.known_by.contains(key))
+    let known = lane.sure_keys.as_ref().unwrap_or(&lane.known_by);
+    !lane.known_by.is_empty() && !prepared.matches_by.iter().any(|key| known.contains(key))
 }
 
 fn key_change(connection: &Connection, id: CustomerId, prepared: &PreparedUpsert) -> PlanRefusal {

@@ -122,6 +122,7 @@ impl Gateway {
         let Some(connection) = connection.filter(|_| !is_paused) else {
             return self.shelve(merchant, name).await;
         };
+        let said = self.connections.said_to_drain(merchant, name);
         let round = Round {
             gateway: self,
             connection: connection.clone(),
@@ -134,7 +135,7 @@ impl Gateway {
             width: 0,
         };
         if round.run().await? && reach > Reach::Due {
-            self.connections.drained(merchant, name);
+            self.connections.drained(merchant, name, said);
         }
         Ok(())
     }

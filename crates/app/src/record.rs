@@ -1,6 +1,8 @@
 //! Step 10: what an attempt proved, on the delivery and on the lane, in one durable transaction. A result that somebody
 //! else overtook (another claim, a changed lane) is worked out anew on what is there now.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -12,20 +14,20 @@ use upsert_store::{
 
 use crate::commit::{Work, day_of};
 use crate::gateway::Gateway;
-use crate::lane::{give_back_keys, known_after, supersede};
+use crate::lane::{give_back_keys, known_after, mark_accepted, mark_failed, may_be_known_by, supersede};
 use crate::merchant::OnCollision;
 
 /// How one attempt ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum AttemptEnd {
     /// The vendor accepted it.
-    Accepted(Box<UpsertReceipt>),
+    Accepted(Arc<UpsertReceipt>),
     /// It failed for good.
-    Failed(Box<ProviderError>),
+    Failed(Arc<ProviderError>),
     /// It is tried again at this moment.
-    Again(Box<ProviderError>, Timestamp),
+    Again(Arc<ProviderError>, Timestamp),
     /// The connection holds it back; none: until somebody releases it.
-    Held(Box<ProviderError>, WaitingFor, Option<Timestamp>),
+    Held(Arc<ProviderError>, WaitingFor, Option<Timestamp>),
 }
 
 /// The delivery and the lane after it was recorded. Nothing comes back where the result came too late: somebody else
@@ -106,7 +108,7 @@ impl Gateway {
         let owners = self.store.record_owners(merchant, connection, theirs).await?;
         let other = owners.iter().find(|owner| **owner != work.delivery.customer);
         Ok(match other {
-            Some(other) => AttemptEnd::Failed(Box::new(other_record(&format!(
+            Some(other) => AttemptEnd::Failed(Arc::new(other_record(&format!(
                 "the vendor wrote to record {theirs}, which is customer {other} here"
             )))),
             None => AttemptEnd::Accepted(receipt),
@@ -122,7 +124,7 @@ fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
     let theirs = &receipt.provider_customer_id;
     // Some vendors take their id from us: then it is known before there is a link.
     match linked_record(work).or(work.prepared.expected_id.as_ref()) {
-        Some(ours) if ours != theirs => AttemptEnd::Failed(Box::new(other_record(&format!(
+        Some(ours) if ours != theirs => AttemptEnd::Failed(Arc::new(other_record(&format!(
             "the vendor wrote to record {theirs}, but this customer is record {ours} there"
         )))),
         _ => AttemptEnd::Accepted(receipt),
@@ -175,6 +177,7 @@ impl Recording<'_> {
     async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, gateway: &Gateway) -> Result<(), StoreError> {
         self.lane.revision += 1;
         self.lane.in_flight = None;
+        self.lane.sending = None;
         self.delivery.lease_until = None;
         self.delivery.duration_ms += times.took_ms;
         self.put_attempt(end, times);
@@ -285,8 +288,9 @@ impl Recording<'_> {
         }
         // Under a replaced link the old record stays at the vendor, and so do its keys.
         lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
+        lane.sure_keys = None;
         lane.brought = lane.brought.max(self.delivery.version);
-        lane.failed = false;
+        mark_accepted(lane, self.delivery.version);
         lane.last_delivered_at = Some(self.now);
     }
 
@@ -334,7 +338,7 @@ impl Recording<'_> {
             self.delivery.maybe_written = true;
             self.lane.brought = self.lane.brought.max(self.delivery.version);
             let prepared = &self.work.prepared;
-            self.lane.known_by.extend(prepared.known_by.iter().cloned());
+            may_be_known_by(&mut self.lane, &prepared.known_by);
             for (vendor_field, sent) in &prepared.sent {
                 self.lane.accepted.uncertain.insert(vendor_field.clone());
                 // Whose field it is has to be known, should it be cleared before it is sent again.
@@ -350,7 +354,7 @@ impl Recording<'_> {
 
     fn fail(&mut self) {
         self.delivery.state = DeliveryState::Failed;
-        self.lane.failed = true;
+        mark_failed(&mut self.lane, self.delivery.version);
         self.end();
     }
 

@@ -1,10 +1,10 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
 use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
-use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
+use upsert_store::{Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
 use crate::gateway::Gateway;
-use crate::lane::supersede;
+use crate::lane::{may_be_there, supersede};
 use crate::record::delivery_error;
 
 const AT_ONCE: usize = 500;
@@ -16,6 +16,10 @@ impl Gateway {
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<(), StoreError> {
+        let newest = self.store.deliveries(&DeliveryFilter::default(), None, 1).await?;
+        if let Some(newest) = newest.entries.first() {
+            self.ids.sort_after(newest.id.as_uuid());
+        }
         self.load_connections().await?;
         loop {
             let abandoned = self.store.abandoned(None, AT_ONCE).await?;
@@ -94,8 +98,7 @@ impl Gateway {
             lane.revision += 1;
             lane.in_flight = None;
             lane.brought = lane.brought.max(delivery.version);
-            lane.known_by.extend(lane.reserved.iter().cloned());
-            lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
+            may_be_there(&mut lane);
             match lane.queued {
                 None => lane.queued = Some(delivery.id),
                 Some(newer) => {

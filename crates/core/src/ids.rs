@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use data_encoding::{Encoding, Specification};
@@ -118,6 +119,8 @@ id_type!(
 pub struct IdSource {
     clock: Arc<dyn Clock>,
     context: Arc<Mutex<ContextV7>>,
+    /// Milliseconds since 1970: no id is older.
+    floor: Arc<AtomicU64>,
 }
 
 impl IdSource {
@@ -126,13 +129,25 @@ impl IdSource {
         Self {
             clock,
             context: Arc::new(Mutex::new(ContextV7::new())),
+            floor: Arc::default(),
+        }
+    }
+
+    /// Every id from now on sorts after this one, also where the clock has been set back since it was made: what is kept
+    /// is put in order by its ids.
+    pub fn sort_after(&self, id: &Uuid) {
+        if let Some(time) = id.get_timestamp() {
+            let (seconds, nanos) = time.to_unix();
+            let millis = seconds * 1_000 + u64::from(nanos) / 1_000_000;
+            self.floor.fetch_max(millis + 1, Ordering::Relaxed);
         }
     }
 
     fn next(&self) -> Uuid {
-        let now = self.clock.now();
-        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
-        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+        let now = u64::try_from(self.clock.now().as_microsecond()).unwrap_or_default();
+        let micros = now.max(self.floor.load(Ordering::Relaxed) * 1_000);
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let nanos = u32::try_from(micros * 1_000).unwrap_or_default();
         let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos))
     }
@@ -173,6 +188,26 @@ mod tests {
             assert_eq!(id.to_string().parse::<CustomerId>(), Ok(*id));
             assert_eq!(id.to_string().len(), 30);
         }
+    }
+
+    #[derive(Debug)]
+    struct Still(jiff::Timestamp);
+
+    impl Clock for Still {
+        fn now(&self) -> jiff::Timestamp {
+            self.0
+        }
+    }
+
+    #[test]
+    fn an_id_sorts_after_those_that_were_made_before_the_clock_was_set_back() {
+        let at = |time: &str| IdSource::new(Arc::new(Still(time.parse().unwrap())));
+        let before = at("2026-11-21T10:00:00.123Z").delivery();
+        let ids = at("2026-11-21T09:00:00Z");
+        assert!(ids.delivery() < before);
+        ids.sort_after(before.as_uuid());
+        let made: Vec<_> = (0..1_000).map(|_| ids.delivery()).collect();
+        assert!(before < made[0] && made.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

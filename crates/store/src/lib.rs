@@ -28,7 +28,8 @@ pub use queries::{
 };
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
-    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
+    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, StoredAnswer, UpsertRecord,
+    UpsertState,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.

@@ -71,9 +71,21 @@ pub struct Lane {
     /// Keys that the vendor's record is known by, or may be since a call of unknown outcome.
     #[serde(default)]
     pub known_by: BTreeSet<MatchKey>,
+    /// While there is no link, but a lost call may have made a record: the keys that it has, whichever call made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sure_keys: Option<BTreeSet<MatchKey>>,
+    /// Keys of records that may still be at the vendor, though no link leads to them any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_behind: BTreeSet<MatchKey>,
+    /// The newest version of the customer that failed here.
+    #[serde(default)]
+    pub failed_version: u64,
     /// The newest version of the customer that a call may have brought to the vendor.
     #[serde(default)]
     pub brought: u64,
+    /// What the call on its way carries: what may be at the vendor, should its outcome get lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sending: Option<Sending>,
     /// The delivery that is being sent.
     pub in_flight: Option<DeliveryId>,
     /// The delivery that comes next.
@@ -113,7 +125,11 @@ impl Lane {
             accepted: Accepted::default(),
             reserved: BTreeSet::new(),
             known_by: BTreeSet::new(),
+            sure_keys: None,
+            left_behind: BTreeSet::new(),
+            failed_version: 0,
             brought: 0,
+            sending: None,
             in_flight: None,
             queued: None,
             failed: false,
@@ -121,6 +137,22 @@ impl Lane {
             superseded: Vec::new(),
             last_delivered_at: None,
         }
+    }
+}
+
+/// What one call carries, without its values.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sending {
+    /// Keys that the vendor's record will be known by. What is reserved holds those of the delivery that waits behind it
+    /// too.
+    pub known_by: Vec<MatchKey>,
+    /// The vendor's fields, each with our pointer.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.fields.keys()).finish()
     }
 }
 

@@ -1,0 +1,264 @@
+//! Everything that was ever committed, in order, held against the reference model as it comes in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use upsert_core::{CustomerId, DeliveryId, UpsertId, WaitingFor};
+use upsert_store::{AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Lane, Pause, UpsertRecord, Write};
+
+use crate::reference::{Customers, Record, Version, Who, fold, plain, who};
+
+/// How old a delivery may become: short, so that the sequences get there.
+pub const MAX_AGE: Duration = Duration::from_secs(6 * 3_600);
+
+pub type Shared = Arc<Mutex<Books>>;
+
+/// One call, as the vendor saw it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub connection: &'static str,
+    pub customer: CustomerId,
+    pub delivery: DeliveryId,
+    pub attempt: u32,
+    pub at: Instant,
+    pub is_open: bool,
+    pub wrote: bool,
+    /// The upsert whose version it brought.
+    pub aim: Option<UpsertId>,
+}
+
+#[derive(Debug, Default)]
+pub struct Books {
+    /// What should not have been.
+    pub wrong: Vec<String>,
+    /// The bodies of all requests, by the trace that their deliveries carry.
+    pub requests: BTreeMap<String, Json>,
+    /// The reference model.
+    pub customers: Customers,
+    pub upserts: BTreeMap<UpsertId, UpsertRecord>,
+    pub deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
+    pub attempts: BTreeMap<(DeliveryId, u32), AttemptRecord>,
+    pub lanes: BTreeMap<(CustomerId, String), Lane>,
+    pub pauses: BTreeMap<String, Pause>,
+    /// Which upsert's version an attempt brings.
+    pub aims: BTreeMap<(DeliveryId, u32), Option<UpsertId>>,
+    pub calls: Vec<Call>,
+    /// Links that an operator forgot: what the vendor matches next is nobody's promise.
+    pub unlinked: BTreeSet<(CustomerId, String)>,
+    /// Connections that an upsert did not go to, since they were not configured: they stay behind until the next one.
+    pub left_out: BTreeSet<(CustomerId, String)>,
+    /// How long each delivery has been parked, and since when it is.
+    parked: BTreeMap<DeliveryId, (SignedDuration, Option<Timestamp>)>,
+    /// Kept by the process alone: each one that starts may probe once.
+    pub last_probe: BTreeMap<String, Timestamp>,
+    pub clock_jumped: bool,
+}
+
+impl Books {
+    pub fn wrong(&mut self, what: String) {
+        self.wrong.push(what);
+    }
+
+    /// The newest version that stands.
+    pub fn record(&self, id: CustomerId) -> Option<&Record> {
+        Some(&self.customers.get(&id)?.last()?.record)
+    }
+
+    /// One changeset that was applied.
+    pub fn committed(&mut self, writes: &[Write], now: Timestamp) {
+        self.new_upsert(writes);
+        self.rolled_back(writes);
+        for write in writes {
+            match write {
+                Write::PutCustomer(record) => self.put_customer(record),
+                Write::DeleteCustomer(id) => {
+                    if self.customers.remove(id).is_none_or(|versions| !versions.is_empty()) {
+                        self.wrong(format!("{id} is gone, though a version of it stands"));
+                    }
+                    self.lanes.retain(|(customer, _), _| customer != id);
+                }
+                Write::PutUpsert(upsert) => drop(self.upserts.insert(upsert.id, upsert.clone())),
+                Write::PutLane(lane) => {
+                    drop(
+                        self.lanes
+                            .insert((lane.customer, lane.connection.clone()), lane.clone()),
+                    );
+                }
+                Write::PutConnection(state) => {
+                    match &state.pause {
+                        Some(pause) => self.pauses.insert(state.connection.clone(), pause.clone()),
+                        None => self.pauses.remove(&state.connection),
+                    };
+                    self.last_probe.remove(&state.connection);
+                }
+                Write::PutAttempt(attempt) => self.put_attempt(attempt, writes),
+                _ => {}
+            }
+        }
+        let is_way_back = writes
+            .iter()
+            .any(|write| matches!(write, Write::PutHistory(entry) if entry.refused));
+        for write in writes {
+            if let Write::PutDelivery(delivery) = write {
+                self.put_delivery(delivery, now, is_way_back);
+            }
+        }
+    }
+
+    /// Who it is about, and what it makes of the record, has to be what the model says.
+    fn new_upsert(&mut self, writes: &[Write]) {
+        let fresh = writes.iter().find_map(|write| match write {
+            Write::PutUpsert(upsert) if !self.upserts.contains_key(&upsert.id) => Some(upsert),
+            _ => None,
+        });
+        let trace = writes.iter().find_map(|write| match write {
+            Write::PutDelivery(delivery) if Some(delivery.upsert) == fresh.map(|fresh| fresh.id) => {
+                delivery.traceparent.clone()
+            }
+            _ => None,
+        });
+        let (Some(upsert), Some(patch)) = (fresh, trace.and_then(|trace| self.requests.get(&trace).cloned())) else {
+            return;
+        };
+        let lanes = self.lanes.keys().filter(|(customer, _)| *customer == upsert.customer);
+        self.left_out.extend(lanes.cloned());
+        for write in writes {
+            if let Write::PutDelivery(delivery) = write {
+                self.left_out.remove(&(upsert.customer, delivery.connection.clone()));
+            }
+        }
+        let expected = who(&self.customers, &patch);
+        let found = if upsert.new_customer {
+            Who::New
+        } else {
+            Who::Known(upsert.customer)
+        };
+        if expected != found {
+            self.wrong(format!(
+                "{patch} is about {expected:?}, but was committed for {found:?}"
+            ));
+        }
+        let before = self.record(upsert.customer).cloned().unwrap_or_default();
+        let after = fold(&before, &patch);
+        let changed = upsert.new_customer || after != before;
+        if upsert.changed != changed {
+            self.wrong(format!("{patch} over {before:?}: changed is {}", upsert.changed));
+        }
+        if changed {
+            let version = Version {
+                upsert: upsert.id,
+                record: after,
+            };
+            self.customers.entry(upsert.customer).or_default().push(version);
+        }
+    }
+
+    /// Only the newest version goes back, and only where no vendor was brought it.
+    fn rolled_back(&mut self, writes: &[Write]) {
+        for write in writes {
+            let Write::PutHistory(entry) = write else { continue };
+            if !entry.refused {
+                continue;
+            }
+            let newest = self.customers.get_mut(&entry.customer).and_then(Vec::pop);
+            if newest.is_none_or(|newest| newest.upsert != entry.upsert) {
+                self.wrong(format!("{} went back under a newer version", entry.upsert));
+            }
+            if self
+                .calls
+                .iter()
+                .any(|call| call.wrote && call.aim == Some(entry.upsert))
+            {
+                self.wrong(format!("{} went back, though a vendor has it", entry.upsert));
+            }
+        }
+    }
+
+    fn put_customer(&mut self, record: &CustomerRecord) {
+        let (stored, expected) = (plain(&record.customer.to_json(true)), self.record(record.id).cloned());
+        if expected.as_ref() != Some(&stored) {
+            self.wrong(format!("{} is {stored:?} and should be {expected:?}", record.id));
+        }
+    }
+
+    fn put_attempt(&mut self, attempt: &AttemptRecord, writes: &[Write]) {
+        let key = (attempt.delivery, attempt.number);
+        if attempt.ended_at.is_some() {
+            let stored = self.deliveries.get(&attempt.delivery).map(|delivery| delivery.fence);
+            if stored != Some(attempt.fence) {
+                self.wrong(format!("a late result of {} was recorded", attempt.delivery));
+            }
+        } else {
+            let is_over = |before: &AttemptRecord| before.result.as_deref().is_some_and(|result| result != "not_sent");
+            if self.attempts.get(&key).is_some_and(is_over) {
+                self.wrong(format!(
+                    "attempt {} of {} was overwritten",
+                    attempt.number, attempt.delivery
+                ));
+            }
+            let customer = writes.iter().find_map(|write| match write {
+                Write::PutDelivery(delivery) if delivery.id == attempt.delivery => Some(delivery.customer),
+                _ => None,
+            });
+            let newest = customer.and_then(|customer| self.customers.get(&customer)?.last());
+            self.aims.insert(key, newest.map(|newest| newest.upsert));
+        }
+        self.attempts.insert(key, attempt.clone());
+    }
+
+    fn put_delivery(&mut self, delivery: &DeliveryRecord, now: Timestamp, is_way_back: bool) {
+        let before = self.deliveries.insert(delivery.id, delivery.clone());
+        let was = before.as_ref().map(|before| before.state);
+        let had_ended = was.is_some_and(DeliveryState::has_ended);
+        let taken_up = is_way_back && was == Some(DeliveryState::Superseded);
+        if had_ended && was != Some(delivery.state) && !taken_up {
+            self.wrong(format!("{} had ended and is {:?} now", delivery.id, delivery.state));
+        }
+        if before.as_ref().is_some_and(|before| before.fence > delivery.fence) {
+            self.wrong(format!("the fence of {} went back", delivery.id));
+        }
+        let parked = self.parked.entry(delivery.id).or_default();
+        if let Some(since) = parked.1.take() {
+            parked.0 += now.duration_since(since);
+        }
+        let waits = delivery.state == DeliveryState::Waiting
+            && matches!(delivery.waiting_for, Some(WaitingFor::Paused | WaitingFor::Quota));
+        if waits {
+            parked.1 = Some(now);
+        }
+        let parked = parked.0;
+        if delivery.state == DeliveryState::InFlight && was != Some(DeliveryState::InFlight) {
+            let age = now.duration_since(delivery.created_at) - parked;
+            if age > SignedDuration::try_from(MAX_AGE).unwrap() + SignedDuration::from_secs(60) {
+                self.wrong(format!("{} is sent at the age of {age}", delivery.id));
+            }
+            self.sent_under_pause(delivery, now);
+        }
+    }
+
+    /// To a paused connection goes nothing but the vendor's hourly probe.
+    fn sent_under_pause(&mut self, delivery: &DeliveryRecord, now: Timestamp) {
+        let Some(pause) = self.pauses.get(&delivery.connection) else {
+            return;
+        };
+        let since = self
+            .last_probe
+            .get(&delivery.connection)
+            .map_or(pause.since, |last| *last);
+        let is_probe =
+            pause.by == "vendor" && (self.clock_jumped || now.duration_since(since) >= SignedDuration::from_mins(59));
+        if !is_probe {
+            let what = format!(
+                "{} is sent though {} is paused by the {}",
+                delivery.id, delivery.connection, pause.by
+            );
+            self.wrong(what);
+        }
+        self.last_probe.insert(delivery.connection.clone(), now);
+    }
+}
