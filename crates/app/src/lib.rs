@@ -17,6 +17,7 @@ mod guard;
 mod idempotency;
 mod identify;
 mod lane;
+mod line_order;
 mod lookup;
 mod merchant;
 mod operate;
@@ -34,6 +35,7 @@ mod vendor_reads;
 pub use answer::{Answer, link_json};
 pub use connections::ConnectionView;
 pub use gateway::{Gateway, GatewayParts};
+pub use line_order::{CommitSignal, LineOrder, Turn};
 pub use lookup::{CustomerListQuery, Listing};
 pub use merchant::{
     Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,

@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::commit::Attempted;
 use crate::draft::Draft;
 use crate::gateway::Gateway;
+use crate::line_order::CommitSignal;
 use crate::merchant::Merchant;
 use crate::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
@@ -44,6 +45,8 @@ pub struct UpsertCommand {
     pub priority: Priority,
     /// For the problem document of an answer that a vendor refused.
     pub request_id: String,
+    /// Given at the commit, where somebody waits for that rather than for the answer.
+    pub committed: Option<CommitSignal>,
 }
 
 impl Gateway {
@@ -84,6 +87,7 @@ impl Gateway {
         let mut committed = self
             .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
             .await?;
+        command.committed.iter().for_each(CommitSignal::give);
         let progress = self.start_deliveries(&mut committed);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
         self.keep_answer(claim.as_ref(), answer).await

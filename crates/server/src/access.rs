@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use upsert_app::{Caller, ProblemCode};
 use upsert_settings::{Scope, looks_mistyped};
 
-use crate::headers::accepts_json;
+use crate::headers::accepts;
 use crate::keyring::{Key, TooOften};
 use crate::observe::Observed;
 use crate::problem::Problem;
@@ -27,6 +27,8 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub(crate) trait Permission: 'static {
     /// None: any key will do.
     const SCOPE: Option<Scope>;
+    /// What its answers are, under `application/`.
+    const ANSWERS: &'static [&'static str] = &["json"];
 }
 
 macro_rules! permissions {
@@ -54,6 +56,15 @@ permissions! {
     ReadOperations = Some(Scope::OpsRead);
     /// Pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
+}
+
+/// Batches: what `WriteCustomers` asks for, answered in lines.
+#[derive(Debug)]
+pub(crate) struct WriteLines;
+
+impl Permission for WriteLines {
+    const SCOPE: Option<Scope> = WriteCustomers::SCOPE;
+    const ANSWERS: &'static [&'static str] = &["x-ndjson", "json"];
 }
 
 /// A caller who may do what the route does.
@@ -91,8 +102,9 @@ impl<P: Permission> Access<P> {
             let detail = format!("the key lacks the scope `{}`", scope.as_str());
             return Err(Problem::new(ProblemCode::ScopeMissing, detail));
         }
-        if !accepts_json(request.headers()) {
-            return Err(Problem::new(ProblemCode::NotAcceptable, "answers are application/json"));
+        if !accepts(request.headers(), P::ANSWERS) {
+            let detail = format!("answers are application/{}", P::ANSWERS.join(" or application/"));
+            return Err(Problem::new(ProblemCode::NotAcceptable, detail));
         }
         Ok(Self {
             key,

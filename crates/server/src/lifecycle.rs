@@ -1,10 +1,12 @@
 //! Where in its life the server is, and how many requests it is answering.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// From start to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,11 +23,12 @@ pub(crate) struct Lifecycle {
     phase: AtomicU8,
     in_flight: AtomicUsize,
     idle: Notify,
+    stopping: CancellationToken,
 }
 
 /// One request that is being answered, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Answering<'a>(&'a Lifecycle);
+pub(crate) struct Answering(Arc<Lifecycle>);
 
 impl Lifecycle {
     pub(crate) fn phase(&self) -> Phase {
@@ -37,13 +40,21 @@ impl Lifecycle {
 
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::SeqCst);
+        if phase == Phase::Stopping {
+            self.stopping.cancel();
+        }
+    }
+
+    /// Waits until the server stops.
+    pub(crate) async fn stops(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Counts a request. To be called before it asks for the phase: then either the request sees that the server stops,
     /// or the server, which enters the phase before it waits, sees the request.
-    pub(crate) fn answering(&self) -> Answering<'_> {
+    pub(crate) fn answering(self: &Arc<Self>) -> Answering {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
-        Answering(self)
+        Answering(self.clone())
     }
 
     /// Waits until no request is being answered; whether that came true in time.
@@ -61,7 +72,7 @@ impl Lifecycle {
     }
 }
 
-impl Drop for Answering<'_> {
+impl Drop for Answering {
     fn drop(&mut self) {
         if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_waiters();
@@ -75,7 +86,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_idle_when_the_last_request_has_ended() {
-        let lifecycle = Lifecycle::default();
+        let lifecycle = Arc::new(Lifecycle::default());
         assert!(lifecycle.idle_within(Duration::ZERO).await);
         let (one, other) = (lifecycle.answering(), lifecycle.answering());
         drop(one);

@@ -1,5 +1,6 @@
 //! The routes, one endpoint a file. What stands here is what `/openapi.json` says; there is no other list.
 
+pub(crate) mod batch;
 pub(crate) mod connections;
 pub(crate) mod customer;
 pub(crate) mod customers;
@@ -29,6 +30,7 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
     config
         .service(upsert::upsert)
         .service(plan::plan)
+        .service(batch::batch)
         .service(customers::customers)
         .service(customer::customer)
         .service(history::history)

@@ -414,6 +414,7 @@ impl House {
             traceparent: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
+            committed: None,
         };
         change(&mut command);
         self.gateway

@@ -78,6 +78,7 @@ pub(crate) async fn upsert(
         traceparent: wishes.traceparent,
         priority: Priority::Interactive,
         request_id,
+        committed: None,
     };
     let answer = state
         .gateway

@@ -86,6 +86,49 @@ pub struct UpsertAnswer {
     pub deliveries: Vec<Delivery>,
 }
 
+/// One line of a batch: the body of an upsert, with an idempotency key of its own if you like.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchLine {
+    /// 1 to 255 visible ASCII characters; scoped to batches.
+    pub idempotency_key: Option<String>,
+    /// What to change.
+    #[serde(flatten)]
+    pub body: UpsertRequest,
+}
+
+/// What became of one line of a batch: an upsert's answer, or a problem.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum BatchAnswer {
+    /// It was accepted.
+    Taken(Box<LineTaken>),
+    /// It was not, or its vendors refused it.
+    Refused(LineRefused),
+}
+
+/// A line that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LineTaken {
+    /// Of the request, from 1.
+    pub line: u64,
+    /// As a single upsert would be answered: 200, 201 or 202.
+    pub status: u16,
+    /// There, and true: its idempotency key was used again.
+    pub replayed: Option<bool>,
+    /// The upsert's answer.
+    #[serde(flatten)]
+    pub answer: UpsertAnswer,
+}
+
+/// A line that was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LineRefused {
+    /// Of the request, from 1. Under `shutting_down` and `request_timeout` no line from this one on was read.
+    pub line: u64,
+    /// Why.
+    pub problem: super::Problem,
+}
+
 /// How far an upsert is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
