@@ -10,6 +10,8 @@ pub(crate) struct Answer {
     /// Of the request, from 1.
     pub(crate) line: u64,
     #[serde(default)]
+    status: u16,
+    #[serde(default)]
     state: String,
     customer: Option<Customer>,
     #[serde(default)]
@@ -51,9 +53,12 @@ impl Answer {
         }
         tally.accepted += 1;
         let is_unchanged = |delivery: &Delivery| delivery.outcome.as_deref() == Some("unchanged");
-        if self.customer.as_ref().is_some_and(|customer| customer.version == 1) {
+        let is_first = self.customer.as_ref().is_some_and(|customer| customer.version == 1);
+        let is_unchanged = !self.deliveries.is_empty() && self.deliveries.iter().all(is_unchanged);
+        // 202 does not say whether the customer is new.
+        if self.status == 201 || (self.status == 202 && is_first && !is_unchanged) {
             tally.created += 1;
-        } else if self.deliveries.iter().all(is_unchanged) {
+        } else if is_unchanged {
             tally.unchanged += 1;
         } else {
             tally.updated += 1;

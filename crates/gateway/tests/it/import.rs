@@ -39,10 +39,12 @@ fn written(demo: &Demo, name: &str, text: &str) -> PathBuf {
 fn exported(demo: &Demo) -> Vec<Value> {
     let output = run(&mut with_key(demo, &["export"]), "");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    stdout(&output)
+    let mut all: Vec<Value> = stdout(&output)
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+        .collect();
+    all.sort_by_key(|one| one["reference"].as_str().map(str::to_owned));
+    all
 }
 
 fn many(rows: u32) -> String {
