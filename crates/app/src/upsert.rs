@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use upsert_core::customer::escape;
 use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
@@ -11,7 +13,6 @@ use crate::answer::Answer;
 use crate::commit::Attempted;
 use crate::draft::Draft;
 use crate::gateway::Gateway;
-use crate::line_order::CommitSignal;
 use crate::merchant::Merchant;
 use crate::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
@@ -45,8 +46,32 @@ pub struct UpsertCommand {
     pub priority: Priority,
     /// For the problem document of an answer that a vendor refused.
     pub request_id: String,
-    /// Given at the commit, where somebody waits for that rather than for the answer.
-    pub committed: Option<CommitSignal>,
+}
+
+/// An upsert that was begun: it goes on whether or not anybody waits for it.
+#[derive(Debug)]
+pub struct Begun {
+    committed: oneshot::Receiver<()>,
+    task: JoinHandle<Result<Answer, Refusal>>,
+}
+
+impl Begun {
+    /// Waits until it is durable, or it is clear that nothing will be stored: it was refused, or its idempotency key was
+    /// used before. Whether it is durable. To be asked once.
+    pub async fn committed(&mut self) -> bool {
+        (&mut self.committed).await.is_ok()
+    }
+
+    /// Waits for its answer.
+    ///
+    /// # Errors
+    /// Why the request was refused. Nothing was stored and nothing sent then.
+    pub async fn answer(self) -> Result<Answer, Refusal> {
+        self.task.await.unwrap_or_else(|_| {
+            tracing::error!("an upsert's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
+        })
+    }
 }
 
 impl Gateway {
@@ -61,16 +86,22 @@ impl Gateway {
         merchant: &Arc<Merchant>,
         command: UpsertCommand,
     ) -> Result<Answer, Refusal> {
+        self.begin(caller, merchant, command)?.answer().await
+    }
+
+    /// Begins one upsert, for whoever has to know when it is durable before its vendors have answered.
+    ///
+    /// # Errors
+    /// 503 `overloaded` where too much is under way.
+    pub fn begin(&self, caller: &Caller, merchant: &Arc<Merchant>, command: UpsertCommand) -> Result<Begun, Refusal> {
         let admitted = self.admission.admit(&merchant.id)?;
         let (gateway, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
+        let (tell, committed) = oneshot::channel();
         let task = self.tasks.spawn(async move {
             let _admitted = admitted;
-            gateway.run_upsert(&caller, &merchant, command).await
+            gateway.run_upsert(&caller, &merchant, command, tell).await
         });
-        task.await.unwrap_or_else(|_| {
-            tracing::error!("an upsert's task ended before its time");
-            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
-        })
+        Ok(Begun { committed, task })
     }
 
     async fn run_upsert(
@@ -78,6 +109,7 @@ impl Gateway {
         caller: &Caller,
         merchant: &Arc<Merchant>,
         command: UpsertCommand,
+        committed_now: oneshot::Sender<()>,
     ) -> Result<Answer, Refusal> {
         let claim = match self.claim_idempotency(caller, merchant, &command).await? {
             Ok(claim) => claim,
@@ -87,7 +119,8 @@ impl Gateway {
         let mut committed = self
             .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
             .await?;
-        command.committed.iter().for_each(CommitSignal::give);
+        // Nobody may be listening.
+        let _ = committed_now.send(());
         let progress = self.start_deliveries(&mut committed);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
         self.keep_answer(claim.as_ref(), answer).await
@@ -144,6 +177,7 @@ impl Gateway {
                 after,
                 plans,
                 claim,
+                replayed: Vec::new(),
             };
             match self.commit(draft).await? {
                 Attempted::Committed(committed) => return Ok(*committed),

@@ -191,7 +191,7 @@ fn summary(work: &Work, arguments: &ImportArguments, refused: Option<&Path>) -> 
         tally.accepted, tally.created, tally.updated, tally.unchanged, tally.pending, tally.refused
     );
     if let Some(path) = refused.filter(|_| tally.refused > 0) {
-        text.push_str(&format!("\nwhich and why: {}", path.display()));
+        text = format!("{text}\nwhich and why: {}", path.display());
     }
     output::answer(&text)?;
     Ok(())

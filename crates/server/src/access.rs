@@ -27,8 +27,8 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub(crate) trait Permission: 'static {
     /// None: any key will do.
     const SCOPE: Option<Scope>;
-    /// What its answers are, under `application/`.
-    const ANSWERS: &'static [&'static str] = &["json"];
+    /// The media type of its answers.
+    const ANSWERS: &str = "application/json";
 }
 
 macro_rules! permissions {
@@ -52,19 +52,10 @@ permissions! {
     WriteCustomers = Some(Scope::CustomersWrite);
     /// Customers, history, upserts, a vendor's customers.
     ReadCustomers = Some(Scope::CustomersRead);
-    /// Connections.
+    /// Deliveries, connections.
     ReadOperations = Some(Scope::OpsRead);
-    /// Pause, resume, unlink.
+    /// Replay, discard, pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
-}
-
-/// Batches: what `WriteCustomers` asks for, answered in lines.
-#[derive(Debug)]
-pub(crate) struct WriteLines;
-
-impl Permission for WriteLines {
-    const SCOPE: Option<Scope> = WriteCustomers::SCOPE;
-    const ANSWERS: &'static [&'static str] = &["x-ndjson", "json"];
 }
 
 /// A caller who may do what the route does.
@@ -75,6 +66,15 @@ pub(crate) struct Access<P> {
     /// The configuration that the whole request is served by.
     pub(crate) served: Arc<Served>,
     permission: PhantomData<P>,
+}
+
+/// Upserts, a line each.
+#[derive(Debug)]
+pub(crate) struct WriteBatches;
+
+impl Permission for WriteBatches {
+    const SCOPE: Option<Scope> = Some(Scope::CustomersWrite);
+    const ANSWERS: &str = "application/x-ndjson";
 }
 
 impl<P: Permission> Access<P> {
@@ -103,7 +103,7 @@ impl<P: Permission> Access<P> {
             return Err(Problem::new(ProblemCode::ScopeMissing, detail));
         }
         if !accepts(request.headers(), P::ANSWERS) {
-            let detail = format!("answers are application/{}", P::ANSWERS.join(" or application/"));
+            let detail = format!("answers are {}", P::ANSWERS);
             return Err(Problem::new(ProblemCode::NotAcceptable, detail));
         }
         Ok(Self {

@@ -1,165 +1,147 @@
-//! Many upserts in one request, streamed both ways. The answer is what drives it: while the client does not read, no
-//! line is taken up; while the window is full, nothing of the body is read. So memory does not grow with the lines.
+//! A batch: lines in, a line out for each, in the order in which they are done.
+//!
+//! The answer's stream drives everything: it reads a line when there is room in the window, and the window has room when
+//! an answer was taken. So a client that does not read its answers is not read from either, and memory stays as it is
+//! however long the batch is. Each upsert runs on a task of its own: what was begun goes on if the client hangs up.
 
-pub(crate) mod lines;
-mod one;
-mod reading;
+mod line;
+mod lines;
+mod turns;
 
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Payload;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
-use tokio::time::sleep;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::{FuturesUnordered, Stream, unfold};
+use tokio::time::{sleep, timeout};
 
-use upsert_app::{LineOrder, Merchant, ProblemCode, Refusal, Turn};
-use upsert_settings::Scope;
+use upsert_app::{ProblemCode, Refusal};
 
-use crate::keyring::Key;
-use crate::lifecycle::Answering;
+use crate::lifecycle::{Phase, Streaming};
 use crate::observe::shutting_down;
-use crate::served::Served;
-use crate::state::State;
-use lines::{Cut, Lines};
-use one::{One, refused};
-use reading::read;
 
-/// Lines in progress: enough to fill the store's group commits, and few enough that one batch holds some megabytes.
+use line::problem_line;
+use lines::Lines;
+use turns::Turns;
+
+pub(crate) use line::Terms;
+
+/// Lines under way. More of them do not make it faster: the store writes what 64 hand over in one commit.
 const WINDOW: usize = 64;
 
-/// A client that sends no whole line for so long, while nothing of it is in progress, has gone.
-const IDLE: Duration = Duration::from_secs(300);
+/// How long nothing may come.
+const PATIENCE: Duration = Duration::from_mins(5);
 
-/// What holds for every line.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) respond_async: bool,
-    pub(crate) force: bool,
-    pub(crate) traceparent: Option<String>,
-    pub(crate) request_id: String,
-}
+/// How often it is looked whether the gateway is stopping, while nothing comes.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Whose lines they are, by one configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct Grant {
-    pub(crate) key: Arc<Key>,
-    pub(crate) served: Arc<Served>,
-    pub(crate) merchant: Arc<Merchant>,
-}
-
-type Working = Pin<Box<dyn Future<Output = (Turn, Bytes)>>>;
-
-/// A batch that is being answered.
+/// A batch under way.
 pub(crate) struct Batch {
-    state: Data<State>,
-    grant: Grant,
-    wanted: Wanted,
-    lines: Lines<Payload>,
-    limit: usize,
-    order: LineOrder,
-    working: FuturesUnordered<Working>,
-    reading: bool,
-    _answering: Answering,
-}
-
-impl fmt::Debug for Batch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Batch({} lines in progress)", self.working.len())
-    }
+    terms: Arc<Terms>,
+    /// What is still to be read; none: no more is.
+    input: Option<Payload>,
+    lines: Lines,
+    turns: Turns,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, Bytes>>,
+    /// Why no more is read, if that is not the end of the batch.
+    cut_short: Option<Refusal>,
+    seen: u64,
+    /// The server stops only when the last answer was given.
+    _streaming: Streaming,
 }
 
 impl Batch {
-    pub(crate) fn new(state: Data<State>, grant: Grant, wanted: Wanted, body: Payload) -> Self {
-        let limit = grant.served.body_limit;
+    /// Of these lines, under these terms.
+    pub(crate) fn new(terms: Terms, input: Payload, streaming: Streaming) -> Self {
         Self {
-            _answering: state.lifecycle.answering(),
-            state,
-            grant,
-            wanted,
-            lines: Lines::new(body, limit),
-            limit,
-            order: LineOrder::default(),
-            working: FuturesUnordered::new(),
-            reading: true,
+            lines: Lines::new(terms.line_limit),
+            terms: Arc::new(terms),
+            input: Some(input),
+            turns: Turns::default(),
+            under_way: FuturesUnordered::new(),
+            cut_short: None,
+            seen: 0,
+            _streaming: streaming,
         }
     }
 
-    /// The next line of the answer, in order of completion.
-    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+    /// The lines of the answer.
+    pub(crate) fn answers(self) -> impl Stream<Item = Result<Bytes, actix_web::Error>> {
+        unfold(self, |mut batch| async move { Some((Ok(batch.next().await?), batch)) })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let (is_idle, has_room) = (self.working.is_empty(), self.working.len() < WINDOW);
+            self.begin_lines();
+            let Some(input) = self.input.as_mut().filter(|_| self.under_way.len() < WINDOW) else {
+                match self.under_way.next().await {
+                    Some(answer) => return Some(answer),
+                    None => return self.last_line(),
+                }
+            };
             tokio::select! {
-                biased;
-                Some((turn, written)) = self.working.next() => {
-                    self.order.ended(&turn);
-                    return Some(written);
-                }
-                () = self.state.lifecycle.stops(), if self.reading => return Some(self.end(&shutting_down())),
-                line = self.lines.next(), if self.reading && has_room => match line {
-                    Some((number, line)) => {
-                        if let Err(refusal) = self.take_up(number, line) {
-                            return Some(refused(number, &refusal, &self.wanted.request_id));
-                        }
-                    }
-                    None => self.reading = false,
+                Some(answer) = self.under_way.next() => return Some(answer),
+                chunk = timeout(PATIENCE, input.next()) => match chunk {
+                    Ok(Some(Ok(chunk))) => self.lines.feed(&chunk),
+                    Ok(Some(Err(_))) => self.stop(Refusal::new(ProblemCode::MalformedJson, "the request broke off")),
+                    Ok(None) => self.end(),
+                    Err(_) => self.stop(Refusal::new(ProblemCode::RequestTimeout, "nothing came for five minutes")),
                 },
-                () = sleep(IDLE), if self.reading && is_idle => {
-                    let detail = "no further line came in time";
-                    return Some(self.end(&Refusal::new(ProblemCode::RequestTimeout, detail)));
+                () = sleep(LOOK_EVERY) => {
+                    if self.terms.state.lifecycle.phase() == Phase::Stopping {
+                        self.stop(shutting_down());
+                    }
                 }
-                else => return None,
             }
         }
     }
 
-    /// This line and all after it are not read; those in progress come to their end.
-    fn end(&mut self, refusal: &Refusal) -> Bytes {
-        self.reading = false;
-        refused(self.lines.number(), refusal, &self.wanted.request_id)
+    fn begin_lines(&mut self) {
+        while self.under_way.len() < WINDOW {
+            if self.terms.state.lifecycle.phase() == Phase::Stopping && self.input.is_some() {
+                self.stop(shutting_down());
+            }
+            let Some(line) = self.lines.next_line().filter(|_| self.cut_short.is_none()) else {
+                return;
+            };
+            self.begin(line);
+        }
     }
 
-    fn take_up(&mut self, number: u64, line: Cut) -> Result<(), Refusal> {
-        let asked = read(line, self.limit)?;
-        self.renew_grant()?;
-        let turn = self.order.queue(number, &asked.body, &self.grant.merchant);
-        let one = One {
-            number,
-            state: self.state.clone(),
-            grant: self.grant.clone(),
-            wanted: self.wanted.clone(),
-            turn,
-        };
-        self.working.push(Box::pin(one.done(asked)));
-        Ok(())
+    fn begin(&mut self, line: lines::Line) {
+        self.seen += 1;
+        let answer = self.terms.clone().answer(line, &mut self.turns);
+        self.under_way.push(answer);
     }
 
-    /// A batch may run for hours: a key that was taken back, or a merchant that was configured anew, counts from the
-    /// next line on.
-    fn renew_grant(&mut self) -> Result<(), Refusal> {
-        let served = self.state.served.load();
-        if Arc::ptr_eq(&served, &self.grant.served) {
-            return Ok(());
+    /// The last line may have no end of its own.
+    fn end(&mut self) {
+        self.input = None;
+        if let Some(line) = self.lines.rest() {
+            self.begin(line);
         }
-        let is_gone = || Refusal::new(ProblemCode::Unauthenticated, "the API key is not known any more");
-        let key = served.keys.same(&self.grant.key).ok_or_else(is_gone)?;
-        if !key.may(Scope::CustomersWrite) {
-            let detail = "the key lacks the scope `customers:write`";
-            return Err(Refusal::new(ProblemCode::ScopeMissing, detail));
+    }
+
+    /// No more is read; what was begun comes to its end.
+    fn stop(&mut self, why: Refusal) {
+        self.input = None;
+        self.cut_short = Some(why);
+    }
+
+    /// Where the batch was cut short, the first line that was not begun says so.
+    fn last_line(&mut self) -> Option<Bytes> {
+        let cut_short = self.cut_short.take();
+        if cut_short.is_none() && self.seen > 0 {
+            tracing::info!(
+                request_id = self.terms.request_id,
+                merchant = self.terms.merchant.id,
+                lines = self.seen,
+                "batch"
+            );
+            self.seen = 0;
         }
-        let merchant = served.directory.get(&self.grant.merchant.id);
-        let Some(merchant) = merchant.filter(|merchant| key.reach.covers(&merchant.id)) else {
-            let detail = "the key may not speak for this merchant";
-            return Err(Refusal::new(ProblemCode::MerchantForbidden, detail));
-        };
-        self.grant = Grant {
-            key: key.clone(),
-            merchant: merchant.clone(),
-            served: served.clone(),
-        };
-        Ok(())
+        cut_short.map(|why| problem_line(self.lines.upcoming(), &why, &self.terms))
     }
 }

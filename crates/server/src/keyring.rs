@@ -60,14 +60,6 @@ impl Key {
             too_often(limit.configured, wait)
         })
     }
-
-    /// Takes one call from its limit as soon as there is one.
-    pub(crate) async fn wait_for_call(&self) {
-        let Some(limit) = &self.limit else { return };
-        while let Err(until) = limit.limiter.check() {
-            tokio::time::sleep(until.wait_time_from(DefaultClock::default().now())).await;
-        }
-    }
 }
 
 /// Header fields after the draft of RateLimit header fields for HTTP: quota and window in seconds, what remains, and
@@ -123,15 +115,6 @@ impl Keyring {
             let is_it = bool::from(key.hash.ct_eq(&hash));
             if is_it { Some(key) } else { found }
         })
-    }
-}
-
-impl Keyring {
-    /// The key of this name and secret, as it is configured now.
-    pub(crate) fn same(&self, key: &Key) -> Option<&Arc<Key>> {
-        self.0
-            .iter()
-            .find(|other| other.name == key.name && other.hash == key.hash)
     }
 }
 

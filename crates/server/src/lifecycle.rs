@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+
+use crate::state::State;
 
 /// From start to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +24,28 @@ pub(crate) struct Lifecycle {
     phase: AtomicU8,
     in_flight: AtomicUsize,
     idle: Notify,
-    stopping: CancellationToken,
 }
 
 /// One request that is being answered, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Answering(Arc<Lifecycle>);
+pub(crate) struct Answering<'a>(&'a Lifecycle);
+
+/// One answer that is being streamed, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Streaming(Arc<State>);
+
+impl Streaming {
+    pub(crate) fn of(state: &Arc<State>) -> Self {
+        state.lifecycle.one_more();
+        Self(state.clone())
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.lifecycle.one_less();
+    }
+}
 
 impl Lifecycle {
     pub(crate) fn phase(&self) -> Phase {
@@ -40,21 +57,23 @@ impl Lifecycle {
 
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::SeqCst);
-        if phase == Phase::Stopping {
-            self.stopping.cancel();
-        }
-    }
-
-    /// Waits until the server stops.
-    pub(crate) async fn stops(&self) {
-        self.stopping.cancelled().await;
     }
 
     /// Counts a request. To be called before it asks for the phase: then either the request sees that the server stops,
     /// or the server, which enters the phase before it waits, sees the request.
-    pub(crate) fn answering(self: &Arc<Self>) -> Answering {
+    pub(crate) fn answering(&self) -> Answering<'_> {
+        self.one_more();
+        Answering(self)
+    }
+
+    fn one_more(&self) {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
-        Answering(self.clone())
+    }
+
+    fn one_less(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle.notify_waiters();
+        }
     }
 
     /// Waits until no request is being answered; whether that came true in time.
@@ -72,11 +91,9 @@ impl Lifecycle {
     }
 }
 
-impl Drop for Answering {
+impl Drop for Answering<'_> {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle.notify_waiters();
-        }
+        self.0.one_less();
     }
 }
 
@@ -86,7 +103,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_idle_when_the_last_request_has_ended() {
-        let lifecycle = Arc::new(Lifecycle::default());
+        let lifecycle = Lifecycle::default();
         assert!(lifecycle.idle_within(Duration::ZERO).await);
         let (one, other) = (lifecycle.answering(), lifecycle.answering());
         drop(one);

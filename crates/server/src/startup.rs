@@ -169,7 +169,7 @@ fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options
             generation: 1,
             is_stale: false,
         }),
-        lifecycle: Arc::new(Lifecycle::default()),
+        lifecycle: Lifecycle::default(),
         providers: routes::providers::document(workshop.registry()),
         documented: openapi::documented(),
         body_timeout: options.body_timeout,

@@ -22,7 +22,7 @@ pub(crate) struct State {
     /// Keys and merchants as they are now. A request takes one snapshot and keeps it.
     pub(crate) served: ArcSwap<Served>,
     /// Where in its life the server is.
-    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) lifecycle: Lifecycle,
     /// `GET /v1/providers`, which nothing changes while the process lives.
     pub(crate) providers: Json,
     /// What is documented, likewise.

@@ -414,7 +414,6 @@ impl House {
             traceparent: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
-            committed: None,
         };
         change(&mut command);
         self.gateway

@@ -1,199 +1,148 @@
-//! The lines of a body that is still arriving, one at a time.
-
-use std::ops::AddAssign as _;
+//! Bytes as they come, cut into lines.
 
 use actix_web::web::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
 
-/// A line as it was cut out, without its end.
+/// A line, from 1.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// Not empty.
-    Line(Bytes),
-    /// Longer than a line may be; the rest of it is passed over.
-    TooLong,
-    /// The body broke off within it.
-    BrokenOff,
+pub(crate) struct Line {
+    /// Which.
+    pub(crate) number: u64,
+    /// What stands in it, without its end; none: it is longer than it may be.
+    pub(crate) text: Option<Bytes>,
 }
 
-/// Cuts a body at its line feeds. It holds one line and one piece of the body at the most.
+/// Keeps no more than one line beside what was handed over last.
 #[derive(Debug)]
-pub(crate) struct Lines<S> {
-    body: S,
+pub(crate) struct Lines {
     limit: usize,
     buffer: BytesMut,
-    /// So much of the buffer is known to hold no line feed.
-    searched: usize,
-    /// The line that is being read, from 1.
     number: u64,
-    /// The line was too long: what comes up to its end is passed over.
-    skipping: bool,
-    ended: bool,
+    /// The line that is being read is too long: its rest is thrown away.
+    is_too_long: bool,
 }
 
-impl<S, E> Lines<S>
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin,
-{
-    /// Of this body; a line may have `limit` bytes.
-    pub(crate) fn new(body: S, limit: usize) -> Self {
+impl Lines {
+    /// No line may have more bytes.
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
-            body,
             limit,
             buffer: BytesMut::new(),
-            searched: 0,
-            number: 1,
-            skipping: false,
-            ended: false,
+            number: 0,
+            is_too_long: false,
         }
     }
 
-    /// The number of the line that would come next.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// The number of the line that comes next.
+    pub(crate) fn upcoming(&self) -> u64 {
+        self.number + 1
     }
 
-    /// The next line that is not empty, with its number. May be dropped while it waits: nothing is lost by that.
-    pub(crate) async fn next(&mut self) -> Option<(u64, Cut)> {
+    /// Takes what came.
+    pub(crate) fn feed(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    /// The next whole line that is not empty.
+    pub(crate) fn next_line(&mut self) -> Option<Line> {
         loop {
-            if let Some(cut) = self.cut() {
-                return Some(cut);
-            }
-            if self.ended {
+            let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') else {
+                self.give_up_on_a_long_one();
                 return None;
-            }
-            match self.body.next().await {
-                Some(Ok(piece)) => self.buffer.extend_from_slice(&piece),
-                Some(Err(_)) => {
-                    self.ended = true;
-                    let within = !self.buffer.is_empty() && !self.skipping;
-                    self.forget();
-                    if within {
-                        return Some((self.number, Cut::BrokenOff));
-                    }
-                }
-                None => {
-                    self.ended = true;
-                    // The last line needs no line feed.
-                    self.buffer.extend_from_slice(b"\n");
-                }
-            }
-        }
-    }
-
-    fn cut(&mut self) -> Option<(u64, Cut)> {
-        loop {
-            let feed = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
-            let Some(at) = feed.map(|at| self.searched + at) else {
-                self.searched = self.buffer.len();
-                return self.overlong();
             };
-            let mut line = self.buffer.split_to(at + 1);
-            self.searched = 0;
-            let number = self.number;
-            self.number.add_assign(1);
-            line.truncate(at);
-            if std::mem::take(&mut self.skipping) {
-                continue;
-            }
-            if line.last() == Some(&b'\r') {
-                line.truncate(at - 1);
-            }
-            if line.len() > self.limit {
-                return Some((number, Cut::TooLong));
-            }
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                return Some((number, Cut::Line(line.freeze())));
+            let text = self.buffer.split_to(end + 1).freeze().slice(..end);
+            if let Some(line) = self.numbered(text) {
+                return Some(line);
             }
         }
     }
 
-    /// The buffer holds no line feed: is it too long already? Two more bytes may be the line's end.
-    fn overlong(&mut self) -> Option<(u64, Cut)> {
-        if self.skipping {
-            self.forget();
-        } else if self.buffer.len() > self.limit + 1 {
-            self.skipping = true;
-            self.forget();
-            return Some((self.number, Cut::TooLong));
+    /// What stands after the last end of a line, once nothing more comes.
+    pub(crate) fn rest(&mut self) -> Option<Line> {
+        let text = self.buffer.split().freeze();
+        if text.is_empty() && !self.is_too_long {
+            return None;
         }
-        None
+        self.numbered(text)
     }
 
-    fn forget(&mut self) {
-        self.buffer.clear();
-        self.searched = 0;
+    fn numbered(&mut self, text: Bytes) -> Option<Line> {
+        self.number += 1;
+        let is_too_long = std::mem::take(&mut self.is_too_long) || text.len() > self.limit;
+        let blank = text.iter().all(u8::is_ascii_whitespace);
+        if blank && !is_too_long {
+            return None;
+        }
+        Some(Line {
+            number: self.number,
+            text: (!is_too_long).then_some(text),
+        })
+    }
+
+    fn give_up_on_a_long_one(&mut self) {
+        if self.buffer.len() > self.limit {
+            self.buffer.clear();
+            self.is_too_long = true;
+        } else if self.is_too_long {
+            self.buffer.clear();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::stream;
 
-    type Piece = Result<Bytes, ()>;
-
-    async fn cut(pieces: Vec<Piece>) -> Vec<(u64, Cut)> {
-        let mut lines = Lines::new(stream::iter(pieces), 4);
-        let mut all = Vec::new();
-        while let Some(line) = lines.next().await {
-            all.push(line);
-            assert!(lines.buffer.len() <= 64);
-        }
-        all
-    }
-
-    fn pieces(text: &str, size: usize) -> Vec<Piece> {
-        text.as_bytes()
-            .chunks(size)
-            .map(|piece| Ok(Bytes::copy_from_slice(piece)))
-            .collect()
-    }
-
-    fn line(text: &'static str) -> Cut {
-        Cut::Line(Bytes::from_static(text.as_bytes()))
-    }
-
-    #[tokio::test]
-    async fn empty_lines_are_counted_and_passed_over_however_the_body_is_cut() {
-        let text = "ab\r\n\n  \r\nabcd\r\nx\ny";
-        for size in 1..=text.len() {
-            let all = cut(pieces(text, size)).await;
-            assert_eq!(
-                all,
-                [(1, line("ab")), (4, line("abcd")), (5, line("x")), (6, line("y"))],
-                "{size}"
-            );
-        }
-        assert_eq!(cut(Vec::new()).await, []);
-    }
-
-    #[tokio::test]
-    async fn a_line_that_is_too_long_is_told_of_once_and_the_next_one_is_whole() {
-        for size in 1..=17 {
-            let all = cut(pieces("a\nabcde\nb\nabcdefghijk\nc\nabcdef", size)).await;
-            let wanted = [
-                (1, line("a")),
-                (2, Cut::TooLong),
-                (3, line("b")),
-                (4, Cut::TooLong),
-                (5, line("c")),
-                (6, Cut::TooLong),
-            ];
-            assert_eq!(all, wanted, "{size}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_broke_off_within_a_line_is_no_line_even_if_it_looks_like_one() {
-        let broken = |text: &str| {
-            let mut all = pieces(text, 3);
-            all.push(Err(()));
-            all
+    fn all(limit: usize, chunks: &[&str]) -> Vec<(u64, Option<String>)> {
+        let mut lines = Lines::new(limit);
+        let mut found = Vec::new();
+        let mut push = |line: Line| {
+            let text = line.text.map(|text| String::from_utf8(text.to_vec()).unwrap());
+            found.push((line.number, text));
         };
-        assert_eq!(cut(broken("a\n{}")).await, [(1, line("a")), (2, Cut::BrokenOff)]);
-        assert_eq!(cut(broken("a\n{\"b")).await, [(1, line("a")), (2, Cut::BrokenOff)]);
-        assert_eq!(cut(broken("a\n")).await, [(1, line("a"))]);
-        assert_eq!(cut(broken("abcdefgh")).await, [(1, Cut::TooLong)]);
+        for chunk in chunks {
+            lines.feed(chunk.as_bytes());
+            while let Some(line) = lines.next_line() {
+                push(line);
+            }
+        }
+        lines.rest().into_iter().for_each(push);
+        found
+    }
+
+    fn text(number: u64, text: &str) -> (u64, Option<String>) {
+        (number, Some(text.to_owned()))
+    }
+
+    #[test]
+    fn lines_are_found_however_they_are_cut_into_chunks() {
+        let expected = [text(1, "one"), text(2, "two"), text(3, "three")];
+        assert_eq!(all(10, &["one\ntwo\nthree"]), expected);
+        assert_eq!(all(10, &["one\ntwo\nthree\n"]), expected);
+        assert_eq!(all(10, &["o", "ne", "\n", "two\nth", "ree"]), expected);
+    }
+
+    #[test]
+    fn empty_lines_count_and_are_passed_over() {
+        assert_eq!(all(10, &["\n \r\none\n\n", "two"]), [text(3, "one"), text(5, "two")]);
+        assert!(all(10, &[""]).is_empty() && all(10, &["\n\n"]).is_empty());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_named_and_the_next_one_is_whole() {
+        let expected = [text(1, "one"), (2, None), text(3, "three")];
+        assert_eq!(all(5, &["one\n123456\nthree\n"]), expected);
+        assert_eq!(all(5, &["one\n123", "45678", "9012345678", "90\nthree"]), expected);
+        assert_eq!(all(5, &["12345678", "90"]), [(1, None)]);
+        assert_eq!(all(5, &["12345\n"]), [text(1, "12345")], "exactly as long as it may be");
+    }
+
+    #[test]
+    fn a_long_line_is_not_kept() {
+        let mut lines = Lines::new(10);
+        for _ in 0..10_000 {
+            lines.feed(&[b'x'; 1_000]);
+            assert!(lines.next_line().is_none());
+            assert!(lines.buffer.is_empty());
+        }
     }
 }

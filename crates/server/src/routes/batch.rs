@@ -1,38 +1,32 @@
 //! `POST /v1/customers/batch`.
 
-use std::convert::Infallible;
+use std::sync::Arc;
 
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
-use futures_util::stream;
 
 use upsert_app::ProblemCode;
 
-use crate::access::WriteLines;
-use crate::batch::{Batch, Grant, Wanted};
+use crate::access::WriteBatches;
+use crate::batch::{Batch, Terms};
+use crate::body::is_encoded;
 use crate::headers::Wishes;
+use crate::lifecycle::Streaming;
 use crate::merchant_id::ForMerchant;
 use crate::observe::Observed;
 use crate::problem::Problem;
 use crate::schema;
 use crate::state::State;
 
-/// Its path.
-pub(crate) const PATH: &str = "/v1/customers/batch";
-/// Idempotency keys are scoped to it.
-pub(crate) const ROUTE: &str = "POST /v1/customers/batch";
-
 const NDJSON: &str = "application/x-ndjson";
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Any number of upserts, one a line, streamed both ways.
+/// Many upserts, a line each.
 ///
-/// Scope: `customers:write`. Each line of the request is the body of an upsert, with an `idempotency_key` if you like;
-/// each line of the answer is what became of one of them, in order of completion. Lines count from 1; empty ones are
-/// passed over but counted. A bad line stops none of the others. Lines that share `id`, `reference`, `email` or
-/// `phone` are committed in their order. Read while you send: as long as nobody reads the answers, nothing more is done.
-/// A line longer than `server.body_limit` is refused alone.
+/// Scope: `customers:write`. One upsert body a line, any number of lines; the answer has a line for each, in the order in
+/// which they are done, with `line` (from 1) and either the upsert's answer and its `status`, or `problem`. A bad line
+/// never stops the others. Lines that share an identifier are committed in their order. Each line may carry
+/// `idempotency_key`. Lines are read only as fast as answers are taken: a client has to read while it writes.
 #[utoipa::path(
     tag = "customers",
     params(
@@ -43,64 +37,49 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
     ),
     request_body(content = schema::BatchLine, content_type = "application/x-ndjson"),
     responses(
-        (status = 200, description = "One line for each line that is not empty", body = schema::BatchAnswer, content_type = "application/x-ndjson",
-            headers(("Preference-Applied" = String, description = "`respond-async`, if that was asked"))),
+        (status = 200, description = "A line for each line", body = schema::BatchAnswer, content_type = "application/x-ndjson"),
         (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 #[post("/v1/customers/batch")]
 pub(crate) async fn batch(
-    caller: ForMerchant<WriteLines>,
+    caller: ForMerchant<WriteBatches>,
     wishes: Wishes,
-    body: Payload,
+    payload: Payload,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     crate::query::no_query(&request)?;
-    if wishes.idempotency_key.is_some() {
-        let detail = "does not go with a batch: each line may carry `idempotency_key`";
-        return Err(Problem::invalid_header("Idempotency-Key", detail));
-    }
-    if !is_ndjson(&request) {
+    let is_ndjson = request
+        .mime_type()
+        .ok()
+        .flatten()
+        .is_some_and(|mime| mime.essence_str() == NDJSON);
+    if !is_ndjson || is_encoded(&request) {
         let detail = "the body has to be application/x-ndjson, in UTF-8 and without a content coding";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    if wishes.idempotency_key.is_some() {
+        let detail = "holds for one upsert: in a batch each line has its own `idempotency_key`";
+        return Err(Problem::invalid_header("Idempotency-Key", detail));
     }
     let request_id = request
         .extensions()
         .get::<Observed>()
         .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
-    let wanted = Wanted {
-        respond_async: wishes.respond_async,
-        force: wishes.force,
-        traceparent: wishes.traceparent,
-        request_id,
-    };
-    let grant = Grant {
-        key: caller.access.key,
-        served: caller.access.served,
+    let state: Arc<State> = state.into_inner();
+    let terms = Terms {
+        caller: caller.access.caller(),
+        key: caller.access.key.clone(),
         merchant: caller.merchant,
+        wishes,
+        request_id,
+        line_limit: state.served.load().body_limit,
+        state: state.clone(),
     };
-    let batch = Batch::new(state, grant, wanted, body.into_inner());
-    let lines = stream::unfold(batch, |mut batch| async move {
-        let line = batch.next().await?;
-        Some((Ok::<_, Infallible>(line), batch))
-    });
-    let mut response = HttpResponse::Ok();
-    response.content_type(NDJSON);
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
-    if wishes.respond_async {
-        response.insert_header((PREFERENCE_APPLIED, "respond-async"));
-    }
-    Ok(response.streaming(lines))
-}
-
-fn is_ndjson(request: &HttpRequest) -> bool {
-    let is_lines = request.mime_type().ok().flatten().is_some_and(|mime| {
-        let is_utf8 = mime
-            .get_param("charset")
-            .is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"));
-        is_utf8 && mime.essence_str().eq_ignore_ascii_case(NDJSON)
-    });
-    let encoding = request.headers().get(header::CONTENT_ENCODING);
-    is_lines && encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    let answers = Batch::new(terms, payload, Streaming::of(&state)).answers();
+    Ok(HttpResponse::Ok()
+        .content_type(NDJSON)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(answers))
 }

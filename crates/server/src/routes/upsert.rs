@@ -78,7 +78,6 @@ pub(crate) async fn upsert(
         traceparent: wishes.traceparent,
         priority: Priority::Interactive,
         request_id,
-        committed: None,
     };
     let answer = state
         .gateway

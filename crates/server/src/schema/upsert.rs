@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Service, Warning};
+use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Problem, Service, Warning};
 
 /// What to change. Absent: keep. `null`: clear. A value: set. At least one of `id`, `reference`, `email` and `phone`
 /// has to be there, and what the merchant's connections require. Unknown members are refused.
@@ -86,47 +86,39 @@ pub struct UpsertAnswer {
     pub deliveries: Vec<Delivery>,
 }
 
-/// One line of a batch: the body of an upsert, with an idempotency key of its own if you like.
+/// One line of a batch: an upsert's body, and its idempotency key if it has one.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchLine {
-    /// 1 to 255 visible ASCII characters; scoped to batches.
+    /// 1 to 255 visible ASCII characters. Scoped to the route, so it is another key than the same one in a header.
     pub idempotency_key: Option<String>,
-    /// What to change.
+    /// The upsert.
     #[serde(flatten)]
-    pub body: UpsertRequest,
+    pub upsert: UpsertRequest,
 }
 
-/// What became of one line of a batch: an upsert's answer, or a problem.
+/// One line of a batch's answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum BatchAnswer {
-    /// It was accepted.
-    Taken(Box<LineTaken>),
-    /// It was not, or its vendors refused it.
-    Refused(LineRefused),
-}
-
-/// A line that was accepted.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LineTaken {
-    /// Of the request, from 1.
-    pub line: u64,
-    /// As a single upsert would be answered: 200, 201 or 202.
-    pub status: u16,
-    /// There, and true: its idempotency key was used again.
-    pub replayed: Option<bool>,
-    /// The upsert's answer.
-    #[serde(flatten)]
-    pub answer: UpsertAnswer,
-}
-
-/// A line that was refused.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LineRefused {
-    /// Of the request, from 1. Under `shutting_down` and `request_timeout` no line from this one on was read.
-    pub line: u64,
-    /// Why.
-    pub problem: super::Problem,
+    /// It was taken.
+    Taken {
+        /// Which line, from 1.
+        line: u64,
+        /// The status that the upsert alone would have been answered with.
+        status: u16,
+        /// `true`: an idempotency key was used again.
+        idempotent_replayed: Option<bool>,
+        /// The answer.
+        #[serde(flatten)]
+        answer: Box<UpsertAnswer>,
+    },
+    /// It was refused, or its vendors did; or, as the last one, the batch was cut short before this line.
+    Refused {
+        /// Which line, from 1.
+        line: u64,
+        /// Why.
+        problem: Problem,
+    },
 }
 
 /// How far an upsert is.
