@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use upsert_server::{LogFormat, Telemetry, TelemetryError, install_telemetry};
 
 use crate::output::complain;
-use crate::{check, demo, health, keys, serve, upsert};
+use crate::{check, demo, export, health, import, keys, serve, upsert};
 
 /// Where the configuration is, unless `--config` says otherwise.
 pub(crate) const CONFIG: &str = "config";
@@ -43,6 +43,13 @@ enum Command {
     Keys(keys::KeysArguments),
     /// Create or update one customer at a running gateway
     Upsert(upsert::UpsertArguments),
+    /// Create or update the customers of a file, at a running gateway
+    ///
+    /// NDJSON (one body of POST /v1/customers a line) or CSV. It can be interrupted at any time and run again: no row is
+    /// done twice.
+    Import(import::ImportArguments),
+    /// Write all customers of a merchant to a file that `import` reads
+    Export(export::ExportArguments),
     /// Ask a URL whether it is well; for the health checks of containers
     #[command(hide = true)]
     Health(health::HealthArguments),
@@ -91,6 +98,8 @@ impl Cli {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Keys(arguments) => keys::run(arguments),
             Command::Upsert(arguments) => upsert::run(arguments).await,
+            Command::Import(arguments) => import::run(arguments).await,
+            Command::Export(arguments) => export::run(arguments).await,
             Command::Health(arguments) => health::run(arguments).await,
         }
     }

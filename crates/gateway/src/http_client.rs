@@ -16,6 +16,11 @@ pub(crate) fn for_upserts() -> anyhow::Result<Client> {
     bounded(UPSERT)
 }
 
+/// For streams that take as long as they take: whoever reads them watches over the time.
+pub(crate) fn for_streams() -> anyhow::Result<Client> {
+    built(Client::builder().connect_timeout(HEALTH).tcp_nodelay(true))
+}
+
 /// For the health check.
 pub(crate) fn for_health() -> anyhow::Result<Client> {
     bounded(HEALTH)
@@ -23,8 +28,11 @@ pub(crate) fn for_health() -> anyhow::Result<Client> {
 
 /// A redirect would carry the key elsewhere, and a repeat is the caller's to decide: neither happens.
 fn bounded(timeout: Duration) -> anyhow::Result<Client> {
-    Client::builder()
-        .timeout(timeout)
+    built(Client::builder().timeout(timeout))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> anyhow::Result<Client> {
+    builder
         .redirect(Policy::none())
         .retry(reqwest::retry::never())
         .user_agent(concat!("upsert-gateway/", env!("CARGO_PKG_VERSION")))

@@ -3,8 +3,10 @@
 mod check;
 mod cli;
 mod demo;
+mod export;
 mod health;
 mod http_client;
+mod import;
 mod keys;
 mod output;
 mod serve;

@@ -6,6 +6,7 @@ mod check;
 mod compose;
 mod demo;
 mod image;
+mod import;
 mod keys;
 mod process;
 mod serve;

@@ -4,7 +4,7 @@ use crate::process::{gateway, run, stderr, stdout};
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 10] = [
         &[],
         &["sevre"],
         &["serve", "--confg", "config"],
@@ -12,6 +12,17 @@ fn wrong_usage_exits_with_2() {
         &["keys", "new", "--scope", "customers:fly"],
         &["keys", "new", "--merchant", "*", "--merchant", "acme"],
         &["upsert", "-"],
+        &["import", "x.txt", "--url", "http://127.0.0.1:1", "--key", "k"],
+        &[
+            "import",
+            "x.ndjson",
+            "--map",
+            "m.toml",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+        ],
         &[
             "upsert",
             "--url",
@@ -31,7 +42,7 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn every_command_has_its_help() {
-    for command in ["serve", "check", "demo", "keys", "upsert"] {
+    for command in ["serve", "check", "demo", "keys", "upsert", "import", "export"] {
         let output = run(&mut gateway(&[command, "--help"]), "");
         assert_eq!(output.status.code(), Some(0));
         assert!(

@@ -1,0 +1,67 @@
+//! How far an import is: a bar on a terminal, else a line every few seconds.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::import::work::Work;
+use crate::output::complain;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    started: Instant,
+    said: Instant,
+    before: u64,
+}
+
+impl Progress {
+    /// `bytes`: how long the file is, if that is known. `before`: rows that earlier runs had answered.
+    pub(crate) fn new(bytes: Option<u64>, before: u64, is_terminal: bool) -> Self {
+        let bar = is_terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
+            let template = if bytes.is_some() {
+                "{wide_bar} {percent}%  {msg}  {eta} left"
+            } else {
+                "{spinner} {msg}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self {
+            bar,
+            started: Instant::now(),
+            said: Instant::now(),
+            before,
+        }
+    }
+
+    pub(crate) fn show(&mut self, work: &Work) {
+        let tally = &work.state.tally;
+        let rows = tally.accepted + tally.refused;
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = rows.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64().max(0.001);
+        let text = format!("{rows} rows, {} refused, {rate:.0}/s", tally.refused);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(work.bytes_read);
+                bar.set_message(text);
+            }
+            None if self.said.elapsed() >= EVERY => {
+                self.said = Instant::now();
+                complain(&text);
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
