@@ -111,7 +111,7 @@ impl Gateway {
         for _trouble in 1..RECORD_TRIES {
             match self.record(work, end.clone(), times).await {
                 Err(error) => {
-                    tracing::warn!(%error, delivery_id = %work.delivery.id, "a result could not be recorded yet")
+                    tracing::warn!(%error, delivery_id = %work.delivery.id, "a result could not be recorded yet");
                 }
                 recorded => return recorded,
             }
