@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use upsert_core::WaitingFor;
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
 use crate::claim::Claimed;
@@ -45,6 +46,7 @@ impl Gateway {
             self.take_back(delivery).await?;
         }
         for delivery in self.store.due(now, AT_ONCE).await? {
+            crash_point(points::BACKGROUND_BEFORE_PASS);
             if self.stopping.is_cancelled() {
                 return Ok(());
             }
@@ -70,7 +72,10 @@ impl Gateway {
         let mut next = Some(delivery.id);
         while let Some(id) = next.take() {
             match self.claim(id).await {
-                Ok(Claimed::Work(work)) => self.drive(*work, None).await,
+                Ok(Claimed::Work(work)) => {
+                    crash_point(points::BACKGROUND_BEFORE_DRIVE);
+                    self.drive(*work, None).await;
+                }
                 Ok(Claimed::Ended(following)) => next = following,
                 Ok(Claimed::NotNow) => {}
                 Err(error) => tracing::error!(%error, delivery_id = %id, "a delivery could not be claimed"),
@@ -101,12 +106,14 @@ impl Gateway {
         delivery.waiting_for = Some(WaitingFor::Paused);
         delivery.parked_since = delivery.parked_since.or(Some(now));
         delivery.next_attempt_at = now.checked_add(PROBE_EVERY).ok();
+        crash_point(points::PARK_BEFORE_COMMIT);
         self.store
             .apply(Changeset {
                 expect,
                 write: vec![Write::PutDelivery(delivery)],
             })
             .await?;
+        crash_point(points::PARK_AFTER_COMMIT);
         Ok(())
     }
 
@@ -137,12 +144,14 @@ impl Gateway {
             // A commit that has read it and not written yet must not take over the old time.
             delivery.fence += 1;
             delivery.next_attempt_at = Some(now);
+            crash_point(points::RELEASE_BEFORE_COMMIT);
             self.store
                 .apply(Changeset {
                     expect,
                     write: vec![Write::PutDelivery(delivery)],
                 })
                 .await?;
+            crash_point(points::RELEASE_AFTER_COMMIT);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
@@ -100,7 +101,10 @@ impl Gateway {
         changes.write.push(Write::PutLane(lane.clone()));
         changes.write.push(Write::PutDelivery(delivery.clone()));
         let expect = changes.expect.clone();
-        let unmet = match self.store.apply(changes).await? {
+        crash_point(points::CLAIM_BEFORE_COMMIT);
+        let applied = self.store.apply(changes).await?;
+        crash_point(points::CLAIM_AFTER_COMMIT);
+        let unmet = match applied {
             Applied::Done => None,
             Applied::Unmet(index) => expect.get(index),
         };
@@ -121,6 +125,7 @@ impl Gateway {
             };
             return Ok(Ok(Claimed::Work(Box::new(work))));
         }
+        crash_point(points::CLAIM_ENDED);
         observe(&delivery);
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.bell(delivery.customer).notify_waiters();

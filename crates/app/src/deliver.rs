@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
@@ -64,7 +65,13 @@ impl Gateway {
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let (started, started_at) = (Instant::now(), self.clock.now());
+        crash_point(points::DELIVER_BEFORE_SEND);
         let result = work.connection.adapter.upsert(&context(&work), &work.prepared).await;
+        crash_point(if result.is_ok() {
+            points::DELIVER_AFTER_ACCEPTED
+        } else {
+            points::DELIVER_AFTER_FAILED
+        });
         let end = match result {
             Ok(receipt) => AttemptEnd::Accepted(Box::new(receipt)),
             Err(error) => self.next_step(&work, error).await?,
@@ -75,6 +82,7 @@ impl Gateway {
         };
         observe(&delivery);
         self.after_record(&work, &delivery, news).await?;
+        crash_point(points::LANE_BEFORE_NEXT);
         Box::pin(self.following(&delivery, &lane)).await
     }
 
@@ -153,7 +161,10 @@ impl Gateway {
                 return Ok(None);
             }
             match self.claim(waiting.id).await? {
-                Claimed::Work(work) => return Ok(Some(*work)),
+                Claimed::Work(work) => {
+                    crash_point(points::LANE_AFTER_CLAIM);
+                    return Ok(Some(*work));
+                }
                 Claimed::Ended(Some(id)) => next = self.store.delivery(id).await?,
                 Claimed::Ended(None) | Claimed::NotNow => return Ok(None),
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{MatchKey, PreparedUpsert};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, Write};
 
@@ -51,6 +52,7 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
         // Its age counts from when it was made itself, so what the older one was parked before is no credit.
         new.parked_since = old.parked_since.map(|since| since.max(new.created_at));
     }
+    crash_point(points::COALESCE_BEFORE_COMMIT);
     new.attempts = old.attempts;
     new.error.clone_from(&old.error);
     new.maybe_written |= old.maybe_written;

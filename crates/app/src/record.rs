@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link, StoreError,
@@ -76,7 +77,10 @@ impl Gateway {
                 },
             ];
             expect.extend(record_is_free(work, &end));
-            match self.store.apply(Changeset { expect, write }).await? {
+            crash_point(points::RECORD_BEFORE_COMMIT);
+            let applied = self.store.apply(Changeset { expect, write }).await?;
+            crash_point(points::RECORD_AFTER_COMMIT);
+            match applied {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
                 Applied::Unmet(0) => return Ok(None),
                 Applied::Unmet(2) => end = self.name_the_owner(work, end).await?,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor, WaitingFor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
@@ -23,6 +24,7 @@ impl Gateway {
         loop {
             let abandoned = self.store.abandoned(None, AT_ONCE).await?;
             if abandoned.is_empty() {
+                crash_point(points::RECOVER_BEFORE_CALLING);
                 return self.call_up_those_behind().await;
             }
             tracing::info!(
@@ -99,7 +101,10 @@ impl Gateway {
             changes.write.push(Write::PutLane(lane));
         }
         changes.write.push(Write::PutDelivery(delivery));
-        if self.store.apply(changes).await? != Applied::Done {
+        crash_point(points::RECOVER_BEFORE_TAKE_BACK);
+        let applied = self.store.apply(changes).await?;
+        crash_point(points::RECOVER_AFTER_TAKE_BACK);
+        if applied != Applied::Done {
             tracing::debug!("a delivery was taken back by somebody else");
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
 
@@ -77,12 +78,15 @@ impl Gateway {
             Ok(claim) => claim,
             Err(replay) => return Ok(*replay),
         };
+        crash_point(points::UPSERT_CLAIMED);
         let patch = read_patch(merchant, &command.body)?;
         let mut committed = self
             .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
             .await?;
         let progress = self.start_deliveries(&mut committed);
+        crash_point(points::UPSERT_STARTED);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
+        crash_point(points::UPSERT_BEFORE_ANSWER);
         self.keep_answer(claim.as_ref(), answer).await
     }
 
