@@ -1,0 +1,126 @@
+//! What has to hold after every run, each property in a file of its own. A finding is a sentence; none is success.
+
+mod acknowledged;
+mod audit;
+mod fields;
+mod overlap;
+mod writes;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::evidence::{Attempt, Call, Delivery, Evidence};
+
+/// Which promise is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promise {
+    /// What was acknowledged is in the store and has ended as it was told.
+    Acknowledged,
+    /// Nothing is open, and nothing is silently stuck.
+    Drained,
+    /// Calls about one record never overlap.
+    Serialised,
+    /// One record a person at each vendor; a write is repeated only where its outcome was unknown.
+    WrittenOnce,
+    /// The vendor holds the fold of the accepted changes.
+    Fields,
+    /// Each call has its attempt, each attempt that was answered its call.
+    Audit,
+    /// The store's file is sound.
+    Integrity,
+}
+
+/// One thing that is not as it has to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which promise it breaks.
+    pub promise: Promise,
+    /// What was found.
+    pub what: String,
+}
+
+impl Finding {
+    pub(crate) fn new(promise: Promise, what: impl Into<String>) -> Self {
+        Self {
+            promise,
+            what: what.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.promise, self.what)
+    }
+}
+
+/// All that is not as it has to be.
+pub fn check(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if evidence.integrity != "ok" {
+        findings.push(Finding::new(Promise::Integrity, evidence.integrity.clone()));
+    }
+    findings.extend(acknowledged::check(evidence));
+    findings.extend(acknowledged::drained(evidence));
+    let matched = Matched::new(evidence);
+    findings.extend(audit::check(&matched));
+    findings.extend(overlap::check(&matched));
+    findings.extend(writes::check(evidence, &matched));
+    findings.extend(fields::check(evidence));
+    findings
+}
+
+/// A call with the delivery that it belongs to and the attempt that was made for it.
+pub(crate) struct Match<'a> {
+    pub(crate) connection: &'a str,
+    pub(crate) call: &'a Call,
+    pub(crate) delivery: Option<(&'a str, &'a Delivery)>,
+    pub(crate) attempt: Option<&'a Attempt>,
+}
+
+/// Every call, matched as far as it can be: by trace and connection, then by the time at which the attempt began.
+pub(crate) struct Matched<'a> {
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) calls: Vec<Match<'a>>,
+}
+
+impl<'a> Matched<'a> {
+    fn new(evidence: &'a Evidence) -> Self {
+        let mut by_trace = std::collections::HashMap::new();
+        for (id, delivery) in &evidence.deliveries {
+            if let Some(trace) = &delivery.trace {
+                let key = (trace.as_str(), delivery.connection.as_str());
+                by_trace
+                    .entry(key)
+                    .or_insert_with(Vec::new)
+                    .push((id.as_str(), delivery));
+            }
+        }
+        let mut calls = Vec::new();
+        for (connection, side) in &evidence.vendors {
+            for call in &side.calls {
+                let key = call.trace.as_deref().map(|trace| (trace, connection.as_str()));
+                let candidates = key.and_then(|key| by_trace.get(&key)).map_or(&[][..], Vec::as_slice);
+                let latest = candidates
+                    .iter()
+                    .flat_map(|(id, delivery)| delivery.attempts.iter().map(move |attempt| (*id, *delivery, attempt)))
+                    .filter(|(_, _, attempt)| attempt.started_at <= call.received_at)
+                    .max_by_key(|(_, _, attempt)| attempt.started_at);
+                calls.push(Match {
+                    connection,
+                    call,
+                    delivery: latest
+                        .map(|(id, delivery, _)| (id, delivery))
+                        .or_else(|| candidates.first().copied()),
+                    attempt: latest.map(|(_, _, attempt)| attempt),
+                });
+            }
+        }
+        Self { evidence, calls }
+    }
+}

@@ -1,0 +1,128 @@
+//! One upsert over HTTP, answered, cut off, or abandoned half-way by its client.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::Value as Json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use super::{Exchange, Told};
+use crate::world::{KEY, World};
+
+/// One upsert as a client sends it.
+#[derive(Debug, Clone)]
+pub struct Upsert {
+    /// For whom.
+    pub merchant: &'static str,
+    /// The person's e-mail address.
+    pub person: String,
+    /// What is sent.
+    pub body: Json,
+    /// `Idempotency-Key`.
+    pub key: Option<String>,
+    /// `Prefer: respond-async`.
+    pub is_async: bool,
+    /// 32 hexadecimal digits that are this upsert's alone.
+    pub trace: String,
+}
+
+impl Upsert {
+    /// As a client writes it down.
+    pub fn told(&self, told: Told) -> Exchange {
+        Exchange {
+            trace: self.trace.clone(),
+            merchant: self.merchant.to_owned(),
+            key: self.key.clone(),
+            person: self.person.clone(),
+            body: self.body.clone(),
+            told,
+        }
+    }
+
+    fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", self.trace, &self.trace[..16])
+    }
+}
+
+/// Sends to one gateway. Cheap to clone; connections are shared.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    client: reqwest::Client,
+    address: SocketAddr,
+}
+
+impl Sender {
+    /// To this world's gateway, whichever process that is.
+    pub fn new(world: &World) -> Self {
+        Self {
+            client: world.client.clone(),
+            address: world.address(),
+        }
+    }
+
+    /// Sends it once.
+    pub async fn send(&self, upsert: &Upsert) -> Told {
+        let mut request = self
+            .client
+            .post(format!("http://{}/v1/customers", self.address))
+            .bearer_auth(KEY)
+            .header("Merchant-Id", upsert.merchant)
+            .header("traceparent", upsert.traceparent())
+            .json(&upsert.body);
+        if let Some(key) = &upsert.key {
+            request = request.header("Idempotency-Key", key);
+        }
+        if upsert.is_async {
+            request = request.header("Prefer", "respond-async");
+        }
+        match request.send().await {
+            Ok(answer) => {
+                let status = answer.status();
+                let body = answer.json::<Json>().await;
+                body.map_or(Told::Nothing, |body| answered(status, body))
+            }
+            Err(error) if error.is_connect() => Told::NotSent,
+            Err(_) => Told::Nothing,
+        }
+    }
+
+    /// Sends a part of it, 0 to 1, and hangs up; the whole of it without waiting for the answer.
+    pub async fn hang_up(&self, upsert: &Upsert, part: f64) -> Told {
+        let body = upsert.body.to_string();
+        let key = upsert.key.as_ref().map(|key| format!("idempotency-key: {key}\r\n"));
+        let text = format!(
+            "POST /v1/customers HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {KEY}\r\nmerchant-id: {}\r\n\
+             traceparent: {}\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.address,
+            upsert.merchant,
+            upsert.traceparent(),
+            key.unwrap_or_default(),
+            body.len()
+        );
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of a short text"
+        )]
+        let cut = ((text.len() as f64 * part) as usize).min(text.len());
+        let Ok(mut stream) = TcpStream::connect(self.address).await else {
+            return Told::NotSent;
+        };
+        if stream.write_all(&text.as_bytes()[..cut]).await.is_ok() && cut == text.len() {
+            // Long enough for it to be read, too short for most answers.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let _ = stream.set_zero_linger();
+        Told::Nothing
+    }
+}
+
+fn answered(status: StatusCode, body: Json) -> Told {
+    Told::Answer {
+        status: status.as_u16(),
+        body,
+    }
+}
