@@ -7,6 +7,7 @@ use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, 
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
 use crate::commit::{Work, attempt_writes, unchanged};
+use crate::connections::UNTIL_RELEASED;
 use crate::deliver::{PREDECESSOR_CHECK, observe};
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
@@ -67,7 +68,7 @@ impl Gateway {
             .cloned()
         else {
             tracing::warn!(delivery_id = %id, connection = delivery.connection, "a delivery's connection is not configured");
-            self.put_off(delivery).await?;
+            self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Ok(Claimed::NotNow));
         };
         let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
@@ -128,6 +129,7 @@ impl Gateway {
         crash_point(points::CLAIM_ENDED);
         observe(&delivery);
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
+        self.settle_those_before(&delivery);
         self.bell(delivery.customer).notify_waiters();
         Ok(Ok(Claimed::Ended(lane.queued)))
     }

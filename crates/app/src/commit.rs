@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{Customer, CustomerId, Evidence, Outcome, PreparedUpsert, WaitingFor};
+use upsert_core::{Customer, CustomerId, Evidence, Held, Outcome, PreparedUpsert, WaitingFor};
 use upsert_store::{
     Applied, AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Expect, Lane, UpsertRecord, UpsertState,
     Write,
@@ -20,11 +20,8 @@ use crate::merchant::Connection;
 use crate::plan::Planned;
 use crate::problem::Refusal;
 
-/// A paused connection is probed this often, with what has waited longest.
-pub(crate) const PROBE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
-
 /// A lease lasts the attempt's time-out plus this.
-const LEASE_MARGIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
 /// What became of the attempt to commit.
 pub(crate) enum Attempted {
     /// It is durable.
@@ -46,6 +43,8 @@ pub(crate) struct Committed {
     pub(crate) deliveries: Vec<DeliveryRecord>,
     /// What is to be sent now.
     pub(crate) works: Vec<Work>,
+    /// Connections whose pump has something new to take.
+    pub(crate) to_pump: Vec<String>,
 }
 
 /// One delivery on its way: its attempt is durable.
@@ -95,7 +94,7 @@ impl Gateway {
 
     /// Until when whoever sends to this connection now has the delivery for itself.
     pub(crate) fn lease(&self, connection: &Connection) -> Timestamp {
-        let timeout = jiff::SignedDuration::try_from(connection.timeout).unwrap_or(LEASE_MARGIN);
+        let timeout = SignedDuration::try_from(connection.timeout).unwrap_or(LEASE_MARGIN);
         self.clock
             .now()
             .checked_add(timeout + LEASE_MARGIN)
@@ -170,13 +169,15 @@ pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Tim
     lane.failed = false;
 }
 
-/// The connection is paused: it waits, and is tried as a probe now and then.
-pub(crate) fn park_for_pause(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Timestamp) {
+/// The connection lets nothing through now: it waits for what holds the connection back.
+pub(crate) fn park(delivery: &mut DeliveryRecord, held: Held, now: Timestamp) {
     delivery.state = DeliveryState::Waiting;
-    delivery.waiting_for = Some(WaitingFor::Paused);
-    delivery.next_attempt_at = now.checked_add(PROBE_EVERY).ok();
-    delivery.parked_since = Some(now);
-    lane.queued = Some(delivery.id);
+    delivery.waiting_for = Some(held.waiting_for);
+    let wait = held.for_at_least.and_then(|wait| SignedDuration::try_from(wait).ok());
+    delivery.next_attempt_at = wait.and_then(|wait| now.checked_add(wait).ok());
+    if matches!(held.waiting_for, WaitingFor::Paused | WaitingFor::Quota) {
+        delivery.parked_since = delivery.parked_since.or(Some(now));
+    }
 }
 
 /// How an upsert stands whose deliveries have these states. A superseded one has to be replaced by its successor first.

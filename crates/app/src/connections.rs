@@ -1,27 +1,43 @@
 //! What a connection's own state is beside its policies: pauses, durable and in memory.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use upsert_core::crash_point::{self as points, crash_point};
+use upsert_core::{Held, WaitingFor};
 use upsert_store::{Changeset, ConnectionRecord, DeliveryState, Pause, StoreError, WaitingCount, Write};
 
-use crate::commit::PROBE_EVERY;
 use crate::gateway::Gateway;
 use crate::merchant::{Connection, Merchant};
 use crate::problem::Refusal;
 
-/// Pauses by merchant and connection.
+/// Nobody can tell for how long: until the connection is resumed, comes back or takes a probe.
+pub(crate) const UNTIL_RELEASED: Held = Held {
+    waiting_for: WaitingFor::Paused,
+    for_at_least: None,
+};
+
+/// A paused connection is probed this often, with what has waited longest.
+const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many failures in a row, without a success in between, are the connection's and not one delivery's own.
+const TROUBLE: u32 = 2;
+
+type Key = (String, String);
+
+/// What is known of connections beside their policies, by merchant and name.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    pauses: RwLock<HashMap<(String, String), Pause>>,
-    /// Where something waits because a call failed: the first success makes all of it due.
-    troubled: Mutex<HashSet<(String, String)>>,
+    pauses: RwLock<HashMap<Key, Pause>>,
+    /// Failures since the last success.
+    failures: Mutex<HashMap<Key, u32>>,
+    /// Where something may wait that is not due by itself.
+    to_drain: Mutex<HashSet<Key>>,
     /// When a paused connection was last probed.
-    probed: Mutex<HashMap<(String, String), Timestamp>>,
+    probed: Mutex<HashMap<Key, Timestamp>>,
 }
 
 impl Connections {
@@ -30,41 +46,76 @@ impl Connections {
         if pauses.is_empty() {
             return None;
         }
-        pauses.get(&(merchant.to_owned(), connection.to_owned())).cloned()
+        pauses.get(&key(merchant, connection)).cloned()
     }
 
-    pub(crate) fn mark_troubled(&self, merchant: &str, connection: &str) {
-        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
-        troubled.insert((merchant.to_owned(), connection.to_owned()));
+    /// A call failed and will be tried again.
+    pub(crate) fn failed(&self, merchant: &str, connection: &str) {
+        *locked(&self.failures).entry(key(merchant, connection)).or_default() += 1;
     }
 
-    /// Whether it was in trouble; it is not any more.
-    pub(crate) fn take_troubled(&self, merchant: &str, connection: &str) -> bool {
-        let mut troubled = self.troubled.lock().unwrap_or_else(PoisonError::into_inner);
-        !troubled.is_empty() && troubled.remove(&(merchant.to_owned(), connection.to_owned()))
+    /// The vendor took a call. Whether that is the first one after a time of trouble: then everything that waits is due.
+    pub(crate) fn succeeded(&self, merchant: &str, connection: &str) -> bool {
+        let mut failures = locked(&self.failures);
+        // The usual case costs nothing.
+        !failures.is_empty()
+            && failures
+                .remove(&key(merchant, connection))
+                .is_some_and(|in_a_row| in_a_row >= TROUBLE)
     }
 
-    /// Whether a paused connection may be probed now; if so, not again for a while.
-    pub(crate) fn take_probe(&self, merchant: &str, connection: &str, now: Timestamp) -> bool {
-        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (merchant.to_owned(), connection.to_owned());
-        let is_due = probed
-            .get(&key)
-            .is_none_or(|last| now.duration_since(*last) >= PROBE_EVERY);
-        if is_due {
-            probed.insert(key, now);
+    /// A call was held back. A spent quota may open before its time, so what waits for it is tried when it does.
+    pub(crate) fn held_back(&self, merchant: &str, connection: &str, waiting_for: Option<WaitingFor>) {
+        if waiting_for == Some(WaitingFor::Quota) {
+            self.drain(merchant, connection);
         }
-        is_due
+    }
+
+    /// Something may wait there that is not due by itself.
+    pub(crate) fn drain(&self, merchant: &str, connection: &str) {
+        locked(&self.to_drain).insert(key(merchant, connection));
+    }
+
+    /// Everything that waited there was tried.
+    pub(crate) fn drained(&self, merchant: &str, connection: &str) {
+        locked(&self.to_drain).remove(&key(merchant, connection));
+    }
+
+    /// Where something may wait that is not due by itself.
+    pub(crate) fn to_drain(&self) -> Vec<Key> {
+        locked(&self.to_drain).iter().cloned().collect()
+    }
+
+    /// Connections that the vendor paused and that may be probed now; each of them not again for a while.
+    pub(crate) fn probes_due(&self, now: Timestamp) -> Vec<Key> {
+        let pauses = self.pauses.read().unwrap_or_else(PoisonError::into_inner);
+        let mut probed = locked(&self.probed);
+        let mut due = Vec::new();
+        for (key, pause) in pauses.iter().filter(|(_, pause)| pause.by == "vendor") {
+            let last = probed.get(key).map_or(pause.since, |last| (*last).max(pause.since));
+            if now.duration_since(last) >= PROBE_EVERY {
+                probed.insert(key.clone(), now);
+                due.push(key.clone());
+            }
+        }
+        due
     }
 
     fn set(&self, merchant: &str, connection: &str, pause: Option<Pause>) {
         let mut pauses = self.pauses.write().unwrap_or_else(PoisonError::into_inner);
-        let key = (merchant.to_owned(), connection.to_owned());
         match pause {
-            Some(pause) => drop(pauses.insert(key, pause)),
-            None => drop(pauses.remove(&key)),
+            Some(pause) => drop(pauses.insert(key(merchant, connection), pause)),
+            None => drop(pauses.remove(&key(merchant, connection))),
         }
     }
+}
+
+fn key(merchant: &str, connection: &str) -> Key {
+    (merchant.to_owned(), connection.to_owned())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A connection as `GET /v1/connections` shows it.
@@ -186,6 +237,13 @@ impl Gateway {
             }
         }
         let age = oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs());
+        let through_in = connection
+            .status
+            .through_in(waiting)
+            .filter(|_| waiting > 0 && pause.is_none());
+        let through_at = through_in
+            .and_then(|wait| SignedDuration::try_from(wait).ok())
+            .and_then(|wait| self.clock.now().checked_add(wait).ok());
         let mut view = json!({
             "merchant_id": merchant,
             "name": connection.name,
@@ -198,6 +256,7 @@ impl Gateway {
             "waiting": waiting,
             "in_flight": in_flight,
             "oldest_waiting_seconds": age,
+            "through_at": through_at,
         });
         if let (Json::Object(view), Json::Object(status)) = (&mut view, connection.status.snapshot()) {
             for (name, value) in status {

@@ -13,17 +13,20 @@ use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
 use crate::claim::Claimed;
-use crate::commit::{Committed, PROBE_EVERY, Work};
+use crate::commit::{Committed, Work};
+use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
 use crate::merchant::NextStep;
+use crate::pump::Reach;
 use crate::record::{AttemptEnd, AttemptTimes, ends_its_upsert};
 
-/// A delivery that is due again within this is kept on its task; longer waits are left to the background pass.
+/// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
+/// its connection's pump.
 const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
 
-/// How long a call may wait for a place among the connection's calls; then it still has its whole time-out. Less than
-/// what a lease has over it.
-const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(5);
+/// How long a call may wait for its turn and a place among the connection's calls; then it still has its whole time-out.
+/// Less than what a lease has over it.
+const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(8);
 
 /// How often a delivery that waits behind another one looks for itself, should nobody call it.
 pub(crate) const PREDECESSOR_CHECK: SignedDuration = SignedDuration::from_secs(60);
@@ -40,6 +43,9 @@ impl Gateway {
         if committed.works.is_empty() && committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed) {
             let (gateway, upsert) = (self.clone(), committed.upsert.clone());
             self.spawn(async move { gateway.settle(&upsert.merchant, upsert.id).await });
+        }
+        for connection in &committed.to_pump {
+            self.pump(&committed.upsert.merchant, connection, Reach::Due);
         }
         for work in std::mem::take(&mut committed.works) {
             let (gateway, news) = (self.clone(), news.clone());
@@ -67,15 +73,11 @@ impl Gateway {
         let (started, started_at) = (Instant::now(), self.clock.now());
         crash_point(points::DELIVER_BEFORE_SEND);
         let result = work.connection.adapter.upsert(&context(&work), &work.prepared).await;
-        crash_point(if result.is_ok() {
-            points::DELIVER_AFTER_ACCEPTED
-        } else {
-            points::DELIVER_AFTER_FAILED
-        });
         let end = match result {
             Ok(receipt) => AttemptEnd::Accepted(Box::new(receipt)),
             Err(error) => self.next_step(&work, error).await?,
         };
+        crash_point(end.crash_point());
         let Some((delivery, lane)) = self.record(&work, end, times(started, started_at)).await? else {
             // Somebody else has claimed it since: this result came too late.
             return Ok(None);
@@ -83,7 +85,12 @@ impl Gateway {
         observe(&delivery);
         self.after_record(&work, &delivery, news).await?;
         crash_point(points::LANE_BEFORE_NEXT);
-        Box::pin(self.following(&delivery, &lane)).await
+        let longest_wait = if news.is_some() {
+            KEPT_ON_TASK
+        } else {
+            SignedDuration::ZERO
+        };
+        Box::pin(self.following(&delivery, &lane, longest_wait)).await
     }
 
     async fn after_record(&self, work: &Work, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
@@ -95,23 +102,22 @@ impl Gateway {
         if delivery.state.has_ended() && is_last && !ends_its_upsert(work, delivery) {
             Box::pin(self.settle(merchant, delivery.upsert)).await;
         }
+        self.settle_those_before(delivery);
         match delivery.state {
             DeliveryState::Succeeded => {
-                if self
+                let was_paused = self
                     .connections
                     .pause_of(merchant, connection)
-                    .is_some_and(|pause| pause.by == "vendor")
-                {
+                    .is_some_and(|pause| pause.by == "vendor");
+                if was_paused {
                     self.set_pause(merchant, connection, None).await?;
-                    self.connections.mark_troubled(merchant, connection);
                 }
-                if self.connections.take_troubled(merchant, connection) {
+                if self.connections.succeeded(merchant, connection) || was_paused {
                     self.release(merchant, connection);
                 }
             }
-            DeliveryState::Retrying | DeliveryState::Waiting => {
-                self.connections.mark_troubled(merchant, connection);
-            }
+            DeliveryState::Retrying => self.connections.failed(merchant, connection),
+            DeliveryState::Waiting => self.connections.held_back(merchant, connection, delivery.waiting_for),
             _ => {}
         }
         if let Some(news) = news {
@@ -123,7 +129,12 @@ impl Gateway {
     }
 
     /// What goes on in this lane: the same delivery after a short wait, or the one that waited behind it.
-    async fn following(&self, delivery: &DeliveryRecord, lane: &Lane) -> Result<Option<Work>, StoreError> {
+    async fn following(
+        &self,
+        delivery: &DeliveryRecord,
+        lane: &Lane,
+        longest_wait: SignedDuration,
+    ) -> Result<Option<Work>, StoreError> {
         let mut next = match lane.queued {
             Some(id) if delivery.state.has_ended() && id != delivery.id => self.store.delivery(id).await?,
             Some(_) => Some(delivery.clone()),
@@ -143,7 +154,7 @@ impl Gateway {
                 waiting.next_attempt_at.unwrap_or(Timestamp::MAX)
             };
             let wait = due.duration_since(self.clock.now());
-            if wait > KEPT_ON_TASK {
+            if wait > longest_wait {
                 return Ok(None);
             }
             tokio::select! {
@@ -156,7 +167,7 @@ impl Gateway {
                 .is_some()
             {
                 let customer = waiting.customer;
-                self.put_off(waiting).await?;
+                self.put_off(waiting, UNTIL_RELEASED).await?;
                 self.bell(customer).notify_waiters();
                 return Ok(None);
             }
@@ -190,8 +201,7 @@ impl Gateway {
             let reason = error.to_string();
             self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
                 .await?;
-            let probe_at = now.checked_add(PROBE_EVERY).ok();
-            return Ok(AttemptEnd::Held(Box::new(error), WaitingFor::Paused, probe_at));
+            return Ok(AttemptEnd::Held(Box::new(error), WaitingFor::Paused, None));
         }
         let at = |after: Duration| {
             now.checked_add(SignedDuration::try_from(after).unwrap_or_default())
@@ -200,12 +210,7 @@ impl Gateway {
         Ok(match step {
             NextStep::Fail => AttemptEnd::Failed(Box::new(error)),
             NextStep::Again(after) => AttemptEnd::Again(Box::new(error), at(after)),
-            NextStep::Hold(held) => {
-                let until = held
-                    .for_at_least
-                    .map_or_else(|| now.checked_add(PROBE_EVERY).ok(), |wait| Some(at(wait)));
-                AttemptEnd::Held(Box::new(error), held.waiting_for, until)
-            }
+            NextStep::Hold(held) => AttemptEnd::Held(Box::new(error), held.waiting_for, held.for_at_least.map(at)),
         })
     }
 }

@@ -5,13 +5,14 @@ use std::sync::atomic::AtomicUsize;
 
 use jiff::Timestamp;
 
-use upsert_core::{Customer, CustomerId, ErrorKind, FieldError, FieldFates, StateAtVendor, WaitingFor};
+use upsert_core::{Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Priority, StateAtVendor, WaitingFor};
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
     Lane, UpsertRecord, UpsertState, Write,
 };
 
-use crate::commit::{Committed, Work, attempt_writes, identifier_writes, park_for_pause, state_of, unchanged};
+use crate::commit::{Committed, Work, attempt_writes, identifier_writes, park, state_of, unchanged};
+use crate::connections::UNTIL_RELEASED;
 use crate::deliver::PREDECESSOR_CHECK;
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
@@ -43,6 +44,15 @@ pub(crate) struct Building<'a> {
     record: CustomerRecord,
     deliveries: Vec<DeliveryRecord>,
     works: Vec<Work>,
+    to_pump: Vec<String>,
+}
+
+/// How a delivery begins that is not sent at once.
+enum Birth {
+    /// It waits for what holds its connection back.
+    Parked(Held),
+    /// It is due, and its connection's pump takes it when there is a place.
+    ForThePump,
 }
 
 impl<'a> Building<'a> {
@@ -96,6 +106,7 @@ impl<'a> Building<'a> {
             record,
             deliveries: Vec::new(),
             works: Vec::new(),
+            to_pump: Vec::new(),
         };
         building.put_idempotency();
         if changed {
@@ -182,13 +193,12 @@ impl<'a> Building<'a> {
                 }
                 if has_open {
                     self.queue(&mut delivery, &mut lane, queued);
-                } else if self
-                    .gateway
-                    .connections
-                    .pause_of(&lane.merchant, &connection.name)
-                    .is_some()
-                {
-                    park_for_pause(&mut delivery, &mut lane, self.now);
+                } else if let Some(birth) = self.held_at_birth(connection) {
+                    lane.queued = Some(delivery.id);
+                    match birth {
+                        Birth::Parked(held) => park(&mut delivery, held, self.now),
+                        Birth::ForThePump => self.to_pump.push(connection.name.clone()),
+                    }
                 } else if let ConnectionPlan::Send {
                     prepared,
                     replaces_link,
@@ -227,6 +237,7 @@ impl<'a> Building<'a> {
             state: DeliveryState::Pending,
             waiting_for: None,
             superseded_by: None,
+            took_over: Vec::new(),
             outcome: None,
             evidence: None,
             matched_by: None,
@@ -247,6 +258,20 @@ impl<'a> Building<'a> {
             parked_since: None,
             maybe_written: false,
             traceparent: self.draft.command.traceparent.clone(),
+        }
+    }
+
+    /// Whether it is not sent now: the connection lets nothing through, or has no place for work that can wait.
+    fn held_at_birth(&self, connection: &Connection) -> Option<Birth> {
+        let connections = &self.gateway.connections;
+        if connections.pause_of(&self.upsert.merchant, &connection.name).is_some() {
+            return Some(Birth::Parked(UNTIL_RELEASED));
+        }
+        let priority = self.draft.command.priority;
+        match connection.status.room(priority) {
+            Err(held) => Some(Birth::Parked(held)),
+            Ok(0) if priority == Priority::Bulk => Some(Birth::ForThePump),
+            Ok(_) => None,
         }
     }
 
@@ -317,6 +342,7 @@ impl<'a> Building<'a> {
             record: self.record,
             deliveries: self.deliveries,
             works: self.works,
+            to_pump: self.to_pump,
         };
         (self.changes, committed)
     }

@@ -12,8 +12,10 @@ use tokio_util::task::TaskTracker;
 use upsert_core::{Clock, CustomerId, IdSource};
 use upsert_store::Store;
 
+use crate::admission::Admission;
 use crate::connections::Connections;
 use crate::merchant::Directory;
+use crate::pump::{Pumps, Reach};
 
 /// How many wake-up bells there are: customers share them, so a wake-up says "look again" and nothing more.
 const BELLS: usize = 64;
@@ -39,6 +41,8 @@ pub struct Gateway {
     pub(crate) ids: IdSource,
     pub(crate) directory: Arc<ArcSwap<Directory>>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) pumps: Arc<Pumps>,
     pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
     pub(crate) idempotency_keep: std::time::Duration,
     pub(crate) tasks: TaskTracker,
@@ -62,6 +66,8 @@ impl Gateway {
             clock: parts.clock,
             directory: Arc::new(ArcSwap::from_pointee(parts.directory)),
             connections: Arc::new(Connections::default()),
+            admission: Arc::default(),
+            pumps: Arc::default(),
             answering: Arc::default(),
             idempotency_keep: parts.idempotency_keep,
             tasks: TaskTracker::new(),
@@ -78,13 +84,29 @@ impl Gateway {
     /// Replaces the merchants at once; requests that are under way keep what they had. Pauses by the vendor are lifted
     /// where credentials or configuration changed.
     pub fn replace_directory(&self, directory: Directory) {
-        self.directory.store(Arc::new(directory));
+        let before = self.directory.swap(Arc::new(directory));
+        self.release_new_connections(&before);
         let gateway = self.clone();
         self.spawn(async move {
             if let Err(error) = gateway.load_connections().await {
                 tracing::error!(%error, "pauses could not be looked through after a reload");
             }
         });
+    }
+
+    /// What waited for a connection that was not configured has somewhere to go now.
+    fn release_new_connections(&self, before: &Directory) {
+        for merchant in self.directory().iter() {
+            let earlier = before.get(&merchant.id);
+            let is_new = |name: &str| earlier.is_none_or(|earlier| earlier.connection(name).is_none());
+            for connection in merchant
+                .connections
+                .iter()
+                .filter(|connection| is_new(&connection.name))
+            {
+                self.pump(&merchant.id, &connection.name, Reach::All);
+            }
+        }
     }
 
     /// Where everything durable goes.

@@ -59,6 +59,7 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
     new.force |= old.force;
     // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
     old.fence += 1;
+    new.took_over.push(old.id);
     old.state = DeliveryState::Superseded;
     old.superseded_by = Some(new.id);
     old.waiting_for = None;

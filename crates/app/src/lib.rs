@@ -3,6 +3,7 @@
 //! It knows no HTTP library, no SQL, no vendor and no policy: connections come in as [`merchant::Connection`], ready
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.
 
+mod admission;
 mod answer;
 mod await_answer;
 mod background;
@@ -21,6 +22,7 @@ mod merchant;
 mod operate;
 mod plan;
 mod problem;
+mod pump;
 mod record;
 mod recover;
 mod rollback;

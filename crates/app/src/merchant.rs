@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use upsert_core::{
-    Customer, CustomerReader, Field, Held, IdentifierKind, Payload, ProviderError, Repeat, UpsertProvider, Value,
+    Customer, CustomerReader, Field, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat, UpsertProvider,
+    Value,
 };
 
 /// All merchants, by id.
@@ -138,6 +139,15 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
 
     /// `healthy`, `degraded`, `throttled`, `open` or `quota_spent`.
     fn state(&self) -> &'static str;
+
+    /// How many calls could go out now. None may be free for the moment, and a call may wait a little for its place.
+    ///
+    /// # Errors
+    /// What the whole connection waits for, and for how long at least.
+    fn room(&self, priority: Priority) -> Result<usize, Held>;
+
+    /// How long it takes until so many calls have gone out, as far as limits, quota and the vendor's usual latency tell.
+    fn through_in(&self, calls: u64) -> Option<Duration>;
 }
 
 /// Conditions, and the connections that they pick.

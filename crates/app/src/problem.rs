@@ -158,6 +158,10 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::new(ProblemCode::Overloaded, "the store cannot take more now").retry_after(1),
+            StoreError::Unavailable(inside) => {
+                tracing::error!(error = %inside, "the store cannot write");
+                Self::new(ProblemCode::Overloaded, "the store cannot write now").retry_after(5)
+            }
             StoreError::Failed(inside) => {
                 tracing::error!(error = %inside, "the store failed");
                 Self::new(ProblemCode::Internal, "the request could not be handled")

@@ -29,6 +29,18 @@ pub(crate) enum AttemptEnd {
     Held(Box<ProviderError>, WaitingFor, Option<Timestamp>),
 }
 
+impl AttemptEnd {
+    /// Where a test makes the process die with this known and nothing recorded.
+    pub(crate) fn crash_point(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => points::DELIVER_AFTER_ACCEPTED,
+            Self::Failed(_) => points::DELIVER_AFTER_REFUSED,
+            Self::Again(..) => points::DELIVER_AFTER_FAILED,
+            Self::Held(..) => points::DELIVER_AFTER_HELD,
+        }
+    }
+}
+
 /// The delivery and the lane after it was recorded. Nothing comes back where the result came too late: somebody else
 /// has claimed the delivery since.
 pub(crate) type Recorded = Option<(DeliveryRecord, Lane)>;

@@ -1,12 +1,9 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
-use jiff::Timestamp;
-
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor, WaitingFor};
+use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
-use crate::deliver::PREDECESSOR_CHECK;
 use crate::gateway::Gateway;
 use crate::lane::supersede;
 use crate::record::delivery_error;
@@ -25,7 +22,7 @@ impl Gateway {
             let abandoned = self.store.abandoned(None, AT_ONCE).await?;
             if abandoned.is_empty() {
                 crash_point(points::RECOVER_BEFORE_CALLING);
-                return self.call_up_those_behind().await;
+                return self.call_up_what_waits().await;
             }
             tracing::info!(
                 deliveries = abandoned.len(),
@@ -37,23 +34,36 @@ impl Gateway {
         }
     }
 
-    /// What waited behind a delivery is called by the process that ended it. Where that process died in between, nobody
-    /// would: now that nothing is in flight, all of them are due.
-    async fn call_up_those_behind(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let by_themselves = now.checked_add(PREDECESSOR_CHECK).unwrap_or(Timestamp::MAX);
-        let waiting = self.store.due(by_themselves, usize::MAX).await?;
-        let is_behind = |delivery: &DeliveryRecord| delivery.waiting_for == Some(WaitingFor::Predecessor);
-        for mut delivery in waiting.into_iter().filter(is_behind) {
-            let expect = vec![Expect::Delivery {
-                id: delivery.id,
-                fence: delivery.fence,
-            }];
-            delivery.next_attempt_at = Some(now);
-            let write = vec![Write::PutDelivery(delivery)];
-            self.store.apply(Changeset { expect, write }).await?;
+    /// What waited behind a delivery, or for a connection to be free, is called by the process that sees to that. Where
+    /// that process died in between, nobody would: so all that waits is tried once.
+    async fn call_up_what_waits(&self) -> Result<(), StoreError> {
+        for count in self.store.waiting().await? {
+            self.connections.drain(&count.merchant, &count.connection);
         }
         Ok(())
+    }
+
+    /// Ends the upserts whose last delivery ended, but whose process died before it could end them too.
+    pub(crate) async fn settle_what_was_left(&self) {
+        let mut after = None;
+        loop {
+            let left = match self.store.unsettled(after, AT_ONCE).await {
+                Ok(left) => left,
+                Err(error) => {
+                    tracing::error!(%error, "upserts that were left unsettled could not be read");
+                    return;
+                }
+            };
+            let Some(last) = left.last() else { return };
+            after = Some(last.id);
+            for upsert in left {
+                if self.stopping.is_cancelled() {
+                    return;
+                }
+                crash_point(points::RECOVER_BEFORE_SETTLING);
+                self.settle(&upsert.merchant, upsert.id).await;
+            }
+        }
     }
 
     /// Its attempt was durable before the first byte went out, so it may have reached the vendor: the outcome is

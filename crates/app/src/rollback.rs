@@ -36,6 +36,28 @@ impl Gateway {
         }
     }
 
+    /// Ends the upserts of the deliveries that this one went in the place of, now that it has ended.
+    pub(crate) fn settle_those_before(&self, delivery: &DeliveryRecord) {
+        if delivery.took_over.is_empty() || !delivery.state.has_ended() || delivery.superseded_by.is_some() {
+            return;
+        }
+        let (gateway, delivery) = (self.clone(), delivery.clone());
+        self.spawn(async move {
+            let mut before = delivery.took_over.clone();
+            while let Some(id) = before.pop() {
+                match gateway.store.delivery(id).await {
+                    Ok(Some(old)) => {
+                        gateway.settle(&old.merchant, old.upsert).await;
+                        gateway.bell(old.customer).notify_waiters();
+                        before.extend(old.took_over);
+                    }
+                    Ok(None) => {}
+                    Err(error) => tracing::error!(%error, delivery_id = %id, "an upsert could not be ended"),
+                }
+            }
+        });
+    }
+
     /// Answers which other upsert is to be looked at now.
     async fn settle_one(&self, merchant: &str, id: UpsertId) -> Result<Option<UpsertId>, StoreError> {
         // Two deliveries may end at once: whoever loses finds the work done.

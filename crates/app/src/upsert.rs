@@ -51,17 +51,20 @@ impl Gateway {
     /// One upsert, on a task of its own: a client that hangs up changes nothing about what becomes of it.
     ///
     /// # Errors
-    /// Why the request was refused. Nothing was stored and nothing sent then.
+    /// Why the request was refused. Nothing was stored and nothing sent then. 503 `overloaded` where too much is under
+    /// way; bulk work waits for its turn to be stored instead.
     pub async fn upsert(
         &self,
         caller: &Caller,
         merchant: &Arc<Merchant>,
         command: UpsertCommand,
     ) -> Result<Answer, Refusal> {
+        let admitted = self.admission.admit(&merchant.id)?;
         let (gateway, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
-        let task = self
-            .tasks
-            .spawn(async move { gateway.run_upsert(&caller, &merchant, command).await });
+        let task = self.tasks.spawn(async move {
+            let _admitted = admitted;
+            gateway.run_upsert(&caller, &merchant, command).await
+        });
         task.await.unwrap_or_else(|_| {
             tracing::error!("an upsert's task ended before its time");
             Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
@@ -96,6 +99,7 @@ impl Gateway {
     /// As for the upsert itself, but for what single connections refuse: that stands in the plans.
     pub async fn plan(&self, merchant: &Arc<Merchant>, body: &Json, force: bool) -> Result<Json, Refusal> {
         let patch = read_patch(merchant, body)?;
+        let _deciding = self.admission.decide(Priority::Interactive).await?;
         let identified = self.identify(merchant, &patch).await?;
         let before = identified.known.as_ref().map(|known| &known.record.customer);
         let after = merge(before, &patch);
@@ -122,6 +126,7 @@ impl Gateway {
         patch: &CustomerPatch,
         claim: Option<&crate::idempotency::Claim>,
     ) -> Result<crate::commit::Committed, Refusal> {
+        let _deciding = self.admission.decide(command.priority).await?;
         let mut look_up_keys = false;
         for _race in 0..MOST_RACES {
             let identified = self.identify(merchant, patch).await?;

@@ -345,7 +345,7 @@ async fn a_refused_new_customer_stays_if_a_newer_version_already_waits() {
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first.unwrap().status, second.unwrap().status), (201, 200));
     assert_eq!(vendor.record("r")["first"], "B");
-    let open = house.store.due(jiff::Timestamp::MAX, 10).await.unwrap();
+    let open = house.store.waiting_at("acme", "v", None, 10).await.unwrap();
     assert!(
         open.iter().all(|delivery| delivery.state != DeliveryState::Pending),
         "{open:?}"

@@ -36,8 +36,12 @@ points! {
     DELIVER_BEFORE_SEND = "deliver.before_send";
     /// The vendor accepted, nothing is recorded.
     DELIVER_AFTER_ACCEPTED = "deliver.after_accepted";
-    /// The call failed, nothing is recorded.
+    /// The vendor refused for good, nothing is recorded.
+    DELIVER_AFTER_REFUSED = "deliver.after_refused";
+    /// The call failed and is to be made again, nothing is recorded.
     DELIVER_AFTER_FAILED = "deliver.after_failed";
+    /// The connection holds the call back, nothing is recorded.
+    DELIVER_AFTER_HELD = "deliver.after_held";
     /// The result is about to be recorded.
     RECORD_BEFORE_COMMIT = "record.before_commit";
     /// The result is durable, nobody knows of it.
@@ -52,10 +56,12 @@ points! {
     CLAIM_AFTER_COMMIT = "claim.after_commit";
     /// It ended without a call.
     CLAIM_ENDED = "claim.ended";
-    /// The background pass has what is due and has started none of it.
-    BACKGROUND_BEFORE_PASS = "background.before_pass";
-    /// A claimed delivery of the background pass is about to be driven.
-    BACKGROUND_BEFORE_DRIVE = "background.before_drive";
+    /// The background pass knows where something is due, and no pump of it.
+    BACKGROUND_BEFORE_PUMP = "background.before_pump";
+    /// A pump is about to take a delivery.
+    PUMP_BEFORE_CLAIM = "pump.before_claim";
+    /// A pump has claimed a delivery and is about to drive it.
+    PUMP_BEFORE_DRIVE = "pump.before_drive";
     /// A delivery is about to be parked for a pause.
     PARK_BEFORE_COMMIT = "park.before_commit";
     /// It is parked.
@@ -66,10 +72,8 @@ points! {
     PAUSE_AFTER_COMMIT = "pause.after_commit";
     /// A pause is lifted, what waits is not released.
     RESUME_BEFORE_RELEASE = "resume.before_release";
-    /// One more delivery is about to be made due.
-    RELEASE_BEFORE_COMMIT = "release.before_commit";
-    /// One more delivery is due, others are not yet.
-    RELEASE_AFTER_COMMIT = "release.after_commit";
+    /// A connection is free again, its pump has not been told.
+    RELEASE_BEFORE_PUMP = "release.before_pump";
     /// An upsert is about to be ended.
     SETTLE_BEFORE_COMMIT = "settle.before_commit";
     /// It has ended.
@@ -82,7 +86,9 @@ points! {
     RECOVER_BEFORE_TAKE_BACK = "recover.before_take_back";
     /// It is taken back, others are not yet.
     RECOVER_AFTER_TAKE_BACK = "recover.after_take_back";
-    /// All are taken back; those behind are about to be called.
+    /// What the process before had left unsettled is about to be settled.
+    RECOVER_BEFORE_SETTLING = "recover.before_settling";
+    /// All are taken back; what waits is about to be called.
     RECOVER_BEFORE_CALLING = "recover.before_calling";
     /// The store's transaction is written and not committed.
     STORE_BEFORE_COMMIT = "store.before_commit";

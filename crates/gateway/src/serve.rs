@@ -59,8 +59,15 @@ fn refused(problems: &[Problem]) -> Option<Running> {
 
 /// Waits for a signal, then stops: the exit code says whether everything ended as it should.
 pub(crate) async fn until_told(running: Running, signals: &mut Signals) -> ExitCode {
-    signals.next().await;
+    let has_failed = tokio::select! {
+        () = signals.next() => false,
+        () = running.store_failed() => {
+            complain("upsert-gateway: the store failed; start the gateway again to find out what its disk holds");
+            true
+        }
+    };
     match signals.unless_insisted(running.stop()).await {
+        Some(()) if has_failed => ExitCode::FAILURE,
         Some(()) => ExitCode::SUCCESS,
         None => {
             complain("upsert-gateway: ended before all was finished; what was accepted goes on with the next start");

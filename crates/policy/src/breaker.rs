@@ -149,6 +149,21 @@ impl Breaker {
         }
     }
 
+    /// For how long no call goes through, as far as is known; none while calls go through or a probe may go.
+    pub(crate) fn shut_for(&self) -> Option<Duration> {
+        let now = Instant::now();
+        match self.circuit().state {
+            State::Open { until } if until > now => Some(until - now),
+            State::HalfOpen { probing: true } => Some(self.policy.open_for),
+            State::Closed | State::Open { .. } | State::HalfOpen { probing: false } => None,
+        }
+    }
+
+    /// Whether the next call is a probe, and only one may go.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.circuit().state, State::Closed)
+    }
+
     fn admit(&self, now: Instant) -> Result<Pass<'_>, ProviderError> {
         let mut circuit = self.circuit();
         let probe = match circuit.state {

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
-use upsert_core::{CallContext, ProviderError, WaitingFor};
+use upsert_core::{CallContext, Held, ProviderError, WaitingFor};
 
 use crate::layer::{Answer, Layer};
 
 /// Calls that may wait for each place.
 const QUEUE_PER_PLACE: usize = 4;
+
+/// The longest that a call waits for a place: what it then has left of its time is for the vendor.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a call that found no place is told to wait.
 const NO_PLACE: Duration = Duration::from_secs(1);
@@ -58,6 +61,21 @@ impl Concurrency {
         }
     }
 
+    /// Places that are free now; none where the queue for them is full too.
+    pub(crate) fn room(&self) -> Option<usize> {
+        let free = self.free.available_permits();
+        let is_full = self.waiting.load(Ordering::Relaxed) >= self.places.saturating_mul(QUEUE_PER_PLACE);
+        (free > 0 || !is_full).then_some(free)
+    }
+
+    /// What a call is told that finds no place.
+    pub(crate) fn no_room() -> Held {
+        Held {
+            waiting_for: WaitingFor::RateLimit,
+            for_at_least: Some(NO_PLACE),
+        }
+    }
+
     async fn place(&self, context: &CallContext) -> Result<SemaphorePermit<'_>, ProviderError> {
         if let Ok(place) = self.free.try_acquire() {
             return Ok(place);
@@ -65,12 +83,13 @@ impl Concurrency {
         let refused = |detail| ProviderError::held(WaitingFor::RateLimit, Some(NO_PLACE), detail);
         let waiting = Waiting::join(&self.waiting, self.places.saturating_mul(QUEUE_PER_PLACE))
             .ok_or_else(|| refused("too many calls of this connection wait already"))?;
-        let place = timeout_at(context.deadline, self.free.acquire()).await;
+        let patience = context.deadline.min(Instant::now() + LONGEST_WAIT);
+        let place = timeout_at(patience, self.free.acquire()).await;
         drop(waiting);
         match place {
             Ok(Ok(place)) => Ok(place),
-            // The semaphore is never closed, so this is the deadline.
-            Ok(Err(_)) | Err(_) => Err(refused("no place became free within the call's time")),
+            // The semaphore is never closed, so its time is over.
+            Ok(Err(_)) | Err(_) => Err(refused("no place became free in time")),
         }
     }
 }

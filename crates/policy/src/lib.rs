@@ -16,6 +16,7 @@ mod budget;
 mod concurrency;
 mod day_budget;
 mod dice;
+mod forecast;
 mod health;
 mod layer;
 mod observe;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use governor::{Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use upsert_core::{CallContext, Clock, ErrorKind, Priority, ProviderError, RetryAdvice, WaitingFor};
+use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, RetryAdvice, WaitingFor};
 
 use crate::day_budget::{DayBudget, DayCount, day_of, next_opening, time_until};
 use crate::dice::Dice;
@@ -24,11 +25,26 @@ use crate::vendor_block::{Blocked, VendorBlock};
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
 
-/// The rate limit of one connection. Nothing is queued here: a call goes or is told how long to wait.
+/// The longest that a call waits for its turn under our own limit; what would have to wait longer is told so.
+const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST_WAIT_SECONDS as u64);
+const LONGEST_WAIT_SECONDS: u32 = 3;
+
+/// What is told where the line for a turn is too long already.
+const NO_TURN: Held = Held {
+    waiting_for: WaitingFor::RateLimit,
+    for_at_least: Some(LONGEST_WAIT),
+};
+
+/// The rate limit of one connection. A call whose turn under our own limit comes soon waits for it, first come, first
+/// served; any other is told how long to wait.
 pub struct RateLimit {
     policy: Option<RateLimitPolicy>,
     limiter: Option<Limiter>,
     limiter_clock: TokioClock,
+    /// Held by the call whose turn is next; those behind it queue for it in order.
+    turn: tokio::sync::Mutex<()>,
+    /// Calls that wait for their turn.
+    in_line: AtomicU32,
     budget: Option<DayBudget>,
     day_count: Arc<dyn DayCount>,
     clock: Arc<dyn Clock>,
@@ -52,6 +68,8 @@ pub struct RateLimitSnapshot {
     pub left_today: Option<u32>,
     /// Calls that are left today for bulk work, which may not touch the reserve.
     pub left_today_for_bulk: Option<u32>,
+    /// Calls a day that bulk work may use.
+    pub per_day_for_bulk: Option<u32>,
     /// When the next day's calls open.
     pub opens_at: Timestamp,
     /// Until when nothing is sent.
@@ -84,6 +102,8 @@ impl RateLimit {
             policy,
             limiter: quota.map(|quota| RateLimiter::direct_with_clock(quota, limiter_clock)),
             limiter_clock,
+            turn: tokio::sync::Mutex::default(),
+            in_line: AtomicU32::new(0),
             budget: policy.and_then(|policy| Some(DayBudget::new(policy.per_day?, policy.reserve))),
             day_count,
             clock,
@@ -114,40 +134,98 @@ impl RateLimit {
             used_today,
             left_today,
             left_today_for_bulk: left(Priority::Bulk),
+            per_day_for_bulk: self.budget.map(|budget| budget.left(0, Priority::Bulk)),
             opens_at,
             blocked_until,
             blocked_by,
         }
     }
 
-    fn admit(&self, priority: Priority) -> Result<Admission, ProviderError> {
-        let (now, wall) = (Instant::now(), self.clock.now());
-        let mut vendor = self.vendor();
+    /// The time of day that quotas go by.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What stands in the way of a call now; or whether it is the probe of a spent quota.
+    fn stands_free(
+        &self,
+        vendor: &VendorBlock,
+        priority: Priority,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Result<bool, ProviderError> {
         let is_probe = match vendor.standing(now, wall) {
             None => false,
             Some(Blocked::QuotaSpent(_)) if vendor.probe_is_due(wall) => true,
             Some(blocked) => return Err(vendor_waits(blocked)),
         };
         // The vendor's window is ours to guess, its limit is not: a probe too stays within what is left.
-        let day = day_of(wall);
-        if let Some(budget) = self.budget
-            && budget.left(self.day_count.used(day), priority) == 0
-        {
-            return Err(day_is_used_up(priority, time_until(next_opening(wall), wall)));
+        match self.left_on(day_of(wall), priority) {
+            Some(0) => Err(day_is_used_up(priority, time_until(next_opening(wall), wall))),
+            _ => Ok(is_probe),
         }
-        if let Some(limiter) = &self.limiter
-            && let Err(refused) = limiter.check()
-        {
-            let wait = refused.wait_time_from(self.limiter_clock.now());
-            let detail = "the connection's own rate limit is reached";
-            return Err(ProviderError::held(WaitingFor::RateLimit, Some(wait), detail));
-        }
+    }
+
+    fn left_on(&self, day: Date, priority: Priority) -> Option<u32> {
+        let budget = self.budget?;
+        Some(budget.left(self.day_count.used(day), priority))
+    }
+
+    fn admit(&self, priority: Priority) -> Result<Admission, ProviderError> {
+        let (now, wall) = (Instant::now(), self.clock.now());
+        let mut vendor = self.vendor();
+        let is_probe = self.stands_free(&vendor, priority, now, wall)?;
         if is_probe {
             vendor.probe(wall);
         }
+        let day = day_of(wall);
         self.day_count.add_one(day);
         let era = vendor.era();
         Ok(Admission { era, day, is_probe })
+    }
+
+    /// How many calls could go soon, where that is limited; or what the connection waits for.
+    pub(crate) fn room(&self, priority: Priority) -> Result<Option<u32>, Held> {
+        let (now, wall) = (Instant::now(), self.clock.now());
+        let is_probe = self
+            .stands_free(&self.vendor(), priority, now, wall)
+            .map_err(|error| error.held.unwrap_or(NO_TURN))?;
+        if is_probe {
+            return Ok(Some(1));
+        }
+        let left = self.left_on(day_of(wall), priority);
+        let per_second = self.policy.and_then(|policy| policy.per_second);
+        let soon = per_second.map(|per_second| {
+            let in_time = per_second.get().saturating_mul(LONGEST_WAIT_SECONDS);
+            in_time.saturating_sub(self.in_line.load(Ordering::Relaxed))
+        });
+        match (left, soon) {
+            (_, Some(0)) => Err(NO_TURN),
+            (Some(left), Some(soon)) => Ok(Some(left.min(soon))),
+            (left, soon) => Ok(left.or(soon)),
+        }
+    }
+
+    /// Waits for the call's turn under our own limit, if that is soon.
+    async fn own_turn(&self, context: &CallContext) -> Result<(), ProviderError> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let reached = |wait| {
+            let detail = "the connection's own rate limit is reached";
+            ProviderError::held(WaitingFor::RateLimit, Some(wait), detail)
+        };
+        let patience = context.deadline.min(Instant::now() + LONGEST_WAIT);
+        let _in_line = InLine::join(&self.in_line);
+        let Ok(_turn) = timeout_at(patience, self.turn.lock()).await else {
+            return Err(reached(LONGEST_WAIT));
+        };
+        while let Err(refused) = limiter.check() {
+            let wait = refused.wait_time_from(self.limiter_clock.now());
+            if Instant::now() + wait > patience {
+                return Err(reached(wait));
+            }
+            sleep(wait).await;
+        }
+        Ok(())
     }
 
     fn learn<T>(&self, admission: &Admission, result: &Result<T, ProviderError>) {
@@ -182,11 +260,29 @@ impl Layer for RateLimit {
         context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
+        self.stands_free(&self.vendor(), context.priority, Instant::now(), self.clock.now())?;
+        self.own_turn(context).await?;
         // A call that is dropped from here on stays counted: it may have gone out.
         let admission = self.admit(context.priority)?;
         let result = call.await;
         self.learn(&admission, &result);
         result
+    }
+}
+
+/// One call in line; dropping it, as a cancelled call does, leaves the line.
+struct InLine<'a>(&'a AtomicU32);
+
+impl<'a> InLine<'a> {
+    fn join(line: &'a AtomicU32) -> Self {
+        line.fetch_add(1, Ordering::Relaxed);
+        Self(line)
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,14 +1,16 @@
 //! How one connection is doing, for operators and for the delivery engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::watch;
 
-use upsert_core::WaitingFor;
+use upsert_core::{Held, Priority, WaitingFor};
 
 use crate::breaker::{Breaker, BreakerSnapshot, BreakerState};
 use crate::concurrency::{Concurrency, ConcurrencySnapshot};
+use crate::forecast::forecast;
 use crate::health::HealthSnapshot;
 use crate::observe::Observe;
 use crate::rate_limit::{RateLimit, RateLimitSnapshot};
@@ -53,6 +55,40 @@ impl ConnectionStatus {
     /// The one word of it: `healthy`, `degraded`, `throttled`, `open` or `quota_spent`.
     pub fn state(&self) -> &'static str {
         state(&self.breaker.snapshot(), &self.rate_limit.snapshot())
+    }
+
+    /// Whether a call could go out now, and how many.
+    ///
+    /// # Errors
+    /// What the whole connection waits for, and for how long at least.
+    pub fn room(&self, priority: Priority) -> Result<usize, Held> {
+        if let Some(left) = self.breaker.shut_for() {
+            return Err(Held {
+                waiting_for: WaitingFor::Breaker,
+                for_at_least: Some(left),
+            });
+        }
+        let within_limits = self.rate_limit.room(priority)?;
+        let places = self.concurrency.room().ok_or_else(Concurrency::no_room)?;
+        let probe = if self.breaker.is_closed() { usize::MAX } else { 1 };
+        let limited = within_limits.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
+        Ok(places.min(probe).min(limited))
+    }
+
+    /// How long it takes until so many calls have gone out, as far as limits, quota and the vendor's usual latency tell;
+    /// none where nothing is known. Calls of newer requests are not foreseen.
+    pub fn through_in(&self, calls: u64) -> Option<Duration> {
+        let rate_limit = self.rate_limit.snapshot();
+        let (concurrency, health) = (self.concurrency.snapshot(), self.observe.health());
+        let blocked = self.breaker.shut_for().unwrap_or_default();
+        forecast(
+            calls,
+            &rate_limit,
+            &concurrency,
+            health.latency_p50_ms,
+            blocked,
+            self.rate_limit.now(),
+        )
     }
 
     /// Changes each time that the breaker closes: all that waits for this connection is due at once.

@@ -125,6 +125,10 @@ fn describe() {
         "How long requests took to answer."
     );
     metrics::describe_counter!(
+        "upsert_gateway_overloaded_total",
+        "Upserts refused because too many were under way."
+    );
+    metrics::describe_counter!(
         "upsert_gateway_config_reloads_total",
         "Readings of the configuration, by result."
     );

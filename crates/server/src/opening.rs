@@ -36,6 +36,14 @@ impl Opened {
         })
     }
 
+    /// Waits until the store has failed for good; maybe for ever.
+    pub(crate) async fn failed(&self) {
+        match &self.sqlite {
+            Some(sqlite) => sqlite.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Finishes what is queued and lets go of the file, so that the next process may open it.
     pub(crate) async fn close(self) {
         if let Some(sqlite) = self.sqlite

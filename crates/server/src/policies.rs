@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use upsert_app::{ConnectionStatus, NextStep, RetryRule};
-use upsert_core::{ProviderError, Repeat};
+use upsert_core::{Held, Priority, ProviderError, Repeat};
 use upsert_policy::{BreakerPolicy, ConnectionPolicy, Decision, RateLimitPolicy, RetryPolicy};
 use upsert_settings as settings;
 
@@ -62,5 +62,13 @@ impl ConnectionStatus for Status {
 
     fn state(&self) -> &'static str {
         self.0.state()
+    }
+
+    fn room(&self, priority: Priority) -> Result<usize, Held> {
+        self.0.room(priority)
+    }
+
+    fn through_in(&self, calls: u64) -> Option<Duration> {
+        self.0.through_in(calls)
     }
 }

@@ -35,6 +35,12 @@ impl fmt::Debug for Running {
 }
 
 impl Running {
+    /// Waits until the store has failed for good: nothing can be accepted any more, and only a new process can find out
+    /// what its disk holds. Maybe for ever.
+    pub async fn store_failed(&self) {
+        self.opened.failed().await;
+    }
+
     /// Stops: `/readyz` says so, new requests are refused with 503, those in flight are answered, deliveries that are
     /// under way end, the store is closed. All of it within the configured grace; what has not ended by then is
     /// durable, and the next process goes on with it.

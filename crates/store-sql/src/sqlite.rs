@@ -10,7 +10,8 @@
 //! **A failed commit is final.** Once a commit or a checkpoint fails, nobody knows what the disk holds of it, and a
 //! second `fsync` would claim success for pages that were dropped. So everybody in that batch gets an error, the store
 //! refuses all further work ([`SqliteStore::is_failed`], and [`Store::check`] fails), and the process has to be
-//! restarted: opening the file again recovers what is durable. A full disk counts as such a failure.
+//! restarted: opening the file again recovers what is durable. A full disk is no such failure: SQLite takes the
+//! transaction back, everybody in it is told, and once there is room again all goes on.
 //!
 //! **Why rusqlite and not sqlx.** A thread of our own that owns its connection is what group commit wants to be, and
 //! a blocking call costs less CPU per statement than sqlx's hop to a worker for each of them.
@@ -18,6 +19,7 @@
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
 mod expect;
+mod failure;
 mod names;
 mod open;
 mod queries;
@@ -87,7 +89,12 @@ impl SqliteStore {
 
     /// Whether a commit has failed, so that the store refuses all further work.
     pub fn is_failed(&self) -> bool {
-        self.writer.is_failed()
+        self.writer.failure().is_known()
+    }
+
+    /// Waits until a commit has failed, so that the process has to be started anew; maybe for ever.
+    pub async fn failed(&self) {
+        self.writer.failure().known().await;
     }
 
     /// Finishes what is queued, moves everything from the log into the file and lets go of it. It blocks; what comes
@@ -194,8 +201,38 @@ impl Store for SqliteStore {
         self.readers.ask(move |db| db.attempts(delivery)).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
-        self.readers.ask(move |db| db.due(now, limit)).await
+    async fn due_connections(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        self.readers.ask(move |db| db.due_connections(now)).await
+    }
+
+    async fn due_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let (merchant, connection) = (merchant.to_owned(), connection.to_owned());
+        self.readers
+            .ask(move |db| db.due_at(&merchant, &connection, now, limit))
+            .await
+    }
+
+    async fn waiting_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let (merchant, connection) = (merchant.to_owned(), connection.to_owned());
+        self.readers
+            .ask(move |db| db.waiting_at(&merchant, &connection, after, limit))
+            .await
+    }
+
+    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        self.readers.ask(move |db| db.unsettled(after, limit)).await
     }
 
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {

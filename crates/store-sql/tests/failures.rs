@@ -60,7 +60,7 @@ async fn a_changeset_that_cannot_be_written_fails_alone_and_without_a_trace() {
                     assert!(is_bad, "{text}");
                     assert!(text.contains("revision") && !text.contains("canary"), "{text}");
                 }
-                Err(StoreError::Busy) => panic!("the queue is long enough"),
+                Err(StoreError::Busy | StoreError::Unavailable(_)) => panic!("the queue is long enough"),
             }
         }
     }
@@ -100,11 +100,18 @@ async fn write_until_the_disk_is_full(path: &Path) {
             Err(error) => break error,
         }
     };
-    assert!(matches!(refused, StoreError::Failed(_)), "{refused}");
+    assert!(
+        matches!(refused, StoreError::Unavailable(_) | StoreError::Failed(_)),
+        "{refused}"
+    );
     assert!(store.is_failed());
+    store.failed().await;
     assert!(store.check().await.is_err());
     for number in [1, 2] {
-        assert!(matches!(store.apply(put(number)).await, Err(StoreError::Failed(_))));
+        assert!(matches!(
+            store.apply(put(number)).await,
+            Err(StoreError::Unavailable(_))
+        ));
     }
     assert!(store.forget_expired(upsert_testkit::records::noon(), 1).await.is_err());
 }

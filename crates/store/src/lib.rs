@@ -34,6 +34,10 @@ pub enum StoreError {
     /// It cannot take more now: its queue is full or it is shutting down.
     #[error("the store cannot take more now")]
     Busy,
+    /// It cannot write: its disk is full, or has failed and the process has to be started anew. The text is for
+    /// operators and free of personal data.
+    #[error("the store cannot write: {0}")]
+    Unavailable(String),
     /// It failed; the text is for operators and free of personal data.
     #[error("the store failed: {0}")]
     Failed(String),
@@ -104,9 +108,33 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The attempts of a delivery, in order.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;
 
-    /// Deliveries that may be tried at `now`: `pending`, `retrying` or `waiting` with `next_attempt_at` at or before it.
-    /// Oldest due first, then by id.
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
+    /// Connections, by merchant and name and sorted so, where something may be tried at `now`: a delivery that is
+    /// `pending`, `retrying` or `waiting`, with `next_attempt_at` at or before it. However much waits at one of them, it
+    /// costs no more than another.
+    async fn due_connections(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// What may be tried at one connection at `now`. Oldest due first, then by id.
+    async fn due_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// What waits at one connection (`pending`, `retrying`, `waiting`), due or not, oldest first (by id); `after` is the
+    /// last id of the page before.
+    async fn waiting_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// Upserts that are still `pending` though every delivery of their own has ended (some may have been superseded by
+    /// one that has not), oldest first (by id); `after` is the last id of the page before.
+    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
 
     /// Deliveries in flight whose lease has ended by `now` (one without a lease never does); `None` for `now` means all
     /// of them (a process that has the store to itself has just started). Oldest first, by id.

@@ -165,8 +165,32 @@ impl Store for MemoryStore {
         Ok(attempts.map(|(_, attempt)| attempt.clone()).collect())
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
-        Ok(self.tables()?.due(now, limit))
+    async fn due_connections(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.tables()?.due_connections(now))
+    }
+
+    async fn due_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        Ok(self.tables()?.due_at(merchant, connection, now, limit))
+    }
+
+    async fn waiting_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        Ok(self.tables()?.waiting_at(merchant, connection, after, limit))
+    }
+
+    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        Ok(self.tables()?.unsettled(after, limit))
     }
 
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {

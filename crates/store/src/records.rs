@@ -294,6 +294,9 @@ pub struct DeliveryRecord {
     /// The newer one that goes in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<DeliveryId>,
+    /// The older ones that it goes in the place of: their upserts end with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took_over: Vec<DeliveryId>,
     /// What came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,

@@ -148,6 +148,7 @@ pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: 
         state,
         waiting_for: None,
         superseded_by: None,
+        took_over: Vec::new(),
         outcome: None,
         evidence: None,
         matched_by: None,
@@ -176,6 +177,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) ->
     DeliveryRecord {
         waiting_for: Some(WaitingFor::Quota),
         superseded_by: Some(delivery_id(99)),
+        took_over: vec![delivery_id(3), delivery_id(5)],
         outcome: Some(Outcome::Upserted),
         evidence: Some(Evidence::Inferred),
         matched_by: Some(KeyKind::Phone),

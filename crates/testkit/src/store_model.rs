@@ -54,7 +54,10 @@ pub struct Observed {
     upserts: Vec<Option<(UpsertRecord, Vec<DeliveryRecord>)>>,
     deliveries: Vec<Option<DeliveryRecord>>,
     attempts: Vec<Vec<AttemptRecord>>,
+    due_connections: Vec<Vec<(String, String)>>,
     due: Vec<Vec<DeliveryRecord>>,
+    waiting_at: Vec<Vec<DeliveryRecord>>,
+    unsettled: Vec<Vec<UpsertRecord>>,
     abandoned: Vec<Vec<DeliveryRecord>>,
     waiting: Vec<WaitingCount>,
     connections: Vec<ConnectionRecord>,
@@ -71,7 +74,8 @@ impl std::fmt::Debug for Observed {
 macro_rules! each_part {
     ($one:expr, $other:expr, $check:expr) => {
         each_part!(@ $one, $other, $check, customers, identity, history, key_holders, record_owners, idempotency,
-            upserts, deliveries, attempts, due, abandoned, waiting, connections, calls)
+            upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, connections,
+            calls)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -90,10 +94,11 @@ impl Observed {
 
     /// # Panics
     ///
-    /// Where a part is the same; the message names it. Nothing is in flight in this world, so nothing is abandoned.
+    /// Where a part is the same; the message names it. Nothing is in flight in this world, so nothing is abandoned, and
+    /// what is due stays at the same connections, with no upsert left to settle.
     pub(crate) fn assert_each_part_differs_from(&self, other: &Self) {
         each_part!(self, other, |part: &str, same: bool| assert!(
-            !same || part == "abandoned",
+            !same || ["abandoned", "due_connections", "unsettled"].contains(&part),
             "`{part}` are the same"
         ));
     }
@@ -115,7 +120,10 @@ pub async fn observe(store: &dyn Store) -> Observed {
         upserts: Vec::new(),
         deliveries: Vec::new(),
         attempts: Vec::new(),
+        due_connections: Vec::new(),
         due: Vec::new(),
+        waiting_at: Vec::new(),
+        unsettled: Vec::new(),
         abandoned: Vec::new(),
         waiting: store.waiting().await.unwrap(),
         connections: store.connections().await.unwrap(),
@@ -209,7 +217,21 @@ async fn observe_work(store: &dyn Store, seen: &mut Observed) {
         seen.attempts.push(store.attempts(delivery_id(number)).await.unwrap());
     }
     for (now, limit) in [(1, 10), (3, 10), (3, 1)] {
-        seen.due.push(store.due(seconds(now), limit).await.unwrap());
+        seen.due_connections
+            .push(store.due_connections(seconds(now)).await.unwrap());
+        for merchant in MERCHANTS {
+            for connection in CONNECTIONS {
+                let due = store.due_at(merchant, connection, seconds(now), limit).await;
+                seen.due.push(due.unwrap());
+                for after in [None, Some(delivery_id(2))] {
+                    let waiting = store.waiting_at(merchant, connection, after, limit).await;
+                    seen.waiting_at.push(waiting.unwrap());
+                }
+            }
+        }
+        for after in [None, Some(upsert_id(2))] {
+            seen.unsettled.push(store.unsettled(after, limit).await.unwrap());
+        }
         let leased = store.abandoned(Some(seconds(now)), limit).await.unwrap();
         seen.abandoned.push(leased);
         seen.abandoned.push(store.abandoned(None, limit).await.unwrap());

@@ -123,6 +123,9 @@ suite! { $
         a_delivery_is_expected_at_its_fence,
         only_what_may_be_tried_is_due_oldest_due_first,
         a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended,
+        what_is_due_is_asked_for_by_connection,
+        what_waits_at_a_connection_is_read_page_by_page_whether_it_is_due_or_not,
+        an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_its_own_is_open,
         deliveries_in_flight_are_abandoned_when_their_lease_ends,
         what_has_not_ended_is_counted_by_connection_and_state,
         attempts_are_kept_by_number;

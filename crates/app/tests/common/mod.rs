@@ -21,8 +21,8 @@ use upsert_app::{
     OnKeyChange, Refusal, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Capabilities, Clock, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, IdentifierKind, Intent,
-    KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError, ProviderInfo, Repeat,
+    CallContext, Capabilities, Clock, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Held, IdentifierKind,
+    Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError, ProviderInfo, Repeat,
     RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
 use upsert_store::{MemoryStore, Store};
@@ -80,6 +80,7 @@ pub struct Vendor {
     records: Mutex<BTreeMap<String, Json>>,
     calls: Mutex<Vec<(Instant, Json)>>,
     busy: Mutex<BTreeSet<String>>,
+    failing: Mutex<BTreeSet<String>>,
 }
 
 const FIELDS: [(Field, &str); 4] = [
@@ -130,6 +131,7 @@ impl Vendor {
             records: Mutex::default(),
             calls: Mutex::default(),
             busy: Mutex::default(),
+            failing: Mutex::default(),
         })
     }
 
@@ -139,6 +141,16 @@ impl Vendor {
 
     pub fn usually(&self, act: Act) {
         *self.usually.lock().unwrap() = act;
+    }
+
+    /// From now on it cannot take this reference, whatever else it takes.
+    pub fn fail_for(&self, reference: &str) {
+        self.failing.lock().unwrap().insert(reference.to_owned());
+    }
+
+    pub fn calls_for(&self, reference: &str) -> usize {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|(_, body)| body["ref"] == reference).count()
     }
 
     pub fn calls(&self) -> usize {
@@ -245,6 +257,11 @@ impl UpsertProvider for Vendor {
             .unwrap()
             .pop_front()
             .unwrap_or_else(|| self.usually.lock().unwrap().clone());
+        let act = if self.failing.lock().unwrap().contains(&key) {
+            Act::Down
+        } else {
+            act
+        };
         if let Act::Slow(wait) | Act::SlowlyReject(wait) = act {
             tokio::time::sleep(wait).await;
         }
@@ -301,6 +318,12 @@ impl ConnectionStatus for Fine {
     }
     fn state(&self) -> &'static str {
         "healthy"
+    }
+    fn room(&self, _: Priority) -> Result<usize, Held> {
+        Ok(16)
+    }
+    fn through_in(&self, _: u64) -> Option<Duration> {
+        None
     }
 }
 

@@ -19,7 +19,7 @@ fn two_places(vendor: &Arc<Scripted>) -> (Arc<Concurrency>, Arc<dyn UpsertProvid
 }
 
 fn slow(count: usize) -> Vec<Answer> {
-    (0..count).map(|_| Answer::Slow(secs(5))).collect()
+    (0..count).map(|_| Answer::Slow(secs(2))).collect()
 }
 
 async fn settle() {
@@ -43,7 +43,7 @@ async fn no_more_calls_than_places_are_under_way() {
     while let Some(call) = calls.join_next().await {
         assert!(call.unwrap().is_ok());
     }
-    assert_eq!(began.elapsed(), secs(15), "three rounds of two");
+    assert_eq!(began.elapsed(), secs(6), "three rounds of two");
     assert_eq!((layer.snapshot().in_use, layer.snapshot().waiting), (0, 0));
 }
 
@@ -58,10 +58,26 @@ async fn the_queue_ends_with_the_deadline_and_nothing_is_sent() {
     }
     settle().await;
     let began = Instant::now();
-    let (waiting_for, wait) = hold_of(stack.upsert(&within(secs(3)), &prepared()).await);
-    assert_eq!((began.elapsed(), waiting_for), (secs(3), WaitingFor::RateLimit));
+    let (waiting_for, wait) = hold_of(stack.upsert(&within(secs(1)), &prepared()).await);
+    assert_eq!((began.elapsed(), waiting_for), (secs(1), WaitingFor::RateLimit));
     assert!(wait.unwrap() <= secs(1));
     assert_eq!((vendor.sent(), layer.snapshot().waiting), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_so_long_for_a_place_that_no_time_is_left_for_the_vendor() {
+    let vendor = Scripted::new((0..2).map(|_| Answer::Slow(secs(60))));
+    let (_layer, stack) = two_places(&vendor);
+    let mut calls = JoinSet::new();
+    for _ in 0..2 {
+        let stack = Arc::clone(&stack);
+        calls.spawn(async move { stack.upsert(&within(secs(90)), &prepared()).await });
+    }
+    settle().await;
+    let began = Instant::now();
+    let (waiting_for, _) = hold_of(stack.upsert(&within(secs(90)), &prepared()).await);
+    assert_eq!((began.elapsed(), waiting_for), (secs(5), WaitingFor::RateLimit));
+    assert_eq!(vendor.sent(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +97,7 @@ async fn a_full_queue_refuses_at_once() {
         WaitingFor::RateLimit
     );
     assert_eq!(began.elapsed(), secs(0));
-    advance(secs(5)).await;
+    advance(secs(2)).await;
     settle().await;
     assert_eq!(layer.snapshot().waiting, 6, "two have moved up");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance};
 
 use upsert_core::{Clock, ProviderError, UpsertProvider, WaitingFor};
 use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, wrap};
@@ -79,22 +79,63 @@ async fn a_burst_goes_through_and_then_so_many_a_second() {
     for _ in 0..20 {
         assert!(call(&subject.stack).await.is_ok());
     }
-    let (waiting_for, wait) = subject.held().await;
-    assert_eq!((waiting_for, wait), (WaitingFor::RateLimit, Duration::from_millis(100)));
-    advance(wait).await;
-    assert!(call(&subject.stack).await.is_ok(), "exactly when it said");
     let began = Instant::now();
-    while began.elapsed() < secs(10) {
-        if let Err(error) = call(&subject.stack).await {
-            sleep(error.held.unwrap().for_at_least.unwrap()).await;
+    assert!(call(&subject.stack).await.is_ok());
+    assert_eq!(
+        began.elapsed(),
+        Duration::from_millis(100),
+        "its turn came so soon that it waited"
+    );
+    for _ in 0..99 {
+        assert!(call(&subject.stack).await.is_ok());
+    }
+    assert_eq!(began.elapsed(), secs(10), "a hundred at ten a second");
+    assert_eq!(subject.vendor.sent(), 20 + 100);
+    assert_eq!(subject.used(), subject.vendor.sent());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_take_their_turn_in_order_and_what_would_wait_too_long_is_told_so() {
+    let policy = RateLimitPolicy {
+        per_second: NonZeroU32::new(2),
+        burst: NonZeroU32::new(1),
+        ..RateLimitPolicy::default()
+    };
+    let subject = limited(Some(policy), 0, 0.0, Vec::new());
+    let mut calls = JoinSet::new();
+    for number in 0..20 {
+        let stack = Arc::clone(&subject.stack);
+        calls.spawn(async move {
+            let answer = call(&stack).await;
+            (number, answer.map_err(|error| error.held.unwrap()), Instant::now())
+        });
+    }
+    let began = Instant::now();
+    let (mut through, mut held) = (Vec::new(), 0);
+    while let Some(ended) = calls.join_next().await {
+        let (number, answer, at) = ended.unwrap();
+        match answer {
+            Ok(_) => through.push((number, (at - began).as_millis())),
+            Err(told) => {
+                assert_eq!(told.waiting_for, WaitingFor::RateLimit);
+                assert!((at - began) <= secs(3), "nobody waits longer to be told");
+                held += 1;
+            }
         }
     }
-    assert_eq!(subject.vendor.sent(), 20 + 1 + 99);
     assert_eq!(
-        subject.used(),
-        subject.vendor.sent(),
-        "what was held back is not counted"
+        through,
+        [
+            (0, 0),
+            (1, 500),
+            (2, 1_000),
+            (3, 1_500),
+            (4, 2_000),
+            (5, 2_500),
+            (6, 3_000)
+        ]
     );
+    assert_eq!((held, subject.used()), (13, 7), "what was held back is not counted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,7 +173,7 @@ async fn the_snapshot_is_json_without_surprises() {
         "breaker": { "state": "closed", "until": null, "calls": 2, "faults": 0 },
         "rate_limit": {
             "per_second": null, "burst": null, "per_day": 1_000, "used_today": 2, "left_today": 998,
-            "left_today_for_bulk": 898, "opens_at": "2026-11-21T00:00:00Z",
+            "left_today_for_bulk": 898, "per_day_for_bulk": 900, "opens_at": "2026-11-21T00:00:00Z",
             "blocked_until": "2026-11-21T00:00:00Z", "blocked_by": "quota",
         },
         "concurrency": { "places": 2, "in_use": 0, "waiting": 0 },
@@ -202,4 +202,41 @@ async fn bulk_calls_are_told_from_interactive_ones() {
         WaitingFor::Quota
     );
     call(&stack.provider).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_room_of_a_connection_is_what_its_layers_would_let_through() {
+    let vendor = Scripted::new([]);
+    let room = |stack: &Stack, priority| stack.status.room(priority);
+    let free = stack(&vendor, 20);
+    assert_eq!(room(&free, Priority::Interactive), Ok(2), "two places");
+    for _ in 0..18 {
+        call(&free.provider).await.unwrap();
+    }
+    assert_eq!(room(&free, Priority::Interactive), Ok(2));
+    let shut = room(&free, Priority::Bulk).unwrap_err();
+    assert_eq!(shut.waiting_for, WaitingFor::Quota, "the reserve is not for bulk work");
+    call(&free.provider).await.unwrap();
+    assert_eq!(room(&free, Priority::Interactive), Ok(1), "the day's last call");
+    call(&free.provider).await.unwrap();
+    let shut = room(&free, Priority::Interactive).unwrap_err();
+    assert_eq!(
+        (shut.waiting_for, shut.for_at_least),
+        (WaitingFor::Quota, Some(secs(12 * 3_600)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_no_room_while_the_breaker_is_open_and_then_for_one_probe() {
+    let vendor = Scripted::new((0..10).map(|_| Answer::Error(fault())));
+    let stack = stack(&vendor, 1_000);
+    for _ in 0..10 {
+        let _ = call(&stack.provider).await;
+    }
+    let shut = stack.status.room(Priority::Interactive).unwrap_err();
+    assert_eq!(shut.waiting_for, WaitingFor::Breaker);
+    advance(shut.for_at_least.unwrap()).await;
+    assert_eq!(stack.status.room(Priority::Interactive), Ok(1));
+    call(&stack.provider).await.unwrap();
+    assert_eq!(stack.status.room(Priority::Interactive), Ok(2));
 }

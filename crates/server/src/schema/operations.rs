@@ -115,6 +115,10 @@ pub struct ConnectionHealth {
     pub in_flight: u64,
     /// How old the oldest of those that wait is.
     pub oldest_waiting_seconds: Option<i64>,
+    /// When what waits will be through, as far as limits, quota and the vendor's usual latency tell. `null`: nothing
+    /// waits, the connection is paused, or nothing is known of its pace.
+    #[schema(format = DateTime)]
+    pub through_at: Option<String>,
     /// The circuit breaker.
     pub breaker: BTreeMap<String, Value>,
     /// Limits, and what is left of them and of the day's quota.

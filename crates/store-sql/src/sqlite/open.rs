@@ -9,7 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_records.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_records.sql"),
+    include_str!("migrations/0002_waiting_by_connection.sql"),
+];
 
 /// The newest schema that this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "there will never be that many")]

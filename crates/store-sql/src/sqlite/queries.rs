@@ -149,7 +149,7 @@ impl Reader {
         })
     }
 
-    fn numbers(&mut self, merchant: &str, connection: &str) -> DbResult<Option<(i64, i64)>> {
+    pub(super) fn numbers(&mut self, merchant: &str, connection: &str) -> DbResult<Option<(i64, i64)>> {
         let merchant = self.names.find(&self.db, merchant)?;
         Ok(merchant.zip(self.names.find(&self.db, connection)?))
     }

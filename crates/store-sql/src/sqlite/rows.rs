@@ -46,10 +46,17 @@ impl DbError {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
     }
 
+    /// The disk takes no more. SQLite has taken the transaction back, and the file is as it was.
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
+
     /// As callers see it.
     pub(super) fn upwards(&self) -> StoreError {
         if self.is_busy() {
             StoreError::Busy
+        } else if self.is_disk_full() {
+            StoreError::Unavailable("the disk is full".to_owned())
         } else {
             StoreError::Failed(self.to_string())
         }

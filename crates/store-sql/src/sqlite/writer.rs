@@ -1,7 +1,7 @@
 //! The one thread that writes: group commit.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle};
@@ -15,6 +15,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
 use super::expect::holds;
+use super::failure::Failure;
 use super::names::Names;
 use super::open::SqliteOptions;
 use super::rows::{DbError, DbResult, execute, limit, micros};
@@ -45,7 +46,7 @@ struct Order {
 /// The writer as the store sees it.
 pub(super) struct WriterHandle {
     orders: RwLock<Option<SyncSender<Order>>>,
-    failed: Arc<AtomicBool>,
+    failed: Failure,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -61,7 +62,7 @@ impl WriterHandle {
             "How long a commit of the store took, from its first statement to the disk's word."
         );
         let (orders, queue) = sync_channel(options.queue.max(1));
-        let failed = Arc::new(AtomicBool::new(false));
+        let failed = Failure::default();
         let log_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&log_pages);
         // Takes the place of SQLite's own checkpoint inside the commit: ours runs after everybody has their answer, and
@@ -75,7 +76,7 @@ impl WriterHandle {
         let writer = Writer {
             connection,
             names: Names::default(),
-            failed: Arc::clone(&failed),
+            failed: failed.clone(),
             log_pages,
             checkpoint_pages: i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX),
             batch: options.batch.max(1),
@@ -89,8 +90,8 @@ impl WriterHandle {
         })
     }
 
-    pub(super) fn is_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failed
     }
 
     /// Queues the work and waits for its answer. Work that was queued is done even if nobody waits any more.
@@ -103,7 +104,7 @@ impl WriterHandle {
         }
         answered.await.unwrap_or_else(|_| {
             // The thread ended over it: whatever that was, nobody can tell what the file holds.
-            self.failed.store(true, Ordering::Release);
+            self.failed.declare();
             Err(refused())
         })
     }
@@ -119,13 +120,13 @@ impl WriterHandle {
 }
 
 fn refused() -> StoreError {
-    StoreError::Failed("a commit has failed before, so the store takes no more work".to_owned())
+    StoreError::Unavailable("a commit has failed before, so the store takes no more work".to_owned())
 }
 
 struct Writer {
     connection: Connection,
     names: Names,
-    failed: Arc<AtomicBool>,
+    failed: Failure,
     /// Pages in the log after the last commit that have not been moved.
     log_pages: Arc<AtomicI32>,
     checkpoint_pages: i32,
@@ -153,14 +154,14 @@ impl Writer {
                 self.checkpoint();
             }
         }
-        if !self.failed.load(Ordering::Acquire) {
+        if !self.failed.is_known() {
             self.checkpoint();
         }
     }
 
     /// One commit for all of them, then an answer for each.
     fn serve(&mut self, orders: Vec<Order>) {
-        if self.failed.load(Ordering::Acquire) {
+        if self.failed.is_known() {
             for order in orders {
                 let _ = order.answer.send(Err(refused()));
             }
@@ -173,7 +174,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, failed = self.failed.load(Ordering::Acquire), "the store could not commit");
+                tracing::error!(%error, failed = self.failed.is_known(), "the store could not commit");
                 for order in orders {
                     let _ = order.answer.send(Err(error.upwards()));
                 }
@@ -193,9 +194,10 @@ impl Writer {
             Ok(outcomes)
         });
         if let Err(error) = &committed {
-            // Somebody else's lock says nothing about the disk; anything else may mean that it lies.
-            if !error.is_busy() {
-                self.failed.store(true, Ordering::Release);
+            // Somebody else's lock says nothing about the disk, and a full one was written to no further; anything else
+            // may mean that it lies.
+            if !error.is_busy() && !error.is_disk_full() {
+                self.failed.declare();
             }
             self.roll_back();
         }
@@ -242,7 +244,7 @@ impl Writer {
         }
         if let Err(error) = execute(&self.connection, "ROLLBACK", []) {
             tracing::error!(%error, "the store could not roll back");
-            self.failed.store(true, Ordering::Release);
+            self.failed.declare();
         }
     }
 
@@ -286,10 +288,69 @@ impl Writer {
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         crash_point(points::STORE_AFTER_CHECKPOINT);
         if let Err(error) = moved.map_err(DbError::from) {
-            if !error.is_busy() {
-                self.failed.store(true, Ordering::Release);
+            if !error.is_busy() && !error.is_disk_full() {
+                self.failed.declare();
             }
             tracing::error!(%error, "the store could not move its log into its file");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use upsert_store::Write;
+    use upsert_testkit::records::{customer_id, customer_record, person};
+
+    use super::super::open;
+    use super::*;
+
+    fn many(from: u128) -> Work {
+        let long = "n".repeat(4_000);
+        let write = (from..from + 50).map(|number| {
+            let mut record = customer_record("acme", customer_id(number));
+            record.customer = person(&long);
+            Write::PutCustomer(record)
+        });
+        Work::Apply(Changeset {
+            expect: Vec::new(),
+            write: write.collect(),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_it_has_no_room_for_and_all_goes_on_once_there_is_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let options = SqliteOptions::default();
+        let _lock = open::lock(&path).unwrap();
+        let full = open::writer(&path, options).unwrap();
+        let pages: i64 = full.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        full.pragma_update(None, "max_page_count", pages + 100).unwrap();
+        let writer = WriterHandle::start(full, options).unwrap();
+        assert!(matches!(writer.order(many(1)).await, Ok(Done::Applied(Applied::Done))));
+        let refused = writer.order(many(1_000)).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "the second is too much"
+        );
+        assert!(!writer.failure().is_known());
+        let replacing = writer.order(many(1)).await;
+        assert!(
+            matches!(replacing, Ok(Done::Applied(Applied::Done))),
+            "what needs no room is taken"
+        );
+        writer.close();
+
+        let with_room = open::writer(&path, options).unwrap();
+        let count: i64 = with_room
+            .query_row("SELECT count(*) FROM customers", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 50, "nothing of what was refused");
+        let writer = WriterHandle::start(with_room, options).unwrap();
+        assert!(matches!(
+            writer.order(many(1_000)).await,
+            Ok(Done::Applied(Applied::Done))
+        ));
+        writer.close();
     }
 }

@@ -100,8 +100,34 @@ impl Store for Reopening {
         self.reopened().await.attempts(delivery).await
     }
 
-    async fn due(&self, now: Timestamp, limit: usize) -> Answer<Vec<DeliveryRecord>> {
-        self.reopened().await.due(now, limit).await
+    async fn due_connections(&self, now: Timestamp) -> Answer<Vec<(String, String)>> {
+        self.reopened().await.due_connections(now).await
+    }
+
+    async fn due_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Answer<Vec<DeliveryRecord>> {
+        let store = self.reopened().await;
+        store.due_at(merchant, connection, now, limit).await
+    }
+
+    async fn waiting_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Answer<Vec<DeliveryRecord>> {
+        let store = self.reopened().await;
+        store.waiting_at(merchant, connection, after, limit).await
+    }
+
+    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Answer<Vec<UpsertRecord>> {
+        self.reopened().await.unsettled(after, limit).await
     }
 
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Answer<Vec<DeliveryRecord>> {

@@ -1,15 +1,16 @@
 //! Answering questions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use upsert_core::{CustomerId, Field, UpsertId, Value};
+use upsert_core::{CustomerId, DeliveryId, Field, UpsertId, Value};
 
 use super::Tables;
 use crate::{
     CustomerFilter, CustomerRecord, DeliveryRecord, DeliveryState, HistoryPage, IdentityQuery, IdentityView, Known,
-    UpsertRecord, WaitingCount,
+    UpsertRecord, UpsertState, WaitingCount,
 };
 
 impl Tables {
@@ -84,16 +85,58 @@ impl Tables {
         Some((upsert, deliveries.cloned().collect()))
     }
 
-    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<DeliveryRecord> {
-        use DeliveryState::{Pending, Retrying, Waiting};
+    fn due(&self, now: Timestamp) -> impl Iterator<Item = &DeliveryRecord> {
+        let is_due = move |row: &&DeliveryRecord| waits(row) && row.next_attempt_at.is_some_and(|at| at <= now);
+        self.deliveries.values().filter(is_due)
+    }
+
+    pub(super) fn due_connections(&self, now: Timestamp) -> Vec<(String, String)> {
+        let connections: BTreeSet<_> = self
+            .due(now)
+            .map(|row| (row.merchant.clone(), row.connection.clone()))
+            .collect();
+        connections.into_iter().collect()
+    }
+
+    pub(super) fn due_at(&self, merchant: &str, connection: &str, now: Timestamp, limit: usize) -> Vec<DeliveryRecord> {
         let mut due: Vec<_> = self
-            .deliveries
-            .values()
-            .filter(|row| matches!(row.state, Pending | Retrying | Waiting))
-            .filter(|row| row.next_attempt_at.is_some_and(|at| at <= now))
+            .due(now)
+            .filter(|row| row.merchant == merchant && row.connection == connection)
             .collect();
         due.sort_by_key(|row| (row.next_attempt_at, row.id));
         due.into_iter().take(limit).cloned().collect()
+    }
+
+    pub(super) fn waiting_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Vec<DeliveryRecord> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.deliveries
+            .range((from, Bound::Unbounded))
+            .map(|(_, row)| row)
+            .filter(|row| waits(row) && row.merchant == merchant && row.connection == connection)
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Vec<UpsertRecord> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let has_open = |upsert: &UpsertRecord| {
+            let mut own = self.deliveries.values().filter(|row| row.upsert == upsert.id);
+            own.any(|row| !row.state.has_ended())
+        };
+        self.upserts
+            .range((from, Bound::Unbounded))
+            .map(|(_, row)| row)
+            .filter(|row| row.state == UpsertState::Pending && !has_open(row))
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Vec<DeliveryRecord> {
@@ -134,4 +177,10 @@ impl Tables {
         }
         expired.len()
     }
+}
+
+/// Whether it has not ended and nobody is sending it.
+fn waits(row: &DeliveryRecord) -> bool {
+    use DeliveryState::{Pending, Retrying, Waiting};
+    matches!(row.state, Pending | Retrying | Waiting)
 }

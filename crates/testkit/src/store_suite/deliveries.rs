@@ -119,7 +119,7 @@ pub(super) async fn only_what_may_be_tried_is_due_oldest_due_first(store: Arc<dy
     let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
     let due = |at, limit| {
         let store = Arc::clone(&store);
-        async move { ids(&store.due(seconds(at), limit).await.unwrap()) }
+        async move { ids(&store.due_at("acme", "crm", seconds(at), limit).await.unwrap()) }
     };
     assert_eq!(due(10, 100).await, expect(&[20, 1, 4, 5]));
     assert_eq!(due(11, 100).await, expect(&[20, 1, 4, 5, 21]));
@@ -129,7 +129,12 @@ pub(super) async fn only_what_may_be_tried_is_due_oldest_due_first(store: Arc<dy
 }
 
 pub(super) async fn a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended(store: Arc<dyn Store>) {
-    let due = || async { store.due(seconds(10), 10).await.unwrap().len() };
+    let due = || async {
+        let due = store.due_at("acme", "crm", seconds(10), 10).await.unwrap().len();
+        let connections = store.due_connections(seconds(10)).await.unwrap();
+        assert_eq!(connections.len(), due, "one connection, where anything is due at all");
+        due
+    };
     put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 10))]).await;
     assert_eq!(due().await, 1);
     put(&*store, vec![Write::PutDelivery(due_at(1, InFlight, 10))]).await;
@@ -140,6 +145,106 @@ pub(super) async fn a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended(sto
     assert_eq!(due().await, 1);
     put(&*store, vec![Write::PutDelivery(in_state(1, Succeeded))]).await;
     assert_eq!(due().await, 0);
+}
+
+pub(super) async fn what_is_due_is_asked_for_by_connection(store: Arc<dyn Store>) {
+    let at = |number, merchant: &str, connection: &str, due: i64| {
+        let mut record = delivery_record(merchant, connection, delivery_id(number), Waiting);
+        record.next_attempt_at = Some(seconds(due));
+        Write::PutDelivery(record)
+    };
+    let writes = vec![
+        at(1, "globex", "crm", 10),
+        at(2, "acme", "erp", 10),
+        at(3, "acme", "crm", 20),
+        at(4, "acme", "erp", 5),
+        at(5, "acme", "crm", 30),
+    ];
+    put(&*store, writes).await;
+    let connections = |now| {
+        let store = Arc::clone(&store);
+        async move { store.due_connections(seconds(now)).await.unwrap() }
+    };
+    let named = |names: &[(&str, &str)]| -> Vec<(String, String)> {
+        let owned = names
+            .iter()
+            .map(|(merchant, name)| ((*merchant).to_owned(), (*name).to_owned()));
+        owned.collect()
+    };
+    assert_eq!(connections(4).await, named(&[]));
+    assert_eq!(connections(5).await, named(&[("acme", "erp")]));
+    assert_eq!(connections(10).await, named(&[("acme", "erp"), ("globex", "crm")]));
+    let all = named(&[("acme", "crm"), ("acme", "erp"), ("globex", "crm")]);
+    assert_eq!(connections(25).await, all);
+    let due = store.due_at("acme", "erp", seconds(99), 10).await.unwrap();
+    assert_eq!(ids(&due), [delivery_id(4), delivery_id(2)]);
+    assert!(
+        store
+            .due_at("acme", "nowhere", seconds(99), 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(store.due_at("nobody", "erp", seconds(99), 10).await.unwrap().is_empty());
+}
+
+pub(super) async fn what_waits_at_a_connection_is_read_page_by_page_whether_it_is_due_or_not(store: Arc<dyn Store>) {
+    let mut writes: Vec<_> = (1..)
+        .zip(EVERY_STATE)
+        .map(|(number, state)| Write::PutDelivery(in_state(number, state)))
+        .collect();
+    writes.push(Write::PutDelivery(due_at(20, Waiting, 99)));
+    let elsewhere = delivery_record("acme", "erp", delivery_id(21), Waiting);
+    writes.push(Write::PutDelivery(elsewhere));
+    put(&*store, writes).await;
+    // Pending, retrying and waiting of EVERY_STATE have the numbers 1, 4 and 5.
+    let page = |after: Option<u128>, limit| {
+        let store = Arc::clone(&store);
+        let after = after.map(delivery_id);
+        async move { ids(&store.waiting_at("acme", "crm", after, limit).await.unwrap()) }
+    };
+    assert_eq!(page(None, 2).await, [delivery_id(1), delivery_id(4)]);
+    assert_eq!(page(Some(4), 2).await, [delivery_id(5), delivery_id(20)]);
+    assert_eq!(page(Some(20), 2).await, []);
+    assert_eq!(page(None, 10).await.len(), 4);
+}
+
+pub(super) async fn an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_its_own_is_open(store: Arc<dyn Store>) {
+    let mut writes = Vec::new();
+    for (number, state) in [
+        (1, UpsertState::Pending),
+        (2, UpsertState::Pending),
+        (3, UpsertState::Succeeded),
+        (4, UpsertState::Pending),
+    ] {
+        let mut upsert = upsert_record("acme", upsert_id(number), customer_id(1));
+        upsert.state = state;
+        writes.push(Write::PutUpsert(upsert));
+    }
+    for (number, of, state) in [
+        (1, 1, Succeeded),
+        (2, 1, DeliveryState::Superseded),
+        (3, 2, Succeeded),
+        (4, 2, InFlight),
+        (5, 3, Succeeded),
+        (6, 4, DeliveryState::Failed),
+    ] {
+        let mut delivery = in_state(number, state);
+        delivery.upsert = upsert_id(of);
+        writes.push(Write::PutDelivery(delivery));
+    }
+    put(&*store, writes).await;
+    let unsettled = |after: Option<u128>, limit| {
+        let store = Arc::clone(&store);
+        let after = after.map(upsert_id);
+        async move {
+            let found = store.unsettled(after, limit).await.unwrap();
+            found.iter().map(|upsert| upsert.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(unsettled(None, 10).await, [upsert_id(1), upsert_id(4)]);
+    assert_eq!(unsettled(None, 1).await, [upsert_id(1)]);
+    assert_eq!(unsettled(Some(1), 10).await, [upsert_id(4)]);
 }
 
 pub(super) async fn deliveries_in_flight_are_abandoned_when_their_lease_ends(store: Arc<dyn Store>) {

@@ -62,9 +62,75 @@ impl Reader {
         all(&self.db, sql, params![blob(delivery.as_uuid())], attempt)
     }
 
-    pub(in super::super) fn due(&mut self, now: Timestamp, most: usize) -> DbResult<Vec<DeliveryRecord>> {
-        let sql = "SELECT record FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
-        all(&self.db, sql, params![micros(now), limit(most)], record)
+    /// Leaps from one connection to the next: what waits behind its first one is not looked at.
+    pub(in super::super) fn due_connections(&mut self, now: Timestamp) -> DbResult<Vec<(String, String)>> {
+        let sql = "SELECT merchant, connection, due_at FROM deliveries WHERE due_at IS NOT NULL \
+                   AND (merchant, connection) > (?1, ?2) ORDER BY merchant, connection, due_at LIMIT 1";
+        let mut at = (0_i64, 0_i64);
+        let mut due = Vec::new();
+        while let Some((merchant, connection, first_due)) = first(&self.db, sql, params![at.0, at.1], |row| {
+            Ok::<(i64, i64, i64), DbError>((row.get(0)?, row.get(1)?, row.get(2)?))
+        })? {
+            at = (merchant, connection);
+            if first_due <= micros(now) {
+                due.push((self.name(merchant)?, self.name(connection)?));
+            }
+        }
+        due.sort_unstable();
+        Ok(due)
+    }
+
+    fn name(&self, number: i64) -> DbResult<String> {
+        let found = first(
+            &self.db,
+            "SELECT name FROM names WHERE id = ?1",
+            params![number],
+            |row| Ok(row.get(0)?),
+        )?;
+        found.ok_or(DbError::Value("names"))
+    }
+
+    pub(in super::super) fn due_at(
+        &mut self,
+        merchant: &str,
+        connection: &str,
+        now: Timestamp,
+        most: usize,
+    ) -> DbResult<Vec<DeliveryRecord>> {
+        let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT record FROM deliveries WHERE merchant = ?1 AND connection = ?2 AND due_at <= ?3 \
+                   ORDER BY due_at, id LIMIT ?4";
+        all(
+            &self.db,
+            sql,
+            params![merchant, connection, micros(now), limit(most)],
+            record,
+        )
+    }
+
+    pub(in super::super) fn waiting_at(
+        &mut self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        most: usize,
+    ) -> DbResult<Vec<DeliveryRecord>> {
+        let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
+            return Ok(Vec::new());
+        };
+        let sql = "SELECT record FROM deliveries WHERE merchant = ?1 AND connection = ?2 \
+                   AND state IN ('pending', 'retrying', 'waiting') AND id > ?3 ORDER BY id LIMIT ?4";
+        let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
+        all(&self.db, sql, params![merchant, connection, after, limit(most)], record)
+    }
+
+    pub(in super::super) fn unsettled(&mut self, after: Option<UpsertId>, most: usize) -> DbResult<Vec<UpsertRecord>> {
+        let sql = "SELECT record FROM upserts WHERE state = 'pending' AND id > ?1 AND NOT EXISTS (SELECT 1 \
+                   FROM deliveries WHERE upsert = upserts.id AND open_state IS NOT NULL) ORDER BY id LIMIT ?2";
+        let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
+        all(&self.db, sql, params![after, limit(most)], record)
     }
 
     pub(in super::super) fn abandoned(&mut self, now: Option<Timestamp>, most: usize) -> DbResult<Vec<DeliveryRecord>> {

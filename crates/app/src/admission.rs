@@ -1,0 +1,182 @@
+//! How much is taken on at once. Beyond that a request is refused early, with a word when to come back: a queue without
+//! an end only makes everybody late.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use upsert_core::Priority;
+
+use crate::problem::{ProblemCode, Refusal};
+
+/// Upserts that may be under way, most of them waiting for vendors. Each holds some tens of kilobytes.
+const MOST_IN_PROGRESS: usize = 8_192;
+
+/// Of these, so many of one merchant: one whose vendor hangs leaves room for the others.
+const MOST_OF_ONE_MERCHANT: usize = MOST_IN_PROGRESS / 2;
+
+/// Upserts that may be on their way to the commit. More of them do not get there sooner.
+const MOST_DECIDING: usize = 512;
+
+/// Of bulk work so many; more of it waits, since nobody waits for it.
+const BULK_DECIDING: usize = 64;
+
+/// Counts what is under way.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    in_progress: Mutex<InProgress>,
+    deciding: Arc<AtomicUsize>,
+    bulk: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct InProgress {
+    all: usize,
+    by_merchant: HashMap<String, usize>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            in_progress: Mutex::default(),
+            deciding: Arc::default(),
+            bulk: Arc::new(Semaphore::new(BULK_DECIDING)),
+        }
+    }
+}
+
+/// One upsert under way, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    admission: Arc<Admission>,
+    merchant: String,
+}
+
+/// One upsert on its way to the commit, until it is dropped.
+#[derive(Debug)]
+pub(crate) enum Deciding {
+    Interactive(Arc<AtomicUsize>),
+    Bulk(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>),
+}
+
+impl Admission {
+    /// Takes an upsert on.
+    ///
+    /// # Errors
+    /// 503: too many are under way, of this merchant or of all.
+    pub(crate) fn admit(self: &Arc<Self>, merchant: &str) -> Result<Admitted, Refusal> {
+        let mut under_way = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = under_way.by_merchant.get(merchant).copied().unwrap_or_default();
+        if under_way.all >= MOST_IN_PROGRESS || own >= MOST_OF_ONE_MERCHANT {
+            return Err(overloaded("too many upserts are under way"));
+        }
+        under_way.all += 1;
+        under_way.by_merchant.insert(merchant.to_owned(), own + 1);
+        Ok(Admitted {
+            admission: self.clone(),
+            merchant: merchant.to_owned(),
+        })
+    }
+
+    /// Lets it go on to the commit. Bulk work waits for its turn.
+    ///
+    /// # Errors
+    /// 503: too many are on their way there.
+    pub(crate) async fn decide(&self, priority: Priority) -> Result<Deciding, Refusal> {
+        if priority == Priority::Bulk {
+            // The semaphore is never closed.
+            return Ok(Deciding::Bulk(self.bulk.clone().acquire_owned().await.ok()));
+        }
+        let before = self.deciding.fetch_add(1, Ordering::Relaxed);
+        let deciding = Deciding::Interactive(self.deciding.clone());
+        if before >= MOST_DECIDING {
+            return Err(overloaded("too many upserts wait to be stored"));
+        }
+        Ok(deciding)
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut under_way = self
+            .admission
+            .in_progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        under_way.all -= 1;
+        let own = under_way.by_merchant.get_mut(&self.merchant);
+        let is_last = own.is_some_and(|own| {
+            *own -= 1;
+            *own == 0
+        });
+        if is_last {
+            under_way.by_merchant.remove(&self.merchant);
+        }
+    }
+}
+
+impl Drop for Deciding {
+    fn drop(&mut self) {
+        if let Self::Interactive(deciding) = self {
+            deciding.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn overloaded(detail: &str) -> Refusal {
+    metrics::counter!("upsert_gateway_overloaded_total").increment(1);
+    Refusal::new(ProblemCode::Overloaded, detail).retry_after(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_merchant_cannot_take_all_the_room() {
+        let admission = Arc::new(Admission::default());
+        let of_one: Vec<_> = (0..MOST_OF_ONE_MERCHANT)
+            .map(|_| admission.admit("acme").unwrap())
+            .collect();
+        let refused = admission.admit("acme").unwrap_err();
+        assert_eq!((refused.code, refused.retry_after), (ProblemCode::Overloaded, Some(1)));
+        let others: Vec<_> = (0..MOST_IN_PROGRESS - MOST_OF_ONE_MERCHANT)
+            .map(|_| admission.admit("globex").unwrap())
+            .collect();
+        assert!(admission.admit("initech").is_err(), "nor is there room without an end");
+        drop(of_one);
+        assert!(admission.admit("initech").is_ok());
+        drop(others);
+        assert!(admission.in_progress.lock().unwrap().by_merchant.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_to_be_stored_is_bounded_and_bulk_work_waits_its_turn() {
+        let admission = Admission::default();
+        let mut deciding = Vec::new();
+        for _ in 0..MOST_DECIDING {
+            deciding.push(admission.decide(Priority::Interactive).await.unwrap());
+        }
+        assert!(admission.decide(Priority::Interactive).await.is_err());
+        deciding.pop();
+        deciding.push(admission.decide(Priority::Interactive).await.unwrap());
+        let mut bulk = Vec::new();
+        for _ in 0..BULK_DECIDING {
+            bulk.push(admission.decide(Priority::Bulk).await.unwrap());
+        }
+        let second = std::time::Duration::from_secs(1);
+        assert!(
+            tokio::time::timeout(second, admission.decide(Priority::Bulk))
+                .await
+                .is_err()
+        );
+        bulk.pop();
+        assert!(
+            tokio::time::timeout(second, admission.decide(Priority::Bulk))
+                .await
+                .is_ok()
+        );
+    }
+}
