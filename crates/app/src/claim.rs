@@ -272,6 +272,7 @@ impl<'a> Claiming<'a> {
         delivery.next_attempt_at = None;
         delivery.lease_until = Some(self.gateway.lease(&self.connection));
         self.lane.in_flight = Some(delivery.id);
+        self.lane.on_their_way = prepared.known_by.iter().cloned().collect();
         self.changes
             .write
             .extend(attempt_writes(&self.connection, delivery, self.now));

@@ -204,6 +204,7 @@ impl<'a> Building<'a> {
                     replaces_link,
                 } = plan
                 {
+                    lane.on_their_way = prepared.known_by.iter().cloned().collect();
                     self.start(connection, &mut delivery, &mut lane);
                     self.works.push(Work {
                         connection: connection.clone(),

@@ -16,6 +16,7 @@ use crate::admission::Admission;
 use crate::connections::Connections;
 use crate::merchant::Directory;
 use crate::pump::{Pumps, Reach};
+use crate::succession::Successions;
 
 /// How many wake-up bells there are: customers share them, so a wake-up says "look again" and nothing more.
 const BELLS: usize = 64;
@@ -43,6 +44,7 @@ pub struct Gateway {
     pub(crate) connections: Arc<Connections>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) pumps: Arc<Pumps>,
+    pub(crate) successions: Arc<Successions>,
     pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
     pub(crate) idempotency_keep: std::time::Duration,
     pub(crate) tasks: TaskTracker,
@@ -68,6 +70,7 @@ impl Gateway {
             connections: Arc::new(Connections::default()),
             admission: Arc::default(),
             pumps: Arc::default(),
+            successions: Arc::default(),
             answering: Arc::default(),
             idempotency_keep: parts.idempotency_keep,
             tasks: TaskTracker::new(),

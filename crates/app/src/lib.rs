@@ -27,6 +27,7 @@ mod record;
 mod recover;
 mod rollback;
 mod route;
+mod succession;
 mod upsert;
 mod vendor_reads;
 

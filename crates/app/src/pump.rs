@@ -24,6 +24,9 @@ const PAGE: usize = 128;
 /// The most that one pump has under way; the connection's own places bound it further.
 const MOST_AT_ONCE: usize = 64;
 
+/// What it has under way where no place is free.
+const FEW: usize = 4;
+
 /// How far a pump reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
@@ -202,8 +205,12 @@ impl Round<'_> {
             return Ok(false);
         };
         if self.going.is_empty() {
-            // Requests that somebody waits for find a place beside it.
-            self.width = (room - room / 4).min(MOST_AT_ONCE);
+            // Requests that somebody waits for find a place beside it; where they take every place, what waits queues for
+            // some of them all the same, or it would never come to its turn.
+            self.width = match room {
+                0 => FEW,
+                room => (room - room / 4).min(MOST_AT_ONCE),
+            };
         }
         while self.going.len() < self.width {
             if self.is_paused() {

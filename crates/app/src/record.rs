@@ -191,6 +191,7 @@ impl Recording<'_> {
     async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, gateway: &Gateway) -> Result<(), StoreError> {
         self.lane.revision += 1;
         self.lane.in_flight = None;
+        self.lane.on_their_way.clear();
         self.delivery.lease_until = None;
         self.delivery.duration_ms += times.took_ms;
         self.put_attempt(end, times);

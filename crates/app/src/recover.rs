@@ -97,7 +97,9 @@ impl Gateway {
             lane.revision += 1;
             lane.in_flight = None;
             lane.brought = lane.brought.max(delivery.version);
-            lane.known_by.extend(lane.reserved.iter().cloned());
+            // What waits behind it has reserved keys of its own, which no vendor has heard of.
+            let on_their_way = std::mem::take(&mut lane.on_their_way);
+            lane.known_by.extend(on_their_way);
             lane.accepted.uncertain.extend(lane.accepted.fields.keys().cloned());
             match lane.queued {
                 None => lane.queued = Some(delivery.id),

@@ -113,6 +113,9 @@ impl Gateway {
         crash_point(before);
         let applied = self.store.apply(changes).await?;
         crash_point(after);
+        if upsert.rolled_back {
+            self.successions.forget();
+        }
         Ok(match applied {
             Applied::Done => Settled::Ended(upsert),
             Applied::Unmet(_) => Settled::Raced,
@@ -182,21 +185,6 @@ impl Gateway {
                 }
             }
         }
-    }
-
-    /// Each delivery, or the last of those that went in its place.
-    pub(crate) async fn effective(&self, deliveries: Vec<DeliveryRecord>) -> Result<Vec<DeliveryRecord>, StoreError> {
-        let mut effective = Vec::with_capacity(deliveries.len());
-        for mut delivery in deliveries {
-            while let Some(successor) = delivery.superseded_by {
-                match self.store.delivery(successor).await? {
-                    Some(next) => delivery = next,
-                    None => break,
-                }
-            }
-            effective.push(delivery);
-        }
-        Ok(effective)
     }
 
     /// Adds the way back to the changes, unless a newer version stands in it.
@@ -270,6 +258,15 @@ impl Gateway {
                 changes
                     .write
                     .extend(identifier_writes(&upsert.merchant, upsert.customer, now_held, &nothing));
+                let reserved = known.lanes.iter().flat_map(|lane| {
+                    lane.reserved.iter().map(|key| Write::Release {
+                        merchant: lane.merchant.clone(),
+                        connection: lane.connection.clone(),
+                        key: key.clone(),
+                        customer: lane.customer,
+                    })
+                });
+                changes.write.extend(reserved);
                 changes.write.push(Write::DeleteCustomer(upsert.customer));
             }
         }

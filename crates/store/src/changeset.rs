@@ -111,7 +111,8 @@ pub enum Expect {
 pub enum Write {
     /// The customer's row. Its identifiers are written apart.
     PutCustomer(CustomerRecord),
-    /// The customer's row, its identifiers, its lanes and their reservations. History, upserts and deliveries stay.
+    /// The customer's row and its lanes. Its identifiers and reservations are written apart, as ever; history, upserts and
+    /// deliveries stay.
     DeleteCustomer(CustomerId),
     /// Makes the identifier find the customer.
     AddIdentifier {

@@ -71,6 +71,10 @@ pub struct Lane {
     /// Keys that the vendor's record is known by, or may be since a call of unknown outcome.
     #[serde(default)]
     pub known_by: BTreeSet<MatchKey>,
+    /// Keys that the vendor's record will be known by once the call in flight has been executed; none while nothing is
+    /// in flight.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub on_their_way: BTreeSet<MatchKey>,
     /// The newest version of the customer that a call may have brought to the vendor.
     #[serde(default)]
     pub brought: u64,
@@ -110,6 +114,7 @@ impl Lane {
             accepted: Accepted::default(),
             reserved: BTreeSet::new(),
             known_by: BTreeSet::new(),
+            on_their_way: BTreeSet::new(),
             brought: 0,
             in_flight: None,
             queued: None,

@@ -95,7 +95,7 @@ suite! { $
         a_customer_comes_back_as_it_was_put,
         a_customer_of_another_merchant_is_not_there,
         a_customer_is_expected_at_its_revision,
-        deleting_a_customer_takes_what_recognises_it_and_nothing_else,
+        deleting_a_customer_takes_its_row_and_lanes_and_nothing_else,
         customers_are_paged_by_age,
         customers_are_listed_by_identifiers,
         customers_are_listed_by_tag_status_kind_and_time,

@@ -9,9 +9,14 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
+use serde_json::json;
+use upsert_chaos::load::{Person, Sender, Told, Upsert};
 use upsert_chaos::runs::{Places, Report, duplicates, kills, points, termination};
+use upsert_chaos::runs::{Run, to_the_end};
 use upsert_chaos::seeds;
+use upsert_chaos::vendors::ACME;
 use upsert_core::crash_point;
+use upsert_simulators::{Effect, Fault, When};
 
 fn places() -> Places {
     Places {
@@ -94,4 +99,46 @@ async fn parallel_duplicates_are_one_write_though_connections_are_reset() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_told_to_end_under_load_ends_with_0_and_cuts_nobody_off() {
     is_good(&termination::run(&places(), 3, seed()).await);
+}
+
+/// The vendor has made a record under the gateway's id, the process died before it heard of it, and a reference came
+/// meanwhile: the record goes on under the id that it was made with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reference_that_came_during_the_first_call_makes_no_second_record_after_a_kill() {
+    let (places, name) = (places(), "first key");
+    let run = async {
+        let mut run = Run::new(&places, name, 1)?;
+        let wallet = run.world.vendors.iter().find(|vendor| vendor.connection == "wallet");
+        let hangs = Fault::once(Effect::Hang { when: When::AfterWrite });
+        wallet.unwrap().simulator.faults().set(vec![hangs]);
+        run.world.start().await?;
+        let sender = Sender::new(&run.world);
+        let mut person = Person::new(0, 1, false);
+        for (number, reference) in [(1, None), (2, Some("LATER".to_owned()))] {
+            person.reference = reference;
+            let upsert = Upsert {
+                merchant: ACME,
+                person: person.email.clone(),
+                body: person.whole(&format!("N{number}")),
+                key: None,
+                is_async: true,
+                trace: format!("{number:032x}"),
+            };
+            let told = sender.send(&upsert).await;
+            assert!(matches!(told, Told::Answer { status: 202, .. }), "{told:?}");
+            run.exchanges.push(upsert.told(told));
+            // The first call is at the vendor before the second request comes.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        run.world.kill()?;
+        run.world.start().await?;
+        let wallet = || run.world.vendors.iter().find(|vendor| vendor.connection == "wallet");
+        while wallet().is_some_and(|wallet| wallet.simulator.records().iter().all(|one| one.writes < 2)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let fields = wallet().unwrap().simulator.records()[0].fields.clone();
+        assert_eq!(fields["firstName"], json!("N2"));
+        run.finish().await
+    };
+    is_good(&to_the_end(&places, name, 1, run).await);
 }

@@ -107,7 +107,6 @@ impl Pen<'_> {
     fn delete_customer(&mut self, id: CustomerId) -> DbResult<()> {
         for sql in [
             "DELETE FROM customers WHERE id = ?1",
-            "DELETE FROM keys WHERE customer = ?1",
             "DELETE FROM lanes WHERE customer = ?1",
         ] {
             execute(self.db, sql, params![blob(id.as_uuid())])?;

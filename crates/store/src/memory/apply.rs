@@ -111,9 +111,7 @@ impl Tables {
 
     fn delete_customer(&mut self, id: CustomerId) {
         self.customers.remove(&id);
-        self.identifiers.retain(|(_, _, customer)| *customer != id);
         self.lanes.retain(|(customer, _), _| *customer != id);
-        self.reservations.retain(|(_, _, _, customer)| *customer != id);
     }
 
     /// Whom this identifier finds, oldest first.

@@ -124,11 +124,26 @@ fn everything_of(id: CustomerId, address: &str) -> Vec<Write> {
     ]
 }
 
-pub(super) async fn deleting_a_customer_takes_what_recognises_it_and_nothing_else(store: Arc<dyn Store>) {
+pub(super) async fn deleting_a_customer_takes_its_row_and_lanes_and_nothing_else(store: Arc<dyn Store>) {
     let (gone, stays) = (customer_id(1), customer_id(2));
     put(&*store, everything_of(gone, "gone@example.com")).await;
     put(&*store, everything_of(stays, "stays@example.com")).await;
-    put(&*store, vec![Write::DeleteCustomer(gone)]).await;
+    let merchant = || "acme".to_owned();
+    let writes = vec![
+        Write::RemoveIdentifier {
+            merchant: merchant(),
+            identifier: email("gone@example.com"),
+            customer: gone,
+        },
+        Write::Release {
+            merchant: merchant(),
+            connection: "crm".to_owned(),
+            key: email_key("gone@example.com"),
+            customer: gone,
+        },
+        Write::DeleteCustomer(gone),
+    ];
+    put(&*store, writes).await;
 
     assert!(store.customer("acme", gone).await.unwrap().is_none());
     let query = IdentityQuery {
