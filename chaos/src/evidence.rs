@@ -202,7 +202,7 @@ impl Attempt {
     /// Whether nobody can tell what it did at the vendor: no end, no answer, or one that says nothing.
     pub fn is_unknown(&self) -> bool {
         match (self.result.as_deref(), self.vendor_status) {
-            (None, _) | (Some("transient"), None) | (Some("broken_contract"), _) => true,
+            (None | Some("broken_contract"), _) | (Some("transient"), None) => true,
             (Some("transient"), Some(status)) => matches!(status, 408 | 500 | 502 | 504),
             _ => false,
         }

@@ -184,9 +184,9 @@ impl Report {
         self.findings.is_empty()
     }
 
-    /// For people: figures, and every finding.
+    /// For people: figures, and what was found.
     pub fn text(&self) -> String {
-        let mut text = format!(
+        let mut lines = vec![format!(
             "{} seed {}: {} acknowledged, {} unanswered, {} customers, {} calls, drained after {} ms",
             self.name,
             self.seed,
@@ -195,32 +195,25 @@ impl Report {
             self.customers,
             self.calls,
             self.drained_after.as_millis()
-        );
+        )];
         if !self.strikes.is_empty() {
-            let strikes: Vec<String> = self
-                .strikes
-                .iter()
-                .map(|(strike, count)| format!("{strike:?} {count}"))
-                .collect();
-            text.push_str(&format!("\n  proxies: {}", strikes.join(", ")));
+            let strikes = self.strikes.iter().map(|(strike, count)| format!("{strike:?} {count}"));
+            lines.push(format!("proxies: {}", strikes.collect::<Vec<_>>().join(", ")));
         }
-        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        let mut broken: BTreeMap<String, usize> = BTreeMap::new();
         for finding in &self.findings {
-            *kinds.entry(format!("{:?}", finding.promise)).or_default() += 1;
+            *broken.entry(format!("{:?}", finding.promise)).or_default() += 1;
         }
-        for (promise, count) in kinds {
-            text.push_str(&format!("\n  {promise} broken {count} times"));
-        }
-        for finding in self.findings.iter().take(MOST_SHOWN) {
-            text.push_str(&format!("\n  {finding}"));
-        }
-        if self.findings.len() > MOST_SHOWN {
-            text.push_str(&format!("\n  … and {} more", self.findings.len() - MOST_SHOWN));
-        }
+        lines.extend(
+            broken
+                .iter()
+                .map(|(promise, count)| format!("{promise} broken {count} times")),
+        );
+        lines.extend(self.findings.iter().take(MOST_SHOWN).map(ToString::to_string));
         if let Some(kept) = &self.kept {
-            text.push_str(&format!("\n  kept in {}", kept.display()));
+            lines.push(format!("kept in {}", kept.display()));
         }
-        text
+        lines.join("\n  ")
     }
 }
 

@@ -16,13 +16,16 @@ const CONFLICTS: [&str; 4] = [
     "business_key_change",
 ];
 
+/// An exchange, and the status and body that it was told.
+type Answer<'a> = (&'a Exchange, u16, &'a Json);
+
 pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut by_upsert: HashMap<&str, Vec<&Delivery>> = HashMap::new();
     for delivery in evidence.deliveries.values() {
         by_upsert.entry(&delivery.upsert).or_default().push(delivery);
     }
-    let mut by_key: HashMap<(&str, &str), Vec<(&Exchange, u16, &Json)>> = HashMap::new();
+    let mut by_key: HashMap<(&str, &str), Vec<Answer<'_>>> = HashMap::new();
     for exchange in &evidence.exchanges {
         let Told::Answer { status, body } = &exchange.told else {
             continue;
@@ -43,7 +46,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
 }
 
 /// One key is one upsert, and its final answer is the same to the letter.
-fn told_the_same(key: &str, answers: &[(&Exchange, u16, &Json)]) -> Option<Finding> {
+fn told_the_same(key: &str, answers: &[Answer<'_>]) -> Option<Finding> {
     let mut final_answer: Option<(u16, &Json)> = None;
     for (_, status, body) in answers {
         if body["upsert_id"] != answers[0].2["upsert_id"] {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value as Json;
 
 use super::{Finding, Match, Matched, Promise};
-use crate::evidence::{Evidence, Record};
+use crate::evidence::{Attempt, Evidence, Record};
 
 pub(super) fn check(evidence: &Evidence, matched: &Matched<'_>) -> Vec<Finding> {
     let mut findings = one_record_a_person(evidence);
@@ -17,7 +17,7 @@ pub(super) fn check(evidence: &Evidence, matched: &Matched<'_>) -> Vec<Finding> 
     for ((connection, id), mut calls) in by_delivery {
         calls.sort_by_key(|one| one.call.received_tick);
         for pair in calls.windows(2) {
-            let is_settled = pair[0].attempt.is_some_and(|attempt| attempt.was_accepted());
+            let is_settled = pair[0].attempt.is_some_and(Attempt::was_accepted);
             let was_written = pair[0].call.wrote.is_some();
             let may_go_again = pair[0].attempt.is_some_and(|attempt| {
                 // A vendor that answers "not executed" and has executed is one that nobody can see through.

@@ -58,12 +58,12 @@ impl Line<'_> {
             self.shared.count(strike);
         }
         match strike {
-            Some(Strike::ResetBeforeRequest) => return self.cut(client),
-            Some(Strike::StallBeforeRequest) => return self.stall(client).await,
+            Some(Strike::ResetBeforeRequest) => return Ok(self.cut(client)),
+            Some(Strike::StallBeforeRequest) => return Ok(self.stall(client).await),
             _ => {}
         }
         let Some(request) = client.message(false).await?.filter(|request| request.is_whole) else {
-            return self.cut(client);
+            return Ok(self.cut(client));
         };
         let mut vendor = match self.vendor.take() {
             Some(vendor) => vendor,
@@ -73,8 +73,8 @@ impl Line<'_> {
             vendor.write(&request.bytes[..request.bytes.len() / 2]).await?;
             self.vendor = Some(vendor);
             return match strike {
-                Some(Strike::ResetMidRequest) => self.cut(client),
-                _ => self.stall(client).await,
+                Some(Strike::ResetMidRequest) => Ok(self.cut(client)),
+                _ => Ok(self.stall(client).await),
             };
         }
         vendor.write(&request.bytes).await?;
@@ -84,18 +84,18 @@ impl Line<'_> {
             () = client.closed() => return Ok(Next::Close),
         };
         let Some(answer) = answer else {
-            return self.cut(client);
+            return Ok(self.cut(client));
         };
         match strike {
-            Some(Strike::ResetAfterRequest) => return self.cut(client),
-            Some(Strike::StallAfterRequest) => return self.stall(client).await,
+            Some(Strike::ResetAfterRequest) => return Ok(self.cut(client)),
+            Some(Strike::StallAfterRequest) => return Ok(self.stall(client).await),
             Some(Strike::ResetMidAnswer) => {
                 client.write(&answer.bytes[..answer.bytes.len() / 2]).await?;
-                return self.cut(client);
+                return Ok(self.cut(client));
             }
             Some(Strike::StallMidAnswer) => {
                 client.write(&answer.bytes[..answer.bytes.len() / 2]).await?;
-                return self.stall(client).await;
+                return Ok(self.stall(client).await);
             }
             Some(Strike::Drip) => {
                 let every = if odds.drip_every_millis == 0 {
@@ -116,14 +116,14 @@ impl Line<'_> {
         Ok(Next::Keep)
     }
 
-    fn cut(&mut self, client: Side) -> io::Result<Next> {
+    fn cut(&mut self, client: Side) -> Next {
         client.reset();
         self.vendor = None;
-        Ok(Next::Close)
+        Next::Close
     }
 
     /// Until the client hangs up, or the odds are set anew.
-    async fn stall(&mut self, mut client: Side) -> io::Result<Next> {
+    async fn stall(&mut self, mut client: Side) -> Next {
         let mut turns = self.shared.turns.subscribe();
         tokio::select! {
             () = client.closed() => {}
