@@ -9,6 +9,7 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -89,35 +90,42 @@ pub(crate) struct Matched<'a> {
     pub(crate) calls: Vec<Match<'a>>,
 }
 
+/// A delivery with its id.
+type Named<'a> = (&'a str, &'a Delivery);
+
 impl<'a> Matched<'a> {
     fn new(evidence: &'a Evidence) -> Self {
-        let mut by_trace = std::collections::HashMap::new();
+        let mut by_trace: HashMap<(&str, &str), Vec<Named<'a>>> = HashMap::new();
+        // What an operator replays carries no trace: it is known by its person.
+        let mut by_person: HashMap<(&str, &str), Vec<Named<'a>>> = HashMap::new();
         for (id, delivery) in &evidence.deliveries {
+            let named = (id.as_str(), delivery);
+            let customer = evidence.customers.get(&delivery.customer);
             if let Some(trace) = &delivery.trace {
-                let key = (trace.as_str(), delivery.connection.as_str());
-                by_trace
-                    .entry(key)
-                    .or_insert_with(Vec::new)
-                    .push((id.as_str(), delivery));
+                by_trace.entry((trace, &delivery.connection)).or_default().push(named);
+            } else if let Some(person) = customer.and_then(|customer| customer.record["email"].as_str()) {
+                by_person.entry((person, &delivery.connection)).or_default().push(named);
             }
         }
         let mut calls = Vec::new();
         for (connection, side) in &evidence.vendors {
             for call in &side.calls {
-                let key = call.trace.as_deref().map(|trace| (trace, connection.as_str()));
-                let candidates = key.and_then(|key| by_trace.get(&key)).map_or(&[][..], Vec::as_slice);
+                let candidates = match (&call.trace, &call.person) {
+                    (Some(trace), _) => by_trace.get(&(trace, connection)),
+                    (None, Some(person)) => by_person.get(&(person, connection)),
+                    (None, None) => None,
+                };
+                let candidates = candidates.map_or(&[][..], Vec::as_slice);
                 let latest = candidates
                     .iter()
-                    .flat_map(|(id, delivery)| delivery.attempts.iter().map(move |attempt| (*id, *delivery, attempt)))
-                    .filter(|(_, _, attempt)| attempt.started_at <= call.received_at)
-                    .max_by_key(|(_, _, attempt)| attempt.started_at);
+                    .flat_map(|named| named.1.attempts.iter().map(move |attempt| (named, attempt)))
+                    .filter(|(_, attempt)| attempt.started_at <= call.received_at)
+                    .max_by_key(|(_, attempt)| attempt.started_at);
                 calls.push(Match {
                     connection,
                     call,
-                    delivery: latest
-                        .map(|(id, delivery, _)| (id, delivery))
-                        .or_else(|| candidates.first().copied()),
-                    attempt: latest.map(|(_, _, attempt)| attempt),
+                    delivery: latest.map(|(named, _)| *named).or_else(|| candidates.first().copied()),
+                    attempt: latest.map(|(_, attempt)| attempt),
                 });
             }
         }

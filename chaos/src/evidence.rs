@@ -113,7 +113,7 @@ pub struct Customer {
     pub record: Json,
     /// The vendor's id of its record, by connection.
     pub links: BTreeMap<String, String>,
-    /// Connections whose latest delivery failed.
+    /// Connections whose latest delivery failed, or at which an operator gave something up.
     pub failed: Vec<String>,
 }
 

@@ -41,7 +41,10 @@ pub fn read_store(file: &Path, evidence: &mut Evidence) -> anyhow::Result<()> {
         }
         // A lane of a customer that is gone shows up as a customer without a record.
         let customer = evidence.customers.entry(customer).or_default();
-        if lane["failed"] == true {
+        let has_given_up = lane["unwanted"]
+            .as_object()
+            .is_some_and(|unwanted| !unwanted.is_empty());
+        if lane["failed"] == true || has_given_up {
             customer.failed.push(connection.clone());
         }
         if let Some(id) = lane["link"]["provider_customer_id"].as_str() {

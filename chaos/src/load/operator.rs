@@ -1,16 +1,18 @@
-//! An operator who pauses connections and resumes them.
+//! An operator who pauses connections and resumes them, and replays or discards what has failed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng as _;
 use rand::rngs::StdRng;
+use serde_json::json;
 
 use super::{Exchange, Shared};
 use crate::world::{KEY, World};
 
 pub(super) struct Operator {
     client: reqwest::Client,
+    dead_letters: String,
     connections: Vec<String>,
     every: Duration,
     dice: StdRng,
@@ -24,6 +26,7 @@ impl Operator {
         };
         Self {
             client: world.client.clone(),
+            dead_letters: world.url("/v1/deliveries"),
             connections: world.vendors.iter().map(connection).collect(),
             every,
             dice,
@@ -41,6 +44,15 @@ impl Operator {
             while !self.say(&connection, "resume").await && !self.shared.is_stopping() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
+            let word = if self.dice.random_bool(0.75) {
+                "replay"
+            } else {
+                "discard"
+            };
+            let failed = json!({"state": "failed", "limit": self.dice.random_range(1..=3)});
+            let request = self.client.post(format!("{}/{word}", self.dead_letters));
+            // One that is not heard is none; what it was about stays among the dead letters.
+            drop(request.bearer_auth(KEY).json(&failed).send().await);
         }
         Vec::new()
     }

@@ -27,7 +27,11 @@ const RESTING: Duration = Duration::from_millis(1300);
 const AT_A_START: &str = "recover.";
 
 /// Points that a process passes seldom: there the first two times alone are aimed at.
-const SELDOM: [&str; 8] = [
+const SELDOM: [&str; 12] = [
+    points::REPLAY_BEFORE_COMMIT,
+    points::REPLAY_AFTER_COMMIT,
+    points::DISCARD_BEFORE_COMMIT,
+    points::DISCARD_AFTER_COMMIT,
     points::STORE_BEFORE_CHECKPOINT,
     points::STORE_AFTER_CHECKPOINT,
     points::ROLLBACK_BEFORE_COMMIT,

@@ -159,7 +159,11 @@ pub(crate) fn identifier_writes(
 pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Timestamp) {
     delivery.state = DeliveryState::Succeeded;
     delivery.outcome = Some(Outcome::Unchanged);
-    delivery.evidence = Some(Evidence::Link);
+    delivery.evidence = Some(match lane.link {
+        Some(_) => Evidence::Link,
+        // Nothing of it is wanted there.
+        None => Evidence::None,
+    });
     delivery.error = None;
     delivery.provider_customer_id = lane.link.as_ref().map(|link| link.provider_customer_id.clone());
     delivery.waiting_for = None;

@@ -21,6 +21,7 @@ use crate::identify::Identified;
 use crate::lane::supersede;
 use crate::merchant::{Connection, Merchant, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
+use crate::unwanted::forget_outdated;
 use crate::upsert::{Caller, UpsertCommand};
 
 /// Everything that was decided, ready to be committed.
@@ -33,7 +34,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) after: Customer,
     pub(crate) plans: Vec<Planned>,
     pub(crate) claim: Option<&'a Claim>,
+    /// Deliveries that have failed and that this upsert's one delivery goes in the place of.
+    pub(crate) replayed: Vec<DeliveryRecord>,
 }
+
 /// A changeset in the making.
 pub(crate) struct Building<'a> {
     gateway: &'a Gateway,
@@ -176,6 +180,8 @@ impl<'a> Building<'a> {
         });
         lane.revision += 1;
         let mut delivery = self.new_delivery(connection);
+        self.replay(&mut delivery);
+        let has_forgotten = forget_outdated(connection, &self.record.customer, &mut lane);
         let has_open = lane.in_flight.is_some() || lane.queued.is_some();
         let had_failed = lane.failed;
         let mut is_touched = true;
@@ -184,7 +190,7 @@ impl<'a> Building<'a> {
             Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
                 delivery.warnings.clone_from(warnings);
                 unchanged(&mut delivery, &mut lane, self.now);
-                is_touched = had_failed;
+                is_touched = had_failed || has_forgotten;
             }
             Ok(plan) => {
                 self.reserve(planned, &mut lane);
@@ -259,6 +265,20 @@ impl<'a> Building<'a> {
             parked_since: None,
             maybe_written: false,
             traceparent: self.draft.command.traceparent.clone(),
+        }
+    }
+
+    /// A replay is a fresh start: what the failed ones spent and were told is not the new one's.
+    fn replay(&mut self, delivery: &mut DeliveryRecord) {
+        for mut old in self.draft.replayed.iter().cloned() {
+            self.changes.expect.push(Expect::Delivery {
+                id: old.id,
+                fence: old.fence,
+            });
+            let (attempts, error, force) = (delivery.attempts, delivery.error.take(), delivery.force);
+            supersede(&mut old, delivery, self.now);
+            (delivery.attempts, delivery.error, delivery.force) = (attempts, error, force);
+            self.changes.write.push(Write::PutDelivery(old));
         }
     }
 

@@ -202,11 +202,11 @@ pub(crate) fn invalid_query(problems: Vec<Problem>) -> Refusal {
     refusal
 }
 
-fn to_cursor(id: &Uuid) -> String {
+pub(crate) fn to_cursor(id: &Uuid) -> String {
     BASE64URL_NOPAD.encode(id.as_bytes())
 }
 
-fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
+pub(crate) fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
     BASE64URL_NOPAD
         .decode(cursor.as_bytes())
         .ok()

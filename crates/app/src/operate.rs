@@ -85,6 +85,7 @@ impl Gateway {
             lane.link = None;
             lane.accepted = Accepted::default();
             lane.known_by.clear();
+            lane.unwanted.clear();
             if self
                 .store
                 .apply(Changeset {

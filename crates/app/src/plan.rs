@@ -65,57 +65,60 @@ pub(crate) fn plan(
     lane: Option<&Lane>,
     force: bool,
 ) -> Result<ConnectionPlan, PlanRefusal> {
-    let nothing = Accepted::default();
-    let accepted = lane.map_or(&nothing, |lane| &lane.accepted);
-    let passed_through = provider_fields(connection, customer)?;
-    let asked = Asked {
-        connection,
-        id,
-        customer,
-        passed_through: passed_through.as_ref(),
+    let asked = Asked::new(connection, id, customer)?;
+    let Whole {
+        all,
+        changed,
+        is_new,
+        replaces_link,
+    } = asked.whole(lane)?;
+    let unwanted: BTreeSet<&String> = match lane {
+        Some(lane) => changed
+            .iter()
+            .filter(|name| is_unwanted(lane, &all.sent, name))
+            .collect(),
+        None => BTreeSet::new(),
     };
-    let link = lane.and_then(|lane| lane.link.as_ref());
-
-    let mut replaces_link = false;
-    let mut all = asked.prepare(link.map(view), accepted, Selection::All)?;
-    if let Some(link) = link
-        && !connection.adapter.info().capabilities.updates_by_id
-        && all.link_key != link.key
-    {
-        if connection.on_key_change == OnKeyChange::Refuse {
-            return Err(key_change(connection, id, &all));
-        }
-        replaces_link = true;
-        all = asked.prepare(None, &nothing, Selection::All)?;
-        all.warnings.push(new_record(&all));
-    }
-
-    if let Some(lane) = lane.filter(|lane| link.is_none() && may_make_a_second_record(lane, &all))
-        && let Some(same) = asked.under_its_first_key(lane, &all)?
-    {
-        all = same;
-    }
-    if link.is_none() && lane.is_some_and(|lane| may_make_a_second_record(lane, &all)) {
-        if connection.on_key_change == OnKeyChange::Refuse {
-            return Err(key_change(connection, id, &all));
-        }
-        all.warnings.push(new_record(&all));
-    }
-
-    let is_new = link.is_none() || replaces_link;
-    let changed = differing(&all.sent, accepted);
-    if !is_new && !force && changed.is_empty() {
+    let wanted: BTreeSet<String> = changed
+        .iter()
+        .filter(|name| !unwanted.contains(name))
+        .cloned()
+        .collect();
+    if !force && wanted.is_empty() && (!is_new || !unwanted.is_empty()) {
         return Ok(ConnectionPlan::Unchanged { warnings: all.warnings });
     }
-    let prepared = if is_new || force || connection.payload == Payload::Full {
-        all
-    } else {
-        asked.prepare(link.map(view), accepted, Selection::Only(&changed))?
+    let prepared = match (lane, connection.payload) {
+        (Some(lane), Payload::Full) if !(is_new || force || unwanted.is_empty()) => {
+            asked.full_without(&all, &unwanted, lane)?
+        }
+        (Some(lane), Payload::Changed) if !(is_new || force) => {
+            asked.prepare(lane.link.as_ref().map(view), &lane.accepted, Selection::Only(&wanted))?
+        }
+        _ => all,
     };
     Ok(ConnectionPlan::Send {
         prepared: Box::new(prepared),
         replaces_link,
     })
+}
+
+/// What differs from what the connection accepted, by the vendor's field, and all that would be sent. None where nothing
+/// could be sent at all.
+pub(crate) fn difference(
+    connection: &Connection,
+    id: CustomerId,
+    customer: &Customer,
+    lane: &Lane,
+) -> Option<(BTreeSet<String>, BTreeMap<String, Sent>)> {
+    let asked = Asked::new(connection, id, customer).ok()?;
+    let whole = asked.whole(Some(lane)).ok()?;
+    Some((whole.changed, whole.all.sent))
+}
+
+/// An operator does not want this value to be sent there.
+fn is_unwanted(lane: &Lane, sent: &BTreeMap<String, Sent>, vendor_field: &str) -> bool {
+    let mark = lane.unwanted.get(vendor_field);
+    mark.is_some() && mark == sent.get(vendor_field).map(|sent| &sent.value)
 }
 
 /// A call of unknown outcome may have made a record, and the vendor would not find it by what is sent now.
@@ -147,10 +150,99 @@ struct Asked<'a> {
     connection: &'a Connection,
     id: CustomerId,
     customer: &'a Customer,
-    passed_through: Option<&'a Map<String, Json>>,
+    passed_through: Option<Map<String, Json>>,
 }
 
-impl Asked<'_> {
+/// Everything that is known of the customer, worded for the vendor.
+struct Whole {
+    all: PreparedUpsert,
+    /// The vendor fields that differ from what was last accepted.
+    changed: BTreeSet<String>,
+    /// Whether it makes a link.
+    is_new: bool,
+    /// Whether the present link is left behind for a new record.
+    replaces_link: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn new(connection: &'a Connection, id: CustomerId, customer: &'a Customer) -> Result<Self, PlanRefusal> {
+        Ok(Self {
+            connection,
+            id,
+            customer,
+            passed_through: provider_fields(connection, customer)?,
+        })
+    }
+
+    fn whole(&self, lane: Option<&Lane>) -> Result<Whole, PlanRefusal> {
+        let (connection, nothing) = (self.connection, Accepted::default());
+        let mut accepted = lane.map_or(&nothing, |lane| &lane.accepted);
+        let link = lane.and_then(|lane| lane.link.as_ref());
+        let mut replaces_link = false;
+        let mut all = self.prepare(link.map(view), accepted, Selection::All)?;
+        if let Some(link) = link
+            && !connection.adapter.info().capabilities.updates_by_id
+            && all.link_key != link.key
+        {
+            if connection.on_key_change == OnKeyChange::Refuse {
+                return Err(key_change(connection, self.id, &all));
+            }
+            replaces_link = true;
+            accepted = &nothing;
+            all = self.prepare(None, accepted, Selection::All)?;
+            all.warnings.push(new_record(&all));
+        }
+        if let Some(lane) = lane.filter(|lane| link.is_none() && may_make_a_second_record(lane, &all))
+            && let Some(same) = self.under_its_first_key(lane, &all)?
+        {
+            all = same;
+        }
+        if link.is_none() && lane.is_some_and(|lane| may_make_a_second_record(lane, &all)) {
+            if connection.on_key_change == OnKeyChange::Refuse {
+                return Err(key_change(connection, self.id, &all));
+            }
+            all.warnings.push(new_record(&all));
+        }
+        Ok(Whole {
+            changed: differing(&all.sent, accepted),
+            is_new: link.is_none() || replaces_link,
+            replaces_link,
+            all,
+        })
+    }
+
+    /// Everything but what is not wanted: in its place stands what was last accepted, if anything was. What the vendor
+    /// asks for is sent as it is.
+    fn full_without(
+        &self,
+        all: &PreparedUpsert,
+        unwanted: &BTreeSet<&String>,
+        lane: &Lane,
+    ) -> Result<PreparedUpsert, PlanRefusal> {
+        let others: BTreeSet<String> = all
+            .sent
+            .keys()
+            .filter(|name| !unwanted.contains(name))
+            .cloned()
+            .collect();
+        let link = lane.link.as_ref().map(view);
+        let mut prepared = self.prepare(link, &lane.accepted, Selection::Only(&others))?;
+        let left_out = unwanted.iter().filter(|name| !lane.accepted.uncertain.contains(**name));
+        for name in left_out {
+            if let Some((pointer, value)) = lane.accepted.fields.get(*name)
+                && !prepared.sent.contains_key(*name)
+                && put_at(&mut prepared.request.body, name, value)
+            {
+                let sent = Sent {
+                    pointer: pointer.clone(),
+                    value: value.clone(),
+                    merged: false,
+                };
+                prepared.sent.insert((*name).clone(), sent);
+            }
+        }
+        Ok(prepared)
+    }
     fn prepare(
         &self,
         link: Option<LinkView<'_>>,
@@ -164,7 +256,7 @@ impl Asked<'_> {
             selection,
             cleared: &cleared(self.customer, accepted),
             tags_lost: tags_lost(self.customer, accepted),
-            provider_fields: self.passed_through,
+            provider_fields: self.passed_through.as_ref(),
         };
         let mut prepared = self.connection.adapter.prepare(&request).map_err(|violations| {
             PlanRefusal::Invalid(
@@ -221,6 +313,7 @@ impl Asked<'_> {
             prepared.sent.contains_key(vendor_field)
                 || self
                     .passed_through
+                    .as_ref()
                     .is_some_and(|fields| fields.contains_key(vendor_field))
         };
         accepted
@@ -232,6 +325,23 @@ impl Asked<'_> {
                 Warning::new(WarningCode::CannotClear, pointer.clone(), detail)
             })
             .collect()
+    }
+}
+
+/// Puts a value where its field stands in the body; members of members are named with slashes.
+fn put_at(body: &mut Json, vendor_field: &str, value: &Json) -> bool {
+    let Some(members) = body.as_object_mut() else {
+        return false;
+    };
+    match vendor_field.split_once('/') {
+        None => {
+            members.insert(vendor_field.to_owned(), value.clone());
+            true
+        }
+        Some((head, rest)) => {
+            let inner = members.entry(head).or_insert_with(|| Json::Object(Map::new()));
+            put_at(inner, rest, value)
+        }
     }
 }
 

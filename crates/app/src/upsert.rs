@@ -144,6 +144,7 @@ impl Gateway {
                 after,
                 plans,
                 claim,
+                replayed: Vec::new(),
             };
             match self.commit(draft).await? {
                 Attempted::Committed(committed) => return Ok(*committed),

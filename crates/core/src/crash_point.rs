@@ -74,6 +74,14 @@ points! {
     RESUME_BEFORE_RELEASE = "resume.before_release";
     /// A connection is free again, its pump has not been told.
     RELEASE_BEFORE_PUMP = "release.before_pump";
+    /// Failed deliveries are about to be replaced by a replay.
+    REPLAY_BEFORE_COMMIT = "replay.before_commit";
+    /// The replay is durable and not started.
+    REPLAY_AFTER_COMMIT = "replay.after_commit";
+    /// A delivery is about to be discarded.
+    DISCARD_BEFORE_COMMIT = "discard.before_commit";
+    /// It is discarded, its upsert has not been settled.
+    DISCARD_AFTER_COMMIT = "discard.after_commit";
     /// An upsert is about to be ended.
     SETTLE_BEFORE_COMMIT = "settle.before_commit";
     /// It has ended.

@@ -25,6 +25,16 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Rejected,
+        Self::Unauthorised,
+        Self::RateLimited,
+        Self::QuotaSpent,
+        Self::Transient,
+        Self::BrokenContract,
+    ];
+
     /// As it stands in JSON and in labels.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,6 +88,15 @@ pub enum WaitingFor {
 }
 
 impl WaitingFor {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::Paused,
+        Self::Quota,
+        Self::RateLimit,
+        Self::Breaker,
+        Self::Predecessor,
+    ];
+
     /// As it stands in JSON and in labels.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -50,9 +50,9 @@ permissions! {
     WriteCustomers = Some(Scope::CustomersWrite);
     /// Customers, history, upserts, a vendor's customers.
     ReadCustomers = Some(Scope::CustomersRead);
-    /// Connections.
+    /// Deliveries, connections.
     ReadOperations = Some(Scope::OpsRead);
-    /// Pause, resume, unlink.
+    /// Replay, discard, pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
 }
 

@@ -1,5 +1,6 @@
 //! For whom: the `Merchant-Id` header, or the only merchant that the key lists.
 
+use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpRequest};
 
 use upsert_app::{Merchant, ProblemCode};
+use upsert_settings::Reach;
 
 use crate::access::{Access, Permission};
 use crate::keyring::Key;
@@ -48,11 +50,21 @@ fn required<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Arc<Merchant>,
     within_reach(&access.key, &access.served, id).cloned()
 }
 
-/// On connections the header is a filter: the one merchant it names, if it is there.
+/// On connections and deliveries the header is a filter: the one merchant it names, if it is there.
 pub(crate) fn filter<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Option<Arc<Merchant>>, Problem> {
     given(headers)?
         .map(|id| within_reach(&access.key, &access.served, id).cloned())
         .transpose()
+}
+
+/// On deliveries too: whose the caller may see. None: everybody's, those of merchants that are not configured any more
+/// as well.
+pub(crate) fn in_sight<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Option<BTreeSet<String>>, Problem> {
+    Ok(match (filter(access, headers)?, &access.key.reach) {
+        (Some(merchant), _) => Some(BTreeSet::from([merchant.id.clone()])),
+        (None, Reach::All) => None,
+        (None, Reach::Merchants(listed)) => Some(listed.iter().cloned().collect()),
+    })
 }
 
 /// A merchant named in a path: one that the key may not speak for is not there.

@@ -3,6 +3,10 @@
 pub(crate) mod connections;
 pub(crate) mod customer;
 pub(crate) mod customers;
+pub(crate) mod deliveries;
+pub(crate) mod delivery;
+pub(crate) mod discard;
+pub(crate) mod discard_all;
 pub(crate) mod docs;
 pub(crate) mod docs_file;
 pub(crate) mod fallback;
@@ -14,11 +18,14 @@ pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod providers;
 pub(crate) mod readyz;
+pub(crate) mod replay;
+pub(crate) mod replay_all;
 pub(crate) mod reply;
 pub(crate) mod resume;
 pub(crate) mod unlink;
 pub(crate) mod upsert;
 pub(crate) mod upsert_state;
+pub(crate) mod upserts;
 pub(crate) mod vendor_customer;
 pub(crate) mod vendor_customers;
 
@@ -33,6 +40,13 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(customer::customer)
         .service(history::history)
         .service(upsert_state::upsert_state)
+        .service(upserts::upserts)
+        .service(deliveries::deliveries)
+        .service(replay_all::replay_all)
+        .service(discard_all::discard_all)
+        .service(delivery::delivery)
+        .service(replay::replay)
+        .service(discard::discard)
         .service(providers::providers)
         .service(connections::connections)
         .service(pause::pause)

@@ -3,6 +3,7 @@
 
 mod customer;
 mod delivery;
+mod lists;
 mod operations;
 mod problem;
 mod upsert;
@@ -13,6 +14,10 @@ pub use customer::{
     LinkedCustomer, Notifications, Service,
 };
 pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
+pub use lists::{
+    Attempt, DeliveryPage, DeliverySelection, DeliveryWithAttempts, ListedDelivery, ListedUpsert, SelectionDone,
+    SelectionRefusal, States, UpsertPage,
+};
 pub use operations::{
     Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
     ReadyConfiguration,

@@ -39,8 +39,9 @@ use jiff::civil::Date;
 
 use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage,
-    IdempotencyRecord, IdentityQuery, IdentityView, Known, Store, StoreError, UpsertRecord, WaitingCount,
+    Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
+    DeliveryPage, DeliveryRecord, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Known, Store,
+    StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
 };
 
 pub use open::{OpenError, SqliteOptions};
@@ -195,6 +196,31 @@ impl Store for SqliteStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
         self.readers.ask(move |db| db.delivery(id)).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<DeliveryPage, StoreError> {
+        let filter = filter.clone();
+        self.readers.ask(move |db| db.deliveries(&filter, before, limit)).await
+    }
+
+    async fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Result<Counted, StoreError> {
+        let filter = filter.clone();
+        self.readers.ask(move |db| db.count_deliveries(&filter, most)).await
+    }
+
+    async fn upserts(
+        &self,
+        filter: &UpsertFilter,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<UpsertPage, StoreError> {
+        let filter = filter.clone();
+        self.readers.ask(move |db| db.upserts(&filter, before, limit)).await
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {

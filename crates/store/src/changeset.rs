@@ -134,9 +134,10 @@ pub enum Write {
     },
     /// A version, by customer and upsert.
     PutHistory(HistoryRecord),
-    /// An upsert.
+    /// An upsert. Its merchant and its customer are for good: whoever puts it again puts the same ones.
     PutUpsert(UpsertRecord),
-    /// A delivery.
+    /// A delivery. Its upsert, merchant, customer, connection and `created_at` are for good: whoever puts it again puts
+    /// the same ones.
     PutDelivery(DeliveryRecord),
     /// An attempt, by delivery and number.
     PutAttempt(AttemptRecord),

@@ -22,7 +22,10 @@ use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
 
 pub use changeset::{Applied, Changeset, Expect, Write};
 pub use memory::MemoryStore;
-pub use queries::{CustomerFilter, HistoryPage, IdentityQuery, IdentityView, Known, WaitingCount};
+pub use queries::{
+    Counted, CustomerFilter, DeliveryFilter, DeliveryPage, HistoryPage, IdentityQuery, IdentityView, Known,
+    UpsertFilter, UpsertPage, WaitingCount,
+};
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
     DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
@@ -104,6 +107,25 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// One delivery.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+
+    /// A page of deliveries, newest first by id; `before` is where the page before said that it goes on.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<DeliveryPage, StoreError>;
+
+    /// How many deliveries match; nobody looks on after `most` of them.
+    async fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Result<Counted, StoreError>;
+
+    /// A page of upserts, newest first by id; `before` is where the page before said that it goes on.
+    async fn upserts(
+        &self,
+        filter: &UpsertFilter,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<UpsertPage, StoreError>;
 
     /// The attempts of a delivery, in order.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod lists;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,9 +15,9 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
 
 use crate::{
-    Applied, AttemptRecord, Changeset, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage,
-    HistoryRecord, IdempotencyRecord, IdentityQuery, IdentityView, Known, Lane, Store, StoreError, UpsertRecord,
-    WaitingCount,
+    Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
+    DeliveryPage, DeliveryRecord, HistoryPage, HistoryRecord, IdempotencyRecord, IdentityQuery, IdentityView, Known,
+    Lane, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
 };
 
 /// Keeps everything for the life of the process. It is as strict as a database: one changeset at a time, all of it or
@@ -157,6 +158,28 @@ impl Store for MemoryStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
         Ok(self.tables()?.deliveries.get(&id).cloned())
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<DeliveryPage, StoreError> {
+        Ok(self.tables()?.deliveries(filter, before, limit))
+    }
+
+    async fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Result<Counted, StoreError> {
+        Ok(self.tables()?.count_deliveries(filter, most))
+    }
+
+    async fn upserts(
+        &self,
+        filter: &UpsertFilter,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<UpsertPage, StoreError> {
+        Ok(self.tables()?.upserts(filter, before, limit))
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {

@@ -84,6 +84,9 @@ pub struct Lane {
     pub queued: Option<DeliveryId>,
     /// Whether the latest delivery that ended failed.
     pub failed: bool,
+    /// By the vendor's field: a value that an operator does not want to be sent there, until it changes again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unwanted: BTreeMap<String, Json>,
     /// Links that a change of key left behind.
     pub superseded: Vec<Link>,
     /// When the vendor last accepted something.
@@ -119,6 +122,7 @@ impl Lane {
             in_flight: None,
             queued: None,
             failed: false,
+            unwanted: BTreeMap::new(),
             superseded: Vec::new(),
             last_delivered_at: None,
         }
@@ -161,7 +165,7 @@ impl fmt::Debug for Accepted {
 }
 
 /// How far an upsert is, over its required connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UpsertState {
     /// Something has not ended.
@@ -175,6 +179,9 @@ pub enum UpsertState {
 }
 
 impl UpsertState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::PartiallyFailed, Self::Failed];
+
     /// As it stands in JSON and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -183,6 +190,11 @@ impl UpsertState {
             Self::PartiallyFailed => "partially_failed",
             Self::Failed => "failed",
         }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
 
@@ -238,6 +250,18 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::InFlight,
+        Self::Succeeded,
+        Self::Retrying,
+        Self::Waiting,
+        Self::Superseded,
+        Self::Failed,
+        Self::Discarded,
+    ];
+
     /// As it stands in JSON and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -254,12 +278,7 @@ impl DeliveryState {
 
     /// The state of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
-        [
-            Pending, InFlight, Succeeded, Retrying, Waiting, Superseded, Failed, Discarded,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == name)
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
     /// Whether nothing will happen to it by itself any more.

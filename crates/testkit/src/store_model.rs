@@ -6,8 +6,9 @@ use jiff::civil::{Date, date};
 
 use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage, IdempotencyRecord,
-    IdentityQuery, IdentityView, Store, UpsertRecord, WaitingCount,
+    AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter, DeliveryPage,
+    DeliveryRecord, DeliveryState, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Store, UpsertFilter,
+    UpsertPage, UpsertRecord, UpsertState, WaitingCount,
 };
 
 pub use changesets::changesets;
@@ -60,6 +61,8 @@ pub struct Observed {
     unsettled: Vec<Vec<UpsertRecord>>,
     abandoned: Vec<Vec<DeliveryRecord>>,
     waiting: Vec<WaitingCount>,
+    lists: Vec<(DeliveryPage, Counted)>,
+    upsert_lists: Vec<UpsertPage>,
     connections: Vec<ConnectionRecord>,
     calls: Vec<Vec<(String, String, u32)>>,
 }
@@ -74,8 +77,8 @@ impl std::fmt::Debug for Observed {
 macro_rules! each_part {
     ($one:expr, $other:expr, $check:expr) => {
         each_part!(@ $one, $other, $check, customers, identity, history, key_holders, record_owners, idempotency,
-            upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, connections,
-            calls)
+            upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, lists,
+            upsert_lists, connections, calls)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -126,13 +129,45 @@ pub async fn observe(store: &dyn Store) -> Observed {
         unsettled: Vec::new(),
         abandoned: Vec::new(),
         waiting: store.waiting().await.unwrap(),
+        lists: Vec::new(),
+        upsert_lists: Vec::new(),
         connections: store.connections().await.unwrap(),
         calls: Vec::new(),
     };
     observe_customers(store, &mut seen).await;
     observe_connections(store, &mut seen).await;
     observe_work(store, &mut seen).await;
+    observe_lists(store, &mut seen).await;
     seen
+}
+
+async fn observe_lists(store: &dyn Store, seen: &mut Observed) {
+    let acme = || Some([MERCHANTS[0].to_owned()].into());
+    for states in [&[][..], &[DeliveryState::Failed], &DeliveryState::ALL] {
+        for merchants in [None, acme()] {
+            for connection in [None, Some(CONNECTIONS[1].to_owned())] {
+                let filter = DeliveryFilter {
+                    merchants: merchants.clone(),
+                    connection,
+                    states: states.iter().copied().collect(),
+                    ..DeliveryFilter::default()
+                };
+                let page = store.deliveries(&filter, None, 2).await.unwrap();
+                let counted = store.count_deliveries(&filter, 2).await.unwrap();
+                seen.lists.push((page, counted));
+            }
+        }
+    }
+    for merchant in MERCHANTS {
+        for state in [None, Some(UpsertState::Pending), Some(UpsertState::Failed)] {
+            let filter = UpsertFilter {
+                merchant: merchant.to_owned(),
+                states: state.into_iter().collect(),
+                ..UpsertFilter::default()
+            };
+            seen.upsert_lists.push(store.upserts(&filter, None, 1).await.unwrap());
+        }
+    }
 }
 
 async fn observe_customers(store: &dyn Store, seen: &mut Observed) {

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(44 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(57 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -17,6 +17,7 @@ mod deliveries;
 mod idempotency;
 mod identity;
 mod lanes;
+mod lists;
 
 use std::fmt;
 use std::pin::Pin;
@@ -129,6 +130,13 @@ suite! { $
         deliveries_in_flight_are_abandoned_when_their_lease_ends,
         what_has_not_ended_is_counted_by_connection_and_state,
         attempts_are_kept_by_number;
+    lists:
+        deliveries_are_listed_newest_first_and_paged,
+        every_filter_of_deliveries_has_to_hold,
+        a_delivery_moves_between_lists_with_its_state,
+        pages_have_no_gaps_while_new_deliveries_come_in,
+        deliveries_are_counted_up_to_a_limit,
+        every_filter_of_upserts_has_to_hold;
     idempotency:
         a_key_is_free_until_it_is_used_and_after_it_has_expired,
         a_key_has_one_answer,

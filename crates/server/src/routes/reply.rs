@@ -18,6 +18,14 @@ pub(crate) fn json_reply(body: &Json) -> HttpResponse {
         .body(body.to_string())
 }
 
+/// 202: it is done durably, and what it began goes on by itself.
+pub(crate) fn accepted(body: &Json) -> HttpResponse {
+    HttpResponse::Accepted()
+        .content_type(header::ContentType::json())
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body.to_string())
+}
+
 /// A page of a list.
 pub(crate) fn page(listing: &Listing) -> HttpResponse {
     json_reply(&json!({ "data": listing.data, "next_cursor": listing.next_cursor }))

@@ -42,7 +42,8 @@ async fn every_answer_has_the_shape_that_is_documented() {
     let asynchronous = served.upsert(&body).header("Prefer", "respond-async");
     documented(&document, post, asynchronous).await;
     let failing = json!({ "email": "eve@example.com", "notes": "fail" });
-    documented(&document, post, served.upsert(&failing)).await;
+    let failed = documented(&document, post, served.upsert(&failing)).await;
+    let delivery = failed["deliveries"][0]["id"].as_str().unwrap();
 
     let customer = made["customer"]["id"].as_str().unwrap();
     let upsert = made["upsert_id"].as_str().unwrap();
@@ -58,6 +59,9 @@ async fn every_answer_has_the_shape_that_is_documented() {
             format!("/v1/customers/{customer}/history"),
         ),
         ("GET /v1/upserts/{id}", format!("/v1/upserts/{upsert}")),
+        ("GET /v1/upserts", "/v1/upserts?limit=2".to_owned()),
+        ("GET /v1/deliveries", "/v1/deliveries?state=failed,succeeded".to_owned()),
+        ("GET /v1/deliveries/{id}", format!("/v1/deliveries/{delivery}")),
         ("GET /v1/providers", "/v1/providers".to_owned()),
         ("GET /v1/connections", "/v1/connections".to_owned()),
         ("GET /v1/connections/{merchant}/{name}/customers", vendor.to_owned()),
@@ -76,6 +80,29 @@ async fn every_answer_has_the_shape_that_is_documented() {
             );
         }
     }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn answers_about_dead_letters_have_the_shape_that_is_documented() {
+    let served = Served::start().await;
+    let (_, document) = read(served.get("/openapi.json", "")).await;
+    served.customer("eve@example.com").await;
+    let mut failed = Vec::new();
+    for notes in ["refuse", "refuse"] {
+        let refused = served.upsert(&json!({ "email": "eve@example.com", "notes": notes }));
+        let (_, refused) = read(refused).await;
+        failed.push(refused["deliveries"][0]["id"].as_str().unwrap().to_owned());
+    }
+    let replay = served.post(&format!("/v1/deliveries/{}/replay", failed[0]), "acme", &json!({}));
+    documented(&document, "POST /v1/deliveries/{id}/replay", replay).await;
+    let all = json!({ "state": ["failed"], "connection": "ledger", "dry_run": true });
+    for route in ["/v1/deliveries/discard", "/v1/deliveries/replay"] {
+        let done = documented(&document, &format!("POST {route}"), served.post(route, "acme", &all)).await;
+        assert_eq!(done["matched"], 1);
+    }
+    let discard = served.post(&format!("/v1/deliveries/{}/discard", failed[1]), "acme", &json!({}));
+    documented(&document, "POST /v1/deliveries/{id}/discard", discard).await;
     served.running.stop().await;
 }
 

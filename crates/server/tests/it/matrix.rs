@@ -24,7 +24,7 @@ async fn guarded(served: &Served) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        13,
+        20,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
@@ -122,6 +122,48 @@ async fn another_merchants_customer_is_answered_like_one_that_does_not_exist() {
     }
     let (_, listed) = read(served.get("/v1/customers", "globex")).await;
     assert_eq!(listed["data"], json!([]));
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn another_merchants_delivery_is_answered_like_one_that_does_not_exist() {
+    let served = Served::start().await;
+    let made = served.upsert(&json!({ "email": "ann@example.com" }));
+    let (_, made) = read(made).await;
+    let of_acme = made["deliveries"][0]["id"].as_str().unwrap();
+    let missing = "dlv_00000000000000000000000000";
+    for (method, rest) in [(Method::GET, ""), (Method::POST, "/replay"), (Method::POST, "/discard")] {
+        let mut bodies = Vec::new();
+        for id in [of_acme, missing, "nonsense"] {
+            let path = format!("/v1/deliveries/{id}{rest}");
+            let (status, mut body) = read(
+                served
+                    .request(method.clone(), &path, "all")
+                    .header("Merchant-Id", "globex"),
+            )
+            .await;
+            assert_eq!(status, 404, "{path}");
+            body["instance"] = json!("");
+            bodies.push(body);
+        }
+        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:#?}");
+    }
+    for (key, merchant, seen) in [("acme", None, 2), ("all", None, 2), ("all", Some("globex"), 0)] {
+        let mut request = served.get("/v1/deliveries", key);
+        if let Some(merchant) = merchant {
+            request = request.header("Merchant-Id", merchant);
+        }
+        let (_, listed) = read(request).await;
+        assert_eq!(listed["data"].as_array().unwrap().len(), seen, "{key} {merchant:?}");
+    }
+    let all = json!({ "state": "succeeded", "dry_run": true });
+    let (_, counted) = read(
+        served
+            .post("/v1/deliveries/discard", "all", &all)
+            .header("Merchant-Id", "globex"),
+    )
+    .await;
+    assert_eq!(counted["matched"], 0, "a filter reaches no further than the key");
     served.running.stop().await;
 }
 

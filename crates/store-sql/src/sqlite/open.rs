@@ -9,9 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_waiting_by_connection.sql"),
+    include_str!("migrations/0003_lists.sql"),
 ];
 
 /// The newest schema that this program knows.
@@ -233,4 +234,41 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", NEWEST)?;
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(connection: &Connection) -> Vec<(String, Option<String>)> {
+        let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_file_of_any_older_schema_becomes_what_a_new_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = |name: &str| {
+            let path = folder.path().join(name);
+            private(&path).unwrap();
+            path
+        };
+        let fresh = schema(&writer(&new("fresh.db"), SqliteOptions::default()).unwrap());
+        for done in 1..MIGRATIONS.len() {
+            let path = new(&format!("{done}.db"));
+            let older = Connection::open(&path).unwrap();
+            for step in &MIGRATIONS[..done] {
+                older.execute_batch(step).unwrap();
+            }
+            older.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            older
+                .pragma_update(None, "user_version", i64::try_from(done).unwrap())
+                .unwrap();
+            drop(older);
+            let upgraded = writer(&path, SqliteOptions::default()).unwrap();
+            assert_eq!(schema(&upgraded), fresh, "from {done}");
+        }
+    }
 }

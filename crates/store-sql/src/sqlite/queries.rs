@@ -1,6 +1,8 @@
 //! Questions about customers and who they are. Those about deliveries stand below.
 
 mod deliveries;
+mod lists;
+mod newest;
 
 use std::collections::BTreeMap;
 
@@ -241,7 +243,9 @@ mod tests {
 
     fn plan(filter: &CustomerFilter) -> String {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(include_str!("migrations/0001_records.sql")).unwrap();
+        for step in crate::sqlite::open::MIGRATIONS {
+            db.execute_batch(step).unwrap();
+        }
         let (sql, params) = listing(1, filter, Some(CustomerId::from_uuid(uuid::Uuid::nil())), 20);
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map(params_from_iter(params), |row| row.get::<_, String>("detail"));

@@ -150,10 +150,11 @@ impl Pen<'_> {
         execute(self.db, sql, params).map(drop)
     }
 
+    /// What is for good is not set again: SQLite would make its entries in the indexes anew.
     fn put_upsert(&mut self, row: &UpsertRecord) -> DbResult<()> {
         let sql = "INSERT INTO upserts (id, merchant, customer, state, revision, record) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET merchant = ?2, customer = ?3, \
-                   state = ?4, revision = ?5, record = ?6";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET state = ?4, revision = ?5, \
+                   record = ?6";
         let params = params![
             blob(row.id.as_uuid()),
             self.names.number(self.db, &row.merchant)?,
@@ -165,12 +166,13 @@ impl Pen<'_> {
         execute(self.db, sql, params).map(drop)
     }
 
+    /// What is for good is not set again: SQLite would make its entries in the indexes anew.
     fn put_delivery(&mut self, row: &DeliveryRecord) -> DbResult<()> {
         use DeliveryState::{Pending, Retrying, Waiting};
         let sql = "INSERT INTO deliveries (id, upsert, customer, merchant, connection, state, open_state, due_at, \
                    lease_until, fence, created_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-                   ON CONFLICT DO UPDATE SET upsert = ?2, customer = ?3, merchant = ?4, connection = ?5, state = ?6, \
-                   open_state = ?7, due_at = ?8, lease_until = ?9, fence = ?10, created_at = ?11, record = ?12";
+                   ON CONFLICT DO UPDATE SET state = ?6, open_state = ?7, due_at = ?8, lease_until = ?9, fence = ?10, \
+                   record = ?12";
         let (merchant, connection) = self.numbers(&row.merchant, &row.connection)?;
         let state = row.state.as_str();
         let may_be_tried = matches!(row.state, Pending | Retrying | Waiting);

@@ -9,8 +9,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, ConnectionRecord, CustomerFilter, CustomerRecord, DeliveryRecord, HistoryPage,
-    IdempotencyRecord, IdentityQuery, IdentityView, Known, Store, StoreError, UpsertRecord, WaitingCount,
+    Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
+    DeliveryPage, DeliveryRecord, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Known, Store,
+    StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 
@@ -94,6 +95,23 @@ impl Store for Reopening {
 
     async fn delivery(&self, id: DeliveryId) -> Answer<Option<DeliveryRecord>> {
         self.reopened().await.delivery(id).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Answer<DeliveryPage> {
+        self.reopened().await.deliveries(filter, before, limit).await
+    }
+
+    async fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Answer<Counted> {
+        self.reopened().await.count_deliveries(filter, most).await
+    }
+
+    async fn upserts(&self, filter: &UpsertFilter, before: Option<UpsertId>, limit: usize) -> Answer<UpsertPage> {
+        self.reopened().await.upserts(filter, before, limit).await
     }
 
     async fn attempts(&self, delivery: DeliveryId) -> Answer<Vec<AttemptRecord>> {

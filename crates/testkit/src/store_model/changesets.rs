@@ -8,7 +8,8 @@ use proptest::sample::select;
 
 use upsert_core::{CustomerId, DeliveryId, UpsertId};
 use upsert_store::{
-    Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane, Write,
+    Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane,
+    UpsertState, Write,
 };
 
 use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, identifiers, keys, variant_of_a_person};
@@ -139,33 +140,40 @@ fn customer_writes() -> impl Strategy<Value = Write> {
     ]
 }
 
+/// What is for good in a row goes by its number.
+fn of_number<'a>(number: u8, all: &[&'a str]) -> &'a str {
+    all[usize::from(number) % all.len()]
+}
+
 fn delivery_record_of_the_world() -> impl Strategy<Value = DeliveryRecord> {
     use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
     let state = select(vec![
         Pending, InFlight, Succeeded, Retrying, Waiting, Superseded, Failed, Discarded,
     ]);
-    let times = (option::of(moment()), option::of(moment()), moment());
-    let place = (merchant(), connection(), delivery(), upsert());
-    (place, state, times, revision()).prop_map(|((merchant, connection, id, upsert), state, times, fence)| {
+    let times = (option::of(moment()), option::of(moment()));
+    (number(), state, times, revision()).prop_map(|(number, state, times, fence)| {
+        let (merchant, connection) = (of_number(number, &MERCHANTS), of_number(number / 2, &CONNECTIONS));
         DeliveryRecord {
-            upsert,
+            upsert: upsert_id(u128::from(number % 2 + 1)),
             fence,
             next_attempt_at: times.0,
             lease_until: times.1,
-            created_at: times.2,
-            ..delivery_record(&merchant, &connection, id, state)
+            created_at: seconds(i64::from(number % 2)),
+            ..delivery_record(merchant, connection, delivery_id(number.into()), state)
         }
     })
 }
 
 fn delivery_writes() -> impl Strategy<Value = Write> {
     let attempt = (delivery(), 1..=2_u32, option::of(moment()));
-    let upsert = (merchant(), upsert(), customer(), revision());
+    let states = select(&UpsertState::ALL[..]);
     prop_oneof![
         2 => delivery_record_of_the_world().prop_map(Write::PutDelivery),
-        1 => upsert.prop_map(|(merchant, id, customer, revision)| {
-            let mut record = upsert_record(&merchant, id, customer);
+        1 => (number(), states, revision()).prop_map(|(number, state, revision)| {
+            let customer = customer_id(u128::from(number % 2 + 1));
+            let mut record = upsert_record(of_number(number, &MERCHANTS), upsert_id(number.into()), customer);
             record.revision = revision;
+            record.state = state;
             Write::PutUpsert(record)
         }),
         1 => attempt.prop_map(|(delivery, number, ended_at)| {

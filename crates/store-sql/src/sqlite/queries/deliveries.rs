@@ -14,6 +14,17 @@ use super::super::rows::{
     DbError, DbResult, all, blob, first, from_json, hash, limit, micros, moment, moment_if_any, record, unsigned, uuid,
 };
 
+/// Two leaps, since `(merchant, connection) > (?, ?)` would walk through all that waits for the merchant.
+const NEXT_DUE_CONNECTION: &str = "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
+    WHERE due_at IS NOT NULL AND merchant = ?1 AND connection > ?2 ORDER BY connection, due_at LIMIT 1";
+const NEXT_DUE_MERCHANT: &str = "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
+    WHERE due_at IS NOT NULL AND merchant > ?1 AND ?2 >= 0 ORDER BY merchant, connection, due_at LIMIT 1";
+const DUE_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_due \
+    WHERE merchant = ?1 AND connection = ?2 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4";
+const WAITING_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_waiting \
+    WHERE state IN ('pending', 'retrying', 'waiting') AND merchant = ?1 AND connection = ?2 AND id > ?3 \
+    ORDER BY id LIMIT ?4";
+
 impl Reader {
     pub(in super::super) fn idempotency(
         &mut self,
@@ -64,20 +75,25 @@ impl Reader {
 
     /// Leaps from one connection to the next: what waits behind its first one is not looked at.
     pub(in super::super) fn due_connections(&mut self, now: Timestamp) -> DbResult<Vec<(String, String)>> {
-        let sql = "SELECT merchant, connection, due_at FROM deliveries WHERE due_at IS NOT NULL \
-                   AND (merchant, connection) > (?1, ?2) ORDER BY merchant, connection, due_at LIMIT 1";
-        let mut at = (0_i64, 0_i64);
         let mut due = Vec::new();
-        while let Some((merchant, connection, first_due)) = first(&self.db, sql, params![at.0, at.1], |row| {
-            Ok::<(i64, i64, i64), DbError>((row.get(0)?, row.get(1)?, row.get(2)?))
-        })? {
-            at = (merchant, connection);
+        let mut place = self.first_due(NEXT_DUE_MERCHANT, (0, 0))?;
+        while let Some((merchant, connection, first_due)) = place {
             if first_due <= micros(now) {
                 due.push((self.name(merchant)?, self.name(connection)?));
             }
+            place = match self.first_due(NEXT_DUE_CONNECTION, (merchant, connection))? {
+                Some(place) => Some(place),
+                None => self.first_due(NEXT_DUE_MERCHANT, (merchant, connection))?,
+            };
         }
         due.sort_unstable();
         Ok(due)
+    }
+
+    fn first_due(&self, sql: &str, (merchant, connection): (i64, i64)) -> DbResult<Option<(i64, i64, i64)>> {
+        first(&self.db, sql, params![merchant, connection], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
     }
 
     fn name(&self, number: i64) -> DbResult<String> {
@@ -100,11 +116,9 @@ impl Reader {
         let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT record FROM deliveries WHERE merchant = ?1 AND connection = ?2 AND due_at <= ?3 \
-                   ORDER BY due_at, id LIMIT ?4";
         all(
             &self.db,
-            sql,
+            DUE_AT,
             params![merchant, connection, micros(now), limit(most)],
             record,
         )
@@ -120,10 +134,13 @@ impl Reader {
         let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT record FROM deliveries WHERE merchant = ?1 AND connection = ?2 \
-                   AND state IN ('pending', 'retrying', 'waiting') AND id > ?3 ORDER BY id LIMIT ?4";
         let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
-        all(&self.db, sql, params![merchant, connection, after, limit(most)], record)
+        all(
+            &self.db,
+            WAITING_AT,
+            params![merchant, connection, after, limit(most)],
+            record,
+        )
     }
 
     pub(in super::super) fn unsettled(&mut self, after: Option<UpsertId>, most: usize) -> DbResult<Vec<UpsertRecord>> {
@@ -188,4 +205,23 @@ fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
         result: row.get("result")?,
         vendor_status: row.get("vendor_status")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lists::plan;
+    use super::*;
+
+    #[test]
+    fn what_waits_is_found_without_what_has_ended() {
+        for (sql, step) in [
+            (NEXT_DUE_CONNECTION, "deliveries_due (merchant=? AND connection>?)"),
+            (NEXT_DUE_MERCHANT, "deliveries_due (merchant>?)"),
+            (DUE_AT, "deliveries_due (merchant=? AND connection=? AND due_at<?)"),
+            (WAITING_AT, "deliveries_waiting (merchant=? AND connection=? AND id>?)"),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.contains(step) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

@@ -1,0 +1,553 @@
+//! Dead letters: what a replay and a discard do, under a paused clock.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Act, House, Vendor, body, connection, merchant};
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+use upsert_app::{
+    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, UpsertListQuery,
+};
+use upsert_core::{DeliveryId, KeyKind, MatchKey, Payload, Repeat};
+use upsert_store::Store;
+
+/// `v` accepts whatever comes; what `w` does is for each test to say.
+async fn two_vendors(payload: Payload) -> (House, Arc<Vendor>, Arc<Vendor>) {
+    let (v, w) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+    let other = Connection {
+        payload,
+        ..connection("w", &w)
+    };
+    let house = House::new(vec![connection("v", &v), other]).await;
+    (house, v, w)
+}
+
+fn operator() -> Caller {
+    Caller {
+        name: "operator".to_owned(),
+    }
+}
+
+async fn listed(house: &House, state: &str) -> Vec<Json> {
+    let query = DeliveryListQuery {
+        state: Some(state.to_owned()),
+        limit: 100,
+        ..DeliveryListQuery::default()
+    };
+    house.gateway.list_deliveries(query).await.unwrap().data
+}
+
+async fn upserts_that_failed(house: &House) -> usize {
+    let query = UpsertListQuery {
+        state: Some("failed,partially_failed".to_owned()),
+        limit: 100,
+        ..UpsertListQuery::default()
+    };
+    let listing = house.gateway.list_upserts(&house.merchant, query).await.unwrap();
+    listing.data.len()
+}
+
+fn id_of(delivery: &Json) -> DeliveryId {
+    delivery["id"].as_str().unwrap().parse().unwrap()
+}
+
+async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
+    house.gateway.replay_delivery(&operator(), None, id).await
+}
+
+async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
+    house.gateway.discard_delivery(&operator(), None, id).await
+}
+
+fn selection(body: &Json) -> Selection {
+    Selection::read(body, None).unwrap()
+}
+
+/// The delivery at `w` of an answer.
+fn at_w(answer: &Json) -> Json {
+    let deliveries = answer["deliveries"].as_array().unwrap();
+    deliveries.iter().find(|one| one["connection"] == "w").unwrap().clone()
+}
+
+/// A customer that both vendors have, and a change of the name that `w` refuses.
+async fn refused_name(house: &House, w: &Vendor) -> DeliveryId {
+    let made = house
+        .upsert(json!({ "reference": "r", "given_name": "A", "notes": "n" }))
+        .await
+        .unwrap();
+    assert_eq!(made.status, 201, "{}", made.body);
+    w.then([Act::Reject]);
+    let refused = house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    id_of(&at_w(&body(&refused)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
+    let (house, v, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    let calls_of_v = v.calls();
+    assert_eq!(listed(&house, "failed").await.len(), 1);
+    assert_eq!(upserts_that_failed(&house).await, 1);
+
+    let answer = replay(&house, failed).await.unwrap();
+    assert_eq!(answer.status, 202);
+    let shown = body(&answer);
+    assert_eq!(
+        answer.location,
+        Some(format!("/v1/upserts/{}", shown["upsert_id"].as_str().unwrap()))
+    );
+    assert_eq!(shown["customer"]["version"], 2);
+    assert_eq!(shown["deliveries"].as_array().unwrap().len(), 1);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+
+    let after = house.look(&answer).await;
+    assert_eq!(
+        (
+            &after["state"],
+            &after["deliveries"][0]["attempts"],
+            &after["deliveries"][0]["outcome"]
+        ),
+        (&json!("succeeded"), &json!(1), &json!("updated"))
+    );
+    assert_eq!(w.record("r")["first"], "B");
+    assert_eq!(v.calls(), calls_of_v, "only that connection is called");
+    assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
+    let old = house.gateway.get_delivery(None, failed).await.unwrap();
+    assert_eq!(
+        (&old["state"], &old["superseded_by"]),
+        (&json!("superseded"), &shown["deliveries"][0]["id"])
+    );
+    assert_eq!(old["attempt_log"][0]["result"], "rejected");
+    let again = replay(&house, failed).await.unwrap_err();
+    assert_eq!(again.code, ProblemCode::ValidationFailed);
+    assert!(
+        again.detail.contains("a newer delivery goes in its place"),
+        "{}",
+        again.detail
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_racing_replays_one_wins_and_one_call_goes_out() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    let calls = w.calls();
+    let (one, other) = tokio::join!(replay(&house, failed), replay(&house, failed));
+    assert!(one.is_ok() != other.is_ok());
+    let loser = one.err().or(other.err()).unwrap();
+    assert_eq!(loser.code, ProblemCode::ValidationFailed);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(w.calls(), calls + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_has_nothing_to_bring_is_unchanged_and_calls_nobody() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    vendor.then([Act::Reject]);
+    let refused = house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!(body(&refused)["rolled_back"], true);
+    let failed = id_of(&body(&refused)["deliveries"][0]);
+    let answer = replay(&house, failed).await.unwrap();
+    assert_eq!(body(&answer)["deliveries"][0]["outcome"], "unchanged");
+    assert_eq!(body(&answer)["customer"]["given_name"], "A");
+    assert_eq!(vendor.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_replayed_is_refused_and_says_why() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    let done = id_of(&listed(&house, "succeeded").await[0]);
+    let refusal = replay(&house, done).await.unwrap_err();
+    assert_eq!(refusal.code, ProblemCode::ValidationFailed);
+    assert!(refusal.detail.contains("succeeded"), "{}", refusal.detail);
+    let others = Some(["globex".to_owned()].into());
+    let hidden = house
+        .gateway
+        .replay_delivery(&operator(), others.as_ref(), failed)
+        .await;
+    assert_eq!(hidden.unwrap_err().code, ProblemCode::NotFound);
+
+    let without_w = Directory::new([merchant(vec![connection("v", &w)])]);
+    house.gateway.replace_directory(without_w);
+    let refusal = replay(&house, failed).await.unwrap_err();
+    assert_eq!(refusal.code, ProblemCode::ValidationFailed);
+    assert!(refusal.detail.contains("`w` is not configured"), "{}", refusal.detail);
+    assert_eq!(discard(&house, failed).await.unwrap()["state"], "discarded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_for_a_customer_that_is_gone_finds_nobody() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::Reject]);
+    let refused = house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!(body(&refused)["rolled_back"], true);
+    let failed = id_of(&listed(&house, "failed").await[0]);
+    assert_eq!(replay(&house, failed).await.unwrap_err().code, ProblemCode::NotFound);
+    assert_eq!(listed(&house, "failed").await.len(), 1, "it stays where it was");
+    assert_eq!(discard(&house, failed).await.unwrap()["state"], "discarded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_takes_the_place_of_what_waits_in_the_lane() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    w.usually(Act::Down);
+    let waiting = house
+        .command(json!({ "reference": "r", "notes": "m" }), |command| {
+            command.respond_async = true;
+        })
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let answer = replay(&house, failed).await.unwrap();
+    let joined = &body(&answer)["deliveries"][0];
+    assert_eq!(
+        joined["state"], "retrying",
+        "it takes over when the other one was due: {joined}"
+    );
+    assert_eq!(at_w(&house.look(&waiting).await)["superseded_by"], joined["id"]);
+    w.usually(Act::Accept);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(house.look(&answer).await["state"], "succeeded");
+    assert_eq!(house.look(&waiting).await["state"], "succeeded");
+    assert_eq!(w.record("r"), json!({ "ref": "r", "first": "B", "notes": "m" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_fails_again_is_a_dead_letter_of_its_own() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    w.then([Act::Reject]);
+    let answer = replay(&house, failed).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let left = listed(&house, "failed").await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["id"], body(&answer)["deliveries"][0]["id"]);
+    assert_eq!(house.look(&answer).await["state"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_discarded_is_not_sent_until_it_changes_again() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    let discarded = discard(&house, failed).await.unwrap();
+    assert_eq!(
+        (&discarded["state"], &discarded["error"]["kind"]),
+        (&json!("discarded"), &json!("rejected"))
+    );
+    assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
+    let calls = w.calls();
+
+    let same = house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!(
+        (same.status, &at_w(&body(&same))["outcome"]),
+        (200, &json!("unchanged"))
+    );
+    assert_eq!(w.calls(), calls);
+    let other = house.upsert(json!({ "reference": "r", "notes": "m" })).await.unwrap();
+    assert_eq!(other.status, 200);
+    assert_eq!(w.last_body(), json!({ "ref": "r", "notes": "m" }));
+    let changed = house
+        .upsert(json!({ "reference": "r", "given_name": "C" }))
+        .await
+        .unwrap();
+    assert_eq!(changed.status, 200);
+    assert_eq!(w.last_body(), json!({ "ref": "r", "first": "C" }));
+    house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!(w.last_body(), json!({ "ref": "r", "first": "B" }), "the mark is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_gone_although_the_other_value_never_got_there() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    discard(&house, failed).await.unwrap();
+    w.then([Act::Reject]);
+    house
+        .upsert(json!({ "reference": "r", "given_name": "C" }))
+        .await
+        .unwrap();
+    house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!(w.record("r")["first"], "B");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_request_has_the_last_accepted_value_in_the_place_of_what_was_discarded() {
+    let (house, _, w) = two_vendors(Payload::Full).await;
+    house
+        .upsert(json!({ "reference": "r", "given_name": "A", "notes": "n" }))
+        .await
+        .unwrap();
+    w.then([Act::Reject]);
+    let refused = house
+        .upsert(json!({ "reference": "r", "given_name": "B", "email": "a@x.example" }))
+        .await
+        .unwrap();
+    discard(&house, id_of(&at_w(&body(&refused)))).await.unwrap();
+    let calls = w.calls();
+    let same = house
+        .upsert(json!({ "reference": "r", "given_name": "B" }))
+        .await
+        .unwrap();
+    assert_eq!((same.status, w.calls()), (200, calls));
+    house.upsert(json!({ "reference": "r", "notes": "m" })).await.unwrap();
+    assert_eq!(
+        w.last_body(),
+        json!({ "ref": "r", "first": "A", "notes": "m" }),
+        "no e-mail was ever accepted"
+    );
+    house
+        .upsert(json!({ "reference": "r", "email": "b@x.example" }))
+        .await
+        .unwrap();
+    assert_eq!(
+        w.last_body(),
+        json!({ "ref": "r", "first": "A", "notes": "m", "mail": "b@x.example" })
+    );
+    house
+        .command(json!({ "reference": "r" }), |command| command.force = true)
+        .await
+        .unwrap();
+    assert_eq!(w.last_body()["first"], "B", "no-cache sends everything known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discarded_first_delivery_leaves_no_record_until_something_else_changes() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    w.then([Act::Reject]);
+    let refused = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(refused.status, 422);
+    let (upsert, failed) = (body(&refused), id_of(&at_w(&body(&refused))));
+    discard(&house, failed).await.unwrap();
+    assert_eq!(
+        house.look(&refused).await["state"],
+        "failed",
+        "a discarded delivery counts as failed"
+    );
+    let customer = upsert["customer"]["id"].as_str().unwrap().parse().unwrap();
+    let shown = house.gateway.customer_json(&house.merchant, customer).await.unwrap();
+    assert_eq!(shown["version"], 1, "nothing goes back through a discard");
+    let same = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    let delivery = at_w(&body(&same));
+    assert_eq!(
+        (&delivery["outcome"], &delivery["evidence"]),
+        (&json!("unchanged"), &json!("none"))
+    );
+    assert_eq!(w.calls(), 1);
+    house.upsert(json!({ "reference": "r", "notes": "n" })).await.unwrap();
+    assert_eq!(w.last_body(), json!({ "ref": "r", "first": "A", "notes": "n" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn discarding_what_waits_answers_who_waits_and_gives_the_keys_back() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.usually(Act::Down);
+    let started = Instant::now();
+    let (answer, ()) = tokio::join!(
+        async {
+            house
+                .upsert(json!({ "reference": "r", "given_name": "A" }))
+                .await
+                .unwrap()
+        },
+        async {
+            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            let waiting = listed(&house, "retrying").await;
+            discard(&house, id_of(&waiting[0])).await.unwrap();
+        }
+    );
+    assert_eq!(answer.status, 502, "{}", answer.body);
+    assert!(started.elapsed() < Duration::from_secs(3));
+    let key = [MatchKey::new(KeyKind::Reference, "r")];
+    let nobody = "cus_00000000000000000000000000".parse().unwrap();
+    let holders = house.store.key_holders("acme", "v", &key, nobody).await.unwrap();
+    assert_eq!(holders, Vec::new());
+    let calls = vendor.calls();
+    tokio::time::sleep(Duration::from_secs(8 * 3_600)).await;
+    assert_eq!(vendor.calls(), calls, "nothing goes on");
+    let looked = house.look(&answer).await;
+    assert_eq!(looked["state"], "failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_cannot_be_discarded() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    w.then([Act::Slow(Duration::from_secs(2))]);
+    house
+        .command(json!({ "reference": "r", "notes": "m" }), |command| {
+            command.respond_async = true;
+        })
+        .await
+        .unwrap();
+    let flying = id_of(&listed(&house, "in_flight").await[0]);
+    for id in [flying, failed] {
+        let refusal = discard(&house, id).await.unwrap_err();
+        assert_eq!((refusal.code, refusal.retry_after), (ProblemCode::Overloaded, Some(1)));
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let late = discard(&house, flying).await.unwrap_err();
+    assert_eq!(late.code, ProblemCode::ValidationFailed);
+    discard(&house, failed).await.unwrap();
+    w.usually(Act::Accept);
+    let calls = w.calls();
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    assert_eq!(w.calls(), calls, "what came through meanwhile leaves no mark");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_match_are_replayed_and_those_of_one_customer_become_one_call() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    refused_name(&house, &w).await;
+    w.then([Act::Reject]);
+    house
+        .upsert(json!({ "reference": "r", "given_name": "C" }))
+        .await
+        .unwrap();
+    for number in 0..5 {
+        w.then([Act::Reject]);
+        let body = json!({ "reference": format!("r{number}"), "given_name": "A" });
+        assert_eq!(house.upsert(body).await.unwrap().status, 422);
+    }
+    let calls = w.calls();
+    let replay = |body: Json| {
+        let gateway = house.gateway.clone();
+        async move { gateway.replay_matching(&operator(), selection(&body)).await.unwrap() }
+    };
+    let counted = replay(json!({ "connection": "w", "dry_run": true })).await;
+    assert_eq!((&counted["matched"], &counted["done"]), (&json!(7), &json!(0)));
+    let first = replay(json!({ "error_kind": "rejected", "limit": 3 })).await;
+    assert_eq!(
+        (&first["matched"], &first["done"], &first["more"]),
+        (&json!(3), &json!(3), &json!(true))
+    );
+    let rest = replay(json!({ "cursor": first["next_cursor"] })).await;
+    assert_eq!(
+        (&rest["matched"], &rest["done"], &rest["more"]),
+        (&json!(4), &json!(4), &json!(false))
+    );
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(w.calls(), calls + 6);
+    assert_eq!(w.record("r")["first"], "C");
+    assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
+    assert_eq!(listed(&house, "superseded").await.len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_of_all_tells_which_were_refused_and_goes_on_with_the_others() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    let failed = refused_name(&house, &w).await;
+    let elsewhere = Vendor::new(Repeat::Safe);
+    elsewhere.usually(Act::Reject);
+    house.gateway.replace_directory(Directory::new([merchant(vec![
+        connection("v", &w),
+        connection("x", &elsewhere),
+    ])]));
+    let merchant = house.gateway.directory().get("acme").unwrap().clone();
+    let house = House { merchant, ..house };
+    house.upsert(json!({ "reference": "r", "notes": "m" })).await.unwrap();
+    elsewhere.usually(Act::Accept);
+    let done = house
+        .gateway
+        .replay_matching(&operator(), selection(&json!({})))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&done["matched"], &done["done"], &done["refused"]),
+        (&json!(2), &json!(1), &json!(1))
+    );
+    assert_eq!(done["refusals"][0]["delivery_id"], json!(failed));
+    assert_eq!(done["refusals"][0]["code"], "validation_failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_match_are_discarded_but_a_filter_has_to_be_named() {
+    let (house, _, w) = two_vendors(Payload::Changed).await;
+    refused_name(&house, &w).await;
+    w.usually(Act::Down);
+    let waiting = house
+        .command(json!({ "reference": "s" }), |command| command.respond_async = true)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let discard = |body: Json| {
+        let gateway = house.gateway.clone();
+        async move { gateway.discard_matching(&operator(), selection(&body)).await }
+    };
+    let refusal = discard(json!({ "limit": 5 })).await.unwrap_err();
+    assert_eq!(refusal.code, ProblemCode::ValidationFailed);
+    let failed = discard(json!({ "connection": "w" })).await.unwrap();
+    assert_eq!(
+        (&failed["matched"], &failed["done"]),
+        (&json!(1), &json!(1)),
+        "`failed` unless states are named"
+    );
+    let open = discard(json!({ "state": ["retrying", "waiting", "pending"] }))
+        .await
+        .unwrap();
+    assert_eq!((&open["matched"], &open["done"]), (&json!(1), &json!(1)));
+    assert_eq!(house.look(&waiting).await["state"], "failed");
+    assert_eq!(listed(&house, "discarded").await.len(), 2);
+}
+
+#[test]
+fn a_selection_that_cannot_be_read_is_refused_with_everything_that_is_wrong() {
+    let body = json!({
+        "state": "fialed", "error_kind": "rejected,transient", "customer_id": "x", "since": "yesterday", "limit": 1001,
+        "dry_run": "yes", "conection": "rotor", "upsert_id": 7
+    });
+    let refusal = Selection::read(&body, None).unwrap_err();
+    let found = |pointer: &str| refusal.errors.iter().find(|problem| problem.pointer == pointer);
+    for (pointer, code) in [
+        ("/state", "invalid_value"),
+        ("/error_kind", "invalid_value"),
+        ("/customer_id", "invalid_id"),
+        ("/since", "invalid_time"),
+        ("/limit", "invalid_value"),
+        ("/dry_run", "invalid_type"),
+        ("/conection", "unknown_field"),
+        ("/upsert_id", "invalid_type"),
+    ] {
+        assert_eq!(
+            found(pointer).map(|problem| problem.code.as_str()),
+            Some(code),
+            "{pointer}"
+        );
+    }
+    assert!(found("/state").unwrap().detail.contains("failed, discarded"));
+    assert_eq!(refusal.errors.len(), 8);
+}

@@ -1,0 +1,50 @@
+//! `GET /v1/deliveries/{id}`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use upsert_app::Refusal;
+use upsert_core::DeliveryId;
+
+use crate::access::{Access, ReadOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// One delivery with its attempts.
+///
+/// Scope: `ops:read`.
+#[utoipa::path(
+    tag = "deliveries",
+    params(
+        ("id" = String, Path, description = "`dlv_…`"),
+        ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
+    ),
+    responses(
+        (status = 200, description = "As it stands", body = schema::DeliveryWithAttempts),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/deliveries/{id}")]
+pub(crate) async fn delivery(
+    caller: Access<ReadOperations>,
+    id: Path<String>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let merchants = merchant_id::in_sight(&caller, request.headers())?;
+    let shown = state
+        .gateway
+        .get_delivery(merchants.as_ref(), delivery_id(&id)?)
+        .await?;
+    Ok(reply::json_reply(&shown))
+}
+
+/// What is no id finds nothing.
+pub(crate) fn delivery_id(text: &str) -> Result<DeliveryId, Problem> {
+    Ok(text.parse().map_err(|_| Refusal::not_found("delivery"))?)
+}

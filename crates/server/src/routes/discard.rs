@@ -1,0 +1,46 @@
+//! `POST /v1/deliveries/{id}/discard`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, post};
+
+use crate::access::{Access, WriteOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::delivery::delivery_id;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Gives a delivery up that has failed or waits.
+///
+/// Scope: `ops:write`. What it would have brought is not wanted at this connection until it changes again.
+#[utoipa::path(
+    tag = "deliveries",
+    params(
+        ("id" = String, Path, description = "`dlv_…`"),
+        ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
+    ),
+    responses(
+        (status = 200, description = "The delivery as it is now", body = schema::ListedDelivery),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`: it has ended otherwise", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: a delivery of this customer is in flight there", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/deliveries/{id}/discard")]
+pub(crate) async fn discard(
+    caller: Access<WriteOperations>,
+    id: Path<String>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let merchants = merchant_id::in_sight(&caller, request.headers())?;
+    let id = delivery_id(&id)?;
+    let delivery = state
+        .gateway
+        .discard_delivery(&caller.caller(), merchants.as_ref(), id)
+        .await?;
+    Ok(reply::json_reply(&delivery))
+}

@@ -1,0 +1,427 @@
+//! Pages of deliveries and upserts. Merchant, connection and state are found by index; what else is asked for is looked
+//! at row by row, and a page that finds little stops after [`MOST_LOOKED_AT`] rows and says where it goes on.
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use upsert_core::{DeliveryId, UpsertId};
+use upsert_store::{
+    Counted, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, UpsertFilter, UpsertPage, UpsertRecord,
+    UpsertState,
+};
+
+use super::super::readers::Reader;
+use super::super::rows::{DbResult, all, blob, first, record, uuid};
+use super::newest::{Newest, Run};
+
+/// Rows that one page looks at. As many as keep a page well under 50 ms.
+const MOST_LOOKED_AT: usize = 2_000;
+
+/// Ids that a count goes through where it need not look at the rows.
+const MOST_COUNTED: usize = 100_000;
+
+const EVERY_DELIVERY: &str = "SELECT id FROM deliveries WHERE id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const OF_CONNECTION: &str = "SELECT id FROM deliveries INDEXED BY deliveries_of_connection \
+    WHERE merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const OPEN: &str = "SELECT id FROM deliveries INDEXED BY deliveries_open WHERE open_state IS NOT NULL \
+    AND open_state = ?6 AND merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const SET_ASIDE: &str = "SELECT id FROM deliveries INDEXED BY deliveries_set_aside \
+    WHERE state IN ('failed', 'discarded', 'superseded') \
+    AND state = ?6 AND merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const OF_MERCHANT: &str = "SELECT id FROM upserts INDEXED BY upserts_of_merchant \
+    WHERE merchant = ?4 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const OF_CUSTOMER: &str = "SELECT id FROM upserts INDEXED BY upserts_of_customer \
+    WHERE customer = ?4 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const FAILED_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_failed \
+    WHERE state IN ('failed', 'partially_failed') \
+    AND merchant = ?4 AND state = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+/// Of whichever merchant.
+const PENDING_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_pending WHERE state = 'pending' \
+    AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+
+/// An index over deliveries that begins with a merchant and a connection, perhaps after a state. (To ask for both at once
+/// as `(merchant, connection) > (?, ?)` would walk through all of the merchant's.)
+#[derive(Clone, Copy)]
+struct Places {
+    /// The merchant's next connection that has any.
+    next_connection: &'static str,
+    /// The next merchant that has any.
+    next_merchant: &'static str,
+    /// The ids of one place.
+    ids: &'static str,
+}
+
+const ALL_PLACES: Places = Places {
+    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
+        WHERE merchant = ?1 AND connection > ?2 ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
+        WHERE merchant > ?1 ORDER BY merchant, connection LIMIT 1",
+    ids: OF_CONNECTION,
+};
+const OPEN_PLACES: Places = Places {
+    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
+        WHERE open_state IS NOT NULL AND open_state = ?3 AND merchant = ?1 AND connection > ?2 \
+        ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
+        WHERE open_state IS NOT NULL AND open_state = ?2 AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
+    ids: OPEN,
+};
+const SET_ASIDE_PLACES: Places = Places {
+    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
+        WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?3 AND merchant = ?1 AND connection > ?2 \
+        ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
+        WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?2 AND merchant > ?1 \
+        ORDER BY merchant, connection LIMIT 1",
+    ids: SET_ASIDE,
+};
+
+/// Merchants and the connection that are asked for, by number. Somebody without a number has nothing here.
+struct Wanted {
+    merchants: Option<Vec<i64>>,
+    connection: Option<i64>,
+}
+
+impl Reader {
+    pub(in super::super) fn deliveries(
+        &mut self,
+        filter: &DeliveryFilter,
+        before: Option<DeliveryId>,
+        most: usize,
+    ) -> DbResult<DeliveryPage> {
+        let mut page = DeliveryPage::default();
+        let Some(runs) = self.runs(filter)? else {
+            return Ok(page);
+        };
+        let bounds = (before.as_ref().map(DeliveryId::as_uuid), above(filter));
+        let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
+        let mut looked_at = 0;
+        let mut last = None;
+        while let Some(id) = newest.next()? {
+            let found = delivery(&self.db, &id)?.filter(|found| filter.matches(found));
+            if found.is_some() && page.entries.len() == most {
+                page.next = page.entries.last().map(|last| last.id);
+                break;
+            }
+            if looked_at == MOST_LOOKED_AT.max(most) {
+                page.next = last;
+                break;
+            }
+            looked_at += 1;
+            last = Some(DeliveryId::from_uuid(id));
+            page.entries.extend(found);
+        }
+        Ok(page)
+    }
+
+    pub(in super::super) fn count_deliveries(&mut self, filter: &DeliveryFilter, most: usize) -> DbResult<Counted> {
+        let mut counted = Counted { count: 0, is_all: true };
+        let Some(runs) = self.runs(filter)? else {
+            return Ok(counted);
+        };
+        let by_index = is_decided_by_index(filter);
+        let most_looked_at = if by_index { MOST_COUNTED } else { MOST_LOOKED_AT }.max(most);
+        let mut newest = Newest::new(&self.db, runs, (None, above(filter)), most.saturating_add(1))?;
+        let mut looked_at = 0;
+        while let Some(id) = newest.next()? {
+            let counts = by_index || delivery(&self.db, &id)?.is_some_and(|found| filter.matches(&found));
+            if looked_at == most_looked_at || (counts && counted.count == most) {
+                counted.is_all = false;
+                break;
+            }
+            looked_at += 1;
+            counted.count += usize::from(counts);
+        }
+        Ok(counted)
+    }
+
+    pub(in super::super) fn upserts(
+        &mut self,
+        filter: &UpsertFilter,
+        before: Option<UpsertId>,
+        most: usize,
+    ) -> DbResult<UpsertPage> {
+        let mut page = UpsertPage::default();
+        let Some(merchant) = self.names.find(&self.db, &filter.merchant)? else {
+            return Ok(page);
+        };
+        let runs = upsert_runs(filter, merchant);
+        let bounds = (
+            before.as_ref().map(UpsertId::as_uuid),
+            filter.above.as_ref().map(UpsertId::as_uuid),
+        );
+        // To tell its connections costs as much again.
+        let most_looked_at = MOST_LOOKED_AT / if filter.connection.is_some() { 2 } else { 1 };
+        let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
+        let mut looked_at = 0;
+        let mut last = None;
+        while let Some(id) = newest.next()? {
+            let found = self.matching_upsert(filter, &id)?;
+            if found.is_some() && page.entries.len() == most {
+                page.next = page.entries.last().map(|(last, _)| last.id);
+                break;
+            }
+            if looked_at == most_looked_at.max(most) {
+                page.next = last;
+                break;
+            }
+            looked_at += 1;
+            last = Some(UpsertId::from_uuid(id));
+            page.entries.extend(found);
+        }
+        Ok(page)
+    }
+
+    fn matching_upsert(
+        &self,
+        filter: &UpsertFilter,
+        id: &Uuid,
+    ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
+        let sql = "SELECT record FROM upserts WHERE id = ?1";
+        let upsert: Option<UpsertRecord> = first(&self.db, sql, params![blob(id)], record)?;
+        let Some(upsert) = upsert.filter(|upsert| filter.matches(upsert)) else {
+            return Ok(None);
+        };
+        let sql = "SELECT record FROM deliveries WHERE upsert = ?1 ORDER BY id";
+        let deliveries: Vec<DeliveryRecord> = all(&self.db, sql, params![blob(id)], record)?;
+        let matches = filter.matches_deliveries(&deliveries);
+        Ok(matches.then_some((upsert, deliveries)))
+    }
+
+    /// The narrowest runs in which everything is that matches; none: nothing can.
+    fn runs(&mut self, filter: &DeliveryFilter) -> DbResult<Option<Vec<Run>>> {
+        if let Some(upsert) = filter.upsert {
+            return self.of_upserts("upsert = ?1", upsert.as_uuid()).map(Some);
+        }
+        if let Some(customer) = filter.customer {
+            let its_own = "upsert IN (SELECT id FROM upserts WHERE customer = ?1)";
+            return self.of_upserts(its_own, customer.as_uuid()).map(Some);
+        }
+        let Some(wanted) = self.wanted(filter)? else {
+            return Ok(None);
+        };
+        let mut runs = Vec::new();
+        if filter.states.is_empty() || filter.states.contains(&DeliveryState::Succeeded) {
+            if wanted.merchants.is_none() && wanted.connection.is_none() {
+                runs.push(Run::new(EVERY_DELIVERY, Vec::new()));
+            } else {
+                self.add_runs(&mut runs, ALL_PLACES, None, &wanted)?;
+            }
+            return Ok(Some(runs));
+        }
+        for state in &filter.states {
+            let places = if state.has_ended() {
+                SET_ASIDE_PLACES
+            } else {
+                OPEN_PLACES
+            };
+            self.add_runs(&mut runs, places, Some(*state), &wanted)?;
+        }
+        Ok(Some(runs))
+    }
+
+    /// Few enough to be put in order here.
+    fn of_upserts(&self, which: &str, id: &Uuid) -> DbResult<Vec<Run>> {
+        let sql = format!("SELECT id FROM deliveries WHERE {which}");
+        let mut ids = all(&self.db, &sql, params![blob(id)], |row| uuid(row, "id"))?;
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(vec![Run::known(ids)])
+    }
+
+    fn wanted(&mut self, filter: &DeliveryFilter) -> DbResult<Option<Wanted>> {
+        let mut wanted = Wanted {
+            merchants: None,
+            connection: None,
+        };
+        if let Some(names) = &filter.merchants {
+            let mut merchants = Vec::with_capacity(names.len());
+            for name in names {
+                merchants.extend(self.names.find(&self.db, name)?);
+            }
+            wanted.merchants = Some(merchants);
+        }
+        if let Some(name) = &filter.connection {
+            match self.names.find(&self.db, name)? {
+                Some(connection) => wanted.connection = Some(connection),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(wanted))
+    }
+
+    /// A run for each merchant and connection that has any.
+    fn add_runs(
+        &self,
+        runs: &mut Vec<Run>,
+        places: Places,
+        state: Option<DeliveryState>,
+        wanted: &Wanted,
+    ) -> DbResult<()> {
+        let mut add = |merchant, connection| {
+            let mut of = vec![SqlValue::Integer(merchant), SqlValue::Integer(connection)];
+            of.extend(state.map(|state| SqlValue::Text(state.as_str().to_owned())));
+            runs.push(Run::new(places.ids, of));
+        };
+        match (&wanted.merchants, wanted.connection) {
+            (Some(merchants), Some(connection)) => merchants.iter().for_each(|merchant| add(*merchant, connection)),
+            (Some(merchants), None) => {
+                for merchant in merchants {
+                    let mut last = (*merchant, 0);
+                    while let Some(place) = self.next_connection(places, state, last)? {
+                        add(place.0, place.1);
+                        last = place;
+                    }
+                }
+            }
+            (None, connection) => {
+                let mut next = self.next_merchant(places, state, 0)?;
+                while let Some(place) = next {
+                    if connection.is_none_or(|connection| connection == place.1) {
+                        add(place.0, place.1);
+                    }
+                    next = match self.next_connection(places, state, place)? {
+                        Some(place) => Some(place),
+                        None => self.next_merchant(places, state, place.0)?,
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_connection(
+        &self,
+        places: Places,
+        state: Option<DeliveryState>,
+        (merchant, last): (i64, i64),
+    ) -> DbResult<Option<(i64, i64)>> {
+        let sql = places.next_connection;
+        match state {
+            Some(state) => first(&self.db, sql, params![merchant, last, state.as_str()], place),
+            None => first(&self.db, sql, params![merchant, last], place),
+        }
+    }
+
+    fn next_merchant(&self, places: Places, state: Option<DeliveryState>, last: i64) -> DbResult<Option<(i64, i64)>> {
+        let sql = places.next_merchant;
+        match state {
+            Some(state) => first(&self.db, sql, params![last, state.as_str()], place),
+            None => first(&self.db, sql, params![last], place),
+        }
+    }
+}
+
+fn place(row: &rusqlite::Row<'_>) -> DbResult<(i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+fn upsert_runs(filter: &UpsertFilter, merchant: i64) -> Vec<Run> {
+    if let Some(customer) = filter.customer {
+        let customer = SqlValue::Blob(customer.as_uuid().as_bytes().to_vec());
+        return vec![Run::new(OF_CUSTOMER, vec![customer])];
+    }
+    if filter.states.iter().eq([&UpsertState::Pending]) {
+        return vec![Run::new(PENDING_UPSERTS, Vec::new())];
+    }
+    let merchant = SqlValue::Integer(merchant);
+    let has_failed = |state: &UpsertState| matches!(state, UpsertState::Failed | UpsertState::PartiallyFailed);
+    if !filter.states.is_empty() && filter.states.iter().all(has_failed) {
+        let in_state = |state: &UpsertState| vec![merchant.clone(), SqlValue::Text(state.as_str().to_owned())];
+        let states = filter.states.iter();
+        return states.map(|state| Run::new(FAILED_UPSERTS, in_state(state))).collect();
+    }
+    vec![Run::new(OF_MERCHANT, vec![merchant])]
+}
+
+fn above(filter: &DeliveryFilter) -> Option<&Uuid> {
+    filter.above.as_ref().map(DeliveryId::as_uuid)
+}
+
+/// Whether all that the runs have matches.
+fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
+    let by_state = DeliveryFilter {
+        merchants: filter.merchants.clone(),
+        connection: filter.connection.clone(),
+        states: filter.states.clone(),
+        above: filter.above,
+        ..DeliveryFilter::default()
+    };
+    *filter == by_state && !filter.states.contains(&DeliveryState::Succeeded)
+}
+
+fn delivery(db: &Connection, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
+    let sql = "SELECT record FROM deliveries WHERE id = ?1";
+    first(db, sql, params![blob(id)], record)
+}
+
+/// How SQLite goes about a statement.
+#[cfg(test)]
+pub(super) fn plan(sql: &str) -> String {
+    let db = Connection::open_in_memory().unwrap();
+    for step in crate::sqlite::open::MIGRATIONS {
+        db.execute_batch(step).unwrap();
+    }
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let nothing = vec![SqlValue::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
+        row.get::<_, String>("detail")
+    });
+    steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_run_is_read_from_where_it_ended_without_sorting_and_without_its_rows() {
+        for (sql, index) in [
+            (
+                OF_CONNECTION,
+                "deliveries_of_connection (merchant=? AND connection=? AND id>? AND id<?)",
+            ),
+            (
+                OPEN,
+                "deliveries_open (open_state=? AND merchant=? AND connection=? AND id>? AND id<?)",
+            ),
+            (
+                SET_ASIDE,
+                "deliveries_set_aside (state=? AND merchant=? AND connection=? AND id>? AND id<?)",
+            ),
+            (OF_MERCHANT, "upserts_of_merchant (merchant=? AND id>? AND id<?)"),
+            (OF_CUSTOMER, "upserts_of_customer (customer=? AND id>? AND id<?)"),
+            (
+                FAILED_UPSERTS,
+                "upserts_failed (merchant=? AND state=? AND id>? AND id<?)",
+            ),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.contains(index) && plan.contains("COVERING"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+        let plan = plan(EVERY_DELIVERY);
+        assert!(
+            plan.contains("PRIMARY KEY (id>? AND id<?)") && !plan.contains("TEMP B-TREE"),
+            "{plan}"
+        );
+    }
+
+    #[test]
+    fn the_next_place_is_one_step_in_the_index() {
+        for (places, index, state) in [
+            (ALL_PLACES, "deliveries_of_connection", ""),
+            (OPEN_PLACES, "deliveries_open", "open_state=? AND "),
+            (SET_ASIDE_PLACES, "deliveries_set_aside", "state=? AND "),
+        ] {
+            for (sql, columns) in [
+                (places.next_connection, "merchant=? AND connection>?"),
+                (places.next_merchant, "merchant>?"),
+            ] {
+                let plan = plan(sql);
+                let step = format!("COVERING INDEX {index} ({state}{columns})");
+                assert!(plan.contains(&step) && !plan.contains("TEMP B-TREE"), "{plan}");
+            }
+        }
+    }
+}

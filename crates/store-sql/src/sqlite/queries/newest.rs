@@ -1,0 +1,106 @@
+//! Ids, newest first, from several runs of an index at once: a list over many connections is one merge of what each
+//! index already has in order, so that a page costs what is on it and not what is in the table.
+
+use std::collections::{BinaryHeap, VecDeque};
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, params_from_iter};
+use uuid::Uuid;
+
+use super::super::rows::{DbResult, all, limit, uuid};
+
+/// Ids read ahead of one run at most.
+const MOST_AHEAD: usize = 256;
+
+/// Part of an index in which the ids are in order. The statement's first three parameters are the id below which, the
+/// one above which, and how many are read; the others are the run's own.
+pub(super) struct Run {
+    sql: &'static str,
+    of: Vec<SqlValue>,
+    ahead: VecDeque<Uuid>,
+    below: Vec<u8>,
+    read_next: usize,
+    is_over: bool,
+}
+
+impl Run {
+    pub(super) fn new(sql: &'static str, of: Vec<SqlValue>) -> Self {
+        Self {
+            sql,
+            of,
+            ahead: VecDeque::new(),
+            below: Vec::new(),
+            read_next: 1,
+            is_over: false,
+        }
+    }
+
+    /// Of ids that are known, newest first.
+    pub(super) fn known(ids: impl IntoIterator<Item = Uuid>) -> Self {
+        let mut run = Self::new("", Vec::new());
+        run.ahead.extend(ids);
+        run.is_over = true;
+        run
+    }
+
+    fn next(&mut self, db: &Connection, above: &[u8]) -> DbResult<Option<Uuid>> {
+        if self.ahead.is_empty() && !self.is_over {
+            let bounds = [
+                SqlValue::Blob(self.below.clone()),
+                SqlValue::Blob(above.to_vec()),
+                SqlValue::Integer(limit(self.read_next)),
+            ];
+            let params = params_from_iter(bounds.into_iter().chain(self.of.iter().cloned()));
+            self.ahead.extend(all(db, self.sql, params, |row| uuid(row, "id"))?);
+            self.is_over = self.ahead.len() < self.read_next;
+            self.read_next = (self.read_next * 4).min(MOST_AHEAD);
+            if let Some(last) = self.ahead.back() {
+                self.below = last.as_bytes().to_vec();
+            }
+        }
+        Ok(self.ahead.pop_front())
+    }
+}
+
+/// All runs as one.
+pub(super) struct Newest<'db> {
+    db: &'db Connection,
+    runs: Vec<Run>,
+    above: Vec<u8>,
+    /// The newest of each run.
+    heads: BinaryHeap<(Uuid, usize)>,
+}
+
+impl<'db> Newest<'db> {
+    /// Ids below and above these. `page`: how many will be wanted, as far as that is known.
+    pub(super) fn new(
+        db: &'db Connection,
+        mut runs: Vec<Run>,
+        (before, above): (Option<&Uuid>, Option<&Uuid>),
+        page: usize,
+    ) -> DbResult<Self> {
+        // No id is as great as a blob that is longer than ids are, and none is as small as an empty one.
+        let below = before.map_or(vec![u8::MAX; 17], |id| id.as_bytes().to_vec());
+        let above = above.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        let share = (page / runs.len().max(1)).clamp(1, MOST_AHEAD);
+        for (index, run) in runs.iter_mut().enumerate() {
+            run.ahead
+                .retain(|id| id.as_bytes()[..] < below[..] && id.as_bytes()[..] > above[..]);
+            run.below.clone_from(&below);
+            run.read_next = share;
+            heads.extend(run.next(db, &above)?.map(|id| (id, index)));
+        }
+        Ok(Self { db, runs, above, heads })
+    }
+
+    pub(super) fn next(&mut self) -> DbResult<Option<Uuid>> {
+        let Some((id, index)) = self.heads.pop() else {
+            return Ok(None);
+        };
+        if let Some(next) = self.runs[index].next(self.db, &self.above)? {
+            self.heads.push((next, index));
+        }
+        Ok(Some(id))
+    }
+}

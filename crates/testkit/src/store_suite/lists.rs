@@ -1,0 +1,308 @@
+//! Pages of deliveries and upserts.
+
+use std::sync::Arc;
+
+use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor};
+use upsert_store::{
+    Counted, DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, Store, UpsertFilter, UpsertRecord,
+    UpsertState, Write,
+};
+
+use super::put;
+use crate::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_record};
+
+use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
+
+const PLACES: [(&str, &str); 4] = [("acme", "crm"), ("acme", "erp"), ("globex", "crm"), ("globex", "pos")];
+
+fn error(kind: ErrorKind, code: Option<&str>) -> DeliveryError {
+    DeliveryError {
+        kind,
+        state_at_vendor: StateAtVendor::Unchanged,
+        code: code.map(str::to_owned),
+        detail: "no".to_owned(),
+        vendor_status: None,
+        vendor_request_id: None,
+        errors: Vec::new(),
+    }
+}
+
+/// Every state at every place, dealt out so that neighbours differ; two an upsert.
+fn deliveries() -> Vec<DeliveryRecord> {
+    let deal = |number: u128| {
+        let index = usize::try_from(number).unwrap() - 1;
+        let (merchant, connection) = PLACES[index % 4];
+        let state = DeliveryState::ALL[(index / 4 + index) % 8];
+        let mut record = delivery_record(merchant, connection, delivery_id(number), state);
+        record.upsert = upsert_id(number.div_ceil(2));
+        record.customer = customer_id(number.div_ceil(2) % 8 + 1);
+        record.created_at = seconds(i64::try_from(number).unwrap());
+        if state == Failed {
+            let kinds = [ErrorKind::Rejected, ErrorKind::Transient];
+            record.error = Some(error(kinds[index / 8 % 2], (index % 3 == 0).then_some("E1")));
+        }
+        if state == Waiting {
+            record.waiting_for = Some([WaitingFor::Paused, WaitingFor::Quota][index / 8 % 2]);
+        }
+        record
+    };
+    (1..=64).map(deal).collect()
+}
+
+async fn filled(store: &dyn Store) -> Vec<DeliveryRecord> {
+    let all = deliveries();
+    let mut writes: Vec<_> = upserts().into_iter().map(Write::PutUpsert).collect();
+    writes.extend(all.iter().cloned().map(Write::PutDelivery));
+    put(store, writes).await;
+    all
+}
+
+/// All pages of this size, as one.
+async fn walked(store: &dyn Store, filter: &DeliveryFilter, limit: usize) -> Vec<DeliveryRecord> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.deliveries(filter, before, limit).await.unwrap();
+        assert!(page.entries.len() <= limit);
+        found.extend(page.entries);
+        match page.next {
+            Some(next) => before = Some(next),
+            None => return found,
+        }
+    }
+}
+
+fn ids(records: &[DeliveryRecord]) -> Vec<DeliveryId> {
+    records.iter().map(|record| record.id).collect()
+}
+
+fn filter(change: impl FnOnce(&mut DeliveryFilter)) -> DeliveryFilter {
+    let mut filter = DeliveryFilter::default();
+    change(&mut filter);
+    filter
+}
+
+fn of_merchants(names: &[&str]) -> DeliveryFilter {
+    filter(|f| f.merchants = Some(names.iter().map(|name| (*name).to_owned()).collect()))
+}
+
+fn of_states(states: &[DeliveryState]) -> DeliveryFilter {
+    filter(|f| f.states = states.iter().copied().collect())
+}
+
+/// What each list narrows down, and how many there are of it.
+fn filters() -> Vec<(DeliveryFilter, usize)> {
+    let to = |connection: &str, filter: DeliveryFilter| DeliveryFilter {
+        connection: Some(connection.to_owned()),
+        ..filter
+    };
+    let in_states = |states: &[DeliveryState], filter: DeliveryFilter| DeliveryFilter {
+        states: states.iter().copied().collect(),
+        ..filter
+    };
+    let of_customer = |number, filter: DeliveryFilter| DeliveryFilter {
+        customer: Some(customer_id(number)),
+        ..filter
+    };
+    let of_upsert = |number| filter(|f| f.upsert = Some(upsert_id(number)));
+    let all = DeliveryFilter::default;
+    let acme = || of_merchants(&["acme"]);
+    let mut filters = vec![
+        (acme(), 32),
+        (of_merchants(&["globex", "acme", "nobody"]), 64),
+        (of_merchants(&[]), 0),
+        (of_merchants(&["nobody"]), 0),
+        (to("crm", all()), 32),
+        (to("nowhere", all()), 0),
+        (to("crm", acme()), 16),
+        (of_states(&[Failed, Discarded, Superseded]), 24),
+        (of_states(&[Pending, InFlight, Retrying, Waiting]), 32),
+        (in_states(&[Succeeded, Failed], acme()), 8),
+        (
+            in_states(&[Failed, Waiting], to("crm", of_merchants(&["acme", "globex"]))),
+            8,
+        ),
+        (in_states(&[Failed], to("crm", all())), 4),
+        (in_states(&[Retrying], acme()), 4),
+        (filter(|f| f.error_kind = Some(ErrorKind::Rejected)), 4),
+        (filter(|f| f.error_code = Some("E1".to_owned())), 3),
+        (filter(|f| f.waiting_for = Some(WaitingFor::Quota)), 4),
+        (of_customer(3, all()), 8),
+        (of_customer(3, of_states(&[Failed, Succeeded])), 4),
+        (of_customer(3, acme()), 0),
+        (of_upsert(5), 2),
+        (to("crm", of_upsert(5)), 1),
+        (filter(|f| f.since = Some(seconds(60))), 5),
+        (
+            filter(|f| (f.since, f.until) = (Some(seconds(10)), Some(seconds(20)))),
+            10,
+        ),
+        (filter(|f| f.above = Some(delivery_id(60))), 4),
+        (of_customer(1, filter(|f| f.above = Some(delivery_id(60)))), 2),
+    ];
+    filters.extend(DeliveryState::ALL.map(|state| (of_states(&[state]), 8)));
+    filters
+}
+
+pub(super) async fn deliveries_are_listed_newest_first_and_paged(store: Arc<dyn Store>) {
+    let all = DeliveryFilter::default();
+    let page = store.deliveries(&all, None, 10).await.unwrap();
+    assert!(page.entries.is_empty() && page.next.is_none());
+    let mut expected = filled(&*store).await;
+    expected.reverse();
+    for limit in [1, 7, 63, 64, 100] {
+        assert_eq!(walked(&*store, &all, limit).await, expected, "{limit} a page");
+    }
+    let page = store.deliveries(&all, Some(delivery_id(3)), 2).await.unwrap();
+    assert_eq!(
+        (ids(&page.entries), page.next),
+        (vec![delivery_id(2), delivery_id(1)], None)
+    );
+    let page = store.deliveries(&all, None, 64).await.unwrap();
+    assert_eq!(page.next, None, "a full page with nothing below it is the last");
+}
+
+pub(super) async fn every_filter_of_deliveries_has_to_hold(store: Arc<dyn Store>) {
+    let all = filled(&*store).await;
+    for (filter, count) in filters() {
+        let mut expected: Vec<_> = all.iter().filter(|row| filter.matches(row)).cloned().collect();
+        expected.reverse();
+        assert_eq!(expected.len(), count, "{filter:?}");
+        for limit in [1, 3, 100] {
+            assert_eq!(
+                ids(&walked(&*store, &filter, limit).await),
+                ids(&expected),
+                "{filter:?}"
+            );
+        }
+        let counted = store.count_deliveries(&filter, 100).await.unwrap();
+        assert_eq!(counted, Counted { count, is_all: true }, "{filter:?}");
+    }
+}
+
+pub(super) async fn a_delivery_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
+    let mut record = delivery_record("acme", "crm", delivery_id(1), Pending);
+    for now in DeliveryState::ALL
+        .into_iter()
+        .chain(DeliveryState::ALL.into_iter().rev())
+    {
+        record.state = now;
+        put(&*store, vec![Write::PutDelivery(record.clone())]).await;
+        for state in DeliveryState::ALL {
+            let found = store.deliveries(&of_states(&[state]), None, 10).await.unwrap().entries;
+            assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
+        }
+    }
+}
+
+pub(super) async fn pages_have_no_gaps_while_new_deliveries_come_in(store: Arc<dyn Store>) {
+    let all = filled(&*store).await;
+    let mut next = 100;
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.deliveries(&DeliveryFilter::default(), before, 5).await.unwrap();
+        found.extend(page.entries);
+        next += 1;
+        let newer = delivery_record("acme", "crm", delivery_id(next), Failed);
+        put(&*store, vec![Write::PutDelivery(newer)]).await;
+        match page.next {
+            Some(id) => before = Some(id),
+            None => break,
+        }
+    }
+    found.reverse();
+    assert_eq!(found, all);
+}
+
+pub(super) async fn deliveries_are_counted_up_to_a_limit(store: Arc<dyn Store>) {
+    filled(&*store).await;
+    let failed = of_states(&[Failed]);
+    let rejected = DeliveryFilter {
+        error_kind: Some(ErrorKind::Rejected),
+        ..failed.clone()
+    };
+    for (filter, all) in [(failed, 8), (rejected, 4)] {
+        for most in [1, all - 1, all, all + 1] {
+            let counted = store.count_deliveries(&filter, most).await.unwrap();
+            let expected = Counted {
+                count: most.min(all),
+                is_all: most >= all,
+            };
+            assert_eq!(counted, expected, "at most {most} of {all}");
+        }
+    }
+}
+
+fn upserts() -> Vec<UpsertRecord> {
+    let deal = |number: u128| {
+        let index = usize::try_from(number).unwrap() - 1;
+        let merchant = ["acme", "globex"][index % 2];
+        let mut record = upsert_record(merchant, upsert_id(number), customer_id(number % 8 + 1));
+        record.state = UpsertState::ALL[index / 2 % 4];
+        record.created_at = seconds(i64::try_from(number).unwrap());
+        record
+    };
+    (1..=32).map(deal).collect()
+}
+
+type Listed = (UpsertRecord, Vec<DeliveryRecord>);
+
+async fn walked_upserts(store: &dyn Store, filter: &UpsertFilter, limit: usize) -> Vec<Listed> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.upserts(filter, before, limit).await.unwrap();
+        assert!(page.entries.len() <= limit);
+        found.extend(page.entries);
+        match page.next {
+            Some(next) => before = Some(next),
+            None => return found,
+        }
+    }
+}
+
+fn upsert_filters() -> Vec<(UpsertFilter, usize)> {
+    let acme = |change: &dyn Fn(&mut UpsertFilter)| {
+        let mut filter = UpsertFilter {
+            merchant: "acme".to_owned(),
+            ..UpsertFilter::default()
+        };
+        change(&mut filter);
+        filter
+    };
+    let in_states = |states: &[UpsertState]| acme(&|f| f.states = states.iter().copied().collect());
+    let to = |connection: &str| acme(&|f| f.connection = Some(connection.to_owned()));
+    let of_customer = |number| acme(&|f| f.customer = Some(customer_id(number)));
+    let from_11_to_13 = acme(&|f| (f.since, f.until) = (Some(seconds(11)), Some(seconds(13))));
+    vec![
+        (acme(&|_| {}), 16),
+        (acme(&|f| "nobody".clone_into(&mut f.merchant)), 0),
+        (in_states(&[UpsertState::Failed]), 4),
+        (in_states(&[UpsertState::Failed, UpsertState::PartiallyFailed]), 8),
+        (in_states(&[UpsertState::Pending]), 4),
+        (in_states(&[UpsertState::Succeeded, UpsertState::Failed]), 8),
+        (to("crm"), 16),
+        (to("pos"), 0),
+        (of_customer(2), 4),
+        (of_customer(3), 0),
+        (acme(&|f| f.since = Some(seconds(30))), 1),
+        (from_11_to_13, 1),
+        (acme(&|f| f.above = Some(upsert_id(28))), 2),
+    ]
+}
+
+pub(super) async fn every_filter_of_upserts_has_to_hold(store: Arc<dyn Store>) {
+    let deliveries = filled(&*store).await;
+    let of = |id: UpsertId| {
+        let own = deliveries.iter().filter(|row| row.upsert == id);
+        own.cloned().collect::<Vec<_>>()
+    };
+    for (filter, count) in upsert_filters() {
+        let all = upserts().into_iter().rev().map(|row| (row.clone(), of(row.id)));
+        let expected: Vec<_> = all
+            .filter(|(row, own)| filter.matches(row) && filter.matches_deliveries(own))
+            .collect();
+        assert_eq!(expected.len(), count, "{filter:?}");
+        for limit in [1, 3, 100] {
+            assert!(walked_upserts(&*store, &filter, limit).await == expected, "{filter:?}");
+        }
+    }
+}
