@@ -132,19 +132,7 @@ impl World {
     /// # Errors
     /// It does not get ready.
     pub async fn start_aimed(&mut self, aim: Option<&str>) -> anyhow::Result<Option<ExitStatus>> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
-        let mut command = Command::new(&self.options.gateway);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("UPSERT_") {
-                command.env_remove(name);
-            }
-        }
-        if let Some(aim) = aim {
-            command.env(VARIABLE, aim);
-        }
-        command.args(["serve", "--log", "json", "--config"]).arg(self.folder());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        self.child = Some(command.spawn().context("the gateway cannot be started")?);
+        self.spawn(aim)?;
         let began = Instant::now();
         loop {
             if let Some(status) = self.ended()? {
@@ -162,6 +150,33 @@ impl World {
             );
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Starts the gateway and kills it so soon after that it may not have got ready.
+    ///
+    /// # Errors
+    /// It cannot be started, or ends by itself.
+    pub async fn start_and_kill(&mut self, after: Duration) -> anyhow::Result<()> {
+        self.spawn(None)?;
+        tokio::time::sleep(after).await;
+        self.kill()
+    }
+
+    fn spawn(&mut self, aim: Option<&str>) -> anyhow::Result<()> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        let mut command = Command::new(&self.options.gateway);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("UPSERT_") {
+                command.env_remove(name);
+            }
+        }
+        if let Some(aim) = aim {
+            command.env(VARIABLE, aim);
+        }
+        command.args(["serve", "--log", "json", "--config"]).arg(self.folder());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().context("the gateway cannot be started")?);
+        Ok(())
     }
 
     /// How the gateway ended, if it has.

@@ -59,10 +59,12 @@ pub struct Sender {
 impl Sender {
     /// To this world's gateway, whichever process that is.
     pub fn new(world: &World) -> Self {
-        Self {
-            client: world.client.clone(),
-            address: world.address(),
-        }
+        Self::to(world.address(), world.client.clone())
+    }
+
+    /// To whoever listens there.
+    pub fn to(address: SocketAddr, client: reqwest::Client) -> Self {
+        Self { client, address }
     }
 
     /// Sends it once.

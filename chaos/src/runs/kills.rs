@@ -56,6 +56,12 @@ async fn kills(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Report
         kills += 1;
         run.look_at_the_store()?;
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..100))).await;
+        if dice.random_bool(0.2) {
+            let after = Duration::from_millis(dice.random_range(5..120));
+            run.world.start_and_kill(after).await?;
+            kills += 1;
+            run.look_at_the_store()?;
+        }
         run.world.start().await?;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
