@@ -247,7 +247,8 @@ impl<'a> Claiming<'a> {
         };
         match plan {
             Ok(ConnectionPlan::Send { prepared, .. })
-                if delivery.maybe_written && prepared.repeat == Repeat::Unsafe =>
+                // A replay has attempts of its own: whoever asked for it has decided about those before.
+                if delivery.maybe_written && delivery.attempts > 0 && prepared.repeat == Repeat::Unsafe =>
             {
                 self.fail(&unsafe_to_repeat());
             }

@@ -1,6 +1,8 @@
 //! Who the request is about. The rows of the table in the semantics, in its order: the first that holds decides.
 
-use upsert_core::{CustomerPatch, Field, Identifier, IdentifierKind};
+use serde_json::Value as Json;
+
+use upsert_core::{CustomerPatch, Field, Identifier, IdentifierKind, canonicalise};
 use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
 
 use crate::gateway::Gateway;
@@ -27,6 +29,18 @@ impl Gateway {
             known,
         })
     }
+}
+
+/// What an upsert body names its customer by, in canonical form: two bodies that share one of these may be about one
+/// customer. Nothing for a body that is not valid.
+pub fn identifiers_in(merchant: &Merchant, body: &Json) -> Vec<String> {
+    let Ok(patch) = canonicalise(body, merchant.default_region.as_deref()) else {
+        return Vec::new();
+    };
+    let kinds = [IdentifierKind::Reference, IdentifierKind::Email, IdentifierKind::Phone];
+    let named = kinds.into_iter().filter_map(|kind| patch.identifier(kind));
+    let named = named.map(|identifier| format!("{} {}", identifier.kind.field().pointer(), identifier.value));
+    named.chain(patch.id.map(|id| id.to_string())).collect()
 }
 
 /// The reference always counts; e-mail and phone where the merchant matches on them.

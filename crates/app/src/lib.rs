@@ -39,6 +39,7 @@ mod vendor_reads;
 pub use answer::{Answer, link_json};
 pub use connections::ConnectionView;
 pub use gateway::{Gateway, GatewayParts};
+pub use identify::identifiers_in;
 pub use lists::{DeliveryListQuery, UpsertListQuery};
 pub use lookup::{CustomerListQuery, Listing};
 pub use merchant::{
@@ -47,4 +48,4 @@ pub use merchant::{
 pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
 pub use selection::Selection;
-pub use upsert::{Caller, UpsertCommand};
+pub use upsert::{Begun, Caller, UpsertCommand};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
@@ -47,6 +49,32 @@ pub struct UpsertCommand {
     pub request_id: String,
 }
 
+/// An upsert that was begun: it goes on whether or not anybody waits for it.
+#[derive(Debug)]
+pub struct Begun {
+    committed: oneshot::Receiver<()>,
+    task: JoinHandle<Result<Answer, Refusal>>,
+}
+
+impl Begun {
+    /// Waits until it is durable, or it is clear that nothing will be stored: it was refused, or its idempotency key was
+    /// used before. Whether it is durable. To be asked once.
+    pub async fn committed(&mut self) -> bool {
+        (&mut self.committed).await.is_ok()
+    }
+
+    /// Waits for its answer.
+    ///
+    /// # Errors
+    /// Why the request was refused. Nothing was stored and nothing sent then.
+    pub async fn answer(self) -> Result<Answer, Refusal> {
+        self.task.await.unwrap_or_else(|_| {
+            tracing::error!("an upsert's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
+        })
+    }
+}
+
 impl Gateway {
     /// One upsert, on a task of its own: a client that hangs up changes nothing about what becomes of it.
     ///
@@ -59,16 +87,22 @@ impl Gateway {
         merchant: &Arc<Merchant>,
         command: UpsertCommand,
     ) -> Result<Answer, Refusal> {
+        self.begin(caller, merchant, command)?.answer().await
+    }
+
+    /// Begins one upsert, for whoever has to know when it is durable before its vendors have answered.
+    ///
+    /// # Errors
+    /// 503 `overloaded` where too much is under way.
+    pub fn begin(&self, caller: &Caller, merchant: &Arc<Merchant>, command: UpsertCommand) -> Result<Begun, Refusal> {
         let admitted = self.admission.admit(&merchant.id)?;
         let (gateway, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
+        let (tell, committed) = oneshot::channel();
         let task = self.tasks.spawn(async move {
             let _admitted = admitted;
-            gateway.run_upsert(&caller, &merchant, command).await
+            gateway.run_upsert(&caller, &merchant, command, tell).await
         });
-        task.await.unwrap_or_else(|_| {
-            tracing::error!("an upsert's task ended before its time");
-            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
-        })
+        Ok(Begun { committed, task })
     }
 
     async fn run_upsert(
@@ -76,6 +110,7 @@ impl Gateway {
         caller: &Caller,
         merchant: &Arc<Merchant>,
         command: UpsertCommand,
+        committed_now: oneshot::Sender<()>,
     ) -> Result<Answer, Refusal> {
         let claim = match self.claim_idempotency(caller, merchant, &command).await? {
             Ok(claim) => claim,
@@ -86,6 +121,8 @@ impl Gateway {
         let mut committed = self
             .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
             .await?;
+        // Nobody may be listening.
+        let _ = committed_now.send(());
         let progress = self.start_deliveries(&mut committed);
         crash_point(points::UPSERT_STARTED);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;

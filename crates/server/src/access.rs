@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use upsert_app::{Caller, ProblemCode};
 use upsert_settings::{Scope, looks_mistyped};
 
-use crate::headers::accepts_json;
+use crate::headers::accepts;
 use crate::keyring::{Key, TooOften};
 use crate::observe::Observed;
 use crate::problem::Problem;
@@ -27,6 +27,8 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub(crate) trait Permission: 'static {
     /// None: any key will do.
     const SCOPE: Option<Scope>;
+    /// The media type of its answers.
+    const ANSWERS: &str = "application/json";
 }
 
 macro_rules! permissions {
@@ -66,6 +68,15 @@ pub(crate) struct Access<P> {
     permission: PhantomData<P>,
 }
 
+/// Upserts, a line each.
+#[derive(Debug)]
+pub(crate) struct WriteBatches;
+
+impl Permission for WriteBatches {
+    const SCOPE: Option<Scope> = Some(Scope::CustomersWrite);
+    const ANSWERS: &str = "application/x-ndjson";
+}
+
 impl<P: Permission> Access<P> {
     /// The caller as the history names it.
     pub(crate) fn caller(&self) -> Caller {
@@ -91,8 +102,9 @@ impl<P: Permission> Access<P> {
             let detail = format!("the key lacks the scope `{}`", scope.as_str());
             return Err(Problem::new(ProblemCode::ScopeMissing, detail));
         }
-        if !accepts_json(request.headers()) {
-            return Err(Problem::new(ProblemCode::NotAcceptable, "answers are application/json"));
+        if !accepts(request.headers(), P::ANSWERS) {
+            let detail = format!("answers are {}", P::ANSWERS);
+            return Err(Problem::new(ProblemCode::NotAcceptable, detail));
         }
         Ok(Self {
             key,

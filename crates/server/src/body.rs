@@ -54,9 +54,7 @@ fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize),
         let is_json = mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json");
         is_utf8 && is_json && mime.type_() == "application"
     });
-    let encoding = request.headers().get(header::CONTENT_ENCODING);
-    let is_plain = encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if !is_json || !is_plain {
+    if !is_json || is_encoded(request) {
         let detail = "the body has to be application/json, in UTF-8 and without a content coding";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
@@ -69,6 +67,12 @@ fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize),
         return Err(too_large(limit));
     }
     Ok((limit, announced))
+}
+
+/// Whether the body has a content coding, which none may have.
+pub(crate) fn is_encoded(request: &HttpRequest) -> bool {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 async fn read(mut payload: Payload, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
@@ -89,7 +93,7 @@ fn too_large(limit: usize) -> Problem {
 }
 
 /// Says where, never what: the content is personal data.
-fn malformed(error: &serde_json::Error) -> Problem {
+pub(crate) fn malformed(error: &serde_json::Error) -> Problem {
     let what = match error.classify() {
         Category::Eof => "the body ends before the JSON does",
         Category::Data => "the body names a member twice in one object",

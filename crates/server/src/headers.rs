@@ -76,13 +76,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             .ok_or_else(|| Problem::invalid_header(IDEMPOTENCY_KEY, "has a quotation mark that is not closed"))?,
         None => text.to_owned(),
     };
-    let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_visible && (1..=LONGEST_KEY).contains(&key.len()) {
+    if is_idempotency_key(&key) {
         Ok(Some(key))
     } else {
         let detail = "has to be 1 to 255 visible ASCII characters";
         Err(Problem::invalid_header(IDEMPOTENCY_KEY, detail))
     }
+}
+
+/// 1 to 255 visible ASCII characters.
+pub(crate) fn is_idempotency_key(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_graphic()) && (1..=LONGEST_KEY).contains(&key.len())
 }
 
 /// What stands before the closing quotation mark, which has to be the end.
@@ -112,25 +116,25 @@ fn traceparent(headers: &HeaderMap) -> Option<String> {
     (is_whole && is_known && is_something(trace) && is_something(span)).then(|| text.to_owned())
 }
 
-/// Whether an answer in JSON will do. No `Accept` means that anything will.
-pub(crate) fn accepts_json(headers: &HeaderMap) -> bool {
+/// Whether an answer of this media type will do. No `Accept` means that anything will.
+pub(crate) fn accepts(headers: &HeaderMap, media: &str) -> bool {
     let mut ranges = headers
         .get_all(header::ACCEPT)
         .flat_map(|value| value.to_str().unwrap_or("*/*").split(','))
         .map(str::trim)
         .filter(|range| !range.is_empty())
         .peekable();
-    ranges.peek().is_none() || ranges.any(is_json_range)
+    ranges.peek().is_none() || ranges.any(|range| covers(range, media))
 }
 
-fn is_json_range(range: &str) -> bool {
+fn covers(range: &str, wanted: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();
     let is_refused = parts.any(|parameter| {
         let quality = parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="));
         quality.is_some_and(|quality| quality.trim().parse() == Ok(0.0_f32))
     });
-    let wanted = ["*/*", "application/*", "application/json"];
+    let wanted = ["*/*", "application/*", wanted];
     !is_refused && wanted.iter().any(|wanted| media.eq_ignore_ascii_case(wanted))
 }
 
@@ -241,11 +245,11 @@ mod tests {
             "Application/JSON; q=1",
             "",
         ] {
-            assert!(accepts_json(&headers("accept", &[given])), "{given}");
+            assert!(accepts(&headers("accept", &[given]), "application/json"), "{given}");
         }
         for given in ["text/html", "application/json;q=0", "application/xml, text/*"] {
-            assert!(!accepts_json(&headers("accept", &[given])), "{given}");
+            assert!(!accepts(&headers("accept", &[given]), "application/json"), "{given}");
         }
-        assert!(accepts_json(&HeaderMap::new()));
+        assert!(accepts(&HeaderMap::new(), "application/json"));
     }
 }

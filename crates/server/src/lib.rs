@@ -9,6 +9,7 @@
 mod access;
 mod assemble;
 mod background;
+mod batch;
 mod binding;
 mod body;
 mod check;

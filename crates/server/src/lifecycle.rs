@@ -1,10 +1,13 @@
 //! Where in its life the server is, and how many requests it is answering.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
+
+use crate::state::State;
 
 /// From start to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +30,23 @@ pub(crate) struct Lifecycle {
 #[derive(Debug)]
 pub(crate) struct Answering<'a>(&'a Lifecycle);
 
+/// One answer that is being streamed, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Streaming(Arc<State>);
+
+impl Streaming {
+    pub(crate) fn of(state: &Arc<State>) -> Self {
+        state.lifecycle.one_more();
+        Self(state.clone())
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.lifecycle.one_less();
+    }
+}
+
 impl Lifecycle {
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::SeqCst) {
@@ -42,8 +62,18 @@ impl Lifecycle {
     /// Counts a request. To be called before it asks for the phase: then either the request sees that the server stops,
     /// or the server, which enters the phase before it waits, sees the request.
     pub(crate) fn answering(&self) -> Answering<'_> {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.one_more();
         Answering(self)
+    }
+
+    fn one_more(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn one_less(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle.notify_waiters();
+        }
     }
 
     /// Waits until no request is being answered; whether that came true in time.
@@ -63,9 +93,7 @@ impl Lifecycle {
 
 impl Drop for Answering<'_> {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle.notify_waiters();
-        }
+        self.0.one_less();
     }
 }
 

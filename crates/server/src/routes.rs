@@ -1,5 +1,6 @@
 //! The routes, one endpoint a file. What stands here is what `/openapi.json` says; there is no other list.
 
+pub(crate) mod batch;
 pub(crate) mod connections;
 pub(crate) mod customer;
 pub(crate) mod customers;
@@ -35,6 +36,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) fn all(config: &mut ServiceConfig<'_>) {
     config
         .service(upsert::upsert)
+        .service(batch::batch)
         .service(plan::plan)
         .service(customers::customers)
         .service(customer::customer)

@@ -23,5 +23,7 @@ pub use operations::{
     ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
-pub use upsert::{Plan, PlannedConnection, PlannedRequest, UpsertAnswer, UpsertRequest, UpsertState};
+pub use upsert::{
+    BatchAnswer, BatchLine, Plan, PlannedConnection, PlannedRequest, UpsertAnswer, UpsertRequest, UpsertState,
+};
 pub use vendor::{VendorCustomer, VendorCustomerPage};

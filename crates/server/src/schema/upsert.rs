@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Service, Warning};
+use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Problem, Service, Warning};
 
 /// What to change. Absent: keep. `null`: clear. A value: set. At least one of `id`, `reference`, `email` and `phone`
 /// has to be there, and what the merchant's connections require. Unknown members are refused.
@@ -84,6 +84,41 @@ pub struct UpsertAnswer {
     pub customer: CustomerRecord,
     /// One for each connection.
     pub deliveries: Vec<Delivery>,
+}
+
+/// One line of a batch: an upsert's body, and its idempotency key if it has one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchLine {
+    /// 1 to 255 visible ASCII characters. Scoped to the route, so it is another key than the same one in a header.
+    pub idempotency_key: Option<String>,
+    /// The upsert.
+    #[serde(flatten)]
+    pub upsert: UpsertRequest,
+}
+
+/// One line of a batch's answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum BatchAnswer {
+    /// It was taken.
+    Taken {
+        /// Which line, from 1.
+        line: u64,
+        /// The status that the upsert alone would have been answered with.
+        status: u16,
+        /// `true`: an idempotency key was used again.
+        idempotent_replayed: Option<bool>,
+        /// The answer.
+        #[serde(flatten)]
+        answer: Box<UpsertAnswer>,
+    },
+    /// It was refused, or its vendors did; or, as the last one, the batch was cut short before this line.
+    Refused {
+        /// Which line, from 1.
+        line: u64,
+        /// Why.
+        problem: Problem,
+    },
 }
 
 /// How far an upsert is.

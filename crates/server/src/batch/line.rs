@@ -1,0 +1,153 @@
+//! One line of a batch: an upsert like any other, with the line's number in its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use futures_util::future::{FutureExt as _, LocalBoxFuture, ready};
+use serde_json::{Value as Json, json};
+use tokio::time::sleep;
+
+use upsert_app::{Answer, Caller, Merchant, ProblemCode, Refusal, UpsertCommand, identifiers_in};
+use upsert_core::{Priority, Problem as Wrong};
+
+use super::lines::Line;
+use super::turns::{Turn, Turns};
+use crate::headers::{Wishes, is_idempotency_key};
+use crate::keyring::Key;
+use crate::state::State;
+use crate::strict_json::Strict;
+
+/// Idempotency keys of lines are scoped to it.
+const ROUTE: &str = "POST /v1/customers/batch";
+const PATH: &str = "/v1/customers/batch";
+
+const IDEMPOTENCY_KEY: &str = "idempotency_key";
+
+/// How often a line is tried again while the gateway is overloaded, before it gets that for an answer.
+const MOST_TRIES: u32 = 10;
+
+/// How often a line asks whether its key may call again.
+const TURNSTILE: Duration = Duration::from_millis(50);
+
+/// What holds for every line of a batch.
+pub(crate) struct Terms {
+    pub(crate) state: Arc<State>,
+    pub(crate) caller: Caller,
+    pub(crate) key: Arc<Key>,
+    pub(crate) merchant: Arc<Merchant>,
+    pub(crate) wishes: Wishes,
+    pub(crate) request_id: String,
+    /// Bytes.
+    pub(crate) line_limit: usize,
+}
+
+impl Terms {
+    /// The line of the answer, in time. Its place in the order is taken at once.
+    pub(super) fn answer(self: Arc<Self>, line: Line, turns: &mut Turns) -> LocalBoxFuture<'static, Bytes> {
+        let number = line.number;
+        let (body, key) = match self.read(line) {
+            Ok(read) => read,
+            Err(refusal) => return ready(problem_line(number, &refusal, &self)).boxed_local(),
+        };
+        let turn = turns.next(identifiers_in(&self.merchant, &body));
+        async move {
+            match self.upsert(body, key, turn).await {
+                Ok(answer) => answer_line(number, &answer),
+                Err(refusal) => problem_line(number, &refusal, &self),
+            }
+        }
+        .boxed_local()
+    }
+
+    /// The upsert's body, and its idempotency key beside it.
+    fn read(&self, line: Line) -> Result<(Json, Option<String>), Refusal> {
+        let text = line.text.ok_or_else(|| {
+            let detail = format!("a line may have {} bytes", self.line_limit);
+            Refusal::new(ProblemCode::BodyTooLarge, detail)
+        })?;
+        // Some programs put a mark of the encoding before the first line.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        let strict: Strict = serde_json::from_slice(text).map_err(|error| crate::body::malformed(&error).refusal)?;
+        let mut body = strict.0;
+        let key = match body.as_object_mut().and_then(|members| members.remove(IDEMPOTENCY_KEY)) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(key)) if is_idempotency_key(&key) => Some(key),
+            Some(_) => {
+                let detail = "has to be 1 to 255 visible ASCII characters";
+                let pointer = format!("/{IDEMPOTENCY_KEY}");
+                return Err(Refusal::invalid(vec![Wrong::new(
+                    pointer,
+                    "invalid_idempotency_key",
+                    detail,
+                )]));
+            }
+        };
+        Ok((body, key))
+    }
+
+    async fn upsert(&self, body: Json, key: Option<String>, turn: Turn) -> Result<Answer, Refusal> {
+        // The request itself was one call of the key; each line is one too, and waits until the key may call again.
+        while self.key.take_call().is_err() {
+            sleep(TURNSTILE).await;
+        }
+        let command = UpsertCommand {
+            body,
+            idempotency_key: key,
+            route: ROUTE,
+            respond_async: self.wishes.respond_async,
+            force: self.wishes.force,
+            traceparent: self.wishes.traceparent.clone(),
+            priority: Priority::Bulk,
+            request_id: self.request_id.clone(),
+        };
+        let is_next = turn.comes().await;
+        let mut tries = 0;
+        loop {
+            let begun = self.state.gateway.begin(&self.caller, &self.merchant, command.clone());
+            let refused = match begun {
+                Ok(mut begun) => {
+                    if begun.committed().await {
+                        drop(is_next);
+                        return begun.answer().await;
+                    }
+                    begun.answer().await
+                }
+                Err(refusal) => Err(refusal),
+            };
+            tries += 1;
+            match refused {
+                Err(refusal) if refusal.code == ProblemCode::Overloaded && tries < MOST_TRIES => {
+                    sleep(Duration::from_secs(refusal.retry_after.unwrap_or(1))).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+}
+
+/// The answer with the line's number and the status before its members; what vendors refused is a problem.
+fn answer_line(number: u64, answer: &Answer) -> Bytes {
+    if answer.content_type == "application/problem+json" {
+        return Bytes::from(format!("{{\"line\":{number},\"problem\":{}}}\n", answer.body));
+    }
+    let members = answer.body.strip_prefix('{').unwrap_or("}");
+    let replayed = if answer.replayed {
+        "\"idempotent_replayed\":true,"
+    } else {
+        ""
+    };
+    Bytes::from(format!(
+        "{{\"line\":{number},\"status\":{},{replayed}{members}\n",
+        answer.status
+    ))
+}
+
+/// The problem of a line.
+pub(super) fn problem_line(number: u64, refusal: &Refusal, terms: &Terms) -> Bytes {
+    let mut problem = refusal.document(PATH, &terms.request_id);
+    if let Some(seconds) = refusal.retry_after {
+        problem["retry_after"] = json!(seconds);
+    }
+    Bytes::from(format!("{}\n", json!({ "line": number, "problem": problem })))
+}

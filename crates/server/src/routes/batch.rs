@@ -1,0 +1,85 @@
+//! `POST /v1/customers/batch`.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
+
+use upsert_app::ProblemCode;
+
+use crate::access::WriteBatches;
+use crate::batch::{Batch, Terms};
+use crate::body::is_encoded;
+use crate::headers::Wishes;
+use crate::lifecycle::Streaming;
+use crate::merchant_id::ForMerchant;
+use crate::observe::Observed;
+use crate::problem::Problem;
+use crate::schema;
+use crate::state::State;
+
+const NDJSON: &str = "application/x-ndjson";
+
+/// Many upserts, a line each.
+///
+/// Scope: `customers:write`. One upsert body a line, any number of lines; the answer has a line for each, in the order in
+/// which they are done, with `line` (from 1) and either the upsert's answer and its `status`, or `problem`. A bad line
+/// never stops the others. Lines that share an identifier are committed in their order. Each line may carry
+/// `idempotency_key`. Lines are read only as fast as answers are taken: a client has to read while it writes.
+#[utoipa::path(
+    tag = "customers",
+    params(
+        ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: each line is answered right after its durable commit"),
+        ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
+    ),
+    request_body(content = schema::BatchLine, content_type = "application/x-ndjson"),
+    responses(
+        (status = 200, description = "A line for each line", body = schema::BatchAnswer, content_type = "application/x-ndjson"),
+        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/customers/batch")]
+pub(crate) async fn batch(
+    caller: ForMerchant<WriteBatches>,
+    wishes: Wishes,
+    payload: Payload,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    crate::query::no_query(&request)?;
+    let is_ndjson = request
+        .mime_type()
+        .ok()
+        .flatten()
+        .is_some_and(|mime| mime.essence_str() == NDJSON);
+    if !is_ndjson || is_encoded(&request) {
+        let detail = "the body has to be application/x-ndjson, in UTF-8 and without a content coding";
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    if wishes.idempotency_key.is_some() {
+        let detail = "holds for one upsert: in a batch each line has its own `idempotency_key`";
+        return Err(Problem::invalid_header("Idempotency-Key", detail));
+    }
+    let request_id = request
+        .extensions()
+        .get::<Observed>()
+        .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
+    let state: Arc<State> = state.into_inner();
+    let terms = Terms {
+        caller: caller.access.caller(),
+        key: caller.access.key.clone(),
+        merchant: caller.merchant,
+        wishes,
+        request_id,
+        line_limit: state.served.load().body_limit,
+        state: state.clone(),
+    };
+    let answers = Batch::new(terms, payload, Streaming::of(&state)).answers();
+    Ok(HttpResponse::Ok()
+        .content_type(NDJSON)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(answers))
+}
