@@ -115,7 +115,18 @@ impl<'a> Matched<'a> {
                     (None, Some(person)) => by_person.get(&(person, connection)),
                     (None, None) => None,
                 };
-                let candidates = candidates.map_or(&[][..], Vec::as_slice);
+                // The lines of a batch share a trace: what is known to be about somebody else is none of it.
+                let is_about = |delivery: &Delivery| {
+                    let customer = evidence.customers.get(&delivery.customer);
+                    let email = customer.and_then(|customer| customer.record["email"].as_str());
+                    email.is_none() || call.person.is_none() || email == call.person.as_deref()
+                };
+                let candidates: Vec<Named<'a>> = candidates
+                    .into_iter()
+                    .flatten()
+                    .filter(|named| is_about(named.1))
+                    .copied()
+                    .collect();
                 let latest = candidates
                     .iter()
                     .flat_map(|named| named.1.attempts.iter().map(move |attempt| (named, attempt)))

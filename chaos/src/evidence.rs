@@ -139,7 +139,7 @@ pub struct Call {
     pub finished_tick: Option<u64>,
     /// The trace that it carried.
     pub trace: Option<String>,
-    /// The person's e-mail address in its body.
+    /// The person's e-mail address, from its body or from the record that it names.
     pub person: Option<String>,
     /// The record that it wrote, if it wrote.
     pub wrote: Option<String>,

@@ -43,10 +43,11 @@ const FIELDS: [(&str, &[(&str, &str)]); 3] = [
 
 pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let bodies: HashMap<&str, &Json> = evidence
+    // The lines of a batch share a trace, and no two of them are about one person.
+    let bodies: HashMap<(&str, &str), &Json> = evidence
         .exchanges
         .iter()
-        .map(|exchange| (exchange.trace.as_str(), &exchange.body))
+        .map(|exchange| ((exchange.trace.as_str(), exchange.person.as_str()), &exchange.body))
         .collect();
     let mut traces: HashMap<&str, &str> = HashMap::new();
     for delivery in evidence.deliveries.values() {
@@ -54,7 +55,12 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
             traces.insert(&delivery.upsert, trace);
         }
     }
-    let body_of = |upsert: &str| traces.get(upsert).and_then(|trace| bodies.get(trace)).copied();
+    let body_of = |upsert: &str, person: &str| {
+        traces
+            .get(upsert)
+            .and_then(|trace| bodies.get(&(*trace, person)))
+            .copied()
+    };
     let mut versions: BTreeMap<&str, Vec<&Version>> = BTreeMap::new();
     for version in &evidence.versions {
         versions.entry(&version.customer).or_default().push(version);
@@ -71,7 +77,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
                 );
                 findings.push(Finding::new(Promise::Fields, what));
             }
-            match body_of(&version.upsert) {
+            match body_of(&version.upsert, customer.record["email"].as_str().unwrap_or_default()) {
                 Some(body) => fold(&mut wanted, body),
                 None => findings.push(Finding::new(
                     Promise::Fields,

@@ -33,6 +33,8 @@ pub struct Mix {
     pub twins: u32,
     /// `respond-async` with a key, asked for again later.
     pub ask_again: u32,
+    /// Several lines of a batch.
+    pub batch: u32,
     /// Hanging up half-way.
     pub hang_up: u32,
     /// A person of the merchant whose only vendor refuses some for good.
@@ -51,6 +53,7 @@ impl Default for Mix {
             shared: 15,
             twins: 8,
             ask_again: 8,
+            batch: 5,
             hang_up: 7,
             solo: 12,
             rest: Duration::from_millis(10),
@@ -66,10 +69,20 @@ impl Mix {
         Self {
             twins: 0,
             ask_again: 0,
+            batch: 0,
             hang_up: 0,
             operator_every: None,
             ..Self::default()
         }
+    }
+}
+
+/// Whether a request with a key has no answer yet.
+fn must_come_back(told: &Told) -> bool {
+    let later = ["idempotency_in_progress", "shutting_down", "overloaded"];
+    match told {
+        Told::Answer { body, .. } => later.iter().any(|code| body["code"] == *code),
+        Told::Nothing | Told::NotSent => true,
     }
 }
 
@@ -127,6 +140,7 @@ impl Client {
             mix.ask_again,
             mix.hang_up,
             mix.solo,
+            mix.batch,
         ];
         let mut thrown = self.dice.random_range(0..weights.iter().sum::<u32>().max(1));
         let chosen = weights.iter().position(|weight| {
@@ -159,6 +173,7 @@ impl Client {
                 let told = self.sender.hang_up(&upsert, part).await;
                 self.exchanges.push(upsert.told(told));
             }
+            Some(7) => self.batch().await,
             Some(6) => {
                 let upsert = self.solo_person();
                 self.until_answered(upsert).await;
@@ -182,10 +197,7 @@ impl Client {
                     self.shared.cut_off.fetch_add(u64::from(!was_ending), Ordering::AcqRel);
                     upsert.key.is_none() || self.shared.is_stopping()
                 }
-                Told::Answer { body, .. } => {
-                    let come_back = ["idempotency_in_progress", "shutting_down", "overloaded"];
-                    !come_back.iter().any(|code| body["code"] == *code) || self.shared.is_stopping()
-                }
+                Told::Answer { .. } => !must_come_back(&told) || self.shared.is_stopping(),
             };
             if told != Told::NotSent {
                 self.exchanges.push(upsert.told(told));
@@ -218,6 +230,42 @@ impl Client {
         }
         if upsert.key.is_some() {
             self.until_answered(upsert).await;
+        }
+    }
+
+    /// New people and changes of others, no person twice: the trace and the person name a line.
+    async fn batch(&mut self) {
+        let mut lines: Vec<Upsert> = Vec::new();
+        for _ in 0..self.dice.random_range(2..=7) {
+            let line = if self.people > 3 && self.dice.random_bool(0.5) {
+                self.change()
+            } else {
+                self.new_person()
+            };
+            if lines.iter().all(|other| other.person != line.person) {
+                lines.push(line);
+            }
+        }
+        for (number, line) in lines.iter_mut().enumerate() {
+            line.key = Some(format!("batch-{}-{number}", line.trace));
+            line.is_async = false;
+        }
+        while !lines.is_empty() {
+            let told = self.sender.batch(&lines).await;
+            let mut left = Vec::new();
+            for (line, told) in lines.into_iter().zip(told) {
+                if must_come_back(&told) {
+                    left.push(line.clone());
+                }
+                if told != Told::NotSent {
+                    self.exchanges.push(line.told(told));
+                }
+            }
+            lines = left;
+            if self.shared.is_stopping() {
+                return;
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 

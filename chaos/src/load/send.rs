@@ -44,6 +44,15 @@ impl Upsert {
         }
     }
 
+    /// As a line of a batch.
+    fn line(&self) -> String {
+        let mut body = self.body.clone();
+        if let Some(key) = &self.key {
+            body["idempotency_key"] = Json::from(key.clone());
+        }
+        body.to_string()
+    }
+
     fn traceparent(&self) -> String {
         format!("00-{}-{SPAN}-01", self.trace)
     }
@@ -93,6 +102,41 @@ impl Sender {
         }
     }
 
+    /// Sends all of them as the lines of one batch, under the first one's trace. What came for each, in their order.
+    pub async fn batch(&self, upserts: &[Upsert]) -> Vec<Told> {
+        let mut told = vec![Told::Nothing; upserts.len()];
+        let Some(first) = upserts.first() else { return told };
+        let lines: String = upserts.iter().map(|upsert| upsert.line() + "\n").collect();
+        let request = self
+            .client
+            .post(format!("http://{}/v1/customers/batch", self.address))
+            .bearer_auth(KEY)
+            .header("Merchant-Id", first.merchant)
+            .header("traceparent", first.traceparent())
+            .header("Content-Type", "application/x-ndjson")
+            .body(lines);
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => return vec![Told::NotSent; upserts.len()],
+            Err(_) => return told,
+        };
+        let mut text = Vec::new();
+        // A stream that breaks off leaves some lines without an answer.
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            text.extend_from_slice(&chunk);
+        }
+        let whole = text
+            .split_inclusive(|byte| *byte == b'\n')
+            .filter(|line| line.ends_with(b"\n"));
+        for line in whole.filter_map(|line| serde_json::from_slice::<Json>(line).ok()) {
+            let number = line["line"].as_u64().and_then(|number| usize::try_from(number).ok());
+            if let Some(place) = number.and_then(|number| told.get_mut(number.wrapping_sub(1))) {
+                *place = told_by(line);
+            }
+        }
+        told
+    }
+
     /// Sends a part of it, 0 to 1, and hangs up; the whole of it without waiting for the answer.
     pub async fn hang_up(&self, upsert: &Upsert, part: f64) -> Told {
         let body = upsert.body.to_string();
@@ -122,6 +166,28 @@ impl Sender {
         }
         let _ = stream.set_zero_linger();
         Told::Nothing
+    }
+}
+
+/// A line of a batch's answer, without what only a batch has.
+fn told_by(mut line: Json) -> Told {
+    let problem = line["problem"].take();
+    if problem.is_object() {
+        let status = problem["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+        return Told::Answer {
+            status: status.unwrap_or_default(),
+            body: problem,
+        };
+    }
+    let status = line["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    if let Some(members) = line.as_object_mut() {
+        for member in ["line", "status", "problem"] {
+            members.remove(member);
+        }
+    }
+    Told::Answer {
+        status: status.unwrap_or_default(),
+        body: line,
     }
 }
 

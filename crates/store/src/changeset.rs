@@ -104,10 +104,6 @@ pub enum Expect {
 
 /// One row's change. `Put` replaces the row with the same key, or makes it.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a changeset is a short list that lives for one commit"
-)]
 pub enum Write {
     /// The customer's row. Its identifiers are written apart.
     PutCustomer(CustomerRecord),
