@@ -17,7 +17,7 @@ use crate::checker::{Finding, check};
 use crate::evidence::{Evidence, integrity_of_a_copy, read_store, read_vendors};
 use crate::load::{Exchange, Told};
 use crate::proxy::Strikes;
-use crate::vendors::Weather;
+use crate::vendors::{ACME, SOLO, Weather};
 use crate::world::{PATIENCE, World, WorldOptions};
 
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -158,23 +158,44 @@ impl Run {
         Ok(())
     }
 
+    /// Until no delivery is open and no upsert is pending.
     async fn drain(&self, began: Instant) -> anyhow::Result<()> {
         loop {
-            let request = self.world.client.get(self.world.url("/v1/connections"));
-            let (_, answer) = self.world.ask(request).await?;
-            let connections = answer["data"].as_array().context("no connections are shown")?;
-            let count = |member: &str| connections.iter().filter_map(|one| one[member].as_u64()).sum::<u64>();
-            if count("waiting") + count("in_flight") == 0 {
-                return Ok(());
-            }
+            let open = match self.open_deliveries().await? {
+                None => self.pending_upsert().await?,
+                open => open,
+            };
+            let Some(open) = open else { return Ok(()) };
+            let patience = PATIENCE.as_secs();
             ensure!(
                 began.elapsed() < PATIENCE,
-                "something is open {} s after the weather turned fair: {:#}",
-                PATIENCE.as_secs(),
-                Json::from(connections.clone())
+                "something is open {patience} s after the weather turned fair: {open:#}"
             );
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    async fn open_deliveries(&self) -> anyhow::Result<Option<Json>> {
+        let request = self.world.client.get(self.world.url("/v1/connections"));
+        let (_, answer) = self.world.ask(request).await?;
+        let connections = answer["data"].as_array().context("no connections are shown")?;
+        let count = |member: &str| connections.iter().filter_map(|one| one[member].as_u64()).sum::<u64>();
+        let is_open = count("waiting") + count("in_flight") > 0;
+        Ok(is_open.then(|| Json::from(connections.clone())))
+    }
+
+    async fn pending_upsert(&self) -> anyhow::Result<Option<Json>> {
+        for merchant in [ACME, SOLO] {
+            let url = self.world.url("/v1/upserts?state=pending&limit=1");
+            let request = self.world.client.get(url).header("Merchant-Id", merchant);
+            let (status, answer) = self.world.ask(request).await?;
+            ensure!(status == 200, "{status}: {answer}");
+            let pending = answer["data"].as_array().context("no upserts are listed")?;
+            if let Some(pending) = pending.first() {
+                return Ok(Some(pending.clone()));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Weather {
     pub odds: Odds,
     /// In every vendor.
     pub faults: Vec<Fault>,
+    /// In addition at the vendors of [`ACME`].
+    pub acme: Vec<Fault>,
     /// In addition at the vendor of [`SOLO`].
     pub solo: Vec<Fault>,
 }
@@ -59,7 +61,6 @@ impl Weather {
             Fault::always(Effect::Cut { at: Cut::BeforeWrite }).probability(0.01),
             answer(Answer::new(429).retry_after(1), 0.002),
             answer(Answer::new(503), 0.01),
-            answer(Answer::new(503).after_write(), 0.01),
             answer(Answer::new(500), 0.01),
             answer(Answer::new(500).after_write(), 0.01),
             Fault::always(Effect::Hang { when: When::AfterWrite }).probability(0.002),
@@ -67,6 +68,8 @@ impl Weather {
         Self {
             odds: Odds::everything(0.004),
             faults,
+            // "Not executed", and it was: where such a vendor then refuses for good, nobody can know what it holds.
+            acme: vec![answer(Answer::new(503).after_write(), 0.01)],
             solo: vec![
                 answer(Answer::new(422), 0.15),
                 answer(Answer::new(429), 0.01),
@@ -124,7 +127,7 @@ pub fn set(vendors: &[Vendored], weather: &Weather) {
         let mut faults = if vendor.merchant == SOLO {
             weather.solo.clone()
         } else {
-            Vec::new()
+            weather.acme.clone()
         };
         faults.extend(weather.faults.iter().cloned());
         vendor.simulator.faults().set(faults);
