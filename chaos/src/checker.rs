@@ -90,6 +90,25 @@ pub(crate) struct Matched<'a> {
     pub(crate) calls: Vec<Match<'a>>,
 }
 
+/// Whose e-mail address each customer has. One that is gone is known by the requests that were about it.
+fn people(evidence: &Evidence) -> HashMap<&str, &str> {
+    let asked: HashMap<&str, &str> = evidence
+        .exchanges
+        .iter()
+        .map(|exchange| (exchange.trace.as_str(), exchange.person.as_str()))
+        .collect();
+    let mut people = HashMap::new();
+    for delivery in evidence.deliveries.values() {
+        let customer = evidence.customers.get(&delivery.customer);
+        let email = customer.and_then(|customer| customer.record["email"].as_str());
+        let by_request = || asked.get(delivery.trace.as_deref()?).copied();
+        if let Some(person) = email.or_else(by_request) {
+            people.insert(delivery.customer.as_str(), person);
+        }
+    }
+    people
+}
+
 /// A delivery with its id.
 type Named<'a> = (&'a str, &'a Delivery);
 
@@ -98,12 +117,12 @@ impl<'a> Matched<'a> {
         let mut by_trace: HashMap<(&str, &str), Vec<Named<'a>>> = HashMap::new();
         // What an operator replays carries no trace: it is known by its person.
         let mut by_person: HashMap<(&str, &str), Vec<Named<'a>>> = HashMap::new();
+        let people = people(evidence);
         for (id, delivery) in &evidence.deliveries {
             let named = (id.as_str(), delivery);
-            let customer = evidence.customers.get(&delivery.customer);
             if let Some(trace) = &delivery.trace {
                 by_trace.entry((trace, &delivery.connection)).or_default().push(named);
-            } else if let Some(person) = customer.and_then(|customer| customer.record["email"].as_str()) {
+            } else if let Some(person) = people.get(delivery.customer.as_str()) {
                 by_person.entry((person, &delivery.connection)).or_default().push(named);
             }
         }
