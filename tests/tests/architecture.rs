@@ -200,6 +200,95 @@ fn no_vendor_is_named_in_code_outside_its_places() {
     }
 }
 
+/// The part of a manifest that a build for production reads.
+fn without_dev_dependencies(path: &Path) -> String {
+    let mut manifest: toml_edit::DocumentMut = fs::read_to_string(path).unwrap().parse().unwrap();
+    manifest.remove("dev-dependencies");
+    manifest.to_string()
+}
+
+#[test]
+fn no_program_that_is_shipped_can_be_made_to_die_at_a_crash_point() {
+    let mut manifests: Vec<PathBuf> = crates()
+        .iter()
+        .map(|name| root().join("crates").join(name).join("Cargo.toml"))
+        .collect();
+    manifests.extend(
+        [
+            "Cargo.toml",
+            "chaos/Cargo.toml",
+            "tests/Cargo.toml",
+            "benches/Cargo.toml",
+        ]
+        .map(|path| root().join(path)),
+    );
+    for path in manifests {
+        let text = without_dev_dependencies(&path);
+        let mentions = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && line.contains("crash-points"));
+        let mentions: Vec<&str> = mentions.collect();
+        if path == root().join("crates/core/Cargo.toml") {
+            // Declared, off unless somebody asks for it, and no part of a default.
+            assert_eq!(mentions, ["crash-points = []"]);
+            assert!(!text.contains("default ="), "core has default features");
+        } else {
+            assert!(mentions.is_empty(), "{} turns crash-points on", path.display());
+        }
+    }
+    for file in ["Dockerfile", "scripts/bench-load"] {
+        assert!(
+            !fs::read_to_string(root().join(file)).unwrap().contains("crash-points"),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn every_crash_point_of_the_list_stands_somewhere_on_the_way() {
+    let mut places = String::new();
+    for name in ["app", "store-sql"] {
+        for path in sources(&root().join("crates").join(name).join("src")) {
+            places.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+    let points = upsert_core::crash_point::ALL;
+    for point in points {
+        let constant = point.to_uppercase().replace('.', "_");
+        // These come in pairs, before and after one commit.
+        let pair = constant.split('_').next().unwrap();
+        let is_used = places.contains(&format!("points::{constant}"))
+            || (["SETTLE", "ROLLBACK"].contains(&pair) && places.contains(&format!("points::{pair}")));
+        assert!(is_used, "{constant} stands nowhere");
+    }
+    assert!(points.len() >= 25);
+}
+
+#[test]
+fn the_chaos_run_judges_from_outside() {
+    let manifest: toml_edit::DocumentMut = fs::read_to_string(root().join("chaos/Cargo.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let ours: Vec<&str> = manifest["dependencies"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("upsert-"))
+        .collect();
+    assert_eq!(ours, ["upsert-core", "upsert-simulators"]);
+    for path in sources(&root().join("chaos/src")) {
+        for line in fs::read_to_string(&path)
+            .unwrap()
+            .lines()
+            .filter(|line| line.contains("upsert_core::"))
+        {
+            assert!(line.contains("upsert_core::crash_point"), "{}: {line}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_error_code_stands_in_the_documentation() {
     let text = fs::read_to_string(root().join("docs/error-codes.md")).unwrap();
@@ -242,7 +331,7 @@ fn the_project_speaks_of_itself_alone() {
         ["bash_", "jobs"].concat(),
     ];
     let mut files = Vec::new();
-    for folder in ["crates", "tests", "docs", "config", "scripts", "benches"] {
+    for folder in ["crates", "tests", "docs", "config", "scripts", "benches", "chaos"] {
         collect(&root().join(folder), &mut files);
     }
     for name in [

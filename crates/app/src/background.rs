@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Held, Priority};
 use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
@@ -57,6 +58,7 @@ impl Gateway {
             }
         }
         for (merchant, connection) in self.store.due_connections(now).await? {
+            crash_point(points::BACKGROUND_BEFORE_PUMP);
             self.pump(&merchant, &connection, Reach::Due);
         }
         self.store.forget_expired(now, AT_ONCE).await?;
@@ -101,7 +103,9 @@ impl Gateway {
         }];
         park(&mut delivery, held, self.clock.now());
         let write = vec![Write::PutDelivery(delivery)];
+        crash_point(points::PARK_BEFORE_COMMIT);
         self.store.apply(Changeset { expect, write }).await?;
+        crash_point(points::PARK_AFTER_COMMIT);
         Ok(())
     }
 
@@ -110,6 +114,7 @@ impl Gateway {
     pub fn release(&self, merchant: &str, connection: &str) {
         // Should something come in between, the pass goes on with it.
         self.connections.drain(merchant, connection);
+        crash_point(points::RELEASE_BEFORE_PUMP);
         self.pump(merchant, connection, Reach::All);
     }
 }

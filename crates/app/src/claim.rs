@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
@@ -103,7 +104,10 @@ impl Gateway {
         changes.write.push(Write::PutLane(lane.clone()));
         changes.write.push(Write::PutDelivery(delivery.clone()));
         let expect = changes.expect.clone();
-        let unmet = match self.store.apply(changes).await? {
+        crash_point(points::CLAIM_BEFORE_COMMIT);
+        let applied = self.store.apply(changes).await?;
+        crash_point(points::CLAIM_AFTER_COMMIT);
+        let unmet = match applied {
             Applied::Done => None,
             Applied::Unmet(index) => expect.get(index),
         };
@@ -124,6 +128,7 @@ impl Gateway {
             };
             return Ok(Ok(Claimed::Work(Box::new(work))));
         }
+        crash_point(points::CLAIM_ENDED);
         observe(&delivery);
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.settle_those_before(&delivery);

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 
 use jiff::{SignedDuration, Timestamp};
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, Evidence, Held, Outcome, PreparedUpsert, WaitingFor};
 use upsert_store::{
     Applied, AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Expect, Lane, UpsertRecord, UpsertState,
@@ -70,7 +71,10 @@ impl Gateway {
         }
         let (changes, committed) = building.finish();
         let expect = changes.expect.clone();
-        let unmet = match self.store.apply(changes).await? {
+        crash_point(points::UPSERT_BEFORE_COMMIT);
+        let applied = self.store.apply(changes).await?;
+        crash_point(points::UPSERT_AFTER_COMMIT);
+        let unmet = match applied {
             Applied::Done => return Ok(Attempted::Committed(Box::new(committed))),
             Applied::Unmet(index) => expect.get(index),
         };

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Held, WaitingFor};
 use upsert_store::{Changeset, ConnectionRecord, DeliveryState, Pause, StoreError, WaitingCount, Write};
 
@@ -190,12 +191,14 @@ impl Gateway {
             connection: connection.to_owned(),
             pause: pause.clone(),
         };
+        crash_point(points::PAUSE_BEFORE_COMMIT);
         self.store
             .apply(Changeset {
                 expect: Vec::new(),
                 write: vec![Write::PutConnection(record)],
             })
             .await?;
+        crash_point(points::PAUSE_AFTER_COMMIT);
         self.connections.set(merchant, connection, pause);
         Ok(())
     }

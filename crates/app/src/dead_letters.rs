@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, DeliveryId, Priority};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
@@ -182,7 +183,9 @@ impl Gateway {
                 put_lane(&mut changes, known, lane);
             }
             let discarded = self.given_up(delivery, &mut changes);
+            crash_point(points::DISCARD_BEFORE_COMMIT);
             if self.store.apply(changes).await? == Applied::Done {
+                crash_point(points::DISCARD_AFTER_COMMIT);
                 self.tell_of_discard(&discarded, by).await;
                 return Ok(discarded);
             }

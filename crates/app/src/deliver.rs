@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
@@ -86,11 +87,13 @@ impl Gateway {
         let (started, started_at) = (Instant::now(), self.clock.now());
         let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
         let _own = self.under_way.enter(work.delivery.id, started + lease);
+        crash_point(points::DELIVER_BEFORE_SEND);
         let result = work.connection.adapter.upsert(&context(&work), &work.prepared).await;
         let end = match result {
             Ok(receipt) => AttemptEnd::Accepted(Arc::new(receipt)),
             Err(error) => self.next_step(&work, error).await?,
         };
+        crash_point(end.crash_point());
         let recorded = self.record_at_last(&work, end, times(started, started_at)).await?;
         let Some((delivery, lane)) = recorded else {
             // Somebody else has claimed it since: this result came too late.
@@ -98,6 +101,7 @@ impl Gateway {
         };
         observe(&delivery);
         self.after_record(&work, &delivery, news).await?;
+        crash_point(points::LANE_BEFORE_NEXT);
         let longest_wait = if news.is_some() {
             KEPT_ON_TASK
         } else {
@@ -199,7 +203,10 @@ impl Gateway {
                 return Ok(None);
             }
             match self.claim(waiting.id).await? {
-                Claimed::Work(work) => return Ok(Some(*work)),
+                Claimed::Work(work) => {
+                    crash_point(points::LANE_AFTER_CLAIM);
+                    return Ok(Some(*work));
+                }
                 Claimed::Ended(Some(id)) => next = self.store.delivery(id).await?,
                 Claimed::Ended(None) | Claimed::NotNow => return Ok(None),
             }

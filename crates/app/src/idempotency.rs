@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Changeset, IdempotencyRecord, Write};
 
 use crate::answer::Answer;
@@ -91,7 +92,9 @@ impl Gateway {
         };
         let mut answer = answer;
         if answer.is_final {
+            crash_point(points::REPEAT_BEFORE_KEEPING);
             self.store_answer(record.key, &answer).await?;
+            crash_point(points::REPEAT_AFTER_KEEPING);
             // Two replays may race: what was stored first is the answer.
             if let Some(stored) = self
                 .store
@@ -109,7 +112,9 @@ impl Gateway {
     /// Step 10, for requests with a key: the answer is durable before it is given.
     pub(crate) async fn keep_answer(&self, claim: Option<&Claim>, answer: Answer) -> Result<Answer, Refusal> {
         if let Some(claim) = claim.filter(|_| answer.is_final) {
+            crash_point(points::ANSWER_BEFORE_KEEPING);
             self.store_answer(claim.key, &answer).await?;
+            crash_point(points::ANSWER_AFTER_KEEPING);
         }
         Ok(answer)
     }

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use serde_json::Value as Json;
 
+use upsert_core::crash_point::{self as points, crash_point};
+
 use upsert_core::{MatchKey, PreparedUpsert, Sent};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, Sending, Write};
 
@@ -94,6 +96,7 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
         // Its age counts from when it was made itself, so what the older one was parked before is no credit.
         new.parked_since = old.parked_since.map(|since| since.max(new.created_at));
     }
+    crash_point(points::COALESCE_BEFORE_COMMIT);
     new.attempts = old.attempts;
     new.error.clone_from(&old.error);
     new.maybe_written |= old.maybe_written;
@@ -104,6 +107,8 @@ pub(crate) fn supersede(old: &mut DeliveryRecord, new: &mut DeliveryRecord, now:
     }
     // Whoever has read the older one and not written yet (a release, a pause) comes too late now.
     old.fence += 1;
+    // And whoever has read the newer one without what it takes over.
+    new.fence += 1;
     new.took_over.push(old.id);
     old.state = DeliveryState::Superseded;
     old.superseded_by = Some(new.id);
@@ -122,4 +127,39 @@ pub(crate) fn mark_failed(lane: &mut Lane, version: u64) {
 /// The vendor has this version.
 pub(crate) fn mark_accepted(lane: &mut Lane, version: u64) {
     lane.failed &= version < lane.failed_version;
+}
+
+#[cfg(test)]
+mod tests {
+    use upsert_store::{Applied, Changeset, Expect, MemoryStore, Store as _};
+    use upsert_testkit::records::{delivery_id, delivery_record};
+
+    use super::*;
+
+    /// A claim reads the delivery, then its lane: what was taken over in between may not be lost with what it writes.
+    #[tokio::test]
+    async fn whoever_read_either_one_before_the_newer_took_over_comes_too_late() {
+        let store = MemoryStore::new();
+        let mut old = delivery_record("acme", "crm", delivery_id(1), DeliveryState::Retrying);
+        let mut new = delivery_record("acme", "crm", delivery_id(2), DeliveryState::Waiting);
+        (old.attempts, old.maybe_written) = (1, true);
+        let read_before = [old.clone(), new.clone()];
+        supersede(&mut old, &mut new, Timestamp::UNIX_EPOCH);
+        assert_eq!((new.attempts, new.maybe_written, new.took_over.len()), (1, true, 1));
+        let changes = Changeset {
+            expect: Vec::new(),
+            write: vec![Write::PutDelivery(old), Write::PutDelivery(new)],
+        };
+        store.apply(changes).await.unwrap();
+        for stale in read_before {
+            let changes = Changeset {
+                expect: vec![Expect::Delivery {
+                    id: stale.id,
+                    fence: stale.fence,
+                }],
+                write: vec![Write::PutDelivery(stale)],
+            };
+            assert_eq!(store.apply(changes).await.unwrap(), Applied::Unmet(0));
+        }
+    }
 }

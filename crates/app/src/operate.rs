@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use upsert_core::CustomerId;
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
 
 use crate::gateway::Gateway;
@@ -50,6 +51,7 @@ impl Gateway {
             "connection resumed by hand"
         );
         self.set_pause(&merchant.id, &connection.name, None).await?;
+        crash_point(points::RESUME_BEFORE_RELEASE);
         self.release(&merchant.id, &connection.name);
         self.one_view(merchant, connection).await
     }

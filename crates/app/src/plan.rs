@@ -193,6 +193,11 @@ impl<'a> Asked<'a> {
             all = self.prepare(None, accepted, Selection::All)?;
             all.warnings.push(new_record(&all));
         }
+        if let Some(lane) = lane.filter(|lane| link.is_none() && may_make_a_second_record(lane, &all))
+            && let Some(same) = self.under_its_first_key(lane, &all)?
+        {
+            all = same;
+        }
         if link.is_none() && lane.is_some_and(|lane| may_make_a_second_record(lane, &all)) {
             if connection.on_key_change == OnKeyChange::Refuse {
                 return Err(key_change(connection, self.id, &all));
@@ -270,6 +275,23 @@ impl<'a> Asked<'a> {
         self.name_passed_through(&mut prepared);
         prepared.warnings.extend(self.taken_back(&prepared, accepted));
         Ok(prepared)
+    }
+
+    /// Where the vendor takes its id from us, a record that a call of unknown outcome may have made can be met again by
+    /// the key that it was made with, as if there were a link, if the adapter goes on with that key.
+    fn under_its_first_key(&self, lane: &Lane, all: &PreparedUpsert) -> Result<Option<PreparedUpsert>, PlanRefusal> {
+        let first = lane.known_by.iter().find(|key| key.kind == all.link_key.kind);
+        let Some(first) = first.filter(|_| all.expected_id.is_some()) else {
+            return Ok(None);
+        };
+        let link = LinkView {
+            provider_customer_id: &first.value,
+            key: first,
+        };
+        let mut same = self.prepare(Some(link), &lane.accepted, Selection::All)?;
+        // Whether there is a record is what nobody knows.
+        same.intent = all.intent;
+        Ok(same.matches_by.contains(first).then_some(same))
     }
 
     /// An adapter does not know under which name a field was passed through to it.

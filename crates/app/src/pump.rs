@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, StoreError};
 
@@ -165,8 +166,12 @@ impl Gateway {
         let mut next = Some(id);
         let mut moved = true;
         while let Some(id) = next.take() {
+            crash_point(points::PUMP_BEFORE_CLAIM);
             match self.claim(id).await {
-                Ok(Claimed::Work(work)) => self.drive(*work, None).await,
+                Ok(Claimed::Work(work)) => {
+                    crash_point(points::PUMP_BEFORE_DRIVE);
+                    self.drive(*work, None).await;
+                }
                 Ok(Claimed::Ended(following)) => next = following,
                 Ok(Claimed::NotNow) => moved = false,
                 Err(error) => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link, StoreError,
@@ -28,6 +29,18 @@ pub(crate) enum AttemptEnd {
     Again(Arc<ProviderError>, Timestamp),
     /// The connection holds it back; none: until somebody releases it.
     Held(Arc<ProviderError>, WaitingFor, Option<Timestamp>),
+}
+
+impl AttemptEnd {
+    /// Where a test makes the process die with this known and nothing recorded.
+    pub(crate) fn crash_point(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => points::DELIVER_AFTER_ACCEPTED,
+            Self::Failed(_) => points::DELIVER_AFTER_REFUSED,
+            Self::Again(..) => points::DELIVER_AFTER_FAILED,
+            Self::Held(..) => points::DELIVER_AFTER_HELD,
+        }
+    }
 }
 
 /// The delivery and the lane after it was recorded. Nothing comes back where the result came too late: somebody else
@@ -78,7 +91,10 @@ impl Gateway {
                 },
             ];
             expect.extend(record_is_free(work, &end));
-            match self.store.apply(Changeset { expect, write }).await? {
+            crash_point(points::RECORD_BEFORE_COMMIT);
+            let applied = self.store.apply(Changeset { expect, write }).await?;
+            crash_point(points::RECORD_AFTER_COMMIT);
+            match applied {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
                 Applied::Unmet(0) => return Ok(None),
                 Applied::Unmet(2) => end = self.name_the_owner(work, end).await?,

@@ -1,5 +1,6 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
@@ -24,6 +25,7 @@ impl Gateway {
         loop {
             let abandoned = self.store.abandoned(None, AT_ONCE).await?;
             if abandoned.is_empty() {
+                crash_point(points::RECOVER_BEFORE_CALLING);
                 return self.call_up_what_waits().await;
             }
             tracing::info!(
@@ -62,6 +64,7 @@ impl Gateway {
                 if self.stopping.is_cancelled() {
                     return;
                 }
+                crash_point(points::RECOVER_BEFORE_SETTLING);
                 self.settle(&upsert.merchant, upsert.id).await;
             }
         }
@@ -111,7 +114,10 @@ impl Gateway {
             changes.write.push(Write::PutLane(lane));
         }
         changes.write.push(Write::PutDelivery(delivery));
-        if self.store.apply(changes).await? != Applied::Done {
+        crash_point(points::RECOVER_BEFORE_TAKE_BACK);
+        let applied = self.store.apply(changes).await?;
+        crash_point(points::RECOVER_AFTER_TAKE_BACK);
+        if applied != Applied::Done {
             tracing::debug!("a delivery was taken back by somebody else");
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CustomerId, DeliveryId, Priority};
 use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known};
 
@@ -84,6 +85,7 @@ impl Gateway {
             merchant = merchant.id, connection = connection.name, customer_id = %failed.customer,
             upsert_id = %committed.upsert.id, by = caller.name, "failed deliveries replayed"
         );
+        crash_point(points::REPLAY_AFTER_COMMIT);
         let progress = self.start_deliveries(&mut committed);
         self.await_answer(merchant, committed, progress, &command).await
     }
@@ -123,6 +125,7 @@ impl Gateway {
                 claim: None,
                 replayed,
             };
+            crash_point(points::REPLAY_BEFORE_COMMIT);
             match self.commit(draft).await? {
                 Attempted::Committed(committed) => return Ok(*committed),
                 Attempted::KeyTaken => look_up_keys = true,

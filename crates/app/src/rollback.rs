@@ -1,6 +1,7 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
 use upsert_store::{
     Applied, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, Lane, StoreError,
@@ -104,11 +105,18 @@ impl Gateway {
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
         changes.write.push(Write::PutUpsert(upsert.clone()));
-        let outcome = self.store.apply(changes).await?;
+        let (before, after) = if upsert.rolled_back {
+            points::ROLLBACK
+        } else {
+            points::SETTLE
+        };
+        crash_point(before);
+        let applied = self.store.apply(changes).await?;
+        crash_point(after);
         if upsert.rolled_back {
             self.successions.forget();
         }
-        Ok(match outcome {
+        Ok(match applied {
             Applied::Done => Settled::Ended(upsert),
             Applied::Unmet(_) => Settled::Raced,
         })

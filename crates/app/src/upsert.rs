@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
 
@@ -115,6 +116,7 @@ impl Gateway {
             Ok(claim) => claim,
             Err(replay) => return Ok(*replay),
         };
+        crash_point(points::UPSERT_CLAIMED);
         let patch = read_patch(merchant, &command.body)?;
         let mut committed = self
             .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
@@ -122,7 +124,9 @@ impl Gateway {
         // Nobody may be listening.
         let _ = committed_now.send(());
         let progress = self.start_deliveries(&mut committed);
+        crash_point(points::UPSERT_STARTED);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
+        crash_point(points::UPSERT_BEFORE_ANSWER);
         self.keep_answer(claim.as_ref(), answer).await
     }
 

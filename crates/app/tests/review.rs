@@ -101,6 +101,31 @@ async fn a_key_that_a_record_may_have_been_made_with_cannot_change_before_that_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_was_reserved_behind_a_call_whose_process_died_is_not_taken_for_one_that_the_vendor_knows() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let first = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::Slow(Duration::from_secs(3_600))]);
+    let in_flight = first
+        .command(json!({ "reference": "r", "given_name": "A" }), |command| {
+            command.respond_async = true;
+        })
+        .await
+        .unwrap();
+    let id = body(&in_flight)["customer"]["id"].clone();
+    first
+        .command(json!({ "id": id, "reference": "other" }), |command| {
+            command.respond_async = true;
+        })
+        .await
+        .unwrap();
+    first.kill().await;
+    let next = House::on(first.store.clone(), first.clock.clone(), vec![connection("v", &vendor)]).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(vendor.record("other"), json!(null), "it may be a second record");
+    assert_ne!(next.look(&in_flight).await["state"], "pending");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_new_customer_is_gone_even_if_the_same_was_asked_twice_at_once() {
     let vendor = Vendor::new(Repeat::Safe);
     let house = Arc::new(House::new(vec![connection("v", &vendor)]).await);

@@ -6,6 +6,7 @@
 
 pub mod canonicalise;
 pub mod clock;
+pub mod crash_point;
 pub mod customer;
 pub mod error;
 pub mod field;

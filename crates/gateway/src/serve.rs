@@ -32,6 +32,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 /// Starts the gateway on a folder; none where the folder's problems kept it from starting, which have been printed.
 pub(crate) async fn start_from(folder: &Path) -> anyhow::Result<Option<Running>> {
     let environment = Environment::of_process();
+    upsert_core::crash_point::arm(environment.get(upsert_core::crash_point::VARIABLE));
     // Before the files are read for the first time, so that a change in between is seen.
     let reload = ReloadFrom::new(folder, environment.clone());
     let settings = match Settings::load(folder, &environment, Secrets::Resolve) {

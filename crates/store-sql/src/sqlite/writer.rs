@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
 use super::expect::holds;
@@ -187,7 +188,9 @@ impl Writer {
         execute(&self.connection, "BEGIN IMMEDIATE", [])?;
         let outcomes = self.together(orders).or_else(|_| self.one_by_one(orders));
         let committed = outcomes.and_then(|outcomes| {
+            crash_point(points::STORE_BEFORE_COMMIT);
             execute(&self.connection, "COMMIT", [])?;
+            crash_point(points::STORE_AFTER_COMMIT);
             Ok(outcomes)
         });
         if let Err(error) = &committed {
@@ -279,9 +282,11 @@ impl Writer {
     /// Moves what the log holds into the file. Readers are not disturbed; what they still look at stays for next time.
     fn checkpoint(&mut self) {
         self.log_pages.store(0, Ordering::Relaxed);
+        crash_point(points::STORE_BEFORE_CHECKPOINT);
         let moved = self
             .connection
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        crash_point(points::STORE_AFTER_CHECKPOINT);
         if let Err(error) = moved.map_err(DbError::from) {
             if !error.is_busy() && !error.is_disk_full() {
                 self.failed.declare();

@@ -1,0 +1,288 @@
+//! The checker finds what is wrong: each kind of harm, done by hand to a world in which all is well.
+
+use serde_json::{Value as Json, json};
+
+use super::{Promise, check};
+use crate::evidence::{Attempt, Call, Customer, Delivery, Evidence, Record, Upsert, VendorSide, Version};
+use crate::load::{Exchange, Told};
+
+/// Ann was created and changed once at one vendor; both times her client was told so.
+fn all_is_well() -> Evidence {
+    let mut evidence = Evidence {
+        integrity: "ok".to_owned(),
+        ..Evidence::default()
+    };
+    let whole = json!({
+        "reference": "R-1", "email": "ann@example.com", "phone": "+12025550100", "given_name": "Ann",
+        "family_name": "Load", "notes": "old",
+    });
+    let change = json!({"reference": "R-1", "given_name": "Anna", "notes": null});
+    for (number, body) in [(1_u32, &whole), (2, &change)] {
+        let (upsert, delivery) = (format!("ups_{number}"), format!("dlv_{number}"));
+        let trace = format!("{number:032}");
+        evidence.exchanges.push(Exchange {
+            trace: trace.clone(),
+            merchant: "acme".to_owned(),
+            key: Some(format!("key-{number}")),
+            person: "ann@example.com".to_owned(),
+            body: body.clone(),
+            told: Told::Answer {
+                status: if number == 1 { 201 } else { 200 },
+                body: json!({"upsert_id": upsert, "state": "succeeded"}),
+            },
+        });
+        evidence.upserts.insert(
+            upsert.clone(),
+            Upsert {
+                customer: "cus_1".to_owned(),
+                state: "succeeded".to_owned(),
+                rolled_back: false,
+            },
+        );
+        let began = i64::from(number) * 1_000_000;
+        evidence.deliveries.insert(
+            delivery,
+            Delivery {
+                upsert: upsert.clone(),
+                customer: "cus_1".to_owned(),
+                connection: "april".to_owned(),
+                state: "succeeded".to_owned(),
+                version: u64::from(number),
+                trace: Some(trace.clone()),
+                attempts: vec![Attempt {
+                    number: 1,
+                    started_at: began,
+                    ended_at: Some(began + 900),
+                    result: Some("updated".to_owned()),
+                    vendor_status: None,
+                }],
+                ..Delivery::default()
+            },
+        );
+        evidence.versions.push(Version {
+            customer: "cus_1".to_owned(),
+            version: u64::from(number),
+            upsert,
+            record: Json::Null,
+        });
+        let side = evidence.vendors.entry("april".to_owned()).or_default();
+        side.calls.push(Call {
+            received_at: began + 100,
+            received_tick: u64::from(number) * 10,
+            finished_tick: Some(u64::from(number) * 10 + 5),
+            trace: Some(trace),
+            person: Some("ann@example.com".to_owned()),
+            wrote: Some("cust_1".to_owned()),
+            created: number == 1,
+            status: Some(200),
+        });
+    }
+    evidence.customers.insert(
+        "cus_1".to_owned(),
+        Customer {
+            merchant: "acme".to_owned(),
+            version: 2,
+            record: json!({
+                "reference": "R-1", "email": "ann@example.com", "phone": "+12025550100", "given_name": "Anna",
+                "family_name": "Load",
+            }),
+            links: [("april".to_owned(), "cust_1".to_owned())].into(),
+            failed: Vec::new(),
+        },
+    );
+    let april = april(&mut evidence);
+    april.provider = "april".to_owned();
+    let fields = json!({
+        "emailAddress": "ann@example.com", "phoneNumber": "+12025550100", "givenName": "Anna", "familyName": "Load",
+        "referenceCustomerId": "R-1",
+    });
+    april.records.push(Record {
+        id: "cust_1".to_owned(),
+        fields: fields.as_object().cloned().unwrap(),
+    });
+    evidence
+}
+
+fn april(evidence: &mut Evidence) -> &mut VendorSide {
+    evidence.vendors.get_mut("april").unwrap()
+}
+
+fn delivery(evidence: &mut Evidence, number: u32) -> &mut Delivery {
+    evidence.deliveries.get_mut(&format!("dlv_{number}")).unwrap()
+}
+
+/// Does harm, and expects the checker to name this promise and no other.
+#[track_caller]
+fn found(promise: Promise, words: &str, harm: impl FnOnce(&mut Evidence)) {
+    let mut evidence = all_is_well();
+    harm(&mut evidence);
+    let findings = check(&evidence);
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.promise == promise && finding.what.contains(words)),
+        "nothing of {promise:?} says {words}: {findings:#?}"
+    );
+    assert!(
+        findings.iter().all(|finding| finding.promise == promise),
+        "{findings:#?}"
+    );
+}
+
+#[test]
+fn where_all_is_well_nothing_is_found() {
+    assert_eq!(check(&all_is_well()), []);
+}
+
+#[test]
+fn an_acknowledged_upsert_that_is_not_there_is_found() {
+    found(Promise::Acknowledged, "is not in the store", |evidence| {
+        if let Told::Answer { body, .. } = &mut evidence.exchanges[1].told {
+            body["upsert_id"] = json!("ups_lost");
+        }
+    });
+}
+
+#[test]
+fn an_upsert_that_failed_and_was_told_to_have_succeeded_is_found() {
+    found(Promise::Acknowledged, "ups_2 is failed", |evidence| {
+        evidence.upserts.get_mut("ups_2").unwrap().state = "failed".to_owned();
+    });
+}
+
+#[test]
+fn a_key_that_made_two_upserts_is_found() {
+    found(Promise::Acknowledged, "made two upserts", |evidence| {
+        evidence.exchanges[1].key = Some("key-1".to_owned());
+    });
+}
+
+#[test]
+fn an_answer_that_was_another_the_second_time_is_found() {
+    found(Promise::Acknowledged, "was answered", |evidence| {
+        let mut again = evidence.exchanges[0].clone();
+        again.told = Told::Answer {
+            status: 201,
+            body: json!({"upsert_id": "ups_1", "state": "succeeded", "more": 1}),
+        };
+        evidence.exchanges.push(again);
+    });
+}
+
+#[test]
+fn an_internal_error_is_found() {
+    found(Promise::Acknowledged, "nobody should get", |evidence| {
+        let mut other = evidence.exchanges[0].clone();
+        other.told = Told::Answer {
+            status: 500,
+            body: json!({"code": "internal"}),
+        };
+        evidence.exchanges.push(other);
+    });
+}
+
+#[test]
+fn what_is_still_open_after_the_drain_is_found_and_so_is_a_lane_that_holds_something() {
+    found(Promise::Drained, "is waiting, waiting for nothing", |evidence| {
+        // Its client gave up: nobody was told anything that is wrong now.
+        evidence.exchanges[1].told = Told::Nothing;
+        delivery(evidence, 2).state = "waiting".to_owned();
+    });
+    found(Promise::Drained, "ups_2 is pending", |evidence| {
+        evidence.exchanges[1].told = Told::Nothing;
+        evidence.upserts.get_mut("ups_2").unwrap().state = "pending".to_owned();
+    });
+    found(Promise::Drained, "a lane still holds", |evidence| {
+        evidence.busy_lanes.push("in_flight dlv_1".to_owned());
+    });
+}
+
+#[test]
+fn calls_that_overlap_are_found_unless_nobody_could_know() {
+    let overlap = |evidence: &mut Evidence| april(evidence).calls[0].finished_tick = Some(21);
+    found(Promise::Serialised, "overlap", overlap);
+    let mut unknown = all_is_well();
+    overlap(&mut unknown);
+    let attempt = &mut delivery(&mut unknown, 1).attempts[0];
+    (attempt.result, attempt.ended_at) = (None, None);
+    assert_eq!(check(&unknown), []);
+}
+
+#[test]
+fn a_person_that_is_two_records_is_found() {
+    found(Promise::WrittenOnce, "is 2 records", |evidence| {
+        let mut twin = april(evidence).records[0].clone();
+        twin.id = "cust_2".to_owned();
+        april(evidence).records.push(twin);
+    });
+}
+
+#[test]
+fn a_write_that_was_accepted_and_is_made_again_is_found_and_after_an_unknown_one_it_is_not() {
+    let again = |evidence: &mut Evidence| {
+        let mut attempt = delivery(evidence, 2).attempts[0].clone();
+        (attempt.number, attempt.started_at) = (2, 3_000_000);
+        delivery(evidence, 2).attempts.push(attempt);
+        let mut call = april(evidence).calls[1].clone();
+        (call.received_at, call.received_tick, call.finished_tick) = (3_000_100, 30, Some(35));
+        april(evidence).calls.push(call);
+    };
+    found(Promise::WrittenOnce, "after an attempt of known outcome", again);
+    let mut unknown = all_is_well();
+    again(&mut unknown);
+    delivery(&mut unknown, 2).attempts[0].result = Some("transient".to_owned());
+    assert_eq!(check(&unknown), []);
+}
+
+#[test]
+fn a_wrong_final_field_is_found_at_the_vendor_and_in_the_store() {
+    found(Promise::Fields, "givenName is Some(String(\"Ann\"))", |evidence| {
+        april(evidence).records[0]
+            .fields
+            .insert("givenName".to_owned(), json!("Ann"));
+    });
+    found(Promise::Fields, "notes is \"old\"", |evidence| {
+        evidence.customers.get_mut("cus_1").unwrap().record["notes"] = json!("old");
+    });
+    found(Promise::Fields, "no such record", |evidence| {
+        april(evidence).records.clear();
+    });
+    found(Promise::Fields, "none that a client sent", |evidence| {
+        evidence.exchanges.remove(1);
+        // With it goes what it set and cleared.
+        april(evidence).records[0]
+            .fields
+            .insert("givenName".to_owned(), json!("Ann"));
+        let record = &mut evidence.customers.get_mut("cus_1").unwrap().record;
+        (record["given_name"], record["notes"]) = (json!("Ann"), json!("old"));
+    });
+    found(Promise::Fields, "where 2 has to stand", |evidence| {
+        evidence.versions[1].version = 3;
+        evidence.customers.get_mut("cus_1").unwrap().version = 3;
+    });
+}
+
+#[test]
+fn a_call_without_an_attempt_and_an_answer_without_a_call_are_found() {
+    found(Promise::Audit, "belongs to no delivery", |evidence| {
+        let mut stray = april(evidence).calls[1].clone();
+        (stray.trace, stray.received_tick, stray.finished_tick) = (None, 40, Some(41));
+        april(evidence).calls.push(stray);
+    });
+    found(Promise::Audit, "before delivery dlv_2 had an attempt", |evidence| {
+        delivery(evidence, 2).attempts.clear();
+    });
+    found(Promise::Audit, "the vendor has no such call", |evidence| {
+        april(evidence).calls.remove(1);
+    });
+    found(Promise::Audit, "says that nothing was sent", |evidence| {
+        delivery(evidence, 2).attempts[0].result = Some("not_sent".to_owned());
+    });
+}
+
+#[test]
+fn a_broken_file_is_found() {
+    found(Promise::Integrity, "malformed", |evidence| {
+        evidence.integrity = "database disk image is malformed".to_owned();
+    });
+}

@@ -1,0 +1,214 @@
+//! `upsert-chaos`: the runs, and the fault proxy as a process. `scripts/chaos` builds what it needs and starts it.
+
+#![expect(clippy::print_stdout, reason = "what it prints is for people")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Parser, Subcommand};
+use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
+use upsert_chaos::runs::{Places, Report, duplicates, kills, points, termination};
+use upsert_chaos::seeds;
+use upsert_core::crash_point;
+
+/// A real gateway under fire, and whether it kept its word.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// kill -9 at random moments under load, in rough weather
+    Kills(RunArguments),
+    /// Die at each named crash point
+    Points(RunArguments),
+    /// Parallel duplicates with connections that are reset
+    Duplicates(RunArguments),
+    /// Told to end under load
+    Termination(RunArguments),
+    /// All of them
+    All(RunArguments),
+    /// A TCP proxy with faults on demand
+    Proxy(ProxyArguments),
+}
+
+#[derive(Args, Clone)]
+struct RunArguments {
+    /// Makes the same choices again [default: another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// At least so many kills
+    #[arg(long, default_value_t = 60)]
+    kills: u32,
+    /// At least so long, in minutes: further rounds with further seeds
+    #[arg(long, default_value_t = 0)]
+    minutes: u64,
+    /// So many seeds for each crash point
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// Only crash points with this in their name
+    #[arg(long, default_value = "")]
+    point: String,
+    /// The program upsert-gateway, built with crash-points
+    #[arg(long, default_value = "target/debug/upsert-gateway")]
+    gateway: PathBuf,
+    /// Where the folders of runs are made
+    #[arg(long, default_value = "target/chaos")]
+    folder: PathBuf,
+    /// Where seeds of failed runs are kept
+    #[arg(long, default_value = "chaos/seeds.txt")]
+    remember: PathBuf,
+}
+
+#[derive(Args)]
+struct ProxyArguments {
+    /// Where it listens
+    #[arg(long)]
+    listen: SocketAddr,
+    /// Where it passes everything on to
+    #[arg(long)]
+    upstream: SocketAddr,
+    /// Where it takes orders: a line of JSON sets the odds, an empty line asks what has struck
+    #[arg(long)]
+    control: SocketAddr,
+    /// Seed of its dice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Kills(arguments) => Session::new(arguments).run(&["kills"]).await,
+        Command::Points(arguments) => Session::new(arguments).run(&["points"]).await,
+        Command::Duplicates(arguments) => Session::new(arguments).run(&["duplicates"]).await,
+        Command::Termination(arguments) => Session::new(arguments).run(&["termination"]).await,
+        Command::All(arguments) => {
+            let all = ["kills", "points", "duplicates", "termination"];
+            Session::new(arguments).run(&all).await
+        }
+        Command::Proxy(arguments) => proxy(&arguments).await,
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("upsert-chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Session {
+    arguments: RunArguments,
+    places: Places,
+    failed: u32,
+    done: u32,
+}
+
+impl Session {
+    fn new(arguments: RunArguments) -> Self {
+        let places = Places {
+            gateway: arguments.gateway.clone(),
+            folder: arguments.folder.clone(),
+        };
+        Self {
+            arguments,
+            places,
+            failed: 0,
+            done: 0,
+        }
+    }
+
+    /// Whether all went well.
+    async fn run(mut self, names: &[&str]) -> anyhow::Result<bool> {
+        let first = self.arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+        println!("seed {first}");
+        let began = Instant::now();
+        let length = Duration::from_secs(self.arguments.minutes * 60);
+        let mut seed = first;
+        loop {
+            for name in names {
+                self.one(name, seed).await?;
+            }
+            seed += self.arguments.seeds.max(1);
+            if began.elapsed() >= length {
+                break;
+            }
+        }
+        println!(
+            "{} runs in {} s, {} failed",
+            self.done,
+            began.elapsed().as_secs(),
+            self.failed
+        );
+        Ok(self.failed == 0)
+    }
+
+    async fn one(&mut self, name: &str, seed: u64) -> anyhow::Result<()> {
+        let places = self.places.clone();
+        match name {
+            "kills" => {
+                let plan = kills::Plan {
+                    kills: self.arguments.kills,
+                    ..kills::Plan::default()
+                };
+                let report = kills::run(&places, &plan, seed).await;
+                self.tell(&report)
+            }
+            "duplicates" => {
+                let report = duplicates::run(&places, &duplicates::Plan::default(), seed).await;
+                self.tell(&report)
+            }
+            "termination" => {
+                let report = termination::run(&places, 3, seed).await;
+                self.tell(&report)
+            }
+            _ => self.points(&places, seed).await,
+        }
+    }
+
+    async fn points(&mut self, places: &Places, seed: u64) -> anyhow::Result<()> {
+        let wanted = |point: &&&str| point.contains(self.arguments.point.as_str());
+        let wanted: Vec<&str> = crash_point::ALL.iter().filter(wanted).copied().collect();
+        for point in wanted {
+            for seed in seed..seed + self.arguments.seeds {
+                let report = points::run(places, point, seed).await;
+                self.tell(&report)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, report: &Report) -> anyhow::Result<()> {
+        self.done += 1;
+        println!("{}", report.text());
+        if !report.is_good() {
+            self.failed += 1;
+            seeds::remember(&self.arguments.remember, &report.name, report.seed)?;
+            let again = match report.name.split_once(' ') {
+                Some((run, point)) => format!("{run} --point {point} --seeds 1"),
+                None => report.name.clone(),
+            };
+            println!("  again: scripts/chaos {again} --seed {}", report.seed);
+        }
+        Ok(())
+    }
+}
+
+async fn proxy(arguments: &ProxyArguments) -> anyhow::Result<bool> {
+    let proxy = FaultProxy::start(ProxyOptions {
+        listen: arguments.listen,
+        upstream: arguments.upstream,
+        control: Some(arguments.control),
+        seed: arguments.seed,
+    })?;
+    println!("{} -> {}", proxy.address(), arguments.upstream);
+    tokio::signal::ctrl_c().await?;
+    Ok(true)
+}

@@ -1,0 +1,274 @@
+//! The scenarios. Each makes a world, does its harm, and ends with [`Run::finish`]: fair weather, the drain, the checker.
+
+pub mod duplicates;
+pub mod kills;
+pub mod points;
+pub mod termination;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value as Json;
+
+use crate::checker::{Finding, check};
+use crate::evidence::{Evidence, integrity_of_a_copy, read_store, read_vendors};
+use crate::load::{Exchange, Told};
+use crate::proxy::Strikes;
+use crate::vendors::{ACME, SOLO, Weather};
+use crate::world::{PATIENCE, World, WorldOptions};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// So many findings are printed; all of them lie in the run's folder.
+const MOST_SHOWN: usize = 12;
+
+/// Where programs and folders are.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The program `upsert-gateway`, built with `crash-points` where a run aims at one.
+    pub gateway: PathBuf,
+    /// Where the folders of runs are made; that of a good run is removed again.
+    pub folder: PathBuf,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Which run it was, as one would ask for it again.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// What is not as it has to be.
+    pub findings: Vec<Finding>,
+    /// Requests that were answered with 2xx.
+    pub acknowledged: usize,
+    /// Requests that were sent and not answered.
+    pub unanswered: usize,
+    /// Customers in the store at the end.
+    pub customers: usize,
+    /// Calls that the vendors got.
+    pub calls: usize,
+    /// From fair weather to nothing open.
+    pub drained_after: Duration,
+    /// What the proxies did.
+    pub strikes: Strikes,
+    /// Where everything of a failed run lies.
+    pub kept: Option<PathBuf>,
+}
+
+/// A run under way.
+pub struct Run {
+    /// Its world.
+    pub world: World,
+    /// What clients have written down so far.
+    pub exchanges: Vec<Exchange>,
+    name: String,
+    seed: u64,
+}
+
+impl Run {
+    /// A new world, its gateway not started. `name` and the seed name the folder.
+    ///
+    /// # Errors
+    /// The world cannot be made.
+    pub fn new(places: &Places, name: &str, seed: u64) -> anyhow::Result<Self> {
+        let folder = folder_of(places, name, seed);
+        // What an earlier run of the same name left would be taken for this one's.
+        let _ = fs::remove_dir_all(&folder);
+        Ok(Self {
+            world: World::new(WorldOptions::new(seed, &places.gateway, &folder))?,
+            exchanges: Vec::new(),
+            name: name.to_owned(),
+            seed,
+        })
+    }
+
+    /// Whether what lies on the disk right after a kill is a sound database.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn look_at_the_store(&self) -> anyhow::Result<()> {
+        let verdict = integrity_of_a_copy(&self.world.store())?;
+        ensure!(verdict == "ok", "the store's file is broken after a kill: {verdict}");
+        Ok(())
+    }
+
+    /// Fair weather, every pause lifted, nothing open any more; then the gateway is told to end and the checker looks.
+    ///
+    /// # Errors
+    /// Something open is left after [`PATIENCE`], or the gateway does not end as it should.
+    pub async fn finish(mut self) -> anyhow::Result<Report> {
+        self.world.set_weather(&Weather::default());
+        let began = Instant::now();
+        self.resume_all().await?;
+        let stuck = self.drain(began).await;
+        let drained_after = began.elapsed();
+        let code = self.world.terminate().await?;
+        let mut evidence = Evidence {
+            exchanges: std::mem::take(&mut self.exchanges),
+            ..Evidence::default()
+        };
+        read_store(&self.world.store(), &mut evidence)?;
+        read_vendors(&self.world.vendors, &mut evidence);
+        let findings = check(&evidence);
+        if !findings.is_empty() || stuck.is_err() {
+            evidence.keep(self.world.folder())?;
+        }
+        if findings.is_empty() {
+            // A finding says more than that something is open, where there is one.
+            stuck?;
+        }
+        ensure!(code == Some(0), "the gateway ended with {code:?} when it was told to");
+        let complaints = self.world.complaints()?;
+        ensure!(complaints.is_empty(), "the gateway logged errors: {complaints:#?}");
+        Ok(self.report(&evidence, findings, drained_after))
+    }
+
+    fn report(&self, evidence: &Evidence, findings: Vec<Finding>, drained_after: Duration) -> Report {
+        let told = |wanted: fn(&Told) -> bool| evidence.exchanges.iter().filter(|one| wanted(&one.told)).count();
+        let mut strikes = BTreeMap::new();
+        for vendor in &self.world.vendors {
+            for (strike, count) in vendor.proxy.strikes() {
+                *strikes.entry(strike).or_default() += count;
+            }
+        }
+        Report {
+            name: self.name.clone(),
+            seed: self.seed,
+            findings,
+            acknowledged: told(|told| matches!(told, Told::Answer { status: 200..=202, .. })),
+            unanswered: told(|told| *told == Told::Nothing),
+            customers: evidence.customers.len(),
+            calls: evidence.vendors.values().map(|side| side.calls.len()).sum(),
+            drained_after,
+            strikes,
+            kept: None,
+        }
+    }
+
+    async fn resume_all(&self) -> anyhow::Result<()> {
+        for vendor in &self.world.vendors {
+            let path = format!("/v1/connections/{}/{}/resume", vendor.merchant, vendor.connection);
+            let (status, answer) = self.world.ask(self.world.client.post(self.world.url(&path))).await?;
+            ensure!(status == 200, "{path}: {status} {answer}");
+        }
+        Ok(())
+    }
+
+    /// Until no delivery is open and no upsert is pending.
+    async fn drain(&self, began: Instant) -> anyhow::Result<()> {
+        loop {
+            let open = match self.open_deliveries().await? {
+                None => self.pending_upsert().await?,
+                open => open,
+            };
+            let Some(open) = open else { return Ok(()) };
+            let patience = PATIENCE.as_secs();
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "something is open {patience} s after the weather turned fair: {open:#}"
+            );
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn open_deliveries(&self) -> anyhow::Result<Option<Json>> {
+        let request = self.world.client.get(self.world.url("/v1/connections"));
+        let (_, answer) = self.world.ask(request).await?;
+        let connections = answer["data"].as_array().context("no connections are shown")?;
+        let count = |member: &str| connections.iter().filter_map(|one| one[member].as_u64()).sum::<u64>();
+        let is_open = count("waiting") + count("in_flight") > 0;
+        Ok(is_open.then(|| Json::from(connections.clone())))
+    }
+
+    async fn pending_upsert(&self) -> anyhow::Result<Option<Json>> {
+        for merchant in [ACME, SOLO] {
+            let url = self.world.url("/v1/upserts?state=pending&limit=1");
+            let request = self.world.client.get(url).header("Merchant-Id", merchant);
+            let (status, answer) = self.world.ask(request).await?;
+            ensure!(status == 200, "{status}: {answer}");
+            let pending = answer["data"].as_array().context("no upserts are listed")?;
+            if let Some(pending) = pending.first() {
+                return Ok(Some(pending.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Report {
+    /// Whether everything is as it has to be.
+    pub fn is_good(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// For people: figures, and what was found.
+    pub fn text(&self) -> String {
+        let mut lines = vec![format!(
+            "{} seed {}: {} acknowledged, {} unanswered, {} customers, {} calls, drained after {} ms",
+            self.name,
+            self.seed,
+            self.acknowledged,
+            self.unanswered,
+            self.customers,
+            self.calls,
+            self.drained_after.as_millis()
+        )];
+        if !self.strikes.is_empty() {
+            let strikes = self.strikes.iter().map(|(strike, count)| format!("{strike:?} {count}"));
+            lines.push(format!("proxies: {}", strikes.collect::<Vec<_>>().join(", ")));
+        }
+        let mut broken: BTreeMap<String, usize> = BTreeMap::new();
+        for finding in &self.findings {
+            *broken.entry(format!("{:?}", finding.promise)).or_default() += 1;
+        }
+        lines.extend(
+            broken
+                .iter()
+                .map(|(promise, count)| format!("{promise} broken {count} times")),
+        );
+        lines.extend(self.findings.iter().take(MOST_SHOWN).map(ToString::to_string));
+        if let Some(kept) = &self.kept {
+            lines.push(format!("kept in {}", kept.display()));
+        }
+        lines.join("\n  ")
+    }
+}
+
+/// Runs it to its end. What goes wrong on the way is a finding; the folder stays where there is one.
+pub async fn to_the_end(
+    places: &Places,
+    name: &str,
+    seed: u64,
+    run: impl Future<Output = anyhow::Result<Report>>,
+) -> Report {
+    let folder = folder_of(places, name, seed);
+    let mut report = match Box::pin(run).await {
+        Ok(report) => report,
+        Err(error) => Report {
+            name: name.to_owned(),
+            seed,
+            findings: vec![Finding::new(crate::checker::Promise::Drained, format!("{error:#}"))],
+            ..Report::default()
+        },
+    };
+    if report.is_good() {
+        // Left over, it is in nobody's way.
+        let _ = fs::remove_dir_all(&folder);
+    } else {
+        let all: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        let _ = fs::write(folder.join("findings.txt"), all.join("\n"));
+        report.kept = Some(folder);
+    }
+    report
+}
+
+fn folder_of(places: &Places, name: &str, seed: u64) -> PathBuf {
+    let name: &Path = Path::new(name);
+    places
+        .folder
+        .join(format!("{}-{seed}", name.display()).replace(' ', "-"))
+}

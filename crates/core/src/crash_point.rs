@@ -1,0 +1,182 @@
+//! Named places at which a process can be made to die, as a `kill -9` right there would: what the crash tests aim at.
+//!
+//! A program that is built as always has none of it: without the feature `crash-points`, which only tests and the chaos
+//! run turn on, [`crash_point`] is empty and [`arm`] does nothing.
+
+macro_rules! points {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal;)+) => {
+        $($(#[$doc])* pub const $constant: &str = $name;)+
+        /// Every point, so that a test can prove that each is reached.
+        pub const ALL: &[&str] = &[$($constant),+];
+    };
+}
+
+points! {
+    /// The idempotency key is looked up and claimed in memory.
+    UPSERT_CLAIMED = "upsert.claimed";
+    /// All is worked out, nothing is stored.
+    UPSERT_BEFORE_COMMIT = "upsert.before_commit";
+    /// The upsert is durable, nothing is sent.
+    UPSERT_AFTER_COMMIT = "upsert.after_commit";
+    /// The deliveries' tasks are started.
+    UPSERT_STARTED = "upsert.started";
+    /// The answer is known and not kept.
+    UPSERT_BEFORE_ANSWER = "upsert.before_answer";
+    /// The final answer is about to be kept for its idempotency key.
+    ANSWER_BEFORE_KEEPING = "answer.before_keeping";
+    /// The final answer is kept and not given.
+    ANSWER_AFTER_KEEPING = "answer.after_keeping";
+    /// A used key's upsert has ended since; its answer is about to be kept.
+    REPEAT_BEFORE_KEEPING = "repeat.before_keeping";
+    /// A used key's answer is kept and not given.
+    REPEAT_AFTER_KEEPING = "repeat.after_keeping";
+    /// A newer delivery takes the place of one that waits; nothing is stored of it.
+    COALESCE_BEFORE_COMMIT = "coalesce.before_commit";
+    /// The attempt is durable, nothing is sent.
+    DELIVER_BEFORE_SEND = "deliver.before_send";
+    /// The vendor accepted, nothing is recorded.
+    DELIVER_AFTER_ACCEPTED = "deliver.after_accepted";
+    /// The vendor refused for good, nothing is recorded.
+    DELIVER_AFTER_REFUSED = "deliver.after_refused";
+    /// The call failed and is to be made again, nothing is recorded.
+    DELIVER_AFTER_FAILED = "deliver.after_failed";
+    /// The connection holds the call back, nothing is recorded.
+    DELIVER_AFTER_HELD = "deliver.after_held";
+    /// The result is about to be recorded.
+    RECORD_BEFORE_COMMIT = "record.before_commit";
+    /// The result is durable, nobody knows of it.
+    RECORD_AFTER_COMMIT = "record.after_commit";
+    /// All is said about a delivery; what waits behind it has not been looked at.
+    LANE_BEFORE_NEXT = "lane.before_next";
+    /// The next of a lane is claimed and not sent.
+    LANE_AFTER_CLAIM = "lane.after_claim";
+    /// A delivery that waited is about to be claimed.
+    CLAIM_BEFORE_COMMIT = "claim.before_commit";
+    /// It is claimed, its attempt durable.
+    CLAIM_AFTER_COMMIT = "claim.after_commit";
+    /// It ended without a call.
+    CLAIM_ENDED = "claim.ended";
+    /// The background pass knows where something is due, and no pump of it.
+    BACKGROUND_BEFORE_PUMP = "background.before_pump";
+    /// A pump is about to take a delivery.
+    PUMP_BEFORE_CLAIM = "pump.before_claim";
+    /// A pump has claimed a delivery and is about to drive it.
+    PUMP_BEFORE_DRIVE = "pump.before_drive";
+    /// A delivery is about to be parked for a pause.
+    PARK_BEFORE_COMMIT = "park.before_commit";
+    /// It is parked.
+    PARK_AFTER_COMMIT = "park.after_commit";
+    /// A pause is about to be set or lifted.
+    PAUSE_BEFORE_COMMIT = "pause.before_commit";
+    /// The pause is set or lifted durably, and not in memory.
+    PAUSE_AFTER_COMMIT = "pause.after_commit";
+    /// A pause is lifted, what waits is not released.
+    RESUME_BEFORE_RELEASE = "resume.before_release";
+    /// A connection is free again, its pump has not been told.
+    RELEASE_BEFORE_PUMP = "release.before_pump";
+    /// Failed deliveries are about to be replaced by a replay.
+    REPLAY_BEFORE_COMMIT = "replay.before_commit";
+    /// The replay is durable and not started.
+    REPLAY_AFTER_COMMIT = "replay.after_commit";
+    /// A delivery is about to be discarded.
+    DISCARD_BEFORE_COMMIT = "discard.before_commit";
+    /// It is discarded, its upsert has not been settled.
+    DISCARD_AFTER_COMMIT = "discard.after_commit";
+    /// An upsert is about to be ended.
+    SETTLE_BEFORE_COMMIT = "settle.before_commit";
+    /// It has ended.
+    SETTLE_AFTER_COMMIT = "settle.after_commit";
+    /// The way back to the version before is worked out, nothing is stored.
+    ROLLBACK_BEFORE_COMMIT = "rollback.before_commit";
+    /// The customer is back at the version before.
+    ROLLBACK_AFTER_COMMIT = "rollback.after_commit";
+    /// After a restart: a delivery that was in flight is about to be taken back.
+    RECOVER_BEFORE_TAKE_BACK = "recover.before_take_back";
+    /// It is taken back, others are not yet.
+    RECOVER_AFTER_TAKE_BACK = "recover.after_take_back";
+    /// What the process before had left unsettled is about to be settled.
+    RECOVER_BEFORE_SETTLING = "recover.before_settling";
+    /// All are taken back; what waits is about to be called.
+    RECOVER_BEFORE_CALLING = "recover.before_calling";
+    /// The store's transaction is written and not committed.
+    STORE_BEFORE_COMMIT = "store.before_commit";
+    /// It is committed, nobody has been told.
+    STORE_AFTER_COMMIT = "store.after_commit";
+    /// The store's log is about to be moved into its file.
+    STORE_BEFORE_CHECKPOINT = "store.before_checkpoint";
+    /// It is moved.
+    STORE_AFTER_CHECKPOINT = "store.after_checkpoint";
+}
+
+/// Before and after the commit that ends an upsert.
+pub const SETTLE: (&str, &str) = (SETTLE_BEFORE_COMMIT, SETTLE_AFTER_COMMIT);
+/// Before and after the commit that ends an upsert and takes its version back.
+pub const ROLLBACK: (&str, &str) = (ROLLBACK_BEFORE_COMMIT, ROLLBACK_AFTER_COMMIT);
+
+/// The environment variable that names a point, and which time it is reached the process dies: `record.after_commit@3`.
+pub const VARIABLE: &str = "UPSERT_CRASH_POINT";
+
+#[cfg(feature = "crash-points")]
+mod armed {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Aim {
+        point: String,
+        left: AtomicU64,
+    }
+
+    static AIM: OnceLock<Aim> = OnceLock::new();
+
+    pub(super) fn arm(aim: &str) {
+        let (point, time) = aim.split_once('@').unwrap_or((aim, "1"));
+        assert!(super::ALL.contains(&point), "no crash point is called {point}");
+        let left = AtomicU64::new(time.parse().unwrap_or(1));
+        let point = point.to_owned();
+        // Armed once: the first aim stands.
+        let _ = AIM.set(Aim { point, left });
+    }
+
+    pub(super) fn reached(point: &str) {
+        let Some(aim) = AIM.get().filter(|aim| aim.point == point) else {
+            return;
+        };
+        if aim.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            std::process::abort();
+        }
+    }
+}
+
+/// Aims at a point, as `VARIABLE` names it. Without the feature nothing is ever aimed at.
+pub fn arm(aim: Option<&str>) {
+    #[cfg(feature = "crash-points")]
+    if let Some(aim) = aim {
+        armed::arm(aim);
+    }
+    #[cfg(not(feature = "crash-points"))]
+    let _ = aim;
+}
+
+/// The process dies here if this point was aimed at and is reached for the named time: no destructor runs, nothing is
+/// flushed.
+#[inline]
+pub fn crash_point(point: &str) {
+    #[cfg(feature = "crash-points")]
+    armed::reached(point);
+    #[cfg(not(feature = "crash-points"))]
+    let _ = point;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_points_share_a_name() {
+        let names: BTreeSet<&str> = ALL.iter().copied().collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.len() >= 25);
+    }
+}
