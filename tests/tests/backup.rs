@@ -89,9 +89,13 @@ async fn a_backup_taken_under_load_knows_all_that_was_told_before_and_sends_noth
                 );
             }
         }
-        let open = world.get("/v1/connections").await;
-        let open = &open.body["data"][0];
-        assert_eq!((&open["waiting"], &open["in_flight"]), (&json!(0), &json!(0)));
+        let is_drained = |now: &upsert_tests::Answered| {
+            let open = &now.body["data"][0];
+            open["waiting"] == 0 && open["in_flight"] == 0
+        };
+        world
+            .until("/v1/connections", Duration::from_secs(20), is_drained)
+            .await;
         // Customers made after the backup are met again by their e-mail: nobody is twice at the vendor.
         let told = told.lock().unwrap().clone();
         for reference in told.keys() {
