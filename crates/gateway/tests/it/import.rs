@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::demo::Demo;
-use crate::process::{Started, gateway, run, stderr, stdout};
+use crate::process::{Started, gateway, read_to, run, stderr, stdout};
 
 fn with_key(demo: &Demo, arguments: &[&str]) -> Command {
     let mut command = gateway(arguments);
@@ -173,4 +173,74 @@ fn an_import_that_is_killed_goes_on_where_it_was_and_does_no_row_twice() {
     let references: BTreeSet<&str> = all.iter().map(|one| one["reference"].as_str().unwrap()).collect();
     assert_eq!((all.len(), references.len()), (rows as usize, rows as usize));
     assert!(all.iter().all(|one| one["version"] == 1));
+}
+
+/// A gateway of its own process beside the demo's vendors; the demo's key opens it too.
+fn serve(demo: &Demo, address: &str) -> Started {
+    let folder = demo.folder.join("second");
+    if !folder.exists() {
+        for part in ["merchants", "secrets"] {
+            fs::create_dir_all(folder.join(part)).unwrap();
+            for entry in fs::read_dir(demo.folder.join(part)).unwrap() {
+                let from = entry.unwrap().path();
+                fs::copy(&from, folder.join(part).join(from.file_name().unwrap())).unwrap();
+            }
+        }
+        let text = fs::read_to_string(demo.folder.join("gateway.toml")).unwrap();
+        let line = |line: &str| match line.split_once(" = ") {
+            Some(("bind", _)) => format!("bind = \"{address}\"\n"),
+            _ => format!("{line}\n").replace("data/gateway.db", "second/gateway.db"),
+        };
+        let text = text.lines().map(line).collect::<Vec<_>>().concat();
+        fs::write(folder.join("gateway.toml"), text).unwrap();
+    }
+    // Nobody reads its log: a full pipe would hold it up.
+    let mut command = gateway(&["serve", "--log-level", "error", "--config", folder.to_str().unwrap()]);
+    let process = Started::new(&mut command);
+    let began = Instant::now();
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process
+}
+
+#[test]
+fn an_import_outlives_a_gateway_that_is_killed() {
+    let demo = Demo::start(&[]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let mut first = serve(&demo, &address);
+    let rows = 2_000;
+    let file = written(&demo, "people.ndjson", &many(rows));
+    let url = format!("http://{address}");
+    let at = |arguments: &[&str]| {
+        let mut command = with_key(&demo, arguments);
+        command.env("UPSERT_GATEWAY_URL", &url);
+        command
+    };
+    let mut import = Started::new(&mut at(&["import", file.to_str().unwrap(), "--json"]));
+    let state = demo.folder.join("people.ndjson.import-state");
+    let began = Instant::now();
+    while !fs::read_to_string(&state).is_ok_and(|text| !text.contains("\"answered_to\":0,")) {
+        assert!(began.elapsed() < Duration::from_secs(30), "no row is answered");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    first.signal("KILL");
+    first.ended();
+    assert!(
+        !fs::read_to_string(&state)
+            .unwrap()
+            .contains(&format!("\"answered_to\":{rows},"))
+    );
+    let _second = serve(&demo, &address);
+    let told = read_to(&mut import.stdout, "}");
+    assert_eq!(import.ended(), Some(0), "{told}");
+    assert!(told.contains(&format!("\"accepted\": {rows}")), "{told}");
+    let output = run(&mut at(&["export"]), "");
+    let exported = stdout(&output);
+    assert_eq!(exported.lines().count(), rows as usize);
+    let once = |line: &str| serde_json::from_str::<Value>(line).unwrap()["version"] == 1;
+    assert!(exported.lines().all(once), "each row once");
 }
