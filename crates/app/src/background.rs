@@ -7,6 +7,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Held, Priority};
 use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
 
+use crate::claim::Errand;
 use crate::commit::park;
 use crate::gateway::Gateway;
 use crate::merchant::Connection;
@@ -81,7 +82,7 @@ impl Gateway {
             tracing::info!(merchant, connection, delivery_id = %delivery.id, "probing a paused connection");
             let gateway = self.clone();
             self.spawn(async move {
-                gateway.go_on(delivery.id).await;
+                gateway.go_on(delivery.id, Errand::Probe).await;
             });
         }
         Ok(())

@@ -31,6 +31,15 @@ pub(crate) enum Claimed {
     NotNow,
 }
 
+/// What a delivery is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// To be brought to its vendor, unless the connection is paused.
+    Usual,
+    /// To find out whether a paused connection may go on.
+    Probe,
+}
+
 /// What a try at a claim found in its way.
 enum Raced {
     /// The lane or the delivery changed.
@@ -41,10 +50,10 @@ enum Raced {
 
 impl Gateway {
     /// Takes a delivery that waits.
-    pub(crate) async fn claim(&self, id: DeliveryId) -> Result<Claimed, StoreError> {
+    pub(crate) async fn claim(&self, id: DeliveryId, errand: Errand) -> Result<Claimed, StoreError> {
         let mut key_is_taken = false;
         for _race in 0..MOST_RACES {
-            match self.try_claim(id, key_is_taken).await? {
+            match self.try_claim(id, errand, key_is_taken).await? {
                 Ok(claimed) => return Ok(claimed),
                 Err(Raced::KeyTaken) => key_is_taken = true,
                 Err(Raced::Changed) => {}
@@ -53,7 +62,12 @@ impl Gateway {
         Ok(Claimed::NotNow)
     }
 
-    async fn try_claim(&self, id: DeliveryId, key_is_taken: bool) -> Result<Result<Claimed, Raced>, StoreError> {
+    async fn try_claim(
+        &self,
+        id: DeliveryId,
+        errand: Errand,
+        key_is_taken: bool,
+    ) -> Result<Result<Claimed, Raced>, StoreError> {
         let Some(delivery) = self.store.delivery(id).await? else {
             return Ok(Ok(Claimed::NotNow));
         };
@@ -83,6 +97,12 @@ impl Gateway {
         }
         if let Some(other) = lane.queued.filter(|queued| *queued != id) {
             return Ok(Ok(Claimed::Ended(Some(other))));
+        }
+        // As late as can be: another call may just have found that the vendor refuses the credentials.
+        let pause = self.connections.pause_of(&delivery.merchant, &delivery.connection);
+        if pause.is_some() && errand == Errand::Usual {
+            self.put_off(delivery, UNTIL_RELEASED).await?;
+            return Ok(Ok(Claimed::NotNow));
         }
         let mut claiming = Claiming::new(self, connection, delivery, lane, &known);
         claiming.plan(&known, key_is_taken);

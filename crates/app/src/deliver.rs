@@ -13,7 +13,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
-use crate::claim::{Claimed, time_left};
+use crate::claim::{Claimed, Errand, time_left};
 use crate::commit::{Committed, LEASE_MARGIN, Work};
 use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
@@ -202,7 +202,7 @@ impl Gateway {
                 self.bell(customer).notify_waiters();
                 return Ok(None);
             }
-            match self.claim(waiting.id).await? {
+            match self.claim(waiting.id, Errand::Usual).await? {
                 Claimed::Work(work) => {
                     crash_point(points::LANE_AFTER_CLAIM);
                     return Ok(Some(*work));

@@ -13,7 +13,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, StoreError};
 
-use crate::claim::Claimed;
+use crate::claim::{Claimed, Errand};
 use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
 use crate::merchant::Connection;
@@ -162,12 +162,12 @@ impl Gateway {
     }
 
     /// Tries a delivery, and what waits behind it. Whether it was got on with.
-    pub(crate) async fn go_on(&self, id: DeliveryId) -> bool {
+    pub(crate) async fn go_on(&self, id: DeliveryId, errand: Errand) -> bool {
         let mut next = Some(id);
         let mut moved = true;
         while let Some(id) = next.take() {
             crash_point(points::PUMP_BEFORE_CLAIM);
-            match self.claim(id).await {
+            match self.claim(id, errand).await {
                 Ok(Claimed::Work(work)) => {
                     crash_point(points::PUMP_BEFORE_DRIVE);
                     self.drive(*work, None).await;
@@ -232,7 +232,7 @@ impl Round<'_> {
             let gateway = self.gateway;
             self.going.push(Box::pin(async move {
                 let id = delivery.id;
-                let is_stuck = !gateway.go_on(id).await;
+                let is_stuck = !gateway.go_on(id, Errand::Usual).await;
                 Tried { id, is_stuck }
             }));
         }
