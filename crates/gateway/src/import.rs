@@ -2,6 +2,7 @@
 
 mod answer;
 mod columns;
+mod dry_run;
 mod progress;
 mod rows;
 mod send;
@@ -32,6 +33,10 @@ use target::Target;
 use work::Work;
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
 pub(crate) struct ImportArguments {
     /// The file; "-" for NDJSON from standard input, which cannot be resumed
     #[arg(value_name = "FILE")]
@@ -56,6 +61,9 @@ pub(crate) struct ImportArguments {
     /// Wait for the vendors' answers; by default a row is done when the gateway has it safe
     #[arg(long)]
     wait: bool,
+    /// Ask for each row what would become of it, and how long the import will take; nothing is stored, nothing is sent
+    #[arg(long, conflicts_with_all = ["state", "refused", "restart", "wait"])]
+    dry_run: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -78,6 +86,12 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
         Some(path) => Some(fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?),
         None => None,
     };
+    if arguments.dry_run {
+        let bytes = fs::metadata(&arguments.file).ok().filter(fs::Metadata::is_file);
+        let progress = Progress::new(bytes.map(|file| file.len()), 0, io::stderr().is_terminal());
+        let rows = open_rows(&arguments, format, map.as_deref())?;
+        return dry_run::run(&arguments.target, rows, progress, signals, arguments.json).await;
+    }
     let (fingerprint, bytes) = if is_stdin {
         (of_nothing_before(), None)
     } else {

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::{Response, StatusCode, Url};
-use secrecy::{ExposeSecret as _, SecretString};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use crate::http_client;
+use crate::import::target::Target;
 use crate::output;
 
 #[derive(Args)]
@@ -25,15 +25,8 @@ pub(crate) struct UpsertArguments {
     /// The customer as JSON, the body of POST /v1/customers; "-" for standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: String,
-    /// Where the gateway is, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", env = "UPSERT_GATEWAY_URL")]
-    url: Url,
-    /// The API key; the variable keeps it out of the list of processes
-    #[arg(long, value_name = "KEY", env = "UPSERT_GATEWAY_KEY", hide_env_values = true)]
-    key: SecretString,
-    /// For whom; needed unless the key speaks for exactly one merchant
-    #[arg(long, value_name = "ID")]
-    merchant: Option<String>,
+    #[command(flatten)]
+    target: Target,
     /// The same key again does no work twice
     #[arg(long, value_name = "KEY", conflicts_with = "plan")]
     idempotency_key: Option<String>,
@@ -56,7 +49,7 @@ pub(crate) async fn run(arguments: UpsertArguments) -> anyhow::Result<ExitCode> 
     let status = response.status();
     let text = response.text().await.context("the gateway's answer ended early")?;
     let answer: Value = serde_json::from_str(&text)
-        .with_context(|| format!("{} answers {status}, not as the gateway does", arguments.url))?;
+        .with_context(|| format!("{} answers {status}, not as the gateway does", arguments.target.url))?;
     if arguments.json {
         output::json(&answer)?;
     } else if !status.is_success() {
@@ -98,17 +91,11 @@ async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Resp
     } else {
         "v1/customers"
     };
-    // A gateway may stand behind a path of a proxy: the base keeps it only with a slash at its end.
-    let base = format!("{}/", arguments.url.as_str().trim_end_matches('/'));
-    let url = Url::parse(&base).and_then(|base| base.join(path))?;
-    let mut request = http_client::for_upserts()?
-        .post(url)
-        .bearer_auth(arguments.key.expose_secret())
+    let mut request = arguments
+        .target
+        .request(&http_client::for_upserts()?, Method::POST, path)?
         .header(CONTENT_TYPE, "application/json")
         .body(body);
-    if let Some(merchant) = &arguments.merchant {
-        request = request.header("merchant-id", merchant);
-    }
     if let Some(key) = &arguments.idempotency_key {
         request = request.header("idempotency-key", key);
     }
@@ -121,7 +108,7 @@ async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Resp
     request
         .send()
         .await
-        .with_context(|| format!("{} does not answer", arguments.url))
+        .with_context(|| format!("{} does not answer", arguments.target.url))
 }
 
 /// One line: who, in which version, and how it stands.

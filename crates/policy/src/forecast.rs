@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// How long so many calls take: at the pace that the limit and the vendor's usual latency allow, within what is left of
 /// each day's calls beside the reserve. None: nothing limits them and nothing is known of the vendor, or the reserve
 /// leaves bulk work no calls at all.
-pub(crate) fn forecast(
+pub fn forecast(
     calls: u64,
     rate_limit: &RateLimitSnapshot,
     concurrency: &ConcurrencySnapshot,

@@ -34,6 +34,7 @@ pub use budget::RetryBudget;
 pub use concurrency::{Concurrency, ConcurrencySnapshot};
 pub use day_budget::{DayCount, InMemoryDayCount};
 pub use dice::Dice;
+pub use forecast::forecast;
 pub use health::HealthSnapshot;
 pub use layer::{Answer, Layer, Seam, wrap};
 pub use observe::{Observe, describe_metrics};

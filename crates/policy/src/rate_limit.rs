@@ -12,7 +12,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, RetryAdvice, WaitingFor};
@@ -54,7 +54,7 @@ pub struct RateLimit {
 }
 
 /// What the limits are and how much of them is left.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RateLimitSnapshot {
     /// Calls a second.
     pub per_second: Option<NonZeroU32>,

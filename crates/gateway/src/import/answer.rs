@@ -69,28 +69,32 @@ impl Answer {
     /// Codes, pointers and connections, and the gateway's own sentences, which repeat no value. A vendor's sentences
     /// may repeat one, so they stay out.
     pub(crate) fn reasons(&self) -> Json {
-        let Some(problem) = &self.problem else { return json!({}) };
-        let list = |value: &Json| value.as_array().cloned().unwrap_or_default();
-        let own = list(&problem["errors"]).into_iter().map(|error| {
-            json!({ "pointer": error["pointer"], "code": error["code"], "detail": error["detail"],
-                "connection": error["connection"] })
-        });
-        let conflicts = list(&problem["conflicts"]).into_iter().map(|with| {
-            json!({ "pointer": with["pointer"], "code": problem["code"], "connection": with["connection"],
-                "customer_id": with["customer_id"] })
-        });
-        let vendors = list(&problem["deliveries"]).into_iter().flat_map(|delivery| {
-            let (connection, code) = (delivery["connection"].clone(), delivery["error"]["code"].clone());
-            let pointers = list(&delivery["error"]["errors"]);
-            let of = move |pointer: Json| json!({ "pointer": pointer, "code": code, "connection": connection });
-            match (delivery["error"].is_null(), pointers.is_empty()) {
-                (true, _) => Vec::new(),
-                (false, true) => vec![of(json!(""))],
-                (false, false) => pointers.into_iter().map(|error| of(error["pointer"].clone())).collect(),
-            }
-        });
-        json!({ "code": problem["code"], "errors": own.chain(conflicts).chain(vendors).collect::<Vec<_>>() })
+        self.problem.as_ref().map_or_else(|| json!({}), reasons)
     }
+}
+
+/// What [`Answer::reasons`] says of a problem.
+pub(crate) fn reasons(problem: &Json) -> Json {
+    let list = |value: &Json| value.as_array().cloned().unwrap_or_default();
+    let own = list(&problem["errors"]).into_iter().map(|error| {
+        json!({ "pointer": error["pointer"], "code": error["code"], "detail": error["detail"],
+                "connection": error["connection"] })
+    });
+    let conflicts = list(&problem["conflicts"]).into_iter().map(|with| {
+        json!({ "pointer": with["pointer"], "code": problem["code"], "connection": with["connection"],
+                "customer_id": with["customer_id"] })
+    });
+    let vendors = list(&problem["deliveries"]).into_iter().flat_map(|delivery| {
+        let (connection, code) = (delivery["connection"].clone(), delivery["error"]["code"].clone());
+        let pointers = list(&delivery["error"]["errors"]);
+        let of = move |pointer: Json| json!({ "pointer": pointer, "code": code, "connection": connection });
+        match (delivery["error"].is_null(), pointers.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => vec![of(json!(""))],
+            (false, false) => pointers.into_iter().map(|error| of(error["pointer"].clone())).collect(),
+        }
+    });
+    json!({ "code": problem["code"], "errors": own.chain(conflicts).chain(vendors).collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

@@ -42,13 +42,17 @@ impl Progress {
 
     pub(crate) fn show(&mut self, work: &Work) {
         let tally = &work.state.tally;
-        let rows = tally.accepted + tally.refused;
+        self.show_counts(tally.accepted + tally.refused, tally.refused, work.bytes_read);
+    }
+
+    /// `rows`: how many have been answered; of those so many were refused.
+    pub(crate) fn show_counts(&mut self, rows: u64, refused: u64, bytes_read: u64) {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = rows.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64().max(0.001);
-        let text = format!("{rows} rows, {} refused, {rate:.0}/s", tally.refused);
+        let text = format!("{rows} rows, {refused} refused, {rate:.0}/s");
         match &self.bar {
             Some(bar) => {
-                bar.set_position(work.bytes_read);
+                bar.set_position(bytes_read);
                 bar.set_message(text);
             }
             None if self.said.elapsed() >= EVERY => {

@@ -244,3 +244,223 @@ fn an_import_outlives_a_gateway_that_is_killed() {
     let once = |line: &str| serde_json::from_str::<Value>(line).unwrap()["version"] == 1;
     assert!(exported.lines().all(once), "each row once");
 }
+
+const KNOWN: &str = r#"{"reference":"K-1","given_name":"Kay","family_name":"One","email":"k1@x.example","phone":"+12025550101"}
+{"reference":"K-2","given_name":"Kay","family_name":"Two","email":"k2@x.example","phone":"+12025550102"}
+"#;
+
+/// Unchanged, changed, new twice, without a phone, no JSON, an e-mail address that is none.
+const MIXED: &str = r#"{"reference":"K-1","given_name":"Kay","family_name":"One","email":"k1@x.example","phone":"+12025550101"}
+{"idempotency_key":"own","reference":"K-2","given_name":"Kate"}
+{"reference":"N-1","given_name":"New","family_name":"One","email":"n1@x.example","phone":"+12025550103"}
+{"reference":"N-2","given_name":"New","family_name":"One","email":"N1@x.example","phone":"+12025550104"}
+
+{"reference":"N-3","given_name":"No","family_name":"Phone","email":"n3@x.example"}
+{not json
+{"reference":"N-4","given_name":"Bad","family_name":"Mail","email":"secret-canary","phone":"+12025550105"}
+"#;
+
+fn dry_run(demo: &Demo, key: &str, file: &Path, more: &[&str]) -> Output {
+    let mut arguments = vec!["import", file.to_str().unwrap(), "--dry-run"];
+    arguments.extend(more);
+    run(with_key(demo, &arguments).env("UPSERT_GATEWAY_KEY", key), "")
+}
+
+/// How long it takes depends on how fast the simulators were.
+fn without_times(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for time in ["not known", "2s", "3s"] {
+        shown = shown.replace(&format!("┆ {time:<11} │"), "┆ 1s          │");
+    }
+    shown
+}
+
+#[test]
+fn a_dry_run_tells_what_would_become_of_each_row_and_changes_nothing() {
+    let demo = Demo::start(&[]);
+    let known = written(&demo, "known.ndjson", KNOWN);
+    assert_eq!(import(&demo, &known, &["--wait"]).status.code(), Some(0));
+    let before = exported(&demo);
+    let file = written(&demo, "mixed.ndjson", MIXED);
+    let output = dry_run(&demo, &demo.key(), &file, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    insta::assert_snapshot!("dry_run", without_times(&stdout(&output)));
+    assert!(!stdout(&output).contains("canary") && !stderr(&output).contains("canary"));
+    assert_eq!(exported(&demo), before, "it stored something");
+    for left in ["import-state", "refused.ndjson"] {
+        assert!(!demo.folder.join(format!("mixed.ndjson.{left}")).exists(), "{left}");
+    }
+
+    let output = dry_run(&demo, &demo.key(), &known, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = summary(&output);
+    for name in ["rotor", "payments", "wallet"] {
+        let of = &told["connections"][name];
+        assert_eq!(
+            (&of["unchanged"], &of["calls"], &of["estimate"]["takes_seconds"]),
+            (&Value::from(2), &Value::from(0), &Value::from(0)),
+            "{told:#}"
+        );
+    }
+}
+
+#[test]
+fn a_dry_run_of_a_table_counts_what_the_import_of_it_then_does() {
+    let demo = Demo::start(&[]);
+    let file = written(
+        &demo,
+        "people.csv",
+        "No,given_name,family_name,email,phone\nR-1,Ann,Doe,a@x.example,+12025550101\nR-2,Bob,Doe,b@x.example,12\n",
+    );
+    let map = written(&demo, "map.toml", "[columns]\nNo = \"reference\"\n");
+    let more = ["--map", map.to_str().unwrap()];
+    let told = summary(&dry_run(&demo, &demo.key(), &file, &[more[0], more[1], "--json"]));
+    let done = summary(&import(&demo, &file, &more));
+    assert_eq!(
+        (&told["taken"], &told["refused"]),
+        (&done["accepted"], &done["refused"])
+    );
+    assert_eq!(
+        told["refused_as_a_whole"]["reasons"],
+        serde_json::json!([{ "code": "invalid_phone", "pointer": "/phone", "rows": 1 }])
+    );
+}
+
+#[test]
+fn a_dry_run_foresees_that_the_days_quota_makes_it_wait_for_tomorrow() {
+    let demo = Demo::start(&[]);
+    let file = written(&demo, "many.ndjson", &many(1_050));
+    let output = dry_run(&demo, &demo.key(), &file, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = summary(&output);
+    let rotor = &told["connections"]["rotor"];
+    assert_eq!(
+        (&rotor["calls"], &rotor["estimate"]["rate_limit"]["per_day"]),
+        (&Value::from(1_050), &Value::from(1_000))
+    );
+    let time = |value: &Value| value.as_str().unwrap()[..19].to_owned();
+    let (opens, through) = (
+        time(&rotor["estimate"]["rate_limit"]["opens_at"]),
+        time(&rotor["estimate"]["through_at"]),
+    );
+    // What is too much for today is less than a tenth of tomorrow's.
+    assert!(through > opens && through[..13] == opens[..13], "{rotor:#}");
+    let text = stdout(&dry_run(&demo, &demo.key(), &file, &[]));
+    assert!(
+        text.contains("rotor: 1050 calls to make") && text.contains("through about "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_dry_run_with_a_key_that_may_not_see_connections_counts_all_the_same() {
+    use sha2::{Digest as _, Sha256};
+
+    let demo = Demo::start(&[]);
+    let settings = demo.folder.join("gateway.toml");
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest("ugk_writes_only_writes_only_writes_only"));
+    let more = format!(
+        "\n[[api_keys]]\nname = \"writes\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\nscopes = [\"customers:write\"]\n"
+    );
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + &more).unwrap();
+    demo.process.signal("HUP");
+    let file = written(&demo, "known.ndjson", KNOWN);
+    let began = Instant::now();
+    let output = loop {
+        let output = dry_run(&demo, "ugk_writes_only_writes_only_writes_only", &file, &["--json"]);
+        if !stderr(&output).contains("401") {
+            break output;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", stderr(&output));
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = summary(&output);
+    assert_eq!(
+        (&told["taken"], &told["connections"]["rotor"]["estimate"]),
+        (&Value::from(2), &Value::Null)
+    );
+    assert!(told["note"].as_str().unwrap().contains("ops:read"), "{told:#}");
+    let text = stdout(&dry_run(&demo, "ugk_writes_only_writes_only_writes_only", &file, &[]));
+    assert!(
+        text.ends_with("ops:read: how long it will take is not known\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_dry_run_keeps_no_state_and_takes_no_arguments_that_are_about_it() {
+    let output = run(
+        &mut gateway(&[
+            "import",
+            "x.ndjson",
+            "--dry-run",
+            "--wait",
+            "--url",
+            "http://127.0.0.1:9",
+            "--key",
+            "k",
+        ]),
+        "",
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// Answers one request after the other, each on a connection of its own, with what stands here.
+fn answers_in_turn(answers: Vec<(&'static str, &'static str)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = move |(head, body): (&str, &str)| {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let (mut first, mut length) = (String::new(), 0);
+        reader.read_line(&mut first).unwrap();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(text) = line.to_lowercase().strip_prefix("content-length:") {
+                length = text.trim().parse().unwrap();
+            }
+        }
+        reader.read_exact(&mut vec![0; length]).unwrap();
+        let size = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n{body}"
+        )
+        .unwrap();
+        first.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    (
+        url,
+        std::thread::spawn(move || answers.into_iter().map(serve).collect()),
+    )
+}
+
+#[test]
+fn a_dry_run_waits_as_long_as_the_gateway_says_and_asks_again() {
+    let plan = r#"{"customer_id":null,"customer":{},"connections":[{"connection":"rotor","required":true,"action":"create","refusals":[]}]}"#;
+    let (url, asked) = answers_in_turn(vec![
+        ("503 Busy\r\nRetry-After: 2", "{}"),
+        ("429 Slow\r\nRetry-After: 0", "{}"),
+        ("200 OK", plan),
+        ("403 No", r#"{"code":"forbidden"}"#),
+    ]);
+    let began = Instant::now();
+    let arguments = ["import", "-", "--dry-run", "--json", "--url", &url, "--key", "k"];
+    let output = run(&mut gateway(&arguments), "{\"reference\":\"R\"}\n");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(began.elapsed() >= Duration::from_secs(2), "it did not wait");
+    let told = summary(&output);
+    assert_eq!(
+        (&told["rows"], &told["connections"]["rotor"]["create"]),
+        (&Value::from(1), &Value::from(1))
+    );
+    let plan = "/v1/customers/plan";
+    assert_eq!(asked.join().unwrap(), [plan, plan, plan, "/v1/connections"]);
+}

@@ -1,0 +1,117 @@
+//! `import --dry-run`: what would become of each row, and how long it would take. Stores and sends nothing.
+
+mod ask;
+mod counts;
+mod estimate;
+mod report;
+mod seen;
+
+use std::process::ExitCode;
+
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Map, Value as Json};
+
+use crate::http_client;
+use crate::import::progress::Progress;
+use crate::import::rows::{Row, Rows};
+use crate::import::target::Target;
+use crate::output;
+use crate::signals::Signals;
+use ask::{Ask, Said};
+use counts::Counts;
+use report::Report;
+use seen::Seen;
+
+/// Rows that are asked about at once.
+const AT_ONCE: usize = 16;
+
+/// One row, and what the gateway said of it.
+struct Planned {
+    /// As the file has it; nothing where it is no object.
+    row: Map<String, Json>,
+    line: u64,
+    end: u64,
+    said: Said,
+}
+
+pub(crate) async fn run(
+    target: &Target,
+    rows: Rows,
+    mut progress: Progress,
+    mut signals: Signals,
+    is_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let ask = Ask::new(target, http_client::for_upserts()?);
+    let (mut counts, mut seen) = (Counts::default(), Seen::default());
+    let answered = tokio::select! {
+        answered = plan_all(&ask, rows, &mut counts, &mut seen, &mut progress) => Some(answered),
+        () = signals.next() => None,
+    };
+    progress.end();
+    let Some(answered) = answered else {
+        output::complain(&format!("interrupted after {} rows", counts.rows));
+        return Ok(ExitCode::FAILURE);
+    };
+    answered?;
+    let estimates = tokio::select! {
+        estimates = estimate::all(&ask, &counts) => estimates?,
+        () = signals.next() => return Ok(ExitCode::FAILURE),
+    };
+    let report = Report {
+        counts: &counts,
+        seen: &seen,
+        estimates: &estimates,
+    };
+    if is_json {
+        output::json(&report.json())?;
+    } else {
+        output::answer(&report.text())?;
+    }
+    Ok(if counts.refused == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Answers are taken in the order of the rows: which row is the earlier one depends on it.
+async fn plan_all(
+    ask: &Ask<'_>,
+    mut rows: Rows,
+    counts: &mut Counts,
+    seen: &mut Seen,
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let rows = stream::iter(std::iter::from_fn(|| rows.next().transpose()));
+    let mut answers = rows.map(|row| plan(ask, row)).buffered(AT_ONCE);
+    while let Some(planned) = answers.next().await {
+        let planned = planned?;
+        seen.note(planned.line, &planned.row, &planned.said);
+        counts.note(&planned.said);
+        progress.show_counts(counts.rows, counts.refused, planned.end);
+    }
+    Ok(())
+}
+
+async fn plan(ask: &Ask<'_>, row: anyhow::Result<Row>) -> anyhow::Result<Planned> {
+    let row = row?;
+    let (members, said) = match row.body {
+        Err(code) => (Map::new(), Said::Refused(serde_json::json!({ "code": code }))),
+        Ok(text) => {
+            let mut members: Map<String, Json> = serde_json::from_str(&text).unwrap_or_default();
+            // A line of a batch may have one, and a plan needs none.
+            let body = if members.remove("idempotency_key").is_some() {
+                Json::Object(members.clone()).to_string()
+            } else {
+                text
+            };
+            (members, ask.plan(body).await?)
+        }
+    };
+    Ok(Planned {
+        row: members,
+        line: row.line,
+        end: row.end,
+        said,
+    })
+}

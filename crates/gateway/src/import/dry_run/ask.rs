@@ -1,0 +1,119 @@
+//! One question to the gateway, asked again while it has no time for it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
+
+use crate::import::target::Target;
+
+/// Without an answer in so long it gives up.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Where the gateway does not say how long to wait.
+const USUAL_WAIT: Duration = Duration::from_secs(1);
+
+/// What the gateway said of a row.
+pub(super) enum Said {
+    /// The plan.
+    Plan(Json),
+    /// The problem document; of a row that cannot be sent, its code alone.
+    Refused(Json),
+}
+
+pub(super) struct Ask<'a> {
+    target: &'a Target,
+    client: Client,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(target: &'a Target, client: Client) -> Self {
+        Self { target, client }
+    }
+
+    /// What would become of a row.
+    ///
+    /// # Errors
+    /// What holds for every row: the key, the merchant, or what is there is no gateway.
+    pub(super) async fn plan(&self, body: String) -> anyhow::Result<Said> {
+        let body = Bytes::from(body);
+        let (status, answer) = self
+            .answer(|| {
+                let request = self.target.request(&self.client, Method::POST, "v1/customers/plan")?;
+                Ok(request.header(CONTENT_TYPE, "application/json").body(body.clone()))
+            })
+            .await?;
+        let code = answer["code"].as_str().unwrap_or_default();
+        match status {
+            StatusCode::OK if answer["connections"].is_array() => Ok(Said::Plan(answer)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.refusal(status, &answer)),
+            _ if code.is_empty() || code == "merchant_required" => Err(self.refusal(status, &answer)),
+            _ => Ok(Said::Refused(answer)),
+        }
+    }
+
+    /// `GET /v1/connections`; none where the key may not see them.
+    pub(super) async fn connections(&self) -> anyhow::Result<Option<Json>> {
+        let (status, answer) = self
+            .answer(|| self.target.request(&self.client, Method::GET, "v1/connections"))
+            .await?;
+        match status {
+            StatusCode::OK => Ok(Some(answer)),
+            StatusCode::FORBIDDEN => Ok(None),
+            _ => Err(self.refusal(status, &answer)),
+        }
+    }
+
+    fn refusal(&self, status: StatusCode, answer: &Json) -> anyhow::Error {
+        let member = |name: &str| answer[name].as_str().unwrap_or_default();
+        anyhow::anyhow!(
+            "{} answers {status}: {} {}",
+            self.target.url,
+            member("code"),
+            member("detail")
+        )
+    }
+
+    /// The answer, when there is one that says something about the question.
+    async fn answer(&self, request: impl Fn() -> anyhow::Result<RequestBuilder>) -> anyhow::Result<(StatusCode, Json)> {
+        let began = Instant::now();
+        loop {
+            let response = request()?.send().await;
+            let wait = match response {
+                Ok(response) if !is_for_later(response.status()) => {
+                    let status = response.status();
+                    if let Ok(text) = response.text().await {
+                        let answer = serde_json::from_str(&text);
+                        return Ok((
+                            status,
+                            answer.with_context(|| {
+                                format!("{} answers {status}, not as the gateway does", self.target.url)
+                            })?,
+                        ));
+                    }
+                    USUAL_WAIT
+                }
+                Ok(response) => wait_of(&response),
+                Err(error) if error.is_builder() => return Err(error.without_url().into()),
+                Err(_) => USUAL_WAIT,
+            };
+            if began.elapsed() + wait > PATIENCE {
+                bail!("{} has not answered for {} s", self.target.url, PATIENCE.as_secs());
+            }
+            sleep(wait).await;
+        }
+    }
+}
+
+fn is_for_later(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+}
+
+fn wait_of(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER);
+    let seconds = seconds.and_then(|text| text.to_str().ok()?.trim().parse().ok());
+    seconds.map_or(USUAL_WAIT, Duration::from_secs)
+}
