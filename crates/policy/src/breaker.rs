@@ -164,6 +164,15 @@ impl Breaker {
         matches!(self.circuit().state, State::Closed)
     }
 
+    /// Whether it has not opened since a call was let through. A probe goes on: the circuit is half open for it.
+    pub(crate) fn still_lets_through(&self) -> Result<(), ProviderError> {
+        let now = Instant::now();
+        match self.circuit().state {
+            State::Open { until } if until > now => Err(held(until - now)),
+            State::Closed | State::Open { .. } | State::HalfOpen { .. } => Ok(()),
+        }
+    }
+
     fn admit(&self, now: Instant) -> Result<Pass<'_>, ProviderError> {
         let mut circuit = self.circuit();
         let probe = match circuit.state {
