@@ -192,7 +192,7 @@ impl<'a> Waiting<'a> {
 
     async fn until_answerable(&mut self) -> Result<(), Refusal> {
         let gateway = self.gateway;
-        let bell = gateway.bell(self.record.id);
+        let bell = gateway.bells.listen(self.record.id);
         let mut is_open = true;
         loop {
             // Armed before the state is read, so that nothing that happens in between is missed.
@@ -258,6 +258,8 @@ impl<'a> Waiting<'a> {
     fn could_end(&self, delivery: &DeliveryRecord) -> bool {
         match delivery.state {
             DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Predecessor) => true,
+            // When the breaker's time is over one call finds out whether the vendor is back; nobody is kept waiting for it.
+            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Breaker) => false,
             DeliveryState::Waiting | DeliveryState::Retrying => {
                 delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at)
             }
