@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use upsert_core::{DeliveryId, UpsertId, WaitingFor};
-use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord, UpsertState};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState};
 
 use crate::answer::{Answer, Answering};
 use crate::commit::Committed;
@@ -28,7 +28,7 @@ impl Gateway {
     ) -> Result<Answer, Refusal> {
         let mut waiting = Waiting::new(self, merchant, committed, progress);
         if !command.respond_async {
-            waiting.until_answerable().await?;
+            waiting.until_answerable().await;
         }
         let own = waiting.own();
         let mut upsert = waiting.upsert.clone();
@@ -40,8 +40,10 @@ impl Gateway {
         {
             // Whether it was taken back stands in the answer.
             Box::pin(self.settle(&upsert.merchant, upsert.id)).await;
-            if let Some((settled, _)) = self.store.upsert(&upsert.merchant, upsert.id).await? {
-                upsert = settled;
+            match self.store.upsert(&upsert.merchant, upsert.id).await {
+                Ok(Some((settled, _))) => upsert = settled,
+                Ok(None) => {}
+                Err(error) => not_seen(&upsert, &error),
             }
         }
         let answering = Answering {
@@ -142,6 +144,10 @@ fn instance(route: &'static str) -> &'static str {
     route.split_once(' ').map_or(route, |(_, path)| path)
 }
 
+fn not_seen(upsert: &UpsertRecord, error: &StoreError) {
+    tracing::warn!(upsert_id = %upsert.id, %error, "how an upsert stands could not be read; its caller is told what is known");
+}
+
 fn is_in_flight(delivery: &DeliveryRecord) -> bool {
     delivery.state == DeliveryState::InFlight
 }
@@ -190,7 +196,7 @@ impl<'a> Waiting<'a> {
         self.order.iter().filter_map(|id| self.own.get(id)).cloned().collect()
     }
 
-    async fn until_answerable(&mut self) -> Result<(), Refusal> {
+    async fn until_answerable(&mut self) {
         let gateway = self.gateway;
         let bell = gateway.bells.listen(self.record.id);
         let mut is_open = true;
@@ -199,9 +205,9 @@ impl<'a> Waiting<'a> {
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            self.look().await?;
+            self.look().await;
             if self.is_answerable() {
-                return Ok(());
+                return;
             }
             tokio::select! {
                 news = self.progress.recv(), if is_open => match news {
@@ -214,9 +220,16 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Brings `own` and `effective` up to date. Deliveries of this request tell their news themselves; those that
-    /// wait behind somebody else's are looked up.
-    async fn look(&mut self) -> Result<(), Refusal> {
+    /// Brings `own` and `effective` up to date, as far as the store can tell now: the upsert is durable, so a store that
+    /// is too busy to be asked must not have the caller told that it was refused.
+    async fn look(&mut self) {
+        if let Err(error) = self.try_look().await {
+            not_seen(&self.upsert, &error);
+        }
+    }
+
+    /// Deliveries of this request tell their news themselves; those that wait behind somebody else's are looked up.
+    async fn try_look(&mut self) -> Result<(), StoreError> {
         while let Ok(delivery) = self.progress.try_recv() {
             self.own.insert(delivery.id, delivery);
         }
