@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use upsert_core::{DeliveryId, UpsertId, WaitingFor};
+use upsert_core::{DeliveryId, Priority, UpsertId, WaitingFor};
 use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState};
 
 use crate::answer::{Answer, Answering};
@@ -17,6 +18,9 @@ use crate::gateway::Gateway;
 use crate::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::upsert::UpsertCommand;
+
+/// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.
+const BREAKER_CHECK: Duration = Duration::from_secs(1);
 
 impl Gateway {
     pub(crate) async fn await_answer(
@@ -154,6 +158,7 @@ fn is_in_flight(delivery: &DeliveryRecord) -> bool {
 
 struct Waiting<'a> {
     gateway: &'a Gateway,
+    merchant: &'a Merchant,
     upsert: UpsertRecord,
     record: CustomerRecord,
     order: Vec<DeliveryId>,
@@ -167,10 +172,11 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(gateway: &'a Gateway, merchant: &Merchant, committed: Committed, progress: Progress) -> Self {
+    fn new(gateway: &'a Gateway, merchant: &'a Merchant, committed: Committed, progress: Progress) -> Self {
         let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
         Self {
             gateway,
+            merchant,
             order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
             started: committed
                 .deliveries
@@ -199,13 +205,16 @@ impl<'a> Waiting<'a> {
     async fn until_answerable(&mut self) {
         let gateway = self.gateway;
         let bell = gateway.bells.listen(self.record.id);
-        let mut is_open = true;
+        let (mut is_open, mut is_news) = (true, true);
         loop {
             // Armed before the state is read, so that nothing that happens in between is missed.
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            self.look().await;
+            if is_news {
+                self.look().await;
+            }
+            is_news = true;
             if self.is_answerable() {
                 return;
             }
@@ -215,6 +224,7 @@ impl<'a> Waiting<'a> {
                     None => is_open = false,
                 },
                 () = rung => {}
+                () = tokio::time::sleep(BREAKER_CHECK) => is_news = false,
                 () = tokio::time::sleep_until(self.deadline) => return self.look().await,
             }
         }
@@ -267,6 +277,13 @@ impl<'a> Waiting<'a> {
         open().all(|delivery| !self.could_end(delivery))
     }
 
+    /// Whether the breaker of its connection has opened since.
+    fn is_shut(&self, delivery: &DeliveryRecord) -> bool {
+        let connection = self.merchant.connection(&delivery.connection);
+        let room = connection.map(|connection| connection.status.room(Priority::Interactive));
+        matches!(room, Some(Err(held)) if held.waiting_for == WaitingFor::Breaker)
+    }
+
     /// Whether it could end before the deadline.
     fn could_end(&self, delivery: &DeliveryRecord) -> bool {
         match delivery.state {
@@ -274,7 +291,7 @@ impl<'a> Waiting<'a> {
             // When the breaker's time is over one call finds out whether the vendor is back; nobody is kept waiting for it.
             DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Breaker) => false,
             DeliveryState::Waiting | DeliveryState::Retrying => {
-                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at)
+                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at) && !self.is_shut(delivery)
             }
             _ => true,
         }

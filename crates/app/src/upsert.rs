@@ -58,11 +58,14 @@ impl Gateway {
         merchant: &Arc<Merchant>,
         command: UpsertCommand,
     ) -> Result<Answer, Refusal> {
-        let admitted = self.admission.admit(&merchant.id)?;
+        let admitted = self.admission.admit(&merchant.id, command.priority)?;
         let (gateway, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
         let task = self.tasks.spawn(async move {
-            let _admitted = admitted;
-            gateway.run_upsert(&caller, &merchant, command).await
+            let answered = gateway.run_upsert(&caller, &merchant, command).await;
+            if answered.as_ref().is_ok_and(|answer| answer.is_final) {
+                admitted.has_ended();
+            }
+            answered
         });
         task.await.unwrap_or_else(|_| {
             tracing::error!("an upsert's task ended before its time");
