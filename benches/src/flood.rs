@@ -74,7 +74,7 @@ impl Flooded {
         self.statuses.get(&status).copied().unwrap_or_default()
     }
 
-    fn note(&mut self, took: Duration, answered: Answered) {
+    fn note(&mut self, took: Duration, answered: &Answered) {
         *self.statuses.entry(answered.status).or_default() += 1;
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         match answered.status {
@@ -139,7 +139,7 @@ impl Flood {
                         },
                     };
                     let mut flooded = flooded.lock().unwrap_or_else(PoisonError::into_inner);
-                    flooded.note(at.elapsed(), answered);
+                    flooded.note(at.elapsed(), &answered);
                 });
             }
             tokio::time::sleep(TICK).await;

@@ -113,7 +113,11 @@ async fn serve(address: SocketAddr, upstream: SocketAddr, mut moods: watch::Rece
             };
             if let Ok((stream, _)) = accepted {
                 let (mut moods, seen) = (moods.clone(), Arc::clone(&seen));
-                tokio::spawn(async move {
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a vendor's own server, not a task of the gateway"
+                )]
+                let _treated = tokio::spawn(async move {
                     tokio::select! {
                         _ = moods.changed() => {}
                         _ = treat(stream, mood, upstream, &seen) => {}
