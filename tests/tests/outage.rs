@@ -1,6 +1,10 @@
 //! What a vendor sees of us while it fails, asks us to wait or has no calls left, however much waits for it: counts, over
 //! real HTTP. How long things take is measured by scripts/bench-isolation.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has to stop"
+)]
 
 use std::time::Duration;
 

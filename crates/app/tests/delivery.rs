@@ -1,4 +1,5 @@
 //! Retries, crashes, order and parking, under a paused clock.
+#![allow(clippy::disallowed_methods, reason = "a test has tasks of its own")]
 
 mod common;
 
