@@ -24,7 +24,7 @@ pub struct Running {
     pub process: u32,
     /// From the start of the process to the first good answer.
     pub ready_after: Duration,
-    child: Child,
+    pub(crate) child: Child,
 }
 
 /// All programs of a run.
@@ -102,17 +102,18 @@ impl Children {
     }
 }
 
-fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     anyhow::ensure!(path.exists(), "{} is not built: use scripts/bench-load", path.display());
     Ok(path)
 }
 
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-async fn start(
+/// Starts a program, and waits until it answers well.
+pub(crate) async fn start(
     name: &str,
     mut command: Command,
     address: SocketAddr,

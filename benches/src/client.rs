@@ -16,6 +16,7 @@ pub struct Connection {
     stream: TcpStream,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
+    longest: usize,
 }
 
 /// An answer; the body is the connection's until the next call.
@@ -23,6 +24,8 @@ pub struct Connection {
 pub struct Answer<'a> {
     /// HTTP status.
     pub status: u16,
+    /// Whether there is a `Retry-After`.
+    pub says_when: bool,
     /// The whole body.
     pub body: &'a [u8],
 }
@@ -39,7 +42,15 @@ impl Connection {
             stream,
             outgoing: Vec::with_capacity(2_048),
             incoming: Vec::with_capacity(8_192),
+            longest: MAX_ANSWER,
         })
+    }
+
+    /// Takes answers of any length.
+    #[must_use]
+    pub fn unbounded(self) -> Self {
+        let longest = usize::MAX;
+        Self { longest, ..self }
     }
 
     /// Sends one request, whose `head` ends before the length (see [`head`]), and reads the answer whole.
@@ -62,10 +73,11 @@ impl Connection {
                 let body = self.incoming.get(parsed.start..).unwrap_or_default();
                 return Ok(Answer {
                     status: parsed.status,
+                    says_when: parsed.says_when,
                     body,
                 });
             }
-            if self.incoming.len() > MAX_ANSWER {
+            if self.incoming.len() > self.longest {
                 return Err(broken("the answer is too long"));
             }
         }
@@ -85,6 +97,7 @@ pub fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
 #[derive(Debug, PartialEq)]
 struct Parsed {
     status: u16,
+    says_when: bool,
     start: usize,
 }
 
@@ -101,9 +114,17 @@ fn parse(bytes: &[u8]) -> io::Result<Option<Parsed>> {
         204 => 0,
         _ => length(response.headers).ok_or_else(|| broken("the answer has no length"))?,
     };
+    let says_when = response
+        .headers
+        .iter()
+        .any(|header| header.name.eq_ignore_ascii_case("retry-after"));
     match bytes.len().cmp(&(start + length)) {
         std::cmp::Ordering::Less => Ok(None),
-        std::cmp::Ordering::Equal => Ok(Some(Parsed { status, start })),
+        std::cmp::Ordering::Equal => Ok(Some(Parsed {
+            status,
+            says_when,
+            start,
+        })),
         std::cmp::Ordering::Greater => Err(broken("there is more than one answer")),
     }
 }

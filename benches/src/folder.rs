@@ -25,7 +25,7 @@ pub struct Vendors {
 }
 
 /// What the simulators take unless they are told otherwise.
-const CREDENTIALS: [(&str, &str); 3] = [
+pub(crate) const CREDENTIALS: [(&str, &str); 3] = [
     ("rotor", "rotor_sim_secret"),
     ("add-update", ADD_UPDATE_KEY),
     ("april", "sandbox_sk_sim"),
@@ -65,7 +65,7 @@ pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors) -> anyhow::Resu
     Ok(key)
 }
 
-fn gateway(folder: &str, bind: SocketAddr, key: &NewKey) -> String {
+pub(crate) fn gateway(folder: &str, bind: SocketAddr, key: &NewKey) -> String {
     format!(
         "[server]\nbind = {}\n\n[store]\nurl = {}\n\n[[api_keys]]\nname = \"load\"\nkey_sha256 = \"{}\"\nmerchants = [\"*\"]\n\
          scopes = [\"customers:read\", \"customers:write\", \"ops:read\"]\n",
@@ -88,12 +88,12 @@ fn connection(provider: &str, secret: &str, base_url: &str, folder: &str, mercha
     )
 }
 
-fn base(address: SocketAddr, prefix: &str) -> String {
+pub(crate) fn base(address: SocketAddr, prefix: &str) -> String {
     format!("http://{address}{prefix}")
 }
 
 /// A TOML string: JSON's, which escapes what TOML wants escaped.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use upsert_core::Priority;
 
@@ -16,6 +18,13 @@ const MOST_IN_PROGRESS: usize = 8_192;
 
 /// Of these, so many of one merchant: one whose vendor hangs leaves room for the others.
 const MOST_OF_ONE_MERCHANT: usize = MOST_IN_PROGRESS / 2;
+
+/// Of one merchant's that somebody waits for, so many while its upserts do end: more of them only end later. Where none
+/// ends, as with a vendor that hangs, the room above is theirs.
+const MOST_WHILE_THEY_END: usize = MOST_OF_ONE_MERCHANT / 2;
+
+/// Upserts end as long as one ended within this.
+const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// Upserts that may be on their way to the commit. More of them do not get there sooner.
 const MOST_DECIDING: usize = 512;
@@ -34,7 +43,26 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct InProgress {
     all: usize,
-    by_merchant: HashMap<String, usize>,
+    by_merchant: HashMap<String, OfOne>,
+}
+
+/// What is under way of one merchant.
+#[derive(Debug, Default, Clone, Copy)]
+struct OfOne {
+    count: usize,
+    /// When one of them was last answered for good.
+    last_end: Option<Instant>,
+}
+
+impl OfOne {
+    fn most(self, priority: Priority) -> usize {
+        let do_end = self.last_end.is_some_and(|at| at.elapsed() < JUST_NOW);
+        if do_end && priority == Priority::Interactive {
+            MOST_WHILE_THEY_END
+        } else {
+            MOST_OF_ONE_MERCHANT
+        }
+    }
 }
 
 impl Default for Admission {
@@ -66,14 +94,17 @@ impl Admission {
     ///
     /// # Errors
     /// 503: too many are under way, of this merchant or of all.
-    pub(crate) fn admit(self: &Arc<Self>, merchant: &str) -> Result<Admitted, Refusal> {
+    pub(crate) fn admit(self: &Arc<Self>, merchant: &str, priority: Priority) -> Result<Admitted, Refusal> {
         let mut under_way = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
         let own = under_way.by_merchant.get(merchant).copied().unwrap_or_default();
-        if under_way.all >= MOST_IN_PROGRESS || own >= MOST_OF_ONE_MERCHANT {
+        if under_way.all >= MOST_IN_PROGRESS || own.count >= own.most(priority) {
             return Err(overloaded("too many upserts are under way"));
         }
         under_way.all += 1;
-        under_way.by_merchant.insert(merchant.to_owned(), own + 1);
+        let count = own.count + 1;
+        under_way
+            .by_merchant
+            .insert(merchant.to_owned(), OfOne { count, ..own });
         Ok(Admitted {
             admission: self.clone(),
             merchant: merchant.to_owned(),
@@ -98,6 +129,20 @@ impl Admission {
     }
 }
 
+impl Admitted {
+    /// It was answered for good.
+    pub(crate) fn has_ended(&self) {
+        let mut under_way = self
+            .admission
+            .in_progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = under_way.by_merchant.get_mut(&self.merchant) {
+            own.last_end = Some(Instant::now());
+        }
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         let mut under_way = self
@@ -108,8 +153,8 @@ impl Drop for Admitted {
         under_way.all -= 1;
         let own = under_way.by_merchant.get_mut(&self.merchant);
         let is_last = own.is_some_and(|own| {
-            *own -= 1;
-            *own == 0
+            own.count -= 1;
+            own.count == 0
         });
         if is_last {
             under_way.by_merchant.remove(&self.merchant);
@@ -138,18 +183,42 @@ mod tests {
     fn one_merchant_cannot_take_all_the_room() {
         let admission = Arc::new(Admission::default());
         let of_one: Vec<_> = (0..MOST_OF_ONE_MERCHANT)
-            .map(|_| admission.admit("acme").unwrap())
+            .map(|_| admission.admit("acme", Priority::Interactive).unwrap())
             .collect();
-        let refused = admission.admit("acme").unwrap_err();
+        let refused = admission.admit("acme", Priority::Interactive).unwrap_err();
         assert_eq!((refused.code, refused.retry_after), (ProblemCode::Overloaded, Some(1)));
         let others: Vec<_> = (0..MOST_IN_PROGRESS - MOST_OF_ONE_MERCHANT)
-            .map(|_| admission.admit("globex").unwrap())
+            .map(|_| admission.admit("globex", Priority::Interactive).unwrap())
             .collect();
-        assert!(admission.admit("initech").is_err(), "nor is there room without an end");
+        assert!(
+            admission.admit("initech", Priority::Interactive).is_err(),
+            "nor is there room without an end"
+        );
         drop(of_one);
-        assert!(admission.admit("initech").is_ok());
+        assert!(admission.admit("initech", Priority::Interactive).is_ok());
         drop(others);
         assert!(admission.in_progress.lock().unwrap().by_merchant.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_upserts_end_few_wait_and_where_none_ends_many_may() {
+        let admission = Arc::new(Admission::default());
+        let admit = |priority| admission.admit("acme", priority);
+        let mut all: Vec<_> = (0..MOST_WHILE_THEY_END + 10)
+            .map(|_| admit(Priority::Interactive).unwrap())
+            .collect();
+        all[0].has_ended();
+        assert!(admit(Priority::Interactive).is_err(), "it would wait long");
+        assert!(admit(Priority::Bulk).is_ok(), "nobody waits for it");
+        assert!(admission.admit("globex", Priority::Interactive).is_ok());
+        tokio::time::advance(JUST_NOW).await;
+        assert!(
+            admit(Priority::Interactive).is_ok(),
+            "none ends any more: the vendor hangs"
+        );
+        all[0].has_ended();
+        all.truncate(MOST_WHILE_THEY_END - 1);
+        assert!(admit(Priority::Interactive).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

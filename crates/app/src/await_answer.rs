@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use upsert_core::{DeliveryId, UpsertId, WaitingFor};
-use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, UpsertRecord, UpsertState};
+use upsert_core::{DeliveryId, Priority, UpsertId, WaitingFor};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState};
 
 use crate::answer::{Answer, Answering};
 use crate::commit::Committed;
@@ -17,6 +18,9 @@ use crate::gateway::Gateway;
 use crate::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::upsert::UpsertCommand;
+
+/// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.
+const BREAKER_CHECK: Duration = Duration::from_secs(1);
 
 impl Gateway {
     pub(crate) async fn await_answer(
@@ -28,7 +32,7 @@ impl Gateway {
     ) -> Result<Answer, Refusal> {
         let mut waiting = Waiting::new(self, merchant, committed, progress);
         if !command.respond_async {
-            waiting.until_answerable().await?;
+            waiting.until_answerable().await;
         }
         let own = waiting.own();
         let mut upsert = waiting.upsert.clone();
@@ -40,8 +44,10 @@ impl Gateway {
         {
             // Whether it was taken back stands in the answer.
             Box::pin(self.settle(&upsert.merchant, upsert.id)).await;
-            if let Some((settled, _)) = self.store.upsert(&upsert.merchant, upsert.id).await? {
-                upsert = settled;
+            match self.store.upsert(&upsert.merchant, upsert.id).await {
+                Ok(Some((settled, _))) => upsert = settled,
+                Ok(None) => {}
+                Err(error) => not_seen(&upsert, &error),
             }
         }
         let answering = Answering {
@@ -142,12 +148,17 @@ fn instance(route: &'static str) -> &'static str {
     route.split_once(' ').map_or(route, |(_, path)| path)
 }
 
+fn not_seen(upsert: &UpsertRecord, error: &StoreError) {
+    tracing::warn!(upsert_id = %upsert.id, %error, "how an upsert stands could not be read; its caller is told what is known");
+}
+
 fn is_in_flight(delivery: &DeliveryRecord) -> bool {
     delivery.state == DeliveryState::InFlight
 }
 
 struct Waiting<'a> {
     gateway: &'a Gateway,
+    merchant: &'a Merchant,
     upsert: UpsertRecord,
     record: CustomerRecord,
     order: Vec<DeliveryId>,
@@ -161,10 +172,11 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(gateway: &'a Gateway, merchant: &Merchant, committed: Committed, progress: Progress) -> Self {
+    fn new(gateway: &'a Gateway, merchant: &'a Merchant, committed: Committed, progress: Progress) -> Self {
         let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
         Self {
             gateway,
+            merchant,
             order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
             started: committed
                 .deliveries
@@ -190,18 +202,21 @@ impl<'a> Waiting<'a> {
         self.order.iter().filter_map(|id| self.own.get(id)).cloned().collect()
     }
 
-    async fn until_answerable(&mut self) -> Result<(), Refusal> {
+    async fn until_answerable(&mut self) {
         let gateway = self.gateway;
-        let bell = gateway.bell(self.record.id);
-        let mut is_open = true;
+        let bell = gateway.bells.listen(self.record.id);
+        let (mut is_open, mut is_news) = (true, true);
         loop {
             // Armed before the state is read, so that nothing that happens in between is missed.
             let rung = bell.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
-            self.look().await?;
+            if is_news {
+                self.look().await;
+            }
+            is_news = true;
             if self.is_answerable() {
-                return Ok(());
+                return;
             }
             tokio::select! {
                 news = self.progress.recv(), if is_open => match news {
@@ -209,14 +224,22 @@ impl<'a> Waiting<'a> {
                     None => is_open = false,
                 },
                 () = rung => {}
+                () = tokio::time::sleep(BREAKER_CHECK) => is_news = false,
                 () = tokio::time::sleep_until(self.deadline) => return self.look().await,
             }
         }
     }
 
-    /// Brings `own` and `effective` up to date. Deliveries of this request tell their news themselves; those that
-    /// wait behind somebody else's are looked up.
-    async fn look(&mut self) -> Result<(), Refusal> {
+    /// Brings `own` and `effective` up to date, as far as the store can tell now: the upsert is durable, so a store that
+    /// is too busy to be asked must not have the caller told that it was refused.
+    async fn look(&mut self) {
+        if let Err(error) = self.try_look().await {
+            not_seen(&self.upsert, &error);
+        }
+    }
+
+    /// Deliveries of this request tell their news themselves; those that wait behind somebody else's are looked up.
+    async fn try_look(&mut self) -> Result<(), StoreError> {
         while let Ok(delivery) = self.progress.try_recv() {
             self.own.insert(delivery.id, delivery);
         }
@@ -254,12 +277,21 @@ impl<'a> Waiting<'a> {
         open().all(|delivery| !self.could_end(delivery))
     }
 
+    /// Whether the breaker of its connection has opened since.
+    fn is_shut(&self, delivery: &DeliveryRecord) -> bool {
+        let connection = self.merchant.connection(&delivery.connection);
+        let room = connection.map(|connection| connection.status.room(Priority::Interactive));
+        matches!(room, Some(Err(held)) if held.waiting_for == WaitingFor::Breaker)
+    }
+
     /// Whether it could end before the deadline.
     fn could_end(&self, delivery: &DeliveryRecord) -> bool {
         match delivery.state {
             DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Predecessor) => true,
+            // When the breaker's time is over one call finds out whether the vendor is back; nobody is kept waiting for it.
+            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Breaker) => false,
             DeliveryState::Waiting | DeliveryState::Retrying => {
-                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at)
+                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at) && !self.is_shut(delivery)
             }
             _ => true,
         }

@@ -152,7 +152,7 @@ impl Gateway {
         observe(&delivery);
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.settle_those_before(&delivery);
-        self.bell(delivery.customer).notify_waiters();
+        self.bells.ring(delivery.customer);
         Ok(Ok(Claimed::Ended(lane.queued)))
     }
 

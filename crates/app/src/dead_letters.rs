@@ -215,7 +215,7 @@ impl Gateway {
         );
         observe(delivery);
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
-        self.bell(delivery.customer).notify_waiters();
+        self.bells.ring(delivery.customer);
     }
 
     /// The lane without the delivery, and with what it would have brought marked as not wanted.

@@ -155,7 +155,7 @@ impl Gateway {
             // Nobody may be listening any more: the client has its 202, or hung up.
             let _ = news.send(delivery.clone());
         }
-        self.bell(delivery.customer).notify_waiters();
+        self.bells.ring(delivery.customer);
         Ok(())
     }
 
@@ -199,7 +199,7 @@ impl Gateway {
             {
                 let customer = waiting.customer;
                 self.put_off(waiting, UNTIL_RELEASED).await?;
-                self.bell(customer).notify_waiters();
+                self.bells.ring(customer);
                 return Ok(None);
             }
             match self.claim(waiting.id, Errand::Usual).await? {

@@ -5,22 +5,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use upsert_core::{Clock, CustomerId, IdSource};
+use upsert_core::{Clock, IdSource};
 use upsert_store::Store;
 
 use crate::admission::Admission;
+use crate::bells::Bells;
 use crate::connections::Connections;
 use crate::merchant::Directory;
 use crate::pump::{Pumps, Reach};
 use crate::succession::Successions;
 use crate::under_way::UnderWay;
-
-/// How many wake-up bells there are: customers share them, so a wake-up says "look again" and nothing more.
-const BELLS: usize = 64;
 
 /// What a gateway is made of.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ pub struct Gateway {
     pub(crate) idempotency_keep: std::time::Duration,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
-    bells: Arc<[Notify]>,
+    pub(crate) bells: Arc<Bells>,
 }
 
 impl fmt::Debug for Gateway {
@@ -78,7 +75,7 @@ impl Gateway {
             idempotency_keep: parts.idempotency_keep,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            bells: (0..BELLS).map(|_| Notify::new()).collect(),
+            bells: Arc::default(),
         }
     }
 
@@ -135,11 +132,5 @@ impl Gateway {
     /// Runs a task that the shutdown waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
-    }
-
-    /// The bell that rings when something of this customer has ended.
-    pub(crate) fn bell(&self, customer: CustomerId) -> &Notify {
-        let bytes = customer.as_uuid().as_bytes();
-        &self.bells[usize::from(bytes[15]) % BELLS]
     }
 }

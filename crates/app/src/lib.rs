@@ -7,6 +7,7 @@ mod admission;
 mod answer;
 mod await_answer;
 mod background;
+mod bells;
 mod claim;
 mod commit;
 mod connections;

@@ -48,7 +48,7 @@ impl Gateway {
                 match gateway.store.delivery(id).await {
                     Ok(Some(old)) => {
                         gateway.settle(&old.merchant, old.upsert).await;
-                        gateway.bell(old.customer).notify_waiters();
+                        gateway.bells.ring(old.customer);
                         before.extend(old.took_over);
                     }
                     Ok(None) => {}

@@ -95,12 +95,15 @@ impl Gateway {
     /// # Errors
     /// 503 `overloaded` where too much is under way.
     pub fn begin(&self, caller: &Caller, merchant: &Arc<Merchant>, command: UpsertCommand) -> Result<Begun, Refusal> {
-        let admitted = self.admission.admit(&merchant.id)?;
+        let admitted = self.admission.admit(&merchant.id, command.priority)?;
         let (gateway, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
         let (tell, committed) = oneshot::channel();
         let task = self.tasks.spawn(async move {
-            let _admitted = admitted;
-            gateway.run_upsert(&caller, &merchant, command, tell).await
+            let answered = gateway.run_upsert(&caller, &merchant, command, tell).await;
+            if answered.as_ref().is_ok_and(|answer| answer.is_final) {
+                admitted.has_ended();
+            }
+            answered
         });
         Ok(Begun { committed, task })
     }

@@ -1,4 +1,5 @@
 //! Retries, crashes, order and parking, under a paused clock.
+#![allow(clippy::disallowed_methods, reason = "a test has tasks of its own")]
 
 mod common;
 
@@ -361,6 +362,27 @@ async fn a_store_that_fails_refuses_and_sends_nothing() {
     assert_eq!(refused.code.status(), 500);
     assert_eq!(vendor.calls(), 0);
     assert_eq!(house.upsert(json!({ "reference": "r" })).await.unwrap().status, 201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_durable_is_never_answered_as_refused_though_the_store_cannot_be_asked() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = Arc::new(House::quiet(Arc::default(), TokioClock::new(), vec![connection("v", &vendor)]).await);
+    vendor.usually(Act::Slow(Duration::from_secs(30)));
+    let first = house.clone();
+    let first = tokio::spawn(async move { first.upsert(json!({ "reference": "r" })).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let behind = house.clone();
+    let behind = tokio::spawn(async move { behind.upsert(json!({ "reference": "r", "notes": "n" })).await });
+    assert_eq!(first.await.unwrap().unwrap().status, 202);
+    // At its own deadline, a second later, the other one asks the store how it stands.
+    house.store.fail_next(1);
+    assert_eq!(behind.await.unwrap().unwrap().status, 202);
+    vendor.usually(Act::Accept);
+    house
+        .upsert(json!({ "reference": "x" }))
+        .await
+        .expect("the failure was used up");
 }
 
 #[tokio::test(start_paused = true)]

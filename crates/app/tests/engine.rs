@@ -25,6 +25,7 @@ impl Gate {
     const BREAKER: u8 = 2;
     const QUOTA: u8 = 3;
     const RESERVE: u8 = 4;
+    const NEARLY_A_PROBE: u8 = 5;
 
     fn turn(&self, to: u8) {
         self.0.store(to, Ordering::Relaxed);
@@ -48,6 +49,10 @@ impl ConnectionStatus for Gate {
         match self.0.load(Ordering::Relaxed) {
             Self::NO_PLACE => Ok(0),
             Self::BREAKER => Err(held(WaitingFor::Breaker, 1)),
+            Self::NEARLY_A_PROBE => Err(Held {
+                waiting_for: WaitingFor::Breaker,
+                for_at_least: Some(Duration::from_secs(1)),
+            }),
             Self::QUOTA => Err(held(WaitingFor::Quota, 12)),
             Self::RESERVE if priority == Priority::Bulk => Err(held(WaitingFor::Quota, 12)),
             _ => Ok(16),
@@ -121,6 +126,26 @@ async fn what_comes_while_the_breaker_is_open_waits_without_an_attempt_and_is_an
     house.gateway.release("acme", "v");
     at(1).await;
     assert_eq!(vendor.record("r")["first"], "A");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_kept_waiting_for_the_probe_that_is_due_before_the_deadline() {
+    let (vendor, gate) = (Vendor::new(Repeat::Safe), Arc::new(Gate::default()));
+    let mut only = connection("v", &vendor);
+    only.status = gate.clone();
+    let house = House::new(vec![only]).await;
+    gate.turn(Gate::NEARLY_A_PROBE);
+    let began = Instant::now();
+    for number in 0..3 {
+        let answer = house
+            .upsert(json!({ "reference": format!("r-{number}"), "given_name": "A" }))
+            .await
+            .unwrap();
+        assert_eq!((answer.status, began.elapsed()), (202, Duration::ZERO));
+    }
+    gate.turn(Gate::OPEN);
+    at(3).await;
+    assert_eq!(vendor.calls(), 3, "they go on by themselves");
 }
 
 #[tokio::test(start_paused = true)]

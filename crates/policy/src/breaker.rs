@@ -66,6 +66,8 @@ struct Circuit {
     /// The latest moment that a vendor's Retry-After named.
     not_before: Option<Instant>,
     count: SlidingCount,
+    /// Faults since the vendor was last up.
+    in_a_row: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +117,7 @@ impl Breaker {
             failed_probes: 0,
             not_before: None,
             count: SlidingCount::new(policy.window, Instant::now()),
+            in_a_row: 0,
         };
         Self {
             policy,
@@ -164,6 +167,15 @@ impl Breaker {
         matches!(self.circuit().state, State::Closed)
     }
 
+    /// Whether it has not opened since a call was let through. A probe goes on: the circuit is half open for it.
+    pub(crate) fn still_lets_through(&self) -> Result<(), ProviderError> {
+        let now = Instant::now();
+        match self.circuit().state {
+            State::Open { until } if until > now => Err(held(until - now)),
+            State::Closed | State::Open { .. } | State::HalfOpen { .. } => Ok(()),
+        }
+    }
+
     fn admit(&self, now: Instant) -> Result<Pass<'_>, ProviderError> {
         let mut circuit = self.circuit();
         let probe = match circuit.state {
@@ -203,16 +215,24 @@ impl Breaker {
             (true, Verdict::Nothing) => circuit.state = State::HalfOpen { probing: false },
             (false, Verdict::Nothing) => {}
             (true, Verdict::Up) => self.close(&mut circuit),
-            (false, Verdict::Up) => circuit.count.add(now, 1, 0),
+            (false, Verdict::Up) => {
+                circuit.in_a_row = 0;
+                circuit.count.add(now, 1, 0);
+            }
             (true, Verdict::Fault { .. }) => {
                 circuit.failed_probes = circuit.failed_probes.saturating_add(1);
                 self.open(&mut circuit, now);
             }
             (false, Verdict::Fault { .. }) => {
                 circuit.count.add(now, 1, 1);
+                circuit.in_a_row = circuit.in_a_row.saturating_add(1);
                 let totals = circuit.count.totals(now);
                 let ratio = f64::from(totals.marked) / f64::from(totals.calls);
-                if totals.calls >= self.policy.min_calls.get() && ratio >= self.policy.failure_ratio {
+                let least = self.policy.min_calls.get();
+                // A vendor that goes down after busy times: the successes before it would hide it for half a window,
+                // the more so where each call hangs until its time-out.
+                let is_down = circuit.in_a_row.min(totals.marked) >= least;
+                if is_down || (totals.calls >= least && ratio >= self.policy.failure_ratio) {
                     self.open(&mut circuit, now);
                 }
             }
@@ -225,6 +245,7 @@ impl Breaker {
         let until = circuit.not_before.map_or(ours, |named| named.max(ours));
         circuit.turn(State::Open { until });
         circuit.count.clear();
+        circuit.in_a_row = 0;
         let (merchant, connection) = (&*self.names.merchant, &*self.names.connection);
         let open_ms = u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX);
         let failed_probes = circuit.failed_probes;

@@ -18,6 +18,7 @@ mod day_budget;
 mod dice;
 mod forecast;
 mod health;
+mod last_look;
 mod layer;
 mod observe;
 mod rate_limit;

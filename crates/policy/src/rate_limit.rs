@@ -171,6 +171,14 @@ impl RateLimit {
         Some(budget.left(self.day_count.used(day), priority))
     }
 
+    /// Whether the vendor has not said stop since a call was let through.
+    pub(crate) fn still_lets_through(&self) -> Result<(), ProviderError> {
+        match self.vendor().standing_since(Instant::now(), self.clock.now()) {
+            Some(blocked) => Err(vendor_waits(blocked)),
+            None => Ok(()),
+        }
+    }
+
     fn admit(&self, priority: Priority) -> Result<Admission, ProviderError> {
         let (now, wall) = (Instant::now(), self.clock.now());
         let mut vendor = self.vendor();

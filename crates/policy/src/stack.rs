@@ -10,6 +10,7 @@ use crate::budget::RetryBudget;
 use crate::concurrency::Concurrency;
 use crate::day_budget::DayCount;
 use crate::dice::Dice;
+use crate::last_look::LastLook;
 use crate::layer::{Seam, wrap};
 use crate::observe::Observe;
 use crate::rate_limit::RateLimit;
@@ -48,6 +49,7 @@ struct Layers {
     breaker: Arc<Breaker>,
     rate_limit: Arc<RateLimit>,
     concurrency: Arc<Concurrency>,
+    last_look: Arc<LastLook>,
     attempt_timeout: Arc<AttemptTimeout>,
 }
 
@@ -56,6 +58,8 @@ impl Layers {
     fn around<P: Seam + ?Sized>(&self, inner: Arc<P>) -> Arc<P> {
         // Innermost, so that its time begins when the call has its place, not in the queue for one.
         let stack = wrap(&self.attempt_timeout, inner);
+        // Inside the queue for a place: what was learned of the vendor while a call waited there counts for it too.
+        let stack = wrap(&self.last_look, stack);
         // Around the time-out, so that every place is free again after a known time; inside the limits, since a call
         // that they refuse must not hold a place. A call that finds no place gives its count of the day back.
         let stack = wrap(&self.concurrency, stack);
@@ -85,10 +89,14 @@ pub fn standard_stack(
     let names = ConnectionNames::new(merchant, connection, provider.info().kind);
     let budget = Arc::new(RetryBudget::default());
     let retry = Arc::new(RetryRule::new(policy.retry, Arc::clone(&budget), dice.clone()));
+    let observe = Arc::new(Observe::new(names.clone(), Arc::clone(&clock), budget));
+    let breaker = Arc::new(Breaker::new(policy.breaker, names, Arc::clone(&clock)));
+    let rate_limit = Arc::new(RateLimit::new(policy.rate_limit, clock, day_count, dice));
     let layers = Layers {
-        observe: Arc::new(Observe::new(names.clone(), Arc::clone(&clock), budget)),
-        breaker: Arc::new(Breaker::new(policy.breaker, names, Arc::clone(&clock))),
-        rate_limit: Arc::new(RateLimit::new(policy.rate_limit, clock, day_count, dice)),
+        observe,
+        last_look: Arc::new(LastLook::new(Arc::clone(&breaker), Arc::clone(&rate_limit))),
+        breaker,
+        rate_limit,
         concurrency: Arc::new(Concurrency::new(policy.concurrency)),
         attempt_timeout: Arc::new(AttemptTimeout::new(policy.timeout)),
     };

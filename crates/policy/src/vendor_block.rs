@@ -35,6 +35,8 @@ pub(crate) struct VendorBlock {
 struct Spent {
     until: Timestamp,
     next_probe: Timestamp,
+    /// A probe is on its way: it is not stopped by what it is to find out.
+    is_probed: bool,
 }
 
 /// Why a call cannot go now, and for how long.
@@ -61,6 +63,13 @@ impl VendorBlock {
         Some(Blocked::QuotaSpent(time_until(spent.until, wall)))
     }
 
+    /// What stands in the way of a call that was let through before.
+    pub(crate) fn standing_since(&self, now: Instant, wall: Timestamp) -> Option<Blocked> {
+        let is_probed = self.spent.is_some_and(|spent| spent.is_probed);
+        self.standing(now, wall)
+            .filter(|blocked| !(is_probed && matches!(blocked, Blocked::QuotaSpent(_))))
+    }
+
     /// Whether a spent quota may be probed now.
     pub(crate) fn probe_is_due(&self, wall: Timestamp) -> bool {
         self.spent.is_some_and(|spent| spent.next_probe <= wall)
@@ -70,6 +79,7 @@ impl VendorBlock {
     pub(crate) fn probe(&mut self, wall: Timestamp) {
         if let Some(spent) = &mut self.spent {
             spent.next_probe = later(wall, PROBE_EVERY);
+            spent.is_probed = true;
         }
     }
 
@@ -77,6 +87,7 @@ impl VendorBlock {
     pub(crate) fn probe_is_still_due(&mut self, wall: Timestamp) {
         if let Some(spent) = &mut self.spent {
             spent.next_probe = wall;
+            spent.is_probed = false;
         }
     }
 
@@ -110,6 +121,7 @@ impl VendorBlock {
         self.spent = Some(Spent {
             until: known,
             next_probe: later(wall, PROBE_EVERY),
+            is_probed: false,
         });
         if era == self.era {
             self.era += 1;

@@ -256,3 +256,16 @@ async fn a_retry_after_that_comes_late_still_keeps_it_open() {
     assert_eq!(early.join_all().await, [false]);
     assert_eq!(subject.time_left().await, secs(100));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_vendor_that_goes_down_after_busy_times_is_found_out_by_its_faults_in_a_row() {
+    let busy = (0..3_000).map(|_| Answer::Taken);
+    let three = times(3, fault).into_iter().chain([Answer::Taken]);
+    let subject = breaker(busy.chain(three).chain(times(4, fault)));
+    subject.calls(3_003).await;
+    assert_eq!(subject.state(), BreakerState::Closed, "three are not four");
+    subject.calls(4).await;
+    assert_eq!(subject.state(), BreakerState::Closed, "the success in between counts");
+    subject.calls(1).await;
+    assert_eq!(subject.state(), BreakerState::Open, "far below the ratio, but down");
+}

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{advance, timeout};
 
-use upsert_core::{CustomerReader, ListQuery, Priority, ProviderError, Repeat, UpsertProvider, WaitingFor};
+use upsert_core::{
+    CustomerReader, ListQuery, Priority, ProviderError, Repeat, UpsertProvider, UpsertReceipt, WaitingFor,
+};
 use upsert_policy::{
     BreakerState, ConnectionPolicy, Decision, InMemoryDayCount, Outside, RateLimitPolicy, Stack, standard_stack,
 };
@@ -239,4 +241,62 @@ async fn there_is_no_room_while_the_breaker_is_open_and_then_for_one_probe() {
     assert_eq!(stack.status.room(Priority::Interactive), Ok(1));
     call(&stack.provider).await.unwrap();
     assert_eq!(stack.status.room(Priority::Interactive), Ok(2));
+}
+
+/// So many calls at once, the places taken by those of the script, the others in the queue for a place.
+async fn queued(stack: &Stack, calls: usize) -> Vec<Result<UpsertReceipt, ProviderError>> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..calls {
+        let provider = Arc::clone(&stack.provider);
+        tasks.spawn(async move { call(&provider).await });
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_queued_for_a_place_is_not_sent_to_a_vendor_that_asked_us_to_wait_meanwhile() {
+    let told = || throttled(Some(secs(60)));
+    let vendor = Scripted::new((0..2).map(|_| Answer::SlowError(secs(1), told())));
+    let stack = stack(&vendor, 1_000);
+    let answered = queued(&stack, 10).await;
+    assert_eq!(vendor.sent(), 2, "those that were out already");
+    let held = answered
+        .into_iter()
+        .filter(|one| one.as_ref().is_err_and(|error| !error.sent));
+    assert_eq!(
+        held.map(|one| hold_of(one).0).collect::<Vec<_>>(),
+        [WaitingFor::RateLimit; 8]
+    );
+    assert_eq!(used(&stack), 2, "what was not sent is given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_queued_for_a_place_is_not_sent_once_the_days_calls_are_spent_but_a_probe_is() {
+    let vendor = Scripted::new((0..2).map(|_| Answer::SlowError(secs(1), quota_spent(None))));
+    let stack = stack(&vendor, 1_000);
+    let answered = queued(&stack, 10).await;
+    assert_eq!((vendor.sent(), answered.len()), (2, 10));
+    // The probe, an hour later, goes out: nothing else finds out whether the window is open.
+    advance(Duration::from_hours(1)).await;
+    assert!(call(&stack.provider).await.is_ok());
+    assert_eq!(vendor.sent(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_queued_for_a_place_is_not_sent_once_the_breaker_is_open() {
+    let vendor = Scripted::new(times(9, fault));
+    let stack = stack(&vendor, 1_000);
+    for _ in 0..9 {
+        assert!(call(&stack.provider).await.is_err());
+    }
+    vendor.then((0..2).map(|_| Answer::SlowError(secs(1), fault())));
+    let answered = queued(&stack, 10).await;
+    assert_eq!(vendor.sent(), 11, "the tenth opened it; of the queue nothing went out");
+    let held = answered
+        .into_iter()
+        .filter(|one| one.as_ref().is_err_and(|error| !error.sent));
+    assert_eq!(
+        held.map(|one| hold_of(one).0).collect::<Vec<_>>(),
+        [WaitingFor::Breaker; 8]
+    );
 }
