@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Started, gateway, read_to, run, stderr};
+use crate::process::{Started, gateway, read_to, run, stderr, stdout};
 
 /// A gateway on a free port with an empty store.
 fn folder() -> TempDir {
@@ -86,4 +86,88 @@ fn a_wrong_configuration_and_a_taken_address_exit_with_1_and_say_why() {
     let output = run(&mut gateway(&["serve", "--config", other.path().to_str().unwrap()]), "");
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("gateway.toml:1:"), "{}", stderr(&output));
+}
+
+/// A merchant whose vendor is away, and a key for it.
+fn with_merchant(folder: &TempDir) {
+    let hash = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest("the-key"));
+    let key = format!(
+        "[[api_keys]]\nname = \"t\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\n\
+         scopes = [\"customers:read\", \"customers:write\"]\n"
+    );
+    let path = folder.path().join("gateway.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + &key).unwrap();
+    fs::write(folder.path().join("wallet.secret"), "sim-key").unwrap();
+    let merchant = "id = \"acme\"\n[[connections]]\nname = \"wallet\"\nprovider = \"add-update\"\n\
+                    base_url = \"http://127.0.0.1:1\"\ncredentials = { api_key = { file = \"wallet.secret\" } }\n\
+                    settings = { merchant_id = \"m-1\" }\n";
+    fs::create_dir_all(folder.path().join("merchants")).unwrap();
+    fs::write(folder.path().join("merchants/acme.toml"), merchant).unwrap();
+}
+
+fn upsert(address: &str, reference: &str) -> std::process::Output {
+    let body = format!(
+        "{{\"reference\":\"{reference}\",\"given_name\":\"A\",\"family_name\":\"B\",\"email\":\"{reference}@x.example\",\
+         \"phone\":\"+12025550101\",\"notes\":\"{}\"}}",
+        "n".repeat(2_000)
+    );
+    let url = format!("http://{address}/v1/customers");
+    let arguments = ["-sS", "-m", "20", "-H", "Authorization: Bearer the-key", "-H"];
+    std::process::Command::new("curl")
+        .args(arguments)
+        .args([
+            "Content-Type: application/json",
+            "-H",
+            "Prefer: respond-async",
+            "-d",
+            &body,
+            &url,
+        ])
+        .output()
+        .unwrap()
+}
+
+/// The process runs with a limit on the size of its files, so that a commit fails in earnest.
+#[cfg(unix)]
+#[test]
+fn a_store_that_failed_ends_the_process_with_1_and_what_was_answered_is_there_at_the_next_start() {
+    let folder = folder();
+    with_merchant(&folder);
+    let path = folder.path().to_str().unwrap().to_owned();
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 12000; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_upsert-gateway"))
+        .args([
+            "serve",
+            "--config",
+            &path,
+            "--log",
+            "json",
+            "--log-level",
+            "upsert_server=info,error",
+        ]);
+    let mut first = Started::new(&mut limited);
+    let (_, address) = ready(&mut first);
+    let mut taken = Vec::new();
+    for number in 0..5_000 {
+        let answered = upsert(&address, &format!("r-{number}"));
+        let body: Value = serde_json::from_slice(&answered.stdout).unwrap_or_default();
+        match body["upsert_id"].as_str() {
+            Some(id) => taken.push(id.to_owned()),
+            None => break,
+        }
+    }
+    assert_eq!(first.ended(), Some(1), "after {} upserts", taken.len());
+    assert!(taken.len() > 20);
+    let mut second = Started::new(&mut gateway(&["serve", "--config", &path, "--log", "json"]));
+    let (_, address) = ready(&mut second);
+    for id in [&taken[0], &taken[taken.len() / 2], &taken[taken.len() - 1]] {
+        let url = format!("http://{address}/v1/upserts/{id}");
+        let found = std::process::Command::new("curl")
+            .args(["-sS", "-H", "Authorization: Bearer the-key", &url])
+            .output()
+            .unwrap();
+        assert!(stdout(&found).contains(id.as_str()), "{}", stdout(&found));
+    }
 }
