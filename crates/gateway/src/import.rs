@@ -46,7 +46,7 @@ pub(crate) struct ImportArguments {
     /// What the file is; by default its name says it
     #[arg(long, value_name = "FORM", value_enum)]
     format: Option<Format>,
-    /// A TOML file that says what the columns of a CSV file are: [columns], [constants], [defaults], ignore
+    /// A TOML file that says what the columns of a CSV file are, in its tables columns, constants and defaults, and in ignore
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
     /// Where to note what was answered; by default beside the file, FILE.import-state
