@@ -60,6 +60,7 @@ fn arrows_between_crates_point_down_only() {
         ("server", 4),
         ("gateway", 5),
         ("simulators", 0),
+        ("webhook", 0),
         ("testkit", 2),
     ]
     .into();

@@ -2,8 +2,9 @@
 
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
 
+use crate::events::{EndpointRecord, EventMarks, IncomingEvent, OutgoingEvent};
 use crate::records::{
     AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, HistoryRecord, IdempotencyRecord, Lane,
     StoredAnswer, UpsertRecord,
@@ -93,6 +94,33 @@ pub enum Expect {
         /// Its fencing token.
         fence: u64,
     },
+    /// The event that came in has this revision; none: it is not known.
+    IncomingEvent {
+        /// Whose.
+        merchant: String,
+        /// The source.
+        source: String,
+        /// The sender's id of it.
+        event_id: String,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
+    /// What events of a source said of a customer has this revision; none: there is nothing.
+    EventMarks {
+        /// Whose.
+        customer: CustomerId,
+        /// The source.
+        source: String,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
+    /// The event that goes out has this revision.
+    OutgoingEvent {
+        /// Which.
+        id: EventId,
+        /// Its row's revision.
+        revision: u64,
+    },
     /// The idempotency key is not taken, or its record has expired by `now`.
     IdempotencyFree {
         /// The key's hash.
@@ -107,8 +135,8 @@ pub enum Expect {
 pub enum Write {
     /// The customer's row. Its identifiers are written apart.
     PutCustomer(CustomerRecord),
-    /// The customer's row and its lanes. Its identifiers and reservations are written apart, as ever; history, upserts and
-    /// deliveries stay.
+    /// The customer's row, its lanes and its event marks. Its identifiers and reservations are written apart, as ever;
+    /// history, upserts, deliveries and events stay.
     DeleteCustomer(CustomerId),
     /// Makes the identifier find the customer.
     AddIdentifier {
@@ -172,6 +200,14 @@ pub enum Write {
     },
     /// A connection's own state.
     PutConnection(ConnectionRecord),
+    /// An event that came in, by merchant, source and the sender's id. Those three and its own id are for good.
+    PutIncomingEvent(IncomingEvent),
+    /// What events of a source said of a customer, by both.
+    PutEventMarks(EventMarks),
+    /// An event that goes out, by its id. Its merchant, endpoint, kind and `created_at` are for good.
+    PutOutgoingEvent(OutgoingEvent),
+    /// An endpoint's own state, by merchant and name.
+    PutEndpoint(EndpointRecord),
     /// One more call on this day.
     CountCall {
         /// Whose connection.

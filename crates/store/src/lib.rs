@@ -8,6 +8,7 @@
 //! "Not found" is `None`; errors are opaque upwards. Times are kept to the microsecond: what is finer may be lost.
 
 mod changeset;
+mod events;
 mod memory;
 mod queries;
 mod records;
@@ -18,9 +19,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 
 pub use changeset::{Applied, Changeset, Expect, Write};
+pub use events::{
+    Disabled, EndpointRecord, EventCount, EventMark, EventMarks, IncomingEvent, IncomingFilter, IncomingPage,
+    IncomingState, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState,
+};
 pub use memory::MemoryStore;
 pub use queries::{
     Counted, CustomerFilter, DeliveryFilter, DeliveryPage, HistoryPage, IdentityQuery, IdentityView, Known,
@@ -29,7 +34,7 @@ pub use queries::{
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
     DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, StoredAnswer, UpsertRecord,
-    UpsertState,
+    UpsertState, Written,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
@@ -159,6 +164,10 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// one that has not), oldest first (by id); `after` is the last id of the page before.
     async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
 
+    /// Upserts of which an event is owed ([`UpsertRecord::owes_event`]), oldest first (by id); `after` is the last id of
+    /// the page before.
+    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
+
     /// Deliveries in flight whose lease has ended by `now` (one without a lease never does); `None` for `now` means all
     /// of them (a process that has the store to itself has just started). Oldest first, by id.
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
@@ -175,6 +184,83 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Forgets idempotency records that have expired by `now`, the longest expired first; at most `limit`. Answers how
     /// many it forgot.
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// An event that came in.
+    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError>;
+
+    /// The event of this source with this id of the sender's.
+    async fn event_of_source(
+        &self,
+        merchant: &str,
+        source: &str,
+        event_id: &str,
+    ) -> Result<Option<IncomingEvent>, StoreError>;
+
+    /// A page of events that came in, newest first by id; `before` is where the page before said that it goes on.
+    async fn incoming_events(
+        &self,
+        filter: &IncomingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<IncomingPage, StoreError>;
+
+    /// How many dead letters each source has: events in state [`IncomingState::Failed`], sorted by merchant and source.
+    async fn failed_incoming(&self) -> Result<Vec<EventCount<IncomingState>>, StoreError>;
+
+    /// What events of a source said when of a customer.
+    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError>;
+
+    /// An event that goes out.
+    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError>;
+
+    /// A page of events that go out, newest first by id; `before` is where the page before said that it goes on.
+    async fn outgoing_events(
+        &self,
+        filter: &OutgoingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<OutgoingPage, StoreError>;
+
+    /// Endpoints, by merchant and name and sorted so, to which something is due at `now`: an event that is `pending` or
+    /// `retrying`, with `next_attempt_at` at or before it. However much waits for one of them, it costs no more than
+    /// another.
+    async fn due_endpoints(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// What is due to one endpoint at `now`. Oldest due first, then by id.
+    async fn due_to(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError>;
+
+    /// What waits for one endpoint (`pending`, `retrying`), due or not, oldest first (by id); `after` is the last id of
+    /// the page before.
+    async fn waiting_for_endpoint(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError>;
+
+    /// How many events of each endpoint are `pending`, `retrying` or `failed`, sorted by merchant, endpoint and the state's
+    /// name.
+    async fn open_outgoing(&self) -> Result<Vec<EventCount<OutgoingState>>, StoreError>;
+
+    /// What is durable of each endpoint's own state, sorted by merchant and name.
+    async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError>;
+
+    /// Forgets events in both directions that are older (by id) than `done_before` and have ended well or were discarded,
+    /// and dead letters that are older than `failed_before`; never those that are still to be sent. The oldest first, at
+    /// most `limit`. Answers how many it forgot.
+    async fn forget_events(
+        &self,
+        done_before: Timestamp,
+        failed_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError>;
 
     /// Whether it can be read and written.
     async fn check(&self) -> Result<(), StoreError>;

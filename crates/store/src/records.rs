@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -95,6 +96,12 @@ pub struct Lane {
     /// By the vendor's field: a value that an operator does not want to be sent there, until it changes again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unwanted: BTreeMap<String, Json>,
+    /// What was written to the vendor lately, oldest first, as long as events that come in may tell of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<Written>,
+    /// By our pointer: the value that the vendor keeps in the place of the one it was last sent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Json>,
     /// Links that a change of key left behind.
     pub superseded: Vec<Link>,
     /// When the vendor last accepted something.
@@ -134,6 +141,8 @@ impl Lane {
             queued: None,
             failed: false,
             unwanted: BTreeMap::new(),
+            written: Vec::new(),
+            kept: BTreeMap::new(),
             superseded: Vec::new(),
             last_delivered_at: None,
         }
@@ -153,6 +162,21 @@ pub struct Sending {
 impl fmt::Debug for Sending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.fields.keys()).finish()
+    }
+}
+
+/// One write to a vendor, by which an event that tells of it is known again.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// When it was about to go out.
+    pub at: Timestamp,
+    /// By our pointer: every form of the value that counts as ours. What an event has told of is taken out.
+    pub forms: BTreeMap<String, Vec<Json>>,
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.forms.keys()).finish()
     }
 }
 
@@ -246,6 +270,9 @@ pub struct UpsertRecord {
     pub changed: bool,
     /// Whether the change was taken back, since every connection refused it.
     pub rolled_back: bool,
+    /// Whether the merchant's endpoints are still to be told that it ended well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owes_event: bool,
     /// By whom.
     pub by: String,
     /// When it was accepted.
@@ -506,6 +533,9 @@ pub struct ConnectionRecord {
     pub connection: String,
     /// Set while nothing may be sent.
     pub pause: Option<Pause>,
+    /// The last day on which endpoints were told that the quota is running out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_told: Option<Date>,
 }
 
 /// Why nothing may be sent.

@@ -1,0 +1,346 @@
+//! What is kept of webhooks: events that came in, and events that go out.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use upsert_core::{CustomerId, EventId, UpsertId};
+
+/// How far an event that came in is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncomingState {
+    /// It became an upsert.
+    Accepted,
+    /// It told of what the gateway had written itself: nothing was done.
+    Echo,
+    /// A newer event of its source had come before it: nothing was done.
+    Outdated,
+    /// It could not be taken: a dead letter.
+    Failed,
+    /// An operator gave the dead letter up.
+    Discarded,
+}
+
+impl IncomingState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Accepted,
+        Self::Echo,
+        Self::Outdated,
+        Self::Failed,
+        Self::Discarded,
+    ];
+
+    /// As it stands in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Echo => "echo",
+            Self::Outdated => "outdated",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Whether the same event is not done again.
+    pub const fn is_done(self) -> bool {
+        !matches!(self, Self::Failed)
+    }
+}
+
+/// An event that came in. There is one row for each merchant, source and event id of the sender's.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncomingEvent {
+    /// Its id here.
+    pub id: EventId,
+    /// Whose.
+    pub merchant: String,
+    /// The source's name.
+    pub source: String,
+    /// The sender's id of it, at most 255 bytes.
+    pub event_id: String,
+    /// Grows by one with each write of the row, for [`crate::Expect::IncomingEvent`].
+    pub revision: u64,
+    /// How far it is.
+    pub state: IncomingState,
+    /// When it first came.
+    pub received_at: Timestamp,
+    /// When it was last tried.
+    pub tried_at: Timestamp,
+    /// How often it was tried.
+    pub tries: u32,
+    /// The customer that it was about, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
+    /// The upsert that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upsert: Option<UpsertId>,
+    /// Why it could not be taken: `code`, `detail`, `errors`, `conflicts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Json>,
+    /// The event as it came, while it is a dead letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+/// Leaves out what came: it is personal data.
+impl fmt::Debug for IncomingEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingEvent")
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one source's newest events about one customer said when, field by field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventMarks {
+    /// Whose.
+    pub customer: CustomerId,
+    /// The source's name.
+    pub source: String,
+    /// Grows by one with each write of the row, for [`crate::Expect::EventMarks`].
+    pub revision: u64,
+    /// No field stands in two of them.
+    pub marks: Vec<EventMark>,
+}
+
+/// Fields that were last spoken of by events of one time or version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventMark {
+    /// The time or version, so spelled that later ones sort after earlier ones.
+    pub order: String,
+    /// Pointers of our fields.
+    pub fields: BTreeSet<String>,
+}
+
+/// How far an event that goes out is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutgoingState {
+    /// Not tried.
+    Pending,
+    /// Tried, due again at a known time.
+    Retrying,
+    /// The endpoint took it.
+    Succeeded,
+    /// It was given up: a dead letter.
+    Failed,
+    /// An operator gave the dead letter up.
+    Discarded,
+}
+
+impl OutgoingState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Retrying,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Discarded,
+    ];
+
+    /// As it stands in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Retrying => "retrying",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Whether it is still to be sent.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Retrying)
+    }
+}
+
+/// One event on its way to one endpoint.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutgoingEvent {
+    /// Its id: the endpoint sees the same one with every try.
+    pub id: EventId,
+    /// Whose.
+    pub merchant: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// What happened, such as `customer.upserted`.
+    pub kind: String,
+    /// Grows by one with each write of the row, for [`crate::Expect::OutgoingEvent`].
+    pub revision: u64,
+    /// How far it is.
+    pub state: OutgoingState,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When it is due; none once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// When it was last tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_attempt_at: Option<Timestamp>,
+    /// What the endpoint answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_status: Option<u16>,
+    /// What went wrong last, free of personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What is sent, to the letter.
+    pub body: String,
+}
+
+/// Leaves the body out: it is personal data.
+impl fmt::Debug for OutgoingEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingEvent")
+            .field("id", &self.id)
+            .field("endpoint", &self.endpoint)
+            .field("kind", &self.kind)
+            .field("state", &self.state)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is durable of an endpoint's own state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointRecord {
+    /// Whose.
+    pub merchant: String,
+    /// Which.
+    pub endpoint: String,
+    /// Set while nothing is sent there.
+    pub disabled: Option<Disabled>,
+}
+
+/// Why nothing is sent to an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// `endpoint` (it answered 410) or `operator`.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Which events that came in to list; every filter that is there has to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncomingFilter {
+    /// Only of these merchants; none: of all.
+    pub merchants: Option<BTreeSet<String>>,
+    /// Of this source.
+    pub source: Option<String>,
+    /// In one of these states; empty: in any.
+    pub states: BTreeSet<IncomingState>,
+    /// With this id of the sender's.
+    pub event_id: Option<String>,
+    /// About this customer.
+    pub customer: Option<CustomerId>,
+    /// Received at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Received before this moment.
+    pub until: Option<Timestamp>,
+}
+
+impl IncomingFilter {
+    /// Whether the event is to be listed.
+    pub fn matches(&self, event: &IncomingEvent) -> bool {
+        self.merchants
+            .as_ref()
+            .is_none_or(|merchants| merchants.contains(&event.merchant))
+            && self.source.as_ref().is_none_or(|source| *source == event.source)
+            && (self.states.is_empty() || self.states.contains(&event.state))
+            && self.event_id.as_ref().is_none_or(|id| *id == event.event_id)
+            && self.customer.is_none_or(|customer| event.customer == Some(customer))
+            && self.since.is_none_or(|since| event.received_at >= since)
+            && self.until.is_none_or(|until| event.received_at < until)
+    }
+}
+
+/// Which events that go out to list; every filter that is there has to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutgoingFilter {
+    /// Only of these merchants; none: of all.
+    pub merchants: Option<BTreeSet<String>>,
+    /// To this endpoint.
+    pub endpoint: Option<String>,
+    /// Of this kind, such as `customer.upserted`.
+    pub kind: Option<String>,
+    /// In one of these states; empty: in any.
+    pub states: BTreeSet<OutgoingState>,
+    /// Made at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Made before this moment.
+    pub until: Option<Timestamp>,
+}
+
+impl OutgoingFilter {
+    /// Whether the event is to be listed.
+    pub fn matches(&self, event: &OutgoingEvent) -> bool {
+        self.merchants
+            .as_ref()
+            .is_none_or(|merchants| merchants.contains(&event.merchant))
+            && self
+                .endpoint
+                .as_ref()
+                .is_none_or(|endpoint| *endpoint == event.endpoint)
+            && self.kind.as_ref().is_none_or(|kind| *kind == event.kind)
+            && (self.states.is_empty() || self.states.contains(&event.state))
+            && self.since.is_none_or(|since| event.created_at >= since)
+            && self.until.is_none_or(|until| event.created_at < until)
+    }
+}
+
+/// A page of events that came in, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IncomingPage {
+    /// As many as were asked for, at most. A store that has to look at very many to find them may stop before.
+    pub entries: Vec<IncomingEvent>,
+    /// Where the next page begins: below this id. None: nothing that matches is below.
+    pub next: Option<EventId>,
+}
+
+/// A page of events that go out, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OutgoingPage {
+    /// As many as were asked for, at most. A store that has to look at very many to find them may stop before.
+    pub entries: Vec<OutgoingEvent>,
+    /// Where the next page begins: below this id. None: nothing that matches is below.
+    pub next: Option<EventId>,
+}
+
+/// How many events of one source are dead letters, or how many of one endpoint are in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCount<S> {
+    /// Whose.
+    pub merchant: String,
+    /// The source or endpoint.
+    pub name: String,
+    /// The state.
+    pub state: S,
+    /// How many.
+    pub count: u64,
+    /// When the oldest of them came or was made.
+    pub oldest: Timestamp,
+}
