@@ -124,7 +124,7 @@ impl Answering<'_> {
         }
     }
 
-    fn members(&self) -> Map<String, Json> {
+    pub(crate) fn members(&self) -> Map<String, Json> {
         let mut members = Map::new();
         members.insert("upsert_id".to_owned(), json!(self.upsert.id));
         members.insert("state".to_owned(), json!(state_of(self.effective)));

@@ -105,7 +105,7 @@ impl Gateway {
     }
 
     /// The customer as it was after this upsert.
-    async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, Refusal> {
+    pub(crate) async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, StoreError> {
         let current = self
             .store
             .customer(&upsert.merchant, upsert.customer)

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Held, Priority};
 use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
@@ -11,16 +13,24 @@ use crate::claim::Errand;
 use crate::commit::park;
 use crate::gateway::Gateway;
 use crate::merchant::Connection;
-use crate::pump::Reach;
+use crate::pump::{Place, Reach};
 
 const EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 200;
+
+/// How long events that were done are known: longer than any sender is known to try.
+const KEEP_EVENTS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long dead letters of either direction are kept.
+const KEEP_DEAD_LETTERS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Gateway {
     /// Starts the pass; it ends with [`Gateway::shut_down`].
     pub fn run_background(&self) {
         let gateway = self.clone();
-        self.spawn(async move { gateway.settle_what_was_left().await });
+        self.spawn(async move {
+            gateway.settle_what_was_left().await;
+            gateway.tell_what_is_owed().await;
+        });
         let gateway = self.clone();
         self.spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
@@ -62,8 +72,22 @@ impl Gateway {
             crash_point(points::BACKGROUND_BEFORE_PUMP);
             self.pump(&merchant, &connection, Reach::Due);
         }
+        for (merchant, endpoint) in self.store.due_endpoints(now).await? {
+            if self.endpoints.room(&merchant, &endpoint, 1, now) > 0 {
+                self.pump_place(Place::Endpoint(merchant, endpoint), Reach::Due);
+            }
+        }
+        self.tell_of_quotas(now).await?;
         self.store.forget_expired(now, AT_ONCE).await?;
+        self.forget_events(now).await?;
         Ok(())
+    }
+
+    /// A sender that comes again with an event after this time has it done again.
+    async fn forget_events(&self, now: Timestamp) -> Result<(), StoreError> {
+        let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
+        let (done, failed) = (before(KEEP_EVENTS), before(KEEP_DEAD_LETTERS));
+        self.store.forget_events(done, failed, AT_ONCE).await.map(drop)
     }
 
     async fn take_back_lost(&self, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
@@ -105,7 +129,7 @@ impl Gateway {
         park(&mut delivery, held, self.clock.now());
         let write = vec![Write::PutDelivery(delivery)];
         crash_point(points::PARK_BEFORE_COMMIT);
-        self.store.apply(Changeset { expect, write }).await?;
+        self.apply(Changeset { expect, write }).await?;
         crash_point(points::PARK_AFTER_COMMIT);
         Ok(())
     }

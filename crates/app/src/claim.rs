@@ -125,7 +125,7 @@ impl Gateway {
         changes.write.push(Write::PutDelivery(delivery.clone()));
         let expect = changes.expect.clone();
         crash_point(points::CLAIM_BEFORE_COMMIT);
-        let applied = self.store.apply(changes).await?;
+        let applied = self.apply(changes).await?;
         crash_point(points::CLAIM_AFTER_COMMIT);
         let unmet = match applied {
             Applied::Done => None,
@@ -145,6 +145,7 @@ impl Gateway {
                 replaces_link,
                 sole_of: None,
                 open_siblings: None,
+                owes_event: false,
             };
             return Ok(Ok(Claimed::Work(Box::new(work))));
         }
@@ -164,8 +165,7 @@ impl Gateway {
         }];
         let error = refused("customer_gone", "the customer is gone");
         end_failed(&mut delivery, &error, self.clock.now());
-        self.store
-            .apply(Changeset {
+        self.apply(Changeset {
                 expect,
                 write: vec![Write::PutDelivery(delivery)],
             })
@@ -180,8 +180,7 @@ impl Gateway {
             fence: delivery.fence,
         }];
         delivery.next_attempt_at = self.clock.now().checked_add(PREDECESSOR_CHECK).ok();
-        self.store
-            .apply(Changeset {
+        self.apply(Changeset {
                 expect,
                 write: vec![Write::PutDelivery(delivery)],
             })

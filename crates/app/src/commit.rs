@@ -61,6 +61,8 @@ pub(crate) struct Work {
     /// How many deliveries of the upsert have not been recorded once, this one included: whoever comes last looks
     /// whether the upsert has ended. None: nobody counts, so everybody looks.
     pub(crate) open_siblings: Option<Arc<AtomicUsize>>,
+    /// Whether somebody is to be told when its upsert has ended well.
+    pub(crate) owes_event: bool,
 }
 
 impl Gateway {
@@ -72,7 +74,7 @@ impl Gateway {
         let (changes, committed) = building.finish();
         let expect = changes.expect.clone();
         crash_point(points::UPSERT_BEFORE_COMMIT);
-        let applied = self.store.apply(changes).await?;
+        let applied = self.apply(changes).await?;
         crash_point(points::UPSERT_AFTER_COMMIT);
         let unmet = match applied {
             Applied::Done => return Ok(Attempted::Committed(Box::new(committed))),

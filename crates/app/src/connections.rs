@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
@@ -32,6 +33,8 @@ type Key = (String, String);
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     pauses: RwLock<HashMap<Key, Pause>>,
+    /// The last day on which somebody was told that the quota is running out.
+    quota_told: Mutex<HashMap<Key, Date>>,
     /// Failures since the last success.
     failures: Mutex<HashMap<Key, u32>>,
     /// Where something may wait that is not due by itself, and how often that was said.
@@ -111,6 +114,16 @@ impl Connections {
         due
     }
 
+    pub(crate) fn quota_told(&self, merchant: &str, connection: &str) -> Option<Date> {
+        locked(&self.quota_told).get(&key(merchant, connection)).copied()
+    }
+
+    pub(crate) fn set_quota_told(&self, merchant: &str, connection: &str, day: Option<Date>) {
+        if let Some(day) = day {
+            locked(&self.quota_told).insert(key(merchant, connection), day);
+        }
+    }
+
     fn set(&self, merchant: &str, connection: &str, pause: Option<Pause>) {
         let mut pauses = self.pauses.write().unwrap_or_else(PoisonError::into_inner);
         match pause {
@@ -138,12 +151,16 @@ impl Gateway {
     pub(crate) async fn load_connections(&self) -> Result<(), StoreError> {
         let directory = self.directory();
         for record in self.store.connections().await? {
+            self.connections
+                .set_quota_told(&record.merchant, &record.connection, record.quota_told);
             let Some(pause) = record.pause else { continue };
             let connection = directory
                 .get(&record.merchant)
                 .and_then(|merchant| merchant.connection(&record.connection));
             let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
             if pause.by == "vendor" && has_changed {
+                // Known first, so that whoever is told of pauses is told that it ends.
+                self.connections.set(&record.merchant, &record.connection, Some(pause));
                 self.set_pause(&record.merchant, &record.connection, None).await?;
                 self.release(&record.merchant, &record.connection);
             } else {
@@ -179,25 +196,31 @@ impl Gateway {
         self.set_pause(merchant, &connection.name, Some(pause)).await
     }
 
-    /// Sets or lifts a pause, durably.
+    /// Sets or lifts a pause, durably, and tells of it. A pause by the vendor leaves one that is there as it is.
     pub(crate) async fn set_pause(
         &self,
         merchant: &str,
         connection: &str,
         pause: Option<Pause>,
     ) -> Result<(), StoreError> {
-        let record = ConnectionRecord {
+        let _one_at_a_time = self.pausing.lock().await;
+        let before = self.connections.pause_of(merchant, connection);
+        if before.is_some() && pause.as_ref().is_some_and(|pause| pause.by == "vendor") {
+            return Ok(());
+        }
+        let mut write = vec![Write::PutConnection(ConnectionRecord {
             merchant: merchant.to_owned(),
             connection: connection.to_owned(),
             pause: pause.clone(),
-        };
+            quota_told: self.connections.quota_told(merchant, connection),
+        })];
+        write.extend(
+            self.tell_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
+                .await?,
+        );
         crash_point(points::PAUSE_BEFORE_COMMIT);
-        self.store
-            .apply(Changeset {
-                expect: Vec::new(),
-                write: vec![Write::PutConnection(record)],
-            })
-            .await?;
+        let expect = Vec::new();
+        self.apply(Changeset { expect, write }).await?;
         crash_point(points::PAUSE_AFTER_COMMIT);
         self.connections.set(merchant, connection, pause);
         Ok(())
@@ -221,7 +244,10 @@ impl Gateway {
                 merchant
                     .connections
                     .iter()
-                    .map(|connection| self.connection_view(&merchant.id, connection, &counts))
+                    .map(|connection| {
+                        let pause = self.connections.pause_of(&merchant.id, &connection.name);
+                        self.connection_view(&merchant.id, connection, pause.as_ref(), &counts)
+                    })
             })
             .collect())
     }
@@ -229,11 +255,17 @@ impl Gateway {
     /// One connection as the list shows it.
     pub(crate) async fn one_view(&self, merchant: &Merchant, connection: &Connection) -> Result<Json, Refusal> {
         let counts = self.store.waiting().await?;
-        Ok(self.connection_view(&merchant.id, connection, &counts).0)
+        let pause = self.connections.pause_of(&merchant.id, &connection.name);
+        Ok(self.connection_view(&merchant.id, connection, pause.as_ref(), &counts).0)
     }
 
-    fn connection_view(&self, merchant: &str, connection: &Connection, counts: &[WaitingCount]) -> ConnectionView {
-        let pause = self.connections.pause_of(merchant, &connection.name);
+    pub(crate) fn connection_view(
+        &self,
+        merchant: &str,
+        connection: &Connection,
+        pause: Option<&Pause>,
+        counts: &[WaitingCount],
+    ) -> ConnectionView {
         let own = counts
             .iter()
             .filter(|count| count.merchant == merchant && count.connection == connection.name);
@@ -260,9 +292,9 @@ impl Gateway {
             "provider": connection.provider,
             "required": connection.required,
             "state": if pause.is_some() { "paused" } else { connection.status.state() },
-            "paused_by": pause.as_ref().map(|pause| &pause.by),
-            "paused_since": pause.as_ref().map(|pause| pause.since),
-            "pause_reason": pause.as_ref().map(|pause| &pause.reason),
+            "paused_by": pause.map(|pause| &pause.by),
+            "paused_since": pause.map(|pause| pause.since),
+            "pause_reason": pause.map(|pause| &pause.reason),
             "waiting": waiting,
             "in_flight": in_flight,
             "oldest_waiting_seconds": age,

@@ -184,7 +184,7 @@ impl Gateway {
             }
             let discarded = self.given_up(delivery, &mut changes);
             crash_point(points::DISCARD_BEFORE_COMMIT);
-            if self.store.apply(changes).await? == Applied::Done {
+            if self.apply(changes).await? == Applied::Done {
                 crash_point(points::DISCARD_AFTER_COMMIT);
                 self.tell_of_discard(&discarded, by).await;
                 return Ok(discarded);

@@ -49,7 +49,8 @@ impl Gateway {
     /// Starts what the commit said is to be sent now.
     pub(crate) fn start_deliveries(&self, committed: &mut Committed) -> Progress {
         let (news, progress) = mpsc::unbounded_channel();
-        if committed.works.is_empty() && committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed) {
+        let has_failed = committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed);
+        if committed.works.is_empty() && (has_failed || committed.upsert.owes_event) {
             let (gateway, upsert) = (self.clone(), committed.upsert.clone());
             self.spawn(async move { gateway.settle(&upsert.merchant, upsert.id).await });
         }
@@ -130,7 +131,9 @@ impl Gateway {
             .open_siblings
             .as_ref()
             .is_none_or(|open| open.fetch_sub(1, Ordering::AcqRel) == 1);
-        if delivery.state.has_ended() && is_last && !ends_its_upsert(work, delivery) {
+        // An event may be owed once the required ones have ended, whatever the others do.
+        let may_end = delivery.state.has_ended() || work.owes_event;
+        if may_end && is_last && !ends_its_upsert(work, delivery) {
             Box::pin(self.settle(merchant, delivery.upsert)).await;
         }
         self.settle_those_before(delivery);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use jiff::Timestamp;
 
-use upsert_core::{Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Priority, StateAtVendor, WaitingFor};
+use upsert_core::{Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Outcome, Priority, StateAtVendor, WaitingFor};
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
     Lane, UpsertRecord, UpsertState, Write,
@@ -19,10 +19,13 @@ use crate::guard::contested_keys;
 use crate::idempotency::Claim;
 use crate::identify::Identified;
 use crate::lane::{mark_failed, sending, supersede};
+use crate::echo::remember_before;
 use crate::merchant::{Connection, Merchant, OnCollision};
+use crate::narrow::EventDraft;
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
 use crate::unwanted::forget_outdated;
 use crate::upsert::{Caller, UpsertCommand};
+use crate::webhooks::EventKind;
 
 /// Everything that was decided, ready to be committed.
 pub(crate) struct Draft<'a> {
@@ -36,6 +39,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) claim: Option<&'a Claim>,
     /// Deliveries that have failed and that this upsert's one delivery goes in the place of.
     pub(crate) replayed: Vec<DeliveryRecord>,
+    /// The event that it came with.
+    pub(crate) event: Option<&'a EventDraft>,
 }
 
 /// A changeset in the making.
@@ -93,6 +98,7 @@ impl<'a> Building<'a> {
             new_customer: before.is_none(),
             changed,
             rolled_back: false,
+            owes_event: false,
             by: draft.caller.name.clone(),
             created_at: now,
             ended_at: None,
@@ -184,13 +190,14 @@ impl<'a> Building<'a> {
         let has_forgotten = forget_outdated(connection, &self.record.customer, &mut lane);
         let has_open = lane.in_flight.is_some() || lane.queued.is_some();
         let had_failed = lane.failed;
+        self.remember_before(&mut lane);
         let mut is_touched = true;
         match &planned.plan {
             Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
             Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
                 delivery.warnings.clone_from(warnings);
                 unchanged(&mut delivery, &mut lane, self.now);
-                is_touched = had_failed || has_forgotten;
+                is_touched = had_failed || has_forgotten || self.has_learnt(planned, &lane);
             }
             Ok(plan) => {
                 self.reserve(planned, &mut lane);
@@ -220,6 +227,7 @@ impl<'a> Building<'a> {
                         replaces_link: *replaces_link,
                         sole_of: None,
                         open_siblings: None,
+                        owes_event: false,
                     });
                 }
             }
@@ -229,6 +237,28 @@ impl<'a> Building<'a> {
         }
         self.changes.write.push(Write::PutDelivery(delivery.clone()));
         self.deliveries.push(delivery);
+    }
+
+    /// What the vendor had before may still be told of by events that are late; not by its own, that told of the change.
+    fn remember_before(&self, lane: &mut Lane) {
+        let Some(before) = &self.draft.identified.known else {
+            return;
+        };
+        let came_from = self.draft.event.and_then(|event| event.origin.as_ref());
+        let is_origin = came_from == Some(&lane.connection);
+        let tells = self.draft.merchant.hears_of(&lane.connection) && !is_origin;
+        if self.upsert.changed && (tells || !lane.kept.is_empty()) && !is_origin {
+            remember_before(lane, &before.record.customer, &self.record.customer, tells, self.now);
+        }
+    }
+
+    /// Whether the lane knows more than the store does, beside what its delivery makes of it.
+    fn has_learnt(&self, planned: &Planned, lane: &Lane) -> bool {
+        let by_event = self.draft.event.is_some_and(|event| event.lanes.contains(&lane.connection));
+        let remembers = planned.lane.as_ref().is_some_and(|before| {
+            before.written.len() != lane.written.len() || before.kept.len() != lane.kept.len()
+        });
+        by_event || remembers
     }
 
     fn new_delivery(&self, connection: &Connection) -> DeliveryRecord {
@@ -347,16 +377,30 @@ impl<'a> Building<'a> {
             .extend(attempt_writes(connection, delivery, self.now));
     }
 
+    /// One that changed nothing and called nobody is not told of: whoever listens and answers with an upsert of its own
+    /// would never come to rest.
+    fn is_worth_telling(&self) -> bool {
+        let is_unchanged = |delivery: &DeliveryRecord| delivery.outcome == Some(Outcome::Unchanged);
+        let has_news = self.upsert.changed || !self.deliveries.iter().all(is_unchanged);
+        has_news && self.draft.merchant.tells(EventKind::CustomerUpserted)
+    }
+
     pub(crate) fn finish(mut self) -> (Changeset, Committed) {
         if self.deliveries.iter().all(|delivery| delivery.state.has_ended()) {
             self.upsert.state = state_of(&self.deliveries);
             self.upsert.ended_at = Some(self.now);
         }
+        self.upsert.owes_event = self.is_worth_telling();
         self.changes.write.push(Write::PutUpsert(self.upsert.clone()));
+        if let Some(event) = self.draft.event {
+            self.changes.write.extend(event.writes(self.record.id, self.upsert.id));
+        }
         let open = Arc::new(AtomicUsize::new(self.works.len()));
         for work in &mut self.works {
-            work.sole_of = (self.deliveries.len() == 1).then(|| self.upsert.clone());
+            let is_sole = self.deliveries.len() == 1 && !self.upsert.owes_event;
+            work.sole_of = is_sole.then(|| self.upsert.clone());
             work.open_siblings = Some(open.clone());
+            work.owes_event = self.upsert.owes_event;
         }
         let committed = Committed {
             upsert: self.upsert,

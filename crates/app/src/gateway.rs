@@ -14,6 +14,7 @@ use upsert_store::Store;
 use crate::admission::Admission;
 use crate::bells::Bells;
 use crate::connections::Connections;
+use crate::endpoints::Endpoints;
 use crate::merchant::Directory;
 use crate::pump::{Pumps, Reach};
 use crate::succession::Successions;
@@ -49,6 +50,9 @@ pub struct Gateway {
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) bells: Arc<Bells>,
+    pub(crate) endpoints: Arc<Endpoints>,
+    /// Held while a connection's own record is written.
+    pub(crate) pausing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl fmt::Debug for Gateway {
@@ -76,6 +80,8 @@ impl Gateway {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             bells: Arc::default(),
+            endpoints: Arc::default(),
+            pausing: Arc::default(),
         }
     }
 

@@ -124,8 +124,7 @@ impl Gateway {
             key,
             answer: answer.to_stored(),
         }];
-        self.store
-            .apply(Changeset {
+        self.apply(Changeset {
                 expect: Vec::new(),
                 write,
             })

@@ -4,6 +4,7 @@
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.
 
 mod admission;
+mod announce;
 mod answer;
 mod await_answer;
 mod background;
@@ -13,7 +14,12 @@ mod commit;
 mod connections;
 mod dead_letters;
 mod deliver;
+mod dispatch;
 mod draft;
+mod echo;
+mod endpoints;
+mod event_letters;
+mod events;
 mod gateway;
 mod guard;
 mod idempotency;
@@ -21,11 +27,14 @@ mod identify;
 mod lane;
 mod lists;
 mod lookup;
+mod marks;
 mod merchant;
+mod narrow;
 mod operate;
 mod plan;
 mod problem;
 mod pump;
+mod receive;
 mod record;
 mod recover;
 mod replay;
@@ -37,9 +46,12 @@ mod under_way;
 mod unwanted;
 mod upsert;
 mod vendor_reads;
+mod webhooks;
 
 pub use answer::{Answer, link_json};
 pub use connections::ConnectionView;
+pub use event_letters::{Direction, LetterAction};
+pub use events::EventListQuery;
 pub use gateway::{Gateway, GatewayParts};
 pub use identify::identifiers_in;
 pub use lists::{DeliveryListQuery, UpsertListQuery};
@@ -49,5 +61,7 @@ pub use merchant::{
 };
 pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
+pub use receive::Intake;
 pub use selection::Selection;
+pub use webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, SignedEvent, Source};
 pub use upsert::{Begun, Caller, UpsertCommand};

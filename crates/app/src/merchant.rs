@@ -12,6 +12,8 @@ use upsert_core::{
     Value,
 };
 
+use crate::webhooks::{Endpoint, EventKind, Source};
+
 /// All merchants, by id.
 #[derive(Debug, Default)]
 pub struct Directory {
@@ -55,12 +57,37 @@ pub struct Merchant {
     pub connections: Vec<Arc<Connection>>,
     /// The first that holds picks the connections; without any, all of them.
     pub routes: Vec<Route>,
+    /// Where events come from.
+    pub sources: Vec<Arc<Source>>,
+    /// Who is told of what happened.
+    pub endpoints: Vec<Arc<Endpoint>>,
 }
 
 impl Merchant {
     /// The connection of this name.
     pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
         self.connections.iter().find(|connection| connection.name == name)
+    }
+
+    /// The source of this name.
+    pub fn source(&self, name: &str) -> Option<&Arc<Source>> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// The endpoint of this name.
+    pub fn endpoint(&self, name: &str) -> Option<&Arc<Endpoint>> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// Whether the vendor of this connection sends events that come in.
+    pub(crate) fn hears_of(&self, connection: &str) -> bool {
+        let is_its = |source: &Arc<Source>| source.connection.as_deref() == Some(connection);
+        self.sources.iter().any(is_its)
+    }
+
+    /// Whether anybody is told of what happens of this kind.
+    pub(crate) fn tells(&self, kind: EventKind) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.events.contains(&kind))
     }
 }
 

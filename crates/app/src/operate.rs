@@ -88,9 +88,7 @@ impl Gateway {
             lane.left_behind.extend(left_behind);
             lane.sure_keys = None;
             lane.unwanted.clear();
-            if self
-                .store
-                .apply(Changeset {
+            if self.apply(Changeset {
                     expect,
                     write: vec![Write::PutLane(lane)],
                 })

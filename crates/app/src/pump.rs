@@ -38,16 +38,25 @@ pub(crate) enum Reach {
     All,
 }
 
-/// Which connections have a pump running, and how far it is to reach once more after this time.
+/// What has a pump of its own, by merchant and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// A connection, where deliveries wait.
+    Connection(String, String),
+    /// An endpoint, for which events wait.
+    Endpoint(String, String),
+}
+
+/// Which places have a pump running, and how far it is to reach once more after this time.
 #[derive(Debug, Default)]
 pub(crate) struct Pumps {
-    running: Mutex<HashMap<(String, String), Option<Reach>>>,
+    running: Mutex<HashMap<Place, Option<Reach>>>,
 }
 
 impl Pumps {
     /// Whether a new pump has to be started. One that runs already is told to go round once more.
-    fn start(&self, key: (String, String), reach: Reach) -> bool {
-        match self.running().entry(key) {
+    fn start(&self, place: Place, reach: Reach) -> bool {
+        match self.running().entry(place) {
             Entry::Occupied(mut again) => {
                 let furthest = (*again.get()).max(Some(reach));
                 again.insert(furthest);
@@ -61,16 +70,16 @@ impl Pumps {
     }
 
     /// How far to reach once more; none: it has ended.
-    fn again(&self, key: &(String, String)) -> Option<Reach> {
+    fn again(&self, place: &Place) -> Option<Reach> {
         let mut running = self.running();
-        let again = running.get_mut(key).and_then(Option::take);
+        let again = running.get_mut(place).and_then(Option::take);
         if again.is_none() {
-            running.remove(key);
+            running.remove(place);
         }
         again
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<(String, String), Option<Reach>>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<Place, Option<Reach>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,18 +109,26 @@ struct Round<'a> {
 impl Gateway {
     /// Has the connection's pump run, and go round once more if it is running.
     pub(crate) fn pump(&self, merchant: &str, connection: &str, reach: Reach) {
-        let key = (merchant.to_owned(), connection.to_owned());
-        if !self.pumps.start(key.clone(), reach) {
+        self.pump_place(Place::Connection(merchant.to_owned(), connection.to_owned()), reach);
+    }
+
+    /// Has the place's pump run, and go round once more if it is running.
+    pub(crate) fn pump_place(&self, place: Place, reach: Reach) {
+        if !self.pumps.start(place.clone(), reach) {
             return;
         }
         let gateway = self.clone();
         self.spawn(async move {
             let mut next = Some(reach);
             while let Some(reach) = next.take() {
-                if let Err(error) = gateway.pump_round(&key.0, &key.1, reach).await {
-                    tracing::error!(%error, merchant = key.0, connection = key.1, "what waits could not be read");
+                let gone_round = match &place {
+                    Place::Connection(merchant, name) => gateway.pump_round(merchant, name, reach).await,
+                    Place::Endpoint(merchant, name) => gateway.dispatch_round(merchant, name, reach).await,
+                };
+                if let Err(error) = gone_round {
+                    tracing::error!(%error, ?place, "what waits could not be read");
                 }
-                next = gateway.pumps.again(&key);
+                next = gateway.pumps.again(&place);
             }
         });
     }

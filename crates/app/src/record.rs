@@ -14,6 +14,7 @@ use upsert_store::{
 };
 
 use crate::commit::{Work, day_of};
+use crate::echo::learn_from_receipt;
 use crate::gateway::Gateway;
 use crate::lane::{give_back_keys, known_after, mark_accepted, mark_failed, may_be_known_by, supersede};
 use crate::merchant::OnCollision;
@@ -92,7 +93,7 @@ impl Gateway {
             ];
             expect.extend(record_is_free(work, &end));
             crash_point(points::RECORD_BEFORE_COMMIT);
-            let applied = self.store.apply(Changeset { expect, write }).await?;
+            let applied = self.apply(Changeset { expect, write }).await?;
             crash_point(points::RECORD_AFTER_COMMIT);
             match applied {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
@@ -200,6 +201,7 @@ impl Recording<'_> {
         match end {
             AttemptEnd::Accepted(receipt) => {
                 self.accept(receipt);
+                self.learn(receipt, gateway);
                 self.share(receipt, gateway).await?;
             }
             AttemptEnd::Failed(error) => {
@@ -308,6 +310,17 @@ impl Recording<'_> {
         lane.brought = lane.brought.max(self.delivery.version);
         mark_accepted(lane, self.delivery.version);
         lane.last_delivered_at = Some(self.now);
+    }
+
+    /// In which form the vendor keeps what it was sent: events that come in may show it so.
+    fn learn(&mut self, receipt: &UpsertReceipt, gateway: &Gateway) {
+        let directory = gateway.directory();
+        let merchant = directory.get(&self.delivery.merchant);
+        if let Some(merchant) = merchant.filter(|merchant| !merchant.sources.is_empty()) {
+            let tells = merchant.hears_of(&self.delivery.connection);
+            let region = merchant.default_region.as_deref();
+            learn_from_receipt(&mut self.lane, &self.work.prepared.sent, &receipt.fields, tells, region);
+        }
     }
 
     /// With `on_collision = "proceed"` two customers may be one record at the vendor: both links say so.

@@ -2,7 +2,7 @@
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
-use upsert_store::{Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
+use upsert_store::{Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, IncomingFilter, OutgoingFilter, StoreError, Write};
 
 use crate::gateway::Gateway;
 use crate::lane::{may_be_there, supersede};
@@ -21,7 +21,9 @@ impl Gateway {
         if let Some(newest) = newest.entries.first() {
             self.ids.sort_after(newest.id.as_uuid());
         }
+        self.sort_events_after().await?;
         self.load_connections().await?;
+        self.load_endpoints().await?;
         loop {
             let abandoned = self.store.abandoned(None, AT_ONCE).await?;
             if abandoned.is_empty() {
@@ -36,6 +38,17 @@ impl Gateway {
                 self.take_back(delivery).await?;
             }
         }
+    }
+
+    /// What events are put in order by are their ids.
+    async fn sort_events_after(&self) -> Result<(), StoreError> {
+        let incoming = self.store.incoming_events(&IncomingFilter::default(), None, 1).await?;
+        let outgoing = self.store.outgoing_events(&OutgoingFilter::default(), None, 1).await?;
+        let newest = incoming.entries.first().map(|event| event.id);
+        for id in newest.into_iter().chain(outgoing.entries.first().map(|event| event.id)) {
+            self.ids.sort_after(id.as_uuid());
+        }
+        Ok(())
     }
 
     /// What waited behind a delivery, or for a connection to be free, is called by the process that sees to that. Where
@@ -65,6 +78,28 @@ impl Gateway {
                     return;
                 }
                 crash_point(points::RECOVER_BEFORE_SETTLING);
+                self.settle(&upsert.merchant, upsert.id).await;
+            }
+        }
+    }
+
+    /// Tells what the last process owed when it died.
+    pub(crate) async fn tell_what_is_owed(&self) {
+        let mut after = None;
+        loop {
+            let owing = match self.store.owing(after, AT_ONCE).await {
+                Ok(owing) => owing,
+                Err(error) => {
+                    tracing::error!(%error, "upserts of which events are owed could not be read");
+                    return;
+                }
+            };
+            let Some(last) = owing.last() else { return };
+            after = Some(last.id);
+            for upsert in owing {
+                if self.stopping.is_cancelled() {
+                    return;
+                }
                 self.settle(&upsert.merchant, upsert.id).await;
             }
         }
@@ -115,7 +150,7 @@ impl Gateway {
         }
         changes.write.push(Write::PutDelivery(delivery));
         crash_point(points::RECOVER_BEFORE_TAKE_BACK);
-        let applied = self.store.apply(changes).await?;
+        let applied = self.apply(changes).await?;
         crash_point(points::RECOVER_AFTER_TAKE_BACK);
         if applied != Applied::Done {
             tracing::debug!("a delivery was taken back by somebody else");

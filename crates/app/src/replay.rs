@@ -124,6 +124,7 @@ impl Gateway {
                 plans,
                 claim: None,
                 replayed,
+                event: None,
             };
             crash_point(points::REPLAY_BEFORE_COMMIT);
             match self.commit(draft).await? {

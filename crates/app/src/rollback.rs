@@ -8,6 +8,7 @@ use upsert_store::{
     UpsertRecord, UpsertState, Write,
 };
 
+use crate::announce::has_ended_well;
 use crate::commit::{identifier_writes, state_of};
 use crate::gateway::Gateway;
 use crate::plan::{ConnectionPlan, plan};
@@ -84,14 +85,14 @@ impl Gateway {
     }
 
     async fn try_settle(&self, merchant: &str, id: UpsertId) -> Result<Settled, StoreError> {
-        let Some((mut upsert, deliveries)) = self.store.upsert(merchant, id).await? else {
+        let Some((mut upsert, own)) = self.store.upsert(merchant, id).await? else {
             return Ok(Settled::AsItWas);
         };
-        let deliveries = self.effective(deliveries).await?;
+        let deliveries = self.effective(own.clone()).await?;
         let state = state_of(&deliveries);
         let goes_back = refused_by_all(&upsert, &deliveries);
         if state == UpsertState::Pending || (upsert.state == state && !goes_back) {
-            return Ok(Settled::AsItWas);
+            return self.pay_event(upsert, &own, &deliveries).await;
         }
         let mut changes = Changeset::default();
         changes.expect.push(Expect::Upsert {
@@ -104,6 +105,9 @@ impl Gateway {
         upsert.state = state;
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
+        if std::mem::take(&mut upsert.owes_event) && has_ended_well(state, &deliveries) {
+            changes.write.extend(self.tell_of_upsert(&upsert, &own, &deliveries).await?);
+        }
         changes.write.push(Write::PutUpsert(upsert.clone()));
         let (before, after) = if upsert.rolled_back {
             points::ROLLBACK
@@ -111,13 +115,42 @@ impl Gateway {
             points::SETTLE
         };
         crash_point(before);
-        let applied = self.store.apply(changes).await?;
+        let applied = self.apply(changes).await?;
         crash_point(after);
         if upsert.rolled_back {
             self.successions.forget();
         }
         Ok(match applied {
             Applied::Done => Settled::Ended(upsert),
+            Applied::Unmet(_) => Settled::Raced,
+        })
+    }
+
+    /// The upsert stands as it stood; but its required deliveries may have ended well without those that are not required,
+    /// or the process that was to tell of it died.
+    async fn pay_event(
+        &self,
+        mut upsert: UpsertRecord,
+        own: &[DeliveryRecord],
+        effective: &[DeliveryRecord],
+    ) -> Result<Settled, StoreError> {
+        let has_ended_well = has_ended_well(upsert.state, effective);
+        if !upsert.owes_event || (upsert.state == UpsertState::Pending && !has_ended_well) {
+            return Ok(Settled::AsItWas);
+        }
+        let mut changes = Changeset::default();
+        changes.expect.push(Expect::Upsert {
+            id: upsert.id,
+            revision: upsert.revision,
+        });
+        upsert.owes_event = false;
+        upsert.revision += 1;
+        if has_ended_well {
+            changes.write.extend(self.tell_of_upsert(&upsert, own, effective).await?);
+        }
+        changes.write.push(Write::PutUpsert(upsert));
+        Ok(match self.apply(changes).await? {
+            Applied::Done => Settled::AsItWas,
             Applied::Unmet(_) => Settled::Raced,
         })
     }

@@ -11,10 +11,13 @@ use upsert_core::customer::escape;
 use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
 
 use crate::answer::Answer;
-use crate::commit::Attempted;
+use crate::commit::{Attempted, Committed};
 use crate::draft::Draft;
 use crate::gateway::Gateway;
+use crate::idempotency::Claim;
+use crate::identify::Identified;
 use crate::merchant::Merchant;
+use crate::narrow::EventDraft;
 use crate::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
 
@@ -47,6 +50,15 @@ pub struct UpsertCommand {
     pub priority: Priority,
     /// For the problem document of an answer that a vendor refused.
     pub request_id: String,
+}
+
+/// Who asks for what, as the steps to the commit need it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) merchant: &'a Arc<Merchant>,
+    pub(crate) command: &'a UpsertCommand,
+    pub(crate) claim: Option<&'a Claim>,
 }
 
 /// An upsert that was begun: it goes on whether or not anybody waits for it.
@@ -121,9 +133,13 @@ impl Gateway {
         };
         crash_point(points::UPSERT_CLAIMED);
         let patch = read_patch(merchant, &command.body)?;
-        let mut committed = self
-            .decide_and_commit(caller, merchant, &command, &patch, claim.as_ref())
-            .await?;
+        let asked = Asked {
+            caller,
+            merchant,
+            command: &command,
+            claim: claim.as_ref(),
+        };
+        let mut committed = self.decide_and_commit(asked, &patch).await?;
         // Nobody may be listening.
         let _ = committed_now.send(());
         let progress = self.start_deliveries(&mut committed);
@@ -158,35 +174,15 @@ impl Gateway {
     }
 
     /// Steps 5 to 8, anew whenever somebody else changed what they were decided on.
-    async fn decide_and_commit(
-        &self,
-        caller: &Caller,
-        merchant: &Arc<Merchant>,
-        command: &UpsertCommand,
-        patch: &CustomerPatch,
-        claim: Option<&crate::idempotency::Claim>,
-    ) -> Result<crate::commit::Committed, Refusal> {
-        let _deciding = self.admission.decide(command.priority).await?;
+    async fn decide_and_commit(&self, asked: Asked<'_>, patch: &CustomerPatch) -> Result<Committed, Refusal> {
+        let _deciding = self.admission.decide(asked.command.priority).await?;
         let mut look_up_keys = false;
         for _race in 0..MOST_RACES {
-            let identified = self.identify(merchant, patch).await?;
-            let known = identified.known.as_ref();
-            let after = merge(known.map(|known| &known.record.customer), patch);
-            let id = known.map_or_else(|| self.ids.customer(), |known| known.record.id);
-            let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, command.force)?;
-            self.guard(merchant, id, &mut plans, look_up_keys).await?;
-            let draft = Draft {
-                caller,
-                merchant,
-                command,
-                identified: &identified,
-                id,
-                after,
-                plans,
-                claim,
-                replayed: Vec::new(),
-            };
-            match self.commit(draft).await? {
+            let identified = self.identify(asked.merchant, patch).await?;
+            match self
+                .plan_and_commit(asked, &identified, patch, None, look_up_keys)
+                .await?
+            {
                 Attempted::Committed(committed) => return Ok(*committed),
                 Attempted::KeyTaken => look_up_keys = true,
                 Attempted::Raced => tokio::task::yield_now().await,
@@ -195,10 +191,45 @@ impl Gateway {
         }
         Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
     }
+
+    /// Steps 6 to 8, once it is known who it is about. `look_up_keys`: somebody holds a key, and is to be named.
+    pub(crate) async fn plan_and_commit(
+        &self,
+        asked: Asked<'_>,
+        identified: &Identified,
+        patch: &CustomerPatch,
+        event: Option<&EventDraft>,
+        look_up_keys: bool,
+    ) -> Result<Attempted, Refusal> {
+        let Asked {
+            caller,
+            merchant,
+            command,
+            claim,
+        } = asked;
+        let known = identified.known.as_ref();
+        let after = merge(known.map(|known| &known.record.customer), patch);
+        let id = known.map_or_else(|| self.ids.customer(), |known| known.record.id);
+        let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, command.force)?;
+        self.guard(merchant, id, &mut plans, look_up_keys).await?;
+        let draft = Draft {
+            caller,
+            merchant,
+            command,
+            identified,
+            id,
+            after,
+            plans,
+            claim,
+            replayed: Vec::new(),
+            event,
+        };
+        self.commit(draft).await
+    }
 }
 
 /// Step 4, and that `provider_fields` names connections or providers that the merchant has.
-fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
+pub(crate) fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
     let canonical = canonicalise(body, merchant.default_region.as_deref());
     let is_known = |name: &str| {
         merchant

@@ -71,8 +71,7 @@ impl Gateway {
                 connection: connection.name.clone(),
                 day: day_of(self.clock.now()),
             }];
-            self.store
-                .apply(Changeset {
+            self.apply(Changeset {
                     expect: Vec::new(),
                     write,
                 })

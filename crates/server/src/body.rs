@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -31,18 +32,46 @@ impl FromRequest for JsonBody {
         let state = State::of(request).cloned();
         let admitted = admit(request, state.as_deref());
         Box::pin(async move {
-            let Some(state) = state else {
-                return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
-            };
-            let (limit, expected) = admitted?;
-            // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
-            let body = timeout(state.body_timeout, read(payload, limit, expected))
-                .await
-                .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))??;
+            let body = in_time(state, payload, admitted?).await?;
             let strict: Strict = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
             Ok(Self(strict.0))
         })
     }
+}
+
+/// A body, read whole, to the byte: a signature may cover it.
+#[derive(Debug)]
+pub(crate) struct RawBody(pub(crate) BytesMut);
+
+impl FromRequest for RawBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let state = State::of(request).cloned();
+        let admitted = if is_encoded(request) {
+            let detail = "the body may have no content coding";
+            Err(Problem::new(ProblemCode::UnsupportedMediaType, detail))
+        } else {
+            within_limit(request, state.as_deref())
+        };
+        Box::pin(async move { in_time(state, payload, admitted?).await.map(Self) })
+    }
+}
+
+async fn in_time(
+    state: Option<Arc<State>>,
+    payload: Payload,
+    (limit, expected): (usize, usize),
+) -> Result<BytesMut, Problem> {
+    let Some(state) = state else {
+        return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
+    };
+    // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
+    timeout(state.body_timeout, read(payload, limit, expected))
+        .await
+        .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))?
 }
 
 /// What can be said before the first byte: the limit, and how much is announced.
@@ -58,6 +87,10 @@ fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize),
         let detail = "the body has to be application/json, in UTF-8 and without a content coding";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
+    within_limit(request, state)
+}
+
+fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
     let limit = state.map_or(0, |state| state.served.load().body_limit);
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced

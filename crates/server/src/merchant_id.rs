@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpRequest};
 
-use upsert_app::{Merchant, ProblemCode};
+use upsert_app::{Merchant, ProblemCode, Refusal};
 use upsert_settings::Reach;
 
 use crate::access::{Access, Permission};
@@ -68,13 +68,13 @@ pub(crate) fn in_sight<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Opt
 }
 
 /// A merchant named in a path: one that the key may not speak for is not there.
-pub(crate) fn in_path<P>(access: &Access<P>, headers: &HeaderMap, id: &str) -> Result<Arc<Merchant>, Problem> {
+pub(crate) fn in_path<P>(access: &Access<P>, headers: &HeaderMap, id: &str, what: &str) -> Result<Arc<Merchant>, Problem> {
     let wanted = filter(access, headers)?;
     within_reach(&access.key, &access.served, id)
         .ok()
         .filter(|merchant| wanted.is_none_or(|wanted| wanted.id == merchant.id))
         .cloned()
-        .ok_or_else(|| Problem::new(ProblemCode::NotFound, "there is no such connection"))
+        .ok_or_else(|| Refusal::not_found(what).into())
 }
 
 /// A merchant that does not exist is answered like one that the key may not speak for.

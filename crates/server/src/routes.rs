@@ -10,6 +10,14 @@ pub(crate) mod discard;
 pub(crate) mod discard_all;
 pub(crate) mod docs;
 pub(crate) mod docs_file;
+pub(crate) mod endpoint_enable;
+pub(crate) mod endpoint_test;
+pub(crate) mod event;
+pub(crate) mod event_discard;
+pub(crate) mod event_replay;
+pub(crate) mod events;
+pub(crate) mod events_discard;
+pub(crate) mod events_replay;
 pub(crate) mod fallback;
 pub(crate) mod history;
 pub(crate) mod livez;
@@ -29,6 +37,8 @@ pub(crate) mod upsert_state;
 pub(crate) mod upserts;
 pub(crate) mod vendor_customer;
 pub(crate) mod vendor_customers;
+pub(crate) mod webhook;
+pub(crate) mod webhooks;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -37,6 +47,7 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
     config
         .service(upsert::upsert)
         .service(batch::batch)
+        .service(webhook::webhook)
         .service(plan::plan)
         .service(customers::customers)
         .service(customer::customer)
@@ -56,6 +67,15 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(unlink::unlink)
         .service(vendor_customers::vendor_customers)
         .service(vendor_customer::vendor_customer)
+        .service(webhooks::webhooks)
+        .service(endpoint_test::endpoint_test)
+        .service(endpoint_enable::endpoint_enable)
+        .service(events::events)
+        .service(events_replay::events_replay)
+        .service(events_discard::events_discard)
+        .service(event::event)
+        .service(event_replay::event_replay)
+        .service(event_discard::event_discard)
         .service(livez::livez)
         .service(readyz::readyz)
         .service(metrics::metrics)

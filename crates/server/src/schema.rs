@@ -8,6 +8,7 @@ mod operations;
 mod problem;
 mod upsert;
 mod vendor;
+mod webhooks;
 
 pub use customer::{
     Address, Addresses, Change, Customer, CustomerPage, CustomerRecord, HistoryEntry, HistoryPage, Link, LinkState,
@@ -27,3 +28,7 @@ pub use upsert::{
     BatchAnswer, BatchLine, Plan, PlannedConnection, PlannedRequest, UpsertAnswer, UpsertRequest, UpsertState,
 };
 pub use vendor::{VendorCustomer, VendorCustomerPage};
+pub use webhooks::{
+    AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventProblem, EventRefusal, EventReplayed, EventSelection, EventsDone,
+    IncomingEvent, Intake, OutgoingEvent, Source, TakenEvent, Webhooks, WholeEvent, WholeIncomingEvent, WholeOutgoingEvent,
+};

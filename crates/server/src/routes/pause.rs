@@ -35,7 +35,7 @@ pub(crate) async fn pause(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
-    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant)?;
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
     let connection = state.gateway.pause(&merchant, &name, &caller.key.name).await?;
     Ok(reply::json_reply(&connection))
 }

@@ -26,6 +26,11 @@ pub(crate) fn accepted(body: &Json) -> HttpResponse {
         .body(body.to_string())
 }
 
+/// `{ "data": … }`.
+pub(crate) fn data(data: &[Json]) -> String {
+    json!({ "data": data }).to_string()
+}
+
 /// A page of a list.
 pub(crate) fn page(listing: &Listing) -> HttpResponse {
     json_reply(&json!({ "data": listing.data, "next_cursor": listing.next_cursor }))

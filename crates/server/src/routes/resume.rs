@@ -35,7 +35,7 @@ pub(crate) async fn resume(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
-    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant)?;
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
     let connection = state.gateway.resume(&merchant, &name, &caller.key.name).await?;
     Ok(reply::json_reply(&connection))
 }

@@ -39,7 +39,7 @@ pub(crate) async fn vendor_customer(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let (merchant, name, id) = path.into_inner();
-    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant)?;
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
     let record = state.gateway.vendor_customer(&merchant, &name, &id).await?;
     Ok(reply::json_reply(&record))
 }

@@ -61,7 +61,7 @@ pub(crate) async fn vendor_customers(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (merchant, name) = path.into_inner();
-    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant)?;
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
     let filters: Filters = read_query(&request)?;
     let query = ListQuery {
         archived: flag("archived", filters.archived.as_deref())?,

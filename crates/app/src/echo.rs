@@ -1,0 +1,242 @@
+//! Whether an event tells of what the gateway wrote itself. Judged field by field, by what is known of the vendor's
+//! record, not by who is said to have changed it: a real edit in between comes through.
+//!
+//! | the event's value | is |
+//! |---|---|
+//! | what the customer has | nothing new |
+//! | the form in which the vendor keeps what it was sent (from the receipt) | ours |
+//! | what the vendor had before a write that the event does not know of yet | ours, only late |
+//! | what was sent, but for case and punctuation, where the vendor did not confirm it | ours, rewritten in silence |
+//! | anything else | an edit |
+//!
+//! The last two rows but one need to know whose events these are: they hold for the connection that the source names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+
+use upsert_core::canonicalise::canonical_text;
+use upsert_core::field::Rule;
+use upsert_core::{Customer, CustomerPatch, Differs, Field, FieldFates, Patch, Sent, Value};
+use upsert_store::{Lane, Written};
+
+/// So long after a write an event without a time of its own may not know of it yet.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+/// So far a vendor's clock may be behind what we saw.
+const SKEW: SignedDuration = SignedDuration::from_secs(2);
+/// Writes that are remembered in one lane.
+const MOST_WRITES: usize = 16;
+
+/// What an event turned out to be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Fields that were ours in another form, or ours and late. They were taken out of the patch.
+    pub(crate) ours: BTreeSet<String>,
+    /// Fields that differ while a call that carries them is on its way: its receipt may explain them.
+    pub(crate) unclear: BTreeSet<String>,
+    /// Connections whose lanes learnt something.
+    pub(crate) lanes: BTreeSet<String>,
+}
+
+/// Whose events these are, and when they say that they happened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Teller<'a> {
+    pub(crate) connection: Option<&'a str>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) now: Timestamp,
+}
+
+/// Takes out of the patch what tells of our own writes, and notes in the lanes what was learnt.
+pub(crate) fn take_out_echoes(
+    patch: &mut CustomerPatch,
+    customer: &Customer,
+    lanes: &mut [Lane],
+    teller: Teller<'_>,
+) -> Told {
+    let mut told = Told::default();
+    let fields: Vec<Field> = patch.fields.keys().copied().collect();
+    for field in fields {
+        let Some(said) = patch.fields.get(&field).map(said) else {
+            continue;
+        };
+        let ours = customer.get(field).map_or(Json::Null, Value::to_json);
+        if changes_nothing(field, &said, &ours) {
+            close(lanes, field, teller.connection, &mut told);
+            continue;
+        }
+        if is_ours(lanes, field, &said, &ours, teller, &mut told) {
+            patch.fields.remove(&field);
+            told.ours.insert(field.pointer().to_owned());
+        } else if is_on_its_way(lanes, field, teller.connection) {
+            told.unclear.insert(field.pointer().to_owned());
+        }
+    }
+    told
+}
+
+fn said(patch: &Patch<Value>) -> Json {
+    match patch {
+        Patch::Set(value) => value.to_json(),
+        Patch::Clear => Json::Null,
+    }
+}
+
+/// Labels are added, so those that are there already change nothing.
+fn changes_nothing(field: Field, said: &Json, ours: &Json) -> bool {
+    match (field.rule(), said, ours) {
+        (Rule::Tags, Json::Array(said), Json::Array(ours)) => said.iter().all(|tag| ours.contains(tag)),
+        _ => said == ours,
+    }
+}
+
+fn is_ours(
+    lanes: &mut [Lane],
+    field: Field,
+    said: &Json,
+    ours: &Json,
+    teller: Teller<'_>,
+    told: &mut Told,
+) -> bool {
+    let pointer = field.pointer();
+    for lane in lanes.iter_mut() {
+        let is_tellers = teller.connection == Some(lane.connection.as_str());
+        if teller.connection.is_some() && !is_tellers {
+            continue;
+        }
+        let kept = lane.kept.get(pointer);
+        if kept == Some(said) {
+            close(std::slice::from_mut(lane), field, teller.connection, told);
+            return true;
+        }
+        if !is_tellers {
+            continue;
+        }
+        let is_late = may_be_late(lane, teller);
+        let had = |written: &Written| written.forms.get(pointer).is_some_and(|forms| forms.contains(said));
+        if is_late && lane.written.iter().any(had) {
+            return true;
+        }
+        // A vendor that showed what it kept is taken at its word.
+        if is_late && kept.is_none() && is_alike(said, ours) {
+            lane.kept.insert(pointer.to_owned(), said.clone());
+            close(std::slice::from_mut(lane), field, teller.connection, told);
+            told.lanes.insert(lane.connection.clone());
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the event may have happened before the last write reached the vendor.
+fn may_be_late(lane: &Lane, teller: Teller<'_>) -> bool {
+    if lane.in_flight.is_some() || lane.queued.is_some() {
+        return true;
+    }
+    let Some(delivered) = lane.last_delivered_at else {
+        return false;
+    };
+    match teller.at {
+        Some(at) => at.duration_since(delivered) <= SKEW,
+        None => teller.now.duration_since(delivered) <= LATE,
+    }
+}
+
+/// The vendor knows of the last write of this field: what it had before would be an edit from now on.
+fn close(lanes: &mut [Lane], field: Field, connection: Option<&str>, told: &mut Told) {
+    for lane in lanes {
+        if connection != Some(lane.connection.as_str()) {
+            continue;
+        }
+        let mut has_closed = false;
+        for written in &mut lane.written {
+            has_closed |= written.forms.remove(field.pointer()).is_some();
+        }
+        if has_closed {
+            lane.written.retain(|written| !written.forms.is_empty());
+            told.lanes.insert(lane.connection.clone());
+        }
+    }
+}
+
+fn is_on_its_way(lanes: &[Lane], field: Field, connection: Option<&str>) -> bool {
+    lanes
+        .iter()
+        .filter(|lane| connection == Some(lane.connection.as_str()) && lane.in_flight.is_some())
+        .filter_map(|lane| lane.sending.as_ref())
+        .any(|sending| sending.fields.values().any(|pointer| pointer == field.pointer()))
+}
+
+/// The same letters and digits in the same order, whatever their case and what stands between them.
+fn is_alike(said: &Json, ours: &Json) -> bool {
+    let core = |text: &str| -> String {
+        text.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    match (said, ours) {
+        (Json::String(said), Json::String(ours)) => {
+            let said = core(said);
+            !said.is_empty() && said == core(ours)
+        }
+        _ => false,
+    }
+}
+
+/// The customer changes. What the vendor had, as far as is known, may still be told of by events that are late; that is
+/// remembered only where the vendor sends events.
+pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Customer, tells: bool, now: Timestamp) {
+    let mut written = Written {
+        at: now,
+        forms: BTreeMap::new(),
+    };
+    for change in before.changes_to(after) {
+        let kept = lane.kept.remove(&change.pointer);
+        if tells && Field::from_pointer(&change.pointer).is_some() {
+            let forms = std::iter::once(change.from).chain(kept).collect();
+            written.forms.insert(change.pointer, forms);
+        }
+    }
+    if written.forms.is_empty() {
+        return;
+    }
+    lane.written.push(written);
+    let too_many = lane.written.len().saturating_sub(MOST_WRITES);
+    lane.written.drain(..too_many);
+}
+
+/// What the receipt shows of the vendor's record. What it confirmed is worth knowing only where the vendor sends events.
+pub(crate) fn learn_from_receipt(
+    lane: &mut Lane,
+    sent: &BTreeMap<String, Sent>,
+    fates: &FieldFates,
+    tells: bool,
+    region: Option<&str>,
+) {
+    for Sent { pointer, value, .. } in sent.values() {
+        lane.kept.remove(pointer);
+        if tells && fates.confirmed.contains(pointer) {
+            lane.kept.insert(pointer.clone(), in_our_words(pointer, value, region));
+        }
+    }
+    for Differs { pointer, kept } in &fates.differs {
+        lane.kept.insert(pointer.clone(), in_our_words(pointer, kept, region));
+    }
+}
+
+/// Events come in canonical form, so the vendor's form is brought into it too, where it can be.
+fn in_our_words(pointer: &str, kept: &Json, region: Option<&str>) -> Json {
+    let Some(field) = Field::from_pointer(pointer) else {
+        return kept.clone();
+    };
+    match kept {
+        Json::String(text) if text.trim().is_empty() => Json::Null,
+        Json::String(text) => canonical_text(field, text, region).map_or_else(|_| kept.clone(), Json::String),
+        Json::Array(tags) => {
+            let sorted: BTreeSet<&str> = tags.iter().filter_map(Json::as_str).collect();
+            sorted.into_iter().map(Json::from).collect()
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,152 @@
+//! How endpoints are doing: disabled or not (durable), and whether they answered lately (of this process).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use upsert_store::{Applied, Changeset, Disabled, EndpointRecord, StoreError, Write};
+
+use crate::gateway::Gateway;
+
+/// So many failures in a row, and the endpoint is tried with one event at a time.
+const TROUBLE: u32 = 5;
+/// How long an endpoint in trouble is left alone: doubled with each failure, up to the longest.
+const SHORTEST_REST: SignedDuration = SignedDuration::from_secs(1);
+const LONGEST_REST: SignedDuration = SignedDuration::from_secs(60);
+
+type Key = (String, String);
+
+/// What is known of one endpoint.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EndpointState {
+    pub(crate) disabled: Option<Disabled>,
+    /// Failures since the last success.
+    pub(crate) failures: u32,
+    /// Until when it is left alone.
+    pub(crate) rests_until: Option<Timestamp>,
+    pub(crate) last_success_at: Option<Timestamp>,
+    pub(crate) last_failure_at: Option<Timestamp>,
+    /// What it answered last, or why it did not.
+    pub(crate) last_error: Option<String>,
+}
+
+impl EndpointState {
+    /// For operators.
+    pub(crate) fn word(&self) -> &'static str {
+        if self.disabled.is_some() {
+            "disabled"
+        } else if self.is_in_trouble() {
+            "failing"
+        } else if self.failures > 0 {
+            "degraded"
+        } else {
+            "healthy"
+        }
+    }
+
+    fn is_in_trouble(&self) -> bool {
+        self.failures >= TROUBLE
+    }
+}
+
+/// All endpoints, by merchant and name.
+#[derive(Debug, Default)]
+pub(crate) struct Endpoints(Mutex<HashMap<Key, EndpointState>>);
+
+impl Endpoints {
+    pub(crate) fn state(&self, merchant: &str, endpoint: &str) -> EndpointState {
+        let states = self.states();
+        states.get(&key(merchant, endpoint)).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn is_disabled(&self, merchant: &str, endpoint: &str) -> bool {
+        self.state(merchant, endpoint).disabled.is_some()
+    }
+
+    /// How many events may be under way to it now, of `most`.
+    pub(crate) fn room(&self, merchant: &str, endpoint: &str, most: usize, now: Timestamp) -> usize {
+        let state = self.state(merchant, endpoint);
+        match state.rests_until {
+            Some(until) if until > now => 0,
+            _ if state.is_in_trouble() => 1,
+            _ => most,
+        }
+    }
+
+    /// It took an event. Whether that ends a time of trouble.
+    pub(crate) fn succeeded(&self, merchant: &str, endpoint: &str, now: Timestamp) -> bool {
+        let mut states = self.states();
+        let state = states.entry(key(merchant, endpoint)).or_default();
+        let was_in_trouble = state.is_in_trouble();
+        state.failures = 0;
+        state.rests_until = None;
+        state.last_success_at = Some(now);
+        was_in_trouble
+    }
+
+    /// It did not take an event.
+    pub(crate) fn failed(&self, merchant: &str, endpoint: &str, why: &str, now: Timestamp) {
+        let mut states = self.states();
+        let state = states.entry(key(merchant, endpoint)).or_default();
+        state.failures = state.failures.saturating_add(1);
+        state.last_failure_at = Some(now);
+        state.last_error = Some(why.to_owned());
+        if state.is_in_trouble() {
+            let doublings = (state.failures - TROUBLE).min(6);
+            let rest = (SHORTEST_REST * (1_i32 << doublings)).min(LONGEST_REST);
+            state.rests_until = now.checked_add(rest).ok();
+        }
+    }
+
+    fn set_disabled(&self, merchant: &str, endpoint: &str, disabled: Option<Disabled>) {
+        let mut states = self.states();
+        let state = states.entry(key(merchant, endpoint)).or_default();
+        if disabled.is_none() {
+            state.failures = 0;
+            state.rests_until = None;
+        }
+        state.disabled = disabled;
+    }
+
+    fn states(&self) -> MutexGuard<'_, HashMap<Key, EndpointState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(merchant: &str, endpoint: &str) -> Key {
+    (merchant.to_owned(), endpoint.to_owned())
+}
+
+impl Gateway {
+    /// Reads which endpoints were disabled when the last process ended.
+    pub(crate) async fn load_endpoints(&self) -> Result<(), StoreError> {
+        for record in self.store.endpoints().await? {
+            self.endpoints
+                .set_disabled(&record.merchant, &record.endpoint, record.disabled);
+        }
+        Ok(())
+    }
+
+    /// Disables an endpoint, or has it go on, durably.
+    pub(crate) async fn set_disabled(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        disabled: Option<Disabled>,
+    ) -> Result<(), StoreError> {
+        let record = EndpointRecord {
+            merchant: merchant.to_owned(),
+            endpoint: endpoint.to_owned(),
+            disabled: disabled.clone(),
+        };
+        let changes = Changeset {
+            expect: Vec::new(),
+            write: vec![Write::PutEndpoint(record)],
+        };
+        if self.apply(changes).await? == Applied::Done {
+            self.endpoints.set_disabled(merchant, endpoint, disabled);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,407 @@
+//! Events as operators see them: lists in both directions, dead letters to replay or give up, and how sources and
+//! endpoints are doing.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use upsert_core::{EventId, Problem};
+use upsert_store::{
+    EventCount, IncomingEvent, IncomingFilter, IncomingState, OutgoingEvent, OutgoingFilter, OutgoingState,
+};
+
+use crate::announce::body;
+use crate::event_letters::Direction;
+use crate::gateway::Gateway;
+use crate::lookup::{Listing, invalid_query, to_cursor};
+use crate::merchant::Merchant;
+use crate::problem::{ProblemCode, Refusal};
+use crate::selection::{Reading, below};
+use crate::webhooks::{Endpoint, Source};
+
+/// The `type` of an event that is sent on demand.
+const TEST: &str = "gateway.test";
+
+/// Which events to list, as the query string or a body has it. What does not belong to the direction is refused before.
+#[derive(Debug, Clone, Default)]
+pub struct EventListQuery {
+    /// Whose may be seen; none: all.
+    pub merchants: Option<BTreeSet<String>>,
+    /// One or more, with commas between.
+    pub state: Option<String>,
+    /// The source's name (in).
+    pub source: Option<String>,
+    /// The sender's id (in).
+    pub event_id: Option<String>,
+    /// `cus_…` (in)
+    pub customer_id: Option<String>,
+    /// The endpoint's name (out).
+    pub endpoint: Option<String>,
+    /// Such as `customer.upserted` (out).
+    pub kind: Option<String>,
+    /// RFC 3339.
+    pub since: Option<String>,
+    /// RFC 3339.
+    pub until: Option<String>,
+    /// How many.
+    pub limit: usize,
+    /// Where to go on.
+    pub cursor: Option<String>,
+}
+
+impl EventListQuery {
+    pub(crate) fn incoming(&self) -> Result<IncomingFilter, Refusal> {
+        let mut reading = Reading::default();
+        let state = self.state.as_deref();
+        let filter = IncomingFilter {
+            merchants: self.merchants.clone(),
+            source: self.source.clone(),
+            states: state.map_or_else(BTreeSet::new, |text| {
+                reading.words("state", text, &IncomingState::ALL, IncomingState::as_str)
+            }),
+            event_id: self.event_id.clone(),
+            customer: self
+                .customer_id
+                .as_deref()
+                .and_then(|text| reading.id("customer_id", text, "cus_")),
+            since: self.since.as_deref().and_then(|text| reading.time("since", text)),
+            until: self.until.as_deref().and_then(|text| reading.time("until", text)),
+        };
+        finished(reading).map(|()| filter)
+    }
+
+    pub(crate) fn outgoing(&self) -> Result<OutgoingFilter, Refusal> {
+        let mut reading = Reading::default();
+        let state = self.state.as_deref();
+        let filter = OutgoingFilter {
+            merchants: self.merchants.clone(),
+            endpoint: self.endpoint.clone(),
+            kind: self.kind.clone(),
+            states: state.map_or_else(BTreeSet::new, |text| {
+                reading.words("state", text, &OutgoingState::ALL, OutgoingState::as_str)
+            }),
+            since: self.since.as_deref().and_then(|text| reading.time("since", text)),
+            until: self.until.as_deref().and_then(|text| reading.time("until", text)),
+        };
+        finished(reading).map(|()| filter)
+    }
+}
+
+/// Filters of dead letters, as a body names them.
+const FILTERS: [&str; 6] = ["source", "event_id", "endpoint", "type", "since", "until"];
+
+impl EventListQuery {
+    /// Whether every filter belongs to the direction.
+    ///
+    /// # Errors
+    /// 400 with those that do not.
+    pub fn fits(&self, direction: Direction) -> Result<(), Refusal> {
+        let mut reading = Reading::default();
+        let named = [
+            ("source", &self.source, Direction::In),
+            ("event_id", &self.event_id, Direction::In),
+            ("customer_id", &self.customer_id, Direction::In),
+            ("endpoint", &self.endpoint, Direction::Out),
+            ("type", &self.kind, Direction::Out),
+        ];
+        for (name, given, of) in named {
+            if given.is_some() && of != direction {
+                let detail = "says nothing about events of this direction";
+                reading.problems.push(Problem::new(name, "invalid_query", detail));
+            }
+        }
+        finished(reading)
+    }
+
+    /// Which dead letters a body means, and whether they are only to be counted.
+    ///
+    /// # Errors
+    /// 422 with everything that is wrong, by pointer.
+    pub fn read(
+        body: &Json,
+        merchants: Option<BTreeSet<String>>,
+        direction: Direction,
+    ) -> Result<(Self, bool), Refusal> {
+        let Some(members) = body.as_object() else {
+            return Err(Refusal::invalid(vec![Problem::new("", "invalid_type", "has to be an object")]));
+        };
+        let mut problems = Vec::new();
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
+            let wrong = match name.as_str() {
+                "dry_run" => (!value.is_boolean()).then_some("has to be true or false"),
+                "limit" => {
+                    let is_good = value.as_u64().is_some_and(|limit| (1..=1_000).contains(&limit));
+                    (!is_good).then_some("has to be a whole number from 1 to 1000")
+                }
+                name if FILTERS.contains(&name) => (!value.is_string()).then_some("has to be a text"),
+                _ => {
+                    let detail = format!("is not known here; known are: {}, dry_run, limit", FILTERS.join(", "));
+                    problems.push(Problem::new(name, "unknown_field", detail));
+                    None
+                }
+            };
+            problems.extend(wrong.map(|detail| Problem::new(name.clone(), "invalid_type", detail)));
+        }
+        let text = |name: &str| members.get(name).and_then(Json::as_str).map(str::to_owned);
+        let limit = members.get("limit").and_then(Json::as_u64);
+        let query = Self {
+            merchants,
+            source: text("source"),
+            event_id: text("event_id"),
+            endpoint: text("endpoint"),
+            kind: text("type"),
+            since: text("since"),
+            until: text("until"),
+            limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(1_000),
+            ..Self::default()
+        };
+        let is_read = query.fits(direction).and(match direction {
+            Direction::In => query.incoming().map(drop),
+            Direction::Out => query.outgoing().map(drop),
+        });
+        problems.extend(is_read.err().into_iter().flat_map(|refusal| refusal.errors));
+        if !problems.is_empty() {
+            let by_pointer = |problem: Problem| Problem {
+                pointer: format!("/{}", problem.pointer),
+                ..problem
+            };
+            return Err(Refusal::invalid(problems.into_iter().map(by_pointer).collect()));
+        }
+        let dry_run = members.get("dry_run").and_then(Json::as_bool).unwrap_or_default();
+        Ok((query, dry_run))
+    }
+
+    pub(crate) fn is_narrowed(&self) -> bool {
+        let given = [&self.source, &self.event_id, &self.endpoint, &self.kind, &self.since, &self.until];
+        given.into_iter().any(Option::is_some)
+    }
+}
+
+fn finished(reading: Reading) -> Result<(), Refusal> {
+    if reading.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid_query(reading.problems))
+    }
+}
+
+impl Gateway {
+    /// Events that came in, newest first.
+    ///
+    /// # Errors
+    /// 400 for a filter or a cursor that cannot be read.
+    pub async fn list_incoming(&self, query: &EventListQuery) -> Result<Listing, Refusal> {
+        let filter = query.incoming()?;
+        let before = below(query.cursor.as_deref(), filter.until)?.map(EventId::from_uuid);
+        let page = self.store.incoming_events(&filter, before, query.limit).await?;
+        Ok(Listing {
+            data: page.entries.iter().map(incoming_json).collect(),
+            next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
+        })
+    }
+
+    /// Events that go out, newest first.
+    ///
+    /// # Errors
+    /// 400 for a filter or a cursor that cannot be read.
+    pub async fn list_outgoing(&self, query: &EventListQuery) -> Result<Listing, Refusal> {
+        let filter = query.outgoing()?;
+        let before = below(query.cursor.as_deref(), filter.until)?.map(EventId::from_uuid);
+        let page = self.store.outgoing_events(&filter, before, query.limit).await?;
+        Ok(Listing {
+            data: page.entries.iter().map(outgoing_json).collect(),
+            next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
+        })
+    }
+
+    /// One event that came in; a dead letter with the event as it came. `merchants`: whose may be seen; none: all.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn get_incoming(&self, merchants: Option<&BTreeSet<String>>, id: EventId) -> Result<Json, Refusal> {
+        let event = self.visible_incoming(merchants, id).await?;
+        let mut shown = incoming_json(&event);
+        shown["raw"] = json!(event.raw);
+        Ok(shown)
+    }
+
+    /// One event that goes out, with its body as long as it has not been taken.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn get_outgoing(&self, merchants: Option<&BTreeSet<String>>, id: EventId) -> Result<Json, Refusal> {
+        let event = self.visible_outgoing(merchants, id).await?;
+        let mut shown = outgoing_json(&event);
+        shown["body"] = json!((!event.body.is_empty()).then_some(&event.body));
+        Ok(shown)
+    }
+
+    pub(crate) async fn visible_incoming(
+        &self,
+        merchants: Option<&BTreeSet<String>>,
+        id: EventId,
+    ) -> Result<IncomingEvent, Refusal> {
+        let event = self.store.incoming_event(id).await?;
+        event
+            .filter(|event| merchants.is_none_or(|merchants| merchants.contains(&event.merchant)))
+            .ok_or_else(|| Refusal::not_found("event"))
+    }
+
+    pub(crate) async fn visible_outgoing(
+        &self,
+        merchants: Option<&BTreeSet<String>>,
+        id: EventId,
+    ) -> Result<OutgoingEvent, Refusal> {
+        let event = self.store.outgoing_event(id).await?;
+        event
+            .filter(|event| merchants.is_none_or(|merchants| merchants.contains(&event.merchant)))
+            .ok_or_else(|| Refusal::not_found("event"))
+    }
+
+    /// Sources and endpoints of these merchants, and how they are doing.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn webhooks_json(&self, may_see: impl Fn(&Merchant) -> bool) -> Result<Json, Refusal> {
+        let (failed, open) = (self.store.failed_incoming().await?, self.store.open_outgoing().await?);
+        let directory = self.directory();
+        let mut merchants: Vec<_> = directory.iter().filter(|merchant| may_see(merchant)).collect();
+        merchants.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut sources = Vec::new();
+        let mut endpoints = Vec::new();
+        for merchant in merchants {
+            for source in &merchant.sources {
+                let page = IncomingFilter {
+                    merchants: Some(BTreeSet::from([merchant.id.clone()])),
+                    source: Some(source.name.clone()),
+                    ..IncomingFilter::default()
+                };
+                let newest = self.store.incoming_events(&page, None, 1).await?;
+                let last_event_at = newest.entries.first().map(|event| event.received_at);
+                sources.push(source_json(merchant, source, &failed, last_event_at));
+            }
+            let shown = |endpoint| self.endpoint_json(merchant, endpoint, &open);
+            endpoints.extend(merchant.endpoints.iter().map(|endpoint| shown(endpoint)));
+        }
+        Ok(json!({ "sources": sources, "endpoints": endpoints }))
+    }
+
+    fn endpoint_json(&self, merchant: &Merchant, endpoint: &Endpoint, open: &[EventCount<OutgoingState>]) -> Json {
+        let state = self.endpoints.state(&merchant.id, &endpoint.name);
+        let own = |count: &&EventCount<OutgoingState>| count.merchant == merchant.id && count.name == endpoint.name;
+        let waiting = || open.iter().filter(own).filter(|count| count.state.is_open());
+        let oldest = waiting().map(|count| count.oldest).min();
+        let dead = open.iter().filter(own).filter(|count| !count.state.is_open());
+        json!({
+            "merchant_id": merchant.id,
+            "name": endpoint.name,
+            "url": endpoint.shown_url,
+            "events": endpoint.events.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+            "payload": if endpoint.ids_only { "ids" } else { "full" },
+            "state": state.word(),
+            "disabled_by": state.disabled.as_ref().map(|disabled| &disabled.by),
+            "disabled_since": state.disabled.as_ref().map(|disabled| disabled.since),
+            "waiting": waiting().map(|count| count.count).sum::<u64>(),
+            "oldest_waiting_seconds": oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs()),
+            "dead_letters": dead.map(|count| count.count).sum::<u64>(),
+            "failures_in_a_row": state.failures,
+            "next_try_at": state.rests_until,
+            "last_success_at": state.last_success_at,
+            "last_failure_at": state.last_failure_at,
+            "last_error": state.last_error,
+        })
+    }
+
+    /// Sends an event of type `gateway.test`, once and now, and tells what came of it. Nothing of it is stored.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn test_endpoint(&self, merchant: &Merchant, name: &str) -> Result<Json, Refusal> {
+        let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
+        let id = self.ids.event();
+        let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
+        let tried = self
+            .try_endpoint(endpoint, id, &body(TEST, self.clock.now(), &data))
+            .await;
+        Ok(json!({
+            "id": id,
+            "delivered": tried.error.is_none(),
+            "status": tried.status,
+            "error": tried.error,
+            "duration_ms": u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
+        }))
+    }
+
+    /// Has events go to a disabled endpoint again. What became a dead letter meanwhile is for a replay to bring.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn enable_endpoint(&self, merchant: &Merchant, name: &str, by: &str) -> Result<Json, Refusal> {
+        let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
+        self.set_disabled(&merchant.id, name, None).await?;
+        tracing::warn!(merchant = merchant.id, endpoint = name, by, "endpoint enabled by hand");
+        let open = self.store.open_outgoing().await?;
+        Ok(self.endpoint_json(merchant, endpoint, &open))
+    }
+}
+
+fn source_json(
+    merchant: &Merchant,
+    source: &Source,
+    failed: &[EventCount<IncomingState>],
+    last_event_at: Option<Timestamp>,
+) -> Json {
+    let own = failed
+        .iter()
+        .find(|count| count.merchant == merchant.id && count.name == source.name);
+    json!({
+        "merchant_id": merchant.id,
+        "name": source.name,
+        "connection": source.connection,
+        "last_event_at": last_event_at,
+        "dead_letters": own.map_or(0, |count| count.count),
+        "oldest_dead_letter_at": own.map(|count| count.oldest),
+    })
+}
+
+/// An event that came in, without what came.
+pub(crate) fn incoming_json(event: &IncomingEvent) -> Json {
+    json!({
+        "id": event.id,
+        "merchant_id": event.merchant,
+        "source": event.source,
+        "event_id": event.event_id,
+        "state": event.state,
+        "received_at": event.received_at,
+        "tried_at": event.tried_at,
+        "tries": event.tries,
+        "customer_id": event.customer,
+        "upsert_id": event.upsert,
+        "problem": event.problem,
+    })
+}
+
+/// An event that goes out, without its body.
+pub(crate) fn outgoing_json(event: &OutgoingEvent) -> Json {
+    json!({
+        "id": event.id,
+        "merchant_id": event.merchant,
+        "endpoint": event.endpoint,
+        "type": event.kind,
+        "state": event.state,
+        "created_at": event.created_at,
+        "attempts": event.attempts,
+        "next_attempt_at": event.next_attempt_at,
+        "last_attempt_at": event.last_attempt_at,
+        "last_status": event.last_status,
+        "last_error": event.last_error,
+        "ended_at": event.ended_at,
+    })
+}
+
+/// It is in a state in which this cannot be done to it.
+pub(crate) fn not_now(what: &str, state: &str) -> Refusal {
+    let detail = format!("the event cannot be {what}: it is `{state}`");
+    Refusal::new(ProblemCode::ValidationFailed, detail)
+}

@@ -1,0 +1,360 @@
+//! An event that comes in, from the bytes to the upsert that it becomes. What cannot be taken is kept as a dead letter.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json, json};
+
+use upsert_core::{Priority, Problem};
+use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Write};
+use upsert_webhook::{Forged, MapProblem, Mapped, Part, Read, Received};
+
+use crate::commit::{Attempted, Committed};
+use crate::gateway::Gateway;
+use crate::merchant::Merchant;
+use crate::narrow::{Arrival, Narrowed};
+use crate::problem::{ProblemCode, Refusal};
+use crate::upsert::{Asked, Caller, UpsertCommand, read_patch};
+use crate::webhooks::Source;
+
+/// So often an event is worked out anew because somebody else changed what it is about.
+const MOST_RACES: usize = 64;
+/// The longest event id of a sender's.
+const MOST_ID: usize = 255;
+/// Customers that one event may carry.
+const MOST_PARTS: usize = 1_000;
+
+/// What became of an event, or of one customer's part of it.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// The source's configuration leaves it out.
+    LeftOut,
+    /// It was here before.
+    Repeated(Box<IncomingEvent>),
+    /// It is durable.
+    Done(Box<IncomingEvent>),
+    /// It cannot be taken, and is kept as a dead letter.
+    Refused(Box<IncomingEvent>, Box<Refusal>),
+}
+
+/// What the sender is told.
+#[derive(Debug, Default)]
+pub struct Intake {
+    /// One entry for each customer in the event.
+    pub data: Vec<Json>,
+    /// Whether anything was stored that had not been here before.
+    pub is_new: bool,
+    /// Why a part of it could not be taken: the first that could not.
+    pub refusal: Option<Refusal>,
+}
+
+impl Gateway {
+    /// Takes an event of a source. When it answers, whatever was taken is durable.
+    ///
+    /// # Errors
+    /// 401 for one that the source did not sign, or too long ago; 400 for what is no JSON; 503 where too much is going on.
+    /// What cannot be taken for good is no error here but [`Intake::refusal`].
+    pub async fn receive(
+        &self,
+        merchant: &Arc<Merchant>,
+        source: &Arc<Source>,
+        request: &Received<'_>,
+    ) -> Result<Intake, Refusal> {
+        if let Err(forged) = source.verifier.verify(request, self.clock.now()) {
+            count(merchant, source, "forged");
+            tracing::warn!(merchant = merchant.id, source = source.name, reason = %forged, "an event was not believed");
+            return Err(unbelieved(&forged));
+        }
+        let event = parse(request.body)?;
+        let reads = read_parts(source, event, request)?;
+        let is_alone = reads.len() == 1;
+        let mut intake = Intake::default();
+        for (part, read) in reads {
+            let raw = match (&part, is_alone) {
+                (Some(part), false) => part.event.to_string(),
+                _ => String::from_utf8_lossy(request.body).into_owned(),
+            };
+            let arrival = self.arrival(merchant, source, &read, raw);
+            let taken = self.take(arrival, read).await?;
+            count(merchant, source, taken.result());
+            intake.add(taken);
+        }
+        Ok(intake)
+    }
+
+    fn arrival(&self, merchant: &Arc<Merchant>, source: &Arc<Source>, read: &Read, raw: String) -> Arrival {
+        Arrival {
+            id: self.ids.event(),
+            merchant: merchant.clone(),
+            source: source.clone(),
+            event_id: event_id_of(read, &raw),
+            raw,
+            at: self.clock.now(),
+        }
+    }
+
+    /// On a task of its own: a sender that hangs up changes nothing about what becomes of it.
+    pub(crate) async fn take(&self, arrival: Arrival, read: Read) -> Result<Taken, Refusal> {
+        if matches!(read, Read::LeftOut) {
+            return Ok(Taken::LeftOut);
+        }
+        let gateway = self.clone();
+        let task = self
+            .tasks
+            .spawn(async move { Box::pin(gateway.take_now(&arrival, read)).await });
+        task.await.unwrap_or_else(|_| {
+            tracing::error!("an event's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the event could not be handled"))
+        })
+    }
+
+    async fn take_now(&self, arrival: &Arrival, read: Read) -> Result<Taken, Refusal> {
+        let refusal = match read {
+            Read::LeftOut => return Ok(Taken::LeftOut),
+            Read::Refused { problems, .. } => unmapped(problems),
+            Read::Mapped(mapped) => match self.take_mapped(arrival, mapped).await {
+                Ok(taken) => return Ok(taken),
+                Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
+                Err(refusal) => refusal,
+            },
+        };
+        self.keep_dead_letter(arrival, refusal).await
+    }
+
+    /// The steps of an upsert, with the event held against what is known in between.
+    async fn take_mapped(&self, arrival: &Arrival, mapped: Mapped) -> Result<Taken, Refusal> {
+        let (merchant, source) = (&arrival.merchant, &arrival.source);
+        let _admitted = self.admission.admit(&merchant.id, Priority::Interactive)?;
+        let body = self.named_by_vendor(arrival, &mapped).await?;
+        let patch = read_patch(merchant, &body)?;
+        let command = UpsertCommand {
+            body: Json::Null,
+            idempotency_key: None,
+            route: "POST /v1/webhooks",
+            respond_async: true,
+            force: false,
+            traceparent: None,
+            priority: Priority::Interactive,
+            request_id: String::new(),
+        };
+        let caller = Caller {
+            name: source.name.clone(),
+        };
+        let asked = Asked {
+            caller: &caller,
+            merchant,
+            command: &command,
+            claim: None,
+        };
+        let _deciding = self.admission.decide(Priority::Interactive).await?;
+        let (mut look_up_keys, mut waited) = (false, false);
+        for _race in 0..MOST_RACES {
+            let mut identified = self.identify(merchant, &patch).await?;
+            let (left, draft) = match self
+                .narrow(arrival, &mapped, &patch, &mut identified, &mut waited)
+                .await?
+            {
+                Narrowed::Left(left, draft) => (left, draft),
+                Narrowed::Nothing(event, true) => return Ok(Taken::Repeated(event)),
+                Narrowed::Nothing(event, false) => return Ok(Taken::Done(event)),
+                Narrowed::Again => continue,
+            };
+            identified.seen.extend(draft.expect.iter().cloned());
+            match self
+                .plan_and_commit(asked, &identified, &left, Some(&draft), look_up_keys)
+                .await?
+            {
+                Attempted::Committed(mut committed) => {
+                    let event = accepted(draft.event(), &committed);
+                    // Nobody waits for its answer.
+                    drop(self.start_deliveries(&mut committed));
+                    return Ok(Taken::Done(Box::new(event)));
+                }
+                Attempted::KeyTaken => look_up_keys = true,
+                Attempted::Raced | Attempted::IdempotencyKeyTaken => tokio::task::yield_now().await,
+            }
+        }
+        Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
+    }
+
+    /// The body, with the id of the customer that is linked to the vendor's record that the event tells of.
+    async fn named_by_vendor(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Json, Refusal> {
+        let mut body = mapped.body.clone();
+        if let (Some(record), Some(connection)) = (&mapped.provider_customer_id, &arrival.source.connection)
+            && let Some(members) = body.as_object_mut().filter(|members| !members.contains_key("id"))
+        {
+            let merchant = &arrival.merchant.id;
+            let owners = self.store.record_owners(merchant, connection, record).await?;
+            // One that several customers share is told apart by what else the event says.
+            if let [owner] = owners.as_slice() {
+                members.insert("id".to_owned(), json!(owner));
+            }
+        }
+        Ok(body)
+    }
+
+    /// It is kept as it came, until its mapping is mended and it is replayed, its sender sends it again and it can be
+    /// taken, or an operator gives it up.
+    async fn keep_dead_letter(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
+        for _race in 0..MOST_RACES {
+            let seen = self.seen(arrival).await?;
+            if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
+                return Ok(Taken::Repeated(Box::new(done.clone())));
+            }
+            let row = IncomingEvent {
+                problem: Some(problem_json(&refusal)),
+                raw: Some(arrival.raw.clone()),
+                ..arrival.row(seen.as_ref(), IncomingState::Failed)
+            };
+            let changes = Changeset {
+                expect: vec![arrival.expected(seen.as_ref())],
+                write: vec![Write::PutIncomingEvent(row.clone())],
+            };
+            if self.apply(changes).await? == Applied::Done {
+                tracing::warn!(
+                    merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
+                    code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
+                );
+                return Ok(Taken::Refused(Box::new(row), Box::new(refusal)));
+            }
+        }
+        Err(Refusal::new(ProblemCode::Overloaded, "the event is being tried too often at once").retry_after(1))
+    }
+}
+
+impl Taken {
+    /// For the metrics.
+    pub(crate) fn result(&self) -> &'static str {
+        match self {
+            Self::LeftOut => "left_out",
+            Self::Repeated(_) => "repeated",
+            Self::Done(event) => event.state.as_str(),
+            Self::Refused(..) => "refused",
+        }
+    }
+}
+
+impl Intake {
+    fn add(&mut self, taken: Taken) {
+        self.is_new |= matches!(taken, Taken::Done(_));
+        self.data.push(taken_json(&taken));
+        if let Taken::Refused(_, refusal) = taken
+            && self.refusal.is_none()
+        {
+            self.refusal = Some(*refusal);
+        }
+    }
+}
+
+/// As the sender is told.
+pub(crate) fn taken_json(taken: &Taken) -> Json {
+    let shown = |event: &IncomingEvent, result: &str| {
+        json!({
+            "id": event.id,
+            "event_id": event.event_id,
+            "result": result,
+            "upsert_id": event.upsert,
+            "customer_id": event.customer,
+        })
+    };
+    match taken {
+        Taken::LeftOut => json!({
+            "id": null, "event_id": null, "result": "left_out", "upsert_id": null, "customer_id": null,
+        }),
+        Taken::Repeated(event) => shown(event, "repeated"),
+        Taken::Done(event) => shown(event, event.state.as_str()),
+        Taken::Refused(event, _) => shown(event, "refused"),
+    }
+}
+
+fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
+    IncomingEvent {
+        customer: Some(committed.record.id),
+        upsert: Some(committed.upsert.id),
+        ..event.clone()
+    }
+}
+
+fn count(merchant: &Merchant, source: &Source, result: &'static str) {
+    metrics::counter!("upsert_gateway_events_in_total",
+        "merchant" => merchant.id.clone(), "source" => source.name.clone(), "result" => result)
+    .increment(1);
+}
+
+fn unbelieved(forged: &Forged) -> Refusal {
+    Refusal::new(ProblemCode::Unauthenticated, format!("the event is not believed: {forged}"))
+}
+
+fn parse(body: &[u8]) -> Result<Json, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(ProblemCode::MalformedJson, format!("the event is not valid JSON: {error}")))
+}
+
+type Reads = Vec<(Option<Part>, Read)>;
+
+fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Result<Reads, Refusal> {
+    let parts = match source.mapping.parts(event) {
+        Ok(parts) => parts,
+        Err(problem) => {
+            let read = Read::Refused {
+                event_id: None,
+                problems: vec![problem],
+            };
+            return Ok(vec![(None, read)]);
+        }
+    };
+    if parts.len() > MOST_PARTS {
+        let detail = format!("the event carries more than {MOST_PARTS} customers");
+        return Err(Refusal::new(ProblemCode::BodyTooLarge, detail));
+    }
+    let read = |part: Part| {
+        let read = source.mapping.read(&part, request.header);
+        (Some(part), read)
+    };
+    Ok(parts.into_iter().map(read).collect())
+}
+
+/// One whose id cannot be read goes by a hash of what came, so that the same one again is one dead letter.
+pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
+    let said = match read {
+        Read::Mapped(mapped) => Some(&mapped.event_id),
+        Read::Refused { event_id, .. } => event_id.as_ref(),
+        Read::LeftOut => None,
+    };
+    match said {
+        Some(said) if said.len() <= MOST_ID => said.clone(),
+        _ => {
+            use sha2::Digest as _;
+            let hash = sha2::Sha256::digest(raw.as_bytes());
+            format!("sha256:{}", data_encoding::HEXLOWER.encode(&hash))
+        }
+    }
+}
+
+fn unmapped(problems: Vec<MapProblem>) -> Refusal {
+    let problem = |problem: MapProblem| {
+        let detail = if problem.target.is_empty() {
+            problem.detail
+        } else {
+            format!("{} (for {})", problem.detail, problem.target)
+        };
+        Problem::new(problem.pointer, problem.code, detail)
+    };
+    let problems: Vec<Problem> = problems.into_iter().map(problem).collect();
+    let detail = "the event cannot be mapped to a customer; pointers are the event's";
+    Refusal {
+        errors: problems,
+        ..Refusal::new(ProblemCode::ValidationFailed, detail)
+    }
+}
+
+/// Why it could not be taken, as it is kept.
+fn problem_json(refusal: &Refusal) -> Json {
+    let mut kept = Map::new();
+    kept.insert("code".to_owned(), json!(refusal.code.as_str()));
+    kept.insert("detail".to_owned(), json!(refusal.detail));
+    kept.insert("errors".to_owned(), json!(refusal.errors));
+    if !refusal.conflicts.is_empty() {
+        kept.insert("conflicts".to_owned(), json!(refusal.conflicts));
+    }
+    Json::Object(kept)
+}

@@ -1,0 +1,118 @@
+//! A merchant's webhooks as requests see them: where events come from, and who is told of what happened.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use upsert_webhook::{Mapping, SigningKey, Verifier};
+
+/// A system that sends events.
+#[derive(Debug)]
+pub struct Source {
+    /// Unique in the merchant.
+    pub name: String,
+    /// How an event proves who sent it.
+    pub verifier: Verifier,
+    /// What an event becomes.
+    pub mapping: Mapping,
+    /// The connection whose vendor it is: its events may tell of what was written there.
+    pub connection: Option<String>,
+}
+
+/// What merchants are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {
+    /// An upsert's required deliveries have ended well.
+    CustomerUpserted,
+    /// A delivery failed for good.
+    CustomerDeliveryFailed,
+    /// A customer was erased.
+    CustomerErased,
+    /// A connection was paused.
+    ConnectionPaused,
+    /// A connection goes on.
+    ConnectionResumed,
+    /// A day's quota is nearly used up.
+    QuotaRunningOut,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::CustomerUpserted,
+        Self::CustomerDeliveryFailed,
+        Self::CustomerErased,
+        Self::ConnectionPaused,
+        Self::ConnectionResumed,
+        Self::QuotaRunningOut,
+    ];
+
+    /// As it stands in `type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CustomerUpserted => "customer.upserted",
+            Self::CustomerDeliveryFailed => "customer.delivery_failed",
+            Self::CustomerErased => "customer.erased",
+            Self::ConnectionPaused => "connection.paused",
+            Self::ConnectionResumed => "connection.resumed",
+            Self::QuotaRunningOut => "quota.running_out",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A URL of the merchant's that is told of events.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Unique in the merchant, and the same as long as its URL is.
+    pub name: String,
+    /// Where it is, without what may be secret in a URL: for people.
+    pub shown_url: String,
+    /// What it is told of.
+    pub events: BTreeSet<EventKind>,
+    /// Whether it is told ids alone.
+    pub ids_only: bool,
+    /// What signs; while secrets are rotated both the new and the old one.
+    pub keys: Vec<SigningKey>,
+    /// What brings events there.
+    pub sender: Arc<dyn EventSender>,
+}
+
+/// An event on the wire, but for where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedEvent<'a> {
+    /// `webhook-id`: the same with every try.
+    pub id: &'a str,
+    /// `webhook-timestamp`: seconds since 1970, of this try.
+    pub timestamp: i64,
+    /// `webhook-signature`.
+    pub signature: &'a str,
+    /// The body.
+    pub body: &'a str,
+}
+
+/// What an endpoint answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After`, if it sent one.
+    pub retry_after: Option<Duration>,
+}
+
+/// Brings one event to one endpoint, once: no redirects, no retries, within a time of its own.
+#[async_trait]
+pub trait EventSender: Debug + Send + Sync + 'static {
+    /// Sends it.
+    ///
+    /// # Errors
+    /// No answer came: why, in words that are free of personal data.
+    async fn send(&self, event: SignedEvent<'_>) -> Result<EndpointAnswer, String>;
+}

@@ -1,0 +1,41 @@
+//! `POST /v1/endpoints/{merchant}/{name}/test`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, post};
+
+use crate::access::{Access, WriteOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Sends an event of type `gateway.test` to an endpoint, once and now, signed like any other; nothing of it is stored.
+///
+/// Scope: `ops:write`.
+#[utoipa::path(
+    tag = "webhooks",
+    params(
+        ("merchant" = String, Path, description = "The merchant's id"),
+        ("name" = String, Path, description = "The endpoint's name, as `GET /v1/webhooks` shows it"),
+        ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
+    ),
+    responses(
+        (status = 200, description = "What the endpoint answered", body = schema::EndpointTest),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/endpoints/{merchant}/{name}/test")]
+pub(crate) async fn endpoint_test(
+    caller: Access<WriteOperations>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let (merchant, name) = path.into_inner();
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "endpoint")?;
+    let shown = state.gateway.test_endpoint(&merchant, &name).await?;
+    Ok(reply::json_reply(&shown))
+}

@@ -1,0 +1,48 @@
+//! `GET /v1/events/{direction}/{id}`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use upsert_app::Direction;
+
+use crate::access::{Access, ReadOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::events::{direction, event_id};
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// One event, with what it says as long as that is kept: `raw` of a dead letter that came in, `body` of one that has not
+/// reached its endpoint.
+///
+/// Scope: `ops:read`.
+#[utoipa::path(
+    tag = "webhooks",
+    params(
+        ("direction" = String, Path, description = "`in` or `out`"),
+        ("id" = String, Path, description = "`evt_…`"),
+        ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
+    ),
+    responses(
+        (status = 200, description = "As it stands", body = schema::WholeEvent),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/events/{direction}/{id}")]
+pub(crate) async fn event(
+    caller: Access<ReadOperations>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let merchants = merchant_id::in_sight(&caller, request.headers())?;
+    let id = event_id(&path.1)?;
+    let shown = match direction(&path.0)? {
+        Direction::In => state.gateway.get_incoming(merchants.as_ref(), id).await?,
+        Direction::Out => state.gateway.get_outgoing(merchants.as_ref(), id).await?,
+    };
+    Ok(reply::json_reply(&shown))
+}

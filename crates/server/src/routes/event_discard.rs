@@ -1,0 +1,49 @@
+//! `POST /v1/events/{direction}/{id}/discard`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, post};
+
+use upsert_app::LetterAction;
+
+use crate::access::{Access, WriteOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::events::{direction, event_id};
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Gives a dead letter up, and forgets what it said.
+///
+/// Scope: `ops:write`.
+#[utoipa::path(
+    tag = "webhooks",
+    params(
+        ("direction" = String, Path, description = "`in` or `out`"),
+        ("id" = String, Path, description = "`evt_…`"),
+        ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
+    ),
+    responses(
+        (status = 200, description = "Durable", body = schema::Event),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`: it is no dead letter", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[post("/v1/events/{direction}/{id}/discard")]
+pub(crate) async fn event_discard(
+    caller: Access<WriteOperations>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let merchants = merchant_id::in_sight(&caller, request.headers())?;
+    let (direction, id) = (direction(&path.0)?, event_id(&path.1)?);
+    let action = LetterAction::Discard;
+    let done = state
+        .gateway
+        .event_letter(&caller.caller(), merchants.as_ref(), direction, action, id)
+        .await?;
+    Ok(reply::json_reply(&done))
+}

@@ -1,0 +1,32 @@
+//! `GET /v1/webhooks`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use crate::access::{Access, ReadOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// Where events come from and where they go, and how both are doing.
+///
+/// Scope: `ops:read`.
+#[utoipa::path(
+    tag = "webhooks",
+    params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's")),
+    responses((status = 200, description = "Sources and endpoints", body = schema::Webhooks)),
+)]
+#[get("/v1/webhooks")]
+pub(crate) async fn webhooks(
+    caller: Access<ReadOperations>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let merchants = merchant_id::in_sight(&caller, request.headers())?;
+    let may_see = |merchant: &upsert_app::Merchant| merchants.as_ref().is_none_or(|all| all.contains(&merchant.id));
+    Ok(reply::json_reply(&state.gateway.webhooks_json(may_see).await?))
+}
