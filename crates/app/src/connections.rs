@@ -190,6 +190,7 @@ impl Gateway {
             merchant: merchant.to_owned(),
             connection: connection.to_owned(),
             pause: pause.clone(),
+            quota_told: None,
         };
         crash_point(points::PAUSE_BEFORE_COMMIT);
         self.store

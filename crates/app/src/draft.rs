@@ -93,6 +93,7 @@ impl<'a> Building<'a> {
             new_customer: before.is_none(),
             changed,
             rolled_back: false,
+            owes_event: false,
             by: draft.caller.name.clone(),
             created_at: now,
             ended_at: None,
