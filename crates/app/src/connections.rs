@@ -212,12 +212,8 @@ impl Gateway {
             merchant: merchant.to_owned(),
             connection: connection.to_owned(),
             pause: pause.clone(),
-            quota_told: self.connections.quota_told(merchant, connection),
-        })];
-        write.extend(
-            self.tell_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
-                .await?,
-        );
+            quota_told: None,
+        };
         crash_point(points::PAUSE_BEFORE_COMMIT);
         let expect = Vec::new();
         self.apply(Changeset { expect, write }).await?;

@@ -114,6 +114,14 @@ id_type!(
     "evt_"
 );
 
+impl EventId {
+    /// No id that is made at this moment or later is smaller: ids begin with the milliseconds since 1970, in 48 bits.
+    pub fn oldest_at(moment: jiff::Timestamp) -> Self {
+        let ms = u128::try_from(moment.as_millisecond()).unwrap_or_default();
+        Self(Uuid::from_u128(ms << 80))
+    }
+}
+
 /// Makes ids from the injected clock: within a process strictly increasing, also within a millisecond.
 #[derive(Debug, Clone)]
 pub struct IdSource {

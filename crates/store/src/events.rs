@@ -261,6 +261,8 @@ pub struct IncomingFilter {
     pub since: Option<Timestamp>,
     /// Received before this moment.
     pub until: Option<Timestamp>,
+    /// Only with an id above this one: whoever knows that ids grow with time spares the store the older ones.
+    pub above: Option<EventId>,
 }
 
 impl IncomingFilter {
@@ -275,6 +277,7 @@ impl IncomingFilter {
             && self.customer.is_none_or(|customer| event.customer == Some(customer))
             && self.since.is_none_or(|since| event.received_at >= since)
             && self.until.is_none_or(|until| event.received_at < until)
+            && self.above.is_none_or(|above| event.id > above)
     }
 }
 
@@ -293,6 +296,8 @@ pub struct OutgoingFilter {
     pub since: Option<Timestamp>,
     /// Made before this moment.
     pub until: Option<Timestamp>,
+    /// Only with an id above this one: whoever knows that ids grow with time spares the store the older ones.
+    pub above: Option<EventId>,
 }
 
 impl OutgoingFilter {
@@ -309,6 +314,7 @@ impl OutgoingFilter {
             && (self.states.is_empty() || self.states.contains(&event.state))
             && self.since.is_none_or(|since| event.created_at >= since)
             && self.until.is_none_or(|until| event.created_at < until)
+            && self.above.is_none_or(|above| event.id > above)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod events;
 mod lists;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +13,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
 
 use crate::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, HistoryPage, HistoryRecord, IdempotencyRecord, IdentityQuery, IdentityView, Known,
-    Lane, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, HistoryRecord,
+    IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known,
+    Lane, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage,
+    UpsertRecord, WaitingCount,
 };
 
 /// Keeps everything for the life of the process. It is as strict as a database: one changeset at a time, all of it or
@@ -42,6 +45,7 @@ struct Tables {
     idempotency: BTreeMap<[u8; 32], IdempotencyRecord>,
     connections: BTreeMap<(String, String), ConnectionRecord>,
     calls: BTreeMap<(Date, String, String), u32>,
+    events: events::EventTables,
 }
 
 /// Shows nothing of what it keeps.
@@ -216,6 +220,10 @@ impl Store for MemoryStore {
         Ok(self.tables()?.unsettled(after, limit))
     }
 
+    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        Ok(self.tables()?.owing(after, limit))
+    }
+
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
         Ok(self.tables()?.abandoned(now, limit))
     }
@@ -238,6 +246,90 @@ impl Store for MemoryStore {
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         Ok(self.tables()?.forget_expired(now, limit))
+    }
+
+    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
+        Ok(self.tables()?.events.incoming(id).cloned())
+    }
+
+    async fn event_of_source(
+        &self,
+        merchant: &str,
+        source: &str,
+        event_id: &str,
+    ) -> Result<Option<IncomingEvent>, StoreError> {
+        Ok(self.tables()?.events.of_source(merchant, source, event_id).cloned())
+    }
+
+    async fn incoming_events(
+        &self,
+        filter: &IncomingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<IncomingPage, StoreError> {
+        Ok(self.tables()?.events.incoming_page(filter, before, limit))
+    }
+
+    async fn failed_incoming(&self) -> Result<Vec<EventCount<IncomingState>>, StoreError> {
+        Ok(self.tables()?.events.failed_incoming())
+    }
+
+    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError> {
+        Ok(self.tables()?.events.marks(customer, source).cloned())
+    }
+
+    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
+        Ok(self.tables()?.events.outgoing(id).cloned())
+    }
+
+    async fn outgoing_events(
+        &self,
+        filter: &OutgoingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<OutgoingPage, StoreError> {
+        Ok(self.tables()?.events.outgoing_page(filter, before, limit))
+    }
+
+    async fn due_endpoints(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.tables()?.events.due_endpoints(now))
+    }
+
+    async fn due_to(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError> {
+        Ok(self.tables()?.events.due_to(merchant, endpoint, now, limit))
+    }
+
+    async fn waiting_for_endpoint(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError> {
+        Ok(self.tables()?.events.waiting_for(merchant, endpoint, after, limit))
+    }
+
+    async fn open_outgoing(&self) -> Result<Vec<EventCount<OutgoingState>>, StoreError> {
+        Ok(self.tables()?.events.open_outgoing())
+    }
+
+    async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError> {
+        Ok(self.tables()?.events.endpoints())
+    }
+
+    async fn forget_events(
+        &self,
+        done_before: Timestamp,
+        failed_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        Ok(self.tables()?.events.forget(done_before, failed_before, limit))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

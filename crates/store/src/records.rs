@@ -251,6 +251,10 @@ impl UpsertState {
 
 /// One accepted request to change one customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something of its own, and all are members in JSON"
+)]
 pub struct UpsertRecord {
     /// Its id.
     pub id: UpsertId,

@@ -128,6 +128,7 @@ pub fn upsert_record(merchant: &str, id: UpsertId, customer: CustomerId) -> Upse
         new_customer: true,
         changed: true,
         rolled_back: false,
+        owes_event: false,
         by: "tests".to_owned(),
         created_at: noon(),
         ended_at: None,
@@ -279,5 +280,6 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
             reason: "maintenance".to_owned(),
             fingerprint: "f00d".to_owned(),
         }),
+        quota_told: None,
     }
 }

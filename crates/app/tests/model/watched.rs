@@ -11,11 +11,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use upsert_core::{Clock, CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_core::{Clock, CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Known, Store,
-    StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent,
+    OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
+    WaitingCount,
 };
 
 use crate::books::Shared;
@@ -100,10 +102,24 @@ passed_on! {
     due_at(merchant: &str, connection: &str, now: Timestamp, limit: usize) -> Vec<DeliveryRecord>;
     waiting_at(merchant: &str, connection: &str, after: Option<DeliveryId>, limit: usize) -> Vec<DeliveryRecord>;
     unsettled(after: Option<UpsertId>, limit: usize) -> Vec<UpsertRecord>;
+    owing(after: Option<UpsertId>, limit: usize) -> Vec<UpsertRecord>;
     abandoned(now: Option<Timestamp>, limit: usize) -> Vec<DeliveryRecord>;
     waiting() -> Vec<WaitingCount>;
     connections() -> Vec<ConnectionRecord>;
     calls(day: Date) -> Vec<(String, String, u32)>;
     forget_expired(now: Timestamp, limit: usize) -> usize;
+    incoming_event(id: EventId) -> Option<IncomingEvent>;
+    event_of_source(merchant: &str, source: &str, event_id: &str) -> Option<IncomingEvent>;
+    incoming_events(filter: &IncomingFilter, before: Option<EventId>, limit: usize) -> IncomingPage;
+    failed_incoming() -> Vec<EventCount<IncomingState>>;
+    event_marks(customer: CustomerId, source: &str) -> Option<EventMarks>;
+    outgoing_event(id: EventId) -> Option<OutgoingEvent>;
+    outgoing_events(filter: &OutgoingFilter, before: Option<EventId>, limit: usize) -> OutgoingPage;
+    due_endpoints(now: Timestamp) -> Vec<(String, String)>;
+    due_to(merchant: &str, endpoint: &str, now: Timestamp, limit: usize) -> Vec<OutgoingEvent>;
+    waiting_for_endpoint(merchant: &str, endpoint: &str, after: Option<EventId>, limit: usize) -> Vec<OutgoingEvent>;
+    open_outgoing() -> Vec<EventCount<OutgoingState>>;
+    endpoints() -> Vec<EndpointRecord>;
+    forget_events(done_before: Timestamp, failed_before: Timestamp, limit: usize) -> usize;
     check() -> ();
 }

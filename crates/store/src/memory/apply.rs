@@ -47,6 +47,24 @@ impl Tables {
                 .all(|owner| owner == *customer),
             Expect::Upsert { id, revision } => self.upserts.get(id).is_some_and(|row| row.revision == *revision),
             Expect::Delivery { id, fence } => self.deliveries.get(id).is_some_and(|row| row.fence == *fence),
+            Expect::IncomingEvent {
+                merchant,
+                source,
+                event_id,
+                revision,
+            } => {
+                let event = self.events.of_source(merchant, source, event_id);
+                event.map(|row| row.revision) == *revision
+            }
+            Expect::EventMarks {
+                customer,
+                source,
+                revision,
+            } => self.events.marks(*customer, source).map(|row| row.revision) == *revision,
+            Expect::OutgoingEvent { id, revision } => {
+                let event = self.events.outgoing(*id);
+                event.is_some_and(|row| row.revision == *revision)
+            }
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
         }
     }
@@ -92,6 +110,10 @@ impl Tables {
                 let key = (row.merchant.clone(), row.connection.clone());
                 self.connections.insert(key, row);
             }
+            Write::PutIncomingEvent(row) => self.events.put_incoming(row),
+            Write::PutEventMarks(row) => self.events.put_marks(row),
+            Write::PutOutgoingEvent(row) => self.events.put_outgoing(row),
+            Write::PutEndpoint(row) => self.events.put_endpoint(row),
             Write::CountCall {
                 merchant,
                 connection,
@@ -112,6 +134,7 @@ impl Tables {
     fn delete_customer(&mut self, id: CustomerId) {
         self.customers.remove(&id);
         self.lanes.retain(|(customer, _), _| *customer != id);
+        self.events.delete_customer(id);
     }
 
     /// Whom this identifier finds, oldest first.
