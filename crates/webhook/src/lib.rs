@@ -7,7 +7,9 @@ pub mod mapping;
 pub mod order;
 pub mod signature;
 
-pub use mapping::{MapProblem, Mapped, Mapping, Part, Read};
+pub use mapping::{
+    Conditions, EventId, MapProblem, Mapped, Mapping, NamePart, Part, Pointer, Read, Rule, Source, Target, Transform,
+};
 pub use order::Order;
 pub use signature::{
     Forged, Hmac, HmacHash, Received, SignatureEncoding, Signed, SignedTime, SigningKey, Verifier, sign,

@@ -1,15 +1,46 @@
 //! What an event becomes: the JSON body of an upsert, made by pointers and a handful of transforms.
 
+mod condition;
+mod event_id;
+mod full_name;
+mod parts;
+mod pointer;
+mod rule;
+mod target;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::order::Order;
 
+pub use condition::Conditions;
+pub use event_id::EventId;
+pub use full_name::NamePart;
+pub use pointer::Pointer;
+pub use rule::{Rule, Source, Transform};
+pub use target::Target;
+
 /// How events of one source become upsert bodies.
+///
+/// Pointers look into the item where `each` is set, else into the event; those that begin with `$` always look into the
+/// whole event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
-    // For whoever builds it to fill.
+    /// Where the list of customers stands, in the whole event; none: an event tells of one customer.
+    pub each: Option<Pointer>,
+    /// Where the sender's id of the event stands.
+    pub event_id: EventId,
+    /// Where the time or the version stands. An event without one has no order.
+    pub order_by: Option<Pointer>,
+    /// Where the vendor's id of the record stands. An event without one has none.
+    pub provider_customer_id: Option<Pointer>,
+    /// What must hold, or the event is left out.
+    pub only: Conditions,
+    /// How the members of the body are filled. A later rule writes over an earlier one.
+    pub rules: Vec<(Target, Rule)>,
 }
 
 /// One customer's part of an event.
@@ -87,17 +118,98 @@ impl fmt::Debug for Mapped {
     }
 }
 
+impl MapProblem {
+    fn new(pointer: String, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            pointer,
+            target: String::new(),
+            code,
+            detail: detail.into(),
+        }
+    }
+}
+
 impl Mapping {
     /// The customers of an event, one part each; one part where the source has no list.
     ///
     /// # Errors
-    /// Where the list should be is none.
+    /// Where the list should be is nothing, or too much.
     pub fn parts(&self, event: Json) -> Result<Vec<Part>, MapProblem> {
-        Ok(vec![Part { event, index: None }])
+        match &self.each {
+            Some(each) => parts::parts(each, event),
+            None => Ok(vec![Part { event, index: None }]),
+        }
     }
 
     /// What a part becomes. `header` gives a header's value by its name in small letters.
-    pub fn read(&self, _part: &Part, _header: &dyn Fn(&str) -> Option<String>) -> Read {
-        Read::LeftOut
+    pub fn read(&self, part: &Part, header: &dyn Fn(&str) -> Option<String>) -> Read {
+        let view = match parts::view(self.each.as_ref(), part) {
+            Ok(view) => view,
+            Err(problem) => return refused(None, vec![problem]),
+        };
+        if !self.only.hold(&view) {
+            return Read::LeftOut;
+        }
+        let mut problems = Vec::new();
+        let event_id = self.event_id.read(&view, header, part.index);
+        let event_id = event_id.map_err(|found| problems.extend(found)).ok();
+        let order = self.order(&view).map_err(|problem| problems.push(problem)).ok();
+        let vendor_id = self.vendor_id(&view).map_err(|problem| problems.push(problem)).ok();
+        let body = self.body(&view, &mut problems);
+        match (event_id, order, vendor_id) {
+            (Some(event_id), Some(order), Some(provider_customer_id)) if problems.is_empty() => Read::Mapped(Mapped {
+                event_id,
+                order,
+                provider_customer_id,
+                body: Json::Object(body),
+            }),
+            (event_id, ..) => refused(event_id, problems),
+        }
     }
+
+    fn order(&self, view: &pointer::View<'_>) -> Result<Option<Order>, MapProblem> {
+        let Some((pointer, value)) = self.order_by.as_ref().and_then(|at| Some((at, view.find(at)?))) else {
+            return Ok(None);
+        };
+        if !pointer::says_something(value) {
+            return Ok(None);
+        }
+        let order = Order::read(value).ok_or_else(|| {
+            let detail = "neither a time (RFC 3339, with its offset) nor a number stands there";
+            MapProblem::new(view.name(pointer), "invalid_order", detail)
+        })?;
+        Ok(Some(order))
+    }
+
+    fn vendor_id(&self, view: &pointer::View<'_>) -> Result<Option<String>, MapProblem> {
+        match &self.provider_customer_id {
+            Some(pointer) => event_id::id_at(pointer, view, "the vendor's id of the record"),
+            None => Ok(None),
+        }
+    }
+
+    fn body(&self, view: &pointer::View<'_>, problems: &mut Vec<MapProblem>) -> Map<String, Json> {
+        let mut body = Map::new();
+        for (target, rule) in &self.rules {
+            let value = rule.read(view).and_then(|value| {
+                let worded = value.map(|value| target.worded(value)).transpose();
+                worded.map_err(|no_text| rule.of_text(&no_text))
+            });
+            match value {
+                Ok(Some(value)) => target.put(&mut body, value),
+                Ok(None) => {}
+                Err(fault) => problems.push(MapProblem {
+                    pointer: fault.pointer.map(|pointer| view.name(pointer)).unwrap_or_default(),
+                    target: target.to_string(),
+                    code: fault.code,
+                    detail: fault.detail,
+                }),
+            }
+        }
+        body
+    }
+}
+
+fn refused(event_id: Option<String>, problems: Vec<MapProblem>) -> Read {
+    Read::Refused { event_id, problems }
 }

@@ -1,0 +1,269 @@
+//! One rule: where a member of the body comes from, and what is done to it on the way.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::condition::Conditions;
+use super::full_name::{self, NamePart};
+use super::pointer::{Inexact, Pointer, View, says_something, text_of};
+
+/// How one member of the body is filled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Where its value comes from.
+    pub source: Source,
+    /// The part of a full name that it takes.
+    pub part: Option<NamePart>,
+    /// What is done to texts, in this order.
+    pub transform: Vec<Transform>,
+    /// By the value's text, what stands in its place.
+    pub values: Option<BTreeMap<String, Json>>,
+    /// What separates the items of a list that is written as one text.
+    pub split: Option<String>,
+    /// What stands there where nothing was found.
+    pub default: Option<Json>,
+    /// Whether it is a problem that nothing was found.
+    pub required: bool,
+    /// Where this does not hold, the member is not there.
+    pub when: Conditions,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// What stands there, blank texts and null too.
+    Plain(Pointer),
+    /// The first that says something; null if none does and one is null.
+    From(Vec<Pointer>),
+    /// This.
+    Value(Json),
+    /// Those that say something, in one text.
+    Join {
+        /// The parts.
+        pointers: Vec<Pointer>,
+        /// What stands between them.
+        with: String,
+    },
+}
+
+/// What can be done to a text; of a list, to each text in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transform {
+    /// Takes away blanks at both ends.
+    Trim,
+    /// Makes small letters.
+    Lower,
+    /// Makes capital letters.
+    Upper,
+    /// Makes a text of a number or a truth value.
+    Text,
+}
+
+/// What is wrong with what a rule found.
+pub(super) struct Fault<'r> {
+    /// Where; none: at none of several places.
+    pub(super) pointer: Option<&'r Pointer>,
+    pub(super) code: &'static str,
+    pub(super) detail: String,
+}
+
+impl Rule {
+    /// What this pointer shows, as it is.
+    pub fn plain(pointer: Pointer) -> Self {
+        Self::of(Source::Plain(pointer))
+    }
+
+    /// Nothing but a source.
+    pub fn of(source: Source) -> Self {
+        Self {
+            source,
+            part: None,
+            transform: Vec::new(),
+            values: None,
+            split: None,
+            default: None,
+            required: false,
+            when: Conditions::default(),
+        }
+    }
+
+    /// The member's value; none: it is not there.
+    pub(super) fn read(&self, view: &View<'_>) -> Result<Option<Json>, Fault<'_>> {
+        if !self.when.hold(view) {
+            return Ok(None);
+        }
+        let found = match self.source.read(view)? {
+            Some(found) if !matches!(self.source, Source::Value(_)) && says_something(&found) => self.made(found)?,
+            found => found,
+        };
+        if found.as_ref().is_some_and(says_something) {
+            return Ok(found);
+        }
+        match &self.default {
+            Some(default) => Ok(Some(default.clone())),
+            None if self.required => Err(self.missing()),
+            None => Ok(found),
+        }
+    }
+
+    /// What becomes of a value that says something.
+    fn made(&self, mut value: Json) -> Result<Option<Json>, Fault<'_>> {
+        if let Some(part) = self.part {
+            let Json::String(full) = &value else {
+                return Err(self.fault("invalid_type", "a full name is a text"));
+            };
+            match full_name::part(full, part) {
+                Some(name) => value = Json::String(name),
+                None => return Ok(None),
+            }
+        }
+        for transform in &self.transform {
+            transform.apply(&mut value).map_err(|fault| self.of_text(&fault))?;
+        }
+        if let Some(values) = &self.values {
+            let text = self.text(&value)?;
+            return match (values.get(&text), &self.default) {
+                (Some(constant), _) => Ok(Some(constant.clone())),
+                (None, Some(_)) => Ok(None),
+                (None, None) => {
+                    Err(self.fault("unknown_value", "`values` has no such value, and there is no `default`"))
+                }
+            };
+        }
+        match &self.split {
+            Some(_) if value.is_array() => Ok(Some(value)),
+            Some(separator) => Ok(Some(split(&self.text(&value)?, separator))),
+            None => Ok(Some(value)),
+        }
+    }
+
+    fn text(&self, value: &Json) -> Result<String, Fault<'_>> {
+        match text_of(value) {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(self.of_text(&NoText::Shape)),
+            Err(Inexact) => Err(self.of_text(&NoText::Inexact)),
+        }
+    }
+
+    pub(super) fn of_text(&self, fault: &NoText) -> Fault<'_> {
+        Fault {
+            pointer: self.source.first(),
+            code: fault.code(),
+            detail: fault.detail().to_owned(),
+        }
+    }
+
+    fn fault(&self, code: &'static str, detail: &str) -> Fault<'_> {
+        Fault {
+            pointer: self.source.first(),
+            code,
+            detail: detail.to_owned(),
+        }
+    }
+
+    fn missing(&self) -> Fault<'_> {
+        let others = match &self.source {
+            Source::From(pointers) | Source::Join { pointers, .. } if pointers.len() > 1 => {
+                let names: Vec<String> = pointers.iter().map(|pointer| format!("`{pointer}`")).collect();
+                format!("nothing stands at any of {}", names.join(", "))
+            }
+            _ => "nothing stands there".to_owned(),
+        };
+        self.fault("missing", &others)
+    }
+}
+
+impl Source {
+    fn first(&self) -> Option<&Pointer> {
+        match self {
+            Self::Plain(pointer) => Some(pointer),
+            Self::From(pointers) | Self::Join { pointers, .. } => pointers.first(),
+            Self::Value(_) => None,
+        }
+    }
+
+    fn read<'r>(&'r self, view: &View<'_>) -> Result<Option<Json>, Fault<'r>> {
+        match self {
+            Self::Plain(pointer) => Ok(view.find(pointer).cloned()),
+            Self::Value(value) => Ok(Some(value.clone())),
+            Self::From(pointers) => {
+                let found = || pointers.iter().filter_map(|pointer| view.find(pointer));
+                let chosen = found().find(|value| says_something(value));
+                Ok(chosen.or_else(|| found().find(|value| value.is_null())).cloned())
+            }
+            Self::Join { pointers, with } => {
+                let mut parts = Vec::new();
+                for pointer in pointers {
+                    let Some(value) = view.find(pointer).filter(|value| says_something(value)) else {
+                        continue;
+                    };
+                    let fault = |no_text: NoText| Fault {
+                        pointer: Some(pointer),
+                        code: no_text.code(),
+                        detail: no_text.detail().to_owned(),
+                    };
+                    let text = text_of(value).map_err(|Inexact| fault(NoText::Inexact))?;
+                    parts.push(text.ok_or_else(|| fault(NoText::Shape))?.trim().to_owned());
+                }
+                Ok((!parts.is_empty()).then(|| Json::String(parts.join(with))))
+            }
+        }
+    }
+}
+
+/// Why a value has no text.
+pub(super) enum NoText {
+    Shape,
+    Inexact,
+}
+
+impl NoText {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Shape => "invalid_type",
+            Self::Inexact => "inexact_number",
+        }
+    }
+
+    pub(super) fn detail(&self) -> &'static str {
+        match self {
+            Self::Shape => "a list or an object stands where a text, a number or a truth value is asked for",
+            Self::Inexact => "a number with more digits than can be read stands there: send it as text",
+        }
+    }
+}
+
+impl Transform {
+    fn apply(self, value: &mut Json) -> Result<(), NoText> {
+        match value {
+            Json::Array(items) => items.iter_mut().try_for_each(|item| match item {
+                Json::Array(_) | Json::Object(_) => Err(NoText::Shape),
+                item => self.apply(item),
+            }),
+            Json::Object(_) => Err(NoText::Shape),
+            Json::String(text) => {
+                match self {
+                    Self::Trim => *text = text.trim().to_owned(),
+                    Self::Lower => *text = text.to_lowercase(),
+                    Self::Upper => *text = text.to_uppercase(),
+                    Self::Text => {}
+                }
+                Ok(())
+            }
+            Json::Number(_) | Json::Bool(_) if self == Self::Text => {
+                let text = text_of(value).map_err(|Inexact| NoText::Inexact)?;
+                if let Some(text) = text {
+                    *value = Json::String(text);
+                }
+                Ok(())
+            }
+            Json::Number(_) | Json::Bool(_) | Json::Null => Ok(()),
+        }
+    }
+}
+
+fn split(text: &str, separator: &str) -> Json {
+    let items = text.split(separator).map(str::trim).filter(|item| !item.is_empty());
+    items.map(Json::from).collect()
+}

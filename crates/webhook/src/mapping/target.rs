@@ -1,0 +1,59 @@
+//! Members of an upsert's body.
+
+use std::fmt;
+
+use serde_json::{Map, Value as Json};
+
+use super::pointer::{Inexact, text_of};
+use super::rule::NoText;
+
+/// A member of an upsert's body, such as `/addresses/billing/city`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target(Vec<String>);
+
+impl Target {
+    /// The member of a member of …; none for the body itself.
+    pub fn new(names: Vec<String>) -> Option<Self> {
+        (!names.is_empty()).then_some(Self(names))
+    }
+
+    /// Puts a value there. What is no object on the way becomes one.
+    pub(super) fn put(&self, body: &mut Map<String, Json>, value: Json) {
+        let Some((last, way)) = self.0.split_last() else {
+            return;
+        };
+        let mut at = body;
+        for name in way {
+            let next = at.entry(name.as_str()).or_insert(Json::Null);
+            if !next.is_object() {
+                *next = Json::Object(Map::new());
+            }
+            let Json::Object(members) = next else { return };
+            at = members;
+        }
+        at.insert(last.clone(), value);
+    }
+
+    /// Ids and postal codes are texts, and so are the values under `metadata`, where senders may have numbers. What is
+    /// passed through to a vendor stays as it is.
+    pub(super) fn worded(&self, value: Json) -> Result<Json, NoText> {
+        let becomes_text = match self.0.first().map(String::as_str) {
+            Some("provider_fields") => false,
+            Some("metadata") => value.is_number() || value.is_boolean(),
+            _ => value.is_number(),
+        };
+        if !becomes_text {
+            return Ok(value);
+        }
+        let text = text_of(&value).map_err(|Inexact| NoText::Inexact)?;
+        Ok(text.map_or(value, Json::String))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|name| write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")))
+    }
+}

@@ -1,0 +1,558 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn at(text: &str) -> Pointer {
+    Pointer::parse(text).unwrap()
+}
+
+fn target(path: &str) -> Target {
+    Target::new(path.split('/').skip(1).map(str::to_owned).collect()).unwrap()
+}
+
+fn when(pointer: &str, allowed: &[&str]) -> Conditions {
+    let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();
+    Conditions(vec![(at(pointer), allowed)])
+}
+
+fn from(pointers: &[&str]) -> Rule {
+    Rule::of(Source::From(pointers.iter().map(|text| at(text)).collect()))
+}
+
+fn mapping(rules: Vec<(&str, Rule)>) -> Mapping {
+    Mapping {
+        each: None,
+        event_id: EventId::Pointers(vec![at("/id")]),
+        order_by: None,
+        provider_customer_id: None,
+        only: Conditions::default(),
+        rules: rules.into_iter().map(|(path, rule)| (target(path), rule)).collect(),
+    }
+}
+
+fn no_header(_: &str) -> Option<String> {
+    None
+}
+
+fn read_all(mapping: &Mapping, event: Json) -> Vec<Read> {
+    let parts = mapping.parts(event).unwrap();
+    parts.iter().map(|part| mapping.read(part, &no_header)).collect()
+}
+
+fn mapped(mapping: &Mapping, event: Json) -> Mapped {
+    match read_all(mapping, event).pop() {
+        Some(Read::Mapped(mapped)) => mapped,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The body that one rule makes of an event.
+fn body(rule: Rule, event: Json) -> Json {
+    let mut event = event;
+    event["id"] = json!("e1");
+    mapped(&mapping(vec![("/notes", rule)]), event).body
+}
+
+fn problems(mapping: &Mapping, event: Json) -> Vec<MapProblem> {
+    match read_all(mapping, event).pop() {
+        Some(Read::Refused { problems, .. }) => problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn codes(mapping: &Mapping, event: Json) -> Vec<(String, String, &'static str)> {
+    let problems = problems(mapping, event);
+    problems
+        .into_iter()
+        .map(|problem| (problem.pointer, problem.target, problem.code))
+        .collect()
+}
+
+#[test]
+fn a_plain_pointer_keeps_clears_or_sets() {
+    let plain = || Rule::plain(at("/a"));
+    assert_eq!(body(plain(), json!({})), json!({}));
+    assert_eq!(body(plain(), json!({ "a": null })), json!({ "notes": null }));
+    assert_eq!(body(plain(), json!({ "a": "" })), json!({ "notes": "" }));
+    assert_eq!(body(plain(), json!({ "a": 62701 })), json!({ "notes": "62701" }));
+    assert_eq!(body(plain(), json!({ "a": true })), json!({ "notes": true }));
+    assert_eq!(
+        body(plain(), json!({ "a": { "b": [1] } })),
+        json!({ "notes": { "b": [1] } })
+    );
+}
+
+#[test]
+fn numbers_stay_numbers_only_where_they_are_passed_through() {
+    let plain = || Rule::plain(at("/n"));
+    let all = mapping(vec![
+        ("/reference", plain()),
+        ("/metadata/spent", plain()),
+        ("/provider_fields/rotor/spent", plain()),
+        ("/metadata/known", Rule::plain(at("/b"))),
+        ("/verified", Rule::plain(at("/b"))),
+    ]);
+    let made = mapped(&all, json!({ "id": 1, "n": 12.5, "b": true })).body;
+    assert_eq!(
+        made,
+        json!({ "reference": "12.5", "metadata": { "spent": "12.5", "known": "true" }, "verified": true,
+            "provider_fields": { "rotor": { "spent": 12.5 } } })
+    );
+}
+
+#[test]
+fn the_first_that_says_something_is_taken() {
+    let rule = || from(&["/a", "/b", "/c"]);
+    assert_eq!(
+        body(rule(), json!({ "a": null, "b": " ", "c": "x" })),
+        json!({ "notes": "x" })
+    );
+    assert_eq!(body(rule(), json!({ "a": " ", "b": null })), json!({ "notes": null }));
+    assert_eq!(body(rule(), json!({ "a": " " })), json!({}));
+}
+
+#[test]
+fn constants_and_defaults_stand_where_nothing_was_found() {
+    assert_eq!(
+        body(Rule::of(Source::Value(json!("shop"))), json!({})),
+        json!({ "notes": "shop" })
+    );
+    for nothing in [json!({}), json!({ "a": null }), json!({ "a": "  " })] {
+        let mut rule = from(&["/a"]);
+        rule.default = Some(json!("none"));
+        assert_eq!(body(rule, nothing.clone()), json!({ "notes": "none" }));
+        let mut rule = from(&["/a", "/b"]);
+        rule.required = true;
+        let mut event = nothing;
+        event["id"] = json!(1);
+        let found = problems(&mapping(vec![("/email", rule)]), event);
+        assert_eq!(
+            (found[0].pointer.as_str(), found[0].target.as_str(), found[0].code),
+            ("/a", "/email", "missing")
+        );
+        assert_eq!(found[0].detail, "nothing stands at any of `/a`, `/b`");
+    }
+}
+
+#[test]
+fn texts_are_joined_without_those_that_say_nothing() {
+    let join = |with: &str| {
+        Rule::of(Source::Join {
+            pointers: vec![at("/a"), at("/b"), at("/c")],
+            with: with.to_owned(),
+        })
+    };
+    let event = json!({ "a": " Main St ", "b": "", "c": 7 });
+    assert_eq!(body(join(" "), event.clone()), json!({ "notes": "Main St 7" }));
+    assert_eq!(body(join(", "), event), json!({ "notes": "Main St, 7" }));
+    assert_eq!(body(join(" "), json!({ "a": null, "b": "  " })), json!({}));
+    let wrong = mapping(vec![("/notes", join(" "))]);
+    assert_eq!(
+        codes(&wrong, json!({ "id": 1, "b": {} })),
+        [("/b".to_owned(), "/notes".to_owned(), "invalid_type")]
+    );
+}
+
+#[test]
+fn texts_are_transformed_in_the_order_given_also_in_lists() {
+    let rule = |transform: &[Transform]| {
+        let mut rule = from(&["/a"]);
+        rule.transform = transform.to_vec();
+        rule
+    };
+    let both = [Transform::Trim, Transform::Lower];
+    assert_eq!(body(rule(&both), json!({ "a": " VIP " })), json!({ "notes": "vip" }));
+    assert_eq!(
+        body(rule(&both), json!({ "a": [" VIP ", "B"] })),
+        json!({ "notes": ["vip", "b"] })
+    );
+    assert_eq!(
+        body(rule(&[Transform::Upper]), json!({ "a": "us" })),
+        json!({ "notes": "US" })
+    );
+    assert_eq!(
+        body(rule(&[Transform::Text]), json!({ "a": false })),
+        json!({ "notes": "false" })
+    );
+    let wrong = mapping(vec![("/notes", rule(&both))]);
+    assert_eq!(codes(&wrong, json!({ "id": 1, "a": {} }))[0].2, "invalid_type");
+}
+
+#[test]
+fn values_are_looked_up_by_their_text() {
+    let values = BTreeMap::from([("enabled".to_owned(), json!("active")), ("1".to_owned(), json!(true))]);
+    let mut rule = from(&["/a"]);
+    rule.values = Some(values);
+    rule.transform = vec![Transform::Lower];
+    assert_eq!(
+        body(rule.clone(), json!({ "a": "ENABLED" })),
+        json!({ "notes": "active" })
+    );
+    assert_eq!(body(rule.clone(), json!({ "a": 1 })), json!({ "notes": true }));
+    let wrong = mapping(vec![("/status", rule.clone())]);
+    let found = problems(&wrong, json!({ "id": 1, "a": "secret" }));
+    assert_eq!(found[0].code, "unknown_value");
+    assert!(!format!("{found:?}").contains("secret"));
+    rule.default = Some(json!("inactive"));
+    assert_eq!(body(rule, json!({ "a": "other" })), json!({ "notes": "inactive" }));
+}
+
+#[test]
+fn one_text_becomes_a_list() {
+    let mut rule = from(&["/a"]);
+    rule.split = Some(",".to_owned());
+    assert_eq!(
+        body(rule.clone(), json!({ "a": "vip, ,email  ok," })),
+        json!({ "notes": ["vip", "email  ok"] })
+    );
+    assert_eq!(body(rule.clone(), json!({ "a": ["x"] })), json!({ "notes": ["x"] }));
+    assert_eq!(body(rule, json!({ "a": "" })), json!({}));
+}
+
+#[test]
+fn a_part_of_a_name_that_is_not_there_is_kept() {
+    let rule = |part| {
+        let mut rule = from(&["/name"]);
+        rule.part = Some(part);
+        rule
+    };
+    let all = mapping(vec![
+        ("/given_name", rule(NamePart::Given)),
+        ("/middle_name", rule(NamePart::Middle)),
+        ("/family_name", rule(NamePart::Family)),
+    ]);
+    let made = |name: Json| mapped(&all, json!({ "id": 1, "name": name })).body;
+    assert_eq!(
+        made(json!("Smith, Ann")),
+        json!({ "given_name": "Ann", "family_name": "Smith" })
+    );
+    assert_eq!(made(json!("Ann")), json!({ "given_name": "Ann" }));
+    assert_eq!(
+        made(json!(null)),
+        json!({ "given_name": null, "middle_name": null, "family_name": null })
+    );
+}
+
+#[test]
+fn a_rule_counts_only_when_its_condition_holds() {
+    let mut rule = from(&["/value"]);
+    rule.required = true;
+    rule.when = when("/name", &["email", "1"]);
+    assert_eq!(
+        body(rule.clone(), json!({ "name": "email", "value": "a" })),
+        json!({ "notes": "a" })
+    );
+    assert_eq!(
+        body(rule.clone(), json!({ "name": 1, "value": "a" })),
+        json!({ "notes": "a" })
+    );
+    assert_eq!(body(rule.clone(), json!({ "name": "phone" })), json!({}));
+    assert_eq!(body(rule, json!({})), json!({}));
+}
+
+#[test]
+fn only_leaves_events_out_before_anything_else_is_asked() {
+    let mut only = mapping(vec![]);
+    only.only = when("/test", &["false", "7"]);
+    let first = |event| read_all(&only, event).remove(0);
+    assert!(matches!(first(json!({ "id": 1, "test": false })), Read::Mapped(_)));
+    assert!(matches!(first(json!({ "id": 1, "test": 7 })), Read::Mapped(_)));
+    for out in [
+        json!({}),
+        json!({ "test": true }),
+        json!({ "test": null }),
+        json!([]),
+        json!(3),
+    ] {
+        assert_eq!(first(out), Read::LeftOut);
+    }
+}
+
+#[test]
+fn the_id_is_a_text_or_a_number_and_never_empty_or_long() {
+    let mut two = mapping(vec![]);
+    two.event_id = EventId::Pointers(vec![at("/id"), at("/at")]);
+    assert_eq!(mapped(&two, json!({ "id": 7, "at": "x" })).event_id, "7:x");
+    let missing = |pointer: &str| (pointer.to_owned(), String::new(), "missing");
+    assert_eq!(
+        codes(&two, json!({ "id": " ", "at": null })),
+        [missing("/id"), missing("/at")]
+    );
+    let one = mapping(vec![]);
+    assert_eq!(codes(&one, json!({ "id": true }))[0].2, "invalid_type");
+    assert_eq!(codes(&one, json!({ "id": 1e300 }))[0].2, "inexact_number");
+    assert_eq!(mapped(&one, json!({ "id": "x".repeat(255) })).event_id.len(), 255);
+    assert_eq!(codes(&one, json!({ "id": "x".repeat(256) }))[0].2, "too_long");
+}
+
+#[test]
+fn the_id_may_stand_in_a_header() {
+    let mut by_header = mapping(vec![]);
+    by_header.event_id = EventId::Header("webhook-id".to_owned());
+    let part = by_header.parts(json!({})).unwrap().remove(0);
+    let header = |name: &str| (name == "webhook-id").then(|| " msg_1 ".to_owned());
+    assert!(matches!(by_header.read(&part, &header), Read::Mapped(mapped) if mapped.event_id == "msg_1"));
+    let Read::Refused { event_id, problems } = by_header.read(&part, &no_header) else {
+        panic!("there is no id");
+    };
+    assert_eq!(
+        (event_id, problems[0].code, problems[0].pointer.as_str()),
+        (None, "missing", "")
+    );
+    assert!(problems[0].detail.contains("`webhook-id`"));
+}
+
+#[test]
+fn order_and_vendor_id_are_read_where_they_stand() {
+    let mut ordered = mapping(vec![]);
+    ordered.order_by = Some(at("/at"));
+    ordered.provider_customer_id = Some(at("/vid"));
+    let made = mapped(&ordered, json!({ "id": 1, "at": 5, "vid": 77 }));
+    assert_eq!(made.order, Order::read(&json!(5)));
+    assert_eq!(made.provider_customer_id.as_deref(), Some("77"));
+    let made = mapped(&ordered, json!({ "id": 1, "at": null }));
+    assert_eq!((made.order, made.provider_customer_id), (None, None));
+    let event = json!({ "id": "known", "at": "soon", "vid": [] });
+    let Read::Refused { event_id, .. } = read_all(&ordered, event.clone()).remove(0) else {
+        panic!("neither can be read");
+    };
+    assert_eq!(event_id.as_deref(), Some("known"));
+    let found: Vec<_> = codes(&ordered, event)
+        .into_iter()
+        .map(|(at, _, code)| (at, code))
+        .collect();
+    assert_eq!(
+        found,
+        [("/at".to_owned(), "invalid_order"), ("/vid".to_owned(), "invalid_type")]
+    );
+}
+
+#[test]
+fn every_customer_of_an_event_can_be_mapped_again_alone() {
+    let mut list = mapping(vec![
+        ("/reference", Rule::plain(at("/ref"))),
+        ("/source", Rule::plain(at("$/shop"))),
+    ]);
+    list.each = Some(at("/data/list"));
+    list.event_id = EventId::Pointers(vec![at("$/id")]);
+    let event = json!({ "id": "e", "shop": "s", "data": { "list": [{ "ref": 1 }, { "ref": 2 }, 3] } });
+    let parts = list.parts(event).unwrap();
+    assert_eq!(
+        parts[1].event,
+        json!({ "id": "e", "shop": "s", "data": { "list": [{ "ref": 2 }] } })
+    );
+    let Read::Mapped(second) = list.read(&parts[1], &no_header) else {
+        panic!("it is mapped");
+    };
+    assert_eq!(
+        (second.event_id.as_str(), &second.body),
+        ("e#1", &json!({ "reference": "2", "source": "s" }))
+    );
+    let third = list.read(&parts[2], &no_header);
+    assert!(
+        matches!(third, Read::Mapped(mapped) if mapped.body == json!({ "source": "s" }) && mapped.event_id == "e#2")
+    );
+    list.event_id = EventId::Pointers(vec![at("/ref"), at("$/id")]);
+    assert!(matches!(list.read(&parts[1], &no_header), Read::Mapped(mapped) if mapped.event_id == "2:e"));
+    let found = list.read(&parts[2], &no_header);
+    assert!(matches!(found, Read::Refused { problems, .. } if problems[0].pointer == "/data/list/2/ref"));
+}
+
+#[test]
+fn a_list_may_be_the_event_itself_no_list_at_all_empty_or_missing() {
+    let mut list = mapping(vec![("/reference", Rule::plain(at("/ref")))]);
+    list.each = Some(at(""));
+    let parts = list.parts(json!([{ "ref": "a" }, { "ref": "b" }])).unwrap();
+    assert_eq!(
+        parts[1],
+        Part {
+            event: json!([{ "ref": "b" }]),
+            index: Some(1)
+        }
+    );
+    assert_eq!(
+        mapped(&list, json!({ "id": 1, "ref": "c" })).body,
+        json!({ "reference": "c" })
+    );
+    assert!(list.parts(json!([])).unwrap().is_empty());
+    list.each = Some(at("/list"));
+    for none in [json!({}), json!({ "list": null }), json!([])] {
+        let problem = list.parts(none).unwrap_err();
+        assert_eq!((problem.pointer.as_str(), problem.code), ("/list", "missing"));
+    }
+    let one = Part {
+        event: json!({ "list": { "id": 1 } }),
+        index: None,
+    };
+    assert_eq!(list.parts(one.event.clone()).unwrap(), [one]);
+}
+
+#[test]
+fn an_event_cannot_be_made_to_fill_the_memory() {
+    let mut list = mapping(vec![]);
+    list.each = Some(at("/list"));
+    let event = |items: usize, beside: usize| json!({ "list": vec![0; items], "beside": "x".repeat(beside) });
+    assert_eq!(list.parts(event(1_001, 0)).unwrap_err().code, "too_many");
+    assert_eq!(list.parts(event(900, 40_000)).unwrap_err().code, "too_many");
+    assert_eq!(list.parts(event(1_000, 10_000)).unwrap().len(), 1_000);
+    assert_eq!(list.parts(event(10, 1_000_000)).unwrap().len(), 10);
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_none_tells_a_value() {
+    let mut required = from(&["/mail"]);
+    required.required = true;
+    let mut all = mapping(vec![
+        ("/email", required),
+        ("/addresses/billing/postal_code", Rule::plain(at("/zip"))),
+        ("/metadata/a~b", from(&["/fine"])),
+    ]);
+    all.order_by = Some(at("/at"));
+    let event = json!({ "zip": 1e300, "at": "canary", "fine": "canary" });
+    let Some(Read::Refused { problems, .. }) = read_all(&all, event).pop() else {
+        panic!("it is refused");
+    };
+    let found: Vec<_> = problems
+        .iter()
+        .map(|p| (p.pointer.as_str(), p.target.as_str(), p.code))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("/id", "", "missing"),
+            ("/at", "", "invalid_order"),
+            ("/mail", "/email", "missing"),
+            ("/zip", "/addresses/billing/postal_code", "inexact_number"),
+        ]
+    );
+    assert!(!format!("{problems:?}").contains("canary"));
+}
+
+fn json_value() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        any::<f64>().prop_map(|n| json!(n)),
+        "[ -~,]{0,12}".prop_map(Json::from),
+        Just(json!("a")),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+            prop::collection::btree_map("[abc]", inner, 0..4).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+fn any_pointer() -> impl Strategy<Value = Pointer> {
+    "[$]?(/[abc01]){0,3}".prop_map(|text| at(&text))
+}
+
+fn any_conditions() -> impl Strategy<Value = Conditions> {
+    let one = (any_pointer(), prop::collection::btree_set("a|true|1", 1..3));
+    prop::collection::vec(one, 0..2).prop_map(Conditions)
+}
+
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let pointers = || prop::collection::vec(any_pointer(), 1..4);
+    let source = prop_oneof![
+        any_pointer().prop_map(Source::Plain),
+        pointers().prop_map(Source::From),
+        json_value().prop_map(Source::Value),
+        (pointers(), "[ ,]{0,2}").prop_map(|(pointers, with)| Source::Join { pointers, with }),
+    ];
+    let part = prop::option::of(prop::sample::select(vec![
+        NamePart::Given,
+        NamePart::Middle,
+        NamePart::Family,
+    ]));
+    let transform = prop::sample::select(vec![
+        Transform::Trim,
+        Transform::Lower,
+        Transform::Upper,
+        Transform::Text,
+    ]);
+    let values = prop::option::weighted(0.3, prop::collection::btree_map("a|true|1", json_value(), 0..3));
+    let rest = (
+        prop::option::weighted(0.3, ",| ".prop_map(String::from)),
+        prop::option::weighted(0.3, json_value()),
+        any::<bool>(),
+        any_conditions(),
+    );
+    let transform = prop::collection::vec(transform, 0..3);
+    (source, part, transform, values, rest).prop_map(|(source, part, transform, values, rest)| Rule {
+        source,
+        part,
+        transform,
+        values,
+        split: rest.0,
+        default: rest.1,
+        required: rest.2,
+        when: rest.3,
+    })
+}
+
+fn any_mapping() -> impl Strategy<Value = Mapping> {
+    let each = prop::option::of("(/[ab]){0,2}".prop_map(|text| at(&text)));
+    let event_id = prop_oneof![
+        prop::collection::vec(any_pointer(), 0..3).prop_map(EventId::Pointers),
+        Just(EventId::Header("h".to_owned())),
+    ];
+    let targets = prop::collection::vec(
+        "(/[xyz]|/metadata|/provider_fields){1,3}".prop_map(|path| target(&path)),
+        0..5,
+    );
+    let rules = (targets, prop::collection::vec(any_rule(), 5));
+    let optional = || prop::option::of(any_pointer());
+    (each, event_id, optional(), optional(), any_conditions(), rules).prop_map(
+        |(each, event_id, order_by, provider_customer_id, only, (targets, rules))| Mapping {
+            each,
+            event_id,
+            order_by,
+            provider_customer_id,
+            only,
+            rules: targets.into_iter().zip(rules).collect(),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_mapped_or_refused_and_always_the_same(mapping in any_mapping(), event in json_value()) {
+        let header = |name: &str| Some(name.to_owned());
+        if let Ok(parts) = mapping.parts(event) {
+            for part in &parts {
+                let read = mapping.read(part, &header);
+                prop_assert_eq!(&read, &mapping.read(part, &header));
+                // What was stored of it gives the same again.
+                let stored: Json = serde_json::from_str(&part.event.to_string()).unwrap();
+                let again = Part { event: stored, index: part.index };
+                prop_assert_eq!(format!("{read:?}"), format!("{:?}", mapping.read(&again, &header)));
+                if let Read::Refused { problems, .. } = read {
+                    prop_assert!(!problems.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_absent_pointer_never_yields_a_member(rule in any_rule(), event in json_value()) {
+        let mut rule = rule;
+        rule.default = None;
+        rule.source = match rule.source {
+            Source::Value(_) | Source::Plain(_) => Source::Plain(at("/never")),
+            Source::From(pointers) => Source::From(pointers.iter().map(|_| at("/never")).collect()),
+            Source::Join { pointers, with } => Source::Join { pointers: pointers.iter().map(|_| at("/never")).collect(), with },
+        };
+        let mut mapping = mapping(vec![("/email", rule)]);
+        mapping.event_id = EventId::Header("h".to_owned());
+        let part = Part { event, index: None };
+        if let Read::Mapped(mapped) = mapping.read(&part, &|_| Some("1".to_owned())) {
+            prop_assert_eq!(mapped.body, json!({}));
+        }
+    }
+}
