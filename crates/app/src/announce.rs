@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use upsert_store::{
-    Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause, StoreError,
-    UpsertRecord, UpsertState, Write,
+    Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause,
+    StoreError, UpsertRecord, UpsertState, Write,
 };
 
 use crate::answer::Answering;

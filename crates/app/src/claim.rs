@@ -166,10 +166,10 @@ impl Gateway {
         let error = refused("customer_gone", "the customer is gone");
         end_failed(&mut delivery, &error, self.clock.now());
         self.apply(Changeset {
-                expect,
-                write: vec![Write::PutDelivery(delivery)],
-            })
-            .await?;
+            expect,
+            write: vec![Write::PutDelivery(delivery)],
+        })
+        .await?;
         Ok(Claimed::Ended(None))
     }
 
@@ -181,10 +181,10 @@ impl Gateway {
         }];
         delivery.next_attempt_at = self.clock.now().checked_add(PREDECESSOR_CHECK).ok();
         self.apply(Changeset {
-                expect,
-                write: vec![Write::PutDelivery(delivery)],
-            })
-            .await?;
+            expect,
+            write: vec![Write::PutDelivery(delivery)],
+        })
+        .await?;
         Ok(Claimed::NotNow)
     }
 }

@@ -212,8 +212,12 @@ impl Gateway {
             merchant: merchant.to_owned(),
             connection: connection.to_owned(),
             pause: pause.clone(),
-            quota_told: None,
-        };
+            quota_told: self.connections.quota_told(merchant, connection),
+        })];
+        write.extend(
+            self.tell_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
+                .await?,
+        );
         crash_point(points::PAUSE_BEFORE_COMMIT);
         let expect = Vec::new();
         self.apply(Changeset { expect, write }).await?;
@@ -237,13 +241,10 @@ impl Gateway {
         Ok(merchants
             .into_iter()
             .flat_map(|merchant| {
-                merchant
-                    .connections
-                    .iter()
-                    .map(|connection| {
-                        let pause = self.connections.pause_of(&merchant.id, &connection.name);
-                        self.connection_view(&merchant.id, connection, pause.as_ref(), &counts)
-                    })
+                merchant.connections.iter().map(|connection| {
+                    let pause = self.connections.pause_of(&merchant.id, &connection.name);
+                    self.connection_view(&merchant.id, connection, pause.as_ref(), &counts)
+                })
             })
             .collect())
     }
@@ -252,7 +253,9 @@ impl Gateway {
     pub(crate) async fn one_view(&self, merchant: &Merchant, connection: &Connection) -> Result<Json, Refusal> {
         let counts = self.store.waiting().await?;
         let pause = self.connections.pause_of(&merchant.id, &connection.name);
-        Ok(self.connection_view(&merchant.id, connection, pause.as_ref(), &counts).0)
+        Ok(self
+            .connection_view(&merchant.id, connection, pause.as_ref(), &counts)
+            .0)
     }
 
     pub(crate) fn connection_view(

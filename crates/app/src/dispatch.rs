@@ -62,7 +62,9 @@ impl Gateway {
         let directory = self.directory();
         let endpoint = directory.get(merchant).and_then(|merchant| merchant.endpoint(name));
         let Some(endpoint) = endpoint else {
-            return self.give_up_all(merchant, name, "the endpoint is not configured any more").await;
+            return self
+                .give_up_all(merchant, name, "the endpoint is not configured any more")
+                .await;
         };
         if self.endpoints.is_disabled(merchant, name) {
             return self.give_up_all(merchant, name, "the endpoint is disabled").await;
@@ -159,10 +161,7 @@ impl Gateway {
     async fn give_up_all(&self, merchant: &str, endpoint: &str, why: &str) -> Result<(), StoreError> {
         let mut after = None;
         loop {
-            let page = self
-                .store
-                .waiting_for_endpoint(merchant, endpoint, after, PAGE)
-                .await?;
+            let page = self.store.waiting_for_endpoint(merchant, endpoint, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             tracing::warn!(merchant, endpoint, events = page.len(), why, "events given up");
@@ -225,11 +224,8 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
         OutgoingState::Retrying => "retrying",
         state => state.as_str(),
     };
-    let with_result: Vec<(&'static str, String)> = labels
-        .iter()
-        .cloned()
-        .chain([("result", result.to_owned())])
-        .collect();
+    let with_result: Vec<(&'static str, String)> =
+        labels.iter().cloned().chain([("result", result.to_owned())]).collect();
     metrics::counter!("upsert_gateway_events_out_total", &with_result).increment(1);
     metrics::histogram!("upsert_gateway_event_send_seconds", "endpoint" => event.endpoint.clone())
         .record(tried.took.as_secs_f64());

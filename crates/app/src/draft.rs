@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicUsize;
 
 use jiff::Timestamp;
 
-use upsert_core::{Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Outcome, Priority, StateAtVendor, WaitingFor};
+use upsert_core::{
+    Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Outcome, Priority, StateAtVendor, WaitingFor,
+};
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
     Lane, UpsertRecord, UpsertState, Write,
@@ -14,12 +16,12 @@ use upsert_store::{
 use crate::commit::{Committed, Work, attempt_writes, identifier_writes, park, state_of, unchanged};
 use crate::connections::UNTIL_RELEASED;
 use crate::deliver::PREDECESSOR_CHECK;
+use crate::echo::remember_before;
 use crate::gateway::Gateway;
 use crate::guard::contested_keys;
 use crate::idempotency::Claim;
 use crate::identify::Identified;
 use crate::lane::{mark_failed, sending, supersede};
-use crate::echo::remember_before;
 use crate::merchant::{Connection, Merchant, OnCollision};
 use crate::narrow::EventDraft;
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned};
@@ -254,10 +256,14 @@ impl<'a> Building<'a> {
 
     /// Whether the lane knows more than the store does, beside what its delivery makes of it.
     fn has_learnt(&self, planned: &Planned, lane: &Lane) -> bool {
-        let by_event = self.draft.event.is_some_and(|event| event.lanes.contains(&lane.connection));
-        let remembers = planned.lane.as_ref().is_some_and(|before| {
-            before.written.len() != lane.written.len() || before.kept.len() != lane.kept.len()
-        });
+        let by_event = self
+            .draft
+            .event
+            .is_some_and(|event| event.lanes.contains(&lane.connection));
+        let remembers = planned
+            .lane
+            .as_ref()
+            .is_some_and(|before| before.written.len() != lane.written.len() || before.kept.len() != lane.kept.len());
         by_event || remembers
     }
 

@@ -90,14 +90,7 @@ fn changes_nothing(field: Field, said: &Json, ours: &Json) -> bool {
     }
 }
 
-fn is_ours(
-    lanes: &mut [Lane],
-    field: Field,
-    said: &Json,
-    ours: &Json,
-    teller: Teller<'_>,
-    told: &mut Told,
-) -> bool {
+fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: Teller<'_>, told: &mut Told) -> bool {
     let pointer = field.pointer();
     for lane in lanes.iter_mut() {
         let is_tellers = teller.connection == Some(lane.connection.as_str());

@@ -7,9 +7,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 
 use upsert_core::{EventId, Problem};
-use upsert_store::{
-    Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write,
-};
+use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::{Part, Read};
 
 use crate::events::{EventListQuery, incoming_json, not_now, outgoing_json};
@@ -159,9 +157,11 @@ impl Gateway {
         // Headers are not kept: the only one that a mapping may ask for is the event's id, which is known.
         let event_id = event.event_id.clone();
         let header = |_: &str| Some(event_id.clone());
-        let reads = read_again(&raw, |part| source.mapping.read(part, &header), |event| {
-            source.mapping.parts(event)
-        })?;
+        let reads = read_again(
+            &raw,
+            |part| source.mapping.read(part, &header),
+            |event| source.mapping.parts(event),
+        )?;
         // A list of customers that could not be found as one is several events now.
         let is_split = reads.len() > 1;
         let mut shown = Json::Null;
@@ -170,7 +170,11 @@ impl Gateway {
                 id: if is_split { self.ids.event() } else { event.id },
                 merchant: merchant.clone(),
                 source: source.clone(),
-                event_id: if is_split { event_id_of(&read, &raw) } else { event.event_id.clone() },
+                event_id: if is_split {
+                    event_id_of(&read, &raw)
+                } else {
+                    event.event_id.clone()
+                },
                 raw: raw.clone(),
                 at: self.clock.now(),
             };
@@ -276,8 +280,12 @@ fn read_again(
     read: impl Fn(&Part) -> Read,
     parts: impl Fn(Json) -> Result<Vec<Part>, upsert_webhook::MapProblem>,
 ) -> Result<Vec<Read>, Refusal> {
-    let event: Json = serde_json::from_str(raw)
-        .map_err(|_| Refusal::new(ProblemCode::ValidationFailed, "what was kept of the event is not valid JSON"))?;
+    let event: Json = serde_json::from_str(raw).map_err(|_| {
+        Refusal::new(
+            ProblemCode::ValidationFailed,
+            "what was kept of the event is not valid JSON",
+        )
+    })?;
     Ok(match parts(event) {
         Ok(parts) => parts.iter().map(read).collect(),
         Err(problem) => vec![Read::Refused {
@@ -288,7 +296,11 @@ fn read_again(
 }
 
 fn changed_meanwhile() -> Refusal {
-    Refusal::new(ProblemCode::Overloaded, "somebody else changed the event at the same moment").retry_after(1)
+    Refusal::new(
+        ProblemCode::Overloaded,
+        "somebody else changed the event at the same moment",
+    )
+    .retry_after(1)
 }
 
 fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal)], more: bool) -> Json {

@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::lookup::{Listing, invalid_query, to_cursor};
 use crate::merchant::Merchant;
 use crate::problem::{ProblemCode, Refusal};
-use crate::selection::{Reading, below};
+use crate::selection::{Reading, below, oldest_of};
 use crate::webhooks::{Endpoint, Source};
 
 /// The `type` of an event that is sent on demand.
@@ -67,8 +67,15 @@ impl EventListQuery {
                 .and_then(|text| reading.id("customer_id", text, "cus_")),
             since: self.since.as_deref().and_then(|text| reading.time("since", text)),
             until: self.until.as_deref().and_then(|text| reading.time("until", text)),
+            above: self.above(),
         };
         finished(reading).map(|()| filter)
+    }
+
+    /// No id of what was made since then is smaller.
+    fn above(&self) -> Option<EventId> {
+        let since = self.since.as_deref().and_then(|text| text.parse().ok());
+        since.map(|since| EventId::from_uuid(oldest_of(since)))
     }
 
     pub(crate) fn outgoing(&self) -> Result<OutgoingFilter, Refusal> {
@@ -83,6 +90,7 @@ impl EventListQuery {
             }),
             since: self.since.as_deref().and_then(|text| reading.time("since", text)),
             until: self.until.as_deref().and_then(|text| reading.time("until", text)),
+            above: self.above(),
         };
         finished(reading).map(|()| filter)
     }
@@ -124,7 +132,11 @@ impl EventListQuery {
         direction: Direction,
     ) -> Result<(Self, bool), Refusal> {
         let Some(members) = body.as_object() else {
-            return Err(Refusal::invalid(vec![Problem::new("", "invalid_type", "has to be an object")]));
+            return Err(Refusal::invalid(vec![Problem::new(
+                "",
+                "invalid_type",
+                "has to be an object",
+            )]));
         };
         let mut problems = Vec::new();
         for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
@@ -173,7 +185,14 @@ impl EventListQuery {
     }
 
     pub(crate) fn is_narrowed(&self) -> bool {
-        let given = [&self.source, &self.event_id, &self.endpoint, &self.kind, &self.since, &self.until];
+        let given = [
+            &self.source,
+            &self.event_id,
+            &self.endpoint,
+            &self.kind,
+            &self.since,
+            &self.until,
+        ];
         given.into_iter().any(Option::is_some)
     }
 }

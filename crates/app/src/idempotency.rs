@@ -125,10 +125,10 @@ impl Gateway {
             answer: answer.to_stored(),
         }];
         self.apply(Changeset {
-                expect: Vec::new(),
-                write,
-            })
-            .await?;
+            expect: Vec::new(),
+            write,
+        })
+        .await?;
         Ok(())
     }
 }

@@ -63,5 +63,5 @@ pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
 pub use receive::Intake;
 pub use selection::Selection;
-pub use webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, SignedEvent, Source};
 pub use upsert::{Begun, Caller, UpsertCommand};
+pub use webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, SignedEvent, Source};

@@ -112,7 +112,7 @@ impl Gateway {
         draft.mark(mapped, marks, arrival, spoken_of(&patch));
         let teller = Teller {
             connection: arrival.source.connection.as_deref(),
-            at: mapped.order.as_ref().and_then(Order::time),
+            at: mapped.order.as_ref().and_then(Order::moment),
             now: arrival.at,
         };
         let told = take_out_echoes(&mut patch, &known.record.customer, &mut known.lanes, teller);
@@ -248,13 +248,7 @@ fn nothing_new(told: &Told, was_outdated: bool, known: &Known, teller: Teller<'_
 }
 
 /// What the vendor itself tells of its record need not be sent there: it counts as accepted.
-fn learn_from_event(
-    merchant: &Merchant,
-    name: &str,
-    known: &mut Known,
-    patch: &CustomerPatch,
-    draft: &mut EventDraft,
-) {
+fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &CustomerPatch, draft: &mut EventDraft) {
     let after = known.record.customer.merged(patch);
     let Some(connection) = merchant.connection(name) else {
         return;
@@ -282,9 +276,7 @@ fn learn_from_event(
         let accepted = (sent.pointer.clone(), sent.value.clone());
         lane.accepted.fields.insert(vendor_field.clone(), accepted);
         lane.accepted.uncertain.remove(vendor_field);
-        let theirs = after
-            .get(*field)
-            .map_or(serde_json::Value::Null, Value::to_json);
+        let theirs = after.get(*field).map_or(serde_json::Value::Null, Value::to_json);
         lane.kept.insert(sent.pointer.clone(), theirs);
         has_learnt = true;
     }

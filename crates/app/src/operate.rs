@@ -88,7 +88,8 @@ impl Gateway {
             lane.left_behind.extend(left_behind);
             lane.sure_keys = None;
             lane.unwanted.clear();
-            if self.apply(Changeset {
+            if self
+                .apply(Changeset {
                     expect,
                     write: vec![Write::PutLane(lane)],
                 })

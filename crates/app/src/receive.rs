@@ -281,12 +281,19 @@ fn count(merchant: &Merchant, source: &Source, result: &'static str) {
 }
 
 fn unbelieved(forged: &Forged) -> Refusal {
-    Refusal::new(ProblemCode::Unauthenticated, format!("the event is not believed: {forged}"))
+    Refusal::new(
+        ProblemCode::Unauthenticated,
+        format!("the event is not believed: {forged}"),
+    )
 }
 
 fn parse(body: &[u8]) -> Result<Json, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::new(ProblemCode::MalformedJson, format!("the event is not valid JSON: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        Refusal::new(
+            ProblemCode::MalformedJson,
+            format!("the event is not valid JSON: {error}"),
+        )
+    })
 }
 
 type Reads = Vec<(Option<Part>, Read)>;

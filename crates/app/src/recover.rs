@@ -2,7 +2,10 @@
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
-use upsert_store::{Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, IncomingFilter, OutgoingFilter, StoreError, Write};
+use upsert_store::{
+    Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, IncomingFilter, OutgoingFilter,
+    StoreError, Write,
+};
 
 use crate::gateway::Gateway;
 use crate::lane::{may_be_there, supersede};

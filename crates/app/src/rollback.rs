@@ -106,7 +106,9 @@ impl Gateway {
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
         if std::mem::take(&mut upsert.owes_event) && has_ended_well(state, &deliveries) {
-            changes.write.extend(self.tell_of_upsert(&upsert, &own, &deliveries).await?);
+            changes
+                .write
+                .extend(self.tell_of_upsert(&upsert, &own, &deliveries).await?);
         }
         changes.write.push(Write::PutUpsert(upsert.clone()));
         let (before, after) = if upsert.rolled_back {
@@ -146,7 +148,9 @@ impl Gateway {
         upsert.owes_event = false;
         upsert.revision += 1;
         if has_ended_well {
-            changes.write.extend(self.tell_of_upsert(&upsert, own, effective).await?);
+            changes
+                .write
+                .extend(self.tell_of_upsert(&upsert, own, effective).await?);
         }
         changes.write.push(Write::PutUpsert(upsert));
         Ok(match self.apply(changes).await? {

@@ -72,10 +72,10 @@ impl Gateway {
                 day: day_of(self.clock.now()),
             }];
             self.apply(Changeset {
-                    expect: Vec::new(),
-                    write,
-                })
-                .await?;
+                expect: Vec::new(),
+                write,
+            })
+            .await?;
         }
         Ok(())
     }

@@ -68,7 +68,12 @@ pub(crate) fn in_sight<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Opt
 }
 
 /// A merchant named in a path: one that the key may not speak for is not there.
-pub(crate) fn in_path<P>(access: &Access<P>, headers: &HeaderMap, id: &str, what: &str) -> Result<Arc<Merchant>, Problem> {
+pub(crate) fn in_path<P>(
+    access: &Access<P>,
+    headers: &HeaderMap,
+    id: &str,
+    what: &str,
+) -> Result<Arc<Merchant>, Problem> {
     let wanted = filter(access, headers)?;
     within_reach(&access.key, &access.served, id)
         .ok()

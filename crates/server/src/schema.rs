@@ -29,6 +29,7 @@ pub use upsert::{
 };
 pub use vendor::{VendorCustomer, VendorCustomerPage};
 pub use webhooks::{
-    AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventProblem, EventRefusal, EventReplayed, EventSelection, EventsDone,
-    IncomingEvent, Intake, OutgoingEvent, Source, TakenEvent, Webhooks, WholeEvent, WholeIncomingEvent, WholeOutgoingEvent,
+    AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventProblem, EventRefusal, EventReplayed, EventSelection,
+    EventsDone, IncomingEvent, Intake, OutgoingEvent, Source, TakenEvent, Webhooks, WholeEvent, WholeIncomingEvent,
+    WholeOutgoingEvent,
 };

@@ -41,6 +41,23 @@ impl Order {
         self.0.as_bytes().first() == other.0.as_bytes().first() && self.0 < other.0
     }
 
+    /// When that was, if it is a time: RFC 3339, or a number that reads as seconds or milliseconds since 1970 of this age.
+    pub fn moment(&self) -> Option<Timestamp> {
+        if let Some(time) = self.0.strip_prefix('t') {
+            return time.parse().ok();
+        }
+        // `n2`, four digits with the place of the point, and the digits.
+        let (point, digits) = self.0.strip_prefix("n2")?.split_at_checked(4)?;
+        let whole = usize::try_from(point.parse::<i64>().ok()? - MIDDLE).ok()?;
+        let padded = format!("{digits:0<13}");
+        let number = |places| padded.get(..places).and_then(|text| text.parse::<i64>().ok());
+        match whole {
+            10 => Timestamp::from_second(number(10)?).ok(),
+            13 => Timestamp::from_millisecond(number(13)?).ok(),
+            _ => None,
+        }
+    }
+
     /// `t2026-11-20T08:15:30.000000000Z`: UTC to the nanosecond. A year before 0 would be longer, and is no RFC 3339.
     fn time(text: &str) -> Option<Self> {
         let has_year = text.as_bytes().first().is_some_and(u8::is_ascii_digit);

@@ -37,6 +37,9 @@ pub(crate) async fn endpoint_enable(
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "endpoint")?;
-    let shown = state.gateway.enable_endpoint(&merchant, &name, &caller.key.name).await?;
+    let shown = state
+        .gateway
+        .enable_endpoint(&merchant, &name, &caller.key.name)
+        .await?;
     Ok(reply::json_reply(&shown))
 }
