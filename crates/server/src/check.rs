@@ -73,9 +73,13 @@ pub(crate) fn warnings(settings: &Settings, registry: &Registry) -> Vec<Problem>
                 warnings.push(problem.hint(format!("rate_limit = {{ per_day = {calls} }}")));
             }
         }
-        if !merchant.webhooks_in.is_empty() || !merchant.webhooks_out.is_empty() {
-            let message = "webhooks are not served by this version yet";
-            warnings.push(Problem::new(&merchant.locate("webhooks"), "webhooks", message));
+        for (index, source) in merchant.webhooks_in.iter().enumerate() {
+            if let Some(header) = source.unsigned_id_header() {
+                let path = format!("webhooks.in[{index}].event_id");
+                let message = format!("the header `{header}` is not signed: an event can be repeated under another id");
+                let problem = Problem::new(&merchant.locate(&path), path, message);
+                warnings.push(problem.hint("point into the body, such as [\"/id\", \"/updated_at\"]"));
+            }
         }
     }
     warnings

@@ -242,7 +242,7 @@ fn credentials(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
 }
 
 /// Free settings as JSON. Dates become texts; numbers that JSON has no form for are refused.
-fn json(spot: &Spot<'_>) -> Option<Value> {
+pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
     fn value(node: &Node) -> Option<Value> {
         Some(match &node.shape {
             Shape::Text(text) | Shape::Moment(text) => Value::from(text.as_str()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::connection::{self, Connection};
+use crate::incoming::WebhookIn;
 use crate::members::Member;
 use crate::places::Places;
 use crate::problems::{Location, Problem};
@@ -13,7 +14,7 @@ use crate::routes::{self, Route};
 use crate::section::{Section, Spot, path_to};
 use crate::spelled;
 use crate::tree::{Node, Shape};
-use crate::webhooks::{self, WebhookIn, WebhookOut};
+use crate::webhooks::{self, WebhookOut};
 use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -95,7 +96,7 @@ impl Merchant {
         let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
         let routes = section.sections("routes", |route| Route::read(route, &names));
         let webhooks = section.section("webhooks", |webhooks| {
-            let incoming = webhooks.sections("in", WebhookIn::read);
+            let incoming = webhooks.sections("in", |source| WebhookIn::read(source, &names));
             let outgoing = webhooks.sections("out", WebhookOut::read);
             report_repeats(&webhooks.spot, "in", "source");
             Some((incoming?, outgoing?))

@@ -85,7 +85,8 @@ impl Route {
     }
 }
 
-fn target(spot: &Spot<'_>, connections: &[&str]) -> Option<String> {
+/// The name of a connection that there is.
+pub(crate) fn target(spot: &Spot<'_>, connections: &[&str]) -> Option<String> {
     let name = spot.text()?;
     if connections.contains(&name) {
         return Some(name.to_owned());

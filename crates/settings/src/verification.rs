@@ -180,7 +180,7 @@ fn hmac(section: &Section<'_>) -> Option<Hmac> {
 }
 
 /// A header's name: the characters of RFC 9110's token, in small letters.
-fn header_name(spot: &Spot<'_>) -> Option<String> {
+pub(crate) fn header_name(spot: &Spot<'_>) -> Option<String> {
     let name = spot.text()?;
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {

@@ -124,3 +124,45 @@ fn a_gateway_that_nobody_may_call_is_warned_of() {
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].message.contains("nobody may call"));
 }
+
+#[test]
+fn an_event_id_that_nobody_signs_is_warned_of() {
+    let folder = Folder::new("");
+    let source = |name: &str, verify: &str, header: &str| {
+        format!(
+            "[[webhooks.in]]\nsource = \"{name}\"\nverify = {{ {verify}, secret = {{ env = \"PIN\" }} }}\n\
+             event_id = {{ header = \"{header}\" }}\nmap = {{ reference = \"/id\" }}\n"
+        )
+    };
+    let hmac = "scheme = \"hmac\", header = \"x-sig\", algorithm = \"sha256\", encoding = \"hex\"";
+    let text = [
+        "id = \"acme\"\n".to_owned(),
+        source("signed", "scheme = \"standard-webhooks\"", "webhook-id"),
+        source("other", "scheme = \"standard-webhooks\"", "x-id"),
+        source("own", hmac, "webhook-id"),
+    ];
+    folder.write("merchants/acme.toml", &text.concat());
+    let settings = Settings::load(folder.path(), &Folder::environment(), Secrets::Skip).unwrap();
+    let warnings = check(&settings, registry()).warnings;
+    let of_ids: Vec<_> = warnings
+        .iter()
+        .filter(|warning| warning.path.ends_with(".event_id"))
+        .map(|warning| (warning.path.as_str(), warning.line, warning.message.as_str()))
+        .collect();
+    assert_eq!(
+        of_ids,
+        [
+            (
+                "webhooks.in[1].event_id",
+                9,
+                "the header `x-id` is not signed: an event can be repeated under another id"
+            ),
+            (
+                "webhooks.in[2].event_id",
+                13,
+                "the header `webhook-id` is not signed: an event can be repeated under another id"
+            ),
+        ]
+    );
+    assert_eq!(warnings.len(), of_ids.len() + 1, "{warnings:?}");
+}

@@ -7,6 +7,8 @@ mod folder;
 #[cfg(test)]
 mod loading;
 #[cfg(test)]
+mod mappings;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 mod secrets;

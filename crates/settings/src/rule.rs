@@ -1,0 +1,142 @@
+//! A rule of a mapping that is more than a pointer.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use upsert_webhook::{NamePart, Rule, Source, Transform};
+
+use crate::connection::json;
+use crate::incoming::conditions;
+use crate::members::Member;
+use crate::nearest::suggestion;
+use crate::section::{Section, Spot};
+
+const MEMBERS: &[Member] = &[
+    Member::optional("from"),
+    Member::optional("value"),
+    Member::optional("join"),
+    Member::or("with", "\" \""),
+    Member::optional("part"),
+    Member::or("transform", "[]"),
+    Member::optional("values"),
+    Member::optional("split"),
+    Member::optional("default"),
+    Member::or("required", "false"),
+    Member::or("when", "{}"),
+];
+const PARTS: &[(&str, NamePart)] = &[
+    ("given_name", NamePart::Given),
+    ("middle_name", NamePart::Middle),
+    ("family_name", NamePart::Family),
+];
+const TRANSFORMS: &[(&str, Transform)] = &[
+    ("trim", Transform::Trim),
+    ("lower", Transform::Lower),
+    ("upper", Transform::Upper),
+    ("text", Transform::Text),
+];
+/// What may not stand together, and why.
+const APART: &[(&str, &str)] = &[("split", "values"), ("required", "default")];
+/// What is done to something that was found, which a constant is not.
+const OF_THE_FOUND: &[&str] = &["part", "transform", "values", "split", "default", "required"];
+
+pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
+    let section = spot.section(MEMBERS)?;
+    let source = source(&section);
+    let part = section.maybe("part", |spot| chosen(spot, PARTS));
+    let transform = section.read("transform", |spot| match &spot.node.shape {
+        crate::tree::Shape::List(_) => spot.each(|item| chosen(item, TRANSFORMS)),
+        _ => chosen(spot, TRANSFORMS).map(|one| vec![one]),
+    });
+    let values = section.maybe("values", constants);
+    let split = section.maybe("split", |spot| match spot.text()? {
+        "" => spot.refuse("must not be empty"),
+        separator => Some(separator.to_owned()),
+    });
+    let default = section.maybe("default", json);
+    let required = section.read("required", Spot::flag);
+    let when = section.read("when", conditions);
+    let fits = fits(&section);
+    Some(Rule {
+        source: source?,
+        part,
+        transform: transform?,
+        values,
+        split,
+        default,
+        required: required?,
+        when: when?,
+    })
+    .filter(|_| fits)
+}
+
+/// Exactly one of `from`, `value` and `join`.
+fn source(section: &Section<'_>) -> Option<Source> {
+    let given: Vec<&str> = ["from", "value", "join"]
+        .into_iter()
+        .filter(|name| section.given(name).is_some())
+        .collect();
+    let with = section.read("with", |spot| spot.text().map(str::to_owned));
+    match given.as_slice() {
+        ["from"] => section
+            .maybe("from", |spot| spot.one_or_some(Spot::pointer_or_all))
+            .map(Source::From),
+        ["value"] => section.maybe("value", json).map(Source::Value),
+        ["join"] => {
+            let pointers = section.maybe("join", |spot| spot.some(Spot::pointer_or_all));
+            Some(Source::Join {
+                pointers: pointers?,
+                with: with?,
+            })
+        }
+        [] => section.spot.refuse_but(
+            "a rule has `from`, `value` or `join`",
+            "a table that stands for a field is a rule, such as { from = \"/a\", transform = [\"trim\"] }",
+        ),
+        _ => section.spot.refuse("a rule has only one of `from`, `value` and `join`"),
+    }
+}
+
+/// Whether its members can stand together.
+fn fits(section: &Section<'_>) -> bool {
+    let mut fits = true;
+    if let Some(with) = section.given("with").filter(|_| section.given("join").is_none()) {
+        with.refuse::<()>("means nothing without `join`");
+        fits = false;
+    }
+    for (one, other) in APART {
+        if let (Some(spot), Some(_)) = (section.given(one), section.given(other)) {
+            spot.refuse::<()>(format!("`{one}` and `{other}` cannot both be given"));
+            fits = false;
+        }
+    }
+    if section.given("value").is_some() {
+        for stranger in OF_THE_FOUND.iter().filter_map(|name| section.given(name)) {
+            stranger.refuse::<()>("means nothing beside `value`, which is always found");
+            fits = false;
+        }
+    }
+    fits
+}
+
+/// A constant by the text of a value.
+fn constants(spot: &Spot<'_>) -> Option<BTreeMap<String, Value>> {
+    let constants: Vec<Option<(String, Value)>> = spot
+        .entries()?
+        .into_iter()
+        .map(|(entry, spot)| Some((entry.key.clone(), json(&spot)?)))
+        .collect();
+    if constants.is_empty() {
+        return spot.refuse("must not be empty");
+    }
+    constants.into_iter().collect()
+}
+
+fn chosen<T: Copy>(spot: &Spot<'_>, known: &[(&str, T)]) -> Option<T> {
+    let written = spot.text()?;
+    if let Some((_, found)) = known.iter().find(|(name, _)| *name == written) {
+        return Some(*found);
+    }
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    spot.refuse_but(format!("`{written}` is not known here"), suggestion(written, &names))
+}
