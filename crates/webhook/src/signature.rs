@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use jiff::Timestamp;
 
 /// A secret that signs, as bytes.
@@ -129,8 +130,19 @@ impl SigningKey {
     ///
     /// # Errors
     /// `whsec_` is followed by what is no base64, or nothing is left.
-    pub fn standard(_text: &str) -> Result<Self, &'static str> {
-        Err("not built yet")
+    pub fn standard(text: &str) -> Result<Self, &'static str> {
+        let (is_marked, encoded) = match text.strip_prefix("whsec_") {
+            Some(encoded) => (true, encoded),
+            None => (false, text),
+        };
+        if encoded.is_empty() {
+            return Err("the secret is empty");
+        }
+        match BASE64.decode(encoded.as_bytes()) {
+            Ok(key) => Ok(Self(key)),
+            Err(_) if is_marked => Err("what follows `whsec_` is not base64"),
+            Err(_) => Ok(Self::raw(text)),
+        }
     }
 
     /// The secret as the bytes of its text.
@@ -144,12 +156,83 @@ impl Verifier {
     ///
     /// # Errors
     /// Why it is not believed. The signature is judged first: a stale event is one that was truly signed.
-    pub fn verify(&self, _received: &Received<'_>, _now: Timestamp) -> Result<(), Forged> {
-        Err(Forged::Mismatch)
+    pub fn verify(&self, received: &Received<'_>, now: Timestamp) -> Result<(), Forged> {
+        match self {
+            Self::Standard { keys, tolerance } => standard::verify(keys, *tolerance, received, now),
+            Self::Hmac(hmac) => hmac.verify(received, now),
+        }
     }
 }
 
 /// The `webhook-signature` of Standard Webhooks 1.0: one `v1,…` for each key, with blanks between.
-pub fn sign(_keys: &[SigningKey], _id: &str, _timestamp: Timestamp, _body: &[u8]) -> String {
-    String::new()
+pub fn sign(keys: &[SigningKey], id: &str, timestamp: Timestamp, body: &[u8]) -> String {
+    standard::sign(keys, id, &timestamp.as_second().to_string(), body)
+}
+
+mod standard {
+    use super::*;
+    use hmac::{KeyInit as _, Mac as _};
+
+    fn mac(key: &SigningKey, id: &str, timestamp: &str, body: &[u8]) -> Option<hmac::Hmac<sha2::Sha256>> {
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&key.0).ok()?;
+        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+            mac.update(part);
+        }
+        Some(mac)
+    }
+
+    pub(super) fn sign(keys: &[SigningKey], id: &str, timestamp: &str, body: &[u8]) -> String {
+        let one = |key: &SigningKey| {
+            let made = mac(key, id, timestamp, body)?.finalize().into_bytes();
+            Some(format!("v1,{}", BASE64.encode(&made)))
+        };
+        let all: Vec<String> = keys.iter().filter_map(one).collect();
+        all.join(" ")
+    }
+
+    pub(super) fn verify(
+        keys: &[SigningKey],
+        tolerance: Duration,
+        received: &Received<'_>,
+        now: Timestamp,
+    ) -> Result<(), Forged> {
+        let header = |name: &str| (received.header)(name).ok_or_else(|| Forged::Missing(name.to_owned()));
+        let (id, timestamp, signatures) = (
+            header("webhook-id")?,
+            header("webhook-timestamp")?,
+            header("webhook-signature")?,
+        );
+        let is_whole = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
+        let at = timestamp.parse().ok().and_then(|at| Timestamp::from_second(at).ok());
+        let Some(at) = at.filter(|_| is_whole) else {
+            return Err(Forged::Unreadable("webhook-timestamp".to_owned()));
+        };
+        if id.is_empty() {
+            return Err(Forged::Unreadable("webhook-id".to_owned()));
+        }
+        let given = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
+        let given: Vec<Vec<u8>> = given.filter_map(|one| BASE64.decode(one.as_bytes()).ok()).collect();
+        let fits = |key: &SigningKey| {
+            let mac = mac(key, &id, &timestamp, received.body);
+            mac.is_some_and(|mac| given.iter().any(|given| mac.clone().verify_slice(given).is_ok()))
+        };
+        if !keys.iter().any(fits) {
+            return Err(Forged::Mismatch);
+        }
+        super::in_time(at, tolerance, now)
+    }
+}
+
+fn in_time(at: Timestamp, tolerance: Duration, now: Timestamp) -> Result<(), Forged> {
+    if now.duration_since(at).unsigned_abs() <= tolerance {
+        Ok(())
+    } else {
+        Err(Forged::Stale)
+    }
+}
+
+impl Hmac {
+    fn verify(&self, _received: &Received<'_>, _now: Timestamp) -> Result<(), Forged> {
+        Err(Forged::Mismatch)
+    }
 }

@@ -7,6 +7,8 @@
     reason = "each test file uses its own part, and a test may panic"
 )]
 
+pub mod events;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +23,7 @@ use upsert_app::{
     OnKeyChange, Refusal, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Capabilities, Clock, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Held, IdentifierKind,
+    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Held, IdentifierKind,
     Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError, ProviderInfo, Repeat,
     RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
@@ -81,6 +83,8 @@ pub struct Vendor {
     calls: Mutex<Vec<(Instant, Json)>>,
     busy: Mutex<BTreeSet<String>>,
     failing: Mutex<BTreeSet<String>>,
+    /// What it keeps in the place of what it was sent, by its field; none: its answers show nothing.
+    keeps: Mutex<Option<BTreeMap<String, Json>>>,
 }
 
 const FIELDS: [(Field, &str); 4] = [
@@ -132,7 +136,31 @@ impl Vendor {
             calls: Mutex::default(),
             busy: Mutex::default(),
             failing: Mutex::default(),
+            keeps: Mutex::default(),
         })
+    }
+
+    /// From now on its answers show the record, with these values in the place of what it was sent.
+    pub fn shows(&self, keeps: &[(&str, Json)]) {
+        let keeps = keeps.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        *self.keeps.lock().unwrap() = Some(keeps.collect());
+    }
+
+    fn fates(&self, prepared: &PreparedUpsert) -> FieldFates {
+        let mut fates = FieldFates::default();
+        for (name, sent) in &prepared.sent {
+            match self.keeps.lock().unwrap().as_ref() {
+                None => fates.unconfirmed.push(sent.pointer.clone()),
+                Some(keeps) => match keeps.get(name) {
+                    None => fates.confirmed.push(sent.pointer.clone()),
+                    Some(kept) => fates.differs.push(Differs {
+                        pointer: sent.pointer.clone(),
+                        kept: kept.clone(),
+                    }),
+                },
+            }
+        }
+        fates
     }
 
     pub fn then(&self, acts: impl IntoIterator<Item = Act>) {
@@ -277,7 +305,7 @@ impl UpsertProvider for Vendor {
                     evidence: Evidence::VendorSaid,
                     matched_by: (!is_new).then_some(KeyKind::Reference),
                     provider_customer_id: format!("rec-{key}"),
-                    fields: FieldFates::default(),
+                    fields: self.fates(prepared),
                     vendor_request_id: None,
                 })
             }
@@ -362,6 +390,8 @@ pub fn merchant(connections: Vec<Connection>) -> Merchant {
         sync_deadline: Duration::from_secs(10),
         connections: connections.into_iter().map(Arc::new).collect(),
         routes: Vec::new(),
+        sources: Vec::new(),
+        endpoints: Vec::new(),
     }
 }
 
@@ -384,10 +414,15 @@ impl House {
 
     /// Without a background pass.
     pub async fn quiet(store: Arc<MemoryStore>, clock: Arc<TokioClock>, connections: Vec<Connection>) -> Self {
+        Self::of(store, clock, merchant(connections)).await
+    }
+
+    /// Of this merchant, without a background pass.
+    pub async fn of(store: Arc<MemoryStore>, clock: Arc<TokioClock>, merchant: Merchant) -> Self {
         let gateway = Gateway::new(GatewayParts {
             store: store.clone() as Arc<dyn Store>,
             clock: clock.clone(),
-            directory: Directory::new([merchant(connections)]),
+            directory: Directory::new([merchant]),
             idempotency_keep: Duration::from_secs(24 * 3_600),
         });
         gateway.recover().await.unwrap();

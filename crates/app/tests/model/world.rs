@@ -452,6 +452,8 @@ fn directory(vendors: &[Arc<Vendor>; 3], credentials: [u32; 3], removed: [bool; 
         sync_deadline: Duration::from_secs(10),
         connections: connections.collect(),
         routes: Vec::new(),
+        sources: Vec::new(),
+        endpoints: Vec::new(),
     }])
 }
 

@@ -1,0 +1,170 @@
+//! Systems that send events and systems that are told of them.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test file uses its own part, and a test may panic"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+
+use upsert_app::{Endpoint, EndpointAnswer, EventKind, EventSender, Intake, Refusal, SignedEvent, Source};
+use upsert_core::Clock;
+use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule, Target};
+use upsert_webhook::{Mapping, Received, SigningKey, Verifier, sign};
+
+use super::House;
+
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub fn key() -> SigningKey {
+    SigningKey::standard(SECRET).unwrap()
+}
+
+/// Events such as `{ "id": …, "at": …, "who": { "ref": …, "first": …, "notes": …, "mail": … } }`.
+pub fn source(name: &str, connection: Option<&str>) -> Source {
+    let pointer = |text: &str| Pointer::parse(text).unwrap();
+    let rules = [
+        ("reference", "/who/ref"),
+        ("given_name", "/who/first"),
+        ("notes", "/who/notes"),
+        ("email", "/who/mail"),
+    ];
+    Source {
+        name: name.to_owned(),
+        verifier: Verifier::Standard {
+            keys: vec![key()],
+            tolerance: Duration::from_secs(300),
+        },
+        mapping: Mapping {
+            each: None,
+            event_id: EventId::Pointers(vec![pointer("/id")]),
+            order_by: Some(pointer("/at")),
+            provider_customer_id: connection.map(|_| pointer("/record")),
+            only: Conditions(Vec::new()),
+            rules: rules
+                .into_iter()
+                .map(|(target, from)| (Target::new(vec![target.to_owned()]).unwrap(), Rule::plain(pointer(from))))
+                .collect(),
+        },
+        connection: connection.map(str::to_owned),
+    }
+}
+
+impl House {
+    /// Sends an event as its source would.
+    pub async fn event(&self, source: &str, event: &Json) -> Result<Intake, Refusal> {
+        let body = event.to_string();
+        let now = self.clock.now();
+        let headers = BTreeMap::from([
+            ("webhook-id", "msg_1".to_owned()),
+            ("webhook-timestamp", now.as_second().to_string()),
+            ("webhook-signature", sign(&[key()], "msg_1", now, body.as_bytes())),
+        ]);
+        let header = |name: &str| headers.get(name).cloned();
+        let received = Received {
+            header: &header,
+            method: "POST",
+            body: body.as_bytes(),
+        };
+        let merchant = self.gateway.directory().get("acme").unwrap().clone();
+        let source = merchant.source(source).unwrap().clone();
+        self.gateway.receive(&merchant, &source, &received).await
+    }
+
+    /// Sends one and tells what became of it.
+    pub async fn told(&self, source: &str, event: &Json) -> String {
+        let intake = self.event(source, event).await.unwrap();
+        intake.data[0]["result"].as_str().unwrap().to_owned()
+    }
+}
+
+/// What an endpoint got.
+#[derive(Debug, Clone)]
+pub struct Got {
+    pub at: Instant,
+    pub id: String,
+    pub timestamp: i64,
+    pub signature: String,
+    pub body: Json,
+}
+
+/// An endpoint that answers as a script says.
+#[derive(Debug, Default)]
+pub struct Listener {
+    script: Mutex<VecDeque<Result<u16, String>>>,
+    usually: Mutex<Option<u16>>,
+    slow: Mutex<Duration>,
+    got: Mutex<Vec<Got>>,
+}
+
+impl Listener {
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub fn then(&self, answers: impl IntoIterator<Item = Result<u16, String>>) {
+        self.script.lock().unwrap().extend(answers);
+    }
+
+    pub fn usually(&self, status: u16) {
+        *self.usually.lock().unwrap() = Some(status);
+    }
+
+    pub fn takes(&self, time: Duration) {
+        *self.slow.lock().unwrap() = time;
+    }
+
+    pub fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+
+    pub fn kinds(&self) -> Vec<String> {
+        let kind = |got: &Got| got.body["type"].as_str().unwrap().to_owned();
+        self.got().iter().map(kind).collect()
+    }
+
+    pub fn endpoint(self: &Arc<Self>, name: &str) -> Endpoint {
+        Endpoint {
+            name: name.to_owned(),
+            shown_url: format!("https://{name}.example/hooks"),
+            events: EventKind::ALL.into_iter().collect(),
+            ids_only: false,
+            keys: vec![key()],
+            sender: self.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl EventSender for Listener {
+    async fn send(&self, event: SignedEvent<'_>) -> Result<EndpointAnswer, String> {
+        let got = Got {
+            at: Instant::now(),
+            id: event.id.to_owned(),
+            timestamp: event.timestamp,
+            signature: event.signature.to_owned(),
+            body: serde_json::from_str(event.body).unwrap(),
+        };
+        self.got.lock().unwrap().push(got);
+        let wait = *self.slow.lock().unwrap();
+        tokio::time::sleep(wait).await;
+        let next = self.script.lock().unwrap().pop_front();
+        let usually = self.usually.lock().unwrap().unwrap_or(204);
+        next.unwrap_or(Ok(usually)).map(|status| EndpointAnswer {
+            status,
+            retry_after: None,
+        })
+    }
+}
+
+pub fn event(id: &str, at: u32, who: Json) -> Json {
+    json!({ "id": id, "at": at, "who": who })
+}

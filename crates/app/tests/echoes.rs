@@ -1,0 +1,182 @@
+//! Events that tell of what the gateway wrote itself change nothing and call nobody; real edits come through.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use common::events::source;
+use common::{Act, House, TokioClock, Vendor, connection, merchant};
+use upsert_core::Repeat;
+use upsert_store::{CustomerFilter, MemoryStore, Store};
+
+/// Two vendors; the first one, `a`, sends events without a time. `named`: the source says whose they are.
+struct Pair {
+    a: Arc<Vendor>,
+    b: Arc<Vendor>,
+    house: House,
+    next: std::sync::atomic::AtomicU32,
+}
+
+impl Pair {
+    async fn new(named: bool) -> Self {
+        let (a, b) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+        let mut merchant = merchant(vec![connection("a", &a), connection("b", &b)]);
+        merchant.sources = vec![Arc::new(source("crm", named.then_some("a")))];
+        let house = House::of(Arc::new(MemoryStore::new()), TokioClock::new(), merchant).await;
+        house.gateway.run_background();
+        Self {
+            a,
+            b,
+            house,
+            next: 0.into(),
+        }
+    }
+
+    async fn upsert(&self, body: Json) {
+        assert!(self.house.upsert(body).await.unwrap().status < 202);
+    }
+
+    /// An event of `a` about its record, with an id of its own and no time.
+    async fn event(&self, who: Json) -> String {
+        let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let told = self
+            .house
+            .told("crm", &json!({ "id": format!("e{id}"), "record": "rec-r", "who": who }))
+            .await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        told
+    }
+
+    fn calls(&self) -> (usize, usize) {
+        (self.a.calls(), self.b.calls())
+    }
+
+    async fn shown(&self) -> Json {
+        let all = CustomerFilter::default();
+        let all = self.house.store.customers("acme", &all, None, 10).await.unwrap();
+        assert_eq!(all.len(), 1);
+        Json::Object(all[0].customer.to_json(false))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_says_what_was_written_calls_nobody() {
+    for named in [true, false] {
+        let pair = Pair::new(named).await;
+        pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
+        assert_eq!(pair.event(json!({ "ref": "r", "first": "Jon" })).await, "echo");
+        assert_eq!(pair.calls(), (1, 1));
+        assert_eq!(pair.shown().await["given_name"], "Jon");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_vendors_form_of_our_value_counts_as_ours_however_late_and_often_it_comes() {
+    for named in [true, false] {
+        let pair = Pair::new(named).await;
+        pair.a.shows(&[("first", json!("JON Q."))]);
+        pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" })).await;
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "echo");
+        }
+        assert_eq!(pair.calls(), (1, 1));
+        // An edit of another field comes with the vendor's form of this one.
+        assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q.", "notes": "edited" })).await, "accepted");
+        let jon = pair.shown().await;
+        assert_eq!((&jon["given_name"], &jon["notes"]), (&json!("Jon"), &json!("edited")));
+        assert_eq!(pair.b.record("r")["notes"], "edited");
+        assert_eq!(pair.b.record("r")["first"], "Jon");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_real_edit_at_the_vendor_reaches_the_others_once_and_is_not_sent_back() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "Jim" })).await, "accepted");
+    assert_eq!(pair.calls(), (1, 2));
+    assert_eq!(pair.b.last_body()["first"], "Jim");
+    // Its own screen shows it again.
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "Jim" })).await, "echo");
+    // And back.
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "Jon" })).await, "accepted");
+    assert_eq!(pair.calls(), (1, 3));
+    assert_eq!(pair.shown().await["given_name"], "Jon");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_echo_of_an_older_write_that_comes_late_does_not_take_the_newer_one_back() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Two" })).await;
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "One", "notes": "n" })).await, "echo");
+    assert_eq!(pair.calls(), (2, 2));
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "Two" })).await, "echo");
+    // The vendor knows of the newer one now: whoever says the older one again means it.
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "One" })).await, "accepted");
+    assert_eq!(pair.shown().await["given_name"], "One");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_in_between_comes_through_beside_the_echo() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Two" })).await;
+    // Told before the vendor knew of the second write, with an edit of its own.
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "One", "notes": "edited" })).await, "accepted");
+    let one = pair.shown().await;
+    assert_eq!((&one["given_name"], &one["notes"]), (&json!("Two"), &json!("edited")));
+    assert_eq!(pair.b.record("r")["notes"], "edited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_was_rewritten_in_silence_is_known_again_by_its_letters() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon O'Neil" })).await;
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "JON ONEIL" })).await, "echo");
+    assert_eq!(pair.calls(), (1, 1));
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "JON ONEIL" })).await, "echo");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_before_the_receipt_waits_for_it() {
+    let pair = Arc::new(Pair::new(true).await);
+    pair.a.shows(&[("first", json!("quite another form"))]);
+    pair.a.then([Act::Slow(Duration::from_secs(1))]);
+    let writing = pair.clone();
+    let write = async move { writing.upsert(json!({ "reference": "r", "given_name": "Jon" })).await };
+    let tell = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        pair.event(json!({ "ref": "r", "first": "quite another form" })).await
+    };
+    let ((), told) = tokio::join!(write, tell);
+    assert_eq!(told, "echo");
+    assert_eq!(pair.calls(), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shop_that_changes_its_mind_is_never_taken_for_an_echo() {
+    let pair = Pair::new(false).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "One" })).await;
+    for name in ["Two", "One", "TWO", "two", "One"] {
+        assert_eq!(pair.event(json!({ "ref": "r", "first": name })).await, "accepted");
+        assert_eq!(pair.b.record("r")["first"], name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_finds_its_customer_by_the_vendors_record_alone() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
+    assert_eq!(pair.event(json!({ "notes": "edited" })).await, "accepted");
+    assert_eq!(pair.b.record("r")["notes"], "edited");
+}
