@@ -79,14 +79,19 @@ async fn the_vendors_form_of_our_value_counts_as_ours_however_late_and_often_it_
     for named in [true, false] {
         let pair = Pair::new(named).await;
         pair.a.shows(&[("first", json!("JON Q."))]);
-        pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" })).await;
+        pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" }))
+            .await;
         for _ in 0..3 {
             tokio::time::sleep(Duration::from_secs(86_400)).await;
             assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "echo");
         }
         assert_eq!(pair.calls(), (1, 1));
         // An edit of another field comes with the vendor's form of this one.
-        assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q.", "notes": "edited" })).await, "accepted");
+        assert_eq!(
+            pair.event(json!({ "ref": "r", "first": "JON Q.", "notes": "edited" }))
+                .await,
+            "accepted"
+        );
         let jon = pair.shown().await;
         assert_eq!((&jon["given_name"], &jon["notes"]), (&json!("Jon"), &json!("edited")));
         assert_eq!(pair.b.record("r")["notes"], "edited");
@@ -114,9 +119,13 @@ async fn a_real_edit_at_the_vendor_reaches_the_others_once_and_is_not_sent_back(
 async fn an_echo_of_an_older_write_that_comes_late_does_not_take_the_newer_one_back() {
     let pair = Pair::new(true).await;
     pair.a.shows(&[]);
-    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" }))
+        .await;
     pair.upsert(json!({ "reference": "r", "given_name": "Two" })).await;
-    assert_eq!(pair.event(json!({ "ref": "r", "first": "One", "notes": "n" })).await, "echo");
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "One", "notes": "n" })).await,
+        "echo"
+    );
     assert_eq!(pair.calls(), (2, 2));
     assert_eq!(pair.event(json!({ "ref": "r", "first": "Two" })).await, "echo");
     // The vendor knows of the newer one now: whoever says the older one again means it.
@@ -127,10 +136,15 @@ async fn an_echo_of_an_older_write_that_comes_late_does_not_take_the_newer_one_b
 #[tokio::test(start_paused = true)]
 async fn an_edit_in_between_comes_through_beside_the_echo() {
     let pair = Pair::new(true).await;
-    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" }))
+        .await;
     pair.upsert(json!({ "reference": "r", "given_name": "Two" })).await;
     // Told before the vendor knew of the second write, with an edit of its own.
-    assert_eq!(pair.event(json!({ "ref": "r", "first": "One", "notes": "edited" })).await, "accepted");
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "One", "notes": "edited" }))
+            .await,
+        "accepted"
+    );
     let one = pair.shown().await;
     assert_eq!((&one["given_name"], &one["notes"]), (&json!("Two"), &json!("edited")));
     assert_eq!(pair.b.record("r")["notes"], "edited");
@@ -139,7 +153,8 @@ async fn an_edit_in_between_comes_through_beside_the_echo() {
 #[tokio::test(start_paused = true)]
 async fn a_value_that_was_rewritten_in_silence_is_known_again_by_its_letters() {
     let pair = Pair::new(true).await;
-    pair.upsert(json!({ "reference": "r", "given_name": "Jon O'Neil" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon O'Neil" }))
+        .await;
     assert_eq!(pair.event(json!({ "ref": "r", "first": "JON ONEIL" })).await, "echo");
     assert_eq!(pair.calls(), (1, 1));
     tokio::time::sleep(Duration::from_secs(86_400)).await;

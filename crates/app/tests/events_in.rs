@@ -49,8 +49,15 @@ async fn an_event_becomes_an_upsert_by_its_source() {
     assert!(intake.is_new && intake.refusal.is_none());
     assert_eq!(intake.data[0]["result"], "accepted");
     until_quiet().await;
-    assert_eq!(vendor.record("7"), json!({ "ref": "7", "first": "Ann", "mail": "ann@x.com" }));
-    let history = house.store.history(customers(&house).await[0].id, None, 10).await.unwrap();
+    assert_eq!(
+        vendor.record("7"),
+        json!({ "ref": "7", "first": "Ann", "mail": "ann@x.com" })
+    );
+    let history = house
+        .store
+        .history(customers(&house).await[0].id, None, 10)
+        .await
+        .unwrap();
     assert_eq!(history.entries[0].by, "shop");
 }
 
@@ -61,7 +68,10 @@ async fn the_same_event_twice_is_done_once() {
     let ann = event("e1", 1, json!({ "ref": "r", "first": "Ann" }));
     assert_eq!(house.told("shop", &ann).await, "accepted");
     until_quiet().await;
-    house.upsert(json!({ "reference": "r", "given_name": "Anna" })).await.unwrap();
+    house
+        .upsert(json!({ "reference": "r", "given_name": "Anna" }))
+        .await
+        .unwrap();
     for _repeat in 0..10 {
         let again = house.event("shop", &ann).await.unwrap();
         assert!(!again.is_new);
@@ -88,14 +98,21 @@ async fn an_older_event_never_overwrites_a_newer_one_and_still_fills_what_that_o
     let vendor = Vendor::new(Repeat::Safe);
     let house = house(&vendor, None).await;
     let newer = event("e2", 2, json!({ "ref": "r", "first": "New" }));
-    let older = event("e1", 1, json!({ "ref": "r", "first": "Old", "notes": "from the older one" }));
+    let older = event(
+        "e1",
+        1,
+        json!({ "ref": "r", "first": "Old", "notes": "from the older one" }),
+    );
     let oldest = event("e0", 0, json!({ "ref": "r", "first": "Oldest" }));
     assert_eq!(house.told("shop", &newer).await, "accepted");
     assert_eq!(house.told("shop", &older).await, "accepted");
     assert_eq!(house.told("shop", &oldest).await, "outdated");
     assert_eq!(house.told("shop", &oldest).await, "repeated");
     let ann = shown(&house).await;
-    assert_eq!((&ann["given_name"], &ann["notes"]), (&json!("New"), &json!("from the older one")));
+    assert_eq!(
+        (&ann["given_name"], &ann["notes"]),
+        (&json!("New"), &json!("from the older one"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +121,13 @@ async fn whatever_order_events_come_in_the_newest_state_wins() {
         let vendor = Vendor::new(Repeat::Safe);
         let house = house(&vendor, None).await;
         let mut events: Vec<Json> = (0..6)
-            .map(|n| event(&format!("e{n}"), n, json!({ "ref": "r", "first": format!("N{n}"), "notes": format!("n{n}") })))
+            .map(|n| {
+                event(
+                    &format!("e{n}"),
+                    n,
+                    json!({ "ref": "r", "first": format!("N{n}"), "notes": format!("n{n}") }),
+                )
+            })
             .collect();
         events.rotate_left(turn);
         events.swap(0, (turn * 5) % 6);
@@ -150,10 +173,16 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
     let vendor = Vendor::new(Repeat::Safe);
     let house = house(&vendor, None).await;
     let caller = Caller { name: "ops".to_owned() };
-    let bad = event("e1", 1, json!({ "ref": "r", "first": "Old", "mail": "no address", "notes": "kept" }));
+    let bad = event(
+        "e1",
+        1,
+        json!({ "ref": "r", "first": "Old", "mail": "no address", "notes": "kept" }),
+    );
     let intake = house.event("shop", &bad).await.unwrap();
     let id = intake.data[0]["id"].as_str().unwrap().parse().unwrap();
-    house.told("shop", &event("e2", 2, json!({ "ref": "r", "first": "New" }))).await;
+    house
+        .told("shop", &event("e2", 2, json!({ "ref": "r", "first": "New" })))
+        .await;
     let replay = |house: &House| {
         let (gateway, caller) = (house.gateway.clone(), caller.clone());
         async move {
@@ -165,7 +194,10 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
     assert_eq!(replay(&house).await.unwrap_err().code.as_str(), "validation_failed");
     let mut mended = with_source(&vendor, None);
     let mut source = source("shop", None);
-    source.mapping.rules.retain(|(target, _)| target.to_string() != "/email");
+    source
+        .mapping
+        .rules
+        .retain(|(target, _)| target.to_string() != "/email");
     mended.sources = vec![Arc::new(source)];
     house.gateway.replace_directory(upsert_app::Directory::new([mended]));
     let replayed = replay(&house).await.unwrap();
@@ -184,7 +216,12 @@ async fn events_that_come_while_the_vendor_is_down_all_arrive_after_a_crash() {
     first.gateway.run_background();
     vendor.usually(Act::Down);
     for n in 0..50 {
-        let told = first.told("shop", &event(&format!("e{n}"), n, json!({ "ref": format!("r{n}"), "first": "Ann" }))).await;
+        let told = first
+            .told(
+                "shop",
+                &event(&format!("e{n}"), n, json!({ "ref": format!("r{n}"), "first": "Ann" })),
+            )
+            .await;
         assert_eq!(told, "accepted");
     }
     first.kill().await;

@@ -51,7 +51,12 @@ pub fn source(name: &str, connection: Option<&str>) -> Source {
             only: Conditions(Vec::new()),
             rules: rules
                 .into_iter()
-                .map(|(target, from)| (Target::new(vec![target.to_owned()]).unwrap(), Rule::plain(pointer(from))))
+                .map(|(target, from)| {
+                    (
+                        Target::new(vec![target.to_owned()]).unwrap(),
+                        Rule::plain(pointer(from)),
+                    )
+                })
                 .collect(),
         },
         connection: connection.map(str::to_owned),

@@ -23,9 +23,10 @@ use upsert_app::{
     OnKeyChange, Refusal, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Held, IdentifierKind,
-    Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError, ProviderInfo, Repeat,
-    RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation, WireRequest,
+    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Held,
+    IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError,
+    ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
+    Violation, WireRequest,
 };
 use upsert_store::{MemoryStore, Store};
 
