@@ -4,12 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use upsert_core::{
-    Customer, CustomerId, DeliveryId, ErrorKind, Evidence, Field, FieldError, FieldFates, Identifier, IdentifierKind,
-    KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning, WarningCode,
+    Customer, CustomerId, DeliveryId, ErrorKind, EventId, Evidence, Field, FieldError, FieldFates, Identifier,
+    IdentifierKind, KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning,
+    WarningCode,
 };
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, HistoryRecord,
-    IdempotencyRecord, Lane, Link, Pause, StoredAnswer, UpsertRecord, UpsertState,
+    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Disabled,
+    EndpointRecord, EventMark, EventMarks, HistoryRecord, IdempotencyRecord, IncomingEvent, IncomingState, Lane, Link,
+    OutgoingEvent, OutgoingState, Pause, StoredAnswer, UpsertRecord, UpsertState,
 };
 
 /// 2026-11-20, 12:00 UTC.
@@ -39,6 +41,12 @@ pub fn upsert_id(number: u128) -> UpsertId {
 /// The delivery of this number; a greater one is younger.
 pub fn delivery_id(number: u128) -> DeliveryId {
     DeliveryId::from_uuid(Uuid::from_u128(number))
+}
+
+/// The event of this number, made so many seconds after [`noon`].
+pub fn event_id(number: u32) -> EventId {
+    let time = EventId::oldest_at(seconds(number.into())).as_uuid().as_u128();
+    EventId::from_uuid(Uuid::from_u128(time | u128::from(number)))
 }
 
 /// An e-mail address as identifier.
@@ -281,5 +289,69 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
             fingerprint: "f00d".to_owned(),
         }),
         quota_told: None,
+    }
+}
+
+/// The event of this number, which the sender calls `in-` and its number, as it came and was taken.
+pub fn incoming_event(merchant: &str, source: &str, number: u32, state: IncomingState) -> IncomingEvent {
+    IncomingEvent {
+        id: event_id(number),
+        merchant: merchant.to_owned(),
+        source: source.to_owned(),
+        event_id: format!("in-{number}"),
+        revision: 1,
+        state,
+        received_at: seconds(number.into()),
+        tried_at: seconds(number.into()),
+        tries: 1,
+        customer: None,
+        upsert: None,
+        problem: None,
+        raw: None,
+    }
+}
+
+/// What one source said at noon of one field of a customer.
+pub fn event_marks(customer: CustomerId, source: &str) -> EventMarks {
+    EventMarks {
+        customer,
+        source: source.to_owned(),
+        revision: 1,
+        marks: vec![EventMark {
+            order: "2026-11-20T12:00:00.000000Z".to_owned(),
+            fields: ["/email".to_owned()].into(),
+        }],
+    }
+}
+
+/// The event of this number on its way to an endpoint; due when it was made, while it is to be sent.
+pub fn outgoing_event(merchant: &str, endpoint: &str, number: u32, state: OutgoingState) -> OutgoingEvent {
+    OutgoingEvent {
+        id: event_id(number),
+        merchant: merchant.to_owned(),
+        endpoint: endpoint.to_owned(),
+        kind: "customer.upserted".to_owned(),
+        revision: 1,
+        state,
+        created_at: seconds(number.into()),
+        attempts: 0,
+        next_attempt_at: state.is_open().then(|| seconds(number.into())),
+        last_attempt_at: None,
+        last_status: None,
+        last_error: None,
+        ended_at: None,
+        body: "{\"type\":\"customer.upserted\"}".to_owned(),
+    }
+}
+
+/// An endpoint that answered 410 at noon.
+pub fn disabled_endpoint(merchant: &str, endpoint: &str) -> EndpointRecord {
+    EndpointRecord {
+        merchant: merchant.to_owned(),
+        endpoint: endpoint.to_owned(),
+        disabled: Some(Disabled {
+            by: "endpoint".to_owned(),
+            since: noon(),
+        }),
     }
 }

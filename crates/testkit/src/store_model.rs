@@ -1,14 +1,16 @@
 //! Two stores side by side: random changesets over a small world, and all that can be asked about it.
 
 mod changesets;
+mod events;
 
 use jiff::civil::{Date, date};
 
 use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter, DeliveryPage,
-    DeliveryRecord, DeliveryState, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Store, UpsertFilter,
-    UpsertPage, UpsertRecord, UpsertState, WaitingCount,
+    DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, OutgoingEvent, OutgoingPage,
+    OutgoingState, Store, UpsertFilter, UpsertPage, UpsertRecord, UpsertState, WaitingCount,
 };
 
 pub use changesets::changesets;
@@ -65,6 +67,18 @@ pub struct Observed {
     upsert_lists: Vec<UpsertPage>,
     connections: Vec<ConnectionRecord>,
     calls: Vec<Vec<(String, String, u32)>>,
+    owing: Vec<Vec<UpsertRecord>>,
+    incoming: Vec<Option<IncomingEvent>>,
+    incoming_lists: Vec<IncomingPage>,
+    failed_incoming: Vec<EventCount<IncomingState>>,
+    marks: Vec<Option<EventMarks>>,
+    outgoing: Vec<Option<OutgoingEvent>>,
+    outgoing_lists: Vec<OutgoingPage>,
+    due_endpoints: Vec<Vec<(String, String)>>,
+    due_to: Vec<Vec<OutgoingEvent>>,
+    waiting_for_endpoint: Vec<Vec<OutgoingEvent>>,
+    open_outgoing: Vec<EventCount<OutgoingState>>,
+    endpoints: Vec<EndpointRecord>,
 }
 
 /// Shows nothing: the parts are told apart by [`Observed::assert_same`].
@@ -78,7 +92,8 @@ macro_rules! each_part {
     ($one:expr, $other:expr, $check:expr) => {
         each_part!(@ $one, $other, $check, customers, identity, history, key_holders, record_owners, idempotency,
             upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, lists,
-            upsert_lists, connections, calls)
+            upsert_lists, connections, calls, owing, incoming, incoming_lists, failed_incoming, marks, outgoing,
+            outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -98,10 +113,10 @@ impl Observed {
     /// # Panics
     ///
     /// Where a part is the same; the message names it. Nothing is in flight in this world, so nothing is abandoned, and
-    /// what is due stays at the same connections, with no upsert left to settle.
+    /// what is due stays at the same connections and endpoints, with no upsert left to settle.
     pub(crate) fn assert_each_part_differs_from(&self, other: &Self) {
         each_part!(self, other, |part: &str, same: bool| assert!(
-            !same || ["abandoned", "due_connections", "unsettled"].contains(&part),
+            !same || ["abandoned", "due_connections", "due_endpoints", "unsettled"].contains(&part),
             "`{part}` are the same"
         ));
     }
@@ -133,11 +148,25 @@ pub async fn observe(store: &dyn Store) -> Observed {
         upsert_lists: Vec::new(),
         connections: store.connections().await.unwrap(),
         calls: Vec::new(),
+        owing: Vec::new(),
+        incoming: Vec::new(),
+        incoming_lists: Vec::new(),
+        failed_incoming: store.failed_incoming().await.unwrap(),
+        marks: Vec::new(),
+        outgoing: Vec::new(),
+        outgoing_lists: Vec::new(),
+        due_endpoints: Vec::new(),
+        due_to: Vec::new(),
+        waiting_for_endpoint: Vec::new(),
+        open_outgoing: store.open_outgoing().await.unwrap(),
+        endpoints: store.endpoints().await.unwrap(),
     };
     observe_customers(store, &mut seen).await;
     observe_connections(store, &mut seen).await;
     observe_work(store, &mut seen).await;
     observe_lists(store, &mut seen).await;
+    events::observe_incoming(store, &mut seen).await;
+    events::observe_outgoing(store, &mut seen).await;
     seen
 }
 
@@ -266,6 +295,7 @@ async fn observe_work(store: &dyn Store, seen: &mut Observed) {
         }
         for after in [None, Some(upsert_id(2))] {
             seen.unsettled.push(store.unsettled(after, limit).await.unwrap());
+            seen.owing.push(store.owing(after, limit).await.unwrap());
         }
         let leased = store.abandoned(Some(seconds(now)), limit).await.unwrap();
         seen.abandoned.push(leased);

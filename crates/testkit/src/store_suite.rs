@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(57 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(75 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -14,6 +14,7 @@ mod concurrency;
 mod connections;
 mod customers;
 mod deliveries;
+mod events;
 mod idempotency;
 mod identity;
 mod lanes;
@@ -24,6 +25,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use upsert_store::{Applied, Changeset, Expect, Store, Write};
+
+use events::{incoming, outgoing};
 
 /// One thing that every store does alike.
 pub struct Case {
@@ -145,6 +148,27 @@ suite! { $
     connections:
         a_connection_has_one_state,
         calls_are_counted_by_day_and_connection;
+    events:
+        an_upsert_owes_its_event_until_it_is_put_without,
+        what_events_said_is_kept_by_customer_and_source_and_goes_with_the_customer,
+        what_is_over_is_forgotten_by_age_and_what_is_to_be_sent_never,
+        a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_again;
+    incoming:
+        an_event_that_came_in_comes_back_as_it_was_put,
+        an_event_that_came_in_is_expected_by_its_senders_id,
+        events_that_came_in_are_listed_newest_first_by_every_filter,
+        an_event_that_came_in_moves_between_lists_with_its_state,
+        dead_letters_are_counted_by_source;
+    outgoing:
+        an_event_that_goes_out_comes_back_as_it_was_put,
+        an_event_that_goes_out_is_expected_at_its_revision,
+        only_what_is_to_be_sent_is_due_oldest_due_first,
+        endpoints_where_something_is_due_are_named_in_order,
+        what_waits_for_an_endpoint_is_read_page_by_page,
+        events_that_go_out_are_listed_newest_first_by_every_filter,
+        an_event_that_goes_out_moves_between_lists_with_its_state,
+        what_is_open_or_failed_is_counted_by_endpoint_and_state,
+        an_endpoint_has_one_state;
     concurrency:
         of_64_conflicting_changesets_one_is_done,
         of_64_claims_of_one_identifier_one_is_done,

@@ -12,7 +12,7 @@ use upsert_store::{
     UpsertState, Write,
 };
 
-use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, identifiers, keys, variant_of_a_person};
+use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, events, identifiers, keys, variant_of_a_person};
 use crate::records::{
     attempt_record, customer_id, customer_record, delivery_id, delivery_record, history_record, idempotency_record,
     linked_lane, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
@@ -27,11 +27,11 @@ pub fn changesets(most: usize) -> impl Strategy<Value = Vec<Changeset>> {
     )
 }
 
-fn number() -> impl Strategy<Value = u8> {
+pub(super) fn number() -> impl Strategy<Value = u8> {
     1..=MOST
 }
 
-fn customer() -> impl Strategy<Value = CustomerId> {
+pub(super) fn customer() -> impl Strategy<Value = CustomerId> {
     number().prop_map(|number| customer_id(number.into()))
 }
 
@@ -55,11 +55,11 @@ fn vendor_id() -> impl Strategy<Value = String> {
     select(&VENDOR_IDS[..]).prop_map(str::to_owned)
 }
 
-fn moment() -> impl Strategy<Value = Timestamp> {
+pub(super) fn moment() -> impl Strategy<Value = Timestamp> {
     (0..4_i64).prop_map(seconds)
 }
 
-fn revision() -> impl Strategy<Value = u64> {
+pub(super) fn revision() -> impl Strategy<Value = u64> {
     1..=2_u64
 }
 
@@ -98,11 +98,12 @@ fn expect() -> impl Strategy<Value = Expect> {
         (upsert(), revision()).prop_map(|(id, revision)| Expect::Upsert { id, revision }),
         (delivery(), revision()).prop_map(|(id, fence)| Expect::Delivery { id, fence }),
         (number(), moment()).prop_map(|(key, now)| Expect::IdempotencyFree { key: [key; 32], now }),
+        events::expects(),
     ]
 }
 
 fn write() -> impl Strategy<Value = Write> {
-    prop_oneof![customer_writes(), delivery_writes(), other_writes()]
+    prop_oneof![customer_writes(), delivery_writes(), other_writes(), events::writes()]
 }
 
 fn customer_writes() -> impl Strategy<Value = Write> {
@@ -141,7 +142,7 @@ fn customer_writes() -> impl Strategy<Value = Write> {
 }
 
 /// What is for good in a row goes by its number.
-fn of_number<'a>(number: u8, all: &[&'a str]) -> &'a str {
+pub(super) fn of_number<'a>(number: u8, all: &[&'a str]) -> &'a str {
     all[usize::from(number) % all.len()]
 }
 
@@ -169,11 +170,12 @@ fn delivery_writes() -> impl Strategy<Value = Write> {
     let states = select(&UpsertState::ALL[..]);
     prop_oneof![
         2 => delivery_record_of_the_world().prop_map(Write::PutDelivery),
-        1 => (number(), states, revision()).prop_map(|(number, state, revision)| {
+        1 => (number(), states, revision(), any::<bool>()).prop_map(|(number, state, revision, owes_event)| {
             let customer = customer_id(u128::from(number % 2 + 1));
             let mut record = upsert_record(of_number(number, &MERCHANTS), upsert_id(number.into()), customer);
             record.revision = revision;
             record.state = state;
+            record.owes_event = owes_event;
             Write::PutUpsert(record)
         }),
         1 => attempt.prop_map(|(delivery, number, ended_at)| {

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 
-use upsert_store::{Applied, Changeset, DeliveryState, Expect, Store, Write};
+use upsert_store::{
+    Applied, Changeset, DeliveryState, Expect, IncomingState, OutgoingState, Store, UpsertRecord, Write,
+};
 
 use super::{holds, put};
 use crate::records::{
-    attempt_record, customer_id, customer_record, delivery_id, delivery_record, email, email_key, history_record,
-    idempotency_record, linked_lane, noon, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
+    attempt_record, customer_id, customer_record, delivery_id, delivery_record, disabled_endpoint, email, email_key,
+    event_id, event_marks, history_record, idempotency_record, incoming_event, linked_lane, noon, outgoing_event,
+    paused_connection, seconds, stored_answer, upsert_id, upsert_record,
 };
 use crate::store_model::observe;
 
@@ -60,6 +63,21 @@ fn unmet() -> Vec<Expect> {
             key: [2; 32],
             now: noon(),
         },
+        Expect::IncomingEvent {
+            merchant: "acme".to_owned(),
+            source: "shop".to_owned(),
+            event_id: "in-2".to_owned(),
+            revision: None,
+        },
+        Expect::EventMarks {
+            customer: customer_id(2),
+            source: "shop".to_owned(),
+            revision: None,
+        },
+        Expect::OutgoingEvent {
+            id: event_id(2),
+            revision: 9,
+        },
     ]
 }
 
@@ -104,6 +122,21 @@ fn met() -> Vec<Expect> {
             key: [2; 32],
             now: seconds(86_400),
         },
+        Expect::IncomingEvent {
+            merchant: "acme".to_owned(),
+            source: "shop".to_owned(),
+            event_id: "in-2".to_owned(),
+            revision: Some(1),
+        },
+        Expect::EventMarks {
+            customer: customer_id(2),
+            source: "shop".to_owned(),
+            revision: Some(1),
+        },
+        Expect::OutgoingEvent {
+            id: event_id(2),
+            revision: 1,
+        },
     ]
 }
 
@@ -118,10 +151,13 @@ fn variant(expect: &Expect) -> usize {
         Expect::Upsert { .. } => 5,
         Expect::Delivery { .. } => 6,
         Expect::IdempotencyFree { .. } => 7,
+        Expect::IncomingEvent { .. } => 8,
+        Expect::EventMarks { .. } => 9,
+        Expect::OutgoingEvent { .. } => 10,
     }
 }
 
-const VARIANTS: usize = 8;
+const VARIANTS: usize = 11;
 
 fn covers_every_variant(expects: &[Expect]) {
     let seen: BTreeSet<usize> = expects.iter().map(variant).collect();
@@ -150,7 +186,10 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
             customer,
         },
         Write::PutHistory(history_record(customer, upsert)),
-        Write::PutUpsert(upsert_record("acme", upsert, customer)),
+        Write::PutUpsert(UpsertRecord {
+            owes_event: true,
+            ..upsert_record("acme", upsert, customer)
+        }),
         Write::PutDelivery(due),
         Write::PutAttempt(attempt_record(delivery, 1)),
         Write::PutLane(linked_lane("acme", customer, "crm", vendor_id)),
@@ -171,6 +210,10 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
             connection: "crm".to_owned(),
             day: date(2026, 11, 20),
         },
+        Write::PutIncomingEvent(incoming_event("acme", "shop", number.into(), IncomingState::Failed)),
+        Write::PutEventMarks(event_marks(customer, "shop")),
+        Write::PutOutgoingEvent(outgoing_event("acme", "hook", number.into(), OutgoingState::Pending)),
+        Write::PutEndpoint(disabled_endpoint("acme", if number == 1 { "hook" } else { "audit" })),
     ]
 }
 

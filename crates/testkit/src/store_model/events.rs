@@ -1,0 +1,222 @@
+//! The part of the small world that is about webhook events.
+
+use jiff::Timestamp;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::sample::select;
+
+use upsert_store::{
+    EventMark, Expect, IncomingEvent, IncomingFilter, IncomingState, OutgoingEvent, OutgoingFilter, OutgoingState,
+    Store, Write,
+};
+
+use super::changesets::{customer, moment, number, of_number, revision};
+use super::{MERCHANTS, MOST, Observed, numbers};
+use crate::records::{customer_id, disabled_endpoint, event_id, event_marks, incoming_event, outgoing_event, seconds};
+
+/// One is named as a connection is.
+const SOURCES: [&str; 2] = ["shop", "crm"];
+const ENDPOINTS: [&str; 2] = ["hook", "shop"];
+
+/// What is for good goes by the number.
+fn incoming() -> impl Strategy<Value = IncomingEvent> {
+    let state = select(&IncomingState::ALL[..]);
+    (number(), state, revision(), option::of(customer()), moment()).prop_map(
+        |(number, state, revision, customer, received_at)| {
+            let (merchant, source) = (of_number(number, &MERCHANTS), of_number(number / 2, &SOURCES));
+            IncomingEvent {
+                revision,
+                customer,
+                received_at,
+                raw: (state == IncomingState::Failed).then(|| "{}".to_owned()),
+                ..incoming_event(merchant, source, number.into(), state)
+            }
+        },
+    )
+}
+
+/// What is for good goes by the number.
+fn outgoing() -> impl Strategy<Value = OutgoingEvent> {
+    let state = select(&OutgoingState::ALL[..]);
+    (number(), state, revision(), option::of(moment())).prop_map(|(number, state, revision, next_attempt_at)| {
+        let (merchant, endpoint) = (of_number(number, &MERCHANTS), of_number(number / 2, &ENDPOINTS));
+        OutgoingEvent {
+            revision,
+            next_attempt_at,
+            created_at: seconds(i64::from(number % 2)),
+            ..outgoing_event(merchant, endpoint, number.into(), state)
+        }
+    })
+}
+
+pub(super) fn writes() -> impl Strategy<Value = Write> {
+    let marks = (customer(), select(&SOURCES[..]), revision(), vec(any::<bool>(), 0..=2));
+    let endpoint = (select(&MERCHANTS[..]), select(&ENDPOINTS[..]), any::<bool>());
+    prop_oneof![
+        3 => incoming().prop_map(Write::PutIncomingEvent),
+        2 => marks.prop_map(|(customer, source, revision, marks)| {
+            let mut record = event_marks(customer, source);
+            record.revision = revision;
+            let marks = marks.into_iter().enumerate();
+            record.marks = marks.map(|(order, has_name)| EventMark {
+                order: order.to_string(),
+                fields: has_name.then(|| "/given_name".to_owned()).into_iter().collect(),
+            }).collect();
+            Write::PutEventMarks(record)
+        }),
+        3 => outgoing().prop_map(Write::PutOutgoingEvent),
+        1 => endpoint.prop_map(|(merchant, endpoint, is_disabled)| {
+            let mut record = disabled_endpoint(merchant, endpoint);
+            record.disabled = record.disabled.filter(|_| is_disabled);
+            Write::PutEndpoint(record)
+        }),
+    ]
+}
+
+pub(super) fn expects() -> impl Strategy<Value = Expect> {
+    let of_sender = (select(&MERCHANTS[..]), select(&SOURCES[..]), number());
+    let of_customer = (customer(), select(&SOURCES[..]));
+    prop_oneof![
+        (of_sender, option::of(revision())).prop_map(|((merchant, source, number), revision)| Expect::IncomingEvent {
+            merchant: merchant.to_owned(),
+            source: source.to_owned(),
+            event_id: format!("in-{number}"),
+            revision,
+        }),
+        (of_customer, option::of(revision())).prop_map(|((customer, source), revision)| Expect::EventMarks {
+            customer,
+            source: source.to_owned(),
+            revision,
+        }),
+        (number(), revision()).prop_map(|(number, revision)| Expect::OutgoingEvent {
+            id: event_id(number.into()),
+            revision,
+        }),
+    ]
+}
+
+pub(super) async fn observe_incoming(store: &dyn Store, seen: &mut Observed) {
+    for number in 1..=u32::from(MOST) {
+        seen.incoming
+            .push(store.incoming_event(event_id(number)).await.unwrap());
+        for merchant in MERCHANTS {
+            for source in SOURCES {
+                let found = store.event_of_source(merchant, source, &format!("in-{number}")).await;
+                seen.incoming.push(found.unwrap());
+            }
+        }
+    }
+    for number in numbers() {
+        for source in SOURCES {
+            let marks = store.event_marks(customer_id(number), source).await;
+            seen.marks.push(marks.unwrap());
+        }
+    }
+    for filter in incoming_filters() {
+        for (before, limit) in [(None, 1), (None, 10), (Some(event_id(3)), 1)] {
+            let page = store.incoming_events(&filter, before, limit).await;
+            seen.incoming_lists.push(page.unwrap());
+        }
+    }
+}
+
+fn incoming_filters() -> Vec<IncomingFilter> {
+    let mut filters = Vec::new();
+    for merchants in [None, Some([MERCHANTS[0].to_owned()].into())] {
+        for source in [None, Some(SOURCES[0].to_owned())] {
+            for states in [&[][..], &[IncomingState::Failed], &IncomingState::ALL[..2]] {
+                filters.push(IncomingFilter {
+                    merchants: merchants.clone(),
+                    source: source.clone(),
+                    states: states.iter().copied().collect(),
+                    ..IncomingFilter::default()
+                });
+            }
+            filters.push(IncomingFilter {
+                merchants: merchants.clone(),
+                source: source.clone(),
+                event_id: Some("in-2".to_owned()),
+                ..IncomingFilter::default()
+            });
+        }
+    }
+    filters.push(IncomingFilter {
+        customer: Some(customer_id(1)),
+        ..IncomingFilter::default()
+    });
+    filters.push(IncomingFilter {
+        since: Some(seconds(1)),
+        until: Some(seconds(3)),
+        above: Some(event_id(1)),
+        ..IncomingFilter::default()
+    });
+    filters
+}
+
+pub(super) async fn observe_outgoing(store: &dyn Store, seen: &mut Observed) {
+    for number in 1..=u32::from(MOST) {
+        seen.outgoing
+            .push(store.outgoing_event(event_id(number)).await.unwrap());
+    }
+    for filter in outgoing_filters() {
+        for (before, limit) in [(None, 1), (None, 10), (Some(event_id(3)), 1)] {
+            let page = store.outgoing_events(&filter, before, limit).await;
+            seen.outgoing_lists.push(page.unwrap());
+        }
+    }
+    for (now, limit) in [(seconds(1), 10), (seconds(3), 10), (seconds(3), 1)] {
+        seen.due_endpoints.push(store.due_endpoints(now).await.unwrap());
+        for merchant in MERCHANTS {
+            for endpoint in ENDPOINTS {
+                observe_endpoint(store, seen, (merchant, endpoint), now, limit).await;
+            }
+        }
+    }
+}
+
+async fn observe_endpoint(
+    store: &dyn Store,
+    seen: &mut Observed,
+    (merchant, endpoint): (&str, &str),
+    now: Timestamp,
+    limit: usize,
+) {
+    let due = store.due_to(merchant, endpoint, now, limit).await;
+    seen.due_to.push(due.unwrap());
+    for after in [None, Some(event_id(2))] {
+        let waiting = store.waiting_for_endpoint(merchant, endpoint, after, limit).await;
+        seen.waiting_for_endpoint.push(waiting.unwrap());
+    }
+}
+
+fn outgoing_filters() -> Vec<OutgoingFilter> {
+    use OutgoingState::{Failed, Pending, Retrying};
+    let mut filters = Vec::new();
+    for merchants in [None, Some([MERCHANTS[0].to_owned()].into())] {
+        for endpoint in [None, Some(ENDPOINTS[0].to_owned())] {
+            for states in [
+                &[][..],
+                &[Failed],
+                &[Retrying],
+                &[Failed, Pending],
+                &OutgoingState::ALL[2..],
+            ] {
+                filters.push(OutgoingFilter {
+                    merchants: merchants.clone(),
+                    endpoint: endpoint.clone(),
+                    states: states.iter().copied().collect(),
+                    ..OutgoingFilter::default()
+                });
+            }
+        }
+    }
+    filters.push(OutgoingFilter {
+        kind: Some("customer.upserted".to_owned()),
+        since: Some(seconds(1)),
+        until: Some(seconds(3)),
+        above: Some(event_id(1)),
+        ..OutgoingFilter::default()
+    });
+    filters
+}

@@ -1,0 +1,249 @@
+//! Events that came in.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use upsert_store::{EventCount, Expect, IncomingEvent, IncomingFilter, IncomingState, Store, Write};
+
+use super::super::{holds, put};
+use crate::records::{customer_id, event_id, incoming_event, seconds, upsert_id};
+
+use IncomingState::{Accepted, Discarded, Echo, Failed, Outdated};
+
+const SOURCES: [(&str, &str); 3] = [("acme", "shop"), ("acme", "erp"), ("globex", "shop")];
+
+pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(store: Arc<dyn Store>) {
+    let mut event = incoming_event("acme", "shop", 1, Failed);
+    event.tries = 3;
+    event.tried_at = seconds(60);
+    event.problem = Some(json!({"code": "mapping", "errors": [{"pointer": "/a/0", "kept": null}]}));
+    event.raw = Some("{ \"name\" : \"Adä\",\n\"n\":1.0}".to_owned());
+    let other = incoming_event("globex", "shop", 2, Accepted);
+    let writes = [&event, &other].map(|event| Write::PutIncomingEvent(event.clone()));
+    put(&*store, writes.to_vec()).await;
+    assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), Some(event.clone()));
+    assert_eq!(store.incoming_event(event_id(2)).await.unwrap(), Some(other.clone()));
+    assert_eq!(store.incoming_event(event_id(3)).await.unwrap(), None);
+
+    event.revision = 2;
+    event.state = Accepted;
+    event.customer = Some(customer_id(1));
+    event.upsert = Some(upsert_id(1));
+    (event.problem, event.raw) = (None, None);
+    put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
+    assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), Some(event.clone()));
+    let found = store.event_of_source("acme", "shop", "in-1").await.unwrap();
+    assert_eq!(found, Some(event));
+    let found = store.event_of_source("globex", "shop", "in-2").await.unwrap();
+    assert_eq!(found, Some(other));
+    for (merchant, source, id) in [
+        ("globex", "shop", "in-1"),
+        ("acme", "erp", "in-1"),
+        ("acme", "shop", "IN-1"),
+        ("acme", "shop", "in-2"),
+    ] {
+        let found = store.event_of_source(merchant, source, id).await.unwrap();
+        assert!(found.is_none(), "{merchant} {source} {id}");
+    }
+}
+
+pub(in super::super) async fn an_event_that_came_in_is_expected_by_its_senders_id(store: Arc<dyn Store>) {
+    let expect = |merchant: &str, source: &str, id: &str, revision| Expect::IncomingEvent {
+        merchant: merchant.to_owned(),
+        source: source.to_owned(),
+        event_id: id.to_owned(),
+        revision,
+    };
+    assert!(holds(&*store, expect("acme", "shop", "in-1", None)).await);
+    assert!(!holds(&*store, expect("acme", "shop", "in-1", Some(1))).await);
+    let mut event = incoming_event("acme", "shop", 1, Failed);
+    event.revision = 5;
+    put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
+    event.revision = 6;
+    put(&*store, vec![Write::PutIncomingEvent(event)]).await;
+    assert!(holds(&*store, expect("acme", "shop", "in-1", Some(6))).await);
+    for revision in [None, Some(5), Some(7)] {
+        assert!(!holds(&*store, expect("acme", "shop", "in-1", revision)).await);
+    }
+    for (merchant, source, id) in [
+        ("globex", "shop", "in-1"),
+        ("acme", "erp", "in-1"),
+        ("acme", "shop", "in-2"),
+    ] {
+        assert!(holds(&*store, expect(merchant, source, id, None)).await);
+    }
+}
+
+/// Every state of every source, dealt out so that neighbours differ.
+async fn filled(store: &dyn Store) -> Vec<IncomingEvent> {
+    let deal = |number: u32| {
+        let index = usize::try_from(number).unwrap() - 1;
+        let (merchant, source) = SOURCES[index % 3];
+        let mut event = incoming_event(merchant, source, number, IncomingState::ALL[index % 5]);
+        event.customer = (index % 4 != 0).then(|| customer_id(u128::from(number % 4)));
+        event.event_id = format!("in-{}", number % 10);
+        event
+    };
+    // Ten events a source, each with an id of its own there: 3 and 10 have no common divisor.
+    let all: Vec<_> = (1..=30).map(deal).collect();
+    let mut shuffled = all.clone();
+    shuffled.sort_by_key(|event| event.event_id.clone());
+    put(store, shuffled.into_iter().map(Write::PutIncomingEvent).collect()).await;
+    all
+}
+
+/// All pages of this size, as one.
+async fn walked(store: &dyn Store, filter: &IncomingFilter, limit: usize) -> Vec<IncomingEvent> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.incoming_events(filter, before, limit).await.unwrap();
+        assert!(page.entries.len() <= limit);
+        found.extend(page.entries);
+        match page.next {
+            Some(next) => before = Some(next),
+            None => return found,
+        }
+    }
+}
+
+fn filter(change: impl FnOnce(&mut IncomingFilter)) -> IncomingFilter {
+    let mut filter = IncomingFilter::default();
+    change(&mut filter);
+    filter
+}
+
+fn of_merchants(names: &[&str]) -> IncomingFilter {
+    filter(|f| f.merchants = Some(names.iter().map(|name| (*name).to_owned()).collect()))
+}
+
+/// What each list narrows down, and how many there are of it.
+fn filters() -> Vec<(IncomingFilter, usize)> {
+    let from = |source: &str, filter: IncomingFilter| IncomingFilter {
+        source: Some(source.to_owned()),
+        ..filter
+    };
+    let in_states = |states: &[IncomingState], filter: IncomingFilter| IncomingFilter {
+        states: states.iter().copied().collect(),
+        ..filter
+    };
+    let with_id = |id: &str, filter: IncomingFilter| IncomingFilter {
+        event_id: Some(id.to_owned()),
+        ..filter
+    };
+    let about = |number, filter: IncomingFilter| IncomingFilter {
+        customer: Some(customer_id(number)),
+        ..filter
+    };
+    let all = IncomingFilter::default;
+    let acme = || of_merchants(&["acme"]);
+    let mut filters = vec![
+        (all(), 30),
+        (acme(), 20),
+        (of_merchants(&["globex", "acme", "nobody"]), 30),
+        (of_merchants(&[]), 0),
+        (of_merchants(&["nobody"]), 0),
+        (from("shop", all()), 20),
+        (from("nowhere", all()), 0),
+        (from("shop", acme()), 10),
+        (from("erp", of_merchants(&["globex"])), 0),
+        (in_states(&[Failed], acme()), 4),
+        (in_states(&[Failed], from("shop", all())), 4),
+        (in_states(&[Failed], from("shop", acme())), 2),
+        (in_states(&[Failed, Discarded], acme()), 8),
+        (in_states(&[Accepted, Echo, Outdated], from("erp", all())), 6),
+        (with_id("in-3", all()), 3),
+        (with_id("in-3", acme()), 2),
+        (with_id("in-3", from("shop", acme())), 1),
+        (with_id("in-3", in_states(&[Failed], all())), 0),
+        (with_id("in-4", in_states(&[Failed], all())), 3),
+        (with_id("in-99", all()), 0),
+        (about(2, all()), 8),
+        (about(2, acme()), 5),
+        (about(1, all()), 0),
+        (about(9, all()), 0),
+        (filter(|f| f.since = Some(seconds(28))), 3),
+        (
+            filter(|f| (f.since, f.until) = (Some(seconds(10)), Some(seconds(20)))),
+            10,
+        ),
+        (filter(|f| f.above = Some(event_id(26))), 4),
+        (in_states(&[Failed], filter(|f| f.above = Some(event_id(26)))), 1),
+    ];
+    let of_state = |state| (in_states(&[state], all()), 6);
+    filters.extend(IncomingState::ALL.map(of_state));
+    filters
+}
+
+pub(in super::super) async fn events_that_came_in_are_listed_newest_first_by_every_filter(store: Arc<dyn Store>) {
+    let page = store
+        .incoming_events(&IncomingFilter::default(), None, 10)
+        .await
+        .unwrap();
+    assert!(page.entries.is_empty() && page.next.is_none());
+    let all = filled(&*store).await;
+    for (filter, count) in filters() {
+        let mut expected: Vec<_> = all.iter().filter(|event| filter.matches(event)).cloned().collect();
+        expected.reverse();
+        assert_eq!(expected.len(), count, "{filter:?}");
+        for limit in [1, 3, 30, 100] {
+            assert_eq!(walked(&*store, &filter, limit).await, expected, "{filter:?}");
+        }
+    }
+    let page = store
+        .incoming_events(&IncomingFilter::default(), None, 30)
+        .await
+        .unwrap();
+    assert_eq!(page.next, None, "a full page with nothing below it is the last");
+    let page = store
+        .incoming_events(&IncomingFilter::default(), Some(event_id(3)), 1)
+        .await
+        .unwrap();
+    assert_eq!((page.entries[0].id, page.next), (event_id(2), Some(event_id(2))));
+}
+
+pub(in super::super) async fn an_event_that_came_in_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
+    let mut event = incoming_event("acme", "shop", 1, Accepted);
+    for now in IncomingState::ALL
+        .into_iter()
+        .chain(IncomingState::ALL.into_iter().rev())
+    {
+        event.state = now;
+        event.customer = (now != Failed).then(|| customer_id(7));
+        put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
+        for state in IncomingState::ALL {
+            let in_state = filter(|f| f.states = [state].into());
+            let found = walked(&*store, &in_state, 10).await;
+            assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
+        }
+        let about = filter(|f| f.customer = Some(customer_id(7)));
+        assert_eq!(walked(&*store, &about, 10).await.len(), usize::from(now != Failed));
+        let failed = store.failed_incoming().await.unwrap();
+        assert_eq!(failed.len(), usize::from(now == Failed));
+    }
+}
+
+pub(in super::super) async fn dead_letters_are_counted_by_source(store: Arc<dyn Store>) {
+    assert!(store.failed_incoming().await.unwrap().is_empty());
+    filled(&*store).await;
+    // A source whose name was met before another one's that sorts after it, and a dead letter that came before its id says.
+    let mut early = incoming_event("acme", "aaa", 31, Failed);
+    early.received_at = seconds(-1);
+    let late = incoming_event("acme", "aaa", 32, Failed);
+    let writes = [late, early].map(Write::PutIncomingEvent);
+    put(&*store, writes.to_vec()).await;
+    let count = |merchant: &str, source: &str, oldest| EventCount {
+        merchant: merchant.to_owned(),
+        name: source.to_owned(),
+        state: Failed,
+        count: 2,
+        oldest: seconds(oldest),
+    };
+    let expected = [
+        count("acme", "aaa", -1),
+        count("acme", "erp", 14),
+        count("acme", "shop", 4),
+        count("globex", "shop", 9),
+    ];
+    assert_eq!(store.failed_incoming().await.unwrap(), expected);
+}
