@@ -22,6 +22,7 @@ const MEMBERS: &[Member] = &[
     Member::optional("split"),
     Member::optional("default"),
     Member::or("required", "false"),
+    Member::or("clear", "false"),
     Member::or("when", "{}"),
 ];
 const PARTS: &[(&str, NamePart)] = &[
@@ -36,9 +37,14 @@ const TRANSFORMS: &[(&str, Transform)] = &[
     ("text", Transform::Text),
 ];
 /// What may not stand together, and why.
-const APART: &[(&str, &str)] = &[("split", "values"), ("required", "default")];
+const APART: &[(&str, &str)] = &[
+    ("split", "values"),
+    ("required", "default"),
+    ("clear", "default"),
+    ("clear", "required"),
+];
 /// What is done to something that was found, which a constant is not.
-const OF_THE_FOUND: &[&str] = &["part", "transform", "values", "split", "default", "required"];
+const OF_THE_FOUND: &[&str] = &["part", "transform", "values", "split", "default", "required", "clear"];
 
 pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
     let section = spot.section(MEMBERS)?;
@@ -55,6 +61,7 @@ pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
     });
     let default = section.maybe("default", json);
     let required = section.read("required", Spot::flag);
+    let clear = section.read("clear", Spot::flag);
     let when = section.read("when", conditions);
     let fits = fits(&section);
     Some(Rule {
@@ -65,6 +72,7 @@ pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
         split,
         default,
         required: required?,
+        clear: clear?,
         when: when?,
     })
     .filter(|_| fits)

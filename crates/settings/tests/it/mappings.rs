@@ -64,7 +64,7 @@ only = { "/deleted" = [false, "no"], "$/version" = 2 }
 reference = { from = ["/ref", "/id"], required = true }
 email = { from = "/mail", transform = ["trim", "lower"] }
 given_name = { from = "/name", part = "given_name", transform = "upper" }
-middle_name = { from = "/name", part = "middle_name" }
+middle_name = { from = "/name", part = "middle_name", clear = true }
 family_name = { from = "/name", part = "family_name" }
 status = { from = "/state", values = { open = "active", 2 = "inactive" }, default = "active" }
 verified = { value = true }
@@ -155,7 +155,7 @@ status = { from = "/a", values = {}, required = true, default = "z" }
 tags = { from = "/a", split = "", with = "," }
 kind = { from = "/a", split = ",", values = { a = "b" }, when = { a = 1 } }
 source = ["/a", "/b"]
-tax_id = { join = "/a" }
+tax_id = { join = "/a", clear = true, required = true }
 [webhooks.in.map.addresses]
 biling = "/a"
 billing = { citty = "/a", city = 3 }

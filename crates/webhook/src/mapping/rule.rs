@@ -25,6 +25,9 @@ pub struct Rule {
     pub default: Option<Json>,
     /// Whether it is a problem that nothing was found.
     pub required: bool,
+    /// Whether the member is cleared where its pointers are in the event and nothing was found: a blank text, or a name
+    /// without this part. Otherwise it is kept.
+    pub clear: bool,
     /// Where this does not hold, the member is not there.
     pub when: Conditions,
 }
@@ -84,6 +87,7 @@ impl Rule {
             split: None,
             default: None,
             required: false,
+            clear: false,
             when: Conditions::default(),
         }
     }
@@ -103,6 +107,7 @@ impl Rule {
         match &self.default {
             Some(default) => Ok(Some(default.clone())),
             None if self.required => Err(self.missing()),
+            None if self.clear && self.source.is_in(view) => Ok(Some(Json::Null)),
             None => Ok(found),
         }
     }
@@ -180,6 +185,17 @@ impl Source {
             Self::Plain(pointer) => Some(pointer),
             Self::From(pointers) | Self::Join { pointers, .. } => pointers.first(),
             Self::Value(_) => None,
+        }
+    }
+
+    /// Whether any of its pointers is in the event, whatever stands there.
+    fn is_in(&self, view: &View<'_>) -> bool {
+        match self {
+            Self::Plain(pointer) => view.find(pointer).is_some(),
+            Self::From(pointers) | Self::Join { pointers, .. } => {
+                pointers.iter().any(|pointer| view.find(pointer).is_some())
+            }
+            Self::Value(_) => false,
         }
     }
 

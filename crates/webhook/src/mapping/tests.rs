@@ -237,6 +237,25 @@ fn a_part_of_a_name_that_is_not_there_is_kept() {
 }
 
 #[test]
+fn a_rule_that_clears_does_so_only_where_its_pointers_are_in_the_event() {
+    let mut rule = from(&["/a", "/b"]);
+    rule.clear = true;
+    assert_eq!(body(rule.clone(), json!({ "a": " " })), json!({ "notes": null }));
+    assert_eq!(
+        body(rule.clone(), json!({ "a": "", "b": "x" })),
+        json!({ "notes": "x" })
+    );
+    assert_eq!(body(rule.clone(), json!({ "c": "x" })), json!({}));
+    rule.part = Some(NamePart::Middle);
+    assert_eq!(
+        body(rule.clone(), json!({ "a": "Ann Smith" })),
+        json!({ "notes": null })
+    );
+    rule.when = when("/c", &["x"]);
+    assert_eq!(body(rule, json!({ "a": "" })), json!({}));
+}
+
+#[test]
 fn a_rule_counts_only_when_its_condition_holds() {
     let mut rule = from(&["/value"]);
     rule.required = true;
@@ -481,6 +500,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         prop::option::weighted(0.3, ",| ".prop_map(String::from)),
         prop::option::weighted(0.3, json_value()),
         any::<bool>(),
+        any::<bool>(),
         any_conditions(),
     );
     let transform = prop::collection::vec(transform, 0..3);
@@ -492,7 +512,8 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         split: rest.0,
         default: rest.1,
         required: rest.2,
-        when: rest.3,
+        clear: rest.3,
+        when: rest.4,
     })
 }
 
