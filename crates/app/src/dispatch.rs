@@ -59,20 +59,18 @@ pub(crate) struct Tried {
 impl Gateway {
     /// Takes what is due to an endpoint as fast as it takes it.
     pub(crate) async fn dispatch_round(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
-        let directory = self.directory();
-        let endpoint = directory.get(merchant).and_then(|merchant| merchant.endpoint(name));
-        let Some(endpoint) = endpoint else {
+        if self.endpoint(merchant, name).is_none() {
             return self
                 .give_up_all(merchant, name, "the endpoint is not configured any more")
                 .await;
-        };
+        }
         if self.endpoints.is_disabled(merchant, name) {
             return self.give_up_all(merchant, name, "the endpoint is disabled").await;
         }
         let mut round = Round {
             gateway: self,
             merchant,
-            endpoint,
+            name,
             reach,
             after: None,
             page: Vec::new(),
@@ -85,6 +83,11 @@ impl Gateway {
                 return Ok(());
             }
         }
+    }
+
+    fn endpoint(&self, merchant: &str, name: &str) -> Option<Arc<Endpoint>> {
+        let directory = self.directory();
+        directory.get(merchant)?.endpoint(name).cloned()
     }
 
     /// One event, once; what came of it is durable when this answers.
@@ -239,7 +242,7 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
 struct Round<'a> {
     gateway: &'a Gateway,
     merchant: &'a str,
-    endpoint: &'a Arc<Endpoint>,
+    name: &'a str,
     reach: Reach,
     after: Option<EventId>,
     /// In the opposite order.
@@ -253,24 +256,27 @@ impl Round<'_> {
     async fn fill(&mut self) -> Result<(), StoreError> {
         let gateway = self.gateway;
         loop {
-            let (now, name) = (gateway.clock.now(), &self.endpoint.name);
-            let room = gateway.endpoints.room(self.merchant, name, AT_ONCE, now);
-            let is_disabled = gateway.endpoints.is_disabled(self.merchant, name);
+            let now = gateway.clock.now();
+            let room = gateway.endpoints.room(self.merchant, self.name, AT_ONCE, now);
+            let is_disabled = gateway.endpoints.is_disabled(self.merchant, self.name);
             if self.going.len() >= room || gateway.stopping.is_cancelled() || is_disabled {
                 return Ok(());
             }
             let Some(event) = self.next(now).await? else {
                 return Ok(());
             };
-            let endpoint = self.endpoint;
+            // As it is configured now: where events never cease a round may last for days, and secrets change meanwhile.
+            let Some(endpoint) = gateway.endpoint(self.merchant, self.name) else {
+                return Ok(());
+            };
             self.going
-                .push(Box::pin(async move { gateway.dispatch(endpoint, event).await }));
+                .push(Box::pin(async move { gateway.dispatch(&endpoint, event).await }));
         }
     }
 
     async fn next(&mut self, now: Timestamp) -> Result<Option<OutgoingEvent>, StoreError> {
         if self.page.is_empty() {
-            let (store, name) = (&self.gateway.store, &self.endpoint.name);
+            let (store, name) = (&self.gateway.store, self.name);
             let mut page = match self.reach {
                 Reach::Due => {
                     // What was taken stays due until it is recorded.
