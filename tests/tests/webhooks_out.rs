@@ -255,3 +255,42 @@ async fn a_changed_secret_signs_the_very_next_event_though_the_pump_never_rests(
     assert!(!late.is_empty() && late.iter().all(|one| one.signatures == 2));
     assert!(doubted(&came).is_empty());
 }
+
+#[tokio::test]
+async fn an_event_that_failed_is_tried_again_in_its_time_though_the_pump_never_rests() {
+    let receiver = Receiver::start(OLD);
+    let slow = Manner::Slow(Duration::from_millis(300));
+    receiver.answers(slow.clone());
+    let world = world(&endpoint("busy", &receiver.url(), &["customer.upserted"])).await;
+    let is_failed = |one: &&Came| one.answered == Some(500);
+    for number in 0.. {
+        world.upsert(&customer(number)).await;
+        if number == 20 {
+            receiver.answers(Manner::Status(500));
+        }
+        let came = receiver.came();
+        let Some(failed) = came.iter().find(is_failed) else {
+            continue;
+        };
+        receiver.answers(slow.clone());
+        if came.iter().any(|one| one.id == failed.id && one.is_taken()) {
+            break;
+        }
+        let after = failed.at.elapsed();
+        assert!(after < Duration::from_secs(9), "not tried again after {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_answer_does_not_come_holds_up_no_other_of_the_same_endpoint() {
+    let receiver = Receiver::start(OLD);
+    receiver.answers(Manner::Hang);
+    let world = world(&endpoint("hangs-once", &receiver.url(), &["customer.upserted"])).await;
+    world.upsert(&customer(0)).await;
+    receiver.until_count(1, PATIENCE).await;
+    receiver.answers(Manner::Status(204));
+    for number in 1..=20 {
+        world.upsert(&customer(number)).await;
+    }
+    taken(&receiver, 20, Duration::from_secs(6)).await;
+}
