@@ -13,6 +13,7 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value as Json, json};
+use standardwebhooks::Webhook;
 use upsert_provider_kit::{Outgoing, Transport as _, TransportError, TransportOptions, Transports};
 use upsert_settings::is_public;
 use upsert_tests::{Answered, Came, Manner, Plan, Receiver, World};
@@ -243,4 +244,89 @@ async fn a_name_that_resolves_to_an_address_inside_is_refused_unless_that_is_all
     let refused = send(false).await;
     assert!(matches!(refused, Err(TransportError::NotSent(_))));
     assert_eq!(receiver.came().len(), 1);
+}
+
+/// The value of the one line of this metric that has all of these labels.
+fn value(metrics: &str, name: &str, labels: &[&str]) -> Option<u64> {
+    let lines = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+    let mut found = lines.filter(|line| labels.iter().all(|label| line.contains(label)));
+    let line = found.next()?;
+    assert_eq!(found.next(), None, "more than one");
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// An event comes in without what the mapping asks for.
+async fn taken_badly(world: &World) {
+    let (id, now, body) = ("e-1", jiff::Timestamp::now().as_second(), json!({ "id": "e-1" }));
+    let signature = Webhook::new(SECRET)
+        .unwrap()
+        .sign(id, now, body.to_string().as_bytes())
+        .unwrap();
+    let now = now.to_string();
+    let headers = [
+        ("webhook-id", id),
+        ("webhook-timestamp", &now),
+        ("webhook-signature", &signature),
+    ];
+    let path = "/v1/webhooks/acme/m-shop";
+    let answered = world.send(Method::POST, path, Some(&body), &headers).await;
+    assert_eq!(answered.status, 422, "{}", answered.text);
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was_sent_where_and_how_it_went_and_what_waits_or_is_dead() {
+    let (good, bad, gone) = (
+        Receiver::start(SECRET),
+        Receiver::start(SECRET),
+        Receiver::start(SECRET),
+    );
+    bad.answers(Manner::Status(503));
+    gone.answers(Manner::Status(410));
+    let tables = endpoint("m-good", &good.url(), "") + &endpoint("m-bad", &bad.url(), "");
+    let source = "\n[[webhooks.in]]\nsource = \"m-shop\"\nverify = { scheme = \"standard-webhooks\", secret = { file = \
+                  \"hook.secret\" } }\nevent_id = \"/id\"\nmap = { email = \"/mail\" }\n";
+    let world = world(&(tables + &endpoint("m-gone", &gone.url(), "") + source)).await;
+    taken_badly(&world).await;
+    for number in 0..3 {
+        upsert(&world, number).await;
+    }
+    good.until_count(3, PATIENCE).await;
+    let (waiting, dead) = (
+        "upsert_gateway_events_out_waiting",
+        "upsert_gateway_events_out_dead_letters",
+    );
+    let sent = "upsert_gateway_events_out_total";
+    let of = |name: &str| format!("merchant=\"acme\",endpoint=\"{name}\"");
+    let is_so = |answered: &Answered| {
+        let text = &answered.text;
+        let sent = |name: &str, result: &str| {
+            let (result, kind) = (format!("result=\"{result}\""), "type=\"customer.upserted\"");
+            value(text, sent, &[&of(name), kind, &result])
+        };
+        let gauges = |name: &str| (value(text, waiting, &[&of(name)]), value(text, dead, &[&of(name)]));
+        let tries = (
+            sent("m-good", "succeeded"),
+            sent("m-bad", "retrying"),
+            sent("m-gone", "failed"),
+        );
+        matches!(tries, (Some(3), Some(3..), Some(1..=3)))
+            && gauges("m-good") == (Some(0), Some(0))
+            && gauges("m-bad") == (Some(3), Some(0))
+            && gauges("m-gone") == (Some(0), Some(3))
+    };
+    let shown = world.until("/metrics", PATIENCE, is_so).await;
+    let dead_in = "upsert_gateway_events_in_dead_letters";
+    let shop = "merchant=\"acme\",source=\"m-shop\"";
+    assert_eq!(value(&shown.text, dead_in, &[shop]), Some(1));
+    for name in [waiting, dead, sent, dead_in] {
+        assert!(shown.text.contains(&format!("# HELP {name} ")), "{name} is described");
+    }
+    post(&world, "/v1/endpoints/acme/m-gone/enable", None).await;
+    gone.answers(Manner::Status(200));
+    post(&world, "/v1/events/out/replay", Some(&json!({ "endpoint": "m-gone" }))).await;
+    world
+        .until("/metrics", PATIENCE, |answered| {
+            value(&answered.text, dead, &[&of("m-gone")]) == Some(0)
+        })
+        .await;
 }

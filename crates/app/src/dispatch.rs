@@ -76,7 +76,7 @@ impl Gateway {
         if self.endpoints.is_disabled(merchant, name) {
             return self.give_up_all(merchant, name, "the endpoint is disabled").await;
         }
-        let mut round = Round {
+        let round = Round {
             gateway: self,
             merchant,
             name,
