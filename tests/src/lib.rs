@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use upsert_provider_kit::Registry;
 use upsert_server::{Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
-use upsert_simulators::{Running as Simulated, Simulator, SimulatorOptions, Vendor};
+use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";
@@ -69,6 +69,32 @@ pub struct Vendored(pub Simulated);
 impl std::fmt::Debug for Vendored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0.base_url())
+    }
+}
+
+impl Vendored {
+    /// Sets who is told of its changes from now on, in place of all before.
+    pub fn tell(&self, hooks: Vec<Hook>) {
+        self.hooks().set(hooks).expect("the hooks have URLs and secrets");
+    }
+
+    /// Sets which of its fields are stored otherwise than sent, in place of all before.
+    pub fn rewrites(&self, rewrites: Rewrites) {
+        self.rewrite(rewrites).expect("the vendor has these fields");
+    }
+
+    /// Edits a record in the vendor's own screen: a merge patch in the vendor's words.
+    pub fn edits(&self, id: &str, patch: &Json) -> Record {
+        let patch = patch.as_object().expect("a patch is an object");
+        self.edit(id, patch).expect("the vendor has this record")
+    }
+
+    /// The id of the one record that passes.
+    pub fn id_of(&self, pass: impl Fn(&Record) -> bool) -> String {
+        let mut found = self.records();
+        found.retain(pass);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0).id
     }
 }
 
@@ -182,6 +208,38 @@ impl World {
         format!("http://{}", self.gateway.as_ref().expect("the gateway runs").addr)
     }
 
+    /// The simulator of a vendor.
+    pub fn vendor(&self, vendor: Vendor) -> &Vendored {
+        match vendor {
+            Vendor::Rotor => &self.rotor,
+            Vendor::AddUpdate => &self.wallet,
+            Vendor::April => &self.april,
+        }
+    }
+
+    /// A hook to the gateway's own source of this name, with all else as it is by default. It is for the gateway that
+    /// runs now: one that is started again may listen elsewhere.
+    pub fn hook(&self, source: &str, secret: &str) -> Hook {
+        Hook::new(format!("{}/v1/webhooks/acme/{source}", self.url()), secret)
+    }
+
+    /// Waits until no vendor has an event on its way, for at most `patience`. What the gateway does then with what it
+    /// took may still make new ones.
+    pub async fn all_told(&self, patience: Duration) {
+        let vendors = [&self.rotor, &self.wallet, &self.april];
+        let idle = async {
+            while vendors.iter().any(|vendor| vendor.hooks().under_way() > 0) {
+                for vendor in vendors {
+                    vendor.hooks().idle().await;
+                }
+            }
+        };
+        if tokio::time::timeout(patience, idle).await.is_err() {
+            let waiting = vendors.map(|vendor| vendor.hooks().under_way());
+            give_up(&format!("events are on their way still: {waiting:?}"));
+        }
+    }
+
     /// An upsert.
     pub async fn upsert(&self, body: &Json) -> Answered {
         self.upsert_with(body, &[]).await
@@ -254,10 +312,14 @@ async fn start(folder: &Path, registry: Registry) -> Gateway {
         .expect("the gateway starts")
 }
 
-#[expect(clippy::panic, reason = "a test whose configuration is wrong has to stop")]
 fn panic_with(problems: &[upsert_settings::Problem]) -> Settings {
     let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    panic!("{}", all.join("\n"))
+    give_up(&all.join("\n"))
+}
+
+#[expect(clippy::panic, reason = "a test whose world is not as it should be has to stop")]
+fn give_up(problem: &str) -> ! {
+    panic!("{problem}")
 }
 
 fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {

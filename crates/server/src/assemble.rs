@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tokio::sync::watch;
+use url::Url;
 
-use upsert_app::{Connection, Directory, Merchant, OnCollision, OnKeyChange, Route, When};
+use upsert_app::{
+    Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Route, Source, When,
+};
 use upsert_core::{Clock, IdentifierKind, Payload};
 use upsert_policy::{Dice, Outside, standard_stack};
 use upsert_provider_kit::{Built, ConnectionSetup, Credentials, Registry, TransportOptions, Transports};
 use upsert_settings::{self as settings, MatchOn, Problem, Settings, is_public};
 
 use crate::day_counts::DayCounts;
+use crate::event_sender::HttpEventSender;
 use crate::policies::{Retries, Status, policy_of};
+
+/// Endpoints share their client, whoever's they are.
+const WEBHOOKS: &str = "webhooks";
 
 /// What connections are built with, for as long as the process lives.
 pub(crate) struct Workshop {
@@ -92,7 +99,10 @@ impl Workshop {
                     Err(found) => problems.extend(found),
                 }
             }
-            merchants.push(merchant_of(merchant, connections));
+            match self.endpoints(merchant) {
+                Ok(endpoints) => merchants.push(merchant_of(merchant, connections, endpoints)),
+                Err(problem) => problems.push(problem),
+            }
         }
         if problems.is_empty() {
             let directory = Directory::new(merchants);
@@ -131,6 +141,37 @@ impl Workshop {
                 .map(|problem| connection.problem(&problem.path, problem.message));
             located.collect()
         })
+    }
+
+    /// Who is told of events, each with what reaches it.
+    fn endpoints(&self, merchant: &settings::Merchant) -> Result<Vec<Arc<Endpoint>>, Problem> {
+        let endpoint = |webhook: &settings::WebhookOut| {
+            let options = TransportOptions {
+                // Settings have judged the URL: loopback may be plain.
+                allow_plain_http: webhook.allow_plain_http || webhook.url.scheme() == "http",
+                allow_private_network: webhook.allow_private_network,
+            };
+            let transport = self.transports.get(WEBHOOKS, options).map_err(|error| {
+                Problem::new(&webhook.location, "webhooks.out", format!("its HTTP client cannot be made: {error}"))
+            })?;
+            Ok(Arc::new(Endpoint {
+                name: webhook.name.clone(),
+                shown_url: shown(&webhook.url),
+                events: webhook
+                    .events
+                    .iter()
+                    .filter_map(|event| EventKind::from_name(event.as_str()))
+                    .collect(),
+                ids_only: webhook.payload == settings::WebhookPayload::Ids,
+                keys: webhook.signing_keys(),
+                sender: Arc::new(HttpEventSender {
+                    url: webhook.url.clone(),
+                    transport,
+                    clock: self.clock.clone(),
+                }),
+            }))
+        };
+        merchant.webhooks_out.iter().map(endpoint).collect()
     }
 
     /// Whether its vendor is reached by `http://`.
@@ -203,7 +244,11 @@ impl Workshop {
     }
 }
 
-fn merchant_of(merchant: &settings::Merchant, connections: Vec<Arc<Connection>>) -> Merchant {
+fn merchant_of(
+    merchant: &settings::Merchant,
+    connections: Vec<Arc<Connection>>,
+    endpoints: Vec<Arc<Endpoint>>,
+) -> Merchant {
     Merchant {
         id: merchant.id.clone(),
         default_region: merchant.default_region.clone(),
@@ -218,7 +263,35 @@ fn merchant_of(merchant: &settings::Merchant, connections: Vec<Arc<Connection>>)
         sync_deadline: merchant.sync_deadline,
         connections,
         routes: merchant.routes.iter().map(route_of).collect(),
+        sources: merchant
+            .webhooks_in
+            .iter()
+            .map(|webhook| Arc::new(source_of(merchant, webhook)))
+            .collect(),
+        endpoints,
     }
+}
+
+/// A source that is named like a connection is taken for that connection's vendor.
+fn source_of(merchant: &settings::Merchant, webhook: &settings::WebhookIn) -> Source {
+    let named_alike = || merchant.connections.iter().find(|connection| connection.name == webhook.source);
+    let connection = webhook.connection.clone();
+    Source {
+        name: webhook.source.clone(),
+        verifier: webhook.verify.verifier(),
+        mapping: webhook.mapping.clone(),
+        connection: connection.or_else(|| named_alike().map(|connection| connection.name.clone())),
+    }
+}
+
+/// Where an endpoint is, for people: what may be secret in a URL is left out.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // A URL that can be called can have no user, too.
+    let _cannot_fail = shown.set_username("").and_then(|()| shown.set_password(None));
+    shown.into()
 }
 
 fn route_of(route: &settings::Route) -> Route {

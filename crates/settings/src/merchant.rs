@@ -14,7 +14,7 @@ use crate::routes::{self, Route};
 use crate::section::{Section, Spot, path_to};
 use crate::spelled;
 use crate::tree::{Node, Shape};
-use crate::webhooks::{self, WebhookOut};
+use crate::webhooks::{self, WebhookOut, report_same_names};
 use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -99,6 +99,7 @@ impl Merchant {
             let incoming = webhooks.sections("in", |source| WebhookIn::read(source, &names));
             let outgoing = webhooks.sections("out", WebhookOut::read);
             report_repeats(&webhooks.spot, "in", "source");
+            report_same_names(&webhooks.spot, outgoing.as_deref().unwrap_or_default());
             Some((incoming?, outgoing?))
         });
         report_repeats(&section.spot, "connections", "name");

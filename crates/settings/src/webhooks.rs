@@ -1,15 +1,19 @@
 //! `[[webhooks.in]]` and `[[webhooks.out]]`: events that come from elsewhere, and events that go there.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use upsert_webhook::SigningKey;
 use url::Url;
 
 use crate::incoming;
 use crate::members::Member;
-use crate::problems::Location;
+use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, path_to};
 use crate::spelled;
 use crate::urls::{UrlRules, read_url};
+use crate::verification::{signing_keys, signing_secrets};
 use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -18,9 +22,11 @@ pub(crate) const MEMBERS: &[Member] = &[
 ];
 const OUT: &[Member] = &[
     Member::required("url"),
+    Member::optional("name"),
     Member::required("events"),
     Member::or("payload", "\"full\""),
-    Member::required("secret"),
+    Member::optional("secret"),
+    Member::optional("secrets"),
     Member::or("allow_plain_http", "false"),
     Member::or("allow_private_network", "false"),
 ];
@@ -63,8 +69,10 @@ pub struct WebhookOut {
     pub events: Vec<Event>,
     /// How much they say.
     pub payload: WebhookPayload,
-    /// What signs them.
-    pub secret: Secret,
+    /// Unique in the merchant, and the same as long as the URL is, unless the file gives another one.
+    pub name: String,
+    /// What signs them, all of them while they are being rotated; never empty.
+    pub secrets: Vec<Secret>,
     /// Whether `http://` is allowed.
     pub allow_plain_http: bool,
     /// Whether private, link-local and metadata addresses are allowed.
@@ -84,6 +92,11 @@ impl WebhookOut {
         }
     }
 
+    /// What signs its events.
+    pub fn signing_keys(&self) -> Vec<SigningKey> {
+        signing_keys(&self.secrets)
+    }
+
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
         let allow_private_network = section.read("allow_private_network", Spot::flag);
@@ -95,15 +108,38 @@ impl WebhookOut {
         let url = section.read("url", |spot| read_url(spot, rules));
         let events = section.read("events", |spot| spot.some(word::<Event>));
         let payload = section.read("payload", word);
-        let secret = section.read("secret", Secret::read);
+        let secrets = signing_secrets(section);
+        let name = section.maybe("name", Spot::name);
+        let url = url?;
         Some(Self {
-            url: url?,
+            name: name.unwrap_or_else(|| name_of(&url)),
+            url,
             events: events?,
             payload: payload?,
-            secret: secret?,
+            secrets: secrets?,
             allow_plain_http: allow_plain_http?,
             allow_private_network: allow_private_network?,
             location: section.at().clone(),
         })
     }
+}
+
+/// Two endpoints at one URL have to be told apart by hand.
+pub(crate) fn report_same_names(spot: &Spot<'_>, endpoints: &[WebhookOut]) {
+    for (position, endpoint) in endpoints.iter().enumerate() {
+        let first = endpoints[..position].iter().find(|other| other.name == endpoint.name);
+        if let Some(first) = first {
+            let path = path_to(&spot.path, "out");
+            let said = format!("there is an endpoint `{}` already", endpoint.name);
+            let problem = Problem::new(&endpoint.location, format!("{path}[{position}]"), said);
+            let hint = format!("give one of them a `name` of its own; the first stands at {}", first.location);
+            spot.reading.report(problem.hint(hint));
+        }
+    }
+}
+
+/// The host, and what tells it from other URLs there.
+fn name_of(url: &Url) -> String {
+    let hash = HEXLOWER.encode(&Sha256::digest(url.as_str().as_bytes()));
+    format!("{}-{}", url.host_str().unwrap_or("endpoint"), &hash[..6])
 }

@@ -6,11 +6,11 @@ use uuid::Uuid;
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::{Clock, iso_millis};
 use crate::options::SimulatorOptions;
-use crate::records::{Probe, Record, Records, Upsert};
+use crate::records::{Probe, Record, Records, Upsert, Written};
 use crate::wire::{Call, Reply};
 
 /// The body of `POST /customers/add-update` \[S3\].
-const FIELDS: [Field; 7] = [
+pub(crate) const FIELDS: [Field; 7] = [
     ("externalId", Shape::Text),
     ("firstName", Shape::Text),
     ("lastName", Shape::Text),
@@ -101,7 +101,7 @@ impl AddUpdate {
     }
 
     async fn upsert(&self, merchant: &str, call: &Call<'_>) -> Reply {
-        let body = match call.object() {
+        let mut body = match call.object() {
             Ok(body) => body,
             Err(problem) => return invalid(&[FieldProblem::new("body", problem)]),
         };
@@ -109,6 +109,7 @@ impl AddUpdate {
         if !found.is_empty() {
             return invalid(&found);
         }
+        let as_sent = call.rewrite(&mut body);
         let written = self
             .records
             .upsert(self.write_of(merchant, &body), |fields| merge(fields, body))
@@ -118,7 +119,9 @@ impl AddUpdate {
         } else {
             200
         };
-        Reply::json(status, &shown(&written.record)).with_write(written.note())
+        let mut answer = shown(&written.record);
+        answer.extend(as_sent);
+        Reply::json(status, &Value::Object(answer)).with_write(written)
     }
 
     fn write_of<'a>(&self, merchant: &'a str, body: &Map<String, Value>) -> Upsert<'a> {
@@ -132,12 +135,9 @@ impl AddUpdate {
         }
     }
 
-    pub(crate) fn seed(&self, merchant: &str, body: Map<String, Value>) -> String {
+    pub(crate) fn seed(&self, merchant: &str, body: Map<String, Value>) -> Written {
         let upsert = self.write_of(merchant, &body);
-        self.records
-            .upsert_at_once(upsert, |fields| merge(fields, body))
-            .record
-            .id
+        self.records.upsert_at_once(upsert, |fields| merge(fields, body))
     }
 
     /// By external id or, as the guide says, by the vendor's own.
@@ -150,7 +150,10 @@ impl AddUpdate {
             },
         );
         let record = by_key.or_else(|| self.records.get(id, |record| record.account == merchant));
-        record.map_or_else(|| refusal(404), |record| Reply::json(200, &shown(&record)))
+        record.map_or_else(
+            || refusal(404),
+            |record| Reply::json(200, &Value::Object(shown(&record))),
+        )
     }
 
     fn list(&self, merchant: &str, call: &Call<'_>) -> Reply {
@@ -164,7 +167,13 @@ impl AddUpdate {
         let found = self
             .records
             .select(|record| record.account == merchant && wanted(record, "email") && wanted(record, KEY));
-        let page: Vec<Value> = found.iter().skip(offset).take(limit).map(shown).collect();
+        let page: Vec<Value> = found
+            .iter()
+            .skip(offset)
+            .take(limit)
+            .map(shown)
+            .map(Value::Object)
+            .collect();
         match &self.rules.list_member {
             None => Reply::json(200, &json!(page)),
             Some(member) => Reply::json(200, &json!({ member: page })),
@@ -179,10 +188,17 @@ fn merge(fields: &mut Map<String, Value>, mut body: Map<String, Value>) {
 }
 
 /// The answer's shape: what is set, and two stamps. The vendor's own id is not in it \[S3\].
-fn shown(record: &Record) -> Value {
+fn shown(record: &Record) -> Map<String, Value> {
     let mut fields = record.fields.clone();
     fields.insert("createdAt".to_owned(), json!(iso_millis(record.created_at)));
     fields.insert("updatedAt".to_owned(), json!(iso_millis(record.updated_at)));
+    fields
+}
+
+/// What its events show: the same with the vendor's own id, which is the id that a guide speaks of.
+pub(crate) fn told(record: &Record) -> Value {
+    let mut fields = shown(record);
+    fields.insert("id".to_owned(), json!(record.id));
     Value::Object(fields)
 }
 

@@ -8,7 +8,7 @@ use crate::april_reads;
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::Clock;
 use crate::options::SimulatorOptions;
-use crate::records::{Probe, Record, Records, Upsert};
+use crate::records::{Probe, Record, Records, Upsert, Written};
 use crate::wire::{Call, Reply};
 
 pub(crate) const CONSUMER: &str = "consumer";
@@ -16,7 +16,7 @@ pub(crate) const ORGANISATION: &str = "organisation";
 const EMAIL: &str = "emailAddress";
 const REFERENCE: &str = "referenceCustomerId";
 
-const CONSUMER_FIELDS: [Field; 8] = [
+pub(crate) const CONSUMER_FIELDS: [Field; 8] = [
     (EMAIL, Shape::Email),
     ("phoneNumber", Shape::E164),
     (REFERENCE, Shape::Text),
@@ -26,7 +26,7 @@ const CONSUMER_FIELDS: [Field; 8] = [
     ("isVerified", Shape::Flag),
     ("metadata", Shape::TextMap),
 ];
-const ORGANISATION_FIELDS: [Field; 7] = [
+pub(crate) const ORGANISATION_FIELDS: [Field; 7] = [
     (REFERENCE, Shape::Text),
     ("organisationName", Shape::Text),
     ("taxId", Shape::Text),
@@ -122,7 +122,7 @@ impl April {
 
     async fn upsert(&self, merchant: &str, call: &Call<'_>) -> Result<Reply, Reply> {
         let wrapped = call.object().map_err(|problem| refusal(400, Some(problem)))?;
-        let (kind, body) = self.unwrapped(wrapped).ok_or_else(|| {
+        let (kind, mut body) = self.unwrapped(wrapped).ok_or_else(|| {
             let names = format!(
                 "expected one of UpsertConsumerCustomer, {}",
                 self.rules.organisation_wrapper
@@ -133,6 +133,8 @@ impl April {
         if !found.is_empty() {
             return Err(invalid(&found));
         }
+        // The answer is two ids: there is nothing that could show what was sent.
+        call.rewrite(&mut body);
         if self.rules.unique_reference && self.reference_is_taken(merchant, kind, &body) {
             return Err(refusal(409, Some("referenceCustomerId belongs to another customer")));
         }
@@ -141,7 +143,7 @@ impl April {
             .upsert(self.write_of(merchant, kind, &body), |fields| merge(fields, body))
             .await;
         let ids = json!({"customerId": written.record.id, "merchantId": written.record.account});
-        Ok(Reply::json(200, &ids).with_write(written.note()))
+        Ok(Reply::json(200, &ids).with_write(written))
     }
 
     /// The single member of the body: its name gives the kind.
@@ -196,13 +198,10 @@ impl April {
     }
 
     /// A body without a wrapper is taken for a consumer's.
-    pub(crate) fn seed(&self, merchant: &str, body: Map<String, Value>) -> String {
+    pub(crate) fn seed(&self, merchant: &str, body: Map<String, Value>) -> Written {
         let (kind, body) = self.unwrapped(body.clone()).unwrap_or((CONSUMER, body));
         let upsert = self.write_of(merchant, kind, &body);
-        self.records
-            .upsert_at_once(upsert, |fields| merge(fields, body))
-            .record
-            .id
+        self.records.upsert_at_once(upsert, |fields| merge(fields, body))
     }
 }
 

@@ -64,7 +64,8 @@ fn moment(call: &Call<'_>, name: &str) -> Result<Option<Timestamp>, Reply> {
     parsed.map_err(|_| refusal(400, Some(&format!("{name}: expected a date-time"))))
 }
 
-fn flat(record: &Record) -> Value {
+/// A record as the list shows it.
+pub(crate) fn flat(record: &Record) -> Value {
     let mut fields = record.fields.clone();
     fields.insert("customerId".to_owned(), json!(record.id));
     fields.insert("merchantId".to_owned(), json!(record.account));

@@ -3,10 +3,12 @@
 //! actix drops a connection whose body stream fails. When it fails at once, not even the head was written.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::body::SizedStream;
+use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -70,6 +72,28 @@ pub(crate) fn wrong(content_type: &'static str, body: &'static str) -> HttpRespo
 /// An ordinary answer.
 pub(crate) fn json(status: StatusCode, body: String) -> HttpResponse {
     HttpResponse::build(status).content_type(JSON).body(body)
+}
+
+/// The same body; what it holds is dropped when its last byte was taken, or when the connection is gone.
+pub(crate) fn then<T: Unpin + 'static>(body: BoxBody, held: T) -> BoxBody {
+    BoxBody::new(Holding { body, _held: held })
+}
+
+struct Holding<T> {
+    body: BoxBody,
+    _held: T,
+}
+
+impl<T: Unpin + 'static> MessageBody for Holding<T> {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
 }
 
 fn sized(status: StatusCode, length: u64, chunks: impl Stream<Item = Chunk> + 'static) -> HttpResponse {

@@ -19,6 +19,13 @@ pub(crate) enum Shape {
     TextMap,
 }
 
+impl Shape {
+    /// Whether it is a text that somebody typed.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Email | Self::E164)
+    }
+}
+
 /// A field's name and shape.
 pub(crate) type Field = (&'static str, Shape);
 

@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::add_update::AddUpdate;
-use crate::april::April;
+use crate::add_update::{self, AddUpdate};
+use crate::april::{self, April};
+use crate::april_reads;
+use crate::checks::Field;
 use crate::options::SimulatorOptions;
-use crate::records::Records;
-use crate::rotor::Rotor;
+use crate::records::{Record, Records, Written};
+use crate::rotor::{self, Rotor};
+use crate::rotor_answers;
 use crate::wire::{Call, Reply};
 
 /// A simulated vendor.
@@ -59,17 +62,39 @@ impl Desk {
     pub(crate) fn error(&self, status: u16) -> Value {
         match self {
             Self::Rotor(rotor) => rotor.error(status),
-            Self::AddUpdate(_) => crate::add_update::error(status),
-            Self::April(_) => crate::april::error(status, None),
+            Self::AddUpdate(_) => add_update::error(status),
+            Self::April(_) => april::error(status, None),
         }
     }
 
-    /// Stores what a POST would take, without its checks, its keys and its race. Gives the vendor's own id.
-    pub(crate) fn seed(&self, account: &str, body: Map<String, Value>) -> String {
+    /// Stores what a POST would take, without its checks, its keys and its race.
+    pub(crate) fn seed(&self, account: &str, body: Map<String, Value>) -> Written {
         match self {
             Self::Rotor(rotor) => rotor.seed(account, body),
             Self::AddUpdate(add_update) => add_update.seed(account, body),
             Self::April(april) => april.seed(account, body),
+        }
+    }
+
+    /// A record with its id, as the vendor's events show it.
+    pub(crate) fn told(&self, record: &Record) -> Value {
+        match self {
+            Self::Rotor(_) => Value::Object(rotor_answers::flat(record)),
+            Self::AddUpdate(_) => add_update::told(record),
+            Self::April(_) => april_reads::flat(record),
+        }
+    }
+
+    /// Whether a write may have a text field of this name.
+    pub(crate) fn knows(&self, field: &str) -> bool {
+        let text = |(name, shape): &Field| *name == field && shape.is_text();
+        match self {
+            Self::Rotor(_) => rotor::FIELDS.iter().any(text),
+            Self::AddUpdate(_) => add_update::FIELDS.iter().any(text),
+            Self::April(_) => april::CONSUMER_FIELDS
+                .iter()
+                .chain(&april::ORGANISATION_FIELDS)
+                .any(text),
         }
     }
 

@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::broken;
 use crate::control;
 use crate::effects::{Answer, Cut, Effect, When};
+use crate::hooks::{By, Held};
 use crate::journal::{Answered, Line};
 use crate::server::Sim;
 use crate::wire::{Call, Reply};
@@ -58,19 +59,33 @@ async fn answer(request: &HttpRequest, body: Bytes, sim: &Sim, line: Line<'_>, e
         Some(Effect::Answer(answer)) if answer.when == When::BeforeWrite => return instead(sim, line, answer),
         _ => {}
     }
-    let call = Call::new(request, sim.desk.prefix(), body);
+    let call = Call::new(request, sim.desk.prefix(), body, sim.rewrites.now());
     let reply = sim.desk.answer(&call).await;
-    if let Some(write) = &reply.write {
-        line.wrote(write);
-    }
+    let held = reply.written.as_ref().map(|written| {
+        line.wrote(&written.note());
+        sim.tell(written, By::Api)
+    });
     match effect {
-        None => whole(line, reply),
-        Some(effect) => spoilt(sim, line, reply, effect).await,
+        None => before(held, whole(line, reply)),
+        Some(Effect::Hang { .. }) => {
+            // No answer will ever come that its events could wait for.
+            drop(held);
+            pending().await
+        }
+        Some(effect) => before(held, spoilt(sim, line, reply, effect)),
+    }
+}
+
+/// Keeps events back until the answer is out.
+fn before(held: Option<Held>, response: HttpResponse) -> HttpResponse {
+    match held.filter(|held| !held.is_empty()) {
+        Some(held) => response.map_body(|_, body| broken::then(body, held)),
+        None => response,
     }
 }
 
 /// The vendor has done its work; this is what the caller sees of it.
-async fn spoilt(sim: &Sim, line: Line<'_>, reply: Reply, effect: Effect) -> HttpResponse {
+fn spoilt(sim: &Sim, line: Line<'_>, reply: Reply, effect: Effect) -> HttpResponse {
     let status = status_of(reply.status);
     match effect {
         Effect::Cut { at: Cut::MidAnswer } => {
@@ -78,7 +93,6 @@ async fn spoilt(sim: &Sim, line: Line<'_>, reply: Reply, effect: Effect) -> Http
             broken::cut_in_the_middle(status, &reply.body)
         }
         Effect::Cut { at } => cut(line, at),
-        Effect::Hang { .. } => pending().await,
         Effect::Answer(answer) => instead(sim, line, answer),
         Effect::Drip { every_millis } => {
             let response = broken::drip(status, &reply.body, Duration::from_millis(every_millis));
@@ -92,8 +106,8 @@ async fn spoilt(sim: &Sim, line: Line<'_>, reply: Reply, effect: Effect) -> Http
             note(line, 200, String::new());
             broken::huge(bytes)
         }
-        // A delay is no effect of its own, and a redirect never gets here.
-        Effect::Delay { .. } | Effect::Redirect { .. } => whole(line, reply),
+        // A delay is no effect of its own, and neither a redirect nor a request that hangs gets here.
+        Effect::Delay { .. } | Effect::Redirect { .. } | Effect::Hang { .. } => whole(line, reply),
     }
 }
 

@@ -19,9 +19,13 @@
 //! # }
 //! ```
 //!
+//! They do what real systems do besides: somebody edits a record in the vendor's own screen ([`Running::edit`]), hooks
+//! are told of every change by signed events ([`Running::hooks`]), and values are stored otherwise than they were sent
+//! ([`Running::rewrite`]).
+//!
 //! The same over HTTP, under `/__sim/` of each simulator: see [`control`].
 //!
-//! To add a vendor: one file of rules like `add_update.rs`, and its three lines in `desk.rs`.
+//! To add a vendor: one file of rules like `add_update.rs`, and its lines in `desk.rs`.
 
 mod add_update;
 mod april;
@@ -32,17 +36,23 @@ mod checks;
 mod clock;
 pub mod control;
 mod desk;
+mod edits;
 mod effects;
 mod exchange;
 mod faults;
+mod hook_journal;
+mod hooks;
 mod journal;
 mod options;
+mod posting;
 mod records;
+mod rewrites;
 mod rotor;
 mod rotor_answers;
 mod rotor_reads;
 mod server;
 mod shelf;
+mod signing;
 mod wire;
 
 pub use add_update::{AddUpdateAuth, AddUpdateRules};
@@ -52,8 +62,11 @@ pub use clock::{Clock, system_clock};
 pub use desk::Vendor;
 pub use effects::{Answer, Cut, Effect, When};
 pub use faults::{Fault, Faults, Only};
+pub use hook_journal::{HookCounts, HookEntry, Told};
+pub use hooks::{Hook, HookTime, Hooks};
 pub use journal::{Answered, Counts, Entry, Journal, JournalDepth, Write};
 pub use options::SimulatorOptions;
 pub use records::Record;
+pub use rewrites::{Rewrite, Rewrites};
 pub use rotor::{RotorKey, RotorRules};
 pub use server::{Running, Simulator};

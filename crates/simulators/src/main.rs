@@ -1,13 +1,15 @@
 //! `upsert-simulators`: the three vendors as a process, for `docker-compose.yml` and for load.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use upsert_simulators::{
-    AprilCredential, JournalDepth, RotorKey, Running, Simulator, SimulatorOptions, Vendor, control,
+    AprilCredential, Hook, JournalDepth, RotorKey, Running, Simulator, SimulatorOptions, Vendor, control,
 };
 
 /// Stateful fakes of the vendors. Each listens where its option says; control of each under /__sim/ there.
@@ -47,6 +49,9 @@ struct Arguments {
     /// Threads that answer, for each vendor
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// A JSON file with the hooks of each: {"rotor": [{"url": …, "secret": …}], "add_update": […], "april": […]}
+    #[arg(long, value_name = "FILE")]
+    hooks: Option<PathBuf>,
     /// For load: no race window, no daily limit, a journal that only counts
     #[arg(long)]
     quick: bool,
@@ -81,6 +86,12 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
         (Vendor::AddUpdate, arguments.add_update),
         (Vendor::April, arguments.april),
     ];
+    let mut hooks = arguments
+        .hooks
+        .as_deref()
+        .map(hooks_in)
+        .transpose()?
+        .unwrap_or_default();
     let mut running: Vec<Running> = Vec::new();
     for (vendor, listen) in wanted {
         let Some(listen) = listen else { continue };
@@ -88,6 +99,7 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
             vendor,
             SimulatorOptions {
                 listen,
+                hooks: hooks.remove(&vendor).unwrap_or_default(),
                 ..options(arguments)
             },
         )?;
@@ -112,6 +124,12 @@ async fn run(arguments: &Arguments) -> std::io::Result<()> {
         simulator.stop().await;
     }
     Ok(())
+}
+
+fn hooks_in(file: &Path) -> std::io::Result<HashMap<Vendor, Vec<Hook>>> {
+    let named = |problem: String| std::io::Error::other(format!("{}: {problem}", file.display()));
+    let text = std::fs::read(file).map_err(|error| named(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| named(error.to_string()))
 }
 
 fn options(arguments: &Arguments) -> SimulatorOptions {

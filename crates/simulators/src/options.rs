@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::add_update::AddUpdateRules;
 use crate::april::AprilRules;
 use crate::clock::{Clock, system_clock};
+use crate::hooks::Hook;
 use crate::journal::JournalDepth;
+use crate::rewrites::Rewrites;
 use crate::rotor::RotorRules;
 
 /// How a simulator listens, waits and remembers. Only the rules of the started vendor count.
@@ -22,10 +24,14 @@ pub struct SimulatorOptions {
     pub journal: JournalDepth,
     /// Threads that answer (default 1).
     pub workers: usize,
-    /// Seed of the dice that [`crate::Fault::probability`] throws.
+    /// Seed of the dice that [`crate::Fault::probability`] and [`Hook::shuffle_ms`] throw.
     pub fault_seed: u64,
     /// Time for stamps and for Rotor's day.
     pub clock: Clock,
+    /// Who is told of changes (default nobody).
+    pub hooks: Vec<Hook>,
+    /// Which fields are stored otherwise than sent (default none).
+    pub rewrites: Rewrites,
     /// Rotor's assumptions and keys.
     pub rotor: RotorRules,
     /// The assumptions and keys of add-update.
@@ -43,6 +49,8 @@ impl Default for SimulatorOptions {
             workers: 1,
             fault_seed: 0,
             clock: system_clock(),
+            hooks: Vec::new(),
+            rewrites: Rewrites::default(),
             rotor: RotorRules::default(),
             add_update: AddUpdateRules::default(),
             april: AprilRules::default(),

@@ -23,12 +23,14 @@ pub struct Record {
     pub fields: Map<String, Value>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it was written last; equal to `created_at` until the first update, later ever after.
+    /// When it was written or edited last; equal to `created_at` until then, a millisecond or more later each time.
     pub updated_at: Timestamp,
     /// Hidden from Rotor's list.
     pub archived: bool,
-    /// How often it was written, its creation included.
+    /// How often it was written, its creation included; an edit in the vendor's own screen is none.
     pub writes: u64,
+    /// 1 when it is new, one more with every write or edit that changed a field.
+    pub version: u64,
 }
 
 impl Record {
@@ -85,6 +87,8 @@ pub(crate) struct Written {
     pub(crate) record: Record,
     pub(crate) created: bool,
     pub(crate) matched_on: Option<&'static str>,
+    /// Whether a field is other than before; a new record always is.
+    pub(crate) changed: bool,
 }
 
 impl Written {
@@ -142,6 +146,11 @@ impl Records {
         change: impl FnOnce(&mut Map<String, Value>),
     ) -> Option<Written> {
         self.shelf().update(account, id, now, change)
+    }
+
+    /// Changes a record as somebody in the vendor's own screen would.
+    pub(crate) fn edit(&self, id: &str, now: Timestamp, patch: &Map<String, Value>) -> Option<Written> {
+        self.shelf().edit(id, now, patch)
     }
 
     /// The record with this id, if it passes.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::Clock;
 use crate::options::SimulatorOptions;
-use crate::records::{Probe, Record, Records, Upsert};
+use crate::records::{Probe, Record, Records, Upsert, Written};
 use crate::rotor_answers::{invalid, out_of_scope, success};
 use crate::wire::{Call, Reply};
 use crate::{rotor_answers, rotor_reads};
@@ -150,13 +150,14 @@ impl Rotor {
     }
 
     async fn upsert(&self, key: &RotorKey, call: &Call<'_>) -> Result<Reply, Reply> {
-        let body = call
+        let mut body = call
             .object()
             .map_err(|problem| invalid(&[FieldProblem::new("body", problem)]))?;
         let found = problems(&body, &FIELDS, &[]);
         if !found.is_empty() {
             return Err(invalid(&found));
         }
+        let as_sent = call.rewrite(&mut body);
         let written = if let Some(id) = body.get("id").and_then(Value::as_str).map(str::to_owned) {
             let update = self
                 .records
@@ -167,7 +168,7 @@ impl Rotor {
                 .upsert(self.write_of(&key.company, &body), |fields| merge(fields, body))
                 .await
         };
-        Ok(success(&written))
+        Ok(success(written, as_sent))
     }
 
     /// Phone before e-mail, by the exact text.
@@ -185,12 +186,9 @@ impl Rotor {
         }
     }
 
-    pub(crate) fn seed(&self, company: &str, body: Map<String, Value>) -> String {
+    pub(crate) fn seed(&self, company: &str, body: Map<String, Value>) -> Written {
         let upsert = self.write_of(company, &body);
-        self.records
-            .upsert_at_once(upsert, |fields| merge(fields, body))
-            .record
-            .id
+        self.records.upsert_at_once(upsert, |fields| merge(fields, body))
     }
 
     pub(crate) fn new_rate_window(&self) {

@@ -4,24 +4,30 @@ use serde_json::{Map, Value, json};
 
 use crate::checks::{Field, FieldProblem};
 use crate::clock::iso_millis;
-use crate::records::Written;
+use crate::records::{Record, Written};
 use crate::rotor::FIELDS;
 use crate::wire::Reply;
 
-/// The flat body with every field, unset ones as null.
-pub(crate) fn success(written: &Written) -> Reply {
-    let record = &written.record;
+/// The record's flat body with a message; of fields that are rewritten silently, what was sent.
+pub(crate) fn success(written: Written, as_sent: Map<String, Value>) -> Reply {
     let (status, word) = if written.created {
         (201, "created")
     } else {
         (200, "updated")
     };
+    let mut body = flat(&written.record);
+    body.extend(as_sent);
+    body.insert("message".to_owned(), json!(format!("Customer {word} successfully")));
+    Reply::json(status, &Value::Object(body)).with_write(written)
+}
+
+/// Every field, unset ones as null, with id and stamp.
+pub(crate) fn flat(record: &Record) -> Map<String, Value> {
     let field = |(name, _): &Field| ((*name).to_owned(), record.value(name));
     let mut body: Map<String, Value> = FIELDS.iter().map(field).collect();
     body.insert("id".to_owned(), json!(record.id));
     body.insert("created_at".to_owned(), json!(iso_millis(record.created_at)));
-    body.insert("message".to_owned(), json!(format!("Customer {word} successfully")));
-    Reply::json(status, &Value::Object(body)).with_write(written.note())
+    body
 }
 
 /// 400 with the problems.

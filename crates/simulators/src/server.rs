@@ -10,23 +10,78 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, rt, web};
 use serde_json::{Map, Value};
 
+use crate::clock::Clock;
 use crate::desk::{Desk, Vendor};
 use crate::exchange;
 use crate::faults::Faults;
+use crate::hooks::{By, Held, Hook, Hooks};
 use crate::journal::Journal;
 use crate::options::SimulatorOptions;
-use crate::records::Record;
+use crate::records::{Record, Written};
+use crate::rewrites::{Rewrites, Standing};
 
 /// One simulator's state, shared by its threads.
 pub(crate) struct Sim {
     pub(crate) desk: Desk,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
+    pub(crate) hooks: Hooks,
+    pub(crate) rewrites: Standing,
+    clock: Clock,
+    first_hooks: Vec<Hook>,
+    first_rewrites: Rewrites,
 }
 
 impl Sim {
-    /// Forgets records, faults, journal and the day's count.
+    fn new(vendor: Vendor, options: SimulatorOptions) -> io::Result<Self> {
+        let sim = Self {
+            desk: Desk::new(vendor, &options),
+            faults: Faults::new(options.fault_seed),
+            journal: Journal::new(vendor, options.journal, options.clock.clone()),
+            hooks: Hooks::new(options.journal, options.clock.clone(), options.fault_seed),
+            rewrites: Standing::default(),
+            clock: options.clock,
+            first_hooks: options.hooks,
+            first_rewrites: options.rewrites,
+        };
+        sim.hooks.set(sim.first_hooks.clone())?;
+        sim.rewrite(sim.first_rewrites.clone())?;
+        Ok(sim)
+    }
+
+    /// Sets what is rewritten, unless the vendor has no such field.
+    pub(crate) fn rewrite(&self, rewrites: Rewrites) -> io::Result<()> {
+        if let Some(unknown) = rewrites.fields.keys().find(|field| !self.desk.knows(field)) {
+            let problem = format!("{unknown}: no text field of this vendor");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        self.rewrites.set(rewrites);
+        Ok(())
+    }
+
+    pub(crate) fn seed(&self, account: &str, body: Map<String, Value>) -> String {
+        let written = self.desk.seed(account, body);
+        drop(self.tell(&written, By::Hand));
+        written.record.id
+    }
+
+    pub(crate) fn edit(&self, id: &str, patch: &Map<String, Value>) -> Option<Record> {
+        let written = self.desk.records().edit(id, (self.clock)(), patch)?;
+        drop(self.tell(&written, By::Hand));
+        Some(written.record)
+    }
+
+    /// Tells the hooks of a change.
+    pub(crate) fn tell(&self, written: &Written, by: By) -> Held {
+        self.hooks.tell(written, by, || self.desk.told(&written.record))
+    }
+
+    /// Forgets records, faults, journals and the day's count; hooks and rewrites are those of the start again.
     pub(crate) fn reset(&self) {
+        self.hooks.reset();
+        // They were found right at the start.
+        let _ = self.hooks.set(self.first_hooks.clone());
+        self.rewrites.set(self.first_rewrites.clone());
         self.faults.clear();
         self.desk.records().clear();
         self.desk.new_rate_window();
@@ -41,14 +96,10 @@ impl Simulator {
     /// Starts one on threads of its own, so that it runs beside any runtime. It listens when this returns.
     ///
     /// # Errors
-    /// The address cannot be bound, or no thread can be started.
+    /// The address cannot be bound, no thread can be started, or a hook or rewrite of the options is none.
     pub fn start(vendor: Vendor, options: SimulatorOptions) -> io::Result<Running> {
         let (listen, workers) = (options.listen, options.workers);
-        let sim = web::Data::new(Sim {
-            desk: Desk::new(vendor, &options),
-            faults: Faults::new(options.fault_seed),
-            journal: Journal::new(vendor, options.journal, options.clock),
-        });
+        let sim = web::Data::new(Sim::new(vendor, options)?);
         let (report, started) = mpsc::channel();
         let shared = sim.clone();
         let name = format!("{vendor:?}-simulator");
@@ -140,9 +191,28 @@ impl Running {
 
     /// Stores a record directly, in the shape that a POST takes, without its checks, keys and race; a record that the
     /// vendor would match is changed. `account` is the company of a Rotor key, or the merchant elsewhere. Gives the
-    /// vendor's own id.
+    /// vendor's own id. Hooks are told of it as of an edit.
     pub fn seed(&self, account: &str, body: Map<String, Value>) -> String {
-        self.sim.desk.seed(account, body)
+        self.sim.seed(account, body)
+    }
+
+    /// Changes a record as somebody in the vendor's own screen would: a JSON merge patch (RFC 7396) in the vendor's own
+    /// words on [`Record::fields`], without checks. Gives the record as it is then; none when there is none with this id.
+    pub fn edit(&self, id: &str, patch: &Map<String, Value>) -> Option<Record> {
+        self.sim.edit(id, patch)
+    }
+
+    /// Who is told of changes.
+    pub fn hooks(&self) -> &Hooks {
+        &self.sim.hooks
+    }
+
+    /// Sets which fields are stored otherwise than sent, in place of what was set before.
+    ///
+    /// # Errors
+    /// The vendor has no text field of such a name.
+    pub fn rewrite(&self, rewrites: Rewrites) -> io::Result<()> {
+        self.sim.rewrite(rewrites)
     }
 
     /// Archives a record, which hides it from Rotor's list; false when there is none with this id.
@@ -155,7 +225,8 @@ impl Running {
         self.sim.desk.records().forget(id)
     }
 
-    /// Forgets records, faults, journal and the day's count.
+    /// Forgets records, faults, journals and the day's count; hooks and rewrites are those of the start again, and what
+    /// is on its way to a hook is given up.
     pub fn reset(&self) {
         self.sim.reset();
     }

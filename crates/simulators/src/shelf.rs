@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::edits;
 use crate::records::{Probe, Record, Upsert, Written};
 
 /// A found row, and the key that found it.
@@ -55,12 +56,8 @@ impl Shelf {
     ) -> Written {
         let row = found.and_then(|(number, key)| Some((number, key, self.take(number)?)));
         if let Some((number, key, record)) = row {
-            let record = self.put(number, changed(record, upsert.now, change));
-            return Written {
-                record,
-                created: false,
-                matched_on: Some(key),
-            };
+            let (record, changed) = changed(record, upsert.now, change);
+            return self.replaced(number, record, changed, key);
         }
         let mut fields = Map::new();
         change(&mut fields);
@@ -74,11 +71,13 @@ impl Shelf {
             updated_at: upsert.now,
             archived: false,
             writes: 1,
+            version: 1,
         };
         Written {
             record: self.put(self.last, record),
             created: true,
             matched_on: None,
+            changed: true,
         }
     }
 
@@ -92,12 +91,27 @@ impl Shelf {
         let number = *self.numbers_by_id.get(id)?;
         self.rows.get(&number).filter(|record| record.account == account)?;
         let record = self.take(number)?;
-        let record = self.put(number, changed(record, now, change));
-        Some(Written {
-            record,
+        let (record, changed) = changed(record, now, change);
+        Some(self.replaced(number, record, changed, "id"))
+    }
+
+    /// A merge patch on the stored fields. It is no write of the API, and one that changes nothing leaves no trace.
+    pub(crate) fn edit(&mut self, id: &str, now: Timestamp, patch: &Map<String, Value>) -> Option<Written> {
+        let number = *self.numbers_by_id.get(id)?;
+        let before = self.take(number)?;
+        let (mut record, changed) = changed(before.clone(), now, |fields| edits::merge(fields, patch));
+        record.writes = before.writes;
+        let record = if changed { record } else { before };
+        Some(self.replaced(number, record, changed, "id"))
+    }
+
+    fn replaced(&mut self, number: u64, record: Record, changed: bool, matched_on: &'static str) -> Written {
+        Written {
+            record: self.put(number, record),
             created: false,
-            matched_on: Some("id"),
-        })
+            matched_on: Some(matched_on),
+            changed,
+        }
     }
 
     pub(crate) fn by_id(&self, id: &str) -> Option<&Record> {
@@ -164,10 +178,14 @@ impl Shelf {
     }
 }
 
-/// An update is always a millisecond or more after the creation, so that equal stamps mean "just created".
-fn changed(mut record: Record, now: Timestamp, change: impl FnOnce(&mut Map<String, Value>)) -> Record {
+/// An update is always a millisecond or more after the one before it, so that a stamp equal to the creation's means
+/// "just created" and stamps order the states of a record as its versions do. Says too whether a field is other now.
+fn changed(mut record: Record, now: Timestamp, change: impl FnOnce(&mut Map<String, Value>)) -> (Record, bool) {
+    let before = record.fields.clone();
     change(&mut record.fields);
-    record.updated_at = now.max(record.created_at + SignedDuration::from_millis(1));
+    let changed = record.fields != before;
+    record.updated_at = now.max(record.updated_at + SignedDuration::from_millis(1));
     record.writes += 1;
-    record
+    record.version += u64::from(changed);
+    (record, changed)
 }

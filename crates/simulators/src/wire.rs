@@ -1,10 +1,13 @@
 //! One HTTP exchange as a vendor's rules see it.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Bytes, Query};
 use serde_json::{Map, Value};
 
-use crate::journal::Write;
+use crate::records::Written;
+use crate::rewrites::Rewrites;
 
 /// A request, read as a whole.
 pub(crate) struct Call<'a> {
@@ -12,11 +15,12 @@ pub(crate) struct Call<'a> {
     segments: Vec<String>,
     query: Vec<(String, String)>,
     body: Bytes,
+    rewrites: Arc<Rewrites>,
 }
 
 impl<'a> Call<'a> {
     /// Reads path and query; `prefix` is taken off the path where it is there.
-    pub(crate) fn new(request: &'a HttpRequest, prefix: &str, body: Bytes) -> Self {
+    pub(crate) fn new(request: &'a HttpRequest, prefix: &str, body: Bytes, rewrites: Arc<Rewrites>) -> Self {
         let path = request.uri().path();
         let path = path.strip_prefix(prefix).unwrap_or(path);
         let segments = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
@@ -25,7 +29,13 @@ impl<'a> Call<'a> {
             segments,
             query: pairs(request.query_string()),
             body,
+            rewrites,
         }
+    }
+
+    /// Puts the vendor's form in place of what was sent. Gives the fields that the answer shows as sent all the same.
+    pub(crate) fn rewrite(&self, body: &mut Map<String, Value>) -> Map<String, Value> {
+        self.rewrites.apply(body)
     }
 
     /// Method and decoded path segments, to be matched on.
@@ -89,7 +99,7 @@ impl<'a> Call<'a> {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: String,
-    pub(crate) write: Option<Write>,
+    pub(crate) written: Option<Written>,
 }
 
 impl Reply {
@@ -98,14 +108,14 @@ impl Reply {
         Self {
             status,
             body: body.to_string(),
-            write: None,
+            written: None,
         }
     }
 
     /// Notes what was written.
-    pub(crate) fn with_write(self, write: Write) -> Self {
+    pub(crate) fn with_write(self, written: Written) -> Self {
         Self {
-            write: Some(write),
+            written: Some(written),
             ..self
         }
     }

@@ -20,6 +20,7 @@
 
 mod expect;
 mod failure;
+mod forget;
 mod names;
 mod open;
 mod queries;
@@ -37,11 +38,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Known, Store,
-    StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent,
+    OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
+    WaitingCount,
 };
 
 pub use open::{OpenError, SqliteOptions};
@@ -86,6 +89,13 @@ impl SqliteStore {
             lock: Mutex::new(Some(lock)),
             path,
         })
+    }
+
+    async fn forget(&self, work: Work) -> Result<usize, StoreError> {
+        match self.writer.order(work).await? {
+            Done::Forgot(count) => Ok(count),
+            Done::Applied(_) | Done::Checked => Err(StoreError::Failed("the writer answered another question".into())),
+        }
     }
 
     /// Whether a commit has failed, so that the store refuses all further work.
@@ -261,6 +271,10 @@ impl Store for SqliteStore {
         self.readers.ask(move |db| db.unsettled(after, limit)).await
     }
 
+    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        self.readers.ask(move |db| db.owing(after, limit)).await
+    }
+
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
         self.readers.ask(move |db| db.abandoned(now, limit)).await
     }
@@ -278,10 +292,112 @@ impl Store for SqliteStore {
     }
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        match self.writer.order(Work::Forget { now, limit }).await? {
-            Done::Forgot(count) => Ok(count),
-            Done::Applied(_) | Done::Checked => Err(StoreError::Failed("the writer answered another question".into())),
-        }
+        self.forget(Work::Forget { now, limit }).await
+    }
+
+    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
+        self.readers.ask(move |db| db.incoming_event(id)).await
+    }
+
+    async fn event_of_source(
+        &self,
+        merchant: &str,
+        source: &str,
+        event_id: &str,
+    ) -> Result<Option<IncomingEvent>, StoreError> {
+        let (merchant, source, event_id) = (merchant.to_owned(), source.to_owned(), event_id.to_owned());
+        self.readers
+            .ask(move |db| db.event_of_source(&merchant, &source, &event_id))
+            .await
+    }
+
+    async fn incoming_events(
+        &self,
+        filter: &IncomingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<IncomingPage, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |db| db.incoming_events(&filter, before, limit))
+            .await
+    }
+
+    async fn failed_incoming(&self) -> Result<Vec<EventCount<IncomingState>>, StoreError> {
+        self.readers.ask(Reader::failed_incoming).await
+    }
+
+    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError> {
+        let source = source.to_owned();
+        self.readers.ask(move |db| db.event_marks(customer, &source)).await
+    }
+
+    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
+        self.readers.ask(move |db| db.outgoing_event(id)).await
+    }
+
+    async fn outgoing_events(
+        &self,
+        filter: &OutgoingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<OutgoingPage, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |db| db.outgoing_events(&filter, before, limit))
+            .await
+    }
+
+    async fn due_endpoints(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        self.readers.ask(move |db| db.due_endpoints(now)).await
+    }
+
+    async fn due_to(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError> {
+        let (merchant, endpoint) = (merchant.to_owned(), endpoint.to_owned());
+        self.readers
+            .ask(move |db| db.due_to(&merchant, &endpoint, now, limit))
+            .await
+    }
+
+    async fn waiting_for_endpoint(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError> {
+        let (merchant, endpoint) = (merchant.to_owned(), endpoint.to_owned());
+        self.readers
+            .ask(move |db| db.waiting_for_endpoint(&merchant, &endpoint, after, limit))
+            .await
+    }
+
+    async fn open_outgoing(&self) -> Result<Vec<EventCount<OutgoingState>>, StoreError> {
+        self.readers.ask(Reader::open_outgoing).await
+    }
+
+    async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError> {
+        self.readers.ask(Reader::endpoints).await
+    }
+
+    async fn forget_events(
+        &self,
+        done_before: Timestamp,
+        failed_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let work = Work::ForgetEvents {
+            done_before,
+            failed_before,
+            limit,
+        };
+        self.forget(work).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

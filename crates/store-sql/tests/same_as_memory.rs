@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use upsert_store::{Changeset, MemoryStore, Store};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+use upsert_testkit::records::seconds;
 use upsert_testkit::store_model::{changesets, observe};
 
 /// Applies one after another to both and compares what they answer, each time and in the end.
@@ -17,7 +18,13 @@ async fn compare(changesets: Vec<Changeset>, sqlite: &SqliteStore) -> usize {
         done += usize::from(expected == upsert_store::Applied::Done);
     }
     observe(sqlite).await.assert_same(&observe(&memory).await);
-    let now = upsert_testkit::records::seconds(1);
+    for (done, failed, limit) in [(2, 3, 2), (3, 2, 1), (4, 3, 10)] {
+        let (done, failed) = (seconds(done), seconds(failed));
+        let expected = memory.forget_events(done, failed, limit).await.unwrap();
+        assert_eq!(sqlite.forget_events(done, failed, limit).await.unwrap(), expected);
+        observe(sqlite).await.assert_same(&observe(&memory).await);
+    }
+    let now = seconds(1);
     let expected = memory.forget_expired(now, 2).await.unwrap();
     assert_eq!(sqlite.forget_expired(now, 2).await.unwrap(), expected);
     observe(sqlite).await.assert_same(&observe(&memory).await);

@@ -1,9 +1,15 @@
 //! Who sent an event: signatures over the raw body, checked in constant time; and the signature of ours.
 
+mod own_way;
+mod standard;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
 use data_encoding::BASE64;
+use hmac::{KeyInit, Mac};
 use jiff::Timestamp;
 
 /// A secret that signs, as bytes.
@@ -159,7 +165,7 @@ impl Verifier {
     pub fn verify(&self, received: &Received<'_>, now: Timestamp) -> Result<(), Forged> {
         match self {
             Self::Standard { keys, tolerance } => standard::verify(keys, *tolerance, received, now),
-            Self::Hmac(hmac) => hmac.verify(received, now),
+            Self::Hmac(hmac) => own_way::verify(hmac, received, now),
         }
     }
 }
@@ -169,60 +175,24 @@ pub fn sign(keys: &[SigningKey], id: &str, timestamp: Timestamp, body: &[u8]) ->
     standard::sign(keys, id, &timestamp.as_second().to_string(), body)
 }
 
-mod standard {
-    use super::*;
-    use hmac::{KeyInit as _, Mac as _};
-
-    fn mac(key: &SigningKey, id: &str, timestamp: &str, body: &[u8]) -> Option<hmac::Hmac<sha2::Sha256>> {
-        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&key.0).ok()?;
-        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-            mac.update(part);
-        }
-        Some(mac)
-    }
-
-    pub(super) fn sign(keys: &[SigningKey], id: &str, timestamp: &str, body: &[u8]) -> String {
-        let one = |key: &SigningKey| {
-            let made = mac(key, id, timestamp, body)?.finalize().into_bytes();
-            Some(format!("v1,{}", BASE64.encode(&made)))
-        };
-        let all: Vec<String> = keys.iter().filter_map(one).collect();
-        all.join(" ")
-    }
-
-    pub(super) fn verify(
-        keys: &[SigningKey],
-        tolerance: Duration,
-        received: &Received<'_>,
-        now: Timestamp,
-    ) -> Result<(), Forged> {
-        let header = |name: &str| (received.header)(name).ok_or_else(|| Forged::Missing(name.to_owned()));
-        let (id, timestamp, signatures) = (
-            header("webhook-id")?,
-            header("webhook-timestamp")?,
-            header("webhook-signature")?,
-        );
-        let is_whole = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
-        let at = timestamp.parse().ok().and_then(|at| Timestamp::from_second(at).ok());
-        let Some(at) = at.filter(|_| is_whole) else {
-            return Err(Forged::Unreadable("webhook-timestamp".to_owned()));
-        };
-        if id.is_empty() {
-            return Err(Forged::Unreadable("webhook-id".to_owned()));
-        }
-        let given = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
-        let given: Vec<Vec<u8>> = given.filter_map(|one| BASE64.decode(one.as_bytes()).ok()).collect();
-        let fits = |key: &SigningKey| {
-            let mac = mac(key, &id, &timestamp, received.body);
-            mac.is_some_and(|mac| given.iter().any(|given| mac.clone().verify_slice(given).is_ok()))
-        };
-        if !keys.iter().any(fits) {
-            return Err(Forged::Mismatch);
-        }
-        super::in_time(at, tolerance, now)
+impl Hmac {
+    /// The signature that a sender with this key would put into the header, prefix included; `time` is what it signs as the
+    /// timestamp. For whoever plays the sender.
+    pub fn signature(&self, key: &SigningKey, received: &Received<'_>, time: &str) -> Option<String> {
+        own_way::signature(self, key, received, time)
     }
 }
 
+/// What a signature is made with: one hash or another, one key.
+fn keyed<M: KeyInit + Mac>(key: &SigningKey, parts: &[&[u8]]) -> Option<M> {
+    let mut mac = <M as KeyInit>::new_from_slice(&key.0).ok()?;
+    for part in parts {
+        mac.update(part);
+    }
+    Some(mac)
+}
+
+/// A time that only truly signed events get to.
 fn in_time(at: Timestamp, tolerance: Duration, now: Timestamp) -> Result<(), Forged> {
     if now.duration_since(at).unsigned_abs() <= tolerance {
         Ok(())
@@ -231,8 +201,10 @@ fn in_time(at: Timestamp, tolerance: Duration, now: Timestamp) -> Result<(), For
     }
 }
 
-impl Hmac {
-    fn verify(&self, _received: &Received<'_>, _now: Timestamp) -> Result<(), Forged> {
-        Err(Forged::Mismatch)
-    }
+fn header(received: &Received<'_>, name: &str) -> Result<String, Forged> {
+    (received.header)(name).ok_or_else(|| Forged::Missing(name.to_owned()))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

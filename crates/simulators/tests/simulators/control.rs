@@ -6,7 +6,7 @@ use upsert_simulators::{SimulatorOptions, Vendor};
 
 use crate::desk::{Desk, client};
 
-async fn control(desk: &Desk, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+pub(crate) async fn control(desk: &Desk, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
     let mut request = client().request(method, format!("{}{path}", desk.simulator.control_url()));
     if let Some(body) = body {
         request = request.json(&body);

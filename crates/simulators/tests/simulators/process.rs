@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use upsert_simulators::{Simulator, SimulatorOptions, Vendor};
 
 use crate::desk::{answer, client};
+use crate::receiver::{Receiver, SECRET};
 
 fn free_address() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -85,6 +86,28 @@ async fn the_three_listen_where_they_are_told_and_sigterm_ends_them_with_0() {
         .expect("it does not end")
         .unwrap();
     assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn hooks_of_a_file_are_told_and_a_file_that_is_none_is_a_failure() {
+    let (folder, address, receiver) = (std::env::temp_dir(), free_address(), Receiver::start());
+    let file = folder.join(format!("hooks-{}.json", std::process::id()));
+    let name = file.to_str().unwrap();
+    let hooks = json!({"add_update": [{"url": receiver.url, "secret": SECRET}]});
+    std::fs::write(&file, hooks.to_string()).unwrap();
+    let _child = start(&["--add-update", &address, "--hooks", name]);
+    ready(&address).await;
+    let request = client().post(format!("http://{address}/customers/add-update"));
+    let request = request.header("x-api-key", "sim-key").header("x-merchant-id", "shop-1");
+    let body = json!({"externalId": "e-1", "firstName": "Ann"});
+    assert_eq!(answer(request.json(&body)).await.0, 200);
+    assert!(receiver.until(1).await[0].verified);
+
+    std::fs::write(&file, r#"{"nobody": []}"#).unwrap();
+    let mut wrong = start(&["--april", "127.0.0.1:0", "--hooks", name]);
+    let ended = timeout(Duration::from_secs(10), wrong.wait()).await.unwrap();
+    assert_eq!(ended.unwrap().code(), Some(1));
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[tokio::test]

@@ -52,6 +52,21 @@ pub(super) fn holds(db: &Connection, names: &mut Names, expect: &Expect) -> DbRe
             let sql = "SELECT fence AS number FROM deliveries WHERE id = ?1";
             Ok(number(db, sql, id.as_uuid())? == Some(*fence))
         }
+        Expect::IncomingEvent {
+            merchant,
+            source,
+            event_id,
+            revision,
+        } => Ok(incoming_revision(db, names, (merchant, source), event_id)? == *revision),
+        Expect::EventMarks {
+            customer,
+            source,
+            revision,
+        } => Ok(marks_revision(db, names, *customer, source)? == *revision),
+        Expect::OutgoingEvent { id, revision } => {
+            let sql = "SELECT revision AS number FROM outgoing_events WHERE id = ?1";
+            Ok(number(db, sql, id.as_uuid())? == Some(*revision))
+        }
         Expect::IdempotencyFree { key, now } => {
             let sql = "SELECT 1 FROM idempotency WHERE key = ?1 AND expires_at > ?2";
             Ok(first(db, sql, params![&key[..], micros(*now)], |_| Ok(()))?.is_none())
@@ -128,4 +143,29 @@ fn record_is_free(
     let customer = blob(customer.as_uuid());
     let other = first(db, sql, params![merchant, connection, vendor_id, customer], |_| Ok(()))?;
     Ok(other.is_none())
+}
+
+fn incoming_revision(
+    db: &Connection,
+    names: &mut Names,
+    (merchant, source): (&str, &str),
+    event_id: &str,
+) -> DbResult<Option<u64>> {
+    let (Some(merchant), Some(source)) = (names.find(db, merchant)?, names.find(db, source)?) else {
+        return Ok(None);
+    };
+    let sql = "SELECT revision FROM incoming_events WHERE merchant = ?1 AND source = ?2 AND event_id = ?3";
+    first(db, sql, params![merchant, source, event_id], |row| {
+        unsigned(row, "revision")
+    })
+}
+
+fn marks_revision(db: &Connection, names: &mut Names, customer: CustomerId, source: &str) -> DbResult<Option<u64>> {
+    let Some(source) = names.find(db, source)? else {
+        return Ok(None);
+    };
+    let sql = "SELECT revision FROM event_marks WHERE customer = ?1 AND source = ?2";
+    first(db, sql, params![blob(customer.as_uuid()), source], |row| {
+        unsigned(row, "revision")
+    })
 }

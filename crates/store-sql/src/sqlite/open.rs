@@ -9,10 +9,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_waiting_by_connection.sql"),
     include_str!("migrations/0003_lists.sql"),
+    include_str!("migrations/0004_events.sql"),
 ];
 
 /// The newest schema that this program knows.

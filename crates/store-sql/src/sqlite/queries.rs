@@ -1,8 +1,11 @@
 //! Questions about customers and who they are. Those about deliveries stand below.
 
 mod deliveries;
+mod incoming;
 mod lists;
 mod newest;
+mod outgoing;
+mod places;
 
 use std::collections::BTreeMap;
 
@@ -232,6 +235,21 @@ fn version(row: &Row<'_>) -> DbResult<HistoryRecord> {
         refused: row.get("refused")?,
         record: record(row)?,
     })
+}
+
+/// How SQLite goes about a statement.
+#[cfg(test)]
+pub(super) fn plan(sql: &str) -> String {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    for step in crate::sqlite::open::MIGRATIONS {
+        db.execute_batch(step).unwrap();
+    }
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let nothing = vec![SqlValue::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
+        row.get::<_, String>("detail")
+    });
+    steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

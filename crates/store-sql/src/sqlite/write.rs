@@ -1,5 +1,7 @@
 //! One write, inside the writer's transaction.
 
+mod events;
+
 use rusqlite::{Connection, params};
 
 use upsert_core::{CustomerId, Identifier, MatchKey};
@@ -58,6 +60,10 @@ impl Pen<'_> {
             Write::PutIdempotency(row) => self.put_idempotency(row),
             Write::PutAnswer { key, answer } => self.put_answer(key, answer),
             Write::PutConnection(row) => self.put_connection(row),
+            Write::PutIncomingEvent(row) => self.put_incoming_event(row),
+            Write::PutEventMarks(row) => self.put_event_marks(row),
+            Write::PutOutgoingEvent(row) => self.put_outgoing_event(row),
+            Write::PutEndpoint(row) => self.put_endpoint(row),
             Write::CountCall {
                 merchant,
                 connection,
@@ -108,6 +114,7 @@ impl Pen<'_> {
         for sql in [
             "DELETE FROM customers WHERE id = ?1",
             "DELETE FROM lanes WHERE customer = ?1",
+            "DELETE FROM event_marks WHERE customer = ?1",
         ] {
             execute(self.db, sql, params![blob(id.as_uuid())])?;
         }
@@ -152,9 +159,9 @@ impl Pen<'_> {
 
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
     fn put_upsert(&mut self, row: &UpsertRecord) -> DbResult<()> {
-        let sql = "INSERT INTO upserts (id, merchant, customer, state, revision, record) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET state = ?4, revision = ?5, \
-                   record = ?6";
+        let sql = "INSERT INTO upserts (id, merchant, customer, state, revision, record, owes_event) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET state = ?4, revision = ?5, \
+                   record = ?6, owes_event = ?7";
         let params = params![
             blob(row.id.as_uuid()),
             self.names.number(self.db, &row.merchant)?,
@@ -162,6 +169,7 @@ impl Pen<'_> {
             row.state.as_str(),
             signed(row.revision, "revision")?,
             to_json(row, "record")?,
+            row.owes_event,
         ];
         execute(self.db, sql, params).map(drop)
     }

@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use upsert_core::crash_point::{self as points, crash_point};
@@ -16,9 +16,10 @@ use upsert_store::{Applied, Changeset, StoreError};
 
 use super::expect::holds;
 use super::failure::Failure;
+use super::forget;
 use super::names::Names;
 use super::open::SqliteOptions;
-use super::rows::{DbError, DbResult, execute, limit, micros};
+use super::rows::{DbError, DbResult, execute};
 use super::write::Pen;
 
 /// How long nobody may want anything before the log is moved into the file.
@@ -27,7 +28,15 @@ const IDLE: Duration = Duration::from_secs(1);
 /// What the writer can be asked to do.
 pub(super) enum Work {
     Apply(Changeset),
-    Forget { now: Timestamp, limit: usize },
+    Forget {
+        now: Timestamp,
+        limit: usize,
+    },
+    ForgetEvents {
+        done_before: Timestamp,
+        failed_before: Timestamp,
+        limit: usize,
+    },
     Check,
 }
 
@@ -251,11 +260,12 @@ impl Writer {
     fn work(&mut self, work: &Work) -> DbResult<Done> {
         match work {
             Work::Apply(changes) => self.apply(changes).map(Done::Applied),
-            Work::Forget { now, limit: most } => {
-                let sql = "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE expires_at <= ?1 \
-                           ORDER BY expires_at, key LIMIT ?2)";
-                execute(&self.connection, sql, params![micros(*now), limit(*most)]).map(Done::Forgot)
-            }
+            Work::Forget { now, limit } => forget::expired(&self.connection, *now, *limit).map(Done::Forgot),
+            Work::ForgetEvents {
+                done_before,
+                failed_before,
+                limit,
+            } => forget::events(&self.connection, (*done_before, *failed_before), *limit).map(Done::Forgot),
             Work::Check => {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.connection, sql, []).map(|_| Done::Checked)

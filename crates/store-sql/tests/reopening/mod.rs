@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::{Mutex, MutexGuard};
 
-use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, Known, Store,
-    StoreError, UpsertFilter, UpsertPage, UpsertRecord, WaitingCount,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent,
+    OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
+    WaitingCount,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 
@@ -148,6 +150,10 @@ impl Store for Reopening {
         self.reopened().await.unsettled(after, limit).await
     }
 
+    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Answer<Vec<UpsertRecord>> {
+        self.reopened().await.owing(after, limit).await
+    }
+
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Answer<Vec<DeliveryRecord>> {
         self.reopened().await.abandoned(now, limit).await
     }
@@ -166,6 +172,87 @@ impl Store for Reopening {
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Answer<usize> {
         self.reopened().await.forget_expired(now, limit).await
+    }
+
+    async fn incoming_event(&self, id: EventId) -> Answer<Option<IncomingEvent>> {
+        let store = self.reopened().await;
+        store.incoming_event(id).await
+    }
+
+    async fn event_of_source(&self, merchant: &str, source: &str, event_id: &str) -> Answer<Option<IncomingEvent>> {
+        let store = self.reopened().await;
+        store.event_of_source(merchant, source, event_id).await
+    }
+
+    async fn incoming_events(
+        &self,
+        filter: &IncomingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Answer<IncomingPage> {
+        let store = self.reopened().await;
+        store.incoming_events(filter, before, limit).await
+    }
+
+    async fn failed_incoming(&self) -> Answer<Vec<EventCount<IncomingState>>> {
+        let store = self.reopened().await;
+        store.failed_incoming().await
+    }
+
+    async fn event_marks(&self, customer: CustomerId, source: &str) -> Answer<Option<EventMarks>> {
+        let store = self.reopened().await;
+        store.event_marks(customer, source).await
+    }
+
+    async fn outgoing_event(&self, id: EventId) -> Answer<Option<OutgoingEvent>> {
+        let store = self.reopened().await;
+        store.outgoing_event(id).await
+    }
+
+    async fn outgoing_events(
+        &self,
+        filter: &OutgoingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Answer<OutgoingPage> {
+        let store = self.reopened().await;
+        store.outgoing_events(filter, before, limit).await
+    }
+
+    async fn due_endpoints(&self, now: Timestamp) -> Answer<Vec<(String, String)>> {
+        let store = self.reopened().await;
+        store.due_endpoints(now).await
+    }
+
+    async fn due_to(&self, merchant: &str, endpoint: &str, now: Timestamp, limit: usize) -> Answer<Vec<OutgoingEvent>> {
+        let store = self.reopened().await;
+        store.due_to(merchant, endpoint, now, limit).await
+    }
+
+    async fn waiting_for_endpoint(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Answer<Vec<OutgoingEvent>> {
+        let store = self.reopened().await;
+        store.waiting_for_endpoint(merchant, endpoint, after, limit).await
+    }
+
+    async fn open_outgoing(&self) -> Answer<Vec<EventCount<OutgoingState>>> {
+        let store = self.reopened().await;
+        store.open_outgoing().await
+    }
+
+    async fn endpoints(&self) -> Answer<Vec<EndpointRecord>> {
+        let store = self.reopened().await;
+        store.endpoints().await
+    }
+
+    async fn forget_events(&self, done_before: Timestamp, failed_before: Timestamp, limit: usize) -> Answer<usize> {
+        let store = self.reopened().await;
+        store.forget_events(done_before, failed_before, limit).await
     }
 
     async fn check(&self) -> Answer<()> {

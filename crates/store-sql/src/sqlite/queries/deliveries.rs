@@ -13,17 +13,21 @@ use super::super::readers::Reader;
 use super::super::rows::{
     DbError, DbResult, all, blob, first, from_json, hash, limit, micros, moment, moment_if_any, record, unsigned, uuid,
 };
+use super::places::DuePlaces;
 
-/// Two leaps, since `(merchant, connection) > (?, ?)` would walk through all that waits for the merchant.
-const NEXT_DUE_CONNECTION: &str = "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
-    WHERE due_at IS NOT NULL AND merchant = ?1 AND connection > ?2 ORDER BY connection, due_at LIMIT 1";
-const NEXT_DUE_MERCHANT: &str = "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
-    WHERE due_at IS NOT NULL AND merchant > ?1 AND ?2 >= 0 ORDER BY merchant, connection, due_at LIMIT 1";
+const DUE_CONNECTIONS: DuePlaces = DuePlaces {
+    next_name: "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
+    WHERE due_at IS NOT NULL AND merchant = ?1 AND connection > ?2 ORDER BY connection, due_at LIMIT 1",
+    next_merchant: "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
+    WHERE due_at IS NOT NULL AND merchant > ?1 AND ?2 >= 0 ORDER BY merchant, connection, due_at LIMIT 1",
+};
 const DUE_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_due \
     WHERE merchant = ?1 AND connection = ?2 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4";
 const WAITING_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_waiting \
     WHERE state IN ('pending', 'retrying', 'waiting') AND merchant = ?1 AND connection = ?2 AND id > ?3 \
     ORDER BY id LIMIT ?4";
+const OWING: &str = "SELECT record FROM upserts INDEXED BY upserts_owing \
+    WHERE owes_event = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
 impl Reader {
     pub(in super::super) fn idempotency(
@@ -73,37 +77,8 @@ impl Reader {
         all(&self.db, sql, params![blob(delivery.as_uuid())], attempt)
     }
 
-    /// Leaps from one connection to the next: what waits behind its first one is not looked at.
     pub(in super::super) fn due_connections(&mut self, now: Timestamp) -> DbResult<Vec<(String, String)>> {
-        let mut due = Vec::new();
-        let mut place = self.first_due(NEXT_DUE_MERCHANT, (0, 0))?;
-        while let Some((merchant, connection, first_due)) = place {
-            if first_due <= micros(now) {
-                due.push((self.name(merchant)?, self.name(connection)?));
-            }
-            place = match self.first_due(NEXT_DUE_CONNECTION, (merchant, connection))? {
-                Some(place) => Some(place),
-                None => self.first_due(NEXT_DUE_MERCHANT, (merchant, connection))?,
-            };
-        }
-        due.sort_unstable();
-        Ok(due)
-    }
-
-    fn first_due(&self, sql: &str, (merchant, connection): (i64, i64)) -> DbResult<Option<(i64, i64, i64)>> {
-        first(&self.db, sql, params![merchant, connection], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-    }
-
-    fn name(&self, number: i64) -> DbResult<String> {
-        let found = first(
-            &self.db,
-            "SELECT name FROM names WHERE id = ?1",
-            params![number],
-            |row| Ok(row.get(0)?),
-        )?;
-        found.ok_or(DbError::Value("names"))
+        self.due_places(DUE_CONNECTIONS, now)
     }
 
     pub(in super::super) fn due_at(
@@ -148,6 +123,11 @@ impl Reader {
                    FROM deliveries WHERE upsert = upserts.id AND open_state IS NOT NULL) ORDER BY id LIMIT ?2";
         let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
         all(&self.db, sql, params![after, limit(most)], record)
+    }
+
+    pub(in super::super) fn owing(&mut self, after: Option<UpsertId>, most: usize) -> DbResult<Vec<UpsertRecord>> {
+        let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
+        all(&self.db, OWING, params![after, limit(most)], record)
     }
 
     pub(in super::super) fn abandoned(&mut self, now: Option<Timestamp>, most: usize) -> DbResult<Vec<DeliveryRecord>> {
@@ -209,16 +189,20 @@ fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lists::plan;
+    use super::super::plan;
     use super::*;
 
     #[test]
     fn what_waits_is_found_without_what_has_ended() {
         for (sql, step) in [
-            (NEXT_DUE_CONNECTION, "deliveries_due (merchant=? AND connection>?)"),
-            (NEXT_DUE_MERCHANT, "deliveries_due (merchant>?)"),
+            (
+                DUE_CONNECTIONS.next_name,
+                "deliveries_due (merchant=? AND connection>?)",
+            ),
+            (DUE_CONNECTIONS.next_merchant, "deliveries_due (merchant>?)"),
             (DUE_AT, "deliveries_due (merchant=? AND connection=? AND due_at<?)"),
             (WAITING_AT, "deliveries_waiting (merchant=? AND connection=? AND id>?)"),
+            (OWING, "upserts_owing (id>?)"),
         ] {
             let plan = plan(sql);
             assert!(plan.contains(step) && !plan.contains("TEMP B-TREE"), "{plan}");

@@ -14,9 +14,10 @@ use upsert_store::{
 use super::super::readers::Reader;
 use super::super::rows::{DbResult, all, blob, first, record, uuid};
 use super::newest::{Newest, Run};
+use super::places::Places;
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
-const MOST_LOOKED_AT: usize = 2_000;
+pub(super) const MOST_LOOKED_AT: usize = 2_000;
 
 /// Ids that a count goes through where it need not look at the rows.
 const MOST_COUNTED: usize = 100_000;
@@ -40,48 +41,27 @@ const FAILED_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_failed \
 const PENDING_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_pending WHERE state = 'pending' \
     AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
 
-/// An index over deliveries that begins with a merchant and a connection, perhaps after a state. (To ask for both at once
-/// as `(merchant, connection) > (?, ?)` would walk through all of the merchant's.)
-#[derive(Clone, Copy)]
-struct Places {
-    /// The merchant's next connection that has any.
-    next_connection: &'static str,
-    /// The next merchant that has any.
-    next_merchant: &'static str,
-    /// The ids of one place.
-    ids: &'static str,
-}
-
 const ALL_PLACES: Places = Places {
-    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
+    next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
         WHERE merchant = ?1 AND connection > ?2 ORDER BY connection LIMIT 1",
     next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
         WHERE merchant > ?1 ORDER BY merchant, connection LIMIT 1",
-    ids: OF_CONNECTION,
 };
 const OPEN_PLACES: Places = Places {
-    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
+    next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
         WHERE open_state IS NOT NULL AND open_state = ?3 AND merchant = ?1 AND connection > ?2 \
         ORDER BY connection LIMIT 1",
     next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
         WHERE open_state IS NOT NULL AND open_state = ?2 AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
-    ids: OPEN,
 };
 const SET_ASIDE_PLACES: Places = Places {
-    next_connection: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
+    next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
         WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?3 AND merchant = ?1 AND connection > ?2 \
         ORDER BY connection LIMIT 1",
     next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
         WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?2 AND merchant > ?1 \
         ORDER BY merchant, connection LIMIT 1",
-    ids: SET_ASIDE,
 };
-
-/// Merchants and the connection that are asked for, by number. Somebody without a number has nothing here.
-struct Wanted {
-    merchants: Option<Vec<i64>>,
-    connection: Option<i64>,
-}
 
 impl Reader {
     pub(in super::super) fn deliveries(
@@ -90,29 +70,16 @@ impl Reader {
         before: Option<DeliveryId>,
         most: usize,
     ) -> DbResult<DeliveryPage> {
-        let mut page = DeliveryPage::default();
         let Some(runs) = self.runs(filter)? else {
-            return Ok(page);
+            return Ok(DeliveryPage::default());
         };
         let bounds = (before.as_ref().map(DeliveryId::as_uuid), above(filter));
-        let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
-        let mut looked_at = 0;
-        let mut last = None;
-        while let Some(id) = newest.next()? {
-            let found = delivery(&self.db, &id)?.filter(|found| filter.matches(found));
-            if found.is_some() && page.entries.len() == most {
-                page.next = page.entries.last().map(|last| last.id);
-                break;
-            }
-            if looked_at == MOST_LOOKED_AT.max(most) {
-                page.next = last;
-                break;
-            }
-            looked_at += 1;
-            last = Some(DeliveryId::from_uuid(id));
-            page.entries.extend(found);
-        }
-        Ok(page)
+        let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
+        let (entries, next) = newest.page(most, MOST_LOOKED_AT, |id| {
+            Ok(delivery(&self.db, id)?.filter(|found| filter.matches(found)))
+        })?;
+        let next = next.map(DeliveryId::from_uuid);
+        Ok(DeliveryPage { entries, next })
     }
 
     pub(in super::super) fn count_deliveries(&mut self, filter: &DeliveryFilter, most: usize) -> DbResult<Counted> {
@@ -142,9 +109,8 @@ impl Reader {
         before: Option<UpsertId>,
         most: usize,
     ) -> DbResult<UpsertPage> {
-        let mut page = UpsertPage::default();
         let Some(merchant) = self.names.find(&self.db, &filter.merchant)? else {
-            return Ok(page);
+            return Ok(UpsertPage::default());
         };
         let runs = upsert_runs(filter, merchant);
         let bounds = (
@@ -153,24 +119,10 @@ impl Reader {
         );
         // To tell its connections costs as much again.
         let most_looked_at = MOST_LOOKED_AT / if filter.connection.is_some() { 2 } else { 1 };
-        let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
-        let mut looked_at = 0;
-        let mut last = None;
-        while let Some(id) = newest.next()? {
-            let found = self.matching_upsert(filter, &id)?;
-            if found.is_some() && page.entries.len() == most {
-                page.next = page.entries.last().map(|(last, _)| last.id);
-                break;
-            }
-            if looked_at == most_looked_at.max(most) {
-                page.next = last;
-                break;
-            }
-            looked_at += 1;
-            last = Some(UpsertId::from_uuid(id));
-            page.entries.extend(found);
-        }
-        Ok(page)
+        let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
+        let (entries, next) = newest.page(most, most_looked_at, |id| self.matching_upsert(filter, id))?;
+        let next = next.map(UpsertId::from_uuid);
+        Ok(UpsertPage { entries, next })
     }
 
     fn matching_upsert(
@@ -198,25 +150,33 @@ impl Reader {
             let its_own = "upsert IN (SELECT id FROM upserts WHERE customer = ?1)";
             return self.of_upserts(its_own, customer.as_uuid()).map(Some);
         }
-        let Some(wanted) = self.wanted(filter)? else {
+        let Some(wanted) = self.wanted(filter.merchants.as_ref(), filter.connection.as_ref())? else {
             return Ok(None);
         };
+        let place = |merchant, connection| vec![SqlValue::Integer(merchant), SqlValue::Integer(connection)];
         let mut runs = Vec::new();
         if filter.states.is_empty() || filter.states.contains(&DeliveryState::Succeeded) {
-            if wanted.merchants.is_none() && wanted.connection.is_none() {
+            if wanted.merchants.is_none() && wanted.name.is_none() {
                 runs.push(Run::new(EVERY_DELIVERY, Vec::new()));
             } else {
-                self.add_runs(&mut runs, ALL_PLACES, None, &wanted)?;
+                self.each_place(ALL_PLACES, None, &wanted, |merchant, connection| {
+                    runs.push(Run::new(OF_CONNECTION, place(merchant, connection)));
+                })?;
             }
             return Ok(Some(runs));
         }
         for state in &filter.states {
-            let places = if state.has_ended() {
-                SET_ASIDE_PLACES
+            let (places, ids) = if state.has_ended() {
+                (SET_ASIDE_PLACES, SET_ASIDE)
             } else {
-                OPEN_PLACES
+                (OPEN_PLACES, OPEN)
             };
-            self.add_runs(&mut runs, places, Some(*state), &wanted)?;
+            let state = state.as_str();
+            self.each_place(places, Some(state), &wanted, |merchant, connection| {
+                let mut of = place(merchant, connection);
+                of.push(SqlValue::Text(state.to_owned()));
+                runs.push(Run::new(ids, of));
+            })?;
         }
         Ok(Some(runs))
     }
@@ -228,92 +188,6 @@ impl Reader {
         ids.sort_unstable_by(|one, other| other.cmp(one));
         Ok(vec![Run::known(ids)])
     }
-
-    fn wanted(&mut self, filter: &DeliveryFilter) -> DbResult<Option<Wanted>> {
-        let mut wanted = Wanted {
-            merchants: None,
-            connection: None,
-        };
-        if let Some(names) = &filter.merchants {
-            let mut merchants = Vec::with_capacity(names.len());
-            for name in names {
-                merchants.extend(self.names.find(&self.db, name)?);
-            }
-            wanted.merchants = Some(merchants);
-        }
-        if let Some(name) = &filter.connection {
-            match self.names.find(&self.db, name)? {
-                Some(connection) => wanted.connection = Some(connection),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(wanted))
-    }
-
-    /// A run for each merchant and connection that has any.
-    fn add_runs(
-        &self,
-        runs: &mut Vec<Run>,
-        places: Places,
-        state: Option<DeliveryState>,
-        wanted: &Wanted,
-    ) -> DbResult<()> {
-        let mut add = |merchant, connection| {
-            let mut of = vec![SqlValue::Integer(merchant), SqlValue::Integer(connection)];
-            of.extend(state.map(|state| SqlValue::Text(state.as_str().to_owned())));
-            runs.push(Run::new(places.ids, of));
-        };
-        match (&wanted.merchants, wanted.connection) {
-            (Some(merchants), Some(connection)) => merchants.iter().for_each(|merchant| add(*merchant, connection)),
-            (Some(merchants), None) => {
-                for merchant in merchants {
-                    let mut last = (*merchant, 0);
-                    while let Some(place) = self.next_connection(places, state, last)? {
-                        add(place.0, place.1);
-                        last = place;
-                    }
-                }
-            }
-            (None, connection) => {
-                let mut next = self.next_merchant(places, state, 0)?;
-                while let Some(place) = next {
-                    if connection.is_none_or(|connection| connection == place.1) {
-                        add(place.0, place.1);
-                    }
-                    next = match self.next_connection(places, state, place)? {
-                        Some(place) => Some(place),
-                        None => self.next_merchant(places, state, place.0)?,
-                    };
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn next_connection(
-        &self,
-        places: Places,
-        state: Option<DeliveryState>,
-        (merchant, last): (i64, i64),
-    ) -> DbResult<Option<(i64, i64)>> {
-        let sql = places.next_connection;
-        match state {
-            Some(state) => first(&self.db, sql, params![merchant, last, state.as_str()], place),
-            None => first(&self.db, sql, params![merchant, last], place),
-        }
-    }
-
-    fn next_merchant(&self, places: Places, state: Option<DeliveryState>, last: i64) -> DbResult<Option<(i64, i64)>> {
-        let sql = places.next_merchant;
-        match state {
-            Some(state) => first(&self.db, sql, params![last, state.as_str()], place),
-            None => first(&self.db, sql, params![last], place),
-        }
-    }
-}
-
-fn place(row: &rusqlite::Row<'_>) -> DbResult<(i64, i64)> {
-    Ok((row.get(0)?, row.get(1)?))
 }
 
 fn upsert_runs(filter: &UpsertFilter, merchant: i64) -> Vec<Run> {
@@ -355,23 +229,9 @@ fn delivery(db: &Connection, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
     first(db, sql, params![blob(id)], record)
 }
 
-/// How SQLite goes about a statement.
-#[cfg(test)]
-pub(super) fn plan(sql: &str) -> String {
-    let db = Connection::open_in_memory().unwrap();
-    for step in crate::sqlite::open::MIGRATIONS {
-        db.execute_batch(step).unwrap();
-    }
-    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    let nothing = vec![SqlValue::Null; statement.parameter_count()];
-    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| {
-        row.get::<_, String>("detail")
-    });
-    steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::plan;
     use super::*;
 
     #[test]
@@ -415,7 +275,7 @@ mod tests {
             (SET_ASIDE_PLACES, "deliveries_set_aside", "state=? AND "),
         ] {
             for (sql, columns) in [
-                (places.next_connection, "merchant=? AND connection>?"),
+                (places.next_name, "merchant=? AND connection>?"),
                 (places.next_merchant, "merchant>?"),
             ] {
                 let plan = plan(sql);

@@ -103,4 +103,31 @@ impl<'db> Newest<'db> {
         }
         Ok(Some(id))
     }
+    /// A page of what `find` answers for these ids, and below which id the next one begins. It looks at `most_looked_at`
+    /// ids, but never at fewer than there may be on the page.
+    pub(super) fn page<T>(
+        mut self,
+        most: usize,
+        most_looked_at: usize,
+        mut find: impl FnMut(&Uuid) -> DbResult<Option<T>>,
+    ) -> DbResult<(Vec<T>, Option<Uuid>)> {
+        let mut entries = Vec::new();
+        let (mut looked_at, mut last, mut last_entry) = (0, None, None);
+        while let Some(id) = self.next()? {
+            let found = find(&id)?;
+            if found.is_some() && entries.len() == most {
+                return Ok((entries, last_entry));
+            }
+            if looked_at == most_looked_at.max(most) {
+                return Ok((entries, last));
+            }
+            looked_at += 1;
+            last = Some(id);
+            if found.is_some() {
+                last_entry = last;
+            }
+            entries.extend(found);
+        }
+        Ok((entries, None))
+    }
 }
