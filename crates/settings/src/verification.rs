@@ -347,7 +347,9 @@ mod template {
     /// The first place for something that is no part of a request.
     pub(super) fn unknown(text: &str) -> Option<String> {
         pieces(text).into_iter().find_map(|piece| match piece {
-            Piece::Place(name) if !["timestamp", "body", "method", "url"].contains(&name) => Some(format!("{{{name}}}")),
+            Piece::Place(name) if !["timestamp", "body", "method", "url"].contains(&name) => {
+                Some(format!("{{{name}}}"))
+            }
             _ => None,
         })
     }
@@ -372,7 +374,9 @@ mod template {
     fn pieces(mut text: &str) -> Vec<Piece<'_>> {
         let mut pieces = Vec::new();
         while let Some((before, rest)) = text.split_once('{') {
-            let Some((name, after)) = rest.split_once('}') else { break };
+            let Some((name, after)) = rest.split_once('}') else {
+                break;
+            };
             if !before.is_empty() {
                 pieces.push(Piece::Text(before));
             }

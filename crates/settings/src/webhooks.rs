@@ -132,7 +132,10 @@ pub(crate) fn report_same_names(spot: &Spot<'_>, endpoints: &[WebhookOut]) {
             let path = path_to(&spot.path, "out");
             let said = format!("there is an endpoint `{}` already", endpoint.name);
             let problem = Problem::new(&endpoint.location, format!("{path}[{position}]"), said);
-            let hint = format!("give one of them a `name` of its own; the first stands at {}", first.location);
+            let hint = format!(
+                "give one of them a `name` of its own; the first stands at {}",
+                first.location
+            );
             spot.reading.report(problem.hint(hint));
         }
     }

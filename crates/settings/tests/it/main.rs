@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod folder;
 #[cfg(test)]
 mod loading;
