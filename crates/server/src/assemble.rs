@@ -7,9 +7,7 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 use url::Url;
 
-use upsert_app::{
-    Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Route, Source, When,
-};
+use upsert_app::{Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Route, Source, When};
 use upsert_core::{Clock, IdentifierKind, Payload};
 use upsert_policy::{Dice, Outside, standard_stack};
 use upsert_provider_kit::{Built, ConnectionSetup, Credentials, Registry, TransportOptions, Transports};
@@ -152,7 +150,11 @@ impl Workshop {
                 allow_private_network: webhook.allow_private_network,
             };
             let transport = self.transports.get(WEBHOOKS, options).map_err(|error| {
-                Problem::new(&webhook.location, "webhooks.out", format!("its HTTP client cannot be made: {error}"))
+                Problem::new(
+                    &webhook.location,
+                    "webhooks.out",
+                    format!("its HTTP client cannot be made: {error}"),
+                )
             })?;
             Ok(Arc::new(Endpoint {
                 name: webhook.name.clone(),
@@ -274,7 +276,12 @@ fn merchant_of(
 
 /// A source that is named like a connection is taken for that connection's vendor.
 fn source_of(merchant: &settings::Merchant, webhook: &settings::WebhookIn) -> Source {
-    let named_alike = || merchant.connections.iter().find(|connection| connection.name == webhook.source);
+    let named_alike = || {
+        merchant
+            .connections
+            .iter()
+            .find(|connection| connection.name == webhook.source)
+    };
     let connection = webhook.connection.clone();
     Source {
         name: webhook.source.clone(),

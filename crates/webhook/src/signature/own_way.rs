@@ -35,8 +35,14 @@ pub(super) fn signature(hmac: &Hmac, key: &SigningKey, received: &Received<'_>, 
     let parts = signed_parts(hmac, received, time);
     let made = match hmac.hash {
         HmacHash::Sha1 => keyed::<hmac::Hmac<Sha1>>(key, &parts)?.finalize().into_bytes().to_vec(),
-        HmacHash::Sha256 => keyed::<hmac::Hmac<Sha256>>(key, &parts)?.finalize().into_bytes().to_vec(),
-        HmacHash::Sha512 => keyed::<hmac::Hmac<Sha512>>(key, &parts)?.finalize().into_bytes().to_vec(),
+        HmacHash::Sha256 => keyed::<hmac::Hmac<Sha256>>(key, &parts)?
+            .finalize()
+            .into_bytes()
+            .to_vec(),
+        HmacHash::Sha512 => keyed::<hmac::Hmac<Sha512>>(key, &parts)?
+            .finalize()
+            .into_bytes()
+            .to_vec(),
     };
     let encoded = match hmac.encoding {
         SignatureEncoding::Hex => data_encoding::HEXLOWER.encode(&made),

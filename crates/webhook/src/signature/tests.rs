@@ -55,7 +55,10 @@ fn standard_wire(secret: &str, body: &[u8]) -> Wire {
         ),
     ];
     Wire {
-        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         method: "POST".to_owned(),
         body: body.to_vec(),
     }
@@ -148,13 +151,7 @@ fn the_vector_of_the_standard_is_reproduced() {
 #[test]
 fn the_reference_implementation_and_this_one_believe_each_other() {
     let reference = standardwebhooks::Webhook::new(SECRET).unwrap();
-    let now = i64::try_from(
-        std::time::UNIX_EPOCH
-            .elapsed()
-            .unwrap()
-            .as_secs(),
-    )
-    .unwrap();
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     for body in ["", "{}", r#"{"a":"ü","b":[1,2,3]}"#, "\u{feff}{}\r\n"] {
         let ours = sign(&[key(OTHER), key(SECRET)], "evt_1", at(now), body.as_bytes());
         let mut headers = http::HeaderMap::new();
@@ -170,7 +167,10 @@ fn the_reference_implementation_and_this_one_believe_each_other() {
             ("webhook-signature", format!("v1a,AAAA {theirs}")),
         ];
         let wire = Wire {
-            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             method: "POST".to_owned(),
             body: body.as_bytes().to_vec(),
         };
@@ -252,7 +252,10 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % below
     }
 }
@@ -366,7 +369,10 @@ fn of_ten_thousand_tampered_events_none_is_accepted() {
             harmless += 1;
             continue;
         }
-        assert!(changed.judged(verifier, NOW).is_err(), "{verifier:?} believes {changed:?}");
+        assert!(
+            changed.judged(verifier, NOW).is_err(),
+            "{verifier:?} believes {changed:?}"
+        );
         tried += 1;
     }
     assert!(harmless < 2_000, "{harmless} changes of {tried} changed nothing");
