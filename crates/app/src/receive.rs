@@ -111,20 +111,20 @@ impl Gateway {
         let refusal = match read {
             Read::LeftOut => return Ok(Taken::LeftOut),
             Read::Refused { problems, .. } => unmapped(problems),
-            Read::Mapped(mapped) => match self.take_mapped(arrival, mapped).await {
+            Read::Mapped(mapped) => match self.take_mapped(arrival, &mapped).await {
                 Ok(taken) => return Ok(taken),
                 Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
-                Err(refusal) => refusal,
+                Err(refusal) => in_the_events_words(refusal, &mapped),
             },
         };
         self.keep_dead_letter(arrival, refusal).await
     }
 
     /// The steps of an upsert, with the event held against what is known in between.
-    async fn take_mapped(&self, arrival: &Arrival, mapped: Mapped) -> Result<Taken, Refusal> {
+    async fn take_mapped(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Taken, Refusal> {
         let (merchant, source) = (&arrival.merchant, &arrival.source);
         let _admitted = self.admission.admit(&merchant.id, Priority::Interactive)?;
-        let body = self.named_by_vendor(arrival, &mapped).await?;
+        let body = self.named_by_vendor(arrival, mapped).await?;
         let patch = read_patch(merchant, &body)?;
         let command = UpsertCommand {
             body: Json::Null,
@@ -150,7 +150,7 @@ impl Gateway {
         for _race in 0..MOST_RACES {
             let mut identified = self.identify(merchant, &patch).await?;
             let (left, draft) = match self
-                .narrow(arrival, &mapped, &patch, &mut identified, &mut waited)
+                .narrow(arrival, mapped, &patch, &mut identified, &mut waited)
                 .await?
             {
                 Narrowed::Left(left, draft) => (left, draft),
@@ -338,19 +338,32 @@ pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
 }
 
 fn unmapped(problems: Vec<MapProblem>) -> Refusal {
-    let problem = |problem: MapProblem| {
-        let detail = if problem.target.is_empty() {
-            problem.detail
-        } else {
-            format!("{} (for {})", problem.detail, problem.target)
-        };
-        Problem::new(problem.pointer, problem.code, detail)
-    };
-    let problems: Vec<Problem> = problems.into_iter().map(problem).collect();
-    let detail = "the event cannot be mapped to a customer; pointers are the event's";
+    let problem =
+        |problem: MapProblem| Problem::new(problem.pointer, problem.code, said_of(problem.detail, &problem.target));
+    let detail = "the event cannot be mapped to a customer";
     Refusal {
-        errors: problems,
+        errors: problems.into_iter().map(problem).collect(),
         ..Refusal::new(ProblemCode::ValidationFailed, detail)
+    }
+}
+
+/// Whoever sent it knows the event and not what it became: problems point into the event, and say which member of the
+/// body they are of.
+fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refusal {
+    for problem in &mut refusal.errors {
+        if let Some(origin) = mapped.origin(&problem.pointer) {
+            let target = std::mem::replace(&mut problem.pointer, origin);
+            problem.detail = said_of(std::mem::take(&mut problem.detail), &target);
+        }
+    }
+    refusal
+}
+
+fn said_of(detail: String, target: &str) -> String {
+    if target.is_empty() {
+        detail
+    } else {
+        format!("{detail} (for {target})")
     }
 }
 

@@ -147,7 +147,7 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
     let bad = event("e1", 1, json!({ "ref": "r", "mail": "no address" }));
     let intake = house.event("shop", &bad).await.unwrap();
     let refusal = intake.refusal.unwrap();
-    assert_eq!(refusal.errors[0].pointer, "/email");
+    assert_eq!(refusal.errors[0].pointer, "/who/mail", "it points into the event");
     house.event("shop", &bad).await.unwrap();
     let failed = EventListQuery {
         state: Some("failed".to_owned()),
