@@ -62,6 +62,31 @@ fn an_event_is_shown_as_the_upsert_and_the_requests_that_it_would_become() {
 }
 
 #[test]
+fn a_change_of_one_property_may_be_too_little_for_a_new_customer() {
+    let both = folder(&format!("{}\n{}", example("stripe.toml"), example("hubspot.toml")));
+    let event = |name: &str| workspace("config/webhooks").join(name).display().to_string();
+    let output = run(&mut command(&both, "stripe", &[&event("stripe.json")]), "");
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+    let output = run(&mut command(&both, "hubspot", &[&event("hubspot.json"), "--json"]), "");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let shown = json_of(&output);
+    let results: Vec<&str> = shown["customers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|customer| customer["result"].as_str().unwrap())
+        .collect();
+    assert_eq!(results, ["refused", "refused", "left_out", "refused"]);
+    let rows = &shown["customers"][0]["plan"]["connections"];
+    assert_eq!(rows[0]["refusals"], json!([]), "the first asks for no more: {rows}");
+    assert_eq!(
+        rows[1]["refusals"][0]["code"],
+        json!("required"),
+        "the second does: {rows}"
+    );
+}
+
+#[test]
 fn each_customer_of_a_list_is_shown_from_standard_input_or_one_alone() {
     let folder = folder(LIST);
     let event = json!({ "changed": [
