@@ -1,9 +1,22 @@
 //! Who sent an event: signatures over the raw body, checked in constant time; and the signature of ours.
 
+mod base64;
+mod custom;
+mod mac;
+mod standard;
+mod time;
+
+#[cfg(test)]
+mod tampering;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+pub use standard::sign;
 
 /// A secret that signs, as bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,8 +142,8 @@ impl SigningKey {
     ///
     /// # Errors
     /// `whsec_` is followed by what is no base64, or nothing is left.
-    pub fn standard(_text: &str) -> Result<Self, &'static str> {
-        Err("not built yet")
+    pub fn standard(text: &str) -> Result<Self, &'static str> {
+        standard::key(text).map(Self)
     }
 
     /// The secret as the bytes of its text.
@@ -144,12 +157,16 @@ impl Verifier {
     ///
     /// # Errors
     /// Why it is not believed. The signature is judged first: a stale event is one that was truly signed.
-    pub fn verify(&self, _received: &Received<'_>, _now: Timestamp) -> Result<(), Forged> {
-        Err(Forged::Mismatch)
+    pub fn verify(&self, received: &Received<'_>, now: Timestamp) -> Result<(), Forged> {
+        match self {
+            Self::Standard { keys, tolerance } => standard::verify(keys, *tolerance, received, now),
+            Self::Hmac(hmac) => hmac.verify(received, now),
+        }
     }
 }
 
-/// The `webhook-signature` of Standard Webhooks 1.0: one `v1,…` for each key, with blanks between.
-pub fn sign(_keys: &[SigningKey], _id: &str, _timestamp: Timestamp, _body: &[u8]) -> String {
-    String::new()
+impl Received<'_> {
+    fn need(&self, name: &str) -> Result<String, Forged> {
+        (self.header)(name).ok_or_else(|| Forged::Missing(name.to_owned()))
+    }
 }
