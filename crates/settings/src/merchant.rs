@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::connection::{self, Connection};
+use crate::endpoint::Names;
 use crate::members::Member;
 use crate::places::Places;
 use crate::problems::{Location, Problem};
@@ -96,7 +97,8 @@ impl Merchant {
         let routes = section.sections("routes", |route| Route::read(route, &names));
         let webhooks = section.section("webhooks", |webhooks| {
             let incoming = webhooks.sections("in", WebhookIn::read);
-            let outgoing = webhooks.sections("out", WebhookOut::read);
+            let names = Names::default();
+            let outgoing = webhooks.sections("out", |out| WebhookOut::read(out, &names));
             report_repeats(&webhooks.spot, "in", "source");
             Some((incoming?, outgoing?))
         });

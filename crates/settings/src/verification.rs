@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use serde::Serialize;
+use upsert_webhook::{SigningKey, Verifier};
 
+use crate::hmac::Hmac;
 use crate::members::Member;
 use crate::secrets::Secret;
 use crate::section::{Section, Spot};
@@ -20,12 +23,24 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::optional("encoding"),
     Member::optional("prefix"),
     Member::optional("timestamp_header"),
+    Member::optional("timestamp_prefix"),
+    Member::optional("signed"),
+    Member::optional("url"),
 ];
 
 /// How far a signed timestamp may be off, unless told otherwise.
 const TOLERANCE: Duration = Duration::from_mins(5);
 const LONGEST_TOLERANCE: Duration = Duration::from_hours(24);
-const HMAC_ALONE: [&str; 5] = ["header", "algorithm", "encoding", "prefix", "timestamp_header"];
+const HMAC_ALONE: [&str; 8] = [
+    "header",
+    "algorithm",
+    "encoding",
+    "prefix",
+    "timestamp_header",
+    "timestamp_prefix",
+    "signed",
+    "url",
+];
 
 words! {
     /// The names of the schemes.
@@ -34,28 +49,6 @@ words! {
         StandardWebhooks = "standard-webhooks",
         /// An HMAC over the raw body.
         Hmac = "hmac",
-    }
-}
-
-words! {
-    /// The hash of an HMAC.
-    pub enum Algorithm {
-        /// SHA-1, for senders that know no better.
-        Sha1 = "sha1",
-        /// SHA-256.
-        Sha256 = "sha256",
-        /// SHA-512.
-        Sha512 = "sha512",
-    }
-}
-
-words! {
-    /// How a signature is written.
-    pub enum Encoding {
-        /// Hexadecimal digits.
-        Hex = "hex",
-        /// Base64.
-        Base64 = "base64",
     }
 }
 
@@ -83,31 +76,27 @@ pub enum Scheme {
     Hmac(Hmac),
 }
 
-/// An HMAC over the raw body, or over `{timestamp}.{body}` where a timestamp is signed too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Hmac {
-    /// The header that carries the signature, in small letters.
-    pub header: String,
-    /// The hash.
-    pub algorithm: Algorithm,
-    /// How the signature is written.
-    pub encoding: Encoding,
-    /// What stands before the signature, such as `sha256=`; may be empty.
-    pub prefix: String,
-    /// The header that carries the signed timestamp, in small letters.
-    pub timestamp_header: Option<String>,
-    /// How far that timestamp may be off; none without one.
-    #[serde(serialize_with = "spelled::maybe_duration")]
-    pub tolerance: Option<Duration>,
-}
-
 impl Verify {
+    /// Who judges its events. Where secrets were not resolved it believes nobody.
+    pub fn verifier(&self) -> Verifier {
+        match &self.scheme {
+            Scheme::StandardWebhooks { tolerance } => Verifier::Standard {
+                keys: standard_keys(&self.secrets),
+                tolerance: *tolerance,
+            },
+            Scheme::Hmac(hmac) => Verifier::Hmac(hmac.verifier(resolved(&self.secrets).map(SigningKey::raw).collect())),
+        }
+    }
+
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let scheme = section.read("scheme", word::<SchemeName>);
-        let secrets = secrets(section);
+        let secrets = match scheme {
+            Some(SchemeName::StandardWebhooks) => secrets(section, standard_secret),
+            Some(SchemeName::Hmac) | None => secrets(section, Secret::read),
+        };
         let scheme = match scheme? {
             SchemeName::StandardWebhooks => standard_webhooks(section),
-            SchemeName::Hmac => hmac(section).map(Scheme::Hmac),
+            SchemeName::Hmac => Hmac::read(section).map(Scheme::Hmac),
         };
         Some(Self {
             scheme: scheme?,
@@ -116,17 +105,46 @@ impl Verify {
     }
 }
 
+/// The keys of Standard Webhooks; what is none was refused when it was read.
+pub(crate) fn standard_keys(secrets: &[Secret]) -> Vec<SigningKey> {
+    resolved(secrets)
+        .filter_map(|text| SigningKey::standard(text).ok())
+        .collect()
+}
+
+/// The secrets themselves. A placeholder is known to everybody and never becomes a key.
+fn resolved(secrets: &[Secret]) -> impl Iterator<Item = &str> {
+    secrets
+        .iter()
+        .filter(|secret| secret.is_resolved())
+        .map(|secret| secret.value().expose_secret())
+}
+
+/// A secret that Standard Webhooks can use.
+pub(crate) fn standard_secret(spot: &Spot<'_>) -> Option<Secret> {
+    let secret = Secret::read(spot)?;
+    if secret.is_resolved()
+        && let Err(problem) = SigningKey::standard(secret.value().expose_secret())
+    {
+        return spot.refuse_but(
+            format!("not a secret of Standard Webhooks: {problem}"),
+            "it is base64, padded, after `whsec_`",
+        );
+    }
+    Some(secret)
+}
+
 /// `secret`, or `secrets` while they are being rotated.
-fn secrets(section: &Section<'_>) -> Option<Vec<Secret>> {
+pub(crate) fn secrets(section: &Section<'_>, read: impl Fn(&Spot<'_>) -> Option<Secret>) -> Option<Vec<Secret>> {
     match (section.given("secret"), section.given("secrets")) {
         (Some(_), Some(both)) => both.refuse("`secret` and `secrets` cannot both be given"),
-        (Some(secret), None) => Secret::read(&secret).map(|secret| vec![secret]),
-        (None, Some(secrets)) => secrets.some(Secret::read),
+        (Some(secret), None) => read(&secret).map(|secret| vec![secret]),
+        (None, Some(secrets)) => secrets.some(read),
         (None, None) => section.spot.refuse("`secret` is required (or `secrets`, a list)"),
     }
 }
 
-fn tolerance(section: &Section<'_>) -> Option<Duration> {
+pub(crate) fn tolerance(section: &Section<'_>) -> Option<Duration> {
     match section.given("tolerance") {
         Some(spot) => spot.duration(LONGEST_TOLERANCE),
         None => Some(TOLERANCE),
@@ -143,48 +161,4 @@ fn standard_webhooks(section: &Section<'_>) -> Option<Scheme> {
     }
     let tolerance = tolerance(section)?;
     strangers.is_empty().then_some(Scheme::StandardWebhooks { tolerance })
-}
-
-fn hmac(section: &Section<'_>) -> Option<Hmac> {
-    let needed = |name: &str| {
-        section.given(name).or_else(|| {
-            section
-                .spot
-                .refuse(format!("`{name}` is required with scheme = \"hmac\""))
-        })
-    };
-    let header = needed("header").and_then(|spot| header_name(&spot));
-    let algorithm = needed("algorithm").and_then(|spot| word(&spot));
-    let encoding = needed("encoding").and_then(|spot| word(&spot));
-    let prefix = section
-        .given("prefix")
-        .map_or_else(|| Some(String::new()), |spot| spot.text().map(str::to_owned));
-    let timestamp_header = section.given("timestamp_header").map(|spot| header_name(&spot));
-    let tolerance = match (&timestamp_header, section.given("tolerance")) {
-        (None, Some(spot)) => return spot.refuse("means nothing without `timestamp_header`"),
-        (None, None) => None,
-        (Some(_), _) => Some(tolerance(section)?),
-    };
-    let timestamp_header = match timestamp_header {
-        Some(name) => Some(name?),
-        None => None,
-    };
-    Some(Hmac {
-        header: header?,
-        algorithm: algorithm?,
-        encoding: encoding?,
-        prefix: prefix?,
-        timestamp_header,
-        tolerance,
-    })
-}
-
-/// A header's name: the characters of RFC 9110's token, in small letters.
-fn header_name(spot: &Spot<'_>) -> Option<String> {
-    let name = spot.text()?;
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(token) {
-        return spot.refuse_but("not the name of a header", "such as \"x-signature\"");
-    }
-    Some(name.to_ascii_lowercase())
 }

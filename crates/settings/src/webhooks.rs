@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use upsert_webhook::SigningKey;
 use url::Url;
 
+use crate::endpoint::Names;
 use crate::members::Member;
 use crate::nearest::suggestion;
 use crate::problems::Location;
@@ -30,10 +32,12 @@ const IN: &[Member] = &[
     Member::required("map"),
 ];
 const OUT: &[Member] = &[
+    Member::optional("name"),
     Member::required("url"),
     Member::required("events"),
     Member::or("payload", "\"full\""),
-    Member::required("secret"),
+    Member::optional("secret"),
+    Member::optional("secrets"),
     Member::or("allow_plain_http", "false"),
     Member::or("allow_private_network", "false"),
 ];
@@ -183,6 +187,8 @@ fn fields(spot: &Spot<'_>, parent: &str, map: &mut BTreeMap<String, String>) -> 
 /// A URL of the merchant's that is told of events.
 #[derive(Clone, Debug, Serialize)]
 pub struct WebhookOut {
+    /// Its name, unique in the merchant: as given, or made of the URL.
+    pub name: String,
     /// Where events go.
     #[serde(serialize_with = "spelled::url")]
     pub url: Url,
@@ -190,8 +196,8 @@ pub struct WebhookOut {
     pub events: Vec<Event>,
     /// How much they say.
     pub payload: WebhookPayload,
-    /// What signs them.
-    pub secret: Secret,
+    /// What signs them: several while they are being rotated; never empty.
+    pub secrets: Vec<Secret>,
     /// Whether `http://` is allowed.
     pub allow_plain_http: bool,
     /// Whether private, link-local and metadata addresses are allowed.
@@ -211,7 +217,12 @@ impl WebhookOut {
         }
     }
 
-    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
+    /// The keys of its secrets, in their order; none where secrets were not resolved.
+    pub fn signing_keys(&self) -> Vec<SigningKey> {
+        verification::standard_keys(&self.secrets)
+    }
+
+    pub(crate) fn read(section: &Section<'_>, names: &Names) -> Option<Self> {
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
         let allow_private_network = section.read("allow_private_network", Spot::flag);
         let rules = UrlRules {
@@ -222,12 +233,14 @@ impl WebhookOut {
         let url = section.read("url", |spot| read_url(spot, rules));
         let events = section.read("events", |spot| spot.some(word::<Event>));
         let payload = section.read("payload", word);
-        let secret = section.read("secret", Secret::read);
+        let secrets = verification::secrets(section, verification::standard_secret);
+        let name = names.of(section, url.as_ref());
         Some(Self {
+            name: name?,
             url: url?,
             events: events?,
             payload: payload?,
-            secret: secret?,
+            secrets: secrets?,
             allow_plain_http: allow_plain_http?,
             allow_private_network: allow_private_network?,
             location: section.at().clone(),

@@ -14,3 +14,5 @@ mod secrets;
 mod shipped;
 #[cfg(test)]
 mod urls;
+#[cfg(test)]
+mod webhooks;

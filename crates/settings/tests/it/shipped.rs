@@ -143,8 +143,8 @@ fn the_shipped_files_are_right_as_they_are() {
 fn the_shipped_files_are_right_with_every_setting_on() {
     let settings = load(&folder_of(with_all_settings));
     assert_eq!(settings.api_keys[0].name, "crm-sync");
-    assert_eq!(settings.merchant("acme").unwrap().webhooks_in.len(), 2);
-    assert_eq!(settings.merchant("acme").unwrap().webhooks_out.len(), 1);
+    assert_eq!(settings.merchant("acme").unwrap().webhooks_in.len(), 3);
+    assert_eq!(settings.merchant("acme").unwrap().webhooks_out.len(), 2);
 }
 
 /// Puts a date, which no setting is, at the first place that has the member; whether there is one.
