@@ -54,7 +54,7 @@ fn signed(served: &Served, body: String) -> RequestBuilder {
 }
 
 fn hmac_signed(served: &Served, body: &Json) -> RequestBuilder {
-    use upsert_webhook::{Hmac, HmacHash, Received, SignatureEncoding, Signed};
+    use upsert_webhook::{Hmac, HmacHash, SignatureEncoding, Signed};
     let hmac = Hmac {
         keys: Vec::new(),
         header: "x-signature".to_owned(),
@@ -65,13 +65,7 @@ fn hmac_signed(served: &Served, body: &Json) -> RequestBuilder {
         signed: vec![Signed::Body],
     };
     let text = body.to_string();
-    let nothing = |_: &str| None;
-    let received = Received {
-        header: &nothing,
-        method: "POST",
-        body: text.as_bytes(),
-    };
-    let signature = hmac.signature(&SigningKey::raw(SECRET), &received, "").unwrap();
+    let signature = hmac.signature(&SigningKey::raw(SECRET), "", "POST", text.as_bytes());
     served
         .client
         .post(served.url("/v1/webhooks/acme/list"))

@@ -18,3 +18,5 @@ mod secrets;
 mod shipped;
 #[cfg(test)]
 mod urls;
+#[cfg(test)]
+mod webhooks;
