@@ -170,6 +170,6 @@ impl EventSender for Listener {
     }
 }
 
-pub fn event(id: &str, at: u32, who: Json) -> Json {
+pub fn event(id: &str, at: u32, who: &Json) -> Json {
     json!({ "id": id, "at": at, "who": who })
 }
