@@ -338,8 +338,14 @@ pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
 }
 
 fn unmapped(problems: Vec<MapProblem>) -> Refusal {
-    let problem =
-        |problem: MapProblem| Problem::new(problem.pointer, problem.code, said_of(problem.detail, &problem.target));
+    let problem = |problem: MapProblem| {
+        let of = if problem.target.is_empty() {
+            String::new()
+        } else {
+            format!(" (for {})", problem.target)
+        };
+        Problem::new(problem.pointer, problem.code, format!("{}{of}", problem.detail))
+    };
     let detail = "the event cannot be mapped to a customer";
     Refusal {
         errors: problems.into_iter().map(problem).collect(),
@@ -351,20 +357,21 @@ fn unmapped(problems: Vec<MapProblem>) -> Refusal {
 /// body they are of.
 fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refusal {
     for problem in &mut refusal.errors {
-        if let Some(origin) = mapped.origin(&problem.pointer) {
-            let target = std::mem::replace(&mut problem.pointer, origin);
-            problem.detail = said_of(std::mem::take(&mut problem.detail), &target);
-        }
+        let origin = mapped.origin(&problem.pointer);
+        let suffix = if origin.is_some() {
+            ""
+        } else {
+            ", which the event says nothing of"
+        };
+        let target = std::mem::replace(&mut problem.pointer, origin.unwrap_or_default());
+        let detail = std::mem::take(&mut problem.detail);
+        problem.detail = if target.is_empty() {
+            detail
+        } else {
+            format!("{detail} (for {target}{suffix})")
+        };
     }
     refusal
-}
-
-fn said_of(detail: String, target: &str) -> String {
-    if target.is_empty() {
-        detail
-    } else {
-        format!("{detail} (for {target})")
-    }
 }
 
 /// Why it could not be taken, as it is kept.
