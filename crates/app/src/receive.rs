@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use upsert_core::{Priority, Problem};
+use upsert_core::Priority;
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Write};
-use upsert_webhook::{Forged, MapProblem, Mapped, Part, Read, Received};
+use upsert_webhook::{Mapped, Part, Read, Received};
 
 use crate::commit::{Attempted, Committed};
 use crate::gateway::Gateway;
+use crate::intake::{Intake, Taken, in_the_events_words, problem_json, unbelieved, unmapped};
 use crate::merchant::Merchant;
 use crate::narrow::{Arrival, Narrowed};
 use crate::problem::{ProblemCode, Refusal};
@@ -20,32 +21,6 @@ use crate::webhooks::Source;
 const MOST_RACES: usize = 64;
 /// The longest event id of a sender's.
 const MOST_ID: usize = 255;
-/// Customers that one event may carry.
-const MOST_PARTS: usize = 1_000;
-
-/// What became of an event, or of one customer's part of it.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    /// The source's configuration leaves it out.
-    LeftOut,
-    /// It was here before.
-    Repeated(Box<IncomingEvent>),
-    /// It is durable.
-    Done(Box<IncomingEvent>),
-    /// It cannot be taken, and is kept as a dead letter.
-    Refused(Box<IncomingEvent>, Box<Refusal>),
-}
-
-/// What the sender is told.
-#[derive(Debug, Default)]
-pub struct Intake {
-    /// One entry for each customer in the event.
-    pub data: Vec<Json>,
-    /// Whether anything was stored that had not been here before.
-    pub is_new: bool,
-    /// Why a part of it could not be taken: the first that could not.
-    pub refusal: Option<Refusal>,
-}
 
 impl Gateway {
     /// Takes an event of a source. When it answers, whatever was taken is durable.
@@ -65,7 +40,7 @@ impl Gateway {
             return Err(unbelieved(&forged));
         }
         let event = parse(request.body)?;
-        let reads = read_parts(source, event, request)?;
+        let reads = read_parts(source, event, request);
         let is_alone = reads.len() == 1;
         let mut intake = Intake::default();
         for (part, read) in reads {
@@ -221,51 +196,6 @@ impl Gateway {
     }
 }
 
-impl Taken {
-    /// For the metrics.
-    pub(crate) fn result(&self) -> &'static str {
-        match self {
-            Self::LeftOut => "left_out",
-            Self::Repeated(_) => "repeated",
-            Self::Done(event) => event.state.as_str(),
-            Self::Refused(..) => "refused",
-        }
-    }
-}
-
-impl Intake {
-    fn add(&mut self, taken: Taken) {
-        self.is_new |= matches!(taken, Taken::Done(_));
-        self.data.push(taken_json(&taken));
-        if let Taken::Refused(_, refusal) = taken
-            && self.refusal.is_none()
-        {
-            self.refusal = Some(*refusal);
-        }
-    }
-}
-
-/// As the sender is told.
-pub(crate) fn taken_json(taken: &Taken) -> Json {
-    let shown = |event: &IncomingEvent, result: &str| {
-        json!({
-            "id": event.id,
-            "event_id": event.event_id,
-            "result": result,
-            "upsert_id": event.upsert,
-            "customer_id": event.customer,
-        })
-    };
-    match taken {
-        Taken::LeftOut => json!({
-            "id": null, "event_id": null, "result": "left_out", "upsert_id": null, "customer_id": null,
-        }),
-        Taken::Repeated(event) => shown(event, "repeated"),
-        Taken::Done(event) => shown(event, event.state.as_str()),
-        Taken::Refused(event, _) => shown(event, "refused"),
-    }
-}
-
 fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
     IncomingEvent {
         customer: Some(committed.record.id),
@@ -280,13 +210,6 @@ fn count(merchant: &Merchant, source: &Source, result: &'static str) {
     .increment(1);
 }
 
-fn unbelieved(forged: &Forged) -> Refusal {
-    Refusal::new(
-        ProblemCode::Unauthenticated,
-        format!("the event is not believed: {forged}"),
-    )
-}
-
 fn parse(body: &[u8]) -> Result<Json, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         Refusal::new(
@@ -298,7 +221,7 @@ fn parse(body: &[u8]) -> Result<Json, Refusal> {
 
 type Reads = Vec<(Option<Part>, Read)>;
 
-fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Result<Reads, Refusal> {
+fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Reads {
     let parts = match source.mapping.parts(event) {
         Ok(parts) => parts,
         Err(problem) => {
@@ -306,18 +229,14 @@ fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Result<Re
                 event_id: None,
                 problems: vec![problem],
             };
-            return Ok(vec![(None, read)]);
+            return vec![(None, read)];
         }
     };
-    if parts.len() > MOST_PARTS {
-        let detail = format!("the event carries more than {MOST_PARTS} customers");
-        return Err(Refusal::new(ProblemCode::BodyTooLarge, detail));
-    }
     let read = |part: Part| {
         let read = source.mapping.read(&part, request.header);
         (Some(part), read)
     };
-    Ok(parts.into_iter().map(read).collect())
+    parts.into_iter().map(read).collect()
 }
 
 /// One whose id cannot be read goes by a hash of what came, so that the same one again is one dead letter.
@@ -335,53 +254,4 @@ pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
             format!("sha256:{}", data_encoding::HEXLOWER.encode(&hash))
         }
     }
-}
-
-fn unmapped(problems: Vec<MapProblem>) -> Refusal {
-    let problem = |problem: MapProblem| {
-        let of = if problem.target.is_empty() {
-            String::new()
-        } else {
-            format!(" (for {})", problem.target)
-        };
-        Problem::new(problem.pointer, problem.code, format!("{}{of}", problem.detail))
-    };
-    let detail = "the event cannot be mapped to a customer";
-    Refusal {
-        errors: problems.into_iter().map(problem).collect(),
-        ..Refusal::new(ProblemCode::ValidationFailed, detail)
-    }
-}
-
-/// Whoever sent it knows the event and not what it became: problems point into the event, and say which member of the
-/// body they are of.
-fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refusal {
-    for problem in &mut refusal.errors {
-        let origin = mapped.origin(&problem.pointer);
-        let suffix = if origin.is_some() {
-            ""
-        } else {
-            ", which the event says nothing of"
-        };
-        let target = std::mem::replace(&mut problem.pointer, origin.unwrap_or_default());
-        let detail = std::mem::take(&mut problem.detail);
-        problem.detail = if target.is_empty() {
-            detail
-        } else {
-            format!("{detail} (for {target}{suffix})")
-        };
-    }
-    refusal
-}
-
-/// Why it could not be taken, as it is kept.
-fn problem_json(refusal: &Refusal) -> Json {
-    let mut kept = Map::new();
-    kept.insert("code".to_owned(), json!(refusal.code.as_str()));
-    kept.insert("detail".to_owned(), json!(refusal.detail));
-    kept.insert("errors".to_owned(), json!(refusal.errors));
-    if !refusal.conflicts.is_empty() {
-        kept.insert("conflicts".to_owned(), json!(refusal.conflicts));
-    }
-    Json::Object(kept)
 }
