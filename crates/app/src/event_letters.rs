@@ -179,6 +179,7 @@ impl Gateway {
                 },
                 raw: raw.clone(),
                 at: self.clock.now(),
+                traceparent: None,
             };
             match self.take(arrival, read).await? {
                 Taken::LeftOut if !is_split => return self.discard_incoming(event).await,

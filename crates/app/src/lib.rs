@@ -64,6 +64,7 @@ pub use merchant::{
 };
 pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
+pub use receive::ReadEvent;
 pub use selection::Selection;
 pub use upsert::{Begun, Caller, UpsertCommand};
 pub use webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, SignedEvent, Source};
