@@ -10,11 +10,13 @@ use upsert_core::{EventId, Problem};
 use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::{Part, Read};
 
-use crate::events::{EventListQuery, incoming_json, not_now, outgoing_json};
+use crate::event_query::EventListQuery;
+use crate::events::{incoming_json, not_now, outgoing_json};
 use crate::gateway::Gateway;
+use crate::intake::{Taken, taken_json};
 use crate::narrow::Arrival;
 use crate::problem::{ProblemCode, Refusal};
-use crate::receive::{Taken, event_id_of, taken_json};
+use crate::receive::event_id_of;
 use crate::upsert::Caller;
 
 /// Events that one request replays or discards at most.
@@ -177,6 +179,7 @@ impl Gateway {
                 },
                 raw: raw.clone(),
                 at: self.clock.now(),
+                traceparent: None,
             };
             match self.take(arrival, read).await? {
                 Taken::LeftOut if !is_split => return self.discard_incoming(event).await,

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use upsert_core::{Priority, Problem};
+use upsert_core::Priority;
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Write};
-use upsert_webhook::{Forged, MapProblem, Mapped, Part, Read, Received};
+use upsert_webhook::{Mapped, Part, Read, Received};
 
 use crate::commit::{Attempted, Committed};
 use crate::gateway::Gateway;
+use crate::intake::{Intake, Taken, in_the_events_words, problem_json, unbelieved, unmapped};
 use crate::merchant::Merchant;
 use crate::narrow::{Arrival, Narrowed};
 use crate::problem::{ProblemCode, Refusal};
@@ -20,68 +21,64 @@ use crate::webhooks::Source;
 const MOST_RACES: usize = 64;
 /// The longest event id of a sender's.
 const MOST_ID: usize = 255;
-/// Customers that one event may carry.
-const MOST_PARTS: usize = 1_000;
 
-/// What became of an event, or of one customer's part of it.
+/// An event that its source has signed, read: a part for each customer in it.
 #[derive(Debug)]
-pub(crate) enum Taken {
-    /// The source's configuration leaves it out.
-    LeftOut,
-    /// It was here before.
-    Repeated(Box<IncomingEvent>),
-    /// It is durable.
-    Done(Box<IncomingEvent>),
-    /// It cannot be taken, and is kept as a dead letter.
-    Refused(Box<IncomingEvent>, Box<Refusal>),
-}
-
-/// What the sender is told.
-#[derive(Debug, Default)]
-pub struct Intake {
-    /// One entry for each customer in the event.
-    pub data: Vec<Json>,
-    /// Whether anything was stored that had not been here before.
-    pub is_new: bool,
-    /// Why a part of it could not be taken: the first that could not.
-    pub refusal: Option<Refusal>,
-}
+pub struct ReadEvent(Vec<(Arrival, Read)>);
 
 impl Gateway {
-    /// Takes an event of a source. When it answers, whatever was taken is durable.
+    /// Believes an event, or not, and reads what its source's mapping makes of it. Nothing is stored yet.
     ///
     /// # Errors
-    /// 401 for one that the source did not sign, or too long ago; 400 for what is no JSON; 503 where too much is going on.
-    /// What cannot be taken for good is no error here but [`Intake::refusal`].
-    pub async fn receive(
+    /// 401 for one that the source did not sign, or too long ago; 400 for what is no JSON.
+    pub fn read_event(
         &self,
         merchant: &Arc<Merchant>,
         source: &Arc<Source>,
         request: &Received<'_>,
-    ) -> Result<Intake, Refusal> {
+        traceparent: Option<&str>,
+    ) -> Result<ReadEvent, Refusal> {
         if let Err(forged) = source.verifier.verify(request, self.clock.now()) {
             count(merchant, source, "forged");
             tracing::warn!(merchant = merchant.id, source = source.name, reason = %forged, "an event was not believed");
             return Err(unbelieved(&forged));
         }
-        let event = parse(request.body)?;
-        let reads = read_parts(source, event, request)?;
+        let reads = read_parts(source, parse(request.body)?, request);
         let is_alone = reads.len() == 1;
-        let mut intake = Intake::default();
-        for (part, read) in reads {
+        let parts = reads.into_iter().map(|(part, read)| {
             let raw = match (&part, is_alone) {
                 (Some(part), false) => part.event.to_string(),
                 _ => String::from_utf8_lossy(request.body).into_owned(),
             };
-            let arrival = self.arrival(merchant, source, &read, raw);
+            let traceparent = traceparent.map(str::to_owned);
+            (self.arrival(merchant, source, &read, raw, traceparent), read)
+        });
+        Ok(ReadEvent(parts.collect()))
+    }
+
+    /// Takes an event. When it answers, whatever was taken is durable.
+    ///
+    /// # Errors
+    /// 503 where too much is going on. What cannot be taken for good is no error here but [`Intake::refusal`].
+    pub async fn take_event(&self, event: ReadEvent) -> Result<Intake, Refusal> {
+        let mut intake = Intake::default();
+        for (arrival, read) in event.0 {
+            let (merchant, source) = (arrival.merchant.clone(), arrival.source.clone());
             let taken = self.take(arrival, read).await?;
-            count(merchant, source, taken.result());
+            count(&merchant, &source, taken.result());
             intake.add(taken);
         }
         Ok(intake)
     }
 
-    fn arrival(&self, merchant: &Arc<Merchant>, source: &Arc<Source>, read: &Read, raw: String) -> Arrival {
+    fn arrival(
+        &self,
+        merchant: &Arc<Merchant>,
+        source: &Arc<Source>,
+        read: &Read,
+        raw: String,
+        traceparent: Option<String>,
+    ) -> Arrival {
         Arrival {
             id: self.ids.event(),
             merchant: merchant.clone(),
@@ -89,6 +86,7 @@ impl Gateway {
             event_id: event_id_of(read, &raw),
             raw,
             at: self.clock.now(),
+            traceparent,
         }
     }
 
@@ -111,20 +109,20 @@ impl Gateway {
         let refusal = match read {
             Read::LeftOut => return Ok(Taken::LeftOut),
             Read::Refused { problems, .. } => unmapped(problems),
-            Read::Mapped(mapped) => match self.take_mapped(arrival, mapped).await {
+            Read::Mapped(mapped) => match self.take_mapped(arrival, &mapped).await {
                 Ok(taken) => return Ok(taken),
                 Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
-                Err(refusal) => refusal,
+                Err(refusal) => in_the_events_words(refusal, &mapped),
             },
         };
         self.keep_dead_letter(arrival, refusal).await
     }
 
     /// The steps of an upsert, with the event held against what is known in between.
-    async fn take_mapped(&self, arrival: &Arrival, mapped: Mapped) -> Result<Taken, Refusal> {
+    async fn take_mapped(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Taken, Refusal> {
         let (merchant, source) = (&arrival.merchant, &arrival.source);
         let _admitted = self.admission.admit(&merchant.id, Priority::Interactive)?;
-        let body = self.named_by_vendor(arrival, &mapped).await?;
+        let body = self.named_by_vendor(arrival, mapped).await?;
         let patch = read_patch(merchant, &body)?;
         let command = UpsertCommand {
             body: Json::Null,
@@ -132,7 +130,7 @@ impl Gateway {
             route: "POST /v1/webhooks",
             respond_async: true,
             force: false,
-            traceparent: None,
+            traceparent: arrival.traceparent.clone(),
             priority: Priority::Interactive,
             request_id: String::new(),
         };
@@ -150,7 +148,7 @@ impl Gateway {
         for _race in 0..MOST_RACES {
             let mut identified = self.identify(merchant, &patch).await?;
             let (left, draft) = match self
-                .narrow(arrival, &mapped, &patch, &mut identified, &mut waited)
+                .narrow(arrival, mapped, &patch, &mut identified, &mut waited)
                 .await?
             {
                 Narrowed::Left(left, draft) => (left, draft),
@@ -221,51 +219,6 @@ impl Gateway {
     }
 }
 
-impl Taken {
-    /// For the metrics.
-    pub(crate) fn result(&self) -> &'static str {
-        match self {
-            Self::LeftOut => "left_out",
-            Self::Repeated(_) => "repeated",
-            Self::Done(event) => event.state.as_str(),
-            Self::Refused(..) => "refused",
-        }
-    }
-}
-
-impl Intake {
-    fn add(&mut self, taken: Taken) {
-        self.is_new |= matches!(taken, Taken::Done(_));
-        self.data.push(taken_json(&taken));
-        if let Taken::Refused(_, refusal) = taken
-            && self.refusal.is_none()
-        {
-            self.refusal = Some(*refusal);
-        }
-    }
-}
-
-/// As the sender is told.
-pub(crate) fn taken_json(taken: &Taken) -> Json {
-    let shown = |event: &IncomingEvent, result: &str| {
-        json!({
-            "id": event.id,
-            "event_id": event.event_id,
-            "result": result,
-            "upsert_id": event.upsert,
-            "customer_id": event.customer,
-        })
-    };
-    match taken {
-        Taken::LeftOut => json!({
-            "id": null, "event_id": null, "result": "left_out", "upsert_id": null, "customer_id": null,
-        }),
-        Taken::Repeated(event) => shown(event, "repeated"),
-        Taken::Done(event) => shown(event, event.state.as_str()),
-        Taken::Refused(event, _) => shown(event, "refused"),
-    }
-}
-
 fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
     IncomingEvent {
         customer: Some(committed.record.id),
@@ -280,13 +233,6 @@ fn count(merchant: &Merchant, source: &Source, result: &'static str) {
     .increment(1);
 }
 
-fn unbelieved(forged: &Forged) -> Refusal {
-    Refusal::new(
-        ProblemCode::Unauthenticated,
-        format!("the event is not believed: {forged}"),
-    )
-}
-
 fn parse(body: &[u8]) -> Result<Json, Refusal> {
     serde_json::from_slice(body).map_err(|error| {
         Refusal::new(
@@ -298,7 +244,7 @@ fn parse(body: &[u8]) -> Result<Json, Refusal> {
 
 type Reads = Vec<(Option<Part>, Read)>;
 
-fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Result<Reads, Refusal> {
+fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Reads {
     let parts = match source.mapping.parts(event) {
         Ok(parts) => parts,
         Err(problem) => {
@@ -306,18 +252,14 @@ fn read_parts(source: &Source, event: Json, request: &Received<'_>) -> Result<Re
                 event_id: None,
                 problems: vec![problem],
             };
-            return Ok(vec![(None, read)]);
+            return vec![(None, read)];
         }
     };
-    if parts.len() > MOST_PARTS {
-        let detail = format!("the event carries more than {MOST_PARTS} customers");
-        return Err(Refusal::new(ProblemCode::BodyTooLarge, detail));
-    }
     let read = |part: Part| {
         let read = source.mapping.read(&part, request.header);
         (Some(part), read)
     };
-    Ok(parts.into_iter().map(read).collect())
+    parts.into_iter().map(read).collect()
 }
 
 /// One whose id cannot be read goes by a hash of what came, so that the same one again is one dead letter.
@@ -335,33 +277,4 @@ pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
             format!("sha256:{}", data_encoding::HEXLOWER.encode(&hash))
         }
     }
-}
-
-fn unmapped(problems: Vec<MapProblem>) -> Refusal {
-    let problem = |problem: MapProblem| {
-        let detail = if problem.target.is_empty() {
-            problem.detail
-        } else {
-            format!("{} (for {})", problem.detail, problem.target)
-        };
-        Problem::new(problem.pointer, problem.code, detail)
-    };
-    let problems: Vec<Problem> = problems.into_iter().map(problem).collect();
-    let detail = "the event cannot be mapped to a customer; pointers are the event's";
-    Refusal {
-        errors: problems,
-        ..Refusal::new(ProblemCode::ValidationFailed, detail)
-    }
-}
-
-/// Why it could not be taken, as it is kept.
-fn problem_json(refusal: &Refusal) -> Json {
-    let mut kept = Map::new();
-    kept.insert("code".to_owned(), json!(refusal.code.as_str()));
-    kept.insert("detail".to_owned(), json!(refusal.detail));
-    kept.insert("errors".to_owned(), json!(refusal.errors));
-    if !refusal.conflicts.is_empty() {
-        kept.insert("conflicts".to_owned(), json!(refusal.conflicts));
-    }
-    Json::Object(kept)
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use upsert_server::{LogFormat, Telemetry, TelemetryError, install_telemetry};
 
 use crate::output::complain;
-use crate::{check, demo, export, health, import, keys, serve, upsert};
+use crate::{check, demo, export, health, import, keys, serve, upsert, webhook};
 
 /// Where the configuration is, unless `--config` says otherwise.
 pub(crate) const CONFIG: &str = "config";
@@ -50,6 +50,8 @@ enum Command {
     Import(import::ImportArguments),
     /// Write all customers of a merchant to a file that `import` reads
     Export(export::ExportArguments),
+    /// Events that come in
+    Webhook(webhook::WebhookArguments),
     /// Ask a URL whether it is well; for the health checks of containers
     #[command(hide = true)]
     Health(health::HealthArguments),
@@ -100,6 +102,7 @@ impl Cli {
             Command::Upsert(arguments) => upsert::run(arguments).await,
             Command::Import(arguments) => import::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
+            Command::Webhook(arguments) => webhook::run(arguments).await,
             Command::Health(arguments) => health::run(arguments).await,
         }
     }

@@ -12,6 +12,7 @@ mod output;
 mod serve;
 mod signals;
 mod upsert;
+mod webhook;
 
 use std::process::ExitCode;
 

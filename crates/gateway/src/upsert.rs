@@ -1,7 +1,7 @@
 //! `upsert`: one customer from a file or standard input, at a running gateway; what came of it, as a table.
 
-mod problem;
-mod table;
+pub(crate) mod problem;
+pub(crate) mod table;
 
 use std::io::Read as _;
 use std::process::ExitCode;

@@ -27,6 +27,7 @@ mod opening;
 mod policies;
 mod problem;
 mod query;
+mod rehearsal;
 mod reload;
 mod request_id;
 mod routes;
@@ -40,6 +41,7 @@ mod telemetry;
 mod watch;
 
 pub use check::{Checked, check};
+pub use rehearsal::Rehearsal;
 pub use reload::ReloadFrom;
 pub use running::Running;
 pub use startup::{StartError, StartOptions, start};

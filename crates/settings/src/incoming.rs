@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use upsert_webhook::{Conditions, EventId, Mapping, Pointer};
 
 use crate::connection::json;
+use crate::hmac::header_name;
 use crate::mapping::Fields;
 use crate::members::Member;
 use crate::problems::Location;
 use crate::routes::target as connection;
 use crate::section::{Section, Spot};
 use crate::tree::Shape;
-use crate::verification::{self, Scheme, Verify, header_name};
+use crate::verification::{self, Scheme, Verify};
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("source"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::connection::{self, Connection};
+use crate::endpoint::Names;
 use crate::incoming::WebhookIn;
 use crate::members::Member;
 use crate::places::Places;
@@ -14,7 +15,7 @@ use crate::routes::{self, Route};
 use crate::section::{Section, Spot, path_to};
 use crate::spelled;
 use crate::tree::{Node, Shape};
-use crate::webhooks::{self, WebhookOut, report_same_names};
+use crate::webhooks::{self, WebhookOut};
 use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -97,9 +98,9 @@ impl Merchant {
         let routes = section.sections("routes", |route| Route::read(route, &names));
         let webhooks = section.section("webhooks", |webhooks| {
             let incoming = webhooks.sections("in", |source| WebhookIn::read(source, &names));
-            let outgoing = webhooks.sections("out", WebhookOut::read);
+            let endpoints = Names::default();
+            let outgoing = webhooks.sections("out", |out| WebhookOut::read(out, &endpoints));
             report_repeats(&webhooks.spot, "in", "source");
-            report_same_names(&webhooks.spot, outgoing.as_deref().unwrap_or_default());
             Some((incoming?, outgoing?))
         });
         report_repeats(&section.spot, "connections", "name");

@@ -1,19 +1,18 @@
 //! `[[webhooks.in]]` and `[[webhooks.out]]`: events that come from elsewhere, and events that go there.
 
-use data_encoding::HEXLOWER;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use upsert_webhook::SigningKey;
 use url::Url;
 
+use crate::endpoint::Names;
 use crate::incoming;
 use crate::members::Member;
-use crate::problems::{Location, Problem};
+use crate::problems::Location;
 use crate::secrets::Secret;
-use crate::section::{Section, Spot, path_to};
+use crate::section::{Section, Spot};
 use crate::spelled;
 use crate::urls::{UrlRules, read_url};
-use crate::verification::{signing_keys, signing_secrets};
+use crate::verification;
 use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -62,6 +61,8 @@ words! {
 /// A URL of the merchant's that is told of events.
 #[derive(Clone, Debug, Serialize)]
 pub struct WebhookOut {
+    /// Its name, unique in the merchant: as given, or made of the URL.
+    pub name: String,
     /// Where events go.
     #[serde(serialize_with = "spelled::url")]
     pub url: Url,
@@ -69,9 +70,7 @@ pub struct WebhookOut {
     pub events: Vec<Event>,
     /// How much they say.
     pub payload: WebhookPayload,
-    /// Unique in the merchant, and the same as long as the URL is, unless the file gives another one.
-    pub name: String,
-    /// What signs them, all of them while they are being rotated; never empty.
+    /// What signs them: several while they are being rotated; never empty.
     pub secrets: Vec<Secret>,
     /// Whether `http://` is allowed.
     pub allow_plain_http: bool,
@@ -92,12 +91,12 @@ impl WebhookOut {
         }
     }
 
-    /// What signs its events.
+    /// The keys of its secrets, in their order; none where secrets were not resolved.
     pub fn signing_keys(&self) -> Vec<SigningKey> {
-        signing_keys(&self.secrets)
+        verification::standard_keys(&self.secrets)
     }
 
-    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
+    pub(crate) fn read(section: &Section<'_>, names: &Names) -> Option<Self> {
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
         let allow_private_network = section.read("allow_private_network", Spot::flag);
         let rules = UrlRules {
@@ -108,12 +107,11 @@ impl WebhookOut {
         let url = section.read("url", |spot| read_url(spot, rules));
         let events = section.read("events", |spot| spot.some(word::<Event>));
         let payload = section.read("payload", word);
-        let secrets = signing_secrets(section);
-        let name = section.maybe("name", Spot::name);
-        let url = url?;
+        let secrets = verification::secrets(section, verification::standard_secret);
+        let name = names.of(section, url.as_ref());
         Some(Self {
-            name: name.unwrap_or_else(|| name_of(&url)),
-            url,
+            name: name?,
+            url: url?,
             events: events?,
             payload: payload?,
             secrets: secrets?,
@@ -122,27 +120,4 @@ impl WebhookOut {
             location: section.at().clone(),
         })
     }
-}
-
-/// Two endpoints at one URL have to be told apart by hand.
-pub(crate) fn report_same_names(spot: &Spot<'_>, endpoints: &[WebhookOut]) {
-    for (position, endpoint) in endpoints.iter().enumerate() {
-        let first = endpoints[..position].iter().find(|other| other.name == endpoint.name);
-        if let Some(first) = first {
-            let path = path_to(&spot.path, "out");
-            let said = format!("there is an endpoint `{}` already", endpoint.name);
-            let problem = Problem::new(&endpoint.location, format!("{path}[{position}]"), said);
-            let hint = format!(
-                "give one of them a `name` of its own; the first stands at {}",
-                first.location
-            );
-            spot.reading.report(problem.hint(hint));
-        }
-    }
-}
-
-/// The host, and what tells it from other URLs there.
-fn name_of(url: &Url) -> String {
-    let hash = HEXLOWER.encode(&Sha256::digest(url.as_str().as_bytes()));
-    format!("{}-{}", url.host_str().unwrap_or("endpoint"), &hash[..6])
 }

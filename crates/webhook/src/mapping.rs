@@ -79,6 +79,20 @@ pub struct Mapped {
     pub provider_customer_id: Option<String>,
     /// The body of the upsert.
     pub body: Json,
+    /// Where in the event each of its members came from: the member's pointer, then the event's. Constants came from nowhere.
+    pub origins: Vec<(String, String)>,
+}
+
+impl Mapped {
+    /// Where in the event stands what stands there in the body.
+    pub fn origin(&self, pointer: &str) -> Option<String> {
+        let below = |(target, origin): &(String, String)| {
+            let rest = pointer.strip_prefix(target.as_str())?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| (target.len(), format!("{origin}{rest}")))
+        };
+        let nearest = self.origins.iter().filter_map(below).max_by_key(|(length, _)| *length);
+        nearest.map(|(_, origin)| origin)
+    }
 }
 
 /// What is wrong with an event. The texts repeat no value of the event.
@@ -162,9 +176,16 @@ impl Mapping {
                 order,
                 provider_customer_id,
                 body: Json::Object(body),
+                origins: self.origins(&view),
             }),
             (event_id, ..) => refused(event_id, problems),
         }
+    }
+
+    fn origins(&self, view: &pointer::View<'_>) -> Vec<(String, String)> {
+        let rules = self.rules.iter().rev();
+        let origin = |(target, rule): &(Target, Rule)| Some((target.to_string(), view.name(rule.source.found(view)?)));
+        rules.filter_map(origin).collect()
     }
 
     fn order(&self, view: &pointer::View<'_>) -> Result<Option<Order>, MapProblem> {

@@ -1,5 +1,7 @@
 //! What events of one customer are put in order by: a time or a version.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -79,12 +81,44 @@ impl Order {
         }
         let spelled = format!("{:04}{digits}", MIDDLE + point);
         Some(Self(if negative {
-            let turned: String = spelled.bytes().map(|digit| char::from(b'9' - (digit - b'0'))).collect();
-            format!("n0{turned}~")
+            format!("n0{}~", turned(&spelled))
         } else {
             format!("n2{spelled}")
         }))
     }
+}
+
+/// For people: the time in UTC, or the number, as `Order::read` reads it again.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// More zeros than this say less than an exponent.
+        const MOST_ZEROS: i64 = 24;
+        let (sign, spelled) = match self.0.get(..2) {
+            Some("n0") => ("-", turned(self.0.get(2..).unwrap_or_default().trim_end_matches('~'))),
+            Some("n2") => ("", self.0.get(2..).unwrap_or_default().to_owned()),
+            Some("n1") => return f.write_str("0"),
+            _ => return f.write_str(self.0.strip_prefix('t').unwrap_or(&self.0)),
+        };
+        let (place, digits) = spelled.split_at_checked(4).unwrap_or((&spelled, ""));
+        let point = place.parse::<i64>().unwrap_or(MIDDLE) - MIDDLE;
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+        let after = i64::try_from(digits.len()).unwrap_or_default() - point;
+        match usize::try_from(point) {
+            _ if point < -MOST_ZEROS || -after > MOST_ZEROS => write!(f, "{sign}0.{digits}e{point}"),
+            Ok(_) if after <= 0 => write!(f, "{sign}{digits}{}", zeros(-after)),
+            Ok(at) if at > 0 => match digits.split_at_checked(at) {
+                Some((whole, fraction)) => write!(f, "{sign}{whole}.{fraction}"),
+                None => write!(f, "{sign}{digits}"),
+            },
+            _ => write!(f, "{sign}0.{}{digits}", zeros(-point)),
+        }
+    }
+}
+
+/// Each digit as what it lacks to nine.
+fn turned(digits: &str) -> String {
+    let turn = |digit: u8| char::from(b'9' - digit.saturating_sub(b'0').min(9));
+    digits.bytes().map(turn).collect()
 }
 
 /// A number as `0.digits` times ten to the `point`; no digits: zero.
@@ -168,6 +202,24 @@ mod tests {
     }
 
     #[test]
+    fn people_are_shown_a_number_or_a_time() {
+        for same in [
+            "0",
+            "7",
+            "-7",
+            "700",
+            "-12.5",
+            "0.001",
+            "1763625600412",
+            "0.5e-30",
+            "0.12e300",
+            "2026-11-20T12:00:00.000000000Z",
+        ] {
+            assert_eq!(read(json!(same)).to_string(), same);
+        }
+    }
+
+    #[test]
     fn what_is_neither_has_no_order() {
         let long = "9".repeat(70);
         for other in [
@@ -227,6 +279,14 @@ mod tests {
             let local = at(b).display_with_offset(Offset::constant(hours)).to_string();
             let (first, second) = (read(json!(at(a).to_string())), read(json!(local)));
             prop_assert_eq!(first.as_str().cmp(second.as_str()), a.cmp(&b));
+        }
+
+        #[test]
+        fn what_people_are_shown_is_read_as_the_same(digits in "-?[0-9]{1,20}([.][0-9]{1,12})?(e-?[0-9]{1,3})?", seconds in 0_i64..250_000_000_000) {
+            let number = read(json!(digits));
+            prop_assert_eq!(&read(json!(number.to_string())), &number);
+            let time = read(json!(Timestamp::from_second(seconds).unwrap().to_string()));
+            prop_assert_eq!(&read(json!(time.to_string())), &time);
         }
 
         #[test]

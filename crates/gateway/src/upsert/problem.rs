@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 /// The problem on one line, each error and each conflict on a line below.
-pub(super) fn text(problem: &Value, status: StatusCode) -> String {
+pub(crate) fn text(problem: &Value, status: StatusCode) -> String {
     let member = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let said = [member(problem, "detail"), member(problem, "title")];
     let said = said

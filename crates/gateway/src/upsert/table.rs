@@ -36,7 +36,7 @@ pub(super) fn deliveries(answer: &Value) -> String {
 }
 
 /// What would be sent to each connection.
-pub(super) fn plan(answer: &Value) -> String {
+pub(crate) fn plan(answer: &Value) -> String {
     let mut table = table(&["connection", "action", "match key", "request"]);
     let mut notes = String::new();
     for row in list(answer, "connections") {

@@ -12,3 +12,4 @@ mod process;
 mod serve;
 mod upsert;
 mod usage;
+mod webhook;

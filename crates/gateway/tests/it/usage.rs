@@ -42,7 +42,9 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn every_command_has_its_help() {
-    for command in ["serve", "check", "demo", "keys", "upsert", "import", "export"] {
+    for command in [
+        "serve", "check", "demo", "keys", "upsert", "import", "export", "webhook",
+    ] {
         let output = run(&mut gateway(&[command, "--help"]), "");
         assert_eq!(output.status.code(), Some(0));
         assert!(

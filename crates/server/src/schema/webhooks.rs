@@ -107,7 +107,7 @@ pub struct EventProblem {
     pub code: String,
     /// For people.
     pub detail: String,
-    /// What is wrong, by pointer: into the event where it could not be mapped, else into the upsert's body.
+    /// What is wrong, by pointer into the event; empty where the event says nothing of what is asked for.
     pub errors: Vec<super::Wrong>,
     /// Customers that are in the way.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use crate::settled::whole;
 use crate::shape::misfits;
 
 /// The answer's body; it has the status, and the shape that the document gives for it.
-async fn documented(document: &Json, operation: &str, request: RequestBuilder) -> Json {
+pub(crate) async fn documented(document: &Json, operation: &str, request: RequestBuilder) -> Json {
     let (status, body) = read(request).await;
     let (method, template) = operation.split_once(' ').unwrap();
     let response = &document["paths"][template][method.to_lowercase()]["responses"][status.to_string()];

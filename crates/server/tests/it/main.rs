@@ -23,3 +23,4 @@ mod settled;
 mod shape;
 mod slow;
 mod starting;
+mod webhooks;

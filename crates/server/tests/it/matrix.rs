@@ -16,6 +16,7 @@ async fn guarded(served: &Served) -> Vec<(Method, String)> {
                     .replace("{merchant}", "acme")
                     .replace("{name}", "ledger")
                     .replace("{connection}", "ledger")
+                    .replace("{direction}", "in")
                     .replace("{id}", "cus_1")
                     .replace("{provider_customer_id}", "1");
                 routes.push((method.to_uppercase().parse().unwrap(), path));
@@ -24,7 +25,7 @@ async fn guarded(served: &Served) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        21,
+        30,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
@@ -164,6 +165,52 @@ async fn another_merchants_delivery_is_answered_like_one_that_does_not_exist() {
     )
     .await;
     assert_eq!(counted["matched"], 0, "a filter reaches no further than the key");
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn another_merchants_events_and_webhooks_are_out_of_reach() {
+    let served = Served::start().await;
+    let missing = "evt_00000000000000000000000000";
+    for direction in ["in", "out"] {
+        let (_, listed) = read(served.get(&format!("/v1/events/{direction}"), "globex")).await;
+        assert_eq!(listed["data"], json!([]));
+        for (method, rest) in [(Method::GET, ""), (Method::POST, "/replay"), (Method::POST, "/discard")] {
+            for id in [missing, "nonsense"] {
+                let path = format!("/v1/events/{direction}/{id}{rest}");
+                let (status, _) = read(served.request(method.clone(), &path, "all")).await;
+                assert_eq!(status, 404, "{path}");
+            }
+        }
+    }
+    let (status, _) = read(served.get("/v1/events/sideways", "all")).await;
+    assert_eq!(status, 404);
+    for action in ["test", "enable"] {
+        let path = format!("/v1/endpoints/acme/none/{action}");
+        let (status, body) = read(served.post(&path, "all", &json!({}))).await;
+        assert_eq!((status, &body["detail"]), (404, &json!("there is no such endpoint")));
+    }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn filters_of_the_other_direction_and_discards_without_a_filter_are_refused() {
+    let served = Served::start().await;
+    let (status, body) = read(served.get("/v1/events/in?endpoint=hooks&type=x", "all")).await;
+    assert_eq!((status, body["errors"].as_array().unwrap().len()), (400, 2));
+    let (status, body) = read(served.post("/v1/events/out/discard", "all", &json!({}))).await;
+    assert_eq!((status, &body["code"]), (422, &json!("validation_failed")));
+    let wrong = json!({ "source": "shop", "limit": 0, "state": "failed", "since": "yesterday" });
+    let (status, body) = read(served.post("/v1/events/out/replay", "all", &wrong)).await;
+    let pointers: Vec<&str> = body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
+    assert_eq!((status, pointers), (422, vec!["/limit", "/state", "/source"]));
+    let (status, body) = read(served.post("/v1/events/out/replay", "all", &json!({ "dry_run": true }))).await;
+    assert_eq!((status, &body["matched"]), (202, &json!(0)));
     served.running.stop().await;
 }
 

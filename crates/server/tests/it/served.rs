@@ -159,7 +159,17 @@ impl Served {
 
     /// With more members of `[server]`.
     pub(crate) async fn with(server: &str) -> Self {
-        let folder = Folder::new(server);
+        Self::of(Folder::new(server)).await
+    }
+
+    /// With more of acme's file.
+    pub(crate) async fn with_acme(more: &str) -> Self {
+        let folder = Folder::new("");
+        folder.write("merchants/acme.toml", &format!("{ACME}\n{more}"));
+        Self::of(folder).await
+    }
+
+    async fn of(folder: Folder) -> Self {
         let running = folder.start(folder.options()).await.expect("a gateway");
         let client = Client::builder().no_proxy().build().unwrap();
         Self {

@@ -154,12 +154,12 @@ fn an_event_id_that_nobody_signs_is_warned_of() {
         [
             (
                 "webhooks.in[1].event_id",
-                9,
+                10,
                 "the header `x-id` is not signed: an event can be repeated under another id"
             ),
             (
                 "webhooks.in[2].event_id",
-                13,
+                15,
                 "the header `webhook-id` is not signed: an event can be repeated under another id"
             ),
         ]

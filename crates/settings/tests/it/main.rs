@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod folder;
 #[cfg(test)]
 mod loading;
@@ -16,3 +18,5 @@ mod secrets;
 mod shipped;
 #[cfg(test)]
 mod urls;
+#[cfg(test)]
+mod webhooks;

@@ -272,4 +272,31 @@ mod tests {
             assert_eq!(schema(&upgraded), fresh, "from {done}");
         }
     }
+    #[test]
+    fn an_upsert_that_was_kept_before_events_owes_none_and_can_be_put_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        private(&path).unwrap();
+        let older = Connection::open(&path).unwrap();
+        for step in &MIGRATIONS[..3] {
+            older.execute_batch(step).unwrap();
+        }
+        older
+            .execute_batch(
+                "INSERT INTO upserts (id, merchant, customer, state, revision, record) \
+                 VALUES (x'01', 1, x'02', 'succeeded', 1, '{}'); PRAGMA user_version = 3",
+            )
+            .unwrap();
+        older.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        drop(older);
+        let upgraded = writer(&path, SqliteOptions::default()).unwrap();
+        let owing = || -> i64 {
+            let sql = "SELECT count(*) FROM upserts INDEXED BY upserts_owing WHERE owes_event = 1";
+            upgraded.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(owing(), 0);
+        let put = "UPDATE upserts SET owes_event = 1 WHERE record = '{}' AND owes_event = 0";
+        assert_eq!(upgraded.execute(put, []).unwrap(), 1);
+        assert_eq!(owing(), 1);
+    }
 }

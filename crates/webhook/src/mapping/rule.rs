@@ -188,6 +188,15 @@ impl Source {
         }
     }
 
+    /// The pointer that what is read comes from: the first that says something, else the first.
+    pub(super) fn found(&self, view: &View<'_>) -> Option<&Pointer> {
+        let says = |pointer: &&Pointer| view.find(pointer).is_some_and(says_something);
+        match self {
+            Self::From(pointers) | Self::Join { pointers, .. } => pointers.iter().find(says).or_else(|| self.first()),
+            Self::Plain(_) | Self::Value(_) => self.first(),
+        }
+    }
+
     /// Whether any of its pointers is in the event, whatever stands there.
     fn is_in(&self, view: &View<'_>) -> bool {
         match self {

@@ -91,7 +91,7 @@ fn numbers_stay_numbers_only_where_they_are_passed_through() {
     let all = mapping(vec![
         ("/reference", plain()),
         ("/metadata/spent", plain()),
-        ("/provider_fields/rotor/spent", plain()),
+        ("/provider_fields/ledger/spent", plain()),
         ("/metadata/known", Rule::plain(at("/b"))),
         ("/verified", Rule::plain(at("/b"))),
     ]);
@@ -99,7 +99,7 @@ fn numbers_stay_numbers_only_where_they_are_passed_through() {
     assert_eq!(
         made,
         json!({ "reference": "12.5", "metadata": { "spent": "12.5", "known": "true" }, "verified": true,
-            "provider_fields": { "rotor": { "spent": 12.5 } } })
+            "provider_fields": { "ledger": { "spent": 12.5 } } })
     );
 }
 

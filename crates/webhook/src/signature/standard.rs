@@ -2,53 +2,70 @@
 
 use std::time::Duration;
 
-use data_encoding::BASE64;
-use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
-use sha2::Sha256;
 
-use super::{Forged, Received, SigningKey, header, in_time, is_digits, keyed};
+use super::{Forged, HmacHash, Received, SigningKey, base64, mac, time};
 
-const VERSION: &str = "v1,";
+const ID: &str = "webhook-id";
+const TIMESTAMP: &str = "webhook-timestamp";
+const SIGNATURE: &str = "webhook-signature";
+const KEY_PREFIX: &str = "whsec_";
+/// The version of the scheme with a shared secret; others may stand beside it.
+const VERSION: &str = "v1";
 
-fn mac(key: &SigningKey, id: &str, timestamp: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
-    keyed(key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body])
-}
-
-pub(super) fn sign(keys: &[SigningKey], id: &str, timestamp: &str, body: &[u8]) -> String {
-    let one = |key| {
-        let made = mac(key, id, timestamp, body)?.finalize().into_bytes();
-        Some(format!("{VERSION}{}", BASE64.encode(&made)))
+pub(super) fn key(text: &str) -> Result<Vec<u8>, &'static str> {
+    let key = match text.strip_prefix(KEY_PREFIX) {
+        Some(encoded) => base64::decode(encoded).ok_or("what follows `whsec_` is not base64")?,
+        None => base64::decode(text).unwrap_or_else(|| text.as_bytes().to_vec()),
     };
-    let all: Vec<String> = keys.iter().filter_map(one).collect();
-    all.join(" ")
+    if key.is_empty() {
+        return Err("the secret is empty");
+    }
+    Ok(key)
 }
 
+/// An id may have full stops in it, although the scheme parts by them: what one could move over a full stop would leave
+/// a body that begins with digits and a full stop, and no event does.
 pub(super) fn verify(
     keys: &[SigningKey],
     tolerance: Duration,
     received: &Received<'_>,
     now: Timestamp,
 ) -> Result<(), Forged> {
-    let id = header(received, "webhook-id")?;
-    let timestamp = header(received, "webhook-timestamp")?;
-    let signatures = header(received, "webhook-signature")?;
+    let id = received.need(ID)?;
+    let timestamp = received.need(TIMESTAMP)?;
+    let signatures = received.need(SIGNATURE)?;
     if id.is_empty() {
-        return Err(Forged::Unreadable("webhook-id".to_owned()));
+        return Err(Forged::Unreadable(ID.to_owned()));
     }
-    let seconds = Some(&timestamp).filter(|text| is_digits(text));
-    let at = seconds.and_then(|text| Timestamp::from_second(text.parse().ok()?).ok());
-    let at = at.ok_or_else(|| Forged::Unreadable("webhook-timestamp".to_owned()))?;
-    // Versions that are not known here may stand beside.
-    let given = signatures.split(' ').filter_map(|one| one.strip_prefix(VERSION));
-    let given: Vec<Vec<u8>> = given.filter_map(|one| BASE64.decode(one.as_bytes()).ok()).collect();
-    let fits = |key| {
-        let mac = mac(key, &id, &timestamp, received.body);
-        mac.is_some_and(|mac| given.iter().any(|given| mac.clone().verify_slice(given).is_ok()))
+    let signed = time::seconds(&timestamp).ok_or_else(|| Forged::Unreadable(TIMESTAMP.to_owned()))?;
+    let candidates = candidates(&signatures);
+    let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", received.body];
+    if !mac::any_made(HmacHash::Sha256, keys, &parts, &candidates) {
+        return Err(Forged::Mismatch);
+    }
+    time::near(signed, now, tolerance)
+}
+
+/// The signatures of our version; what is written otherwise, or of another version, is passed over.
+fn candidates(header: &str) -> Vec<Vec<u8>> {
+    header
+        .split(' ')
+        .filter_map(|one| one.split_once(','))
+        .filter(|(version, _)| *version == VERSION)
+        .filter_map(|(_, encoded)| base64::decode(encoded))
+        .collect()
+}
+
+/// The `webhook-signature` of Standard Webhooks 1.0: one `v1,…` for each key, with blanks between.
+pub fn sign(keys: &[SigningKey], id: &str, timestamp: Timestamp, body: &[u8]) -> String {
+    let seconds = timestamp.as_second().to_string();
+    let parts = [id.as_bytes(), b".", seconds.as_bytes(), b".", body];
+    let signature = |key| {
+        format!(
+            "{VERSION},{}",
+            base64::encode(&mac::code(HmacHash::Sha256, key, &parts))
+        )
     };
-    if keys.iter().any(fits) {
-        in_time(at, tolerance, now)
-    } else {
-        Err(Forged::Mismatch)
-    }
+    keys.iter().map(signature).collect::<Vec<_>>().join(" ")
 }

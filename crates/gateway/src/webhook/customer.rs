@@ -1,0 +1,120 @@
+//! One customer of an event: what it becomes, and what would be done with it.
+
+use serde_json::{Value, json};
+use upsert_server::Rehearsal;
+use upsert_settings::WebhookIn;
+use upsert_webhook::{MapProblem, Mapped, Mapping, Part, Read};
+
+/// One customer of an event.
+pub(super) struct Customer {
+    pub(super) index: Option<usize>,
+    pub(super) read: Read,
+    /// The plan, or the problem document of what refuses it; none: there is nothing to plan.
+    pub(super) planned: Option<Result<Value, Value>>,
+}
+
+impl Customer {
+    pub(super) fn read(mapping: &Mapping, part: &Part, header: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            index: part.index,
+            read: mapping.read(part, header),
+            planned: None,
+        }
+    }
+
+    /// The event carries no list where one should be.
+    pub(super) fn unlisted(problem: MapProblem) -> Self {
+        Self {
+            index: None,
+            read: Read::Refused {
+                event_id: None,
+                problems: vec![problem],
+            },
+            planned: None,
+        }
+    }
+
+    pub(super) async fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str) {
+        if let Read::Mapped(mapped) = &self.read {
+            self.planned = rehearsal.plan(merchant, &mapped.body).await;
+        }
+    }
+
+    /// Whether nothing refuses it.
+    pub(super) fn is_right(&self) -> bool {
+        match (&self.read, &self.planned) {
+            (Read::LeftOut, _) => true,
+            (Read::Mapped(_), Some(Ok(plan))) => connections(plan).iter().all(|row| refusals(row).is_empty()),
+            _ => false,
+        }
+    }
+
+    pub(super) fn event_id(&self) -> Option<&str> {
+        match &self.read {
+            Read::Mapped(mapped) => Some(&mapped.event_id),
+            Read::Refused { event_id, .. } => event_id.as_deref(),
+            Read::LeftOut => None,
+        }
+    }
+
+    pub(super) fn mapped(&self) -> Option<&Mapped> {
+        match &self.read {
+            Read::Mapped(mapped) => Some(mapped),
+            _ => None,
+        }
+    }
+
+    pub(super) fn problems(&self) -> &[MapProblem] {
+        match &self.read {
+            Read::Refused { problems, .. } => problems,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn to_json(&self, source: &WebhookIn) -> Value {
+        let mapped = self.mapped();
+        let problem = |problem: &MapProblem| {
+            let at = source.locate(&problem.target);
+            json!({
+                "pointer": problem.pointer, "target": problem.target, "code": problem.code, "detail": problem.detail,
+                "file": *at.file, "line": at.line, "column": at.column,
+            })
+        };
+        json!({
+            "index": self.index,
+            "result": self.result(),
+            "event_id": self.event_id(),
+            "order": mapped.and_then(|mapped| mapped.order.as_ref()).map(ToString::to_string),
+            "provider_customer_id": mapped.and_then(|mapped| mapped.provider_customer_id.as_ref()),
+            "body": mapped.map(|mapped| &mapped.body),
+            "problems": self.problems().iter().map(problem).collect::<Vec<_>>(),
+            "plan": self.planned.as_ref().and_then(|planned| planned.as_ref().ok()),
+            "refusal": self.refusal().map(|document| json!({
+                "code": document["code"], "detail": document["detail"], "errors": document["errors"],
+            })),
+        })
+    }
+
+    pub(super) fn result(&self) -> &'static str {
+        match (&self.read, self.is_right()) {
+            (Read::LeftOut, _) => "left_out",
+            (_, true) => "mapped",
+            (_, false) => "refused",
+        }
+    }
+
+    /// Why it would be no upsert.
+    pub(super) fn refusal(&self) -> Option<&Value> {
+        self.planned.as_ref().and_then(|planned| planned.as_ref().err())
+    }
+}
+
+fn connections(plan: &Value) -> &[Value] {
+    plan.get("connections")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn refusals(row: &Value) -> &[Value] {
+    row.get("refusals").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

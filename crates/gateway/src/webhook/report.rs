@@ -1,0 +1,81 @@
+//! What an event would become, for people.
+
+use std::fmt::Write as _;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use upsert_settings::WebhookIn;
+use upsert_webhook::MapProblem;
+
+use super::customer::Customer;
+use crate::upsert::{problem, table};
+
+/// One block a customer, with an empty line between.
+pub(super) fn text(customers: &[Customer], source: &WebhookIn) -> String {
+    if customers.is_empty() {
+        return "the event carries no customer: nothing would be done".to_owned();
+    }
+    let blocks: Vec<String> = customers.iter().map(|customer| block(customer, source)).collect();
+    blocks.join("\n\n")
+}
+
+fn block(customer: &Customer, source: &WebhookIn) -> String {
+    let mut text = match (customer.index, customer.result()) {
+        (Some(index), result) => format!("customer {index}: {}", spoken(result)),
+        (None, result) => spoken(result).to_owned(),
+    };
+    if let Some(id) = customer.event_id() {
+        let _ = write!(text, "\n  event id: {id}");
+    }
+    if let Some(mapped) = customer.mapped() {
+        if let Some(order) = &mapped.order {
+            let _ = write!(text, "\n  order: {order}");
+        }
+        if let Some(id) = &mapped.provider_customer_id {
+            let _ = write!(text, "\n  vendor's record: {id}");
+        }
+        let body = format!("{:#}", mapped.body).replace('\n', "\n  ");
+        let _ = write!(text, "\n  upsert: {body}");
+    }
+    for problem in customer.problems() {
+        let _ = write!(text, "\n  {}", line(problem, source));
+    }
+    match &customer.planned {
+        Some(Ok(plan)) => drop(write!(text, "\n{}", table::plan(plan))),
+        Some(Err(document)) => drop(write!(text, "\n{}", problem::text(document, status(document)))),
+        None => {}
+    }
+    text
+}
+
+fn spoken(result: &str) -> &str {
+    if result == "left_out" {
+        "left out, by `only`"
+    } else {
+        result
+    }
+}
+
+fn line(problem: &MapProblem, source: &WebhookIn) -> String {
+    let from = if problem.pointer.is_empty() {
+        "(the event)"
+    } else {
+        &problem.pointer
+    };
+    let to = if problem.target.is_empty() {
+        String::new()
+    } else {
+        format!(" → {}", problem.target)
+    };
+    let at = source.locate(&problem.target);
+    format!("{from}{to}: {} ({}, {at})", problem.detail, problem.code)
+}
+
+fn status(document: &Value) -> StatusCode {
+    let code = document
+        .get("status")
+        .and_then(Value::as_u64)
+        .and_then(|code| u16::try_from(code).ok());
+    code.and_then(|code| StatusCode::from_u16(code).ok())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,214 @@
+//! `verify` with `scheme = "hmac"`: a sender with its own way.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use upsert_webhook::{HmacHash, SignatureEncoding, Signed, SignedTime, SigningKey};
+
+use crate::section::{Section, Spot};
+use crate::signed::read_signed;
+use crate::spelled;
+use crate::verification::tolerance;
+use crate::words::word;
+
+words! {
+    /// The hash of an HMAC.
+    pub enum Algorithm {
+        /// SHA-1, for senders that know no better.
+        Sha1 = "sha1",
+        /// SHA-256.
+        Sha256 = "sha256",
+        /// SHA-512.
+        Sha512 = "sha512",
+    }
+}
+
+words! {
+    /// How a signature is written.
+    pub enum Encoding {
+        /// Hexadecimal digits.
+        Hex = "hex",
+        /// Base64.
+        Base64 = "base64",
+    }
+}
+
+/// An HMAC over what `signed` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hmac {
+    /// The header that carries the signature, in small letters.
+    pub header: String,
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// How the signature is written.
+    pub encoding: Encoding,
+    /// What stands before the signature, such as `sha256=`; may be empty.
+    pub prefix: String,
+    /// The header that carries the signed timestamp, in small letters.
+    pub timestamp_header: Option<String>,
+    /// What stands before the signed timestamp in the header of the signature, such as `t=`; never beside
+    /// `timestamp_header`.
+    pub timestamp_prefix: Option<String>,
+    /// How far that timestamp may be off; none without one.
+    #[serde(serialize_with = "spelled::maybe_duration")]
+    pub tolerance: Option<Duration>,
+    /// What is signed, with `{timestamp}`, `{body}`, `{method}` and `{url}` in it.
+    pub signed: String,
+    /// The public URL that the sender calls, to the letter; where `signed` has `{url}`, and only there.
+    pub url: Option<String>,
+    #[serde(skip)]
+    parts: Vec<Signed>,
+}
+
+impl Hmac {
+    pub(crate) fn verifier(&self, keys: Vec<SigningKey>) -> upsert_webhook::Hmac {
+        let header = match (&self.timestamp_header, &self.timestamp_prefix) {
+            (Some(header), _) => Some(header),
+            (None, Some(_)) => Some(&self.header),
+            (None, None) => None,
+        };
+        let timestamp = header.zip(self.tolerance).map(|(header, tolerance)| SignedTime {
+            header: header.clone(),
+            prefix: self.timestamp_prefix.clone().unwrap_or_default(),
+            tolerance,
+        });
+        upsert_webhook::Hmac {
+            keys,
+            header: self.header.clone(),
+            hash: self.algorithm.hash(),
+            encoding: self.encoding.written(),
+            prefix: self.prefix.clone(),
+            timestamp,
+            signed: self.parts.clone(),
+        }
+    }
+
+    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
+        let needed = |name: &str| {
+            section.given(name).or_else(|| {
+                section
+                    .spot
+                    .refuse(format!("`{name}` is required with scheme = \"hmac\""))
+            })
+        };
+        let header = needed("header").and_then(|spot| header_name(&spot));
+        let algorithm = needed("algorithm").and_then(|spot| word(&spot));
+        let encoding = needed("encoding").and_then(|spot| word(&spot));
+        let prefix = section
+            .given("prefix")
+            .map_or_else(|| Some(String::new()), |spot| spot.text().map(str::to_owned));
+        let time = Time::read(section, header.as_deref(), prefix.as_deref());
+        let timed = ["timestamp_header", "timestamp_prefix"]
+            .iter()
+            .any(|name| section.given(name).is_some());
+        let signed = read_signed(section, timed);
+        let (time, signed) = (time?, signed?);
+        Some(Self {
+            header: header?,
+            algorithm: algorithm?,
+            encoding: encoding?,
+            prefix: prefix?,
+            timestamp_header: time.header,
+            timestamp_prefix: time.prefix,
+            tolerance: time.tolerance,
+            signed: signed.text,
+            url: signed.url,
+            parts: signed.parts,
+        })
+    }
+}
+
+/// Where the signed time stands, if one is signed.
+#[derive(Default)]
+struct Time {
+    header: Option<String>,
+    prefix: Option<String>,
+    tolerance: Option<Duration>,
+}
+
+impl Time {
+    fn read(section: &Section<'_>, of_signature: Option<&str>, before_signature: Option<&str>) -> Option<Self> {
+        match (section.given("timestamp_header"), section.given("timestamp_prefix")) {
+            (Some(_), Some(both)) => both.refuse("`timestamp_header` and `timestamp_prefix` cannot both be given"),
+            (Some(spot), None) => {
+                let header = header_name(&spot);
+                let tolerance = tolerance(section);
+                if header.is_some() && header.as_deref() == of_signature {
+                    return spot.refuse_but(
+                        "is the header of the signature",
+                        "`timestamp_prefix` says where the time stands in it",
+                    );
+                }
+                Some(Self {
+                    header: Some(header?),
+                    prefix: None,
+                    tolerance: Some(tolerance?),
+                })
+            }
+            (None, Some(spot)) => {
+                let prefix = list_mark(&spot, before_signature);
+                let tolerance = tolerance(section);
+                Some(Self {
+                    header: None,
+                    prefix: Some(prefix?),
+                    tolerance: Some(tolerance?),
+                })
+            }
+            (None, None) => match section.given("tolerance") {
+                Some(spot) => spot.refuse("means nothing without `timestamp_header` or `timestamp_prefix`"),
+                None => Some(Self::default()),
+            },
+        }
+    }
+}
+
+/// What marks the time in a list such as `t=1700000000,v1=…`; what marks the signatures must be another thing.
+fn list_mark(spot: &Spot<'_>, before_signature: Option<&str>) -> Option<String> {
+    let mark = spot.line()?;
+    let before_signature = before_signature?;
+    if before_signature.is_empty() {
+        return spot.refuse_but(
+            "needs `prefix`: what stands before a signature in the same header",
+            "such as \"v1=\"",
+        );
+    }
+    if mark.starts_with(before_signature) || before_signature.starts_with(&mark) {
+        return spot.refuse("cannot be told from `prefix`");
+    }
+    if [mark.as_str(), before_signature]
+        .iter()
+        .any(|text| text.contains(',') || text.trim() != *text)
+    {
+        return spot.refuse("neither this nor `prefix` may have a comma in it, or a blank at an end");
+    }
+    Some(mark)
+}
+
+impl Algorithm {
+    fn hash(self) -> HmacHash {
+        match self {
+            Self::Sha1 => HmacHash::Sha1,
+            Self::Sha256 => HmacHash::Sha256,
+            Self::Sha512 => HmacHash::Sha512,
+        }
+    }
+}
+
+impl Encoding {
+    fn written(self) -> SignatureEncoding {
+        match self {
+            Self::Hex => SignatureEncoding::Hex,
+            Self::Base64 => SignatureEncoding::Base64,
+        }
+    }
+}
+
+/// A header's name: the characters of RFC 9110's token, in small letters.
+pub(crate) fn header_name(spot: &Spot<'_>) -> Option<String> {
+    let name = spot.text()?;
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(token) {
+        return spot.refuse_but("not the name of a header", "such as \"x-signature\"");
+    }
+    Some(name.to_ascii_lowercase())
+}
