@@ -16,12 +16,15 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use upsert_provider_kit::Registry;
-use upsert_server::{Running as Gateway, StartOptions};
+use upsert_server::{ReloadFrom, Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";
+
+/// What sources of events sign with: a source names it as `secret = { file = "hook.secret" }`.
+pub const HOOK_SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiBzb3VyY2VzIG9mIGV2ZW50cw==";
 
 /// What differs from world to world.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +49,8 @@ pub struct Plan {
     pub gateway: String,
     /// April's credential.
     pub april_key: Option<&'static str>,
+    /// Whether the gateway reads its files again when they change.
+    pub reloads: bool,
 }
 
 /// A gateway, three vendors, and a merchant that has a connection to each.
@@ -60,6 +65,7 @@ pub struct World {
     /// April.
     pub april: Vendored,
     folder: TempDir,
+    reloads: bool,
     client: reqwest::Client,
 }
 
@@ -169,7 +175,7 @@ impl World {
         let wallet = simulate(Vendor::AddUpdate, SimulatorOptions::default());
         let april = simulate(Vendor::April, SimulatorOptions::default());
         write_configuration(folder.path(), &plan, [&rotor, &wallet, &april]);
-        let gateway = Some(start(folder.path(), registry).await);
+        let gateway = Some(start(folder.path(), registry, plan.reloads).await);
         #[expect(
             clippy::disallowed_methods,
             reason = "a test's own client, not the gateway's transport"
@@ -181,6 +187,7 @@ impl World {
             wallet,
             april,
             folder,
+            reloads: plan.reloads,
             client,
         }
     }
@@ -200,7 +207,7 @@ impl World {
     /// Starts the gateway again on the same store.
     pub async fn restart(&mut self) {
         self.stop().await;
-        self.gateway = Some(start(self.folder.path(), upsert_registry::registry()).await);
+        self.gateway = Some(start(self.folder.path(), upsert_registry::registry(), self.reloads).await);
     }
 
     /// Where the gateway listens.
@@ -303,11 +310,15 @@ impl World {
     }
 }
 
-async fn start(folder: &Path, registry: Registry) -> Gateway {
+async fn start(folder: &Path, registry: Registry, reloads: bool) -> Gateway {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let options = StartOptions {
+        reload: reloads.then(|| ReloadFrom::new(folder, Environment::default())),
+        ..StartOptions::default()
+    };
     let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
         .unwrap_or_else(|problems| panic_with(&problems));
-    upsert_server::start(settings, registry, StartOptions::default())
+    upsert_server::start(settings, registry, options)
         .await
         .expect("the gateway starts")
 }
@@ -371,6 +382,7 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
         merchant.push_str(&table);
     }
     merchant.push_str(&plan.tables);
+    std::fs::write(folder.join("hook.secret"), HOOK_SECRET).expect("a secret is written");
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder");
     std::fs::write(folder.join("gateway.toml"), gateway).expect("gateway.toml is written");
     std::fs::write(folder.join("merchants").join("acme.toml"), merchant).expect("acme.toml is written");
