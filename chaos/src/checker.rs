@@ -4,6 +4,7 @@ mod acknowledged;
 mod audit;
 mod fields;
 mod overlap;
+mod told;
 mod writes;
 
 #[cfg(test)]
@@ -32,6 +33,8 @@ pub enum Promise {
     Fields,
     /// Each call has its attempt, each attempt that was answered its call.
     Audit,
+    /// Every upsert that ended well was told, and no other.
+    Told,
     /// The store's file is sound.
     Integrity,
 }
@@ -73,6 +76,7 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings.extend(overlap::check(&matched));
     findings.extend(writes::check(evidence, &matched));
     findings.extend(fields::check(evidence));
+    findings.extend(told::check(evidence));
     findings
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::load::Exchange;
+use crate::receiver::ToldEvent;
 
 pub use store::{integrity_of_a_copy, read_store};
 pub use vendors::read_vendors;
@@ -36,6 +37,8 @@ pub struct Evidence {
     pub integrity: String,
     /// What each vendor has, by connection.
     pub vendors: BTreeMap<String, VendorSide>,
+    /// What the merchants' own system was told, where there is one.
+    pub told: Option<Vec<ToldEvent>>,
 }
 
 /// An upsert as the store has it.
@@ -47,6 +50,8 @@ pub struct Upsert {
     pub state: String,
     /// Whether the change was taken back.
     pub rolled_back: bool,
+    /// Whether it changed the customer.
+    pub changed: bool,
 }
 
 /// A delivery as the store has it.
@@ -60,6 +65,8 @@ pub struct Delivery {
     pub connection: String,
     /// `pending`, `waiting`, …
     pub state: String,
+    /// `created`, `unchanged`, …
+    pub outcome: Option<String>,
     /// Why it waits.
     pub waiting_for: Option<String>,
     /// The one that went in its place.

@@ -11,6 +11,7 @@ pub mod checker;
 pub mod evidence;
 pub mod load;
 pub mod proxy;
+pub mod receiver;
 pub mod runs;
 pub mod seeds;
 pub mod vendors;

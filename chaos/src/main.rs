@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
-use upsert_chaos::runs::{Places, Report, duplicates, kills, points, termination};
+use upsert_chaos::runs::{Places, Report, duplicates, kills, points, termination, told};
 use upsert_chaos::seeds;
 use upsert_core::crash_point;
 
@@ -31,6 +31,8 @@ enum Command {
     Duplicates(RunArguments),
     /// Told to end under load
     Termination(RunArguments),
+    /// kill -9 at random moments while a system of the merchant's is told of every upsert
+    Told(RunArguments),
     /// All of them
     All(RunArguments),
     /// A TCP proxy with faults on demand
@@ -88,8 +90,9 @@ async fn main() -> ExitCode {
         Command::Points(arguments) => Session::new(arguments).run(&["points"]).await,
         Command::Duplicates(arguments) => Session::new(arguments).run(&["duplicates"]).await,
         Command::Termination(arguments) => Session::new(arguments).run(&["termination"]).await,
+        Command::Told(arguments) => Session::new(arguments).run(&["told"]).await,
         Command::All(arguments) => {
-            let all = ["kills", "points", "duplicates", "termination"];
+            let all = ["kills", "points", "duplicates", "termination", "told"];
             Session::new(arguments).run(&all).await
         }
         Command::Proxy(arguments) => proxy(&arguments).await,
@@ -153,12 +156,15 @@ impl Session {
     async fn one(&mut self, name: &str, seed: u64) -> anyhow::Result<()> {
         let places = self.places.clone();
         match name {
-            "kills" => {
+            "kills" | "told" => {
                 let plan = kills::Plan {
                     kills: self.arguments.kills,
                     ..kills::Plan::default()
                 };
-                let report = kills::run(&places, &plan, seed).await;
+                let report = match name {
+                    "told" => told::run(&places, &plan, seed).await,
+                    _ => kills::run(&places, &plan, seed).await,
+                };
                 self.tell(&report)
             }
             "duplicates" => {

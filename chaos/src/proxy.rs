@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+pub(crate) use message::Side;
 pub use odds::{Odds, Strike, Strikes};
 
 /// Where a proxy listens and what stands behind it.

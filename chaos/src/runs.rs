@@ -4,6 +4,7 @@ pub mod duplicates;
 pub mod kills;
 pub mod points;
 pub mod termination;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ use crate::checker::{Finding, check};
 use crate::evidence::{Evidence, integrity_of_a_copy, read_store, read_vendors};
 use crate::load::{Exchange, Told};
 use crate::proxy::Strikes;
+use crate::receiver::Receiver;
 use crate::vendors::{ACME, SOLO, Weather};
 use crate::world::{PATIENCE, World, WorldOptions};
 
@@ -53,6 +55,8 @@ pub struct Report {
     pub calls: usize,
     /// From fair weather to nothing open.
     pub drained_after: Duration,
+    /// Events that the merchants' own system was told, those that came again included.
+    pub told: usize,
     /// What the proxies did.
     pub strikes: Strikes,
     /// Where everything of a failed run lies.
@@ -65,6 +69,7 @@ pub struct Run {
     pub world: World,
     /// What clients have written down so far.
     pub exchanges: Vec<Exchange>,
+    receiver: Option<Receiver>,
     name: String,
     seed: u64,
 }
@@ -75,12 +80,27 @@ impl Run {
     /// # Errors
     /// The world cannot be made.
     pub fn new(places: &Places, name: &str, seed: u64) -> anyhow::Result<Self> {
+        Self::make(places, name, seed, None)
+    }
+
+    /// The same with a system that both merchants have told of their upserts.
+    ///
+    /// # Errors
+    /// The world cannot be made.
+    pub fn with_receiver(places: &Places, name: &str, seed: u64) -> anyhow::Result<Self> {
+        Self::make(places, name, seed, Some(Receiver::start(seed)?))
+    }
+
+    fn make(places: &Places, name: &str, seed: u64, receiver: Option<Receiver>) -> anyhow::Result<Self> {
         let folder = folder_of(places, name, seed);
         // What an earlier run of the same name left would be taken for this one's.
         let _ = fs::remove_dir_all(&folder);
+        let mut options = WorldOptions::new(seed, &places.gateway, &folder);
+        options.tables = receiver.as_ref().map(Receiver::table).unwrap_or_default();
         Ok(Self {
-            world: World::new(WorldOptions::new(seed, &places.gateway, &folder))?,
+            world: World::new(options)?,
             exchanges: Vec::new(),
+            receiver,
             name: name.to_owned(),
             seed,
         })
@@ -109,6 +129,7 @@ impl Run {
         let code = self.world.terminate().await?;
         let mut evidence = Evidence {
             exchanges: std::mem::take(&mut self.exchanges),
+            told: self.receiver.as_ref().map(Receiver::told),
             ..Evidence::default()
         };
         read_store(&self.world.store(), &mut evidence)?;
@@ -143,6 +164,7 @@ impl Run {
             unanswered: told(|told| *told == Told::Nothing),
             customers: evidence.customers.len(),
             calls: evidence.vendors.values().map(|side| side.calls.len()).sum(),
+            told: evidence.told.as_ref().map_or(0, Vec::len),
             drained_after,
             strikes,
             kept: None,
@@ -165,6 +187,10 @@ impl Run {
                 None => self.pending_upsert().await?,
                 open => open,
             };
+            let open = match open {
+                None => self.waiting_events().await?,
+                open => open,
+            };
             let Some(open) = open else { return Ok(()) };
             let patience = PATIENCE.as_secs();
             ensure!(
@@ -182,6 +208,14 @@ impl Run {
         let count = |member: &str| connections.iter().filter_map(|one| one[member].as_u64()).sum::<u64>();
         let is_open = count("waiting") + count("in_flight") > 0;
         Ok(is_open.then(|| Json::from(connections.clone())))
+    }
+
+    async fn waiting_events(&self) -> anyhow::Result<Option<Json>> {
+        let request = self.world.client.get(self.world.url("/v1/webhooks"));
+        let (_, answer) = self.world.ask(request).await?;
+        let endpoints = answer["endpoints"].as_array().context("no endpoints are shown")?;
+        let is_waiting = endpoints.iter().any(|one| one["waiting"] != 0);
+        Ok(is_waiting.then(|| Json::from(endpoints.clone())))
     }
 
     async fn pending_upsert(&self) -> anyhow::Result<Option<Json>> {
@@ -217,6 +251,9 @@ impl Report {
             self.calls,
             self.drained_after.as_millis()
         )];
+        if self.told > 0 {
+            lines.push(format!("told {} times", self.told));
+        }
         if !self.strikes.is_empty() {
             let strikes = self.strikes.iter().map(|(strike, count)| format!("{strike:?} {count}"));
             lines.push(format!("proxies: {}", strikes.collect::<Vec<_>>().join(", ")));

@@ -7,6 +7,8 @@
     reason = "a test that cannot set up its world has to stop"
 )]
 
+mod receiver;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use upsert_provider_kit::Registry;
 use upsert_server::{ReloadFrom, Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
+
+pub use receiver::{Came, Manner, Receiver};
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";
@@ -49,7 +53,7 @@ pub struct Plan {
     pub gateway: String,
     /// April's credential.
     pub april_key: Option<&'static str>,
-    /// Whether the gateway reads its files again when they change.
+    /// Whether its files are read again when they change.
     pub reloads: bool,
 }
 
@@ -168,9 +172,21 @@ impl World {
         Self::with_registry(plan, upsert_registry::registry()).await
     }
 
+    /// With files beside the configuration, such as secrets: name and content.
+    pub async fn with_files(plan: Plan, files: &[(&str, &str)]) -> Self {
+        Self::built(plan, upsert_registry::registry(), files).await
+    }
+
     /// With other providers.
     pub async fn with_registry(plan: Plan, registry: Registry) -> Self {
+        Self::built(plan, registry, &[]).await
+    }
+
+    async fn built(plan: Plan, registry: Registry, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).expect("a file is written");
+        }
         let rotor = simulate(Vendor::Rotor, SimulatorOptions::default());
         let wallet = simulate(Vendor::AddUpdate, SimulatorOptions::default());
         let april = simulate(Vendor::April, SimulatorOptions::default());
@@ -208,6 +224,20 @@ impl World {
     pub async fn restart(&mut self) {
         self.stop().await;
         self.gateway = Some(start(self.folder.path(), upsert_registry::registry(), self.reloads).await);
+    }
+
+    /// Changes the merchant's file while the gateway runs, and waits until it has taken the change over. The world has
+    /// to be one that [`Plan::reloads`].
+    pub async fn reconfigure(&self, change: impl Fn(&str) -> String) {
+        let generation = |answered: &Answered| answered.body["configuration"]["generation"].as_u64();
+        let before = generation(&self.get("/readyz").await);
+        let file = self.folder().join("merchants").join("acme.toml");
+        let text = std::fs::read_to_string(&file).expect("acme.toml can be read");
+        std::fs::write(&file, change(&text)).expect("acme.toml can be written");
+        self.until("/readyz", Duration::from_secs(20), |answered| {
+            generation(answered) > before
+        })
+        .await;
     }
 
     /// Where the gateway listens.
@@ -311,13 +341,14 @@ impl World {
 }
 
 async fn start(folder: &Path, registry: Registry, reloads: bool) -> Gateway {
+    let reload = reloads.then(|| ReloadFrom::new(folder, Environment::default()));
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let options = StartOptions {
-        reload: reloads.then(|| ReloadFrom::new(folder, Environment::default())),
-        ..StartOptions::default()
-    };
     let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
         .unwrap_or_else(|problems| panic_with(&problems));
+    let options = StartOptions {
+        reload,
+        ..StartOptions::default()
+    };
     upsert_server::start(settings, registry, options)
         .await
         .expect("the gateway starts")

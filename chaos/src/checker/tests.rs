@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{Promise, check};
 use crate::evidence::{Attempt, Call, Customer, Delivery, Evidence, Record, Upsert, VendorSide, Version};
 use crate::load::{Exchange, Told};
+use crate::receiver::ToldEvent;
 
 /// Ann was created and changed once at one vendor; both times her client was told so.
 fn all_is_well() -> Evidence {
@@ -37,6 +38,7 @@ fn all_is_well() -> Evidence {
                 customer: "cus_1".to_owned(),
                 state: "succeeded".to_owned(),
                 rolled_back: false,
+                changed: true,
             },
         );
         let began = i64::from(number) * 1_000_000;
@@ -285,4 +287,37 @@ fn a_broken_file_is_found() {
     found(Promise::Integrity, "malformed", |evidence| {
         evidence.integrity = "database disk image is malformed".to_owned();
     });
+}
+
+#[test]
+fn an_upsert_that_was_not_told_or_told_as_two_or_should_not_have_been_told_is_found() {
+    let told = |events: &[(&str, &str)]| {
+        let mut evidence = all_is_well();
+        let event = |(id, upsert): &(&str, &str)| ToldEvent {
+            id: (*id).to_owned(),
+            upsert: (*upsert).to_owned(),
+        };
+        evidence.told = Some(events.iter().map(event).collect());
+        evidence
+    };
+    let well = [("evt_1", "ups_1"), ("evt_2", "ups_2"), ("evt_1", "ups_1")];
+    assert!(check(&told(&well)).is_empty(), "the same event may come again");
+    let is_told = |evidence: &Evidence| {
+        let found = check(evidence);
+        found.iter().any(|finding| finding.promise == Promise::Told)
+    };
+    assert!(is_told(&told(&well[..1])), "one was not told");
+    assert!(is_told(&told(&[well[0], well[1], ("evt_3", "ups_2")])), "two events");
+    assert!(is_told(&told(&[well[0], well[1], ("evt_1", "ups_2")])), "one id twice");
+    assert!(is_told(&told(&[well[0], well[1], ("evt_3", "ups_9")])), "never was");
+    let mut quiet = told(&well[..1]);
+    quiet.upserts.get_mut("ups_2").unwrap().changed = false;
+    assert!(is_told(&quiet), "it called a vendor");
+    let delivery = quiet.deliveries.get_mut("dlv_2").unwrap();
+    delivery.attempts.clear();
+    delivery.outcome = Some("unchanged".to_owned());
+    assert!(!is_told(&quiet), "it changed nothing and called nobody");
+    let mut failed = told(&well);
+    failed.upserts.get_mut("ups_2").unwrap().state = "failed".to_owned();
+    assert!(is_told(&failed), "it did not end well");
 }

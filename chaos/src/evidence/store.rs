@@ -89,6 +89,7 @@ fn upsert(record: &Json) -> anyhow::Result<Upsert> {
         customer: text(record, "customer")?,
         state: text(record, "state")?,
         rolled_back: record["rolled_back"] == true,
+        changed: record["changed"] == true,
     })
 }
 
@@ -100,6 +101,7 @@ fn delivery(record: &Json) -> anyhow::Result<Delivery> {
         customer: text(record, "customer")?,
         connection: text(record, "connection")?,
         state: text(record, "state")?,
+        outcome: maybe("outcome"),
         waiting_for: maybe("waiting_for"),
         superseded_by: maybe("superseded_by"),
         version: record["version"].as_u64().unwrap_or_default(),

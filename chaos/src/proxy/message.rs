@@ -13,20 +13,20 @@ enum Length {
 }
 
 /// One side of a proxied connection, with what was read of the next message already.
-pub(super) struct Side {
+pub(crate) struct Side {
     pub(super) stream: TcpStream,
     rest: Vec<u8>,
 }
 
 /// A message's bytes, and whether all of it came and the connection stays.
-pub(super) struct Message {
-    pub(super) bytes: Vec<u8>,
-    pub(super) is_whole: bool,
-    pub(super) is_last: bool,
+pub(crate) struct Message {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_whole: bool,
+    pub(crate) is_last: bool,
 }
 
 impl Side {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         // Small messages, each of them waited for.
         let _ = stream.set_nodelay(true);
         Self {
@@ -36,7 +36,7 @@ impl Side {
     }
 
     /// Reads a request (`is_answer` false) or an answer. None: the connection was closed before its first byte.
-    pub(super) async fn message(&mut self, is_answer: bool) -> io::Result<Option<Message>> {
+    pub(crate) async fn message(&mut self, is_answer: bool) -> io::Result<Option<Message>> {
         let mut bytes = std::mem::take(&mut self.rest);
         let head = loop {
             if let Some(at) = find(&bytes, b"\r\n\r\n") {
@@ -83,7 +83,7 @@ impl Side {
         }))
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
     }
@@ -95,7 +95,7 @@ impl Side {
     }
 
     /// Cuts the connection with a reset: what is under way in either direction is lost.
-    pub(super) fn reset(self) {
+    pub(crate) fn reset(self) {
         let _ = self.stream.set_zero_linger();
     }
 }

@@ -48,6 +48,14 @@ async fn kills(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Report
     run.world.set_weather(&Weather::rough());
     run.world.start().await?;
     let load = Load::start(&run.world, &Mix::default(), plan.clients, seed);
+    beset(&mut run, plan, &mut dice).await?;
+    ensure!(load.cut_off() > 0, "no request was under way at any of the kills");
+    run.exchanges = load.stop().await?;
+    run.finish().await
+}
+
+/// Kills it as often as planned, and leaves it running.
+pub(super) async fn beset(run: &mut Run, plan: &Plan, dice: &mut StdRng) -> anyhow::Result<()> {
     let (began, mut kills) = (Instant::now(), 0);
     while kills < plan.kills || began.elapsed() < plan.length {
         let millis = u64::try_from(plan.longest.as_millis()).unwrap_or(1500);
@@ -65,7 +73,5 @@ async fn kills(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Report
         run.world.start().await?;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    ensure!(load.cut_off() > 0, "no request was under way at any of the kills");
-    run.exchanges = load.stop().await?;
-    run.finish().await
+    Ok(())
 }

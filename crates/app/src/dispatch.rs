@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use upsert_core::EventId;
 use upsert_store::{Applied, Changeset, Disabled, Expect, OutgoingEvent, OutgoingState, StoreError, Write};
@@ -24,6 +24,8 @@ use crate::webhooks::{Endpoint, SignedEvent};
 const AT_ONCE: usize = 16;
 /// Events that are read at once.
 const PAGE: usize = 128;
+/// How soon what became due is seen while answers are waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How long after each try the next one is made, as Standard Webhooks recommends; after the last one it is given up.
 const SCHEDULE: [SignedDuration; 9] = [
@@ -56,46 +58,55 @@ pub(crate) struct Tried {
     pub(crate) took: Duration,
 }
 
+/// An event that a pump took.
+struct Dispatched {
+    id: EventId,
+    /// Otherwise it is still due, and would be sent again and again.
+    is_recorded: bool,
+}
+
 impl Gateway {
     /// Takes what is due to an endpoint as fast as it takes it.
     pub(crate) async fn dispatch_round(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
-        let directory = self.directory();
-        let endpoint = directory.get(merchant).and_then(|merchant| merchant.endpoint(name));
-        let Some(endpoint) = endpoint else {
+        if self.endpoint(merchant, name).is_none() {
             return self
                 .give_up_all(merchant, name, "the endpoint is not configured any more")
                 .await;
-        };
+        }
         if self.endpoints.is_disabled(merchant, name) {
             return self.give_up_all(merchant, name, "the endpoint is disabled").await;
         }
-        let mut round = Round {
+        let round = Round {
             gateway: self,
             merchant,
-            endpoint,
+            name,
             reach,
             after: None,
             page: Vec::new(),
             taken: HashSet::new(),
             going: FuturesUnordered::new(),
         };
-        loop {
-            round.fill().await?;
-            if round.going.next().await.is_none() {
-                return Ok(());
-            }
-        }
+        round.run().await
     }
 
-    /// One event, once; what came of it is durable when this answers.
-    async fn dispatch(&self, endpoint: &Endpoint, event: OutgoingEvent) {
+    fn endpoint(&self, merchant: &str, name: &str) -> Option<Arc<Endpoint>> {
+        let directory = self.directory();
+        directory.get(merchant)?.endpoint(name).cloned()
+    }
+
+    /// One event, once; what came of it is durable when this answers, unless it says otherwise.
+    async fn dispatch(&self, endpoint: &Endpoint, event: OutgoingEvent) -> Dispatched {
+        let id = event.id;
+        let mut dispatched = Dispatched { id, is_recorded: true };
         if self.endpoints.is_disabled(&event.merchant, &endpoint.name) {
-            return;
+            return dispatched;
         }
-        let tried = self.try_endpoint(endpoint, event.id, &event.body).await;
+        let tried = self.try_endpoint(endpoint, id, &event.body).await;
         if let Err(error) = self.record_try(endpoint, event, &tried).await {
+            dispatched.is_recorded = false;
             tracing::error!(%error, endpoint = endpoint.name, "what became of an event could not be recorded; it will be sent again");
         }
+        dispatched
     }
 
     /// Signs it for this moment and sends it.
@@ -195,7 +206,7 @@ fn after_try(mut event: OutgoingEvent, tried: &Tried, now: Timestamp) -> Outgoin
     };
     let tries = usize::try_from(event.attempts).unwrap_or(usize::MAX);
     let wait = SCHEDULE.get(tries - 1).filter(|_| tried.status != Some(GONE));
-    let age = now.duration_since(event.created_at);
+    let age = now.duration_since(event.replayed_at.unwrap_or(event.created_at));
     match wait.filter(|_| age < TOO_OLD) {
         Some(wait) => {
             event.state = OutgoingState::Retrying;
@@ -239,38 +250,55 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
 struct Round<'a> {
     gateway: &'a Gateway,
     merchant: &'a str,
-    endpoint: &'a Arc<Endpoint>,
+    name: &'a str,
     reach: Reach,
     after: Option<EventId>,
     /// In the opposite order.
     page: Vec<OutgoingEvent>,
+    /// What is under way or on the page, and what could not be recorded.
     taken: HashSet<EventId>,
-    going: FuturesUnordered<BoxFuture<'a, ()>>,
+    going: FuturesUnordered<BoxFuture<'a, Dispatched>>,
 }
 
 impl Round<'_> {
+    /// Until nothing is due and nothing under way. What becomes due meanwhile goes as soon as there is room: nobody waits
+    /// for an answer that does not come.
+    async fn run(mut self) -> Result<(), StoreError> {
+        loop {
+            self.fill().await?;
+            match timeout(LOOK_AGAIN, self.going.next()).await {
+                Ok(Some(done)) if done.is_recorded => drop(self.taken.remove(&done.id)),
+                Ok(Some(_)) | Err(_) => {}
+                Ok(None) => return Ok(()),
+            }
+        }
+    }
+
     /// Starts as many as may be under way.
     async fn fill(&mut self) -> Result<(), StoreError> {
         let gateway = self.gateway;
         loop {
-            let (now, name) = (gateway.clock.now(), &self.endpoint.name);
-            let room = gateway.endpoints.room(self.merchant, name, AT_ONCE, now);
-            let is_disabled = gateway.endpoints.is_disabled(self.merchant, name);
+            let now = gateway.clock.now();
+            let room = gateway.endpoints.room(self.merchant, self.name, AT_ONCE, now);
+            let is_disabled = gateway.endpoints.is_disabled(self.merchant, self.name);
             if self.going.len() >= room || gateway.stopping.is_cancelled() || is_disabled {
                 return Ok(());
             }
             let Some(event) = self.next(now).await? else {
                 return Ok(());
             };
-            let endpoint = self.endpoint;
+            // As it is configured now: where events never cease a round may last for days, and secrets change meanwhile.
+            let Some(endpoint) = gateway.endpoint(self.merchant, self.name) else {
+                return Ok(());
+            };
             self.going
-                .push(Box::pin(async move { gateway.dispatch(endpoint, event).await }));
+                .push(Box::pin(async move { gateway.dispatch(&endpoint, event).await }));
         }
     }
 
     async fn next(&mut self, now: Timestamp) -> Result<Option<OutgoingEvent>, StoreError> {
         if self.page.is_empty() {
-            let (store, name) = (&self.gateway.store, &self.endpoint.name);
+            let (store, name) = (&self.gateway.store, self.name);
             let mut page = match self.reach {
                 Reach::Due => {
                     // What was taken stays due until it is recorded.
@@ -284,6 +312,10 @@ impl Round<'_> {
                 }
             };
             self.after = page.last().map(|last| last.id).or(self.after);
+            if page.len() < PAGE {
+                // That was all; from here on it goes by what is due.
+                self.reach = Reach::Due;
+            }
             page.retain(|event| self.taken.insert(event.id));
             page.reverse();
             self.page = page;
@@ -311,6 +343,7 @@ mod tests {
             last_status: None,
             last_error: None,
             ended_at: None,
+            replayed_at: None,
             body: "{}".to_owned(),
         }
     }
@@ -364,6 +397,19 @@ mod tests {
         assert_eq!(after(Duration::from_secs(600)), Some(600));
         assert_eq!(after(Duration::from_secs(1)), Some(5));
         assert_eq!(after(Duration::from_hours(900)), Some(86_400));
+    }
+
+    #[test]
+    fn an_old_dead_letter_that_is_replayed_is_tried_as_often_as_a_new_event() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(20 * 24);
+        let again = after_try(event(0), &answered(503, None), now);
+        assert_eq!(again.state, OutgoingState::Failed, "too old");
+        let replayed = OutgoingEvent {
+            replayed_at: Some(now),
+            ..event(0)
+        };
+        let again = after_try(replayed, &answered(503, None), now);
+        assert_eq!(again.state, OutgoingState::Retrying);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::gateway::Gateway;
 
 /// So many failures in a row, and the endpoint is tried with one event at a time.
 const TROUBLE: u32 = 5;
-/// How long an endpoint in trouble is left alone: doubled with each failure, up to the longest.
+/// How long an endpoint in trouble is left alone: doubled with each rest after which it failed again, up to the longest.
 const SHORTEST_REST: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_REST: SignedDuration = SignedDuration::from_secs(60);
 
@@ -23,6 +23,8 @@ pub(crate) struct EndpointState {
     pub(crate) disabled: Option<Disabled>,
     /// Failures since the last success.
     pub(crate) failures: u32,
+    /// Times it was left alone since then.
+    rests: u32,
     /// Until when it is left alone.
     pub(crate) rests_until: Option<Timestamp>,
     pub(crate) last_success_at: Option<Timestamp>,
@@ -80,6 +82,7 @@ impl Endpoints {
         let state = states.entry(key(merchant, endpoint)).or_default();
         let was_in_trouble = state.is_in_trouble();
         state.failures = 0;
+        state.rests = 0;
         state.rests_until = None;
         state.last_success_at = Some(now);
         was_in_trouble
@@ -92,9 +95,11 @@ impl Endpoints {
         state.failures = state.failures.saturating_add(1);
         state.last_failure_at = Some(now);
         state.last_error = Some(why.to_owned());
-        if state.is_in_trouble() {
-            let doublings = (state.failures - TROUBLE).min(6);
-            let rest = (SHORTEST_REST * (1_i32 << doublings)).min(LONGEST_REST);
+        // What was under way when the rest began says nothing new.
+        let is_resting = state.rests_until.is_some_and(|until| until > now);
+        if state.is_in_trouble() && !is_resting {
+            let rest = (SHORTEST_REST * (1_i32 << state.rests.min(6))).min(LONGEST_REST);
+            state.rests = state.rests.saturating_add(1);
             state.rests_until = now.checked_add(rest).ok();
         }
     }
@@ -104,6 +109,7 @@ impl Endpoints {
         let state = states.entry(key(merchant, endpoint)).or_default();
         if disabled.is_none() {
             state.failures = 0;
+            state.rests = 0;
             state.rests_until = None;
         }
         state.disabled = disabled;
@@ -148,5 +154,40 @@ impl Gateway {
             self.endpoints.set_disabled(merchant, endpoint, disabled);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest_of(endpoints: &Endpoints, now: Timestamp) -> Option<i64> {
+        let until = endpoints.state("acme", "hooks").rests_until;
+        until.map(|until| until.duration_since(now).as_secs())
+    }
+
+    #[test]
+    fn failures_that_were_under_way_together_cost_one_rest_and_each_failure_after_it_a_longer_one() {
+        let (endpoints, mut now) = (Endpoints::default(), Timestamp::UNIX_EPOCH);
+        for _ in 0..16 {
+            endpoints.failed("acme", "hooks", "it answered 503", now);
+        }
+        assert_eq!(rest_of(&endpoints, now), Some(1), "of sixteen that failed at once");
+        let mut rests = Vec::new();
+        for _ in 0..8 {
+            let state = endpoints.state("acme", "hooks");
+            now = state.rests_until.unwrap();
+            assert_eq!(endpoints.room("acme", "hooks", 16, now), 1);
+            endpoints.failed("acme", "hooks", "it answered 503", now);
+            assert_eq!(endpoints.room("acme", "hooks", 16, now), 0);
+            rests.extend(rest_of(&endpoints, now));
+        }
+        assert_eq!(rests, [2, 4, 8, 16, 32, 60, 60, 60]);
+        assert!(endpoints.succeeded("acme", "hooks", now));
+        assert_eq!(endpoints.room("acme", "hooks", 16, now), 16);
+        for _ in 0..5 {
+            endpoints.failed("acme", "hooks", "it answered 503", now);
+        }
+        assert_eq!(rest_of(&endpoints, now), Some(1), "a success makes it as it was");
     }
 }

@@ -179,6 +179,7 @@ impl Gateway {
                 },
                 raw: raw.clone(),
                 at: self.clock.now(),
+                traceparent: None,
             };
             match self.take(arrival, read).await? {
                 Taken::LeftOut if !is_split => return self.discard_incoming(event).await,
@@ -239,8 +240,7 @@ impl Gateway {
             attempts: 0,
             next_attempt_at: Some(now),
             ended_at: None,
-            // Its age counts anew.
-            created_at: event.created_at,
+            replayed_at: Some(now),
             revision: revision + 1,
             ..event
         };

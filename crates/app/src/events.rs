@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use upsert_core::EventId;
-use upsert_store::{
-    EventCount, IncomingEvent, IncomingFilter, IncomingState, OutgoingEvent, OutgoingFilter, OutgoingState,
-};
+use upsert_store::{EventCount, IncomingEvent, IncomingFilter, IncomingState, OutgoingEvent, OutgoingState};
 
 use crate::announce::body;
 use crate::event_query::EventListQuery;

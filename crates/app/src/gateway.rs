@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use upsert_core::{Clock, IdSource};
+use upsert_core::{Clock, IdSource, UpsertId};
 use upsert_store::Store;
 
 use crate::admission::Admission;
@@ -51,6 +51,8 @@ pub struct Gateway {
     pub(crate) stopping: CancellationToken,
     pub(crate) bells: Arc<Bells>,
     pub(crate) endpoints: Arc<Endpoints>,
+    /// Upserts that the store could not end, by merchant.
+    pub(crate) to_settle: Arc<Mutex<Vec<(String, UpsertId)>>>,
     /// Held while a connection's own record is written.
     pub(crate) pausing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -81,6 +83,7 @@ impl Gateway {
             stopping: CancellationToken::new(),
             bells: Arc::default(),
             endpoints: Arc::default(),
+            to_settle: Arc::default(),
             pausing: Arc::default(),
         }
     }

@@ -8,6 +8,7 @@ mod announce;
 mod answer;
 mod await_answer;
 mod background;
+mod backlog;
 mod bells;
 mod claim;
 mod commit;
@@ -51,6 +52,7 @@ mod vendor_reads;
 mod webhooks;
 
 pub use answer::{Answer, link_json};
+pub use backlog::{EventBacklog, OfMerchant};
 pub use connections::ConnectionView;
 pub use event_letters::{Direction, LetterAction};
 pub use event_query::EventListQuery;
@@ -64,6 +66,7 @@ pub use merchant::{
 };
 pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
+pub use receive::ReadEvent;
 pub use selection::Selection;
 pub use upsert::{Begun, Caller, UpsertCommand};
 pub use webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, SignedEvent, Source};

@@ -2,6 +2,7 @@
 //! another event, or of what the gateway wrote itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,6 @@ use crate::webhooks::Source;
 const FOR_A_RECEIPT: Duration = Duration::from_secs(2);
 
 /// One customer's part of an event that came in.
-#[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) id: EventId,
     pub(crate) merchant: Arc<Merchant>,
@@ -35,6 +35,17 @@ pub(crate) struct Arrival {
     /// As it came.
     pub(crate) raw: String,
     pub(crate) at: Timestamp,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// Leaves out what came: it is personal data.
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrival")
+            .field("id", &self.id)
+            .field("source", &self.source.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the commit adds for an event.

@@ -22,41 +22,63 @@ const MOST_RACES: usize = 64;
 /// The longest event id of a sender's.
 const MOST_ID: usize = 255;
 
+/// An event that its source has signed, read: a part for each customer in it.
+#[derive(Debug)]
+pub struct ReadEvent(Vec<(Arrival, Read)>);
+
 impl Gateway {
-    /// Takes an event of a source. When it answers, whatever was taken is durable.
+    /// Believes an event, or not, and reads what its source's mapping makes of it. Nothing is stored yet.
     ///
     /// # Errors
-    /// 401 for one that the source did not sign, or too long ago; 400 for what is no JSON; 503 where too much is going on.
-    /// What cannot be taken for good is no error here but [`Intake::refusal`].
-    pub async fn receive(
+    /// 401 for one that the source did not sign, or too long ago; 400 for what is no JSON.
+    pub fn read_event(
         &self,
         merchant: &Arc<Merchant>,
         source: &Arc<Source>,
         request: &Received<'_>,
-    ) -> Result<Intake, Refusal> {
+        traceparent: Option<&str>,
+    ) -> Result<ReadEvent, Refusal> {
         if let Err(forged) = source.verifier.verify(request, self.clock.now()) {
             count(merchant, source, "forged");
             tracing::warn!(merchant = merchant.id, source = source.name, reason = %forged, "an event was not believed");
             return Err(unbelieved(&forged));
         }
-        let event = parse(request.body)?;
-        let reads = read_parts(source, event, request);
+        let reads = read_parts(source, parse(request.body)?, request);
         let is_alone = reads.len() == 1;
-        let mut intake = Intake::default();
-        for (part, read) in reads {
+        let parts = reads.into_iter().map(|(part, read)| {
             let raw = match (&part, is_alone) {
                 (Some(part), false) => part.event.to_string(),
                 _ => String::from_utf8_lossy(request.body).into_owned(),
             };
-            let arrival = self.arrival(merchant, source, &read, raw);
+            let traceparent = traceparent.map(str::to_owned);
+            (self.arrival(merchant, source, &read, raw, traceparent), read)
+        });
+        Ok(ReadEvent(parts.collect()))
+    }
+
+    /// Takes an event. When it answers, whatever was taken is durable.
+    ///
+    /// # Errors
+    /// 503 where too much is going on. What cannot be taken for good is no error here but [`Intake::refusal`].
+    pub async fn take_event(&self, event: ReadEvent) -> Result<Intake, Refusal> {
+        let mut intake = Intake::default();
+        for (arrival, read) in event.0 {
+            let (merchant, source) = (arrival.merchant.clone(), arrival.source.clone());
             let taken = self.take(arrival, read).await?;
-            count(merchant, source, taken.result());
+            count(&merchant, &source, taken.result());
             intake.add(taken);
         }
         Ok(intake)
     }
 
-    fn arrival(&self, merchant: &Arc<Merchant>, source: &Arc<Source>, read: &Read, raw: String) -> Arrival {
+    fn arrival(
+        &self,
+        merchant: &Arc<Merchant>,
+        source: &Arc<Source>,
+        read: &Read,
+        raw: String,
+        traceparent: Option<String>,
+    ) -> Arrival {
         Arrival {
             id: self.ids.event(),
             merchant: merchant.clone(),
@@ -64,6 +86,7 @@ impl Gateway {
             event_id: event_id_of(read, &raw),
             raw,
             at: self.clock.now(),
+            traceparent,
         }
     }
 
@@ -107,7 +130,7 @@ impl Gateway {
             route: "POST /v1/webhooks",
             respond_async: true,
             force: false,
-            traceparent: None,
+            traceparent: arrival.traceparent.clone(),
             priority: Priority::Interactive,
             request_id: String::new(),
         };

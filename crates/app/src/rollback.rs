@@ -1,6 +1,8 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
 use upsert_store::{
@@ -24,7 +26,8 @@ enum Settled {
 }
 
 impl Gateway {
-    /// Ends an upsert whose deliveries have all ended. Failing to is logged and made up for when it is looked at.
+    /// Ends an upsert whose deliveries have all ended, and tells of it where that is owed. A store in trouble is tried
+    /// again by the background pass.
     pub(crate) async fn settle(&self, merchant: &str, id: UpsertId) {
         let mut next = Some(id);
         while let Some(id) = next.take() {
@@ -32,9 +35,24 @@ impl Gateway {
             match Box::pin(self.settle_one(merchant, id)).await {
                 // What was refused before it and could not go back then may go back now.
                 Ok(other) => next = other,
-                Err(error) => tracing::error!(%error, upsert_id = %id, "an upsert could not be ended"),
+                Err(error) => {
+                    tracing::error!(%error, upsert_id = %id, "an upsert could not be ended yet");
+                    self.to_settle().push((merchant.to_owned(), id));
+                }
             }
         }
+    }
+
+    /// Tries again to end those that could not be ended.
+    pub(crate) async fn settle_those_that_failed(&self) {
+        let failed = std::mem::take(&mut *self.to_settle());
+        for (merchant, id) in failed {
+            self.settle(&merchant, id).await;
+        }
+    }
+
+    fn to_settle(&self) -> MutexGuard<'_, Vec<(String, UpsertId)>> {
+        self.to_settle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the upserts of the deliveries that this one went in the place of, now that it has ended.

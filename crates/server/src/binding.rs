@@ -80,8 +80,10 @@ pub(crate) fn bind_all(settings: &Settings, state: &Arc<State>) -> Result<Bound,
 }
 
 /// Binds an address for `/metrics` alone.
-pub(crate) fn bind_metrics(address: &str) -> Result<Bound, StartError> {
-    let server = HttpServer::new(|| App::new().service(routes::metrics::apart()))
+pub(crate) fn bind_metrics(address: &str, state: &Arc<State>) -> Result<Bound, StartError> {
+    let state = Data::from(state.clone());
+    let app = move || App::new().app_data(state.clone()).service(routes::metrics::apart());
+    let server = HttpServer::new(app)
         .disable_signals()
         .client_request_timeout(HEAD_TIMEOUT)
         .workers(1)

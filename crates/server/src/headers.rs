@@ -103,7 +103,7 @@ fn unquoted(rest: &str) -> Option<String> {
 }
 
 /// `00-{32 hex}-{16 hex}-{2 hex}` in lower case; of later versions the same part.
-fn traceparent(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(TRACEPARENT)?.to_str().ok()?.trim();
     let mut parts = text.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);

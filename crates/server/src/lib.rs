@@ -14,6 +14,7 @@ mod binding;
 mod body;
 mod check;
 mod day_counts;
+mod event_gauges;
 mod event_sender;
 mod headers;
 mod keyring;

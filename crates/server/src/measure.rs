@@ -11,6 +11,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use upsert_core::UpsertId;
 
+use crate::event_gauges;
+
 /// Upper bounds of histogram buckets, in seconds: from a lone upsert on one machine to the longest wait.
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -136,6 +138,20 @@ fn describe() {
         "upsert_gateway_config_generation",
         "Configurations taken over since the start."
     );
+    metrics::describe_counter!(
+        "upsert_gateway_events_in_total",
+        "Events that came in, by what came of them."
+    );
+    metrics::describe_counter!(
+        "upsert_gateway_events_out_total",
+        "Tries to bring events to endpoints, by what came of them."
+    );
+    metrics::describe_histogram!(
+        "upsert_gateway_event_send_seconds",
+        metrics::Unit::Seconds,
+        "How long endpoints took to answer."
+    );
+    event_gauges::describe();
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::assemble::Workshop;
 use crate::background::Background;
 use crate::binding::{bind_all, bind_metrics};
 use crate::day_counts::DayCounts;
+use crate::event_gauges::EventGauges;
 use crate::keyring::Keyring;
 use crate::lifecycle::Lifecycle;
 use crate::opening::Opened;
@@ -123,7 +124,8 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
 /// Binds every address before the first request is answered at one of them.
 fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Running, StartError> {
     let main = bind_all(settings, &state)?;
-    let metrics = settings.server.metrics_bind.as_deref().map(bind_metrics).transpose()?;
+    let metrics = settings.server.metrics_bind.as_deref();
+    let metrics = metrics.map(|address| bind_metrics(address, &state)).transpose()?;
     let (addr, metrics_addr) = (main.addr, metrics.as_ref().map(|bound| bound.addr));
     let background = Background::default();
     let mut handles = Vec::new();
@@ -174,6 +176,7 @@ fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options
         documented: openapi::documented(),
         body_timeout: options.body_timeout,
         metrics_apart: settings.server.metrics_bind.is_some(),
+        event_gauges: EventGauges::default(),
     }
 }
 

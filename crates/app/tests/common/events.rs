@@ -81,7 +81,8 @@ impl House {
         };
         let merchant = self.gateway.directory().get("acme").unwrap().clone();
         let source = merchant.source(source).unwrap().clone();
-        self.gateway.receive(&merchant, &source, &received).await
+        let event = self.gateway.read_event(&merchant, &source, &received, None)?;
+        self.gateway.take_event(event).await
     }
 
     /// Sends one and tells what became of it.

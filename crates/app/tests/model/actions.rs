@@ -58,6 +58,11 @@ pub enum Action {
     Submit(Submit),
     /// At once, on tasks of their own.
     Together(Vec<Submit>),
+    /// An event that comes in; its id may have been used before, by the same or another one.
+    Event {
+        id: u8,
+        says: Submit,
+    },
     /// A former idempotency key, with its body or another one.
     Repeat {
         nth: usize,
@@ -207,6 +212,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         30 => submit().prop_map(Action::Submit),
         5 => prop::collection::vec(submit(), 2..4).prop_map(Action::Together),
+        8 => (0..24_u8, submit()).prop_map(|(id, says)| Action::Event { id, says }),
         6 => (any::<usize>(), prop::bool::weighted(0.8))
             .prop_map(|(nth, same_body)| Action::Repeat { nth, same_body }),
         16 => (0..3_usize, act()).prop_map(|(vendor, act)| Action::Next { vendor, act }),

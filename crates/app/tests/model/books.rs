@@ -8,8 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use upsert_core::{CustomerId, DeliveryId, UpsertId, WaitingFor};
-use upsert_store::{AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Lane, Pause, UpsertRecord, Write};
+use upsert_core::{CustomerId, DeliveryId, Outcome, UpsertId, WaitingFor};
+use upsert_store::{
+    AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, IncomingEvent, IncomingState, Lane, OutgoingEvent,
+    Pause, UpsertRecord, UpsertState, Write,
+};
 
 use crate::reference::{Customers, Record, Version, Who, fold, plain, who};
 
@@ -57,6 +60,12 @@ pub struct Books {
     /// Kept by the process alone: each one that starts may probe once.
     pub last_probe: BTreeMap<String, Timestamp>,
     pub clock_jumped: bool,
+    /// Events that came in and were done, by the sender's id.
+    pub done: BTreeMap<String, IncomingEvent>,
+    /// How often each delivery came to fail.
+    pub failures: BTreeMap<DeliveryId, usize>,
+    /// Which upserts were told of, and which deliveries as failed.
+    pub told: BTreeMap<String, usize>,
 }
 
 impl Books {
@@ -97,6 +106,8 @@ impl Books {
                     self.last_probe.remove(&state.connection);
                 }
                 Write::PutAttempt(attempt) => self.put_attempt(attempt, writes),
+                Write::PutIncomingEvent(event) => self.put_incoming(event, writes),
+                Write::PutOutgoingEvent(event) if event.revision == 1 => self.put_outgoing(event),
                 _ => {}
             }
         }
@@ -107,6 +118,69 @@ impl Books {
             if let Write::PutDelivery(delivery) = write {
                 self.put_delivery(delivery, now, is_way_back);
             }
+        }
+    }
+
+    /// Done once, together with the upsert that it became.
+    fn put_incoming(&mut self, event: &IncomingEvent, writes: &[Write]) {
+        if !event.state.is_done() {
+            return;
+        }
+        if event.state == IncomingState::Accepted {
+            let is_its = |write: &Write| matches!(write, Write::PutUpsert(upsert) if Some(upsert.id) == event.upsert);
+            if !writes.iter().any(is_its) {
+                self.wrong(format!("{} is accepted without its upsert", event.event_id));
+            }
+        }
+        // After a week nobody knows it any more.
+        let week = SignedDuration::from_hours(7 * 24);
+        if let Some(before) = self.done.insert(event.event_id.clone(), event.clone())
+            && event.tried_at.duration_since(before.tried_at) < week
+        {
+            self.wrong(format!("{before:?} was done again as {event:?}"));
+        }
+    }
+
+    fn put_outgoing(&mut self, event: &OutgoingEvent) {
+        let body: Json = serde_json::from_str(&event.body).unwrap_or_default();
+        let data = &body["data"];
+        let about = match event.kind.as_str() {
+            "customer.upserted" => data["upsert_id"].as_str(),
+            "customer.delivery_failed" => data["id"].as_str(),
+            _ => return,
+        };
+        *self.told.entry(about.unwrap_or_default().to_owned()).or_default() += 1;
+    }
+
+    /// At the end: every upsert that ended well was told of once, and no other; every delivery that failed as well.
+    pub fn look_at_what_was_told(&mut self) {
+        let mut expected = BTreeMap::new();
+        for upsert in self.upserts.values() {
+            let mut own = self.deliveries.values().filter(|delivery| delivery.upsert == upsert.id);
+            let is_news = upsert.changed
+                || own.any(|delivery| delivery.outcome != Some(Outcome::Unchanged) || delivery.fence > 0);
+            let is_well = matches!(upsert.state, UpsertState::Succeeded | UpsertState::PartiallyFailed);
+            if is_well && is_news {
+                expected.insert(upsert.id.to_string(), 1);
+            }
+        }
+        for (id, failures) in &self.failures {
+            expected.insert(id.to_string(), *failures);
+        }
+        let differing: Vec<String> = expected
+            .keys()
+            .chain(self.told.keys())
+            .filter(|about| expected.get(*about) != self.told.get(*about))
+            .map(|about| {
+                format!(
+                    "{about} was told {:?} times, not {:?}",
+                    self.told.get(about),
+                    expected.get(about)
+                )
+            })
+            .collect();
+        for what in differing {
+            self.wrong(what);
         }
     }
 
@@ -221,6 +295,9 @@ impl Books {
         }
         if before.as_ref().is_some_and(|before| before.fence > delivery.fence) {
             self.wrong(format!("the fence of {} went back", delivery.id));
+        }
+        if delivery.state == DeliveryState::Failed && was != Some(DeliveryState::Failed) {
+            *self.failures.entry(delivery.id).or_default() += 1;
         }
         let parked = self.parked.entry(delivery.id).or_default();
         if let Some(since) = parked.1.take() {

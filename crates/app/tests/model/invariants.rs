@@ -74,6 +74,7 @@ pub async fn hold_in_the_end(world: &World) -> Result<(), String> {
     for id in upserts {
         let _gone_with_its_customer = world.look(id).await;
     }
+    world.books.lock().unwrap().look_at_what_was_told();
     hold(world)?;
     let books = world.books.lock().unwrap();
     everything_ended(&books)?;

@@ -6,21 +6,26 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use upsert_app::{
-    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
-    OnKeyChange, ProblemCode, Refusal, RetryRule, UpsertCommand,
+    Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
+    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, SignedEvent, Source,
+    UpsertCommand,
 };
 use upsert_core::{Clock, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
 use upsert_policy::{Decision, RetryPolicy, again};
 use upsert_store::{DeliveryState, Store};
+use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule as MapRule, Target};
+use upsert_webhook::{Mapping, Received, SigningKey, Verifier, sign};
 
 use crate::actions::{Action, Submit};
 use crate::books::{Books, MAX_AGE, Shared};
+use crate::reference::FIELDS;
 use crate::vendor::{Matching, TIME_OUT, Vendor};
 use crate::watched::Watched;
 
@@ -163,6 +168,7 @@ impl World {
         match action {
             Action::Submit(submit) => self.submit(submit),
             Action::Together(submits) => submits.iter().for_each(|submit| self.submit(submit)),
+            Action::Event { id, says } => self.event(*id, says),
             Action::Repeat { nth, same_body } => self.repeat(*nth, *same_body),
             Action::Next { vendor, act } => self.vendors[*vendor].next(*act),
             Action::Usually { vendor, act } => self.vendors[*vendor].usually(*act),
@@ -261,6 +267,48 @@ impl World {
             self.keys.push((key.clone(), body.clone()));
         }
         self.request(body, key, submit.respond_async, submit.force, false);
+    }
+
+    /// On a task of its own, as its sender's request is.
+    fn event(&mut self, id: u8, says: &Submit) {
+        self.requests += 1;
+        let trace = format!("trace-{}", self.requests);
+        let body = says.body();
+        let event = json!({ "id": format!("e{id}"), "says": body }).to_string();
+        self.books.lock().unwrap().requests.insert(trace.clone(), body);
+        let (gateway, merchant, books) = (self.gateway.clone(), self.merchant(), self.books.clone());
+        let (dead, now) = (self.dead.clone(), self.clock.now());
+        let headers = BTreeMap::from([
+            ("webhook-id", "msg".to_owned()),
+            ("webhook-timestamp", now.as_second().to_string()),
+            ("webhook-signature", sign(&[key()], "msg", now, event.as_bytes())),
+        ]);
+        let header = |name: &str| headers.get(name).cloned();
+        let received = Received {
+            header: &header,
+            method: "POST",
+            body: event.as_bytes(),
+        };
+        let source = merchant.source("crm").unwrap();
+        let event = gateway.read_event(&merchant, source, &received, Some(&trace)).unwrap();
+        self.open.spawn(async move {
+            let taken = gateway.take_event(event).await;
+            if dead.load(Ordering::SeqCst) {
+                return;
+            }
+            let mut books = books.lock().unwrap();
+            match taken {
+                Ok(intake) => {
+                    let result = intake.data[0]["result"].as_str().unwrap_or_default();
+                    let id = intake.data[0]["event_id"].as_str().unwrap_or_default();
+                    if matches!(result, "accepted" | "repeated" | "echo") && !books.done.contains_key(id) {
+                        books.wrong(format!("{id} was answered {result}, and is not durable"));
+                    }
+                }
+                Err(refusal) if matches!(refusal.code, ProblemCode::Internal | ProblemCode::Overloaded) => {}
+                Err(refusal) => books.wrong(format!("an event was refused with {:?}", refusal.code)),
+            }
+        });
     }
 
     fn repeat(&mut self, nth: usize, same_body: bool) {
@@ -452,9 +500,61 @@ fn directory(vendors: &[Arc<Vendor>; 3], credentials: [u32; 3], removed: [bool; 
         sync_deadline: Duration::from_secs(10),
         connections: connections.collect(),
         routes: Vec::new(),
-        sources: Vec::new(),
-        endpoints: Vec::new(),
+        sources: vec![Arc::new(source())],
+        endpoints: vec![Arc::new(Endpoint {
+            name: "hooks".to_owned(),
+            shown_url: String::new(),
+            events: EventKind::ALL.into_iter().collect(),
+            ids_only: false,
+            keys: vec![key()],
+            sender: Arc::new(Takes),
+        })],
     }])
+}
+
+fn key() -> SigningKey {
+    SigningKey::raw("the sender's")
+}
+
+/// Events say what a request says.
+fn source() -> Source {
+    let pointer = |text: &str| Pointer::parse(text).unwrap();
+    let names = FIELDS.iter().map(|(name, _)| *name).chain(["tags_removed"]);
+    Source {
+        name: "crm".to_owned(),
+        verifier: Verifier::Standard {
+            keys: vec![key()],
+            tolerance: Duration::from_secs(400 * 24 * 3_600),
+        },
+        mapping: Mapping {
+            each: None,
+            event_id: EventId::Pointers(vec![pointer("/id")]),
+            order_by: None,
+            provider_customer_id: None,
+            only: Conditions(Vec::new()),
+            rules: names
+                .map(|name| {
+                    let target = Target::new(vec![name.to_owned()]).unwrap();
+                    (target, MapRule::plain(pointer(&format!("/says/{name}"))))
+                })
+                .collect(),
+        },
+        connection: None,
+    }
+}
+
+/// An endpoint that takes everything.
+#[derive(Debug)]
+struct Takes;
+
+#[async_trait]
+impl EventSender for Takes {
+    async fn send(&self, _: SignedEvent<'_>) -> Result<EndpointAnswer, String> {
+        Ok(EndpointAnswer {
+            status: 204,
+            retry_after: None,
+        })
+    }
 }
 
 async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -> Gateway {

@@ -23,15 +23,16 @@ pub(crate) async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem>
     if state.metrics_apart {
         return Err(Refusal::not_found("page").into());
     }
-    Ok(rendered())
+    Ok(rendered(&state).await)
 }
 
 /// The same on an address of its own.
 pub(crate) fn apart() -> Resource {
-    web::resource("/metrics").route(web::get().to(|| async { rendered() }))
+    web::resource("/metrics").route(web::get().to(async |state: Data<State>| rendered(&state).await))
 }
 
-fn rendered() -> HttpResponse {
+async fn rendered(state: &State) -> HttpResponse {
+    state.event_gauges.refresh(&state.gateway).await;
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(measure::recorder().render())

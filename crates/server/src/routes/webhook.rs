@@ -10,6 +10,7 @@ use upsert_app::{Intake, ProblemCode, Refusal};
 use upsert_webhook::Received;
 
 use crate::body::RawBody;
+use crate::headers::traceparent;
 use crate::problem::Problem;
 use crate::routes::reply;
 use crate::schema;
@@ -24,6 +25,7 @@ use crate::state::State;
     params(
         ("merchant" = String, Path, description = "The merchant's id"),
         ("source" = String, Path, description = "The source's name"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
     ),
     request_body(content = schema::AnyEvent, content_type = "application/json", description = "Any JSON, signed to the byte"),
     responses(
@@ -58,7 +60,11 @@ pub(crate) async fn webhook(
         method: request.method().as_str(),
         body: &body.0,
     };
-    let intake = state.gateway.receive(merchant, source, &received).await?;
+    let traceparent = traceparent(request.headers());
+    let event = state
+        .gateway
+        .read_event(merchant, source, &received, traceparent.as_deref())?;
+    let intake = state.gateway.take_event(event).await?;
     answer(intake)
 }
 
