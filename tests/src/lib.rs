@@ -27,6 +27,9 @@ pub use receiver::{Came, Manner, Receiver};
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";
 
+/// What sources of events sign with: a source names it as `secret = { file = "hook.secret" }`.
+pub const HOOK_SECRET: &str = "whsec_dGhlIHNlY3JldCBvZiBzb3VyY2VzIG9mIGV2ZW50cw==";
+
 /// What differs from world to world.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -410,6 +413,7 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
         merchant.push_str(&table);
     }
     merchant.push_str(&plan.tables);
+    std::fs::write(folder.join("hook.secret"), HOOK_SECRET).expect("a secret is written");
     std::fs::create_dir_all(folder.join("merchants")).expect("a folder");
     std::fs::write(folder.join("gateway.toml"), gateway).expect("gateway.toml is written");
     std::fs::write(folder.join("merchants").join("acme.toml"), merchant).expect("acme.toml is written");
