@@ -84,6 +84,7 @@ impl Gateway {
                 last_status: None,
                 last_error: None,
                 ended_at: None,
+                replayed_at: None,
                 body: body(happening.kind.as_str(), now, data),
             };
             if self.endpoints.is_disabled(&merchant.id, &endpoint.name) {

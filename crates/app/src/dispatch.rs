@@ -81,21 +81,29 @@ impl Gateway {
         };
         loop {
             round.fill().await?;
-            if round.going.next().await.is_none() {
+            let Some(recorded) = round.going.next().await else {
                 return Ok(());
+            };
+            // A busy round may go on for ever, and so has to see what is due again; what could not be recorded is for
+            // another round.
+            if let Some(id) = recorded {
+                round.taken.remove(&id);
             }
         }
     }
 
-    /// One event, once; what came of it is durable when this answers.
-    async fn dispatch(&self, endpoint: &Endpoint, event: OutgoingEvent) {
+    /// One event, once. Its id where what came of it is durable.
+    async fn dispatch(&self, endpoint: &Endpoint, event: OutgoingEvent) -> Option<EventId> {
         if self.endpoints.is_disabled(&event.merchant, &endpoint.name) {
-            return;
+            return None;
         }
-        let tried = self.try_endpoint(endpoint, event.id, &event.body).await;
+        let id = event.id;
+        let tried = self.try_endpoint(endpoint, id, &event.body).await;
         if let Err(error) = self.record_try(endpoint, event, &tried).await {
             tracing::error!(%error, endpoint = endpoint.name, "what became of an event could not be recorded; it will be sent again");
+            return None;
         }
+        Some(id)
     }
 
     /// Signs it for this moment and sends it.
@@ -195,7 +203,7 @@ fn after_try(mut event: OutgoingEvent, tried: &Tried, now: Timestamp) -> Outgoin
     };
     let tries = usize::try_from(event.attempts).unwrap_or(usize::MAX);
     let wait = SCHEDULE.get(tries - 1).filter(|_| tried.status != Some(GONE));
-    let age = now.duration_since(event.created_at);
+    let age = now.duration_since(event.replayed_at.unwrap_or(event.created_at));
     match wait.filter(|_| age < TOO_OLD) {
         Some(wait) => {
             event.state = OutgoingState::Retrying;
@@ -244,8 +252,9 @@ struct Round<'a> {
     after: Option<EventId>,
     /// In the opposite order.
     page: Vec<OutgoingEvent>,
+    /// Read in this round, and not recorded as tried.
     taken: HashSet<EventId>,
-    going: FuturesUnordered<BoxFuture<'a, ()>>,
+    going: FuturesUnordered<BoxFuture<'a, Option<EventId>>>,
 }
 
 impl Round<'_> {
@@ -278,9 +287,14 @@ impl Round<'_> {
                     store.due_to(self.merchant, name, now, most).await?
                 }
                 Reach::Parked | Reach::All => {
-                    store
+                    let page = store
                         .waiting_for_endpoint(self.merchant, name, self.after, PAGE)
-                        .await?
+                        .await?;
+                    if page.len() < PAGE {
+                        // All that waited has been read: from now on what is due is enough.
+                        self.reach = Reach::Due;
+                    }
+                    page
                 }
             };
             self.after = page.last().map(|last| last.id).or(self.after);
@@ -311,6 +325,7 @@ mod tests {
             last_status: None,
             last_error: None,
             ended_at: None,
+            replayed_at: None,
             body: "{}".to_owned(),
         }
     }

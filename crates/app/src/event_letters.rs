@@ -237,8 +237,7 @@ impl Gateway {
             attempts: 0,
             next_attempt_at: Some(now),
             ended_at: None,
-            // Its age counts anew.
-            created_at: event.created_at,
+            replayed_at: Some(now),
             revision: revision + 1,
             ..event
         };

@@ -207,6 +207,9 @@ pub struct OutgoingEvent {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// When it was last replayed: it is given as much time again from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_at: Option<Timestamp>,
     /// What is sent, to the letter.
     pub body: String,
 }

@@ -340,6 +340,7 @@ pub fn outgoing_event(merchant: &str, endpoint: &str, number: u32, state: Outgoi
         last_status: None,
         last_error: None,
         ended_at: None,
+        replayed_at: None,
         body: "{\"type\":\"customer.upserted\"}".to_owned(),
     }
 }
