@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
 use upsert_core::{Customer, CustomerPatch, Differs, Field, FieldFates, Patch, Sent, Value};
-use upsert_store::{Lane, Written};
+use upsert_store::{CustomerRecord, Lane, Written};
 
 /// So long after a write an event without a time of its own may not know of it yet.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -68,9 +68,12 @@ pub(crate) fn take_out_echoes(
         if is_ours(lanes, field, &said, &ours, teller, &mut told) {
             patch.fields.remove(&field);
             told.ours.insert(field.pointer().to_owned());
-        } else if is_on_its_way(lanes, field, teller.connection) {
+            continue;
+        }
+        if is_on_its_way(lanes, field, teller.connection) {
             told.unclear.insert(field.pointer().to_owned());
         }
+        edited(lanes, field, teller, &mut told);
     }
     told
 }
@@ -105,13 +108,17 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
         if !is_tellers {
             continue;
         }
-        let is_late = may_be_late(lane, teller);
-        let had = |written: &Written| written.forms.get(pointer).is_some_and(|forms| forms.contains(said));
-        if is_late && lane.written.iter().any(had) {
+        let had = |written: &&Written| written.forms.get(pointer).is_some_and(|forms| forms.contains(said));
+        if lane
+            .written
+            .iter()
+            .filter(had)
+            .any(|written| is_late_for(written, teller))
+        {
             return true;
         }
         // A vendor that showed what it kept is taken at its word.
-        if is_late && kept.is_none() && is_alike(said, ours) {
+        if may_be_late(lane, teller) && kept.is_none() && is_alike(said, ours) {
             lane.kept.insert(pointer.to_owned(), said.clone());
             close(std::slice::from_mut(lane), field, teller.connection, told);
             told.lanes.insert(lane.connection.clone());
@@ -126,13 +133,61 @@ fn may_be_late(lane: &Lane, teller: Teller<'_>) -> bool {
     if lane.in_flight.is_some() || lane.queued.is_some() {
         return true;
     }
-    let Some(delivered) = lane.last_delivered_at else {
-        return false;
-    };
+    lane.last_delivered_at
+        .is_some_and(|delivered| is_soon_after(delivered, teller))
+}
+
+/// Whether the event may have happened before this write reached the vendor: other writes say nothing about that.
+fn is_late_for(written: &Written, teller: Teller<'_>) -> bool {
+    written.known_at.is_none_or(|known| is_soon_after(known, teller))
+}
+
+fn is_soon_after(known: Timestamp, teller: Teller<'_>) -> bool {
     match teller.at {
-        Some(at) => at.duration_since(delivered) <= SKEW,
-        None => teller.now.duration_since(delivered) <= LATE,
+        Some(at) => at.duration_since(known) <= SKEW,
+        None => teller.now.duration_since(known) <= LATE,
     }
+}
+
+/// Somebody changed it at the vendor: its form of what was there before is not ours any more, and of what it had before
+/// that only events tell which are late now.
+fn edited(lanes: &mut [Lane], field: Field, teller: Teller<'_>, told: &mut Told) {
+    let is_tellers = |lane: &&mut Lane| teller.connection == Some(lane.connection.as_str());
+    for lane in lanes.iter_mut().filter(is_tellers) {
+        let mut has_changed = lane.kept.remove(field.pointer()).is_some();
+        let known_at = Some(teller.at.unwrap_or(teller.now));
+        let mut apart = Vec::new();
+        for written in lane.written.iter_mut().filter(|written| written.known_at.is_none()) {
+            if let Some((pointer, forms)) = written.forms.remove_entry(field.pointer()) {
+                apart.push(Written {
+                    known_at,
+                    forms: BTreeMap::from([(pointer, forms)]),
+                    ..*written
+                });
+            }
+        }
+        has_changed |= !apart.is_empty();
+        lane.written.extend(apart);
+        lane.written.retain(|written| !written.forms.is_empty());
+        keep_newest(lane);
+        if has_changed {
+            told.lanes.insert(lane.connection.clone());
+        }
+    }
+}
+
+/// The vendor has this version of the customer, as far as it takes it.
+pub(crate) fn now_known(lane: &mut Lane, version: u64, now: Timestamp) {
+    for written in &mut lane.written {
+        if written.version <= version {
+            written.known_at.get_or_insert(now);
+        }
+    }
+}
+
+fn keep_newest(lane: &mut Lane) {
+    let too_many = lane.written.len().saturating_sub(MOST_WRITES);
+    lane.written.drain(..too_many);
 }
 
 /// The vendor knows of the last write of this field: what it had before would be an edit from now on.
@@ -179,12 +234,14 @@ fn is_alike(said: &Json, ours: &Json) -> bool {
 
 /// The customer changes. What the vendor had, as far as is known, may still be told of by events that are late; that is
 /// remembered only where the vendor sends events.
-pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Customer, tells: bool, now: Timestamp) {
+pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &CustomerRecord, tells: bool) {
     let mut written = Written {
-        at: now,
+        at: after.updated_at,
+        version: after.version,
+        known_at: None,
         forms: BTreeMap::new(),
     };
-    for change in before.changes_to(after) {
+    for change in before.changes_to(&after.customer) {
         let kept = lane.kept.remove(&change.pointer);
         if tells && Field::from_pointer(&change.pointer).is_some() {
             let forms = std::iter::once(change.from).chain(kept).collect();
@@ -195,8 +252,7 @@ pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Custom
         return;
     }
     lane.written.push(written);
-    let too_many = lane.written.len().saturating_sub(MOST_WRITES);
-    lane.written.drain(..too_many);
+    keep_newest(lane);
 }
 
 /// What the receipt shows of the vendor's record. What it confirmed is worth knowing only where the vendor sends events.
