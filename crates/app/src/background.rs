@@ -60,6 +60,7 @@ impl Gateway {
                 return Err(error);
             }
         }
+        self.settle_again().await;
         for (merchant, connection) in self.connections.probes_due(now) {
             self.probe(&merchant, &connection).await?;
         }

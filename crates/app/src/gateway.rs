@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use upsert_core::{Clock, IdSource};
+use upsert_core::{Clock, IdSource, UpsertId};
 use upsert_store::Store;
 
 use crate::admission::Admission;
@@ -49,6 +49,8 @@ pub struct Gateway {
     pub(crate) idempotency_keep: std::time::Duration,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    /// Upserts that have ended, and of which the store could not be told; by merchant.
+    pub(crate) unsettled: Arc<Mutex<HashSet<(String, UpsertId)>>>,
     pub(crate) bells: Arc<Bells>,
     pub(crate) endpoints: Arc<Endpoints>,
     /// Held while a connection's own record is written.
@@ -79,6 +81,7 @@ impl Gateway {
             idempotency_keep: parts.idempotency_keep,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            unsettled: Arc::default(),
             bells: Arc::default(),
             endpoints: Arc::default(),
             pausing: Arc::default(),

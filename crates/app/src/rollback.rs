@@ -1,6 +1,9 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
+use std::collections::HashSet;
+use std::sync::{MutexGuard, PoisonError};
+
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
 use upsert_store::{
@@ -32,9 +35,24 @@ impl Gateway {
             match Box::pin(self.settle_one(merchant, id)).await {
                 // What was refused before it and could not go back then may go back now.
                 Ok(other) => next = other,
-                Err(error) => tracing::error!(%error, upsert_id = %id, "an upsert could not be ended"),
+                Err(error) => {
+                    tracing::error!(%error, upsert_id = %id, "an upsert could not be ended; it is tried again");
+                    self.lock_unsettled().insert((merchant.to_owned(), id));
+                }
             }
         }
+    }
+
+    /// Ends what the store could not be told of. Nobody else would tell the endpoints of it.
+    pub(crate) async fn settle_again(&self) {
+        let unsettled = std::mem::take(&mut *self.lock_unsettled());
+        for (merchant, id) in unsettled {
+            self.settle(&merchant, id).await;
+        }
+    }
+
+    fn lock_unsettled(&self) -> MutexGuard<'_, HashSet<(String, UpsertId)>> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the upserts of the deliveries that this one went in the place of, now that it has ended.
