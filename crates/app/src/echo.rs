@@ -154,35 +154,47 @@ fn is_soon_after(known: Timestamp, teller: Teller<'_>) -> bool {
 fn edited(lanes: &mut [Lane], field: Field, teller: Teller<'_>, told: &mut Told) {
     let is_tellers = |lane: &&mut Lane| teller.connection == Some(lane.connection.as_str());
     for lane in lanes.iter_mut().filter(is_tellers) {
-        let mut has_changed = lane.kept.remove(field.pointer()).is_some();
-        let known_at = Some(teller.at.unwrap_or(teller.now));
-        let mut apart = Vec::new();
-        for written in lane.written.iter_mut().filter(|written| written.known_at.is_none()) {
-            if let Some((pointer, forms)) = written.forms.remove_entry(field.pointer()) {
-                apart.push(Written {
-                    known_at,
-                    forms: BTreeMap::from([(pointer, forms)]),
-                    ..*written
-                });
-            }
-        }
-        has_changed |= !apart.is_empty();
-        lane.written.extend(apart);
-        lane.written.retain(|written| !written.forms.is_empty());
-        keep_newest(lane);
-        if has_changed {
+        let had_form = lane.kept.remove(field.pointer()).is_some();
+        let known_at = teller.at.unwrap_or(teller.now);
+        if set_known(lane, known_at, |_, pointer| pointer == field.pointer()) || had_form {
             told.lanes.insert(lane.connection.clone());
         }
     }
 }
 
-/// The vendor has this version of the customer, as far as it takes it.
+/// The vendor has this version of the customer, but for what is not wanted there.
 pub(crate) fn now_known(lane: &mut Lane, version: u64, now: Timestamp) {
-    for written in &mut lane.written {
-        if written.version <= version {
-            written.known_at.get_or_insert(now);
-        }
+    let names = lane.unwanted.keys();
+    let unwanted: BTreeSet<String> = names
+        .filter_map(|name| lane.accepted.fields.get(name))
+        .map(|(pointer, _)| pointer.clone())
+        .collect();
+    set_known(lane, now, |written, pointer| {
+        written.version <= version && !unwanted.contains(pointer)
+    });
+}
+
+/// From this moment on the vendor has known of these fields of its writes. Whether it had not known of any of them.
+fn set_known(lane: &mut Lane, known_at: Timestamp, is_known: impl Fn(&Written, &str) -> bool) -> bool {
+    let mut known = Vec::new();
+    for written in lane.written.iter_mut().filter(|written| written.known_at.is_none()) {
+        let (forms, left) = std::mem::take(&mut written.forms)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(pointer, _)| is_known(written, pointer));
+        written.forms = left;
+        known.push(Written {
+            known_at: Some(known_at),
+            forms,
+            ..*written
+        });
     }
+    known.retain(|written| !written.forms.is_empty());
+    let has_news = !known.is_empty();
+    lane.written.extend(known);
+    lane.written.retain(|written| !written.forms.is_empty());
+    lane.written.sort_by_key(|written| written.at);
+    keep_newest(lane);
+    has_news
 }
 
 fn keep_newest(lane: &mut Lane) {

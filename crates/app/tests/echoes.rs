@@ -10,8 +10,9 @@ use serde_json::{Value as Json, json};
 
 use common::events::source;
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
+use upsert_app::Caller;
 use upsert_core::Repeat;
-use upsert_store::{CustomerFilter, MemoryStore, Store};
+use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};
 
 /// Two vendors; the first one, `a`, sends events without a time. `named`: the source says whose they are.
 struct Pair {
@@ -252,4 +253,55 @@ async fn the_form_of_a_value_that_was_edited_since_is_an_edit_though_something_w
         assert_eq!(pair.event(json!({ "ref": "r", "first": name })).await, "accepted");
         assert_eq!(pair.shown().await["given_name"], name);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_does_not_want_at_a_vendor_is_not_taken_back_by_what_the_vendor_has() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" }))
+        .await;
+    pair.a.then([Act::Reject]);
+    let refused = pair
+        .house
+        .upsert(json!({ "reference": "r", "given_name": "Two" }))
+        .await;
+    assert_eq!(refused.unwrap().status, 422);
+    let failed = DeliveryFilter {
+        states: [DeliveryState::Failed].into(),
+        ..DeliveryFilter::default()
+    };
+    let failed = pair
+        .house
+        .store
+        .deliveries(&failed, None, 1)
+        .await
+        .unwrap()
+        .entries
+        .remove(0);
+    let ops = Caller { name: "ops".to_owned() };
+    pair.house
+        .gateway
+        .discard_delivery(&ops, None, failed.id)
+        .await
+        .unwrap();
+    pair.upsert(json!({ "reference": "r", "notes": "m" })).await;
+    assert_eq!(pair.a.record("r"), json!({ "ref": "r", "first": "One", "notes": "m" }));
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    let edited = json!({ "ref": "r", "first": "One", "notes": "edited" });
+    assert_eq!(pair.event(edited).await, "accepted");
+    let two = pair.shown().await;
+    assert_eq!((&two["given_name"], &two["notes"]), (&json!("Two"), &json!("edited")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_record_that_was_unlinked_no_form_is_ours() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[("first", json!("JON Q."))]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
+    let all = CustomerFilter::default();
+    let id = pair.house.store.customers("acme", &all, None, 1).await.unwrap()[0].id;
+    pair.house.gateway.unlink(&pair.house.merchant, id, "a").await.unwrap();
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "accepted");
+    assert_eq!(pair.shown().await["given_name"], "JON Q.");
 }
