@@ -250,7 +250,7 @@ impl<'a> Building<'a> {
         let is_origin = came_from == Some(&lane.connection);
         let tells = self.draft.merchant.hears_of(&lane.connection) && !is_origin;
         if self.upsert.changed && (tells || !lane.kept.is_empty()) && !is_origin {
-            remember_before(lane, &before.record.customer, &self.record.customer, tells, self.now);
+            remember_before(lane, &before.record.customer, &self.record, tells);
         }
     }
 

@@ -116,6 +116,13 @@ impl Gateway {
             return Ok(Narrowed::Left(patch, Box::new(draft)));
         };
         let marks = self.store.event_marks(known.record.id, &arrival.source.name).await?;
+        if mapped.order.is_some() {
+            draft.expect.push(Expect::EventMarks {
+                customer: known.record.id,
+                source: arrival.source.name.clone(),
+                revision: marks.as_ref().map(|marks| marks.revision),
+            });
+        }
         let was_outdated = mapped.order.as_ref().is_some_and(|order| {
             let marks = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
             leave_out_older(&mut patch, order, marks)
