@@ -28,7 +28,7 @@ use serde_json::{Value as Json, json};
 use upsert_simulators::{HookEntry, HookTime, Record, Rewrite, Rewrites, Told};
 use upsert_tests::{HOOK_SECRET, Plan, Vendored, World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(25);
 const PEOPLE: usize = 100;
 const ROTOR: usize = 0;
 const WALLET: usize = 1;
@@ -263,13 +263,13 @@ impl Ring {
             }
             ready.iter().for_each(|number| self.edit(*number));
             if began.elapsed() > PATIENCE {
-                self.tell_who_does_not_rest(&look);
+                self.tell_who_does_not_rest(&look).await;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    fn tell_who_does_not_rest(&self, look: &Look) -> ! {
+    async fn tell_who_does_not_rest(&self, look: &Look) -> ! {
         let person = self.people.iter().find(|person| !self.rests(look, person)).unwrap();
         let shown = |side: usize| {
             let id = &person.ids[side];
@@ -280,8 +280,21 @@ impl Ring {
                 look.told[side].get(id)
             )
         };
+        let path = format!("/v1/customers/{}/history?limit=5", person.customer);
+        let history = self.world.get(&path).await.text;
+        let bodies = [ROTOR, WALLET].map(|side| format!("{:?}", self.bodies(side)[&person.ids[side]]));
+        let dl = self
+            .world
+            .get(&format!("/v1/deliveries?customer_id={}&limit=12", person.customer))
+            .await
+            .text;
+        let ev = self
+            .world
+            .get(&format!("/v1/events/in?customer_id={}&limit=12", person.customer))
+            .await
+            .text;
         panic!(
-            "{} does not rest:\n{}\n{}",
+            "{} does not rest:\n{}\n{}\n{history}\n{bodies:?}\n{dl}\n{ev}",
             person.customer,
             shown(ROTOR),
             shown(WALLET)
@@ -348,7 +361,7 @@ impl Ring {
             assert!(self.rests(&look, person), "{} has moved", person.customer);
             let known = self.world.get(&format!("/v1/customers/{}", person.customer)).await;
             for (field, name) in OURS.iter().enumerate() {
-                assert_eq!(known.body["customer"][*name], person.values[field], "{}", known.text);
+                assert_eq!(known.body[*name], person.values[field], "{}", known.text);
             }
         }
         for path in ["/v1/events/in?state=failed", "/v1/deliveries?state=failed"] {

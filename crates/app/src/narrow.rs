@@ -112,22 +112,15 @@ impl Gateway {
         };
         let mut patch = patch.clone();
         let Some(known) = &mut identified.known else {
-            draft.mark(mapped, None, arrival, spoken_of(&patch));
+            draft.mark(mapped, None, None, arrival, spoken_of(&patch));
             return Ok(Narrowed::Left(patch, Box::new(draft)));
         };
         let marks = self.store.event_marks(known.record.id, &arrival.source.name).await?;
-        if mapped.order.is_some() {
-            draft.expect.push(Expect::EventMarks {
-                customer: known.record.id,
-                source: arrival.source.name.clone(),
-                revision: marks.as_ref().map(|marks| marks.revision),
-            });
-        }
         let was_outdated = mapped.order.as_ref().is_some_and(|order| {
             let marks = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
             leave_out_older(&mut patch, order, marks)
         });
-        draft.mark(mapped, marks, arrival, spoken_of(&patch));
+        draft.mark(mapped, Some(known.record.id), marks, arrival, spoken_of(&patch));
         let teller = Teller {
             connection: arrival.source.connection.as_deref(),
             at: mapped.order.as_ref().and_then(Order::moment),
@@ -226,23 +219,32 @@ impl Arrival {
 }
 
 impl EventDraft {
-    /// What this event speaks of is not for older ones to change any more.
-    fn mark(&mut self, mapped: &Mapped, before: Option<EventMarks>, arrival: &Arrival, fields: BTreeSet<String>) {
+    /// What this event speaks of is not for older ones to change any more. That none that is newer has come meanwhile is
+    /// looked at once more with the commit. `known`: none is a customer who gets the id with the commit.
+    fn mark(
+        &mut self,
+        mapped: &Mapped,
+        known: Option<CustomerId>,
+        before: Option<EventMarks>,
+        arrival: &Arrival,
+        fields: BTreeSet<String>,
+    ) {
         let Some(order) = &mapped.order else { return };
-        let (customer, revision) = match &before {
-            Some(before) => (before.customer, before.revision),
-            // Whoever has none yet gets the id with the commit.
-            None => (CustomerId::from_uuid(uuid::Uuid::nil()), 0),
-        };
+        let seen = before.as_ref().map(|before| before.revision);
+        self.expect.extend(known.map(|customer| Expect::EventMarks {
+            customer,
+            source: arrival.source.name.clone(),
+            revision: seen,
+        }));
         let before = before.map_or_else(Vec::new, |before| before.marks);
         let marks: Vec<EventMark> = marked(&before, order, fields);
         if marks == before {
             return;
         }
         self.marks = Some(EventMarks {
-            customer,
+            customer: known.unwrap_or_else(|| CustomerId::from_uuid(uuid::Uuid::nil())),
             source: arrival.source.name.clone(),
-            revision: revision + 1,
+            revision: seen.unwrap_or_default() + 1,
             marks,
         });
     }
