@@ -267,7 +267,8 @@ fn nothing_new(told: &Told, was_outdated: bool, known: &Known, teller: Teller<'_
     }
 }
 
-/// What the vendor itself tells of its record need not be sent there: it counts as accepted.
+/// What the vendor itself tells of its record need not be sent there: it counts as accepted. Not what a call on its way
+/// carries, or one that was lost: which of the two the vendor has in the end, nobody knows yet.
 fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &CustomerPatch, draft: &mut EventDraft) {
     let after = known.record.customer.merged(patch);
     let Some(connection) = merchant.connection(name) else {
@@ -277,9 +278,11 @@ fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &
     let Some(lane) = known.lanes.iter_mut().find(|lane| lane.connection == name) else {
         return;
     };
-    if lane.link.is_none() || lane.in_flight.is_some() || lane.queued.is_some() {
+    if lane.link.is_none() || (lane.in_flight.is_some() && lane.sending.is_none()) {
         return;
     }
+    let is_open = lane.in_flight.is_some() || lane.queued.is_some();
+    let on_its_way: BTreeSet<String> = lane.sending.iter().flat_map(|sending| sending.fields.keys().cloned()).collect();
     let said: BTreeMap<&str, (Field, &Patch<Value>)> = patch
         .fields
         .iter()
@@ -293,6 +296,9 @@ fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &
         let Some((field, _)) = said.get(sent.pointer.as_str()) else {
             continue;
         };
+        if is_open && (on_its_way.contains(vendor_field) || lane.accepted.uncertain.contains(vendor_field)) {
+            continue;
+        }
         let accepted = (sent.pointer.clone(), sent.value.clone());
         lane.accepted.fields.insert(vendor_field.clone(), accepted);
         lane.accepted.uncertain.remove(vendor_field);
