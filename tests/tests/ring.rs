@@ -390,7 +390,11 @@ impl Ring {
             let name = NAMES[other][edit.field];
             let at_other = &bodies[other][&self.people[edit.person].ids[other]];
             // A call that says nothing of the field leaves it as it was.
-            let mut said: Vec<&Json> = at_other.iter().map(|body| &body[name]).filter(|said| !said.is_null()).collect();
+            let mut said: Vec<&Json> = at_other
+                .iter()
+                .map(|body| &body[name])
+                .filter(|said| !said.is_null())
+                .collect();
             said.dedup();
             let brought = said.into_iter().filter(|said| *said == edit.value.as_str()).count();
             assert_eq!(brought, 1, "{} among {at_other:?}", edit.value);
