@@ -25,6 +25,9 @@ const AT_ONCE: usize = 16;
 /// Events that are read at once.
 const PAGE: usize = 128;
 
+/// So often it is looked what has come while others are under way.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// How long after each try the next one is made, as Standard Webhooks recommends; after the last one it is given up.
 const SCHEDULE: [SignedDuration; 9] = [
     SignedDuration::from_secs(5),
@@ -59,20 +62,18 @@ pub(crate) struct Tried {
 impl Gateway {
     /// Takes what is due to an endpoint as fast as it takes it.
     pub(crate) async fn dispatch_round(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
-        let directory = self.directory();
-        let endpoint = directory.get(merchant).and_then(|merchant| merchant.endpoint(name));
-        let Some(endpoint) = endpoint else {
+        if self.endpoint_now(merchant, name).is_none() {
             return self
                 .give_up_all(merchant, name, "the endpoint is not configured any more")
                 .await;
-        };
+        }
         if self.endpoints.is_disabled(merchant, name) {
             return self.give_up_all(merchant, name, "the endpoint is disabled").await;
         }
         let mut round = Round {
             gateway: self,
             merchant,
-            endpoint,
+            name,
             reach,
             after: None,
             page: Vec::new(),
@@ -81,8 +82,11 @@ impl Gateway {
         };
         loop {
             round.fill().await?;
-            let Some(recorded) = round.going.next().await else {
-                return Ok(());
+            let recorded = match tokio::time::timeout(LOOK_AGAIN, round.going.next()).await {
+                Ok(Some(recorded)) => recorded,
+                Ok(None) => return Ok(()),
+                // What has come meanwhile need not wait for an event that takes its time.
+                Err(_) => continue,
             };
             // A busy round may go on for ever, and so has to see what is due again; what could not be recorded is for
             // another round.
@@ -90,6 +94,13 @@ impl Gateway {
                 round.taken.remove(&id);
             }
         }
+    }
+
+    /// The endpoint as it is configured now.
+    fn endpoint_now(&self, merchant: &str, name: &str) -> Option<Arc<Endpoint>> {
+        let directory = self.directory();
+        let merchant = directory.get(merchant)?;
+        merchant.endpoint(name).cloned()
     }
 
     /// One event, once. Its id where what came of it is durable.
@@ -247,7 +258,7 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
 struct Round<'a> {
     gateway: &'a Gateway,
     merchant: &'a str,
-    endpoint: &'a Arc<Endpoint>,
+    name: &'a str,
     reach: Reach,
     after: Option<EventId>,
     /// In the opposite order.
@@ -262,24 +273,27 @@ impl Round<'_> {
     async fn fill(&mut self) -> Result<(), StoreError> {
         let gateway = self.gateway;
         loop {
-            let (now, name) = (gateway.clock.now(), &self.endpoint.name);
+            let (now, name) = (gateway.clock.now(), self.name);
             let room = gateway.endpoints.room(self.merchant, name, AT_ONCE, now);
             let is_disabled = gateway.endpoints.is_disabled(self.merchant, name);
             if self.going.len() >= room || gateway.stopping.is_cancelled() || is_disabled {
                 return Ok(());
             }
+            // A busy round may go on through a change of the configuration.
+            let Some(endpoint) = gateway.endpoint_now(self.merchant, name) else {
+                return Ok(());
+            };
             let Some(event) = self.next(now).await? else {
                 return Ok(());
             };
-            let endpoint = self.endpoint;
             self.going
-                .push(Box::pin(async move { gateway.dispatch(endpoint, event).await }));
+                .push(Box::pin(async move { gateway.dispatch(&endpoint, event).await }));
         }
     }
 
     async fn next(&mut self, now: Timestamp) -> Result<Option<OutgoingEvent>, StoreError> {
         if self.page.is_empty() {
-            let (store, name) = (&self.gateway.store, &self.endpoint.name);
+            let (store, name) = (&self.gateway.store, self.name);
             let mut page = match self.reach {
                 Reach::Due => {
                     // What was taken stays due until it is recorded.
