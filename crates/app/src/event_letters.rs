@@ -14,7 +14,7 @@ use crate::events::{EventListQuery, incoming_json, not_now, outgoing_json};
 use crate::gateway::Gateway;
 use crate::narrow::Arrival;
 use crate::problem::{ProblemCode, Refusal};
-use crate::receive::{Taken, event_id_of, taken_json};
+use crate::receive::{Taken, event_id_of, is_stand_in, taken_json};
 use crate::upsert::Caller;
 
 /// Events that one request replays or discards at most.
@@ -162,8 +162,10 @@ impl Gateway {
             |part| source.mapping.read(part, &header),
             |event| source.mapping.parts(event),
         )?;
-        // A list of customers that could not be found as one is several events now.
-        let is_split = reads.len() > 1;
+        // A list of customers that could not be found as one is several events now; and one whose id could not be read
+        // may have been done under its own id meanwhile.
+        let has_id_now = |read: &Read| is_stand_in(&event.event_id) && event_id_of(read, &raw) != event.event_id;
+        let is_split = reads.len() > 1 || reads.iter().any(has_id_now);
         let mut shown = Json::Null;
         for read in reads {
             let arrival = Arrival {
@@ -185,7 +187,7 @@ impl Gateway {
             }
         }
         if is_split {
-            return self.discard_incoming(event).await;
+            self.discard_incoming(event).await?;
         }
         Ok(shown)
     }
