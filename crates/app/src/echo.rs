@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
 use upsert_core::{Customer, CustomerPatch, Differs, Field, FieldFates, Patch, Sent, Value};
-use upsert_store::{CustomerRecord, Lane, Written};
+use upsert_store::{CustomerRecord, Lane, Sending, Written};
 
 /// So long after a write an event without a time of its own may not know of it yet.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -118,7 +118,7 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
             return true;
         }
         // A vendor that showed what it kept is taken at its word.
-        if may_be_late(lane, teller) && kept.is_none() && is_alike(said, ours) {
+        if may_be_rewritten(lane, pointer, teller) && kept.is_none() && is_alike(said, ours) {
             lane.kept.insert(pointer.to_owned(), said.clone());
             close(std::slice::from_mut(lane), field, teller.connection, told);
             told.lanes.insert(lane.connection.clone());
@@ -128,9 +128,15 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
     false
 }
 
-/// Whether the event may have happened before the last write reached the vendor.
-fn may_be_late(lane: &Lane, teller: Teller<'_>) -> bool {
-    if lane.in_flight.is_some() || lane.queued.is_some() {
+/// Whether the vendor may just have been given the value that the field has. One that waits it has not been given.
+fn may_be_rewritten(lane: &Lane, pointer: &str, teller: Teller<'_>) -> bool {
+    let is_sent = |sending: &Sending| sending.fields.values().any(|sent| sent == pointer);
+    if lane.in_flight.is_some() && lane.sending.as_ref().is_some_and(is_sent) {
+        return true;
+    }
+    let accepted = &lane.accepted;
+    let is_it = |name: &String| accepted.fields.get(name).is_some_and(|(of, _)| of == pointer);
+    if accepted.uncertain.iter().any(is_it) {
         return true;
     }
     lane.last_delivered_at

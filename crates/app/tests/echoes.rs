@@ -305,3 +305,41 @@ async fn of_a_record_that_was_unlinked_no_form_is_ours() {
     assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "accepted");
     assert_eq!(pair.shown().await["given_name"], "JON Q.");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_of_letters_is_an_edit_though_something_else_waits_to_be_sent() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "jon oneil" }))
+        .await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    pair.house
+        .gateway
+        .pause(&pair.house.merchant, "a", "ops")
+        .await
+        .unwrap();
+    let waits = pair.house.upsert(json!({ "reference": "r", "notes": "n" })).await;
+    assert_eq!(waits.unwrap().status, 202);
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "Jon O'Neil" })).await,
+        "accepted"
+    );
+    assert_eq!(pair.shown().await["given_name"], "Jon O'Neil");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_was_rewritten_in_silence_is_known_again_though_its_receipt_was_lost() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "One" })).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    pair.a
+        .then([Act::AcceptUnseen, Act::Down, Act::Down, Act::Down, Act::Down]);
+    let waits = pair
+        .house
+        .upsert(json!({ "reference": "r", "given_name": "Jon O'Neil" }));
+    let told = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        pair.event(json!({ "ref": "r", "first": "JON ONEIL" })).await
+    };
+    let (_, told) = tokio::join!(waits, told);
+    assert_eq!(told, "echo");
+}

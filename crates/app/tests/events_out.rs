@@ -12,7 +12,9 @@ use serde_json::{Value as Json, json};
 
 use common::events::{Got, Listener, key};
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
-use upsert_app::{Caller, Connection, ConnectionStatus, Direction, Endpoint, EventKind, EventListQuery, LetterAction};
+use upsert_app::{
+    Caller, Connection, ConnectionStatus, Direction, Directory, Endpoint, EventKind, EventListQuery, LetterAction,
+};
 use upsert_core::{Clock as _, Held, Priority, Repeat};
 use upsert_store::{Applied, Changeset, MemoryStore, OutgoingFilter, OutgoingState, Store, UpsertFilter, Write};
 use upsert_webhook::{Received, Verifier};
@@ -464,7 +466,7 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
         .entries
         .remove(0);
     event.state = OutgoingState::Failed;
-    event.created_at = event.created_at - SignedDuration::from_hours(100);
+    event.created_at -= SignedDuration::from_hours(100);
     event.body = r#"{"type":"customer.upserted"}"#.to_owned();
     let write = vec![Write::PutOutgoingEvent(event)];
     let given_up = Changeset {
@@ -488,4 +490,40 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     listener.usually(204);
     seconds(60).await;
     assert_eq!(states(&house).await, BTreeMap::from([("succeeded".to_owned(), 1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_endpoint_is_sent_to_as_it_is_configured_now() {
+    let (vendor, old, new) = (Vendor::new(Repeat::Safe), Listener::new(), Listener::new());
+    let house = house(vec![connection("v", &vendor)], vec![old.endpoint("hooks")]).await;
+    // There is always one under way.
+    old.takes(Duration::from_secs(2));
+    new.takes(Duration::from_secs(2));
+    for n in 0..20 {
+        house.upsert(json!({ "reference": format!("r{n}") })).await.unwrap();
+        seconds(1).await;
+        if n == 9 {
+            let mut changed = merchant(vec![connection("v", &vendor)]);
+            changed.endpoints = vec![Arc::new(new.endpoint("hooks"))];
+            house.gateway.replace_directory(Directory::new([changed]));
+        } else if n == 14 {
+            let removed = merchant(vec![connection("v", &vendor)]);
+            house.gateway.replace_directory(Directory::new([removed]));
+        }
+    }
+    assert_eq!((old.got().len(), new.got().len()), (10, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_takes_its_time_holds_no_other_one_up() {
+    let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
+    let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
+    listener.takes(Duration::from_secs(15));
+    house.upsert(json!({ "reference": "slow" })).await.unwrap();
+    seconds(1).await;
+    assert_eq!(listener.got().len(), 1);
+    listener.takes(Duration::ZERO);
+    house.upsert(json!({ "reference": "quick" })).await.unwrap();
+    seconds(1).await;
+    assert_eq!(listener.got().len(), 2);
 }
