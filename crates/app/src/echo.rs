@@ -6,10 +6,11 @@
 //! | what the customer has | nothing new |
 //! | the form in which the vendor keeps what it was sent (from the receipt) | ours |
 //! | what the vendor had before a write that the event does not know of yet | ours, only late |
-//! | what was sent, but for case and punctuation, where the vendor did not confirm it | ours, rewritten in silence |
+//! | what was sent, but for case and punctuation, where the vendor did not show otherwise and has not told of it yet | ours, rewritten in silence |
 //! | anything else | an edit |
 //!
-//! The last two rows but one need to know whose events these are: they hold for the connection that the source names.
+//! An answer that shows what was sent proves little: many a vendor repeats it and stores another form. Its first event
+//! about it does. The last two rows but one need to know whose events these are: they hold for the connection that the source names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -105,16 +106,22 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
         if !is_tellers {
             continue;
         }
-        let is_late = may_be_late(lane, teller);
-        let had = |written: &Written| written.forms.get(pointer).is_some_and(|forms| forms.contains(said));
-        if is_late && lane.written.iter().any(had) {
+        if !may_be_late(lane, teller) {
+            continue;
+        }
+        let before = || lane.written.iter().filter_map(|written| written.forms.get(pointer)).flatten();
+        if before().any(|form| form == said) {
             return true;
         }
-        // A vendor that showed what it kept is taken at its word.
-        if is_late && kept.is_none() && is_alike(said, ours) {
+        let is_untold = lane.written.iter().any(|written| written.forms.contains_key(pointer));
+        let is_open = kept.is_none() || (is_untold && kept == Some(ours));
+        if is_open && is_alike(said, ours) {
             lane.kept.insert(pointer.to_owned(), said.clone());
             close(std::slice::from_mut(lane), field, teller.connection, told);
             told.lanes.insert(lane.connection.clone());
+            return true;
+        }
+        if before().any(|form| is_alike(said, form)) {
             return true;
         }
     }
