@@ -242,15 +242,19 @@ impl<'a> Building<'a> {
     }
 
     /// What the vendor had before may still be told of by events that are late; not by its own, that told of the change.
+    /// A record that is still to be made had nothing.
     fn remember_before(&self, lane: &mut Lane) {
-        let Some(before) = &self.draft.identified.known else {
-            return;
-        };
+        let is_first = lane.link.is_none() && lane.written.is_empty();
         let came_from = self.draft.event.and_then(|event| event.origin.as_ref());
-        let is_origin = came_from == Some(&lane.connection);
-        let tells = self.draft.merchant.hears_of(&lane.connection) && !is_origin;
-        if self.upsert.changed && (tells || !lane.kept.is_empty()) && !is_origin {
-            remember_before(lane, &before.record.customer, &self.record, tells);
+        if (came_from == Some(&lane.connection) || !self.upsert.changed) && !is_first {
+            return;
+        }
+        let nothing = Customer::default();
+        let known = self.draft.identified.known.as_ref().filter(|_| !is_first);
+        let before = known.map_or(&nothing, |known| &known.record.customer);
+        let tells = self.draft.merchant.hears_of(&lane.connection);
+        if tells || !lane.kept.is_empty() {
+            remember_before(lane, before, &self.record, tells);
         }
     }
 

@@ -6,10 +6,11 @@
 //! | what the customer has | nothing new |
 //! | the form in which the vendor keeps what it was sent (from the receipt) | ours |
 //! | what the vendor had before a write that the event does not know of yet | ours, only late |
-//! | what was sent, but for case and punctuation, where the vendor did not confirm it | ours, rewritten in silence |
+//! | what was sent, but for case and punctuation, where the vendor did not show otherwise and has not told of it yet | ours, rewritten in silence |
 //! | anything else | an edit |
 //!
-//! The last two rows but one need to know whose events these are: they hold for the connection that the source names.
+//! An answer that shows what was sent proves little: many a vendor repeats it and stores another form. Its first event
+//! about it does. The last two rows but one need to know whose events these are: they hold for the connection that the source names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,20 +109,23 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
         if !is_tellers {
             continue;
         }
-        let had = |written: &&Written| written.forms.get(pointer).is_some_and(|forms| forms.contains(said));
-        if lane
-            .written
-            .iter()
-            .filter(had)
-            .any(|written| is_late_for(written, teller))
-        {
+        let late = || {
+            let forms = lane.written.iter().filter(|written| is_late_for(written, teller));
+            forms.filter_map(|written| written.forms.get(pointer)).flatten()
+        };
+        if late().any(|form| form == said) {
             return true;
         }
-        // A vendor that showed what it kept is taken at its word.
-        if may_be_rewritten(lane, pointer, teller) && kept.is_none() && is_alike(said, ours) {
+        let is_like_a_late_one = late().any(|form| is_alike(said, form));
+        let is_untold = lane.written.iter().any(|written| written.forms.contains_key(pointer));
+        let is_open = kept.is_none() || (is_untold && kept == Some(ours));
+        if is_open && may_be_rewritten(lane, pointer, teller) && is_alike(said, ours) {
             lane.kept.insert(pointer.to_owned(), said.clone());
             close(std::slice::from_mut(lane), field, teller.connection, told);
             told.lanes.insert(lane.connection.clone());
+            return true;
+        }
+        if is_like_a_late_one {
             return true;
         }
     }

@@ -163,6 +163,34 @@ async fn a_value_that_was_rewritten_in_silence_is_known_again_by_its_letters() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_repeats_what_was_sent_is_believed_less_than_the_first_event_about_it() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" }))
+        .await;
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "JON", "notes": "n" })).await,
+        "echo"
+    );
+    pair.upsert(json!({ "reference": "r", "given_name": "Ann" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Zoe" })).await;
+    // The former one's is late, and comes rewritten as well.
+    for late in ["ANN", "ZOE", "ZOE"] {
+        assert_eq!(pair.event(json!({ "ref": "r", "first": late })).await, "echo");
+    }
+    assert_eq!(pair.calls(), (3, 3));
+    assert_eq!(pair.shown().await["given_name"], "Zoe");
+    // Since it has told of its form, another one is somebody's.
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "ZoE", "notes": "N" })).await,
+        "accepted"
+    );
+    let zoe = pair.shown().await;
+    assert_eq!((&zoe["given_name"], &zoe["notes"]), (&json!("ZoE"), &json!("N")));
+    assert_eq!(pair.calls(), (3, 4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_comes_before_the_receipt_waits_for_it() {
     let pair = Arc::new(Pair::new(true).await);
     pair.a.shows(&[("first", json!("quite another form"))]);

@@ -3,6 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "the seed is for whoever reads the output")]
 
+mod events;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
