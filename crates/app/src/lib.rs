@@ -21,6 +21,7 @@ mod echo;
 mod endpoints;
 mod event_letters;
 mod event_query;
+mod event_schedule;
 mod events;
 mod gateway;
 mod guard;
