@@ -95,7 +95,9 @@ impl Request {
 }
 
 async fn send(world: &World, client: &reqwest::Client, request: &Request) -> (u16, Json) {
-    let mut sending = client.post(format!("{}{}", world.url(), request.path)).body(request.body.clone());
+    let mut sending = client
+        .post(format!("{}{}", world.url(), request.path))
+        .body(request.body.clone());
     for (name, value) in &request.headers {
         sending = sending.header(*name, value);
     }
@@ -104,7 +106,10 @@ async fn send(world: &World, client: &reqwest::Client, request: &Request) -> (u1
 }
 
 fn client() -> reqwest::Client {
-    #[expect(clippy::disallowed_methods, reason = "a sender's own client, not the gateway's transport")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a sender's own client, not the gateway's transport"
+    )]
     reqwest::Client::new()
 }
 
@@ -203,9 +208,13 @@ fn tampered(way: usize, event: &Json, dice: &mut StdRng) -> (Request, &'static [
             *request.header("webhook-signature") = signed("shop", &other).header("webhook-signature").clone();
         }
         _ => {
-            request.path = (*["/v1/webhooks/acme/shop2", "/v1/webhooks/other/shop", "/v1/webhooks/acme/SHOP"]
-                .choose(dice)
-                .unwrap())
+            request.path = (*[
+                "/v1/webhooks/acme/shop2",
+                "/v1/webhooks/other/shop",
+                "/v1/webhooks/acme/SHOP",
+            ]
+            .choose(dice)
+            .unwrap())
             .to_owned();
             return (request, &[404]);
         }
@@ -248,7 +257,11 @@ async fn of_a_thousand_tampered_events_none_is_taken_and_nothing_is_stored_or_se
     );
     let metrics = world.get("/metrics").await.text;
     assert!(metrics.contains(&forged), "{statuses:?}");
-    assert_eq!(metrics.matches("upsert_gateway_events_in_total{").count(), 1, "no other result");
+    assert_eq!(
+        metrics.matches("upsert_gateway_events_in_total{").count(),
+        1,
+        "no other result"
+    );
     for path in ["/v1/events/in", "/v1/customers", "/v1/upserts"] {
         assert_eq!(world.get(path).await.body["data"], json!([]), "{path}");
     }
@@ -267,17 +280,25 @@ async fn events_replayed_ten_times_and_shuffled_are_done_once_and_the_newest_sta
     let events: Vec<Json> = (0..10)
         .flat_map(|who| (1..=5).map(move |version| event(&format!("e{who}-{version}"), version, who)))
         .collect();
-    let mut requests: Vec<Request> = (0..10).flat_map(|_| events.iter().map(|event| signed("shop", event))).collect();
+    let mut requests: Vec<Request> = (0..10)
+        .flat_map(|_| events.iter().map(|event| signed("shop", event)))
+        .collect();
     requests.shuffle(&mut dice);
     let answers = stream::iter(&requests).map(|request| send(&world, &client, request));
     let mut results: BTreeMap<(u16, String), u32> = BTreeMap::new();
     for (status, answer) in answers.buffer_unordered(16).collect::<Vec<_>>().await {
-        let result = answer["data"][0]["result"].as_str().unwrap_or_else(|| panic!("{status} {answer}"));
+        let result = answer["data"][0]["result"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{status} {answer}"));
         *results.entry((status, result.to_owned())).or_default() += 1;
     }
     println!("{results:?}");
     assert_eq!(results[&(200, "repeated".to_owned())], 450, "{results:?}");
-    let done: u32 = results.iter().filter(|((status, _), _)| *status == 202).map(|(_, count)| count).sum();
+    let done: u32 = results
+        .iter()
+        .filter(|((status, _), _)| *status == 202)
+        .map(|(_, count)| count)
+        .sum();
     assert_eq!(done, 50, "{results:?}");
 
     let is_done = |answer: &upsert_tests::Answered| {
@@ -287,10 +308,16 @@ async fn events_replayed_ten_times_and_shuffled_are_done_once_and_the_newest_sta
     world.until("/v1/upserts?limit=200", PATIENCE, is_done).await;
     assert_eq!(world.rotor.records().len(), 10);
     for record in world.rotor.records() {
-        assert_eq!((&record.fields["first_name"], &record.fields["notes"]), (&json!("Name5"), &json!("version 5")));
+        assert_eq!(
+            (&record.fields["first_name"], &record.fields["notes"]),
+            (&json!("Name5"), &json!("version 5"))
+        );
     }
     let wallet = world.wallet.records();
-    assert!(wallet.len() == 10 && wallet.iter().all(|record| record.fields["firstName"] == "Name5"), "{wallet:?}");
+    assert!(
+        wallet.len() == 10 && wallet.iter().all(|record| record.fields["firstName"] == "Name5"),
+        "{wallet:?}"
+    );
     let calls = world.rotor.journal().counts().received;
     assert!(calls <= u64::from(done), "{calls} calls of {done} events");
 }
@@ -307,25 +334,43 @@ async fn an_event_that_cannot_be_mapped_waits_as_it_came_until_its_mapping_is_me
     let event = json!({ "id": "e1", "version": 1, "who": { "ref": "ann", "mail": ["ann@x.example"], "first": "Ann" } });
     let request = signed("shop", &event);
     let (status, problem) = send(&world, &client, &request).await;
-    assert_eq!((status, &problem["code"]), (422, &json!("validation_failed")), "{problem}");
+    assert_eq!(
+        (status, &problem["code"]),
+        (422, &json!("validation_failed")),
+        "{problem}"
+    );
     assert_eq!(problem["errors"][0]["pointer"], "/who/mail", "{problem}");
 
     let letters = failed(&world).await;
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!((&letters[0]["event_id"], &letters[0]["tries"]), (&json!("e1"), &json!(1)));
+    assert_eq!(
+        (&letters[0]["event_id"], &letters[0]["tries"]),
+        (&json!("e1"), &json!(1))
+    );
     let id = letters[0]["id"].as_str().unwrap();
     assert_eq!(problem["events"][0]["id"], id);
     let whole = world.get(&format!("/v1/events/in/{id}")).await;
     assert_eq!(whole.body["raw"], event.to_string());
     let replay = format!("/v1/events/in/{id}/replay");
     let again = world.send(Method::POST, &replay, None, &[]).await;
-    assert_eq!((again.status, &again.body["errors"][0]["pointer"]), (422, &json!("/who/mail")), "{}", again.text);
+    assert_eq!(
+        (again.status, &again.body["errors"][0]["pointer"]),
+        (422, &json!("/who/mail")),
+        "{}",
+        again.text
+    );
     assert_eq!(world.rotor.journal().counts().received, 0);
 
-    world.reconfigure(|text| text.replace("email = \"/who/mail\"", "email = \"/who/mail/0\"")).await;
+    world
+        .reconfigure(|text| text.replace("email = \"/who/mail\"", "email = \"/who/mail/0\""))
+        .await;
     let replayed = world.send(Method::POST, &replay, None, &[]).await;
     assert_eq!(replayed.status, 202, "{}", replayed.text);
-    world.until("/v1/upserts", PATIENCE, |all| all.body["data"][0]["state"] == "succeeded").await;
+    world
+        .until("/v1/upserts", PATIENCE, |all| {
+            all.body["data"][0]["state"] == "succeeded"
+        })
+        .await;
     assert_eq!(world.rotor.records()[0].fields["email"], "ann@x.example");
     assert_eq!(world.wallet.records()[0].fields["externalId"], "ann");
     assert_eq!(failed(&world).await, Vec::<Json>::new());
@@ -345,7 +390,9 @@ async fn of_three_customers_in_one_event_a_bad_one_is_tried_again_alone() {
     ] });
     let results = |body: &Json| -> Vec<String> {
         let all = body["events"].as_array().unwrap();
-        all.iter().map(|part| part["result"].as_str().unwrap().to_owned()).collect()
+        all.iter()
+            .map(|part| part["result"].as_str().unwrap().to_owned())
+            .collect()
     };
     let (status, problem) = send(&world, &client, &signed("list", &event)).await;
     assert_eq!(status, 422, "{problem}");

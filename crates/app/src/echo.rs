@@ -109,7 +109,12 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
         if !may_be_late(lane, teller) {
             continue;
         }
-        let before = || lane.written.iter().filter_map(|written| written.forms.get(pointer)).flatten();
+        let before = || {
+            lane.written
+                .iter()
+                .filter_map(|written| written.forms.get(pointer))
+                .flatten()
+        };
         if before().any(|form| form == said) {
             return true;
         }

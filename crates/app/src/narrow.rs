@@ -282,7 +282,11 @@ fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &
         return;
     }
     let is_open = lane.in_flight.is_some() || lane.queued.is_some();
-    let on_its_way: BTreeSet<String> = lane.sending.iter().flat_map(|sending| sending.fields.keys().cloned()).collect();
+    let on_its_way: BTreeSet<String> = lane
+        .sending
+        .iter()
+        .flat_map(|sending| sending.fields.keys().cloned())
+        .collect();
     let said: BTreeMap<&str, (Field, &Patch<Value>)> = patch
         .fields
         .iter()

@@ -167,7 +167,10 @@ async fn an_answer_that_repeats_what_was_sent_is_believed_less_than_the_first_ev
     pair.a.shows(&[]);
     pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" }))
         .await;
-    assert_eq!(pair.event(json!({ "ref": "r", "first": "JON", "notes": "n" })).await, "echo");
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "JON", "notes": "n" })).await,
+        "echo"
+    );
     pair.upsert(json!({ "reference": "r", "given_name": "Ann" })).await;
     pair.upsert(json!({ "reference": "r", "given_name": "Zoe" })).await;
     // The former one's is late, and comes rewritten as well.
@@ -177,7 +180,10 @@ async fn an_answer_that_repeats_what_was_sent_is_believed_less_than_the_first_ev
     assert_eq!(pair.calls(), (3, 3));
     assert_eq!(pair.shown().await["given_name"], "Zoe");
     // Since it has told of its form, another one is somebody's.
-    assert_eq!(pair.event(json!({ "ref": "r", "first": "ZoE", "notes": "N" })).await, "accepted");
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "ZoE", "notes": "N" })).await,
+        "accepted"
+    );
     let zoe = pair.shown().await;
     assert_eq!((&zoe["given_name"], &zoe["notes"]), (&json!("ZoE"), &json!("N")));
     assert_eq!(pair.calls(), (3, 4));
@@ -197,6 +203,31 @@ async fn an_event_that_comes_before_the_receipt_waits_for_it() {
     let ((), told) = tokio::join!(write, tell);
     assert_eq!(told, "echo");
     assert_eq!(pair.calls(), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_comes_while_another_field_is_on_its_way_there_is_not_sent_back() {
+    let pair = Arc::new(Pair::new(true).await);
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" }))
+        .await;
+    pair.a.then([Act::Slow(Duration::from_secs(1))]);
+    let writing = pair.clone();
+    let write = async move { writing.upsert(json!({ "reference": "r", "given_name": "Jim" })).await };
+    let tell = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        pair.event(json!({ "ref": "r", "first": "Jon", "notes": "edited" }))
+            .await
+    };
+    let ((), told) = tokio::join!(write, tell);
+    assert_eq!(told, "accepted");
+    assert_eq!(pair.calls(), (2, 3));
+    let jim = pair.shown().await;
+    assert_eq!((&jim["given_name"], &jim["notes"]), (&json!("Jim"), &json!("edited")));
+    assert_eq!(
+        (&pair.b.record("r")["first"], &pair.b.record("r")["notes"]),
+        (&json!("Jim"), &json!("edited"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
