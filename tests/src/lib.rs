@@ -184,13 +184,13 @@ impl World {
 
     async fn built(plan: Plan, registry: Registry, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        for (name, content) in files {
-            std::fs::write(folder.path().join(name), content).expect("a file is written");
-        }
         let rotor = simulate(Vendor::Rotor, SimulatorOptions::default());
         let wallet = simulate(Vendor::AddUpdate, SimulatorOptions::default());
         let april = simulate(Vendor::April, SimulatorOptions::default());
         write_configuration(folder.path(), &plan, [&rotor, &wallet, &april]);
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).expect("a file is written");
+        }
         let gateway = Some(start(folder.path(), registry, plan.reloads).await);
         #[expect(
             clippy::disallowed_methods,

@@ -185,11 +185,11 @@ async fn receive(request: HttpRequest, body: Bytes, desk: Data<Desk>) -> HttpRes
         Manner::Slow(wait) => tokio::time::sleep(wait).await,
         Manner::Redirect(to) => drop(response.insert_header((LOCATION, to))),
         Manner::Hang => std::future::pending().await,
-        Manner::Endless => return response.streaming(stream::repeat_with(|| chunk(64 * 1024))),
+        Manner::Endless => return response.streaming(stream::repeat_with(|| Chunk::Ok(chunk(64 * 1024)))),
         Manner::Drip => {
             let drops = stream::unfold((), async |()| {
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                Some((chunk(1), ()))
+                Some((Chunk::Ok(chunk(1)), ()))
             });
             return response.streaming(Box::pin(drops));
         }
@@ -197,8 +197,11 @@ async fn receive(request: HttpRequest, body: Bytes, desk: Data<Desk>) -> HttpRes
     response.finish()
 }
 
-fn chunk(length: usize) -> Result<Bytes, std::convert::Infallible> {
-    Ok(Bytes::from(vec![b'x'; length]))
+/// A stream of a body is one of results.
+type Chunk = Result<Bytes, std::convert::Infallible>;
+
+fn chunk(length: usize) -> Bytes {
+    Bytes::from(vec![b'x'; length])
 }
 
 fn read(request: &HttpRequest, body: &Bytes, secret: &str) -> Came {

@@ -124,6 +124,48 @@ async fn a_delivery_that_failed_for_good_is_told_as_the_api_shows_it_and_no_succ
 }
 
 #[tokio::test]
+async fn an_upsert_that_failed_is_told_when_a_replay_has_brought_it_home() {
+    let receiver = Receiver::start(SECRET);
+    let tables = format!(
+        "\n[[webhooks.out]]\nurl = \"{}\"\nevents = [\"customer.upserted\"]\nsecret = {{ file = \"hook.secret\" }}\n",
+        receiver.url()
+    );
+    let plan = Plan {
+        only: vec!["rotor", "april"],
+        tables,
+        ..Plan::default()
+    };
+    let world = World::with_files(plan, &[("hook.secret", SECRET)]).await;
+    world
+        .rotor
+        .faults()
+        .set(vec![Fault::always(Effect::Answer(Answer::new(422)))]);
+    let answer = world.upsert(&canary("late")).await;
+    let delivery = answer.delivery("rotor");
+    assert_eq!(
+        (&answer.body["state"], &delivery["state"]),
+        (&json!("failed"), &json!("failed")),
+        "{}",
+        answer.text
+    );
+    world.rotor.faults().clear();
+    let path = format!("/v1/deliveries/{}/replay", delivery["id"].as_str().unwrap());
+    let replayed = world.send(Method::POST, &path, None, &[]).await;
+    assert_eq!(replayed.status, 202, "{}", replayed.text);
+    let first = answer.body["upsert_id"].as_str().unwrap();
+    let is_it = |one: &Came| one.body["data"]["upsert_id"] == *first;
+    let came = receiver
+        .until("the first upsert", PATIENCE, |came| came.iter().any(is_it))
+        .await;
+    assert_eq!(
+        came.iter().find(|one| is_it(one)).unwrap().body["data"]["state"],
+        "succeeded"
+    );
+    let shown = world.get(&format!("/v1/upserts/{first}")).await;
+    assert_eq!(shown.body["state"], "succeeded");
+}
+
+#[tokio::test]
 async fn a_connection_that_the_vendor_or_somebody_paused_and_that_goes_on_is_told_once_each() {
     let (world, full, ids) = world("").await;
     world

@@ -277,7 +277,7 @@ async fn an_event_that_failed_is_tried_again_in_its_time_though_the_pump_never_r
             break;
         }
         let after = failed.at.elapsed();
-        assert!(after < Duration::from_secs(9), "not tried again after {after:?}");
+        assert!(after < Duration::from_secs(20), "not tried again after {after:?}");
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<Finding> {
         let ended_well = matches!(upsert.state.as_str(), "succeeded" | "partially_failed");
         match events.get(id.as_str()).map_or(0, BTreeSet::len) {
             0 if ended_well && !is_quiet(evidence, id, upsert) => {
-                found.push(format!("{id} ended well ({}) and was not told", upsert.state))
+                found.push(format!("{id} ended well ({}) and was not told", upsert.state));
             }
             0 => {}
             _ if !ended_well => found.push(format!("{id} was told and is `{}`", upsert.state)),

@@ -173,7 +173,7 @@ pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Tim
     delivery.next_attempt_at = None;
     delivery.lease_until = None;
     delivery.ended_at = Some(now);
-    mark_accepted(lane, delivery.version);
+    mark_accepted(lane, delivery.version, now);
 }
 
 /// The connection lets nothing through now: it waits for what holds the connection back.

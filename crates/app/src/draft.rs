@@ -254,7 +254,7 @@ impl<'a> Building<'a> {
         let before = known.map_or(&nothing, |known| &known.record.customer);
         let tells = self.draft.merchant.hears_of(&lane.connection);
         if tells || !lane.kept.is_empty() {
-            remember_before(lane, before, &self.record.customer, tells, self.now);
+            remember_before(lane, before, &self.record, tells);
         }
     }
 

@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
 use upsert_core::{Customer, CustomerPatch, Differs, Field, FieldFates, Patch, Sent, Value};
-use upsert_store::{Lane, Written};
+use upsert_store::{CustomerRecord, Lane, Sending, Written};
 
 /// So long after a write an event without a time of its own may not know of it yet.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
@@ -69,9 +69,12 @@ pub(crate) fn take_out_echoes(
         if is_ours(lanes, field, &said, &ours, teller, &mut told) {
             patch.fields.remove(&field);
             told.ours.insert(field.pointer().to_owned());
-        } else if is_on_its_way(lanes, field, teller.connection) {
+            continue;
+        }
+        if is_on_its_way(lanes, field, teller.connection) {
             told.unclear.insert(field.pointer().to_owned());
         }
+        edited(lanes, field, teller, &mut told);
     }
     told
 }
@@ -106,45 +109,107 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
         if !is_tellers {
             continue;
         }
-        if !may_be_late(lane, teller) {
-            continue;
-        }
-        let before = || {
-            lane.written
-                .iter()
-                .filter_map(|written| written.forms.get(pointer))
-                .flatten()
+        let late = || {
+            let forms = lane.written.iter().filter(|written| is_late_for(written, teller));
+            forms.filter_map(|written| written.forms.get(pointer)).flatten()
         };
-        if before().any(|form| form == said) {
+        if late().any(|form| form == said) {
             return true;
         }
+        let is_like_a_late_one = late().any(|form| is_alike(said, form));
         let is_untold = lane.written.iter().any(|written| written.forms.contains_key(pointer));
         let is_open = kept.is_none() || (is_untold && kept == Some(ours));
-        if is_open && is_alike(said, ours) {
+        if is_open && may_be_rewritten(lane, pointer, teller) && is_alike(said, ours) {
             lane.kept.insert(pointer.to_owned(), said.clone());
             close(std::slice::from_mut(lane), field, teller.connection, told);
             told.lanes.insert(lane.connection.clone());
             return true;
         }
-        if before().any(|form| is_alike(said, form)) {
+        if is_like_a_late_one {
             return true;
         }
     }
     false
 }
 
-/// Whether the event may have happened before the last write reached the vendor.
-fn may_be_late(lane: &Lane, teller: Teller<'_>) -> bool {
-    if lane.in_flight.is_some() || lane.queued.is_some() {
+/// Whether the vendor may just have been given the value that the field has. One that waits it has not been given.
+fn may_be_rewritten(lane: &Lane, pointer: &str, teller: Teller<'_>) -> bool {
+    let is_sent = |sending: &Sending| sending.fields.values().any(|sent| sent == pointer);
+    if lane.in_flight.is_some() && lane.sending.as_ref().is_some_and(is_sent) {
         return true;
     }
-    let Some(delivered) = lane.last_delivered_at else {
-        return false;
-    };
-    match teller.at {
-        Some(at) => at.duration_since(delivered) <= SKEW,
-        None => teller.now.duration_since(delivered) <= LATE,
+    let accepted = &lane.accepted;
+    let is_it = |name: &String| accepted.fields.get(name).is_some_and(|(of, _)| of == pointer);
+    if accepted.uncertain.iter().any(is_it) {
+        return true;
     }
+    lane.last_delivered_at
+        .is_some_and(|delivered| is_soon_after(delivered, teller))
+}
+
+/// Whether the event may have happened before this write reached the vendor: other writes say nothing about that.
+fn is_late_for(written: &Written, teller: Teller<'_>) -> bool {
+    written.known_at.is_none_or(|known| is_soon_after(known, teller))
+}
+
+fn is_soon_after(known: Timestamp, teller: Teller<'_>) -> bool {
+    match teller.at {
+        Some(at) => at.duration_since(known) <= SKEW,
+        None => teller.now.duration_since(known) <= LATE,
+    }
+}
+
+/// Somebody changed it at the vendor: its form of what was there before is not ours any more, and of what it had before
+/// that only events tell which are late now.
+fn edited(lanes: &mut [Lane], field: Field, teller: Teller<'_>, told: &mut Told) {
+    let is_tellers = |lane: &&mut Lane| teller.connection == Some(lane.connection.as_str());
+    for lane in lanes.iter_mut().filter(is_tellers) {
+        let had_form = lane.kept.remove(field.pointer()).is_some();
+        let known_at = teller.at.unwrap_or(teller.now);
+        if set_known(lane, known_at, |_, pointer| pointer == field.pointer()) || had_form {
+            told.lanes.insert(lane.connection.clone());
+        }
+    }
+}
+
+/// The vendor has this version of the customer, but for what is not wanted there.
+pub(crate) fn now_known(lane: &mut Lane, version: u64, now: Timestamp) {
+    let names = lane.unwanted.keys();
+    let unwanted: BTreeSet<String> = names
+        .filter_map(|name| lane.accepted.fields.get(name))
+        .map(|(pointer, _)| pointer.clone())
+        .collect();
+    set_known(lane, now, |written, pointer| {
+        written.version <= version && !unwanted.contains(pointer)
+    });
+}
+
+/// From this moment on the vendor has known of these fields of its writes. Whether it had not known of any of them.
+fn set_known(lane: &mut Lane, known_at: Timestamp, is_known: impl Fn(&Written, &str) -> bool) -> bool {
+    let mut known = Vec::new();
+    for written in lane.written.iter_mut().filter(|written| written.known_at.is_none()) {
+        let (forms, left) = std::mem::take(&mut written.forms)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(pointer, _)| is_known(written, pointer));
+        written.forms = left;
+        known.push(Written {
+            known_at: Some(known_at),
+            forms,
+            ..*written
+        });
+    }
+    known.retain(|written| !written.forms.is_empty());
+    let has_news = !known.is_empty();
+    lane.written.extend(known);
+    lane.written.retain(|written| !written.forms.is_empty());
+    lane.written.sort_by_key(|written| written.at);
+    keep_newest(lane);
+    has_news
+}
+
+fn keep_newest(lane: &mut Lane) {
+    let too_many = lane.written.len().saturating_sub(MOST_WRITES);
+    lane.written.drain(..too_many);
 }
 
 /// The vendor knows of the last write of this field: what it had before would be an edit from now on.
@@ -191,12 +256,14 @@ fn is_alike(said: &Json, ours: &Json) -> bool {
 
 /// The customer changes. What the vendor had, as far as is known, may still be told of by events that are late; that is
 /// remembered only where the vendor sends events.
-pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Customer, tells: bool, now: Timestamp) {
+pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &CustomerRecord, tells: bool) {
     let mut written = Written {
-        at: now,
+        at: after.updated_at,
+        version: after.version,
+        known_at: None,
         forms: BTreeMap::new(),
     };
-    for change in before.changes_to(after) {
+    for change in before.changes_to(&after.customer) {
         let kept = lane.kept.remove(&change.pointer);
         if tells && Field::from_pointer(&change.pointer).is_some() {
             let forms = std::iter::once(change.from).chain(kept).collect();
@@ -207,8 +274,7 @@ pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Custom
         return;
     }
     lane.written.push(written);
-    let too_many = lane.written.len().saturating_sub(MOST_WRITES);
-    lane.written.drain(..too_many);
+    keep_newest(lane);
 }
 
 /// What the receipt shows of the vendor's record. What it confirmed is worth knowing only where the vendor sends events.

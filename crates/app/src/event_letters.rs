@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 use crate::intake::{Taken, taken_json};
 use crate::narrow::Arrival;
 use crate::problem::{ProblemCode, Refusal};
-use crate::receive::event_id_of;
+use crate::receive::{event_id_of, is_stand_in};
 use crate::upsert::Caller;
 
 /// Events that one request replays or discards at most.
@@ -164,8 +164,10 @@ impl Gateway {
             |part| source.mapping.read(part, &header),
             |event| source.mapping.parts(event),
         )?;
-        // A list of customers that could not be found as one is several events now.
-        let is_split = reads.len() > 1;
+        // A list of customers that could not be found as one is several events now; and one whose id could not be read
+        // may have been done under its own id meanwhile.
+        let has_id_now = |read: &Read| is_stand_in(&event.event_id) && event_id_of(read, &raw) != event.event_id;
+        let is_split = reads.len() > 1 || reads.iter().any(has_id_now);
         let mut shown = Json::Null;
         for read in reads {
             let arrival = Arrival {
@@ -188,7 +190,7 @@ impl Gateway {
             }
         }
         if is_split {
-            return self.discard_incoming(event).await;
+            self.discard_incoming(event).await?;
         }
         Ok(shown)
     }

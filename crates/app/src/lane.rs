@@ -11,6 +11,8 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{MatchKey, PreparedUpsert, Sent};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, Sending, Write};
 
+use crate::echo::now_known;
+
 /// While nothing waits, only what the vendor knows the record by stays reserved, and what it may know a record by that
 /// an operator forgot.
 pub(crate) fn give_back_keys(lane: &mut Lane) -> Vec<Write> {
@@ -125,7 +127,8 @@ pub(crate) fn mark_failed(lane: &mut Lane, version: u64) {
 }
 
 /// The vendor has this version.
-pub(crate) fn mark_accepted(lane: &mut Lane, version: u64) {
+pub(crate) fn mark_accepted(lane: &mut Lane, version: u64, now: Timestamp) {
+    now_known(lane, version, now);
     lane.failed &= version < lane.failed_version;
 }
 

@@ -88,6 +88,8 @@ impl Gateway {
             lane.left_behind.extend(left_behind);
             lane.sure_keys = None;
             lane.unwanted.clear();
+            lane.written.clear();
+            lane.kept.clear();
             if self
                 .apply(Changeset {
                     expect,

@@ -21,6 +21,8 @@ use crate::webhooks::Source;
 const MOST_RACES: usize = 64;
 /// The longest event id of a sender's.
 const MOST_ID: usize = 255;
+/// What an id begins with that is a hash of the event.
+const STAND_IN: &str = "sha256:";
 
 /// An event that its source has signed, read: a part for each customer in it.
 #[derive(Debug)]
@@ -274,7 +276,12 @@ pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
         _ => {
             use sha2::Digest as _;
             let hash = sha2::Sha256::digest(raw.as_bytes());
-            format!("sha256:{}", data_encoding::HEXLOWER.encode(&hash))
+            format!("{STAND_IN}{}", data_encoding::HEXLOWER.encode(&hash))
         }
     }
+}
+
+/// Whether it stands in for an id that could not be read.
+pub(crate) fn is_stand_in(event_id: &str) -> bool {
+    event_id.starts_with(STAND_IN)
 }

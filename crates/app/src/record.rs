@@ -308,7 +308,7 @@ impl Recording<'_> {
         lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
         lane.sure_keys = None;
         lane.brought = lane.brought.max(self.delivery.version);
-        mark_accepted(lane, self.delivery.version);
+        mark_accepted(lane, self.delivery.version, self.now);
         lane.last_delivered_at = Some(self.now);
     }
 

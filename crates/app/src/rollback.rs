@@ -120,10 +120,13 @@ impl Gateway {
         if goes_back {
             upsert.rolled_back = self.go_back(&upsert, &mut changes).await?;
         }
+        // What failed was not told; a replay may have brought it home.
+        let has_come_round = upsert.state == UpsertState::Failed;
         upsert.state = state;
         upsert.revision += 1;
         upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
-        if std::mem::take(&mut upsert.owes_event) && has_ended_well(state, &deliveries) {
+        let is_owed = std::mem::take(&mut upsert.owes_event) || has_come_round;
+        if is_owed && has_ended_well(state, &deliveries) {
             changes
                 .write
                 .extend(self.tell_of_upsert(&upsert, &own, &deliveries).await?);

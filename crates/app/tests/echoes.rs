@@ -10,8 +10,9 @@ use serde_json::{Value as Json, json};
 
 use common::events::source;
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
+use upsert_app::Caller;
 use upsert_core::Repeat;
-use upsert_store::{CustomerFilter, MemoryStore, Store};
+use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};
 
 /// Two vendors; the first one, `a`, sends events without a time. `named`: the source says whose they are.
 struct Pair {
@@ -247,4 +248,151 @@ async fn an_event_finds_its_customer_by_the_vendors_record_alone() {
     pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
     assert_eq!(pair.event(json!({ "notes": "edited" })).await, "accepted");
     assert_eq!(pair.b.record("r")["notes"], "edited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_another_field_does_not_make_an_edit_look_late() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "One" })).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "Two" })).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    pair.upsert(json!({ "reference": "r", "notes": "n" })).await;
+    // The vendor has known of the second name for ten minutes: whoever says the first one means it.
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "One" })).await, "accepted");
+    assert_eq!(pair.shown().await["given_name"], "One");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_vendor_never_took_is_not_taken_back_by_what_it_has_instead() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" }))
+        .await;
+    pair.a.then([Act::Reject]);
+    let refused = pair
+        .house
+        .upsert(json!({ "reference": "r", "given_name": "Two" }))
+        .await;
+    assert_eq!(refused.unwrap().status, 422);
+    assert_eq!(pair.shown().await["given_name"], "Two", "the other one took it");
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    let edited = json!({ "ref": "r", "first": "One", "notes": "edited" });
+    assert_eq!(pair.event(edited).await, "accepted");
+    let two = pair.shown().await;
+    assert_eq!((&two["given_name"], &two["notes"]), (&json!("Two"), &json!("edited")));
+    // Somebody changes the name there and, later, his mind.
+    for name in ["Three", "One"] {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(pair.event(json!({ "ref": "r", "first": name })).await, "accepted");
+        assert_eq!(pair.shown().await["given_name"], name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_form_of_a_value_that_was_edited_since_is_an_edit_though_something_waits_to_be_sent() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[("first", json!("JON Q."))]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
+    pair.house
+        .gateway
+        .pause(&pair.house.merchant, "a", "ops")
+        .await
+        .unwrap();
+    let waits = pair.house.upsert(json!({ "reference": "r", "notes": "n" })).await;
+    assert_eq!(waits.unwrap().status, 202);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    for name in ["Bob", "JON Q."] {
+        assert_eq!(pair.event(json!({ "ref": "r", "first": name })).await, "accepted");
+        assert_eq!(pair.shown().await["given_name"], name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_does_not_want_at_a_vendor_is_not_taken_back_by_what_the_vendor_has() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "One", "notes": "n" }))
+        .await;
+    pair.a.then([Act::Reject]);
+    let refused = pair
+        .house
+        .upsert(json!({ "reference": "r", "given_name": "Two" }))
+        .await;
+    assert_eq!(refused.unwrap().status, 422);
+    let failed = DeliveryFilter {
+        states: [DeliveryState::Failed].into(),
+        ..DeliveryFilter::default()
+    };
+    let failed = pair
+        .house
+        .store
+        .deliveries(&failed, None, 1)
+        .await
+        .unwrap()
+        .entries
+        .remove(0);
+    let ops = Caller { name: "ops".to_owned() };
+    pair.house
+        .gateway
+        .discard_delivery(&ops, None, failed.id)
+        .await
+        .unwrap();
+    pair.upsert(json!({ "reference": "r", "notes": "m" })).await;
+    assert_eq!(pair.a.record("r"), json!({ "ref": "r", "first": "One", "notes": "m" }));
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    let edited = json!({ "ref": "r", "first": "One", "notes": "edited" });
+    assert_eq!(pair.event(edited).await, "accepted");
+    let two = pair.shown().await;
+    assert_eq!((&two["given_name"], &two["notes"]), (&json!("Two"), &json!("edited")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_record_that_was_unlinked_no_form_is_ours() {
+    let pair = Pair::new(true).await;
+    pair.a.shows(&[("first", json!("JON Q."))]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
+    let all = CustomerFilter::default();
+    let id = pair.house.store.customers("acme", &all, None, 1).await.unwrap()[0].id;
+    pair.house.gateway.unlink(&pair.house.merchant, id, "a").await.unwrap();
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "accepted");
+    assert_eq!(pair.shown().await["given_name"], "JON Q.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_of_letters_is_an_edit_though_something_else_waits_to_be_sent() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "jon oneil" }))
+        .await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    pair.house
+        .gateway
+        .pause(&pair.house.merchant, "a", "ops")
+        .await
+        .unwrap();
+    let waits = pair.house.upsert(json!({ "reference": "r", "notes": "n" })).await;
+    assert_eq!(waits.unwrap().status, 202);
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "Jon O'Neil" })).await,
+        "accepted"
+    );
+    assert_eq!(pair.shown().await["given_name"], "Jon O'Neil");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_was_rewritten_in_silence_is_known_again_though_its_receipt_was_lost() {
+    let pair = Pair::new(true).await;
+    pair.upsert(json!({ "reference": "r", "given_name": "One" })).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    pair.a
+        .then([Act::AcceptUnseen, Act::Down, Act::Down, Act::Down, Act::Down]);
+    let waits = pair
+        .house
+        .upsert(json!({ "reference": "r", "given_name": "Jon O'Neil" }));
+    let told = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        pair.event(json!({ "ref": "r", "first": "JON ONEIL" })).await
+    };
+    let (_, told) = tokio::join!(waits, told);
+    assert_eq!(told, "echo");
 }

@@ -248,3 +248,36 @@ async fn events_that_come_while_the_vendor_is_down_all_arrive_after_a_crash() {
         assert_eq!(vendor.record(&format!("r{n}"))["first"], "Ann");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = house(&vendor, None).await;
+    let caller = Caller { name: "ops".to_owned() };
+    let old = json!({ "key": "k1", "who": { "ref": "r", "first": "Old" } });
+    let intake = house.event("shop", &old).await.unwrap();
+    let id = intake.data[0]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(intake.data[0]["result"], "refused");
+    let mut mended = with_source(&vendor, None);
+    let mut source = source("shop", None);
+    source.mapping.event_id =
+        upsert_webhook::mapping::EventId::Pointers(vec![upsert_webhook::mapping::Pointer::parse("/key").unwrap()]);
+    mended.sources = vec![Arc::new(source)];
+    house.gateway.replace_directory(upsert_app::Directory::new([mended]));
+    // Its sender is quicker than the operator, and goes on.
+    assert_eq!(house.told("shop", &old).await, "accepted");
+    let new = json!({ "key": "k2", "who": { "ref": "r", "first": "New" } });
+    assert_eq!(house.told("shop", &new).await, "accepted");
+    house
+        .gateway
+        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id)
+        .await
+        .unwrap();
+    assert_eq!(shown(&house).await["given_name"], "New");
+    let failed = EventListQuery {
+        state: Some("failed".to_owned()),
+        limit: 10,
+        ..EventListQuery::default()
+    };
+    assert!(house.gateway.list_incoming(&failed).await.unwrap().data.is_empty());
+}

@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use common::events::{Got, Listener, key};
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
-use upsert_app::{Caller, Connection, ConnectionStatus, Direction, Endpoint, EventKind, EventListQuery, LetterAction};
+use upsert_app::{
+    Caller, Connection, ConnectionStatus, Direction, Directory, Endpoint, EventKind, EventListQuery, LetterAction,
+};
 use upsert_core::{Clock as _, Held, Priority, Repeat};
-use upsert_store::{MemoryStore, Store, UpsertFilter};
+use upsert_store::{Applied, Changeset, MemoryStore, OutgoingFilter, OutgoingState, Store, UpsertFilter, Write};
 use upsert_webhook::{Received, Verifier};
 
 async fn house(connections: Vec<Connection>, endpoints: Vec<Endpoint>) -> House {
@@ -419,4 +422,108 @@ async fn two_systems_that_tell_each_other_of_every_upsert_come_to_rest() {
         }
     }
     assert_eq!(answered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_taken_comes_again_by_the_schedule_however_busy_the_endpoint_is() {
+    for in_trouble_before in [false, true] {
+        let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
+        let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
+        if in_trouble_before {
+            listener.then(vec![Ok(503); 5]);
+            for n in 0..6 {
+                house.upsert(json!({ "reference": format!("t{n}") })).await.unwrap();
+            }
+            seconds(4).await;
+        }
+        listener.takes(Duration::from_secs(2));
+        let before = listener.got().len();
+        listener.then([Ok(503)]);
+        // There is always one under way.
+        for n in 0..60 {
+            house.upsert(json!({ "reference": format!("r{n}") })).await.unwrap();
+            seconds(1).await;
+        }
+        let got = listener.got().split_off(before);
+        let failed = got[0].id.clone();
+        let tries = got.iter().filter(|got| got.id == failed).count();
+        assert_eq!(tries, 2, "of the one that failed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
+    let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
+    let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
+    house.upsert(json!({ "reference": "r" })).await.unwrap();
+    seconds(1).await;
+    let (all, tried) = (OutgoingFilter::default(), listener.got().len());
+    let mut event = house
+        .store
+        .outgoing_events(&all, None, 1)
+        .await
+        .unwrap()
+        .entries
+        .remove(0);
+    event.state = OutgoingState::Failed;
+    event.created_at -= SignedDuration::from_hours(100);
+    event.body = r#"{"type":"customer.upserted"}"#.to_owned();
+    let write = vec![Write::PutOutgoingEvent(event)];
+    let given_up = Changeset {
+        expect: Vec::new(),
+        write,
+    };
+    assert_eq!(house.store.apply(given_up).await.unwrap(), Applied::Done);
+    listener.usually(503);
+    let all = EventListQuery {
+        limit: 10,
+        ..EventListQuery::default()
+    };
+    let replayed = house
+        .gateway
+        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false)
+        .await
+        .unwrap();
+    assert_eq!(replayed["done"], 1);
+    seconds(2).await;
+    assert_eq!(listener.got().len(), tried + 1);
+    listener.usually(204);
+    seconds(60).await;
+    assert_eq!(states(&house).await, BTreeMap::from([("succeeded".to_owned(), 1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_endpoint_is_sent_to_as_it_is_configured_now() {
+    let (vendor, old, new) = (Vendor::new(Repeat::Safe), Listener::new(), Listener::new());
+    let house = house(vec![connection("v", &vendor)], vec![old.endpoint("hooks")]).await;
+    // There is always one under way.
+    old.takes(Duration::from_secs(2));
+    new.takes(Duration::from_secs(2));
+    for n in 0..20 {
+        house.upsert(json!({ "reference": format!("r{n}") })).await.unwrap();
+        seconds(1).await;
+        if n == 9 {
+            let mut changed = merchant(vec![connection("v", &vendor)]);
+            changed.endpoints = vec![Arc::new(new.endpoint("hooks"))];
+            house.gateway.replace_directory(Directory::new([changed]));
+        } else if n == 14 {
+            let removed = merchant(vec![connection("v", &vendor)]);
+            house.gateway.replace_directory(Directory::new([removed]));
+        }
+    }
+    assert_eq!((old.got().len(), new.got().len()), (10, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_takes_its_time_holds_no_other_one_up() {
+    let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
+    let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
+    listener.takes(Duration::from_secs(15));
+    house.upsert(json!({ "reference": "slow" })).await.unwrap();
+    seconds(1).await;
+    assert_eq!(listener.got().len(), 1);
+    listener.takes(Duration::ZERO);
+    house.upsert(json!({ "reference": "quick" })).await.unwrap();
+    seconds(1).await;
+    assert_eq!(listener.got().len(), 2);
 }

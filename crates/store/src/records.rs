@@ -170,6 +170,12 @@ impl fmt::Debug for Sending {
 pub struct Written {
     /// When it was about to go out.
     pub at: Timestamp,
+    /// The version of the customer that it was to bring.
+    #[serde(default)]
+    pub version: u64,
+    /// Since when the vendor has known of it; none: it may not know of it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<Timestamp>,
     /// By our pointer: every form of the value that counts as ours. What an event has told of is taken out.
     pub forms: BTreeMap<String, Vec<Json>>,
 }

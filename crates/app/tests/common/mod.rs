@@ -8,6 +8,7 @@
 )]
 
 pub mod events;
+pub mod slow_store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -420,8 +421,19 @@ impl House {
 
     /// Of this merchant, without a background pass.
     pub async fn of(store: Arc<MemoryStore>, clock: Arc<TokioClock>, merchant: Merchant) -> Self {
+        let seen = store.clone();
+        Self::through(seen, store, clock, merchant).await
+    }
+
+    /// Whose gateway sees the store through another one.
+    pub async fn through(
+        seen: Arc<dyn Store>,
+        store: Arc<MemoryStore>,
+        clock: Arc<TokioClock>,
+        merchant: Merchant,
+    ) -> Self {
         let gateway = Gateway::new(GatewayParts {
-            store: store.clone() as Arc<dyn Store>,
+            store: seen,
             clock: clock.clone(),
             directory: Directory::new([merchant]),
             idempotency_keep: Duration::from_secs(24 * 3_600),
