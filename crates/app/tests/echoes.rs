@@ -207,6 +207,31 @@ async fn an_event_that_comes_before_the_receipt_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_that_comes_while_another_field_is_on_its_way_there_is_not_sent_back() {
+    let pair = Arc::new(Pair::new(true).await);
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon", "notes": "n" }))
+        .await;
+    pair.a.then([Act::Slow(Duration::from_secs(1))]);
+    let writing = pair.clone();
+    let write = async move { writing.upsert(json!({ "reference": "r", "given_name": "Jim" })).await };
+    let tell = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        pair.event(json!({ "ref": "r", "first": "Jon", "notes": "edited" }))
+            .await
+    };
+    let ((), told) = tokio::join!(write, tell);
+    assert_eq!(told, "accepted");
+    assert_eq!(pair.calls(), (2, 3));
+    let jim = pair.shown().await;
+    assert_eq!((&jim["given_name"], &jim["notes"]), (&json!("Jim"), &json!("edited")));
+    assert_eq!(
+        (&pair.b.record("r")["first"], &pair.b.record("r")["notes"]),
+        (&json!("Jim"), &json!("edited"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shop_that_changes_its_mind_is_never_taken_for_an_echo() {
     let pair = Pair::new(false).await;
     pair.a.shows(&[]);

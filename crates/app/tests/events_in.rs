@@ -116,6 +116,21 @@ async fn an_older_event_never_overwrites_a_newer_one_and_still_fills_what_that_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_event_of_a_customer_puts_older_ones_behind_it_though_it_changed_nothing() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = house(&vendor, None).await;
+    house
+        .upsert(json!({ "reference": "r", "given_name": "New" }))
+        .await
+        .unwrap();
+    let newer = event("e2", 2, &json!({ "ref": "r", "first": "New" }));
+    let older = event("e1", 1, &json!({ "ref": "r", "first": "Old" }));
+    assert_eq!(house.told("shop", &newer).await, "echo");
+    assert_eq!(house.told("shop", &older).await, "outdated");
+    assert_eq!(shown(&house).await["given_name"], "New");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whatever_order_events_come_in_the_newest_state_wins() {
     for turn in 0..6_usize {
         let vendor = Vendor::new(Repeat::Safe);
