@@ -13,6 +13,7 @@
 //! ([`Ring::rests`]); customers do not wait for each other.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "a test that cannot go on has to stop; what was measured is for whoever reads the output"
 )]
@@ -204,7 +205,8 @@ impl Ring {
             .map(|it| (text(&it, "externalId").to_owned(), it.id))
             .collect();
         for person in &mut self.people {
-            person.ids[WALLET] = by_key[&person.ids[WALLET]].clone();
+            let key = std::mem::take(&mut person.ids[WALLET]);
+            person.ids[WALLET].clone_from(&by_key[&key]);
         }
         self.run().await;
         let each = self.course.edits / PEOPLE;
@@ -261,7 +263,9 @@ impl Ring {
             if resting.len() == PEOPLE && ready.is_empty() {
                 return;
             }
-            ready.iter().for_each(|number| self.edit(*number));
+            for number in ready {
+                self.edit(number);
+            }
             if began.elapsed() > PATIENCE {
                 self.tell_who_does_not_rest(&look).await;
             }

@@ -1,4 +1,5 @@
 //! Events that were taken are not lost: the vendor is down, the process is killed, and all of them arrive.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 use std::collections::BTreeMap;
 use std::fs;
