@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::lists::listed_delivery;
 use crate::merchant::{Connection, Merchant};
 use crate::pump::{Place, Reach};
+use crate::tally::Tally;
 use crate::webhooks::{Endpoint, EventKind};
 
 /// A quota is running out when no more than this part of the day's calls is left.
@@ -51,8 +52,10 @@ impl Gateway {
                 _ => None,
             })
             .collect();
+        let ended = self.tally.ended_by(&changes.write);
         let applied = self.store.apply(changes).await?;
         if applied == Applied::Done {
+            Tally::count(ended);
             for place in told {
                 self.pump_place(place, Reach::Due);
             }

@@ -18,6 +18,7 @@ use crate::endpoints::Endpoints;
 use crate::merchant::Directory;
 use crate::pump::{Pumps, Reach};
 use crate::succession::Successions;
+use crate::tally::Tally;
 use crate::under_way::UnderWay;
 
 /// What a gateway is made of.
@@ -51,6 +52,7 @@ pub struct Gateway {
     pub(crate) stopping: CancellationToken,
     pub(crate) bells: Arc<Bells>,
     pub(crate) endpoints: Arc<Endpoints>,
+    pub(crate) tally: Arc<Tally>,
     /// Upserts that the store could not end, by merchant.
     pub(crate) to_settle: Arc<Mutex<Vec<(String, UpsertId)>>>,
     /// Held while a connection's own record is written.
@@ -83,6 +85,7 @@ impl Gateway {
             stopping: CancellationToken::new(),
             bells: Arc::default(),
             endpoints: Arc::default(),
+            tally: Arc::default(),
             to_settle: Arc::default(),
             pausing: Arc::default(),
         }

@@ -1,0 +1,1 @@
+//! The dashboard at `/ops`: what operators and support see of the gateway.
