@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 use crate::api::{self, Api};
 use crate::deliveries::id;
 use crate::import::target::Target;
-use crate::output;
 use crate::show::{list, text};
+use crate::{moment, output};
 
 #[derive(Args)]
 pub(crate) struct CustomersArguments {
@@ -116,12 +116,12 @@ async fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
     };
     if arguments.json {
         if let Some(history) = history {
-            customer["history"] = json!({ "data": history.versions, "next_cursor": null });
+            customer["history"] = json!({ "data": history.versions, "next_cursor": history.versions_cursor });
             customer["upserts"] = json!({ "data": history.upserts, "next_cursor": history.next_cursor });
         }
         output::json(&customer)?;
     } else {
-        let mut shown = record::text_of(&customer);
+        let mut shown = record::text_of(&customer, moment::now());
         if let Some(history) = history {
             shown.push_str(&history.text());
         }

@@ -21,9 +21,12 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// For columns of ids, which nobody can copy once they are broken.
-pub(crate) fn keep_whole(table: &mut Table, column: usize) {
-    if let Some(column) = table.column_mut(column) {
+/// For columns of ids and names, which nobody can copy once they are broken; those too long to leave room are broken.
+pub(crate) fn keep_whole(table: &mut Table, column: usize, most: u16) {
+    let width = table.column_max_content_widths().get(column).copied();
+    if let (Some(width), Some(column)) = (width, table.column_mut(column))
+        && width <= most
+    {
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
 }
@@ -85,6 +88,25 @@ pub(crate) fn counted(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
+/// Sentences in lines that fit, the first of them after a prefix and the others below its end.
+pub(crate) fn wrapped(prefix: &str, text: &str) -> String {
+    let indent = prefix.chars().count();
+    let (mut shown, mut column) = (prefix.to_owned(), indent);
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > usize::from(WIDTH) {
+            let _ = write!(shown, "\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            shown.push(' ');
+            column += 1;
+        }
+        shown.push_str(word);
+        column += width;
+    }
+    shown
+}
+
 /// Adds a line that is indented.
 pub(crate) fn line(text: &mut String, indent: usize, line: &str) {
     let _ = write!(text, "\n{:indent$}{line}", "");
@@ -119,11 +141,26 @@ mod tests {
     }
 
     #[test]
+    fn sentences_are_wrapped_between_words_below_their_beginning() {
+        let text = wrapped("1. ", &"word ".repeat(30));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(
+            lines[0].starts_with("1. word") && lines[1].starts_with("   word"),
+            "{text}"
+        );
+        assert!(
+            lines.iter().all(|line| line.len() <= 80 && !line.ends_with(' ')),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_table_fits_eighty_columns_and_breaks_no_id() {
         let id = "dlv_01jd0000000000000000000000";
         let mut table = table(&["delivery", "why"]);
         table.add_row([id.to_owned(), "word ".repeat(60)]);
-        keep_whole(&mut table, 0);
+        keep_whole(&mut table, 0, 30);
         let text = table.trim_fmt();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.contains(id), "{text}");

@@ -5,35 +5,30 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::api::Api;
-use crate::show::{given, line, list, printable, text};
+use crate::show::{given, line, list, printable, text, wrapped};
 
 /// So much is shown unless all of it is asked for.
 const NEWEST: usize = 50;
 
 pub(super) struct History {
     pub(super) versions: Vec<Json>,
+    pub(super) versions_cursor: Option<String>,
     pub(super) upserts: Vec<Json>,
     pub(super) next_cursor: Option<String>,
 }
 
-/// The newest upserts, and the versions that they made. Every version is an upsert's, so that no more of them are needed.
+/// The newest upserts, and the newest versions. Every version is an upsert's.
 pub(super) async fn read(api: &Api<'_>, customer: &str, all: bool) -> anyhow::Result<History> {
     let most = (!all).then_some(NEWEST);
     let of_customer = [("customer_id", customer.to_owned())];
     let mut upserts = api.gather("v1/upserts", &of_customer, None, most).await?;
     let path = format!("v1/customers/{customer}/history");
     let mut versions = api.gather(&path, &[], None, most).await?;
-    let next_cursor = upserts["next_cursor"].as_str().map(str::to_owned);
-    let (upserts, mut versions) = (taken(&mut upserts), taken(&mut versions));
-    if let (Some(_), Some(oldest)) = (&next_cursor, upserts.last()) {
-        // Ids are in the order of time.
-        let oldest = text(oldest, "upsert_id");
-        versions.retain(|version| text(version, "upsert_id") >= oldest);
-    }
     Ok(History {
-        versions,
-        upserts,
-        next_cursor,
+        versions_cursor: given(&versions, "next_cursor"),
+        versions: taken(&mut versions),
+        next_cursor: given(&upserts, "next_cursor"),
+        upserts: taken(&mut upserts),
     })
 }
 
@@ -45,9 +40,15 @@ fn taken(page: &mut Json) -> Vec<Json> {
 }
 
 impl History {
+    /// Whether its upsert is among those that were read: ids are in the order of time.
+    fn is_covered(&self, version: &Json) -> bool {
+        let oldest = self.upserts.last().filter(|_| self.next_cursor.is_some());
+        oldest.is_none_or(|oldest| text(version, "upsert_id") >= text(oldest, "upsert_id"))
+    }
+
     pub(super) fn text(&self) -> String {
         let mut by_upsert: BTreeMap<String, (Option<&Json>, Option<&Json>)> = BTreeMap::new();
-        for version in &self.versions {
+        for version in self.versions.iter().filter(|version| self.is_covered(version)) {
             by_upsert.entry(text(version, "upsert_id")).or_default().0 = Some(version);
         }
         for upsert in &self.upserts {
@@ -124,16 +125,13 @@ fn why(shown: &mut String, delivery: &Json) {
     let error = &delivery["error"];
     if !error.is_null() {
         let code = given(error, "code").map_or_else(String::new, |code| format!(" {code}"));
-        line(
-            shown,
-            4,
-            &format!(
-                "{}{code}: {} ({})",
-                text(error, "kind"),
-                text(error, "detail"),
-                text(delivery, "id")
-            ),
+        let why = format!(
+            "{}{code}: {} ({})",
+            text(error, "kind"),
+            text(error, "detail"),
+            text(delivery, "id")
         );
+        line(shown, 0, &wrapped("    ", &why));
     }
 }
 
@@ -158,6 +156,7 @@ mod tests {
                     { "id": "dlv_1", "connection": "crm", "state": "superseded",
                       "error": { "kind": "rejected", "code": "E1", "detail": "no" } }] }),
             ],
+            versions_cursor: None,
             next_cursor: None,
         };
         assert_eq!(
@@ -166,5 +165,19 @@ mod tests {
              (evidence: vendor_said), 1 confirmed\n\nT1 version 1 by crm\nups_1: failed\n  /email: nothing -> \
              \"a@x.example\"\n  crm: superseded\n    rejected E1: no (dlv_1)"
         );
+    }
+
+    #[test]
+    fn versions_older_than_the_upserts_that_were_read_wait_for_all() {
+        let version = |number: u8, upsert: &str| json!({ "version": number, "upsert_id": upsert, "refused": false });
+        let history = History {
+            versions: vec![version(2, "ups_3"), version(1, "ups_1")],
+            versions_cursor: None,
+            upserts: vec![json!({ "upsert_id": "ups_3" }), json!({ "upsert_id": "ups_2" })],
+            next_cursor: Some("c".to_owned()),
+        };
+        let text = history.text();
+        assert!(text.contains("version 2") && !text.contains("version 1"), "{text}");
+        assert!(text.ends_with("--all shows it."), "{text}");
     }
 }

@@ -1,8 +1,9 @@
 //! A customer's fields and links; or several customers, one row each.
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use crate::show::{counted, given, keep_whole, line, list, number, printable, table, text};
+use crate::show::{ago, counted, given, keep_whole, line, list, number, printable, table, text};
 
 /// What is told before the fields, or after them.
 const NOT_FIELDS: [&str; 8] = [
@@ -16,7 +17,7 @@ const NOT_FIELDS: [&str; 8] = [
     "upserts",
 ];
 
-pub(super) fn text_of(customer: &Json) -> String {
+pub(super) fn text_of(customer: &Json, now: Timestamp) -> String {
     let mut shown = format!(
         "{} of {}, version {}",
         text(customer, "id"),
@@ -34,7 +35,7 @@ pub(super) fn text_of(customer: &Json) -> String {
     shown.push_str("\n\n");
     shown.push_str(&table.trim_fmt());
     shown.push_str("\n\n");
-    shown.push_str(&links(list(customer, "links")));
+    shown.push_str(&links(list(customer, "links"), now));
     shown
 }
 
@@ -66,20 +67,21 @@ fn plain(value: &Json) -> String {
     }
 }
 
-fn links(links: &[Json]) -> String {
+fn links(links: &[Json], now: Timestamp) -> String {
     if links.is_empty() {
         return "It is linked nowhere.".to_owned();
     }
-    let mut table = table(&["connection", "link", "vendor id", "last delivered"]);
+    let mut table = table(&["connection", "link", "vendor id", "delivered"]);
     for link in links {
         let shared = if link["shared"] == true { ", shared" } else { "" };
         table.add_row([
             text(link, "connection"),
             format!("{}{shared}", text(link, "state")),
             text(link, "provider_customer_id"),
-            text(link, "last_delivered_at"),
+            ago(link, "last_delivered_at", now).map_or("-".to_owned(), |ago| format!("{ago} ago")),
         ]);
     }
+    keep_whole(&mut table, 2, 40);
     table.trim_fmt()
 }
 
@@ -101,7 +103,7 @@ pub(super) fn several(customers: &[Json], has_more: bool) -> String {
             reach.join("\n"),
         ]);
     }
-    keep_whole(&mut table, 0);
+    keep_whole(&mut table, 0, 30);
     let count = counted(
         u64::try_from(customers.len()).unwrap_or(u64::MAX),
         "customer",

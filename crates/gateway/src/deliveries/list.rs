@@ -74,7 +74,7 @@ fn shown(page: &Json, now: Timestamp) -> String {
             state(delivery),
         ]);
     }
-    keep_whole(&mut table, 0);
+    keep_whole(&mut table, 0, 30);
     let count = u64::try_from(deliveries.len()).unwrap_or(u64::MAX);
     let count = counted(count, "delivery", "deliveries");
     let more = match given(page, "next_cursor") {
@@ -97,7 +97,10 @@ fn state(delivery: &Json) -> String {
     if error.is_null() {
         return state;
     }
-    let code = given(error, "code").map_or_else(String::new, |code| format!(" {code}"));
+    let kind = text(error, "kind");
+    // Some vendors' codes say no more than what they mean.
+    let code = given(error, "code").filter(|code| *code != kind);
+    let code = code.map_or_else(String::new, |code| format!(" {code}"));
     let words = cut(&text(error, "detail"), MOST_WORDS);
-    format!("{state}: {}{code}\n{words}", text(error, "kind"))
+    format!("{state}: {kind}{code}\n{words}")
 }

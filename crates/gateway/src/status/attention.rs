@@ -128,7 +128,7 @@ fn dead_letters(found: &Found) -> impl Iterator<Item = Attention> {
         .each()
         .map(move |(merchant, connection, count, kinds)| {
             let says = format!(
-                "{merchant}/{connection}: {}{or_more} failed for good ({kinds}); see why, mend it, replay them",
+                "{merchant}/{connection}: {}{or_more} failed for good ({kinds}); see why, mend it, replay",
                 counted(count, "delivery", "deliveries")
             );
             let list = deliveries("list --state failed", merchant, connection);
@@ -218,4 +218,87 @@ fn refused_configuration(ready: &Json) -> Option<Attention> {
     );
     let check = "upsert-gateway check --config DIR".to_owned();
     Some(Attention::new("configuration_refused", says, vec![check]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::dead_letters::DeadLetters;
+
+    fn connection(name: &str, state: &str, oldest: Option<i64>) -> Json {
+        json!({
+            "merchant_id": "acme", "name": name, "state": state, "waiting": 3, "oldest_waiting_seconds": oldest,
+            "paused_by": (state == "paused").then_some("vendor"), "pause_reason": "the key is revoked",
+            "breaker": { "faults": 9, "calls": 10, "until": "T1" },
+            "rate_limit": { "used_today": 100, "per_day": 100, "opens_at": "T2" },
+        })
+    }
+
+    fn found(connections: &[Json], webhooks: Json, failed: &Json, last_reading: &str) -> Found {
+        Found {
+            url: "U".to_owned(),
+            version: "V".to_owned(),
+            ready: json!({ "configuration": { "generation": 4, "last_reading": last_reading } }),
+            connections: json!({ "data": connections }),
+            webhooks,
+            dead_letters: DeadLetters::of(failed),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_trouble_is_told_once_with_a_command_and_the_most_urgent_first() {
+        let connections = [
+            connection("slow", "healthy", Some(OLD)),
+            connection("spent", "quota_spent", Some(OLD)),
+            connection("down", "open", Some(OLD)),
+            connection("shut", "paused", Some(OLD)),
+            connection("fine", "degraded", Some(OLD - 1)),
+        ];
+        let webhooks = json!({
+            "sources": [{ "merchant_id": "acme", "name": "shop", "dead_letters": 2 },
+                        { "merchant_id": "acme", "name": "quiet", "dead_letters": 0 }],
+            "endpoints": [{ "merchant_id": "acme", "name": "gone", "state": "disabled", "dead_letters": 1 },
+                          { "merchant_id": "acme", "name": "ill", "state": "failing", "last_error": "timeout" },
+                          { "merchant_id": "acme", "name": "well", "state": "healthy", "dead_letters": 0 }],
+        });
+        let failed = json!({ "next_cursor": "more", "data": [
+            { "merchant_id": "acme", "connection": "slow", "error": { "kind": "rejected" } },
+            { "merchant_id": "acme", "connection": "slow", "error": { "kind": "transient" } } ] });
+        let all = of(&found(&connections, webhooks, &failed, "refused"));
+        let kinds: Vec<&str> = all.iter().map(|item| item.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                "paused",
+                "breaker_open",
+                "quota_spent",
+                "dead_letters",
+                "old_waiting",
+                "endpoint_disabled",
+                "endpoint_failing",
+                "event_dead_letters",
+                "event_dead_letters",
+                "configuration_refused"
+            ]
+        );
+        assert!(all.iter().all(|item| !item.commands.is_empty()));
+        assert_eq!(
+            all[3].says,
+            "acme/slow: 2 deliveries or more failed for good (1 rejected, 1 transient); see why, mend it, replay"
+        );
+        assert_eq!(
+            all[8].commands,
+            ["curl -X POST -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  \
+              -H 'Merchant-Id: acme' -H 'Content-Type: application/json' \\\n  \
+              \"$UPSERT_GATEWAY_URL/v1/events/in/replay\" -d '{\"source\":\"shop\"}'"]
+        );
+    }
+
+    #[test]
+    fn what_is_well_or_mends_itself_needs_no_attention() {
+        let connections = [connection("a", "healthy", None), connection("b", "throttled", Some(60))];
+        let none = json!({ "data": [], "next_cursor": null });
+        let all = of(&found(&connections, json!({}), &none, "taken_over"));
+        assert!(all.is_empty(), "{:?}", all.first().map(Attention::to_json));
+    }
 }

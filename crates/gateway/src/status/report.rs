@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::Found;
 use super::attention::Attention;
-use crate::show::{age, ago, counted, cut, given, line, list, number, table, text};
+use crate::show::{age, ago, counted, cut, given, keep_whole, line, list, number, table, text, wrapped};
 
 pub(super) fn text_of(found: &Found, attention: &[Attention], now: Timestamp) -> String {
     let mut report = headline(found);
@@ -17,7 +17,7 @@ pub(super) fn text_of(found: &Found, attention: &[Attention], now: Timestamp) ->
         report.push_str("\n\nNeeds attention, the most urgent first:");
     }
     for (index, item) in attention.iter().enumerate() {
-        let _ = write!(report, "\n\n{}. {}", index + 1, item.says);
+        let _ = write!(report, "\n\n{}", wrapped(&format!("{}. ", index + 1), &item.says));
         for command in &item.commands {
             for part in command.lines() {
                 line(&mut report, 5, part);
@@ -32,11 +32,11 @@ pub(super) fn text_of(found: &Found, attention: &[Attention], now: Timestamp) ->
 fn headline(found: &Found) -> String {
     let configuration = &found.ready["configuration"];
     let reading = match text(configuration, "last_reading").as_str() {
-        "refused" => "STALE: the files were refused",
+        "refused" => "stale (the files were refused)",
         _ => "as in the files",
     };
     format!(
-        "{} is ready: version {}\nConfiguration: generation {}, {}, {reading}; encryption {}",
+        "{} is ready: version {}\nConfiguration: generation {}, {}, {reading}\nEncryption: {}",
         found.url,
         found.version,
         number(configuration, "generation"),
@@ -49,17 +49,8 @@ fn connections(connections: &[Json], now: Timestamp) -> String {
     if connections.is_empty() {
         return "No connection is configured.".to_owned();
     }
-    let mut table = table(&[
-        "connection",
-        "state",
-        "waiting",
-        "oldest",
-        "left today",
-        "p95",
-        "last failure",
-    ]);
+    let mut table = table(&["connection", "state", "waiting", "left today", "p95", "last failure"]);
     for connection in connections {
-        let oldest = connection["oldest_waiting_seconds"].as_i64();
         let p95 = connection["health"]["latency_p95_ms"].as_f64();
         table.add_row([
             format!(
@@ -69,13 +60,13 @@ fn connections(connections: &[Json], now: Timestamp) -> String {
                 text(connection, "provider")
             ),
             state(connection),
-            number(connection, "waiting").to_string(),
-            oldest.map_or("-".to_owned(), age),
+            waiting(connection),
             text(&connection["rate_limit"], "left_today"),
             p95.map_or("-".to_owned(), |p95| format!("{p95:.0} ms")),
             last_failure(&connection["health"], now),
         ]);
     }
+    keep_whole(&mut table, 0, 28);
     table.trim_fmt()
 }
 
@@ -84,6 +75,15 @@ fn state(connection: &Json) -> String {
     match given(connection, "paused_by") {
         Some(by) => format!("{state}\nby {by}"),
         None => state,
+    }
+}
+
+/// How many, and how old the oldest is.
+fn waiting(connection: &Json) -> String {
+    let count = number(connection, "waiting");
+    match connection["oldest_waiting_seconds"].as_i64() {
+        Some(oldest) => format!("{count}\nfor {}", age(oldest)),
+        None => count.to_string(),
     }
 }
 
