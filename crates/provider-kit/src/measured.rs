@@ -188,6 +188,12 @@ impl Drop for UnderWay<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
     use super::*;
 
     #[test]
@@ -199,5 +205,61 @@ mod tests {
         assert_eq!(end(201).status().as_deref(), Some("201"));
         assert_eq!(end(799).status(), end(999).status());
         assert_eq!(End::ABANDONED.status(), None);
+    }
+
+    #[derive(Debug)]
+    struct Answers(fn() -> Option<Result<Incoming, TransportError>>);
+
+    #[async_trait]
+    impl Transport for Answers {
+        async fn send(&self, _: Outgoing) -> Result<Incoming, TransportError> {
+            match (self.0)() {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn sent_twice(answers: fn() -> Option<Result<Incoming, TransportError>>) -> String {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        let peer = Peer::Endpoint {
+            merchant: "acme".to_owned(),
+            endpoint: "crm".to_owned(),
+        };
+        let measured = Measured::new(Arc::new(Answers(answers)), peer);
+        for _request in 0..2 {
+            let outgoing = Outgoing {
+                method: Method::POST,
+                url: "https://hooks.example/a-secret".parse().unwrap(),
+                headers: HeaderMap::new(),
+                body: None,
+            };
+            let _ended_or_not = tokio::time::timeout(Duration::from_millis(1), measured.send(outgoing)).await;
+        }
+        recorder.handle().render()
+    }
+
+    #[tokio::test]
+    async fn every_request_is_timed_however_it_ends() {
+        let own = r#"merchant="acme",endpoint="crm",http_request_method="POST",server_address="hooks.example""#;
+        let answered = || {
+            Some(Ok(Incoming {
+                status: 204,
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+            }))
+        };
+        let page = sent_twice(answered).await;
+        let counted = |end: &str| format!("{DURATION}_count{{{own},{end}}} 2");
+        assert!(page.contains(&counted(r#"http_response_status_code="204""#)), "{page}");
+        assert!(!page.contains("a-secret"), "{page}");
+        let page = sent_twice(|| Some(Err(TransportError::NotSent("could not connect".to_owned())))).await;
+        assert!(page.contains(&counted(r#"error_type="not_sent""#)), "{page}");
+        let page = sent_twice(|| Some(Err(TransportError::TooLarge(200)))).await;
+        let both = r#"http_response_status_code="200",error_type="too_large""#;
+        assert!(page.contains(&counted(both)), "{page}");
+        let page = sent_twice(|| None).await;
+        assert!(page.contains(&counted(r#"error_type="timeout""#)), "{page}");
     }
 }
