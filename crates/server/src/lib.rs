@@ -30,6 +30,7 @@ mod query;
 mod rehearsal;
 mod reload;
 mod request_id;
+mod request_span;
 mod routes;
 mod running;
 pub mod schema;
@@ -38,6 +39,7 @@ mod startup;
 mod state;
 mod strict_json;
 mod telemetry;
+mod traces;
 mod watch;
 
 pub use check::{Checked, check};

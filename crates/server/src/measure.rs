@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use upsert_core::UpsertId;
 
 use crate::event_gauges;
+use crate::traces::export;
 
 /// Upper bounds of histogram buckets, in seconds: from a lone upsert on one machine to the longest wait.
 const SECONDS: [f64; 14] = [
@@ -28,6 +29,7 @@ pub(crate) struct Line<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) key: Option<&'a str>,
     pub(crate) upsert: Option<UpsertId>,
+    pub(crate) trace_id: Option<&'a str>,
 }
 
 /// The two meters of one route, method and status.
@@ -50,10 +52,11 @@ impl Line<'_> {
         let (method, route, status) = (self.method, self.template, self.status);
         let duration_ms = self.took.as_secs_f64() * 1_000.0;
         let (request_id, key, upsert_id) = (self.request_id, self.key, self.upsert.map(tracing::field::display));
+        let trace_id = self.trace_id;
         if is_life_sign(route) {
             tracing::debug!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, "request");
         } else {
-            tracing::info!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, key, upsert_id, "request");
+            tracing::info!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, key, upsert_id, trace_id, "request");
         }
     }
 
@@ -152,6 +155,7 @@ fn describe() {
         "How long endpoints took to answer."
     );
     event_gauges::describe();
+    export::describe();
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::event_gauges::EventGauges;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::Documented;
 use crate::served::Served;
+use crate::traces::Traces;
 
 /// Made once, shared by all workers.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) body_timeout: Duration,
     /// Whether `/metrics` has an address of its own.
     pub(crate) metrics_apart: bool,
+    /// Where spans go; none: nowhere.
+    pub(crate) traces: Option<Arc<Traces>>,
     /// What of the metrics is counted when they are asked for.
     pub(crate) event_gauges: EventGauges,
 }
