@@ -120,6 +120,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     gateway.run_background();
     running.background.listen(&gateway, assembled.bells);
     running.background.keep_metrics();
+    running.background.keep_log_filter();
     announce(&settings, &workshop, running.addr);
     if let Some(from) = options.reload {
         watch(from, &running, workshop, settings);

@@ -63,6 +63,6 @@ pub use settings::Settings;
 pub use store::{EncryptionKey, Store, StoreUrl};
 pub use telemetry::{LogForm, Telemetry};
 pub use urls::{UrlRules, check_url};
-pub use values::is_name;
+pub use values::{is_name, parse_duration};
 pub use verification::{Scheme, SchemeName, Verify};
 pub use webhooks::{Event, WebhookOut, WebhookPayload};
