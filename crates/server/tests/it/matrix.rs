@@ -66,7 +66,7 @@ async fn without_a_known_key_every_route_is_closed() {
 async fn a_key_without_the_scope_is_refused_wherever_a_scope_is_asked() {
     let served = Served::start().await;
     for (method, path) in guarded(&served).await {
-        // Each key has every scope but the one that is asked, or none that matters here.
+        // Of this one route, `admin` is the scope.
         let key = if path == "/v1/logs" { "acme" } else { "admin" };
         let (status, body) = read(sent(&served, &method, &path, key)).await;
         if path == "/v1/providers" {
