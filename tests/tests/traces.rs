@@ -257,13 +257,10 @@ async fn a_collector_that_is_away_holds_up_neither_a_request_nor_the_end_and_wha
             metrics.text.contains("upsert_gateway_spans_total{result=\"failed\"}")
         })
         .await;
-    assert_eq!(
-        world
-            .upsert(&json!({ "reference": "bob", "given_name": "Bob", "phone": "2025550124" }))
-            .await
-            .status,
-        201
-    );
+    let bob = json!({ "reference": "bob", "given_name": "Bob", "family_name": "Lee", "phone": "2025550124",
+        "email": "bob@x.example" });
+    let made = world.upsert(&bob).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     let stopping = Instant::now();
     world.stop().await;
     assert!(stopping.elapsed() < Duration::from_secs(15), "{:?}", stopping.elapsed());
