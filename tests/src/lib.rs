@@ -8,6 +8,7 @@
 )]
 
 mod collector;
+mod operator;
 mod receiver;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
 pub use collector::{CollectedSpan, Collector};
+pub use operator::{Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
 
 /// The API key that may do everything for `acme`.

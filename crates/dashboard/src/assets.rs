@@ -12,8 +12,16 @@ const CSS: &str = "text/css; charset=utf-8";
 const FILES: [(&str, &str, &[u8]); 7] = [
     ("htmx.js", JAVASCRIPT, include_bytes!("../assets/vendor/htmx.min.js")),
     ("sse.js", JAVASCRIPT, include_bytes!("../assets/vendor/htmx-sse.min.js")),
-    ("morph.js", JAVASCRIPT, include_bytes!("../assets/vendor/idiomorph-ext.min.js")),
-    ("uplot.js", JAVASCRIPT, include_bytes!("../assets/vendor/uPlot.iife.min.js")),
+    (
+        "morph.js",
+        JAVASCRIPT,
+        include_bytes!("../assets/vendor/idiomorph-ext.min.js"),
+    ),
+    (
+        "uplot.js",
+        JAVASCRIPT,
+        include_bytes!("../assets/vendor/uPlot.iife.min.js"),
+    ),
     ("uplot.css", CSS, include_bytes!("../assets/vendor/uPlot.min.css")),
     ("ops.js", JAVASCRIPT, include_bytes!("../assets/ops.js")),
     ("ops.css", CSS, include_bytes!("../assets/ops.css")),

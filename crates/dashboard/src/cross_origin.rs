@@ -46,7 +46,10 @@ mod tests {
             (&[("sec-fetch-site", "same-site")], true),
             (&[("sec-fetch-site", "cross-site")], true),
             (&[("origin", "https://gw.example"), ("host", "gw.example")], false),
-            (&[("origin", "http://GW.example:8080"), ("host", "gw.example:8080")], false),
+            (
+                &[("origin", "http://GW.example:8080"), ("host", "gw.example:8080")],
+                false,
+            ),
             (&[("origin", "https://gw.example:444"), ("host", "gw.example")], true),
             (&[("origin", "https://evil.example"), ("host", "gw.example")], true),
             (&[("origin", "null"), ("host", "gw.example")], true),

@@ -166,7 +166,11 @@ mod tests {
         hands.turn(IDLE - SignedDuration::from_secs(1));
         assert_eq!(sessions.key(id, false), Some([7; 32]));
         hands.turn(SignedDuration::from_secs(2));
-        assert_eq!(sessions.key(id, true), None, "what a page asks for by itself is no look");
+        assert_eq!(
+            sessions.key(id, true),
+            None,
+            "what a page asks for by itself is no look"
+        );
 
         let id = SessionId::of(&sessions.begin([7; 32]));
         for _hour in 0..12 {

@@ -12,6 +12,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use utoipa_actix_web::AppExt as _;
 
+use upsert_dashboard::Desk;
 use upsert_settings::Settings;
 
 use crate::observe::observe;
@@ -47,15 +48,18 @@ impl Bound {
 }
 
 /// Binds the address of the gateway.
-pub(crate) fn bind_all(settings: &Settings, state: &Arc<State>) -> Result<Bound, StartError> {
+pub(crate) fn bind_all(settings: &Settings, state: &Arc<State>, desk: &Arc<Desk>) -> Result<Bound, StartError> {
     let state = Data::from(state.clone());
+    let desk = Data::from(desk.clone());
     let server = HttpServer::new(move || {
         let (app, _documented) = App::new()
             .app_data(state.clone())
             .into_utoipa_app()
             .configure(routes::all)
             .split_for_parts();
-        app.default_service(actix_web::web::route().to(routes::fallback::fallback))
+        let desk = desk.clone();
+        app.configure(|config| upsert_dashboard::configure(config, desk))
+            .default_service(actix_web::web::route().to(routes::fallback::fallback))
             .wrap(from_fn(observe))
     });
     let server = server

@@ -15,8 +15,8 @@ use upsert_settings::{ApiKey, KeyRateLimit, Reach, Scope, key_hash};
 pub(crate) struct Key {
     pub(crate) name: String,
     pub(crate) reach: Reach,
-    scopes: Vec<Scope>,
-    hash: [u8; 32],
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) hash: [u8; 32],
     limit: Option<Limit>,
 }
 
@@ -110,9 +110,13 @@ impl Keyring {
     /// The key that was presented. All are compared, each in constant time: neither a hit nor a near miss can be told
     /// by how long it took.
     pub(crate) fn find(&self, presented: &str) -> Option<&Arc<Key>> {
-        let hash = key_hash(presented);
+        self.by_hash(&key_hash(presented))
+    }
+
+    /// The key with this hash.
+    pub(crate) fn by_hash(&self, hash: &[u8; 32]) -> Option<&Arc<Key>> {
         self.0.iter().fold(None, |found, key| {
-            let is_it = bool::from(key.hash.ct_eq(&hash));
+            let is_it = bool::from(key.hash.ct_eq(hash));
             if is_it { Some(key) } else { found }
         })
     }

@@ -25,6 +25,7 @@ mod merchant_id;
 mod observe;
 mod openapi;
 mod opening;
+mod ops;
 mod policies;
 mod problem;
 mod query;

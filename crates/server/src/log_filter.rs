@@ -115,7 +115,7 @@ impl LogFilter {
         }
         if let Ok(read) = filter(directives) {
             (self.apply)(read);
-            said.configured = directives.to_owned();
+            directives.clone_into(&mut said.configured);
             said.by_hand = None;
             self.ends.send_replace(None);
         }
@@ -171,11 +171,11 @@ mod tests {
         (Arc::new(LogFilter::new("info", is_fixed, Box::new(apply))), applied)
     }
 
-    fn for_minutes(minutes: u64) -> Option<ForAWhile> {
-        Some(ForAWhile {
+    fn for_minutes(minutes: u64) -> ForAWhile {
+        ForAWhile {
             length: Duration::from_mins(minutes),
             until: Timestamp::UNIX_EPOCH,
-        })
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -185,11 +185,11 @@ mod tests {
         let stop = stopping.clone();
         let keeping = async move { kept.keep(stop).await };
         let test = async {
-            log.set("debug", for_minutes(15)).unwrap();
+            log.set("debug", Some(for_minutes(15))).unwrap();
             tokio::time::sleep(Duration::from_mins(14)).await;
             assert_eq!(log.shown()["filter"], "debug");
             // Said anew, it counts anew.
-            log.set("trace", for_minutes(15)).unwrap();
+            log.set("trace", Some(for_minutes(15))).unwrap();
             tokio::time::sleep(Duration::from_mins(14)).await;
             assert_eq!(log.shown()["filter"], "trace");
             tokio::time::sleep(Duration::from_mins(2)).await;

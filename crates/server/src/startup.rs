@@ -26,7 +26,7 @@ use crate::running::Running;
 use crate::served::Served;
 use crate::state::State;
 use crate::traces::Traces;
-use crate::{check, measure, openapi, reload, routes};
+use crate::{check, measure, openapi, ops, reload, routes};
 
 /// A body that takes longer to arrive is answered with 408.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -130,11 +130,13 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
 
 /// Binds every address before the first request is answered at one of them.
 fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Running, StartError> {
-    let main = bind_all(settings, &state)?;
+    let background = Background::default();
+    let desk = Arc::new(ops::desk(&state, background.stopping.clone()));
+    let main = bind_all(settings, &state, &desk)?;
     let metrics = settings.server.metrics_bind.as_deref();
     let metrics = metrics.map(|address| bind_metrics(address, &state)).transpose()?;
     let (addr, metrics_addr) = (main.addr, metrics.as_ref().map(|bound| bound.addr));
-    let background = Background::default();
+    background.tasks.spawn(async move { desk.observe().await });
     let mut handles = Vec::new();
     for bound in std::iter::once(main).chain(metrics) {
         let server = bound.run();

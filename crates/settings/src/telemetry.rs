@@ -82,7 +82,13 @@ impl Telemetry {
         let log = section.read("log", Spot::line);
         let location = section.given("log").map(|spot| spot.node.at.clone());
         let log_format = section.read("log_format", word);
-        let otlp_endpoint = section.read("otlp_endpoint", endpoint);
+        let otlp_endpoint = section.read("otlp_endpoint", |spot| {
+            if spot.text()?.is_empty() {
+                Some(None)
+            } else {
+                endpoint(spot).map(Some)
+            }
+        });
         let otlp_headers = section.read("otlp_headers", headers);
         let service_name = section.read("service_name", Spot::line);
         let sample_ratio = section.read("sample_ratio", ratio);
@@ -99,21 +105,17 @@ impl Telemetry {
 }
 
 /// The operator's own collector, which may be anywhere: no vendor's URL, so no rule against private networks.
-fn endpoint(spot: &Spot<'_>) -> Option<Option<Url>> {
+fn endpoint(spot: &Spot<'_>) -> Option<Url> {
     let rules = UrlRules {
         allow_plain_http: true,
         allow_private_network: true,
         allow_literal_loopback: true,
     };
-    let text = spot.text()?;
-    if text.is_empty() {
-        return Some(None);
-    }
     let hint = "for example \"http://localhost:4318\"";
-    match check_url(text, rules) {
+    match check_url(spot.text()?, rules) {
         Ok(url) if url.query().is_some() => spot.refuse_but("may have no query", hint),
         Ok(url) if url.path().ends_with("/v1/traces") => spot.refuse_but("is to be without `/v1/traces`", hint),
-        Ok(url) => Some(Some(url)),
+        Ok(url) => Some(url),
         Err(problem) => spot.refuse_but(problem, hint),
     }
 }

@@ -1,0 +1,139 @@
+//! The door: nobody sees a page who has not signed in, no other site's form gets in, and what a page cannot show becomes a
+//! page that says so.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage as _, HttpResponse};
+use askama::Template;
+
+use upsert_settings::Scope;
+
+use crate::cross_origin::is_forged;
+use crate::desk::Desk;
+use crate::headers::secure;
+use crate::refused::Refused;
+use crate::render::{Frame, Section, VERSION, page_with};
+use crate::sessions::{COOKIE, Notice, SessionId};
+use crate::visit::Visit;
+
+/// The sign-in form.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn<'a> {
+    version: &'static str,
+    /// Why the last key did not open the door.
+    problem: Option<&'a str>,
+    /// Where to go then.
+    next: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage {
+    frame: Frame,
+    status: u16,
+    says: Vec<String>,
+}
+
+/// Around everything below `/ops`.
+pub(crate) async fn enter(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let visit = visit_of(&request);
+    let mut response = if is_forged(request.method(), request.headers()) {
+        let says = "this was asked for by a page of another site";
+        let refused = Refused::new(StatusCode::FORBIDDEN, says);
+        let page = refused_page(visit.as_ref(), &refused);
+        request.into_response(page)
+    } else if visit.is_none() && !is_open(&request) {
+        let page = knock(&request);
+        request.into_response(page)
+    } else {
+        if let Some(visit) = visit.clone() {
+            request.extensions_mut().insert(visit);
+        }
+        next.call(request).await?
+    };
+    if let Some(error) = response.response().error() {
+        let page = match error.as_error::<Refused>() {
+            Some(refused) => refused_page(visit.as_ref(), refused),
+            None => {
+                let status = error.as_response_error().status_code();
+                refused_page(visit.as_ref(), &Refused::new(status, "this cannot be shown"))
+            }
+        };
+        response = response.into_response(page);
+    }
+    secure(response.headers_mut());
+    Ok(response)
+}
+
+/// What is there for everybody: scripts and styles, and the door itself.
+fn is_open(request: &ServiceRequest) -> bool {
+    let path = request.path();
+    path.starts_with("/ops/assets/") || path == "/ops/session" || path == "/ops/session/end"
+}
+
+/// Whoever has signed in with a key that still opens the door.
+fn visit_of(request: &ServiceRequest) -> Option<Visit> {
+    let desk = request.app_data::<Data<Desk>>()?.clone();
+    let cookie = request.cookie(COOKIE)?;
+    let session = SessionId::of(cookie.value());
+    let key_hash = desk.sessions.key(session, !is_live(request))?;
+    let visitor = desk.doors.still_open(&key_hash)?;
+    visitor.may(Scope::OpsRead).then_some(Visit { desk, visitor, session })
+}
+
+/// What a page that lies open asks for by itself.
+fn is_live(request: &ServiceRequest) -> bool {
+    request.path().starts_with("/ops/live")
+}
+
+/// Nobody has signed in.
+fn knock(request: &ServiceRequest) -> HttpResponse {
+    if is_live(request) {
+        return HttpResponse::Unauthorized().body("sign in again");
+    }
+    let is_first_page = matches!(request.path(), "/ops" | "/ops/");
+    let status = if is_first_page {
+        StatusCode::OK
+    } else {
+        StatusCode::UNAUTHORIZED
+    };
+    let next = match *request.method() {
+        Method::GET => request.uri().path_and_query().map_or("/ops", |path| path.as_str()),
+        _ => "/ops",
+    };
+    sign_in_form(status, None, next)
+}
+
+/// The form, with what was wrong.
+pub(crate) fn sign_in_form(status: StatusCode, problem: Option<&str>, next: &str) -> HttpResponse {
+    let form = SignIn {
+        version: VERSION,
+        problem,
+        next,
+    };
+    page_with(status, &form).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
+}
+
+fn refused_page(visit: Option<&Visit>, refused: &Refused) -> HttpResponse {
+    let Some(visit) = visit else {
+        return sign_in_form(refused.status, Some(&refused.sentence()), "/ops");
+    };
+    let frame = Frame {
+        section: Section::Overview,
+        title: refused.status.canonical_reason().unwrap_or("Refused").to_owned(),
+        visitor: visit.visitor.name.clone(),
+        may_operate: visit.may_operate(),
+        sees_people: visit.sees_people(),
+        notice: None::<Notice>,
+    };
+    let page = RefusedPage {
+        frame,
+        status: refused.status.as_u16(),
+        says: refused.says.clone(),
+    };
+    page_with(refused.status, &page).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
+}

@@ -1,0 +1,272 @@
+//! What the charts show: the last half hour of each connection, in memory, one sample every five seconds.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use upsert_app::{Ending, Endings};
+
+use crate::shapes::connection::Connection;
+
+/// Seconds from one sample to the next.
+pub(crate) const STEP: i64 = 5;
+/// Samples that are kept.
+const KEPT: usize = 360;
+/// Connections that are followed at the most, so that memory is bounded; those that came first stay.
+const MOST: usize = 512;
+/// Changes of state that are kept of a connection.
+const CHANGES: usize = 50;
+
+/// One connection at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) at: Timestamp,
+    /// Deliveries that have ended since the sample before.
+    pub(crate) ended: [u32; Ending::ALL.len()],
+    pub(crate) waiting: u64,
+    pub(crate) latency_ms: [Option<f64>; 3],
+    pub(crate) used_today: u32,
+}
+
+/// A connection's state from one moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) at: Timestamp,
+    pub(crate) state: String,
+    /// Why, where somebody said so.
+    pub(crate) reason: Option<String>,
+}
+
+/// One connection's half hour.
+#[derive(Debug, Default)]
+pub(crate) struct Track {
+    pub(crate) samples: VecDeque<Sample>,
+    /// Oldest first.
+    pub(crate) changes: VecDeque<Change>,
+    before: Option<Endings>,
+}
+
+/// All that are followed.
+#[derive(Debug, Default)]
+pub(crate) struct History(BTreeMap<(String, String), Track>);
+
+impl History {
+    /// One more sample of everything.
+    pub(crate) fn take(&mut self, at: Timestamp, connections: &[Connection], endings: &[(String, String, Endings)]) {
+        let mut counted: BTreeMap<(&str, &str), &Endings> = BTreeMap::new();
+        for (merchant, connection, counts) in endings {
+            counted.insert((merchant, connection), counts);
+        }
+        // What is configured no more is forgotten.
+        let is_there = |(merchant, name): &(String, String)| {
+            connections
+                .iter()
+                .any(|connection| connection.merchant_id == *merchant && connection.name == *name)
+        };
+        if self.0.len() > connections.len() {
+            self.0.retain(|key, _| is_there(key));
+        }
+        for connection in connections {
+            let key = (connection.merchant_id.clone(), connection.name.clone());
+            if !self.0.contains_key(&key) && self.0.len() >= MOST {
+                continue;
+            }
+            let counts = counted.get(&(key.0.as_str(), key.1.as_str()));
+            let counts = counts.map_or_else(Endings::default, |counts| **counts);
+            self.0.entry(key).or_default().take(at, connection, counts);
+        }
+    }
+
+    pub(crate) fn of(&self, merchant: &str, connection: &str) -> Option<&Track> {
+        self.0.get(&(merchant.to_owned(), connection.to_owned()))
+    }
+
+    /// The tracks that may be seen.
+    pub(crate) fn seen(&self, covers: impl Fn(&str) -> bool) -> impl Iterator<Item = &Track> {
+        self.0
+            .iter()
+            .filter(move |((merchant, _), _)| covers(merchant))
+            .map(|(_, track)| track)
+    }
+}
+
+impl Track {
+    /// Calls of the day that were made in the time that is remembered, and how long that is; none: none were.
+    pub(crate) fn calls(&self) -> Option<(u32, SignedDuration)> {
+        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        // At midnight the count begins anew.
+        let calls = last.used_today.checked_sub(first.used_today)?;
+        (calls > 0).then(|| (calls, last.at.duration_since(first.at)))
+    }
+
+    fn take(&mut self, at: Timestamp, connection: &Connection, counts: Endings) {
+        // What was counted before the first sample happened at no time that is known.
+        let before = self.before.replace(counts).unwrap_or(counts);
+        let ended = std::array::from_fn(|ending| {
+            u32::try_from(counts[ending].saturating_sub(before[ending])).unwrap_or(u32::MAX)
+        });
+        let health = &connection.health;
+        push(
+            &mut self.samples,
+            KEPT,
+            Sample {
+                at,
+                ended,
+                waiting: connection.waiting,
+                used_today: connection.rate_limit.used_today,
+                latency_ms: [health.latency_p50_ms, health.latency_p95_ms, health.latency_p99_ms],
+            },
+        );
+        if self.changes.back().is_none_or(|last| last.state != connection.state) {
+            push(
+                &mut self.changes,
+                CHANGES,
+                Change {
+                    at,
+                    state: connection.state.clone(),
+                    reason: connection.pause_reason.clone(),
+                },
+            );
+        }
+    }
+}
+
+fn push<T>(ring: &mut VecDeque<T>, most: usize, item: T) {
+    if ring.len() == most {
+        ring.pop_front();
+    }
+    ring.push_back(item);
+}
+
+/// What a chart of several connections draws: a column a series, as uPlot wants it.
+#[derive(Debug, Default, serde::Serialize)]
+pub(crate) struct Series {
+    /// Seconds since 1970.
+    at: Vec<i64>,
+    /// Deliveries a second, by ending, in the order of [`Ending::ALL`].
+    ended: [Vec<f64>; Ending::ALL.len()],
+    waiting: Vec<u64>,
+    /// p50, p95, p99 in milliseconds; of several connections the slowest.
+    latency: [Vec<Option<f64>>; 3],
+}
+
+/// The sum of these tracks.
+pub(crate) fn series<'a>(tracks: impl Iterator<Item = &'a Track>) -> Series {
+    let mut by_time: BTreeMap<i64, Sample> = BTreeMap::new();
+    for sample in tracks.flat_map(|track| &track.samples) {
+        by_time
+            .entry(sample.at.as_second() / STEP * STEP)
+            .and_modify(|sum| sum.add(sample))
+            .or_insert_with(|| sample.clone());
+    }
+    let mut series = Series::default();
+    for (at, sample) in by_time {
+        series.at.push(at);
+        for (rates, count) in series.ended.iter_mut().zip(sample.ended) {
+            #[expect(clippy::cast_precision_loss, reason = "five seconds")]
+            rates.push(f64::from(count) / STEP as f64);
+        }
+        series.waiting.push(sample.waiting);
+        for (quantile, value) in series.latency.iter_mut().zip(sample.latency_ms) {
+            quantile.push(value);
+        }
+    }
+    series
+}
+
+impl Series {
+    /// Deliveries a second in the last sample, however they ended.
+    pub(crate) fn last_rate(&self) -> f64 {
+        self.ended.iter().filter_map(|rates| rates.last()).sum()
+    }
+
+    /// For the page's script.
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Sample {
+    fn add(&mut self, other: &Self) {
+        for (sum, count) in self.ended.iter_mut().zip(other.ended) {
+            *sum += count;
+        }
+        self.waiting += other.waiting;
+        for (slowest, value) in self.latency_ms.iter_mut().zip(other.latency_ms) {
+            *slowest = match (*slowest, value) {
+                (Some(one), Some(other)) => Some(one.max(other)),
+                (one, other) => one.or(other),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn connection(name: &str, state: &str, waiting: u64) -> Connection {
+        let shape = json!({
+            "merchant_id": "acme", "name": name, "provider": "p", "required": true, "state": state, "waiting": waiting,
+            "in_flight": 0,
+            "breaker": { "state": "closed", "calls": 0, "faults": 0 },
+            "rate_limit": { "used_today": 0, "opens_at": "2026-11-22T00:00:00Z" },
+            "concurrency": { "places": 16, "in_use": 0, "waiting": 0 },
+            "health": { "latency_p50_ms": 4.0, "latency_p95_ms": null, "latency_p99_ms": null },
+        });
+        serde_json::from_value(shape).unwrap()
+    }
+
+    fn endings(name: &str, created: u64, failed: u64) -> (String, String, Endings) {
+        let mut counts = Endings::default();
+        counts[Ending::Created as usize] = created;
+        counts[Ending::Failed as usize] = failed;
+        ("acme".to_owned(), name.to_owned(), counts)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    #[test]
+    fn rates_are_what_ended_between_two_samples_and_connections_are_summed() {
+        let mut history = History::default();
+        let both = [connection("a", "healthy", 1), connection("b", "healthy", 2)];
+        history.take(at(0), &both, &[endings("a", 100, 0)]);
+        history.take(at(5), &both, &[endings("a", 110, 5), endings("b", 5, 0)]);
+        let sum = series(history.seen(|_| true));
+        assert_eq!(sum.at, [0, 5]);
+        assert_eq!(
+            sum.ended[Ending::Created as usize],
+            [0.0, 3.0],
+            "what was before the first sample is no rate"
+        );
+        assert_eq!(sum.ended[Ending::Failed as usize], [0.0, 1.0]);
+        assert_eq!(sum.waiting, [3, 3]);
+        assert!((sum.last_rate() - 4.0).abs() < 1e-9);
+        assert_eq!(series(history.seen(|_| false)).at, [0; 0]);
+    }
+
+    #[test]
+    fn changes_of_state_are_kept_and_a_connection_that_is_gone_is_forgotten() {
+        let mut history = History::default();
+        for (second, state) in [(0, "healthy"), (5, "open"), (10, "open"), (15, "healthy")] {
+            history.take(at(second), &[connection("a", state, 0), connection("b", state, 0)], &[]);
+        }
+        let track = history.of("acme", "a").unwrap();
+        let changes: Vec<_> = track.changes.iter().map(|change| change.state.as_str()).collect();
+        assert_eq!(changes, ["healthy", "open", "healthy"]);
+        history.take(at(20), &[connection("a", "healthy", 0)], &[]);
+        assert!(history.of("acme", "b").is_none() && history.of("acme", "a").is_some());
+    }
+
+    #[test]
+    fn half_an_hour_is_kept() {
+        let mut history = History::default();
+        for step in 0..400 {
+            history.take(at(step * STEP), &[connection("a", "healthy", 0)], &[]);
+        }
+        assert_eq!(history.of("acme", "a").unwrap().samples.len(), KEPT);
+    }
+}

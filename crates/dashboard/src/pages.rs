@@ -1,0 +1,40 @@
+//! The pages, one file each, and their addresses.
+
+mod attention;
+mod connection;
+mod connections;
+mod live;
+mod overview;
+mod session;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+
+use crate::assets;
+use crate::desk::Desk;
+use crate::door;
+use crate::refused::Refused;
+
+/// The dashboard's routes, all below `/ops`, behind its door.
+pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
+    let dashboard = web::scope("/ops")
+        .app_data(desk)
+        .service(overview::show)
+        .service(overview::live)
+        .service(session::sign_in)
+        .service(session::sign_out)
+        .service(assets::asset)
+        .service(connections::list)
+        .service(connections::live)
+        .service(connection::show)
+        .service(connection::live)
+        .service(connection::pause)
+        .service(connection::resume)
+        .default_service(web::to(nowhere))
+        .wrap(from_fn(door::enter));
+    config.service(dashboard);
+}
+
+async fn nowhere() -> Result<actix_web::HttpResponse, Refused> {
+    Err(Refused::not_found("page"))
+}

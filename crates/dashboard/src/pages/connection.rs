@@ -1,0 +1,135 @@
+//! `GET /ops/connections/{merchant}/{name}`: one connection, live; pause and resume.
+
+use actix_web::web::Path;
+use actix_web::{HttpResponse, get, post};
+use askama::Template;
+use jiff::{SignedDuration, Timestamp};
+
+use upsert_app::Ending;
+use upsert_settings::Scope;
+
+use crate::history::{Change, Track, series};
+use crate::pages::live::events;
+use crate::pulse::Snapshot;
+use crate::refused::Refused;
+use crate::render::{Frame, Section, apart, filters, page};
+use crate::shapes::connection::Connection;
+use crate::visit::Visit;
+
+/// A pace is one that was kept for so long.
+const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(5);
+
+type Named = Path<(String, String)>;
+
+#[derive(Template)]
+#[template(path = "connection.html")]
+struct ConnectionPage {
+    frame: Frame,
+    part: Part,
+}
+
+#[derive(Template)]
+#[template(path = "connection_live.html")]
+struct Part {
+    connection: Connection,
+    may_operate: bool,
+    /// Newest first, each with how long it lasted.
+    changes: Vec<(Change, String)>,
+    series: String,
+    /// When the day's calls are spent, should the last half hour's pace go on; none: not today.
+    spent_at: Option<Timestamp>,
+}
+
+impl Part {
+    fn of(visit: &Visit, snapshot: &Snapshot, merchant: &str, name: &str) -> Result<Self, Refused> {
+        let is_it = |connection: &&Connection| connection.merchant_id == merchant && connection.name == name;
+        let connection = snapshot
+            .connections
+            .iter()
+            .filter(|connection| visit.visitor.covers(&connection.merchant_id))
+            .find(is_it)
+            .cloned()
+            .ok_or_else(|| Refused::not_found("connection"))?;
+        let history = visit.desk.pulse.history();
+        let track = history.of(merchant, name);
+        let mut changes = Vec::new();
+        let mut until = snapshot.at;
+        for change in track.iter().flat_map(|track| track.changes.iter().rev()) {
+            changes.push((change.clone(), apart(until, change.at)));
+            until = change.at;
+        }
+        Ok(Self {
+            spent_at: track.and_then(|track| spent_at(&connection, track, snapshot.at)),
+            series: series(track.into_iter()).json(),
+            connection,
+            changes,
+            may_operate: visit.may_operate(),
+        })
+    }
+
+    fn endings(&self) -> String {
+        Ending::ALL.map(Ending::as_str).join(",")
+    }
+}
+
+fn spent_at(connection: &Connection, track: &Track, now: Timestamp) -> Option<Timestamp> {
+    let left = connection.rate_limit.left_today?;
+    let (calls, over) = track.calls().filter(|(_, over)| *over >= LONG_ENOUGH)?;
+    let seconds = i64::from(left).checked_mul(over.as_secs())? / i64::from(calls);
+    let spent_at = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
+    (spent_at < connection.rate_limit.opens_at).then_some(spent_at)
+}
+
+/// The page.
+#[get("/connections/{merchant}/{name}")]
+pub(crate) async fn show(visit: Visit, named: Named) -> Result<HttpResponse, Refused> {
+    let (merchant, name) = named.into_inner();
+    let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
+    let part = Part::of(&visit, &snapshot, &merchant, &name)?;
+    page(&ConnectionPage {
+        part,
+        frame: visit.frame(Section::Connections, format!("{merchant} / {name}")),
+    })
+}
+
+/// Its live part.
+#[get("/live/connections/{merchant}/{name}")]
+pub(crate) async fn live(visit: Visit, named: Named) -> HttpResponse {
+    let (merchant, name) = named.into_inner();
+    events(visit, move |visit, snapshot| {
+        Ok(Part::of(visit, snapshot, &merchant, &name)?.render()?)
+    })
+}
+
+/// Nothing more is sent there until somebody resumes it.
+#[post("/connections/{merchant}/{name}/pause")]
+pub(crate) async fn pause(visit: Visit, named: Named) -> HttpResponse {
+    let (merchant, name) = named.into_inner();
+    let paused = async {
+        visit.needs(Scope::OpsWrite)?;
+        let known = visit.merchant(&merchant)?;
+        visit.desk.gateway.pause(&known, &name, &visit.visitor.name).await?;
+        Ok(format!("{merchant} / {name} is paused: what comes meanwhile waits"))
+    };
+    let result = paused.await;
+    back(&visit, &merchant, &name, result).await
+}
+
+/// What waits is sent at once.
+#[post("/connections/{merchant}/{name}/resume")]
+pub(crate) async fn resume(visit: Visit, named: Named) -> HttpResponse {
+    let (merchant, name) = named.into_inner();
+    let resumed = async {
+        visit.needs(Scope::OpsWrite)?;
+        let known = visit.merchant(&merchant)?;
+        visit.desk.gateway.resume(&known, &name, &visit.visitor.name).await?;
+        Ok(format!("{merchant} / {name} goes on: what waited is being sent"))
+    };
+    let result = resumed.await;
+    back(&visit, &merchant, &name, result).await
+}
+
+async fn back(visit: &Visit, merchant: &str, name: &str, result: Result<String, Refused>) -> HttpResponse {
+    visit.desk.pulse.forget().await;
+    visit.done(&format!("/ops/connections/{merchant}/{name}"), result)
+}

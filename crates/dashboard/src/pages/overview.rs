@@ -1,0 +1,102 @@
+//! `GET /ops`: what is wrong first, then how everything is doing; live.
+
+use actix_web::{HttpResponse, get};
+use askama::Template;
+
+use upsert_app::Ending;
+
+use crate::history::series;
+use crate::pages::attention::{Attention, attention};
+use crate::pages::live::events;
+use crate::pulse::Snapshot;
+use crate::refused::Refused;
+use crate::render::{Frame, Section, filters, moment, page};
+use crate::shapes::connection::{Connection, troubled_first};
+use crate::visit::Visit;
+
+/// Rows on the page: the page of connections has more.
+const MOST: usize = 50;
+const MOST_ATTENTION: usize = 30;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    frame: Frame,
+    part: Part,
+}
+
+/// What changes by itself.
+#[derive(Template)]
+#[template(path = "overview_live.html")]
+struct Part {
+    at: String,
+    attention: Vec<Attention>,
+    /// More of that than the page lists.
+    unlisted: usize,
+    connections: Vec<Connection>,
+    left_out: usize,
+    waiting: u64,
+    in_flight: u64,
+    dead_letters: u64,
+    /// In the last sample, a second.
+    rate: f64,
+    /// For the charts, as JSON.
+    series: String,
+}
+
+impl Part {
+    fn of(visit: &Visit, snapshot: &Snapshot) -> Result<Self, Refused> {
+        let covers = |merchant: &str| visit.visitor.covers(merchant);
+        let connections: Vec<Connection> = snapshot
+            .connections
+            .iter()
+            .filter(|connection| covers(&connection.merchant_id))
+            .cloned()
+            .collect();
+        let (waiting, in_flight, dead_letters) = connections.iter().fold((0, 0, 0), |sum, connection| {
+            (
+                sum.0 + connection.waiting,
+                sum.1 + connection.in_flight,
+                sum.2 + connection.dead_letters,
+            )
+        });
+        let mut attention = attention(snapshot, covers);
+        let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
+        attention.truncate(MOST_ATTENTION);
+        let (connections, left_out) = troubled_first(connections, MOST);
+        let history = visit.desk.pulse.history();
+        let series = series(history.seen(covers));
+        Ok(Self {
+            at: moment(snapshot.at),
+            attention,
+            unlisted,
+            waiting,
+            in_flight,
+            dead_letters,
+            left_out,
+            rate: series.last_rate(),
+            series: series.json(),
+            connections,
+        })
+    }
+
+    fn endings(&self) -> String {
+        Ending::ALL.map(Ending::as_str).join(",")
+    }
+}
+
+/// The overview.
+#[get("")]
+pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
+    let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
+    page(&OverviewPage {
+        part: Part::of(&visit, &snapshot)?,
+        frame: visit.frame(Section::Overview, "Overview"),
+    })
+}
+
+/// Its live part.
+#[get("/live/overview")]
+pub(crate) async fn live(visit: Visit) -> HttpResponse {
+    events(visit, |visit, snapshot| Ok(Part::of(visit, snapshot)?.render()?))
+}

@@ -1,0 +1,88 @@
+//! Signing in and out: `POST /ops/session`, `POST /ops/session/end`.
+
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Form};
+use actix_web::{HttpRequest, HttpResponse, post};
+use serde::Deserialize;
+
+use upsert_settings::Scope;
+
+use crate::desk::{Closed, Desk};
+use crate::door::sign_in_form;
+use crate::refused::Refused;
+use crate::sessions::{COOKIE, SessionId};
+use crate::visit::{local, see_other};
+
+/// The sign-in form. (No `Debug`: it holds a key.)
+#[derive(Deserialize)]
+pub(crate) struct SignIn {
+    key: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// Signs in with an API key that has the scope `ops:read`.
+#[post("/session")]
+pub(crate) async fn sign_in(request: HttpRequest, desk: Data<Desk>, form: Form<SignIn>) -> HttpResponse {
+    let again = |status, problem: &str| sign_in_form(status, Some(problem), local(&form.next));
+    let visitor = match desk.doors.open(form.key.trim()) {
+        Ok(visitor) => visitor,
+        Err(Closed::Unknown) => return again(StatusCode::UNAUTHORIZED, "this key is not known"),
+        Err(Closed::Mistyped) => {
+            return again(
+                StatusCode::UNAUTHORIZED,
+                "this key is not whole: a letter is wrong or missing",
+            );
+        }
+        Err(Closed::TooOften) => {
+            return again(
+                StatusCode::TOO_MANY_REQUESTS,
+                "this key calls more often than it may: try again in a moment",
+            );
+        }
+    };
+    if !visitor.may(Scope::OpsRead) {
+        return again(StatusCode::FORBIDDEN, &Refused::lacks(Scope::OpsRead).sentence());
+    }
+    let token = desk.sessions.begin(visitor.key_hash);
+    tracing::info!(key = visitor.name, "signed in to the dashboard");
+    let mut response = see_other(&form.next);
+    let cookie = cookie(token, is_encrypted(&request));
+    match response.add_cookie(&cookie) {
+        Ok(()) => response,
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+/// Signs out.
+#[post("/session/end")]
+pub(crate) async fn sign_out(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
+    if let Some(cookie) = request.cookie(COOKIE) {
+        desk.sessions.end(SessionId::of(cookie.value()));
+    }
+    let mut response = see_other("/ops");
+    let mut gone = cookie(String::new(), is_encrypted(&request));
+    gone.make_removal();
+    match response.add_cookie(&gone) {
+        Ok(()) => response,
+        Err(_) => HttpResponse::InternalServerError().finish(),
+    }
+}
+
+/// It goes with requests of our own pages alone, and no script can read it.
+fn cookie(token: String, is_encrypted: bool) -> Cookie<'static> {
+    Cookie::build(COOKIE, token)
+        .path("/ops")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(is_encrypted)
+        .finish()
+}
+
+/// Whether the browser speaks TLS to whatever stands before the gateway.
+fn is_encrypted(request: &HttpRequest) -> bool {
+    let forwarded = request.headers().get("x-forwarded-proto");
+    forwarded.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
+        || request.connection_info().scheme() == "https"
+}

@@ -1,0 +1,82 @@
+//! What a page cannot show, and why: a refusal of the use cases, or of the dashboard itself.
+
+use std::fmt;
+
+use actix_web::ResponseError;
+use actix_web::http::StatusCode;
+
+use upsert_app::{ProblemCode, Refusal};
+use upsert_settings::Scope;
+
+/// It becomes a page at the door.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    /// Sentences for people: what is wrong first, then each field.
+    pub(crate) says: Vec<String>,
+}
+
+impl Refused {
+    pub(crate) fn new(status: StatusCode, says: impl Into<String>) -> Self {
+        Self {
+            status,
+            says: vec![says.into()],
+        }
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Refusal::not_found(what).into()
+    }
+
+    /// A form or an address that cannot be read.
+    pub(crate) fn unreadable(says: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, says)
+    }
+
+    pub(crate) fn lacks(scope: Scope) -> Self {
+        let says = format!("your key lacks the scope `{}`", scope.as_str());
+        Self::new(StatusCode::FORBIDDEN, says)
+    }
+
+    /// In one line.
+    pub(crate) fn sentence(&self) -> String {
+        self.says.join("; ")
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let mut says = vec![refusal.detail.clone()];
+        says.extend(refusal.errors.iter().map(|error| {
+            let at = if error.pointer.is_empty() {
+                "the whole"
+            } else {
+                &error.pointer
+            };
+            format!("{at}: {}", error.detail)
+        }));
+        Self {
+            status: StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            says,
+        }
+    }
+}
+
+impl From<askama::Error> for Refused {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!(%error, "a page could not be made");
+        Refusal::new(ProblemCode::Internal, "the page could not be made").into()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence())
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+}

@@ -1,0 +1,179 @@
+//! From templates to pages.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::refused::Refused;
+use crate::sessions::Notice;
+
+/// The parts of the dashboard, as the navigation lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    Overview,
+    Connections,
+    Deliveries,
+    Customers,
+    Plan,
+    Webhooks,
+    Configuration,
+}
+
+impl Section {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Connections,
+        Self::Deliveries,
+        Self::Customers,
+        Self::Plan,
+        Self::Webhooks,
+        Self::Configuration,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Connections => "Connections",
+            Self::Deliveries => "Deliveries",
+            Self::Customers => "Customers",
+            Self::Plan => "Plan",
+            Self::Webhooks => "Webhooks",
+            Self::Configuration => "Configuration",
+        }
+    }
+
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "/ops",
+            Self::Connections => "/ops/connections",
+            Self::Deliveries => "/ops/deliveries",
+            Self::Customers => "/ops/customers",
+            Self::Plan => "/ops/plan",
+            Self::Webhooks => "/ops/webhooks",
+            Self::Configuration => "/ops/configuration",
+        }
+    }
+}
+
+/// What stands around a page.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) section: Section,
+    pub(crate) title: String,
+    /// The key's name.
+    pub(crate) visitor: String,
+    /// Whether there are buttons.
+    pub(crate) may_operate: bool,
+    /// Whether personal data is shown.
+    pub(crate) sees_people: bool,
+    pub(crate) notice: Option<Notice>,
+}
+
+impl Frame {
+    pub(crate) fn sections(&self) -> [Section; 7] {
+        Section::ALL
+    }
+
+    /// Stands in the addresses of scripts and styles, so that browsers keep them no longer than they are true.
+    pub(crate) fn version(&self) -> &'static str {
+        VERSION
+    }
+}
+
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// 200.
+pub(crate) fn page(template: &impl Template) -> Result<HttpResponse, Refused> {
+    page_with(StatusCode::OK, template)
+}
+
+/// A page with another status.
+pub(crate) fn page_with(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Refused> {
+    let html = template.render()?;
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .body(html))
+}
+
+/// A moment for people, to the second, in UTC: `2026-11-21 12:04:31`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// How long something took or has lasted, in its two largest units: `3 h 12 min`.
+pub(crate) fn lasting(seconds: i64) -> String {
+    let (s, m, h, d) = (seconds % 60, seconds / 60 % 60, seconds / 3_600 % 24, seconds / 86_400);
+    match seconds {
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3_600 => format!("{m} min {s} s"),
+        3_600..86_400 => format!("{h} h {m} min"),
+        _ => format!("{d} d {h} h"),
+    }
+}
+
+/// How far two moments are apart, whichever is first.
+pub(crate) fn apart(one: Timestamp, other: Timestamp) -> String {
+    let between: SignedDuration = one.duration_since(other).abs();
+    lasting(between.as_secs())
+}
+
+/// A count with thin gaps: `12 345`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// How values are written in templates.
+#[expect(unreachable_pub, reason = "the macro makes its own types public")]
+pub(crate) mod filters {
+    use std::fmt::Display;
+
+    use askama::{Result, Values};
+    use jiff::Timestamp;
+
+    /// `in_flight` as `in flight`.
+    #[askama::filter_fn]
+    pub(crate) fn words(word: impl Display, _: &dyn Values) -> Result<String> {
+        Ok(word.to_string().replace('_', " "))
+    }
+
+    /// With thin gaps.
+    #[askama::filter_fn]
+    pub(crate) fn count(number: impl Display, _: &dyn Values) -> Result<String> {
+        Ok(super::count(number.to_string().parse().unwrap_or_default()))
+    }
+
+    /// Seconds, for people.
+    #[askama::filter_fn]
+    pub(crate) fn lasting(seconds: &i64, _: &dyn Values) -> Result<String> {
+        Ok(super::lasting(*seconds))
+    }
+
+    /// A moment, for people.
+    #[askama::filter_fn]
+    pub(crate) fn moment(at: &Timestamp, _: &dyn Values) -> Result<String> {
+        Ok(super::moment(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_counts_read_well() {
+        let shown: Vec<String> = [0, 59, 61, 3_661, 90_000].into_iter().map(lasting).collect();
+        assert_eq!(shown, ["0 s", "59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]);
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(moment(Timestamp::UNIX_EPOCH), "1970-01-01 00:00:00");
+    }
+}

@@ -1,0 +1,142 @@
+//! One request of somebody who has signed in, as the door hands it on.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+
+use upsert_app::Merchant;
+use upsert_settings::Scope;
+
+use crate::desk::{Desk, Visitor};
+use crate::refused::Refused;
+use crate::render::{Frame, Section};
+use crate::sessions::{Notice, SessionId};
+
+/// Who asks, and the desk that is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    pub(crate) desk: Data<Desk>,
+    pub(crate) visitor: Visitor,
+    pub(crate) session: SessionId,
+}
+
+impl Visit {
+    /// # Errors
+    /// 403: the key lacks the scope.
+    pub(crate) fn needs(&self, scope: Scope) -> Result<(), Refused> {
+        if self.visitor.may(scope) {
+            Ok(())
+        } else {
+            Err(Refused::lacks(scope))
+        }
+    }
+
+    /// Whether names, addresses and the vendors' words about them may be shown; they are masked otherwise.
+    pub(crate) fn sees_people(&self) -> bool {
+        self.visitor.may(Scope::CustomersRead)
+    }
+
+    /// Whether there are buttons.
+    pub(crate) fn may_operate(&self) -> bool {
+        self.visitor.may(Scope::OpsWrite)
+    }
+
+    /// The merchant, if it exists for this key.
+    ///
+    /// # Errors
+    /// 404.
+    pub(crate) fn merchant(&self, id: &str) -> Result<Arc<Merchant>, Refused> {
+        let known = self.desk.gateway.directory().get(id).cloned();
+        known
+            .filter(|merchant| self.visitor.covers(&merchant.id))
+            .ok_or_else(|| Refused::not_found("merchant"))
+    }
+
+    /// The merchants that exist for this key, by id; at most `most`.
+    pub(crate) fn merchants(&self, most: usize) -> Vec<String> {
+        let directory = self.desk.gateway.directory();
+        let seen = directory.iter().filter(|merchant| self.visitor.covers(&merchant.id));
+        let mut ids: Vec<String> = seen.map(|merchant| merchant.id.clone()).collect();
+        ids.sort();
+        ids.truncate(most);
+        ids
+    }
+
+    /// What stands around a page; takes the notice that is to be told.
+    pub(crate) fn frame(&self, section: Section, title: impl Into<String>) -> Frame {
+        Frame {
+            section,
+            title: title.into(),
+            visitor: self.visitor.name.clone(),
+            may_operate: self.may_operate(),
+            sees_people: self.sees_people(),
+            notice: self.desk.sessions.told(self.session),
+        }
+    }
+
+    /// What became of an action, on the page that is gone back to.
+    pub(crate) fn done(&self, back_to: &str, result: Result<String, Refused>) -> HttpResponse {
+        let notice = match result {
+            Ok(text) => Notice {
+                is_problem: false,
+                text,
+            },
+            Err(refused) => Notice {
+                is_problem: true,
+                text: refused.sentence(),
+            },
+        };
+        self.desk.sessions.tell(self.session, notice);
+        see_other(back_to)
+    }
+}
+
+/// Back to a page by GET.
+pub(crate) fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, local(path)))
+        .finish()
+}
+
+/// A path of ours, whatever a form says.
+pub(crate) fn local(path: &str) -> &str {
+    let is_ours = path == "/ops" || path.starts_with("/ops/") || path.starts_with("/ops?");
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_ours && is_plain { path } else { "/ops" }
+}
+
+impl FromRequest for Visit {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = request.extensions().get::<Self>().cloned();
+        // The door stands before every page that asks for this.
+        ready(visit.ok_or_else(|| Refused::new(actix_web::http::StatusCode::UNAUTHORIZED, "sign in first")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_never_leads_out_of_the_dashboard() {
+        for (path, leads_to) in [
+            ("/ops", "/ops"),
+            ("/ops/deliveries?state=failed", "/ops/deliveries?state=failed"),
+            ("/opsy", "/ops"),
+            ("//evil.example/ops", "/ops"),
+            ("https://evil.example", "/ops"),
+            ("/ops/\\evil.example", "/ops"),
+            ("/ops/a\r\nx: y", "/ops"),
+            ("", "/ops"),
+        ] {
+            assert_eq!(local(path), leads_to);
+        }
+    }
+}
