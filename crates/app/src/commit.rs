@@ -20,6 +20,7 @@ use crate::lane::mark_accepted;
 use crate::merchant::Connection;
 use crate::plan::Planned;
 use crate::problem::Refusal;
+use crate::spans::CommitSpan;
 
 /// A lease lasts the attempt's time-out plus this.
 pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
@@ -74,7 +75,13 @@ impl Gateway {
         let (changes, committed) = building.finish();
         let expect = changes.expect.clone();
         crash_point(points::UPSERT_BEFORE_COMMIT);
+        let span = CommitSpan::begin(
+            self.spans.as_deref(),
+            &committed.upsert,
+            draft.command.traceparent.as_deref(),
+        );
         let applied = self.apply(changes).await?;
+        span.end(&applied);
         crash_point(points::UPSERT_AFTER_COMMIT);
         let unmet = match applied {
             Applied::Done => return Ok(Attempted::Committed(Box::new(committed))),

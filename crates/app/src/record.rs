@@ -56,14 +56,13 @@ pub(crate) struct AttemptTimes {
 }
 
 impl Gateway {
-    /// Records it, as often as the lane changes meanwhile.
+    /// Records it (judged: see [`judge`]), as often as the lane changes meanwhile.
     pub(crate) async fn record(
         &self,
         work: &Work,
-        end: AttemptEnd,
+        mut end: AttemptEnd,
         times: AttemptTimes,
     ) -> Result<Recorded, StoreError> {
-        let mut end = judge(work, end);
         let mut lane = work.lane.clone();
         loop {
             let mut recording = Recording {
@@ -134,7 +133,7 @@ impl Gateway {
 }
 
 /// An accepted call that names another record than the one it was about is a broken contract.
-fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
+pub(crate) fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
     let AttemptEnd::Accepted(receipt) = end else {
         return end;
     };

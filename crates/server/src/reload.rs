@@ -16,6 +16,7 @@ use crate::background::Background;
 use crate::check;
 use crate::day_counts::DayCounts;
 use crate::keyring::Keyring;
+use crate::log_filter;
 use crate::served::Served;
 use crate::state::State;
 use crate::watch::Look;
@@ -167,6 +168,9 @@ impl Reloader {
 
     fn accepted(&self, settings: &Settings, generation: u64) {
         count("ok");
+        if let Some(filter) = log_filter::of_process() {
+            filter.configure(&settings.telemetry.log);
+        }
         tracing::info!(
             generation,
             merchants = settings.merchants.len(),
@@ -187,6 +191,11 @@ impl Reloader {
         if fixed(&was.server) != fixed(&is.server) || was.store.url.to_string() != is.store.url.to_string() {
             tracing::warn!(
                 "`bind`, `metrics_bind`, `workers`, `idempotency_keep` and the store's `url` take effect with the next start"
+            );
+        }
+        if !was.telemetry.traces_like(&is.telemetry) {
+            tracing::warn!(
+                "`otlp_endpoint`, `otlp_headers`, `service_name`, `sample_ratio` and `log_format` take effect with the next start"
             );
         }
     }

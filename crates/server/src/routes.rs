@@ -21,6 +21,8 @@ pub(crate) mod events_replay;
 pub(crate) mod fallback;
 pub(crate) mod history;
 pub(crate) mod livez;
+pub(crate) mod logs;
+pub(crate) mod logs_change;
 pub(crate) mod metrics;
 pub(crate) mod openapi_json;
 pub(crate) mod pause;
@@ -76,6 +78,8 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(event::event)
         .service(event_replay::event_replay)
         .service(event_discard::event_discard)
+        .service(logs::logs)
+        .service(logs_change::logs_change)
         .service(livez::livez)
         .service(readyz::readyz)
         .service(metrics::metrics)

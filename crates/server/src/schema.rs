@@ -20,8 +20,8 @@ pub use lists::{
     SelectionRefusal, States, UpsertPage,
 };
 pub use operations::{
-    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
-    ReadyConfiguration,
+    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Logs, LogsChange, Provider, ProviderPage,
+    Ready, ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{

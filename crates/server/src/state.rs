@@ -14,6 +14,7 @@ use upsert_app::Gateway;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::Documented;
 use crate::served::Served;
+use crate::traces::Traces;
 
 /// Made once, shared by all workers.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) metrics_apart: bool,
     /// When the server started.
     pub(crate) started_at: Timestamp,
+    /// Where spans go; none: nowhere.
+    pub(crate) traces: Option<Arc<Traces>>,
 }
 
 impl State {

@@ -179,3 +179,26 @@ pub struct ReadyConfiguration {
     /// `taken_over`, or `refused`: the files say something that is wrong.
     pub last_reading: String,
 }
+
+/// What is logged.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Logs {
+    /// In force: a level, or directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// What the configuration, or whoever started the process, says.
+    pub configured: String,
+    /// When the configured one comes back; null: not by itself.
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+}
+
+/// What is to be logged from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogsChange {
+    /// A level, or directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// From `1s` to `24h`, such as `15m`; after it the configured filter comes back. None: it does not by itself.
+    #[serde(rename = "for")]
+    #[schema(required = false)]
+    pub length: Option<String>,
+}
