@@ -17,11 +17,11 @@ pub use customer::{
 pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
 pub use lists::{
     Attempt, DeliveryPage, DeliverySelection, DeliveryWithAttempts, ListedDelivery, ListedUpsert, SelectionDone,
-    SelectionRefusal, States, UpsertPage,
+    SelectionRefusal, SentRequest, States, UpsertPage,
 };
 pub use operations::{
-    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Logs, LogsChange, Provider, ProviderPage,
-    Ready, ReadyConfiguration,
+    Alive, Cause, CausePage, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Logs, LogsChange,
+    Provider, ProviderPage, Ready, ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{
