@@ -5,12 +5,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Url};
 use serde_json::{Value as Json, json};
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{Answered, KEY, Plan, World};
+use upsert_tests::{Answered, KEY, Operator, Page, Plan, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const READER: &str = "a-key-that-may-only-look";
@@ -19,87 +16,28 @@ const STRANGER: &str = "a-key-of-another-merchant";
 /// What the vendor says: it repeats a value, and would be a script if it were taken for markup.
 const WORDS: &str = r#"{"status":"error","message":"Validation failed","errors":[{"field":"email","message":"<script>alert('ann@x.example')</script>"}]}"#;
 
-/// Somebody who has signed in.
-struct Browser {
-    client: Client,
-    url: String,
-    cookie: String,
+/// What a browser finds in a page.
+trait Html {
+    fn says(&self, html: &str);
+    fn has_form(&self, action: &str) -> bool;
+    /// The hidden fields of the form that leads there.
+    fn form(&self, action: &str) -> Vec<(String, String)>;
+    /// Where the link with this text leads.
+    fn link(&self, text: &str) -> Option<String>;
+    /// The deliveries of the list, in its order.
+    fn rows(&self) -> Vec<String>;
 }
 
-/// A page, or the way to one.
-struct Page {
-    status: u16,
-    location: Option<String>,
-    html: String,
-}
-
-impl Browser {
-    async fn sign_in(world: &World, key: &str) -> Self {
-        let client = Client::builder().redirect(Policy::none()).build().unwrap();
-        let request = client
-            .post(format!("{}/ops/session", world.url()))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(encoded(&[("key".to_owned(), key.to_owned())]));
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), 303);
-        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        Self {
-            client,
-            url: world.url(),
-            cookie,
-        }
-    }
-
-    async fn get(&self, path: &str) -> Page {
-        self.send(Method::GET, path, String::new()).await
-    }
-
-    async fn post(&self, path: &str, form: &[(String, String)]) -> Page {
-        self.send(Method::POST, path, encoded(form)).await
-    }
-
-    /// Posts the form of a page that leads to this address, with what stands in it, and goes where it is sent.
-    async fn submit(&self, page: &Page, action: &str) -> Page {
-        let form = page.form(action);
-        let answer = self.post(action, &form).await;
-        assert_eq!(answer.status, 303, "{}", answer.html);
-        self.get(answer.location.as_deref().unwrap()).await
-    }
-
-    async fn send(&self, method: Method, path: &str, body: String) -> Page {
-        let request = self
-            .client
-            .request(method, format!("{}{path}", self.url))
-            .header(COOKIE, &self.cookie)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(body);
-        let answer = request.send().await.unwrap();
-        let location = answer.headers().get(LOCATION);
-        Page {
-            status: answer.status().as_u16(),
-            location: location.map(|location| location.to_str().unwrap().to_owned()),
-            html: answer.text().await.unwrap(),
-        }
-    }
-}
-
-impl Page {
+impl Html for Page {
     #[track_caller]
-    fn says(&self, text: &str) {
-        assert!(self.html.contains(text), "{text:?} is not in: {}", self.html);
-    }
-
-    #[track_caller]
-    fn does_not_say(&self, text: &str) {
-        assert!(!self.html.contains(text), "{text:?} is in: {}", self.html);
+    fn says(&self, html: &str) {
+        assert!(self.html.contains(html), "{html:?} is not in: {}", self.html);
     }
 
     fn has_form(&self, action: &str) -> bool {
         self.html.contains(&format!("action=\"{action}\""))
     }
 
-    /// The hidden fields of the form that leads there.
     fn form(&self, action: &str) -> Vec<(String, String)> {
         assert!(self.has_form(action), "no form leads to {action}: {}", self.html);
         let form = self.html.split(&format!("action=\"{action}\"")).nth(1).unwrap();
@@ -112,23 +50,26 @@ impl Page {
         fields.map(field).collect()
     }
 
-    /// Where the link with this text leads.
     fn link(&self, text: &str) -> Option<String> {
         let (before, _) = self.html.split_once(&format!("\">{text}</a>"))?;
         Some(unescaped(before.rsplit("href=\"").next()?))
     }
 
-    /// The deliveries of the list, in its order.
     fn rows(&self) -> Vec<String> {
         let rows = self.html.split("<th scope=\"row\"><a href=\"").skip(1);
         rows.map(|row| row.split('"').next().unwrap().to_owned()).collect()
     }
 }
 
-fn encoded(form: &[(String, String)]) -> String {
-    let mut url = Url::parse("http://form/").unwrap();
-    url.query_pairs_mut().extend_pairs(form);
-    url.query().unwrap_or_default().to_owned()
+async fn signed_in(world: &World, key: &str) -> Operator {
+    Operator::sign_in(world, key).await.unwrap()
+}
+
+/// Posts the form of a page that leads to this address, with what stands in it, and goes where it is sent.
+async fn submit(browser: &Operator, page: &Page, action: &str) -> Page {
+    let form = page.form(action);
+    let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+    browser.post_and_follow(action, &form).await
 }
 
 fn unescaped(text: &str) -> String {
@@ -190,37 +131,39 @@ async fn a_dead_letter_shows_the_vendors_words_and_what_was_sent_and_is_replayed
     let world = world().await;
     rotor_refuses(&world);
     let id = refused(&world, 1).await;
-    let browser = Browser::sign_in(&world, KEY).await;
+    let browser = signed_in(&world, KEY).await;
     let path = format!("/ops/deliveries/{id}");
-    let list = browser.get("/ops/deliveries?state=failed").await;
+    let list = browser.open("/ops/deliveries?state=failed").await;
     assert_eq!(list.rows(), [path.clone()]);
     list.says("acme / rotor");
 
-    let page = browser.get(&path).await;
+    let page = browser.open(&path).await;
     assert_eq!(page.status, 200, "{}", page.html);
     page.says("&#60;script&#62;alert(&#39;ann@x.example&#39;)&#60;/script&#62;");
-    page.does_not_say("<script>alert");
+    page.hides("<script>alert");
     page.says("<code>/email</code>");
     page.says("rejected");
     page.says("status 400");
-    page.does_not_say("rotor_sim_secret");
+    page.says("The request as it was sent");
+    page.says("c1@x.example");
+    page.hides("rotor_sim_secret");
     let customer = world.get(&format!("/v1/deliveries/{id}")).await.body["customer_id"].clone();
     page.says(&format!("/ops/customers/acme/{}", customer.as_str().unwrap()));
 
     world.rotor.faults().clear();
-    let new = browser.submit(&page, &format!("{path}/replay")).await;
+    let new = submit(&browser, &page, &format!("{path}/replay")).await;
     new.says(&format!("{id} is replayed: this delivery takes its place"));
     none_is_open(&world).await;
-    let old = browser.get(&path).await;
+    let old = browser.open(&path).await;
     let new_path = old.html.split("by <a class=\"mono\" href=\"").nth(1).unwrap();
-    let new = browser.get(new_path.split('"').next().unwrap()).await;
+    let new = browser.open(new_path.split('"').next().unwrap()).await;
     new.says("<span class=\"state succeeded\">");
     new.says("<dd>created</dd>");
     assert_eq!(world.rotor.records().len(), 1);
     assert!(!old.has_form(&format!("{path}/replay")), "superseded: {}", old.html);
     let again = browser.post(&format!("{path}/replay"), &[]).await;
     assert_eq!(again.location.as_deref(), Some(&*path));
-    browser.get(&path).await.says("class=\"notice bad\"");
+    browser.open(&path).await.says("class=\"notice bad\"");
 }
 
 #[tokio::test]
@@ -230,39 +173,39 @@ async fn the_list_is_filtered_and_paged_and_all_that_match_are_replayed_after_th
     for number in 0..52 {
         refused(&world, number).await;
     }
-    let browser = Browser::sign_in(&world, KEY).await;
+    let browser = signed_in(&world, KEY).await;
     let filter = "/ops/deliveries?state=failed&connection=rotor";
     let first = browser
-        .get(&format!(
+        .open(&format!(
             "{filter}&merchant=acme&since=2020-01-01T00:00&error_kind=rejected"
         ))
         .await;
     first.says("value=\"2020-01-01T00:00:00\"");
-    let second = browser.get(&first.link("Next page").unwrap()).await;
+    let second = browser.open(&first.link("Next page").unwrap()).await;
     assert_eq!((first.rows().len(), second.rows().len()), (50, 2), "{}", second.html);
     let all: BTreeSet<String> = first.rows().into_iter().chain(second.rows()).collect();
     assert_eq!(all.len(), 52, "no row twice");
     assert_eq!(second.link("Next page"), None);
-    let back = browser.get(&second.link("First page").unwrap()).await;
+    let back = browser.open(&second.link("First page").unwrap()).await;
     assert_eq!(back.rows(), first.rows());
-    let wallets = browser.get("/ops/deliveries?state=failed&connection=wallet").await;
+    let wallets = browser.open("/ops/deliveries?state=failed&connection=wallet").await;
     wallets.says("No delivery matches");
-    let future = browser.get(&format!("{filter}&since=2999-01-01T00:00")).await;
+    let future = browser.open(&format!("{filter}&since=2999-01-01T00:00")).await;
     assert_eq!(future.rows(), Vec::<String>::new());
 
-    let list = browser.get(filter).await;
-    let counted = browser.get(&list.link("Replay all that match…").unwrap()).await;
+    let list = browser.open(filter).await;
+    let counted = browser.open(&list.link("Replay all that match…").unwrap()).await;
     counted.says("<strong>52</strong>");
     counted.says("<dt>connection</dt><dd>rotor</dd>");
-    let still = browser.get(filter).await;
+    let still = browser.open(filter).await;
     assert_eq!(still.rows().len(), 50, "counting does nothing");
     world.rotor.faults().clear();
-    let done = browser.submit(&counted, "/ops/deliveries/replay").await;
+    let done = submit(&browser, &counted, "/ops/deliveries/replay").await;
     done.says("52 of 52 were replayed");
     none_is_open(&world).await;
     assert_eq!(world.rotor.records().len(), 52);
     let nothing = browser
-        .get("/ops/deliveries/replay?state=failed&connection=rotor")
+        .open("/ops/deliveries/replay?state=failed&connection=rotor")
         .await;
     nothing.says("there is nothing to replay");
     assert!(!nothing.has_form("/ops/deliveries/replay"));
@@ -277,39 +220,39 @@ async fn one_is_discarded_then_the_others_and_a_second_time_is_told_as_refused()
         refused(&world, 2).await,
         refused(&world, 3).await,
     ];
-    let browser = Browser::sign_in(&world, KEY).await;
+    let browser = signed_in(&world, KEY).await;
     let path = format!("/ops/deliveries/{}", ids[0]);
     let discard = format!("{path}/discard");
-    let page = browser.get(&path).await;
-    let discarded = browser.submit(&page, &discard).await;
+    let page = browser.open(&path).await;
+    let discarded = submit(&browser, &page, &discard).await;
     discarded.says("<span class=\"state discarded\">");
     discarded.says("class=\"notice ok\"");
     assert!(!discarded.has_form(&discard));
     assert_eq!(browser.post(&discard, &[]).await.status, 303);
-    browser.get(&path).await.says("class=\"notice bad\"");
+    browser.open(&path).await.says("class=\"notice bad\"");
 
-    let counted = browser.get("/ops/deliveries/discard?connection=rotor").await;
+    let counted = browser.open("/ops/deliveries/discard?connection=rotor").await;
     counted.says("<strong>2</strong>");
     counted.says("<dt>state</dt><dd>failed</dd>");
-    let done = browser.submit(&counted, "/ops/deliveries/discard").await;
+    let done = submit(&browser, &counted, "/ops/deliveries/discard").await;
     done.says("2 of 2 were discarded");
     let left = world.get("/v1/deliveries?state=failed").await;
     assert_eq!(left.body["data"], json!([]));
     let calls = world.rotor.journal().counts().received;
     assert_eq!(calls, 3, "nothing was sent again");
 
-    let ended = browser.get("/ops/deliveries?state=succeeded").await;
+    let ended = browser.open("/ops/deliveries?state=succeeded").await;
     assert_eq!(ended.link("Discard all that match…"), None);
-    let ended = browser.get("/ops/deliveries/discard?state=succeeded").await;
+    let ended = browser.open("/ops/deliveries/discard?state=succeeded").await;
     assert_eq!(ended.status, 422, "{}", ended.html);
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_told_and_the_form_keeps_what_was_typed() {
     let world = world().await;
-    let browser = Browser::sign_in(&world, KEY).await;
+    let browser = signed_in(&world, KEY).await;
     let page = browser
-        .get("/ops/deliveries?state=fialed&connection=%22%3Eroto&since=yesterday&cursor=nonsense")
+        .open("/ops/deliveries?state=fialed&connection=%22%3Eroto&since=yesterday&cursor=nonsense")
         .await;
     assert_eq!(page.status, 400, "{}", page.html);
     page.says("The filter cannot be read: state: is not known here");
@@ -317,10 +260,10 @@ async fn what_cannot_be_read_is_told_and_the_form_keeps_what_was_typed() {
     page.says("<option value=\"fialed\" selected>");
     page.says("name=\"since\" value=\"yesterday\" aria-invalid");
     page.says("value=\"&#34;&#62;roto\"");
-    let page = browser.get("/ops/deliveries?cursor=nonsense").await;
+    let page = browser.open("/ops/deliveries?cursor=nonsense").await;
     assert_eq!(page.status, 400, "{}", page.html);
-    assert_eq!(browser.get("/ops/deliveries/dlv_nonsense").await.status, 404);
-    assert_eq!(browser.get("/ops/deliveries?merchant=nobody").await.status, 404);
+    assert_eq!(browser.open("/ops/deliveries/dlv_nonsense").await.status, 404);
+    assert_eq!(browser.open("/ops/deliveries?merchant=nobody").await.status, 404);
 }
 
 #[tokio::test]
@@ -328,25 +271,25 @@ async fn a_key_that_may_only_look_sees_no_words_and_no_buttons_and_may_post_noth
     let world = world().await;
     rotor_refuses(&world);
     let id = refused(&world, 1).await;
-    let reader = Browser::sign_in(&world, READER).await;
+    let reader = signed_in(&world, READER).await;
     let path = format!("/ops/deliveries/{id}");
     for path in ["/ops/deliveries?state=failed", &path] {
-        let page = reader.get(path).await;
+        let page = reader.open(path).await;
         assert_eq!(page.status, 200, "{}", page.html);
         page.says("•••");
         page.says("rejected");
         for hidden in ["alert(", "ann@x.example", "c1@x.example", "2025551001", "Lee"] {
-            page.does_not_say(hidden);
+            page.hides(hidden);
         }
         for action in ["replay", "discard"] {
-            page.does_not_say(&format!("/{action}"));
+            page.hides(&format!("/{action}"));
         }
     }
     for action in ["replay", "discard"] {
         let one = reader.post(&format!("{path}/{action}"), &[]).await;
-        let form = [("state".to_owned(), "failed".to_owned())];
+        let form = [("state", "failed")];
         let all = reader.post(&format!("/ops/deliveries/{action}"), &form).await;
-        let count = reader.get(&format!("/ops/deliveries/{action}?state=failed")).await;
+        let count = reader.open(&format!("/ops/deliveries/{action}?state=failed")).await;
         for refused in [one, all, count] {
             assert_eq!(refused.status, 403, "{}", refused.html);
             refused.says("ops:write");
@@ -361,21 +304,21 @@ async fn for_a_key_of_another_merchant_there_is_no_such_delivery() {
     let world = world().await;
     rotor_refuses(&world);
     let id = refused(&world, 1).await;
-    let stranger = Browser::sign_in(&world, STRANGER).await;
+    let stranger = signed_in(&world, STRANGER).await;
     let path = format!("/ops/deliveries/{id}");
-    assert_eq!(stranger.get(&path).await.status, 404);
+    assert_eq!(stranger.open(&path).await.status, 404);
     for action in ["replay", "discard"] {
         assert_eq!(stranger.post(&format!("{path}/{action}"), &[]).await.status, 404);
-        let all = stranger.get(&format!("/ops/deliveries/{action}?state=failed")).await;
+        let all = stranger.open(&format!("/ops/deliveries/{action}?state=failed")).await;
         all.says(&format!("there is nothing to {action}"));
-        let form = [("state".to_owned(), "failed".to_owned())];
+        let form = [("state", "failed")];
         let posted = stranger.post(&format!("/ops/deliveries/{action}"), &form).await;
-        let back = stranger.get(posted.location.as_deref().unwrap()).await;
+        let back = stranger.open(posted.location.as_deref().unwrap()).await;
         back.says("nothing matched");
     }
-    assert_eq!(stranger.get("/ops/deliveries?merchant=acme").await.status, 404);
+    assert_eq!(stranger.open("/ops/deliveries?merchant=acme").await.status, 404);
     stranger
-        .get("/ops/deliveries?state=failed")
+        .open("/ops/deliveries?state=failed")
         .await
         .says("No delivery matches");
     let still = world.get(&format!("/v1/deliveries/{id}")).await;

@@ -74,8 +74,8 @@ impl DeliveryFilter {
             ("error_kind", given(&self.error_kind)),
             ("error_code", given(&self.error_code)),
             ("waiting_for", given(&self.waiting_for)),
-            ("since", time(&self.since)),
-            ("until", time(&self.until)),
+            ("since", time(given(&self.since))),
+            ("until", time(given(&self.until))),
             ("customer_id", given(&self.customer_id)),
             ("upsert_id", given(&self.upsert_id)),
         ];
@@ -188,8 +188,8 @@ impl DeliveryFilter {
             waiting_for: given(&self.waiting_for),
             customer_id: given(&self.customer_id),
             upsert_id: given(&self.upsert_id),
-            since: time(&self.since),
-            until: time(&self.until),
+            since: time(given(&self.since)),
+            until: time(given(&self.until)),
             limit,
             cursor: self.cursor(),
         })
@@ -210,8 +210,8 @@ impl DeliveryFilter {
 }
 
 /// RFC 3339. What a `datetime-local` field sends is in UTC; what is no time stays as it was typed.
-fn time(text: &Option<String>) -> Option<String> {
-    let typed = given(text)?;
+fn time(typed: Option<String>) -> Option<String> {
+    let typed = typed?;
     if typed.parse::<Timestamp>().is_ok() {
         return Some(typed);
     }

@@ -210,14 +210,14 @@ fn told(action: Action, sums: &Sums) -> String {
     if sums.matched == 0 {
         return format!("nothing matched: nothing was {done}");
     }
-    let mut says = format!("{} of {} were {done}", count(sums.done), count(sums.matched));
+    let mut says = vec![format!("{} of {} were {done}", count(sums.done), count(sums.matched))];
     if sums.refused > 0 {
-        says += &format!("; {} were refused: {}", count(sums.refused), reasons(sums));
+        says.push(format!("{} were refused: {}", count(sums.refused), reasons(sums)));
     }
     if sums.more {
-        says += "; older ones are left: do it again for those";
+        says.push("older ones are left: do it again for those".to_owned());
     }
-    says
+    says.join("; ")
 }
 
 /// The commonest first.
