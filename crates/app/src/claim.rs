@@ -301,7 +301,7 @@ impl<'a> Claiming<'a> {
         self.lane.sending = Some(sending(&prepared));
         self.changes
             .write
-            .extend(attempt_writes(&self.connection, delivery, self.now));
+            .extend(attempt_writes(&self.connection, delivery, &prepared, self.now));
         self.reserve(&prepared);
         self.send = Some((prepared, replaces_link));
     }

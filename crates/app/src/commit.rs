@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, Evidence, Held, Outcome, PreparedUpsert, WaitingFor};
 use upsert_store::{
-    Applied, AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Expect, Lane, UpsertRecord, UpsertState,
-    Write,
+    Applied, AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Expect, Lane, SentRequest, UpsertRecord,
+    UpsertState, Write,
 };
 
 use crate::draft::{Building, Draft};
@@ -106,7 +106,12 @@ impl Gateway {
 }
 
 /// The attempt that is about to go out, and the call counted where the day's calls are.
-pub(crate) fn attempt_writes(connection: &Connection, delivery: &DeliveryRecord, now: Timestamp) -> Vec<Write> {
+pub(crate) fn attempt_writes(
+    connection: &Connection,
+    delivery: &DeliveryRecord,
+    prepared: &PreparedUpsert,
+    now: Timestamp,
+) -> Vec<Write> {
     let mut writes = vec![Write::PutAttempt(AttemptRecord {
         delivery: delivery.id,
         number: delivery.attempts + 1,
@@ -115,6 +120,8 @@ pub(crate) fn attempt_writes(connection: &Connection, delivery: &DeliveryRecord,
         ended_at: None,
         result: None,
         vendor_status: None,
+        request: Some(SentRequest::from(&prepared.request)),
+        error: None,
     })];
     if connection.counts_calls {
         writes.push(Write::CountCall {

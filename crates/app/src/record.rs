@@ -33,6 +33,14 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
+    /// What went wrong, if it ended badly.
+    fn error(&self) -> Option<&ProviderError> {
+        match self {
+            Self::Accepted(_) => None,
+            Self::Failed(error) | Self::Again(error, _) | Self::Held(error, _, _) => Some(error),
+        }
+    }
+
     /// Where a test makes the process die with this known and nothing recorded.
     pub(crate) fn crash_point(&self) -> &'static str {
         match self {
@@ -240,12 +248,11 @@ impl Recording<'_> {
     }
 
     fn put_attempt(&mut self, end: &AttemptEnd, times: AttemptTimes) {
-        let (result, vendor_status) = match end {
-            AttemptEnd::Accepted(receipt) => (receipt.outcome.as_str(), None),
-            AttemptEnd::Failed(error) | AttemptEnd::Again(error, _) | AttemptEnd::Held(error, _, _) => (
-                if error.sent { error.kind.as_str() } else { "not_sent" },
-                error.vendor_status,
-            ),
+        let error = end.error();
+        let result = match (end, error) {
+            (AttemptEnd::Accepted(receipt), _) => receipt.outcome.as_str(),
+            (_, Some(error)) if error.sent => error.kind.as_str(),
+            _ => "not_sent",
         };
         self.write.push(Write::PutAttempt(AttemptRecord {
             delivery: self.delivery.id,
@@ -254,7 +261,10 @@ impl Recording<'_> {
             started_at: times.started_at,
             ended_at: Some(self.now),
             result: Some(result.to_owned()),
-            vendor_status,
+            vendor_status: error.and_then(|error| error.vendor_status),
+            // It was written when the attempt began, and stays.
+            request: None,
+            error: error.map(delivery_error),
         }));
     }
 

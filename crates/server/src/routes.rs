@@ -18,6 +18,7 @@ pub(crate) mod event_replay;
 pub(crate) mod events;
 pub(crate) mod events_discard;
 pub(crate) mod events_replay;
+pub(crate) mod failures;
 pub(crate) mod fallback;
 pub(crate) mod history;
 pub(crate) mod livez;
@@ -62,6 +63,7 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(discard::discard)
         .service(providers::providers)
         .service(connections::connections)
+        .service(failures::failures)
         .service(pause::pause)
         .service(resume::resume)
         .service(unlink::unlink)

@@ -17,10 +17,10 @@ pub use customer::{
 pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
 pub use lists::{
     Attempt, DeliveryPage, DeliverySelection, DeliveryWithAttempts, ListedDelivery, ListedUpsert, SelectionDone,
-    SelectionRefusal, States, UpsertPage,
+    SelectionRefusal, SentRequest, States, UpsertPage,
 };
 pub use operations::{
-    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
+    Alive, Cause, CausePage, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
     ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
