@@ -134,7 +134,7 @@ async fn a_dead_letter_shows_the_vendors_words_and_what_was_sent_and_is_replayed
     let browser = signed_in(&world, KEY).await;
     let path = format!("/ops/deliveries/{id}");
     let list = browser.open("/ops/deliveries?state=failed").await;
-    assert_eq!(list.rows(), [path.clone()]);
+    assert_eq!(list.rows(), std::slice::from_ref(&path));
     list.says("acme / rotor");
 
     let page = browser.open(&path).await;
@@ -285,6 +285,9 @@ async fn a_key_that_may_only_look_sees_no_words_and_no_buttons_and_may_post_noth
             page.hides(&format!("/{action}"));
         }
     }
+    let detail = reader.open(&path).await;
+    detail.says("POST •••");
+    detail.says("&#34;email&#34;: &#34;•••&#34;");
     for action in ["replay", "discard"] {
         let one = reader.post(&format!("{path}/{action}"), &[]).await;
         let form = [("state", "failed")];
@@ -323,4 +326,39 @@ async fn for_a_key_of_another_merchant_there_is_no_such_delivery() {
         .says("No delivery matches");
     let still = world.get(&format!("/v1/deliveries/{id}")).await;
     assert_eq!(still.body["state"], "failed");
+}
+
+#[tokio::test]
+async fn a_connections_page_groups_its_failures_by_cause_and_each_leads_to_its_deliveries() {
+    let world = world().await;
+    let browser = signed_in(&world, KEY).await;
+    let path = "/ops/connections/acme/rotor";
+    browser.open(path).await.shows("None: no delivery has failed");
+    rotor_refuses(&world);
+    refused(&world, 1).await;
+    refused(&world, 2).await;
+    world.rotor.faults().clear();
+    let gone = Effect::Answer(Answer::new(200).body("no JSON at all"));
+    world.rotor.faults().add(Fault::always(gone));
+    let broken = world.upsert(&person(3)).await;
+    assert_eq!(
+        broken.delivery("rotor")["error"]["kind"],
+        "broken_contract",
+        "{}",
+        broken.text
+    );
+
+    let page = browser.open(path).await;
+    page.shows("rejected 2 the vendor refuses the request: Validation failed");
+    page.shows("broken contract");
+    let rejected = browser.open(&page.link("rejected").unwrap()).await;
+    assert_eq!(rejected.rows().len(), 2, "{}", rejected.html);
+    let broken = browser.open(&page.link("broken contract").unwrap()).await;
+    assert_eq!(broken.rows().len(), 1, "{}", broken.html);
+    let reader = signed_in(&world, READER).await;
+    reader
+        .open(path)
+        .await
+        .shows("rejected 2 •••")
+        .hides("Validation failed");
 }

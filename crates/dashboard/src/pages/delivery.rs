@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use serde::Deserialize;
 
-use upsert_app::Answer;
+use upsert_app::{Answer, Sight};
 use upsert_core::DeliveryId;
 use upsert_settings::Scope;
 
@@ -38,7 +38,13 @@ struct Made {
 #[get("/deliveries/{id}")]
 pub(crate) async fn show(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
     let in_sight = visit.visitor.in_sight();
-    let answer = visit.desk.gateway.get_delivery(in_sight.as_ref(), read(&id)?).await?;
+    let sight = if visit.sees_people() {
+        Sight::Whole
+    } else {
+        Sight::Masked
+    };
+    let gateway = &visit.desk.gateway;
+    let answer = gateway.get_delivery(in_sight.as_ref(), read(&id)?, sight).await?;
     let delivery: Delivery = shapes::read(answer)?;
     page(&DeliveryPage {
         delivery: if visit.sees_people() {

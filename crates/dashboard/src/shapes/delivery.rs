@@ -1,10 +1,15 @@
 //! `GET /v1/deliveries` and `GET /v1/deliveries/{id}`.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::mask::{MASK, masked, shown};
+use upsert_app::masked;
+
+use crate::mask::{MASK, shown};
+use crate::query::address;
 
 /// One delivery; a list's have no attempts.
 #[derive(Clone, Deserialize)]
@@ -91,20 +96,17 @@ pub(crate) struct Attempt {
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) result: Option<String>,
     pub(crate) vendor_status: Option<u16>,
-    #[serde(default)]
     pub(crate) request: Option<Request>,
-    #[serde(default)]
     pub(crate) error: Option<Failure>,
 }
 
-/// What was sent; credentials are never in it.
+/// What was sent, as far as it may be seen; credentials are never in it.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// None: it may not be shown.
+    /// None: it may not be seen.
     path: Option<String>,
-    #[serde(default)]
-    pub(crate) body: Option<Json>,
+    body: Json,
 }
 
 impl Delivery {
@@ -131,7 +133,7 @@ impl Delivery {
         matches!(self.state.as_str(), "failed" | "pending" | "retrying" | "waiting")
     }
 
-    /// Without what only those may see who see people.
+    /// Without what only those may see who see people. (What was sent comes masked.)
     pub(crate) fn masked(mut self) -> Self {
         for differs in &mut self.fields.differs {
             differs.kept = masked(&differs.kept);
@@ -139,7 +141,6 @@ impl Delivery {
         self.error = self.error.map(Failure::masked);
         for attempt in &mut self.attempt_log {
             attempt.error = attempt.error.take().map(Failure::masked);
-            attempt.request = attempt.request.take().map(Request::masked);
         }
         self
     }
@@ -192,34 +193,58 @@ impl Attempt {
 }
 
 impl Request {
-    fn masked(self) -> Self {
-        Self {
-            path: None,
-            // A text that is JSON keeps its structure.
-            body: self.body.map(|body| masked(&unfolded(body))),
-            method: self.method,
-        }
-    }
-
     pub(crate) fn path(&self) -> &str {
         self.path.as_deref().unwrap_or(MASK)
     }
 
-    /// Its body for people.
+    /// Its body for people; none: it had none.
     pub(crate) fn body(&self) -> Option<String> {
-        match unfolded(self.body.clone()?) {
+        match &self.body {
             Json::Null => None,
-            Json::String(text) => Some(text),
-            json => Some(serde_json::to_string_pretty(&json).unwrap_or_default()),
+            Json::String(text) => Some(text.clone()),
+            json => serde_json::to_string_pretty(json).ok(),
         }
     }
 }
 
-/// A body that stands there as a text, as what the text says.
-fn unfolded(body: Json) -> Json {
-    match &body {
-        Json::String(text) => serde_json::from_str(text).unwrap_or(body),
-        _ => body,
+/// What deliveries of one connection failed of: the newest thousand, by kind and code.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Cause {
+    pub(crate) kind: String,
+    pub(crate) code: Option<String>,
+    pub(crate) count: u64,
+    /// The newest one's words.
+    sample_detail: String,
+    pub(crate) newest_at: Timestamp,
+    /// How many are in which state.
+    states: BTreeMap<String, u64>,
+}
+
+impl Cause {
+    /// Without the vendor's words.
+    pub(crate) fn masked(self) -> Self {
+        Self {
+            sample_detail: shown(&self.sample_detail, false),
+            ..self
+        }
+    }
+
+    pub(crate) fn sample(&self) -> String {
+        shortened(&self.sample_detail)
+    }
+
+    /// The list of them. (Where the vendor gave no code, others of that kind are in it too.)
+    pub(crate) fn path(&self, merchant: &str, connection: &str) -> String {
+        let states: Vec<&str> = self.states.keys().map(String::as_str).collect();
+        let members = [
+            ("state", Some(states.join(","))),
+            ("merchant", Some(merchant.to_owned())),
+            ("connection", Some(connection.to_owned())),
+            ("error_kind", Some(self.kind.clone())),
+            ("error_code", self.code.clone()),
+        ];
+        let members = members.each_ref().map(|(name, value)| (*name, value.as_deref()));
+        address("/ops/deliveries", &members)
     }
 }
 
@@ -228,30 +253,25 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn sent(body: Json) -> Request {
-        Request {
-            method: "PUT".to_owned(),
-            path: Some("/customers/ann@x.example".to_owned()),
-            body: Some(body),
-        }
-    }
-
-    #[test]
-    fn a_masked_request_keeps_its_structure_and_no_value_whether_it_is_json_or_a_text() {
-        let body = json!({ "name": "Ann", "tags": ["vip", 7], "address": { "city": null } });
-        let wanted = json!({ "name": "•••", "tags": ["•••", "•••"], "address": { "city": "•••" } });
-        for body in [body.clone(), json!(body.to_string())] {
-            let request = sent(body).masked();
-            assert_eq!(request.path(), MASK);
-            assert_eq!(request.body, Some(wanted.clone()));
-        }
-        assert_eq!(sent(json!("name=Ann")).masked().body().as_deref(), Some("•••"));
-    }
-
     #[test]
     fn long_words_are_shortened_between_letters() {
         assert_eq!(shortened("kurz"), "kurz");
         let long = shortened(&"ä".repeat(90));
         assert_eq!(long, format!("{}…", "ä".repeat(80)));
+    }
+
+    #[test]
+    fn a_cause_leads_to_the_list_of_what_failed_of_it() {
+        let cause = json!({
+            "kind": "rejected", "code": "E 1", "count": 3, "sample_detail": "no", "newest_delivery_id": "dlv_x",
+            "newest_at": "2026-11-21T12:00:00Z", "states": { "retrying": 1, "failed": 2 },
+        });
+        let cause: Cause = serde_json::from_value(cause).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            cause.path("acme", "crm"),
+            "/ops/deliveries?state=failed%2Cretrying&merchant=acme&connection=crm&error_kind=rejected&error_code=E+1"
+        );
+        assert_eq!(cause.sample(), "no");
+        assert_eq!(cause.masked().sample(), MASK);
     }
 }
