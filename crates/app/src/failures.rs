@@ -173,9 +173,15 @@ mod tests {
             grouping.add(&delivery);
         }
         let causes = grouping.most_frequent_first();
-        let shown: Vec<_> = causes.iter().map(|cause| (cause.code.as_deref(), cause.count)).collect();
+        let shown: Vec<_> = causes
+            .iter()
+            .map(|cause| (cause.code.as_deref(), cause.count))
+            .collect();
         assert_eq!(shown, [(Some("E1"), 2), (None, 1), (Some("E2"), 1)]);
-        assert_eq!((causes[0].newest, &*causes[0].sample_detail), (delivery_id(8), "words 8"));
+        assert_eq!(
+            (causes[0].newest, &*causes[0].sample_detail),
+            (delivery_id(8), "words 8")
+        );
         let states = [(DeliveryState::Waiting, 1), (DeliveryState::Failed, 1)];
         assert_eq!(causes[0].states, states.into());
         assert!(!format!("{causes:?}").contains("words"));

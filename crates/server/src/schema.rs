@@ -20,8 +20,8 @@ pub use lists::{
     SelectionRefusal, SentRequest, States, UpsertPage,
 };
 pub use operations::{
-    Alive, Cause, CausePage, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
-    ReadyConfiguration,
+    Alive, Cause, CausePage, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage,
+    Ready, ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{

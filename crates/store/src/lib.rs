@@ -28,13 +28,13 @@ pub use events::{
 };
 pub use memory::MemoryStore;
 pub use queries::{
-    Counted, CustomerFilter, DeliveryFilter, DeliveryPage, FailedCount, HistoryPage, IdentityQuery, IdentityView, Known,
-    UpsertFilter, UpsertPage, WaitingCount,
+    Counted, CustomerFilter, DeliveryFilter, DeliveryPage, FailedCount, HistoryPage, IdentityQuery, IdentityView,
+    Known, UpsertFilter, UpsertPage, WaitingCount,
 };
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
-    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer, UpsertRecord,
-    UpsertState, Written,
+    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer,
+    UpsertRecord, UpsertState, Written,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.

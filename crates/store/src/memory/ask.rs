@@ -9,8 +9,8 @@ use upsert_core::{CustomerId, DeliveryId, Field, UpsertId, Value};
 
 use super::Tables;
 use crate::{
-    CustomerFilter, CustomerRecord, DeliveryRecord, DeliveryState, FailedCount, HistoryPage, IdentityQuery, IdentityView, Known,
-    UpsertRecord, UpsertState, WaitingCount,
+    CustomerFilter, CustomerRecord, DeliveryRecord, DeliveryState, FailedCount, HistoryPage, IdentityQuery,
+    IdentityView, Known, UpsertRecord, UpsertState, WaitingCount,
 };
 
 impl Tables {
@@ -170,7 +170,11 @@ impl Tables {
     pub(super) fn failed_deliveries(&self) -> Vec<FailedCount> {
         let mut counts = BTreeMap::new();
         // By id, so the last one of a group is its newest.
-        for row in self.deliveries.values().filter(|row| row.state == DeliveryState::Failed) {
+        for row in self
+            .deliveries
+            .values()
+            .filter(|row| row.state == DeliveryState::Failed)
+        {
             let group = (row.merchant.clone(), row.connection.clone());
             let (count, newest) = counts.entry(group).or_insert((0, row.id));
             *count += 1;

@@ -14,8 +14,8 @@ use upsert_store::{
 
 use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, events, identifiers, keys, variant_of_a_person};
 use crate::records::{
-    attempt_record, customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, history_record, idempotency_record,
-    linked_lane, paused_connection, seconds, sent_request, stored_answer, upsert_id, upsert_record,
+    attempt_record, customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, history_record,
+    idempotency_record, linked_lane, paused_connection, seconds, sent_request, stored_answer, upsert_id, upsert_record,
 };
 
 /// So many changesets at most, to be applied one after another.

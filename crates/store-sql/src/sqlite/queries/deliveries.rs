@@ -6,7 +6,8 @@ use rusqlite::{Row, params};
 
 use upsert_core::{DeliveryId, UpsertId};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, DeliveryRecord, DeliveryState, FailedCount, IdempotencyRecord, UpsertRecord, WaitingCount,
+    AttemptRecord, ConnectionRecord, DeliveryRecord, DeliveryState, FailedCount, IdempotencyRecord, UpsertRecord,
+    WaitingCount,
 };
 
 use super::super::readers::Reader;
