@@ -3,7 +3,11 @@
 mod attention;
 mod connection;
 mod connections;
+mod deliveries;
+mod delivery;
+mod delivery_filter;
 mod live;
+mod many_deliveries;
 mod overview;
 mod session;
 
@@ -30,6 +34,15 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(connection::live)
         .service(connection::pause)
         .service(connection::resume)
+        .service(deliveries::list)
+        // Before the page of one: these are no ids.
+        .service(many_deliveries::count_replay)
+        .service(many_deliveries::count_discard)
+        .service(many_deliveries::replay_all)
+        .service(many_deliveries::discard_all)
+        .service(delivery::show)
+        .service(delivery::replay)
+        .service(delivery::discard)
         .default_service(web::to(nowhere))
         .wrap(from_fn(door::enter));
     config.service(dashboard);
