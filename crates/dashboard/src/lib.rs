@@ -23,5 +23,5 @@ mod sessions;
 mod shapes;
 mod visit;
 
-pub use desk::{Closed, Desk, DeskParts, Doors, Visitor};
+pub use desk::{Closed, Configuration, Desk, DeskParts, Doors, Visitor};
 pub use pages::configure;
