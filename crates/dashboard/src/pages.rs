@@ -1,11 +1,16 @@
 //! The pages, one file each, and their addresses.
 
 mod attention;
+mod configuration;
 mod connection;
 mod connections;
+mod event;
+mod event_letters;
+mod events;
 mod live;
 mod overview;
 mod session;
+mod webhooks;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -30,6 +35,15 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(connection::live)
         .service(connection::pause)
         .service(connection::resume)
+        .service(webhooks::list)
+        .service(webhooks::test)
+        .service(webhooks::enable)
+        .service(events::list)
+        .service(event_letters::confirm)
+        .service(event_letters::carry_out)
+        .service(event::show)
+        .service(event::handle)
+        .service(configuration::show)
         .default_service(web::to(nowhere))
         .wrap(from_fn(door::enter));
     config.service(dashboard);

@@ -50,7 +50,7 @@ impl Part {
         let series = series(history.seen(covers));
         Ok(Self {
             at: moment(snapshot.at),
-            attention: attention(snapshot, covers),
+            attention: attention(snapshot, visit.desk.configuration.refused_with(), covers),
             waiting: connections.iter().map(|connection| connection.waiting).sum(),
             in_flight: connections.iter().map(|connection| connection.in_flight).sum(),
             dead_letters: connections.iter().map(|connection| connection.dead_letters).sum(),
