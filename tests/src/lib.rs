@@ -8,6 +8,7 @@
 )]
 
 mod receiver;
+mod signed_in;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
 pub use receiver::{Came, Manner, Receiver};
+pub use signed_in::SignedIn;
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";

@@ -17,6 +17,7 @@ mod mask;
 mod pages;
 mod pulse;
 mod query;
+mod raw;
 mod refused;
 mod render;
 mod sessions;

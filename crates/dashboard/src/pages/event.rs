@@ -8,8 +8,8 @@ use upsert_app::{Direction, LetterAction};
 use upsert_core::EventId;
 use upsert_settings::Scope;
 
-use crate::mask;
 use crate::pages::events::{direction_of, word_of};
+use crate::raw;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
@@ -50,7 +50,7 @@ pub(crate) async fn show(visit: Visit, named: Path<(String, String)>) -> Result<
         Direction::In => {
             let event: Incoming = shapes::read(gateway.get_incoming(merchants.as_ref(), id).await?)?;
             page(&IncomingPage {
-                raw: event.raw.as_deref().map(|raw| mask::document(raw, sees_people)),
+                raw: event.raw.as_deref().map(|text| raw::document(text, sees_people)),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.event_id)),
                 event,
             })
@@ -58,7 +58,7 @@ pub(crate) async fn show(visit: Visit, named: Path<(String, String)>) -> Result<
         Direction::Out => {
             let event: Outgoing = shapes::read(gateway.get_outgoing(merchants.as_ref(), id).await?)?;
             page(&OutgoingPage {
-                body: event.body.as_deref().map(|body| mask::document(body, sees_people)),
+                body: event.body.as_deref().map(|text| raw::document(text, sees_people)),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.kind)),
                 event,
             })
