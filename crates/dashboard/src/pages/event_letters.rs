@@ -103,7 +103,7 @@ fn told(visit: &Visit, action: LetterAction, done: &Done) -> Result<String, Refu
         LetterAction::Replay => "replayed",
         LetterAction::Discard => "discarded",
     };
-    let mut says = format!("{} of {} dead letters {what}", count(done.done), count(done.matched));
+    let mut says = format!("{} of {} dead letters {what}", count(done.handled), count(done.matched));
     if done.refused > 0 {
         says = format!("{says}, {} refused", count(done.refused));
         for refusal in done.refusals.iter().take(TOLD) {
@@ -119,7 +119,7 @@ fn told(visit: &Visit, action: LetterAction, done: &Done) -> Result<String, Refu
     if done.more {
         says = format!("{says}; more match than are handled at once");
     }
-    if done.done == 0 && done.refused > 0 {
+    if done.handled == 0 && done.refused > 0 {
         Err(Refused::unreadable(says))
     } else {
         Ok(says)

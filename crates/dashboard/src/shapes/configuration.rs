@@ -30,7 +30,8 @@ pub(crate) struct Problem {
 /// One configuration that was taken over.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Generation {
-    pub(crate) generation: u64,
+    #[serde(rename = "generation")]
+    pub(crate) number: u64,
     pub(crate) at: Timestamp,
     pub(crate) changes: Vec<Change>,
     pub(crate) left_out: u64,

@@ -62,7 +62,8 @@ pub(crate) struct Outgoing {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Done {
     pub(crate) matched: u64,
-    pub(crate) done: u64,
+    #[serde(rename = "done")]
+    pub(crate) handled: u64,
     pub(crate) refused: u64,
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) more: bool,
