@@ -7,6 +7,8 @@
     reason = "a test that cannot set up its world has to stop"
 )]
 
+pub mod browser;
+mod operator;
 mod receiver;
 mod signed_in;
 
@@ -23,6 +25,8 @@ use upsert_server::{ReloadFrom, Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
+pub use browser::{Browser, Scheme};
+pub use operator::{Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
 pub use signed_in::SignedIn;
 
