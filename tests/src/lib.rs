@@ -11,6 +11,7 @@ pub mod browser;
 mod collector;
 mod operator;
 mod receiver;
+mod signed_in;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use browser::{Browser, Scheme};
 pub use collector::{CollectedSpan, Collector};
 pub use operator::{Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
+pub use signed_in::SignedIn;
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";

@@ -1,15 +1,20 @@
 //! The pages, one file each, and their addresses.
 
 mod attention;
+mod configuration;
 mod connection;
 mod connections;
 mod deliveries;
 mod delivery;
 mod delivery_filter;
+mod event;
+mod event_letters;
+mod events;
 mod live;
 mod many_deliveries;
 mod overview;
 mod session;
+mod webhooks;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -43,6 +48,15 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(delivery::show)
         .service(delivery::replay)
         .service(delivery::discard)
+        .service(webhooks::list)
+        .service(webhooks::test)
+        .service(webhooks::enable)
+        .service(events::list)
+        .service(event_letters::confirm)
+        .service(event_letters::carry_out)
+        .service(event::show)
+        .service(event::handle)
+        .service(configuration::show)
         .default_service(web::to(nowhere))
         .wrap(from_fn(door::enter));
     config.service(dashboard);

@@ -56,7 +56,7 @@ permissions! {
     ReadOperations = Some(Scope::OpsRead);
     /// Replay, discard, pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
-    /// The process itself.
+    /// The configuration, and the process itself.
     Administer = Some(Scope::Admin);
 }
 

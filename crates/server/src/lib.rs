@@ -13,6 +13,7 @@ mod batch;
 mod binding;
 mod body;
 mod check;
+mod chronicle;
 mod day_counts;
 mod event_sender;
 mod gauges;

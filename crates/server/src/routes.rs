@@ -1,6 +1,7 @@
 //! The routes, one endpoint a file. What stands here is what `/openapi.json` says; there is no other list.
 
 pub(crate) mod batch;
+pub(crate) mod configuration;
 pub(crate) mod connections;
 pub(crate) mod customer;
 pub(crate) mod customers;
@@ -64,6 +65,7 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(replay::replay)
         .service(discard::discard)
         .service(providers::providers)
+        .service(configuration::configuration)
         .service(connections::connections)
         .service(failures::failures)
         .service(pause::pause)

@@ -1,6 +1,7 @@
 //! The shapes of the API as `/openapi.json` documents them. They describe; the application makes the answers, and the
 //! tests hold every answer against its shape.
 
+mod configuration;
 mod customer;
 mod delivery;
 mod lists;
@@ -10,6 +11,9 @@ mod upsert;
 mod vendor;
 mod webhooks;
 
+pub use configuration::{
+    Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
+};
 pub use customer::{
     Address, Addresses, Change, Customer, CustomerPage, CustomerRecord, HistoryEntry, HistoryPage, Link, LinkState,
     LinkedCustomer, Notifications, Service,

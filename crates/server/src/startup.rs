@@ -16,6 +16,7 @@ use upsert_store::{Store, StoreError};
 use crate::assemble::Workshop;
 use crate::background::Background;
 use crate::binding::{bind_all, bind_metrics};
+use crate::chronicle::Chronicle;
 use crate::day_counts::DayCounts;
 use crate::keyring::Keyring;
 use crate::lifecycle::Lifecycle;
@@ -183,6 +184,7 @@ fn state_of(
             generation: 1,
             is_stale: false,
         }),
+        chronicle: Chronicle::begin(gateway.clock().now(), Arc::new(settings.clone())),
         lifecycle: Lifecycle::default(),
         providers: routes::providers::document(workshop.registry()),
         documented: openapi::documented(),
