@@ -14,8 +14,8 @@ use crate::pulse::Snapshot;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, apart, filters, page};
 use crate::shapes;
+use crate::shapes::cause::Cause;
 use crate::shapes::connection::Connection;
-use crate::shapes::delivery::Cause;
 use crate::visit::Visit;
 
 /// A pace is one that was kept for so long.

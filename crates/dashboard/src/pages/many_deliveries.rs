@@ -1,12 +1,9 @@
 //! `GET` and `POST /ops/deliveries/replay` and `/ops/deliveries/discard`: all that match a filter, counted before it is
 //! done.
 
-use std::collections::BTreeMap;
-
 use actix_web::web::Form;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
-use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use upsert_app::{Gateway, ProblemCode, Refusal, Selection};
@@ -15,16 +12,15 @@ use upsert_settings::Scope;
 use crate::pages::delivery_filter::DeliveryFilter;
 use crate::query::read;
 use crate::refused::Refused;
-use crate::render::{Frame, Section, count, filters, page};
+use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
+use crate::shapes::sums::Sums;
 use crate::visit::Visit;
 
 /// So many are done at once; whoever wants more does it again.
 const MOST: u64 = 5_000;
 /// Where matches are rare, so many parts of the list are looked through at once.
 const MOST_PARTS: usize = 50;
-/// Kinds of refusals that a notice tells.
-const MOST_REASONS: usize = 5;
 
 /// What can be done with all that match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,23 +72,6 @@ impl Action {
         };
         shapes::read(answer)
     }
-}
-
-/// `POST /v1/deliveries/replay` and `/discard`.
-#[derive(Debug, Default, Deserialize)]
-struct Sums {
-    matched: u64,
-    done: u64,
-    refused: u64,
-    /// The first of them.
-    refusals: Vec<OneRefused>,
-    more: bool,
-    next_cursor: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct OneRefused {
-    detail: String,
 }
 
 #[derive(Template)]
@@ -155,7 +134,7 @@ async fn do_all(visit: &Visit, action: Action, filter: DeliveryFilter) -> Result
     let result = all_parts(visit, action, &filter).await;
     visit.desk.pulse.forget().await;
     let back = filter.address(Section::Deliveries.path());
-    Ok(visit.done(&back, result.map(|sums| told(action, &sums))))
+    Ok(visit.done(&back, result.map(|sums| sums.told(action.done()))))
 }
 
 /// The filter with its states named.
@@ -191,82 +170,10 @@ async fn all_parts(visit: &Visit, action: Action, filter: &DeliveryFilter) -> Re
                 break;
             }
         };
-        sums.matched += part.matched;
-        sums.done += part.done;
-        sums.refused += part.refused;
-        sums.refusals.extend(part.refusals);
-        sums.more = part.more;
-        cursor = part.next_cursor;
+        cursor = sums.add(part);
         if cursor.is_none() || sums.matched >= MOST {
             break;
         }
     }
     Ok(sums)
-}
-
-/// What became of them, in a sentence: `3 of 5 were replayed; 2 were refused: …`.
-fn told(action: Action, sums: &Sums) -> String {
-    let done = action.done();
-    if sums.matched == 0 {
-        return format!("nothing matched: nothing was {done}");
-    }
-    let mut says = vec![format!("{} of {} were {done}", count(sums.done), count(sums.matched))];
-    if sums.refused > 0 {
-        says.push(format!("{} were refused: {}", count(sums.refused), reasons(sums)));
-    }
-    if sums.more {
-        says.push("older ones are left: do it again for those".to_owned());
-    }
-    says.join("; ")
-}
-
-/// The commonest first.
-fn reasons(sums: &Sums) -> String {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for refusal in &sums.refusals {
-        *counts.entry(&refusal.detail).or_default() += 1;
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.truncate(MOST_REASONS);
-    let told: u64 = counts.iter().map(|(_, count)| count).sum();
-    let mut says: Vec<String> = counts
-        .into_iter()
-        .map(|(detail, number)| format!("{detail} ({})", count(number)))
-        .collect();
-    if told < sums.refused {
-        says.push(format!("others ({})", count(sums.refused - told)));
-    }
-    says.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(detail: &str) -> OneRefused {
-        OneRefused {
-            detail: detail.to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_notice_tells_the_sums_and_groups_the_reasons() {
-        let sums = Sums {
-            matched: 7,
-            done: 3,
-            refused: 4,
-            refusals: vec![refused("gone"), refused("busy"), refused("busy")],
-            more: true,
-            next_cursor: None,
-        };
-        assert_eq!(
-            told(Action::Replay, &sums),
-            "3 of 7 were replayed; 4 were refused: busy (2), gone (1), others (1); older ones are left: do it again for those"
-        );
-        assert_eq!(
-            told(Action::Discard, &Sums::default()),
-            "nothing matched: nothing was discarded"
-        );
-    }
 }
