@@ -403,6 +403,7 @@ async fn an_answer_about_another_record_than_the_request_named_makes_no_link() {
 }
 
 /// The attempts of the upsert's one delivery.
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 async fn attempts(house: &House, answer: &Answer) -> Json {
     let id = body(answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
     let shown = house.gateway.get_delivery(None, id, Sight::Whole).await.unwrap();
