@@ -29,7 +29,7 @@ impl SignedIn {
         let (status, headers, html) = own.send(Method::POST, "/ops/session", &[("key", key)]).await;
         assert_eq!(status, 303, "{html}");
         let cookie = headers[SET_COOKIE].to_str().expect("a cookie is text");
-        own.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        cookie.split(';').next().unwrap_or_default().clone_into(&mut own.cookie);
         own
     }
 

@@ -124,8 +124,8 @@ fn in_utc(text: &str) -> String {
 }
 
 /// As a field for date and time shows it.
-fn in_field(text: &Option<String>) -> String {
-    let moment = given(text).and_then(|text| in_utc(&text).parse::<jiff::Timestamp>().ok());
+fn in_field(text: Option<&str>) -> String {
+    let moment = text.and_then(|text| in_utc(text).parse::<jiff::Timestamp>().ok());
     moment.map_or_else(String::new, |moment| moment.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
@@ -176,11 +176,11 @@ impl EventsPage {
     }
 
     fn since(&self) -> String {
-        in_field(&self.filter.since)
+        in_field(self.filter.since.as_deref())
     }
 
     fn until(&self) -> String {
-        in_field(&self.filter.until)
+        in_field(self.filter.until.as_deref())
     }
 }
 
@@ -237,10 +237,7 @@ mod tests {
         assert_eq!(in_utc("2026-11-21T12:04"), "2026-11-21T12:04:00Z");
         assert_eq!(in_utc("2026-11-21T12:04:31+02:00"), "2026-11-21T12:04:31+02:00");
         assert_eq!(in_utc("yesterday"), "yesterday");
-        assert_eq!(
-            in_field(&Some("2026-11-21T12:04:31+02:00".to_owned())),
-            "2026-11-21T10:04:31"
-        );
-        assert_eq!(in_field(&Some("yesterday".to_owned())), "");
+        assert_eq!(in_field(Some("2026-11-21T12:04:31+02:00")), "2026-11-21T10:04:31");
+        assert_eq!(in_field(Some("yesterday")), "");
     }
 }

@@ -43,7 +43,7 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
     let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
     let is_wanted = |id: &str| visit.visitor.covers(id) && merchant.as_deref().is_none_or(|wanted| id.contains(wanted));
     let webhooks = &snapshot.webhooks;
-    let mut sources: Vec<Source> = webhooks.sources.to_vec();
+    let mut sources: Vec<Source> = webhooks.sources.clone();
     sources.retain(|source| is_wanted(&source.merchant_id));
     sources.sort_by_key(|source| {
         (
@@ -52,7 +52,7 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
             source.name.clone(),
         )
     });
-    let mut endpoints: Vec<Endpoint> = webhooks.endpoints.to_vec();
+    let mut endpoints: Vec<Endpoint> = webhooks.endpoints.clone();
     endpoints.retain(|endpoint| is_wanted(&endpoint.merchant_id));
     endpoints.sort_by_key(|endpoint| (endpoint.is_well(), endpoint.merchant_id.clone(), endpoint.name.clone()));
     let left_out = sources.len().saturating_sub(MOST) + endpoints.len().saturating_sub(MOST);
