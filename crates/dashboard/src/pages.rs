@@ -3,9 +3,14 @@
 mod attention;
 mod connection;
 mod connections;
+mod customer;
+mod customers;
 mod live;
+mod merchant_field;
 mod overview;
+mod plan;
 mod session;
+mod timeline;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -30,6 +35,13 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(connection::live)
         .service(connection::pause)
         .service(connection::resume)
+        .service(customers::show)
+        .service(customers::find)
+        .service(customer::show)
+        .service(customer::ask_unlink)
+        .service(customer::unlink)
+        .service(plan::show)
+        .service(plan::make)
         .default_service(web::to(nowhere))
         .wrap(from_fn(door::enter));
     config.service(dashboard);

@@ -1,6 +1,9 @@
 //! What the use cases answer, as the API documents it, read into types: a page knows no more of the gateway than a client.
 
 pub(crate) mod connection;
+pub(crate) mod customer;
+pub(crate) mod plan;
+pub(crate) mod receipt;
 pub(crate) mod webhooks;
 
 use serde::de::DeserializeOwned;

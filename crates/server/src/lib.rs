@@ -37,7 +37,6 @@ pub mod schema;
 mod served;
 mod startup;
 mod state;
-mod strict_json;
 mod telemetry;
 mod watch;
 
