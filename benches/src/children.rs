@@ -48,6 +48,19 @@ impl Children {
     /// # Errors
     /// One is missing, ends at once, or does not answer in 30 seconds; its log is shown.
     pub async fn start(programs: &Path, folder: &Path, pinning: Pinning) -> anyhow::Result<Self> {
+        Self::start_after(programs, folder, pinning, async || Ok(())).await
+    }
+
+    /// The same, with something done once the configuration is written and before the gateway starts.
+    ///
+    /// # Errors
+    /// What is done first fails, or see [`Children::start`].
+    pub async fn start_after(
+        programs: &Path,
+        folder: &Path,
+        pinning: Pinning,
+        first: impl AsyncFnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let vendors = Vendors {
             rotor: free_address()?,
             add_update: free_address()?,
@@ -68,6 +81,7 @@ impl Children {
 
         let address = free_address()?;
         let key = folder::write(folder, address, &vendors)?.key;
+        first().await?;
         let mut command = pinning.command(&program(programs, "upsert-gateway")?);
         command.arg("serve").arg("--config").arg(folder);
         let gateway = start("gateway", command, address, "/readyz", folder).await?;

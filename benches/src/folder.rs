@@ -68,7 +68,7 @@ pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors) -> anyhow::Resu
 pub(crate) fn gateway(folder: &str, bind: SocketAddr, key: &NewKey) -> String {
     format!(
         "[server]\nbind = {}\n\n[store]\nurl = {}\n\n[[api_keys]]\nname = \"load\"\nkey_sha256 = \"{}\"\nmerchants = [\"*\"]\n\
-         scopes = [\"customers:read\", \"customers:write\", \"ops:read\"]\n",
+         scopes = [\"customers:read\", \"customers:write\", \"ops:read\", \"ops:write\"]\n",
         quoted(&bind.to_string()),
         quoted(&format!("sqlite:{folder}/data/gateway.db")),
         key.sha256_hex

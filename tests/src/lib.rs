@@ -7,6 +7,7 @@
     reason = "a test that cannot set up its world has to stop"
 )]
 
+mod operator;
 mod receiver;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use upsert_server::{ReloadFrom, Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
+pub use operator::{Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
 
 /// The API key that may do everything for `acme`.

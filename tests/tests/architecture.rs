@@ -57,6 +57,7 @@ fn arrows_between_crates_point_down_only() {
         ("provider-april", 2),
         ("app", 2),
         ("registry", 3),
+        ("dashboard", 3),
         ("server", 4),
         ("gateway", 5),
         ("simulators", 0),

@@ -100,6 +100,9 @@ impl Gateway {
             // Somebody else has claimed it since: this result came too late.
             return Ok(None);
         };
+        if work.delivery.attempts == 0 && delivery.attempts == 1 {
+            self.tally.first_tried(&work.delivery, started_at);
+        }
         observe(&delivery);
         self.after_record(&work, &delivery, news).await?;
         crash_point(points::LANE_BEFORE_NEXT);
@@ -265,19 +268,13 @@ fn context(work: &Work) -> CallContext {
     }
 }
 
-/// Counts and logs a delivery that has ended or was parked. Ids and names only.
+/// Logs a delivery that has ended or was parked. Ids and names only. It was counted where it was applied.
 pub(crate) fn observe(delivery: &DeliveryRecord) {
     let outcome = match (delivery.outcome, &delivery.error) {
         (Some(outcome), _) => outcome.as_str(),
         (None, Some(error)) => error.kind.as_str(),
         (None, None) => "none",
     };
-    if delivery.state.has_ended() {
-        metrics::counter!("upsert_gateway_deliveries_total",
-            "merchant" => delivery.merchant.clone(), "connection" => delivery.connection.clone(),
-            "state" => delivery.state.as_str(), "outcome" => outcome)
-        .increment(1);
-    }
     tracing::info!(
         delivery_id = %delivery.id, upsert_id = %delivery.upsert, merchant = delivery.merchant,
         connection = delivery.connection, state = delivery.state.as_str(), outcome,

@@ -184,8 +184,9 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
     let with_result: Vec<(&'static str, String)> =
         labels.iter().cloned().chain([("result", result.to_owned())]).collect();
     metrics::counter!("upsert_gateway_events_out_total", &with_result).increment(1);
-    metrics::histogram!("upsert_gateway_event_send_seconds", "endpoint" => event.endpoint.clone())
-        .record(tried.took.as_secs_f64());
+    metrics::histogram!("upsert_gateway_event_send_seconds",
+        "merchant" => event.merchant.clone(), "endpoint" => event.endpoint.clone())
+    .record(tried.took.as_secs_f64());
     tracing::info!(
         event = %event.id, merchant = event.merchant, endpoint = event.endpoint, kind = event.kind, state = result,
         attempts = event.attempts, status = event.last_status, "event sent"

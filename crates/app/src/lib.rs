@@ -33,6 +33,7 @@ mod lists;
 mod lookup;
 mod marks;
 mod merchant;
+mod meters;
 mod narrow;
 mod operate;
 mod plan;
@@ -67,6 +68,7 @@ pub use lookup::{CustomerListQuery, Listing};
 pub use merchant::{
     Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
 };
+pub use meters::describe_metrics;
 pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
 pub use receive::ReadEvent;

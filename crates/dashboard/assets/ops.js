@@ -23,6 +23,10 @@
     latency: (series) => ({ names: ["p50", "p95", "p99"], own: series.latency, data: series.latency, filled: false }),
   };
 
+  // Times as the rest of the page has them: UTC, to the second where the chart is short.
+  const clock = (seconds, long) => new Date(seconds * 1000).toISOString().slice(11, long ? 16 : 19);
+  const times = (plot, ticks) => ticks.map((at) => clock(at, ticks[ticks.length - 1] - ticks[0] > 300));
+
   const axis = (grid) => ({ stroke: colour("text"), grid: { stroke: grid, width: 1 }, ticks: { show: false } });
 
   const draw = (place, series, endings) => {
@@ -48,8 +52,8 @@
       };
       return { label: name, stroke: colour(name), width: 1.5, fill: drawing.filled ? colour(name) + "55" : undefined, value, points: { show: false } };
     });
-    kept.plot = new uPlot({ width: place.clientWidth || 320, height: 170, series: [{ label: "time" }, ...lines],
-      axes: [axis(grid), { ...axis(grid), size: 46 }], scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } } }, data, place);
+    kept.plot = new uPlot({ width: place.clientWidth || 320, height: 170, series: [{ label: "time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...lines],
+      axes: [{ ...axis(grid), values: times, space: 70 }, { ...axis(grid), size: 46 }], scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } } }, data, place);
     charts.set(place, kept);
   };
 

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use upsert_server::{LogFormat, Telemetry, TelemetryError, install_telemetry};
 
 use crate::output::complain;
-use crate::{check, demo, export, health, import, keys, serve, upsert, webhook};
+use crate::{check, customers, deliveries, demo, export, health, import, keys, serve, status, upsert, webhook};
 
 /// Where the configuration is, unless `--config` says otherwise.
 pub(crate) const CONFIG: &str = "config";
@@ -52,6 +52,12 @@ enum Command {
     Export(export::ExportArguments),
     /// Events that come in
     Webhook(webhook::WebhookArguments),
+    /// How a running gateway is, and what needs attention first
+    Status(status::StatusArguments),
+    /// Deliveries at a running gateway: list, show, replay, discard
+    Deliveries(deliveries::DeliveriesArguments),
+    /// Customers at a running gateway
+    Customers(customers::CustomersArguments),
     /// Ask a URL whether it is well; for the health checks of containers
     #[command(hide = true)]
     Health(health::HealthArguments),
@@ -103,6 +109,9 @@ impl Cli {
             Command::Import(arguments) => import::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
             Command::Webhook(arguments) => webhook::run(arguments).await,
+            Command::Status(arguments) => status::run(arguments).await,
+            Command::Deliveries(arguments) => deliveries::run(arguments).await,
+            Command::Customers(arguments) => customers::run(arguments).await,
             Command::Health(arguments) => health::run(arguments).await,
         }
     }

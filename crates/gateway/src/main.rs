@@ -1,16 +1,22 @@
 //! `upsert-gateway`: the gateway, and what one says to it from a terminal. See `cli` for the commands.
 
+mod api;
 mod check;
 mod cli;
+mod customers;
+mod deliveries;
 mod demo;
 mod export;
 mod health;
 mod http_client;
 mod import;
 mod keys;
+mod moment;
 mod output;
 mod serve;
+mod show;
 mod signals;
+mod status;
 mod upsert;
 mod webhook;
 

@@ -10,7 +10,9 @@ use url::Url;
 use upsert_app::{Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Route, Source, When};
 use upsert_core::{Clock, IdentifierKind, Payload};
 use upsert_policy::{Dice, Outside, standard_stack};
-use upsert_provider_kit::{Built, ConnectionSetup, Credentials, Registry, TransportOptions, Transports};
+use upsert_provider_kit::{
+    Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
+};
 use upsert_settings::{self as settings, MatchOn, Problem, Settings, is_public};
 
 use crate::day_counts::DayCounts;
@@ -88,7 +90,7 @@ impl Workshop {
                     connections.push(Arc::clone(same));
                     continue;
                 }
-                match self.build(connection) {
+                match self.build(&merchant.id, connection) {
                     Ok(built) => {
                         let (connection, bell) = self.staff(merchant, connection, built, fingerprint, counts);
                         connections.push(Arc::new(connection));
@@ -111,7 +113,7 @@ impl Workshop {
     }
 
     /// The provider alone, without policies.
-    pub(crate) fn build(&self, connection: &settings::Connection) -> Result<Built, Vec<Problem>> {
+    fn build(&self, merchant: &str, connection: &settings::Connection) -> Result<Built, Vec<Problem>> {
         let options = TransportOptions {
             // Loopback is allowed in files, with plain HTTP too; settings have judged the URL.
             allow_plain_http: connection.allow_plain_http || self.is_plain(connection),
@@ -120,6 +122,11 @@ impl Workshop {
         let transport = self.transports.get(&connection.provider, options).map_err(|error| {
             vec![connection.problem("provider", format!("its HTTP client cannot be made: {error}"))]
         })?;
+        let peer = Peer::Connection {
+            merchant: merchant.to_owned(),
+            connection: connection.name.clone(),
+            provider: connection.provider.clone(),
+        };
         let secrets = connection.credentials.iter();
         let setup = ConnectionSetup {
             base_url: connection.base_url.clone(),
@@ -129,7 +136,7 @@ impl Workshop {
                     .collect(),
             ),
             settings: Json::Object(connection.settings.clone()),
-            transport,
+            transport: Arc::new(Measured::new(transport, peer)),
             clock: self.clock.clone(),
             send_traceparent: connection.send_traceparent,
         };
@@ -156,6 +163,10 @@ impl Workshop {
                     format!("its HTTP client cannot be made: {error}"),
                 )
             })?;
+            let peer = Peer::Endpoint {
+                merchant: merchant.id.clone(),
+                endpoint: webhook.name.clone(),
+            };
             Ok(Arc::new(Endpoint {
                 name: webhook.name.clone(),
                 shown_url: shown(&webhook.url),
@@ -168,7 +179,7 @@ impl Workshop {
                 keys: webhook.signing_keys(),
                 sender: Arc::new(HttpEventSender {
                     url: webhook.url.clone(),
-                    transport,
+                    transport: Arc::new(Measured::new(transport, peer)),
                     clock: self.clock.clone(),
                 }),
             }))

@@ -66,6 +66,11 @@ impl Lifecycle {
         Answering(self)
     }
 
+    /// How many requests are being answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     fn one_more(&self) {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
     }

@@ -6,17 +6,32 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::http::Method;
-use metrics::{Counter, Histogram};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics::Histogram;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use upsert_core::UpsertId;
 
-use crate::event_gauges;
+use crate::reload;
 
-/// Upper bounds of histogram buckets, in seconds: from a lone upsert on one machine to the longest wait.
+const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+
+/// Upper bounds of histogram buckets, in seconds: from a lone upsert on one machine to the longest wait for an answer.
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// Those that OpenTelemetry names for HTTP, and two finer ones.
+const HTTP_SECONDS: [f64; 16] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// For what waits: up to the three days for which a delivery is tried.
+const QUEUE_SECONDS: [f64; 14] = [
+    0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0,
+];
+
+/// Up to the most changesets that the store takes together.
+const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// What is written of a request that was answered.
 #[derive(Debug)]
@@ -30,17 +45,16 @@ pub(crate) struct Line<'a> {
     pub(crate) upsert: Option<UpsertId>,
 }
 
-/// The two meters of one route, method and status.
-struct Meters {
+/// The meter of one route, method and status.
+struct Meter {
     method: &'static str,
     status: u16,
-    requests: Counter,
     duration: Histogram,
 }
 
 thread_local! {
     /// Each worker's own, so that a request neither locks nor builds labels.
-    static METERS: RefCell<HashMap<String, Vec<Meters>>> = RefCell::default();
+    static METERS: RefCell<HashMap<String, Vec<Meter>>> = RefCell::default();
 }
 
 impl Line<'_> {
@@ -57,30 +71,32 @@ impl Line<'_> {
         }
     }
 
-    fn count(&self, all: &mut HashMap<String, Vec<Meters>>) {
+    fn count(&self, all: &mut HashMap<String, Vec<Meter>>) {
         if !all.contains_key(self.template) {
             all.insert(self.template.to_owned(), Vec::new());
         }
         let Some(of_route) = all.get_mut(self.template) else {
             return;
         };
-        let is_it = |meters: &Meters| meters.status == self.status && meters.method == self.method;
+        let is_it = |meter: &Meter| meter.status == self.status && meter.method == self.method;
         let index = of_route.iter().position(is_it).unwrap_or_else(|| {
-            of_route.push(self.meters());
+            of_route.push(self.meter());
             of_route.len() - 1
         });
-        of_route[index].requests.increment(1);
         of_route[index].duration.record(self.took.as_secs_f64());
     }
 
-    fn meters(&self) -> Meters {
+    fn meter(&self) -> Meter {
         let (route, status) = (self.template.to_owned(), self.status.to_string());
-        let labels = [("method", self.method.to_owned()), ("route", route), ("status", status)];
-        Meters {
+        let labels = [
+            ("http_request_method", self.method.to_owned()),
+            ("http_route", route),
+            ("http_response_status_code", status),
+        ];
+        Meter {
             method: self.method,
             status: self.status,
-            requests: metrics::counter!("upsert_gateway_http_requests_total", &labels),
-            duration: metrics::histogram!("http_server_request_duration_seconds", &labels),
+            duration: metrics::histogram!(REQUEST_DURATION, &labels),
         }
     }
 }
@@ -89,7 +105,7 @@ fn is_life_sign(route: &str) -> bool {
     matches!(route, "/livez" | "/readyz" | "/metrics")
 }
 
-/// A method as a label: anybody can make up methods, so others are one.
+/// A method as a label: anybody can make up methods, so others are one, by the name that OpenTelemetry has for them.
 pub(crate) fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = [
         "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE",
@@ -98,18 +114,14 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
         .iter()
         .find(|known| **known == method.as_str())
         .copied()
-        .unwrap_or("other")
+        .unwrap_or("_OTHER")
 }
 
 /// The recorder of this process, installed with the first server in it; later ones share it.
 pub(crate) fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
-        let builder = PrometheusBuilder::new();
-        let builder = builder
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-            .unwrap_or_else(|_| PrometheusBuilder::new());
-        let recorder = builder.build_recorder();
+        let recorder = builder().unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             tracing::warn!("somebody else records the metrics of this process: /metrics will show none");
@@ -119,39 +131,26 @@ pub(crate) fn recorder() -> &'static PrometheusHandle {
     })
 }
 
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let whole = |name: &str| Matcher::Full(name.to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(whole(REQUEST_DURATION), &HTTP_SECONDS)?
+        .set_buckets_for_metric(whole("http_client_request_duration_seconds"), &HTTP_SECONDS)?
+        .set_buckets_for_metric(whole("upsert_gateway_queue_wait_seconds"), &QUEUE_SECONDS)?
+        .set_buckets_for_metric(whole("upsert_gateway_commit_batch_size"), &BATCH)
+}
+
 fn describe() {
-    metrics::describe_counter!("upsert_gateway_http_requests_total", "Requests answered.");
     metrics::describe_histogram!(
-        "http_server_request_duration_seconds",
+        REQUEST_DURATION,
         metrics::Unit::Seconds,
         "How long requests took to answer."
     );
-    metrics::describe_counter!(
-        "upsert_gateway_overloaded_total",
-        "Upserts refused because too many were under way."
-    );
-    metrics::describe_counter!(
-        "upsert_gateway_config_reloads_total",
-        "Readings of the configuration, by result."
-    );
-    metrics::describe_gauge!(
-        "upsert_gateway_config_generation",
-        "Configurations taken over since the start."
-    );
-    metrics::describe_counter!(
-        "upsert_gateway_events_in_total",
-        "Events that came in, by what came of them."
-    );
-    metrics::describe_counter!(
-        "upsert_gateway_events_out_total",
-        "Tries to bring events to endpoints, by what came of them."
-    );
-    metrics::describe_histogram!(
-        "upsert_gateway_event_send_seconds",
-        metrics::Unit::Seconds,
-        "How long endpoints took to answer."
-    );
-    event_gauges::describe();
+    upsert_app::describe_metrics();
+    upsert_policy::describe_metrics();
+    upsert_provider_kit::describe_metrics();
+    reload::describe_metrics();
 }
 
 #[cfg(test)]
@@ -161,7 +160,12 @@ mod tests {
     #[test]
     fn a_made_up_method_makes_no_new_label() {
         assert_eq!(method_name(&Method::POST), "POST");
-        assert_eq!(method_name(&Method::from_bytes(b"BREW-0001").unwrap()), "other");
+        assert_eq!(method_name(&Method::from_bytes(b"BREW-0001").unwrap()), "_OTHER");
+    }
+
+    #[test]
+    fn every_list_of_buckets_is_one() {
+        assert!(builder().is_ok());
     }
 
     #[test]

@@ -26,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Files that were changed are read when they have looked the same for this long.
 const SETTLES_IN: Duration = Duration::from_millis(200);
 
+const RELOADS: &str = "upsert_gateway_config_reloads_total";
+
 /// So often it is waited for that; then they are read as they are.
 const MOST_LOOKS: usize = 10;
 
@@ -62,6 +64,14 @@ pub(crate) struct Reloader {
     pub(crate) started_with: Settings,
     /// SIGHUP, as far as it can be heard.
     pub(crate) hangups: Option<Signal>,
+}
+
+/// Tells the metrics recorder what is counted here. Both are there from the start, so that the first one is an increase.
+pub(crate) fn describe_metrics() {
+    metrics::describe_counter!(RELOADS, "Readings of the configuration after the start, by result.");
+    for result in ["ok", "refused"] {
+        metrics::counter!(RELOADS, "result" => result).increment(0);
+    }
 }
 
 /// Hears SIGHUP.
@@ -157,7 +167,6 @@ impl Reloader {
 
     fn accepted(&self, settings: &Settings, generation: u64) {
         count("ok");
-        show_generation(generation);
         tracing::info!(
             generation,
             merchants = settings.merchants.len(),
@@ -210,11 +219,5 @@ async fn next(hangups: &mut Option<Signal>) -> Option<()> {
 }
 
 fn count(result: &'static str) {
-    metrics::counter!("upsert_gateway_config_reloads_total", "result" => result).increment(1);
-}
-
-/// Which configuration is served.
-pub(crate) fn show_generation(generation: u64) {
-    #[expect(clippy::cast_precision_loss, reason = "nobody reloads that often")]
-    metrics::gauge!("upsert_gateway_config_generation").set(generation as f64);
+    metrics::counter!(RELOADS, "result" => result).increment(1);
 }

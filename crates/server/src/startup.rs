@@ -17,11 +17,10 @@ use crate::assemble::Workshop;
 use crate::background::Background;
 use crate::binding::{bind_all, bind_metrics};
 use crate::day_counts::DayCounts;
-use crate::event_gauges::EventGauges;
 use crate::keyring::Keyring;
 use crate::lifecycle::Lifecycle;
 use crate::opening::Opened;
-use crate::reload::{ReloadFrom, Reloader, show_generation};
+use crate::reload::{ReloadFrom, Reloader};
 use crate::running::Running;
 use crate::served::Served;
 use crate::state::State;
@@ -92,7 +91,6 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         return Err(StartError::Settings(unbuilt));
     }
     measure::recorder();
-    upsert_policy::describe_metrics();
     let workshop = Arc::new(Workshop::new(registry, options.clock.clone()));
     let opened = match options.store.clone() {
         Some(store) => Opened::given(store),
@@ -163,7 +161,6 @@ fn watch(from: ReloadFrom, running: &Running, workshop: Arc<Workshop>, settings:
 }
 
 fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options: &StartOptions) -> State {
-    show_generation(1);
     State {
         gateway: gateway.clone(),
         served: ArcSwap::from_pointee(Served {
@@ -178,7 +175,7 @@ fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options
         documented: openapi::documented(),
         body_timeout: options.body_timeout,
         metrics_apart: settings.server.metrics_bind.is_some(),
-        event_gauges: EventGauges::default(),
+        started_at: options.clock.now(),
     }
 }
 

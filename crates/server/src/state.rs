@@ -6,11 +6,11 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use upsert_app::Gateway;
 
-use crate::event_gauges::EventGauges;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::Documented;
 use crate::served::Served;
@@ -32,8 +32,8 @@ pub(crate) struct State {
     pub(crate) body_timeout: Duration,
     /// Whether `/metrics` has an address of its own.
     pub(crate) metrics_apart: bool,
-    /// What of the metrics is counted when they are asked for.
-    pub(crate) event_gauges: EventGauges,
+    /// When the server started.
+    pub(crate) started_at: Timestamp,
 }
 
 impl State {

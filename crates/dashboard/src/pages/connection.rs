@@ -16,6 +16,9 @@ use crate::render::{Frame, Section, apart, filters, page};
 use crate::shapes::connection::Connection;
 use crate::visit::Visit;
 
+/// A pace is one that was kept for so long.
+const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(5);
+
 type Named = Path<(String, String)>;
 
 #[derive(Template)]
@@ -71,7 +74,7 @@ impl Part {
 
 fn spent_at(connection: &Connection, track: &Track, now: Timestamp) -> Option<Timestamp> {
     let left = connection.rate_limit.left_today?;
-    let (calls, over) = track.calls()?;
+    let (calls, over) = track.calls().filter(|(_, over)| *over >= LONG_ENOUGH)?;
     let seconds = i64::from(left).checked_mul(over.as_secs())? / i64::from(calls);
     let spent_at = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
     (spent_at < connection.rate_limit.opens_at).then_some(spent_at)

@@ -9,7 +9,7 @@ use crate::pulse::Snapshot;
 use crate::query::{given, read};
 use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
-use crate::shapes::connection::Connection;
+use crate::shapes::connection::{Connection, troubled_first};
 use crate::visit::Visit;
 
 /// Rows on the page; a filter finds the others.
@@ -41,17 +41,9 @@ impl Part {
             visit.visitor.covers(&connection.merchant_id)
                 && merchant.is_none_or(|merchant| connection.merchant_id.contains(merchant))
         };
-        let mut found: Vec<Connection> = snapshot.connections.iter().filter(is_wanted).cloned().collect();
-        found.sort_by_key(|connection| {
-            let is_well = connection.state == "healthy" && connection.dead_letters == 0;
-            (is_well, connection.merchant_id.clone(), connection.name.clone())
-        });
-        let left_out = found.len().saturating_sub(MOST);
-        found.truncate(MOST);
-        Self {
-            connections: found,
-            left_out,
-        }
+        let found = snapshot.connections.iter().filter(is_wanted).cloned().collect();
+        let (connections, left_out) = troubled_first(found, MOST);
+        Self { connections, left_out }
     }
 }
 

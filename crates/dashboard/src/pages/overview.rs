@@ -11,8 +11,12 @@ use crate::pages::live::events;
 use crate::pulse::Snapshot;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, moment, page};
-use crate::shapes::connection::Connection;
+use crate::shapes::connection::{Connection, troubled_first};
 use crate::visit::Visit;
+
+/// Rows on the page: the page of connections has more.
+const MOST: usize = 50;
+const MOST_ATTENTION: usize = 30;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -27,7 +31,10 @@ struct OverviewPage {
 struct Part {
     at: String,
     attention: Vec<Attention>,
+    /// More of that than the page lists.
+    unlisted: usize,
     connections: Vec<Connection>,
+    left_out: usize,
     waiting: u64,
     in_flight: u64,
     dead_letters: u64,
@@ -46,14 +53,27 @@ impl Part {
             .filter(|connection| covers(&connection.merchant_id))
             .cloned()
             .collect();
+        let (waiting, in_flight, dead_letters) = connections.iter().fold((0, 0, 0), |sum, connection| {
+            (
+                sum.0 + connection.waiting,
+                sum.1 + connection.in_flight,
+                sum.2 + connection.dead_letters,
+            )
+        });
+        let mut attention = attention(snapshot, covers);
+        let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
+        attention.truncate(MOST_ATTENTION);
+        let (connections, left_out) = troubled_first(connections, MOST);
         let history = visit.desk.pulse.history();
         let series = series(history.seen(covers));
         Ok(Self {
             at: moment(snapshot.at),
-            attention: attention(snapshot, covers),
-            waiting: connections.iter().map(|connection| connection.waiting).sum(),
-            in_flight: connections.iter().map(|connection| connection.in_flight).sum(),
-            dead_letters: connections.iter().map(|connection| connection.dead_letters).sum(),
+            attention,
+            unlisted,
+            waiting,
+            in_flight,
+            dead_letters,
+            left_out,
             rate: series.last_rate(),
             series: series.json(),
             connections,

@@ -74,9 +74,27 @@ impl Connection {
         format!("/ops/connections/{}/{}", self.merchant_id, self.name)
     }
 
+    /// Whether nothing is wrong with it.
+    pub(crate) fn is_well(&self) -> bool {
+        self.state == "healthy" && self.dead_letters == 0
+    }
+
     /// What is left of the day's calls, in percent; none: it has no such limit.
     pub(crate) fn left_percent(&self) -> Option<u32> {
         let (left, per_day) = (self.rate_limit.left_today?, self.rate_limit.per_day?);
         Some(u32::try_from(u64::from(left) * 100 / u64::from(per_day.max(1))).unwrap_or(100))
     }
+}
+
+/// Those in trouble first, then by name; at most `most`, and how many are left out.
+pub(crate) fn troubled_first(mut all: Vec<Connection>, most: usize) -> (Vec<Connection>, usize) {
+    all.sort_by(|one, other| {
+        let key = |connection: &Connection| (connection.is_well(), connection.waiting == 0);
+        key(one)
+            .cmp(&key(other))
+            .then_with(|| (&one.merchant_id, &one.name).cmp(&(&other.merchant_id, &other.name)))
+    });
+    let left_out = all.len().saturating_sub(most);
+    all.truncate(most);
+    (all, left_out)
 }

@@ -52,23 +52,27 @@ impl Demo {
 
     /// Lets the second connection's vendor take so long to answer.
     pub(crate) fn delay_a_vendor(&self, millis: u64) {
+        self.set_faults(&format!(r#"[{{"effect":{{"kind":"delay","millis":{millis}}}}}]"#));
+    }
+
+    /// Sets what goes wrong at the second connection's vendor.
+    pub(crate) fn set_faults(&self, body: &str) {
         let control = self
             .guide
             .split_whitespace()
             .find(|word| word.ends_with("/__sim/faults"))
             .unwrap();
-        let body = format!(r#"[{{"effect":{{"kind":"delay","millis":{millis}}}}}]"#);
         let client = reqwest::Client::builder().build().unwrap();
         let request = client
             .put(control)
             .header("content-type", "application/json")
-            .body(body);
+            .body(body.to_owned());
         let status = on_a_runtime(async { request.send().await.unwrap().status() });
         assert!(status.is_success());
     }
 }
 
-fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn on_a_runtime<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

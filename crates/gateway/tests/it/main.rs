@@ -4,12 +4,16 @@
 
 mod check;
 mod compose;
+mod customers;
+mod deliveries;
 mod demo;
 mod image;
 mod import;
 mod keys;
+mod operator;
 mod process;
 mod serve;
+mod status;
 mod upsert;
 mod usage;
 mod webhook;

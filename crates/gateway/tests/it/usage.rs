@@ -4,7 +4,7 @@ use crate::process::{gateway, run, stderr, stdout};
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 16] = [
         &[],
         &["sevre"],
         &["serve", "--confg", "config"],
@@ -12,6 +12,49 @@ fn wrong_usage_exits_with_2() {
         &["keys", "new", "--scope", "customers:fly"],
         &["keys", "new", "--merchant", "*", "--merchant", "acme"],
         &["upsert", "-"],
+        &["status"],
+        &["customers", "show", "--url", "http://127.0.0.1:1", "--key", "k"],
+        &[
+            "customers",
+            "show",
+            "cus_1",
+            "--phone",
+            "1",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+        ],
+        &[
+            "deliveries",
+            "list",
+            "--since",
+            "yesterday",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+        ],
+        &[
+            "deliveries",
+            "replay",
+            "dlv_1",
+            "--connection",
+            "x",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+        ],
+        &[
+            "deliveries",
+            "show",
+            "../customers",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+        ],
         &["import", "x.txt", "--url", "http://127.0.0.1:1", "--key", "k"],
         &[
             "import",
@@ -43,7 +86,17 @@ fn wrong_usage_exits_with_2() {
 #[test]
 fn every_command_has_its_help() {
     for command in [
-        "serve", "check", "demo", "keys", "upsert", "import", "export", "webhook",
+        "serve",
+        "check",
+        "demo",
+        "keys",
+        "upsert",
+        "import",
+        "export",
+        "webhook",
+        "status",
+        "deliveries",
+        "customers",
     ] {
         let output = run(&mut gateway(&[command, "--help"]), "");
         assert_eq!(output.status.code(), Some(0));

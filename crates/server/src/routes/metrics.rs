@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, Resource, get, web};
 
 use upsert_app::Refusal;
 
+use crate::gauges;
 use crate::measure;
 use crate::problem::Problem;
 use crate::state::State;
@@ -32,8 +33,8 @@ pub(crate) fn apart() -> Resource {
 }
 
 async fn rendered(state: &State) -> HttpResponse {
-    state.event_gauges.refresh(&state.gateway).await;
+    let gauges = gauges::page(state).await;
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(measure::recorder().render())
+        .body(measure::recorder().render() + &gauges)
 }

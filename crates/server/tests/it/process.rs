@@ -28,19 +28,29 @@ async fn requests_are_counted_by_template_and_never_by_path() {
     let metrics = response.text().await.unwrap();
     let has = |name: &str, route: &str, status: &str| {
         metrics.lines().any(|line| {
-            let labels = [format!("route=\"{route}\""), format!("status=\"{status}\"")];
+            let labels = [
+                format!("http_route=\"{route}\""),
+                format!("http_response_status_code=\"{status}\""),
+            ];
             line.starts_with(name) && labels.iter().all(|label| line.contains(label.as_str()))
         })
     };
     assert!(
-        has("upsert_gateway_http_requests_total{", "/v1/customers", "201"),
+        has("http_server_request_duration_seconds_count{", "/v1/customers", "201"),
         "{metrics}"
     );
     assert!(
-        has("upsert_gateway_http_requests_total{", "/v1/customers/{id}", "400"),
+        has(
+            "http_server_request_duration_seconds_count{",
+            "/v1/customers/{id}",
+            "400"
+        ),
         "{metrics}"
     );
-    assert!(has("upsert_gateway_http_requests_total{", "none", "404"), "{metrics}");
+    assert!(
+        has("http_server_request_duration_seconds_count{", "none", "404"),
+        "{metrics}"
+    );
     assert!(
         has("http_server_request_duration_seconds_bucket{", "/v1/customers", "201"),
         "{metrics}"
@@ -94,7 +104,7 @@ async fn two_gateways_live_in_one_process_and_share_its_metrics() {
     }
     for served in [one, other] {
         let metrics = served.get("/metrics", "").send().await.unwrap().text().await.unwrap();
-        assert!(metrics.contains("upsert_gateway_http_requests_total"));
+        assert!(metrics.contains("http_server_request_duration_seconds_count"));
         served.running.stop().await;
     }
 }

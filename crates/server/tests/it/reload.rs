@@ -35,14 +35,14 @@ async fn a_changed_file_takes_effect_and_a_wrong_one_changes_nothing() {
     let long = json!({ "email": "eve@example.com", "notes": "x".repeat(2_000) });
     assert_eq!(read(served.upsert(&long)).await.0, 201);
     let metrics = served.get("/metrics", "").send().await.unwrap().text().await.unwrap();
-    assert!(
-        metrics.contains("upsert_gateway_config_reloads_total{result=\"refused\"}"),
-        "{metrics}"
-    );
-    assert!(
-        metrics.contains("upsert_gateway_config_reloads_total{result=\"ok\"}"),
-        "{metrics}"
-    );
+    for (line, is_there) in [
+        ("upsert_gateway_config_reloads_total{result=\"refused\"} 0", false),
+        ("upsert_gateway_config_reloads_total{result=\"ok\"} 0", false),
+        ("upsert_gateway_config_refused 1", true),
+        ("upsert_gateway_config_generation 2", true),
+    ] {
+        assert_eq!(metrics.contains(line), is_there, "{line}: {metrics}");
+    }
 
     served
         .folder

@@ -1,0 +1,104 @@
+//! The metrics of one connection's deliveries, registered once: counting one builds no label.
+
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
+
+use upsert_core::{ErrorKind, Outcome};
+use upsert_store::{DeliveryRecord, DeliveryState};
+
+const DELIVERIES: &str = "upsert_gateway_deliveries_total";
+const QUEUE_WAIT: &str = "upsert_gateway_queue_wait_seconds";
+const OVERLOADED: &str = "upsert_gateway_overloaded_total";
+
+/// What stands in a label that says nothing.
+const NONE: &str = "none";
+
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Created,
+    Outcome::Updated,
+    Outcome::Upserted,
+    Outcome::Unchanged,
+];
+
+/// Tells the metrics recorder what the metrics of this crate mean. Once, after the recorder is installed.
+pub fn describe_metrics() {
+    describe_counter!(DELIVERIES, "Deliveries that ended, by how.");
+    describe_histogram!(
+        QUEUE_WAIT,
+        Unit::Seconds,
+        "How long deliveries waited for their first attempt, pauses and spent quotas not counted."
+    );
+    describe_counter!(OVERLOADED, "Upserts refused because too many were under way.");
+    describe_counter!(
+        "upsert_gateway_events_in_total",
+        "Events that came in, by what came of them."
+    );
+    describe_counter!(
+        "upsert_gateway_events_out_total",
+        "Tries to bring events to endpoints, by what came of them."
+    );
+    describe_histogram!(
+        "upsert_gateway_event_send_seconds",
+        Unit::Seconds,
+        "How long endpoints took to answer."
+    );
+    // A counter that is not there before it first counts hides that first time from whoever asks for its increase.
+    counter!(OVERLOADED).increment(0);
+}
+
+/// One connection's meters. All are there from its first delivery on, at zero.
+pub(crate) struct Meters {
+    succeeded: [Counter; OUTCOMES.len()],
+    failed: [Counter; ErrorKind::ALL.len()],
+    superseded: Counter,
+    discarded: Counter,
+    queue_wait: Histogram,
+}
+
+impl Meters {
+    pub(crate) fn of(delivery: &DeliveryRecord) -> Self {
+        let own = [
+            ("merchant", delivery.merchant.clone()),
+            ("connection", delivery.connection.clone()),
+            ("provider", delivery.provider.clone()),
+        ];
+        let ended = |state: DeliveryState, outcome: &'static str, kind: &'static str| {
+            let how = [("state", state.as_str()), ("outcome", outcome), ("error_kind", kind)];
+            let how = how.map(|(name, word)| (name, word.to_owned()));
+            let labels: Vec<(&'static str, String)> = own.iter().cloned().chain(how).collect();
+            counter!(DELIVERIES, &labels)
+        };
+        Self {
+            succeeded: OUTCOMES.map(|outcome| ended(DeliveryState::Succeeded, outcome.as_str(), NONE)),
+            failed: ErrorKind::ALL.map(|kind| ended(DeliveryState::Failed, NONE, kind.as_str())),
+            superseded: ended(DeliveryState::Superseded, NONE, NONE),
+            discarded: ended(DeliveryState::Discarded, NONE, NONE),
+            queue_wait: histogram!(QUEUE_WAIT, &own),
+        }
+    }
+
+    /// The one that counts deliveries which ended like this one; none: it has not ended.
+    pub(crate) fn counter(&self, delivery: &DeliveryRecord) -> Option<&Counter> {
+        match delivery.state {
+            DeliveryState::Succeeded => {
+                let outcome = delivery.outcome.unwrap_or(Outcome::Updated);
+                let place = OUTCOMES.iter().position(|one| *one == outcome)?;
+                self.succeeded.get(place)
+            }
+            DeliveryState::Failed => {
+                // Every failure says why.
+                let kind = delivery.error.as_ref().map_or(ErrorKind::Rejected, |error| error.kind);
+                let place = ErrorKind::ALL.iter().position(|one| *one == kind)?;
+                self.failed.get(place)
+            }
+            DeliveryState::Superseded => Some(&self.superseded),
+            DeliveryState::Discarded => Some(&self.discarded),
+            DeliveryState::Pending | DeliveryState::InFlight | DeliveryState::Retrying | DeliveryState::Waiting => None,
+        }
+    }
+
+    pub(crate) fn waited(&self, wait: Duration) {
+        self.queue_wait.record(wait);
+    }
+}

@@ -1,0 +1,157 @@
+//! An operator at the dashboard, as a browser without scripts would have it: a cookie, pages, forms.
+
+use reqwest::header;
+
+use crate::World;
+
+/// Somebody who has signed in.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    base: String,
+    cookie: String,
+    client: reqwest::Client,
+}
+
+/// A page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// HTTP status.
+    pub status: u16,
+    /// Where it sends the browser.
+    pub location: Option<String>,
+    /// The HTML.
+    pub html: String,
+}
+
+impl Page {
+    /// The text of the page without its tags, white space folded.
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(self.html.len());
+        let mut is_tag = false;
+        for character in self.html.chars() {
+            match character {
+                '<' => {
+                    is_tag = true;
+                    text.push(' ');
+                }
+                '>' if is_tag => is_tag = false,
+                _ if is_tag => {}
+                other => text.push(other),
+            }
+        }
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Panics unless the text is on the page.
+    ///
+    /// # Panics
+    /// It is not.
+    pub fn shows(&self, text: &str) -> &Self {
+        assert!(
+            self.text().contains(text),
+            "`{text}` is not on the page ({}):\n{}",
+            self.status,
+            self.text()
+        );
+        self
+    }
+
+    /// Panics if the text is anywhere in the HTML.
+    ///
+    /// # Panics
+    /// It is.
+    pub fn hides(&self, text: &str) -> &Self {
+        assert!(!self.html.contains(text), "`{text}` is in the page:\n{}", self.html);
+        self
+    }
+}
+
+impl Operator {
+    /// Signs in with this key.
+    ///
+    /// # Errors
+    /// The page that says why not.
+    pub async fn sign_in(world: &World, key: &str) -> Result<Self, Page> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client can be made");
+        let base = world.url();
+        let answer = client
+            .post(format!("{base}/ops/session"))
+            .form(&[("key", key)])
+            .send()
+            .await
+            .expect("the gateway answers");
+        let cookie = answer
+            .headers()
+            .get(header::SET_COOKIE)
+            .and_then(|cookie| cookie.to_str().ok());
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+        match cookie {
+            Some(cookie) if answer.status() == 303 => Ok(Self { base, cookie, client }),
+            _ => Err(page(answer).await),
+        }
+    }
+
+    /// Opens a page.
+    pub async fn open(&self, path: &str) -> Page {
+        let request = self.client.get(format!("{}{path}", self.base));
+        self.send(request).await
+    }
+
+    /// Posts a form of the dashboard's.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Page {
+        let request = self.client.post(format!("{}{path}", self.base)).form(form);
+        self.send(request.header("sec-fetch-site", "same-origin")).await
+    }
+
+    /// Posts a form and goes where it leads.
+    ///
+    /// # Panics
+    /// It leads nowhere.
+    pub async fn post_and_follow(&self, path: &str, form: &[(&str, &str)]) -> Page {
+        let posted = self.post(path, form).await;
+        let leads_to = posted.location.clone();
+        self.open(&leads_to.unwrap_or_else(|| panic!("{path} leads nowhere: {posted:?}")))
+            .await
+    }
+
+    /// Listens to a live part until an event shows this text; the event.
+    pub async fn event(&self, path: &str, text: &str) -> String {
+        let request = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .header(header::COOKIE, &self.cookie);
+        let mut answer = request.send().await.expect("the gateway answers");
+        let mut heard = String::new();
+        while let Some(more) = answer.chunk().await.expect("the stream goes on") {
+            heard.push_str(&String::from_utf8_lossy(&more));
+            while let Some(end) = heard.find("\n\n") {
+                let event: String = heard.drain(..end + 2).collect();
+                if event.contains(text) {
+                    return event;
+                }
+            }
+        }
+        panic!("the stream ended before `{text}`")
+    }
+
+    /// Sends a request with its cookie.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Page {
+        let answer = request.header(header::COOKIE, &self.cookie).send().await;
+        page(answer.expect("the gateway answers")).await
+    }
+}
+
+async fn page(answer: reqwest::Response) -> Page {
+    let location = answer
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|location| location.to_str().ok());
+    Page {
+        status: answer.status().as_u16(),
+        location: location.map(str::to_owned),
+        html: answer.text().await.expect("the page is text"),
+    }
+}
