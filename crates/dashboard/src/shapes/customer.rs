@@ -35,6 +35,7 @@ pub(crate) struct Link {
 
 /// One version.
 #[derive(Clone, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as the API calls it")]
 pub(crate) struct Version {
     pub(crate) version: u64,
     pub(crate) at: Timestamp,

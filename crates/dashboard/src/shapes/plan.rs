@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::receipt::Warning;
-use crate::mask::{MASK, cover_all, cover_pointer};
+use super::receipt::{Warning, gathered};
+use crate::mask::{MASK, cover_pointer};
 
 /// What an upsert would do. (No `Debug`: it is about a person.)
 #[derive(Deserialize)]
@@ -23,7 +23,7 @@ pub(crate) struct PlannedConnection {
     pub(crate) match_key: Option<MatchKey>,
     pub(crate) request: Option<Request>,
     pub(crate) repeat: Option<String>,
-    pub(crate) warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
     pub(crate) refusals: Vec<Problem>,
 }
 
@@ -59,9 +59,9 @@ impl Planned {
                 MASK.clone_into(&mut key.value);
             }
             if let Some(request) = &mut connection.request {
-                // The vendor's id of the customer may stand in it.
+                // The vendor's id of the customer may stand in the path, and names that the merchant thought of in the body.
                 request.path = format!("/{MASK}");
-                cover_all(&mut request.body);
+                request.body = Json::from(MASK);
             }
             connection.warnings.iter_mut().for_each(Warning::mask);
             for refusal in &mut connection.refusals {
@@ -71,12 +71,20 @@ impl Planned {
     }
 }
 
+impl PlannedConnection {
+    /// What the vendor cannot hold or do.
+    pub(crate) fn warnings(&self) -> Vec<(&str, Vec<&str>, &str)> {
+        gathered(&self.warnings)
+    }
+}
+
 impl Request {
     /// The body as people read it; empty: there is none.
     pub(crate) fn pretty(&self) -> String {
-        if self.body.is_null() {
-            return String::new();
+        match &self.body {
+            Json::Null => String::new(),
+            Json::String(text) => text.clone(),
+            body => serde_json::to_string_pretty(body).unwrap_or_default(),
         }
-        serde_json::to_string_pretty(&self.body).unwrap_or_default()
     }
 }

@@ -11,6 +11,7 @@ use crate::mask::{MASK, cover, cover_pointer, cover_value};
 
 /// An upsert. (No `Debug`: its receipts are about a person.)
 #[derive(Clone, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as the API calls it")]
 pub(crate) struct Upsert {
     pub(crate) upsert_id: UpsertId,
     pub(crate) state: String,
@@ -37,7 +38,7 @@ pub(crate) struct Receipt {
     pub(crate) next_attempt_at: Option<Timestamp>,
     pub(crate) duration_ms: Option<u64>,
     pub(crate) fields: Fields,
-    pub(crate) warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
     pub(crate) error: Option<Failure>,
 }
 
@@ -59,9 +60,9 @@ pub(crate) struct Differs {
 /// What the vendor cannot hold or do.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Warning {
-    pub(crate) code: String,
-    pub(crate) pointer: String,
-    pub(crate) detail: String,
+    code: String,
+    pointer: String,
+    detail: String,
 }
 
 /// Why it failed, or failed last.
@@ -85,6 +86,11 @@ pub(crate) struct Complaint {
 }
 
 impl Receipt {
+    /// What the vendor cannot hold or do.
+    pub(crate) fn warnings(&self) -> Vec<(&str, Vec<&str>, &str)> {
+        gathered(&self.warnings)
+    }
+
     /// Covers what it says of the person, and the vendor's words: they may repeat a value.
     pub(crate) fn mask(&mut self) {
         cover(&mut self.provider_customer_id);
@@ -100,6 +106,7 @@ impl Receipt {
             MASK.clone_into(&mut failure.detail);
             for complaint in &mut failure.errors {
                 MASK.clone_into(&mut complaint.detail);
+                MASK.clone_into(&mut complaint.vendor_field);
                 complaint.pointer.iter_mut().for_each(cover_pointer);
             }
         }
@@ -111,6 +118,19 @@ impl Differs {
     pub(crate) fn kept(&self) -> String {
         text_of(&self.kept)
     }
+}
+
+/// Warnings that say the same of several fields, told once: code, fields, sentence.
+pub(crate) fn gathered(warnings: &[Warning]) -> Vec<(&str, Vec<&str>, &str)> {
+    let mut gathered: Vec<(&str, Vec<&str>, &str)> = Vec::new();
+    for warning in warnings {
+        let says = (warning.code.as_str(), warning.detail.as_str());
+        match gathered.iter_mut().find(|(code, _, detail)| (*code, *detail) == says) {
+            Some((_, pointers, _)) => pointers.push(&warning.pointer),
+            None => gathered.push((says.0, vec![&warning.pointer], says.1)),
+        }
+    }
+    gathered
 }
 
 impl Warning {
