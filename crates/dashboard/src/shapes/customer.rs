@@ -222,7 +222,7 @@ mod tests {
 
     fn customer() -> Customer {
         serde_json::from_value(json!({
-            "id": "cus_01KANVZP8MFFVB5ZBN5CVJ3W1Q", "version": 3, "merchant_id": "acme",
+            "id": "cus_06GZWEAX2NTGQ9ME3W97QF0HVG", "version": 3, "merchant_id": "acme",
             "created_at": "2026-11-21T12:00:00Z", "updated_at": "2026-11-21T12:04:00Z",
             "reference": "R-CANARY", "kind": "person", "given_name": "CANARY", "family_name": null,
             "email": "canary@x.example", "verified": true, "tags": ["CANARY"],
