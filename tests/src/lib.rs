@@ -7,10 +7,14 @@
     reason = "a test that cannot set up its world has to stop"
 )]
 
+pub mod browser;
+mod collector;
 mod operator;
 mod receiver;
+mod signed_in;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -18,13 +22,17 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use upsert_core::{Clock, SystemClock};
 use upsert_provider_kit::Registry;
 use upsert_server::{ReloadFrom, Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
+pub use browser::{Browser, Scheme};
+pub use collector::{CollectedSpan, Collector};
 pub use operator::{Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
+pub use signed_in::SignedIn;
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";
@@ -193,7 +201,7 @@ impl World {
         for (name, content) in files {
             std::fs::write(folder.path().join(name), content).expect("a file is written");
         }
-        let gateway = Some(start(folder.path(), registry, plan.reloads).await);
+        let gateway = Some(start(folder.path(), registry, plan.reloads, Arc::new(SystemClock)).await);
         #[expect(
             clippy::disallowed_methods,
             reason = "a test's own client, not the gateway's transport"
@@ -224,8 +232,14 @@ impl World {
 
     /// Starts the gateway again on the same store.
     pub async fn restart(&mut self) {
+        self.restart_at(Arc::new(SystemClock)).await;
+    }
+
+    /// The same, with another clock.
+    pub async fn restart_at(&mut self, clock: Arc<dyn Clock>) {
         self.stop().await;
-        self.gateway = Some(start(self.folder.path(), upsert_registry::registry(), self.reloads).await);
+        let registry = upsert_registry::registry();
+        self.gateway = Some(start(self.folder.path(), registry, self.reloads, clock).await);
     }
 
     /// Changes the merchant's file while the gateway runs, and waits until it has taken the change over. The world has
@@ -342,13 +356,14 @@ impl World {
     }
 }
 
-async fn start(folder: &Path, registry: Registry, reloads: bool) -> Gateway {
+async fn start(folder: &Path, registry: Registry, reloads: bool, clock: Arc<dyn Clock>) -> Gateway {
     let reload = reloads.then(|| ReloadFrom::new(folder, Environment::default()));
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
         .unwrap_or_else(|problems| panic_with(&problems));
     let options = StartOptions {
         reload,
+        clock,
         ..StartOptions::default()
     };
     upsert_server::start(settings, registry, options)

@@ -113,7 +113,7 @@ impl Operator {
     pub async fn post_and_follow(&self, path: &str, form: &[(&str, &str)]) -> Page {
         let posted = self.post(path, form).await;
         let leads_to = posted.location.clone();
-        self.open(&leads_to.unwrap_or_else(|| panic!("{path} leads nowhere: {posted:?}")))
+        self.open(&leads_to.unwrap_or_else(|| crate::give_up(&format!("{path} leads nowhere: {posted:?}"))))
             .await
     }
 
@@ -134,7 +134,7 @@ impl Operator {
                 }
             }
         }
-        panic!("the stream ended before `{text}`")
+        crate::give_up(&format!("the stream ended before `{text}`"))
     }
 
     /// Sends a request with its cookie.

@@ -175,7 +175,7 @@ impl Gateway {
         kind: EventKind,
         pause: Option<&Pause>,
     ) -> Result<Vec<Write>, StoreError> {
-        let counts = self.store.waiting().await?;
+        let counts = self.counts().await?;
         let happening = Happening {
             kind,
             full: self.connection_view(&merchant.id, connection, pause, &counts).0,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use jiff::Timestamp;
 use upsert_core::{Customer, CustomerId, ErrorKind, UpsertId};
-use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
+use upsert_store::{CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
 
 use crate::commit::state_of;
 use crate::plan::Planned;
@@ -191,15 +191,20 @@ pub(crate) fn delivery_json(delivery: &DeliveryRecord) -> Json {
         "duration_ms": delivery.duration_ms,
         "fields": delivery.fields,
         "warnings": delivery.warnings,
-        "error": delivery.error.as_ref().map(|error| json!({
-            "kind": error.kind,
-            "state_at_vendor": error.state_at_vendor,
-            "code": error.code,
-            "detail": error.detail,
-            "vendor_status": error.vendor_status,
-            "vendor_request_id": error.vendor_request_id,
-            "errors": error.errors,
-        })),
+        "error": delivery.error.as_ref().map(error_json),
+    })
+}
+
+/// What went wrong, with the vendor's words.
+pub(crate) fn error_json(error: &DeliveryError) -> Json {
+    json!({
+        "kind": error.kind,
+        "state_at_vendor": error.state_at_vendor,
+        "code": error.code,
+        "detail": error.detail,
+        "vendor_status": error.vendor_status,
+        "vendor_request_id": error.vendor_request_id,
+        "errors": error.errors,
     })
 }
 

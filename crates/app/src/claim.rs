@@ -150,7 +150,7 @@ impl Gateway {
             return Ok(Ok(Claimed::Work(Box::new(work))));
         }
         crash_point(points::CLAIM_ENDED);
-        observe(&delivery);
+        observe(&delivery, delivery.traceparent.as_deref());
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.settle_those_before(&delivery);
         self.bells.ring(delivery.customer);
@@ -301,7 +301,7 @@ impl<'a> Claiming<'a> {
         self.lane.sending = Some(sending(&prepared));
         self.changes
             .write
-            .extend(attempt_writes(&self.connection, delivery, self.now));
+            .extend(attempt_writes(&self.connection, delivery, &prepared, self.now));
         self.reserve(&prepared);
         self.send = Some((prepared, replaces_link));
     }

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, Evidence, Held, Outcome, PreparedUpsert, WaitingFor};
 use upsert_store::{
-    Applied, AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Expect, Lane, UpsertRecord, UpsertState,
-    Write,
+    Applied, AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Expect, Lane, SentRequest, UpsertRecord,
+    UpsertState, Write,
 };
 
 use crate::draft::{Building, Draft};
@@ -20,6 +20,7 @@ use crate::lane::mark_accepted;
 use crate::merchant::Connection;
 use crate::plan::Planned;
 use crate::problem::Refusal;
+use crate::spans::CommitSpan;
 
 /// A lease lasts the attempt's time-out plus this.
 pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
@@ -74,7 +75,13 @@ impl Gateway {
         let (changes, committed) = building.finish();
         let expect = changes.expect.clone();
         crash_point(points::UPSERT_BEFORE_COMMIT);
+        let span = CommitSpan::begin(
+            self.spans.as_deref(),
+            &committed.upsert,
+            draft.command.traceparent.as_deref(),
+        );
         let applied = self.apply(changes).await?;
+        span.end(&applied);
         crash_point(points::UPSERT_AFTER_COMMIT);
         let unmet = match applied {
             Applied::Done => return Ok(Attempted::Committed(Box::new(committed))),
@@ -106,7 +113,12 @@ impl Gateway {
 }
 
 /// The attempt that is about to go out, and the call counted where the day's calls are.
-pub(crate) fn attempt_writes(connection: &Connection, delivery: &DeliveryRecord, now: Timestamp) -> Vec<Write> {
+pub(crate) fn attempt_writes(
+    connection: &Connection,
+    delivery: &DeliveryRecord,
+    prepared: &PreparedUpsert,
+    now: Timestamp,
+) -> Vec<Write> {
     let mut writes = vec![Write::PutAttempt(AttemptRecord {
         delivery: delivery.id,
         number: delivery.attempts + 1,
@@ -115,6 +127,8 @@ pub(crate) fn attempt_writes(connection: &Connection, delivery: &DeliveryRecord,
         ended_at: None,
         result: None,
         vendor_status: None,
+        request: Some(SentRequest::from(&prepared.request)),
+        error: None,
     })];
     if connection.counts_calls {
         writes.push(Write::CountCall {

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Held, WaitingFor};
-use upsert_store::{Changeset, ConnectionRecord, DeliveryState, Pause, StoreError, WaitingCount, Write};
+use upsert_store::{Changeset, ConnectionRecord, DeliveryState, FailedCount, Pause, StoreError, WaitingCount, Write};
 
 use crate::gateway::Gateway;
 use crate::merchant::{Connection, Merchant};
@@ -141,6 +141,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How many deliveries of each connection are where, as far as they did not end well.
+pub(crate) struct Counts {
+    waiting: Vec<WaitingCount>,
+    failed: Vec<FailedCount>,
+}
+
 /// A connection as `GET /v1/connections` shows it.
 #[derive(Debug, Clone)]
 pub struct ConnectionView(pub Json);
@@ -234,7 +240,7 @@ impl Gateway {
         &self,
         may_see: impl Fn(&Merchant) -> bool,
     ) -> Result<Vec<ConnectionView>, StoreError> {
-        let counts = self.store.waiting().await?;
+        let counts = self.counts().await?;
         let directory = self.directory();
         let mut merchants: Vec<_> = directory.iter().filter(|merchant| may_see(merchant)).collect();
         merchants.sort_by(|a, b| a.id.cmp(&b.id));
@@ -249,9 +255,16 @@ impl Gateway {
             .collect())
     }
 
+    pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(Counts {
+            waiting: self.store.waiting().await?,
+            failed: self.store.failed_deliveries().await?,
+        })
+    }
+
     /// One connection as the list shows it.
     pub(crate) async fn one_view(&self, merchant: &Merchant, connection: &Connection) -> Result<Json, Refusal> {
-        let counts = self.store.waiting().await?;
+        let counts = self.counts().await?;
         let pause = self.connections.pause_of(&merchant.id, &connection.name);
         Ok(self
             .connection_view(&merchant.id, connection, pause.as_ref(), &counts)
@@ -263,11 +276,13 @@ impl Gateway {
         merchant: &str,
         connection: &Connection,
         pause: Option<&Pause>,
-        counts: &[WaitingCount],
+        counts: &Counts,
     ) -> ConnectionView {
-        let own = counts
-            .iter()
-            .filter(|count| count.merchant == merchant && count.connection == connection.name);
+        let is_own = |of: &str, name: &str| of == merchant && name == connection.name;
+        let own = counts.waiting.iter();
+        let own = own.filter(|count| is_own(&count.merchant, &count.connection));
+        let mut failed = counts.failed.iter();
+        let failed = failed.find(|count| is_own(&count.merchant, &count.connection));
         let (mut waiting, mut in_flight, mut oldest) = (0, 0, None);
         for count in own {
             if count.state == DeliveryState::InFlight {
@@ -298,6 +313,7 @@ impl Gateway {
             "in_flight": in_flight,
             "oldest_waiting_seconds": age,
             "through_at": through_at,
+            "dead_letters": failed.map_or(0, |failed| failed.count),
         });
         if let (Json::Object(view), Json::Object(status)) = (&mut view, connection.status.snapshot()) {
             for (name, value) in status {

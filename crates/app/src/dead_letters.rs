@@ -213,7 +213,7 @@ impl Gateway {
             merchant = delivery.merchant, connection = delivery.connection, delivery_id = %delivery.id, by,
             "delivery discarded by hand"
         );
-        observe(delivery);
+        observe(delivery, delivery.traceparent.as_deref());
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.bells.ring(delivery.customer);
     }

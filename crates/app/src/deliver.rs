@@ -19,7 +19,8 @@ use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
 use crate::merchant::NextStep;
 use crate::pump::Reach;
-use crate::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert};
+use crate::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert, judge};
+use crate::spans::{AttemptSpan, trace_id};
 
 /// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
 /// its connection's pump.
@@ -89,12 +90,16 @@ impl Gateway {
         let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
         let _own = self.under_way.enter(work.delivery.id, started + lease);
         crash_point(points::DELIVER_BEFORE_SEND);
-        let result = work.connection.adapter.upsert(&context(&work), &work.prepared).await;
+        let span = AttemptSpan::begin(self.spans.as_deref(), &work, started_at);
+        let context = context(&work, &span);
+        let result = work.connection.adapter.upsert(&context, &work.prepared).await;
         let end = match result {
             Ok(receipt) => AttemptEnd::Accepted(Arc::new(receipt)),
             Err(error) => self.next_step(&work, error).await?,
         };
         crash_point(end.crash_point());
+        let end = judge(&work, end);
+        span.end(&end);
         let recorded = self.record_at_last(&work, end, times(started, started_at)).await?;
         let Some((delivery, lane)) = recorded else {
             // Somebody else has claimed it since: this result came too late.
@@ -103,7 +108,7 @@ impl Gateway {
         if work.delivery.attempts == 0 && delivery.attempts == 1 {
             self.tally.first_tried(&work.delivery, started_at);
         }
-        observe(&delivery);
+        observe(&delivery, context.traceparent.as_deref());
         self.after_record(&work, &delivery, news).await?;
         crash_point(points::LANE_BEFORE_NEXT);
         let longest_wait = if news.is_some() {
@@ -258,18 +263,22 @@ fn opens_in(work: &Work, waiting_for: WaitingFor) -> Option<Duration> {
     said.or((waiting_for != WaitingFor::Paused).then_some(LOOK_AGAIN))
 }
 
-fn context(work: &Work) -> CallContext {
+fn context(work: &Work, span: &AttemptSpan) -> CallContext {
     CallContext {
         deadline: Instant::now() + work.connection.timeout + WAIT_FOR_A_PLACE,
         attempt: work.delivery.attempts + 1,
         delivery_id: Some(work.delivery.id),
-        traceparent: work.delivery.traceparent.clone(),
+        traceparent: span
+            .traceparent()
+            .or(work.delivery.traceparent.as_deref())
+            .map(str::to_owned),
         priority: work.delivery.priority,
     }
 }
 
-/// Logs a delivery that has ended or was parked. Ids and names only. It was counted where it was applied.
-pub(crate) fn observe(delivery: &DeliveryRecord) {
+/// Logs a delivery that has ended or was parked. Ids and names only; of the trace that its last attempt was a part of, if there
+/// was one. It was counted where it was applied.
+pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
     let outcome = match (delivery.outcome, &delivery.error) {
         (Some(outcome), _) => outcome.as_str(),
         (None, Some(error)) => error.kind.as_str(),
@@ -279,6 +288,6 @@ pub(crate) fn observe(delivery: &DeliveryRecord) {
         delivery_id = %delivery.id, upsert_id = %delivery.upsert, merchant = delivery.merchant,
         connection = delivery.connection, state = delivery.state.as_str(), outcome,
         waiting_for = delivery.waiting_for.map(WaitingFor::as_str), attempts = delivery.attempts,
-        duration_ms = delivery.duration_ms, "delivery"
+        duration_ms = delivery.duration_ms, trace_id = traceparent.and_then(trace_id), "delivery"
     );
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicUsize;
 use jiff::Timestamp;
 
 use upsert_core::{
-    Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Outcome, Priority, StateAtVendor, WaitingFor,
+    Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Outcome, PreparedUpsert, Priority, StateAtVendor,
+    WaitingFor,
 };
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
@@ -220,7 +221,7 @@ impl<'a> Building<'a> {
                 } = plan
                 {
                     lane.sending = Some(sending(prepared));
-                    self.start(connection, &mut delivery, &mut lane);
+                    self.start(connection, prepared, &mut delivery, &mut lane);
                     self.works.push(Work {
                         connection: connection.clone(),
                         delivery: delivery.clone(),
@@ -376,7 +377,13 @@ impl<'a> Building<'a> {
         }
     }
 
-    fn start(&mut self, connection: &Connection, delivery: &mut DeliveryRecord, lane: &mut Lane) {
+    fn start(
+        &mut self,
+        connection: &Connection,
+        prepared: &PreparedUpsert,
+        delivery: &mut DeliveryRecord,
+        lane: &mut Lane,
+    ) {
         delivery.state = DeliveryState::InFlight;
         delivery.next_attempt_at = None;
         delivery.fence = 1;
@@ -384,7 +391,7 @@ impl<'a> Building<'a> {
         lane.in_flight = Some(delivery.id);
         self.changes
             .write
-            .extend(attempt_writes(connection, delivery, self.now));
+            .extend(attempt_writes(connection, delivery, prepared, self.now));
     }
 
     /// One that changed nothing and called nobody is not told of: whoever listens and answers with an upsert of its own

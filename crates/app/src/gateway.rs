@@ -17,6 +17,7 @@ use crate::connections::Connections;
 use crate::endpoints::Endpoints;
 use crate::merchant::Directory;
 use crate::pump::{Pumps, Reach};
+use crate::spans::Spans;
 use crate::succession::Successions;
 use crate::tally::Tally;
 use crate::under_way::UnderWay;
@@ -32,6 +33,8 @@ pub struct GatewayParts {
     pub directory: Directory,
     /// How long idempotency keys are kept.
     pub idempotency_keep: std::time::Duration,
+    /// Where spans go; none: nowhere, and nothing is done for them.
+    pub spans: Option<Arc<dyn Spans>>,
 }
 
 /// The use cases. Cheap to clone; all clones are one gateway.
@@ -48,6 +51,7 @@ pub struct Gateway {
     pub(crate) under_way: Arc<UnderWay>,
     pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
     pub(crate) idempotency_keep: std::time::Duration,
+    pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     pub(crate) bells: Arc<Bells>,
@@ -81,6 +85,7 @@ impl Gateway {
             under_way: Arc::default(),
             answering: Arc::default(),
             idempotency_keep: parts.idempotency_keep,
+            spans: parts.spans,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             bells: Arc::default(),

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use upsert_core::{DeliveryId, UpsertId};
-use upsert_store::{AttemptRecord, DeliveryRecord, UpsertFilter, UpsertRecord, UpsertState};
+use upsert_store::{AttemptRecord, DeliveryRecord, SentRequest, UpsertFilter, UpsertRecord, UpsertState};
 
-use crate::answer::delivery_json;
+use crate::answer::{delivery_json, error_json};
 use crate::gateway::Gateway;
 use crate::lookup::{Listing, invalid_query, to_cursor};
+use crate::mask::Sight;
 use crate::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::selection::{Reading, Written, below, oldest_of};
@@ -93,15 +94,20 @@ impl Gateway {
         })
     }
 
-    /// One delivery with its attempts. `merchants`: whose may be seen; none: all.
+    /// One delivery with its attempts. `merchants`: whose may be seen; none: all. `sight`: how much of what was sent.
     ///
     /// # Errors
     /// 404.
-    pub async fn get_delivery(&self, merchants: Option<&BTreeSet<String>>, id: DeliveryId) -> Result<Json, Refusal> {
+    pub async fn get_delivery(
+        &self,
+        merchants: Option<&BTreeSet<String>>,
+        id: DeliveryId,
+        sight: Sight,
+    ) -> Result<Json, Refusal> {
         let delivery = self.visible_delivery(merchants, id).await?;
         let attempts = self.store.attempts(id).await?;
         let mut shown = listed_delivery(&delivery);
-        shown["attempt_log"] = attempts.iter().map(attempt_json).collect();
+        shown["attempt_log"] = attempts.iter().map(|attempt| attempt_json(attempt, sight)).collect();
         Ok(shown)
     }
 
@@ -177,12 +183,23 @@ fn listed_upsert((upsert, deliveries): &(UpsertRecord, Vec<DeliveryRecord>)) -> 
     })
 }
 
-fn attempt_json(attempt: &AttemptRecord) -> Json {
+fn attempt_json(attempt: &AttemptRecord, sight: Sight) -> Json {
     json!({
         "number": attempt.number,
         "started_at": attempt.started_at,
         "ended_at": attempt.ended_at,
         "result": attempt.result,
         "vendor_status": attempt.vendor_status,
+        "request": attempt.request.as_ref().map(|request| request_json(request, sight)),
+        "error": attempt.error.as_ref().map(error_json),
+    })
+}
+
+/// A vendor's record may be named by its path, so that is the whole of it or nothing.
+fn request_json(request: &SentRequest, sight: Sight) -> Json {
+    json!({
+        "method": request.method,
+        "path": (sight == Sight::Whole).then_some(&request.path),
+        "body": sight.of(&request.body),
     })
 }

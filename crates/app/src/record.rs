@@ -33,6 +33,14 @@ pub(crate) enum AttemptEnd {
 }
 
 impl AttemptEnd {
+    /// What went wrong, if it ended badly.
+    fn error(&self) -> Option<&ProviderError> {
+        match self {
+            Self::Accepted(_) => None,
+            Self::Failed(error) | Self::Again(error, _) | Self::Held(error, _, _) => Some(error),
+        }
+    }
+
     /// Where a test makes the process die with this known and nothing recorded.
     pub(crate) fn crash_point(&self) -> &'static str {
         match self {
@@ -56,14 +64,13 @@ pub(crate) struct AttemptTimes {
 }
 
 impl Gateway {
-    /// Records it, as often as the lane changes meanwhile.
+    /// Records it (judged: see [`judge`]), as often as the lane changes meanwhile.
     pub(crate) async fn record(
         &self,
         work: &Work,
-        end: AttemptEnd,
+        mut end: AttemptEnd,
         times: AttemptTimes,
     ) -> Result<Recorded, StoreError> {
-        let mut end = judge(work, end);
         let mut lane = work.lane.clone();
         loop {
             let mut recording = Recording {
@@ -134,7 +141,7 @@ impl Gateway {
 }
 
 /// An accepted call that names another record than the one it was about is a broken contract.
-fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
+pub(crate) fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
     let AttemptEnd::Accepted(receipt) = end else {
         return end;
     };
@@ -240,12 +247,11 @@ impl Recording<'_> {
     }
 
     fn put_attempt(&mut self, end: &AttemptEnd, times: AttemptTimes) {
-        let (result, vendor_status) = match end {
-            AttemptEnd::Accepted(receipt) => (receipt.outcome.as_str(), None),
-            AttemptEnd::Failed(error) | AttemptEnd::Again(error, _) | AttemptEnd::Held(error, _, _) => (
-                if error.sent { error.kind.as_str() } else { "not_sent" },
-                error.vendor_status,
-            ),
+        let error = end.error();
+        let result = match (end, error) {
+            (AttemptEnd::Accepted(receipt), _) => receipt.outcome.as_str(),
+            (_, Some(error)) if error.sent => error.kind.as_str(),
+            _ => "not_sent",
         };
         self.write.push(Write::PutAttempt(AttemptRecord {
             delivery: self.delivery.id,
@@ -254,7 +260,10 @@ impl Recording<'_> {
             started_at: times.started_at,
             ended_at: Some(self.now),
             result: Some(result.to_owned()),
-            vendor_status,
+            vendor_status: error.and_then(|error| error.vendor_status),
+            // It was written when the attempt began, and stays.
+            request: None,
+            error: error.map(delivery_error),
         }));
     }
 

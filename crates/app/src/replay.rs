@@ -17,6 +17,7 @@ use crate::identify::Identified;
 use crate::merchant::{Connection, Merchant};
 use crate::plan::{Planned, plan};
 use crate::problem::{ProblemCode, Refusal};
+use crate::spans::{NewSpan, Origin, Side};
 use crate::upsert::{Caller, UpsertCommand};
 
 /// So often a replay is worked out anew because somebody else was faster.
@@ -68,13 +69,21 @@ impl Gateway {
             let detail = format!("the connection `{}` is not configured any more", failed.connection);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
         };
+        // What it does hangs together, whoever asked for it.
+        let span = self.spans.as_ref().map(|spans| {
+            spans.begin(NewSpan {
+                name: "replay".into(),
+                side: Side::Internal,
+                origin: Origin::None,
+            })
+        });
         let command = UpsertCommand {
             body: Json::Null,
             idempotency_key: None,
             route: "POST /v1/deliveries/replay",
             respond_async: true,
             force: false,
-            traceparent: None,
+            traceparent: span.as_ref().map(|span| span.traceparent().to_owned()),
             priority,
             request_id: String::new(),
         };

@@ -10,7 +10,7 @@ use common::{Act, House, Vendor, body, connection, merchant};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use upsert_app::{
-    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, UpsertListQuery,
+    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, Sight, UpsertListQuery,
 };
 use upsert_core::{DeliveryId, KeyKind, MatchKey, Payload, Repeat};
 use upsert_store::Store;
@@ -120,7 +120,7 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     assert_eq!(w.record("r")["first"], "B");
     assert_eq!(v.calls(), calls_of_v, "only that connection is called");
     assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
-    let old = house.gateway.get_delivery(None, failed).await.unwrap();
+    let old = house.gateway.get_delivery(None, failed, Sight::Whole).await.unwrap();
     assert_eq!(
         (&old["state"], &old["superseded_by"]),
         (&json!("superseded"), &shown["deliveries"][0]["id"])

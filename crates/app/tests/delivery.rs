@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Act, House, TokioClock, Vendor, body, connection};
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use upsert_app::{Answer, Sight};
 use upsert_core::Repeat;
 use upsert_store::{Changeset, DeliveryState, Store, Write};
 
@@ -399,4 +400,72 @@ async fn an_answer_about_another_record_than_the_request_named_makes_no_link() {
     );
     let again = house.upsert(json!({ "reference": "r" })).await.unwrap();
     assert_eq!((again.status, vendor.calls()), (200, 2), "{}", again.body);
+}
+
+/// The attempts of the upsert's one delivery.
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+async fn attempts(house: &House, answer: &Answer) -> Json {
+    let id = body(answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
+    let shown = house.gateway.get_delivery(None, id, Sight::Whole).await.unwrap();
+    shown["attempt_log"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_tells_what_it_sent_and_what_it_failed_of_itself() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::AcceptUnseen, Act::Down]);
+    let answer = house
+        .upsert(json!({ "reference": "r", "given_name": "A" }))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let log = attempts(&house, &answer).await;
+    let states: Vec<_> = (0..3).map(|number| &log[number]["error"]["state_at_vendor"]).collect();
+    assert_eq!(states, [&json!("unknown"), &json!("unchanged"), &Json::Null]);
+    let request = json!({ "method": "PUT", "path": "/", "body": { "ref": "r", "first": "A" } });
+    for number in 0..3 {
+        assert_eq!(log[number]["request"], request, "attempt {number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_outcome_is_unknown_shows_what_was_sent() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let (store, clock) = (Arc::new(upsert_store::MemoryStore::new()), TokioClock::new());
+    let house = House::on(store.clone(), clock.clone(), vec![connection("v", &vendor)]).await;
+    vendor.then([Act::Slow(Duration::from_secs(60))]);
+    let command = |command: &mut upsert_app::UpsertCommand| command.respond_async = true;
+    let answer = house
+        .command(json!({ "reference": "r", "given_name": "A" }), command)
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(vendor.calls(), 1, "it is under way");
+    house.kill().await;
+    let next = House::quiet(store, clock, vec![connection("v", &Vendor::new(Repeat::Safe))]).await;
+    let log = attempts(&next, &answer).await;
+    assert_eq!(log[0]["request"]["body"], json!({ "ref": "r", "first": "A" }));
+    assert_eq!((&log[0]["ended_at"], &log[0]["error"]), (&Json::Null, &Json::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::Reject]);
+    let answer = house
+        .upsert(json!({ "reference": "canary", "given_name": "Ada" }))
+        .await
+        .unwrap();
+    let id = body(&answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
+    let attempts = house.store.attempts(id).await.unwrap();
+    assert!(attempts[0].request.is_some() && attempts[0].error.is_some());
+    let causes = house.gateway.failures_by_cause(&house.merchant, "v").await.unwrap();
+    assert_eq!(causes[0].sample_detail, "as the script says");
+    let shown = format!("{attempts:?} {causes:?} {:?}", Write::PutAttempt(attempts[0].clone()));
+    for secret in ["canary", "Ada", "as the script says"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use upsert_app::{Caller, Gateway};
@@ -81,6 +82,16 @@ pub trait Doors: fmt::Debug + Send + Sync + 'static {
     fn still_open(&self, key_hash: &[u8; 32]) -> Option<Visitor>;
 }
 
+/// The configuration in force, and how it came to be.
+pub trait Configuration: fmt::Debug + Send + Sync + 'static {
+    /// As `GET /v1/configuration` answers somebody who sees these merchants (none: all, and what is the gateway's own), with
+    /// what is configured for `merchant`, or with the gateway's own.
+    fn json(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> Json;
+
+    /// With how many problems the last reading of the files was refused; none: it was taken over.
+    fn refused_with(&self) -> Option<usize>;
+}
+
 /// What the dashboard is made of.
 #[derive(Debug)]
 pub struct DeskParts {
@@ -88,6 +99,8 @@ pub struct DeskParts {
     pub gateway: Gateway,
     /// Who may come in.
     pub doors: Arc<dyn Doors>,
+    /// What is configured.
+    pub configuration: Arc<dyn Configuration>,
     /// Cancelled when the server stops: pages that are kept up to date end then.
     pub stopping: CancellationToken,
 }
@@ -97,6 +110,7 @@ pub struct DeskParts {
 pub struct Desk {
     pub(crate) gateway: Gateway,
     pub(crate) doors: Arc<dyn Doors>,
+    pub(crate) configuration: Arc<dyn Configuration>,
     pub(crate) sessions: Sessions,
     pub(crate) pulse: Pulse,
     pub(crate) stopping: CancellationToken,
@@ -110,6 +124,7 @@ impl Desk {
             pulse: Pulse::new(),
             gateway: parts.gateway,
             doors: parts.doors,
+            configuration: parts.configuration,
             stopping: parts.stopping,
         }
     }

@@ -17,11 +17,12 @@ mod mask;
 mod pages;
 mod pulse;
 mod query;
+mod raw;
 mod refused;
 mod render;
 mod sessions;
 mod shapes;
 mod visit;
 
-pub use desk::{Closed, Desk, DeskParts, Doors, Visitor};
+pub use desk::{Closed, Configuration, Desk, DeskParts, Doors, Visitor};
 pub use pages::configure;

@@ -1,16 +1,25 @@
 //! The pages, one file each, and their addresses.
 
 mod attention;
+mod configuration;
 mod connection;
 mod connections;
 mod customer;
 mod customers;
+mod deliveries;
+mod delivery;
+mod delivery_filter;
+mod event;
+mod event_letters;
+mod events;
 mod live;
+mod many_deliveries;
 mod merchant_field;
 mod overview;
 mod plan;
 mod session;
 mod timeline;
+mod webhooks;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -35,6 +44,24 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(connection::live)
         .service(connection::pause)
         .service(connection::resume)
+        .service(deliveries::list)
+        // Before the page of one: these are no ids.
+        .service(many_deliveries::count_replay)
+        .service(many_deliveries::count_discard)
+        .service(many_deliveries::replay_all)
+        .service(many_deliveries::discard_all)
+        .service(delivery::show)
+        .service(delivery::replay)
+        .service(delivery::discard)
+        .service(webhooks::list)
+        .service(webhooks::test)
+        .service(webhooks::enable)
+        .service(events::list)
+        .service(event_letters::confirm)
+        .service(event_letters::carry_out)
+        .service(event::show)
+        .service(event::handle)
+        .service(configuration::show)
         .service(customers::show)
         .service(customers::find)
         .service(customer::show)

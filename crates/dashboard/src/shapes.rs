@@ -1,9 +1,14 @@
 //! What the use cases answer, as the API documents it, read into types: a page knows no more of the gateway than a client.
 
+pub(crate) mod cause;
+pub(crate) mod configuration;
 pub(crate) mod connection;
 pub(crate) mod customer;
+pub(crate) mod delivery;
+pub(crate) mod event;
 pub(crate) mod plan;
 pub(crate) mod receipt;
+pub(crate) mod sums;
 pub(crate) mod webhooks;
 
 use serde::de::DeserializeOwned;

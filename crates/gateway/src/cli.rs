@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use upsert_server::{LogFormat, Telemetry, TelemetryError, install_telemetry};
+use upsert_server::{LogFormat, Telemetry, TelemetryError, check_log_filter, install_telemetry};
+use upsert_settings::LogForm;
 
 use crate::output::complain;
 use crate::{check, customers, deliveries, demo, export, health, import, keys, serve, status, upsert, webhook};
@@ -66,10 +67,11 @@ enum Command {
 /// How the gateway logs.
 #[derive(Args)]
 pub(crate) struct LogArguments {
-    /// The form of the log, which goes to standard error
-    #[arg(long, value_name = "FORM", value_enum, default_value_t = Log::Text, env = "UPSERT_GATEWAY_LOG")]
-    log: Log,
+    /// The form of the log, which goes to standard error [default: as the configuration says, which is text]
+    #[arg(long, value_name = "FORM", value_enum, env = "UPSERT_GATEWAY_LOG")]
+    log: Option<Log>,
     /// What is logged: error, warn, info, debug, trace; or directives such as `info,upsert_server=debug`
+    /// [default: as the configuration says, which is info]
     #[arg(long, value_name = "LEVEL", env = "UPSERT_GATEWAY_LOG_LEVEL")]
     log_level: Option<String>,
 }
@@ -82,22 +84,37 @@ enum Log {
     Text,
 }
 
-impl Cli {
-    /// Starts the log of the commands that serve, as they were told to.
-    pub(crate) fn start_log(&self) -> anyhow::Result<()> {
-        let (arguments, usual) = match &self.command {
-            Command::Serve(serve) => (&serve.log, "info"),
-            Command::Demo(demo) => (&demo.log, demo::LOG_LEVEL),
-            _ => return Ok(()),
-        };
-        let filter = arguments.log_level.as_deref().unwrap_or(usual).to_owned();
-        let format = match arguments.log {
-            Log::Json => LogFormat::Json,
-            Log::Text => LogFormat::Readable,
-        };
-        install_telemetry(&Telemetry { format, filter }).map_err(wrong_level)
+impl LogArguments {
+    /// Unless it is said otherwise, so much.
+    pub(crate) fn or_level(mut self, usual: &str) -> Self {
+        self.log_level.get_or_insert_with(|| usual.to_owned());
+        self
     }
 
+    /// Whether the level can be read at all.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        match &self.log_level {
+            Some(level) => check_log_filter(level).map_err(wrong_level),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the log: as it was asked for here, otherwise as the configuration says.
+    pub(crate) fn start(&self, configured: &upsert_settings::Telemetry) -> Result<(), TelemetryError> {
+        let is_json = match self.log {
+            Some(Log::Json) => true,
+            Some(Log::Text) => false,
+            None => configured.log_format == LogForm::Json,
+        };
+        install_telemetry(&Telemetry {
+            format: if is_json { LogFormat::Json } else { LogFormat::Readable },
+            filter: self.log_level.as_ref().unwrap_or(&configured.log).clone(),
+            is_fixed: self.log_level.is_some(),
+        })
+    }
+}
+
+impl Cli {
     /// Does what was asked.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {

@@ -22,7 +22,7 @@ use vendors::Vendors;
 const PORT: u16 = 8080;
 
 /// The guide itself says what the start would warn of.
-pub(crate) const LOG_LEVEL: &str = "warn,upsert_server::startup=error";
+const LOG_LEVEL: &str = "warn,upsert_server::startup=error";
 
 #[derive(Args)]
 pub(crate) struct DemoArguments {
@@ -36,16 +36,18 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
-    pub(crate) log: LogArguments,
+    log: LogArguments,
 }
 
 pub(crate) async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
+    let log = arguments.log.or_level(LOG_LEVEL);
+    log.check()?;
     let vendors = Vendors::start()?;
     let key = generate_key()?;
     let folder = Folder::create(arguments.dir, arguments.keep)?;
     folder.write(bind(arguments.port), &key, &vendors)?;
-    let Some(running) = serve::start_from(folder.path()).await? else {
+    let Some(running) = serve::start_from(folder.path(), &log).await? else {
         return Ok(ExitCode::FAILURE);
     };
     let guide = Guide {

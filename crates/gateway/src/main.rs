@@ -31,10 +31,7 @@ fn main() -> ExitCode {
     // Before any TLS: with a provider named, no second one that a dependency brings can make the choice ambiguous.
     // It fails only where one was installed already, and nothing before this line could have.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let outcome = cli
-        .start_log()
-        .and_then(|()| actix_web::rt::System::new().block_on(cli.run()));
-    match outcome {
+    match actix_web::rt::System::new().block_on(cli.run()) {
         Ok(code) => code,
         Err(error) => cli::failure(&error),
     }

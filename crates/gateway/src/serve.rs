@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use upsert_server::{ReloadFrom, Running, StartError, StartOptions, start};
+use upsert_server::{ReloadFrom, Running, StartError, StartOptions, TelemetryError, start};
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
 use crate::cli::{CONFIG, LogArguments};
@@ -17,20 +17,21 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "DIR", default_value = CONFIG)]
     config: PathBuf,
     #[command(flatten)]
-    pub(crate) log: LogArguments,
+    log: LogArguments,
 }
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     // Before anything is started, so that a signal during the start is not lost.
     let mut signals = Signals::listen()?;
-    match start_from(&arguments.config).await? {
+    match start_from(&arguments.config, &arguments.log).await? {
         Some(running) => Ok(until_told(running, &mut signals).await),
         None => Ok(ExitCode::FAILURE),
     }
 }
 
-/// Starts the gateway on a folder; none where the folder's problems kept it from starting, which have been printed.
-pub(crate) async fn start_from(folder: &Path) -> anyhow::Result<Option<Running>> {
+/// Starts the log, and the gateway on a folder; none where the folder's problems kept it from starting, which have been printed.
+pub(crate) async fn start_from(folder: &Path, log: &LogArguments) -> anyhow::Result<Option<Running>> {
+    log.check()?;
     let environment = Environment::of_process();
     upsert_core::crash_point::arm(environment.get(upsert_core::crash_point::VARIABLE));
     // Before the files are read for the first time, so that a change in between is seen.
@@ -39,6 +40,13 @@ pub(crate) async fn start_from(folder: &Path) -> anyhow::Result<Option<Running>>
         Ok(settings) => settings,
         Err(problems) => return Ok(refused(&problems)),
     };
+    match log.start(&settings.telemetry) {
+        Ok(()) => {}
+        Err(error @ TelemetryError::Filter(_)) => {
+            return Ok(refused(&[settings.telemetry.log_problem(error.to_string())]));
+        }
+        Err(error) => return Err(error.into()),
+    }
     let options = StartOptions {
         reload: Some(reload),
         ..StartOptions::default()

@@ -56,6 +56,8 @@ permissions! {
     ReadOperations = Some(Scope::OpsRead);
     /// Replay, discard, pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
+    /// The configuration, and the process itself.
+    Administer = Some(Scope::Admin);
 }
 
 /// A caller who may do what the route does.

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use upsert_app::Gateway;
 
 use crate::assemble::BreakerBell;
-use crate::measure;
+use crate::{log_filter, measure};
 
 /// The exporter's histograms are to be emptied from time to time.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -46,6 +46,13 @@ impl Background {
                     gateway.release(&bell.merchant, &bell.connection);
                 }
             });
+        }
+    }
+
+    /// Gives the log its configured filter back when another one's time is over.
+    pub(crate) fn keep_log_filter(&self) {
+        if let Some(filter) = log_filter::of_process() {
+            self.tasks.spawn(filter.keep(self.stopping.clone()));
         }
     }
 

@@ -9,6 +9,7 @@ use upsert_settings::{Location, Problem, Settings, StoreUrl};
 
 use crate::assemble::Workshop;
 use crate::day_counts::DayCounts;
+use crate::telemetry::filter;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
         let message = "a store in PostgreSQL is not built yet";
         let problem = Problem::new(&gateway_file(settings), "store.url", message);
         problems.push(problem.hint("use \"sqlite:PATH\""));
+    }
+    if let Err(error) = filter(&settings.telemetry.log) {
+        problems.push(settings.telemetry.log_problem(error.to_string()));
     }
     problems
 }

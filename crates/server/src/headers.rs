@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest};
 
+use crate::observe;
 use crate::problem::Problem;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -22,7 +23,7 @@ pub(crate) struct Wishes {
     pub(crate) respond_async: bool,
     /// `Cache-Control: no-cache`.
     pub(crate) force: bool,
-    /// `traceparent`, if it is a valid one; an invalid one is as good as none (W3C Trace Context).
+    /// What it leads to is a part of this, as a `traceparent`: of the request's own span, or else the caller's.
     pub(crate) traceparent: Option<String>,
 }
 
@@ -31,7 +32,8 @@ impl FromRequest for Wishes {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request.headers()))
+        let traceparent = observe::traceparent(request);
+        ready(Self::of(request.headers()).map(|wishes| Self { traceparent, ..wishes }))
     }
 }
 
@@ -41,7 +43,7 @@ impl Wishes {
             idempotency_key: idempotency_key(headers)?,
             respond_async: lists(headers, &PREFER, "respond-async"),
             force: wants_fresh(headers),
-            traceparent: traceparent(headers),
+            traceparent: None,
         })
     }
 }
@@ -102,6 +104,7 @@ fn unquoted(rest: &str) -> Option<String> {
     }
 }
 
+/// `traceparent`, if it is a valid one; an invalid one is as good as none (W3C Trace Context):
 /// `00-{32 hex}-{16 hex}-{2 hex}` in lower case; of later versions the same part.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(TRACEPARENT)?.to_str().ok()?.trim();

@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use upsert_core::UpsertId;
 
 use crate::reload;
+use crate::traces::export;
 
 const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 
@@ -43,6 +44,7 @@ pub(crate) struct Line<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) key: Option<&'a str>,
     pub(crate) upsert: Option<UpsertId>,
+    pub(crate) trace_id: Option<&'a str>,
 }
 
 /// The meter of one route, method and status.
@@ -64,10 +66,11 @@ impl Line<'_> {
         let (method, route, status) = (self.method, self.template, self.status);
         let duration_ms = self.took.as_secs_f64() * 1_000.0;
         let (request_id, key, upsert_id) = (self.request_id, self.key, self.upsert.map(tracing::field::display));
+        let trace_id = self.trace_id;
         if is_life_sign(route) {
             tracing::debug!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, "request");
         } else {
-            tracing::info!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, key, upsert_id, "request");
+            tracing::info!(target: "upsert_gateway::http", method, route, status, duration_ms, request_id, key, upsert_id, trace_id, "request");
         }
     }
 
@@ -151,6 +154,7 @@ fn describe() {
     upsert_policy::describe_metrics();
     upsert_provider_kit::describe_metrics();
     reload::describe_metrics();
+    export::describe();
 }
 
 #[cfg(test)]

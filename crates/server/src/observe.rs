@@ -10,18 +10,20 @@ use actix_web::error::InternalError;
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage as _, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use upsert_app::ProblemCode;
+use upsert_app::{ProblemCode, Spans};
 use upsert_core::UpsertId;
 
+use crate::headers;
 use crate::keyring::Key;
 use crate::lifecycle::Phase;
 use crate::measure;
 use crate::problem::{self, Problem};
 use crate::request_id::{RequestId, X_REQUEST_ID};
+use crate::request_span::{Came, RequestSpan};
 use crate::state::State;
 
 /// What is known of a request beside the request itself.
@@ -35,6 +37,13 @@ pub(crate) struct Observed {
     pub(crate) key: Option<Arc<Key>>,
     /// The upsert that it made, or asked for: from here on its deliveries' lines can be followed.
     pub(crate) upsert: Option<UpsertId>,
+    /// What everything that it leads to is a part of, as a `traceparent`.
+    pub(crate) traceparent: Option<String>,
+}
+
+/// What everything that the request leads to is a part of, as a `traceparent`.
+pub(crate) fn traceparent(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<Observed>()?.traceparent.clone()
 }
 
 /// The layer around all routes.
@@ -46,11 +55,13 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
     let id = RequestId::of(request.headers());
     let template: Option<Arc<str>> = request.match_pattern().map(Arc::from);
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let mut span = span_of(&request, template.as_deref());
     request.extensions_mut().insert(Observed {
         id: id.clone(),
         template: template.clone(),
         key: None,
         upsert: None,
+        traceparent: span.traceparent().map(str::to_owned),
     });
 
     let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
@@ -82,17 +93,38 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),
     };
+    let key = seen.as_ref().and_then(|seen| Some(seen.key.as_ref()?.name.as_str()));
+    let upsert = seen.as_ref().and_then(|seen| seen.upsert);
+    span.answered(status.as_u16(), key, upsert);
     let line = measure::Line {
         method: measure::method_name(&method),
         template: template.as_deref().unwrap_or("none"),
         status: status.as_u16(),
         took: started.elapsed(),
         request_id: id.as_str(),
-        key: seen.as_ref().and_then(|seen| Some(seen.key.as_ref()?.name.as_str())),
-        upsert: seen.as_ref().and_then(|seen| seen.upsert),
+        key,
+        upsert,
+        trace_id: span.trace_id(),
     };
     line.record();
     result
+}
+
+fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
+    if is_about_the_process(request.path()) {
+        return RequestSpan::none();
+    }
+    let spans = request
+        .app_data::<Data<State>>()
+        .and_then(|state| state.traces.as_deref());
+    let came = Came {
+        method: measure::method_name(request.method()),
+        template,
+        is_https: spans.is_some() && request.connection_info().scheme() == "https",
+        version: request.version(),
+        traceparent: headers::traceparent(request.headers()),
+    };
+    RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
 }
 
 /// Life signs go on to the end.

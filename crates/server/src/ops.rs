@@ -1,10 +1,13 @@
 //! The dashboard, as this server has it: who comes in, by the keys of the configuration in force.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use serde_json::Value as Json;
 
 use tokio_util::sync::CancellationToken;
 
-use upsert_dashboard::{Closed, Desk, DeskParts, Doors, Visitor};
+use upsert_dashboard::{Closed, Configuration, Desk, DeskParts, Doors, Visitor};
 use upsert_settings::looks_mistyped;
 
 use crate::keyring::Key;
@@ -34,6 +37,20 @@ impl Doors for KeyDoors {
     }
 }
 
+/// The configuration in force.
+#[derive(Debug)]
+struct InForce(Arc<State>);
+
+impl Configuration for InForce {
+    fn json(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> Json {
+        self.0.chronicle.json(merchants, merchant)
+    }
+
+    fn refused_with(&self) -> Option<usize> {
+        self.0.chronicle.refused_with()
+    }
+}
+
 fn visitor(key: &Key) -> Visitor {
     Visitor {
         key_hash: key.hash,
@@ -48,6 +65,7 @@ pub(crate) fn desk(state: &Arc<State>, stopping: CancellationToken) -> Desk {
     Desk::new(DeskParts {
         gateway: state.gateway.clone(),
         doors: Arc::new(KeyDoors(state.clone())),
+        configuration: Arc::new(InForce(state.clone())),
         stopping,
     })
 }

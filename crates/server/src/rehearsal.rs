@@ -33,6 +33,7 @@ impl Rehearsal {
             clock,
             directory: assembled.directory,
             idempotency_keep: settings.server.idempotency_keep,
+            spans: None,
         });
         Ok(Self { gateway })
     }

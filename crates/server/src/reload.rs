@@ -16,6 +16,7 @@ use crate::background::Background;
 use crate::check;
 use crate::day_counts::DayCounts;
 use crate::keyring::Keyring;
+use crate::log_filter;
 use crate::served::Served;
 use crate::state::State;
 use crate::watch::Look;
@@ -153,6 +154,7 @@ impl Reloader {
         let assembled = self.workshop.assemble(&settings, &before.directory, &counts)?;
         gateway.replace_directory(assembled.directory);
         let generation = before.generation + 1;
+        let settings = self.told(generation, settings).await;
         self.state.served.store(Arc::new(Served {
             keys: Keyring::new(&settings.api_keys, &before.keys),
             directory: gateway.directory(),
@@ -162,11 +164,25 @@ impl Reloader {
         }));
         self.background.listen(gateway, assembled.bells);
         self.accepted(&settings, generation);
-        Ok(settings.secret_files)
+        Ok(settings.secret_files.clone())
+    }
+
+    /// Tells what they change, before anybody is served by them.
+    async fn told(&self, generation: u64, settings: Settings) -> Arc<Settings> {
+        let (settings, state) = (Arc::new(settings), self.state.clone());
+        let (told, now) = (settings.clone(), self.state.gateway.clock().now());
+        let telling = tokio::task::spawn_blocking(move || state.chronicle.take_over(generation, now, told));
+        if telling.await.is_err() {
+            tracing::error!(generation, "what the configuration changed could not be told");
+        }
+        settings
     }
 
     fn accepted(&self, settings: &Settings, generation: u64) {
         count("ok");
+        if let Some(filter) = log_filter::of_process() {
+            filter.configure(&settings.telemetry.log);
+        }
         tracing::info!(
             generation,
             merchants = settings.merchants.len(),
@@ -189,10 +205,17 @@ impl Reloader {
                 "`bind`, `metrics_bind`, `workers`, `idempotency_keep` and the store's `url` take effect with the next start"
             );
         }
+        if !was.telemetry.traces_like(&is.telemetry) {
+            tracing::warn!(
+                "`otlp_endpoint`, `otlp_headers`, `service_name`, `sample_ratio` and `log_format` take effect with the next start"
+            );
+        }
     }
 
     fn refused(&self, problems: &[Problem]) {
         count("refused");
+        let now = self.state.gateway.clock().now();
+        self.state.chronicle.refuse(now, problems);
         self.state.served.rcu(|served| Served {
             keys: served.keys.clone(),
             directory: served.directory.clone(),

@@ -1,6 +1,7 @@
 //! The routes, one endpoint a file. What stands here is what `/openapi.json` says; there is no other list.
 
 pub(crate) mod batch;
+pub(crate) mod configuration;
 pub(crate) mod connections;
 pub(crate) mod customer;
 pub(crate) mod customers;
@@ -18,9 +19,12 @@ pub(crate) mod event_replay;
 pub(crate) mod events;
 pub(crate) mod events_discard;
 pub(crate) mod events_replay;
+pub(crate) mod failures;
 pub(crate) mod fallback;
 pub(crate) mod history;
 pub(crate) mod livez;
+pub(crate) mod logs;
+pub(crate) mod logs_change;
 pub(crate) mod metrics;
 pub(crate) mod openapi_json;
 pub(crate) mod pause;
@@ -61,7 +65,9 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(replay::replay)
         .service(discard::discard)
         .service(providers::providers)
+        .service(configuration::configuration)
         .service(connections::connections)
+        .service(failures::failures)
         .service(pause::pause)
         .service(resume::resume)
         .service(unlink::unlink)
@@ -76,6 +82,8 @@ pub(crate) fn all(config: &mut ServiceConfig<'_>) {
         .service(event::event)
         .service(event_replay::event_replay)
         .service(event_discard::event_discard)
+        .service(logs::logs)
+        .service(logs_change::logs_change)
         .service(livez::livez)
         .service(readyz::readyz)
         .service(metrics::metrics)

@@ -74,7 +74,18 @@ impl Running {
         {
             tracing::warn!("background tasks did not end in time");
         }
+        self.close_traces(left().max(Duration::from_secs(1))).await;
         self.opened.close().await;
         tracing::info!("stopped");
+    }
+
+    /// Sends the last spans. The collector may be away: it cannot hold up the end.
+    async fn close_traces(&self, longest: Duration) {
+        if let Some(traces) = self.state.traces.clone() {
+            let closed = tokio::task::spawn_blocking(move || traces.close(longest));
+            if timeout(longest + Duration::from_secs(1), closed).await.is_err() {
+                tracing::warn!("the last spans could not be sent in time");
+            }
+        }
     }
 }

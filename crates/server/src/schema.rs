@@ -1,6 +1,7 @@
 //! The shapes of the API as `/openapi.json` documents them. They describe; the application makes the answers, and the
 //! tests hold every answer against its shape.
 
+mod configuration;
 mod customer;
 mod delivery;
 mod lists;
@@ -10,6 +11,9 @@ mod upsert;
 mod vendor;
 mod webhooks;
 
+pub use configuration::{
+    Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
+};
 pub use customer::{
     Address, Addresses, Change, Customer, CustomerPage, CustomerRecord, HistoryEntry, HistoryPage, Link, LinkState,
     LinkedCustomer, Notifications, Service,
@@ -17,11 +21,11 @@ pub use customer::{
 pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
 pub use lists::{
     Attempt, DeliveryPage, DeliverySelection, DeliveryWithAttempts, ListedDelivery, ListedUpsert, SelectionDone,
-    SelectionRefusal, States, UpsertPage,
+    SelectionRefusal, SentRequest, States, UpsertPage,
 };
 pub use operations::{
-    Alive, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Provider, ProviderPage, Ready,
-    ReadyConfiguration,
+    Alive, Cause, CausePage, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Logs, LogsChange,
+    Provider, ProviderPage, Ready, ReadyConfiguration,
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{

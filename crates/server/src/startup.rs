@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use upsert_app::{Directory, Gateway, GatewayParts};
+use upsert_app::{Directory, Gateway, GatewayParts, Spans};
 use upsert_core::{Clock, SystemClock};
 use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
@@ -16,6 +16,7 @@ use upsert_store::{Store, StoreError};
 use crate::assemble::Workshop;
 use crate::background::Background;
 use crate::binding::{bind_all, bind_metrics};
+use crate::chronicle::Chronicle;
 use crate::day_counts::DayCounts;
 use crate::keyring::Keyring;
 use crate::lifecycle::Lifecycle;
@@ -24,6 +25,7 @@ use crate::reload::{ReloadFrom, Reloader};
 use crate::running::Running;
 use crate::served::Served;
 use crate::state::State;
+use crate::traces::Traces;
 use crate::{check, measure, openapi, ops, reload, routes};
 
 /// A body that takes longer to arrive is answered with 408.
@@ -65,6 +67,9 @@ pub enum StartError {
     /// The store was opened, and then failed.
     #[error(transparent)]
     Recovery(#[from] StoreError),
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent: {0}")]
+    Traces(String),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -96,6 +101,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         Some(store) => Opened::given(store),
         None => Opened::open(&settings.store.url).await?,
     };
+    let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
     let counts = DayCounts::read(opened.store.as_ref(), options.clock.as_ref()).await?;
     let assembled = workshop
         .assemble(&settings, &Directory::default(), &counts)
@@ -105,13 +111,15 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         clock: options.clock.clone(),
         directory: assembled.directory,
         idempotency_keep: settings.server.idempotency_keep,
+        spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
     });
     gateway.recover().await?;
-    let state = Arc::new(state_of(&settings, &gateway, &workshop, &options));
+    let state = Arc::new(state_of(&settings, &gateway, &workshop, &options, traces));
     let running = serve(&settings, state, opened)?;
     gateway.run_background();
     running.background.listen(&gateway, assembled.bells);
     running.background.keep_metrics();
+    running.background.keep_log_filter();
     announce(&settings, &workshop, running.addr);
     if let Some(from) = options.reload {
         watch(from, &running, workshop, settings);
@@ -160,7 +168,13 @@ fn watch(from: ReloadFrom, running: &Running, workshop: Arc<Workshop>, settings:
     running.background.tasks.spawn(reloader.run(stopping));
 }
 
-fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options: &StartOptions) -> State {
+fn state_of(
+    settings: &Settings,
+    gateway: &Gateway,
+    workshop: &Workshop,
+    options: &StartOptions,
+    traces: Option<Arc<Traces>>,
+) -> State {
     State {
         gateway: gateway.clone(),
         served: ArcSwap::from_pointee(Served {
@@ -170,11 +184,13 @@ fn state_of(settings: &Settings, gateway: &Gateway, workshop: &Workshop, options
             generation: 1,
             is_stale: false,
         }),
+        chronicle: Chronicle::begin(gateway.clock().now(), Arc::new(settings.clone())),
         lifecycle: Lifecycle::default(),
         providers: routes::providers::document(workshop.registry()),
         documented: openapi::documented(),
         body_timeout: options.body_timeout,
         metrics_apart: settings.server.metrics_bind.is_some(),
+        traces,
         started_at: options.clock.now(),
     }
 }

@@ -11,9 +11,11 @@ use serde_json::Value as Json;
 
 use upsert_app::Gateway;
 
+use crate::chronicle::Chronicle;
 use crate::lifecycle::Lifecycle;
 use crate::openapi::Documented;
 use crate::served::Served;
+use crate::traces::Traces;
 
 /// Made once, shared by all workers.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct State {
     pub(crate) gateway: Gateway,
     /// Keys and merchants as they are now. A request takes one snapshot and keeps it.
     pub(crate) served: ArcSwap<Served>,
+    /// How what is served came to be.
+    pub(crate) chronicle: Chronicle,
     /// Where in its life the server is.
     pub(crate) lifecycle: Lifecycle,
     /// `GET /v1/providers`, which nothing changes while the process lives.
@@ -34,6 +38,8 @@ pub(crate) struct State {
     pub(crate) metrics_apart: bool,
     /// When the server started.
     pub(crate) started_at: Timestamp,
+    /// Where spans go; none: nowhere.
+    pub(crate) traces: Option<Arc<Traces>>,
 }
 
 impl State {

@@ -7,6 +7,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::log_filter::{self, LogFilter};
+
 /// How log lines are written, to standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -27,6 +29,8 @@ pub struct Telemetry {
     pub format: LogFormat,
     /// What: directives such as `info,upsert_app=debug`.
     pub filter: String,
+    /// Whether the configuration has no say in what, since somebody asked for it when the process was started.
+    pub is_fixed: bool,
 }
 
 /// The logs cannot be set up.
@@ -40,11 +44,19 @@ pub enum TelemetryError {
     Twice,
 }
 
-fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
+pub(crate) fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
     // On its own first: behind ours, an empty one would be none.
     EnvFilter::try_new(directives)
         .and_then(|_| EnvFilter::try_new(format!("{QUIET},{directives}")))
         .map_err(|_| TelemetryError::Filter(directives.to_owned()))
+}
+
+/// Whether these directives can be read.
+///
+/// # Errors
+/// They cannot.
+pub fn check_log_filter(directives: &str) -> Result<(), TelemetryError> {
+    filter(directives).map(drop)
 }
 
 /// Sets up logs and the panic hook, for the whole process.
@@ -54,16 +66,24 @@ fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
 pub fn install_telemetry(telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let filter = filter(&telemetry.filter)?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let installed = match telemetry.format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish()
-            .try_init(),
-        LogFormat::Readable => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
+    // What replaces the filter later: it fails only where the log is gone.
+    let (installed, apply): (_, Box<dyn Fn(EnvFilter) + Send + Sync>) = match telemetry.format {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false);
+            let lines = lines.with_filter_reloading();
+            let handle = lines.reload_handle();
+            let apply = move |filter| drop(handle.reload(filter));
+            (lines.finish().try_init(), Box::new(apply))
+        }
+        LogFormat::Readable => {
+            let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let handle = lines.reload_handle();
+            let apply = move |filter| drop(handle.reload(filter));
+            (lines.finish().try_init(), Box::new(apply))
+        }
     };
     installed.map_err(|_| TelemetryError::Twice)?;
+    log_filter::belongs_to_process(LogFilter::new(&telemetry.filter, telemetry.is_fixed, apply))?;
     panic::set_hook(Box::new(|panic| {
         // What a panic says may repeat a value; where it was does not.
         let at = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -188,6 +188,7 @@ fn read(reading: &Reading<'_>, files: &Files) -> Option<Settings> {
     Some(Settings {
         server: gateway.server,
         store: gateway.store,
+        telemetry: gateway.telemetry,
         api_keys: gateway.api_keys,
         merchants: merchants?,
         fingerprint: String::new(),

@@ -12,11 +12,13 @@ use crate::merchant::{Merchant, report_repeats};
 use crate::section::Section;
 use crate::server::{self, Server};
 use crate::store::{self, Store};
+use crate::telemetry::{self, Telemetry};
 
 /// The members of `gateway.toml`.
 pub(crate) const MEMBERS: &[Member] = &[
     Member::or("server", "{}").section(server::MEMBERS),
     Member::or("store", "{}").section(store::MEMBERS),
+    Member::or("telemetry", "{}").section(telemetry::MEMBERS),
     Member::or("api_keys", "[]").sections(api_keys::MEMBERS),
 ];
 
@@ -27,6 +29,8 @@ pub struct Settings {
     pub server: Server,
     /// Where it remembers.
     pub store: Store,
+    /// What is logged, and where traces go.
+    pub telemetry: Telemetry,
     /// Who may call.
     pub api_keys: Vec<ApiKey>,
     /// The merchants by id.
@@ -61,6 +65,7 @@ impl Settings {
 pub(crate) struct Gateway {
     pub(crate) server: Server,
     pub(crate) store: Store,
+    pub(crate) telemetry: Telemetry,
     pub(crate) api_keys: Vec<ApiKey>,
 }
 
@@ -69,12 +74,14 @@ impl Gateway {
     pub(crate) fn read(section: &Section<'_>, merchants: Option<&[&str]>) -> Option<Self> {
         let server = section.section("server", Server::read);
         let store = section.section("store", Store::read);
+        let telemetry = section.section("telemetry", Telemetry::read);
         let api_keys = section.sections("api_keys", |key| ApiKey::read(key, merchants));
         report_repeats(&section.spot, "api_keys", "name");
         report_repeats(&section.spot, "api_keys", "key_sha256");
         Some(Self {
             server: server?,
             store: store?,
+            telemetry: telemetry?,
             api_keys: api_keys?,
         })
     }

@@ -110,9 +110,9 @@ impl Spot<'_> {
                 _ => self.expected("a length of time such as \"10s\""),
             };
         };
-        match humantime::parse_duration(text) {
-            Ok(duration) => Some(duration),
-            Err(_) => self.refuse_but("not a length of time", "such as \"200ms\", \"10s\", \"5m\" or \"72h\""),
+        match parse_duration(text) {
+            Some(duration) => Some(duration),
+            None => self.refuse_but("not a length of time", "such as \"200ms\", \"10s\", \"5m\" or \"72h\""),
         }
     }
 
@@ -177,6 +177,11 @@ pub fn is_name(text: &str) -> bool {
         .is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
     let allowed = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_' || *byte == b'-';
     starts && bytes.len() <= NAME_LIMIT && bytes.iter().all(allowed)
+}
+
+/// A length of time as it is written everywhere: `"200ms"`, `"10s"`, `"72h"`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
 }
 
 #[cfg(test)]

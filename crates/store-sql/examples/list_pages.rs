@@ -57,6 +57,15 @@ async fn main() {
         Duration::ZERO,
         due.len(),
     );
+    let started = Instant::now();
+    let counts = store.failed_deliveries().await.unwrap();
+    let all: u64 = counts.iter().map(|count| count.count).sum();
+    print_line(
+        "dead letters of every connection",
+        started.elapsed(),
+        Duration::ZERO,
+        usize::try_from(all).unwrap(),
+    );
     for (what, filter) in upsert_lists() {
         let middle = Some(upsert_id(deliveries / 6));
         let (first, entries) = upsert_page(&store, &filter, None).await;

@@ -41,7 +41,7 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
     IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent,
     OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
     WaitingCount,
@@ -281,6 +281,10 @@ impl Store for SqliteStore {
 
     async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
         self.readers.ask(Reader::waiting).await
+    }
+
+    async fn failed_deliveries(&self) -> Result<Vec<FailedCount>, StoreError> {
+        self.readers.ask(Reader::failed_deliveries).await
     }
 
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {

@@ -163,7 +163,8 @@ pub enum Write {
     /// A delivery. Its upsert, merchant, customer, connection and `created_at` are for good: whoever puts it again puts
     /// the same ones.
     PutDelivery(DeliveryRecord),
-    /// An attempt, by delivery and number.
+    /// An attempt, by delivery and number. What went out is written once: put without a request, it keeps the one that is
+    /// there.
     PutAttempt(AttemptRecord),
     /// A lane; its link's vendor id finds it through `record_owners`.
     PutLane(Lane),

@@ -28,13 +28,13 @@ pub use events::{
 };
 pub use memory::MemoryStore;
 pub use queries::{
-    Counted, CustomerFilter, DeliveryFilter, DeliveryPage, HistoryPage, IdentityQuery, IdentityView, Known,
-    UpsertFilter, UpsertPage, WaitingCount,
+    Counted, CustomerFilter, DeliveryFilter, DeliveryPage, FailedCount, HistoryPage, IdentityQuery, IdentityView,
+    Known, UpsertFilter, UpsertPage, WaitingCount,
 };
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
-    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, StoredAnswer, UpsertRecord,
-    UpsertState, Written,
+    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer,
+    UpsertRecord, UpsertState, Written,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
@@ -174,6 +174,10 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// How much waits where: every delivery that has not ended, by merchant, connection and state, sorted so.
     async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError>;
+
+    /// How many deliveries of each connection are in state [`DeliveryState::Failed`], sorted by merchant and connection;
+    /// those without any are left out. It reads none of them.
+    async fn failed_deliveries(&self) -> Result<Vec<FailedCount>, StoreError>;
 
     /// What is durable of each connection's own state, sorted by merchant and name.
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError>;

@@ -17,7 +17,7 @@ use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertI
 
 use crate::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, HistoryRecord,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, HistoryRecord,
     IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known,
     Lane, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage,
     UpsertRecord, WaitingCount,
@@ -230,6 +230,10 @@ impl Store for MemoryStore {
 
     async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError> {
         Ok(self.tables()?.waiting())
+    }
+
+    async fn failed_deliveries(&self) -> Result<Vec<FailedCount>, StoreError> {
+        Ok(self.tables()?.failed_deliveries())
     }
 
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {

@@ -95,6 +95,19 @@ pub struct WaitingCount {
     pub oldest: Timestamp,
 }
 
+/// How many deliveries of one connection are dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCount {
+    /// Whose connection.
+    pub merchant: String,
+    /// Which.
+    pub connection: String,
+    /// How many.
+    pub count: u64,
+    /// The newest of them, by id.
+    pub newest: DeliveryId,
+}
+
 /// Which deliveries to list; every filter that is there has to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {

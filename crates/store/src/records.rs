@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use upsert_core::{
     Customer, CustomerId, DeliveryId, ErrorKind, Evidence, FieldError, FieldFates, KeyKind, MatchKey, Outcome,
-    Priority, StateAtVendor, UpsertId, WaitingFor, Warning,
+    Priority, StateAtVendor, UpsertId, WaitingFor, Warning, WireRequest,
 };
 
 /// A customer as the merchant wants it.
@@ -486,6 +486,39 @@ pub struct AttemptRecord {
     pub result: Option<String>,
     /// The HTTP status.
     pub vendor_status: Option<u16>,
+    /// What went out; none: the attempt is older than the keeping of requests, or, where it is put again, the one that
+    /// is there stays.
+    pub request: Option<SentRequest>,
+    /// This attempt's own failure, where it ended badly.
+    pub error: Option<DeliveryError>,
+}
+
+/// A request as the adapter worded it. Credentials are added on the way out and are not in it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentRequest {
+    /// HTTP method, or the verb of whatever the vendor speaks.
+    pub method: String,
+    /// Path under the base URL.
+    pub path: String,
+    /// The body; null for none.
+    pub body: Json,
+}
+
+/// Shows no more than the method: path and body hold personal data.
+impl fmt::Debug for SentRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SentRequest({})", self.method)
+    }
+}
+
+impl From<&WireRequest> for SentRequest {
+    fn from(request: &WireRequest) -> Self {
+        Self {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            body: request.body.clone(),
+        }
+    }
 }
 
 /// An idempotency key that was used.

@@ -11,7 +11,7 @@ use upsert_core::{
 use upsert_store::{
     AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Disabled,
     EndpointRecord, EventMark, EventMarks, HistoryRecord, IdempotencyRecord, IncomingEvent, IncomingState, Lane, Link,
-    OutgoingEvent, OutgoingState, Pause, StoredAnswer, UpsertRecord, UpsertState,
+    OutgoingEvent, OutgoingState, Pause, SentRequest, StoredAnswer, UpsertRecord, UpsertState,
 };
 
 /// 2026-11-20, 12:00 UTC.
@@ -239,6 +239,17 @@ pub fn attempt_record(delivery: DeliveryId, number: u32) -> AttemptRecord {
         ended_at: None,
         result: None,
         vendor_status: None,
+        request: Some(sent_request(number)),
+        error: None,
+    }
+}
+
+/// A request told apart by a number.
+pub fn sent_request(number: u32) -> SentRequest {
+    SentRequest {
+        method: "POST".to_owned(),
+        path: format!("/customers/a%20{number}"),
+        body: serde_json::json!({ "name": "Ada \"é\"", "tags": ["vip", null], "number": number, "gone": null }),
     }
 }
 

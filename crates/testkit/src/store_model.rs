@@ -8,7 +8,7 @@ use jiff::civil::{Date, date};
 use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter, DeliveryPage,
-    DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
     IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, OutgoingEvent, OutgoingPage,
     OutgoingState, Store, UpsertFilter, UpsertPage, UpsertRecord, UpsertState, WaitingCount,
 };
@@ -63,6 +63,7 @@ pub struct Observed {
     unsettled: Vec<Vec<UpsertRecord>>,
     abandoned: Vec<Vec<DeliveryRecord>>,
     waiting: Vec<WaitingCount>,
+    failed: Vec<FailedCount>,
     lists: Vec<(DeliveryPage, Counted)>,
     upsert_lists: Vec<UpsertPage>,
     connections: Vec<ConnectionRecord>,
@@ -91,7 +92,7 @@ impl std::fmt::Debug for Observed {
 macro_rules! each_part {
     ($one:expr, $other:expr, $check:expr) => {
         each_part!(@ $one, $other, $check, customers, identity, history, key_holders, record_owners, idempotency,
-            upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, lists,
+            upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, failed, lists,
             upsert_lists, connections, calls, owing, incoming, incoming_lists, failed_incoming, marks, outgoing,
             outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints)
     };
@@ -144,6 +145,7 @@ pub async fn observe(store: &dyn Store) -> Observed {
         unsettled: Vec::new(),
         abandoned: Vec::new(),
         waiting: store.waiting().await.unwrap(),
+        failed: store.failed_deliveries().await.unwrap(),
         lists: Vec::new(),
         upsert_lists: Vec::new(),
         connections: store.connections().await.unwrap(),

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(75 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(77 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -132,7 +132,9 @@ suite! { $
         an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_its_own_is_open,
         deliveries_in_flight_are_abandoned_when_their_lease_ends,
         what_has_not_ended_is_counted_by_connection_and_state,
-        attempts_are_kept_by_number;
+        dead_letters_are_counted_by_connection,
+        attempts_are_kept_by_number,
+        an_attempt_keeps_what_went_out_and_has_a_failure_of_its_own;
     lists:
         deliveries_are_listed_newest_first_and_paged,
         every_filter_of_deliveries_has_to_hold,

@@ -437,6 +437,7 @@ impl House {
             clock: clock.clone(),
             directory: Directory::new([merchant]),
             idempotency_keep: Duration::from_secs(24 * 3_600),
+            spans: None,
         });
         gateway.recover().await.unwrap();
         let merchant = gateway.directory().get("acme").unwrap().clone();

@@ -18,7 +18,7 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
     IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent,
     OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
     WaitingCount,
@@ -78,6 +78,7 @@ passed_on! {
     owing(after: Option<UpsertId>, limit: usize) -> Vec<UpsertRecord>;
     abandoned(now: Option<Timestamp>, limit: usize) -> Vec<DeliveryRecord>;
     waiting() -> Vec<WaitingCount>;
+    failed_deliveries() -> Vec<FailedCount>;
     connections() -> Vec<ConnectionRecord>;
     calls(day: Date) -> Vec<(String, String, u32)>;
     forget_expired(now: Timestamp, limit: usize) -> usize;

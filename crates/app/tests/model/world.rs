@@ -564,6 +564,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         directory,
         // Longer than any sequence, so that a key means one thing all the way.
         idempotency_keep: Duration::from_secs(400 * 24 * 3_600),
+        spans: None,
     });
     gateway.recover().await.unwrap();
     gateway.run_background();

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::pulse::Snapshot;
+use crate::query::address;
 use crate::render::{count, lasting};
 use crate::shapes::connection::Connection;
 use crate::shapes::webhooks::{Endpoint, Source};
@@ -44,9 +45,14 @@ impl Attention {
     }
 }
 
-/// Of everything that may be seen.
-pub(crate) fn attention(snapshot: &Snapshot, covers: impl Fn(&str) -> bool) -> Vec<Attention> {
-    let mut all = Vec::new();
+/// Of everything that may be seen. `refused_with`: the problems that the last reading of the configuration had, if it was
+/// refused; it concerns everybody.
+pub(crate) fn attention(
+    snapshot: &Snapshot,
+    refused_with: Option<usize>,
+    covers: impl Fn(&str) -> bool,
+) -> Vec<Attention> {
+    let mut all: Vec<Attention> = refused_with.map(of_configuration).into_iter().collect();
     for connection in snapshot
         .connections
         .iter()
@@ -72,6 +78,19 @@ pub(crate) fn attention(snapshot: &Snapshot, covers: impl Fn(&str) -> bool) -> V
     }
     all.sort_by(|one, other| (one.severity, &one.whose).cmp(&(other.severity, &other.whose)));
     all
+}
+
+fn of_configuration(problems: usize) -> Attention {
+    let problems = match problems {
+        1 => "1 problem".to_owned(),
+        several => format!("{several} problems"),
+    };
+    Attention {
+        severity: Severity::Bad,
+        whose: "configuration".to_owned(),
+        what: format!("the last reading of the files was refused with {problems}: what was in force before stays"),
+        link: "/ops/configuration".to_owned(),
+    }
 }
 
 fn of_connection(connection: &Connection, now: Timestamp, all: &mut Vec<Attention>) {
@@ -164,7 +183,8 @@ fn of_endpoint(endpoint: &Endpoint, all: &mut Vec<Attention>) {
     }
     if endpoint.dead_letters > 0 {
         let what = format!("events that go out: {}", dead_letters(endpoint.dead_letters));
-        add(Severity::Bad, what, "/ops/webhooks");
+        let link = letters("out", &endpoint.merchant_id, "endpoint", &endpoint.name);
+        add(Severity::Bad, what, &link);
     }
 }
 
@@ -174,9 +194,19 @@ fn of_source(source: &Source, all: &mut Vec<Attention>) {
             severity: Severity::Bad,
             whose: format!("{} / {}", source.merchant_id, source.name),
             what: format!("events that came in: {}", dead_letters(source.dead_letters)),
-            link: "/ops/webhooks".to_owned(),
+            link: letters("in", &source.merchant_id, "source", &source.name),
         });
     }
+}
+
+/// Where its dead letters are listed.
+fn letters(direction: &str, merchant: &str, kind: &str, name: &str) -> String {
+    let members = [
+        ("merchant", Some(merchant)),
+        (kind, Some(name)),
+        ("state", Some("failed")),
+    ];
+    address(&format!("/ops/events/{direction}"), &members)
 }
 
 fn dead_letters(number: u64) -> String {

@@ -13,6 +13,8 @@ use crate::pages::live::events;
 use crate::pulse::Snapshot;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, apart, filters, page};
+use crate::shapes;
+use crate::shapes::cause::Cause;
 use crate::shapes::connection::Connection;
 use crate::visit::Visit;
 
@@ -26,6 +28,8 @@ type Named = Path<(String, String)>;
 struct ConnectionPage {
     frame: Frame,
     part: Part,
+    /// What its deliveries failed of lately, the most frequent first.
+    causes: Vec<Cause>,
 }
 
 #[derive(Template)]
@@ -86,7 +90,14 @@ pub(crate) async fn show(visit: Visit, named: Named) -> Result<HttpResponse, Ref
     let (merchant, name) = named.into_inner();
     let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
     let part = Part::of(&visit, &snapshot, &merchant, &name)?;
+    let known = visit.merchant(&merchant)?;
+    let causes = visit.desk.gateway.failures_by_cause(&known, &name).await?;
+    let causes = causes.iter().map(|cause| {
+        let cause: Cause = shapes::read(cause.to_json())?;
+        Ok(if visit.sees_people() { cause } else { cause.masked() })
+    });
     page(&ConnectionPage {
+        causes: causes.collect::<Result<_, Refused>>()?,
         part,
         frame: visit.frame(Section::Connections, format!("{merchant} / {name}")),
     })

@@ -60,7 +60,8 @@ impl Part {
                 sum.2 + connection.dead_letters,
             )
         });
-        let mut attention = attention(snapshot, covers);
+        let refused_with = visit.desk.configuration.refused_with();
+        let mut attention = attention(snapshot, refused_with, covers);
         let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
         attention.truncate(MOST_ATTENTION);
         let (connections, left_out) = troubled_first(connections, MOST);

@@ -59,6 +59,31 @@ fn it_says_where_it_is_warns_of_what_is_missing_and_ends_with_0_on_either_signal
 }
 
 #[test]
+fn the_log_is_as_the_file_says_unless_it_was_asked_for_otherwise() {
+    let folder = folder();
+    let path = folder.path().to_str().unwrap();
+    let file = folder.path().join("gateway.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(
+        &file,
+        format!("{before}[telemetry]\nlog_format = \"json\"\nlog = \"info,upsert_server=error\"\n"),
+    )
+    .unwrap();
+    let mut asked = Started::new(&mut gateway(&["serve", "--config", path, "--log-level", "info"]));
+    // The form is the file's, the level the flag's.
+    ready(&mut asked);
+    asked.signal("TERM");
+    assert_eq!(asked.ended(), Some(0));
+    fs::write(&file, format!("{before}[telemetry]\nlog = \"a=b=c\"\n")).unwrap();
+    let output = run(&mut gateway(&["serve", "--config", path]), "");
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("gateway.toml:6:7: telemetry.log: "), "{said}");
+    let output = run(&mut gateway(&["check", "--config", path]), "");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn an_unhealthy_answer_is_a_failure_of_health() {
     let folder = folder();
     let mut started = serve(&folder);

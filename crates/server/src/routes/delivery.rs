@@ -3,10 +3,11 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use upsert_app::Refusal;
+use upsert_app::{Refusal, Sight};
 use upsert_core::DeliveryId;
+use upsert_settings::Scope;
 
-use crate::access::{Access, ReadOperations};
+use crate::access::{Access, Permission, ReadOperations};
 use crate::merchant_id;
 use crate::problem::Problem;
 use crate::query::no_query;
@@ -16,7 +17,7 @@ use crate::state::State;
 
 /// One delivery with its attempts.
 ///
-/// Scope: `ops:read`.
+/// Scope: `ops:read`. Without `customers:read` as well, what was sent is shown without its values.
 #[utoipa::path(
     tag = "deliveries",
     params(
@@ -39,9 +40,17 @@ pub(crate) async fn delivery(
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let shown = state
         .gateway
-        .get_delivery(merchants.as_ref(), delivery_id(&id)?)
+        .get_delivery(merchants.as_ref(), delivery_id(&id)?, sight(&caller))
         .await?;
     Ok(reply::json_reply(&shown))
+}
+
+fn sight<P: Permission>(caller: &Access<P>) -> Sight {
+    if caller.key.may(Scope::CustomersRead) {
+        Sight::Whole
+    } else {
+        Sight::Masked
+    }
 }
 
 /// What is no id finds nothing.

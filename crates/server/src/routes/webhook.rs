@@ -10,7 +10,7 @@ use upsert_app::{Intake, ProblemCode, Refusal};
 use upsert_webhook::Received;
 
 use crate::body::RawBody;
-use crate::headers::traceparent;
+use crate::observe::traceparent;
 use crate::problem::Problem;
 use crate::routes::reply;
 use crate::schema;
@@ -60,7 +60,7 @@ pub(crate) async fn webhook(
         method: request.method().as_str(),
         body: &body.0,
     };
-    let traceparent = traceparent(request.headers());
+    let traceparent = traceparent(&request);
     let event = state
         .gateway
         .read_event(merchant, source, &received, traceparent.as_deref())?;

@@ -1,9 +1,10 @@
 //! Lists of deliveries and upserts, and what is done to dead letters.
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Delivery, UpsertState};
+use super::{Delivery, DeliveryError, UpsertState};
 
 /// A page of deliveries, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,6 +60,21 @@ pub struct Attempt {
     pub result: Option<String>,
     /// HTTP status.
     pub vendor_status: Option<u16>,
+    /// What went out, as the plan words it; null: the call was made before requests were kept.
+    pub request: Option<SentRequest>,
+    /// This call's own failure, with the vendor's words.
+    pub error: Option<DeliveryError>,
+}
+
+/// What went out to the vendor. Credentials are never in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SentRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Path under the connection's base URL; null without `customers:read`.
+    pub path: Option<String>,
+    /// The body; without `customers:read` every text and number in it is `•••`.
+    pub body: Value,
 }
 
 /// A page of upserts, newest first.

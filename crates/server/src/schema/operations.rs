@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::ErrorKind;
+
 /// All providers.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProviderPage {
@@ -119,6 +121,8 @@ pub struct ConnectionHealth {
     /// waits, the connection is paused, or nothing is known of its pace.
     #[schema(format = DateTime)]
     pub through_at: Option<String>,
+    /// Deliveries that failed for good and that nobody has replayed or discarded.
+    pub dead_letters: u64,
     /// The circuit breaker.
     pub breaker: BTreeMap<String, Value>,
     /// Limits, and what is left of them and of the day's quota.
@@ -145,6 +149,33 @@ pub enum ConnectionState {
     Paused,
     /// The day's calls are used up.
     QuotaSpent,
+}
+
+/// What a connection's deliveries failed of.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CausePage {
+    /// The most frequent one first.
+    pub data: Vec<Cause>,
+}
+
+/// Deliveries that failed of the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Cause {
+    /// What the error means.
+    pub kind: ErrorKind,
+    /// The vendor's code, or one of ours.
+    pub code: Option<String>,
+    /// How many deliveries.
+    pub count: u64,
+    /// For people, of the newest one: with the vendor's words.
+    pub sample_detail: String,
+    /// The newest one: `dlv_…`
+    pub newest_delivery_id: String,
+    /// When that was made.
+    #[schema(format = DateTime)]
+    pub newest_at: String,
+    /// How many are `failed`, `retrying` and `waiting`; a state without any is left out.
+    pub states: BTreeMap<String, u64>,
 }
 
 /// The process lives.
@@ -178,4 +209,27 @@ pub struct ReadyConfiguration {
     pub merchants: u64,
     /// `taken_over`, or `refused`: the files say something that is wrong.
     pub last_reading: String,
+}
+
+/// What is logged.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Logs {
+    /// In force: a level, or directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// What the configuration, or whoever started the process, says.
+    pub configured: String,
+    /// When the configured one comes back; null: not by itself.
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+}
+
+/// What is to be logged from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LogsChange {
+    /// A level, or directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// From `1s` to `24h`, such as `15m`; after it the configured filter comes back. None: it does not by itself.
+    #[serde(rename = "for")]
+    #[schema(required = false)]
+    pub length: Option<String>,
 }

@@ -94,6 +94,9 @@ async fn answers_about_dead_letters_have_the_shape_that_is_documented() {
         let (_, refused) = read(refused).await;
         failed.push(refused["deliveries"][0]["id"].as_str().unwrap().to_owned());
     }
+    let failures = served.get("/v1/connections/acme/ledger/failures", "acme");
+    let causes = documented(&document, "GET /v1/connections/{merchant}/{name}/failures", failures).await;
+    assert_eq!(causes["data"][0]["states"]["failed"], 2, "{causes}");
     let replay = served.post(&format!("/v1/deliveries/{}/replay", failed[0]), "acme", &json!({}));
     documented(&document, "POST /v1/deliveries/{id}/replay", replay).await;
     let all = json!({ "state": ["failed"], "connection": "ledger", "dry_run": true });

@@ -41,7 +41,9 @@ async fn a_request_is_one_line_by_template_with_neither_path_nor_query_nor_body(
         .init();
     let served = Served::start().await;
     let body = json!({ "email": "canary-mail@example.com", "notes": "canary-notes" });
-    let (_, upserted) = read(served.upsert(&body)).await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let context = format!("00-{trace}-00f067aa0ba902b7-01");
+    let (_, upserted) = read(served.upsert(&body).header("traceparent", context)).await;
     let path = "/v1/customers/canary-path?email=canary-query";
     let request = served.client.get(served.url(path)).header("X-Request-Id", "log-test");
     let answer = request
@@ -66,7 +68,13 @@ async fn a_request_is_one_line_by_template_with_neither_path_nor_query_nor_body(
     for (message, count) in [("request", 1), ("delivery", deliveries)] {
         let message = format!("\"message\":\"{message}\"");
         let found = of_the_upsert.iter().filter(|line| line.contains(&message));
-        assert_eq!(found.count(), count, "{message}: {of_the_upsert:#?}");
+        assert_eq!(found.clone().count(), count, "{message}: {of_the_upsert:#?}");
+        for line in found {
+            let line: Json = serde_json::from_str(line).unwrap();
+            assert_eq!(line["trace_id"], trace, "{line}");
+            let is_whole = message.contains("request") || line["delivery_id"].is_string() && line["attempts"] == 1;
+            assert!(is_whole, "{line}");
+        }
     }
     // The client's own lines are of this process too, but not ours.
     let of_the_gateway = text.lines().filter(|line| line.contains("\"target\":\"upsert_"));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use crate::answers::documented;
 use crate::served::{Served, gateway_toml, read};
 
 /// Waits until `/readyz` shows this of the configuration.
@@ -49,6 +50,44 @@ async fn a_changed_file_takes_effect_and_a_wrong_one_changes_nothing() {
         .write("gateway.toml", &gateway_toml("body_limit = \"1KiB\""));
     shows(&served, "last_reading", json!("taken_over")).await;
     assert_eq!(read(served.upsert(&long)).await.0, 413);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn what_changed_and_what_was_refused_is_told_as_documented() {
+    let served = Served::start().await;
+    let (_, document) = read(served.get("/openapi.json", "")).await;
+    let told = async |request| documented(&document, "GET /v1/configuration", request).await;
+    let own = served.get("/v1/configuration", "all").header("Merchant-Id", "acme");
+    let first = told(own).await;
+    assert_eq!(
+        (&first["generation"], &first["history"][0]["changes"]),
+        (&json!(1), &json!([]))
+    );
+    assert!(first["configured"].as_array().unwrap().len() > 10, "{first:#}");
+
+    served.folder.write("merchants/initech.toml", "id = \"initech\"\n");
+    shows(&served, "generation", json!(2)).await;
+    served
+        .folder
+        .write("merchants/globex.toml", "id = \"globex\"\nsinc_deadline = \"1s\"\n");
+    shows(&served, "last_reading", json!("refused")).await;
+    let whole = told(served.get("/v1/configuration", "all")).await;
+    let added = json!([{ "place": "merchants/initech", "from": null, "to": "initech" }]);
+    assert_eq!(
+        (&whole["generation"], &whole["history"][0]["changes"]),
+        (&json!(2), &added)
+    );
+    assert_eq!(
+        (&whole["stale"], &whole["problems"][0]["line"]),
+        (&json!(true), &json!(2))
+    );
+    let acme = told(served.get("/v1/configuration", "admin")).await;
+    assert_eq!((&acme["problems"], &acme["other_problems"]), (&json!([]), &json!(1)));
+    assert_eq!(
+        (&acme["history"][0]["changes"], &acme["configured"]),
+        (&json!([]), &json!([]))
+    );
     served.running.stop().await;
 }
 

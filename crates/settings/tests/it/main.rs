@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod displayed;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod folder;

@@ -9,11 +9,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_waiting_by_connection.sql"),
     include_str!("migrations/0003_lists.sql"),
     include_str!("migrations/0004_events.sql"),
+    include_str!("migrations/0005_attempts.sql"),
 ];
 
 /// The newest schema that this program knows.

@@ -202,9 +202,12 @@ impl Pen<'_> {
     }
 
     fn put_attempt(&mut self, row: &AttemptRecord) -> DbResult<()> {
-        let sql = "INSERT INTO attempts (delivery, number, fence, started_at, ended_at, result, vendor_status) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET fence = ?3, started_at = ?4, \
-                   ended_at = ?5, result = ?6, vendor_status = ?7";
+        let sql = "INSERT INTO attempts (delivery, number, fence, started_at, ended_at, result, vendor_status, request, \
+                   error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET fence = ?3, \
+                   started_at = ?4, ended_at = ?5, result = ?6, vendor_status = ?7, request = coalesce(?8, request), \
+                   error = ?9";
+        let request = row.request.as_ref().map(|request| to_json(request, "request"));
+        let error = row.error.as_ref().map(|error| to_json(error, "error"));
         let params = params![
             blob(row.delivery.as_uuid()),
             row.number,
@@ -213,6 +216,8 @@ impl Pen<'_> {
             row.ended_at.map(micros),
             row.result,
             row.vendor_status,
+            request.transpose()?,
+            error.transpose()?,
         ];
         execute(self.db, sql, params).map(drop)
     }

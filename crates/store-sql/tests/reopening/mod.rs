@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter,
-    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, HistoryPage, IdempotencyRecord,
+    DeliveryPage, DeliveryRecord, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
     IdentityQuery, IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent,
     OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
     WaitingCount,
@@ -160,6 +160,11 @@ impl Store for Reopening {
 
     async fn waiting(&self) -> Answer<Vec<WaitingCount>> {
         self.reopened().await.waiting().await
+    }
+
+    async fn failed_deliveries(&self) -> Answer<Vec<FailedCount>> {
+        let store = self.reopened().await;
+        store.failed_deliveries().await
     }
 
     async fn connections(&self) -> Answer<Vec<ConnectionRecord>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::Tables;
-use crate::{Expect, IdentityView, Write};
+use crate::{AttemptRecord, Expect, IdentityView, Write};
 
 impl Tables {
     pub(super) fn holds(&self, expect: &Expect) -> bool {
@@ -86,7 +86,7 @@ impl Tables {
             Write::PutHistory(row) => drop(self.history.insert((row.customer, row.upsert), row)),
             Write::PutUpsert(row) => drop(self.upserts.insert(row.id, row)),
             Write::PutDelivery(row) => drop(self.deliveries.insert(row.id, row)),
-            Write::PutAttempt(row) => drop(self.attempts.insert((row.delivery, row.number), row)),
+            Write::PutAttempt(row) => self.put_attempt(row),
             Write::PutLane(row) => drop(self.lanes.insert((row.customer, row.connection.clone()), row)),
             Write::Reserve {
                 merchant,
@@ -129,6 +129,13 @@ impl Tables {
                 }
             }
         }
+    }
+
+    fn put_attempt(&mut self, mut row: AttemptRecord) {
+        let key = (row.delivery, row.number);
+        let before = self.attempts.remove(&key);
+        row.request = row.request.or_else(|| before.and_then(|before| before.request));
+        self.attempts.insert(key, row);
     }
 
     fn delete_customer(&mut self, id: CustomerId) {

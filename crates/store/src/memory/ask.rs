@@ -9,8 +9,8 @@ use upsert_core::{CustomerId, DeliveryId, Field, UpsertId, Value};
 
 use super::Tables;
 use crate::{
-    CustomerFilter, CustomerRecord, DeliveryRecord, DeliveryState, HistoryPage, IdentityQuery, IdentityView, Known,
-    UpsertRecord, UpsertState, WaitingCount,
+    CustomerFilter, CustomerRecord, DeliveryRecord, DeliveryState, FailedCount, HistoryPage, IdentityQuery,
+    IdentityView, Known, UpsertRecord, UpsertState, WaitingCount,
 };
 
 impl Tables {
@@ -163,6 +163,28 @@ impl Tables {
             state,
             count,
             oldest,
+        };
+        counts.into_iter().map(count).collect()
+    }
+
+    pub(super) fn failed_deliveries(&self) -> Vec<FailedCount> {
+        let mut counts = BTreeMap::new();
+        // By id, so the last one of a group is its newest.
+        for row in self
+            .deliveries
+            .values()
+            .filter(|row| row.state == DeliveryState::Failed)
+        {
+            let group = (row.merchant.clone(), row.connection.clone());
+            let (count, newest) = counts.entry(group).or_insert((0, row.id));
+            *count += 1;
+            *newest = row.id;
+        }
+        let count = |((merchant, connection), (count, newest))| FailedCount {
+            merchant,
+            connection,
+            count,
+            newest,
         };
         counts.into_iter().map(count).collect()
     }

@@ -14,8 +14,8 @@ use upsert_store::{
 
 use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, events, identifiers, keys, variant_of_a_person};
 use crate::records::{
-    attempt_record, customer_id, customer_record, delivery_id, delivery_record, history_record, idempotency_record,
-    linked_lane, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
+    attempt_record, customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, history_record,
+    idempotency_record, linked_lane, paused_connection, seconds, sent_request, stored_answer, upsert_id, upsert_record,
 };
 
 /// So many changesets at most, to be applied one after another.
@@ -166,7 +166,7 @@ fn delivery_record_of_the_world() -> impl Strategy<Value = DeliveryRecord> {
 }
 
 fn delivery_writes() -> impl Strategy<Value = Write> {
-    let attempt = (delivery(), 1..=2_u32, option::of(moment()));
+    let attempt = (delivery(), 1..=2_u32, option::of(moment()), option::of(1..=2_u32));
     let states = select(&UpsertState::ALL[..]);
     prop_oneof![
         2 => delivery_record_of_the_world().prop_map(Write::PutDelivery),
@@ -178,9 +178,11 @@ fn delivery_writes() -> impl Strategy<Value = Write> {
             record.owes_event = owes_event;
             Write::PutUpsert(record)
         }),
-        1 => attempt.prop_map(|(delivery, number, ended_at)| {
+        1 => attempt.prop_map(|(delivery, number, ended_at, request)| {
             let mut record = attempt_record(delivery, number);
             record.ended_at = ended_at;
+            record.request = request.map(sent_request);
+            record.error = full_delivery_record("acme", "crm", delivery).error.filter(|_| ended_at.is_some());
             Write::PutAttempt(record)
         }),
     ]

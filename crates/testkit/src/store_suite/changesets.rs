@@ -178,6 +178,7 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
     );
     let mut due = delivery_record("acme", "crm", delivery, DeliveryState::Pending);
     due.next_attempt_at = Some(noon());
+    let dead_letter = delivery_id(10 + u128::from(number));
     vec![
         Write::PutCustomer(customer_record("acme", customer)),
         Write::AddIdentifier {
@@ -191,6 +192,7 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
             ..upsert_record("acme", upsert, customer)
         }),
         Write::PutDelivery(due),
+        Write::PutDelivery(delivery_record("acme", "crm", dead_letter, DeliveryState::Failed)),
         Write::PutAttempt(attempt_record(delivery, 1)),
         Write::PutLane(linked_lane("acme", customer, "crm", vendor_id)),
         Write::Reserve {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use upsert_core::{DeliveryId, WaitingFor};
-use upsert_store::{DeliveryRecord, DeliveryState, Expect, Store, UpsertState, WaitingCount, Write};
+use upsert_store::{DeliveryRecord, DeliveryState, Expect, FailedCount, Store, UpsertState, WaitingCount, Write};
 
 use super::{holds, put};
 use crate::records::{
-    attempt_record, customer_id, delivery_id, delivery_record, full_delivery_record, noon, seconds, upsert_id,
-    upsert_record,
+    attempt_record, customer_id, delivery_id, delivery_record, full_delivery_record, noon, seconds, sent_request,
+    upsert_id, upsert_record,
 };
 
 use DeliveryState::{InFlight, Pending, Retrying, Succeeded, Waiting};
@@ -311,6 +311,36 @@ pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store:
     assert_eq!(store.waiting().await.unwrap(), expected);
 }
 
+pub(super) async fn dead_letters_are_counted_by_connection(store: Arc<dyn Store>) {
+    assert!(store.failed_deliveries().await.unwrap().is_empty());
+    let mut number = 0;
+    let mut writes = Vec::new();
+    for (merchant, connection) in [("globex", "crm"), ("acme", "erp"), ("acme", "crm"), ("acme", "crm")] {
+        for state in EVERY_STATE {
+            number += 1;
+            let record = delivery_record(merchant, connection, delivery_id(number), state);
+            writes.push(Write::PutDelivery(record));
+        }
+    }
+    put(&*store, writes).await;
+    let group = |merchant: &str, connection: &str, count, newest| FailedCount {
+        merchant: merchant.to_owned(),
+        connection: connection.to_owned(),
+        count,
+        newest: delivery_id(newest),
+    };
+    // Failed is the seventh of EVERY_STATE.
+    let (crm, erp) = (group("acme", "crm", 2, 31), group("acme", "erp", 1, 15));
+    let expected = [crm, erp.clone(), group("globex", "crm", 1, 7)];
+    assert_eq!(store.failed_deliveries().await.unwrap(), expected);
+    let mut writes = vec![Write::PutDelivery(in_state(31, DeliveryState::Superseded))];
+    let replayed = delivery_record("globex", "crm", delivery_id(7), Succeeded);
+    writes.push(Write::PutDelivery(replayed));
+    put(&*store, writes).await;
+    let expected = [group("acme", "crm", 1, 23), erp];
+    assert_eq!(store.failed_deliveries().await.unwrap(), expected);
+}
+
 pub(super) async fn attempts_are_kept_by_number(store: Arc<dyn Store>) {
     let (first, mut second) = (attempt_record(delivery_id(1), 1), attempt_record(delivery_id(1), 2));
     let other = attempt_record(delivery_id(2), 1);
@@ -329,4 +359,29 @@ pub(super) async fn attempts_are_kept_by_number(store: Arc<dyn Store>) {
     assert_eq!(store.attempts(delivery_id(1)).await.unwrap(), [first, second]);
     assert_eq!(store.attempts(delivery_id(2)).await.unwrap(), [other]);
     assert!(store.attempts(delivery_id(3)).await.unwrap().is_empty());
+}
+
+pub(super) async fn an_attempt_keeps_what_went_out_and_has_a_failure_of_its_own(store: Arc<dyn Store>) {
+    let mut attempt = attempt_record(delivery_id(1), 1);
+    put(&*store, vec![Write::PutAttempt(attempt.clone())]).await;
+    let kept = || async { store.attempts(delivery_id(1)).await.unwrap() };
+    assert_eq!(kept().await, [attempt.clone()]);
+
+    let mut ended = attempt.clone();
+    ended.request = None;
+    ended.ended_at = Some(seconds(2));
+    ended.result = Some("not_sent".to_owned());
+    ended.error = full_delivery_record("acme", "crm", delivery_id(1)).error;
+    put(&*store, vec![Write::PutAttempt(ended.clone())]).await;
+    ended.request.clone_from(&attempt.request);
+    assert_eq!(kept().await, [ended], "what went out is put once");
+
+    attempt.request = Some(sent_request(2));
+    put(&*store, vec![Write::PutAttempt(attempt.clone())]).await;
+    assert_eq!(kept().await, [attempt], "one that was not sent is begun anew");
+
+    let mut older = attempt_record(delivery_id(2), 1);
+    older.request = None;
+    put(&*store, vec![Write::PutAttempt(older.clone())]).await;
+    assert_eq!(store.attempts(delivery_id(2)).await.unwrap(), [older]);
 }

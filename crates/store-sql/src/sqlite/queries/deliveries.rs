@@ -6,14 +6,16 @@ use rusqlite::{Row, params};
 
 use upsert_core::{DeliveryId, UpsertId};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, DeliveryRecord, DeliveryState, IdempotencyRecord, UpsertRecord, WaitingCount,
+    AttemptRecord, ConnectionRecord, DeliveryRecord, DeliveryState, FailedCount, IdempotencyRecord, UpsertRecord,
+    WaitingCount,
 };
 
 use super::super::readers::Reader;
 use super::super::rows::{
     DbError, DbResult, all, blob, first, from_json, hash, limit, micros, moment, moment_if_any, record, unsigned, uuid,
 };
-use super::places::DuePlaces;
+use super::lists::SET_ASIDE_PLACES;
+use super::places::{DuePlaces, Wanted};
 
 const DUE_CONNECTIONS: DuePlaces = DuePlaces {
     next_name: "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
@@ -26,6 +28,11 @@ const DUE_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_due \
 const WAITING_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_waiting \
     WHERE state IN ('pending', 'retrying', 'waiting') AND merchant = ?1 AND connection = ?2 AND id > ?3 \
     ORDER BY id LIMIT ?4";
+const COUNT_FAILED: &str = "SELECT count(*) AS failed FROM deliveries INDEXED BY deliveries_set_aside \
+    WHERE state IN ('failed', 'discarded', 'superseded') AND state = 'failed' AND merchant = ?1 AND connection = ?2";
+const NEWEST_FAILED: &str = "SELECT id FROM deliveries INDEXED BY deliveries_set_aside \
+    WHERE state IN ('failed', 'discarded', 'superseded') AND state = 'failed' AND merchant = ?1 AND connection = ?2 \
+    ORDER BY id DESC LIMIT 1";
 const OWING: &str = "SELECT record FROM upserts INDEXED BY upserts_owing \
     WHERE owes_event = 1 AND id > ?1 ORDER BY id LIMIT ?2";
 
@@ -159,6 +166,35 @@ impl Reader {
         Ok(counts)
     }
 
+    /// From place to place, so that the state's index is the only thing that is read, and only where there is any.
+    pub(in super::super) fn failed_deliveries(&mut self) -> DbResult<Vec<FailedCount>> {
+        let everywhere = Wanted {
+            merchants: None,
+            name: None,
+        };
+        let mut places = Vec::new();
+        let failed = Some(DeliveryState::Failed.as_str());
+        self.each_place(SET_ASIDE_PLACES, failed, &everywhere, |merchant, connection| {
+            places.push((merchant, connection));
+        })?;
+        let mut counts = Vec::with_capacity(places.len());
+        for (merchant, connection) in places {
+            let of = params![merchant, connection];
+            let newest = first(&self.db, NEWEST_FAILED, of, |row| uuid(row, "id"))?;
+            let count = first(&self.db, COUNT_FAILED, of, |row| unsigned(row, "failed"))?;
+            if let (Some(newest), Some(count)) = (newest, count) {
+                counts.push(FailedCount {
+                    merchant: self.name(merchant)?,
+                    connection: self.name(connection)?,
+                    count,
+                    newest: DeliveryId::from_uuid(newest),
+                });
+            }
+        }
+        counts.sort_by(|one, other| (&one.merchant, &one.connection).cmp(&(&other.merchant, &other.connection)));
+        Ok(counts)
+    }
+
     pub(in super::super) fn connections(&mut self) -> DbResult<Vec<ConnectionRecord>> {
         let mut found: Vec<ConnectionRecord> = all(&self.db, "SELECT record FROM connections", [], record)?;
         found.sort_by(|one, other| (&one.merchant, &one.connection).cmp(&(&other.merchant, &other.connection)));
@@ -184,6 +220,8 @@ fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
         ended_at: moment_if_any(row, "ended_at")?,
         result: row.get("result")?,
         vendor_status: row.get("vendor_status")?,
+        request: from_json(row, "request")?,
+        error: from_json(row, "error")?,
     })
 }
 
@@ -191,6 +229,15 @@ fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
 mod tests {
     use super::super::plan;
     use super::*;
+
+    #[test]
+    fn dead_letters_are_counted_in_the_index_alone() {
+        for sql in [COUNT_FAILED, NEWEST_FAILED] {
+            let plan = plan(sql);
+            let step = "COVERING INDEX deliveries_set_aside (state=? AND merchant=? AND connection=?)";
+            assert!(plan.contains(step) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 
     #[test]
     fn what_waits_is_found_without_what_has_ended() {

@@ -54,7 +54,7 @@ const OPEN_PLACES: Places = Places {
     next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
         WHERE open_state IS NOT NULL AND open_state = ?2 AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
 };
-const SET_ASIDE_PLACES: Places = Places {
+pub(super) const SET_ASIDE_PLACES: Places = Places {
     next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
         WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?3 AND merchant = ?1 AND connection > ?2 \
         ORDER BY connection LIMIT 1",

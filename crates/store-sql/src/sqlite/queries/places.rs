@@ -141,7 +141,7 @@ impl Reader {
         })
     }
 
-    fn name(&self, number: i64) -> DbResult<String> {
+    pub(super) fn name(&self, number: i64) -> DbResult<String> {
         let sql = "SELECT name FROM names WHERE id = ?1";
         let found = first(&self.db, sql, params![number], |row| Ok(row.get(0)?))?;
         found.ok_or(DbError::Value("names"))

@@ -1,0 +1,63 @@
+//! `GET /ops/configuration`: what is configured, since when, and what each reading of the files changed.
+
+use actix_web::{HttpRequest, HttpResponse, get};
+use askama::Template;
+use serde::Deserialize;
+
+use upsert_settings::Reach;
+
+use crate::query::{given, read};
+use crate::refused::Refused;
+use crate::render::{Frame, Section, filters, page};
+use crate::shapes;
+use crate::shapes::configuration::{InForce, Line};
+use crate::visit::Visit;
+
+/// Merchants that the form suggests.
+const SUGGESTED: usize = 500;
+
+#[derive(Deserialize)]
+struct Choice {
+    merchant: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "configuration.html")]
+struct ConfigurationPage {
+    frame: Frame,
+    in_force: InForce,
+    /// Whose configuration is shown; empty: the gateway's own.
+    merchant: String,
+    merchants: Vec<String>,
+    /// Whether the gateway's own may be seen.
+    sees_gateway: bool,
+}
+
+/// The page.
+#[get("/configuration")]
+pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let choice: Choice = read(&request)?;
+    let merchants = visit.merchants(SUGGESTED);
+    let sees_gateway = visit.visitor.reach == Reach::All;
+    let merchant = match given(&choice.merchant) {
+        Some(id) => Some(visit.merchant(&id)?.id.clone()),
+        None if sees_gateway => None,
+        None => merchants.first().cloned(),
+    };
+    let sight = visit.visitor.in_sight();
+    let told = visit.desk.configuration.json(sight.as_ref(), merchant.as_deref());
+    page(&ConfigurationPage {
+        in_force: shapes::read(told)?,
+        merchant: merchant.unwrap_or_default(),
+        merchants,
+        sees_gateway,
+        frame: visit.frame(Section::Configuration, "Configuration"),
+    })
+}
+
+impl Line {
+    /// Where in its file it stands; the page says whose file it is.
+    fn path(&self) -> &str {
+        self.place.split_once(": ").map_or("itself", |(_, path)| path)
+    }
+}

@@ -1,0 +1,127 @@
+//! All dead letters that match, replayed or discarded: counted first, done when somebody has seen the count.
+
+use actix_web::web::{Form, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use askama::Template;
+
+use upsert_app::{Direction, LetterAction};
+use upsert_settings::Scope;
+
+use crate::pages::event::action_of;
+use crate::pages::events::{Filter, direction_of, word_of};
+use crate::query::read;
+use crate::refused::Refused;
+use crate::render::{Frame, Section, count, filters, page};
+use crate::shapes;
+use crate::shapes::event::Done;
+use crate::visit::Visit;
+
+/// Dead letters that are handled at once.
+const MOST: usize = 1_000;
+/// Refusals that a notice tells one by one.
+const TOLD: usize = 3;
+
+#[derive(Template)]
+#[template(path = "event_letters.html")]
+struct ConfirmPage {
+    frame: Frame,
+    is_replay: bool,
+    /// Where the form goes.
+    action: String,
+    back: String,
+    members: Vec<(&'static str, String)>,
+    counted_at: String,
+    done: Done,
+}
+
+type Named = Path<(String, String)>;
+
+/// How many there are.
+#[get("/events/{direction}/letters/{action}")]
+pub(crate) async fn confirm(visit: Visit, named: Named, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    visit.needs(Scope::OpsWrite)?;
+    let (direction, action) = (direction_of(&named.0)?, action_of(&named.1)?);
+    let filter: Filter = read(&request)?;
+    let counted_at = visit.desk.gateway.clock().now().to_string();
+    let done = handled(&visit, &filter, direction, action, true).await?;
+    let is_replay = action == LetterAction::Replay;
+    let title = if is_replay {
+        "Replay dead letters"
+    } else {
+        "Discard dead letters"
+    };
+    page(&ConfirmPage {
+        is_replay,
+        action: format!("/ops/events/{}/letters/{}", named.0, named.1),
+        back: back_to(&filter, direction),
+        members: filter.members(),
+        counted_at,
+        done,
+        frame: visit.frame(Section::Webhooks, title),
+    })
+}
+
+/// What was counted is done.
+#[post("/events/{direction}/letters/{action}")]
+pub(crate) async fn carry_out(visit: Visit, named: Named, form: Form<Filter>) -> Result<HttpResponse, Refused> {
+    let (direction, action) = (direction_of(&named.0)?, action_of(&named.1)?);
+    let carried_out = async {
+        visit.needs(Scope::OpsWrite)?;
+        let done = handled(&visit, &form, direction, action, false).await?;
+        told(&visit, action, &done)
+    };
+    let result = carried_out.await;
+    visit.desk.pulse.forget().await;
+    Ok(visit.done(&back_to(&form, direction), result))
+}
+
+async fn handled(
+    visit: &Visit,
+    filter: &Filter,
+    direction: Direction,
+    action: LetterAction,
+    dry_run: bool,
+) -> Result<Done, Refused> {
+    let mut query = filter.query(visit, direction)?;
+    query.limit = MOST;
+    query.cursor = None;
+    let (gateway, caller) = (&visit.desk.gateway, visit.visitor.caller());
+    let answer = gateway
+        .event_letters(&caller, query, direction, action, dry_run)
+        .await?;
+    shapes::read(answer)
+}
+
+fn back_to(filter: &Filter, direction: Direction) -> String {
+    let path = format!("/ops/events/{}", word_of(direction));
+    filter.address(&path, &[("state", Some("failed"))])
+}
+
+/// The sums; that nothing at all could be done is a problem.
+fn told(visit: &Visit, action: LetterAction, done: &Done) -> Result<String, Refused> {
+    let what = match action {
+        LetterAction::Replay => "replayed",
+        LetterAction::Discard => "discarded",
+    };
+    let mut says = format!("{} of {} dead letters {what}", count(done.handled), count(done.matched));
+    if done.refused > 0 {
+        says = format!("{says}, {} refused", count(done.refused));
+        for refusal in done.refusals.iter().take(TOLD) {
+            // What is wrong with a field may repeat what stands in it.
+            let why = if visit.sees_people() {
+                &refusal.detail
+            } else {
+                &refusal.code
+            };
+            says = format!("{says}; {}: {why}", refusal.id);
+        }
+    }
+    if done.more {
+        says = format!("{says}; more match than are handled at once");
+    }
+    if done.handled == 0 && done.refused > 0 {
+        Err(Refused::unreadable(says))
+    } else {
+        Ok(says)
+    }
+}

@@ -1,0 +1,282 @@
+//! How the configuration in force came to be: what each generation changed, what the last reading was refused for, and
+//! what waits for a restart.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use upsert_settings::{Change, Line, Merchant, Problem, Settings, changes, line_changes, place};
+
+/// Generations that are remembered.
+const MOST_GENERATIONS: usize = 50;
+/// Changes of one generation that are told one by one.
+const MOST_CHANGES: usize = 500;
+
+/// Members of which another value takes effect with the next start.
+const FIXED: [&str; 5] = [
+    "server.bind",
+    "server.metrics_bind",
+    "server.workers",
+    "server.idempotency_keep",
+    "store.url",
+];
+
+/// One configuration that was taken over.
+#[derive(Debug)]
+struct Generation {
+    number: u64,
+    at: Timestamp,
+    changes: Vec<Change>,
+    /// Changes beyond those.
+    left_out: usize,
+}
+
+/// The last reading, where it was refused.
+#[derive(Debug)]
+struct Refused {
+    at: Timestamp,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Pages {
+    settings: Arc<Settings>,
+    /// The gateway's own lines, as the process was started with them.
+    started_with: Vec<Line>,
+    /// The newest last; never empty.
+    generations: VecDeque<Generation>,
+    refused: Option<Refused>,
+}
+
+/// Since the start.
+#[derive(Debug)]
+pub(crate) struct Chronicle(RwLock<Pages>);
+
+/// Whose is told; none: everybody's, and the gateway's own.
+pub(crate) type Sight<'a> = Option<&'a BTreeSet<String>>;
+
+impl Chronicle {
+    /// Begins with what the process was started with: the first generation, which changed nothing.
+    pub(crate) fn begin(at: Timestamp, settings: Arc<Settings>) -> Self {
+        let first = Generation {
+            number: 1,
+            at,
+            changes: Vec::new(),
+            left_out: 0,
+        };
+        Self(RwLock::new(Pages {
+            started_with: settings.lines(),
+            settings,
+            generations: VecDeque::from([first]),
+            refused: None,
+        }))
+    }
+
+    fn pages(&self) -> RwLockReadGuard<'_, Pages> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pages_mut(&self) -> RwLockWriteGuard<'_, Pages> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These settings are served from now on. It compares all of them, and so takes its time.
+    pub(crate) fn take_over(&self, number: u64, at: Timestamp, settings: Arc<Settings>) {
+        let before = self.pages().settings.clone();
+        let mut changes = changes(&before, &settings);
+        let left_out = changes.len().saturating_sub(MOST_CHANGES);
+        changes.truncate(MOST_CHANGES);
+        let mut pages = self.pages_mut();
+        pages.settings = settings;
+        pages.refused = None;
+        if pages.generations.len() == MOST_GENERATIONS {
+            pages.generations.pop_front();
+        }
+        pages.generations.push_back(Generation {
+            number,
+            at,
+            changes,
+            left_out,
+        });
+    }
+
+    /// The files say something that is wrong: what is served stays.
+    pub(crate) fn refuse(&self, at: Timestamp, problems: &[Problem]) {
+        self.pages_mut().refused = Some(Refused {
+            at,
+            problems: problems.to_vec(),
+        });
+    }
+
+    /// With how many problems the last reading was refused; none: it was taken over.
+    pub(crate) fn refused_with(&self) -> Option<usize> {
+        self.pages().refused.as_ref().map(|refused| refused.problems.len())
+    }
+
+    /// As `GET /v1/configuration` shows it to somebody who sees these merchants: what is configured for `merchant`, or the
+    /// gateway's own.
+    pub(crate) fn json(&self, sight: Sight<'_>, merchant: Option<&str>) -> Json {
+        let pages = self.pages();
+        let newest = pages.generations.back();
+        let (own, others) = pages.problems(sight);
+        let history = pages.generations.iter().rev().map(|generation| generation.json(sight));
+        json!({
+            "generation": newest.map(|generation| generation.number),
+            "since": newest.map(|generation| generation.at),
+            "stale": pages.refused.is_some(),
+            "refused_at": pages.refused.as_ref().map(|refused| refused.at),
+            "problems": own,
+            "other_problems": others,
+            "waits_for_restart": changes_json(&pages.waiting(), sight),
+            "history": history.collect::<Vec<_>>(),
+            "configured": pages.configured(sight, merchant),
+        })
+    }
+}
+
+impl Pages {
+    /// Those in files that may be seen, and how many there are besides.
+    fn problems(&self, sight: Sight<'_>) -> (Vec<&Problem>, usize) {
+        let all = self.refused.iter().flat_map(|refused| &refused.problems);
+        let Some(merchants) = sight else {
+            return (all.collect(), 0);
+        };
+        let seen = merchants.iter().filter_map(|id| self.settings.merchant(id));
+        let files: Vec<&str> = seen.map(|merchant| &*merchant.location.file).collect();
+        let (own, others): (Vec<&Problem>, Vec<&Problem>) =
+            all.partition(|problem| files.contains(&problem.file.as_str()));
+        (own, others.len())
+    }
+
+    fn waiting(&self) -> Vec<Change> {
+        let mut waiting = line_changes(None, &self.started_with, &self.settings.lines());
+        waiting.retain(|change| FIXED.contains(&change.path.as_str()));
+        waiting
+    }
+
+    fn configured(&self, sight: Sight<'_>, merchant: Option<&str>) -> Vec<Json> {
+        let lines = match merchant {
+            None if sight.is_none() => self.settings.lines(),
+            None => Vec::new(),
+            Some(id) if !sees(sight, Some(id)) => Vec::new(),
+            Some(id) => self.settings.merchant(id).map(Merchant::lines).unwrap_or_default(),
+        };
+        let shown = |line: Line| json!({ "place": place(merchant, &line.path), "text": line.text });
+        lines.into_iter().map(shown).collect()
+    }
+}
+
+impl Generation {
+    fn json(&self, sight: Sight<'_>) -> Json {
+        json!({
+            "generation": self.number,
+            "at": self.at,
+            "changes": changes_json(&self.changes, sight),
+            "left_out": self.left_out,
+        })
+    }
+}
+
+fn changes_json(changes: &[Change], sight: Sight<'_>) -> Vec<Json> {
+    let seen = changes.iter().filter(|change| sees(sight, change.merchant.as_deref()));
+    seen.map(|change| json!({ "place": change.place(), "from": change.from, "to": change.to }))
+        .collect()
+}
+
+/// The gateway's own is for those alone who see every merchant.
+fn sees(sight: Sight<'_>, merchant: Option<&str>) -> bool {
+    match (sight, merchant) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(merchants), Some(merchant)) => merchants.contains(merchant),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use upsert_settings::{Environment, Secrets};
+
+    fn settings(folder: &std::path::Path, gateway: &str, body: &[(&str, &str)]) -> Arc<Settings> {
+        std::fs::create_dir_all(folder.join("merchants")).unwrap();
+        std::fs::write(folder.join("gateway.toml"), gateway).unwrap();
+        for (id, lines) in body {
+            let text = format!("id = \"{id}\"\n{lines}\n");
+            std::fs::write(folder.join(format!("merchants/{id}.toml")), text).unwrap();
+        }
+        Arc::new(
+            Settings::load(
+                folder,
+                &Environment::from_iter(Vec::<(String, String)>::new()),
+                Secrets::Resolve,
+            )
+            .unwrap(),
+        )
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn only(merchant: &str) -> BTreeSet<String> {
+        BTreeSet::from([merchant.to_owned()])
+    }
+
+    #[test]
+    fn a_key_for_one_merchant_is_told_of_that_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = settings(folder.path(), "", &[("acme", ""), ("globex", "")]);
+        let chronicle = Chronicle::begin(at(1), first);
+        let gateway = "[server]\nbind = \"127.0.0.1:9999\"\nbody_limit = \"32KiB\"\n";
+        let deadline = "sync_deadline = \"3s\"";
+        let second = settings(folder.path(), gateway, &[("acme", deadline), ("globex", deadline)]);
+        chronicle.take_over(2, at(2), second.clone());
+        let problem = |merchant: &str| Problem::new(&second.merchants[merchant].location, "id", "is wrong");
+        chronicle.refuse(at(3), &[problem("acme"), problem("globex")]);
+
+        let all = chronicle.json(None, None);
+        assert_eq!((&all["generation"], &all["stale"]), (&json!(2), &json!(true)));
+        assert_eq!(all["history"][0]["changes"].as_array().unwrap().len(), 4);
+        assert_eq!(all["history"][1]["changes"], json!([]));
+        let wait = json!([{ "place": "gateway: server.bind", "from": "127.0.0.1:8080", "to": "127.0.0.1:9999" }]);
+        assert_eq!(all["waits_for_restart"], wait);
+        assert_eq!(all["problems"].as_array().unwrap().len(), 2);
+        let lines = all["configured"].as_array().unwrap();
+        assert!(lines.contains(&json!({ "place": "gateway: server.body_limit", "text": "32768" })));
+
+        let own = chronicle.json(Some(&only("acme")), Some("acme"));
+        let change = json!([{ "place": "merchants/acme: sync_deadline", "from": "10s", "to": "3s" }]);
+        assert_eq!(own["history"][0]["changes"], change);
+        assert_eq!(
+            (&own["other_problems"], &own["waits_for_restart"]),
+            (&json!(1), &json!([]))
+        );
+        assert!(!own.to_string().contains("globex"), "{own}");
+        assert_eq!(
+            chronicle.json(Some(&only("acme")), Some("globex"))["configured"],
+            json!([])
+        );
+        assert_eq!(chronicle.json(Some(&only("acme")), None)["configured"], json!([]));
+    }
+
+    #[test]
+    fn the_last_fifty_generations_are_remembered_and_a_good_reading_ends_a_refusal() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), "", &[]);
+        let chronicle = Chronicle::begin(at(0), settings.clone());
+        chronicle.refuse(at(1), &[Problem::new(&upsert_settings::Location::whole("x"), "", "no")]);
+        assert_eq!(chronicle.refused_with(), Some(1));
+        for number in 2..=60 {
+            chronicle.take_over(number, at(1), settings.clone());
+        }
+        let all = chronicle.json(None, None);
+        let history = all["history"].as_array().unwrap();
+        assert_eq!(
+            (history.len(), &history[0]["generation"], &history[49]["generation"]),
+            (50, &json!(60), &json!(11))
+        );
+        assert_eq!((chronicle.refused_with(), &all["problems"]), (None, &json!([])));
+    }
+}

@@ -1,0 +1,224 @@
+//! What is logged, changed while the process runs: by the configuration, or by hand and for a while. Whoever spoke last
+//! has its way.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::telemetry::{TelemetryError, filter};
+
+static OF_PROCESS: OnceLock<LogFilter> = OnceLock::new();
+
+/// The filter of this process's log; none where somebody else has set up its log.
+pub(crate) fn of_process() -> Option<&'static LogFilter> {
+    OF_PROCESS.get()
+}
+
+/// From now on this is the filter of the process's log.
+pub(crate) fn belongs_to_process(filter: LogFilter) -> Result<(), TelemetryError> {
+    OF_PROCESS.set(filter).map_err(|_| TelemetryError::Twice)
+}
+
+type Apply = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+/// The filter of a log.
+pub(crate) struct LogFilter {
+    apply: Apply,
+    /// Whether the configuration has no say.
+    is_fixed: bool,
+    said: Mutex<Said>,
+    /// When the configured one is to come back.
+    ends: watch::Sender<Option<Instant>>,
+}
+
+/// What is in force, and what would be otherwise.
+#[derive(Debug, Clone)]
+struct Said {
+    configured: String,
+    by_hand: Option<ByHand>,
+}
+
+#[derive(Debug, Clone)]
+struct ByHand {
+    filter: String,
+    until: Option<Timestamp>,
+}
+
+/// For how long a filter is in force: until then, which is so far away.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ForAWhile {
+    pub(crate) length: Duration,
+    pub(crate) until: Timestamp,
+}
+
+impl fmt::Debug for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogFilter")
+            .field("said", &self.said)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LogFilter {
+    pub(crate) fn new(directives: &str, is_fixed: bool, apply: Apply) -> Self {
+        Self {
+            apply,
+            is_fixed,
+            said: Mutex::new(Said {
+                configured: directives.to_owned(),
+                by_hand: None,
+            }),
+            ends: watch::Sender::new(None),
+        }
+    }
+
+    /// As the API shows it.
+    pub(crate) fn shown(&self) -> Json {
+        let said = self.said().clone();
+        let until = said.by_hand.as_ref().and_then(|by_hand| by_hand.until);
+        json!({
+            "filter": said.by_hand.map_or_else(|| said.configured.clone(), |by_hand| by_hand.filter),
+            "configured": said.configured,
+            "until": until,
+        })
+    }
+
+    /// Takes a filter that was set by hand, for a while or until somebody says otherwise.
+    ///
+    /// # Errors
+    /// It cannot be read; the one before stays.
+    pub(crate) fn set(&self, directives: &str, how_long: Option<ForAWhile>) -> Result<(), TelemetryError> {
+        let read = filter(directives)?;
+        let mut said = self.said();
+        (self.apply)(read);
+        said.by_hand = Some(ByHand {
+            filter: directives.to_owned(),
+            until: how_long.map(|how_long| how_long.until),
+        });
+        self.ends
+            .send_replace(how_long.map(|how_long| Instant::now() + how_long.length));
+        Ok(())
+    }
+
+    /// Takes what the configuration says, if that is something new. A filter that cannot be read was refused before.
+    pub(crate) fn configure(&self, directives: &str) {
+        let mut said = self.said();
+        if self.is_fixed || said.configured == directives {
+            return;
+        }
+        if let Ok(read) = filter(directives) {
+            (self.apply)(read);
+            directives.clone_into(&mut said.configured);
+            said.by_hand = None;
+            self.ends.send_replace(None);
+        }
+    }
+
+    /// Gives the configured filter back when its time has come, for as long as the server runs.
+    pub(crate) async fn keep(&self, stopping: CancellationToken) {
+        let mut ends = self.ends.subscribe();
+        loop {
+            let end = *ends.borrow_and_update();
+            let is_over = async {
+                match end {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                changed = ends.changed() => if changed.is_err() { return },
+                () = is_over => self.give_back(end),
+            }
+        }
+    }
+
+    fn give_back(&self, end: Option<Instant>) {
+        let mut said = self.said();
+        // Somebody may have spoken in the meantime.
+        if *self.ends.borrow() != end {
+            return;
+        }
+        if let Ok(read) = filter(&said.configured) {
+            (self.apply)(read);
+        }
+        said.by_hand = None;
+        self.ends.send_replace(None);
+        tracing::info!(filter = said.configured, "the log is filtered as configured again");
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn observed(is_fixed: bool) -> (Arc<LogFilter>, Arc<Mutex<Vec<String>>>) {
+        let applied = Arc::<Mutex<Vec<String>>>::default();
+        let seen = applied.clone();
+        let apply = move |filter: EnvFilter| seen.lock().unwrap().push(filter.to_string());
+        (Arc::new(LogFilter::new("info", is_fixed, Box::new(apply))), applied)
+    }
+
+    fn for_minutes(minutes: u64) -> ForAWhile {
+        ForAWhile {
+            length: Duration::from_mins(minutes),
+            until: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_filter_for_a_while_is_followed_by_the_configured_one() {
+        let (log, applied) = observed(false);
+        let (kept, stopping) = (log.clone(), CancellationToken::new());
+        let stop = stopping.clone();
+        let keeping = async move { kept.keep(stop).await };
+        let test = async {
+            log.set("debug", Some(for_minutes(15))).unwrap();
+            tokio::time::sleep(Duration::from_mins(14)).await;
+            assert_eq!(log.shown()["filter"], "debug");
+            // Said anew, it counts anew.
+            log.set("trace", Some(for_minutes(15))).unwrap();
+            tokio::time::sleep(Duration::from_mins(14)).await;
+            assert_eq!(log.shown()["filter"], "trace");
+            tokio::time::sleep(Duration::from_mins(2)).await;
+            assert_eq!(
+                log.shown(),
+                json!({ "filter": "info", "configured": "info", "until": null })
+            );
+            assert!(applied.lock().unwrap().last().unwrap().ends_with("info"));
+            log.set("warn", None).unwrap();
+            tokio::time::sleep(Duration::from_hours(99)).await;
+            assert_eq!(log.shown()["filter"], "warn");
+            stopping.cancel();
+        };
+        tokio::join!(keeping, test);
+    }
+
+    #[test]
+    fn whoever_spoke_last_has_its_way_and_a_filter_that_cannot_be_read_changes_nothing() {
+        let (log, applied) = observed(false);
+        log.set("debug", None).unwrap();
+        assert!(log.set("a=b=c", None).is_err());
+        // Read anew, and the same as before.
+        log.configure("info");
+        assert_eq!(log.shown()["filter"], "debug");
+        log.configure("warn");
+        assert_eq!(log.shown()["filter"], "warn");
+        assert_eq!(applied.lock().unwrap().len(), 2);
+        let (fixed, _) = observed(true);
+        fixed.configure("warn");
+        assert_eq!(fixed.shown()["configured"], "info");
+    }
+}

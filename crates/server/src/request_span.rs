@@ -1,0 +1,103 @@
+//! The span of a request, under OpenTelemetry's names. Never the path or the query: they may hold personal data.
+
+use actix_web::http::Version;
+
+use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
+use upsert_core::UpsertId;
+
+/// What is known of a request before it is answered.
+#[derive(Debug)]
+pub(crate) struct Came<'a> {
+    /// One of those that we know, or `other`.
+    pub(crate) method: &'static str,
+    /// The template of its route; none where no route has this path.
+    pub(crate) template: Option<&'a str>,
+    /// Whether it came encrypted, as far as whoever stands in front says.
+    pub(crate) is_https: bool,
+    /// Of HTTP.
+    pub(crate) version: Version,
+    /// The caller's, if it is a valid one.
+    pub(crate) traceparent: Option<String>,
+}
+
+/// The span of a request, if spans are recorded; and what everything that it leads to is a part of.
+pub(crate) struct RequestSpan {
+    open: Option<Box<dyn OpenSpan>>,
+    traceparent: Option<String>,
+}
+
+impl RequestSpan {
+    /// Of a request that is asked all the time, and about the process alone.
+    pub(crate) fn none() -> Self {
+        Self {
+            open: None,
+            traceparent: None,
+        }
+    }
+
+    pub(crate) fn begin(spans: Option<&dyn Spans>, came: Came<'_>) -> Self {
+        let Some(spans) = spans else {
+            return Self {
+                open: None,
+                traceparent: came.traceparent,
+            };
+        };
+        let method = if came.method == "other" { "_OTHER" } else { came.method };
+        // As the conventions have it, an unknown method is called HTTP in a name.
+        let verb = if came.method == "other" { "HTTP" } else { came.method };
+        let name = match came.template {
+            Some(template) => format!("{verb} {template}").into(),
+            None => verb.into(),
+        };
+        let mut open = spans.begin(NewSpan {
+            name,
+            side: Side::Server,
+            origin: Origin::child_of(came.traceparent.as_deref()),
+        });
+        open.set("http.request.method", Fact::Text(method));
+        if let Some(template) = came.template {
+            open.set("http.route", Fact::Text(template));
+        }
+        open.set("url.scheme", Fact::Text(if came.is_https { "https" } else { "http" }));
+        open.set("network.protocol.version", Fact::Text(version(came.version)));
+        let traceparent = Some(open.traceparent().to_owned());
+        Self {
+            open: Some(open),
+            traceparent,
+        }
+    }
+
+    /// What everything that the request leads to is a part of: this span; without one, whatever the caller said.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    /// The trace that it is a part of.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        self.traceparent().and_then(trace_id)
+    }
+
+    /// Says how it was answered.
+    pub(crate) fn answered(&mut self, status: u16, key: Option<&str>, upsert: Option<UpsertId>) {
+        let Some(open) = &mut self.open else { return };
+        open.set("http.response.status_code", Fact::Number(i64::from(status)));
+        if let Some(key) = key {
+            open.set("upsert_gateway.api_key", Fact::Text(key));
+        }
+        if let Some(upsert) = upsert {
+            open.set("upsert_gateway.upsert_id", Fact::Text(&upsert.to_string()));
+        }
+        if status >= 500 {
+            open.set("error.type", Fact::Text(&status.to_string()));
+            open.fail();
+        }
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}

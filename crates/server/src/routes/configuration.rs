@@ -1,0 +1,34 @@
+//! `GET /v1/configuration`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use crate::access::{Access, Administer};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// The configuration in force: since when, what each generation since the start changed, and why the last reading of the
+/// files was refused, if it was. Secrets are shown as where they are kept.
+///
+/// Scope: `admin`. What is the gateway's own (`server`, `store`, `api_keys`) is told to keys for all merchants alone.
+#[utoipa::path(
+    tag = "operations",
+    params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's, and what is configured for it")),
+    responses((status = 200, description = "The configuration", body = schema::Configuration)),
+)]
+#[get("/v1/configuration")]
+pub(crate) async fn configuration(
+    caller: Access<Administer>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let merchant = merchant_id::filter(&caller, request.headers())?;
+    let merchants = merchant_id::in_sight(&caller, request.headers())?;
+    let id = merchant.as_ref().map(|merchant| merchant.id.as_str());
+    Ok(reply::json_reply(&state.chronicle.json(merchants.as_ref(), id)))
+}

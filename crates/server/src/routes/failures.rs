@@ -1,0 +1,46 @@
+//! `GET /v1/connections/{merchant}/{name}/failures`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
+use serde_json::{Value as Json, json};
+
+use upsert_app::Cause;
+
+use crate::access::{Access, ReadOperations};
+use crate::merchant_id;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+use crate::state::State;
+
+/// What the newest 1,000 deliveries of a connection failed of that have failed, are tried again or wait after an error,
+/// by the error's kind and code.
+///
+/// Scope: `ops:read`.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        ("merchant" = String, Path, description = "The merchant's id"),
+        ("name" = String, Path, description = "The connection's name"),
+        ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
+    ),
+    responses(
+        (status = 200, description = "The most frequent cause first", body = schema::CausePage),
+        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/connections/{merchant}/{name}/failures")]
+pub(crate) async fn failures(
+    caller: Access<ReadOperations>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let (merchant, name) = path.into_inner();
+    let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
+    let causes = state.gateway.failures_by_cause(&merchant, &name).await?;
+    let data: Vec<Json> = causes.iter().map(Cause::to_json).collect();
+    Ok(reply::json_reply(&json!({ "data": data })))
+}

@@ -1,0 +1,29 @@
+//! `GET /v1/logs`.
+
+use actix_web::{HttpRequest, HttpResponse, get};
+
+use upsert_app::Refusal;
+
+use crate::access::{Access, Administer};
+use crate::log_filter;
+use crate::problem::Problem;
+use crate::query::no_query;
+use crate::routes::reply;
+use crate::schema;
+
+/// What is logged.
+///
+/// Scope: `admin`.
+#[utoipa::path(
+    tag = "process",
+    responses(
+        (status = 200, description = "The filter in force", body = schema::Logs),
+        (status = 404, description = "`not_found`: the process logs by its own rules", body = schema::Problem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/logs")]
+pub(crate) async fn logs(_caller: Access<Administer>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let filter = log_filter::of_process().ok_or_else(|| Refusal::not_found("log"))?;
+    Ok(reply::json_reply(&filter.shown()))
+}

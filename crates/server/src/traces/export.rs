@@ -1,0 +1,185 @@
+//! What stands between a span that has ended and the collector: so many may wait, the others are dropped, and whatever is
+//! lost is counted, and said once in a while.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::Context;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
+
+/// So many spans wait for the collector.
+const MOST_WAITING: usize = 8_192;
+
+/// So often they are sent.
+const SEND_EVERY: Duration = Duration::from_secs(1);
+
+/// So often a loss is said.
+const SAY_EVERY: Duration = Duration::from_mins(1);
+
+/// Takes spans that have ended. It never waits.
+#[derive(Debug)]
+pub(super) struct Bounded {
+    batches: BatchSpanProcessor,
+    waiting: Arc<AtomicUsize>,
+    losses: Arc<Losses>,
+}
+
+impl Bounded {
+    pub(super) fn around(exporter: impl SpanExporter + 'static) -> Self {
+        let (waiting, losses) = (Arc::<AtomicUsize>::default(), Arc::<Losses>::default());
+        let config = BatchConfigBuilder::default()
+            .with_max_queue_size(MOST_WAITING)
+            .with_scheduled_delay(SEND_EVERY)
+            .build();
+        let counted = Counted {
+            exporter,
+            waiting: waiting.clone(),
+            losses: losses.clone(),
+        };
+        Self {
+            batches: BatchSpanProcessor::new(counted, config),
+            waiting,
+            losses,
+        }
+    }
+}
+
+impl SpanProcessor for Bounded {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.batches.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= MOST_WAITING {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.losses.add("dropped", 1, "too many wait for the collector");
+        } else {
+            self.batches.on_end(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.batches.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.batches.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.batches.set_resource(resource);
+    }
+}
+
+/// Sends, and counts what came of it.
+#[derive(Debug)]
+struct Counted<E> {
+    exporter: E,
+    waiting: Arc<AtomicUsize>,
+    losses: Arc<Losses>,
+}
+
+impl<E: SpanExporter> SpanExporter for Counted<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
+        let sent = self.exporter.export(batch).await;
+        self.waiting.fetch_sub(spans, Ordering::AcqRel);
+        match &sent {
+            Ok(()) => count("sent", spans),
+            Err(error) => self.losses.add("failed", spans, &error.to_string()),
+        }
+        sent
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+/// What was lost since it was said last, and when that was.
+#[derive(Debug, Default)]
+struct Losses(Mutex<(usize, Option<Instant>)>);
+
+impl Losses {
+    fn add(&self, result: &'static str, spans: usize, why: &str) {
+        count(result, spans);
+        let mut unsaid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        unsaid.0 += spans;
+        if unsaid.1.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
+            tracing::warn!(spans = unsaid.0, why, "spans did not reach the collector, and are gone");
+            *unsaid = (0, Some(Instant::now()));
+        }
+    }
+}
+
+fn count(result: &'static str, spans: usize) {
+    metrics::counter!("upsert_gateway_spans_total", "result" => result).increment(spans as u64);
+}
+
+/// For `/metrics`.
+pub(crate) fn describe() {
+    metrics::describe_counter!(
+        "upsert_gateway_spans_total",
+        "Spans that ended, by what became of them: sent, failed (the collector did not take them), dropped (too many waited)."
+    );
+    // So that the first of each is seen as an increase.
+    for result in ["sent", "failed", "dropped"] {
+        count(result, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::error::OTelSdkError;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
+    /// A collector that answers nothing until it is let.
+    #[derive(Debug)]
+    struct Stuck(Arc<Mutex<()>>, Arc<AtomicUsize>);
+
+    impl SpanExporter for Stuck {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.1.fetch_add(batch.len(), Ordering::SeqCst);
+            drop(self.0.lock());
+            Err(OTelSdkError::InternalFailure("stuck".to_owned()))
+        }
+    }
+
+    #[test]
+    fn where_the_collector_is_stuck_so_many_wait_and_the_others_are_dropped_at_once() {
+        let (gate, seen) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
+        let stuck = gate.lock().unwrap();
+        let processor = Bounded::around(Stuck(gate.clone(), seen.clone()));
+        let (waiting, losses) = (processor.waiting.clone(), processor.losses.clone());
+        let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
+        let tracer = provider.tracer("test");
+        for _ in 0..MOST_WAITING + 100 {
+            drop(tracer.start("span"));
+        }
+        assert_eq!(waiting.load(Ordering::SeqCst), MOST_WAITING);
+        // The first of them was said.
+        assert_eq!(losses.0.lock().unwrap().0, 99);
+        drop(stuck);
+        provider.shutdown_with_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(seen.load(Ordering::SeqCst), MOST_WAITING);
+        assert_eq!(waiting.load(Ordering::SeqCst), 0);
+        assert_eq!(
+            losses.0.lock().unwrap().0,
+            99 + MOST_WAITING,
+            "and all that failed are counted"
+        );
+    }
+}

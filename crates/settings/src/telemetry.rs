@@ -1,0 +1,152 @@
+//! `[telemetry]`: what is logged, and where traces go.
+
+use std::collections::BTreeMap;
+
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use url::Url;
+
+use crate::members::Member;
+use crate::problems::{Location, Problem};
+use crate::secrets::Secret;
+use crate::section::{Section, Spot};
+use crate::spelled;
+use crate::urls::{UrlRules, check_url};
+use crate::words::word;
+
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::or("log", "\"info\""),
+    Member::or("log_format", "\"text\""),
+    Member::or("otlp_endpoint", "\"\""),
+    Member::or("otlp_headers", "{}"),
+    Member::or("service_name", "\"upsert-gateway\""),
+    Member::or("sample_ratio", "1.0"),
+];
+
+words! {
+    /// The form of the log.
+    pub enum LogForm {
+        /// One JSON object a line.
+        Json = "json",
+        /// Lines for people.
+        Text = "text",
+    }
+}
+
+/// What operators are told beside the API.
+#[derive(Clone, Debug, Serialize)]
+pub struct Telemetry {
+    /// What is logged: a level, or directives. Whether it can be read is for whoever logs to say.
+    pub log: String,
+    /// How.
+    pub log_format: LogForm,
+    /// Where traces are sent by OTLP over HTTP, without `/v1/traces`; none: nowhere.
+    #[serde(serialize_with = "spelled::maybe_url")]
+    pub otlp_endpoint: Option<Url>,
+    /// What is sent with them, by the header's name.
+    pub otlp_headers: BTreeMap<String, Secret>,
+    /// `service.name` of the traces.
+    pub service_name: String,
+    /// How many of the traces that begin here are kept, from 0 to 1.
+    pub sample_ratio: f64,
+    /// Where `log` stands, or the section.
+    #[serde(skip)]
+    location: Location,
+}
+
+impl Telemetry {
+    /// A problem of `log`, for whoever judges what this crate cannot.
+    pub fn log_problem(&self, message: impl Into<String>) -> Problem {
+        Problem::new(&self.location, "telemetry.log", message)
+    }
+
+    /// Whether all but `log` is the same, the headers' values too.
+    pub fn traces_like(&self, other: &Self) -> bool {
+        let rest = |telemetry: &Self| {
+            let headers = telemetry.otlp_headers.iter();
+            let headers: Vec<(String, String)> = headers
+                .map(|(name, secret)| (name.clone(), secret.value().expose_secret().to_owned()))
+                .collect();
+            (
+                telemetry.log_format,
+                telemetry.otlp_endpoint.clone(),
+                headers,
+                telemetry.service_name.clone(),
+                telemetry.sample_ratio.to_bits(),
+            )
+        };
+        rest(self) == rest(other)
+    }
+
+    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
+        let log = section.read("log", Spot::line);
+        let location = section.given("log").map(|spot| spot.node.at.clone());
+        let log_format = section.read("log_format", word);
+        let otlp_endpoint = section.read("otlp_endpoint", |spot| {
+            if spot.text()?.is_empty() {
+                Some(None)
+            } else {
+                endpoint(spot).map(Some)
+            }
+        });
+        let otlp_headers = section.read("otlp_headers", headers);
+        let service_name = section.read("service_name", Spot::line);
+        let sample_ratio = section.read("sample_ratio", ratio);
+        Some(Self {
+            log: log?,
+            log_format: log_format?,
+            otlp_endpoint: otlp_endpoint?,
+            otlp_headers: otlp_headers?,
+            service_name: service_name?,
+            sample_ratio: sample_ratio?,
+            location: location.unwrap_or_else(|| section.at().clone()),
+        })
+    }
+}
+
+/// The operator's own collector, which may be anywhere: no vendor's URL, so no rule against private networks.
+fn endpoint(spot: &Spot<'_>) -> Option<Url> {
+    let rules = UrlRules {
+        allow_plain_http: true,
+        allow_private_network: true,
+        allow_literal_loopback: true,
+    };
+    let hint = "for example \"http://localhost:4318\"";
+    match check_url(spot.text()?, rules) {
+        Ok(url) if url.query().is_some() => spot.refuse_but("may have no query", hint),
+        Ok(url) if url.path().ends_with("/v1/traces") => spot.refuse_but("is to be without `/v1/traces`", hint),
+        Ok(url) => Some(url),
+        Err(problem) => spot.refuse_but(problem, hint),
+    }
+}
+
+fn headers(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
+    let mut headers = BTreeMap::new();
+    let mut is_whole = true;
+    for (entry, value) in spot.entries()? {
+        let is_name = !entry.key.is_empty()
+            && entry
+                .key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_name {
+            value.refuse::<()>("not the name of a header");
+        }
+        match Secret::read(&value) {
+            Some(secret) if is_name => {
+                headers.insert(entry.key.to_ascii_lowercase(), secret);
+            }
+            _ => is_whole = false,
+        }
+    }
+    is_whole.then_some(headers)
+}
+
+fn ratio(spot: &Spot<'_>) -> Option<f64> {
+    let ratio = spot.number()?;
+    if (0.0..=1.0).contains(&ratio) {
+        Some(ratio)
+    } else {
+        spot.refuse_but("not a part of all", "from 0.0 for none to 1.0 for all")
+    }
+}

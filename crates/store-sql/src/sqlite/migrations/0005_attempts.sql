@@ -1,0 +1,3 @@
+-- What went out, written with the attempt, and the attempt's own failure with the vendor's words; both JSON.
+ALTER TABLE attempts ADD COLUMN request TEXT;
+ALTER TABLE attempts ADD COLUMN error TEXT;
