@@ -4,6 +4,8 @@ mod attention;
 mod configuration;
 mod connection;
 mod connections;
+mod customer;
+mod customers;
 mod deliveries;
 mod delivery;
 mod delivery_filter;
@@ -12,8 +14,11 @@ mod event_letters;
 mod events;
 mod live;
 mod many_deliveries;
+mod merchant_field;
 mod overview;
+mod plan;
 mod session;
+mod timeline;
 mod webhooks;
 
 use actix_web::middleware::from_fn;
@@ -57,6 +62,13 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(event::show)
         .service(event::handle)
         .service(configuration::show)
+        .service(customers::show)
+        .service(customers::find)
+        .service(customer::show)
+        .service(customer::ask_unlink)
+        .service(customer::unlink)
+        .service(plan::show)
+        .service(plan::make)
         .default_service(web::to(nowhere))
         .wrap(from_fn(door::enter));
     config.service(dashboard);

@@ -3,8 +3,11 @@
 pub(crate) mod cause;
 pub(crate) mod configuration;
 pub(crate) mod connection;
+pub(crate) mod customer;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod plan;
+pub(crate) mod receipt;
 pub(crate) mod sums;
 pub(crate) mod webhooks;
 

@@ -10,14 +10,12 @@ use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::StreamExt as _;
 use serde_json::Value as Json;
-use serde_json::error::Category;
 use tokio::time::timeout;
 
-use upsert_app::ProblemCode;
+use upsert_app::{ProblemCode, read_json};
 
 use crate::problem::Problem;
 use crate::state::State;
-use crate::strict_json::Strict;
 
 /// A body, read whole and parsed; whether it is a valid request is for the application to say.
 #[derive(Debug)]
@@ -33,8 +31,7 @@ impl FromRequest for JsonBody {
         let admitted = admit(request, state.as_deref());
         Box::pin(async move {
             let body = in_time(state, payload, admitted?).await?;
-            let strict: Strict = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
-            Ok(Self(strict.0))
+            Ok(Self(read_json(&body)?))
         })
     }
 }
@@ -123,15 +120,4 @@ async fn read(mut payload: Payload, limit: usize, expected: usize) -> Result<Byt
 fn too_large(limit: usize) -> Problem {
     let detail = format!("a body may have {limit} bytes");
     Problem::new(ProblemCode::BodyTooLarge, detail)
-}
-
-/// Says where, never what: the content is personal data.
-pub(crate) fn malformed(error: &serde_json::Error) -> Problem {
-    let what = match error.classify() {
-        Category::Eof => "the body ends before the JSON does",
-        Category::Data => "the body names a member twice in one object",
-        _ => "the body is not valid JSON",
-    };
-    let detail = format!("{what}: line {}, column {}", error.line(), error.column());
-    Problem::new(ProblemCode::MalformedJson, detail)
 }

@@ -40,7 +40,6 @@ pub mod schema;
 mod served;
 mod startup;
 mod state;
-mod strict_json;
 mod telemetry;
 mod traces;
 mod watch;

@@ -8,7 +8,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture, ready};
 use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
-use upsert_app::{Answer, Caller, Merchant, ProblemCode, Refusal, UpsertCommand, identifiers_in};
+use upsert_app::{Answer, Caller, Merchant, ProblemCode, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Priority, Problem as Wrong};
 
 use super::lines::Line;
@@ -16,7 +16,6 @@ use super::turns::{Turn, Turns};
 use crate::headers::{Wishes, is_idempotency_key};
 use crate::keyring::Key;
 use crate::state::State;
-use crate::strict_json::Strict;
 
 /// Idempotency keys of lines are scoped to it.
 const ROUTE: &str = "POST /v1/customers/batch";
@@ -68,8 +67,7 @@ impl Terms {
         })?;
         // Some programs put a mark of the encoding before the first line.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        let strict: Strict = serde_json::from_slice(text).map_err(|error| crate::body::malformed(&error).refusal)?;
-        let mut body = strict.0;
+        let mut body = read_json(text)?;
         let key = match body.as_object_mut().and_then(|members| members.remove(IDEMPOTENCY_KEY)) {
             None | Some(Json::Null) => None,
             Some(Json::String(key)) if is_idempotency_key(&key) => Some(key),

@@ -4,11 +4,34 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Number, Value as Json};
+
+use crate::problem::{ProblemCode, Refusal};
+
+/// Reads a request's body.
+///
+/// # Errors
+/// 400 `malformed_json`. Says where, never what: the content is personal data.
+pub fn read_json(text: &[u8]) -> Result<Json, Refusal> {
+    serde_json::from_slice(text)
+        .map(|Strict(json)| json)
+        .map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &serde_json::Error) -> Refusal {
+    let what = match error.classify() {
+        Category::Eof => "the body ends before the JSON does",
+        Category::Data => "the body names a member twice in one object",
+        _ => "the body is not valid JSON",
+    };
+    let detail = format!("{what}: line {}, column {}", error.line(), error.column());
+    Refusal::new(ProblemCode::MalformedJson, detail)
+}
 
 /// A value that was read so.
 #[derive(Debug)]
-pub(crate) struct Strict(pub(crate) Json);
+struct Strict(Json);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

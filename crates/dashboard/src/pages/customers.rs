@@ -1,0 +1,230 @@
+//! `GET /ops/customers`: the search, and `POST` there: what it finds.
+//!
+//! The search is posted, whatever is looked for: an address with an e-mail address, a phone number or a reference in it
+//! would stay in the browser's history and in the logs of whatever stands before the gateway. What is found is answered
+//! at once, or by the way to the one page that it is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::web::Form;
+use actix_web::{HttpResponse, get, post};
+use askama::Template;
+use serde::Deserialize;
+
+use upsert_app::{CustomerListQuery, Merchant, ProblemCode};
+use upsert_core::canonicalise::canonical_text;
+use upsert_core::{CustomerId, IdentifierKind};
+use upsert_settings::Scope;
+
+use crate::pages::merchant_field::MerchantField;
+use crate::refused::Refused;
+use crate::render::{Frame, Section, filters, page_with};
+use crate::shapes;
+use crate::shapes::customer::Customer;
+use crate::visit::{Visit, see_other};
+
+/// Customers on the page.
+const MOST: usize = 50;
+/// Merchants that are gone through where none is named.
+const MOST_MERCHANTS: usize = 200;
+/// Forms of what was looked for that are told: a phone number has one for each region.
+const MOST_TOLD: usize = 5;
+
+/// What is looked for. (No `Debug`: it is about a person.)
+#[derive(Default, Deserialize)]
+pub(crate) struct Search {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    merchant: String,
+}
+
+#[derive(Template)]
+#[template(path = "customers.html")]
+struct CustomersPage {
+    frame: Frame,
+    merchants: MerchantField,
+    typed: String,
+    kind: String,
+    problem: Option<String>,
+    found: Option<Found>,
+}
+
+/// What was found, and as what it was looked for.
+#[derive(Default)]
+struct Found {
+    customers: Vec<Customer>,
+    has_more: bool,
+    looked_for: BTreeSet<String>,
+    /// Why it was looked for as nothing at all.
+    refused: Option<String>,
+}
+
+/// The form.
+#[get("/customers")]
+pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
+    answer(&visit, &Search::default(), Ok(None))
+}
+
+/// Looks for a customer: one that is found alone is gone to.
+#[post("/customers")]
+pub(crate) async fn find(visit: Visit, search: Form<Search>) -> Result<HttpResponse, Refused> {
+    match look(&visit, &search).await {
+        Ok(Found {
+            customers, has_more, ..
+        }) if customers.len() == 1 && !has_more => Ok(see_other(&customers[0].path())),
+        Ok(found) => answer(&visit, &search, Ok(Some(found))),
+        Err(refused) => answer(&visit, &search, Err(refused)),
+    }
+}
+
+fn answer(visit: &Visit, search: &Search, found: Result<Option<Found>, Refused>) -> Result<HttpResponse, Refused> {
+    let status = found.as_ref().err().map_or(StatusCode::OK, |refused| refused.status);
+    let (found, problem) = match found {
+        Ok(found) => (found, None),
+        Err(refused) => (None, Some(refused.sentence())),
+    };
+    let customers = CustomersPage {
+        frame: visit.frame(Section::Customers, "Customers"),
+        merchants: MerchantField::new(visit, search.merchant.trim(), Some("any")),
+        typed: search.q.clone(),
+        kind: search.kind.clone(),
+        problem,
+        found,
+    };
+    page_with(status, &customers)
+}
+
+async fn look(visit: &Visit, search: &Search) -> Result<Found, Refused> {
+    let text = search.q.trim();
+    if text.is_empty() {
+        return Err(Refused::unreadable("say what to look for"));
+    }
+    let merchants = merchants(visit, search.merchant.trim())?;
+    let mut found = Found::default();
+    if let Ok(id) = text.parse::<CustomerId>() {
+        found.looked_for.insert(format!("id {id}"));
+        for merchant in &merchants {
+            found.add_by_id(visit, merchant, id).await?;
+        }
+        return Ok(found);
+    }
+    visit.needs(Scope::CustomersRead)?;
+    let kinds = kinds(&search.kind)?;
+    for merchant in &merchants {
+        for kind in &kinds {
+            found.add_by_identifier(visit, merchant, *kind, text).await?;
+        }
+        if found.customers.len() > MOST {
+            break;
+        }
+    }
+    found.has_more |= found.customers.len() > MOST;
+    found.customers.truncate(MOST);
+    Ok(found)
+}
+
+/// The merchant that is named, or all that the key sees.
+fn merchants(visit: &Visit, named: &str) -> Result<Vec<Arc<Merchant>>, Refused> {
+    if !named.is_empty() {
+        return Ok(vec![visit.merchant(named)?]);
+    }
+    let ids = visit.merchants(MOST_MERCHANTS + 1);
+    if ids.len() > MOST_MERCHANTS {
+        let says = format!("your key sees more than {MOST_MERCHANTS} merchants: say which one's customer it is");
+        return Err(Refused::unreadable(says));
+    }
+    ids.iter().map(|id| visit.merchant(id)).collect()
+}
+
+fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, Refused> {
+    match kind {
+        "" => Ok(vec![
+            IdentifierKind::Reference,
+            IdentifierKind::Email,
+            IdentifierKind::Phone,
+        ]),
+        "reference" => Ok(vec![IdentifierKind::Reference]),
+        "email" => Ok(vec![IdentifierKind::Email]),
+        "phone" => Ok(vec![IdentifierKind::Phone]),
+        _ => Err(Refused::unreadable("customers are found by reference, e-mail or phone")),
+    }
+}
+
+impl Found {
+    async fn add_by_id(&mut self, visit: &Visit, merchant: &Merchant, id: CustomerId) -> Result<(), Refused> {
+        match visit.desk.gateway.customer_json(merchant, id).await {
+            Ok(customer) => {
+                let mut customer: Customer = shapes::read(customer)?;
+                if !visit.sees_people() {
+                    customer.mask();
+                }
+                self.add(customer);
+            }
+            Err(refusal) if refusal.code == ProblemCode::NotFound => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+        Ok(())
+    }
+
+    async fn add_by_identifier(
+        &mut self,
+        visit: &Visit,
+        merchant: &Merchant,
+        kind: IdentifierKind,
+        text: &str,
+    ) -> Result<(), Refused> {
+        match canonical_text(kind.field(), text, merchant.default_region.as_deref()) {
+            Ok(canonical) => self.looked_for.insert(format!("{} {canonical}", kind.as_str())),
+            // What is no phone number may still be a reference.
+            Err(refused) => {
+                self.refused = Some(format!("as {}, it {}", called(kind), refused.detail));
+                return Ok(());
+            }
+        };
+        let mut query = CustomerListQuery {
+            limit: MOST,
+            ..CustomerListQuery::default()
+        };
+        let asked = match kind {
+            IdentifierKind::Reference => &mut query.reference,
+            IdentifierKind::Email => &mut query.email,
+            IdentifierKind::Phone => &mut query.phone,
+        };
+        *asked = Some(text.to_owned());
+        let listing = visit.desk.gateway.list_customers(merchant, query).await?;
+        self.has_more |= listing.next_cursor.is_some();
+        for customer in listing.data {
+            self.add(shapes::read(customer)?);
+        }
+        Ok(())
+    }
+
+    /// One may be found in more than one way.
+    fn add(&mut self, customer: Customer) {
+        if self.customers.iter().all(|known| known.id != customer.id) {
+            self.customers.push(customer);
+        }
+    }
+
+    /// Forms that are told.
+    fn told(&self) -> impl Iterator<Item = &String> {
+        self.looked_for.iter().take(MOST_TOLD)
+    }
+
+    fn untold(&self) -> usize {
+        self.looked_for.len().saturating_sub(MOST_TOLD)
+    }
+}
+
+fn called(kind: IdentifierKind) -> &'static str {
+    match kind {
+        IdentifierKind::Reference => "a reference",
+        IdentifierKind::Email => "an e-mail address",
+        IdentifierKind::Phone => "a phone number",
+    }
+}

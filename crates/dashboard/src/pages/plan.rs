@@ -1,0 +1,141 @@
+//! `GET /ops/plan` and `POST` there: what an upsert would do at each connection. Stores and sends nothing.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use askama::Template;
+use serde::Deserialize;
+use url::form_urlencoded;
+
+use upsert_app::{Refusal, read_json};
+use upsert_settings::Scope;
+
+use crate::pages::merchant_field::MerchantField;
+use crate::query::{given, read};
+use crate::refused::Refused;
+use crate::render::{Frame, Section, filters, page_with};
+use crate::shapes;
+use crate::shapes::plan::Planned;
+use crate::visit::Visit;
+
+/// A customer that most vendors can take.
+const EXAMPLE: &str = r#"{
+  "reference": "CUST-123",
+  "given_name": "John",
+  "family_name": "Doe",
+  "email": "john.doe@example.com",
+  "phone": "+12025550123",
+  "addresses": {
+    "billing": {
+      "line1": "1 Main St",
+      "city": "Springfield",
+      "state": "IL",
+      "postal_code": "62701",
+      "country": "US"
+    }
+  },
+  "notes": "Ring twice.",
+  "tags": ["vip"],
+  "metadata": { "plan": "gold" }
+}"#;
+
+/// How the empty form is filled.
+#[derive(Deserialize)]
+struct Filling {
+    merchant: Option<String>,
+    example: Option<String>,
+}
+
+/// The form, as it was typed. (No `Debug`: it is about a person.)
+#[derive(Default)]
+struct Typed {
+    merchant: String,
+    body: String,
+    fresh: bool,
+}
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct PlanPage {
+    frame: Frame,
+    may_plan: bool,
+    merchants: MerchantField,
+    typed: Typed,
+    example: &'static str,
+    result: Outcome,
+}
+
+enum Outcome {
+    Nothing,
+    Planned { merchant: String, plan: Planned },
+    Refused { merchant: String, refusal: Refusal },
+}
+
+/// The form.
+#[get("/plan")]
+pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+    let filling: Filling = read(&request)?;
+    let body = given(&filling.example).map_or_else(String::new, |_| EXAMPLE.to_owned());
+    let typed = Typed {
+        merchant: given(&filling.merchant).unwrap_or_default(),
+        body,
+        fresh: false,
+    };
+    answer(&visit, typed, Outcome::Nothing)
+}
+
+/// The plan, beside the form as it was typed.
+#[post("/plan")]
+pub(crate) async fn make(visit: Visit, sent: Bytes) -> Result<HttpResponse, Refused> {
+    visit.needs(Scope::CustomersWrite)?;
+    let typed = Typed::read(&sent);
+    let known = visit.merchant(&typed.merchant)?;
+    let planned = match read_json(typed.body.as_bytes()) {
+        Ok(body) => visit.desk.gateway.plan(&known, &body, typed.fresh).await,
+        Err(refusal) => Err(refusal),
+    };
+    let merchant = known.id.clone();
+    let outcome = match planned {
+        Ok(plan) => {
+            let mut plan: Planned = shapes::read(plan)?;
+            if !visit.sees_people() {
+                plan.mask();
+            }
+            Outcome::Planned { merchant, plan }
+        }
+        Err(refusal) => Outcome::Refused { merchant, refusal },
+    };
+    answer(&visit, typed, outcome)
+}
+
+fn answer(visit: &Visit, typed: Typed, result: Outcome) -> Result<HttpResponse, Refused> {
+    let status = match &result {
+        Outcome::Refused { refusal, .. } => StatusCode::from_u16(refusal.code.status()).unwrap_or_default(),
+        _ => StatusCode::OK,
+    };
+    let plan = PlanPage {
+        frame: visit.frame(Section::Plan, "Plan"),
+        may_plan: visit.visitor.may(Scope::CustomersWrite),
+        merchants: MerchantField::new(visit, &typed.merchant, None),
+        typed,
+        example: EXAMPLE,
+        result,
+    };
+    page_with(status, &plan)
+}
+
+impl Typed {
+    /// Of a posted form. It is read by hand, since a whole body with its quotes escaped is longer than forms may be.
+    fn read(sent: &[u8]) -> Self {
+        let mut typed = Self::default();
+        for (name, value) in form_urlencoded::parse(sent) {
+            match name.as_ref() {
+                "merchant" => value.trim().clone_into(&mut typed.merchant),
+                "body" => typed.body = value.into_owned(),
+                "fresh" => typed.fresh = true,
+                _ => {}
+            }
+        }
+        typed
+    }
+}

@@ -1,0 +1,159 @@
+//! What happened to a customer: its versions and its upserts in one line of time, newest first.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64URL_NOPAD;
+use jiff::Timestamp;
+
+use upsert_app::{Listing, Merchant, UpsertListQuery};
+use upsert_core::{CustomerId, UpsertId};
+
+use crate::refused::Refused;
+use crate::shapes;
+use crate::shapes::customer::{Change, Version};
+use crate::shapes::receipt::{Receipt, Upsert};
+use crate::visit::Visit;
+
+/// Entries on a page.
+const MOST: usize = 20;
+
+/// One upsert: the version that it made, if it changed anything, and its receipts, if they are kept still.
+pub(crate) struct Entry {
+    pub(crate) upsert_id: UpsertId,
+    pub(crate) at: Timestamp,
+    pub(crate) by: String,
+    pub(crate) through: &'static str,
+    pub(crate) version: Option<u64>,
+    pub(crate) refused: bool,
+    pub(crate) changes: Vec<Change>,
+    /// Over all deliveries; none: the upsert is kept no more.
+    pub(crate) state: Option<String>,
+    pub(crate) rolled_back: bool,
+    pub(crate) receipts: Vec<Receipt>,
+}
+
+/// A page of them.
+pub(crate) struct Timeline {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) next: Option<String>,
+}
+
+impl Timeline {
+    /// # Errors
+    /// 404; 400 for a cursor that cannot be read.
+    pub(crate) async fn of(
+        visit: &Visit,
+        merchant: &Merchant,
+        id: CustomerId,
+        cursor: Option<String>,
+    ) -> Result<Self, Refused> {
+        let gateway = &visit.desk.gateway;
+        let query = UpsertListQuery {
+            customer_id: Some(id.to_string()),
+            limit: MOST,
+            cursor: cursor.clone(),
+            ..UpsertListQuery::default()
+        };
+        let versions = gateway.customer_history(merchant, id, MOST, cursor).await?;
+        let upserts = gateway.list_upserts(merchant, query).await?;
+        let next = later_end(&versions, &upserts);
+        let mut entries = joined(merchant, versions, upserts)?;
+        if let Some((end, _)) = &next {
+            entries.retain(|id, _| id.as_uuid().as_bytes().as_slice() >= end.as_slice());
+        }
+        let mut entries: Vec<Entry> = entries.into_values().rev().collect();
+        if !visit.sees_people() {
+            for entry in &mut entries {
+                entry.changes.iter_mut().for_each(Change::mask);
+                entry.receipts.iter_mut().for_each(Receipt::mask);
+            }
+        }
+        Ok(Self {
+            entries,
+            next: next.map(|(_, cursor)| cursor),
+        })
+    }
+}
+
+/// Both lists go by the ids of upserts, and so do their cursors: down to the later of the two ends both are whole.
+fn later_end(versions: &Listing, upserts: &Listing) -> Option<(Vec<u8>, String)> {
+    let cursors = [&versions.next_cursor, &upserts.next_cursor];
+    let ends = cursors.into_iter().flatten();
+    ends.filter_map(|cursor| Some((BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?, cursor.clone())))
+        .max()
+}
+
+fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BTreeMap<UpsertId, Entry>, Refused> {
+    let mut entries = BTreeMap::new();
+    for upsert in upserts.data {
+        let upsert: Upsert = shapes::read(upsert)?;
+        let entry = Entry {
+            upsert_id: upsert.upsert_id,
+            at: upsert.created_at,
+            through: through(merchant, &upsert.by),
+            by: upsert.by,
+            version: None,
+            refused: false,
+            changes: Vec::new(),
+            state: Some(upsert.state),
+            rolled_back: upsert.rolled_back,
+            receipts: upsert.deliveries,
+        };
+        entries.insert(entry.upsert_id, entry);
+    }
+    for version in versions.data {
+        let version: Version = shapes::read(version)?;
+        let entry = entries.entry(version.upsert_id).or_insert_with(|| Entry {
+            upsert_id: version.upsert_id,
+            at: version.at,
+            through: through(merchant, &version.by),
+            by: version.by,
+            version: None,
+            refused: false,
+            changes: Vec::new(),
+            state: None,
+            rolled_back: false,
+            receipts: Vec::new(),
+        });
+        entry.version = Some(version.version);
+        entry.refused = version.refused;
+        entry.changes = version.changes;
+    }
+    Ok(entries)
+}
+
+/// The history keeps a name: of one of the merchant's webhook sources, or of the API key that upserted, imported or
+/// replayed.
+fn through(merchant: &Merchant, by: &str) -> &'static str {
+    if merchant.source(by).is_some() {
+        "webhook source"
+    } else {
+        "API key"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending_at(byte: Option<u8>) -> Listing {
+        Listing {
+            data: Vec::new(),
+            next_cursor: byte.map(|byte| BASE64URL_NOPAD.encode(&[byte; 16])),
+        }
+    }
+
+    #[test]
+    fn a_page_ends_where_the_first_of_both_lists_does() {
+        for (versions, upserts, end) in [
+            (Some(3), Some(9), Some(9)),
+            (Some(9), Some(3), Some(9)),
+            (None, Some(3), Some(3)),
+            (Some(3), None, Some(3)),
+            (None, None, None),
+        ] {
+            let found = later_end(&ending_at(versions), &ending_at(upserts));
+            assert_eq!(found.map(|(end, _)| end[0]), end);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `GET /v1/upserts`: each with the receipts of its deliveries.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use upsert_core::UpsertId;
+
+use super::customer::text_of;
+use crate::mask::{MASK, cover, cover_pointer, cover_value};
+
+/// An upsert. (No `Debug`: its receipts are about a person.)
+#[derive(Clone, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as the API calls it")]
+pub(crate) struct Upsert {
+    pub(crate) upsert_id: UpsertId,
+    pub(crate) state: String,
+    pub(crate) rolled_back: bool,
+    pub(crate) by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) deliveries: Vec<Receipt>,
+}
+
+/// What became of it at one connection, and what that proves.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Receipt {
+    pub(crate) id: String,
+    pub(crate) connection: String,
+    pub(crate) required: bool,
+    pub(crate) state: String,
+    pub(crate) waiting_for: Option<String>,
+    pub(crate) superseded_by: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) evidence: Option<String>,
+    pub(crate) matched_by: Option<String>,
+    pub(crate) provider_customer_id: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) next_attempt_at: Option<Timestamp>,
+    pub(crate) duration_ms: Option<u64>,
+    pub(crate) fields: Fields,
+    warnings: Vec<Warning>,
+    pub(crate) error: Option<Failure>,
+}
+
+/// What the vendor's echo shows of the fields that were sent.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Fields {
+    pub(crate) confirmed: Vec<String>,
+    pub(crate) differs: Vec<Differs>,
+    pub(crate) unconfirmed: Vec<String>,
+}
+
+/// A field that the vendor keeps otherwise.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Differs {
+    pub(crate) pointer: String,
+    kept: Json,
+}
+
+/// What the vendor cannot hold or do.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Warning {
+    code: String,
+    pointer: String,
+    detail: String,
+}
+
+/// Why it failed, or failed last.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) kind: String,
+    pub(crate) state_at_vendor: String,
+    pub(crate) code: Option<String>,
+    pub(crate) detail: String,
+    pub(crate) vendor_status: Option<u16>,
+    pub(crate) vendor_request_id: Option<String>,
+    pub(crate) errors: Vec<Complaint>,
+}
+
+/// A field that the vendor complains of.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Complaint {
+    pub(crate) pointer: Option<String>,
+    pub(crate) vendor_field: String,
+    pub(crate) detail: String,
+}
+
+impl Receipt {
+    /// What the vendor cannot hold or do.
+    pub(crate) fn warnings(&self) -> Vec<(&str, Vec<&str>, &str)> {
+        gathered(&self.warnings)
+    }
+
+    /// Covers what it says of the person, and the vendor's words: they may repeat a value.
+    pub(crate) fn mask(&mut self) {
+        cover(&mut self.provider_customer_id);
+        let fields = &mut self.fields;
+        fields.confirmed.iter_mut().for_each(cover_pointer);
+        fields.unconfirmed.iter_mut().for_each(cover_pointer);
+        for differs in &mut fields.differs {
+            cover_value(&differs.pointer, &mut differs.kept);
+            cover_pointer(&mut differs.pointer);
+        }
+        self.warnings.iter_mut().for_each(Warning::mask);
+        if let Some(failure) = &mut self.error {
+            MASK.clone_into(&mut failure.detail);
+            for complaint in &mut failure.errors {
+                MASK.clone_into(&mut complaint.detail);
+                MASK.clone_into(&mut complaint.vendor_field);
+                complaint.pointer.iter_mut().for_each(cover_pointer);
+            }
+        }
+    }
+}
+
+impl Differs {
+    /// What the vendor kept; empty: nothing.
+    pub(crate) fn kept(&self) -> String {
+        text_of(&self.kept)
+    }
+}
+
+/// Warnings that say the same of several fields, told once: code, fields, sentence.
+pub(crate) fn gathered(warnings: &[Warning]) -> Vec<(&str, Vec<&str>, &str)> {
+    let mut gathered: Vec<(&str, Vec<&str>, &str)> = Vec::new();
+    for warning in warnings {
+        let says = (warning.code.as_str(), warning.detail.as_str());
+        match gathered.iter_mut().find(|(code, _, detail)| (*code, *detail) == says) {
+            Some((_, pointers, _)) => pointers.push(&warning.pointer),
+            None => gathered.push((says.0, vec![&warning.pointer], says.1)),
+        }
+    }
+    gathered
+}
+
+impl Warning {
+    /// Covers names that the merchant thought of. The sentence repeats no value.
+    pub(crate) fn mask(&mut self) {
+        cover_pointer(&mut self.pointer);
+    }
+}
