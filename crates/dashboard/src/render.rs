@@ -71,11 +71,13 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    #[expect(clippy::unused_self, reason = "templates know methods alone")]
     pub(crate) fn sections(&self) -> [Section; 7] {
         Section::ALL
     }
 
     /// Stands in the addresses of scripts and styles, so that browsers keep them no longer than they are true.
+    #[expect(clippy::unused_self, reason = "templates know methods alone")]
     pub(crate) fn version(&self) -> &'static str {
         VERSION
     }
@@ -132,7 +134,14 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// How values are written in templates.
-#[expect(unreachable_pub, reason = "the macro makes its own types public")]
+#[expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "that is how the templates' macro wants and makes them"
+)]
 pub(crate) mod filters {
     use std::fmt::Display;
 

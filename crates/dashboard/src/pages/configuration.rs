@@ -39,7 +39,7 @@ pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpRespo
     let choice: Choice = read(&request)?;
     let merchants = visit.merchants(SUGGESTED);
     let sees_gateway = visit.visitor.reach == Reach::All;
-    let merchant = match given(&choice.merchant) {
+    let merchant = match given(choice.merchant.as_deref()) {
         Some(id) => Some(visit.merchant(&id)?.id.clone()),
         None if sees_gateway => None,
         None => merchants.first().cloned(),

@@ -71,6 +71,7 @@ impl Part {
         })
     }
 
+    #[expect(clippy::unused_self, reason = "templates know methods alone")]
     fn endings(&self) -> String {
         Ending::ALL.map(Ending::as_str).join(",")
     }

@@ -51,7 +51,7 @@ impl Part {
 #[get("/connections")]
 pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
     let filter: Filter = read(&request)?;
-    let merchant = given(&filter.merchant);
+    let merchant = given(filter.merchant.as_deref());
     let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
     page(&ConnectionsPage {
         part: Part::of(&visit, &snapshot, merchant.as_deref()),
@@ -64,7 +64,7 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
 #[get("/live/connections")]
 pub(crate) async fn live(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
     let filter: Filter = read(&request)?;
-    let merchant = given(&filter.merchant);
+    let merchant = given(filter.merchant.as_deref());
     Ok(events(visit, move |visit, snapshot| {
         Ok(Part::of(visit, snapshot, merchant.as_deref()).render()?)
     }))

@@ -53,7 +53,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Refused> {
     let (merchant, id) = named.into_inner();
     let place: Place = read(&request)?;
-    let cursor = given(&place.cursor);
+    let cursor = given(place.cursor.as_deref());
     let (merchant, id) = (visit.merchant(&merchant)?, customer_id(&id)?);
     let customer = customer(&visit, &merchant, id).await?;
     let timeline = Timeline::of(&visit, &merchant, id, cursor.clone()).await?;

@@ -68,16 +68,16 @@ impl DeliveryFilter {
     /// By name, without the cursor, as far as something is given.
     pub(crate) fn members(&self) -> Vec<(&'static str, String)> {
         let all = [
-            ("state", given(&self.state)),
-            ("merchant", given(&self.merchant)),
-            ("connection", given(&self.connection)),
-            ("error_kind", given(&self.error_kind)),
-            ("error_code", given(&self.error_code)),
-            ("waiting_for", given(&self.waiting_for)),
-            ("since", time(given(&self.since))),
-            ("until", time(given(&self.until))),
-            ("customer_id", given(&self.customer_id)),
-            ("upsert_id", given(&self.upsert_id)),
+            ("state", given(self.state.as_deref())),
+            ("merchant", given(self.merchant.as_deref())),
+            ("connection", given(self.connection.as_deref())),
+            ("error_kind", given(self.error_kind.as_deref())),
+            ("error_code", given(self.error_code.as_deref())),
+            ("waiting_for", given(self.waiting_for.as_deref())),
+            ("since", time(given(self.since.as_deref()))),
+            ("until", time(given(self.until.as_deref()))),
+            ("customer_id", given(self.customer_id.as_deref())),
+            ("upsert_id", given(self.upsert_id.as_deref())),
         ];
         let given = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
         given.collect()
@@ -108,7 +108,7 @@ impl DeliveryFilter {
 
     /// Where the list goes on from, if not from the newest.
     pub(crate) fn cursor(&self) -> Option<String> {
-        given(&self.cursor)
+        given(self.cursor.as_deref())
     }
 
     pub(crate) fn states(&self) -> Vec<Choice> {
@@ -168,7 +168,7 @@ impl DeliveryFilter {
     /// # Errors
     /// 404 for one that is not there for this key.
     pub(crate) fn merchants(&self, visit: &Visit) -> Result<Option<BTreeSet<String>>, Refused> {
-        match given(&self.merchant) {
+        match given(self.merchant.as_deref()) {
             Some(id) => Ok(Some(BTreeSet::from([visit.merchant(&id)?.id.clone()]))),
             None => Ok(visit.visitor.in_sight()),
         }
@@ -181,15 +181,15 @@ impl DeliveryFilter {
     pub(crate) fn query(&self, visit: &Visit, limit: usize) -> Result<DeliveryListQuery, Refused> {
         Ok(DeliveryListQuery {
             merchants: self.merchants(visit)?,
-            state: given(&self.state),
-            connection: given(&self.connection),
-            error_kind: given(&self.error_kind),
-            error_code: given(&self.error_code),
-            waiting_for: given(&self.waiting_for),
-            customer_id: given(&self.customer_id),
-            upsert_id: given(&self.upsert_id),
-            since: time(given(&self.since)),
-            until: time(given(&self.until)),
+            state: given(self.state.as_deref()),
+            connection: given(self.connection.as_deref()),
+            error_kind: given(self.error_kind.as_deref()),
+            error_code: given(self.error_code.as_deref()),
+            waiting_for: given(self.waiting_for.as_deref()),
+            customer_id: given(self.customer_id.as_deref()),
+            upsert_id: given(self.upsert_id.as_deref()),
+            since: time(given(self.since.as_deref())),
+            until: time(given(self.until.as_deref())),
             limit,
             cursor: self.cursor(),
         })
@@ -197,7 +197,7 @@ impl DeliveryFilter {
 
     /// As replays and discards by filter are asked for: of dead letters, unless it names states.
     pub(crate) fn or_failed(mut self) -> Self {
-        self.state = given(&self.state).or_else(|| Some("failed".to_owned()));
+        self.state = given(self.state.as_deref()).or_else(|| Some("failed".to_owned()));
         self
     }
 

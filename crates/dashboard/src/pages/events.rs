@@ -59,16 +59,18 @@ impl Filter {
     pub(crate) fn query(&self, visit: &Visit, direction: Direction) -> Result<EventListQuery, Refused> {
         let query = EventListQuery {
             merchants: self.merchants(visit)?,
-            state: given(&self.state),
-            source: given(&self.source),
-            event_id: given(&self.event_id),
-            customer_id: given(&self.customer_id),
-            endpoint: given(&self.endpoint),
-            kind: given(&self.kind),
-            since: given(&self.since).map(|text| in_utc(&text)),
-            until: given(&self.until).or(given(&self.counted_at)).map(|text| in_utc(&text)),
+            state: given(self.state.as_deref()),
+            source: given(self.source.as_deref()),
+            event_id: given(self.event_id.as_deref()),
+            customer_id: given(self.customer_id.as_deref()),
+            endpoint: given(self.endpoint.as_deref()),
+            kind: given(self.kind.as_deref()),
+            since: given(self.since.as_deref()).map(|text| in_utc(&text)),
+            until: given(self.until.as_deref())
+                .or(given(self.counted_at.as_deref()))
+                .map(|text| in_utc(&text)),
             limit: PAGE,
-            cursor: given(&self.cursor),
+            cursor: given(self.cursor.as_deref()),
         };
         query.fits(direction)?;
         Ok(query)
@@ -76,7 +78,7 @@ impl Filter {
 
     /// One that is configured no more may still have events.
     fn merchants(&self, visit: &Visit) -> Result<Option<BTreeSet<String>>, Refused> {
-        match given(&self.merchant) {
+        match given(self.merchant.as_deref()) {
             None => Ok(visit.visitor.in_sight()),
             Some(id) if visit.visitor.covers(&id) => Ok(Some(BTreeSet::from([id]))),
             Some(_) => Err(Refused::not_found("merchant")),
@@ -96,7 +98,7 @@ impl Filter {
             ("until", &self.until),
         ];
         all.into_iter()
-            .filter_map(|(name, value)| Some((name, given(value)?)))
+            .filter_map(|(name, value)| Some((name, given(value.as_deref())?)))
             .collect()
     }
 
@@ -206,7 +208,7 @@ pub(crate) async fn list(visit: Visit, word: Path<String>, request: HttpRequest)
     };
     let is_in = direction == Direction::In;
     let path = format!("/ops/events/{}", word_of(direction));
-    let state = given(&filter.state);
+    let state = given(filter.state.as_deref());
     let next = next_cursor
         .map(|cursor| filter.address(&path, &[("state", state.as_deref()), ("cursor", Some(cursor.as_str()))]));
     page(&EventsPage {

@@ -75,9 +75,9 @@ enum Outcome {
 #[get("/plan")]
 pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
     let filling: Filling = read(&request)?;
-    let body = given(&filling.example).map_or_else(String::new, |_| EXAMPLE.to_owned());
+    let body = given(filling.example.as_deref()).map_or_else(String::new, |_| EXAMPLE.to_owned());
     let typed = Typed {
-        merchant: given(&filling.merchant).unwrap_or_default(),
+        merchant: given(filling.merchant.as_deref()).unwrap_or_default(),
         body,
         fresh: false,
     };

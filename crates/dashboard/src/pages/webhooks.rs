@@ -39,7 +39,7 @@ struct WebhooksPage {
 #[get("/webhooks")]
 pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
     let filter: Filter = read(&request)?;
-    let merchant = given(&filter.merchant);
+    let merchant = given(filter.merchant.as_deref());
     let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
     let is_wanted = |id: &str| visit.visitor.covers(id) && merchant.as_deref().is_none_or(|wanted| id.contains(wanted));
     let webhooks = &snapshot.webhooks;

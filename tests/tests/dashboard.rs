@@ -1,0 +1,188 @@
+//! The dashboard in a real browser: what somebody does at three in the morning, and what a support person does by day.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use upsert_settings::key_hash;
+use upsert_simulators::{Answer, Effect, Fault};
+use upsert_tests::browser::PATIENCE;
+use upsert_tests::{Browser, KEY, Plan, Scheme, World};
+
+const READER: &str = "a-key-that-may-only-look";
+/// A live part is read anew every two seconds, and a vendor's faults take their time.
+const LIVE: Duration = Duration::from_secs(20);
+
+async fn world() -> World {
+    let hash = data_encoding::HEXLOWER.encode(&key_hash(READER));
+    World::with(Plan {
+        rotor: "required = false\nretry = { attempts = 2, base = \"20ms\", cap = \"50ms\" }\n".to_owned(),
+        gateway: format!(
+            "[[api_keys]]\nname = \"reader\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\nscopes = [\"ops:read\"]\n"
+        ),
+        ..Plan::default()
+    })
+    .await
+}
+
+fn ann() -> Json {
+    json!({
+        "reference": "CUST-77", "given_name": "Ann", "family_name": "Hathaway", "email": "ann.hathaway@example.com",
+        "phone": "(202) 555-0177", "notes": "Prefers mornings",
+    })
+}
+
+async fn signed_in(world: &World, key: &str) -> Browser {
+    let browser = Browser::start(&world.url()).await;
+    browser.open("/ops").await;
+    browser.fill("key", key).await;
+    browser.press("Enter").await;
+    browser.wait_for_text("Needs attention", PATIENCE).await;
+    browser
+}
+
+#[tokio::test]
+async fn a_failing_vendor_appears_without_reload_and_its_dead_letter_is_found_replayed_and_seen_to_succeed() {
+    let world = world().await;
+    let browser = signed_in(&world, KEY).await;
+    browser.wait_for_text("Nothing: every connection is well", PATIENCE).await;
+
+    let refuses = Answer::new(422).with_body(json!({ "error": { "message": "Hathaway is not a name" } }));
+    world.rotor.faults().add(Fault::always(Effect::Answer(refuses)));
+    let refused = world.upsert(&ann()).await;
+    assert_eq!(refused.delivery("rotor")["state"], "failed", "{}", refused.text);
+    browser.wait_for_text("acme / rotor 1 dead letter", LIVE).await;
+
+    browser.click_text("acme / rotor 1 dead letter").await;
+    browser.wait_for_text("Deliveries", PATIENCE).await;
+    let id = refused.delivery("rotor")["id"].as_str().unwrap().to_owned();
+    browser.click(&format!("a[href*='{id}']")).await;
+    browser.wait_for_text("Hathaway is not a name", PATIENCE).await;
+
+    world.rotor.faults().clear();
+    browser.click_text("Replay").await;
+    browser.wait_for_text("succeeded", LIVE).await;
+    assert_eq!(world.rotor.records().len(), 1);
+    browser.open("/ops").await;
+    browser.wait_for_text("Nothing: every connection is well", LIVE).await;
+    browser.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_down_shows_while_the_page_lies_open_and_a_pause_is_one_click() {
+    let world = world().await;
+    let browser = signed_in(&world, KEY).await;
+    world.rotor.faults().add(Fault::always(Effect::Answer(Answer::new(503))));
+    for number in 0..6 {
+        let body = json!({ "reference": format!("R{number}"), "given_name": "Ann", "family_name": "Lee", "email": format!("r{number}@example.com"), "phone": format!("202555013{number}") });
+        world.upsert_with(&body, &[("prefer", "respond-async")]).await;
+    }
+    browser.wait_for_text("acme / rotor", PATIENCE).await;
+    browser.wait_for_count(".attention li", 1, LIVE).await;
+    browser.click(".attention a").await;
+    browser.wait_for_text("of the last", LIVE).await;
+    browser.click_text("Pause").await;
+    browser.wait_for_text("acme / rotor is paused", PATIENCE).await;
+    browser.click_text("Resume").await;
+    browser.wait_for_text("acme / rotor goes on", PATIENCE).await;
+    browser.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_customer_is_found_by_phone_in_another_notation_and_its_history_is_read() {
+    let world = world().await;
+    world.upsert(&ann()).await;
+    let changed = world.upsert(&json!({ "reference": "CUST-77", "given_name": "Annabel" })).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let browser = signed_in(&world, KEY).await;
+    browser.click_text("Customers").await;
+    browser.fill("q", "+1 202.555.0177").await;
+    browser.click_text("Find").await;
+    browser.wait_for_text("ann.hathaway@example.com", PATIENCE).await;
+    browser.wait_for_text("Annabel", PATIENCE).await;
+    let page = browser.text("main").await;
+    for told in ["/given_name", "Ann", "Annabel", "rotor", "payments", "wallet", "created", "updated", "in sync"] {
+        assert!(page.contains(told), "`{told}` is not on the page:\n{page}");
+    }
+    browser.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_key_that_may_only_look_sees_masks_and_no_buttons() {
+    let world = world().await;
+    let refuses = Answer::new(422).with_body(json!({ "error": { "message": "Hathaway is not a name" } }));
+    world.rotor.faults().add(Fault::always(Effect::Answer(refuses)));
+    let answer = world.upsert(&ann()).await;
+    let browser = signed_in(&world, READER).await;
+    let delivery = answer.delivery("rotor")["id"].as_str().unwrap();
+    let customer = answer.customer_id();
+    for path in [
+        "/ops".to_owned(),
+        "/ops/connections/acme/rotor".to_owned(),
+        "/ops/deliveries?state=failed".to_owned(),
+        format!("/ops/deliveries/{delivery}"),
+        format!("/ops/customers/acme/{customer}"),
+        "/ops/plan".to_owned(),
+        "/ops/webhooks".to_owned(),
+        "/ops/configuration".to_owned(),
+    ] {
+        browser.open(&path).await;
+        browser.wait_for_text("Personal data is masked", PATIENCE).await;
+        let html = browser.html().await;
+        for personal in ["Hathaway", "hathaway", "5550177", "CUST-77", "mornings"] {
+            assert!(!html.contains(personal), "{path} shows `{personal}`:\n{html}");
+        }
+        // What looks is left: filters and signing out.
+        assert_eq!(browser.count("main form[method=post]").await, 0, "{path} has a button");
+    }
+    browser.open(&format!("/ops/customers/acme/{customer}")).await;
+    assert!(browser.text("main").await.contains("•••"));
+    browser.assert_clean().await;
+}
+
+#[tokio::test]
+async fn everything_is_reached_by_keyboard_alone() {
+    let world = world().await;
+    let browser = signed_in(&world, KEY).await;
+    browser.open("/ops").await;
+    browser.press("Tab").await;
+    assert!(browser.focused().await.contains("To the content"), "{}", browser.focused().await);
+    for _link in 0..3 {
+        browser.press("Tab").await;
+    }
+    assert!(browser.focused().await.contains("Connections"), "{}", browser.focused().await);
+    browser.press("Enter").await;
+    browser.wait_for_text("acme / rotor", PATIENCE).await;
+    browser.press("/").await;
+    assert!(browser.focused().await.contains("erchant"), "{}", browser.focused().await);
+    browser.assert_clean().await;
+}
+
+#[tokio::test]
+async fn no_page_is_wider_than_a_phone_and_none_complains_in_dark_or_light() {
+    let world = world().await;
+    let answer = world.upsert(&ann()).await;
+    let browser = signed_in(&world, KEY).await;
+    let delivery = answer.delivery("rotor")["id"].as_str().unwrap();
+    for path in [
+        "/ops".to_owned(),
+        "/ops/connections".to_owned(),
+        "/ops/connections/acme/rotor".to_owned(),
+        "/ops/deliveries".to_owned(),
+        format!("/ops/deliveries/{delivery}"),
+        "/ops/customers".to_owned(),
+        format!("/ops/customers/acme/{}", answer.customer_id()),
+        "/ops/plan".to_owned(),
+        "/ops/webhooks".to_owned(),
+        "/ops/events/in".to_owned(),
+        "/ops/events/out".to_owned(),
+        "/ops/configuration".to_owned(),
+    ] {
+        for (width, scheme) in [(390, Scheme::Light), (1280, Scheme::Dark)] {
+            browser.view(width, 844, scheme).await;
+            browser.open(&path).await;
+            assert!(!browser.is_wider_than_its_window().await, "{path} is wider than {width} pixels");
+        }
+    }
+    browser.assert_clean().await;
+}
