@@ -1,10 +1,16 @@
 //! The dashboard's pages about customers, and the plan: what is found, shown, masked, refused and forgotten.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
+use std::time::Duration;
+
+use reqwest::Method;
 use serde_json::{Value as Json, json};
+use standardwebhooks::Webhook;
 use upsert_settings::key_hash;
 use upsert_simulators::{Answer, Effect, Fault, Rewrite, Rewrites};
-use upsert_tests::{KEY, Operator, Page, Plan, World};
+use upsert_tests::{HOOK_SECRET, KEY, Operator, Page, Plan, World};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const READER: &str = "a-key-that-may-only-look";
 const SUPPORT: &str = "a-key-that-sees-people";
@@ -163,6 +169,44 @@ async fn the_history_shows_each_change_with_who_made_it_and_its_receipts() {
         .shows("rotor failed");
     let delivery = failed.delivery("rotor")["id"].as_str().unwrap();
     assert!(page.html.contains(&format!("href=\"/ops/deliveries/{delivery}\"")));
+}
+
+#[tokio::test]
+async fn what_an_event_changed_is_told_as_its_sources() {
+    let source = "[[webhooks.in]]\nsource = \"shop\"\nverify = { scheme = \"standard-webhooks\", secret = { file = \"hook.secret\" } }\n\
+        event_id = \"/id\"\nmap = { reference = \"/ref\", given_name = \"/first\" }\n";
+    let plan = Plan {
+        only: vec!["wallet"],
+        tables: source.to_owned(),
+        gateway: keys(),
+        ..Plan::default()
+    };
+    let world = World::with_files(plan, &[("merchants/other.toml", OTHER)]).await;
+    let body = json!({ "reference": "r-1", "given_name": "Ada", "family_name": "L", "email": "a@x.example", "phone": "2025550123" });
+    let id = world.upsert(&body).await.customer_id();
+    let event = json!({ "id": "e-1", "ref": "r-1", "first": "Shopped" });
+    let body = event.to_string();
+    #[expect(clippy::disallowed_methods, reason = "the sender's clock is the machine's")]
+    let at = jiff::Timestamp::now().as_second();
+    let signature = Webhook::new(HOOK_SECRET).unwrap().sign("e-1", at, body.as_bytes());
+    let (at, signature) = (at.to_string(), signature.unwrap());
+    let headers = [
+        ("webhook-id", "e-1"),
+        ("webhook-timestamp", at.as_str()),
+        ("webhook-signature", signature.as_str()),
+    ];
+    let taken = world
+        .send(Method::POST, "/v1/webhooks/acme/shop", Some(&event), &headers)
+        .await;
+    assert!((200..300).contains(&taken.status), "{}", taken.text);
+    let path = format!("/v1/customers/{id}");
+    world
+        .until(&path, PATIENCE, |answered| answered.body["version"] == 2)
+        .await;
+    let page = operator(&world, SUPPORT).await.open(&path_of(&id)).await;
+    page.shows("by shop webhook source")
+        .shows("by tests API key")
+        .shows("/given_name Ada Shopped");
 }
 
 #[tokio::test]
