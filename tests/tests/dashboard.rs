@@ -45,9 +45,11 @@ async fn signed_in(world: &World, key: &str) -> Browser {
 async fn a_failing_vendor_appears_without_reload_and_its_dead_letter_is_found_replayed_and_seen_to_succeed() {
     let world = world().await;
     let browser = signed_in(&world, KEY).await;
-    browser.wait_for_text("Nothing: every connection is well", PATIENCE).await;
+    browser
+        .wait_for_text("Nothing: every connection is well", PATIENCE)
+        .await;
 
-    let refuses = Answer::new(422).with_body(json!({ "error": { "message": "Hathaway is not a name" } }));
+    let refuses = Answer::new(422).body(json!({ "error": "Hathaway is not a name" }).to_string());
     world.rotor.faults().add(Fault::always(Effect::Answer(refuses)));
     let refused = world.upsert(&ann()).await;
     assert_eq!(refused.delivery("rotor")["state"], "failed", "{}", refused.text);
@@ -72,7 +74,10 @@ async fn a_failing_vendor_appears_without_reload_and_its_dead_letter_is_found_re
 async fn a_vendor_that_is_down_shows_while_the_page_lies_open_and_a_pause_is_one_click() {
     let world = world().await;
     let browser = signed_in(&world, KEY).await;
-    world.rotor.faults().add(Fault::always(Effect::Answer(Answer::new(503))));
+    world
+        .rotor
+        .faults()
+        .add(Fault::always(Effect::Answer(Answer::new(503))));
     for number in 0..6 {
         let body = json!({ "reference": format!("R{number}"), "given_name": "Ann", "family_name": "Lee", "email": format!("r{number}@example.com"), "phone": format!("202555013{number}") });
         world.upsert_with(&body, &[("prefer", "respond-async")]).await;
@@ -92,7 +97,9 @@ async fn a_vendor_that_is_down_shows_while_the_page_lies_open_and_a_pause_is_one
 async fn a_customer_is_found_by_phone_in_another_notation_and_its_history_is_read() {
     let world = world().await;
     world.upsert(&ann()).await;
-    let changed = world.upsert(&json!({ "reference": "CUST-77", "given_name": "Annabel" })).await;
+    let changed = world
+        .upsert(&json!({ "reference": "CUST-77", "given_name": "Annabel" }))
+        .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     let browser = signed_in(&world, KEY).await;
     browser.click_text("Customers").await;
@@ -101,7 +108,17 @@ async fn a_customer_is_found_by_phone_in_another_notation_and_its_history_is_rea
     browser.wait_for_text("ann.hathaway@example.com", PATIENCE).await;
     browser.wait_for_text("Annabel", PATIENCE).await;
     let page = browser.text("main").await;
-    for told in ["/given_name", "Ann", "Annabel", "rotor", "payments", "wallet", "created", "updated", "in sync"] {
+    for told in [
+        "/given_name",
+        "Ann",
+        "Annabel",
+        "rotor",
+        "payments",
+        "wallet",
+        "created",
+        "updated",
+        "in sync",
+    ] {
         assert!(page.contains(told), "`{told}` is not on the page:\n{page}");
     }
     browser.assert_clean().await;
@@ -110,7 +127,7 @@ async fn a_customer_is_found_by_phone_in_another_notation_and_its_history_is_rea
 #[tokio::test]
 async fn a_key_that_may_only_look_sees_masks_and_no_buttons() {
     let world = world().await;
-    let refuses = Answer::new(422).with_body(json!({ "error": { "message": "Hathaway is not a name" } }));
+    let refuses = Answer::new(422).body(json!({ "error": "Hathaway is not a name" }).to_string());
     world.rotor.faults().add(Fault::always(Effect::Answer(refuses)));
     let answer = world.upsert(&ann()).await;
     let browser = signed_in(&world, READER).await;
@@ -146,15 +163,27 @@ async fn everything_is_reached_by_keyboard_alone() {
     let browser = signed_in(&world, KEY).await;
     browser.open("/ops").await;
     browser.press("Tab").await;
-    assert!(browser.focused().await.contains("To the content"), "{}", browser.focused().await);
+    assert!(
+        browser.focused().await.contains("To the content"),
+        "{}",
+        browser.focused().await
+    );
     for _link in 0..3 {
         browser.press("Tab").await;
     }
-    assert!(browser.focused().await.contains("Connections"), "{}", browser.focused().await);
+    assert!(
+        browser.focused().await.contains("Connections"),
+        "{}",
+        browser.focused().await
+    );
     browser.press("Enter").await;
     browser.wait_for_text("acme / rotor", PATIENCE).await;
     browser.press("/").await;
-    assert!(browser.focused().await.contains("erchant"), "{}", browser.focused().await);
+    assert!(
+        browser.focused().await.contains("erchant"),
+        "{}",
+        browser.focused().await
+    );
     browser.assert_clean().await;
 }
 
@@ -181,7 +210,10 @@ async fn no_page_is_wider_than_a_phone_and_none_complains_in_dark_or_light() {
         for (width, scheme) in [(390, Scheme::Light), (1280, Scheme::Dark)] {
             browser.view(width, 844, scheme).await;
             browser.open(&path).await;
-            assert!(!browser.is_wider_than_its_window().await, "{path} is wider than {width} pixels");
+            assert!(
+                !browser.is_wider_than_its_window().await,
+                "{path} is wider than {width} pixels"
+            );
         }
     }
     browser.assert_clean().await;

@@ -41,7 +41,7 @@ async fn world() -> World {
 #[tokio::test]
 async fn nobody_sees_a_page_who_has_not_signed_in_and_a_wrong_key_opens_nothing() {
     let world = world().await;
-    let client = Client::new();
+    let client = Client::builder().build().unwrap();
     for (path, status) in [
         ("/ops", 200),
         ("/ops/connections", 401),
@@ -124,7 +124,7 @@ async fn a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends_and_
 async fn every_page_forbids_what_is_not_its_own_and_no_cache_keeps_it() {
     let world = world().await;
     let operator = Operator::sign_in(&world, KEY).await.unwrap();
-    let client = Client::new();
+    let client = Client::builder().build().unwrap();
     for path in [
         "/ops",
         "/ops/connections",
@@ -221,10 +221,6 @@ async fn the_overview_is_sent_anew_when_a_vendor_fails() {
     let world = world().await;
     let operator = Operator::sign_in(&world, READER).await.unwrap();
     operator.open("/ops").await.shows("Nothing: every connection is well");
-    let live = tokio::spawn({
-        let operator = operator.clone();
-        async move { operator.event("/ops/live/overview", "degraded").await }
-    });
     world
         .rotor
         .faults()
@@ -232,12 +228,11 @@ async fn the_overview_is_sent_anew_when_a_vendor_fails() {
     let ann = serde_json::json!({
         "reference": "ann", "given_name": "Ann", "family_name": "Lee", "phone": "2025550123", "email": "ann@example.com",
     });
-    let accepted = world.upsert_with(&ann, &[("prefer", "respond-async")]).await;
+    let live = operator.event("/ops/live/overview", "degraded");
+    let live = tokio::time::timeout(std::time::Duration::from_secs(20), live);
+    let (accepted, event) = tokio::join!(world.upsert_with(&ann, &[("prefer", "respond-async")]), live);
     assert_eq!(accepted.status, 202, "{}", accepted.text);
-    let event = tokio::time::timeout(std::time::Duration::from_secs(20), live)
-        .await
-        .unwrap()
-        .unwrap();
+    let event = event.unwrap();
     assert!(
         event.contains("event: part") && event.contains("acme / rotor"),
         "{event}"

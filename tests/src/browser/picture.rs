@@ -45,6 +45,12 @@ impl Browser {
         self.size(width, u64::from(height)).await;
     }
 
+    /// Whether the page has to be moved sideways to be seen.
+    pub async fn is_wider_than_its_window(&self) -> bool {
+        let question = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        self.ask(question, vec![]).await.as_bool().unwrap_or_default()
+    }
+
     /// Writes a PNG of the whole page at this size: as high as the page if it is higher. The view stays so.
     pub async fn screenshot(&self, path: &Path, width: u32, height: u32, scheme: Scheme) {
         self.view(width, height, scheme).await;

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use upsert_app::masked;
 
-use crate::mask::{MASK, shown};
+use crate::mask::{MASK, cover, shown};
 
 /// One delivery; a list's have no attempts.
 #[derive(Clone, Deserialize)]
@@ -135,6 +135,8 @@ impl Delivery {
         for differs in &mut self.fields.differs {
             differs.kept = masked(&differs.kept);
         }
+        // A vendor may take our reference for its id.
+        cover(&mut self.provider_customer_id);
         self.error = self.error.map(Failure::masked);
         for attempt in &mut self.attempt_log {
             attempt.error = attempt.error.take().map(Failure::masked);
