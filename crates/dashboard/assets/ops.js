@@ -79,7 +79,10 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAnew);
   document.addEventListener("htmx:afterSwap", drawAll);
   document.addEventListener("htmx:sseOpen", () => isLost(false));
-  document.addEventListener("htmx:sseError", () => isLost(true));
+  ["htmx:sseError", "htmx:responseError", "htmx:sendError"].forEach((lost) => document.addEventListener(lost, () => isLost(true)));
+
+  // What somebody has unfolded stays so when the part around it is made anew.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");
 
   // "/" goes to the first field, as in most such tools.
   document.addEventListener("keydown", (event) => {

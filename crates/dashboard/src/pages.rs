@@ -51,6 +51,7 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(many_deliveries::replay_all)
         .service(many_deliveries::discard_all)
         .service(delivery::show)
+        .service(delivery::live)
         .service(delivery::replay)
         .service(delivery::discard)
         .service(webhooks::list)

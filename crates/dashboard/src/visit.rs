@@ -69,12 +69,20 @@ impl Visit {
     /// What stands around a page; takes the notice that is to be told.
     pub(crate) fn frame(&self, section: Section, title: impl Into<String>) -> Frame {
         Frame {
+            notice: self.desk.sessions.told(self.session),
+            ..self.quiet_frame(section, title)
+        }
+    }
+
+    /// The same for what a page asks for by itself: what is to be told stays for whoever looks.
+    pub(crate) fn quiet_frame(&self, section: Section, title: impl Into<String>) -> Frame {
+        Frame {
             section,
             title: title.into(),
             visitor: self.visitor.name.clone(),
             may_operate: self.may_operate(),
             sees_people: self.sees_people(),
-            notice: self.desk.sessions.told(self.session),
+            notice: None,
         }
     }
 

@@ -11,10 +11,13 @@ use upsert_core::DeliveryId;
 use upsert_settings::Scope;
 
 use crate::refused::Refused;
-use crate::render::{Frame, Section, filters, page};
+use crate::render::{Frame, Section, filters, page, page_with};
 use crate::shapes;
 use crate::shapes::delivery::Delivery;
 use crate::visit::Visit;
+
+/// htmx's word for "ask no more", as an HTTP status.
+const ASK_NO_MORE: u16 = 286;
 
 #[derive(Template)]
 #[template(path = "delivery.html")]
@@ -37,6 +40,25 @@ struct Made {
 /// The page.
 #[get("/deliveries/{id}")]
 pub(crate) async fn show(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
+    let frame = visit.frame(Section::Deliveries, format!("Delivery {id}"));
+    page(&DeliveryPage {
+        delivery: delivery(&visit, &id).await?,
+        frame,
+    })
+}
+
+/// The page again, for itself, until the delivery has ended: then htmx is told to ask no more.
+#[get("/live/deliveries/{id}")]
+pub(crate) async fn live(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
+    let delivery = delivery(&visit, &id).await?;
+    let status = if delivery.has_ended() { ASK_NO_MORE } else { 200 };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let frame = visit.quiet_frame(Section::Deliveries, format!("Delivery {id}"));
+    page_with(status, &DeliveryPage { frame, delivery })
+}
+
+/// As far as the visitor may see it.
+async fn delivery(visit: &Visit, id: &str) -> Result<Delivery, Refused> {
     let in_sight = visit.visitor.in_sight();
     let sight = if visit.sees_people() {
         Sight::Whole
@@ -44,16 +66,9 @@ pub(crate) async fn show(visit: Visit, id: Path<String>) -> Result<HttpResponse,
         Sight::Masked
     };
     let gateway = &visit.desk.gateway;
-    let answer = gateway.get_delivery(in_sight.as_ref(), read(&id)?, sight).await?;
+    let answer = gateway.get_delivery(in_sight.as_ref(), read(id)?, sight).await?;
     let delivery: Delivery = shapes::read(answer)?;
-    page(&DeliveryPage {
-        delivery: if visit.sees_people() {
-            delivery
-        } else {
-            delivery.masked()
-        },
-        frame: visit.frame(Section::Deliveries, format!("Delivery {id}")),
-    })
+    Ok(if visit.sees_people() { delivery } else { delivery.masked() })
 }
 
 /// Sends the customer's current state in its place, and goes to the delivery that does.

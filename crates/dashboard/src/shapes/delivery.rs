@@ -122,6 +122,11 @@ impl Delivery {
         format!("/ops/connections/{}/{}", self.merchant_id, self.connection)
     }
 
+    /// Whether nothing will happen to it by itself any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state.as_str(), "succeeded" | "superseded" | "failed" | "discarded")
+    }
+
     pub(crate) fn can_be_replayed(&self) -> bool {
         self.state == "failed"
     }
