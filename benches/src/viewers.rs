@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use tokio::task::JoinSet;
 
 /// How often somebody who watches loads another page.
-const LOADS_EVERY: Duration = Duration::from_secs(1);
+const LOADS_EVERY: Duration = Duration::from_secs(5);
 
 /// Somebody who has signed in.
 #[derive(Debug, Clone)]

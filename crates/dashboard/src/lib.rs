@@ -1,7 +1,7 @@
 //! The dashboard at `/ops`: what operators and support see of the gateway, as pages that the program makes itself.
 //!
 //! It knows the use cases (`upsert-app`) and HTML; who may come in and which configuration is in force it is told by the
-//! server, through [`Desk`]. It reads what the use cases answer as any client of the API would ([`shapes`]), and does
+//! server, through [`Desk`]. It reads what the use cases answer as any client of the API would (`shapes.rs`), and does
 //! nothing that the API cannot do.
 //!
 //! A page is one file in `pages/` with one template; an action is a form that is posted, done, and answered with the way

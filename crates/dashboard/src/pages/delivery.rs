@@ -68,7 +68,11 @@ async fn delivery(visit: &Visit, id: &str) -> Result<Delivery, Refused> {
     let gateway = &visit.desk.gateway;
     let answer = gateway.get_delivery(in_sight.as_ref(), read(id)?, sight).await?;
     let delivery: Delivery = shapes::read(answer)?;
-    Ok(if visit.sees_people() { delivery } else { delivery.masked() })
+    Ok(if visit.sees_people() {
+        delivery
+    } else {
+        delivery.masked()
+    })
 }
 
 /// Sends the customer's current state in its place, and goes to the delivery that does.
