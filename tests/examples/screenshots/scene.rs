@@ -107,7 +107,7 @@ secret = {{ file = "hook.secret" }}
 
 /// April takes some customers, refuses others for good, and is down later.
 fn refuse_some(world: &World) {
-    let words = r#"{"error":{"code":"invalid_request","message":"emailAddress is on the suppression list"}}"#;
+    let words = r#"{"statusCode":400,"errorCode":"invalid_request","message":"The request is not valid","tracer":"7f0c3a52-0d0b-4c53-9c1f-2b6a1de0c9a4","detail":"emailAddress is on the suppression list"}"#;
     let refuses = Fault::times(4, Effect::Answer(Answer::new(400).body(words))).probability(0.4);
     world.april.faults().set(vec![refuses]);
 }
