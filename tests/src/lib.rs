@@ -30,7 +30,7 @@ use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator,
 
 pub use browser::{Browser, Scheme};
 pub use collector::{CollectedSpan, Collector};
-pub use operator::{Operator, Page};
+pub use operator::{Listening, Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
 pub use signed_in::SignedIn;
 

@@ -1,6 +1,6 @@
 //! An operator at the dashboard, as a browser without scripts would have it: a cookie, pages, forms.
 
-use reqwest::header;
+use reqwest::header::{self, HeaderMap};
 
 use crate::World;
 
@@ -13,12 +13,14 @@ pub struct Operator {
 }
 
 /// A page.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Page {
     /// HTTP status.
     pub status: u16,
     /// Where it sends the browser.
     pub location: Option<String>,
+    /// All headers.
+    pub headers: HeaderMap,
     /// The HTML.
     pub html: String,
 }
@@ -119,28 +121,70 @@ impl Operator {
 
     /// Listens to a live part until an event shows this text; the event.
     pub async fn event(&self, path: &str, text: &str) -> String {
-        let request = self
-            .client
-            .get(format!("{}{path}", self.base))
-            .header(header::COOKIE, &self.cookie);
-        let mut answer = request.send().await.expect("the gateway answers");
-        let mut heard = String::new();
-        while let Some(more) = answer.chunk().await.expect("the stream goes on") {
-            heard.push_str(&String::from_utf8_lossy(&more));
-            while let Some(end) = heard.find("\n\n") {
-                let event: String = heard.drain(..end + 2).collect();
-                if event.contains(text) {
-                    return event;
-                }
-            }
+        self.listen(path).await.until(text).await
+    }
+
+    /// Listens to a live part.
+    pub async fn listen(&self, path: &str) -> Listening {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let request = request.header(header::COOKIE, &self.cookie);
+        let answer = request.send().await.expect("the gateway answers");
+        Listening {
+            status: answer.status().as_u16(),
+            answer,
+            heard: String::new(),
         }
-        crate::give_up(&format!("the stream ended before `{text}`"))
     }
 
     /// Sends a request with its cookie.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Page {
         let answer = request.header(header::COOKIE, &self.cookie).send().await;
         page(answer.expect("the gateway answers")).await
+    }
+}
+
+/// A live part that is listened to.
+#[derive(Debug)]
+pub struct Listening {
+    /// HTTP status.
+    pub status: u16,
+    answer: reqwest::Response,
+    heard: String,
+}
+
+impl Listening {
+    /// The next event that tells something; none: the stream has ended.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.heard.find("\n\n") {
+                let event: String = self.heard.drain(..end + 2).collect();
+                if event.starts_with(':') {
+                    continue;
+                }
+                return Some(event);
+            }
+            let more = self.answer.chunk().await.expect("the stream goes on or ends well")?;
+            self.heard.push_str(&String::from_utf8_lossy(&more));
+        }
+    }
+
+    /// The first event that shows this text.
+    pub async fn until(&mut self, text: &str) -> String {
+        while let Some(event) = self.next().await {
+            if event.contains(text) {
+                return event;
+            }
+        }
+        crate::give_up(&format!("the stream ended before `{text}`"))
+    }
+
+    /// What is sent until the stream ends.
+    pub async fn to_the_end(&mut self) -> String {
+        let mut rest = String::new();
+        while let Some(event) = self.next().await {
+            rest.push_str(&event);
+        }
+        rest
     }
 }
 
@@ -152,6 +196,7 @@ async fn page(answer: reqwest::Response) -> Page {
     Page {
         status: answer.status().as_u16(),
         location: location.map(str::to_owned),
+        headers: answer.headers().clone(),
         html: answer.text().await.expect("the page is text"),
     }
 }

@@ -69,7 +69,7 @@ pub use identify::identifiers_in;
 pub use intake::Intake;
 pub use lists::{DeliveryListQuery, UpsertListQuery};
 pub use lookup::{CustomerListQuery, Listing};
-pub use mask::{Sight, masked};
+pub use mask::{Sight, is_plain, masked, masked_wholly};
 pub use merchant::{
     Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
 };

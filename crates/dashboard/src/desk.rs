@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value as Json;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use upsert_app::{Caller, Gateway};
 use upsert_settings::{Reach, Scope};
 
+use crate::pages::MOST_LIVE;
 use crate::pulse::Pulse;
 use crate::sessions::Sessions;
 
@@ -101,6 +104,8 @@ pub struct DeskParts {
     pub doors: Arc<dyn Doors>,
     /// What is configured.
     pub configuration: Arc<dyn Configuration>,
+    /// So long a form may take to arrive.
+    pub form_timeout: Duration,
     /// Cancelled when the server stops: pages that are kept up to date end then.
     pub stopping: CancellationToken,
 }
@@ -113,6 +118,9 @@ pub struct Desk {
     pub(crate) configuration: Arc<dyn Configuration>,
     pub(crate) sessions: Sessions,
     pub(crate) pulse: Pulse,
+    /// One for each page that is kept up to date.
+    pub(crate) live_places: Arc<Semaphore>,
+    pub(crate) form_timeout: Duration,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -122,9 +130,11 @@ impl Desk {
         Self {
             sessions: Sessions::new(parts.gateway.clock().clone()),
             pulse: Pulse::new(),
+            live_places: Arc::new(Semaphore::new(MOST_LIVE)),
             gateway: parts.gateway,
             doors: parts.doors,
             configuration: parts.configuration,
+            form_timeout: parts.form_timeout,
             stopping: parts.stopping,
         }
     }

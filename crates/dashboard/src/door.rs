@@ -3,16 +3,15 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use askama::Template;
 
-use upsert_settings::Scope;
-
 use crate::cross_origin::is_forged;
 use crate::desk::Desk;
+use crate::form;
 use crate::headers::secure;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, VERSION, page_with};
@@ -39,7 +38,7 @@ struct RefusedPage {
 }
 
 /// Around everything below `/ops`.
-pub(crate) async fn enter(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let visit = visit_of(&request);
     let mut response = if is_forged(request.method(), request.headers()) {
         let says = "this was asked for by a page of another site";
@@ -53,14 +52,22 @@ pub(crate) async fn enter(request: ServiceRequest, next: Next<BoxBody>) -> Resul
         if let Some(visit) = visit.clone() {
             request.extensions_mut().insert(visit);
         }
-        next.call(request).await?
+        match form::arrived(&mut request).await {
+            Ok(()) => next.call(request).await?,
+            Err(refused) => {
+                let mut page = refused_page(visit.as_ref(), &refused);
+                // The rest of it may still be on its way: nothing more can be read from this connection.
+                page.head_mut().set_connection_type(ConnectionType::Close);
+                request.into_response(page)
+            }
+        }
     };
     if let Some(error) = response.response().error() {
         let page = match error.as_error::<Refused>() {
             Some(refused) => refused_page(visit.as_ref(), refused),
             None => {
                 let status = error.as_response_error().status_code();
-                refused_page(visit.as_ref(), &Refused::new(status, "this cannot be shown"))
+                refused_page(visit.as_ref(), &Refused::new(status, form::what_is_wrong(status)))
             }
         };
         response = response.into_response(page);
@@ -79,10 +86,7 @@ fn is_open(request: &ServiceRequest) -> bool {
 fn visit_of(request: &ServiceRequest) -> Option<Visit> {
     let desk = request.app_data::<Data<Desk>>()?.clone();
     let cookie = request.cookie(COOKIE)?;
-    let session = SessionId::of(cookie.value());
-    let key_hash = desk.sessions.key(session, !is_live(request))?;
-    let visitor = desk.doors.still_open(&key_hash)?;
-    visitor.may(Scope::OpsRead).then_some(Visit { desk, visitor, session })
+    Visit::of(desk, SessionId::of(cookie.value()), !is_live(request))
 }
 
 /// What a page that lies open asks for by itself.

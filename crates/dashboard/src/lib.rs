@@ -11,6 +11,7 @@ mod assets;
 mod cross_origin;
 mod desk;
 mod door;
+mod form;
 mod headers;
 mod history;
 mod mask;

@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use upsert_app::is_plain;
+
 /// Stands for a value that may not be shown.
 pub(crate) const MASK: &str = "•••";
 
@@ -23,10 +25,19 @@ pub(crate) fn cover(text: &mut Option<String>) {
     }
 }
 
+/// Covers a vendor's code or id, unless it is a word such as programs have: vendors put sentences there too.
+pub(crate) fn cover_sentence(code: &mut Option<String>) {
+    if code.as_deref().is_some_and(|code| !is_plain(code)) {
+        cover(code);
+    }
+}
+
 /// Covers a pointer as far as it is in the merchant's own words.
 pub(crate) fn cover_pointer(pointer: &mut String) {
-    if let Some(base) = NAMED_BY_MERCHANT.iter().find(|base| pointer.starts_with(**base)) {
-        *pointer = format!("{base}{MASK}");
+    let ends = NAMED_BY_MERCHANT.iter();
+    if let Some(end) = ends.filter_map(|base| Some(pointer.find(base)? + base.len())).min() {
+        pointer.truncate(end);
+        pointer.push_str(MASK);
     }
 }
 
@@ -60,10 +71,24 @@ mod tests {
     }
 
     #[test]
+    fn a_code_stays_and_a_sentence_does_not() {
+        for (code, covered) in [
+            ("INVALID_FIELD", "INVALID_FIELD"),
+            ("Ada Lee is known", MASK),
+            ("a@x.example", MASK),
+        ] {
+            let mut code = Some(code.to_owned());
+            cover_sentence(&mut code);
+            assert_eq!(code.as_deref(), Some(covered));
+        }
+    }
+
+    #[test]
     fn names_that_the_merchant_thought_of_are_covered() {
         for (pointer, covered) in [
             ("/metadata/gate code", "/metadata/•••"),
             ("/provider_fields/rotor/nick", "/provider_fields/•••"),
+            ("/data/customer/metadata/gate code", "/data/customer/metadata/•••"),
             ("/addresses/billing/line1", "/addresses/billing/line1"),
         ] {
             let mut pointer = pointer.to_owned();

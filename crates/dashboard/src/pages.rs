@@ -21,6 +21,8 @@ mod session;
 mod timeline;
 mod webhooks;
 
+pub(crate) use live::MOST as MOST_LIVE;
+
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 
@@ -34,6 +36,7 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
     let dashboard = web::scope("/ops")
         .app_data(desk)
         .service(overview::show)
+        .service(overview::show_below)
         .service(overview::live)
         .service(session::sign_in)
         .service(session::sign_out)

@@ -2,26 +2,18 @@
 
 use serde_json::Value as Json;
 
+use upsert_app::masked_wholly;
+
 use crate::mask::{MASK, shown};
 
 /// What somebody sent, laid out for reading. Who may not see people sees its members without their values; of what is no
 /// JSON nothing.
 pub(crate) fn document(text: &str, sees_people: bool) -> String {
-    let Ok(mut json) = serde_json::from_str::<Json>(text) else {
+    let Ok(json) = serde_json::from_str::<Json>(text) else {
         return shown(text, sees_people);
     };
-    if !sees_people {
-        mask_leaves(&mut json);
-    }
+    let json = if sees_people { json } else { masked_wholly(&json) };
     serde_json::to_string_pretty(&json).unwrap_or_else(|_| MASK.to_owned())
-}
-
-fn mask_leaves(json: &mut Json) {
-    match json {
-        Json::Object(members) => members.values_mut().for_each(mask_leaves),
-        Json::Array(items) => items.iter_mut().for_each(mask_leaves),
-        leaf => *leaf = Json::from(MASK),
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use actix_web::http::StatusCode;
 use upsert_app::{ProblemCode, Refusal};
 use upsert_settings::Scope;
 
+use crate::visit::Visit;
+
 /// It becomes a page at the door.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -36,6 +38,14 @@ impl Refused {
     pub(crate) fn lacks(scope: Scope) -> Self {
         let says = format!("your key lacks the scope `{}`", scope.as_str());
         Self::new(StatusCode::FORBIDDEN, says)
+    }
+
+    /// What is wrong with a field may repeat what stands in it.
+    pub(crate) fn for_eyes_of(mut self, visit: &Visit) -> Self {
+        if !visit.sees_people() {
+            self.says.truncate(1);
+        }
+        self
     }
 
     /// In one line.

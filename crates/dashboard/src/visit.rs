@@ -25,6 +25,18 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
+    /// Of this session, if it lives and its key still opens the door. `is_looked_at`: whether a person did this.
+    pub(crate) fn of(desk: Data<Desk>, session: SessionId, is_looked_at: bool) -> Option<Self> {
+        let key_hash = desk.sessions.key(session, is_looked_at)?;
+        let visitor = desk.doors.still_open(&key_hash)?;
+        visitor.may(Scope::OpsRead).then_some(Self { desk, visitor, session })
+    }
+
+    /// The same with what its key may do now, for what goes on by itself.
+    pub(crate) fn renewed(&self) -> Option<Self> {
+        Self::of(self.desk.clone(), self.session, false)
+    }
+
     /// # Errors
     /// 403: the key lacks the scope.
     pub(crate) fn needs(&self, scope: Scope) -> Result<(), Refused> {

@@ -66,6 +66,7 @@ pub(crate) fn desk(state: &Arc<State>, stopping: CancellationToken) -> Desk {
         gateway: state.gateway.clone(),
         doors: Arc::new(KeyDoors(state.clone())),
         configuration: Arc::new(InForce(state.clone())),
+        form_timeout: state.body_timeout,
         stopping,
     })
 }

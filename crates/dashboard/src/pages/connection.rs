@@ -106,8 +106,12 @@ pub(crate) async fn show(visit: Visit, named: Named) -> Result<HttpResponse, Ref
 
 /// Its live part.
 #[get("/live/connections/{merchant}/{name}")]
-pub(crate) async fn live(visit: Visit, named: Named) -> HttpResponse {
+pub(crate) async fn live(visit: Visit, named: Named) -> Result<HttpResponse, Refused> {
     let (merchant, name) = named.into_inner();
+    let known = visit.merchant(&merchant)?;
+    known
+        .connection(&name)
+        .ok_or_else(|| Refused::not_found("connection"))?;
     events(visit, move |visit, snapshot| {
         Ok(Part::of(visit, snapshot, &merchant, &name)?.render()?)
     })

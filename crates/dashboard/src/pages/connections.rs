@@ -65,7 +65,7 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
 pub(crate) async fn live(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
     let filter: Filter = read(&request)?;
     let merchant = given(filter.merchant.as_deref());
-    Ok(events(visit, move |visit, snapshot| {
+    events(visit, move |visit, snapshot| {
         Ok(Part::of(visit, snapshot, merchant.as_deref()).render()?)
-    }))
+    })
 }

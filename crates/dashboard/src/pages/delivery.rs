@@ -117,7 +117,7 @@ fn back(visit: &Visit, path: &str, refused: Refused) -> Result<HttpResponse, Ref
     if refused.status == StatusCode::NOT_FOUND {
         return Err(refused);
     }
-    Ok(visit.done(path, Err(refused)))
+    Ok(visit.done(path, Err(refused.for_eyes_of(visit))))
 }
 
 /// The delivery that a replay made.

@@ -49,6 +49,7 @@ pub(crate) async fn show(visit: Visit, named: Path<(String, String)>) -> Result<
     match direction {
         Direction::In => {
             let event: Incoming = shapes::read(gateway.get_incoming(merchants.as_ref(), id).await?)?;
+            let event = if sees_people { event } else { event.masked() };
             page(&IncomingPage {
                 raw: event.raw.as_deref().map(|text| raw::document(text, sees_people)),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.event_id)),
@@ -97,18 +98,7 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
         }
         .to_owned())
     };
-    let result = handled
-        .await
-        .map_err(|refused: Refused| without_values(&visit, refused));
+    let result = handled.await.map_err(|refused: Refused| refused.for_eyes_of(&visit));
     visit.desk.pulse.forget().await;
     Ok(visit.done(&format!("/ops/events/{}/{id}", word_of(direction)), result))
-}
-
-/// What is wrong with a field may repeat what stands in it.
-fn without_values(visit: &Visit, refused: Refused) -> Refused {
-    let mut says = refused.says;
-    if !visit.sees_people() {
-        says.truncate(1);
-    }
-    Refused { says, ..refused }
 }

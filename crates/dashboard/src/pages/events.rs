@@ -197,7 +197,11 @@ pub(crate) async fn list(visit: Visit, word: Path<String>, request: HttpRequest)
     let next_cursor = match direction {
         Direction::In => {
             let listing = gateway.list_incoming(&query).await?;
-            incoming = listing.data.into_iter().map(shapes::read).collect::<Result<_, _>>()?;
+            let read: Result<Vec<Incoming>, Refused> = listing.data.into_iter().map(shapes::read).collect();
+            incoming = read?;
+            if !visit.sees_people() {
+                incoming = incoming.into_iter().map(Incoming::masked).collect();
+            }
             listing.next_cursor
         }
         Direction::Out => {

@@ -3,61 +3,64 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use futures_util::stream;
 use tokio::time::{Duration, timeout};
 
 use crate::pulse::Snapshot;
 use crate::refused::Refused;
-use crate::sessions::SessionId;
 use crate::visit::Visit;
 
 /// Something is sent at least this often, so that whoever stands in between keeps the connection.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
+/// So many pages may be kept up to date at a time: each holds a connection.
+pub(crate) const MOST: usize = 256;
+
 /// Sends `part` whenever the gateway was looked at anew and it says something else, until the browser or the server goes,
 /// or the key does.
-pub(crate) fn events<F>(visit: Visit, part: F) -> HttpResponse
+///
+/// # Errors
+/// 503: as many as may be are.
+pub(crate) fn events<F>(visit: Visit, part: F) -> Result<HttpResponse, Refused>
 where
     F: Fn(&Visit, &Snapshot) -> Result<String, Refused> + 'static,
 {
+    let place = Arc::clone(&visit.desk.live_places).try_acquire_owned().map_err(|_| {
+        let says = "too many pages are kept up to date already: reload this one to see how things are now";
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, says)
+    })?;
     let watch = visit.desk.pulse.watch();
-    let state = (visit, watch, part, String::new());
-    let events = stream::unfold(state, |(visit, mut watch, part, last)| async move {
+    let state = (visit, watch, part, String::new(), place);
+    let events = stream::unfold(state, |(visit, mut watch, part, last, place)| async move {
         loop {
             let changed = tokio::select! {
                 () = visit.desk.stopping.cancelled() => return None,
                 changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
             };
-            if !still_signed_in(&visit, visit.session) {
-                return None;
-            }
+            // What its key may see can have changed while it lay open.
+            let visit = visit.renewed()?;
             let Ok(Ok(())) = changed else {
                 let sign = Bytes::from_static(b": still here\n\n");
-                return Some((Ok::<_, actix_web::Error>(sign), (visit, watch, part, last)));
+                return Some((Ok::<_, actix_web::Error>(sign), (visit, watch, part, last, place)));
             };
             let snapshot: Arc<Snapshot> = watch.borrow_and_update().clone();
             match part(&visit, &snapshot) {
                 Ok(html) if html == last => {}
                 Ok(html) => {
                     let event = Bytes::from(event("part", &html));
-                    return Some((Ok(event), (visit, watch, part, html)));
+                    return Some((Ok(event), (visit, watch, part, html, place)));
                 }
                 Err(_) => return None,
             }
         }
     });
-    HttpResponse::Ok()
+    Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(events)
-}
-
-fn still_signed_in(visit: &Visit, session: SessionId) -> bool {
-    let key = visit.desk.sessions.key(session, false);
-    key.is_some_and(|key| visit.desk.doors.still_open(&key).is_some())
+        .streaming(events))
 }
 
 fn event(name: &str, html: &str) -> String {

@@ -12,7 +12,7 @@ use crate::pulse::Snapshot;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, moment, page};
 use crate::shapes::connection::{Connection, troubled_first};
-use crate::visit::Visit;
+use crate::visit::{Visit, see_other};
 
 /// Rows on the page: the page of connections has more.
 const MOST: usize = 50;
@@ -97,8 +97,14 @@ pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
     })
 }
 
+/// As people write it.
+#[get("/")]
+pub(crate) async fn show_below() -> HttpResponse {
+    see_other("/ops")
+}
+
 /// Its live part.
 #[get("/live/overview")]
-pub(crate) async fn live(visit: Visit) -> HttpResponse {
+pub(crate) async fn live(visit: Visit) -> Result<HttpResponse, Refused> {
     events(visit, |visit, snapshot| Ok(Part::of(visit, snapshot).render()?))
 }

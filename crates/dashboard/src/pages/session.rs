@@ -22,7 +22,8 @@ pub(crate) struct SignIn {
     next: String,
 }
 
-/// Signs in with an API key that has the scope `ops:read`.
+/// Signs in with an API key that has the scope `ops:read`. A wrong key is no more delayed than at the API: keys are long and
+/// random, and nobody guesses one however often they try. One that is known counts against its own limit.
 #[post("/session")]
 pub(crate) async fn sign_in(request: HttpRequest, desk: Data<Desk>, form: Form<SignIn>) -> HttpResponse {
     let again = |status, problem: &str| sign_in_form(status, Some(problem), local(&form.next));
@@ -44,6 +45,9 @@ pub(crate) async fn sign_in(request: HttpRequest, desk: Data<Desk>, form: Form<S
     };
     if !visitor.may(Scope::OpsRead) {
         return again(StatusCode::FORBIDDEN, &Refused::lacks(Scope::OpsRead).sentence());
+    }
+    if let Some(before) = request.cookie(COOKIE) {
+        desk.sessions.end(SessionId::of(before.value()));
     }
     let token = desk.sessions.begin(visitor.key_hash);
     tracing::info!(key = visitor.name, "signed in to the dashboard");

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use upsert_app::is_plain;
+
 use crate::mask::shown;
 use crate::query::address;
 use crate::shapes::delivery::shortened;
@@ -27,6 +29,7 @@ impl Cause {
     pub(crate) fn masked(self) -> Self {
         Self {
             sample_detail: shown(&self.sample_detail, false),
+            code: self.code.filter(|code| is_plain(code)),
             ..self
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use upsert_app::masked;
 
-use crate::mask::{MASK, cover, shown};
+use crate::mask::{MASK, cover, cover_pointer, cover_sentence, shown};
 
 /// One delivery; a list's have no attempts.
 #[derive(Clone, Deserialize)]
@@ -137,8 +137,15 @@ impl Delivery {
 
     /// Without what only those may see who see people. (What was sent comes masked.)
     pub(crate) fn masked(mut self) -> Self {
-        for differs in &mut self.fields.differs {
+        let fields = &mut self.fields;
+        for differs in &mut fields.differs {
             differs.kept = masked(&differs.kept);
+            cover_pointer(&mut differs.pointer);
+        }
+        fields.confirmed.iter_mut().for_each(cover_pointer);
+        fields.unconfirmed.iter_mut().for_each(cover_pointer);
+        for warning in &mut self.warnings {
+            cover_pointer(&mut warning.pointer);
         }
         // A vendor may take our reference for its id.
         cover(&mut self.provider_customer_id);
@@ -162,11 +169,15 @@ impl Differs {
 
 impl Failure {
     fn masked(mut self) -> Self {
+        cover_sentence(&mut self.code);
+        cover_sentence(&mut self.vendor_request_id);
         if !self.detail.is_empty() {
             self.detail = shown(&self.detail, false);
         }
         for error in &mut self.errors {
             error.detail = shown(&error.detail, false);
+            error.vendor_field = shown(&error.vendor_field, false);
+            error.pointer.iter_mut().for_each(cover_pointer);
         }
         self
     }

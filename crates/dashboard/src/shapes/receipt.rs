@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use upsert_core::UpsertId;
 
 use super::customer::text_of;
-use crate::mask::{MASK, cover, cover_pointer, cover_value};
+use crate::mask::{MASK, cover, cover_pointer, cover_sentence, cover_value};
 
 /// An upsert. (No `Debug`: its receipts are about a person.)
 #[derive(Clone, Deserialize)]
@@ -104,6 +104,8 @@ impl Receipt {
         self.warnings.iter_mut().for_each(Warning::mask);
         if let Some(failure) = &mut self.error {
             MASK.clone_into(&mut failure.detail);
+            cover_sentence(&mut failure.code);
+            cover_sentence(&mut failure.vendor_request_id);
             for complaint in &mut failure.errors {
                 MASK.clone_into(&mut complaint.detail);
                 MASK.clone_into(&mut complaint.vendor_field);
