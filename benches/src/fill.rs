@@ -155,6 +155,7 @@ fn upsert_of(delivery: &DeliveryRecord) -> UpsertRecord {
         rolled_back: false,
         owes_event: false,
         by: "fill".to_owned(),
+        through: None,
         created_at: delivery.created_at,
         ended_at: delivery.ended_at,
     }

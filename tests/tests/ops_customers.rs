@@ -172,7 +172,7 @@ async fn the_history_shows_each_change_with_who_made_it_and_its_receipts() {
 }
 
 #[tokio::test]
-async fn what_an_event_changed_is_told_as_its_sources() {
+async fn what_a_request_an_event_and_a_batch_changed_is_told_apart() {
     let source = "[[webhooks.in]]\nsource = \"shop\"\nverify = { scheme = \"standard-webhooks\", secret = { file = \"hook.secret\" } }\n\
         event_id = \"/id\"\nmap = { reference = \"/ref\", given_name = \"/first\" }\n";
     let plan = Plan {
@@ -203,9 +203,19 @@ async fn what_an_event_changed_is_told_as_its_sources() {
     world
         .until(&path, PATIENCE, |answered| answered.body["version"] == 2)
         .await;
+    let line = json!({ "reference": "r-1", "family_name": "Lovelace" });
+    let batch = reqwest::Client::new()
+        .post(format!("{}/v1/customers/batch", world.url()))
+        .bearer_auth(KEY)
+        .header(reqwest::header::CONTENT_TYPE, "application/x-ndjson")
+        .body(line.to_string());
+    let done = batch.send().await.unwrap();
+    assert_eq!(done.status(), 200);
+    assert!(done.text().await.unwrap().contains("\"status\":200"));
     let page = operator(&world, SUPPORT).await.open(&path_of(&id)).await;
     page.shows("by shop webhook source")
-        .shows("by tests API key")
+        .shows("by tests API key, batch or import")
+        .shows("by tests API key succeeded")
         .shows("/given_name Ada Shopped");
 }
 

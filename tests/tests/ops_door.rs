@@ -44,6 +44,7 @@ async fn nobody_sees_a_page_who_has_not_signed_in_and_a_wrong_key_opens_nothing(
     let client = Client::builder().build().unwrap();
     for (path, status) in [
         ("/ops", 200),
+        ("/ops/", 200),
         ("/ops/connections", 401),
         ("/ops/deliveries?state=failed", 401),
         ("/ops/nowhere", 401),
@@ -147,6 +148,8 @@ async fn every_page_forbids_what_is_not_its_own_and_no_cache_keeps_it() {
         }
     }
     assert_eq!(operator.open("/ops/nowhere").await.status, 404);
+    let slash = operator.open("/ops/").await;
+    assert_eq!((slash.status, slash.location.as_deref()), (303, Some("/ops")));
     operator.open("/ops/nowhere").await.shows("To the overview");
 }
 

@@ -276,7 +276,7 @@ fn context(work: &Work, span: &AttemptSpan) -> CallContext {
     }
 }
 
-/// Logs a delivery that has ended or was parked. Ids and names only; of the trace that its last attempt was a part of, if there
+/// Logs a delivery that has ended or was parked: one that is tried again soon has only told of the call that failed. Ids and names only; of the trace that its last attempt was a part of, if there
 /// was one. It was counted where it was applied.
 pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
     let outcome = match (delivery.outcome, &delivery.error) {
@@ -284,6 +284,13 @@ pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
         (None, Some(error)) => error.kind.as_str(),
         (None, None) => "none",
     };
+    if delivery.state == DeliveryState::Retrying {
+        tracing::debug!(
+            delivery_id = %delivery.id, upsert_id = %delivery.upsert, outcome, attempts = delivery.attempts,
+            "delivery is tried again"
+        );
+        return;
+    }
     tracing::info!(
         delivery_id = %delivery.id, upsert_id = %delivery.upsert, merchant = delivery.merchant,
         connection = delivery.connection, state = delivery.state.as_str(), outcome,

@@ -103,6 +103,7 @@ impl<'a> Building<'a> {
             rolled_back: false,
             owes_event: false,
             by: draft.caller.name.clone(),
+            through: Some(draft.command.through),
             created_at: now,
             ended_at: None,
         };

@@ -177,6 +177,7 @@ fn listed_upsert((upsert, deliveries): &(UpsertRecord, Vec<DeliveryRecord>)) -> 
         "changed": upsert.changed,
         "rolled_back": upsert.rolled_back,
         "by": upsert.by,
+        "through": upsert.through,
         "created_at": upsert.created_at,
         "ended_at": upsert.ended_at,
         "deliveries": deliveries.iter().map(delivery_json).collect::<Vec<_>>(),

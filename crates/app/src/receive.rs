@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use upsert_core::Priority;
-use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Write};
+use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{Mapped, Part, Read, Received};
 
 use crate::commit::{Attempted, Committed};
@@ -130,6 +130,7 @@ impl Gateway {
             body: Json::Null,
             idempotency_key: None,
             route: "POST /v1/webhooks",
+            through: Through::Webhook,
             respond_async: true,
             force: false,
             traceparent: arrival.traceparent.clone(),

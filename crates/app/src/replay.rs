@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CustomerId, DeliveryId, Priority};
-use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known};
+use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known, Through};
 
 use crate::answer::Answer;
 use crate::commit::{Attempted, Committed};
@@ -81,6 +81,7 @@ impl Gateway {
             body: Json::Null,
             idempotency_key: None,
             route: "POST /v1/deliveries/replay",
+            through: Through::Replay,
             respond_async: true,
             force: false,
             traceparent: span.as_ref().map(|span| span.traceparent().to_owned()),

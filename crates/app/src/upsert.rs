@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
+use upsert_store::Through;
 
 use crate::answer::Answer;
 use crate::commit::{Attempted, Committed};
@@ -40,6 +41,8 @@ pub struct UpsertCommand {
     pub idempotency_key: Option<String>,
     /// The route, such as `POST /v1/customers`: idempotency keys are scoped to it.
     pub route: &'static str,
+    /// The way by which it came, for the history.
+    pub through: Through,
     /// `Prefer: respond-async`.
     pub respond_async: bool,
     /// `Cache-Control: no-cache`.

@@ -30,6 +30,7 @@ use crate::assets;
 use crate::desk::Desk;
 use crate::door;
 use crate::refused::Refused;
+use crate::visit::see_other;
 
 /// The dashboard's routes, all below `/ops`, behind its door.
 pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
@@ -73,6 +74,8 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(customer::unlink)
         .service(plan::show)
         .service(plan::make)
+        // As some type it.
+        .route("/", web::get().to(async || see_other("/ops")))
         .default_service(web::to(nowhere))
         .wrap(from_fn(door::enter));
     config.service(dashboard);

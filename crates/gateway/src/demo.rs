@@ -24,7 +24,11 @@ const PORT: u16 = 8080;
 /// The guide itself says what the start would warn of.
 const LOG_LEVEL: &str = "warn,upsert_server::startup=error";
 
+const LOG_LEVEL_HELP: &str = "What is logged: error, warn, info, debug, trace; or directives such as `info,upsert_server=debug` \
+                              [default: warn]";
+
 #[derive(Args)]
+#[command(mut_arg("log_level", |arg| arg.help(LOG_LEVEL_HELP)))]
 pub(crate) struct DemoArguments {
     /// Where the gateway listens on 127.0.0.1; 0 for a free port [default: 8080, or a free one where that is taken]
     #[arg(long, value_name = "PORT")]

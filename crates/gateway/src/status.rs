@@ -23,7 +23,7 @@ struct Found {
     ready: Json,
     connections: Json,
     webhooks: Json,
-    dead_letters: DeadLetters,
+    dead_letters: Vec<DeadLetters>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -59,13 +59,14 @@ async fn show(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
         Ok(ready) => ready,
         Err(error) => return not_ready(&url, error, arguments.json),
     };
+    let connections = api.get("v1/connections", &[]).await?;
     let found = Found {
         url,
         version: version(&api).await?,
         ready,
-        connections: api.get("v1/connections", &[]).await?,
+        dead_letters: DeadLetters::read(&api, &connections).await?,
+        connections,
         webhooks: api.get("v1/webhooks", &[]).await?,
-        dead_letters: DeadLetters::read(&api).await?,
     };
     let attention = attention::of(&found);
     if arguments.json {
@@ -100,7 +101,7 @@ fn as_json(found: &Found, attention: &[Attention]) -> Json {
         "ready": found.ready,
         "connections": found.connections,
         "webhooks": found.webhooks,
-        "dead_letters": found.dead_letters.to_json(),
+        "dead_letters": found.dead_letters.iter().map(DeadLetters::to_json).collect::<Vec<_>>(),
         "attention": attention.iter().map(Attention::to_json).collect::<Vec<_>>(),
     })
 }

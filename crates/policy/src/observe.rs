@@ -61,7 +61,7 @@ impl Observe {
         } = &self.names;
         tracing::debug!(
             %merchant, %connection, provider, outcome,
-            delivery = context.delivery_id.map(tracing::field::display),
+            delivery_id = context.delivery_id.map(tracing::field::display),
             attempt = context.attempt, took_ms = millis(took), "vendor called"
         );
     }
@@ -77,7 +77,7 @@ impl Observe {
         // Its Display is safe; its detail may hold the vendor's words and stays out.
         tracing::info!(
             %merchant, %connection, provider, outcome = error.kind.as_str(), state = ?error.state,
-            delivery = context.delivery_id.map(tracing::field::display),
+            delivery_id = context.delivery_id.map(tracing::field::display),
             attempt = context.attempt, took_ms = millis(took), %error, "vendor call failed"
         );
     }
@@ -96,7 +96,7 @@ impl Observe {
         .increment(1);
         tracing::debug!(
             %merchant, %connection, provider, waiting_for,
-            delivery = context.delivery_id.map(tracing::field::display), "call held back"
+            delivery_id = context.delivery_id.map(tracing::field::display), "call held back"
         );
     }
 

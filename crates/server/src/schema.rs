@@ -29,7 +29,7 @@ pub use operations::{
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{
-    BatchAnswer, BatchLine, Plan, PlannedConnection, PlannedRequest, UpsertAnswer, UpsertRequest, UpsertState,
+    BatchAnswer, BatchLine, Plan, PlannedConnection, PlannedRequest, Through, UpsertAnswer, UpsertRequest, UpsertState,
 };
 pub use vendor::{VendorCustomer, VendorCustomerPage};
 pub use webhooks::{

@@ -33,7 +33,7 @@ pub use queries::{
 };
 pub use records::{
     Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
-    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer,
+    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer, Through,
     UpsertRecord, UpsertState, Written,
 };
 

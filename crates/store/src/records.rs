@@ -285,10 +285,27 @@ pub struct UpsertRecord {
     pub owes_event: bool,
     /// By whom.
     pub by: String,
+    /// The way by which it came; none where the record is older than this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When its last delivery ended.
     pub ended_at: Option<Timestamp>,
+}
+
+/// The way by which an upsert came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    /// A request of its own.
+    Request,
+    /// A line of a batch; imports are batches.
+    Batch,
+    /// An event of a webhook source.
+    Webhook,
+    /// The replay of a failed delivery.
+    Replay,
 }
 
 /// How far a delivery is.

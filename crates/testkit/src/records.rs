@@ -138,6 +138,7 @@ pub fn upsert_record(merchant: &str, id: UpsertId, customer: CustomerId) -> Upse
         rolled_back: false,
         owes_event: false,
         by: "tests".to_owned(),
+        through: None,
         created_at: noon(),
         ended_at: None,
     }

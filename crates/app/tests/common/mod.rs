@@ -29,7 +29,7 @@ use upsert_core::{
     ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
     Violation, WireRequest,
 };
-use upsert_store::{MemoryStore, Store};
+use upsert_store::{MemoryStore, Store, Through};
 
 /// Wall-clock time that goes with tokio's, paused or not.
 #[derive(Debug)]
@@ -458,6 +458,7 @@ impl House {
             body,
             idempotency_key: None,
             route: "POST /v1/customers",
+            through: Through::Request,
             respond_async: false,
             force: false,
             traceparent: None,

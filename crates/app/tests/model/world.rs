@@ -19,7 +19,7 @@ use upsert_app::{
 };
 use upsert_core::{Clock, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
 use upsert_policy::{Decision, RetryPolicy, again};
-use upsert_store::{DeliveryState, Store};
+use upsert_store::{DeliveryState, Store, Through};
 use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule as MapRule, Target};
 use upsert_webhook::{Mapping, Received, SigningKey, Verifier, sign};
 
@@ -331,6 +331,7 @@ impl World {
             body,
             idempotency_key: key.clone(),
             route: "POST /v1/customers",
+            through: Through::Request,
             respond_async,
             force,
             traceparent: Some(trace),

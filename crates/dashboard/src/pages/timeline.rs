@@ -90,7 +90,10 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
         let entry = Entry {
             upsert_id: upsert.upsert_id,
             at: upsert.created_at,
-            through: through(merchant, &upsert.by),
+            through: upsert
+                .through
+                .as_deref()
+                .map_or_else(|| guessed(merchant, &upsert.by), said),
             by: upsert.by,
             version: None,
             refused: false,
@@ -106,7 +109,7 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
         let entry = entries.entry(version.upsert_id).or_insert_with(|| Entry {
             upsert_id: version.upsert_id,
             at: version.at,
-            through: through(merchant, &version.by),
+            through: guessed(merchant, &version.by),
             by: version.by,
             version: None,
             refused: false,
@@ -122,9 +125,18 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
     Ok(entries)
 }
 
-/// The history keeps a name: of one of the merchant's webhook sources, or of the API key that upserted, imported or
-/// replayed.
-fn through(merchant: &Merchant, by: &str) -> &'static str {
+/// In words, whose name stands before it.
+fn said(through: &str) -> &'static str {
+    match through {
+        "webhook" => "webhook source",
+        "batch" => "API key, batch or import",
+        "replay" => "API key, replay",
+        _ => "API key",
+    }
+}
+
+/// Of an upsert that does not say, a name alone is kept: of one of the merchant's webhook sources, or of an API key.
+fn guessed(merchant: &Merchant, by: &str) -> &'static str {
     if merchant.source(by).is_some() {
         "webhook source"
     } else {

@@ -17,6 +17,7 @@ pub(crate) struct Upsert {
     pub(crate) state: String,
     pub(crate) rolled_back: bool,
     pub(crate) by: String,
+    pub(crate) through: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) deliveries: Vec<Receipt>,
 }

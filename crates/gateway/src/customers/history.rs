@@ -85,7 +85,12 @@ fn headline(id: &str, version: Option<&Json>, upsert: Option<&Json>) -> String {
         (None, None) => ("-".to_owned(), "-".to_owned()),
     };
     let state = upsert.map_or_else(String::new, |upsert| format!(": {}", text(upsert, "state")));
-    format!("{at} {what} by {by}\n{id}{state}")
+    // A request of its own is the usual way, and an upsert that is kept no more does not say.
+    let through = upsert
+        .and_then(|upsert| given(upsert, "through"))
+        .filter(|through| through != "request");
+    let through = through.map_or_else(String::new, |through| format!(" ({through})"));
+    format!("{at} {what} by {by}{through}\n{id}{state}")
 }
 
 fn changes(shown: &mut String, changes: &[Json]) {
@@ -149,10 +154,12 @@ mod tests {
                 "changes": [{ "pointer": "/email", "from": null, "to": "a@x.example" }] }),
             ],
             upserts: vec![
-                json!({ "upsert_id": "ups_2", "state": "succeeded", "by": "ops", "created_at": "T2", "deliveries": [
+                json!({ "upsert_id": "ups_2", "state": "succeeded", "by": "ops", "through": "replay", "created_at": "T2",
+                    "deliveries": [
                     { "id": "dlv_2", "connection": "crm", "state": "succeeded", "outcome": "created",
                       "evidence": "vendor_said", "fields": { "confirmed": ["/email"], "differs": [] } }] }),
-                json!({ "upsert_id": "ups_1", "state": "failed", "by": "crm", "created_at": "T1", "deliveries": [
+                json!({ "upsert_id": "ups_1", "state": "failed", "by": "crm", "through": "request", "created_at": "T1",
+                    "deliveries": [
                     { "id": "dlv_1", "connection": "crm", "state": "superseded",
                       "error": { "kind": "rejected", "code": "E1", "detail": "no" } }] }),
             ],
@@ -161,7 +168,7 @@ mod tests {
         };
         assert_eq!(
             history.text(),
-            "\n\nHistory, newest first:\n\nT2 no new version by ops\nups_2: succeeded\n  crm: succeeded, created \
+            "\n\nHistory, newest first:\n\nT2 no new version by ops (replay)\nups_2: succeeded\n  crm: succeeded, created \
              (evidence: vendor_said), 1 confirmed\n\nT1 version 1 by crm\nups_1: failed\n  /email: nothing -> \
              \"a@x.example\"\n  crm: superseded\n    rejected E1: no (dlv_1)"
         );

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::Found;
+use super::dead_letters::DeadLetters;
 use crate::show::{age, counted, cut, given, list, number, text};
 
 /// Whatever waits longer than this without a reason that is told already is worth a look.
@@ -34,7 +35,7 @@ pub(super) fn of(found: &Found) -> Vec<Attention> {
     for judge in [paused, open, quota_spent] {
         all.extend(connections.iter().filter_map(judge));
     }
-    all.extend(dead_letters(found));
+    all.extend(found.dead_letters.iter().map(dead_letters));
     all.extend(connections.iter().filter_map(waits_long));
     let endpoints = list(&found.webhooks, "endpoints");
     all.extend(endpoints.iter().filter_map(disabled));
@@ -121,20 +122,16 @@ fn quota_spent(connection: &Json) -> Option<Attention> {
     Some(Attention::new("quota_spent", says, vec![look]))
 }
 
-fn dead_letters(found: &Found) -> impl Iterator<Item = Attention> {
-    let or_more = if found.dead_letters.has_more { " or more" } else { "" };
-    found
-        .dead_letters
-        .each()
-        .map(move |(merchant, connection, count, kinds)| {
-            let says = format!(
-                "{merchant}/{connection}: {}{or_more} failed for good ({kinds}); see why, mend it, replay",
-                counted(count, "delivery", "deliveries")
-            );
-            let list = deliveries("list --state failed", merchant, connection);
-            let replay = deliveries("replay --matching", merchant, connection);
-            Attention::new("dead_letters", says, vec![list, replay])
-        })
+fn dead_letters(of: &DeadLetters) -> Attention {
+    let (merchant, connection) = (&of.merchant, &of.connection);
+    let says = format!(
+        "{merchant}/{connection}: {} failed for good{}; see why, mend it, replay",
+        counted(of.count, "delivery", "deliveries"),
+        of.of_which()
+    );
+    let list = deliveries("list --state failed", merchant, connection);
+    let replay = deliveries("replay --matching", merchant, connection);
+    Attention::new("dead_letters", says, vec![list, replay])
 }
 
 /// Where no state says why.
@@ -223,7 +220,6 @@ fn refused_configuration(ready: &Json) -> Option<Attention> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::dead_letters::DeadLetters;
 
     fn connection(name: &str, state: &str, oldest: Option<i64>) -> Json {
         json!({
@@ -234,14 +230,14 @@ mod tests {
         })
     }
 
-    fn found(connections: &[Json], webhooks: Json, failed: &Json, last_reading: &str) -> Found {
+    fn found(connections: &[Json], webhooks: Json, dead_letters: Vec<DeadLetters>, last_reading: &str) -> Found {
         Found {
             url: "U".to_owned(),
             version: "V".to_owned(),
             ready: json!({ "configuration": { "generation": 4, "last_reading": last_reading } }),
             connections: json!({ "data": connections }),
             webhooks,
-            dead_letters: DeadLetters::of(failed),
+            dead_letters,
         }
     }
 
@@ -261,10 +257,16 @@ mod tests {
                           { "merchant_id": "acme", "name": "ill", "state": "failing", "last_error": "timeout" },
                           { "merchant_id": "acme", "name": "well", "state": "healthy", "dead_letters": 0 }],
         });
-        let failed = json!({ "next_cursor": "more", "data": [
-            { "merchant_id": "acme", "connection": "slow", "error": { "kind": "rejected" } },
-            { "merchant_id": "acme", "connection": "slow", "error": { "kind": "transient" } } ] });
-        let all = of(&found(&connections, webhooks, &failed, "refused"));
+        let causes = json!({ "data": [
+            { "kind": "rejected", "code": "a", "states": { "failed": 2, "retrying": 5 } },
+            { "kind": "rejected", "code": "b", "states": { "failed": 1 } },
+            { "kind": "transient", "states": { "failed": 1, "waiting": 2 } },
+            { "kind": "rate_limited", "states": { "retrying": 9 } } ] });
+        let failed = DeadLetters::of(
+            &json!({ "merchant_id": "acme", "name": "slow", "dead_letters": 1_200 }),
+            &causes,
+        );
+        let all = of(&found(&connections, webhooks, vec![failed], "refused"));
         let kinds: Vec<&str> = all.iter().map(|item| item.kind).collect();
         assert_eq!(
             kinds,
@@ -284,7 +286,7 @@ mod tests {
         assert!(all.iter().all(|item| !item.commands.is_empty()));
         assert_eq!(
             all[3].says,
-            "acme/slow: 2 deliveries or more failed for good (1 rejected, 1 transient); see why, mend it, replay"
+            "acme/slow: 1200 deliveries failed for good (of the newest: 3 rejected, 1 transient); see why, mend it, replay"
         );
         assert_eq!(
             all[8].commands,
@@ -297,8 +299,7 @@ mod tests {
     #[test]
     fn what_is_well_or_mends_itself_needs_no_attention() {
         let connections = [connection("a", "healthy", None), connection("b", "throttled", Some(60))];
-        let none = json!({ "data": [], "next_cursor": null });
-        let all = of(&found(&connections, json!({}), &none, "taken_over"));
+        let all = of(&found(&connections, json!({}), Vec::new(), "taken_over"));
         assert!(all.is_empty(), "{:?}", all.first().map(Attention::to_json));
     }
 }

@@ -1,62 +1,79 @@
-//! Deliveries that have failed, counted by connection and cause.
+//! Deliveries that have failed for good: how many at each connection, and of what.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
 use crate::api::Api;
-use crate::show::{list, text};
+use crate::show::{list, number, text};
 
-/// Counted up to this: whoever has more needs no better number.
-const MOST: usize = 1_000;
+type Kinds = BTreeMap<String, u64>;
 
-type Causes = BTreeMap<String, u64>;
-
-#[derive(Default)]
+/// Those of one connection.
 pub(super) struct DeadLetters {
-    by_connection: BTreeMap<(String, String), Causes>,
-    /// Whether there are more than were counted.
-    pub(super) has_more: bool,
+    pub(super) merchant: String,
+    pub(super) connection: String,
+    pub(super) count: u64,
+    /// How many are of which kind, among the newest that the gateway groups.
+    kinds: Kinds,
 }
 
 impl DeadLetters {
-    pub(super) async fn read(api: &Api<'_>) -> anyhow::Result<Self> {
-        let failed = [("state", "failed".to_owned())];
-        let page = api.gather("v1/deliveries", &failed, None, Some(MOST)).await?;
-        Ok(Self::of(&page))
-    }
-
-    pub(super) fn of(page: &Json) -> Self {
-        let mut counted = Self {
-            has_more: page["next_cursor"].is_string(),
-            ..Self::default()
-        };
-        for delivery in list(page, "data") {
-            let place = (text(delivery, "merchant_id"), text(delivery, "connection"));
-            let causes = counted.by_connection.entry(place).or_default();
-            *causes.entry(text(&delivery["error"], "kind")).or_default() += 1;
+    /// The connections that have any; each is asked for its causes.
+    pub(super) async fn read(api: &Api<'_>, connections: &Json) -> anyhow::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for connection in list(connections, "data") {
+            if number(connection, "dead_letters") > 0 {
+                let (merchant, name) = (text(connection, "merchant_id"), text(connection, "name"));
+                let path = format!("v1/connections/{merchant}/{name}/failures");
+                all.push(Self::of(connection, &api.get(&path, &[]).await?));
+            }
         }
-        counted
+        Ok(all)
     }
 
-    /// Merchant, connection, how many, and of which kinds.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&str, &str, u64, String)> {
-        self.by_connection.iter().map(|((merchant, connection), causes)| {
-            let kinds: Vec<String> = causes.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-            (
-                merchant.as_str(),
-                connection.as_str(),
-                causes.values().sum(),
-                kinds.join(", "),
-            )
-        })
+    /// What waits or is tried again after an error is among the causes, and is no dead letter.
+    pub(super) fn of(connection: &Json, causes: &Json) -> Self {
+        let mut kinds = Kinds::new();
+        for cause in list(causes, "data") {
+            let failed = number(&cause["states"], "failed");
+            if failed > 0 {
+                *kinds.entry(text(cause, "kind")).or_default() += failed;
+            }
+        }
+        Self {
+            merchant: text(connection, "merchant_id"),
+            connection: text(connection, "name"),
+            count: number(connection, "dead_letters"),
+            kinds,
+        }
+    }
+
+    /// Such as ` (2 rejected, 1 transient)`; nothing if no cause is known.
+    pub(super) fn of_which(&self) -> String {
+        let kinds: Vec<String> = self
+            .kinds
+            .iter()
+            .map(|(kind, count)| format!("{count} {kind}"))
+            .collect();
+        let newest = if self.kinds.values().sum::<u64>() < self.count {
+            "of the newest: "
+        } else {
+            ""
+        };
+        if kinds.is_empty() {
+            String::new()
+        } else {
+            format!(" ({newest}{})", kinds.join(", "))
+        }
     }
 
     pub(super) fn to_json(&self) -> Json {
-        let data = self.by_connection.iter().map(|((merchant, connection), causes)| {
-            let count: u64 = causes.values().sum();
-            json!({ "merchant_id": merchant, "connection": connection, "count": count, "by_error_kind": causes })
-        });
-        json!({ "data": data.collect::<Vec<_>>(), "more": self.has_more })
+        json!({
+            "merchant_id": self.merchant,
+            "connection": self.connection,
+            "count": self.count,
+            "newest_by_error_kind": self.kinds,
+        })
     }
 }

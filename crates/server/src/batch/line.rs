@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use upsert_app::{Answer, Caller, Merchant, ProblemCode, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Priority, Problem as Wrong};
+use upsert_store::Through;
 
 use super::lines::Line;
 use super::turns::{Turn, Turns};
@@ -93,6 +94,7 @@ impl Terms {
             body,
             idempotency_key: key,
             route: ROUTE,
+            through: Through::Batch,
             respond_async: self.wishes.respond_async,
             force: self.wishes.force,
             traceparent: self.wishes.traceparent.clone(),

@@ -34,7 +34,7 @@ const fn figure(metric: &'static str, pointer: &'static str, meaning: &'static s
     }
 }
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 11] = [
     figure(
         "upsert_gateway_connection_waiting",
         "/waiting",
@@ -53,6 +53,11 @@ const FIGURES: [Figure; 10] = [
         "upsert_gateway_connection_in_flight",
         "/in_flight",
         "Deliveries that are being sent.",
+    ),
+    figure(
+        "upsert_gateway_connection_dead_letters",
+        "/dead_letters",
+        "Deliveries that failed for good, for a replay.",
     ),
     figure(
         "upsert_gateway_connection_calls",
@@ -136,7 +141,7 @@ mod tests {
         let recorder = PrometheusBuilder::new().build_recorder();
         let view = json!({
             "merchant_id": "acme", "name": "crm", "provider": "p", "state": "paused", "paused_by": "operator",
-            "waiting": 3, "in_flight": 0, "oldest_waiting_seconds": null,
+            "waiting": 3, "in_flight": 0, "dead_letters": 2, "oldest_waiting_seconds": null,
             "breaker": { "state": "closed" }, "rate_limit": { "per_day": null, "left_today": null },
         });
         metrics::with_local_recorder(&recorder, || show(&ConnectionView(view)));
@@ -148,6 +153,7 @@ mod tests {
             format!(r#"{PAUSED}{{{own},by="operator"}} 1"#),
             format!(r#"{PAUSED}{{{own},by="vendor"}} 0"#),
             format!("upsert_gateway_connection_waiting{{{own}}} 3"),
+            format!("upsert_gateway_connection_dead_letters{{{own}}} 2"),
             format!("upsert_gateway_connection_oldest_waiting_seconds{{{own}}} 0"),
         ] {
             assert!(page.contains(&line), "{line} in {page}");

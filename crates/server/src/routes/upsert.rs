@@ -5,6 +5,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
 use upsert_app::UpsertCommand;
 use upsert_core::Priority;
+use upsert_store::Through;
 
 use crate::access::WriteCustomers;
 use crate::body::JsonBody;
@@ -73,6 +74,7 @@ pub(crate) async fn upsert(
         body: body.0,
         idempotency_key: wishes.idempotency_key,
         route: ROUTE,
+        through: Through::Request,
         respond_async: wishes.respond_async,
         force: wishes.force,
         traceparent: wishes.traceparent,

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Delivery, DeliveryError, UpsertState};
+use super::{Delivery, DeliveryError, Through, UpsertState};
 
 /// A page of deliveries, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,6 +107,9 @@ pub struct ListedUpsert {
     pub rolled_back: bool,
     /// API key's name, webhook source, import.
     pub by: String,
+    /// How it came: a request of its own, a line of a batch (an import is one), an event of a webhook source, a replay.
+    /// Null where the upsert is older than this member.
+    pub through: Option<Through>,
     /// When it was accepted.
     #[schema(format = DateTime)]
     pub created_at: String,

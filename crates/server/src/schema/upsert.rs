@@ -135,6 +135,20 @@ pub enum UpsertState {
     Failed,
 }
 
+/// The way by which an upsert came.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    /// A request of its own.
+    Request,
+    /// A line of a batch; imports are batches.
+    Batch,
+    /// An event of a webhook source.
+    Webhook,
+    /// The replay of a failed delivery.
+    Replay,
+}
+
 /// What an upsert would do.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Plan {
