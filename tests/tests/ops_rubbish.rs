@@ -13,6 +13,8 @@ use upsert_tests::{KEY, Operator, Page, Plan, World};
 const PATIENCE: Duration = Duration::from_secs(20);
 const CLERK: &str = "a-key-that-loses-its-scopes";
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 const PAGES: [&str; 22] = [
     "/ops",
     "/ops/connections",
@@ -201,7 +203,6 @@ async fn rubbish_in_a_form_gets_a_page_that_says_what_is_wrong() {
         .build()
         .unwrap();
     let mut bodies: Vec<(&str, String)> = Vec::new();
-    const FORM: &str = "application/x-www-form-urlencoded";
     for value in rubbish() {
         let all: Vec<String> = MEMBERS.iter().map(|name| format!("{name}={value}")).collect();
         bodies.push((FORM, all.join("&")));
