@@ -204,7 +204,9 @@ async fn what_a_request_an_event_and_a_batch_changed_is_told_apart() {
         .until(&path, PATIENCE, |answered| answered.body["version"] == 2)
         .await;
     let line = json!({ "reference": "r-1", "family_name": "Lovelace" });
-    let batch = reqwest::Client::new()
+    let batch = reqwest::Client::builder()
+        .build()
+        .unwrap()
         .post(format!("{}/v1/customers/batch", world.url()))
         .bearer_auth(KEY)
         .header(reqwest::header::CONTENT_TYPE, "application/x-ndjson")
