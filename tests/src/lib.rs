@@ -11,7 +11,6 @@ pub mod browser;
 mod collector;
 mod operator;
 mod receiver;
-mod signed_in;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +31,6 @@ pub use browser::{Browser, Scheme};
 pub use collector::{CollectedSpan, Collector};
 pub use operator::{Listening, Operator, Page};
 pub use receiver::{Came, Manner, Receiver};
-pub use signed_in::SignedIn;
 
 /// The API key that may do everything for `acme`.
 pub const KEY: &str = "test-key-that-may-do-everything";

@@ -1,5 +1,7 @@
 //! An operator at the dashboard, as a browser without scripts would have it: a cookie, pages, forms.
 
+use std::time::Duration;
+
 use reqwest::header::{self, HeaderMap};
 
 use crate::World;
@@ -100,6 +102,33 @@ impl Operator {
     pub async fn open(&self, path: &str) -> Page {
         let request = self.client.get(format!("{}{path}", self.base));
         self.send(request).await
+    }
+
+    /// The HTML of a page that is there.
+    ///
+    /// # Panics
+    /// It is not.
+    pub async fn page(&self, path: &str) -> String {
+        let page = self.open(path).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.html);
+        page.html
+    }
+
+    /// Looks at a page until this stands in its HTML, for at most `patience`.
+    ///
+    /// # Panics
+    /// It never does.
+    pub async fn until(&self, path: &str, patience: Duration, wanted: &str) -> String {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let html = self.page(path).await;
+            if html.contains(wanted) {
+                return html;
+            }
+            let is_late = tokio::time::Instant::now() >= deadline;
+            assert!(!is_late, "{path} never says `{wanted}`: {html}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Posts a form of the dashboard's.

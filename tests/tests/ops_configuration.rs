@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 use upsert_settings::key_hash;
-use upsert_tests::{HOOK_SECRET, KEY, Plan, SignedIn, World};
+use upsert_tests::{HOOK_SECRET, KEY, Operator, Plan, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const EVERYBODYS: &str = "a-key-for-all-merchants";
@@ -66,7 +66,7 @@ fn is_free_of_secrets(html: &str) {
 #[tokio::test]
 async fn a_changed_file_is_generation_two_with_what_was_and_what_is() {
     let mut world = world().await;
-    let ops = SignedIn::with(&world, KEY).await;
+    let ops = Operator::sign_in(&world, KEY).await.unwrap();
     let first = ops.page("/ops/configuration").await;
     for part in [
         "generation 1<",
@@ -108,7 +108,7 @@ async fn a_changed_file_is_generation_two_with_what_was_and_what_is() {
 #[tokio::test]
 async fn a_broken_file_is_told_by_its_line_and_what_was_in_force_stays() {
     let mut world = world().await;
-    let ops = SignedIn::with(&world, KEY).await;
+    let ops = Operator::sign_in(&world, KEY).await.unwrap();
     world
         .reconfigure(|text| format!("sync_deadline = \"3s\"\n{text}"))
         .await;
@@ -136,7 +136,7 @@ async fn a_broken_file_is_told_by_its_line_and_what_was_in_force_stays() {
     );
 
     // Somebody else is told that it was refused, and not what stands in the merchant's file.
-    let reader = SignedIn::with(&world, READER).await;
+    let reader = Operator::sign_in(&world, READER).await.unwrap();
     let elsewhere = reader.page("/ops/configuration").await;
     assert!(elsewhere.contains("1 problem is in a file"), "{elsewhere}");
     assert!(!elsewhere.contains("acme"), "{elsewhere}");
@@ -153,7 +153,7 @@ async fn a_broken_file_is_told_by_its_line_and_what_was_in_force_stays() {
 #[tokio::test]
 async fn the_gateways_own_is_for_keys_of_all_merchants_and_a_merchants_for_those_that_may_see_it() {
     let mut world = world().await;
-    let ops = SignedIn::with(&world, EVERYBODYS).await;
+    let ops = Operator::sign_in(&world, EVERYBODYS).await.unwrap();
     let own = ops.page("/ops/configuration").await;
     for part in [
         "server.body_limit",
@@ -172,14 +172,14 @@ async fn the_gateways_own_is_for_keys_of_all_merchants_and_a_merchants_for_those
     let waiting = ops.until("/ops/configuration", PATIENCE, "Waits for a restart").await;
     assert!(waiting.contains("<code>gateway: server.workers</code>"), "{waiting}");
 
-    let reader = SignedIn::with(&world, READER).await;
+    let reader = Operator::sign_in(&world, READER).await.unwrap();
     let globex = reader.page("/ops/configuration").await;
     assert!(globex.contains("What is configured for globex"), "{globex}");
     assert!(
         !globex.contains("acme") && !globex.contains("server.") && !globex.contains("everybodys"),
         "{globex}"
     );
-    assert_eq!(reader.get("/ops/configuration?merchant=acme").await.0, 404);
+    assert_eq!(reader.open("/ops/configuration?merchant=acme").await.status, 404);
 
     let strangers = [("Merchant-Id", "globex")];
     let refused = world.send(Method::GET, "/v1/configuration", None, &strangers).await;

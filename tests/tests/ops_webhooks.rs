@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use standardwebhooks::Webhook;
 use upsert_settings::key_hash;
-use upsert_tests::{HOOK_SECRET, KEY, Manner, Plan, Receiver, SignedIn, World};
+use upsert_tests::{HOOK_SECRET, KEY, Manner, Operator, Plan, Receiver, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const READER: &str = "a-key-that-may-look";
@@ -85,7 +85,7 @@ async fn letter(world: &World) -> String {
 #[tokio::test]
 async fn a_dead_letter_is_found_understood_and_replayed_when_the_mapping_is_mended() {
     let mut world = world(SOURCE).await;
-    let ops = SignedIn::with(&world, KEY).await;
+    let ops = Operator::sign_in(&world, KEY).await.unwrap();
     assert_eq!(sent(&world, &event("e-1", "R-1")).await, 422);
     let health = ops.until("/ops/webhooks", PATIENCE, "state=failed").await;
     assert!(
@@ -109,11 +109,11 @@ async fn a_dead_letter_is_found_understood_and_replayed_when_the_mapping_is_mend
     ] {
         assert!(one.contains(part), "{part} in {one}");
     }
-    let still = ops.post(&format!("{path}/replay"), &[]).await;
+    let still = ops.post_and_follow(&format!("{path}/replay"), &[]).await.html;
     assert!(still.contains("notice bad\" role=\"status\""), "{still}");
 
     mend(&world).await;
-    let done = ops.post(&format!("{path}/replay"), &[]).await;
+    let done = ops.post_and_follow(&format!("{path}/replay"), &[]).await.html;
     assert!(done.contains("the event was taken this time"), "{done}");
     let event = world.get(&format!("/v1/events/in/{id}")).await;
     assert_eq!(event.body["state"], "accepted");
@@ -140,7 +140,7 @@ fn hidden(html: &str, name: &str) -> String {
 #[tokio::test]
 async fn all_that_match_are_counted_before_they_are_replayed_and_what_came_after_the_count_is_left_alone() {
     let mut world = world(SOURCE).await;
-    let ops = SignedIn::with(&world, KEY).await;
+    let ops = Operator::sign_in(&world, KEY).await.unwrap();
     for number in 1..=3 {
         assert_eq!(
             sent(&world, &event(&format!("e-{number}"), &format!("R-{number}"))).await,
@@ -159,19 +159,19 @@ async fn all_that_match_are_counted_before_they_are_replayed_and_what_came_after
     assert_eq!(sent(&world, &event("e-4", "R-4")).await, 422);
     mend(&world).await;
     let form = [("source", "shop"), ("counted_at", counted_at.as_str())];
-    let done = ops.post("/ops/events/in/letters/replay", &form).await;
+    let done = ops.post_and_follow("/ops/events/in/letters/replay", &form).await.html;
     assert!(done.contains("3 of 3 dead letters replayed"), "{done}");
     let left = letter(&world).await;
     assert!(done.contains(&left), "the list shows what is left: {done}");
 
-    let (status, refused) = ops.get("/ops/events/in/letters/discard").await;
-    assert_eq!(status, 422);
-    assert!(refused.contains("at least one filter"), "{refused}");
-    let (status, _) = ops.get("/ops/events/in/letters/discard?endpoint=hooks").await;
-    assert_eq!(status, 400, "a filter of the other direction");
+    let refused = ops.open("/ops/events/in/letters/discard").await;
+    assert_eq!(refused.status, 422);
+    refused.shows("at least one filter");
+    let refused = ops.open("/ops/events/in/letters/discard?endpoint=hooks").await;
+    assert_eq!(refused.status, 400, "a filter of the other direction");
     let confirm = ops.page("/ops/events/in/letters/discard?event_id=e-4").await;
     let form = [("event_id", "e-4"), ("counted_at", &hidden(&confirm, "counted_at"))];
-    let done = ops.post("/ops/events/in/letters/discard", &form).await;
+    let done = ops.post_and_follow("/ops/events/in/letters/discard", &form).await.html;
     assert!(done.contains("1 of 1 dead letters discarded"), "{done}");
     let event = world.get(&format!("/v1/events/in/{left}")).await;
     assert_eq!(
@@ -186,7 +186,7 @@ async fn without_the_scope_people_are_masked_and_nothing_can_be_done_and_strange
     let mut world = world(SOURCE).await;
     assert_eq!(sent(&world, &event("e-1", "R-1")).await, 422);
     let path = format!("/ops/events/in/{}", letter(&world).await);
-    let reader = SignedIn::with(&world, READER).await;
+    let reader = Operator::sign_in(&world, READER).await.unwrap();
     let one = reader.page(&path).await;
     assert!(one.contains("•••") && one.contains("/who/contact"), "{one}");
     for hidden in ["people.example", "Rosalind", "R-1", "/replay", "/discard"] {
@@ -194,25 +194,27 @@ async fn without_the_scope_people_are_masked_and_nothing_can_be_done_and_strange
     }
     let list = reader.page("/ops/events/in").await;
     assert!(!list.contains("/letters/"), "{list}");
-    let refused = reader.post(&format!("{path}/discard"), &[]).await;
+    let refused = reader.post_and_follow(&format!("{path}/discard"), &[]).await.html;
     assert!(refused.contains("your key lacks the scope `ops:write`"), "{refused}");
     let refused = reader
-        .post("/ops/events/in/letters/discard", &[("event_id", "e-1")])
-        .await;
+        .post_and_follow("/ops/events/in/letters/discard", &[("event_id", "e-1")])
+        .await
+        .html;
     assert!(refused.contains("your key lacks the scope `ops:write`"), "{refused}");
-    let (status, _) = reader.get("/ops/events/in/letters/discard?event_id=e-1").await;
-    assert_eq!(status, 403);
+    let refused = reader.open("/ops/events/in/letters/discard?event_id=e-1").await;
+    assert_eq!(refused.status, 403);
 
-    let stranger = SignedIn::with(&world, STRANGER).await;
-    assert_eq!(stranger.get(&path).await.0, 404);
-    assert_eq!(stranger.get("/ops/events/in?merchant=acme").await.0, 404);
+    let stranger = Operator::sign_in(&world, STRANGER).await.unwrap();
+    assert_eq!(stranger.open(&path).await.status, 404);
+    assert_eq!(stranger.open("/ops/events/in?merchant=acme").await.status, 404);
     assert!(stranger.page("/ops/events/in").await.contains("No event matches."));
     let refused = stranger
-        .post("/ops/events/in/letters/discard", &[("event_id", "e-1")])
-        .await;
+        .post_and_follow("/ops/events/in/letters/discard", &[("event_id", "e-1")])
+        .await
+        .html;
     assert!(refused.contains("0 of 0 dead letters discarded"), "{refused}");
-    let (status, _) = stranger.get("/ops/events/sideways").await;
-    assert_eq!(status, 404);
+    let refused = stranger.open("/ops/events/sideways").await;
+    assert_eq!(refused.status, 404);
     assert_eq!(world.get(&path.replace("/ops", "/v1")).await.body["state"], "failed");
     world.stop().await;
 }
@@ -226,13 +228,13 @@ async fn an_endpoint_is_tested_and_a_disabled_one_is_enabled_and_its_letters_are
         receiver.url()
     );
     let mut world = world(&tables).await;
-    let ops = SignedIn::with(&world, KEY).await;
-    let tested = ops.post("/ops/webhooks/acme/hooks/test", &[]).await;
+    let ops = Operator::sign_in(&world, KEY).await.unwrap();
+    let tested = ops.post_and_follow("/ops/webhooks/acme/hooks/test", &[]).await.html;
     assert!(tested.contains("acme / hooks took the test event"), "{tested}");
     assert_eq!(receiver.came()[0].kind(), "gateway.test");
 
     receiver.answers(Manner::Status(410));
-    let tested = ops.post("/ops/webhooks/acme/hooks/test", &[]).await;
+    let tested = ops.post_and_follow("/ops/webhooks/acme/hooks/test", &[]).await.html;
     assert!(tested.contains("acme / hooks did not take the test event"), "{tested}");
     let body = json!({ "reference": "c-1", "given_name": "Ann", "email": "ann@people.example" });
     assert_eq!(world.upsert(&body).await.status, 201);
@@ -252,16 +254,16 @@ async fn an_endpoint_is_tested_and_a_disabled_one_is_enabled_and_its_letters_are
     let path = format!("/ops/events/out/{id}");
     let one = ops.page(&path).await;
     assert!(one.contains("ann@people.example") && one.contains("410"), "{one}");
-    let masked = SignedIn::with(&world, READER).await.page(&path).await;
+    let masked = Operator::sign_in(&world, READER).await.unwrap().page(&path).await;
     assert!(masked.contains("•••") && !masked.contains("people.example"), "{masked}");
 
     receiver.answers(Manner::Status(204));
-    let enabled = ops.post("/ops/webhooks/acme/hooks/enable", &[]).await;
+    let enabled = ops.post_and_follow("/ops/webhooks/acme/hooks/enable", &[]).await.html;
     assert!(
         enabled.contains("acme / hooks is enabled") && !enabled.contains("state disabled"),
         "{enabled}"
     );
-    let again = ops.post(&format!("{path}/replay"), &[]).await;
+    let again = ops.post_and_follow(&format!("{path}/replay"), &[]).await.html;
     assert!(again.contains("the event is being sent again"), "{again}");
     ops.until(&path, PATIENCE, "class=\"state succeeded\"").await;
     world.stop().await;

@@ -52,11 +52,11 @@ permissions! {
     WriteCustomers = Some(Scope::CustomersWrite);
     /// Customers, history, upserts, a vendor's customers.
     ReadCustomers = Some(Scope::CustomersRead);
-    /// Deliveries, connections.
+    /// Deliveries, connections, the configuration.
     ReadOperations = Some(Scope::OpsRead);
     /// Replay, discard, pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
-    /// The configuration, and the process itself.
+    /// The process itself.
     Administer = Some(Scope::Admin);
 }
 

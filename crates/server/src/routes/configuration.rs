@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use crate::access::{Access, Administer};
+use crate::access::{Access, ReadOperations};
 use crate::merchant_id;
 use crate::problem::Problem;
 use crate::query::no_query;
@@ -14,7 +14,7 @@ use crate::state::State;
 /// The configuration in force: since when, what each generation since the start changed, and why the last reading of the
 /// files was refused, if it was. Secrets are shown as where they are kept.
 ///
-/// Scope: `admin`. What is the gateway's own (`server`, `store`, `api_keys`) is told to keys for all merchants alone.
+/// Scope: `ops:read`. What is the gateway's own (`server`, `store`, `api_keys`) is told to keys for all merchants alone.
 #[utoipa::path(
     tag = "operations",
     params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's, and what is configured for it")),
@@ -22,7 +22,7 @@ use crate::state::State;
 )]
 #[get("/v1/configuration")]
 pub(crate) async fn configuration(
-    caller: Access<Administer>,
+    caller: Access<ReadOperations>,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

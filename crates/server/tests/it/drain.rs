@@ -1,11 +1,13 @@
 //! Stopping.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::ledger::DAWDLES;
 use crate::served::{Served, read};
 
 /// A connection that is kept alive, and has been used.
@@ -24,16 +26,43 @@ async fn get(stream: &mut TcpStream, path: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// Waits until a delivery is with the vendor, which takes its time.
+async fn until_it_is_being_sent(served: &Served) {
+    loop {
+        let (_, told) = read(served.get("/v1/connections", "acme")).await;
+        if told["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["in_flight"] == json!(1))
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until the server, which was told to stop, says so; its answer.
+async fn until_it_stops(addr: SocketAddr) -> String {
+    loop {
+        let answer = get(&mut TcpStream::connect(addr).await.unwrap(), "/readyz").await;
+        if answer.starts_with("HTTP/1.1 503") {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_request_in_flight_is_answered_while_no_new_ones_are_welcome() {
     let served = Served::start().await;
     let mut stream = kept_alive(&served).await;
     let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
     let upsert = tokio::spawn(read(served.upsert(&body)));
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    until_it_is_being_sent(&served).await;
     let addr = served.running.addr;
     let stopping = tokio::spawn(served.running.stop());
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until_it_stops(addr).await;
     let answer = get(&mut stream, "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(answer.contains("\"code\":\"shutting_down\"") && answer.to_lowercase().contains("connection: close"));
@@ -50,17 +79,18 @@ async fn deliveries_under_way_end_before_the_process_does() {
     let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
     let request = served.upsert(&body).header("Prefer", "respond-async");
     assert_eq!(read(request).await.0, 202);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until_it_is_being_sent(&served).await;
     let began = tokio::time::Instant::now();
+    let addr = served.running.addr;
     let stopping = tokio::spawn(served.running.stop());
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    until_it_stops(addr).await;
     let refused = get(&mut stream, "/v1/customers").await;
     assert!(
         refused.starts_with("HTTP/1.1 503") && refused.contains("shutting_down"),
         "{refused}"
     );
     stopping.await.unwrap();
-    assert!(began.elapsed() > Duration::from_millis(400), "the delivery was cut off");
+    assert!(began.elapsed() > DAWDLES / 2, "the delivery was cut off");
 }
 
 #[tokio::test]
@@ -68,17 +98,14 @@ async fn a_connection_made_while_it_stops_is_told_so_at_once() {
     let served = Served::start().await;
     let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
     let upsert = tokio::spawn(read(served.upsert(&body)));
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    until_it_is_being_sent(&served).await;
     let addr = served.running.addr;
     let stopping = tokio::spawn(served.running.stop());
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let mut stream = TcpStream::connect(addr).await.unwrap();
-    let refused = tokio::time::timeout(Duration::from_millis(150), get(&mut stream, "/v1/providers"));
-    let refused = refused.await.expect("an answer, not a wait for the end");
-    assert!(
-        refused.starts_with("HTTP/1.1 503") && refused.contains("shutting_down"),
-        "{refused}"
-    );
+    // Each look is by a connection of its own.
+    let refused = tokio::time::timeout(DAWDLES / 2, until_it_stops(addr)).await;
+    let refused = refused.expect("an answer, not a wait for the end");
+    assert!(refused.contains("shutting_down"), "{refused}");
+    assert!(!stopping.is_finished() && !upsert.is_finished());
     assert!(matches!(upsert.await.unwrap().0, 201 | 202));
     stopping.await.unwrap();
 }

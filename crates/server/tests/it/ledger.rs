@@ -25,6 +25,9 @@ struct Ledger {
     book: Arc<Book>,
 }
 
+/// How long a call takes that is asked to dawdle.
+pub(crate) const DAWDLES: Duration = Duration::from_millis(1200);
+
 const FIELDS: [(Field, &str); 5] = [
     (Field::Email, "email"),
     (Field::Phone, "phone"),
@@ -160,7 +163,7 @@ impl UpsertProvider for Ledger {
             Some("refuse") => return refuse(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never),
             Some("babble") => return refuse(ErrorKind::BrokenContract, StateAtVendor::Unknown, RetryAdvice::Never),
             Some("fail") => return refuse(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff),
-            Some("dawdle") => tokio::time::sleep(Duration::from_millis(700)).await,
+            Some("dawdle") => tokio::time::sleep(DAWDLES).await,
             _ => {}
         }
         let email = body["email"].as_str().unwrap_or_default().to_owned();

@@ -82,7 +82,7 @@ async fn what_changed_and_what_was_refused_is_told_as_documented() {
         (&whole["stale"], &whole["problems"][0]["line"]),
         (&json!(true), &json!(2))
     );
-    let acme = told(served.get("/v1/configuration", "admin")).await;
+    let acme = told(served.get("/v1/configuration", "acme")).await;
     assert_eq!((&acme["problems"], &acme["other_problems"]), (&json!([]), &json!(1)));
     assert_eq!(
         (&acme["history"][0]["changes"], &acme["configured"]),
