@@ -52,7 +52,7 @@
       };
       return { label: name, stroke: colour(name), width: 1.5, fill: drawing.filled ? colour(name) + "55" : undefined, value, points: { show: false } };
     });
-    kept.plot = new uPlot({ width: place.clientWidth || 320, height: 170, series: [{ label: "time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...lines],
+    kept.plot = new uPlot({ width: place.clientWidth || 320, height: 170, padding: [8, 30, 0, 0], series: [{ label: "time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...lines],
       axes: [{ ...axis(grid), values: times, space: 70 }, { ...axis(grid), size: 46 }], scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } } }, data, place);
     charts.set(place, kept);
   };
