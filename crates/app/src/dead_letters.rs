@@ -140,10 +140,12 @@ impl Gateway {
     }
 
     async fn counted(&self, selection: &Selection) -> Result<Json, Refusal> {
+        // Before it counts: what is done with this moment is at most what was counted.
+        let counted_at = self.clock.now();
         let counted = self.store.count_deliveries(&selection.filter, MOST_COUNTED).await?;
         Ok(json!({
             "dry_run": true, "matched": counted.count, "done": 0, "refused": 0, "refusals": [],
-            "more": !counted.is_all, "next_cursor": null,
+            "more": !counted.is_all, "next_cursor": null, "counted_at": counted_at,
         }))
     }
 
@@ -153,7 +155,7 @@ impl Gateway {
         for _page in 0..MOST_PAGES {
             let limit = PAGE.min(selection.limit - found.len());
             let page = self.store.deliveries(&selection.filter, below, limit).await?;
-            found.extend(page.entries);
+            found.extend(page.entries.into_iter().filter(|one| selection.was_counted(one)));
             below = page.next;
             if below.is_none() || found.len() == selection.limit {
                 break;

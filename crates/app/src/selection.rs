@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use upsert_core::{DeliveryId, ErrorKind, Problem, UpsertId, WaitingFor};
-use upsert_store::{DeliveryFilter, DeliveryState};
+use upsert_store::{DeliveryFilter, DeliveryRecord, DeliveryState};
 
 use crate::lookup::from_cursor;
 use crate::problem::Refusal;
@@ -151,11 +151,13 @@ pub struct Selection {
     pub(crate) below: Option<DeliveryId>,
     pub(crate) limit: usize,
     pub(crate) dry_run: bool,
+    /// Only what was as it is at this moment: made by then, and ended by then if it has ended.
+    pub(crate) counted_at: Option<Timestamp>,
     pub(crate) is_narrowed: bool,
 }
 
 impl Selection {
-    /// Of a body: filters by name, `dry_run`, `limit` and `cursor`. `merchants`: those that the caller may speak for;
+    /// Of a body: filters by name, `dry_run`, `counted_at`, `limit` and `cursor`. `merchants`: those that the caller may speak for;
     /// none: all.
     ///
     /// # Errors
@@ -180,11 +182,19 @@ impl Selection {
         let limit = reading.limit(members);
         let dry_run = members.get("dry_run").and_then(Json::as_bool).unwrap_or_default();
         let cursor = members.get("cursor").and_then(Json::as_str);
+        let counted_at = members.get("counted_at").and_then(Json::as_str);
+        let counted_at = counted_at.and_then(|text| reading.time("counted_at", text));
         if dry_run && cursor.is_some() {
             let detail = "cannot stand beside `dry_run`: all that match are counted";
             reading.problems.push(Problem::new("cursor", "contradiction", detail));
         }
-        let below = match below(cursor, filter.until) {
+        if dry_run && counted_at.is_some() {
+            let detail = "cannot stand beside `dry_run`: what matches now is counted";
+            reading
+                .problems
+                .push(Problem::new("counted_at", "contradiction", detail));
+        }
+        let below = match below(cursor, [filter.until, counted_at].into_iter().flatten().min()) {
             Ok(below) => below.map(DeliveryId::from_uuid),
             Err(refusal) => {
                 reading.problems.extend(refusal.errors);
@@ -206,7 +216,14 @@ impl Selection {
             below,
             limit,
             dry_run,
+            counted_at,
         })
+    }
+
+    /// Whether it was there, and had ended if it has ended, when they were counted.
+    pub(crate) fn was_counted(&self, delivery: &DeliveryRecord) -> bool {
+        let Some(at) = self.counted_at else { return true };
+        delivery.created_at <= at && delivery.ended_at.is_none_or(|ended| ended <= at)
     }
 }
 
@@ -229,12 +246,12 @@ impl Reading {
             // Its value is looked at on its own.
             "limit" => Ok(()),
             "state" => has_states.then_some(()).ok_or("has to be a text or a list of texts"),
-            name if name == "cursor" || FILTERS.contains(&name) => {
+            name if matches!(name, "cursor" | "counted_at") || FILTERS.contains(&name) => {
                 value.is_string().then_some(()).ok_or("has to be a text")
             }
             _ => {
                 let known = FILTERS.join(", ");
-                let detail = format!("is not known here; known are: {known}, dry_run, limit, cursor");
+                let detail = format!("is not known here; known are: {known}, dry_run, counted_at, limit, cursor");
                 self.problems.push(Problem::new(name, "unknown_field", detail));
                 return;
             }

@@ -4,6 +4,7 @@
 use actix_web::web::Form;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use upsert_app::{Gateway, ProblemCode, Refusal, Selection};
@@ -83,8 +84,17 @@ struct ConfirmPage {
     matched: u64,
     /// Whether there are more than were counted.
     more: bool,
+    counted_at: String,
     most: u64,
     back: String,
+}
+
+/// What the confirmed form sends: the filter, and when they were counted.
+#[derive(Deserialize)]
+pub(crate) struct Confirmed {
+    #[serde(flatten)]
+    filter: DeliveryFilter,
+    counted_at: String,
 }
 
 /// Counts those that would be replayed.
@@ -101,13 +111,13 @@ pub(crate) async fn count_discard(visit: Visit, request: HttpRequest) -> Result<
 
 /// Replays all that match.
 #[post("/deliveries/replay")]
-pub(crate) async fn replay_all(visit: Visit, form: Form<DeliveryFilter>) -> Result<HttpResponse, Refused> {
+pub(crate) async fn replay_all(visit: Visit, form: Form<Confirmed>) -> Result<HttpResponse, Refused> {
     do_all(&visit, Action::Replay, form.into_inner()).await
 }
 
 /// Discards all that match.
 #[post("/deliveries/discard")]
-pub(crate) async fn discard_all(visit: Visit, form: Form<DeliveryFilter>) -> Result<HttpResponse, Refused> {
+pub(crate) async fn discard_all(visit: Visit, form: Form<Confirmed>) -> Result<HttpResponse, Refused> {
     do_all(&visit, Action::Discard, form.into_inner()).await
 }
 
@@ -122,6 +132,7 @@ async fn confirm(visit: &Visit, action: Action, filter: DeliveryFilter) -> Resul
         action,
         matched: counted.matched,
         more: counted.more,
+        counted_at: counted.counted_at.unwrap_or_default(),
         most: MOST,
         back: filter.address(Section::Deliveries.path()),
         filter,
@@ -129,9 +140,9 @@ async fn confirm(visit: &Visit, action: Action, filter: DeliveryFilter) -> Resul
     })
 }
 
-async fn do_all(visit: &Visit, action: Action, filter: DeliveryFilter) -> Result<HttpResponse, Refused> {
-    let filter = permitted(visit, action, filter)?;
-    let result = all_parts(visit, action, &filter).await;
+async fn do_all(visit: &Visit, action: Action, confirmed: Confirmed) -> Result<HttpResponse, Refused> {
+    let filter = permitted(visit, action, confirmed.filter)?;
+    let result = all_parts(visit, action, &filter, &confirmed.counted_at).await;
     visit.desk.pulse.forget().await;
     let back = filter.address(Section::Deliveries.path());
     Ok(visit.done(&back, result.map(|sums| sums.told(action.done()))))
@@ -152,11 +163,12 @@ fn selection(visit: &Visit, filter: &DeliveryFilter, body: Map<String, Json>) ->
 }
 
 /// Part after part, up to what is done at once. What was done before something went wrong is done, and told.
-async fn all_parts(visit: &Visit, action: Action, filter: &DeliveryFilter) -> Result<Sums, Refused> {
+async fn all_parts(visit: &Visit, action: Action, filter: &DeliveryFilter, counted_at: &str) -> Result<Sums, Refused> {
     let mut sums = Sums::default();
     let mut cursor: Option<String> = None;
     for _part in 0..MOST_PARTS {
         let mut body = filter.body();
+        body.insert("counted_at".to_owned(), json!(counted_at));
         body.insert("limit".to_owned(), json!((MOST - sums.matched).min(1_000)));
         if let Some(cursor) = cursor {
             body.insert("cursor".to_owned(), json!(cursor));

@@ -19,6 +19,8 @@ pub(crate) struct Sums {
     refusals: Vec<OneRefused>,
     pub(crate) more: bool,
     next_cursor: Option<String>,
+    /// Of a dry run.
+    pub(crate) counted_at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +94,7 @@ mod tests {
             refusals: vec![refused("gone"), refused("busy"), refused("busy")],
             more: true,
             next_cursor: None,
+            counted_at: None,
         };
         assert_eq!(
             sums.told("replayed"),

@@ -49,6 +49,8 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
         output::complain("nothing was done");
         return Ok(ExitCode::FAILURE);
     }
+    // No more than was counted, whatever fails while somebody reads the question.
+    body.insert("counted_at".to_owned(), count["counted_at"].clone());
     let mut sum = Sum::default();
     let ended = page_by_page(&api, &path, body, &mut sum).await;
     finish(deed, arguments.json, &sum, ended)

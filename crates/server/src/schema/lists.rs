@@ -147,6 +147,9 @@ pub struct DeliverySelection {
     pub until: Option<String>,
     /// Only count them.
     pub dry_run: Option<bool>,
+    /// `counted_at` of a dry run: no more than was counted is done. What was made or has failed since is left alone.
+    #[schema(format = DateTime)]
+    pub counted_at: Option<String>,
     /// How many at the most, the newest first.
     #[schema(minimum = 1, maximum = 1000, default = 1000)]
     pub limit: Option<u32>,
@@ -181,6 +184,10 @@ pub struct SelectionDone {
     pub more: bool,
     /// Where the next request goes on.
     pub next_cursor: Option<String>,
+    /// Of a dry run: when they were counted.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<String>,
 }
 
 /// A delivery that was refused.
