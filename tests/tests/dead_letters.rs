@@ -15,6 +15,10 @@ fn ann() -> Json {
     json!({ "reference": "ann", "given_name": "Ann", "family_name": "Lee", "email": "ann@x.example", "phone": "2025550123" })
 }
 
+fn customer(number: u32) -> Json {
+    json!({ "reference": format!("c{number}"), "given_name": "Ann", "family_name": "Lee", "email": format!("c{number}@x.example"), "phone": format!("202555{:04}", 1000 + number) })
+}
+
 fn refuses(body: &'static str) -> Fault {
     Fault::once(Effect::Answer(Answer::new(400).body(body)))
 }
@@ -186,7 +190,6 @@ async fn many_are_paged_without_gaps_counted_and_replayed_by_filter() {
         .rotor
         .faults()
         .add(Fault::always(Effect::Answer(Answer::new(422).body("{}"))));
-    let customer = |number: u32| json!({ "reference": format!("c{number}"), "given_name": "Ann", "family_name": "Lee", "email": format!("c{number}@x.example"), "phone": format!("202555{:04}", 1000 + number) });
     for number in 0..25 {
         let refused = world.upsert(&customer(number)).await;
         assert_eq!(refused.code(), "provider_rejected", "{}", refused.text);
@@ -250,6 +253,63 @@ async fn many_are_paged_without_gaps_counted_and_replayed_by_filter() {
         2 * all,
         "those that failed at first, and one replay for each"
     );
+}
+
+#[tokio::test]
+async fn no_more_is_done_than_was_counted_whatever_has_failed_since() {
+    let world = World::with(Plan {
+        only: vec!["rotor"],
+        ..Plan::default()
+    })
+    .await;
+    let refuses = Effect::Answer(Answer::new(400).body("{}"));
+    world.rotor.faults().add(Fault::always(refuses));
+    assert_eq!(world.upsert(&customer(1)).await.status, 422);
+    let pause = post(&world, "/v1/connections/acme/rotor/pause", None).await;
+    assert_eq!(pause.status, 200, "{}", pause.text);
+    let waits = world.upsert_with(&customer(2), &[("Prefer", "respond-async")]).await;
+    assert_eq!(waits.status, 202, "{}", waits.text);
+
+    let filter = json!({ "connection": "rotor", "dry_run": true });
+    let counted = post(&world, "/v1/deliveries/discard", Some(&filter)).await;
+    assert_eq!(counted.body["matched"], 1, "{}", counted.text);
+    post(&world, "/v1/connections/acme/rotor/resume", None).await;
+    let failed_since = |page: &Answered| page.body["data"].as_array().unwrap().len() == 2;
+    world.until("/v1/deliveries?state=failed", PATIENCE, failed_since).await;
+    assert_eq!(world.upsert(&customer(3)).await.status, 422);
+
+    let confirmed = json!({ "connection": "rotor", "counted_at": counted.body["counted_at"] });
+    let done = post(&world, "/v1/deliveries/discard", Some(&confirmed)).await;
+    assert_eq!(
+        (&done.body["matched"], &done.body["done"]),
+        (&json!(1), &json!(1)),
+        "{}",
+        done.text
+    );
+    assert_eq!(failed(&world).await.len(), 2);
+
+    for (body, pointer, code) in [
+        (
+            json!({ "connection": "rotor", "counted_at": "now" }),
+            "/counted_at",
+            "invalid_time",
+        ),
+        (
+            json!({ "connection": "rotor", "counted_at": 5 }),
+            "/counted_at",
+            "invalid_type",
+        ),
+        (
+            json!({ "connection": "rotor", "counted_at": "2026-11-21T00:00:00Z", "dry_run": true }),
+            "/counted_at",
+            "contradiction",
+        ),
+    ] {
+        let refused = post(&world, "/v1/deliveries/discard", Some(&body)).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        let error = &refused.body["errors"][0];
+        assert_eq!((&error["pointer"], &error["code"]), (&json!(pointer), &json!(code)));
+    }
 }
 
 #[tokio::test]

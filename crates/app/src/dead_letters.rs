@@ -21,6 +21,7 @@ use crate::plan::{ConnectionPlan, plan};
 use crate::problem::{ProblemCode, Refusal};
 use crate::replay::{Failed, not_now};
 use crate::selection::Selection;
+use crate::sight::Sight;
 use crate::unwanted::not_accepted;
 use crate::upsert::Caller;
 
@@ -56,13 +57,14 @@ impl Gateway {
         caller: &Caller,
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
+        sight: Sight,
     ) -> Result<Answer, Refusal> {
         let delivery = self.visible_delivery(merchants, id).await?;
         if delivery.state != DeliveryState::Failed {
             return Err(not_now("replayed", delivery.state));
         }
-        self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive)
-            .await
+        let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive);
+        Ok(sight.answer(answer.await?))
     }
 
     /// Replays all that have failed and match; several of one customer at one connection become one call.
@@ -101,16 +103,21 @@ impl Gateway {
         caller: &Caller,
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
+        sight: Sight,
     ) -> Result<Json, Refusal> {
         self.visible_delivery(merchants, id).await?;
+        let discarded = self.discard_on_a_task(caller, id).await?;
+        Ok(sight.delivery(listed_delivery(&discarded)))
+    }
+
+    async fn discard_on_a_task(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryRecord, Refusal> {
         // On a task of its own: what was waiting for it has to be answered, whoever hangs up.
         let (gateway, by) = (self.clone(), caller.name.clone());
         let task = self.tasks.spawn(async move { gateway.discard_now(id, &by).await });
-        let discarded = task.await.unwrap_or_else(|_| {
+        task.await.unwrap_or_else(|_| {
             tracing::error!("a discard's task ended before its time");
             Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
-        })?;
-        Ok(listed_delivery(&discarded))
+        })
     }
 
     /// Discards all that match; unless states are named, those that have failed.
@@ -131,7 +138,7 @@ impl Gateway {
         }
         let (found, next) = self.found(&selection).await?;
         let discards = found.iter().map(|delivery| async {
-            let outcome = self.discard_delivery(caller, None, delivery.id).await;
+            let outcome = self.discard_on_a_task(caller, delivery.id).await;
             (vec![delivery.id], outcome.map(drop))
         });
         let outcomes = futures_util::stream::iter(discards).buffer_unordered(SIDE_BY_SIDE);

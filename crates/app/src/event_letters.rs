@@ -17,6 +17,7 @@ use crate::intake::{Taken, taken_json};
 use crate::narrow::Arrival;
 use crate::problem::{ProblemCode, Refusal};
 use crate::receive::{event_id_of, is_stand_in};
+use crate::sight::Sight;
 use crate::upsert::Caller;
 
 /// Events that one request replays or discards at most.
@@ -58,10 +59,11 @@ impl Gateway {
         direction: Direction,
         action: LetterAction,
         id: EventId,
+        sight: Sight,
     ) -> Result<Json, Refusal> {
         let by = &caller.name;
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
-        match (direction, action) {
+        let handled = match (direction, action) {
             (Direction::In, LetterAction::Replay) => {
                 let event = self.visible_incoming(merchants, id).await?;
                 self.replay_incoming(event).await
@@ -78,7 +80,10 @@ impl Gateway {
                 let event = self.visible_outgoing(merchants, id).await?;
                 self.discard_outgoing(event).await
             }
-        }
+        };
+        handled
+            .map(|shown| sight.incoming(shown))
+            .map_err(|refusal| sight.refusal(refusal))
     }
 
     /// Replays or discards all dead letters that match. Events are tried in the order in which they came.
@@ -92,6 +97,7 @@ impl Gateway {
         direction: Direction,
         action: LetterAction,
         dry_run: bool,
+        sight: Sight,
     ) -> Result<Json, Refusal> {
         if action == LetterAction::Discard && !query.is_narrowed() {
             let detail = "name at least one filter: `source`, `endpoint`, `since` …";
@@ -99,11 +105,11 @@ impl Gateway {
         }
         let (mut ids, more) = self.dead_letters_of(query, direction).await?;
         if dry_run {
-            return Ok(told(true, ids.len(), 0, &[], more));
+            return Ok(told(true, ids.len(), 0, &[], more, sight));
         }
         ids.sort_unstable();
         let letters = ids.iter().map(|id| async move {
-            let done = self.event_letter(caller, None, direction, action, *id).await;
+            let done = self.event_letter(caller, None, direction, action, *id, sight).await;
             (*id, done.map(drop))
         });
         // An event that came before another one is tried before it.
@@ -113,7 +119,7 @@ impl Gateway {
             .into_iter()
             .filter_map(|(id, outcome)| Some((id, outcome.err()?)))
             .collect();
-        Ok(told(false, ids.len(), ids.len() - refused.len(), &refused, more))
+        Ok(told(false, ids.len(), ids.len() - refused.len(), &refused, more, sight))
     }
 
     async fn dead_letters_of(
@@ -307,11 +313,11 @@ fn changed_meanwhile() -> Refusal {
     .retry_after(1)
 }
 
-fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal)], more: bool) -> Json {
+fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal)], more: bool, sight: Sight) -> Json {
     let refusals: Vec<Json> = refused
         .iter()
         .take(MOST_TOLD)
-        .map(|(id, refusal)| json!({ "id": id, "code": refusal.code.as_str(), "detail": refusal.detail }))
+        .map(|(id, refusal)| json!({ "id": id, "code": refusal.code.as_str(), "detail": sight.words(&refusal.detail) }))
         .collect();
     json!({
         "dry_run": dry_run,

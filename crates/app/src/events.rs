@@ -16,6 +16,7 @@ use crate::lookup::{Listing, to_cursor};
 use crate::merchant::Merchant;
 use crate::problem::{ProblemCode, Refusal};
 use crate::selection::below;
+use crate::sight::Sight;
 use crate::webhooks::{Endpoint, Source};
 
 /// The `type` of an event that is sent on demand.
@@ -26,12 +27,16 @@ impl Gateway {
     ///
     /// # Errors
     /// 400 for a filter or a cursor that cannot be read.
-    pub async fn list_incoming(&self, query: &EventListQuery) -> Result<Listing, Refusal> {
+    pub async fn list_incoming(&self, query: &EventListQuery, sight: Sight) -> Result<Listing, Refusal> {
         let filter = query.incoming()?;
         let before = below(query.cursor.as_deref(), filter.until)?.map(EventId::from_uuid);
         let page = self.store.incoming_events(&filter, before, query.limit).await?;
         Ok(Listing {
-            data: page.entries.iter().map(incoming_json).collect(),
+            data: page
+                .entries
+                .iter()
+                .map(|one| sight.incoming(incoming_json(one)))
+                .collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
     }
@@ -54,10 +59,15 @@ impl Gateway {
     ///
     /// # Errors
     /// 404.
-    pub async fn get_incoming(&self, merchants: Option<&BTreeSet<String>>, id: EventId) -> Result<Json, Refusal> {
+    pub async fn get_incoming(
+        &self,
+        merchants: Option<&BTreeSet<String>>,
+        id: EventId,
+        sight: Sight,
+    ) -> Result<Json, Refusal> {
         let event = self.visible_incoming(merchants, id).await?;
-        let mut shown = incoming_json(&event);
-        shown["raw"] = json!(event.raw);
+        let mut shown = sight.incoming(incoming_json(&event));
+        shown["raw"] = json!(event.raw.map(|raw| sight.document(&raw)));
         Ok(shown)
     }
 
@@ -65,10 +75,15 @@ impl Gateway {
     ///
     /// # Errors
     /// 404.
-    pub async fn get_outgoing(&self, merchants: Option<&BTreeSet<String>>, id: EventId) -> Result<Json, Refusal> {
+    pub async fn get_outgoing(
+        &self,
+        merchants: Option<&BTreeSet<String>>,
+        id: EventId,
+        sight: Sight,
+    ) -> Result<Json, Refusal> {
         let event = self.visible_outgoing(merchants, id).await?;
         let mut shown = outgoing_json(&event);
-        shown["body"] = json!((!event.body.is_empty()).then_some(&event.body));
+        shown["body"] = json!((!event.body.is_empty()).then(|| sight.document(&event.body)));
         Ok(shown)
     }
 

@@ -1,5 +1,6 @@
 //! Of what deliveries fail: counted by connection, and grouped by cause.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
@@ -12,11 +13,12 @@ use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState,
 use crate::gateway::Gateway;
 use crate::merchant::Merchant;
 use crate::problem::Refusal;
+use crate::sight::Sight;
 use crate::vendor_reads::named;
 
 /// So many of the newest deliveries with an error are grouped.
 const MOST: usize = 1_000;
-/// So many pages are read for them: where very many wait that never failed, fewer are found.
+/// So many pages are read for them: where very many wait that were never tried, fewer of those that wait are found.
 const MOST_PAGES: usize = 3;
 
 /// What deliveries of one connection failed of, in one word of ours and one of the vendor's.
@@ -88,28 +90,46 @@ impl Gateway {
     }
 
     /// What the newest 1,000 deliveries with an error failed of that have failed at this connection, are tried again or
-    /// wait there: the most frequent cause first, then the one with the newest delivery.
+    /// wait there: the most frequent cause first, then the one with the newest delivery. Of those that wait, an error is
+    /// looked for in the newest 3,000.
     ///
     /// # Errors
     /// 404.
-    pub async fn failures_by_cause(&self, merchant: &Merchant, connection: &str) -> Result<Vec<Cause>, Refusal> {
+    pub async fn failures_by_cause(
+        &self,
+        merchant: &Merchant,
+        connection: &str,
+        sight: Sight,
+    ) -> Result<Vec<Cause>, Refusal> {
         let connection = named(merchant, connection)?;
-        let filter = DeliveryFilter {
+        let filter = |states: &[DeliveryState]| DeliveryFilter {
             merchants: Some([merchant.id.clone()].into()),
             connection: Some(connection.name.clone()),
-            states: [DeliveryState::Failed, DeliveryState::Retrying, DeliveryState::Waiting].into(),
+            states: states.iter().copied().collect(),
             ..DeliveryFilter::default()
         };
-        let (mut grouping, mut before) = (Grouping::default(), None);
+        // Apart: in an outage very many wait that were never tried, and would hide those that have failed.
+        let tried = filter(&[DeliveryState::Failed, DeliveryState::Retrying]);
+        let mut found = self.with_an_error(&tried).await?;
+        found.extend(self.with_an_error(&filter(&[DeliveryState::Waiting])).await?);
+        found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
+        let mut grouping = Grouping::default();
+        found.iter().take(MOST).for_each(|delivery| grouping.add(delivery));
+        Ok(grouping.most_frequent_first(sight))
+    }
+
+    /// The newest that match and have an error.
+    async fn with_an_error(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let (mut found, mut before) = (Vec::new(), None);
         for _page in 0..MOST_PAGES {
-            let page = self.store.deliveries(&filter, before, MOST).await?;
-            page.entries.iter().for_each(|delivery| grouping.add(delivery));
+            let page = self.store.deliveries(filter, before, MOST).await?;
+            found.extend(page.entries.into_iter().filter(|delivery| delivery.error.is_some()));
             before = page.next;
-            if before.is_none() {
+            if before.is_none() || found.len() >= MOST {
                 break;
             }
         }
-        Ok(grouping.most_frequent_first())
+        Ok(found)
     }
 }
 
@@ -117,24 +137,24 @@ impl Gateway {
 #[derive(Default)]
 struct Grouping {
     causes: HashMap<(ErrorKind, Option<String>), Cause>,
-    added: usize,
 }
 
 impl Grouping {
     fn add(&mut self, delivery: &DeliveryRecord) {
-        let Some(error) = delivery.error.as_ref().filter(|_| self.added < MOST) else {
-            return;
-        };
-        self.added += 1;
+        let Some(error) = &delivery.error else { return };
         let cause = self.causes.entry((error.kind, error.code.clone()));
         let cause = cause.or_insert_with(|| Cause::first(delivery, error));
         cause.count += 1;
         *cause.states.entry(delivery.state).or_default() += 1;
     }
 
-    fn most_frequent_first(self) -> Vec<Cause> {
+    fn most_frequent_first(self, sight: Sight) -> Vec<Cause> {
         let mut causes: Vec<_> = self.causes.into_values().collect();
-        causes.sort_unstable_by_key(|cause| std::cmp::Reverse((cause.count, cause.newest)));
+        causes.sort_unstable_by_key(|cause| Reverse((cause.count, cause.newest)));
+        for cause in &mut causes {
+            cause.sample_detail = sight.words(&cause.sample_detail);
+            cause.code = sight.code(cause.code.take());
+        }
         causes
     }
 }
@@ -172,7 +192,7 @@ mod tests {
         ] {
             grouping.add(&delivery);
         }
-        let causes = grouping.most_frequent_first();
+        let causes = grouping.most_frequent_first(Sight::Whole);
         let shown: Vec<_> = causes
             .iter()
             .map(|cause| (cause.code.as_deref(), cause.count))
@@ -185,16 +205,5 @@ mod tests {
         let states = [(DeliveryState::Waiting, 1), (DeliveryState::Failed, 1)];
         assert_eq!(causes[0].states, states.into());
         assert!(!format!("{causes:?}").contains("words"));
-    }
-
-    #[test]
-    fn no_more_than_the_newest_thousand_are_grouped() {
-        let mut grouping = Grouping::default();
-        for number in (1..=1_001).rev() {
-            let code = if number == 1 { "oldest" } else { "newer" };
-            grouping.add(&failed(number, DeliveryState::Failed, Some(code)));
-        }
-        let causes = grouping.most_frequent_first();
-        assert_eq!((causes.len(), causes[0].count), (1, 1_000));
     }
 }

@@ -48,6 +48,7 @@ mod replay;
 mod rollback;
 mod route;
 mod selection;
+mod sight;
 mod spans;
 mod strict_json;
 mod succession;
@@ -69,7 +70,7 @@ pub use identify::identifiers_in;
 pub use intake::Intake;
 pub use lists::{DeliveryListQuery, UpsertListQuery};
 pub use lookup::{CustomerListQuery, Listing};
-pub use mask::{Sight, is_plain, masked, masked_wholly};
+pub use mask::{MASK, cover, cover_pointer, cover_value, is_plain};
 pub use merchant::{
     Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
 };
@@ -78,6 +79,7 @@ pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
 pub use receive::ReadEvent;
 pub use selection::Selection;
+pub use sight::Sight;
 pub use spans::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
 pub use strict_json::read_json;
 pub use tally::{Ending, Endings};

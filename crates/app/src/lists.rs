@@ -10,10 +10,10 @@ use upsert_store::{AttemptRecord, DeliveryRecord, SentRequest, UpsertFilter, Ups
 use crate::answer::{delivery_json, error_json};
 use crate::gateway::Gateway;
 use crate::lookup::{Listing, invalid_query, to_cursor};
-use crate::mask::Sight;
 use crate::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::selection::{Reading, Written, below, oldest_of};
+use crate::sight::Sight;
 
 /// Which deliveries to list, as the query string has it.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +68,7 @@ impl Gateway {
     ///
     /// # Errors
     /// 400 for a filter or a cursor that cannot be read.
-    pub async fn list_deliveries(&self, query: DeliveryListQuery) -> Result<Listing, Refusal> {
+    pub async fn list_deliveries(&self, query: DeliveryListQuery, sight: Sight) -> Result<Listing, Refusal> {
         let written = Written(vec![
             ("state", query.state.as_deref()),
             ("connection", query.connection.as_deref()),
@@ -89,7 +89,11 @@ impl Gateway {
         let before = below(query.cursor.as_deref(), filter.until)?.map(DeliveryId::from_uuid);
         let page = self.store.deliveries(&filter, before, query.limit).await?;
         Ok(Listing {
-            data: page.entries.iter().map(listed_delivery).collect(),
+            data: page
+                .entries
+                .iter()
+                .map(|one| sight.delivery(listed_delivery(one)))
+                .collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
     }
@@ -108,7 +112,7 @@ impl Gateway {
         let attempts = self.store.attempts(id).await?;
         let mut shown = listed_delivery(&delivery);
         shown["attempt_log"] = attempts.iter().map(|attempt| attempt_json(attempt, sight)).collect();
-        Ok(shown)
+        Ok(sight.delivery(shown))
     }
 
     /// A delivery of a merchant that may be seen.
@@ -127,7 +131,12 @@ impl Gateway {
     ///
     /// # Errors
     /// 400 for a filter or a cursor that cannot be read.
-    pub async fn list_upserts(&self, merchant: &Merchant, query: UpsertListQuery) -> Result<Listing, Refusal> {
+    pub async fn list_upserts(
+        &self,
+        merchant: &Merchant,
+        query: UpsertListQuery,
+        sight: Sight,
+    ) -> Result<Listing, Refusal> {
         let mut reading = Reading::default();
         let mut filter = UpsertFilter {
             merchant: merchant.id.clone(),
@@ -149,7 +158,11 @@ impl Gateway {
         let before = below(query.cursor.as_deref(), filter.until)?.map(UpsertId::from_uuid);
         let page = self.store.upserts(&filter, before, query.limit).await?;
         Ok(Listing {
-            data: page.entries.iter().map(listed_upsert).collect(),
+            data: page
+                .entries
+                .iter()
+                .map(|one| sight.upsert(listed_upsert(one)))
+                .collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
     }
@@ -196,11 +209,10 @@ fn attempt_json(attempt: &AttemptRecord, sight: Sight) -> Json {
     })
 }
 
-/// A vendor's record may be named by its path, so that is the whole of it or nothing.
 fn request_json(request: &SentRequest, sight: Sight) -> Json {
     json!({
         "method": request.method,
-        "path": (sight == Sight::Whole).then_some(&request.path),
-        "body": sight.of(&request.body),
+        "path": sight.path(&request.path),
+        "body": sight.sent(&request.body),
     })
 }

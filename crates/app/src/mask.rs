@@ -1,39 +1,22 @@
-//! Personal data for those who may not see it.
+//! Personal data, for those who may not see it.
 
 use serde_json::Value as Json;
 
 /// What stands in the place of a value.
-const MASK: &str = "•••";
+pub const MASK: &str = "•••";
 /// The members of these have names that the merchant thought of.
 const NAMED_BY_MERCHANT: [&str; 2] = ["metadata", "provider_fields"];
+/// Fields that say nothing of a person.
+const OPEN: [&str; 3] = ["/kind", "/status", "/verified"];
 /// No vendor's name of a field is longer.
 const LONGEST_NAME: usize = 64;
 /// So many may be a phone number.
 const MOST_DIGITS: usize = 6;
 
-/// How much a caller may see of customers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
-    /// All of it.
-    Whole,
-    /// Only of what shape it is.
-    Masked,
-}
-
-impl Sight {
-    /// The value, as far as it may be seen.
-    pub fn of(self, value: &Json) -> Json {
-        match self {
-            Self::Whole => value.clone(),
-            Self::Masked => masked(value),
-        }
-    }
-}
-
 /// The same with every text and number hidden. Members' names, lengths of lists, null, true and false and empty texts stay:
 /// they are of the vendor's making, and say what was sent without saying whose it is. Names that the merchant thought of are
 /// hidden too.
-pub fn masked(value: &Json) -> Json {
+pub(crate) fn masked(value: &Json) -> Json {
     walk(value, false, |leaf| match leaf {
         Json::String(text) if text.is_empty() => leaf.clone(),
         Json::Null | Json::Bool(_) => leaf.clone(),
@@ -42,7 +25,7 @@ pub fn masked(value: &Json) -> Json {
 }
 
 /// The same with every value hidden, whatever it is: of what somebody else sent, nobody knows what a true or a null says.
-pub fn masked_wholly(value: &Json) -> Json {
+pub(crate) fn masked_wholly(value: &Json) -> Json {
     walk(value, false, |_leaf| Json::from(MASK))
 }
 
@@ -70,6 +53,49 @@ pub fn is_plain(name: &str) -> bool {
     is_word && name.len() <= LONGEST_NAME && name.bytes().filter(u8::is_ascii_digit).count() < MOST_DIGITS
 }
 
+/// Covers a text, if there is one.
+pub fn cover(text: &mut Json) {
+    if !text.is_null() {
+        *text = Json::from(MASK);
+    }
+}
+
+/// Covers a vendor's code or id, unless it is a word such as programs have: vendors put sentences there too.
+pub(crate) fn cover_sentence(code: &mut Json) {
+    if !code.as_str().is_none_or(is_plain) {
+        cover(code);
+    }
+}
+
+/// Covers a pointer as far as it is in the merchant's own words.
+pub fn cover_pointer(pointer: &mut String) {
+    let bases = NAMED_BY_MERCHANT.iter().filter_map(|name| {
+        let base = format!("/{name}/");
+        Some(pointer.find(&base)? + base.len())
+    });
+    if let Some(end) = bases.min() {
+        pointer.truncate(end);
+        pointer.push_str(MASK);
+    }
+}
+
+/// Covers the value of a field, and those within it, unless it says nothing of a person. That there is none stays to be
+/// seen.
+pub fn cover_value(pointer: &str, value: &mut Json) {
+    match value {
+        Json::Object(members) => {
+            for (name, inner) in members {
+                cover_value(&format!("{pointer}/{name}"), inner);
+            }
+        }
+        value => {
+            if !OPEN.contains(&pointer) {
+                cover(value);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -91,8 +117,6 @@ mod tests {
             "address": { "city": "•••", "verified": true, "more": {}, "none": [] },
         });
         assert_eq!(masked(&sent), shown);
-        assert_eq!(Sight::Masked.of(&sent), shown);
-        assert_eq!(Sight::Whole.of(&sent), sent);
         assert_eq!(masked(&json!("a@example.com")), json!("•••"));
         assert_eq!(masked(&Json::Null), Json::Null);
     }
@@ -114,5 +138,49 @@ mod tests {
             masked_wholly(&json!({ "a": [null, true] })),
             json!({ "a": ["•••", "•••"] })
         );
+    }
+
+    #[test]
+    fn what_says_something_of_a_person_is_covered() {
+        for (pointer, value, covered) in [
+            ("/given_name", json!("Ada"), json!(MASK)),
+            ("/tags", json!(["vip"]), json!(MASK)),
+            ("/notifications/email", json!(true), json!(MASK)),
+            ("/given_name", json!(null), json!(null)),
+            ("/kind", json!("person"), json!("person")),
+            ("/verified", json!(true), json!(true)),
+            ("/notifications", json!({ "email": false }), json!({ "email": MASK })),
+        ] {
+            let mut value = value;
+            cover_value(pointer, &mut value);
+            assert_eq!(value, covered, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_code_stays_and_a_sentence_does_not() {
+        for (code, covered) in [
+            ("INVALID_FIELD", "INVALID_FIELD"),
+            ("Ada Lee is known", MASK),
+            ("a@x.example", MASK),
+        ] {
+            let mut code = json!(code);
+            cover_sentence(&mut code);
+            assert_eq!(code, covered);
+        }
+    }
+
+    #[test]
+    fn names_that_the_merchant_thought_of_are_covered() {
+        for (pointer, covered) in [
+            ("/metadata/gate code", "/metadata/•••"),
+            ("/provider_fields/rotor/nick", "/provider_fields/•••"),
+            ("/data/customer/metadata/gate code", "/data/customer/metadata/•••"),
+            ("/addresses/billing/line1", "/addresses/billing/line1"),
+        ] {
+            let mut pointer = pointer.to_owned();
+            cover_pointer(&mut pointer);
+            assert_eq!(pointer, covered);
+        }
     }
 }

@@ -9,6 +9,7 @@ use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
 use crate::gateway::Gateway;
 use crate::merchant::Merchant;
 use crate::problem::{ProblemCode, Refusal};
+use crate::sight::Sight;
 use crate::vendor_reads::named;
 
 /// So often an unlink is worked out anew because the lane changed meanwhile.
@@ -61,7 +62,13 @@ impl Gateway {
     ///
     /// # Errors
     /// 404; 503 while a delivery of this customer is in flight there.
-    pub async fn unlink(&self, merchant: &Merchant, id: CustomerId, connection: &str) -> Result<Json, Refusal> {
+    pub async fn unlink(
+        &self,
+        merchant: &Merchant,
+        id: CustomerId,
+        connection: &str,
+        sight: Sight,
+    ) -> Result<Json, Refusal> {
         let overloaded = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
         for _race in 0..MOST_RACES {
             let known = self
@@ -99,7 +106,7 @@ impl Gateway {
                 == Applied::Done
             {
                 tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
-                return self.customer_json(merchant, id).await;
+                return Ok(sight.customer(self.customer_json(merchant, id).await?));
             }
         }
         overloaded("too many changes of this customer at once")

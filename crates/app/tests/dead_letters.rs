@@ -38,7 +38,7 @@ async fn listed(house: &House, state: &str) -> Vec<Json> {
         limit: 100,
         ..DeliveryListQuery::default()
     };
-    house.gateway.list_deliveries(query).await.unwrap().data
+    house.gateway.list_deliveries(query, Sight::Whole).await.unwrap().data
 }
 
 async fn upserts_that_failed(house: &House) -> usize {
@@ -47,7 +47,11 @@ async fn upserts_that_failed(house: &House) -> usize {
         limit: 100,
         ..UpsertListQuery::default()
     };
-    let listing = house.gateway.list_upserts(&house.merchant, query).await.unwrap();
+    let listing = house
+        .gateway
+        .list_upserts(&house.merchant, query, Sight::Whole)
+        .await
+        .unwrap();
     listing.data.len()
 }
 
@@ -56,11 +60,14 @@ fn id_of(delivery: &Json) -> DeliveryId {
 }
 
 async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
-    house.gateway.replay_delivery(&operator(), None, id).await
+    house.gateway.replay_delivery(&operator(), None, id, Sight::Whole).await
 }
 
 async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
-    house.gateway.discard_delivery(&operator(), None, id).await
+    house
+        .gateway
+        .discard_delivery(&operator(), None, id, Sight::Whole)
+        .await
 }
 
 fn selection(body: &Json) -> Selection {
@@ -180,7 +187,7 @@ async fn what_cannot_be_replayed_is_refused_and_says_why() {
     let others = Some(["globex".to_owned()].into());
     let hidden = house
         .gateway
-        .replay_delivery(&operator(), others.as_ref(), failed)
+        .replay_delivery(&operator(), others.as_ref(), failed, Sight::Whole)
         .await;
     assert_eq!(hidden.unwrap_err().code, ProblemCode::NotFound);
 

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use upsert_app::{Answer, Sight};
 use upsert_core::Repeat;
 use upsert_store::{Changeset, DeliveryState, Store, Write};
+use upsert_testkit::records::{delivery_id, delivery_record};
 
 #[tokio::test(start_paused = true)]
 async fn a_repeat_unsafe_request_is_never_sent_twice_after_an_unknown_outcome() {
@@ -462,10 +463,39 @@ async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told
     let id = body(&answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
     let attempts = house.store.attempts(id).await.unwrap();
     assert!(attempts[0].request.is_some() && attempts[0].error.is_some());
-    let causes = house.gateway.failures_by_cause(&house.merchant, "v").await.unwrap();
+    let causes = house
+        .gateway
+        .failures_by_cause(&house.merchant, "v", Sight::Whole)
+        .await
+        .unwrap();
     assert_eq!(causes[0].sample_detail, "as the script says");
     let shown = format!("{attempts:?} {causes:?} {:?}", Write::PutAttempt(attempts[0].clone()));
     for secret in ["canary", "Ada", "as the script says"] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_failed_is_told_however_many_wait_that_were_never_tried() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    vendor.then([Act::Reject]);
+    let refused = house
+        .upsert(json!({ "reference": "r", "given_name": "Ada" }))
+        .await
+        .unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    let waits = (0..3_500).map(|number| {
+        let id = delivery_id(u128::MAX / 2 + number);
+        Write::PutDelivery(delivery_record(&house.merchant.id, "v", id, DeliveryState::Waiting))
+    });
+    let changes = Changeset {
+        write: waits.collect(),
+        ..Changeset::default()
+    };
+    house.store.apply(changes).await.unwrap();
+    let causes = house.gateway.failures_by_cause(&house.merchant, "v", Sight::Masked);
+    let causes = causes.await.unwrap();
+    assert_eq!((causes.len(), causes[0].count), (1, 1));
+    assert_eq!(causes[0].sample_detail, "•••");
 }

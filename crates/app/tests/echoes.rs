@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use common::events::source;
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
-use upsert_app::Caller;
+use upsert_app::{Caller, Sight};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};
 
@@ -335,7 +335,7 @@ async fn what_an_operator_does_not_want_at_a_vendor_is_not_taken_back_by_what_th
     let ops = Caller { name: "ops".to_owned() };
     pair.house
         .gateway
-        .discard_delivery(&ops, None, failed.id)
+        .discard_delivery(&ops, None, failed.id, Sight::Whole)
         .await
         .unwrap();
     pair.upsert(json!({ "reference": "r", "notes": "m" })).await;
@@ -354,7 +354,11 @@ async fn of_a_record_that_was_unlinked_no_form_is_ours() {
     pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
     let all = CustomerFilter::default();
     let id = pair.house.store.customers("acme", &all, None, 1).await.unwrap()[0].id;
-    pair.house.gateway.unlink(&pair.house.merchant, id, "a").await.unwrap();
+    pair.house
+        .gateway
+        .unlink(&pair.house.merchant, id, "a", Sight::Whole)
+        .await
+        .unwrap();
     assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "accepted");
     assert_eq!(pair.shown().await["given_name"], "JON Q.");
 }

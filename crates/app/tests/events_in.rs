@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use common::events::{event, source};
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
-use upsert_app::{Caller, Direction, EventListQuery, LetterAction, Merchant};
+use upsert_app::{Caller, Direction, EventListQuery, LetterAction, Merchant, Sight};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, CustomerRecord, MemoryStore, Store};
 
@@ -169,18 +169,26 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
         limit: 10,
         ..EventListQuery::default()
     };
-    let letters = house.gateway.list_incoming(&failed).await.unwrap().data;
+    let letters = house.gateway.list_incoming(&failed, Sight::Whole).await.unwrap().data;
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!(letters[0]["tries"], 2);
     assert_eq!(letters[0]["problem"]["errors"][0]["code"], "invalid_email");
     let id = letters[0]["id"].as_str().unwrap().parse().unwrap();
-    let whole = house.gateway.get_incoming(None, id).await.unwrap();
+    let whole = house.gateway.get_incoming(None, id, Sight::Whole).await.unwrap();
     assert_eq!(whole["raw"], bad.to_string());
     assert!(customers(&house).await.is_empty());
     // Its sender mends it: not counted as seen.
     let good = event("e1", 1, &json!({ "ref": "r", "mail": "ann@x.com" }));
     assert_eq!(house.told("shop", &good).await, "accepted");
-    assert!(house.gateway.list_incoming(&failed).await.unwrap().data.is_empty());
+    assert!(
+        house
+            .gateway
+            .list_incoming(&failed, Sight::Whole)
+            .await
+            .unwrap()
+            .data
+            .is_empty()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +210,7 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
         let (gateway, caller) = (house.gateway.clone(), caller.clone());
         async move {
             gateway
-                .event_letter(&caller, None, Direction::In, LetterAction::Replay, id)
+                .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
                 .await
         }
     };
@@ -270,7 +278,7 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     assert_eq!(house.told("shop", &new).await, "accepted");
     house
         .gateway
-        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id)
+        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
         .await
         .unwrap();
     assert_eq!(shown(&house).await["given_name"], "New");
@@ -279,5 +287,13 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
         limit: 10,
         ..EventListQuery::default()
     };
-    assert!(house.gateway.list_incoming(&failed).await.unwrap().data.is_empty());
+    assert!(
+        house
+            .gateway
+            .list_incoming(&failed, Sight::Whole)
+            .await
+            .unwrap()
+            .data
+            .is_empty()
+    );
 }

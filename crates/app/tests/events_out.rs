@@ -14,6 +14,7 @@ use common::events::{Got, Listener, key};
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_app::{
     Caller, Connection, ConnectionStatus, Direction, Directory, Endpoint, EventKind, EventListQuery, LetterAction,
+    Sight,
 };
 use upsert_core::{Clock as _, Held, Priority, Repeat};
 use upsert_store::{Applied, Changeset, MemoryStore, OutgoingFilter, OutgoingState, Store, UpsertFilter, Write};
@@ -296,7 +297,7 @@ async fn gone_disables_the_endpoint_durably_until_it_is_enabled_and_its_dead_let
     };
     let done = second
         .gateway
-        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false)
+        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false, Sight::Whole)
         .await
         .unwrap();
     assert_eq!((&done["done"], &done["refused"]), (&json!(2), &json!(0)));
@@ -481,7 +482,7 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     };
     let replayed = house
         .gateway
-        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false)
+        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false, Sight::Whole)
         .await
         .unwrap();
     assert_eq!(replayed["done"], 1);

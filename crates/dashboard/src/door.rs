@@ -97,7 +97,9 @@ fn is_live(request: &ServiceRequest) -> bool {
 /// Nobody has signed in.
 fn knock(request: &ServiceRequest) -> HttpResponse {
     if is_live(request) {
-        return HttpResponse::Unauthorized().body("sign in again");
+        // A page that asks for itself is loaded anew, and is the form then, instead of asking on and on.
+        let mut refused = HttpResponse::Unauthorized();
+        return refused.insert_header(("HX-Refresh", "true")).body("sign in again");
     }
     let is_first_page = matches!(request.path(), "/ops" | "/ops/");
     let status = if is_first_page {

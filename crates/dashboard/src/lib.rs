@@ -14,7 +14,6 @@ mod door;
 mod form;
 mod headers;
 mod history;
-mod mask;
 mod pages;
 mod pulse;
 mod query;

@@ -8,7 +8,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
-use upsert_app::Merchant;
+use upsert_app::{Merchant, Sight};
 use upsert_settings::Scope;
 
 use crate::desk::{Desk, Visitor};
@@ -50,6 +50,11 @@ impl Visit {
     /// Whether names, addresses and the vendors' words about them may be shown; they are masked otherwise.
     pub(crate) fn sees_people(&self) -> bool {
         self.visitor.may(Scope::CustomersRead)
+    }
+
+    /// What of customers its pages show.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight::of(self.sees_people())
     }
 
     /// Whether there are buttons.

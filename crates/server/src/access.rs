@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use upsert_app::{Caller, ProblemCode};
+use upsert_app::{Caller, ProblemCode, Sight};
 use upsert_settings::{Scope, looks_mistyped};
 
 use crate::headers::accepts;
@@ -85,6 +85,11 @@ impl<P: Permission> Access<P> {
         Caller {
             name: self.key.name.clone(),
         }
+    }
+
+    /// What of customers it may see.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight::of(self.key.may(Scope::CustomersRead))
     }
 
     /// Judges the request: key, limit, scope, and whether an answer in JSON is wanted at all.

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
-    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, SignedEvent, Source,
-    UpsertCommand,
+    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, Sight, SignedEvent,
+    Source, UpsertCommand,
 };
 use upsert_core::{Clock, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
 use upsert_policy::{Decision, RetryPolicy, again};
@@ -255,7 +255,12 @@ impl World {
             return;
         }
         let (id, name) = (ids[nth % ids.len()], self.vendors[vendor].name);
-        if self.gateway.unlink(&self.merchant(), id, name).await.is_ok() {
+        if self
+            .gateway
+            .unlink(&self.merchant(), id, name, Sight::Whole)
+            .await
+            .is_ok()
+        {
             self.books.lock().unwrap().unlinked.insert((id, name.to_owned()));
         }
     }

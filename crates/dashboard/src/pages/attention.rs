@@ -178,7 +178,10 @@ fn of_endpoint(endpoint: &Endpoint, all: &mut Vec<Attention>) {
             "/ops/webhooks",
         );
     } else if endpoint.failures_in_a_row > 0 {
-        let what = format!("this endpoint failed {} times in a row", endpoint.failures_in_a_row);
+        let what = match endpoint.failures_in_a_row {
+            1 => "this endpoint failed the last time".to_owned(),
+            times => format!("this endpoint failed {times} times in a row"),
+        };
         add(Severity::Warning, what, "/ops/webhooks");
     }
     if endpoint.dead_letters > 0 {

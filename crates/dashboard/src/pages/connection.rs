@@ -92,11 +92,12 @@ pub(crate) async fn show(visit: Visit, named: Named) -> Result<HttpResponse, Ref
     let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
     let part = Part::of(&visit, &snapshot, &merchant, &name)?;
     let known = visit.merchant(&merchant)?;
-    let causes = visit.desk.gateway.failures_by_cause(&known, &name).await?;
-    let causes = causes.iter().map(|cause| {
-        let cause: Cause = shapes::read(cause.to_json())?;
-        Ok(if visit.sees_people() { cause } else { cause.masked() })
-    });
+    let causes = visit
+        .desk
+        .gateway
+        .failures_by_cause(&known, &name, visit.sight())
+        .await?;
+    let causes = causes.iter().map(|cause| shapes::read(cause.to_json()));
     page(&ConnectionPage {
         causes: causes.collect::<Result<_, Refused>>()?,
         part,

@@ -95,7 +95,9 @@ pub(crate) async fn unlink(visit: Visit, named: Path<(String, String, String)>) 
         visit.needs(Scope::OpsWrite)?;
         let known = visit.merchant(&merchant)?;
         let gateway = &visit.desk.gateway;
-        gateway.unlink(&known, customer_id(&id)?, &connection).await?;
+        gateway
+            .unlink(&known, customer_id(&id)?, &connection, visit.sight())
+            .await?;
         Ok(format!(
             "the link at {connection} is forgotten: the next upsert is matched by the vendor's own keys"
         ))
@@ -110,9 +112,5 @@ fn customer_id(text: &str) -> Result<CustomerId, Refused> {
 
 async fn customer(visit: &Visit, merchant: &Arc<Merchant>, id: CustomerId) -> Result<Customer, Refused> {
     let record = visit.desk.gateway.customer_json(merchant, id).await?;
-    let mut customer: Customer = shapes::read(record)?;
-    if !visit.sees_people() {
-        customer.mask();
-    }
-    Ok(customer)
+    shapes::read(visit.sight().customer(record))
 }

@@ -159,11 +159,7 @@ impl Found {
     async fn add_by_id(&mut self, visit: &Visit, merchant: &Merchant, id: CustomerId) -> Result<(), Refused> {
         match visit.desk.gateway.customer_json(merchant, id).await {
             Ok(customer) => {
-                let mut customer: Customer = shapes::read(customer)?;
-                if !visit.sees_people() {
-                    customer.mask();
-                }
-                self.add(customer);
+                self.add(shapes::read(visit.sight().customer(customer))?);
             }
             Err(refusal) if refusal.code == ProblemCode::NotFound => {}
             Err(refusal) => return Err(refusal.into()),

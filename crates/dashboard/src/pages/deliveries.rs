@@ -77,13 +77,15 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
 }
 
 async fn found(visit: &Visit, filter: &DeliveryFilter) -> Result<Found, Refused> {
-    let listing = visit.desk.gateway.list_deliveries(filter.query(visit, PAGE)?).await?;
+    let listing = visit
+        .desk
+        .gateway
+        .list_deliveries(filter.query(visit, PAGE)?, visit.sight())
+        .await?;
     let read = listing.data.into_iter().map(shapes::read);
     let deliveries: Vec<Delivery> = read.collect::<Result<_, _>>()?;
-    let sees_people = visit.sees_people();
-    let shown = |delivery: Delivery| if sees_people { delivery } else { delivery.masked() };
     Ok(Found {
-        deliveries: deliveries.into_iter().map(shown).collect(),
+        deliveries,
         next_cursor: listing.next_cursor,
     })
 }

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use serde::Deserialize;
 
-use upsert_app::{Answer, Sight};
+use upsert_app::Answer;
 use upsert_core::DeliveryId;
 use upsert_settings::Scope;
 
@@ -60,19 +60,11 @@ pub(crate) async fn live(visit: Visit, id: Path<String>) -> Result<HttpResponse,
 /// As far as the visitor may see it.
 async fn delivery(visit: &Visit, id: &str) -> Result<Delivery, Refused> {
     let in_sight = visit.visitor.in_sight();
-    let sight = if visit.sees_people() {
-        Sight::Whole
-    } else {
-        Sight::Masked
-    };
     let gateway = &visit.desk.gateway;
-    let answer = gateway.get_delivery(in_sight.as_ref(), read(id)?, sight).await?;
-    let delivery: Delivery = shapes::read(answer)?;
-    Ok(if visit.sees_people() {
-        delivery
-    } else {
-        delivery.masked()
-    })
+    let answer = gateway
+        .get_delivery(in_sight.as_ref(), read(id)?, visit.sight())
+        .await?;
+    shapes::read(answer)
 }
 
 /// Sends the customer's current state in its place, and goes to the delivery that does.
@@ -81,7 +73,9 @@ pub(crate) async fn replay(visit: Visit, id: Path<String>) -> Result<HttpRespons
     visit.needs(Scope::OpsWrite)?;
     let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
     let gateway = &visit.desk.gateway;
-    let replayed = gateway.replay_delivery(&caller, in_sight.as_ref(), read(&id)?).await;
+    let replayed = gateway
+        .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, visit.sight())
+        .await;
     visit.desk.pulse.forget().await;
     let old = format!("/ops/deliveries/{id}");
     match replayed.map_err(Refused::from) {
@@ -100,7 +94,9 @@ pub(crate) async fn discard(visit: Visit, id: Path<String>) -> Result<HttpRespon
     visit.needs(Scope::OpsWrite)?;
     let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
     let gateway = &visit.desk.gateway;
-    let discarded = gateway.discard_delivery(&caller, in_sight.as_ref(), read(&id)?).await;
+    let discarded = gateway
+        .discard_delivery(&caller, in_sight.as_ref(), read(&id)?, visit.sight())
+        .await;
     visit.desk.pulse.forget().await;
     let path = format!("/ops/deliveries/{id}");
     match discarded.map_err(Refused::from) {

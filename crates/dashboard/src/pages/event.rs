@@ -9,7 +9,7 @@ use upsert_core::EventId;
 use upsert_settings::Scope;
 
 use crate::pages::events::{direction_of, word_of};
-use crate::raw;
+use crate::raw::laid_out;
 use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
@@ -21,7 +21,7 @@ use crate::visit::Visit;
 struct IncomingPage {
     frame: Frame,
     event: Incoming,
-    /// For reading, or masked.
+    /// For reading.
     raw: Option<String>,
 }
 
@@ -30,7 +30,7 @@ struct IncomingPage {
 struct OutgoingPage {
     frame: Frame,
     event: Outgoing,
-    /// For reading, or masked.
+    /// For reading.
     body: Option<String>,
 }
 
@@ -45,21 +45,20 @@ pub(crate) async fn show(visit: Visit, named: Path<(String, String)>) -> Result<
     let (word, id) = named.into_inner();
     let (direction, id) = (direction_of(&word)?, id_of(&id)?);
     let (gateway, merchants) = (&visit.desk.gateway, visit.visitor.in_sight());
-    let sees_people = visit.sees_people();
+    let sight = visit.sight();
     match direction {
         Direction::In => {
-            let event: Incoming = shapes::read(gateway.get_incoming(merchants.as_ref(), id).await?)?;
-            let event = if sees_people { event } else { event.masked() };
+            let event: Incoming = shapes::read(gateway.get_incoming(merchants.as_ref(), id, sight).await?)?;
             page(&IncomingPage {
-                raw: event.raw.as_deref().map(|text| raw::document(text, sees_people)),
+                raw: event.raw.as_deref().map(laid_out),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.event_id)),
                 event,
             })
         }
         Direction::Out => {
-            let event: Outgoing = shapes::read(gateway.get_outgoing(merchants.as_ref(), id).await?)?;
+            let event: Outgoing = shapes::read(gateway.get_outgoing(merchants.as_ref(), id, sight).await?)?;
             page(&OutgoingPage {
-                body: event.body.as_deref().map(|text| raw::document(text, sees_people)),
+                body: event.body.as_deref().map(laid_out),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.kind)),
                 event,
             })
@@ -89,7 +88,7 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
         let (caller, merchants) = (visit.visitor.caller(), visit.visitor.in_sight());
         let gateway = &visit.desk.gateway;
         gateway
-            .event_letter(&caller, merchants.as_ref(), direction, action, id)
+            .event_letter(&caller, merchants.as_ref(), direction, action, id, visit.sight())
             .await?;
         Ok(match (action, direction) {
             (LetterAction::Discard, _) => "the event is given up",
@@ -98,7 +97,7 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
         }
         .to_owned())
     };
-    let result = handled.await.map_err(|refused: Refused| refused.for_eyes_of(&visit));
+    let result = handled.await;
     visit.desk.pulse.forget().await;
     Ok(visit.done(&format!("/ops/events/{}/{id}", word_of(direction)), result))
 }

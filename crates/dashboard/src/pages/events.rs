@@ -196,12 +196,8 @@ pub(crate) async fn list(visit: Visit, word: Path<String>, request: HttpRequest)
     let (mut incoming, mut outgoing) = (Vec::new(), Vec::new());
     let next_cursor = match direction {
         Direction::In => {
-            let listing = gateway.list_incoming(&query).await?;
-            let read: Result<Vec<Incoming>, Refused> = listing.data.into_iter().map(shapes::read).collect();
-            incoming = read?;
-            if !visit.sees_people() {
-                incoming = incoming.into_iter().map(Incoming::masked).collect();
-            }
+            let listing = gateway.list_incoming(&query, visit.sight()).await?;
+            incoming = listing.data.into_iter().map(shapes::read).collect::<Result<_, _>>()?;
             listing.next_cursor
         }
         Direction::Out => {

@@ -55,7 +55,7 @@ impl Timeline {
             ..UpsertListQuery::default()
         };
         let versions = gateway.customer_history(merchant, id, MOST, cursor).await?;
-        let upserts = gateway.list_upserts(merchant, query).await?;
+        let upserts = gateway.list_upserts(merchant, query, visit.sight()).await?;
         let next = later_end(&versions, &upserts);
         let mut entries = joined(merchant, versions, upserts)?;
         if let Some((end, _)) = &next {
@@ -65,7 +65,6 @@ impl Timeline {
         if !visit.sees_people() {
             for entry in &mut entries {
                 entry.changes.iter_mut().for_each(Change::mask);
-                entry.receipts.iter_mut().for_each(Receipt::mask);
             }
         }
         Ok(Self {

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use upsert_app::is_plain;
-
-use crate::mask::shown;
 use crate::query::address;
 use crate::shapes::delivery::shortened;
 
@@ -25,15 +22,6 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    /// Without the vendor's words.
-    pub(crate) fn masked(self) -> Self {
-        Self {
-            sample_detail: shown(&self.sample_detail, false),
-            code: self.code.filter(|code| is_plain(code)),
-            ..self
-        }
-    }
-
     pub(crate) fn sample(&self) -> String {
         shortened(&self.sample_detail)
     }
@@ -56,7 +44,6 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mask::MASK;
     use serde_json::json;
 
     #[test]
@@ -71,6 +58,5 @@ mod tests {
             "/ops/deliveries?state=failed%2Cretrying&merchant=acme&connection=crm&error_kind=rejected&error_code=E+1"
         );
         assert_eq!(cause.sample(), "no");
-        assert_eq!(cause.masked().sample(), MASK);
     }
 }

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use upsert_app::masked;
+use upsert_app::MASK;
 
-use crate::mask::{MASK, cover, cover_pointer, cover_sentence, shown};
+use super::receipt::{Failure, Fields, Warning};
 
 /// One delivery; a list's have no attempts.
 #[derive(Clone, Deserialize)]
@@ -36,53 +36,6 @@ pub(crate) struct Delivery {
     pub(crate) ended_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) attempt_log: Vec<Attempt>,
-}
-
-/// What became of each field that was sent.
-#[derive(Clone, Deserialize)]
-pub(crate) struct Fields {
-    pub(crate) confirmed: Vec<String>,
-    pub(crate) differs: Vec<Differs>,
-    pub(crate) unconfirmed: Vec<String>,
-}
-
-/// A field that the vendor keeps otherwise.
-#[derive(Clone, Deserialize)]
-pub(crate) struct Differs {
-    pub(crate) pointer: String,
-    pub(crate) kept: Json,
-}
-
-/// What this vendor cannot hold or do.
-#[derive(Clone, Deserialize)]
-pub(crate) struct Warning {
-    pub(crate) code: String,
-    pub(crate) pointer: String,
-    pub(crate) detail: String,
-}
-
-/// What went wrong.
-#[derive(Clone, Deserialize)]
-pub(crate) struct Failure {
-    pub(crate) kind: String,
-    pub(crate) state_at_vendor: Option<String>,
-    pub(crate) code: Option<String>,
-    /// The vendor's words; they may repeat a value.
-    #[serde(default)]
-    pub(crate) detail: String,
-    pub(crate) vendor_status: Option<u16>,
-    pub(crate) vendor_request_id: Option<String>,
-    #[serde(default)]
-    pub(crate) errors: Vec<FieldFailure>,
-}
-
-/// A field that the vendor complains of.
-#[derive(Clone, Deserialize)]
-pub(crate) struct FieldFailure {
-    pub(crate) pointer: Option<String>,
-    pub(crate) vendor_field: String,
-    /// The vendor's words.
-    pub(crate) detail: String,
 }
 
 /// One call.
@@ -134,54 +87,9 @@ impl Delivery {
     pub(crate) fn can_be_discarded(&self) -> bool {
         matches!(self.state.as_str(), "failed" | "pending" | "retrying" | "waiting")
     }
-
-    /// Without what only those may see who see people. (What was sent comes masked.)
-    pub(crate) fn masked(mut self) -> Self {
-        let fields = &mut self.fields;
-        for differs in &mut fields.differs {
-            differs.kept = masked(&differs.kept);
-            cover_pointer(&mut differs.pointer);
-        }
-        fields.confirmed.iter_mut().for_each(cover_pointer);
-        fields.unconfirmed.iter_mut().for_each(cover_pointer);
-        for warning in &mut self.warnings {
-            cover_pointer(&mut warning.pointer);
-        }
-        // A vendor may take our reference for its id.
-        cover(&mut self.provider_customer_id);
-        self.error = self.error.map(Failure::masked);
-        for attempt in &mut self.attempt_log {
-            attempt.error = attempt.error.take().map(Failure::masked);
-        }
-        self
-    }
-}
-
-impl Differs {
-    /// What the vendor has, in one line.
-    pub(crate) fn kept(&self) -> String {
-        match &self.kept {
-            Json::String(text) => text.clone(),
-            other => other.to_string(),
-        }
-    }
 }
 
 impl Failure {
-    fn masked(mut self) -> Self {
-        cover_sentence(&mut self.code);
-        cover_sentence(&mut self.vendor_request_id);
-        if !self.detail.is_empty() {
-            self.detail = shown(&self.detail, false);
-        }
-        for error in &mut self.errors {
-            error.detail = shown(&error.detail, false);
-            error.vendor_field = shown(&error.vendor_field, false);
-            error.pointer.iter_mut().for_each(cover_pointer);
-        }
-        self
-    }
-
     /// The vendor's words, or their beginning.
     pub(crate) fn shortened(&self) -> String {
         shortened(&self.detail)

@@ -3,8 +3,6 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::mask::cover_pointer;
-
 /// An event that came in.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Incoming {
@@ -38,15 +36,6 @@ pub(crate) struct Wrong {
     pub(crate) pointer: String,
     pub(crate) code: String,
     pub(crate) detail: String,
-}
-
-impl Incoming {
-    /// Without the names that the merchant thought of. (What is wrong is for the page to leave out.)
-    pub(crate) fn masked(mut self) -> Self {
-        let wrongs = self.problem.iter_mut().flat_map(|problem| &mut problem.errors);
-        wrongs.for_each(|wrong| cover_pointer(&mut wrong.pointer));
-        self
-    }
 }
 
 /// An event that goes out.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::receipt::{Warning, gathered};
-use crate::mask::{MASK, cover_pointer};
+use upsert_app::{MASK, cover_pointer};
 
 /// What an upsert would do. (No `Debug`: it is about a person.)
 #[derive(Deserialize)]
@@ -63,7 +63,9 @@ impl Planned {
                 request.path = format!("/{MASK}");
                 request.body = Json::from(MASK);
             }
-            connection.warnings.iter_mut().for_each(Warning::mask);
+            for warning in &mut connection.warnings {
+                cover_pointer(&mut warning.pointer);
+            }
             for refusal in &mut connection.refusals {
                 cover_pointer(&mut refusal.pointer);
             }

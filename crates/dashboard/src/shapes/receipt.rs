@@ -7,7 +7,6 @@ use serde_json::Value as Json;
 use upsert_core::UpsertId;
 
 use super::customer::text_of;
-use crate::mask::{MASK, cover, cover_pointer, cover_sentence, cover_value};
 
 /// An upsert. (No `Debug`: its receipts are about a person.)
 #[derive(Clone, Deserialize)]
@@ -61,9 +60,9 @@ pub(crate) struct Differs {
 /// What the vendor cannot hold or do.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Warning {
-    code: String,
-    pointer: String,
-    detail: String,
+    pub(crate) code: String,
+    pub(crate) pointer: String,
+    pub(crate) detail: String,
 }
 
 /// Why it failed, or failed last.
@@ -72,6 +71,7 @@ pub(crate) struct Failure {
     pub(crate) kind: String,
     pub(crate) state_at_vendor: String,
     pub(crate) code: Option<String>,
+    /// The vendor's words.
     pub(crate) detail: String,
     pub(crate) vendor_status: Option<u16>,
     pub(crate) vendor_request_id: Option<String>,
@@ -90,29 +90,6 @@ impl Receipt {
     /// What the vendor cannot hold or do.
     pub(crate) fn warnings(&self) -> Vec<(&str, Vec<&str>, &str)> {
         gathered(&self.warnings)
-    }
-
-    /// Covers what it says of the person, and the vendor's words: they may repeat a value.
-    pub(crate) fn mask(&mut self) {
-        cover(&mut self.provider_customer_id);
-        let fields = &mut self.fields;
-        fields.confirmed.iter_mut().for_each(cover_pointer);
-        fields.unconfirmed.iter_mut().for_each(cover_pointer);
-        for differs in &mut fields.differs {
-            cover_value(&differs.pointer, &mut differs.kept);
-            cover_pointer(&mut differs.pointer);
-        }
-        self.warnings.iter_mut().for_each(Warning::mask);
-        if let Some(failure) = &mut self.error {
-            MASK.clone_into(&mut failure.detail);
-            cover_sentence(&mut failure.code);
-            cover_sentence(&mut failure.vendor_request_id);
-            for complaint in &mut failure.errors {
-                MASK.clone_into(&mut complaint.detail);
-                MASK.clone_into(&mut complaint.vendor_field);
-                complaint.pointer.iter_mut().for_each(cover_pointer);
-            }
-        }
     }
 }
 
@@ -134,11 +111,4 @@ pub(crate) fn gathered(warnings: &[Warning]) -> Vec<(&str, Vec<&str>, &str)> {
         }
     }
     gathered
-}
-
-impl Warning {
-    /// Covers names that the merchant thought of. The sentence repeats no value.
-    pub(crate) fn mask(&mut self) {
-        cover_pointer(&mut self.pointer);
-    }
 }

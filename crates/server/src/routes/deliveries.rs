@@ -49,7 +49,7 @@ pub(crate) struct Filters {
 
 /// Deliveries that the key may see, newest first.
 ///
-/// Scope: `ops:read`. Where few of very many match, a page may have fewer entries than it could, or none: the list has
+/// Scope: `ops:read`. Without `customers:read` as well, what it says of the customer and the vendor's words are covered. Where few of very many match, a page may have fewer entries than it could, or none: the list has
 /// ended only where `next_cursor` is null.
 #[utoipa::path(
     tag = "deliveries",
@@ -77,6 +77,6 @@ pub(crate) async fn deliveries(
         until: filters.until,
         cursor: filters.cursor,
     };
-    let listing = state.gateway.list_deliveries(query).await?;
+    let listing = state.gateway.list_deliveries(query, caller.sight()).await?;
     Ok(reply::page(&listing))
 }

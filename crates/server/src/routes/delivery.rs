@@ -3,11 +3,10 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use upsert_app::{Refusal, Sight};
+use upsert_app::Refusal;
 use upsert_core::DeliveryId;
-use upsert_settings::Scope;
 
-use crate::access::{Access, Permission, ReadOperations};
+use crate::access::{Access, ReadOperations};
 use crate::merchant_id;
 use crate::problem::Problem;
 use crate::query::no_query;
@@ -17,7 +16,7 @@ use crate::state::State;
 
 /// One delivery with its attempts.
 ///
-/// Scope: `ops:read`. Without `customers:read` as well, what was sent is shown without its values.
+/// Scope: `ops:read`. Without `customers:read` as well, what was sent is shown without its values, and the vendor's words are covered.
 #[utoipa::path(
     tag = "deliveries",
     params(
@@ -40,17 +39,9 @@ pub(crate) async fn delivery(
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let shown = state
         .gateway
-        .get_delivery(merchants.as_ref(), delivery_id(&id)?, sight(&caller))
+        .get_delivery(merchants.as_ref(), delivery_id(&id)?, caller.sight())
         .await?;
     Ok(reply::json_reply(&shown))
-}
-
-fn sight<P: Permission>(caller: &Access<P>) -> Sight {
-    if caller.key.may(Scope::CustomersRead) {
-        Sight::Whole
-    } else {
-        Sight::Masked
-    }
 }
 
 /// What is no id finds nothing.

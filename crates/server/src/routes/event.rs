@@ -17,7 +17,7 @@ use crate::state::State;
 /// One event, with what it says as long as that is kept: `raw` of a dead letter that came in, `body` of one that has not
 /// reached its endpoint.
 ///
-/// Scope: `ops:read`.
+/// Scope: `ops:read`. Without `customers:read` as well, what it says is shown without its values.
 #[utoipa::path(
     tag = "webhooks",
     params(
@@ -39,10 +39,10 @@ pub(crate) async fn event(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let id = event_id(&path.1)?;
+    let (id, sight) = (event_id(&path.1)?, caller.sight());
     let shown = match direction(&path.0)? {
-        Direction::In => state.gateway.get_incoming(merchants.as_ref(), id).await?,
-        Direction::Out => state.gateway.get_outgoing(merchants.as_ref(), id).await?,
+        Direction::In => state.gateway.get_incoming(merchants.as_ref(), id, sight).await?,
+        Direction::Out => state.gateway.get_outgoing(merchants.as_ref(), id, sight).await?,
     };
     Ok(reply::json_reply(&shown))
 }

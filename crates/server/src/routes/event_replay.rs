@@ -43,7 +43,14 @@ pub(crate) async fn event_replay(
     let action = LetterAction::Replay;
     let done = state
         .gateway
-        .event_letter(&caller.caller(), merchants.as_ref(), direction, action, id)
+        .event_letter(
+            &caller.caller(),
+            merchants.as_ref(),
+            direction,
+            action,
+            id,
+            caller.sight(),
+        )
         .await?;
     Ok(reply::accepted(&done))
 }

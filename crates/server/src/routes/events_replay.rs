@@ -49,7 +49,7 @@ pub(crate) async fn events_replay(
     let action = LetterAction::Replay;
     let done = state
         .gateway
-        .event_letters(&caller.caller(), query, direction, action, dry_run)
+        .event_letters(&caller.caller(), query, direction, action, dry_run, caller.sight())
         .await?;
     Ok(reply::accepted(&done))
 }

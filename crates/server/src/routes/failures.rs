@@ -40,7 +40,10 @@ pub(crate) async fn failures(
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
-    let causes = state.gateway.failures_by_cause(&merchant, &name).await?;
+    let causes = state
+        .gateway
+        .failures_by_cause(&merchant, &name, caller.sight())
+        .await?;
     let data: Vec<Json> = causes.iter().map(Cause::to_json).collect();
     Ok(reply::json_reply(&json!({ "data": data })))
 }

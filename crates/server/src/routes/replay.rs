@@ -40,7 +40,7 @@ pub(crate) async fn replay(
     let id = delivery_id(&id)?;
     let answer = state
         .gateway
-        .replay_delivery(&caller.caller(), merchants.as_ref(), id)
+        .replay_delivery(&caller.caller(), merchants.as_ref(), id, caller.sight())
         .await?;
     Ok(reply::answer(answer, false))
 }

@@ -66,6 +66,9 @@ pub(crate) async fn upserts(
         until: filters.until,
         cursor: filters.cursor,
     };
-    let listing = state.gateway.list_upserts(&caller.merchant, query).await?;
+    let listing = state
+        .gateway
+        .list_upserts(&caller.merchant, query, caller.access.sight())
+        .await?;
     Ok(reply::page(&listing))
 }
