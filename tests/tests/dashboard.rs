@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value as Json, json};
 use upsert_settings::key_hash;
 use upsert_simulators::{Answer, Effect, Fault};
@@ -20,6 +21,7 @@ async fn world() -> World {
         gateway: format!(
             "[[api_keys]]\nname = \"reader\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\nscopes = [\"ops:read\"]\n"
         ),
+        reloads: true,
         ..Plan::default()
     })
     .await
@@ -91,6 +93,28 @@ async fn a_vendor_that_is_down_shows_while_the_page_lies_open_and_a_pause_is_one
     browser.click_text("Resume").await;
     browser.wait_for_text("acme / rotor goes on", PATIENCE).await;
     browser.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_page_that_lies_open_becomes_the_sign_in_form_when_its_key_is_taken_away() {
+    let world = world().await;
+    let pause = world
+        .send(Method::POST, "/v1/connections/acme/rotor/pause", None, &[])
+        .await;
+    assert_eq!(pause.status, 200, "{}", pause.text);
+    let taken = world.upsert(&ann()).await;
+    let id = taken.delivery("rotor")["id"].as_str().unwrap().to_owned();
+    let browser = signed_in(&world, READER).await;
+    browser.open(&format!("/ops/deliveries/{id}")).await;
+    browser.wait_for_text("waiting", PATIENCE).await;
+
+    let file = world.folder().join("gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let without = text.replace("scopes = [\"ops:read\"]", "scopes = [\"customers:read\"]");
+    assert_ne!(text, without);
+    std::fs::write(&file, without).unwrap();
+    browser.wait_for_text("Sign in", LIVE).await;
+    assert_eq!(browser.count("input[type=password]").await, 1);
 }
 
 #[tokio::test]
