@@ -61,7 +61,7 @@ pub(crate) struct Reloader {
     pub(crate) state: Arc<State>,
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) background: Background,
-    /// What the process was started with: changes to some of it wait for a restart.
+    /// What the process was started with.
     pub(crate) started_with: Settings,
     /// SIGHUP, as far as it can be heard.
     pub(crate) hangups: Option<Signal>,
@@ -191,23 +191,11 @@ impl Reloader {
         for warning in check::warnings(settings, self.workshop.registry()) {
             tracing::warn!("{warning}");
         }
-        let (was, is) = (&self.started_with, settings);
-        let fixed = |server: &upsert_settings::Server| {
-            (
-                server.bind.clone(),
-                server.metrics_bind.clone(),
-                server.workers,
-                server.idempotency_keep,
-            )
-        };
-        if fixed(&was.server) != fixed(&is.server) || was.store.url.to_string() != is.store.url.to_string() {
+        let waiting = self.state.chronicle.waits_for_restart();
+        if !waiting.is_empty() {
             tracing::warn!(
-                "`bind`, `metrics_bind`, `workers`, `idempotency_keep` and the store's `url` take effect with the next start"
-            );
-        }
-        if !was.telemetry.traces_like(&is.telemetry) {
-            tracing::warn!(
-                "`otlp_endpoint`, `otlp_headers`, `service_name`, `sample_ratio` and `log_format` take effect with the next start"
+                members = waiting.join(", "),
+                "what takes effect with the next start has changed"
             );
         }
     }
