@@ -272,6 +272,26 @@ impl ExprVisitor for Asking<'_> {
     }
 }
 
+/// Which statuses each selector takes.
+fn collect_statuses(expr: &Expr, into: &mut Vec<Vec<&'static str>>) {
+    struct Statuses<'a>(&'a mut Vec<Vec<&'static str>>);
+    impl ExprVisitor for Statuses<'_> {
+        type Error = String;
+
+        fn pre_visit(&mut self, expr: &Expr) -> Result<bool, String> {
+            let Expr::MatrixSelector(selector) = expr else {
+                return Ok(true);
+            };
+            let matchers = &selector.vs.matchers.matchers;
+            let taken = ["200", "404", "500", "502", "503", "504"].into_iter();
+            let taken = taken.filter(|status| matchers.iter().all(|matcher| matcher.is_match(status)));
+            self.0.push(taken.collect());
+            Ok(true)
+        }
+    }
+    walk_expr(&mut Statuses(into), expr).unwrap();
+}
+
 /// The labels that an expression leaves; none: all of its metrics'.
 fn grouped_by(expr: &Expr) -> Option<BTreeSet<String>> {
     match expr {
@@ -518,6 +538,63 @@ async fn each_delivery_is_counted_once_by_how_it_ended() {
     assert_eq!(
         (count("rotor", "discarded", "none", "none"), of_state("discarded")),
         (1, 1)
+    );
+}
+
+/// Alerts ask for the increase of these: the first failure would be none if the counter came with it.
+#[tokio::test]
+async fn before_anything_fails_its_counter_is_there_at_zero_also_of_what_a_reload_brings() {
+    let mut world = World::with(Plan {
+        only: vec!["rotor"],
+        tables: SOURCE.to_owned(),
+        reloads: true,
+        ..Plan::default()
+    })
+    .await;
+    let failed = |connection: &str, kind: &str| {
+        format!(
+            "upsert_gateway_deliveries_total{{merchant=\"acme\",connection=\"{connection}\",provider=\"rotor\",\
+             state=\"failed\",outcome=\"none\",error_kind=\"{kind}\"}} 0\n"
+        )
+    };
+    let forged = |source: &str| {
+        format!("upsert_gateway_events_in_total{{merchant=\"acme\",source=\"{source}\",result=\"forged\"}} 0\n")
+    };
+    let kinds = upsert_core::ErrorKind::ALL.map(upsert_core::ErrorKind::as_str);
+    let page = world.get("/metrics").await.text;
+    for kind in kinds {
+        assert!(page.contains(&failed("rotor", kind)), "{kind}: {page}");
+    }
+    assert!(page.contains(&forged("shop")), "{page}");
+    world
+        .reconfigure(|text| {
+            let text = text.replace("name = \"rotor\"", "name = \"second\"");
+            text.replace("source = \"shop\"", "source = \"till\"")
+        })
+        .await;
+    let page = world.get("/metrics").await.text;
+    for line in [failed("second", "rejected"), forged("till")] {
+        assert!(page.contains(&line), "{line}: {page}");
+    }
+    world.stop().await;
+}
+
+/// A vendor that fails is no fault of the gateway: it has alerts of its own.
+#[test]
+fn what_vendors_fail_at_is_not_counted_as_the_gateways_errors() {
+    let alerts = alerts();
+    let errors = alerts
+        .iter()
+        .find(|alert| alert["alert"] == "UpsertGatewayErrors")
+        .unwrap();
+    let mut counted = Vec::new();
+    collect_statuses(&parser::parse(errors["expr"].as_str().unwrap()).unwrap(), &mut counted);
+    assert_eq!(
+        counted,
+        [
+            ["500", "503", "504"].as_slice(),
+            &["200", "404", "500", "502", "503", "504"]
+        ]
     );
 }
 

@@ -186,3 +186,28 @@ async fn the_gateways_own_is_for_keys_of_all_merchants_and_a_merchants_for_those
     assert_eq!((refused.status, refused.code()), (403, "merchant_forbidden"));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn telemetry_is_shown_and_waits_for_a_restart_and_a_reading_that_changed_nothing_says_so() {
+    let mut world = world().await;
+    let ops = Operator::sign_in(&world, EVERYBODYS).await.unwrap();
+    let telemetry = "[telemetry]\nsample_ratio = 0.5\notlp_headers = { authorization = { file = \"hook.secret\" } }\n";
+    change(&world, "gateway.toml", |text| format!("{telemetry}\n{text}"));
+    let second = ops.until("/ops/configuration", PATIENCE, "generation 2<").await;
+    for part in [
+        "Waits for a restart",
+        "<code>gateway: telemetry.sample_ratio</code></th><td>1.0</td><td>0.5</td>",
+        "<code>gateway: telemetry.otlp_headers.authorization</code></th><td>–</td><td>file hook.secret</td>",
+        "<code>telemetry.service_name</code></th><td>upsert-gateway</td>",
+    ] {
+        assert!(second.contains(part), "{part} in {second}");
+    }
+    is_free_of_secrets(&second);
+    change(&world, "gateway.toml", |text| format!("# A word for people.\n{text}"));
+    let third = ops.until("/ops/configuration", PATIENCE, "generation 3<").await;
+    assert!(
+        third.contains("UTC</time>: nothing that is shown here</summary>"),
+        "{third}"
+    );
+    world.stop().await;
+}

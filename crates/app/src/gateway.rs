@@ -16,6 +16,7 @@ use crate::bells::Bells;
 use crate::connections::Connections;
 use crate::endpoints::Endpoints;
 use crate::merchant::Directory;
+use crate::meters;
 use crate::pump::{Pumps, Reach};
 use crate::spans::Spans;
 use crate::succession::Successions;
@@ -73,6 +74,7 @@ impl Gateway {
     /// A gateway over these parts. Call [`Gateway::recover`] before it takes requests, and
     /// [`Gateway::run_background`] to have it finish what is due.
     pub fn new(parts: GatewayParts) -> Self {
+        meters::begin_at_zero(&parts.directory);
         Self {
             ids: IdSource::new(parts.clock.clone()),
             store: parts.store,
@@ -104,6 +106,7 @@ impl Gateway {
     /// Replaces the merchants at once; requests that are under way keep what they had. Pauses by the vendor are lifted
     /// where credentials or configuration changed.
     pub fn replace_directory(&self, directory: Directory) {
+        meters::begin_at_zero(&directory);
         let before = self.directory.swap(Arc::new(directory));
         self.release_new_connections(&before);
         let gateway = self.clone();

@@ -1,11 +1,19 @@
 //! The metrics of one connection's deliveries, registered once: counting one builds no label.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Counter, Histogram, Label, Unit, counter, describe_counter, describe_histogram, histogram};
 
 use upsert_core::{ErrorKind, Outcome};
 use upsert_store::{DeliveryRecord, DeliveryState};
+
+use crate::merchant::Directory;
+
+/// Events that came in.
+const EVENTS_IN: &str = "upsert_gateway_events_in_total";
+/// What those are counted as whose signature is wrong.
+pub(crate) const FORGED: &str = "forged";
 
 const DELIVERIES: &str = "upsert_gateway_deliveries_total";
 const QUEUE_WAIT: &str = "upsert_gateway_queue_wait_seconds";
@@ -30,10 +38,7 @@ pub fn describe_metrics() {
         "How long deliveries waited for their first attempt, pauses and spent quotas not counted."
     );
     describe_counter!(OVERLOADED, "Upserts refused because too many were under way.");
-    describe_counter!(
-        "upsert_gateway_events_in_total",
-        "Events that came in, by what came of them."
-    );
+    describe_counter!(EVENTS_IN, "Events that came in, by what came of them.");
     describe_counter!(
         "upsert_gateway_events_out_total",
         "Tries to bring events to endpoints, by what came of them."
@@ -47,7 +52,48 @@ pub fn describe_metrics() {
     counter!(OVERLOADED).increment(0);
 }
 
-/// One connection's meters. All are there from its first delivery on, at zero.
+/// What alerts wait for is there at zero, of everything that is configured: a counter that is not there before it first
+/// counts hides that first time.
+pub(crate) fn begin_at_zero(directory: &Directory) {
+    for merchant in directory.iter() {
+        for connection in &merchant.connections {
+            let own = own(&merchant.id, &connection.name, &connection.provider);
+            for failed in failures(&own) {
+                failed.increment(0);
+            }
+        }
+        for source in &merchant.sources {
+            events_in(&merchant.id, &source.name, FORGED).increment(0);
+        }
+    }
+}
+
+/// Counts events of this source of which this came.
+pub(crate) fn events_in(merchant: &str, source: &str, result: &'static str) -> Counter {
+    counter!(EVENTS_IN, "merchant" => merchant.to_owned(), "source" => source.to_owned(), "result" => result)
+}
+
+/// A connection's labels, which all of its meters share.
+fn own(merchant: &str, connection: &str, provider: &str) -> [Label; 3] {
+    [
+        Label::new("merchant", Arc::<str>::from(merchant)),
+        Label::new("connection", Arc::<str>::from(connection)),
+        Label::new("provider", Arc::<str>::from(provider)),
+    ]
+}
+
+fn ended(own: &[Label; 3], state: DeliveryState, outcome: &'static str, kind: &'static str) -> Counter {
+    let how = [("state", state.as_str()), ("outcome", outcome), ("error_kind", kind)];
+    let how = how.map(|(name, word)| Label::new(name, word));
+    let labels: Vec<Label> = own.iter().cloned().chain(how).collect();
+    counter!(DELIVERIES, labels)
+}
+
+fn failures(own: &[Label; 3]) -> [Counter; ErrorKind::ALL.len()] {
+    ErrorKind::ALL.map(|kind| ended(own, DeliveryState::Failed, NONE, kind.as_str()))
+}
+
+/// One connection's meters. All are there from its first delivery on, at zero; failures from the start.
 pub(crate) struct Meters {
     succeeded: [Counter; OUTCOMES.len()],
     failed: [Counter; ErrorKind::ALL.len()],
@@ -58,23 +104,13 @@ pub(crate) struct Meters {
 
 impl Meters {
     pub(crate) fn of(delivery: &DeliveryRecord) -> Self {
-        let own = [
-            ("merchant", delivery.merchant.clone()),
-            ("connection", delivery.connection.clone()),
-            ("provider", delivery.provider.clone()),
-        ];
-        let ended = |state: DeliveryState, outcome: &'static str, kind: &'static str| {
-            let how = [("state", state.as_str()), ("outcome", outcome), ("error_kind", kind)];
-            let how = how.map(|(name, word)| (name, word.to_owned()));
-            let labels: Vec<(&'static str, String)> = own.iter().cloned().chain(how).collect();
-            counter!(DELIVERIES, &labels)
-        };
+        let own = own(&delivery.merchant, &delivery.connection, &delivery.provider);
         Self {
-            succeeded: OUTCOMES.map(|outcome| ended(DeliveryState::Succeeded, outcome.as_str(), NONE)),
-            failed: ErrorKind::ALL.map(|kind| ended(DeliveryState::Failed, NONE, kind.as_str())),
-            superseded: ended(DeliveryState::Superseded, NONE, NONE),
-            discarded: ended(DeliveryState::Discarded, NONE, NONE),
-            queue_wait: histogram!(QUEUE_WAIT, &own),
+            succeeded: OUTCOMES.map(|outcome| ended(&own, DeliveryState::Succeeded, outcome.as_str(), NONE)),
+            failed: failures(&own),
+            superseded: ended(&own, DeliveryState::Superseded, NONE, NONE),
+            discarded: ended(&own, DeliveryState::Discarded, NONE, NONE),
+            queue_wait: histogram!(QUEUE_WAIT, own.to_vec()),
         }
     }
 

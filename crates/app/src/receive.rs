@@ -12,6 +12,7 @@ use crate::commit::{Attempted, Committed};
 use crate::gateway::Gateway;
 use crate::intake::{Intake, Taken, in_the_events_words, problem_json, unbelieved, unmapped};
 use crate::merchant::Merchant;
+use crate::meters::{FORGED, events_in};
 use crate::narrow::{Arrival, Narrowed};
 use crate::problem::{ProblemCode, Refusal};
 use crate::upsert::{Asked, Caller, UpsertCommand, read_patch};
@@ -41,7 +42,7 @@ impl Gateway {
         traceparent: Option<&str>,
     ) -> Result<ReadEvent, Refusal> {
         if let Err(forged) = source.verifier.verify(request, self.clock.now()) {
-            count(merchant, source, "forged");
+            count(merchant, source, FORGED);
             tracing::warn!(merchant = merchant.id, source = source.name, reason = %forged, "an event was not believed");
             return Err(unbelieved(&forged));
         }
@@ -231,9 +232,7 @@ fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
 }
 
 fn count(merchant: &Merchant, source: &Source, result: &'static str) {
-    metrics::counter!("upsert_gateway_events_in_total",
-        "merchant" => merchant.id.clone(), "source" => source.name.clone(), "result" => result)
-    .increment(1);
+    events_in(&merchant.id, &source.name, result).increment(1);
 }
 
 fn parse(body: &[u8]) -> Result<Json, Refusal> {

@@ -1,6 +1,6 @@
 //! What the charts show: the last half hour of each connection, in memory, one sample every five seconds.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +13,7 @@ pub(crate) const STEP: i64 = 5;
 /// Samples that are kept.
 const KEPT: usize = 360;
 /// Connections that are followed at the most, so that memory is bounded; those that came first stay.
-const MOST: usize = 512;
+pub(crate) const MOST: usize = 512;
 /// Changes of state that are kept of a connection.
 const CHANGES: usize = 50;
 
@@ -46,55 +46,118 @@ pub(crate) struct Track {
     before: Option<Endings>,
 }
 
-/// All that are followed.
+/// What one merchant's deliveries came to, of all its connections.
+#[derive(Debug, Default, Clone, Copy)]
+struct Ended {
+    since_the_start: u64,
+    since_the_sample_before: u64,
+}
+
+/// All that are followed, and how fast everything goes.
 #[derive(Debug, Default)]
-pub(crate) struct History(BTreeMap<(String, String), Track>);
+pub(crate) struct History {
+    tracks: BTreeMap<(String, String), Track>,
+    /// By merchant, followed or not.
+    ended: BTreeMap<String, Ended>,
+    last: Option<Timestamp>,
+    /// From the sample before to the last one, in seconds.
+    step: f64,
+}
 
 impl History {
     /// One more sample of everything.
     pub(crate) fn take(&mut self, at: Timestamp, connections: &[Connection], endings: &[(String, String, Endings)]) {
+        self.count(at, endings);
         let mut counted: BTreeMap<(&str, &str), &Endings> = BTreeMap::new();
         for (merchant, connection, counts) in endings {
             counted.insert((merchant, connection), counts);
         }
-        // What is configured no more is forgotten.
-        let is_there = |(merchant, name): &(String, String)| {
-            connections
-                .iter()
-                .any(|connection| connection.merchant_id == *merchant && connection.name == *name)
-        };
-        if self.0.len() > connections.len() {
-            self.0.retain(|key, _| is_there(key));
-        }
+        // What is configured no more is forgotten, and makes room for others.
+        let there: BTreeSet<(&str, &str)> = connections.iter().map(name_of).collect();
+        self.tracks
+            .retain(|(merchant, name), _| there.contains(&(merchant.as_str(), name.as_str())));
         for connection in connections {
             let key = (connection.merchant_id.clone(), connection.name.clone());
-            if !self.0.contains_key(&key) && self.0.len() >= MOST {
+            if !self.tracks.contains_key(&key) && self.is_full() {
                 continue;
             }
-            let counts = counted.get(&(key.0.as_str(), key.1.as_str()));
+            let counts = counted.get(&name_of(connection));
             let counts = counts.map_or_else(Endings::default, |counts| **counts);
-            self.0.entry(key).or_default().take(at, connection, counts);
+            self.tracks.entry(key).or_default().take(at, connection, counts);
         }
     }
 
+    fn count(&mut self, at: Timestamp, endings: &[(String, String, Endings)]) {
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for (merchant, _, counts) in endings {
+            *sums.entry(merchant).or_default() += counts.iter().sum::<u64>();
+        }
+        // What was counted before the first sample happened at no time that is known.
+        let is_first = self.last.is_none();
+        for (merchant, sum) in sums {
+            if !self.ended.contains_key(merchant) {
+                self.ended.insert(merchant.to_owned(), Ended::default());
+            }
+            let Some(ended) = self.ended.get_mut(merchant) else {
+                continue;
+            };
+            let before = if is_first { sum } else { ended.since_the_start };
+            *ended = Ended {
+                since_the_start: sum,
+                since_the_sample_before: sum.saturating_sub(before),
+            };
+        }
+        let step = self.last.replace(at).map(|last| at.duration_since(last).as_secs_f64());
+        self.step = step.unwrap_or_default();
+    }
+
+    /// Deliveries a second from the sample before to the last one, however they ended, of all connections of the merchants
+    /// that may be seen.
+    pub(crate) fn rate(&self, covers: impl Fn(&str) -> bool) -> f64 {
+        let seen = self.ended.iter().filter(|(merchant, _)| covers(merchant));
+        let ended: u64 = seen.map(|(_, ended)| ended.since_the_sample_before).sum();
+        #[expect(clippy::cast_precision_loss, reason = "what ends in some seconds")]
+        let ended = ended as f64;
+        if self.step > 0.0 { ended / self.step } else { 0.0 }
+    }
+
     pub(crate) fn of(&self, merchant: &str, connection: &str) -> Option<&Track> {
-        self.0.get(&(merchant.to_owned(), connection.to_owned()))
+        self.tracks.get(&(merchant.to_owned(), connection.to_owned()))
+    }
+
+    fn is_full(&self) -> bool {
+        self.tracks.len() >= MOST
+    }
+
+    /// Whether this one is not followed because there are too many.
+    pub(crate) fn leaves_out(&self, connection: &Connection) -> bool {
+        self.is_full() && self.of(&connection.merchant_id, &connection.name).is_none()
     }
 
     /// The tracks that may be seen.
     pub(crate) fn seen(&self, covers: impl Fn(&str) -> bool) -> impl Iterator<Item = &Track> {
-        self.0
+        self.tracks
             .iter()
             .filter(move |((merchant, _), _)| covers(merchant))
             .map(|(_, track)| track)
     }
 }
 
+fn name_of(connection: &Connection) -> (&str, &str) {
+    (&connection.merchant_id, &connection.name)
+}
+
 impl Track {
     /// Calls of the day that were made in the time that is remembered, and how long that is; none: none were.
     pub(crate) fn calls(&self) -> Option<(u32, SignedDuration)> {
-        let (first, last) = (self.samples.front()?, self.samples.back()?);
         // At midnight the count begins anew.
+        let steps = self.samples.iter().zip(self.samples.iter().skip(1));
+        let midnight = steps
+            .rev()
+            .position(|(before, after)| after.used_today < before.used_today);
+        let newest = self.samples.len().checked_sub(1)?;
+        let first = midnight.map_or(0, |steps_ago| newest - steps_ago);
+        let (first, last) = (self.samples.get(first)?, self.samples.back()?);
         let calls = last.used_today.checked_sub(first.used_today)?;
         (calls > 0).then(|| (calls, last.at.duration_since(first.at)))
     }
@@ -175,11 +238,6 @@ pub(crate) fn series<'a>(tracks: impl Iterator<Item = &'a Track>) -> Series {
 }
 
 impl Series {
-    /// Deliveries a second in the last sample, however they ended.
-    pub(crate) fn last_rate(&self) -> f64 {
-        self.ended.iter().filter_map(|rates| rates.last()).sum()
-    }
-
     /// For the page's script.
     pub(crate) fn json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -202,11 +260,11 @@ impl Sample {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn connection(name: &str, state: &str, waiting: u64) -> Connection {
+    pub(crate) fn connection(name: &str, state: &str, waiting: u64) -> Connection {
         let shape = json!({
             "merchant_id": "acme", "name": name, "provider": "p", "required": true, "state": state, "waiting": waiting,
             "in_flight": 0,
@@ -244,7 +302,8 @@ mod tests {
         );
         assert_eq!(sum.ended[Ending::Failed as usize], [0.0, 1.0]);
         assert_eq!(sum.waiting, [3, 3]);
-        assert!((sum.last_rate() - 4.0).abs() < 1e-9);
+        assert!((history.rate(|_| true) - 4.0).abs() < 1e-9);
+        assert!(history.rate(|_| false).abs() < 1e-9);
         assert_eq!(series(history.seen(|_| false)).at, [0; 0]);
     }
 
@@ -259,6 +318,57 @@ mod tests {
         assert_eq!(changes, ["healthy", "open", "healthy"]);
         history.take(at(20), &[connection("a", "healthy", 0)], &[]);
         assert!(history.of("acme", "b").is_none() && history.of("acme", "a").is_some());
+    }
+
+    #[test]
+    fn with_more_connections_than_are_followed_all_are_counted_and_a_new_one_takes_a_place_that_is_free() {
+        let mut history = History::default();
+        let names: Vec<String> = (0..=MOST).map(|number| format!("c{number:03}")).collect();
+        let all: Vec<Connection> = names.iter().map(|name| connection(name, "healthy", 0)).collect();
+        let last = &names[MOST];
+        history.take(at(0), &all, &[endings(last, 7, 0)]);
+        assert!(history.rate(|_| true).abs() < 1e-9, "when those were is not known");
+        history.take(at(5), &all, &[endings(last, 27, 3), endings("c000", 2, 0)]);
+        assert!((history.rate(|merchant| merchant == "acme") - 5.0).abs() < 1e-9);
+        assert!(history.rate(|merchant| merchant == "globex").abs() < 1e-9);
+        assert!(history.leaves_out(&all[MOST]) && !history.leaves_out(&all[0]));
+
+        // As many as before: one is gone, and another has come.
+        let mut others = all[1..].to_vec();
+        others.push(connection("new", "healthy", 0));
+        history.take(at(10), &others, &[endings(last, 27, 3)]);
+        assert!(history.of("acme", "c000").is_none(), "it is there no more");
+        assert!(history.of("acme", last).is_some() && !history.leaves_out(&all[MOST]));
+        assert!(history.leaves_out(&others[MOST]));
+        assert_eq!(history.seen(|_| true).count(), MOST);
+    }
+
+    #[test]
+    fn until_there_are_too_many_none_is_left_out() {
+        let mut history = History::default();
+        history.take(at(0), &[connection("a", "healthy", 0)], &[]);
+        assert!(!history.leaves_out(&connection("b", "healthy", 0)), "not yet seen");
+    }
+
+    #[test]
+    fn the_pace_of_the_days_calls_begins_anew_at_midnight() {
+        let calls = |used: &[u32]| {
+            let mut history = History::default();
+            for (step, used_today) in (0..).zip(used) {
+                let mut one = connection("a", "healthy", 0);
+                one.rate_limit.used_today = *used_today;
+                history.take(at(step * STEP), &[one], &[]);
+            }
+            let calls = history.of("acme", "a").unwrap().calls();
+            calls.map(|(calls, over)| (calls, over.as_secs()))
+        };
+        assert_eq!(calls(&[10, 12, 16]), Some((6, 10)));
+        // More today already than at the beginning of what is remembered, and less.
+        assert_eq!(calls(&[10, 50, 2, 8, 14]), Some((12, 10)));
+        assert_eq!(calls(&[100, 120, 0, 30]), Some((30, 5)));
+        assert_eq!(calls(&[100, 120, 3]), None);
+        assert_eq!(calls(&[5, 5, 5]), None);
+        assert_eq!(calls(&[5]), None);
     }
 
     #[test]

@@ -14,14 +14,27 @@ const MOST_GENERATIONS: usize = 50;
 /// Changes of one generation that are told one by one.
 const MOST_CHANGES: usize = 500;
 
-/// Members of which another value takes effect with the next start.
-const FIXED: [&str; 5] = [
+/// Members of which another value takes effect with the next start, with all that is in them.
+const FIXED: [&str; 11] = [
     "server.bind",
     "server.metrics_bind",
     "server.workers",
     "server.idempotency_keep",
+    "server.shutdown_grace",
     "store.url",
+    "telemetry.log_format",
+    "telemetry.otlp_endpoint",
+    "telemetry.otlp_headers",
+    "telemetry.service_name",
+    "telemetry.sample_ratio",
 ];
+
+fn is_fixed(path: &str) -> bool {
+    FIXED.iter().any(|member| {
+        let rest = path.strip_prefix(member);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
 
 /// One configuration that was taken over.
 #[derive(Debug)]
@@ -115,6 +128,12 @@ impl Chronicle {
         self.pages().refused.as_ref().map(|refused| refused.problems.len())
     }
 
+    /// Which members wait for a restart: the files give them another value than the process was started with.
+    pub(crate) fn waits_for_restart(&self) -> Vec<String> {
+        let waiting = self.pages().waiting();
+        waiting.into_iter().map(|change| change.path).collect()
+    }
+
     /// As `GET /v1/configuration` shows it to somebody who sees these merchants: what is configured for `merchant`, or the
     /// gateway's own.
     pub(crate) fn json(&self, sight: Sight<'_>, merchant: Option<&str>) -> Json {
@@ -152,7 +171,7 @@ impl Pages {
 
     fn waiting(&self) -> Vec<Change> {
         let mut waiting = line_changes(None, &self.started_with, &self.settings.lines());
-        waiting.retain(|change| FIXED.contains(&change.path.as_str()));
+        waiting.retain(|change| is_fixed(&change.path));
         waiting
     }
 
@@ -259,6 +278,37 @@ mod tests {
             json!([])
         );
         assert_eq!(chronicle.json(Some(&only("acme")), None)["configured"], json!([]));
+    }
+
+    #[test]
+    fn all_that_the_next_start_alone_takes_over_waits_for_a_restart_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("header"), "canary").unwrap();
+        let chronicle = Chronicle::begin(at(1), settings(folder.path(), "", &[]));
+        let gateway = "[server]\nworkers = 3\nmetrics_bind = \"127.0.0.1:9999\"\nidempotency_keep = \"1h\"\n\
+                       shutdown_grace = \"5s\"\nbody_limit = \"32KiB\"\n\
+                       [store]\nurl = \"sqlite:elsewhere.db\"\n\
+                       [telemetry]\nlog = \"debug\"\nlog_format = \"json\"\notlp_endpoint = \"http://localhost:4318\"\n\
+                       otlp_headers = { authorization = { file = \"header\" } }\nservice_name = \"x\"\nsample_ratio = 0.5\n";
+        chronicle.take_over(2, at(2), settings(folder.path(), gateway, &[]));
+        let mut waits = chronicle.waits_for_restart();
+        waits.sort_unstable();
+        let wanted = [
+            "server.idempotency_keep",
+            "server.metrics_bind",
+            "server.shutdown_grace",
+            "server.workers",
+            "store.url",
+            "telemetry.log_format",
+            "telemetry.otlp_endpoint",
+            "telemetry.otlp_headers.authorization",
+            "telemetry.sample_ratio",
+            "telemetry.service_name",
+        ];
+        assert_eq!(waits, wanted);
+        assert!(!chronicle.json(None, None).to_string().contains("canary"));
+        chronicle.take_over(3, at(3), settings(folder.path(), "", &[]));
+        assert_eq!(chronicle.waits_for_restart(), [""; 0], "as it was again");
     }
 
     #[test]

@@ -108,7 +108,10 @@ fn is_life_sign(route: &str) -> bool {
     matches!(route, "/livez" | "/readyz" | "/metrics")
 }
 
-/// A method as a label: anybody can make up methods, so others are one, by the name that OpenTelemetry has for them.
+/// What OpenTelemetry calls a method that is not known.
+pub(crate) const OTHER_METHOD: &str = "_OTHER";
+
+/// A method as a label: anybody can make up methods, so others are one.
 pub(crate) fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = [
         "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE",
@@ -117,7 +120,7 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
         .iter()
         .find(|known| **known == method.as_str())
         .copied()
-        .unwrap_or("_OTHER")
+        .unwrap_or(OTHER_METHOD)
 }
 
 /// The recorder of this process, installed with the first server in it; later ones share it.

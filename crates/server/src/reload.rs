@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
-use crate::assemble::Workshop;
+use crate::assemble::{Assembled, Workshop};
 use crate::background::Background;
 use crate::check;
 use crate::day_counts::DayCounts;
@@ -61,7 +61,7 @@ pub(crate) struct Reloader {
     pub(crate) state: Arc<State>,
     pub(crate) workshop: Arc<Workshop>,
     pub(crate) background: Background,
-    /// What the process was started with: changes to some of it wait for a restart.
+    /// What the process was started with.
     pub(crate) started_with: Settings,
     /// SIGHUP, as far as it can be heard.
     pub(crate) hangups: Option<Signal>,
@@ -152,19 +152,24 @@ impl Reloader {
             .map_err(|error| vec![self.whole(&format!("the day's calls cannot be read: {error}"))])?;
         let before = self.state.served.load_full();
         let assembled = self.workshop.assemble(&settings, &before.directory, &counts)?;
+        let settings = self.told(before.generation + 1, settings).await;
+        self.serve(&settings, &before, assembled);
+        self.accepted(&settings, before.generation + 1);
+        Ok(settings.secret_files.clone())
+    }
+
+    /// What is sent and who may ask change together: nothing is waited for in between.
+    fn serve(&self, settings: &Settings, before: &Served, assembled: Assembled) {
+        let gateway = &self.state.gateway;
         gateway.replace_directory(assembled.directory);
-        let generation = before.generation + 1;
-        let settings = self.told(generation, settings).await;
         self.state.served.store(Arc::new(Served {
             keys: Keyring::new(&settings.api_keys, &before.keys),
             directory: gateway.directory(),
             body_limit: settings.server.body_limit,
-            generation,
+            generation: before.generation + 1,
             is_stale: false,
         }));
         self.background.listen(gateway, assembled.bells);
-        self.accepted(&settings, generation);
-        Ok(settings.secret_files.clone())
     }
 
     /// Tells what they change, before anybody is served by them.
@@ -191,23 +196,11 @@ impl Reloader {
         for warning in check::warnings(settings, self.workshop.registry()) {
             tracing::warn!("{warning}");
         }
-        let (was, is) = (&self.started_with, settings);
-        let fixed = |server: &upsert_settings::Server| {
-            (
-                server.bind.clone(),
-                server.metrics_bind.clone(),
-                server.workers,
-                server.idempotency_keep,
-            )
-        };
-        if fixed(&was.server) != fixed(&is.server) || was.store.url.to_string() != is.store.url.to_string() {
+        let waiting = self.state.chronicle.waits_for_restart();
+        if !waiting.is_empty() {
             tracing::warn!(
-                "`bind`, `metrics_bind`, `workers`, `idempotency_keep` and the store's `url` take effect with the next start"
-            );
-        }
-        if !was.telemetry.traces_like(&is.telemetry) {
-            tracing::warn!(
-                "`otlp_endpoint`, `otlp_headers`, `service_name`, `sample_ratio` and `log_format` take effect with the next start"
+                members = waiting.join(", "),
+                "what takes effect with the next start has changed"
             );
         }
     }
@@ -243,4 +236,71 @@ async fn next(hangups: &mut Option<Signal>) -> Option<()> {
 
 fn count(result: &'static str) {
     metrics::counter!(RELOADS, "result" => result).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jiff::Timestamp;
+    use upsert_core::{Clock, SystemClock};
+    use upsert_provider_kit::Registry;
+    use upsert_store::MemoryStore;
+
+    use super::*;
+    use crate::startup::{StartOptions, start};
+
+    /// Whoever asks for the time may have waited: it is looked then whether all are served by one configuration.
+    #[derive(Debug, Default)]
+    struct Looking {
+        state: OnceLock<Arc<State>>,
+        asked: AtomicUsize,
+        torn: AtomicUsize,
+    }
+
+    impl Clock for Looking {
+        fn now(&self) -> Timestamp {
+            if let Some(state) = self.state.get() {
+                self.asked.fetch_add(1, Ordering::Relaxed);
+                if !Arc::ptr_eq(&state.gateway.directory(), &state.served.load().directory) {
+                    self.torn.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            SystemClock.now()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_and_who_may_ask_change_together_after_it_was_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |text: &str| std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        write("[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n");
+        let environment = Environment::from_iter(Vec::<(String, String)>::new());
+        let settings = Settings::load(folder.path(), &environment, Secrets::Resolve).unwrap();
+        let clock = Arc::new(Looking::default());
+        let options = StartOptions {
+            store: Some(Arc::new(MemoryStore::new())),
+            clock: clock.clone(),
+            ..StartOptions::default()
+        };
+        let running = start(settings.clone(), Registry::new(), options).await.unwrap();
+        clock.state.set(running.state.clone()).unwrap();
+        let reloader = Reloader {
+            from: ReloadFrom::new(folder.path(), environment),
+            state: running.state.clone(),
+            workshop: Arc::new(Workshop::new(Registry::new(), clock.clone())),
+            background: running.background.clone(),
+            started_with: settings,
+            hangups: None,
+        };
+        write("[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\nbody_limit = \"32KiB\"\n");
+        reloader.reload().await.unwrap();
+        let served = running.state.served.load_full();
+        assert_eq!((served.generation, served.body_limit), (2, 32 * 1024));
+        assert!(Arc::ptr_eq(&running.state.gateway.directory(), &served.directory));
+        assert!(clock.asked.load(Ordering::Relaxed) > 0);
+        assert_eq!(clock.torn.load(Ordering::Relaxed), 0, "somebody looked in between");
+        running.stop().await;
+    }
 }

@@ -5,10 +5,12 @@ use actix_web::http::Version;
 use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
 use upsert_core::UpsertId;
 
+use crate::measure::OTHER_METHOD;
+
 /// What is known of a request before it is answered.
 #[derive(Debug)]
 pub(crate) struct Came<'a> {
-    /// One of those that we know, or `other`.
+    /// One of those that we know, or [`OTHER_METHOD`].
     pub(crate) method: &'static str,
     /// The template of its route; none where no route has this path.
     pub(crate) template: Option<&'a str>,
@@ -42,9 +44,12 @@ impl RequestSpan {
                 traceparent: came.traceparent,
             };
         };
-        let method = if came.method == "other" { "_OTHER" } else { came.method };
         // As the conventions have it, an unknown method is called HTTP in a name.
-        let verb = if came.method == "other" { "HTTP" } else { came.method };
+        let verb = if came.method == OTHER_METHOD {
+            "HTTP"
+        } else {
+            came.method
+        };
         let name = match came.template {
             Some(template) => format!("{verb} {template}").into(),
             None => verb.into(),
@@ -54,7 +59,7 @@ impl RequestSpan {
             side: Side::Server,
             origin: Origin::child_of(came.traceparent.as_deref()),
         });
-        open.set("http.request.method", Fact::Text(method));
+        open.set("http.request.method", Fact::Text(came.method));
         if let Some(template) = came.template {
             open.set("http.route", Fact::Text(template));
         }
@@ -99,5 +104,63 @@ fn version(version: Version) -> &'static str {
         Version::HTTP_10 => "1.0",
         Version::HTTP_2 => "2",
         _ => "1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use actix_web::http::Method;
+
+    use super::*;
+    use crate::measure::method_name;
+
+    /// What was begun and said.
+    #[derive(Debug, Default, Clone)]
+    struct Paper(Arc<Mutex<Vec<String>>>);
+
+    impl Spans for Paper {
+        fn begin(&self, span: NewSpan<'_>) -> Box<dyn OpenSpan> {
+            self.0.lock().unwrap().push(span.name.into_owned());
+            Box::new(self.clone())
+        }
+    }
+
+    impl OpenSpan for Paper {
+        fn traceparent(&self) -> &'static str {
+            ""
+        }
+
+        fn set(&mut self, name: &'static str, value: Fact<'_>) {
+            if let Fact::Text(text) = value {
+                self.0.lock().unwrap().push(format!("{name}={text}"));
+            }
+        }
+
+        fn fail(&mut self) {}
+    }
+
+    fn said_of(method: &[u8], template: Option<&str>) -> Vec<String> {
+        let paper = Paper::default();
+        let came = Came {
+            method: method_name(&Method::from_bytes(method).unwrap()),
+            template,
+            is_https: false,
+            version: Version::HTTP_11,
+            traceparent: None,
+        };
+        drop(RequestSpan::begin(Some(&paper), came));
+        let said = paper.0.lock().unwrap();
+        said.iter().take(2).cloned().collect()
+    }
+
+    #[test]
+    fn a_made_up_method_is_called_http_and_said_to_be_another() {
+        let of_route = said_of(b"BREW", Some("/v1/customers"));
+        assert_eq!(of_route, ["HTTP /v1/customers", "http.request.method=_OTHER"]);
+        assert_eq!(said_of(b"BREW", None), ["HTTP", "http.request.method=_OTHER"]);
+        let known = said_of(b"POST", Some("/v1/customers"));
+        assert_eq!(known, ["POST /v1/customers", "http.request.method=POST"]);
     }
 }

@@ -51,6 +51,12 @@ impl Settings {
         for key in &self.store.encryption_keys {
             lines.secret(&format!("store.encryption_keys.{}", key.id), &key.key);
         }
+        let mut telemetry = members_of(&self.telemetry);
+        telemetry.remove("otlp_headers");
+        lines.flat("telemetry", &Value::Object(telemetry));
+        for (name, secret) in &self.telemetry.otlp_headers {
+            lines.secret(&format!("telemetry.otlp_headers.{name}"), secret);
+        }
         for key in &self.api_keys {
             let path = format!("api_keys.{}", key.name);
             lines.head(path.clone(), "known by its hash".to_owned(), Some(&key.key_sha256));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use url::Url;
 
@@ -58,24 +57,6 @@ impl Telemetry {
     /// A problem of `log`, for whoever judges what this crate cannot.
     pub fn log_problem(&self, message: impl Into<String>) -> Problem {
         Problem::new(&self.location, "telemetry.log", message)
-    }
-
-    /// Whether all but `log` is the same, the headers' values too.
-    pub fn traces_like(&self, other: &Self) -> bool {
-        let rest = |telemetry: &Self| {
-            let headers = telemetry.otlp_headers.iter();
-            let headers: Vec<(String, String)> = headers
-                .map(|(name, secret)| (name.clone(), secret.value().expose_secret().to_owned()))
-                .collect();
-            (
-                telemetry.log_format,
-                telemetry.otlp_endpoint.clone(),
-                headers,
-                telemetry.service_name.clone(),
-                telemetry.sample_ratio.to_bits(),
-            )
-        };
-        rest(self) == rest(other)
     }
 
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use upsert_app::Ending;
 use upsert_settings::Scope;
 
-use crate::history::{Change, Track, series};
+use crate::history::{Change, MOST, Track, series};
 use crate::pages::live::events;
 use crate::pulse::Snapshot;
 use crate::refused::Refused;
@@ -40,6 +40,8 @@ struct Part {
     /// Newest first, each with how long it lasted.
     changes: Vec<(Change, String)>,
     series: String,
+    /// Whether nothing is kept for its charts, because there are too many connections.
+    is_uncharted: bool,
     /// When the day's calls are spent, should the last half hour's pace go on; none: not today.
     spent_at: Option<Timestamp>,
 }
@@ -65,6 +67,7 @@ impl Part {
         Ok(Self {
             spent_at: track.and_then(|track| spent_at(&connection, track, snapshot.at)),
             series: series(track.into_iter()).json(),
+            is_uncharted: history.leaves_out(&connection),
             connection,
             changes,
             may_operate: visit.may_operate(),
@@ -149,4 +152,31 @@ pub(crate) async fn resume(visit: Visit, named: Named) -> HttpResponse {
 async fn back(visit: &Visit, merchant: &str, name: &str, result: Result<String, Refused>) -> HttpResponse {
     visit.desk.pulse.forget().await;
     visit.done(&format!("/ops/connections/{merchant}/{name}"), result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::tests::connection;
+
+    #[test]
+    fn a_connection_that_is_not_followed_says_so_instead_of_having_only_just_begun() {
+        let page = |is_uncharted| {
+            let part = Part {
+                connection: connection("a", "healthy", 0),
+                may_operate: false,
+                changes: Vec::new(),
+                series: String::new(),
+                is_uncharted,
+                spent_at: None,
+            };
+            part.render().unwrap()
+        };
+        assert!(page(false).contains("only just begun"));
+        let left_out = page(true);
+        assert!(
+            left_out.contains("more than 512 connections") && !left_out.contains("only just begun"),
+            "{left_out}"
+        );
+    }
 }

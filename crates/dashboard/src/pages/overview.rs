@@ -42,6 +42,8 @@ struct Part {
     rate: f64,
     /// For the charts, as JSON.
     series: String,
+    /// Connections that the charts leave out, because there are too many.
+    uncharted: usize,
 }
 
 impl Part {
@@ -64,8 +66,9 @@ impl Part {
         let mut attention = attention(snapshot, refused_with, covers);
         let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
         attention.truncate(MOST_ATTENTION);
-        let (connections, left_out) = troubled_first(connections, MOST);
         let history = visit.desk.pulse.history();
+        let uncharted = connections.iter().filter(|one| history.leaves_out(one)).count();
+        let (connections, left_out) = troubled_first(connections, MOST);
         let series = series(history.seen(covers));
         Self {
             at: moment(snapshot.at),
@@ -75,7 +78,8 @@ impl Part {
             in_flight,
             dead_letters,
             left_out,
-            rate: series.last_rate(),
+            rate: history.rate(covers),
+            uncharted,
             series: series.json(),
             connections,
         }
@@ -107,4 +111,31 @@ pub(crate) async fn show_below() -> HttpResponse {
 #[get("/live/overview")]
 pub(crate) async fn live(visit: Visit) -> Result<HttpResponse, Refused> {
     events(visit, |visit, snapshot| Ok(Part::of(visit, snapshot).render()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_how_many_connections_the_charts_leave_out() {
+        let page = |uncharted| {
+            let part = Part {
+                at: String::new(),
+                attention: Vec::new(),
+                unlisted: 0,
+                connections: Vec::new(),
+                left_out: 0,
+                waiting: 0,
+                in_flight: 0,
+                dead_letters: 0,
+                rate: 0.0,
+                series: String::new(),
+                uncharted,
+            };
+            part.render().unwrap()
+        };
+        assert!(page(88).contains("the charts leave 88 out"));
+        assert!(!page(0).contains("the charts leave"));
+    }
 }

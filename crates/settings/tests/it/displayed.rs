@@ -11,6 +11,12 @@ const GATEWAY: &str = r#"
 [server]
 body_limit = "32KiB"
 
+[telemetry]
+log = "warn"
+otlp_endpoint = "http://localhost:4318"
+otlp_headers = { authorization = { env = "SECRET" } }
+sample_ratio = 0.25
+
 [[api_keys]]
 name = "shop"
 key_sha256 = "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ff"
@@ -116,6 +122,12 @@ fn everything_that_is_configured_is_a_line() {
     for (path, text) in [
         ("server.body_limit", "32768"),
         ("store.url", "sqlite:data/gateway.db"),
+        ("telemetry.log", "warn"),
+        ("telemetry.log_format", "text"),
+        ("telemetry.otlp_endpoint", "http://localhost:4318/"),
+        ("telemetry.otlp_headers.authorization", "env SECRET"),
+        ("telemetry.service_name", "upsert-gateway"),
+        ("telemetry.sample_ratio", "0.25"),
         ("api_keys.shop", "known by its hash"),
         ("api_keys.shop.merchants", "acme"),
         ("api_keys.shop.scopes", "customers:write, ops:read"),
@@ -201,6 +213,21 @@ fn a_secret_with_another_value_under_the_same_reference_is_seen() {
     let said = told(&load(&one), &load(&other));
     let wanted = "merchants/acme: webhooks.in.crm.verify.secrets[1]: file second → file second (what is not shown of it has changed)";
     assert_eq!(said, [wanted]);
+}
+
+#[test]
+fn what_is_sent_with_traces_is_told_as_a_reference() {
+    let (one, other) = (folder(), folder());
+    let headers = "{ authorization = { file = \"second\" }, x-tenant = { env = \"SECRET\" } }";
+    let changed = GATEWAY.replace("{ authorization = { env = \"SECRET\" } }", headers);
+    other.write("gateway.toml", changed.replace("\"warn\"", "\"debug\""));
+    // The same value, kept elsewhere.
+    let wanted = [
+        "gateway: telemetry.log: warn → debug",
+        "gateway: telemetry.otlp_headers.authorization: env SECRET → file second",
+        "gateway: telemetry.otlp_headers.x-tenant: – → env SECRET",
+    ];
+    assert_eq!(told(&load(&one), &load(&other)), wanted);
 }
 
 proptest! {
