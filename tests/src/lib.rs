@@ -379,15 +379,40 @@ fn give_up(problem: &str) -> ! {
     panic!("{problem}")
 }
 
+/// A table of `gateway.toml` for one more key; merchants and scopes with spaces between.
+pub fn api_key(name: &str, secret: &str, merchants: &str, scopes: &str) -> String {
+    let list = |words: &str| {
+        words
+            .split(' ')
+            .map(|word| format!("\"{word}\""))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    format!(
+        "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{}\"\nmerchants = [{}]\nscopes = [{}]\n",
+        hash_of(secret),
+        list(merchants),
+        list(scopes)
+    )
+}
+
+/// How `gateway.toml` names a key.
+pub fn hash_of(secret: &str) -> String {
+    data_encoding::HEXLOWER.encode(&key_hash(secret))
+}
+
 fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
-    let hash = data_encoding::HEXLOWER.encode(&key_hash(KEY));
     let store = folder.join("data").join("gateway.db");
     let server = &plan.server;
     let gateway = format!(
-        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"sqlite:{}\"\n\n[[api_keys]]\nname = \"tests\"\n\
-         key_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\n\
-         scopes = [\"customers:read\", \"customers:write\", \"ops:read\", \"ops:write\", \"admin\"]\n\n{}\n",
+        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"sqlite:{}\"\n\n{}\n{}\n",
         store.display(),
+        api_key(
+            "tests",
+            KEY,
+            "acme",
+            "customers:read customers:write ops:read ops:write admin"
+        ),
         plan.gateway,
     );
     let keys = [

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{KEY, Plan, World};
+use upsert_tests::{KEY, Plan, World, api_key};
 
 const PATH: &str = "/v1/customers/batch";
 
@@ -374,11 +374,8 @@ async fn a_gateway_that_stops_ends_the_batch_with_a_word_and_loses_nothing_it_an
 async fn lines_wait_for_their_keys_rate_limit_instead_of_being_refused() {
     let world = World::with(Plan {
         only: vec!["rotor"],
-        gateway: format!(
-            "[[api_keys]]\nname = \"slow\"\nkey_sha256 = \"{}\"\nmerchants = [\"acme\"]\nscopes = [\"customers:write\"]\n\
-             rate_limit = {{ per_second = 20, burst = 5 }}\n",
-            data_encoding::HEXLOWER.encode(&upsert_settings::key_hash("a-slow-key")),
-        ),
+        gateway: api_key("slow", "a-slow-key", "acme", "customers:write")
+            + "rate_limit = { per_second = 20, burst = 5 }\n",
         ..Plan::default()
     })
     .await;

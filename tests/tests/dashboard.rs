@@ -5,22 +5,18 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use upsert_settings::key_hash;
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::browser::PATIENCE;
-use upsert_tests::{Browser, KEY, Plan, Scheme, World};
+use upsert_tests::{Browser, KEY, Plan, Scheme, World, api_key};
 
 const READER: &str = "a-key-that-may-only-look";
 /// A live part is read anew every two seconds, and a vendor's faults take their time.
 const LIVE: Duration = Duration::from_secs(20);
 
 async fn world() -> World {
-    let hash = data_encoding::HEXLOWER.encode(&key_hash(READER));
     World::with(Plan {
         rotor: "required = false\nretry = { attempts = 2, base = \"20ms\", cap = \"50ms\" }\n".to_owned(),
-        gateway: format!(
-            "[[api_keys]]\nname = \"reader\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\nscopes = [\"ops:read\"]\n"
-        ),
+        gateway: api_key("reader", READER, "acme", "ops:read"),
         reloads: true,
         ..Plan::default()
     })

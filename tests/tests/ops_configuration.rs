@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use upsert_settings::key_hash;
-use upsert_tests::{HOOK_SECRET, KEY, Operator, Plan, World};
+use upsert_tests::{HOOK_SECRET, KEY, Operator, Plan, World, api_key, hash_of};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const EVERYBODYS: &str = "a-key-for-all-merchants";
@@ -21,20 +20,10 @@ events = ["customer.upserted"]
 secret = { file = "hook.secret" }
 "#;
 
-fn hash(key: &str) -> String {
-    data_encoding::HEXLOWER.encode(&key_hash(key))
-}
-
 async fn world() -> World {
-    let key = |name: &str, key: &str, merchants: &str| {
-        let hash = hash(key);
-        format!(
-            "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = [{merchants}]\nscopes = [\"ops:read\"]\n\n"
-        )
-    };
     let plan = Plan {
         tables: TABLES.to_owned(),
-        gateway: key("everybodys", EVERYBODYS, "\"*\"") + &key("reader", READER, "\"globex\""),
+        gateway: api_key("everybodys", EVERYBODYS, "*", "ops:read") + &api_key("reader", READER, "globex", "ops:read"),
         reloads: true,
         ..Plan::default()
     };
@@ -49,7 +38,7 @@ fn change(world: &World, file: &str, change: impl Fn(&str) -> String) {
 
 /// Nothing that opens a door stands in it.
 fn is_free_of_secrets(html: &str) {
-    let hashes = [hash(KEY), hash(EVERYBODYS), hash(READER)];
+    let hashes = [KEY, EVERYBODYS, READER].map(hash_of);
     let secrets = [
         "rotor_sim_secret",
         "sim-key",

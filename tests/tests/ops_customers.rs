@@ -6,9 +6,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use standardwebhooks::Webhook;
-use upsert_settings::key_hash;
 use upsert_simulators::{Answer, Effect, Fault, Rewrite, Rewrites};
-use upsert_tests::{HOOK_SECRET, KEY, Operator, Page, Plan, World};
+use upsert_tests::{HOOK_SECRET, KEY, Operator, Page, Plan, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -21,24 +20,18 @@ const EVERYWHERE: &str = "a-key-of-both-merchants";
 const OTHER: &str = "id = \"other\"\ndefault_region = \"GB\"\n";
 
 fn keys() -> String {
-    let key = |name: &str, secret: &str, merchants: &str, scopes: &str| {
-        let hash = data_encoding::HEXLOWER.encode(&key_hash(secret));
-        format!(
-            "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = {merchants}\nscopes = {scopes}\n"
-        )
-    };
-    let people = "[\"ops:read\", \"customers:read\"]";
+    let people = "ops:read customers:read";
     [
-        key("reader", READER, "[\"acme\"]", "[\"ops:read\"]"),
-        key("support", SUPPORT, "[\"acme\"]", people),
-        key("writer", WRITER, "[\"acme\"]", "[\"ops:read\", \"customers:write\"]"),
-        key(
+        api_key("reader", READER, "acme", "ops:read"),
+        api_key("support", SUPPORT, "acme", people),
+        api_key("writer", WRITER, "acme", "ops:read customers:write"),
+        api_key(
             "stranger",
             STRANGER,
-            "[\"other\"]",
-            "[\"ops:read\", \"ops:write\", \"customers:read\", \"customers:write\"]",
+            "other",
+            "ops:read ops:write customers:read customers:write",
         ),
-        key("everywhere", EVERYWHERE, "[\"acme\", \"other\"]", people),
+        api_key("everywhere", EVERYWHERE, "acme other", people),
     ]
     .concat()
 }

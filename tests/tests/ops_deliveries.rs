@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{Answered, KEY, Operator, Page, Plan, World};
+use upsert_tests::{Answered, KEY, Operator, Page, Plan, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const READER: &str = "a-key-that-may-only-look";
@@ -76,24 +76,12 @@ fn unescaped(text: &str) -> String {
     text.replace("&#38;", "&").replace("&amp;", "&").replace("&#34;", "\"")
 }
 
-fn key(name: &str, key: &str, merchant: &str, scopes: &str) -> String {
-    let hash = data_encoding::HEXLOWER.encode(&upsert_settings::key_hash(key));
-    format!(
-        "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"{merchant}\"]\nscopes = [{scopes}]\n\n"
-    )
-}
-
 /// With a key that may only look, and one of another merchant.
 async fn world() -> World {
     let plan = Plan {
         only: vec!["rotor", "wallet"],
-        gateway: key("reader", READER, "acme", "\"ops:read\"")
-            + &key(
-                "stranger",
-                STRANGER,
-                "globex",
-                "\"customers:read\", \"ops:read\", \"ops:write\"",
-            ),
+        gateway: api_key("reader", READER, "acme", "ops:read")
+            + &api_key("stranger", STRANGER, "globex", "customers:read ops:read ops:write"),
         ..Plan::default()
     };
     let globex = "id = \"globex\"\ndefault_region = \"US\"\n[[connections]]\nname = \"rotor\"\nprovider = \"rotor\"\n\

@@ -2,9 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 use reqwest::{Client, Method, header};
-use upsert_settings::key_hash;
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{KEY, Operator, Plan, World};
+use upsert_tests::{KEY, Operator, Plan, World, api_key, hash_of};
 
 const READER: &str = "a-key-that-may-only-look";
 const CLERK: &str = "a-key-for-customers-alone";
@@ -13,16 +12,10 @@ const STRANGER: &str = "a-key-of-another-merchant";
 const OTHER: [(&str, &str); 1] = [("merchants/other.toml", "id = \"other\"\nname = \"Other\"\n")];
 
 fn keys() -> String {
-    let key = |name: &str, secret: &str, merchant: &str, scopes: &str| {
-        let hash = data_encoding::HEXLOWER.encode(&key_hash(secret));
-        format!(
-            "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"{merchant}\"]\nscopes = [{scopes}]\n"
-        )
-    };
     [
-        key("reader", READER, "acme", "\"ops:read\""),
-        key("clerk", CLERK, "acme", "\"customers:read\""),
-        key("stranger", STRANGER, "other", "\"ops:read\", \"ops:write\""),
+        api_key("reader", READER, "acme", "ops:read"),
+        api_key("clerk", CLERK, "acme", "customers:read"),
+        api_key("stranger", STRANGER, "other", "ops:read ops:write"),
     ]
     .concat()
 }
@@ -111,7 +104,7 @@ async fn a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends_and_
     let file = world.folder().join("gateway.toml");
     let without = std::fs::read_to_string(&file)
         .unwrap()
-        .replace(&data_encoding::HEXLOWER.encode(&key_hash(READER)), &"0".repeat(64));
+        .replace(&hash_of(READER), &"0".repeat(64));
     std::fs::write(&file, without).unwrap();
     world.reconfigure(|acme| format!("{acme}\n# changed\n")).await;
     assert_eq!(

@@ -9,9 +9,8 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use standardwebhooks::Webhook;
-use upsert_settings::key_hash;
 use upsert_simulators::{Answer, Effect, Fault, Rewrite, Rewrites};
-use upsert_tests::{HOOK_SECRET, KEY, Manner, Operator, Page, Plan, Receiver, World};
+use upsert_tests::{HOOK_SECRET, KEY, Manner, Operator, Page, Plan, Receiver, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,22 +27,11 @@ map = { reference = "/who/ref", email = { from = "/who/contact", required = true
 "#;
 
 fn keys() -> String {
-    let key = |name: &str, secret: &str, merchant: &str, scopes: &str| {
-        let hash = data_encoding::HEXLOWER.encode(&key_hash(secret));
-        format!(
-            "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"{merchant}\"]\nscopes = [{scopes}]\n"
-        )
-    };
-    let all = "\"ops:read\", \"ops:write\", \"customers:read\", \"customers:write\"";
+    let all = "ops:read ops:write customers:read customers:write";
     [
-        key("reader", READER, "acme", "\"ops:read\""),
-        key(
-            "blind",
-            BLIND,
-            "acme",
-            "\"ops:read\", \"ops:write\", \"customers:write\"",
-        ),
-        key("stranger", STRANGER, "other", all),
+        api_key("reader", READER, "acme", "ops:read"),
+        api_key("blind", BLIND, "acme", "ops:read ops:write customers:write"),
+        api_key("stranger", STRANGER, "other", all),
     ]
     .concat()
 }
@@ -171,10 +159,23 @@ fn forms(html: &str) -> Vec<(String, Vec<(String, String)>)> {
         .collect()
 }
 
+/// From where every page can be reached; a customer's at the end.
+async fn beginnings(world: &World) -> [String; 4] {
+    let listed = world.get("/v1/customers").await;
+    let customer = listed.body["data"][0]["id"].as_str().unwrap();
+    [
+        "/ops",
+        "/ops/events/in",
+        "/ops/events/out",
+        &format!("/ops/customers/acme/{customer}"),
+    ]
+    .map(str::to_owned)
+}
+
 /// Every page that a link leads to, each with what it is; and, if it `listens`, what is sent to those that stay up to date.
-async fn every_page(operator: &Operator, from: &[&str], listens: bool) -> BTreeMap<String, Page> {
+async fn every_page(operator: &Operator, from: &[String], listens: bool) -> BTreeMap<String, Page> {
     let mut pages = BTreeMap::new();
-    let mut next: VecDeque<String> = from.iter().map(|path| (*path).to_owned()).collect();
+    let mut next: VecDeque<String> = from.iter().cloned().collect();
     while let Some(path) = next.pop_front() {
         if pages.contains_key(&path) || path.starts_with("/ops/assets") || !path.starts_with("/ops") {
             continue;
@@ -206,16 +207,7 @@ async fn every_page(operator: &Operator, from: &[&str], listens: bool) -> BTreeM
 async fn no_page_that_a_link_leads_to_says_anything_of_a_person_to_who_may_not_see_people() {
     let receiver = Receiver::start(HOOK_SECRET);
     let world = world(&receiver).await;
-    let customer = world.get("/v1/customers").await.body["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let from = [
-        "/ops",
-        "/ops/events/in",
-        "/ops/events/out",
-        &format!("/ops/customers/acme/{customer}"),
-    ];
+    let from = beginnings(&world).await;
     let all = every_page(&Operator::sign_in(&world, KEY).await.unwrap(), &from, false).await;
     for (who, key) in [("reader", READER), ("blind", BLIND)] {
         let operator = Operator::sign_in(&world, key).await.unwrap();
@@ -279,16 +271,7 @@ async fn no_page_that_a_link_leads_to_says_anything_of_a_person_to_who_may_not_s
 async fn what_became_of_an_action_says_nothing_of_a_person_to_who_may_not_see_people() {
     let receiver = Receiver::start(HOOK_SECRET);
     let world = world(&receiver).await;
-    let customer = world.get("/v1/customers").await.body["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let from = [
-        "/ops",
-        "/ops/events/in",
-        "/ops/events/out",
-        &format!("/ops/customers/acme/{customer}"),
-    ];
+    let from = beginnings(&world).await;
     let operator = Operator::sign_in(&world, BLIND).await.unwrap();
     let pages = every_page(&operator, &from, false).await;
     let mut done: BTreeMap<String, Vec<(String, String)>> = pages.values().flat_map(|page| forms(&page.html)).collect();
@@ -296,6 +279,7 @@ async fn what_became_of_an_action_says_nothing_of_a_person_to_who_may_not_see_pe
     assert!(done.len() > 10, "{done:?}");
     for (action, members) in &done {
         let mut members: Vec<(&str, &str)> = members.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let customer = from[3].rsplit('/').next();
         let plan = json!({ "id": customer, "notes": "other" }).to_string();
         if action == "/ops/plan" {
             members = vec![("merchant", "acme"), ("body", &plan)];
@@ -405,21 +389,8 @@ async fn the_api_says_nothing_of_a_person_either_to_a_key_that_may_operate_and_n
 async fn nothing_of_another_merchant_is_on_any_page_and_nothing_of_it_can_be_done() {
     let receiver = Receiver::start(HOOK_SECRET);
     let world = world(&receiver).await;
-    let customer = world.get("/v1/customers").await.body["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let own = every_page(
-        &Operator::sign_in(&world, KEY).await.unwrap(),
-        &[
-            "/ops",
-            "/ops/events/in",
-            "/ops/events/out",
-            &format!("/ops/customers/acme/{customer}"),
-        ],
-        false,
-    )
-    .await;
+    let from = beginnings(&world).await;
+    let own = every_page(&Operator::sign_in(&world, KEY).await.unwrap(), &from, false).await;
     let mut addresses: Vec<&str> = own.keys().map(String::as_str).collect();
     addresses.extend([
         "/ops/live/connections/acme/rotor",

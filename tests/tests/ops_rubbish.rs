@@ -7,8 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, header};
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, timeout};
-use upsert_settings::key_hash;
-use upsert_tests::{KEY, Operator, Page, Plan, World};
+use upsert_tests::{KEY, Operator, Page, Plan, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const CLERK: &str = "a-key-that-loses-its-scopes";
@@ -264,16 +263,11 @@ async fn rubbish_in_a_form_gets_a_page_that_says_what_is_wrong() {
     assert!(asset.headers.contains_key(header::CONTENT_SECURITY_POLICY));
 }
 
-fn key(secret: &str, scopes: &str) -> String {
-    let hash = data_encoding::HEXLOWER.encode(&key_hash(secret));
-    format!("[[api_keys]]\nname = \"clerk\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\nscopes = [{scopes}]\n")
-}
-
 async fn with_clerk() -> World {
     World::with_files(
         Plan {
             reloads: true,
-            gateway: key(CLERK, "\"ops:read\", \"ops:write\", \"customers:read\""),
+            gateway: api_key("clerk", CLERK, "acme", "ops:read ops:write customers:read"),
             ..Plan::default()
         },
         &[("merchants/other.toml", "id = \"other\"\n")],

@@ -7,8 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use standardwebhooks::Webhook;
-use upsert_settings::key_hash;
-use upsert_tests::{HOOK_SECRET, KEY, Manner, Operator, Plan, Receiver, World};
+use upsert_tests::{HOOK_SECRET, KEY, Manner, Operator, Plan, Receiver, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const READER: &str = "a-key-that-may-look";
@@ -23,16 +22,9 @@ event_id = "/id"
 map = { reference = "/who/ref", email = { from = "/who/contact", required = true }, given_name = "/who/first" }
 "#;
 
-fn key(name: &str, key: &str, merchants: &str, scopes: &str) -> String {
-    let hash = data_encoding::HEXLOWER.encode(&key_hash(key));
-    format!(
-        "[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\nmerchants = [{merchants}]\nscopes = [{scopes}]\n\n"
-    )
-}
-
 async fn world(tables: &str) -> World {
-    let reader = key("reader", READER, "\"acme\"", "\"ops:read\"");
-    let stranger = key("stranger", STRANGER, "\"globex\"", "\"ops:read\", \"ops:write\"");
+    let reader = api_key("reader", READER, "acme", "ops:read");
+    let stranger = api_key("stranger", STRANGER, "globex", "ops:read ops:write");
     let plan = Plan {
         only: vec!["rotor"],
         tables: tables.to_owned(),
