@@ -74,7 +74,7 @@ fn the_log_is_as_the_file_says_unless_it_was_asked_for_otherwise() {
     ready(&mut asked);
     asked.signal("TERM");
     assert_eq!(asked.ended(), Some(0));
-    fs::write(&file, format!("{before}[telemetry]\nlog = \"a=b=c\"\n")).unwrap();
+    fs::write(&file, format!("{before}[telemetry]\nlog = \"inof\"\n")).unwrap();
     let output = run(&mut gateway(&["serve", "--config", path]), "");
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);

@@ -4,11 +4,13 @@ use crate::process::{gateway, run, stderr, stdout};
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let cases: [&[&str]; 16] = [
+    let cases: [&[&str]; 18] = [
         &[],
         &["sevre"],
         &["serve", "--confg", "config"],
         &["serve", "--log-level", "upsert=loudest"],
+        &["serve", "--log-level", "inof"],
+        &["serve", "--log-level", "upsert_ap=debug"],
         &["keys", "new", "--scope", "customers:fly"],
         &["keys", "new", "--merchant", "*", "--merchant", "acme"],
         &["upsert", "-"],
