@@ -104,6 +104,21 @@ fn what_was_done_before_a_page_failed_is_told() {
 }
 
 #[test]
+fn what_was_done_before_the_gateway_went_away_is_told_to_programs_too() {
+    let done = (202, r#"{"upsert_id":"ups_1","state":"pending"}"#.to_owned());
+    let scripted = Scripted::start(vec![done]);
+    let arguments = ["deliveries", "replay", "dlv_1", "dlv_2", "--json", "--key", "k"];
+    let output = run(gateway(&arguments).args(["--url", &scripted.url]), "");
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        told,
+        serde_json::json!({ "data": [{ "upsert_id": "ups_1", "state": "pending" }] })
+    );
+    assert!(stderr(&output).contains("does not answer"), "{}", stderr(&output));
+}
+
+#[test]
 fn dead_letters_are_listed_shown_and_replayed_one_and_all() {
     let demo = Demo::start(&[]);
     refused_by_a_vendor(&demo, 3);
