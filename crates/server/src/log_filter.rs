@@ -171,7 +171,35 @@ impl LogFilter {
 }
 
 #[cfg(test)]
+pub(crate) mod paper {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    /// Everything that was logged.
+    #[derive(Clone, Default)]
+    pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Paper {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl io::Write for Paper {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::paper::Paper;
     use super::*;
     use std::sync::Arc;
 
@@ -234,21 +262,6 @@ mod tests {
         assert_eq!(fixed.shown()["configured"], "info");
     }
 
-    /// Everything that was logged.
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Paper {
-        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(text);
-            Ok(text.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn who_changed_the_filter_is_logged_even_where_the_new_one_and_the_old_one_hide_everything() {
         let paper = Paper::default();
@@ -266,7 +279,7 @@ mod tests {
             log.give_back(end);
             log.configure("upsert_app=error");
         });
-        let said = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let said = paper.text();
         let told = [
             "by hand by=\"somebody\" filter=\"off\"",
             "as configured again",

@@ -56,7 +56,7 @@ fn answered(listener: &TcpListener, (status, answer): &(u16, String)) -> Value {
 
 fn page(done: u64, cursor: &str) -> (u16, String) {
     let answer = format!(
-        r#"{{"dry_run":false,"matched":{done},"done":{done},"refused":0,"refusals":[],"more":true,"next_cursor":{cursor}}}"#
+        r#"{{"dry_run":false,"counted_at":"T","matched":{done},"done":{done},"refused":0,"refusals":[],"more":true,"next_cursor":{cursor}}}"#
     );
     (202, answer)
 }
@@ -82,9 +82,9 @@ fn all_pages_are_done_each_from_the_cursor_of_the_one_before_and_summed_up() {
         bodies,
         [
             serde_json::json!({ "connection": "crm", "dry_run": true }),
-            serde_json::json!({ "connection": "crm" }),
-            serde_json::json!({ "connection": "crm", "cursor": "c1" }),
-            serde_json::json!({ "connection": "crm", "cursor": "c2" }),
+            serde_json::json!({ "connection": "crm", "counted_at": "T" }),
+            serde_json::json!({ "connection": "crm", "counted_at": "T", "cursor": "c1" }),
+            serde_json::json!({ "connection": "crm", "counted_at": "T", "cursor": "c2" }),
         ]
     );
 }

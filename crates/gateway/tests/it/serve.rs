@@ -84,6 +84,30 @@ fn the_log_is_as_the_file_says_unless_it_was_asked_for_otherwise() {
 }
 
 #[test]
+fn an_address_that_is_taken_is_told_once() {
+    let (first, second) = (folder(), folder());
+    let mut started = serve(&first);
+    let (_, address) = ready(&mut started);
+    let file = second.path().join("gateway.toml");
+    let taken = fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", &address);
+    fs::write(&file, taken).unwrap();
+    let output = run(
+        &mut gateway(&[
+            "serve",
+            "--config",
+            second.path().to_str().unwrap(),
+            "--log-level",
+            "off",
+        ]),
+        "",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains(&format!("cannot listen on {address}: ")), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
+}
+
+#[test]
 fn an_unhealthy_answer_is_a_failure_of_health() {
     let folder = folder();
     let mut started = serve(&folder);
