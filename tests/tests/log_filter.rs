@@ -50,6 +50,8 @@ async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() 
 
     for (body, pointer) in [
         (json!({ "filter": "a=b=c" }), "/filter"),
+        (json!({ "filter": "inof" }), "/filter"),
+        (json!({ "filter": "info,upsert_ap=debug" }), "/filter"),
         (json!({ "filter": "info", "for": "soon" }), "/for"),
         (json!({ "filter": "info", "level": "info" }), "/level"),
     ] {

@@ -137,7 +137,7 @@ impl Cli {
 /// A level that cannot be read is wrong usage.
 fn wrong_level(error: TelemetryError) -> anyhow::Error {
     match error {
-        TelemetryError::Filter(_) => {
+        TelemetryError::Filter { .. } => {
             clap::Error::raw(ErrorKind::ValueValidation, format!("--log-level: {error}\n")).into()
         }
         TelemetryError::Twice => error.into(),

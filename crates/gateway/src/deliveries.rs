@@ -68,8 +68,8 @@ Exit codes: 0 all were discarded, 1 some were refused or nothing could be done, 
 )]
 #[command(mut_arg("merchant", |arg| arg.help("Only this merchant's")))]
 struct DoArguments {
-    /// The deliveries
-    #[arg(value_name = "ID", required_unless_present = "matching", value_parser = filters::delivery_id)]
+    /// The deliveries; needed unless --matching says which
+    #[arg(value_name = "ID", value_parser = filters::delivery_id)]
     ids: Vec<String>,
     /// All that match the filters, after a count and a yes
     #[arg(long, conflicts_with = "ids")]
@@ -125,6 +125,12 @@ pub(crate) async fn run(arguments: DeliveriesArguments) -> anyhow::Result<ExitCo
 async fn act(deed: Deed, arguments: &DoArguments) -> anyhow::Result<ExitCode> {
     let outcome = if arguments.matching {
         all_matching::run(deed, arguments).await
+    } else if arguments.ids.is_empty() {
+        let text = format!(
+            "say which: ids (deliveries {} ID...), or --matching for all that match the filters",
+            deed.verb()
+        );
+        Err(wrong(ErrorKind::MissingRequiredArgument, &text))
     } else if arguments.filters.given().is_empty() {
         named::run(deed, arguments).await
     } else {

@@ -42,7 +42,7 @@ pub(crate) async fn start_from(folder: &Path, log: &LogArguments) -> anyhow::Res
     };
     match log.start(&settings.telemetry) {
         Ok(()) => {}
-        Err(error @ TelemetryError::Filter(_)) => {
+        Err(error @ TelemetryError::Filter { .. }) => {
             return Ok(refused(&[settings.telemetry.log_problem(error.to_string())]));
         }
         Err(error) => return Err(error.into()),

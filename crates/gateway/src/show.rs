@@ -83,6 +83,14 @@ pub(crate) fn ago(value: &Json, name: &str, now: Timestamp) -> Option<String> {
     Some(age(now.duration_since(at).as_secs()))
 }
 
+/// A time that a member says, to the second, which is as much as anybody reads.
+pub(crate) fn moment(value: &Json, name: &str) -> String {
+    let said = text(value, name);
+    let at = said.parse::<Timestamp>().ok();
+    at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
+        .map_or(said, |at| at.to_string())
+}
+
 /// "1 delivery", "2 deliveries".
 pub(crate) fn counted(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
@@ -125,6 +133,13 @@ mod tests {
             ages,
             ["0 s", "0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days"]
         );
+    }
+
+    #[test]
+    fn a_moment_is_told_to_the_second_and_what_is_none_as_it_is() {
+        let value = json!({ "until": "2026-01-31T12:00:00.622263016Z", "opens_at": "soon", "never": null });
+        let told = ["until", "opens_at", "never"].map(|name| moment(&value, name));
+        assert_eq!(told, ["2026-01-31T12:00:00Z", "soon", "-"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod report;
 use std::process::ExitCode;
 
 use clap::Args;
+use reqwest::StatusCode;
 use serde_json::{Value as Json, json};
 
 use crate::api::{self, Api, Refused};
@@ -81,6 +82,12 @@ async fn show(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
 /// Not reached is one thing, reached and not ready another.
 fn not_ready(url: &str, error: anyhow::Error, as_json: bool) -> anyhow::Result<ExitCode> {
     let refused = error.downcast::<Refused>()?;
+    // A gateway always has this route: what answers is something else, or it is a path too far.
+    if refused.status == StatusCode::NOT_FOUND {
+        return Err(anyhow::anyhow!(
+            "no gateway answers at {url}: it has no {url}/readyz (404)"
+        ));
+    }
     if as_json {
         output::json(&json!({ "ready": refused.problem }))?;
     } else {

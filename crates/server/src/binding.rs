@@ -101,9 +101,9 @@ fn bound<S: 'static>(
     addrs: impl FnOnce(&S) -> Vec<SocketAddr>,
     run: impl FnOnce(S) -> Server + 'static,
 ) -> Result<Bound, StartError> {
-    let refused = |source| StartError::Bind {
+    let refused = |why| StartError::Bind {
         address: address.to_owned(),
-        source,
+        why,
     };
     let server = bound.map_err(refused)?;
     let addr = addrs(&server).first().copied();

@@ -20,6 +20,7 @@ mod gauges;
 mod headers;
 mod keyring;
 mod lifecycle;
+mod log_directives;
 mod log_filter;
 mod measure;
 mod merchant_id;

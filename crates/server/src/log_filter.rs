@@ -90,14 +90,15 @@ impl LogFilter {
         })
     }
 
-    /// Takes a filter that was set by hand, for a while or until somebody says otherwise.
+    /// Takes a filter that somebody set by hand, for a while or until anybody says otherwise.
     ///
     /// # Errors
     /// It cannot be read; the one before stays.
-    pub(crate) fn set(&self, directives: &str, how_long: Option<ForAWhile>) -> Result<(), TelemetryError> {
-        let read = filter(directives)?;
+    pub(crate) fn set(&self, by: &str, directives: &str, how_long: Option<ForAWhile>) -> Result<(), TelemetryError> {
         let mut said = self.said();
-        (self.apply)(read);
+        self.swap(directives, || {
+            tracing::warn!(by, filter = directives, "the log's filter was changed by hand");
+        })?;
         said.by_hand = Some(ByHand {
             filter: directives.to_owned(),
             until: how_long.map(|how_long| how_long.until),
@@ -113,8 +114,8 @@ impl LogFilter {
         if self.is_fixed || said.configured == directives {
             return;
         }
-        if let Ok(read) = filter(directives) {
-            (self.apply)(read);
+        let told = || tracing::info!(filter = directives, "the log's filter was changed by the configuration");
+        if self.swap(directives, told).is_ok() {
             directives.clone_into(&mut said.configured);
             said.by_hand = None;
             self.ends.send_replace(None);
@@ -146,12 +147,22 @@ impl LogFilter {
         if *self.ends.borrow() != end {
             return;
         }
-        if let Ok(read) = filter(&said.configured) {
-            (self.apply)(read);
-        }
+        let filter = &said.configured;
+        let told = || tracing::info!(filter, "the log is filtered as configured again");
+        // It was read before, and can be read again.
+        let _ = self.swap(filter, told);
         said.by_hand = None;
         self.ends.send_replace(None);
-        tracing::info!(filter = said.configured, "the log is filtered as configured again");
+    }
+
+    /// Puts another filter in force. Who changed what is seen whatever it hides: it is told while the new one is open for
+    /// that line.
+    fn swap(&self, directives: &str, tell: impl FnOnce()) -> Result<(), TelemetryError> {
+        let read = filter(directives)?;
+        (self.apply)(filter(&format!("{directives},{}=info", module_path!()))?);
+        tell();
+        (self.apply)(read);
+        Ok(())
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
@@ -160,7 +171,35 @@ impl LogFilter {
 }
 
 #[cfg(test)]
+pub(crate) mod paper {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    /// Everything that was logged.
+    #[derive(Clone, Default)]
+    pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Paper {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl io::Write for Paper {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use super::paper::Paper;
     use super::*;
     use std::sync::Arc;
 
@@ -185,11 +224,11 @@ mod tests {
         let stop = stopping.clone();
         let keeping = async move { kept.keep(stop).await };
         let test = async {
-            log.set("debug", Some(for_minutes(15))).unwrap();
+            log.set("k", "debug", Some(for_minutes(15))).unwrap();
             tokio::time::sleep(Duration::from_mins(14)).await;
             assert_eq!(log.shown()["filter"], "debug");
             // Said anew, it counts anew.
-            log.set("trace", Some(for_minutes(15))).unwrap();
+            log.set("k", "trace", Some(for_minutes(15))).unwrap();
             tokio::time::sleep(Duration::from_mins(14)).await;
             assert_eq!(log.shown()["filter"], "trace");
             tokio::time::sleep(Duration::from_mins(2)).await;
@@ -198,7 +237,7 @@ mod tests {
                 json!({ "filter": "info", "configured": "info", "until": null })
             );
             assert!(applied.lock().unwrap().last().unwrap().ends_with("info"));
-            log.set("warn", None).unwrap();
+            log.set("k", "warn", None).unwrap();
             tokio::time::sleep(Duration::from_hours(99)).await;
             assert_eq!(log.shown()["filter"], "warn");
             stopping.cancel();
@@ -209,16 +248,44 @@ mod tests {
     #[test]
     fn whoever_spoke_last_has_its_way_and_a_filter_that_cannot_be_read_changes_nothing() {
         let (log, applied) = observed(false);
-        log.set("debug", None).unwrap();
-        assert!(log.set("a=b=c", None).is_err());
+        log.set("k", "debug", None).unwrap();
+        assert!(log.set("k", "a=b=c", None).is_err());
         // Read anew, and the same as before.
         log.configure("info");
         assert_eq!(log.shown()["filter"], "debug");
         log.configure("warn");
         assert_eq!(log.shown()["filter"], "warn");
-        assert_eq!(applied.lock().unwrap().len(), 2);
+        let in_force = || applied.lock().unwrap().last().cloned().unwrap();
+        assert!(in_force().ends_with("warn"), "{}", in_force());
         let (fixed, _) = observed(true);
         fixed.configure("warn");
         assert_eq!(fixed.shown()["configured"], "info");
+    }
+
+    #[test]
+    fn who_changed_the_filter_is_logged_even_where_the_new_one_and_the_old_one_hide_everything() {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let lines = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false);
+        let lines = lines.with_env_filter(filter("off").unwrap()).with_filter_reloading();
+        let handle = lines.reload_handle();
+        let log = LogFilter::new("off", false, Box::new(move |filter| handle.reload(filter).unwrap()));
+        tracing::subscriber::with_default(lines.finish(), || {
+            log.set("somebody", "off", Some(for_minutes(1))).unwrap();
+            tracing::error!("hidden");
+            let end = *log.ends.borrow();
+            log.give_back(end);
+            log.configure("upsert_app=error");
+        });
+        let said = paper.text();
+        let told = [
+            "by hand by=\"somebody\" filter=\"off\"",
+            "as configured again",
+            "by the configuration",
+        ];
+        assert_eq!(said.lines().count(), told.len(), "{said}");
+        assert!(said.lines().zip(told).all(|(line, told)| line.contains(told)), "{said}");
     }
 }

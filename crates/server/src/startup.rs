@@ -71,12 +71,12 @@ pub enum StartError {
     #[error("traces cannot be sent: {0}")]
     Traces(String),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {why}")]
     Bind {
         /// As configured.
         address: String,
-        /// Why.
-        source: io::Error,
+        /// Why. It is no source of the error: whoever prints those too would say it twice.
+        why: io::Error,
     },
 }
 

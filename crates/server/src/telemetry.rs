@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::log_directives;
 use crate::log_filter::{self, LogFilter};
 
 /// How log lines are written, to standard error.
@@ -37,18 +38,25 @@ pub struct Telemetry {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The directives cannot be read.
-    #[error("`{0}` is not a filter of log lines, such as `info,upsert_app=debug`")]
-    Filter(String),
+    #[error("`{directives}` is not a filter of log lines, such as `info,upsert_app=debug`: {why}")]
+    Filter {
+        /// As they were given.
+        directives: String,
+        /// What is wrong with them.
+        why: String,
+    },
     /// Somebody has set up logs before.
     #[error("logs are set up already")]
     Twice,
 }
 
 pub(crate) fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
-    // On its own first: behind ours, an empty one would be none.
-    EnvFilter::try_new(directives)
-        .and_then(|_| EnvFilter::try_new(format!("{QUIET},{directives}")))
-        .map_err(|_| TelemetryError::Filter(directives.to_owned()))
+    log_directives::read(directives)
+        .and_then(|read| EnvFilter::try_new(format!("{QUIET},{read}")).map_err(|error| error.to_string()))
+        .map_err(|why| TelemetryError::Filter {
+            directives: directives.to_owned(),
+            why,
+        })
 }
 
 /// Whether these directives can be read.
@@ -102,6 +110,10 @@ mod tests {
         assert!(has("trace", "actix_http::h1::dispatcher=off") && has("trace", "trace"));
         assert!(has("info,actix_server=debug", "actix_server=debug"));
         assert!(!has("info,actix_server=debug", "actix_server=warn"));
-        assert!(filter("a=b=c").is_err());
+        assert_eq!(
+            filter("inof").unwrap_err().to_string(),
+            "`inof` is not a filter of log lines, such as `info,upsert_app=debug`: `inof` is no level: off, error, warn, \
+             info, debug, trace"
+        );
     }
 }

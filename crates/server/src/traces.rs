@@ -52,9 +52,11 @@ impl Traces {
         let headers: HashMap<String, String> = headers
             .map(|(name, secret)| (name.clone(), secret.value().expose_secret().to_owned()))
             .collect();
+        // No user, no password and no query: settings refuse them, so that it may stand in the log.
+        let endpoint = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')))
+            .with_endpoint(&endpoint)
             .with_timeout(COLLECTOR_TIMEOUT)
             .with_headers(headers)
             .build()
@@ -62,7 +64,7 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_sampler(AsDecidedBefore::or(settings.sample_ratio))
             .with_resource(resource(settings))
-            .with_span_processor(Bounded::around(exporter))
+            .with_span_processor(Bounded::around(exporter, endpoint))
             .build();
         let tracer = provider.tracer("upsert-gateway");
         Ok(Some(Arc::new(Self { provider, tracer })))

@@ -58,7 +58,7 @@ impl UrlRules {
 
 /// Reads a URL and holds it against the rules; the error says what is wrong with it, without user or password.
 pub fn check_url(text: &str, rules: UrlRules) -> Result<Url, String> {
-    let host = host_as_written(text)?;
+    let host = host_as_written(text, rules)?;
     let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(NO_USER.to_owned());
@@ -84,13 +84,16 @@ pub fn check_url(text: &str, rules: UrlRules) -> Result<Url, String> {
 const NO_USER: &str = "no user or password may stand in a URL: credentials have their own place";
 
 /// The host as somebody wrote it; refuses what URL readers are known to disagree about.
-fn host_as_written(text: &str) -> Result<&str, String> {
+fn host_as_written(text: &str, rules: UrlRules) -> Result<&str, String> {
     let scheme = ["https://", "http://"]
         .into_iter()
         .find(|scheme| text.starts_with(scheme));
-    let rest = text
-        .strip_prefix(scheme.ok_or("must start with https://")?)
-        .unwrap_or_default();
+    let wanted = if rules.allow_plain_http {
+        "must start with http:// or https://"
+    } else {
+        "must start with https://"
+    };
+    let rest = text.strip_prefix(scheme.ok_or(wanted)?).unwrap_or_default();
     if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
         return Err("must not contain spaces, control characters or backslashes".to_owned());
     }

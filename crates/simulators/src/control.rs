@@ -42,6 +42,12 @@ use crate::server::Sim;
 /// Where these paths begin.
 pub const PREFIX: &str = "/__sim";
 
+const FAULTS: &str = r#"a list of faults, such as [{"effect": {"kind": "answer", "status": 503}, "times": 2}]"#;
+const HOOKS: &str = r#"a list of hooks, such as [{"url": "https://…", "secret": "whsec_…"}]"#;
+const REWRITES: &str = r#"rewrites by the vendor's field, such as {"first_name": "upper"}"#;
+const SEED: &str = r#"a record, such as {"account": "…", "body": {"phone": "+1…"}}"#;
+const PATCH: &str = "an object with the fields to change, in the vendor's words";
+
 const MOST_BODY: usize = 16 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -68,11 +74,11 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
             HttpResponse::Ok().json(body)
         }
         ("GET", ["records"]) => HttpResponse::Ok().json(sim.desk.records().select(|_| true)),
-        ("POST", ["records"]) => match parsed::<Seed>(payload).await {
+        ("POST", ["records"]) => match parsed::<Seed>(payload, SEED).await {
             Ok(seed) => HttpResponse::Created().json(json!({"id": sim.seed(&seed.account, seed.body)})),
             Err(refusal) => refusal,
         },
-        ("PATCH", ["records", id]) => match parsed::<Map<String, Value>>(payload).await {
+        ("PATCH", ["records", id]) => match parsed::<Map<String, Value>>(payload, PATCH).await {
             Ok(patch) => sim
                 .edit(id, &patch)
                 .map_or_else(|| done(false), |record| HttpResponse::Ok().json(record)),
@@ -81,7 +87,7 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
         ("POST", ["records", id, "archive"]) => done(sim.desk.records().archive(id)),
         ("DELETE", ["records", id]) => done(sim.desk.records().forget(id)),
         ("GET", ["faults"]) => HttpResponse::Ok().json(sim.faults.list()),
-        ("PUT", ["faults"]) => match parsed::<Vec<Fault>>(payload).await {
+        ("PUT", ["faults"]) => match parsed::<Vec<Fault>>(payload, FAULTS).await {
             Ok(faults) => {
                 sim.faults.set(faults);
                 done(true)
@@ -93,7 +99,7 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
             done(true)
         }
         (method, ["hooks", rest @ ..]) => hooks(method, rest, payload, sim).await,
-        ("PUT", ["rewrites"]) => match parsed(payload).await {
+        ("PUT", ["rewrites"]) => match parsed(payload, REWRITES).await {
             Ok(fields) => {
                 let silent = matches!(request.query_string(), "silent" | "silent=true");
                 set(sim.rewrite(Rewrites { fields, silent }))
@@ -114,7 +120,7 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
 
 async fn hooks(method: &str, path: &[&str], payload: Payload, sim: &Sim) -> HttpResponse {
     match (method, path) {
-        ("PUT", []) => match parsed(payload).await {
+        ("PUT", []) => match parsed(payload, HOOKS).await {
             Ok(hooks) => set(sim.hooks.set(hooks)),
             Err(refusal) => refusal,
         },
@@ -145,9 +151,9 @@ fn refused(problem: &str) -> HttpResponse {
     HttpResponse::BadRequest().json(json!({"error": problem}))
 }
 
-async fn parsed<T: DeserializeOwned>(payload: Payload) -> Result<T, HttpResponse> {
+async fn parsed<T: DeserializeOwned>(payload: Payload, wanted: &str) -> Result<T, HttpResponse> {
     let Ok(Ok(body)) = payload.to_bytes_limited(MOST_BODY).await else {
         return Err(refused("the body could not be read"));
     };
-    serde_json::from_slice(&body).map_err(|error| refused(&error.to_string()))
+    serde_json::from_slice(&body).map_err(|error| refused(&format!("{error}; expected {wanted}")))
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use upsert_simulators::{
-    AprilCredential, Hook, JournalDepth, RotorKey, Running, Simulator, SimulatorOptions, Vendor, control,
+    AprilCredential, FAULTS_HELP, Hook, JournalDepth, RotorKey, Running, Simulator, SimulatorOptions, Vendor, control,
 };
 
 /// Stateful fakes of the vendors. Each listens where its option says; control of each under /__sim/ there.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = FAULTS_HELP)]
 struct Arguments {
     /// Where Rotor listens, such as 127.0.0.1:4101
     #[arg(long, value_name = "ADDRESS")]

@@ -1,5 +1,6 @@
 //! Replay and discard of deliveries that are named: each for itself, so that one refusal does not keep the others.
 
+use std::io;
 use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
@@ -20,7 +21,15 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
                 answer
             }
             Err(error) => {
-                let refused = error.downcast::<Refused>()?;
+                let refused = match error.downcast::<Refused>() {
+                    Ok(refused) => refused,
+                    // What was done before is told first.
+                    Err(error) if answers.is_empty() => return Err(error),
+                    Err(error) => {
+                        say_all(arguments.json, answers)?;
+                        return Err(error);
+                    }
+                };
                 are_all_done = false;
                 if !arguments.json {
                     output::complain(&format!("{id}: {refused}"));
@@ -30,9 +39,7 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
         };
         answers.push(answer);
     }
-    if arguments.json {
-        output::json(&json!({ "data": answers }))?;
-    }
+    say_all(arguments.json, answers)?;
     Ok(if are_all_done {
         ExitCode::SUCCESS
     } else {
@@ -43,6 +50,14 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
 fn say_done(as_json: bool, line: &str) -> anyhow::Result<()> {
     if !as_json {
         output::answer(line)?;
+    }
+    Ok(())
+}
+
+/// One document of all answers; people were told each as it came.
+fn say_all(as_json: bool, answers: Vec<Json>) -> io::Result<()> {
+    if as_json {
+        output::json(&json!({ "data": answers }))?;
     }
     Ok(())
 }

@@ -104,6 +104,9 @@ What {title} holds, asked through the gateway; and how all connections are:
   gw $G/v1/connections
 
 Every route, in a browser: http://{gateway}/docs
+
+The dashboard, in a browser: http://{gateway}/ops
+Sign in with the API key: {key}
 "#,
             rotor = self.vendors.rotor.connection,
             title = self.vendors.rotor.title,
@@ -123,6 +126,13 @@ Make {title} fail twice with 503, then change the customer: it is tried until it
 Without "times" it fails for ever: the upsert answers 202 and goes on by itself. This ends the failure:
 
   gw -X DELETE {control}/faults
+
+A dead letter, for the dashboard and `upsert-gateway deliveries`: it refuses a change for good.
+
+  gw -X PUT {control}/faults -d '[{{"effect":{{"kind":"answer","status":422}},"times":1}}]'
+  gw -o /dev/null $G/v1/customers -d '{{"reference":"CUST-123","given_name":"Jack"}}'
+
+The other vendors take the same at their own addresses. More effects: README.md, "Let a vendor fail".
 "#
         )
     }

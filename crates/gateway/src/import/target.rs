@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 #[derive(Args, Clone)]
 pub(crate) struct Target {
     /// Where the gateway is, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", env = "UPSERT_GATEWAY_URL")]
+    #[arg(long, value_name = "URL", env = "UPSERT_GATEWAY_URL", value_parser = http_url)]
     pub(crate) url: Url,
     /// The API key; the variable keeps it out of the list of processes
     #[arg(long, value_name = "KEY", env = "UPSERT_GATEWAY_KEY", hide_env_values = true)]
@@ -16,6 +16,15 @@ pub(crate) struct Target {
     /// For whom; needed unless the key speaks for exactly one merchant
     #[arg(long, value_name = "ID")]
     pub(crate) merchant: Option<String>,
+}
+
+/// Anything else is wrong usage, and is told before anybody is called.
+fn http_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("is not a URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("has to start with http:// or https://".to_owned()),
+    }
 }
 
 impl Target {

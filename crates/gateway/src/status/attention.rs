@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::Found;
 use super::dead_letters::DeadLetters;
-use crate::show::{age, counted, cut, given, list, number, text};
+use crate::show::{age, counted, cut, given, list, moment, number, text};
 
 /// Whatever waits longer than this without a reason that is told already is worth a look.
 const OLD: i64 = 15 * 60;
@@ -52,12 +52,12 @@ fn place(of: &Json) -> String {
 
 /// What has no command of its own, as a line for a shell.
 fn post(path: &str) -> String {
-    curl("", path, "")
+    curl("-X POST ", "", path, "")
 }
 
-fn curl(headers: &str, path: &str, body: &str) -> String {
+fn curl(method: &str, headers: &str, path: &str, body: &str) -> String {
     format!(
-        "curl -X POST -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  {headers}\"$UPSERT_GATEWAY_URL/{path}\"{body}"
+        "curl {method}-H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  {headers}\"$UPSERT_GATEWAY_URL/{path}\"{body}"
     )
 }
 
@@ -90,17 +90,27 @@ fn open(connection: &Json) -> Option<Attention> {
     }
     let breaker = &connection["breaker"];
     let says = format!(
-        "{}: its breaker is open, since {} of the last {} calls failed by the vendor's fault; {} waiting; it is \
-         probed at {}, nothing is lost",
+        "{}: its breaker is open{}{}; {} waiting; it is probed at {}, nothing is lost",
         place(connection),
-        number(breaker, "faults"),
-        number(breaker, "calls"),
+        since(breaker),
+        given(&connection["health"], "last_failure_kind").map_or_else(String::new, |kind| format!(" (last: {kind})")),
         number(connection, "waiting"),
-        text(breaker, "until")
+        moment(breaker, "until")
     );
     let (merchant, name) = (text(connection, "merchant_id"), text(connection, "name"));
     let look = deliveries("list --state waiting,retrying", &merchant, &name);
     Some(Attention::new("breaker_open", says, vec![look]))
+}
+
+/// Once it is open it counts anew.
+fn since(breaker: &Json) -> String {
+    match number(breaker, "calls") {
+        0 => String::new(),
+        calls => format!(
+            ", since {} of the last {calls} calls failed by the vendor's fault",
+            number(breaker, "faults")
+        ),
+    }
 }
 
 fn quota_spent(connection: &Json) -> Option<Attention> {
@@ -115,7 +125,7 @@ fn quota_spent(connection: &Json) -> Option<Attention> {
         number(limits, "used_today"),
         text(limits, "per_day"),
         number(connection, "waiting"),
-        text(limits, "opens_at")
+        moment(limits, "opens_at")
     );
     let (merchant, name) = (text(connection, "merchant_id"), text(connection, "name"));
     let look = deliveries("list --waiting-for quota", &merchant, &name);
@@ -179,29 +189,31 @@ fn failing(endpoint: &Json) -> Option<Attention> {
 }
 
 fn outgoing(endpoint: &Json) -> Option<Attention> {
-    let body = json!({ "endpoint": text(endpoint, "name") });
-    lost_events("out", endpoint, "could not be handed to this endpoint", &body)
+    let says = "could not be handed to this endpoint; see why, then replay";
+    lost_events("out", "endpoint", endpoint, says)
 }
 
 fn incoming(source: &Json) -> Option<Attention> {
-    let body = json!({ "source": text(source, "name") });
-    lost_events("in", source, "of this source could not be taken", &body)
+    let says = "of this source could not be taken; see why, mend the mapping, then replay";
+    lost_events("in", "source", source, says)
 }
 
-fn lost_events(direction: &str, of: &Json, what: &str, body: &Json) -> Option<Attention> {
+fn lost_events(direction: &str, member: &str, of: &Json, what: &str) -> Option<Attention> {
     let count = number(of, "dead_letters");
     if count == 0 {
         return None;
     }
     let says = format!("{}: {} {what}", place(of), counted(count, "event", "events"));
     // Names are a merchant's own: another one's of the same name is left alone.
-    let headers = format!(
-        "-H 'Merchant-Id: {}' -H 'Content-Type: application/json' \\\n  ",
-        text(of, "merchant_id")
-    );
+    let (merchant, name) = (text(of, "merchant_id"), text(of, "name"));
+    let whose = format!("-H 'Merchant-Id: {merchant}'");
+    let path = format!("v1/events/{direction}?state=failed&{member}={name}");
+    let look = curl("", &format!("{whose} \\\n  "), &path, "");
+    let headers = format!("{whose} -H 'Content-Type: application/json' \\\n  ");
     let path = format!("v1/events/{direction}/replay");
-    let replay = curl(&headers, &path, &format!(" -d '{body}'"));
-    Some(Attention::new("event_dead_letters", says, vec![replay]))
+    let body = json!({ member: name });
+    let replay = curl("-X POST ", &headers, &path, &format!(" -d '{body}'"));
+    Some(Attention::new("event_dead_letters", says, vec![look, replay]))
 }
 
 fn refused_configuration(ready: &Json) -> Option<Attention> {
@@ -289,10 +301,41 @@ mod tests {
             "acme/slow: 1200 deliveries failed for good (of the newest: 3 rejected, 1 transient); see why, mend it, replay"
         );
         assert_eq!(
+            all[8].says,
+            "acme/shop: 2 events of this source could not be taken; see why, mend the mapping, then replay"
+        );
+        assert_eq!(
             all[8].commands,
-            ["curl -X POST -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  \
+            [
+                "curl -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  \
+              -H 'Merchant-Id: acme' \\\n  \
+              \"$UPSERT_GATEWAY_URL/v1/events/in?state=failed&source=shop\"",
+                "curl -X POST -H \"Authorization: Bearer $UPSERT_GATEWAY_KEY\" \\\n  \
               -H 'Merchant-Id: acme' -H 'Content-Type: application/json' \\\n  \
-              \"$UPSERT_GATEWAY_URL/v1/events/in/replay\" -d '{\"source\":\"shop\"}'"]
+              \"$UPSERT_GATEWAY_URL/v1/events/in/replay\" -d '{\"source\":\"shop\"}'"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_open_breaker_tells_counts_where_it_has_any_the_last_failure_and_a_time_to_the_second() {
+        let mut down = connection("down", "open", None);
+        let says = |down: &Json| {
+            of(&found(std::slice::from_ref(down), json!({}), Vec::new(), "taken_over"))[0]
+                .says
+                .clone()
+        };
+        assert_eq!(
+            says(&down),
+            "acme/down: its breaker is open, since 9 of the last 10 calls failed by the vendor's fault; 3 waiting; it is \
+             probed at T1, nothing is lost"
+        );
+        down["breaker"] = json!({ "faults": 0, "calls": 0, "until": "2026-01-31T12:00:00.622263016Z" });
+        down["health"] = json!({ "last_failure_kind": "transient" });
+        assert_eq!(
+            says(&down),
+            "acme/down: its breaker is open (last: transient); 3 waiting; it is probed at 2026-01-31T12:00:00Z, nothing is \
+             lost"
         );
     }
 

@@ -38,6 +38,10 @@ pub(crate) fn text(problem: &Value, status: StatusCode) -> String {
             let _ = write!(text, " at {connection}");
         }
     }
+    if member(problem, "code") == "merchant_required" {
+        // The API's words name a header, which is a flag here.
+        text.push_str("\n  here: --merchant ID");
+    }
     text
 }
 
@@ -64,6 +68,15 @@ mod tests {
             text(&problem, StatusCode::UNPROCESSABLE_ENTITY),
             "422 validation_failed: 2 fields are not valid\n  /email: has no @ (invalid_email)\n  /phone: is required \
              (required) for payments"
+        );
+    }
+
+    #[test]
+    fn where_a_merchant_has_to_be_named_the_flag_is_told() {
+        let problem = json!({ "code": "merchant_required", "detail": "say for which in `Merchant-Id`" });
+        assert_eq!(
+            text(&problem, StatusCode::BAD_REQUEST),
+            "400 merchant_required: say for which in `Merchant-Id`\n  here: --merchant ID"
         );
     }
 

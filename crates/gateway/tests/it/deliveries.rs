@@ -56,7 +56,7 @@ fn answered(listener: &TcpListener, (status, answer): &(u16, String)) -> Value {
 
 fn page(done: u64, cursor: &str) -> (u16, String) {
     let answer = format!(
-        r#"{{"dry_run":false,"matched":{done},"done":{done},"refused":0,"refusals":[],"more":true,"next_cursor":{cursor}}}"#
+        r#"{{"dry_run":false,"counted_at":"T","matched":{done},"done":{done},"refused":0,"refusals":[],"more":true,"next_cursor":{cursor}}}"#
     );
     (202, answer)
 }
@@ -82,9 +82,9 @@ fn all_pages_are_done_each_from_the_cursor_of_the_one_before_and_summed_up() {
         bodies,
         [
             serde_json::json!({ "connection": "crm", "dry_run": true }),
-            serde_json::json!({ "connection": "crm" }),
-            serde_json::json!({ "connection": "crm", "cursor": "c1" }),
-            serde_json::json!({ "connection": "crm", "cursor": "c2" }),
+            serde_json::json!({ "connection": "crm", "counted_at": "T" }),
+            serde_json::json!({ "connection": "crm", "counted_at": "T", "cursor": "c1" }),
+            serde_json::json!({ "connection": "crm", "counted_at": "T", "cursor": "c2" }),
         ]
     );
 }
@@ -101,6 +101,21 @@ fn what_was_done_before_a_page_failed_is_told() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn what_was_done_before_the_gateway_went_away_is_told_to_programs_too() {
+    let done = (202, r#"{"upsert_id":"ups_1","state":"pending"}"#.to_owned());
+    let scripted = Scripted::start(vec![done]);
+    let arguments = ["deliveries", "replay", "dlv_1", "dlv_2", "--json", "--key", "k"];
+    let output = run(gateway(&arguments).args(["--url", &scripted.url]), "");
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        told,
+        serde_json::json!({ "data": [{ "upsert_id": "ups_1", "state": "pending" }] })
+    );
+    assert!(stderr(&output).contains("does not answer"), "{}", stderr(&output));
 }
 
 #[test]

@@ -211,6 +211,7 @@ fn every_command_of_the_guide_does_what_it_says() {
         .map(|d| d["attempts"].as_u64())
         .collect();
     assert!(attempts.contains(&Some(3)), "{changed:#}");
+    assert_eq!(crate::operator::dead_letters(&demo).len(), 1);
 }
 
 #[test]
@@ -254,4 +255,21 @@ fn a_second_signal_does_not_wait_for_what_is_under_way() {
     assert_eq!(demo.process.ended(), Some(1));
     assert!(insisted.elapsed() < Duration::from_secs(10), "it waited for the vendor");
     assert_eq!(waiting.join().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn the_guide_says_where_the_dashboard_is_and_its_key_may_do_everything() {
+    let demo = Demo::start(&[]);
+    let (url, key) = (demo.url(), demo.key());
+    assert!(demo.guide.contains(&format!("{url}/ops\n")), "{}", demo.guide);
+    assert!(
+        demo.guide.contains(&format!("Sign in with the API key: {key}\n")),
+        "{}",
+        demo.guide
+    );
+    let client = reqwest::Client::builder().build().unwrap();
+    let request = client.put(format!("{url}/v1/logs")).bearer_auth(key);
+    let request = request.json(&serde_json::json!({ "filter": "info,upsert_app=debug", "for": "15m" }));
+    let status = on_a_runtime(async { request.send().await.unwrap().status() });
+    assert_eq!(status, 200);
 }

@@ -74,13 +74,37 @@ fn the_log_is_as_the_file_says_unless_it_was_asked_for_otherwise() {
     ready(&mut asked);
     asked.signal("TERM");
     assert_eq!(asked.ended(), Some(0));
-    fs::write(&file, format!("{before}[telemetry]\nlog = \"a=b=c\"\n")).unwrap();
+    fs::write(&file, format!("{before}[telemetry]\nlog = \"inof\"\n")).unwrap();
     let output = run(&mut gateway(&["serve", "--config", path]), "");
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     assert!(said.contains("gateway.toml:6:7: telemetry.log: "), "{said}");
     let output = run(&mut gateway(&["check", "--config", path]), "");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_once() {
+    let (first, second) = (folder(), folder());
+    let mut started = serve(&first);
+    let (_, address) = ready(&mut started);
+    let file = second.path().join("gateway.toml");
+    let taken = fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", &address);
+    fs::write(&file, taken).unwrap();
+    let output = run(
+        &mut gateway(&[
+            "serve",
+            "--config",
+            second.path().to_str().unwrap(),
+            "--log-level",
+            "off",
+        ]),
+        "",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains(&format!("cannot listen on {address}: ")), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
 }
 
 #[test]

@@ -150,3 +150,17 @@ fn a_gateway_that_is_stopping_is_reached_and_not_ready() {
         "{said}"
     );
 }
+
+#[test]
+fn a_path_at_which_there_is_no_gateway_is_told_from_a_gateway_that_is_not_ready() {
+    let problem = r#"{"code":"not_found","detail":"there is no such route","status":404}"#;
+    let other = crate::deliveries::Scripted::start(vec![(404, problem.to_owned())]);
+    let url = format!("{}/foo", other.url);
+    let output = run(&mut gateway(&["status", "--url", &url, "--key", "k", "--json"]), "");
+    assert_eq!(output.status.code(), Some(1));
+    let (out, said) = (stdout(&output), stderr(&output));
+    assert!(
+        out.is_empty() && said.contains(&format!("no gateway answers at {url}")),
+        "{out}{said}"
+    );
+}

@@ -4,15 +4,28 @@ use crate::process::{gateway, run, stderr, stdout};
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let cases: [&[&str]; 16] = [
+    let cases: [&[&str]; 20] = [
         &[],
         &["sevre"],
         &["serve", "--confg", "config"],
         &["serve", "--log-level", "upsert=loudest"],
+        &["serve", "--log-level", "inof"],
+        &["serve", "--log-level", "upsert_ap=debug"],
         &["keys", "new", "--scope", "customers:fly"],
         &["keys", "new", "--merchant", "*", "--merchant", "acme"],
         &["upsert", "-"],
         &["status"],
+        &["status", "--url", "ftp://x", "--key", "k"],
+        &[
+            "deliveries",
+            "replay",
+            "--connection",
+            "rotor",
+            "--url",
+            "http://127.0.0.1:1",
+            "--key",
+            "k",
+        ],
         &["customers", "show", "--url", "http://127.0.0.1:1", "--key", "k"],
         &[
             "customers",
@@ -116,4 +129,15 @@ fn the_key_in_the_environment_is_shown_by_no_help() {
     );
     assert!(stdout(&output).contains("UPSERT_GATEWAY_KEY"));
     assert!(!stdout(&output).contains("ugk_canary"));
+}
+
+#[test]
+fn filters_without_matching_are_told_what_is_missing() {
+    let arguments = ["deliveries", "replay", "--connection", "rotor", "--key", "k"];
+    let output = run(gateway(&arguments).args(["--url", "http://127.0.0.1:1"]), "");
+    let said = stderr(&output);
+    assert!(said.contains("or --matching for all that match"), "{said}");
+    let output = run(&mut gateway(&["status", "--url", "ftp://x", "--key", "k"]), "");
+    let said = stderr(&output);
+    assert!(said.contains("has to start with http:// or https://"), "{said}");
 }

@@ -56,13 +56,8 @@ pub(crate) async fn logs_change(
         length,
         until: state.gateway.clock().now() + SignedDuration::try_from(length).unwrap_or_default(),
     });
-    let set = filter.set(change.filter, how_long);
-    set.map_err(|_| Refusal::invalid(vec![unreadable()]))?;
-    tracing::warn!(
-        by = caller.key.name,
-        filter = change.filter,
-        "the log's filter was changed by hand"
-    );
+    let set = filter.set(&caller.key.name, change.filter, how_long);
+    set.map_err(|error| Refusal::invalid(vec![unreadable(&error.to_string())]))?;
     Ok(reply::json_reply(&filter.shown()))
 }
 
@@ -87,7 +82,10 @@ impl<'a> Change<'a> {
             .collect();
         let filter = match body.get("filter") {
             Some(Json::String(filter)) if (1..=LONGEST_FILTER).contains(&filter.len()) => Some(filter.as_str()),
-            Some(Json::String(_)) => refuse(&mut wrong, unreadable()),
+            Some(Json::String(_)) => {
+                let detail = format!("has to be a text of 1 to {LONGEST_FILTER} bytes");
+                refuse(&mut wrong, unreadable(&detail))
+            }
             Some(_) => refuse(&mut wrong, Wrong::new("/filter", "invalid_type", "has to be a text")),
             None => refuse(&mut wrong, Wrong::new("/filter", "required", "is required")),
         };
@@ -113,8 +111,7 @@ fn refuse<T>(wrong: &mut Vec<Wrong>, problem: Wrong) -> Option<T> {
     None
 }
 
-fn unreadable() -> Wrong {
-    let detail = "is not a filter of log lines, such as `info,upsert_app=debug`";
+fn unreadable(detail: &str) -> Wrong {
     Wrong::new("/filter", "invalid_value", detail)
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
 /// So many spans wait for the collector.
@@ -28,8 +28,8 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub(super) fn around(exporter: impl SpanExporter + 'static) -> Self {
-        let (waiting, losses) = (Arc::<AtomicUsize>::default(), Arc::<Losses>::default());
+    pub(super) fn around(exporter: impl SpanExporter + 'static, endpoint: String) -> Self {
+        let (waiting, losses) = (Arc::<AtomicUsize>::default(), Arc::new(Losses::at(endpoint)));
         let config = BatchConfigBuilder::default()
             .with_max_queue_size(MOST_WAITING)
             .with_scheduled_delay(SEND_EVERY)
@@ -89,7 +89,7 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
         self.waiting.fetch_sub(spans, Ordering::AcqRel);
         match &sent {
             Ok(()) => count("sent", spans),
-            Err(error) => self.losses.add("failed", spans, &error.to_string()),
+            Err(error) => self.losses.add("failed", spans, &cause(error)),
         }
         sent
     }
@@ -107,17 +107,39 @@ impl<E: SpanExporter> SpanExporter for Counted<E> {
     }
 }
 
+/// What is known of it: the library keeps the network's own words to itself.
+fn cause(error: &OTelSdkError) -> String {
+    match error {
+        OTelSdkError::InternalFailure(said) if said.ends_with("network error") => {
+            "it cannot be reached, or breaks off, or does not answer in time".to_owned()
+        }
+        OTelSdkError::InternalFailure(said) => said.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// What was lost since it was said last, and when that was.
-#[derive(Debug, Default)]
-struct Losses(Mutex<(usize, Option<Instant>)>);
+#[derive(Debug)]
+struct Losses {
+    endpoint: String,
+    unsaid: Mutex<(usize, Option<Instant>)>,
+}
 
 impl Losses {
+    fn at(endpoint: String) -> Self {
+        Self {
+            endpoint,
+            unsaid: Mutex::default(),
+        }
+    }
+
     fn add(&self, result: &'static str, spans: usize, why: &str) {
         count(result, spans);
-        let mut unsaid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
         unsaid.0 += spans;
         if unsaid.1.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
-            tracing::warn!(spans = unsaid.0, why, "spans did not reach the collector, and are gone");
+            let (spans, endpoint) = (unsaid.0, &self.endpoint);
+            tracing::warn!(spans, endpoint, why, "spans did not reach the collector, and are gone");
             *unsaid = (0, Some(Instant::now()));
         }
     }
@@ -142,8 +164,8 @@ pub(crate) fn describe() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log_filter::paper::Paper;
     use opentelemetry::trace::{Tracer as _, TracerProvider as _};
-    use opentelemetry_sdk::error::OTelSdkError;
     use opentelemetry_sdk::trace::SdkTracerProvider;
 
     /// A collector that answers nothing until it is let.
@@ -162,7 +184,7 @@ mod tests {
     fn where_the_collector_is_stuck_so_many_wait_and_the_others_are_dropped_at_once() {
         let (gate, seen) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
         let stuck = gate.lock().unwrap();
-        let processor = Bounded::around(Stuck(gate.clone(), seen.clone()));
+        let processor = Bounded::around(Stuck(gate.clone(), seen.clone()), "E".to_owned());
         let (waiting, losses) = (processor.waiting.clone(), processor.losses.clone());
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
         let tracer = provider.tracer("test");
@@ -171,15 +193,43 @@ mod tests {
         }
         assert_eq!(waiting.load(Ordering::SeqCst), MOST_WAITING);
         // The first of them was said.
-        assert_eq!(losses.0.lock().unwrap().0, 99);
+        assert_eq!(losses.unsaid.lock().unwrap().0, 99);
         drop(stuck);
         provider.shutdown_with_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(seen.load(Ordering::SeqCst), MOST_WAITING);
         assert_eq!(waiting.load(Ordering::SeqCst), 0);
         assert_eq!(
-            losses.0.lock().unwrap().0,
+            losses.unsaid.lock().unwrap().0,
             99 + MOST_WAITING,
             "and all that failed are counted"
+        );
+    }
+
+    #[test]
+    fn a_loss_is_told_with_where_the_collector_should_be_and_what_is_known_of_why() {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let lines = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false);
+        tracing::subscriber::with_default(lines.finish(), || {
+            for said in [
+                "HTTP export failed: network error",
+                "HTTP export failed with status code: 403",
+            ] {
+                let error = OTelSdkError::InternalFailure(said.to_owned());
+                Losses::at("http://c:4318/v1/traces".to_owned()).add("failed", 3, &cause(&error));
+            }
+        });
+        let text = paper.text();
+        let told: Vec<&str> = text.lines().collect();
+        assert!(
+            told.len() == 2 && told.iter().all(|line| line.contains("http://c:4318/v1/traces")),
+            "{text}"
+        );
+        assert!(
+            told[0].contains("it cannot be reached") && told[1].contains("status code: 403"),
+            "{text}"
         );
     }
 }

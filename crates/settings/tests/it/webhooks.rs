@@ -154,7 +154,7 @@ fn every_wrong_combination_of_an_hmac_says_what_is_wrong_with_it() {
         ),
         (
             "signed = \"{url}{body}\"\nurl = \"gateway.example.com\"",
-            "url: must start with https://".to_owned(),
+            "url: must start with http:// or https://".to_owned(),
         ),
         (
             "timestamp_header = \"x-time\"\nprefix = \"v1=\"\ntimestamp_prefix = \"t=\"",

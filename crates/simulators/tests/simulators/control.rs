@@ -48,6 +48,12 @@ async fn a_fault_that_is_none_is_400_with_a_reason() {
     .await;
     assert_eq!(status, 400);
     assert!(body["error"].as_str().unwrap().contains("explode"));
+    let (status, body) = control(&desk, Method::PUT, "/faults", Some(json!([{"effect": {"kind": {}}}]))).await;
+    let said = body["error"].as_str().unwrap();
+    assert!(
+        status == 400 && said.contains(r#"expected a list of faults, such as [{"effect""#),
+        "{said}"
+    );
 }
 
 #[tokio::test]

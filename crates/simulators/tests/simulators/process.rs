@@ -145,3 +145,14 @@ async fn it_runs_inside_an_actix_system_and_stops_when_dropped() {
     };
     timeout(Duration::from_secs(10), gone).await.expect("it listens on");
 }
+
+#[tokio::test]
+async fn the_help_shows_how_a_vendor_is_made_to_fail() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upsert-simulators"));
+    let shown = command.arg("--help").output().await.unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        text.contains("/__sim/faults") && text.contains(r#"{"kind": "hang"}"#),
+        "{text}"
+    );
+}
