@@ -26,7 +26,7 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
                     // What was done before is told first.
                     Err(error) if answers.is_empty() => return Err(error),
                     Err(error) => {
-                        say_all(arguments.json, answers)?;
+                        say_all(arguments.json, &answers)?;
                         return Err(error);
                     }
                 };
@@ -39,7 +39,7 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
         };
         answers.push(answer);
     }
-    say_all(arguments.json, answers)?;
+    say_all(arguments.json, &answers)?;
     Ok(if are_all_done {
         ExitCode::SUCCESS
     } else {
@@ -55,7 +55,7 @@ fn say_done(as_json: bool, line: &str) -> anyhow::Result<()> {
 }
 
 /// One document of all answers; people were told each as it came.
-fn say_all(as_json: bool, answers: Vec<Json>) -> io::Result<()> {
+fn say_all(as_json: bool, answers: &[Json]) -> io::Result<()> {
     if as_json {
         output::json(&json!({ "data": answers }))?;
     }
