@@ -42,7 +42,7 @@ codes! {
     MerchantRequired = "merchant_required", 400, "It has to be said for which merchant";
     InvalidHeader = "invalid_header", 400, "A header is not valid";
     InvalidQuery = "invalid_query", 400, "A query parameter is not valid";
-    Unauthenticated = "unauthenticated", 401, "A valid API key is needed";
+    Unauthenticated = "unauthenticated", 401, "A valid API key or signature is needed";
     ScopeMissing = "scope_missing", 403, "The API key may not do this";
     MerchantForbidden = "merchant_forbidden", 403, "The API key may not speak for this merchant";
     NotFound = "not_found", 404, "There is no such thing";

@@ -113,7 +113,7 @@ async fn what_is_not_signed_as_the_source_signs_is_401_and_nothing_is_kept() {
             (401, &json!("unauthenticated")),
             "{problem}"
         );
-        assert_eq!(problem["title"], "The event is not signed as its source signs");
+        assert_eq!(problem["title"], "A valid API key or signature is needed");
     }
     for path in [
         "/v1/webhooks/acme/none",
