@@ -280,7 +280,11 @@ async fn a_key_that_may_only_look_sees_no_words_and_no_buttons_and_may_post_noth
     detail.says("&#34;email&#34;: &#34;•••&#34;");
     for action in ["replay", "discard"] {
         let one = reader.post(&format!("{path}/{action}"), &[]).await;
-        let form = [("state", "failed"), ("counted_at", "2999-01-01T00:00:00Z")];
+        let form = [
+            ("state", "failed"),
+            ("counted_at", "2999-01-01T00:00:00Z"),
+            ("counted", "1"),
+        ];
         let all = reader.post(&format!("/ops/deliveries/{action}"), &form).await;
         let count = reader.open(&format!("/ops/deliveries/{action}?state=failed")).await;
         for refused in [one, all, count] {
@@ -304,7 +308,11 @@ async fn for_a_key_of_another_merchant_there_is_no_such_delivery() {
         assert_eq!(stranger.post(&format!("{path}/{action}"), &[]).await.status, 404);
         let all = stranger.open(&format!("/ops/deliveries/{action}?state=failed")).await;
         all.says(&format!("there is nothing to {action}"));
-        let form = [("state", "failed"), ("counted_at", "2999-01-01T00:00:00Z")];
+        let form = [
+            ("state", "failed"),
+            ("counted_at", "2999-01-01T00:00:00Z"),
+            ("counted", "1"),
+        ];
         let posted = stranger.post(&format!("/ops/deliveries/{action}"), &form).await;
         let back = stranger.open(posted.location.as_deref().unwrap()).await;
         back.says("nothing matched");

@@ -352,6 +352,14 @@ async fn the_api_says_nothing_of_a_person_either_to_a_key_that_may_operate_and_n
         hidden += usize::from(holds_canary(&whole.1));
     }
     assert!(hidden > deliveries.len(), "there is something to hide: {hidden}");
+    // Nor can it be guessed: what is covered cannot be looked for.
+    let guess = "/v1/deliveries?error_code=canary+code,+with+words";
+    assert_eq!(asked(&world, KEY, Method::GET, guess, None).await.0, 200);
+    let (status, said) = asked(&world, BLIND, Method::GET, guess, None).await;
+    assert!(status == 400 && said.contains("customers:read"), "{status} {said}");
+    let guess = json!({ "error_code": "canary code, with words", "dry_run": true });
+    let (status, said) = asked(&world, BLIND, Method::POST, "/v1/deliveries/discard", Some(&guess)).await;
+    assert!(status == 422 && said.contains("customers:read"), "{status} {said}");
 
     let mut deeds: Vec<(String, Option<Json>)> = Vec::new();
     for (place, verb) in failed.iter().zip(["replay", "discard"].iter().cycle()) {

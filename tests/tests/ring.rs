@@ -395,12 +395,17 @@ impl Ring {
     }
 
     /// No edit of Rotor's, which is sent changes only, was ever sent to it.
-    fn nothing_was_written_back(&self) {
+    async fn nothing_was_written_back(&self) {
         let bodies = self.bodies(ROTOR);
         for edit in self.edits.iter().filter(|edit| edit.side == ROTOR) {
             let carries = |body: &Json| body.to_string().contains(&edit.value);
-            let at_rotor = &bodies[&self.people[edit.person].ids[ROTOR]];
-            assert!(!at_rotor.iter().any(carries), "{} among {at_rotor:?}", edit.value);
+            let person = &self.people[edit.person];
+            let at_rotor = &bodies[&person.ids[ROTOR]];
+            if at_rotor.iter().any(carries) {
+                let path = format!("/v1/customers/{}/history", person.customer);
+                let history = self.world.get(&path).await.text;
+                panic!("{} among {at_rotor:?}\n{history}", edit.value);
+            }
         }
     }
 
@@ -440,7 +445,7 @@ async fn one_by_one(course: Course) {
         "one call for each edit"
     );
     ring.each_arrived_once();
-    ring.nothing_was_written_back();
+    ring.nothing_was_written_back().await;
     let after = ring.results().await;
     let grown = |result: &str| after.get(result).unwrap_or(&0) - before.get(result).unwrap_or(&0);
     let edits = ring.edits.len() as u64;
@@ -530,5 +535,5 @@ async fn edits_of_one_customer_at_both_sides_at_once_all_arrive_once() {
     assert!(calls[ROTOR] <= people + ring.edits_at(WALLET), "{calls:?}");
     assert!(calls[WALLET] <= people + ring.edits_at(ROTOR), "{calls:?}");
     ring.each_arrived_once();
-    ring.nothing_was_written_back();
+    ring.nothing_was_written_back().await;
 }

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
-use upsert_core::{Customer, CustomerPatch, Differs, Field, FieldFates, Patch, Sent, Value};
+use upsert_core::{Customer, CustomerPatch, Field, FieldFates, Patch, Sent, Value};
 use upsert_store::{CustomerRecord, Lane, Sending, Written};
 
 /// So long after a write an event without a time of its own may not know of it yet.
@@ -277,23 +277,46 @@ pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Custom
     keep_newest(lane);
 }
 
-/// What the receipt shows of the vendor's record. What it confirmed is worth knowing only where the vendor sends events.
+/// What the receipt of this version of the customer shows of the vendor's record. What it confirmed is worth knowing only
+/// where the vendor sends events.
 pub(crate) fn learn_from_receipt(
     lane: &mut Lane,
+    version: u64,
     sent: &BTreeMap<String, Sent>,
     fates: &FieldFates,
     tells: bool,
     region: Option<&str>,
 ) {
     for Sent { pointer, value, .. } in sent.values() {
-        lane.kept.remove(pointer);
-        if tells && fates.confirmed.contains(pointer) {
-            lane.kept.insert(pointer.clone(), in_our_words(pointer, value, region));
+        let differs = fates.differs.iter().find(|differs| differs.pointer == *pointer);
+        let confirmed = || (tells && fates.confirmed.contains(pointer)).then_some(value);
+        let form = differs.map(|differs| &differs.kept).or_else(confirmed);
+        let form = form.map(|form| in_our_words(pointer, form, region));
+        // It was changed again since: what the vendor has now is what it had before that change.
+        if let Some(forms) = forms_before_a_newer(lane, pointer, version) {
+            forms.extend(form);
+            continue;
         }
+        // An event that told of another form of it before the receipt came proves more than an answer that repeats it.
+        let told = lane.kept.get(pointer).filter(|_| differs.is_none());
+        if told.is_some_and(|told| is_alike(told, &in_our_words(pointer, value, region))) {
+            continue;
+        }
+        match form {
+            Some(form) => lane.kept.insert(pointer.clone(), form),
+            None => lane.kept.remove(pointer),
+        };
     }
-    for Differs { pointer, kept } in &fates.differs {
-        lane.kept.insert(pointer.clone(), in_our_words(pointer, kept, region));
-    }
+}
+
+/// Of the first write of this field after this version that the vendor may not know of yet.
+fn forms_before_a_newer<'a>(lane: &'a mut Lane, pointer: &str, version: u64) -> Option<&'a mut Vec<Json>> {
+    let newer = lane
+        .written
+        .iter_mut()
+        .filter(|written| written.known_at.is_none() && written.version > version);
+    let newer = newer.filter_map(|written| Some((written.version, written.forms.get_mut(pointer)?)));
+    newer.min_by_key(|(version, _)| *version).map(|(_, forms)| forms)
 }
 
 /// Events come in canonical form, so the vendor's form is brought into it too, where it can be.

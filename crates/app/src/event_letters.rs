@@ -105,7 +105,7 @@ impl Gateway {
         }
         let (mut ids, more) = self.dead_letters_of(query, direction).await?;
         if dry_run {
-            return Ok(told(true, ids.len(), 0, &[], more, sight));
+            return Ok(told(true, ids.len(), 0, &[], more));
         }
         ids.sort_unstable();
         let letters = ids.iter().map(|id| async move {
@@ -119,7 +119,7 @@ impl Gateway {
             .into_iter()
             .filter_map(|(id, outcome)| Some((id, outcome.err()?)))
             .collect();
-        Ok(told(false, ids.len(), ids.len() - refused.len(), &refused, more, sight))
+        Ok(told(false, ids.len(), ids.len() - refused.len(), &refused, more))
     }
 
     async fn dead_letters_of(
@@ -313,11 +313,11 @@ fn changed_meanwhile() -> Refusal {
     .retry_after(1)
 }
 
-fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal)], more: bool, sight: Sight) -> Json {
+fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal)], more: bool) -> Json {
     let refusals: Vec<Json> = refused
         .iter()
         .take(MOST_TOLD)
-        .map(|(id, refusal)| json!({ "id": id, "code": refusal.code.as_str(), "detail": sight.words(&refusal.detail) }))
+        .map(|(id, refusal)| json!({ "id": id, "code": refusal.code.as_str(), "detail": refusal.detail }))
         .collect();
     json!({
         "dry_run": dry_run,

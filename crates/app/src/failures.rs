@@ -153,7 +153,7 @@ impl Grouping {
         causes.sort_unstable_by_key(|cause| Reverse((cause.count, cause.newest)));
         for cause in &mut causes {
             cause.sample_detail = sight.words(&cause.sample_detail);
-            cause.code = sight.code(cause.code.take());
+            cause.code = cause.code.take().map(|code| sight.code(code));
         }
         causes
     }

@@ -70,7 +70,7 @@ pub use identify::identifiers_in;
 pub use intake::Intake;
 pub use lists::{DeliveryListQuery, UpsertListQuery};
 pub use lookup::{CustomerListQuery, Listing};
-pub use mask::{MASK, cover, cover_pointer, cover_value, is_plain};
+pub use mask::{MASK, cover, cover_pointer, cover_value};
 pub use merchant::{
     Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
 };

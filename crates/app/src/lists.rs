@@ -81,7 +81,7 @@ impl Gateway {
             ("until", query.until.as_deref()),
         ]);
         let mut reading = Reading::default();
-        let mut filter = reading.filter(&written);
+        let mut filter = reading.filter(&written, sight);
         if !reading.problems.is_empty() {
             return Err(invalid_query(reading.problems));
         }

@@ -13,13 +13,12 @@ const LONGEST_NAME: usize = 64;
 /// So many may be a phone number.
 const MOST_DIGITS: usize = 6;
 
-/// The same with every text and number hidden. Members' names, lengths of lists, null, true and false and empty texts stay:
-/// they are of the vendor's making, and say what was sent without saying whose it is. Names that the merchant thought of are
-/// hidden too.
+/// The same with every value hidden. Members' names, lengths of lists, null and empty texts stay: they are of the vendor's
+/// making, and say what was sent without saying whose it is. Names that the merchant thought of are hidden too.
 pub(crate) fn masked(value: &Json) -> Json {
     walk(value, false, |leaf| match leaf {
         Json::String(text) if text.is_empty() => leaf.clone(),
-        Json::Null | Json::Bool(_) => leaf.clone(),
+        Json::Null => leaf.clone(),
         _ => Json::from(MASK),
     })
 }
@@ -46,11 +45,22 @@ fn walk(value: &Json, is_merchants: bool, leaf: fn(&Json) -> Json) -> Json {
 }
 
 /// Whether it is a word such as programs have. An e-mail address or a phone number that stands as a name is none.
-pub fn is_plain(name: &str) -> bool {
-    let is_word = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    is_word && name.len() <= LONGEST_NAME && name.bytes().filter(u8::is_ascii_digit).count() < MOST_DIGITS
+fn is_plain(name: &str) -> bool {
+    is_word(name) && digits(name) < MOST_DIGITS
+}
+
+/// Whether it may be a code or an id: a word with any number of digits beside its letters.
+pub(crate) fn is_code(text: &str) -> bool {
+    is_word(text) && (digits(text) < MOST_DIGITS || text.bytes().any(|byte| byte.is_ascii_alphabetic()))
+}
+
+fn is_word(text: &str) -> bool {
+    let is_of_a_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    text.len() <= LONGEST_NAME && text.bytes().all(is_of_a_word)
+}
+
+fn digits(text: &str) -> usize {
+    text.bytes().filter(u8::is_ascii_digit).count()
 }
 
 /// Covers a text, if there is one.
@@ -60,23 +70,32 @@ pub fn cover(text: &mut Json) {
     }
 }
 
-/// Covers a vendor's code or id, unless it is a word such as programs have: vendors put sentences there too.
-pub(crate) fn cover_sentence(code: &mut Json) {
-    if !code.as_str().is_none_or(is_plain) {
+/// Covers somebody's code or id, unless it looks like one: vendors put sentences there too.
+pub(crate) fn cover_code(code: &mut Json) {
+    if !code.as_str().is_none_or(is_code) {
         cover(code);
     }
 }
 
-/// Covers a pointer as far as it is in the merchant's own words.
+/// Covers a pointer as far as it is in the merchant's own words, and names that are no words of a program.
 pub fn cover_pointer(pointer: &mut String) {
-    let bases = NAMED_BY_MERCHANT.iter().filter_map(|name| {
-        let base = format!("/{name}/");
-        Some(pointer.find(&base)? + base.len())
-    });
-    if let Some(end) = bases.min() {
-        pointer.truncate(end);
-        pointer.push_str(MASK);
+    let mut covered = String::with_capacity(pointer.len());
+    for name in pointer.split('/').skip(1) {
+        let is_plain = is_plain(&name.replace("~1", "/").replace("~0", "~"));
+        covered.push('/');
+        covered.push_str(if is_plain { name } else { MASK });
+        if NAMED_BY_MERCHANT.contains(&name) && !pointer.ends_with(name) {
+            covered.push('/');
+            covered.push_str(MASK);
+            break;
+        }
     }
+    *pointer = covered;
+}
+
+/// Whether the field says nothing of a person.
+pub(crate) fn is_open(pointer: &str) -> bool {
+    OPEN.contains(&pointer)
 }
 
 /// Covers the value of a field, and those within it, unless it says nothing of a person. That there is none stays to be
@@ -89,7 +108,7 @@ pub fn cover_value(pointer: &str, value: &mut Json) {
             }
         }
         value => {
-            if !OPEN.contains(&pointer) {
+            if !is_open(pointer) {
                 cover(value);
             }
         }
@@ -103,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_numbers_are_hidden_and_the_shape_stays() {
+    fn values_are_hidden_and_the_shape_stays() {
         let sent = json!({
             "name": "Ann",
             "age": 41,
@@ -114,7 +133,7 @@ mod tests {
             "name": "•••",
             "age": "•••",
             "tags": ["•••", "", null, ["•••"]],
-            "address": { "city": "•••", "verified": true, "more": {}, "none": [] },
+            "address": { "city": "•••", "verified": "•••", "more": {}, "none": [] },
         });
         assert_eq!(masked(&sent), shown);
         assert_eq!(masked(&json!("a@example.com")), json!("•••"));
@@ -129,9 +148,9 @@ mod tests {
             "by_mail": { "ann@example.com": 1, "+12025550123": 2, "2025550123": 3, "line1": false },
         });
         let shown = json!({
-            "metadata": { "•••": { "•••": [{ "•••": true }] } },
+            "metadata": { "•••": { "•••": [{ "•••": "•••" }] } },
             "provider_fields": { "•••": {} },
-            "by_mail": { "•••": "•••", "line1": false },
+            "by_mail": { "•••": "•••", "line1": "•••" },
         });
         assert_eq!(masked(&sent), shown);
         assert_eq!(
@@ -161,11 +180,18 @@ mod tests {
     fn a_code_stays_and_a_sentence_does_not() {
         for (code, covered) in [
             ("INVALID_FIELD", "INVALID_FIELD"),
+            ("E400123", "E400123"),
+            (
+                "7f0c3a52-0d0b-4c53-9c1f-2b6a1de0c9a4",
+                "7f0c3a52-0d0b-4c53-9c1f-2b6a1de0c9a4",
+            ),
+            ("12025550123", MASK),
+            ("202-555-0123", MASK),
             ("Ada Lee is known", MASK),
             ("a@x.example", MASK),
         ] {
             let mut code = json!(code);
-            cover_sentence(&mut code);
+            cover_code(&mut code);
             assert_eq!(code, covered);
         }
     }
@@ -177,6 +203,10 @@ mod tests {
             ("/provider_fields/rotor/nick", "/provider_fields/•••"),
             ("/data/customer/metadata/gate code", "/data/customer/metadata/•••"),
             ("/addresses/billing/line1", "/addresses/billing/line1"),
+            ("/custom/ann@x.example/0", "/custom/•••/0"),
+            ("/custom/gate~1code", "/custom/•••"),
+            ("/metadata", "/metadata"),
+            ("", ""),
         ] {
             let mut pointer = pointer.to_owned();
             cover_pointer(&mut pointer);

@@ -328,7 +328,8 @@ impl Recording<'_> {
         if let Some(merchant) = merchant.filter(|merchant| !merchant.sources.is_empty()) {
             let tells = merchant.hears_of(&self.delivery.connection);
             let region = merchant.default_region.as_deref();
-            learn_from_receipt(&mut self.lane, &self.work.prepared.sent, &receipt.fields, tells, region);
+            let (version, sent) = (self.delivery.version, &self.work.prepared.sent);
+            learn_from_receipt(&mut self.lane, version, sent, &receipt.fields, tells, region);
         }
     }
 

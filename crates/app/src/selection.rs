@@ -11,6 +11,7 @@ use upsert_store::{DeliveryFilter, DeliveryRecord, DeliveryState};
 
 use crate::lookup::from_cursor;
 use crate::problem::Refusal;
+use crate::sight::Sight;
 
 /// Filters of `GET /v1/deliveries`, and members of the bodies of replay and discard.
 pub(crate) const FILTERS: [&str; 9] = [
@@ -81,6 +82,15 @@ impl Reading {
         found.into_iter().next()
     }
 
+    /// A code that would be covered cannot be asked for either.
+    fn check_code(&mut self, name: &str, text: &str, sight: Sight) {
+        if !sight.may_ask_for_code(text) {
+            let detail =
+                "is not a word of letters, digits, `_`, `-` and `.`; for another one the key needs `customers:read`";
+            self.problems.push(Problem::new(name, "invalid_value", detail));
+        }
+    }
+
     pub(crate) fn id<T: std::str::FromStr>(&mut self, name: &str, text: &str, prefix: &str) -> Option<T> {
         let read = text.parse().ok();
         if read.is_none() {
@@ -100,7 +110,7 @@ impl Reading {
     }
 
     /// The filter; merchants are for the caller to add.
-    pub(crate) fn filter(&mut self, written: &Written<'_>) -> DeliveryFilter {
+    pub(crate) fn filter(&mut self, written: &Written<'_>, sight: Sight) -> DeliveryFilter {
         let mut filter = DeliveryFilter::default();
         for (name, text) in &written.0 {
             let Some(text) = *text else { continue };
@@ -108,7 +118,10 @@ impl Reading {
                 "state" => filter.states = self.words(name, text, &DeliveryState::ALL, DeliveryState::as_str),
                 "connection" => filter.connection = Some(text.to_owned()),
                 "error_kind" => filter.error_kind = self.word(name, text, &ErrorKind::ALL, ErrorKind::as_str),
-                "error_code" => filter.error_code = Some(text.to_owned()),
+                "error_code" => {
+                    self.check_code(name, text, sight);
+                    filter.error_code = Some(text.to_owned());
+                }
                 "waiting_for" => filter.waiting_for = self.word(name, text, &WaitingFor::ALL, WaitingFor::as_str),
                 "customer_id" => filter.customer = self.id(name, text, "cus_"),
                 "upsert_id" => filter.upsert = self.id(name, text, UpsertId::PREFIX),
@@ -162,7 +175,7 @@ impl Selection {
     ///
     /// # Errors
     /// 422 with everything that is wrong, by pointer.
-    pub fn read(body: &Json, merchants: Option<BTreeSet<String>>) -> Result<Self, Refusal> {
+    pub fn read(body: &Json, merchants: Option<BTreeSet<String>>, sight: Sight) -> Result<Self, Refusal> {
         let Some(members) = body.as_object() else {
             let problem = Problem::new("", "invalid_type", "has to be an object");
             return Err(Refusal::invalid(vec![problem]));
@@ -174,7 +187,7 @@ impl Selection {
             name => members.get(name).and_then(Json::as_str),
         };
         let written = Written(FILTERS.iter().map(|name| (*name, text(name))).collect());
-        let mut filter = reading.filter(&written);
+        let mut filter = reading.filter(&written, sight);
         filter.merchants = merchants;
         for (name, value) in members {
             reading.check_type(name, value, states.is_some());

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::answer::Answer;
-use crate::mask::{MASK, cover, cover_pointer, cover_sentence, cover_value, is_plain, masked, masked_wholly};
+use crate::mask::{MASK, cover, cover_code, cover_pointer, cover_value, is_code, is_open, masked, masked_wholly};
 use crate::problem::Refusal;
 
 /// Members of a customer that say nothing of the person.
@@ -56,9 +56,18 @@ impl Sight {
         }
     }
 
-    /// A vendor's code; a sentence in its place is left out.
-    pub(crate) fn code(self, code: Option<String>) -> Option<String> {
-        code.filter(|code| self == Self::Whole || is_plain(code))
+    /// A vendor's code, or a sentence in its place.
+    pub(crate) fn code(self, code: String) -> String {
+        if self.may_ask_for_code(&code) {
+            code
+        } else {
+            MASK.to_owned()
+        }
+    }
+
+    /// Whether deliveries may be looked for by this code: whoever finds what is covered has read it.
+    pub(crate) fn may_ask_for_code(self, code: &str) -> bool {
+        self == Self::Whole || is_code(code)
     }
 
     /// A customer, with or without its links.
@@ -78,7 +87,10 @@ impl Sight {
 
     /// An event that came in.
     pub(crate) fn incoming(self, shown: Json) -> Json {
-        self.without(shown, |event| member(event, "problem", cover_problem))
+        self.without(shown, |event| {
+            member(event, "event_id", cover_code);
+            member(event, "problem", cover_problem);
+        })
     }
 
     /// The answer to an upsert.
@@ -122,9 +134,23 @@ fn cover_customer(customer: &mut Json) {
     for (name, value) in person {
         match value {
             Json::Object(own) if matches!(name.as_str(), "metadata" | "provider_fields") => *own = covered_names(own),
-            Json::Array(items) if items.is_empty() => {}
-            value => cover_value(&format!("/{name}"), value),
+            value => cover_field(&format!("/{name}"), value),
         }
+    }
+}
+
+/// Covers a field of a customer by a value of the same type, so that whoever reads the record by its schema can go on. What
+/// is covered of a yes or no is null.
+fn cover_field(pointer: &str, value: &mut Json) {
+    match value {
+        Json::Object(members) => {
+            for (name, inner) in members {
+                cover_field(&format!("{pointer}/{name}"), inner);
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(cover),
+        Json::Bool(_) if !is_open(pointer) => *value = Json::Null,
+        value => cover_value(pointer, value),
     }
 }
 
@@ -153,8 +179,8 @@ fn cover_delivery(delivery: &mut Json) {
 
 /// The vendor's words may repeat a value.
 fn cover_error(error: &mut Json) {
-    member(error, "code", cover_sentence);
-    member(error, "vendor_request_id", cover_sentence);
+    member(error, "code", cover_code);
+    member(error, "vendor_request_id", cover_code);
     member(error, "detail", cover_words);
     each(error, "errors", |complaint| {
         member(complaint, "detail", cover_words);
@@ -212,7 +238,7 @@ mod tests {
         json!({
             "id": "cus_1", "version": 3, "merchant_id": "acme", "created_at": "then", "updated_at": "now",
             "reference": "R-CANARY", "kind": "person", "given_name": "CANARY", "family_name": null,
-            "verified": true, "tags": ["CANARY"], "notifications": { "email": true },
+            "verified": true, "tags": ["CANARY"], "notifications": { "email": true, "sms": null },
             "addresses": { "billing": { "line1": "1 CANARY St", "line2": null } },
             "metadata": { "CANARY": "CANARY" }, "provider_fields": {},
             "links": [{ "connection": "crm", "provider_customer_id": "CANARY", "state": "in_sync" }],
@@ -253,6 +279,8 @@ mod tests {
             (&customer["family_name"], &customer["provider_fields"]),
             (&Json::Null, &json!({}))
         );
+        assert_eq!(customer["tags"], json!([MASK]), "a list stays one");
+        assert_eq!(customer["notifications"], json!({ "email": null, "sms": null }));
         let delivery = &covered["deliveries"][0];
         assert_eq!(
             (&delivery["error"]["code"], &delivery["error"]["vendor_status"]),

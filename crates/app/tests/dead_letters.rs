@@ -71,7 +71,7 @@ async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
 }
 
 fn selection(body: &Json) -> Selection {
-    Selection::read(body, None).unwrap()
+    Selection::read(body, None, Sight::Whole).unwrap()
 }
 
 /// The delivery at `w` of an answer.
@@ -537,7 +537,7 @@ fn a_selection_that_cannot_be_read_is_refused_with_everything_that_is_wrong() {
         "state": "fialed", "error_kind": "rejected,transient", "customer_id": "x", "since": "yesterday", "limit": 1001,
         "dry_run": "yes", "conection": "rotor", "upsert_id": 7
     });
-    let refusal = Selection::read(&body, None).unwrap_err();
+    let refusal = Selection::read(&body, None, Sight::Whole).unwrap_err();
     let found = |pointer: &str| refusal.errors.iter().find(|problem| problem.pointer == pointer);
     for (pointer, code) in [
         ("/state", "invalid_value"),

@@ -1,4 +1,5 @@
 //! Events that tell of what the gateway wrote itself change nothing and call nobody; real edits come through.
+#![allow(clippy::disallowed_methods, reason = "a test has tasks of its own")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
 mod common;
@@ -204,6 +205,73 @@ async fn an_event_that_comes_before_the_receipt_waits_for_it() {
     let ((), told) = tokio::join!(write, tell);
     assert_eq!(told, "echo");
     assert_eq!(pair.calls(), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_an_event_has_told_of_before_the_receipt_came_is_still_known_after_it() {
+    let pair = Arc::new(Pair::new(true).await);
+    pair.a.shows(&[]);
+    pair.a.then([Act::Slow(Duration::from_secs(10))]);
+    let writing = pair.clone();
+    let write = tokio::spawn(async move {
+        let jon = json!({ "reference": "r", "given_name": "Jon", "notes": "n" });
+        writing.house.upsert(jon).await.unwrap()
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "JON", "notes": "n" })).await,
+        "echo"
+    );
+    write.await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "JON", "notes": "edited" }))
+            .await,
+        "accepted"
+    );
+    let jon = pair.shown().await;
+    assert_eq!((&jon["given_name"], &jon["notes"]), (&json!("Jon"), &json!("edited")));
+    // Sent once more beside something else, and repeated by the answer, it is what it was.
+    pair.upsert(json!({ "reference": "r", "given_name": "Jon", "email": "jon@x.example" }))
+        .await;
+    tokio::time::sleep(Duration::from_secs(86_400)).await;
+    assert_eq!(pair.event(json!({ "ref": "r", "first": "JON" })).await, "echo");
+    assert_eq!(pair.shown().await["given_name"], "Jon");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_of_what_has_changed_since_takes_nothing_back_when_events_of_then_come_late() {
+    let pair = Arc::new(Pair::new(true).await);
+    pair.a.shows(&[]);
+    pair.upsert(json!({ "reference": "r", "given_name": "Zero", "notes": "n" }))
+        .await;
+    pair.a
+        .then([Act::Slow(Duration::from_secs(10)), Act::Slow(Duration::from_secs(10))]);
+    let writes = ["One", "Two"].map(|name| {
+        let writing = pair.clone();
+        async move {
+            let changed = json!({ "reference": "r", "given_name": name });
+            writing.house.upsert(changed).await.unwrap()
+        }
+    });
+    let [one, two] = writes;
+    let one = tokio::spawn(one);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let two = tokio::spawn(two);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    // The first call has been answered, and the second is on its way.
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "One", "notes": "n" })).await,
+        "echo"
+    );
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(one.is_finished() && two.is_finished());
+    assert_eq!(
+        pair.event(json!({ "ref": "r", "first": "One", "notes": "n" })).await,
+        "echo"
+    );
+    assert_eq!(pair.shown().await["given_name"], "Two");
+    assert_eq!((pair.calls(), &pair.a.record("r")["first"]), ((3, 3), &json!("Two")));
 }
 
 #[tokio::test(start_paused = true)]

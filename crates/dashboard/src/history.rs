@@ -152,9 +152,7 @@ impl Track {
     pub(crate) fn calls(&self) -> Option<(u32, SignedDuration)> {
         // At midnight the count begins anew.
         let steps = self.samples.iter().zip(self.samples.iter().skip(1));
-        let midnight = steps
-            .rev()
-            .position(|(before, after)| after.used_today < before.used_today);
+        let midnight = steps.rev().position(|(before, after)| day(before.at) != day(after.at));
         let newest = self.samples.len().checked_sub(1)?;
         let first = midnight.map_or(0, |steps_ago| newest - steps_ago);
         let (first, last) = (self.samples.get(first)?, self.samples.back()?);
@@ -192,6 +190,11 @@ impl Track {
             );
         }
     }
+}
+
+/// Days since 1970, in UTC.
+fn day(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(24 * 60 * 60)
 }
 
 fn push<T>(ring: &mut VecDeque<T>, most: usize, item: T) {
@@ -352,23 +355,26 @@ pub(crate) mod tests {
 
     #[test]
     fn the_pace_of_the_days_calls_begins_anew_at_midnight() {
-        let calls = |used: &[u32]| {
+        let night = 24 * 60 * 60;
+        let calls = |from: i64, used: &[u32]| {
             let mut history = History::default();
             for (step, used_today) in (0..).zip(used) {
                 let mut one = connection("a", "healthy", 0);
                 one.rate_limit.used_today = *used_today;
-                history.take(at(step * STEP), &[one], &[]);
+                history.take(at(from + step * STEP), &[one], &[]);
             }
             let calls = history.of("acme", "a").unwrap().calls();
             calls.map(|(calls, over)| (calls, over.as_secs()))
         };
-        assert_eq!(calls(&[10, 12, 16]), Some((6, 10)));
+        assert_eq!(calls(0, &[10, 12, 16]), Some((6, 10)));
+        // A call that was not made after all is given back, by day.
+        assert_eq!(calls(0, &[10, 18, 17, 20]), Some((10, 15)));
         // More today already than at the beginning of what is remembered, and less.
-        assert_eq!(calls(&[10, 50, 2, 8, 14]), Some((12, 10)));
-        assert_eq!(calls(&[100, 120, 0, 30]), Some((30, 5)));
-        assert_eq!(calls(&[100, 120, 3]), None);
-        assert_eq!(calls(&[5, 5, 5]), None);
-        assert_eq!(calls(&[5]), None);
+        assert_eq!(calls(night - 2 * STEP, &[10, 50, 2, 8, 14]), Some((12, 10)));
+        assert_eq!(calls(night - 2 * STEP, &[100, 120, 0, 130]), Some((130, 5)));
+        assert_eq!(calls(night - 2 * STEP, &[100, 120, 3]), None);
+        assert_eq!(calls(0, &[5, 5, 5]), None);
+        assert_eq!(calls(0, &[5]), None);
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use serde::de::IgnoredAny;
 
+/// Lines are indented by so many steps at the most: what is deep and long would become much longer than it came.
+const DEEPEST: usize = 12;
+
 /// Laid out for reading, if it is JSON: only white space differs from what was sent, so that a number stays as it came and
 /// members stay where they stood.
 pub(crate) fn laid_out(text: &str) -> String {
@@ -57,7 +60,7 @@ impl Page {
 
     fn line(&mut self) {
         self.text.push('\n');
-        self.text.push_str(&"  ".repeat(self.depth));
+        self.text.push_str(&"  ".repeat(self.depth.min(DEEPEST)));
     }
 }
 

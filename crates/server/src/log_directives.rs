@@ -54,6 +54,11 @@ fn is_a_target(target: &str) -> Result<(), String> {
         return Err(format!("`{target}` is no crate or module"));
     }
     let root = target.split("::").next().unwrap_or_default();
+    if root.len() >= OURS.len() && root[..OURS.len()].eq_ignore_ascii_case(OURS) && !root.starts_with(OURS) {
+        return Err(format!(
+            "`{root}` is no crate of the gateway: they are written in small letters"
+        ));
+    }
     match root.strip_prefix(OURS) {
         Some(rest) if !is_ours(rest) => Err(format!(
             "`{root}` is no crate of the gateway: {OURS}_{}, {OURS}_provider_…",
@@ -115,6 +120,7 @@ mod tests {
                 "upsert_ap=debug",
                 "`upsert_ap` is no crate of the gateway: upsert_app, ",
             ),
+            ("Upsert_app=debug", "`Upsert_app` is no crate of the gateway"),
             ("upsert=debug", "`upsert` is no crate of the gateway"),
             ("upsert_provider_=debug", "`upsert_provider_` is no crate"),
             ("upsert-app=debug", "`upsert-app` is no crate or module"),

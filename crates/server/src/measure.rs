@@ -64,7 +64,8 @@ impl Line<'_> {
     pub(crate) fn record(&self) {
         METERS.with_borrow_mut(|all| self.count(all));
         let (method, route, status) = (self.method, self.template, self.status);
-        let duration_ms = self.took.as_secs_f64() * 1_000.0;
+        // To the microsecond.
+        let duration_ms = (self.took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
         let (request_id, key, upsert_id) = (self.request_id, self.key, self.upsert.map(tracing::field::display));
         let trace_id = self.trace_id;
         if is_life_sign(route) {

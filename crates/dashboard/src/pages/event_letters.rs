@@ -68,7 +68,7 @@ pub(crate) async fn carry_out(visit: Visit, named: Named, form: Form<Filter>) ->
     let carried_out = async {
         visit.needs(Scope::OpsWrite)?;
         let done = handled(&visit, &form, direction, action, false).await?;
-        told(&visit, action, &done)
+        told(action, &done)
     };
     let result = carried_out.await;
     visit.desk.pulse.forget().await;
@@ -98,7 +98,7 @@ fn back_to(filter: &Filter, direction: Direction) -> String {
 }
 
 /// The sums; that nothing at all could be done is a problem.
-fn told(visit: &Visit, action: LetterAction, done: &Done) -> Result<String, Refused> {
+fn told(action: LetterAction, done: &Done) -> Result<String, Refused> {
     let what = match action {
         LetterAction::Replay => "replayed",
         LetterAction::Discard => "discarded",
@@ -107,13 +107,7 @@ fn told(visit: &Visit, action: LetterAction, done: &Done) -> Result<String, Refu
     if done.refused > 0 {
         says = format!("{says}, {} refused", count(done.refused));
         for refusal in done.refusals.iter().take(TOLD) {
-            // What is wrong with a field may repeat what stands in it.
-            let why = if visit.sees_people() {
-                &refusal.detail
-            } else {
-                &refusal.code
-            };
-            says = format!("{says}; {}: {why}", refusal.id);
+            says = format!("{says}; {}: {}", refusal.id, refusal.detail);
         }
     }
     if done.more {

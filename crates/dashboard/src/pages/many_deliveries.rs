@@ -89,12 +89,14 @@ struct ConfirmPage {
     back: String,
 }
 
-/// What the confirmed form sends: the filter, and when they were counted.
+/// What the confirmed form sends: the filter, and when how many were counted.
 #[derive(Deserialize)]
 pub(crate) struct Confirmed {
     #[serde(flatten)]
     filter: DeliveryFilter,
     counted_at: String,
+    /// So many are done at the most: what still waits may come to match without a trace of when it did.
+    counted: u64,
 }
 
 /// Counts those that would be replayed.
@@ -141,8 +143,8 @@ async fn confirm(visit: &Visit, action: Action, filter: DeliveryFilter) -> Resul
 }
 
 async fn do_all(visit: &Visit, action: Action, confirmed: Confirmed) -> Result<HttpResponse, Refused> {
-    let filter = permitted(visit, action, confirmed.filter)?;
-    let result = all_parts(visit, action, &filter, &confirmed.counted_at).await;
+    let filter = permitted(visit, action, confirmed.filter.clone())?;
+    let result = all_parts(visit, action, &filter, &confirmed).await;
     visit.desk.pulse.forget().await;
     let back = filter.address(Section::Deliveries.path());
     Ok(visit.done(&back, result.map(|sums| sums.told(action.done()))))
@@ -159,17 +161,27 @@ fn permitted(visit: &Visit, action: Action, filter: DeliveryFilter) -> Result<De
 }
 
 fn selection(visit: &Visit, filter: &DeliveryFilter, body: Map<String, Json>) -> Result<Selection, Refused> {
-    Ok(Selection::read(&Json::Object(body), filter.merchants(visit)?)?)
+    Ok(Selection::read(
+        &Json::Object(body),
+        filter.merchants(visit)?,
+        visit.sight(),
+    )?)
 }
 
 /// Part after part, up to what is done at once. What was done before something went wrong is done, and told.
-async fn all_parts(visit: &Visit, action: Action, filter: &DeliveryFilter, counted_at: &str) -> Result<Sums, Refused> {
+async fn all_parts(
+    visit: &Visit,
+    action: Action,
+    filter: &DeliveryFilter,
+    confirmed: &Confirmed,
+) -> Result<Sums, Refused> {
+    let most = confirmed.counted.min(MOST);
     let mut sums = Sums::default();
     let mut cursor: Option<String> = None;
     for _part in 0..MOST_PARTS {
         let mut body = filter.body();
-        body.insert("counted_at".to_owned(), json!(counted_at));
-        body.insert("limit".to_owned(), json!((MOST - sums.matched).min(1_000)));
+        body.insert("counted_at".to_owned(), json!(confirmed.counted_at));
+        body.insert("limit".to_owned(), json!((most - sums.matched).min(1_000)));
         if let Some(cursor) = cursor {
             body.insert("cursor".to_owned(), json!(cursor));
         }
@@ -183,7 +195,7 @@ async fn all_parts(visit: &Visit, action: Action, filter: &DeliveryFilter, count
             }
         };
         cursor = sums.add(part);
-        if cursor.is_none() || sums.matched >= MOST {
+        if cursor.is_none() || sums.matched >= most {
             break;
         }
     }

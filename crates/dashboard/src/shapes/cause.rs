@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use upsert_app::MASK;
+
 use crate::query::address;
 use crate::shapes::delivery::shortened;
 
@@ -34,7 +36,7 @@ impl Cause {
             ("merchant", Some(merchant.to_owned())),
             ("connection", Some(connection.to_owned())),
             ("error_kind", Some(self.kind.clone())),
-            ("error_code", self.code.clone()),
+            ("error_code", self.code.clone().filter(|code| code != MASK)),
         ];
         let members = members.each_ref().map(|(name, value)| (*name, value.as_deref()));
         address("/ops/deliveries", &members)

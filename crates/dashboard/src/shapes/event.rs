@@ -73,7 +73,6 @@ pub(crate) struct Done {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) id: String,
-    pub(crate) code: String,
     pub(crate) detail: String,
 }
 

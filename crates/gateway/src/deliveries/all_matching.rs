@@ -11,6 +11,9 @@ use crate::api::{Api, Refused};
 use crate::output;
 use crate::show::{counted, line, list, number, text};
 
+/// Done by one request, at the most.
+const PAGE: u64 = 1_000;
+
 /// What became of them, over all pages.
 #[derive(Default)]
 struct Sum {
@@ -51,8 +54,9 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
     }
     // No more than was counted, whatever fails while somebody reads the question.
     body.insert("counted_at".to_owned(), count["counted_at"].clone());
+    let most = (count["more"] != true).then(|| number(&count, "matched"));
     let mut sum = Sum::default();
-    let ended = page_by_page(&api, &path, body, &mut sum).await;
+    let ended = page_by_page(&api, &path, body, most, &mut sum).await;
     finish(deed, arguments.json, &sum, ended)
 }
 
@@ -82,8 +86,21 @@ fn capital(word: &str) -> String {
 }
 
 /// Cursors go towards older ones, so what fails anew meanwhile is not done twice.
-async fn page_by_page(api: &Api<'_>, path: &str, mut body: Map<String, Json>, sum: &mut Sum) -> anyhow::Result<()> {
+async fn page_by_page(
+    api: &Api<'_>,
+    path: &str,
+    mut body: Map<String, Json>,
+    most: Option<u64>,
+    sum: &mut Sum,
+) -> anyhow::Result<()> {
     loop {
+        if let Some(left) = most.map(|most| most.saturating_sub(sum.matched)) {
+            if left == 0 {
+                sum.next_cursor = None;
+                return Ok(());
+            }
+            body.insert("limit".to_owned(), left.min(PAGE).into());
+        }
         let page = api.post(path, Some(&body.clone().into())).await?;
         sum.matched += number(&page, "matched");
         sum.done += number(&page, "done");

@@ -14,7 +14,7 @@ use crate::state::State;
 /// The configuration in force: since when, what each generation since the start changed, and why the last reading of the
 /// files was refused, if it was. Secrets are shown as where they are kept.
 ///
-/// Scope: `ops:read`. What is the gateway's own (`server`, `store`, `api_keys`) is told to keys for all merchants alone.
+/// Scope: `ops:read`. What is the gateway's own (`server`, `store`, `api_keys`, `telemetry`) is told to keys for all merchants alone.
 #[utoipa::path(
     tag = "operations",
     params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's, and what is configured for it")),

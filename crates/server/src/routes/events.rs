@@ -48,7 +48,8 @@ pub(crate) struct Filters {
 
 /// Events that came in or go out, newest first, without what they say.
 ///
-/// Scope: `ops:read`. Events that were done are kept for 7 days, dead letters for 30.
+/// Scope: `ops:read`. Without `customers:read` as well, what was wrong with an event is told without its words.
+/// Events that were done are kept for 7 days, dead letters for 30.
 #[utoipa::path(
     tag = "webhooks",
     params(

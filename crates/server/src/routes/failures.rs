@@ -17,7 +17,7 @@ use crate::state::State;
 /// What the newest 1,000 deliveries of a connection failed of that have failed, are tried again or wait after an error,
 /// by the error's kind and code.
 ///
-/// Scope: `ops:read`.
+/// Scope: `ops:read`. Without `customers:read` as well, the vendor's words are covered.
 #[utoipa::path(
     tag = "operations",
     params(

@@ -15,6 +15,7 @@ use crate::state::State;
 /// Sends the customer's current state in the place of a delivery that has failed.
 ///
 /// Scope: `ops:write`. It is a new upsert with one delivery; the failed one is `superseded` by it.
+/// Without `customers:read` as well, what says who the customer is stands there as `•••`, a yes or no as null.
 #[utoipa::path(
     tag = "deliveries",
     params(

@@ -38,7 +38,7 @@ pub(crate) async fn replay_all(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let selection = Selection::read(&body.0, merchants)?;
+    let selection = Selection::read(&body.0, merchants, caller.sight())?;
     let done = state.gateway.replay_matching(&caller.caller(), selection).await?;
     Ok(reply::accepted(&done))
 }

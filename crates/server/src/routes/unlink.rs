@@ -14,7 +14,8 @@ use crate::state::State;
 
 /// Forgets which record of the vendor a customer is, where that record is gone (`link_stale`).
 ///
-/// Scope: `ops:write`. The next upsert is matched by the vendor's own keys again.
+/// Scope: `ops:write`. The next upsert is matched by the vendor's own keys again. Without `customers:read` as well,
+/// what says who the customer is stands there as `•••`, a yes or no as null.
 #[utoipa::path(
     tag = "operations",
     params(

@@ -73,7 +73,7 @@ pub struct SentRequest {
     pub method: String,
     /// Path under the connection's base URL; null without `customers:read`.
     pub path: Option<String>,
-    /// The body; without `customers:read` every text and number in it is `•••`.
+    /// The body; without `customers:read` every value in it is `•••`.
     pub body: Value,
 }
 
@@ -147,7 +147,8 @@ pub struct DeliverySelection {
     pub until: Option<String>,
     /// Only count them.
     pub dry_run: Option<bool>,
-    /// `counted_at` of a dry run: no more than was counted is done. What was made or has failed since is left alone.
+    /// `counted_at` of a dry run: what was made or has failed since is left alone. What waited then and has begun to match
+    /// since is not: `limit` bounds that.
     #[schema(format = DateTime)]
     pub counted_at: Option<String>,
     /// How many at the most, the newest first.
