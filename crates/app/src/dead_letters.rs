@@ -248,7 +248,13 @@ impl Gateway {
     /// The customer as the delivery was to bring it: what waits brings what is there now.
     async fn brought_by(&self, delivery: &DeliveryRecord, known: &Known) -> Result<Customer, StoreError> {
         let current = &known.record;
-        if delivery.state != DeliveryState::Failed || delivery.version == current.version {
+        if delivery.state != DeliveryState::Failed {
+            return Ok(current.customer.clone());
+        }
+        // The number of a version that was rolled back is another one's by now.
+        let upsert = self.store.upsert(&delivery.merchant, delivery.upsert).await?;
+        let was_rolled_back = upsert.is_some_and(|(upsert, _)| upsert.rolled_back);
+        if delivery.version == current.version && !was_rolled_back {
             return Ok(current.customer.clone());
         }
         let mut before = None;
@@ -259,7 +265,8 @@ impl Gateway {
             };
             before = Some(last);
             let is_its = |entry: &&upsert_store::HistoryRecord| {
-                entry.version == delivery.version && (!entry.refused || entry.upsert == delivery.upsert)
+                let is_own = entry.upsert == delivery.upsert;
+                entry.version == delivery.version && (is_own || !(entry.refused || was_rolled_back))
             };
             if let Some(entry) = page.entries.iter().find(is_its) {
                 return Ok(entry.record.clone());

@@ -97,6 +97,29 @@ async fn refused_name(house: &House, w: &Vendor) -> DeliveryId {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_rolled_back_and_is_discarded_takes_no_newer_value_of_the_same_version_with_it() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    let named = |name: &str| json!({ "reference": "r", "given_name": name });
+    assert_eq!(house.upsert(named("A")).await.unwrap().status, 201);
+    vendor.then([Act::Reject]);
+    let refused = house.upsert(named("B")).await.unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert_eq!(body(&refused)["rolled_back"], true);
+    vendor.then([Act::Down]);
+    let newer = house
+        .command(named("C"), |command| command.respond_async = true)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(body(&newer)["customer"]["version"], 2, "the number is taken again");
+    let dead = body(&refused)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
+    discard(&house, dead).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(vendor.record("r")["first"], "C", "nobody has given that up");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     let (house, v, w) = two_vendors(Payload::Changed).await;
     let failed = refused_name(&house, &w).await;
