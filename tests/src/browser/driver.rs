@@ -13,8 +13,12 @@ use crate::give_up;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// Tests beside this one take ports as well.
+const MOST_TRIES: usize = 20;
 /// What chromedriver says when it listens.
 const STARTED: &str = "started successfully on port ";
+/// What it says when it gives up because of its port.
+const PORT_TAKEN: &str = "port not available";
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -26,6 +30,17 @@ pub(super) struct Driver {
 impl Driver {
     /// Starts chromedriver and waits until it listens.
     pub(super) async fn start() -> Self {
+        for _try in 0..MOST_TRIES {
+            let mut driver = Self::spawn();
+            if let Some(port) = driver.listens().await {
+                driver.port = port;
+                return driver;
+            }
+        }
+        give_up(&format!("chromedriver found no port in {MOST_TRIES} tries"))
+    }
+
+    fn spawn() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let output = File::create(folder.path().join("chromedriver.log")).expect("a file for the output");
         let errors = output.try_clone().expect("a second handle");
@@ -44,9 +59,7 @@ impl Driver {
                     "chromedriver does not start ({error}): install Debian's chromium and chromium-driver"
                 ))
             });
-        let mut driver = Self { child, port: 0, folder };
-        driver.port = driver.listens().await;
-        driver
+        Self { child, port: 0, folder }
     }
 
     pub(super) fn url(&self) -> String {
@@ -62,14 +75,19 @@ impl Driver {
         fs::read_to_string(self.folder.path().join("chromedriver.log")).unwrap_or_default()
     }
 
-    async fn listens(&mut self) -> u16 {
+    /// None: the port that it was given for IPv6 is somebody else's for IPv4, and it has ended.
+    async fn listens(&mut self) -> Option<u16> {
         let deadline = Instant::now() + STARTS_WITHIN;
         loop {
+            // Before its words are read: once it is over they are all there.
+            let is_over = self.child.try_wait().is_ok_and(|ended| ended.is_some());
             let output = self.output();
             if let Some(port) = port_in(&output) {
-                return port;
+                return Some(port);
             }
-            let is_over = self.child.try_wait().is_ok_and(|ended| ended.is_some());
+            if is_over && output.contains(PORT_TAKEN) {
+                return None;
+            }
             if is_over || Instant::now() > deadline {
                 give_up(&format!("chromedriver does not listen. It said:\n{output}"));
             }
