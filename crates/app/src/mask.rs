@@ -80,11 +80,12 @@ pub(crate) fn cover_code(code: &mut Json) {
 /// Covers a pointer as far as it is in the merchant's own words, and names that are no words of a program.
 pub fn cover_pointer(pointer: &mut String) {
     let mut covered = String::with_capacity(pointer.len());
-    for name in pointer.split('/').skip(1) {
+    let mut names = pointer.split('/').skip(1).peekable();
+    while let Some(name) = names.next() {
         let is_plain = is_plain(&name.replace("~1", "/").replace("~0", "~"));
         covered.push('/');
         covered.push_str(if is_plain { name } else { MASK });
-        if NAMED_BY_MERCHANT.contains(&name) && !pointer.ends_with(name) {
+        if NAMED_BY_MERCHANT.contains(&name) && names.peek().is_some() {
             covered.push('/');
             covered.push_str(MASK);
             break;
@@ -206,6 +207,8 @@ mod tests {
             ("/custom/ann@x.example/0", "/custom/•••/0"),
             ("/custom/gate~1code", "/custom/•••"),
             ("/metadata", "/metadata"),
+            ("/metadata/old_metadata", "/metadata/•••"),
+            ("/provider_fields/rotor/metadata", "/provider_fields/•••"),
             ("", ""),
         ] {
             let mut pointer = pointer.to_owned();
