@@ -156,6 +156,7 @@ fn upsert_of(delivery: &DeliveryRecord) -> UpsertRecord {
         owes_event: false,
         by: "fill".to_owned(),
         through: None,
+        ignored: Vec::new(),
         created_at: delivery.created_at,
         ended_at: delivery.ended_at,
     }

@@ -104,6 +104,7 @@ impl<'a> Building<'a> {
             owes_event: false,
             by: draft.caller.name.clone(),
             through: Some(draft.command.through),
+            ignored: Vec::new(),
             created_at: now,
             ended_at: None,
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::{CustomerPatch, Field, Identifier, IdentifierKind, canonicalise};
+use upsert_core::{Canonical, CustomerPatch, Field, Identifier, IdentifierKind, Terms, canonicalise};
 use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
 
 use crate::gateway::Gateway;
@@ -34,7 +34,7 @@ impl Gateway {
 /// What an upsert body names its customer by, in canonical form: two bodies that share one of these may be about one
 /// customer. Nothing for a body that is not valid.
 pub fn identifiers_in(merchant: &Merchant, body: &Json) -> Vec<String> {
-    let Ok(patch) = canonicalise(body, merchant.default_region.as_deref()) else {
+    let Ok(Canonical { patch, .. }) = canonicalise(body, &Terms::strict(merchant.default_region.as_deref())) else {
         return Vec::new();
     };
     let kinds = [IdentifierKind::Reference, IdentifierKind::Email, IdentifierKind::Phone];

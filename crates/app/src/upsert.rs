@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
-use upsert_core::{Customer, CustomerPatch, Priority, Problem, canonicalise};
+use upsert_core::{Canonical, Customer, CustomerPatch, Priority, Problem, Terms, canonicalise};
 use upsert_store::Through;
 
 use crate::answer::Answer;
@@ -233,7 +233,7 @@ impl Gateway {
 
 /// Step 4, and that `provider_fields` names connections or providers that the merchant has.
 pub(crate) fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
-    let canonical = canonicalise(body, merchant.default_region.as_deref());
+    let canonical = canonicalise(body, &Terms::strict(merchant.default_region.as_deref()));
     let is_known = |name: &str| {
         merchant
             .connections
@@ -251,7 +251,7 @@ pub(crate) fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPat
         });
     match canonical {
         Err(problems) => Err(Refusal::invalid(problems.into_iter().chain(unknown).collect())),
-        Ok(patch) => {
+        Ok(Canonical { patch, .. }) => {
             let unknown: Vec<Problem> = unknown.collect();
             if unknown.is_empty() {
                 Ok(patch)

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::customer::escape;
 use crate::field::{Field, Rule, Value};
 use crate::ids::CustomerId;
 use crate::patch::{CustomerPatch, Patch};
-use crate::problem::Problem;
+use crate::problem::{Ignored, Problem};
 use crate::text::{self, TextRule};
 
 const TAG: TextRule = TextRule {
@@ -36,13 +37,57 @@ const GROUPS: [&str; 5] = [
 ];
 
 /// Members of a request that are no fields of the record.
-const OTHER_MEMBERS: [&str; 3] = ["/id", "/tags_removed", "/provider_fields"];
+const OTHER_MEMBERS: [&str; 4] = ["/id", "/tags_removed", "/provider_fields", "/links"];
 
-/// Reads a request body. `region` (ISO 3166-1 alpha-2) is what phone numbers without a country code are read by.
+/// What becomes of a member that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Handling {
+    /// The whole body is refused.
+    #[default]
+    Strict,
+    /// An optional member is left out, and said to be.
+    Lenient,
+}
+
+/// How a body is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// ISO 3166-1 alpha-2: what phone numbers without a country code are read by.
+    pub region: Option<&'a str>,
+    /// What becomes of a member that cannot be read.
+    pub handling: Handling,
+    /// Fields that are never left out: what a merchant's routes ask for.
+    pub needed: &'a BTreeSet<Field>,
+}
+
+impl<'a> Terms<'a> {
+    /// Everything has to be readable.
+    pub fn strict(region: Option<&'a str>) -> Self {
+        static NONE: BTreeSet<Field> = BTreeSet::new();
+        Self {
+            region,
+            handling: Handling::Strict,
+            needed: &NONE,
+        }
+    }
+}
+
+/// A body that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Canonical {
+    /// The change that it asks for.
+    pub patch: CustomerPatch,
+    /// What was left out, in the order of the body's members.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Reads a request body.
 ///
 /// # Errors
 /// Every problem that the body has, in the order of its members. An identifier has to be there.
-pub fn canonicalise(body: &Json, region: Option<&str>) -> Result<CustomerPatch, Vec<Problem>> {
+pub fn canonicalise(body: &Json, terms: &Terms<'_>) -> Result<Canonical, Vec<Problem>> {
+    let region = terms.region;
     let Some(members) = body.as_object() else {
         return Err(vec![Problem::new(
             "",
@@ -72,7 +117,14 @@ pub fn canonicalise(body: &Json, region: Option<&str>) -> Result<CustomerPatch, 
         let detail = "at least one of id, reference, email and phone is needed";
         problems.push(Problem::new("", "identifier_missing", detail));
     }
-    if problems.is_empty() { Ok(patch) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Canonical {
+            patch,
+            ignored: Vec::new(),
+        })
+    } else {
+        Err(problems)
+    }
 }
 
 /// Canonicalises one value as the field's rule says; used where a single value is looked up by.
@@ -129,6 +181,7 @@ impl Reading<'_> {
                     "/id" => self.id(value),
                     "/tags_removed" => self.tags_removed(value),
                     "/provider_fields" => self.provider_fields(value),
+                    "/links" => self.links(value),
                     _ => self.unknown(&pointer),
                 }
             }
@@ -283,6 +336,26 @@ impl Reading<'_> {
         self.patch.metadata = Some(Patch::Set(changes));
     }
 
+    fn links(&mut self, value: &Json) {
+        const LINK: TextRule = TextRule {
+            max_chars: 255,
+            multi_line: false,
+        };
+        let members = match value {
+            Json::Null => return,
+            Json::Object(members) => members,
+            _ => return self.wrong_type("/links", "an object of vendors' ids by connection"),
+        };
+        for (connection, id) in members {
+            let at = format!("/links/{}", escape(connection));
+            match id.as_str().map(|raw| text::text(raw, LINK)) {
+                Some(Ok(id)) => drop(self.patch.links.insert(connection.clone(), id)),
+                Some(Err(refused)) => self.problem(&at, refused.code, refused.detail),
+                None => self.wrong_type(&at, "a string, the vendor's id"),
+            }
+        }
+    }
+
     /// Passed through as it is, so only the shape is looked at; plans check names against the vendor's match keys.
     fn provider_fields(&mut self, value: &Json) {
         let names = match value {
@@ -318,8 +391,12 @@ mod tests {
     use super::*;
     use crate::customer::Customer;
 
+    fn strict(body: &Json, region: Option<&str>) -> Result<CustomerPatch, Vec<Problem>> {
+        canonicalise(body, &Terms::strict(region)).map(|canonical| canonical.patch)
+    }
+
     fn codes(body: &Json) -> Vec<(String, String)> {
-        canonicalise(body, Some("US"))
+        strict(body, Some("US"))
             .unwrap_err()
             .into_iter()
             .map(|p| (p.pointer, p.code))
@@ -359,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_field_is_refused_with_the_nearest_name() {
-        let problems = canonicalise(&json!({ "email": "a@b.co", "given_nmae": "x" }), None).unwrap_err();
+        let problems = strict(&json!({ "email": "a@b.co", "given_nmae": "x" }), None).unwrap_err();
         assert_eq!(problems[0].detail, "is not known; did you mean /given_name?");
     }
 
@@ -379,10 +456,10 @@ mod tests {
     fn null_clears_absent_keeps_and_a_value_sets() {
         let first = json!({ "reference": "r", "given_name": "A", "family_name": "B", "tags": ["x", "y"],
             "metadata": { "a": "1", "b": "2" }, "addresses": { "billing": { "line1": "1", "city": "C" } } });
-        let record = Customer::default().merged(&canonicalise(&first, None).unwrap());
+        let record = Customer::default().merged(&strict(&first, None).unwrap());
         let second = json!({ "reference": "r", "given_name": null, "tags": ["z"], "tags_removed": ["x"],
             "metadata": { "a": null, "c": "3" }, "addresses": { "billing": { "city": null } } });
-        let record = record.merged(&canonicalise(&second, None).unwrap());
+        let record = record.merged(&strict(&second, None).unwrap());
         assert_eq!(
             Json::Object(record.to_json(false)),
             json!({ "reference": "r", "kind": "person", "family_name": "B", "tags": ["y", "z"],
@@ -394,7 +471,7 @@ mod tests {
     fn only_an_organisations_name_makes_a_new_customer_an_organisation() {
         let kind = |body: Json| {
             Customer::default()
-                .merged(&canonicalise(&body, None).unwrap())
+                .merged(&strict(&body, None).unwrap())
                 .kind()
                 .as_str()
         };
@@ -448,7 +525,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_whatever_makes_it_panic(body in arbitrary_body()) {
-            let _ = canonicalise(&body, Some("US"));
+            let _ = strict(&body, Some("US"));
         }
 
         #[test]
@@ -457,12 +534,12 @@ mod tests {
             metadata in prop::collection::btree_map("[a-z/~]{1,5}", "[a-z]{1,5}", 0..4),
         ) {
             let body = json!({ "reference": reference, "notes": format!("n{notes}"), "tags": tags, "metadata": metadata });
-            let record = Customer::default().merged(&canonicalise(&body, None).unwrap());
+            let record = Customer::default().merged(&strict(&body, None).unwrap());
             let read = Customer::from_json(&Json::Object(record.to_json(true))).unwrap();
             prop_assert!(record == read);
             let mut again = record.to_json(false);
             again.remove("provider_fields");
-            let merged = record.merged(&canonicalise(&Json::Object(again), None).unwrap());
+            let merged = record.merged(&strict(&Json::Object(again), None).unwrap());
             prop_assert!(record.changes_to(&merged).is_empty());
         }
 
@@ -476,7 +553,7 @@ mod tests {
             for (index, value) in edits {
                 let name = names[index];
                 let body = json!({ "reference": "r", name: value });
-                record = record.merged(&canonicalise(&body, None).unwrap());
+                record = record.merged(&strict(&body, None).unwrap());
                 match value {
                     Some(value) => { model.insert(name, value); }
                     None => { model.remove(name); }

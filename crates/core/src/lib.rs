@@ -19,7 +19,7 @@ pub mod reader;
 pub mod receipt;
 pub mod text;
 
-pub use canonicalise::canonicalise;
+pub use canonicalise::{Canonical, Handling, Terms, canonicalise};
 pub use clock::{Clock, SystemClock};
 pub use customer::{Change, Customer};
 pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
@@ -27,7 +27,7 @@ pub use field::{Field, Kind, Value};
 pub use ids::{CustomerId, DeliveryId, EventId, IdSource, UpsertId};
 pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey};
 pub use patch::{CustomerPatch, Patch};
-pub use problem::Problem;
+pub use problem::{Ignored, Problem};
 pub use provider::{
     CallContext, Capabilities, FieldMap, Form, Intent, LinkView, Payload, PreparedUpsert, Priority, ProviderInfo,
     Repeat, Selection, Sent, UpsertProvider, UpsertRequest, Violation, WireRequest,

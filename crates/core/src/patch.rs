@@ -31,6 +31,8 @@ pub struct CustomerPatch {
     pub metadata: Option<Patch<BTreeMap<String, Patch<String>>>>,
     /// By connection or provider: all of it cleared, or an object to merge in.
     pub provider_fields: BTreeMap<String, Patch<Map<String, Json>>>,
+    /// By connection: the vendor's id of a record there that the caller knows to be this customer's.
+    pub links: BTreeMap<String, String>,
 }
 
 /// Shows which members are there, not what they hold.
@@ -41,6 +43,7 @@ impl fmt::Debug for CustomerPatch {
             .field("fields", &self.fields)
             .field("metadata", &self.metadata.is_some())
             .field("provider_fields", &self.provider_fields.keys().collect::<Vec<_>>())
+            .field("links", &self.links.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -26,3 +26,25 @@ impl Problem {
         }
     }
 }
+
+/// A member of a request that could not be read and was left out, so that the rest of it counts: what was known there is
+/// kept. Its texts never repeat the value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ignored {
+    /// JSON Pointer (RFC 6901) into the request body.
+    pub pointer: String,
+    /// The code that it would have been refused with.
+    pub code: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl From<Problem> for Ignored {
+    fn from(problem: Problem) -> Self {
+        Self {
+            pointer: problem.pointer,
+            code: problem.code,
+            detail: problem.detail,
+        }
+    }
+}

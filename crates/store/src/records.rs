@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use upsert_core::{
-    Customer, CustomerId, DeliveryId, ErrorKind, Evidence, FieldError, FieldFates, KeyKind, MatchKey, Outcome,
+    Customer, CustomerId, DeliveryId, ErrorKind, Evidence, FieldError, FieldFates, Ignored, KeyKind, MatchKey, Outcome,
     Priority, StateAtVendor, UpsertId, WaitingFor, Warning, WireRequest,
 };
 
@@ -288,6 +288,9 @@ pub struct UpsertRecord {
     /// The way by which it came; none where the record is older than this member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Through>,
+    /// What could not be read and was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When its last delivery ended.

@@ -139,6 +139,7 @@ pub fn upsert_record(merchant: &str, id: UpsertId, customer: CustomerId) -> Upse
         owes_event: false,
         by: "tests".to_owned(),
         through: None,
+        ignored: Vec::new(),
         created_at: noon(),
         ended_at: None,
     }

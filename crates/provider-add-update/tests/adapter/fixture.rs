@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
 use upsert_core::{
-    Customer, CustomerId, Field, KeyKind, LinkView, MatchKey, PreparedUpsert, ProviderError, Selection, UpsertRequest,
-    Violation, canonicalise,
+    Customer, CustomerId, Field, KeyKind, LinkView, MatchKey, PreparedUpsert, ProviderError, Selection, Terms,
+    UpsertRequest, Violation, canonicalise,
 };
 use upsert_provider_add_update::AddUpdate;
 use upsert_provider_kit::{Credentials, HttpVendor, SettingProblem, VendorSetup, WireReply};
@@ -44,7 +44,7 @@ pub(crate) fn vendor() -> AddUpdate {
 }
 
 pub(crate) fn customer(body: &Json) -> Customer {
-    Customer::default().merged(&canonicalise(body, Some("US")).unwrap())
+    Customer::default().merged(&canonicalise(body, &Terms::strict(Some("US"))).unwrap().patch)
 }
 
 /// The person of the vendor's own page.

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
 use upsert_core::{
-    Customer, CustomerId, Field, LinkView, MatchKey, PreparedUpsert, ProviderError, Selection, UpsertRequest,
+    Customer, CustomerId, Field, LinkView, MatchKey, PreparedUpsert, ProviderError, Selection, Terms, UpsertRequest,
     Violation, canonicalise,
 };
 use upsert_provider_april::April;
@@ -48,7 +48,7 @@ pub(crate) fn marketplace() -> April {
 }
 
 pub(crate) fn customer(body: &Json) -> Customer {
-    Customer::default().merged(&canonicalise(body, Some("AU")).unwrap())
+    Customer::default().merged(&canonicalise(body, &Terms::strict(Some("AU"))).unwrap().patch)
 }
 
 /// The person of the vendor's own page.
