@@ -7,7 +7,9 @@ pub(crate) mod guard;
 pub(crate) mod links;
 mod options;
 mod progress;
-mod rows;
+#[cfg(test)]
+mod ready_maps;
+pub(crate) mod rows;
 mod send;
 mod state;
 mod summary;
@@ -29,7 +31,6 @@ use crate::output;
 use crate::signals::Signals;
 use options::{Options, delimiter};
 use progress::Progress;
-pub(crate) use rows::{Manner, Rows};
 use send::{End, Sender};
 use state::State;
 use target::Target;
@@ -135,12 +136,19 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
         output::complain(&format!("{}: {why}", arguments.file));
     }
     let is_all_in = !is_interrupted && work.rows.stopped.is_none() && work.state.tally.refused == 0;
-    Ok(if is_all_in { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_all_in {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// `Prefer` of the request.
 fn preferences(arguments: &ImportArguments) -> Option<String> {
-    let all = [(!arguments.wait).then_some("respond-async"), arguments.lenient.then_some(LENIENT)];
+    let all = [
+        (!arguments.wait).then_some("respond-async"),
+        arguments.lenient.then_some(LENIENT),
+    ];
     let all: Vec<&str> = all.into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join(", "))
 }

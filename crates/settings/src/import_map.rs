@@ -109,9 +109,7 @@ fn read(reading: &Reading<'_>, node: &Rc<Node>) -> Option<ImportMap> {
     let below = section.maybe("map", Fields::read);
     let mut rules = at_the_top.map(|fields| fields.rules).unwrap_or_default();
     rules.extend(below.map(|fields| fields.rules).unwrap_or_default());
-    let renamed = section.read("columns", |spot| {
-        pairs(spot, |field| Some(field.text()?.to_owned()))
-    });
+    let renamed = section.read("columns", |spot| pairs(spot, |field| Some(field.text()?.to_owned())));
     let (constants, defaults) = (fixed(&section, "constants"), fixed(&section, "defaults"));
     let mut ignore = names(&section, "ignore")?;
     let all = ignore.len();
@@ -139,8 +137,10 @@ fn apart(node: &Rc<Node>) -> (Option<Rc<Node>>, Rc<Node>) {
         at: entry.at.clone(),
         node: Rc::clone(&entry.node),
     };
-    let (fields, rest): (Vec<Entry>, Vec<Entry>) =
-        entries.iter().map(copy).partition(|entry| FIELDS.contains(&entry.key.as_str()));
+    let (fields, rest): (Vec<Entry>, Vec<Entry>) = entries
+        .iter()
+        .map(copy)
+        .partition(|entry| FIELDS.contains(&entry.key.as_str()));
     let table = |entries: Vec<Entry>| {
         Rc::new(Node {
             at: node.at.clone(),
@@ -200,13 +200,30 @@ mod tests {
         let names: BTreeSet<&str> = map.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(
             names,
-            ["Customer ID", "E-Mail/Work", "Is Person", "Mobile ~ 2", "Name", "Note 1", "Note 2", "Phone", "Rotor"]
-                .into()
+            [
+                "Customer ID",
+                "E-Mail/Work",
+                "Is Person",
+                "Mobile ~ 2",
+                "Name",
+                "Note 1",
+                "Note 2",
+                "Phone",
+                "Rotor"
+            ]
+            .into()
         );
         let targets: Vec<String> = map.rules.iter().map(|(target, _)| target.to_string()).collect();
         assert_eq!(
             targets,
-            ["/reference", "/email", "/phone", "/given_name", "/notes", "/links/rotor"]
+            [
+                "/reference",
+                "/email",
+                "/phone",
+                "/given_name",
+                "/notes",
+                "/links/rotor"
+            ]
         );
         assert_eq!(map.columns[1].at.line, 3);
     }

@@ -87,7 +87,11 @@ fn source(section: &Section<'_>) -> Option<Source> {
         .collect();
     let with = section.read("with", |spot| spot.text().map(str::to_owned));
     let names_columns = section.spot.reading.columns.is_some();
-    let (usual, example) = if names_columns { ("column", "\"First Name\"") } else { ("from", "\"/a\"") };
+    let (usual, example) = if names_columns {
+        ("column", "\"First Name\"")
+    } else {
+        ("from", "\"/a\"")
+    };
     match given.as_slice() {
         ["from"] => section
             .maybe("from", |spot| spot.one_or_some(Spot::pointer_or_all))
@@ -95,7 +99,9 @@ fn source(section: &Section<'_>) -> Option<Source> {
         ["column"] if names_columns => section
             .maybe("column", |spot| spot.one_or_some(Spot::pointer_or_all))
             .map(Source::From),
-        ["column"] => section.spot.refuse_but("an event has no columns", "`from` points into it"),
+        ["column"] => section
+            .spot
+            .refuse_but("an event has no columns", "`from` points into it"),
         ["value"] => section.maybe("value", json).map(Source::Value),
         ["join"] => {
             let pointers = section.maybe("join", |spot| spot.some(Spot::pointer_or_all));
@@ -106,7 +112,9 @@ fn source(section: &Section<'_>) -> Option<Source> {
         }
         [] => section.spot.refuse_but(
             format!("a rule has `{usual}`, `value` or `join`"),
-            format!("a table that stands for a field is a rule, such as {{ {usual} = {example}, transform = [\"trim\"] }}"),
+            format!(
+                "a table that stands for a field is a rule, such as {{ {usual} = {example}, transform = [\"trim\"] }}"
+            ),
         ),
         _ => section
             .spot

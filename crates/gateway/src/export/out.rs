@@ -76,7 +76,11 @@ impl<W: Write> Table<W> {
             .chain(links)
             .collect();
         let mut writer = csv::Writer::from_writer(self.out);
-        writer.write_record(columns.iter().map(|pointer| pointer.trim_start_matches('/').replace('/', ".")))?;
+        writer.write_record(
+            columns
+                .iter()
+                .map(|pointer| pointer.trim_start_matches('/').replace('/', ".")),
+        )?;
         let mut rows = self.rows.into_inner().context("the rows cannot be kept")?;
         rows.rewind()?;
         for row in BufReader::new(rows).lines() {
@@ -90,7 +94,11 @@ impl<W: Write> Table<W> {
 
 /// As `import` reads it. Tags are joined where that can be taken apart again.
 fn cell(value: &Json) -> String {
-    let plain = |tag: &Json| tag.as_str().filter(|text| !text.contains([';', '[', '"'])).map(str::to_owned);
+    let plain = |tag: &Json| {
+        tag.as_str()
+            .filter(|text| !text.contains([';', '[', '"']))
+            .map(str::to_owned)
+    };
     match value {
         Json::Null => String::new(),
         Json::String(text) => guarded(text).into_owned(),
@@ -125,7 +133,7 @@ mod tests {
     use upsert_core::field::Rule;
 
     use super::*;
-    use crate::import::{Manner, Rows};
+    use crate::import::rows::{Manner, Rows};
 
     fn written(format: Format, customers: &[Json]) -> String {
         let mut bytes = Vec::new();
@@ -142,7 +150,8 @@ mod tests {
             Format::Csv => Rows::csv(input, Manner::default()).unwrap(),
         };
         let rows = std::iter::from_fn(|| rows.next().unwrap());
-        rows.map(|row| serde_json::from_str(&row.body.unwrap()).unwrap()).collect()
+        rows.map(|row| serde_json::from_str(&row.body.unwrap()).unwrap())
+            .collect()
     }
 
     fn put(customer: &mut Json, pointer: &str, value: Json) {
@@ -170,16 +179,31 @@ mod tests {
             assert_eq!(imported(format, &text), expected, "{text}");
         }
         let table = written(Format::Csv, &customers);
-        assert!(table.lines().next().unwrap().ends_with(",provider_fields,links.rotor,links.wallet"), "{table}");
-        assert!(table.contains("+12025550101") && !table.contains("'+1202") && table.contains("'=1+1"), "{table}");
+        assert!(
+            table
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with(",provider_fields,links.rotor,links.wallet"),
+            "{table}"
+        );
+        assert!(
+            table.contains("+12025550101") && !table.contains("'+1202") && table.contains("'=1+1"),
+            "{table}"
+        );
     }
 
     /// Texts that a canonical customer can hold: something, without blanks at its ends.
     fn text() -> impl Strategy<Value = String> {
         let nasty = "['=\"+@\\-0a;,\\[\\]|{}<]{1,6}";
-        prop_oneof![nasty, "\\PC{1,12}", "[a-z\"'=\n\t]{1,8}", "NULL|N/A|yes|0123|\\+1202555[0-9]{4}|1e5|\u{feff}x|sep=;"]
-            .prop_map(|text| text.trim().to_owned())
-            .prop_filter("says something", |text| !text.is_empty())
+        prop_oneof![
+            nasty,
+            "\\PC{1,12}",
+            "[a-z\"'=\n\t]{1,8}",
+            "NULL|N/A|yes|0123|\\+1202555[0-9]{4}|1e5|\u{feff}x|sep=;"
+        ]
+        .prop_map(|text| text.trim().to_owned())
+        .prop_filter("says something", |text| !text.is_empty())
     }
 
     fn customer() -> impl Strategy<Value = Json> {
@@ -202,8 +226,16 @@ mod tests {
                 };
                 put(&mut customer, field.pointer(), value);
             }
-            let others = [("tags", json!(tags)), ("metadata", json!(metadata)), ("links", json!(links)), ("provider_fields", json!(provider_fields))];
-            others.into_iter().filter(|(_, value)| !value.is_null()).for_each(|(name, value)| customer[name] = value);
+            let others = [
+                ("tags", json!(tags)),
+                ("metadata", json!(metadata)),
+                ("links", json!(links)),
+                ("provider_fields", json!(provider_fields)),
+            ];
+            others
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .for_each(|(name, value)| customer[name] = value);
             customer
         })
     }

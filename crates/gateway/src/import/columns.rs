@@ -64,7 +64,10 @@ impl Refused {
 
     /// Nothing but a code.
     pub(crate) fn plain(code: &'static str) -> Self {
-        Self { code, errors: json!([]) }
+        Self {
+            code,
+            errors: json!([]),
+        }
     }
 }
 
@@ -82,7 +85,10 @@ impl Columns {
         if !cells.iter().any(says_something) {
             return Err(Refused::whole("empty_row", "every cell is empty"));
         }
-        let stray = self.nameless.iter().find(|at| cells.get(**at).is_some_and(says_something));
+        let stray = self
+            .nameless
+            .iter()
+            .find(|at| cells.get(**at).is_some_and(says_something));
         if let Some(at) = stray {
             let detail = format!("something stands in column {}, which has no name", at + 1);
             return Err(Refused::whole("column_without_a_name", &detail));
@@ -90,7 +96,10 @@ impl Columns {
         let mut guards = 0;
         let mut row = Map::new();
         for (at, name) in &self.used {
-            let cell = cells.get(*at).filter(|cell| says_something(cell)).map_or("", String::as_str);
+            let cell = cells
+                .get(*at)
+                .filter(|cell| says_something(cell))
+                .map_or("", String::as_str);
             let bare = unguarded(cell);
             guards += u64::from(bare.is_some());
             row.insert(name.clone(), json!(bare.as_deref().unwrap_or(cell)));
@@ -139,7 +148,11 @@ fn may_be_left_out(problem: &MapProblem) -> bool {
 
 fn refused(problems: &[MapProblem]) -> Refused {
     let error = |problem: &MapProblem| {
-        let column = problem.pointer.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
+        let column = problem
+            .pointer
+            .trim_start_matches('/')
+            .replace("~1", "/")
+            .replace("~0", "~");
         json!({ "pointer": problem.target, "code": problem.code, "detail": problem.detail, "column": column })
     };
     Refused {

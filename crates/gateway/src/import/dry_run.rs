@@ -12,8 +12,8 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value as Json};
 
 use crate::http_client;
-use crate::import::progress::Progress;
 use crate::import::LENIENT;
+use crate::import::progress::Progress;
 use crate::import::rows::{Changed, Row, Rows};
 use crate::import::target::Target;
 use crate::output;

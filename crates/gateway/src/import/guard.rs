@@ -57,8 +57,20 @@ mod tests {
             assert_eq!(unguarded(cell).as_deref(), Some(text), "{cell}");
         }
         for cell in [
-            "'s-Hertogenbosch", "'t Hooft", "''0123", "'", "", "O'Brien", "' 0123", "0123", "=A1", "=\"a\"&\"b\"", "=\"", "= \"0\"",
-            "'\u{661}", "'n Roux",
+            "'s-Hertogenbosch",
+            "'t Hooft",
+            "''0123",
+            "'",
+            "",
+            "O'Brien",
+            "' 0123",
+            "0123",
+            "=A1",
+            "=\"a\"&\"b\"",
+            "=\"",
+            "= \"0\"",
+            "'\u{661}",
+            "'n Roux",
         ] {
             assert_eq!(unguarded(cell), None, "{cell}");
         }

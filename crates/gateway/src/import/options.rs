@@ -27,11 +27,7 @@ impl<'a> Options<'a> {
     pub(super) fn of(arguments: &'a ImportArguments) -> anyhow::Result<Self> {
         let format = format_of(arguments)?;
         let map = arguments.map.as_deref().map(read_map).transpose()?;
-        Ok(Self {
-            arguments,
-            format,
-            map,
-        })
+        Ok(Self { arguments, format, map })
     }
 
     pub(super) fn is_stdin(&self) -> bool {
@@ -74,7 +70,9 @@ impl<'a> Options<'a> {
         }
         let (mut piece, mut bytes) = (vec![0; 256 * 1024], 0);
         loop {
-            let read = input.read(&mut piece).with_context(|| format!("{file} cannot be read"))?;
+            let read = input
+                .read(&mut piece)
+                .with_context(|| format!("{file} cannot be read"))?;
             if read == 0 {
                 return Ok((HEXLOWER.encode(&hash.finalize()), Some(bytes)));
             }
@@ -92,7 +90,9 @@ impl<'a> Options<'a> {
 
 fn format_of(arguments: &ImportArguments) -> anyhow::Result<Format> {
     let usage = |text: &str| clap::Error::raw(ErrorKind::ValueValidation, format!("{text}\n"));
-    let ending = Path::new(&arguments.file).extension().and_then(|ending| ending.to_str());
+    let ending = Path::new(&arguments.file)
+        .extension()
+        .and_then(|ending| ending.to_str());
     let by_name = match ending.map(str::to_ascii_lowercase).as_deref() {
         Some("csv" | "tsv") => Some(Format::Csv),
         Some("ndjson" | "jsonl") => Some(Format::Ndjson),
@@ -102,7 +102,10 @@ fn format_of(arguments: &ImportArguments) -> anyhow::Result<Format> {
     let format = arguments.format.or(by_name);
     let format =
         format.ok_or_else(|| usage("the file's name does not say what it is: --format ndjson or --format csv"))?;
-    for (is_given, name) in [(arguments.map.is_some(), "--map"), (arguments.delimiter.is_some(), "--delimiter")] {
+    for (is_given, name) in [
+        (arguments.map.is_some(), "--map"),
+        (arguments.delimiter.is_some(), "--delimiter"),
+    ] {
         if is_given && format == Format::Ndjson {
             return Err(usage(&format!("{name} is for CSV")).into());
         }

@@ -54,6 +54,9 @@ enum At {
 /// Records, read one at a time.
 pub(crate) struct Table<R> {
     input: R,
+    /// What was read of it, and how much of that was looked at.
+    piece: Vec<u8>,
+    looked_at: usize,
     delimiter: u8,
     /// What the input was said to be, for faults.
     encoding: &'static str,
@@ -68,6 +71,8 @@ impl<R: BufRead> Table<R> {
     pub(crate) fn new(input: R, delimiter: u8, encoding: &'static str) -> Self {
         Self {
             input,
+            piece: Vec::new(),
+            looked_at: 0,
             delimiter,
             encoding,
             line: 1,
@@ -86,6 +91,11 @@ impl<R: BufRead> Table<R> {
             self.is_over = true;
         }
         read
+    }
+
+    /// Whether nothing comes after what was read.
+    fn is_at_end(&mut self) -> bool {
+        self.looked_at >= self.piece.len() && self.input.fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
     fn read(&mut self) -> io::Result<Option<Result<Record, Fault>>> {
@@ -131,8 +141,15 @@ impl<R: BufRead> Table<R> {
     }
 
     fn byte(&mut self) -> io::Result<Option<u8>> {
-        let byte = self.input.fill_buf()?.first().copied();
-        self.input.consume(usize::from(byte.is_some()));
+        if self.looked_at == self.piece.len() {
+            let piece = self.input.fill_buf()?;
+            self.piece.clear();
+            self.piece.extend_from_slice(piece);
+            self.input.consume(self.piece.len());
+            self.looked_at = 0;
+        }
+        let byte = self.piece.get(self.looked_at).copied();
+        self.looked_at += 1;
         Ok(byte)
     }
 
@@ -170,7 +187,10 @@ impl<R: BufRead> Table<R> {
         Fault {
             line: self.line,
             code: "not_decodable",
-            detail: format!("not {encoding} in line {}: say what the file is with --encoding", self.line),
+            detail: format!(
+                "not {encoding} in line {}: say what the file is with --encoding",
+                self.line
+            ),
         }
     }
 }

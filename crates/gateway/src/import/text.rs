@@ -146,7 +146,10 @@ mod tests {
     }
 
     fn utf_16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
-        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(order).collect()
+        std::iter::once(0xfeff)
+            .chain(text.encode_utf16())
+            .flat_map(order)
+            .collect()
     }
 
     #[test]
@@ -159,9 +162,19 @@ mod tests {
             (utf_16(text, u16::to_le_bytes), None, UTF_16LE, text),
             (utf_16(text, u16::to_be_bytes), None, UTF_16BE, text),
             (utf_16(text, u16::to_le_bytes), Some(WINDOWS_1252), UTF_16LE, text),
-            (utf_16(text, u16::to_le_bytes)[2..].to_vec(), Some(UTF_16LE), UTF_16LE, text),
+            (
+                utf_16(text, u16::to_le_bytes)[2..].to_vec(),
+                Some(UTF_16LE),
+                UTF_16LE,
+                text,
+            ),
             (b"Zo\xeb \x80".to_vec(), Some(WINDOWS_1252), WINDOWS_1252, "Zoë €"),
-            (SHIFT_JIS.encode("山田太郎").0.into_owned(), Some(SHIFT_JIS), SHIFT_JIS, "山田太郎"),
+            (
+                SHIFT_JIS.encode("山田太郎").0.into_owned(),
+                Some(SHIFT_JIS),
+                SHIFT_JIS,
+                "山田太郎",
+            ),
             (Vec::new(), None, UTF_8, ""),
             (b"\xef\xbb\xbf".to_vec(), None, UTF_8, ""),
             (b"a".to_vec(), None, UTF_8, "a"),
@@ -192,7 +205,11 @@ mod tests {
 
     #[test]
     fn an_encoding_is_known_by_its_usual_names() {
-        for (label, name) in [("latin1", "windows-1252"), ("UTF-16", "UTF-16LE"), ("cp1251", "windows-1251")] {
+        for (label, name) in [
+            ("latin1", "windows-1252"),
+            ("UTF-16", "UTF-16LE"),
+            ("cp1251", "windows-1251"),
+        ] {
             assert_eq!(encoding(label).unwrap().name(), name);
         }
         assert!(encoding("utf-9").is_err() && encoding("iso-2022-kr").is_err());

@@ -14,7 +14,8 @@ use crate::import::rows::NOT_IMPORTED;
 pub(crate) fn is_expected(map: Option<&ImportMap>, name: &str) -> bool {
     let by_map = map.is_some_and(|map| {
         let all = map.columns.iter().chain(&map.ignore).chain(&map.optional);
-        all.chain(map.renamed.iter().map(|(column, _)| column)).any(|column| column.name == name)
+        all.chain(map.renamed.iter().map(|(column, _)| column))
+            .any(|column| column.name == name)
     });
     by_map || NOT_IMPORTED.contains(&name) || path_of(name).is_some()
 }
@@ -46,7 +47,9 @@ impl Columns {
         let left_out = reading.by_their_names(map, &named);
         if let Some(map) = map {
             reading.fixed(map);
-            reading.rules.extend(map.rules.iter().map(|(target, rule)| (target.clone(), not_blank(rule))));
+            reading
+                .rules
+                .extend(map.rules.iter().map(|(target, rule)| (target.clone(), not_blank(rule))));
         }
         if !reading.problems.is_empty() {
             let lines: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
@@ -56,7 +59,9 @@ impl Columns {
         reading.no_target_twice()?;
         for (target, _) in &reading.rules {
             let pointer = target.to_string();
-            let kind = path_of(&pointer).and_then(|path| form(&path)).filter(|kind| *kind != Form::Text);
+            let kind = path_of(&pointer)
+                .and_then(|path| form(&path))
+                .filter(|kind| *kind != Form::Text);
             reading.forms.extend(kind.map(|kind| (pointer, kind)));
         }
         Ok(Self {
@@ -92,6 +97,10 @@ impl Reading<'_> {
                 }
             }
         }
+        if let (Some(first), true) = (map.columns.first(), named.is_empty()) {
+            self.problems
+                .push(first.problem("the file has none of the columns that the map names: it is another map's"));
+        }
         let is_used = |column: &&Named| map.columns.iter().any(|used| used.name == column.name);
         for column in map.optional.iter().filter(|column| !is_used(column)) {
             let hint = nearest(&column.name, map.columns.iter().map(|used| used.name.as_str()));
@@ -124,7 +133,8 @@ impl Reading<'_> {
     fn by_their_names(&mut self, map: Option<&ImportMap>, named: &BTreeSet<usize>) -> anyhow::Result<Vec<String>> {
         let (mut unknown, mut left_out) = (Vec::new(), Vec::new());
         for (at, name) in self.header.iter().enumerate().filter(|(at, _)| !named.contains(at)) {
-            let is_ignored = map.is_some_and(|map| map.ignores_the_rest || map.ignore.iter().any(|one| one.name == *name));
+            let is_ignored =
+                map.is_some_and(|map| map.ignores_the_rest || map.ignore.iter().any(|one| one.name == *name));
             match target(name) {
                 _ if NOT_IMPORTED.contains(&name.as_str()) => {}
                 _ if is_ignored => left_out.push(name.clone()),
@@ -173,7 +183,10 @@ impl Reading<'_> {
         let from_columns = |rule: &Rule| !matches!(rule.source, Source::Value(_)) && rule.when.0.is_empty();
         for (target, _) in self.rules.iter().filter(|(_, rule)| from_columns(rule)) {
             if !seen.insert(target) {
-                bail!("two columns are `{}`: ignore one of them, or name both in one rule", target.to_string().trim_start_matches('/'));
+                bail!(
+                    "two columns are `{}`: ignore one of them, or name both in one rule",
+                    target.to_string().trim_start_matches('/')
+                );
             }
         }
         Ok(())
@@ -189,10 +202,13 @@ impl Reading<'_> {
     }
 
     fn unknown_field(&mut self, at: &Named, field: &str) {
-        let known = upsert_core::Field::ALL.iter().map(|field| field.pointer().trim_start_matches('/').replace('/', "."));
+        let known = upsert_core::Field::ALL
+            .iter()
+            .map(|field| field.pointer().trim_start_matches('/').replace('/', "."));
         let known: Vec<String> = known.collect();
         let hint = nearest(field, known.iter().map(String::as_str));
-        self.problems.push(hinted(at.problem(format!("`{field}` is no field")), hint));
+        self.problems
+            .push(hinted(at.problem(format!("`{field}` is no field")), hint));
     }
 }
 

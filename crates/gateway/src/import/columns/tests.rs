@@ -19,8 +19,16 @@ fn body(columns: &Columns, cells: &[&str]) -> Json {
 
 #[test]
 fn cells_go_to_their_fields_and_empty_ones_nowhere() {
-    let header = ["Mail", "addresses.billing.line1", "/tags", "verified", "metadata.plan", "x"];
-    let map = "ignore = [\"x\"]\n[columns]\nMail = \"email\"\n[constants]\nsource = \"crm\"\n[defaults]\nverified = \"no\"\n";
+    let header = [
+        "Mail",
+        "addresses.billing.line1",
+        "/tags",
+        "verified",
+        "metadata.plan",
+        "x",
+    ];
+    let map =
+        "ignore = [\"x\"]\n[columns]\nMail = \"email\"\n[constants]\nsource = \"crm\"\n[defaults]\nverified = \"no\"\n";
     let columns = columns(&header, map).unwrap();
     assert_eq!(
         body(&columns, &["a@x.example", "1 Main St", "vip; new", "", "gold", "?"]),
@@ -36,7 +44,19 @@ fn cells_go_to_their_fields_and_empty_ones_nowhere() {
 
 #[test]
 fn the_rules_of_a_webhook_source_read_a_row() {
-    let header = ["First Name", "Full/Name", "Tags", "Phone 1", "Phone 2", "State", "Type", "Street", "Flat", "Note", "Rotor"];
+    let header = [
+        "First Name",
+        "Full/Name",
+        "Tags",
+        "Phone 1",
+        "Phone 2",
+        "State",
+        "Type",
+        "Street",
+        "Flat",
+        "Note",
+        "Rotor",
+    ];
     let map = r#"
         empty = ["NULL", "N/A"]
         ignore = "*"
@@ -57,13 +77,31 @@ fn the_rules_of_a_webhook_source_read_a_row() {
     "#;
     let columns = columns(&header, map).unwrap();
     assert_eq!(
-        body(&columns, &["ANN", "Ann Smith", "a, b,c", "NULL", "'+12025550101", "on", "club", "1 High St", "", "N/A", "r-1"]),
+        body(
+            &columns,
+            &[
+                "ANN",
+                "Ann Smith",
+                "a, b,c",
+                "NULL",
+                "'+12025550101",
+                "on",
+                "club",
+                "1 High St",
+                "",
+                "N/A",
+                "r-1"
+            ]
+        ),
         json!({ "given_name": "ANN", "family_name": "Smith", "tags": ["a", "b", "c"], "phone": "+12025550101",
             "status": "active", "organisation_name": "Ann Smith", "notes": null, "source": "shop",
             "addresses": { "billing": { "line1": "1 High St" } }, "links": { "rotor": "r-1" } })
     );
     assert_eq!(
-        body(&columns, &["A@X.EXAMPLE", "", "", "1", "2", "off", "mail", "a", "b", "n"]),
+        body(
+            &columns,
+            &["A@X.EXAMPLE", "", "", "1", "2", "off", "mail", "a", "b", "n"]
+        ),
         json!({ "given_name": "A@X.EXAMPLE", "email": "a@x.example", "phone": "1", "status": "inactive", "notes": "n",
             "source": "shop", "addresses": { "billing": { "line1": "a, b" } } })
     );
@@ -75,8 +113,11 @@ fn guards_are_counted_and_a_name_keeps_its_apostrophe() {
     let made = made(&columns, &["'0123", "=\"0401\"", "'=x", "'s-Hertogenbosch"]).unwrap();
     assert_eq!(
         (made.guards, made.body),
-        (3, json!({ "reference": "0123", "phone": "0401", "given_name": "=x",
-            "addresses": { "billing": { "city": "'s-Hertogenbosch" } } }))
+        (
+            3,
+            json!({ "reference": "0123", "phone": "0401", "given_name": "=x",
+            "addresses": { "billing": { "city": "'s-Hertogenbosch" } } })
+        )
     );
 }
 
@@ -96,17 +137,28 @@ fn a_row_of_another_length_never_puts_a_cell_into_a_wrong_column() {
 fn columns_without_a_name_may_be_there_as_long_as_they_are_empty() {
     let columns = columns(&["email", "", ""], "").unwrap();
     assert_eq!(body(&columns, &["a", "", " "]), json!({ "email": "a" }));
-    assert_eq!(made(&columns, &["a", "", "x"]).unwrap_err().code, "column_without_a_name");
+    assert_eq!(
+        made(&columns, &["a", "", "x"]).unwrap_err().code,
+        "column_without_a_name"
+    );
 }
 
 #[test]
 fn a_flag_that_is_none_and_json_that_is_none_are_told() {
     let columns = columns(&["verified", "metadata", "tags"], "").unwrap();
-    for (text, flag) in [("Yes", json!(true)), ("0", json!(false)), ("maybe", json!("maybe")), (" TRUE ", json!(true))] {
+    for (text, flag) in [
+        ("Yes", json!(true)),
+        ("0", json!(false)),
+        ("maybe", json!("maybe")),
+        (" TRUE ", json!(true)),
+    ] {
         assert_eq!(body(&columns, &[text])["verified"], flag);
     }
     let refused = made(&columns, &["", "{", ""]).unwrap_err();
-    assert_eq!((refused.code, &refused.errors[0]["pointer"]), ("malformed_json", &json!("/metadata")));
+    assert_eq!(
+        (refused.code, &refused.errors[0]["pointer"]),
+        ("malformed_json", &json!("/metadata"))
+    );
     for (text, tags) in [
         ("\"VIP\",\"a; b\"", json!(["VIP", "a; b"])),
         ("\"half", json!(["\"half"])),
@@ -132,9 +184,19 @@ fn what_a_rule_cannot_read_is_refused_with_its_column_or_left_out_where_that_is_
     assert!(!refused.errors.to_string().contains("secret"));
     let lenient = Columns::new(&header, Some(&map), true).unwrap();
     let made = lenient.made(&cells(["a", "?", "n"])).unwrap();
-    assert_eq!((made.body, made.ignored), (json!({ "reference": "A", "notes": "n" }), vec!["unknown_value".to_owned()]));
+    assert_eq!(
+        (made.body, made.ignored),
+        (
+            json!({ "reference": "A", "notes": "n" }),
+            vec!["unknown_value".to_owned()]
+        )
+    );
     for never in [["b", "on", "n"], ["a", "on", ""]] {
-        assert_eq!(lenient.made(&cells(never)).unwrap_err().code, "validation_failed", "{never:?}");
+        assert_eq!(
+            lenient.made(&cells(never)).unwrap_err().code,
+            "validation_failed",
+            "{never:?}"
+        );
     }
 }
 
@@ -144,15 +206,24 @@ fn wrong(header: &[&str], map: &str) -> String {
 
 #[test]
 fn a_name_that_is_no_column_or_no_field_is_told_with_its_line_and_what_was_meant() {
-    let told = wrong(&["First Name", "Mail"], "[map]\ngiven_name = \"Frist Name\"\nemail = { column = \"mail\" }\n");
+    let told = wrong(
+        &["First Name", "Mail"],
+        "[map]\ngiven_name = \"Frist Name\"\nemail = { column = \"mail\" }\n",
+    );
     assert_eq!(
         told,
         "map.toml:2:14: map.given_name: the file has no column `Frist Name` (did you mean `First Name`?)\n\
          map.toml:3:20: map.email.column: the file has no column `mail` (did you mean `Mail`?)"
     );
     let told = wrong(&["A"], "[columns]\nA = \"emial\"\n[constants]\nsorce = \"x\"\n");
-    assert!(told.contains("map.toml:2") && told.contains("did you mean `email`?"), "{told}");
-    assert!(told.contains("map.toml:4") && told.contains("did you mean `source`?"), "{told}");
+    assert!(
+        told.contains("map.toml:2") && told.contains("did you mean `email`?"),
+        "{told}"
+    );
+    assert!(
+        told.contains("map.toml:4") && told.contains("did you mean `source`?"),
+        "{told}"
+    );
     let told = wrong(&["A"], "optional = [\"B\"]\nemail = \"A\"\n");
     assert!(told.contains("no rule uses the column `B`"), "{told}");
     let told = wrong(&["email", "Mail", "Mail"], "email = \"Mail\"\n");

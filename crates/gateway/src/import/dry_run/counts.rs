@@ -83,7 +83,9 @@ impl Counts {
     }
 
     fn note_plan(&mut self, plan: &Json) {
-        let ignored = list(&plan["ignored"]).iter().filter_map(|ignored| ignored["code"].as_str());
+        let ignored = list(&plan["ignored"])
+            .iter()
+            .filter_map(|ignored| ignored["code"].as_str());
         ignored.for_each(|code| self.note_ignored(code));
         let planned = list(&plan["connections"]);
         let is_refused = planned

@@ -44,7 +44,14 @@ impl Report<'_> {
             add_reasons(&mut text, &format!("{name} refuses"), &of.reasons);
         }
         let told = summary::changes(counts.guards, &counts.ignored);
-        for line in self.rows.found.text().into_iter().chain(told).chain(summary::stop(self.rows)) {
+        for line in self
+            .rows
+            .found
+            .text()
+            .into_iter()
+            .chain(told)
+            .chain(summary::stop(self.rows))
+        {
             let _ = write!(text, "\n{line}");
         }
         for note in self.notes() {

@@ -62,18 +62,21 @@ fn pass_over(input: &mut dyn BufRead) -> io::Result<()> {
 
 /// As it stands; only what an export or a look at a customer adds is taken out.
 fn body(text: &[u8]) -> Result<String, Refused> {
-    let text = std::str::from_utf8(text).map_err(|_| Refused::plain("malformed_json"))?.trim();
+    let text = std::str::from_utf8(text)
+        .map_err(|_| Refused::plain("malformed_json"))?
+        .trim();
     let Ok(Members(members)) = serde_json::from_str(text) else {
         return Ok(text.to_owned());
     };
     let listed = |name: &str, value: &RawValue| name == "links" && value.get().starts_with('[');
-    let is_clean = |(name, value): &(String, Box<RawValue>)| {
-        !NOT_IMPORTED.contains(&name.as_str()) && !listed(name, value)
-    };
+    let is_clean =
+        |(name, value): &(String, Box<RawValue>)| !NOT_IMPORTED.contains(&name.as_str()) && !listed(name, value);
     if members.iter().all(is_clean) {
         return Ok(text.to_owned());
     }
-    let kept = members.iter().filter(|(name, _)| !NOT_IMPORTED.contains(&name.as_str()));
+    let kept = members
+        .iter()
+        .filter(|(name, _)| !NOT_IMPORTED.contains(&name.as_str()));
     let written = kept.map(|(name, value)| {
         let value = match serde_json::from_str(value.get()) {
             Ok(list) if listed(name, value) => links::live(&list).to_string(),
@@ -120,7 +123,10 @@ mod tests {
 
     #[test]
     fn lines_are_counted_with_the_empty_ones_and_a_huge_one_is_passed_over() {
-        let text = format!("{{\"a\":1}}\n\n{}\n{{\"id\":\"x\",\"version\":3}}", "x".repeat(3 * 1024 * 1024));
+        let text = format!(
+            "{{\"a\":1}}\n\n{}\n{{\"id\":\"x\",\"version\":3}}",
+            "x".repeat(3 * 1024 * 1024)
+        );
         assert_eq!(
             all(text.as_bytes()),
             [
@@ -135,8 +141,14 @@ mod tests {
     fn what_a_look_at_a_customer_adds_is_taken_out_and_all_else_stays_as_it_stands() {
         for (line, sent) in [
             (r#"{"a": 1.50, "a":2}"#, r#"{"a": 1.50, "a":2}"#),
-            (r#"{"version":1,"a":1.50,"a":{"b":1,"b":2}}"#, r#"{"a":1.50,"a":{"b":1,"b":2}}"#),
-            (r#"{"links":{"rotor":"x"},"updated_at":"t"}"#, r#"{"links":{"rotor":"x"}}"#),
+            (
+                r#"{"version":1,"a":1.50,"a":{"b":1,"b":2}}"#,
+                r#"{"a":1.50,"a":{"b":1,"b":2}}"#,
+            ),
+            (
+                r#"{"links":{"rotor":"x"},"updated_at":"t"}"#,
+                r#"{"links":{"rotor":"x"}}"#,
+            ),
             (
                 r#"{"links":[{"connection":"rotor","provider_customer_id":"x","state":"in_sync"},{"connection":"old","provider_customer_id":"y","state":"superseded"}]}"#,
                 r#"{"links":{"rotor":"x"}}"#,

@@ -83,15 +83,20 @@ fn header_ends(begin: &[u8], said: Option<u8>) -> bool {
     let candidates = said.map_or(USUAL.to_vec(), |said| vec![said]);
     candidates.into_iter().all(|delimiter| {
         let mut table = Table::new(begin, delimiter, "UTF-8");
-        let mut ended = || matches!(table.next(), Ok(Some(_))) && !table.input.is_empty();
+        let mut ended = || matches!(table.next(), Ok(Some(_))) && !table.is_at_end();
         ended() && (!named || ended())
     })
 }
 
 /// Whether the first line is one such as `sep=;`, which spreadsheets write and read, and what it says.
 fn separator_line(begin: &[u8]) -> (bool, Option<u8>) {
-    let line = begin.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    let line = line.strip_prefix(b"\"").map_or(line, |line| line.strip_suffix(b"\"").unwrap_or(line));
+    let line = begin
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
+        .next()
+        .unwrap_or_default();
+    let line = line
+        .strip_prefix(b"\"")
+        .map_or(line, |line| line.strip_suffix(b"\"").unwrap_or(line));
     match line {
         [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") && delimiter.is_ascii() => {
             (true, Some(*delimiter))
@@ -105,12 +110,20 @@ fn found(begin: &[u8], encoding: &'static str, is_known: &dyn Fn(&str) -> bool) 
     let judged = USUAL.into_iter().filter_map(|delimiter| {
         let record = Table::new(begin, delimiter, encoding).next().ok()??.ok()?;
         let cells: Vec<String> = record.cells?;
-        let known: BTreeSet<&str> = cells.iter().map(|name| name.trim()).filter(|name| is_known(name)).collect();
+        let known: BTreeSet<&str> = cells
+            .iter()
+            .map(|name| name.trim())
+            .filter(|name| is_known(name))
+            .collect();
         Some(((known.len(), cells.len()), delimiter))
     });
     let judged: Vec<_> = judged.collect();
     let best = judged.iter().map(|(score, _)| *score).max();
-    let winners: Vec<u8> = judged.iter().filter(|(score, _)| Some(*score) == best).map(|(_, delimiter)| *delimiter).collect();
+    let winners: Vec<u8> = judged
+        .iter()
+        .filter(|(score, _)| Some(*score) == best)
+        .map(|(_, delimiter)| *delimiter)
+        .collect();
     match (winners.as_slice(), best) {
         ([one], _) => Ok(*one),
         // No header at all, or one that no delimiter can read: the table says what is wrong with it.

@@ -24,7 +24,10 @@ fn all(text: &[u8], delimiter: u8) -> (Vec<Record>, Option<Fault>) {
 fn cells(text: &str) -> Vec<(u64, Vec<String>)> {
     let (records, fault) = all(text.as_bytes(), b',');
     assert_eq!(fault, None, "{text:?}");
-    records.into_iter().map(|record| (record.line, record.cells.unwrap())).collect()
+    records
+        .into_iter()
+        .map(|record| (record.line, record.cells.unwrap()))
+        .collect()
 }
 
 #[test]
@@ -36,15 +39,26 @@ fn records_have_the_lines_of_the_file() {
         ("a,b\n", vec![(1, vec!["a", "b"])]),
         ("a,b\r\n\r\nc,d\r\n", vec![(1, vec!["a", "b"]), (3, vec!["c", "d"])]),
         ("a\rb\r\rc", vec![(1, vec!["a"]), (2, vec!["b"]), (4, vec!["c"])]),
-        ("\n\na\n\n\"x\ny\r\nz\"\nb", vec![(3, vec!["a"]), (5, vec!["x\ny\r\nz"]), (8, vec!["b"])]),
+        (
+            "\n\na\n\n\"x\ny\r\nz\"\nb",
+            vec![(3, vec!["a"]), (5, vec!["x\ny\r\nz"]), (8, vec!["b"])],
+        ),
         ("a,\n,b\n", vec![(1, vec!["a", ""]), (2, vec!["", "b"])]),
-        ("\"\"\n\"\",\"\"\n,", vec![(1, vec![""]), (2, vec!["", ""]), (3, vec!["", ""])]),
-        ("\"a\"\"b\",5\" pipe,x\"y\"", vec![(1, vec!["a\"b", "5\" pipe", "x\"y\""])]),
+        (
+            "\"\"\n\"\",\"\"\n,",
+            vec![(1, vec![""]), (2, vec!["", ""]), (3, vec!["", ""])],
+        ),
+        (
+            "\"a\"\"b\",5\" pipe,x\"y\"",
+            vec![(1, vec!["a\"b", "5\" pipe", "x\"y\""])],
+        ),
         ("\"a\" , \"b, c\",  d ", vec![(1, vec!["a", "b, c", "  d "])]),
         (" \n", vec![(1, vec![" "])]),
     ] {
-        let expected: Vec<(u64, Vec<String>)> =
-            expected.into_iter().map(|(line, cells)| (line, cells.into_iter().map(str::to_owned).collect())).collect();
+        let expected: Vec<(u64, Vec<String>)> = expected
+            .into_iter()
+            .map(|(line, cells)| (line, cells.into_iter().map(str::to_owned).collect()))
+            .collect();
         assert_eq!(cells(text), expected, "{text:?}");
     }
 }
@@ -65,8 +79,16 @@ fn a_lost_quote_is_named_by_the_line_where_it_was_opened_and_nothing_after_it_is
     ] {
         let (records, fault) = all(text.as_bytes(), b',');
         let fault = fault.unwrap_or_else(|| panic!("{text:?}"));
-        assert_eq!((records.len(), fault.line, fault.code), (taken, line, "unclosed_quote"), "{text:?}");
-        assert!(fault.detail.contains(&format!("opened in line {line}")), "{}", fault.detail);
+        assert_eq!(
+            (records.len(), fault.line, fault.code),
+            (taken, line, "unclosed_quote"),
+            "{text:?}"
+        );
+        assert!(
+            fault.detail.contains(&format!("opened in line {line}")),
+            "{}",
+            fault.detail
+        );
     }
 }
 
@@ -89,7 +111,10 @@ fn what_is_not_utf8_is_named_by_its_line() {
 fn a_row_that_is_too_long_is_passed_over_and_the_next_ones_are_read() {
     let text = format!("a,b\n\"{}\n\",x\nc,d\n", "y".repeat(3 * LONGEST));
     let (records, fault) = all(text.as_bytes(), b',');
-    let shape: Vec<_> = records.iter().map(|record| (record.line, record.cells.is_some())).collect();
+    let shape: Vec<_> = records
+        .iter()
+        .map(|record| (record.line, record.cells.is_some()))
+        .collect();
     assert_eq!((shape, fault), (vec![(1, true), (2, false), (4, true)], None));
     let (_, fault) = all(format!("a\n\"{}", "y".repeat(3 * LONGEST)).as_bytes(), b',');
     assert_eq!(fault.unwrap().line, 2);
@@ -121,7 +146,11 @@ fn what_separates_the_columns_is_found_from_the_header() {
         assert_eq!((found, header.len()), (delimiter, columns), "{text:?}");
     }
     for text in ["sep=;\na,b;c\n1;2", "SEP=;\r\na,b;c\r\n1;2", "\"sep=;\"\na,b;c\n1;2"] {
-        assert_eq!(opened(text, &[]).unwrap(), (';', vec!["a,b".to_owned(), "c".to_owned()], 3), "{text:?}");
+        assert_eq!(
+            opened(text, &[]).unwrap(),
+            (';', vec!["a,b".to_owned(), "c".to_owned()], 3),
+            "{text:?}"
+        );
     }
     assert_eq!(opened("sep=^\na^b\n1^2", &[]).unwrap().0, '^');
     for text in ["a,b;c", "", "\n\n", "\"a,b", "e\0m\0"] {
