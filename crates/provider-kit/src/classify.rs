@@ -99,7 +99,10 @@ fn broken(reply: &WireReply, detail: String) -> ProviderError {
 /// The same of a call that only reads: it writes nothing, so that no outcome is in doubt.
 pub fn of_read(mut error: ProviderError) -> ProviderError {
     error.state = StateAtVendor::Unchanged;
-    error.detail = error.detail.replace(UNKNOWN, "").replace("; whether the vendor wrote is not known", "");
+    error.detail = error
+        .detail
+        .replace(UNKNOWN, "")
+        .replace("; whether the vendor wrote is not known", "");
     error
 }
 
@@ -178,8 +181,14 @@ mod tests {
     #[test]
     fn a_success_that_is_none_leaves_the_outcome_open_unless_it_was_read() {
         for (error, detail) in [
-            (unreadable(&reply(200), "it has no id"), "the vendor's answer cannot be understood: it has no id"),
-            (error_in_disguise(&reply(200)), "the vendor answers with an error under a status of success"),
+            (
+                unreadable(&reply(200), "it has no id"),
+                "the vendor's answer cannot be understood: it has no id",
+            ),
+            (
+                error_in_disguise(&reply(200)),
+                "the vendor answers with an error under a status of success",
+            ),
             (classify(&reply(500)), "the vendor failed"),
         ] {
             assert_eq!(error.state, StateAtVendor::Unknown);

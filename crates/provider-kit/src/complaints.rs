@@ -14,21 +14,72 @@ const MOST: usize = 50;
 
 /// Members that name a field in a complaint.
 const NAMING: [&str; 14] = [
-    "field", "fieldName", "field_name", "path", "instancePath", "param", "parameter", "property", "propertyPath", "pointer",
-    "loc", "attribute", "key", "name",
+    "field",
+    "fieldName",
+    "field_name",
+    "path",
+    "instancePath",
+    "param",
+    "parameter",
+    "property",
+    "propertyPath",
+    "pointer",
+    "loc",
+    "attribute",
+    "key",
+    "name",
 ];
 /// Members that hold the words of a complaint.
-const WORDING: [&str; 9] = ["message", "msg", "detail", "description", "reason", "error", "title", "constraints", "code"];
+const WORDING: [&str; 9] = [
+    "message",
+    "msg",
+    "detail",
+    "description",
+    "reason",
+    "error",
+    "title",
+    "constraints",
+    "code",
+];
 
 /// Words that people use for a field, whatever the vendor calls it.
 const USUAL_NAMES: [(Field, &[&str]); 7] = [
     (Field::Email, &["email", "emailaddress", "mail", "mailaddress"]),
-    (Field::Phone, &["phone", "phonenumber", "mobile", "mobilenumber", "mobilephone", "telephone", "tel"]),
+    (
+        Field::Phone,
+        &[
+            "phone",
+            "phonenumber",
+            "mobile",
+            "mobilenumber",
+            "mobilephone",
+            "telephone",
+            "tel",
+        ],
+    ),
     (Field::GivenName, &["givenname", "firstname", "forename"]),
     (Field::FamilyName, &["familyname", "lastname", "surname"]),
-    (Field::OrganisationName, &["organisationname", "organizationname", "companyname", "company", "businessname"]),
+    (
+        Field::OrganisationName,
+        &[
+            "organisationname",
+            "organizationname",
+            "companyname",
+            "company",
+            "businessname",
+        ],
+    ),
     (Field::TaxId, &["taxid", "taxnumber", "vatid"]),
-    (Field::Reference, &["reference", "referenceid", "referencecustomerid", "externalid", "customerreference"]),
+    (
+        Field::Reference,
+        &[
+            "reference",
+            "referenceid",
+            "referencecustomerid",
+            "externalid",
+            "customerreference",
+        ],
+    ),
 ];
 
 /// The names that a vendor may mean a field of ours by.
@@ -71,7 +122,12 @@ impl FieldNames {
                     })
                     .collect(),
                 maps()
-                    .map(|map| Known::new(map.field.pointer().trim_start_matches("/addresses"), map.field.pointer()))
+                    .map(|map| {
+                        Known::new(
+                            map.field.pointer().trim_start_matches("/addresses"),
+                            map.field.pointer(),
+                        )
+                    })
                     .collect(),
                 usual
                     .flat_map(|(field, names)| names.iter().map(|name| Known::new(name, field.pointer())))
@@ -101,7 +157,10 @@ impl FieldNames {
     }
 
     fn is_taken(&self, part: &str) -> bool {
-        self.classes.iter().flatten().any(|known| known.parts.iter().any(|own| own == part))
+        self.classes
+            .iter()
+            .flatten()
+            .any(|known| known.parts.iter().any(|own| own == part))
     }
 
     /// A list of complaints, or an object of them by field. A complaint of no field keeps its words.
@@ -309,10 +368,28 @@ mod tests {
     #[test]
     fn what_is_no_field_or_may_be_several_is_none() {
         // A wrong field is worse than none: the `email` of the notifications is no e-mail address.
-        for name in ["", "0", "name", "city", "notificationOptions.email", "billing.phone", "emails", "family_name", "tax_id", "$", "_"] {
+        for name in [
+            "",
+            "0",
+            "name",
+            "city",
+            "notificationOptions.email",
+            "billing.phone",
+            "emails",
+            "family_name",
+            "tax_id",
+            "$",
+            "_",
+        ] {
             assert_eq!(names().pointer(name), None, "{name}");
         }
-        let both = FieldNames::new(&[form(&[(Field::GivenName, "name")]), form(&[(Field::OrganisationName, "name")])], None);
+        let both = FieldNames::new(
+            &[
+                form(&[(Field::GivenName, "name")]),
+                form(&[(Field::OrganisationName, "name")]),
+            ],
+            None,
+        );
         assert_eq!(both.pointer("name"), None);
     }
 
@@ -333,7 +410,9 @@ mod tests {
     fn complaints_are_read_in_every_usual_shape() {
         let said = |json: Json| {
             let found = names().complaints(&json);
-            let rows = found.into_iter().map(|it| json!([it.pointer, it.vendor_field, it.detail]));
+            let rows = found
+                .into_iter()
+                .map(|it| json!([it.pointer, it.vendor_field, it.detail]));
             Json::Array(rows.collect())
         };
         let of_email = json!([["/email", "email", "Invalid"]]);
@@ -353,20 +432,45 @@ mod tests {
             assert_eq!(said(shape.clone()), of_email, "{shape}");
         }
         for (shape, read) in [
-            (json!([{ "loc": ["body", "email"], "msg": "bad" }]), json!([["/email", "body.email", "bad"]])),
-            (json!([{ "loc": ["tags", 0], "msg": "bad" }]), json!([["/tags", "tags.0", "bad"]])),
+            (
+                json!([{ "loc": ["body", "email"], "msg": "bad" }]),
+                json!([["/email", "body.email", "bad"]]),
+            ),
+            (
+                json!([{ "loc": ["tags", 0], "msg": "bad" }]),
+                json!([["/tags", "tags.0", "bad"]]),
+            ),
             (
                 json!([{ "source": { "pointer": "/data/email" }, "detail": "bad" }]),
                 json!([["/email", "/data/email", "bad"]]),
             ),
-            (json!(["email must be an email"]), json!([["/email", "email", "email must be an email"]])),
-            (json!(["\"phone\" is required"]), json!([["/phone", "phone", "\"phone\" is required"]])),
+            (
+                json!(["email must be an email"]),
+                json!([["/email", "email", "email must be an email"]]),
+            ),
+            (
+                json!(["\"phone\" is required"]),
+                json!([["/phone", "phone", "\"phone\" is required"]]),
+            ),
             (json!(["Nothing works"]), json!([[null, "", "Nothing works"]])),
-            (json!([{ "message": "No field" }, { "field": "", "message": "None" }]), json!([[null, "", "No field"], [null, "", "None"]])),
+            (
+                json!([{ "message": "No field" }, { "field": "", "message": "None" }]),
+                json!([[null, "", "No field"], [null, "", "None"]]),
+            ),
             (json!([{ "field": "email" }]), json!([["/email", "email", ""]])),
-            (json!([{ "field": "shoe_size", "message": "odd" }]), json!([[null, "shoe_size", "odd"]])),
+            (
+                json!([{ "field": "shoe_size", "message": "odd" }]),
+                json!([[null, "shoe_size", "odd"]]),
+            ),
             (json!([{ "path": [{}], "message": "odd" }]), json!([[null, "", "odd"]])),
-            (json!({ "email": ["a", "b"], "tags": 7 }), json!([["/email", "email", "a"], ["/email", "email", "b"], ["/tags", "tags", "7"]])),
+            (
+                json!({ "email": ["a", "b"], "tags": 7 }),
+                json!([
+                    ["/email", "email", "a"],
+                    ["/email", "email", "b"],
+                    ["/tags", "tags", "7"]
+                ]),
+            ),
             (json!([null, "", " ", [], {}]), json!([])),
             (json!(null), json!([])),
         ] {

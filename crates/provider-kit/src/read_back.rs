@@ -113,7 +113,9 @@ fn is_empty(json: &Json) -> bool {
 pub fn list_of<'a>(page: &'a Json, members: &[&str]) -> Result<Option<&'a [Json]>, &'static str> {
     let list = match page {
         Json::Array(records) => return Ok(Some(records)),
-        Json::Object(page) => members.iter().find_map(|name| page.get(*name).filter(|list| !list.is_null())),
+        Json::Object(page) => members
+            .iter()
+            .find_map(|name| page.get(*name).filter(|list| !list.is_null())),
         _ => return Err("it is neither a list nor an object"),
     };
     match list {
@@ -241,7 +243,10 @@ mod tests {
             assert_eq!(read.provider_customer_id, None, "{record}");
             assert_eq!(unreadable(&read)[0], named, "{record}");
         }
-        assert_eq!(read(&json!({ "id": 1022.0 })).provider_customer_id.as_deref(), Some("1022"));
+        assert_eq!(
+            read(&json!({ "id": 1022.0 })).provider_customer_id.as_deref(),
+            Some("1022")
+        );
     }
 
     #[test]
@@ -258,7 +263,13 @@ mod tests {
         ] {
             assert_eq!(list_of(&page, &members).unwrap().map(<[Json]>::len), length, "{page}");
         }
-        for page in [json!({ "data": {} }), json!({ "data": "x" }), json!({ "data": 0 }), json!("x"), json!(null)] {
+        for page in [
+            json!({ "data": {} }),
+            json!({ "data": "x" }),
+            json!({ "data": 0 }),
+            json!("x"),
+            json!(null),
+        ] {
             assert!(list_of(&page, &members).is_err(), "{page}");
         }
         let page = json!({ "data": [1], "total": 7, "items": [] });

@@ -173,27 +173,53 @@ mod tests {
     #[test]
     fn json_is_read_in_whatever_character_set_it_comes() {
         let text = r#"{"name":"Zoë"}"#;
-        let latin = "{\"name\":\"Zo\u{eb}\"}".chars().map(|c| u8::try_from(u32::from(c)).unwrap());
+        let latin = "{\"name\":\"Zo\u{eb}\"}"
+            .chars()
+            .map(|c| u8::try_from(u32::from(c)).unwrap());
         let latin: Vec<u8> = latin.collect();
         let marked = |mark: &[u8], body: Vec<u8>| [mark.to_vec(), body].concat();
         for (name, read) in [
             ("nothing said", reply(None, text)),
             ("said", reply(Some("application/json; charset=utf-8"), text)),
             ("a mark", reply(None, marked(b"\xef\xbb\xbf", text.into()))),
-            ("quoted", reply(Some("application/json; Charset=\"ISO-8859-1\""), latin.clone())),
-            ("a parameter before", reply(Some("text/plain; v=1; charset=windows-1252"), latin.clone())),
-            ("wrongly named", reply(Some("application/json; charset=iso-8859-1"), text)),
+            (
+                "quoted",
+                reply(Some("application/json; Charset=\"ISO-8859-1\""), latin.clone()),
+            ),
+            (
+                "a parameter before",
+                reply(Some("text/plain; v=1; charset=windows-1252"), latin.clone()),
+            ),
+            (
+                "wrongly named",
+                reply(Some("application/json; charset=iso-8859-1"), text),
+            ),
             ("unheard of", reply(Some("application/json; charset=x-nobody"), text)),
-            ("wide, little", reply(Some("application/json; charset=utf-16le"), wide(text, u16::to_le_bytes))),
-            ("wide, big", reply(Some("application/json; charset=utf-16be"), wide(text, u16::to_be_bytes))),
-            ("wide, marked", reply(None, marked(b"\xff\xfe", wide(text, u16::to_le_bytes)))),
-            ("wide, marked big", reply(None, marked(b"\xfe\xff", wide(text, u16::to_be_bytes)))),
+            (
+                "wide, little",
+                reply(Some("application/json; charset=utf-16le"), wide(text, u16::to_le_bytes)),
+            ),
+            (
+                "wide, big",
+                reply(Some("application/json; charset=utf-16be"), wide(text, u16::to_be_bytes)),
+            ),
+            (
+                "wide, marked",
+                reply(None, marked(b"\xff\xfe", wide(text, u16::to_le_bytes))),
+            ),
+            (
+                "wide, marked big",
+                reply(None, marked(b"\xfe\xff", wide(text, u16::to_be_bytes))),
+            ),
         ] {
             assert_eq!(read.json(), Some(json!({ "name": "Zoë" })), "{name}");
             assert_eq!(read.text(), text, "{name}");
         }
         // Nothing names its set, and it is no UTF-8: a guess would be another name.
-        for unnamed in [reply(None, latin.clone()), reply(Some("text/plain; format=iso-8859-1"), latin)] {
+        for unnamed in [
+            reply(None, latin.clone()),
+            reply(Some("text/plain; format=iso-8859-1"), latin),
+        ] {
             assert_eq!(unnamed.json(), None);
             assert_eq!(unnamed.text(), "{\"name\":\"Zo\u{fffd}\"}");
         }
@@ -202,7 +228,10 @@ mod tests {
     #[test]
     fn a_vendors_document_is_kept_as_json_else_as_text_and_cut_visibly() {
         assert_eq!(reply(None, r#"{"a":[1]}"#).vendor_body(), Some(json!({ "a": [1] })));
-        assert_eq!(reply(None, " <h1>Bad</h1>\n").vendor_body(), Some(json!("<h1>Bad</h1>")));
+        assert_eq!(
+            reply(None, " <h1>Bad</h1>\n").vendor_body(),
+            Some(json!("<h1>Bad</h1>"))
+        );
         assert_eq!(reply(None, " \n").vendor_body(), None);
         assert_eq!(reply(None, "").vendor_body(), None);
         // Two quotes are of its length.
@@ -215,7 +244,10 @@ mod tests {
         }
         for awkward in ["\"\\\n", "ä", "\u{1}", "🦀"] {
             let kept = reply(None, awkward.repeat(9_000)).vendor_body().unwrap().to_string();
-            assert!((MAX_VENDOR_BODY_BYTES - 8..=MAX_VENDOR_BODY_BYTES).contains(&kept.len()), "{awkward:?}");
+            assert!(
+                (MAX_VENDOR_BODY_BYTES - 8..=MAX_VENDOR_BODY_BYTES).contains(&kept.len()),
+                "{awkward:?}"
+            );
         }
         let long = json!({ "message": "no", "more": "y".repeat(9_000) });
         let kept = reply(None, long.to_string()).vendor_body().unwrap();
@@ -238,7 +270,11 @@ mod tests {
         assert_eq!(reply.header("content-type"), Some("text/plain"));
         assert_eq!(reply.header("etag"), None);
         for (status, is_success) in [(199, false), (200, true), (299, true), (300, false)] {
-            assert_eq!(WireReply::of_json(status, &Json::Null).is_success(), is_success, "{status}");
+            assert_eq!(
+                WireReply::of_json(status, &Json::Null).is_success(),
+                is_success,
+                "{status}"
+            );
         }
     }
 }

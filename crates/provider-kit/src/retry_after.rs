@@ -124,8 +124,25 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_there_all_the_same() {
         for value in [
-            "", " ", "-1", "soon", "1, 1", "1;2", "+5", "1e3", ".5", "5.", "1.5.0", "1,5", "0x10", "PT5S", "5s",
-            "Sun, 06 Nov 1994", "Mon, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z", "Sun, 31 Feb 1994 25:49:37 GMT",
+            "",
+            " ",
+            "-1",
+            "soon",
+            "1, 1",
+            "1;2",
+            "+5",
+            "1e3",
+            ".5",
+            "5.",
+            "1.5.0",
+            "1,5",
+            "0x10",
+            "PT5S",
+            "5s",
+            "Sun, 06 Nov 1994",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "1994-11-06T08:49:37Z",
+            "Sun, 31 Feb 1994 25:49:37 GMT",
         ] {
             assert_eq!(said(&[value.as_bytes()]), RetryAfter::Unreadable, "{value}");
             assert_eq!(said(&[value.as_bytes()]).wait(), None, "{value}");

@@ -9,7 +9,9 @@ const COUNTED: [&str; 4] = ["requests", "calls", "request", "call"];
 /// The length of a day, which is no limit.
 const HOURS: [&str; 3] = ["hours", "hour", "h"];
 /// Other lengths, whose limits are not the day's.
-const OTHER_LENGTHS: [&str; 8] = ["second", "seconds", "minute", "minutes", "hour", "hours", "month", "week"];
+const OTHER_LENGTHS: [&str; 8] = [
+    "second", "seconds", "minute", "minutes", "hour", "hours", "month", "week",
+];
 
 /// Whether a text speaks of a limit by the day.
 pub(crate) fn names_the_daily_limit(text: &str) -> bool {
@@ -19,7 +21,9 @@ pub(crate) fn names_the_daily_limit(text: &str) -> bool {
             .windows(2)
             .any(|pair| first.contains(&pair[0].as_str()) && then.contains(&pair[1].as_str()))
     };
-    words.iter().any(|word| matches!(word.as_str(), "daily" | "24h" | "24hours"))
+    words
+        .iter()
+        .any(|word| matches!(word.as_str(), "daily" | "24h" | "24hours"))
         || follows(&["per", "a", "each", "every", "/"], &["day", "24h"])
         || follows(&["24"], &HOURS)
 }
@@ -36,10 +40,15 @@ pub(crate) fn number_of(text: &str) -> Option<NonZeroU32> {
 fn limit_at(words: &[String], at: usize) -> Option<NonZeroU32> {
     let number = number(&words[at])?;
     let before = words[..at].iter().rev().find(|word| !JOINING.contains(&word.as_str()));
-    let is_limit = before.is_some_and(|word| matches!(word.as_str(), "limit" | "quota" | "allowance" | "maximum" | "max"));
-    let mut after = words[at + 1..].iter().map(String::as_str).filter(|word| !COUNTED.contains(word));
+    let is_limit =
+        before.is_some_and(|word| matches!(word.as_str(), "limit" | "quota" | "allowance" | "maximum" | "max"));
+    let mut after = words[at + 1..]
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !COUNTED.contains(word));
     let (next, then) = (after.next().unwrap_or_default(), after.next().unwrap_or_default());
-    let is_of_another_length = OTHER_LENGTHS.contains(&next) || (matches!(next, "per" | "a" | "/" | "an" | "each") && OTHER_LENGTHS.contains(&then));
+    let is_of_another_length = OTHER_LENGTHS.contains(&next)
+        || (matches!(next, "per" | "a" | "/" | "an" | "each") && OTHER_LENGTHS.contains(&then));
     let is_by_day = next == "daily" || (matches!(next, "per" | "a" | "/" | "each") && matches!(then, "day" | "24h"));
     ((is_limit && !is_of_another_length) || is_by_day).then_some(number)
 }
@@ -86,7 +95,16 @@ mod tests {
         ] {
             assert!(names_the_daily_limit(text), "{text}");
         }
-        for text in ["", "Slow down", "RATE_LIMIT_EXCEEDED", "60 requests per minute", "Come back another day", "dailymotion", "24 requests left", "todays limit"] {
+        for text in [
+            "",
+            "Slow down",
+            "RATE_LIMIT_EXCEEDED",
+            "60 requests per minute",
+            "Come back another day",
+            "dailymotion",
+            "24 requests left",
+            "todays limit",
+        ] {
             assert!(!names_the_daily_limit(text), "{text}");
         }
     }

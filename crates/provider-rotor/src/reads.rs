@@ -8,9 +8,7 @@ use upsert_core::canonicalise::canonical_text;
 use upsert_core::{
     Customer, CustomerPatch, Field, Form, ListQuery, Patch, Problem, ProviderError, ReadCustomer, ReadPage, WireRequest,
 };
-use upsert_provider_kit::{
-    HttpReads, Reading, WireReply, at_path, canonical_value, list_of, page_fields, unreadable,
-};
+use upsert_provider_kit::{HttpReads, Reading, WireReply, at_path, canonical_value, list_of, page_fields, unreadable};
 
 use crate::Rotor;
 use crate::decode::object;
@@ -60,7 +58,11 @@ impl HttpReads for Rotor {
     fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
         let body = Json::Object(self.answer(reply)?);
         let records = list_of(&body, &LIST).map_err(|what| unreadable(reply, what))?;
-        let data: Vec<_> = records.unwrap_or_default().iter().map(|it| read(&self.form, it)).collect();
+        let data: Vec<_> = records
+            .unwrap_or_default()
+            .iter()
+            .map(|it| read(&self.form, it))
+            .collect();
         // An empty page that promises more would be asked for again for ever.
         let goes_on = has_more(query, &body).map_err(|what| unreadable(reply, what))? && !data.is_empty();
         let next = page(query).filter(|_| goes_on).and_then(|page| page.checked_add(1));
@@ -152,7 +154,9 @@ fn read(form: &Form, record: &Json) -> ReadCustomer {
     .record(record);
     let fields = read.customer.fields();
     let patch = CustomerPatch {
-        fields: fields.map(|(field, value)| (field, Patch::Set(value.clone()))).collect(),
+        fields: fields
+            .map(|(field, value)| (field, Patch::Set(value.clone())))
+            .collect(),
         ..CustomerPatch::default()
     };
     read.customer = Customer::default().merged(&patch);

@@ -31,7 +31,7 @@ pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{
     BatchAnswer, BatchLine, Plan, PlannedConnection, PlannedRequest, Through, UpsertAnswer, UpsertRequest, UpsertState,
 };
-pub use vendor::{VendorCustomer, VendorCustomerPage};
+pub use vendor::{Unreadable, VendorCustomer, VendorCustomerPage};
 pub use webhooks::{
     AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventProblem, EventRefusal, EventReplayed, EventSelection,
     EventsDone, IncomingEvent, Intake, OutgoingEvent, Source, TakenEvent, Webhooks, WholeEvent, WholeIncomingEvent,
