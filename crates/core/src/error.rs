@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,6 +160,10 @@ pub struct ProviderError {
     pub vendor_request_id: Option<String>,
     /// Fields that the vendor complains of.
     pub errors: Vec<FieldError>,
+    /// The vendor's own document beside our reading of it; a text where it is no JSON or too long.
+    pub vendor_body: Option<Json>,
+    /// The number of calls a day that the vendor's words name as its limit.
+    pub daily_limit: Option<NonZeroU32>,
     /// What operators need to know; free of personal data.
     pub context: String,
     /// What lies beneath.
@@ -178,6 +184,8 @@ impl ProviderError {
             vendor_status: None,
             vendor_request_id: None,
             errors: Vec::new(),
+            vendor_body: None,
+            daily_limit: None,
             context: String::new(),
             source: None,
         }

@@ -31,6 +31,12 @@ pub trait UpsertProvider: fmt::Debug + Send + Sync + 'static {
     /// What this vendor asks for and the customer does not have.
     fn prepare(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>>;
 
+    /// A vendor's id of a record in the one form that ids are compared and kept in here: two ids are of one record where
+    /// their forms are equal. By default an id is its very text.
+    fn canonical_id(&self, id: &str) -> String {
+        id.to_owned()
+    }
+
     /// Sends it once. Dropping the future may leave the outcome unknown.
     ///
     /// # Errors
