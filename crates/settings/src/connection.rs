@@ -246,7 +246,7 @@ pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
     fn value(node: &Node) -> Option<Value> {
         Some(match &node.shape {
             Shape::Text(text) | Shape::Moment(text) => Value::from(text.as_str()),
-            Shape::Integer(number) => Value::from((*number)?),
+            Shape::Integer(number) => Value::from(*number),
             Shape::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
             Shape::Boolean(flag) => Value::from(*flag),
             Shape::List(items) => Value::Array(items.iter().map(|item| value(item)).collect::<Option<_>>()?),
@@ -260,6 +260,6 @@ pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
     }
     match value(&spot.node) {
         Some(value) => Some(value),
-        None => spot.refuse("holds a number that is infinite, not a number, or over 64 bits"),
+        None => spot.refuse("holds a number that is infinite or not a number"),
     }
 }
