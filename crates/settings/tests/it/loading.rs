@@ -42,7 +42,9 @@ fn a_connection_that_says_little_has_the_defaults_of_the_contract() {
         (connection.breaker.min_calls.get(), connection.breaker.open_for),
         (10, Duration::from_secs(15))
     );
-    assert!(connection.rate_limit.is_none());
+    assert_eq!(connection.rate_limit.per_second, None);
+    // As many as the vendor is known to allow.
+    assert_eq!(connection.rate_limit.per_day, None);
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn what_a_merchant_file_says_is_what_the_settings_hold() {
     assert_eq!(connection.payload, Some(Payload::Full));
     assert_eq!(connection.settings["merchant_id"], "mcht_1");
     assert_eq!(connection.settings["nested"]["list"][1], 2);
-    let limit = connection.rate_limit.as_ref().unwrap();
+    let limit = &connection.rate_limit;
     assert_eq!((limit.burst, limit.per_day), (limit.per_second, Some(1000)));
     assert!((limit.reserve - 0.1).abs() < f64::EPSILON);
     assert_eq!(merchant.routes[0].when.kind, [Kind::Organisation]);
@@ -166,7 +168,7 @@ fn no_merchants_file_is_overridden_from_the_environment() {
         (settings.server.bind.as_str(), acme.name.as_deref()),
         ("127.0.0.1:1", Some("Acme"))
     );
-    assert_eq!(acme.connections[0].rate_limit.as_ref().unwrap().per_day, Some(5));
+    assert_eq!(acme.connections[0].rate_limit.per_day, Some(5));
 }
 
 #[test]
