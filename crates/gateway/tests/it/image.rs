@@ -159,8 +159,19 @@ fn what_is_sent_to_the_build_is_a_workspace_that_its_lock_file_fits_with_every_f
     let mut cargo = Command::new(env!("CARGO"));
     // What was fetched to build this test is what there is without a network.
     let rustc = run(Command::new("rustc").arg("-vV"), "");
-    let host = stdout(&rustc).lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned)).unwrap();
-    cargo.args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", &host]);
+    let host = stdout(&rustc)
+        .lines()
+        .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
+        .unwrap();
+    cargo.args([
+        "metadata",
+        "--locked",
+        "--offline",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        &host,
+    ]);
     cargo.env_remove("CARGO_TARGET_DIR").current_dir(folder.path());
     let output = run(&mut cargo, "");
     assert!(output.status.success(), "{}", stderr(&output));
