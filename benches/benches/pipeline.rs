@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use upsert_benches::sample;
 use upsert_core::{
     CallContext, Customer, CustomerId, IdSource, PreparedUpsert, Priority, Selection, SystemClock, Terms,
-    UpsertProvider, UpsertRequest, canonicalise, text,
+    UpsertProvider, UpsertRequest, canonicalise, phone,
 };
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
 
@@ -93,7 +93,7 @@ struct Pipeline {
 
 impl Pipeline {
     fn new() -> Self {
-        text::warm_up();
+        phone::warm_up();
         Self {
             body: serde_json::from_str(&sample::body(0)).unwrap(),
             customer_id: IdSource::new(Arc::new(SystemClock)).customer(),
@@ -188,12 +188,12 @@ const PHONES: [(&str, &str); 8] = [
 ];
 
 fn phones(criterion: &mut Criterion) {
-    text::warm_up();
+    phone::warm_up();
     let mut next = PHONES.iter().cycle();
     criterion.bench_function("phone, mixed countries", |bencher| {
         bencher.iter_batched(
             || next.next().unwrap(),
-            |(raw, region)| text::phone(black_box(raw), Some(region)).unwrap(),
+            |(raw, region)| phone::phone(black_box(raw), Some(region)).unwrap(),
             BatchSize::SmallInput,
         );
     });

@@ -1,30 +1,44 @@
 //! From a request body to a canonical patch. Every problem is reported at once, each with its JSON Pointer.
 
+mod terms;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::country::country;
 use crate::customer::escape;
+use crate::email::email;
 use crate::field::{Field, Rule, Value};
 use crate::ids::CustomerId;
+use crate::matching::IdentifierKind;
 use crate::patch::{CustomerPatch, Patch};
+use crate::phone::{self, phone};
 use crate::problem::{Ignored, Problem};
-use crate::text::{self, TextRule};
+use crate::text::{self, LineBreaks, Refused, TextRule, text};
+
+pub use terms::{Canonical, Handling, Terms};
 
 const TAG: TextRule = TextRule {
     max_chars: 100,
-    multi_line: false,
+    line_breaks: LineBreaks::Blank,
 };
 const NAME: TextRule = TextRule {
     max_chars: 100,
-    multi_line: false,
+    line_breaks: LineBreaks::Refused,
+};
+const LINK: TextRule = TextRule {
+    max_chars: 255,
+    line_breaks: LineBreaks::Refused,
 };
 const METADATA: TextRule = TextRule {
     max_chars: 1_000,
-    multi_line: true,
+    line_breaks: LineBreaks::Kept,
 };
-const MOST_TAGS: usize = 100;
+/// Shops tag their customers freely: Shopify alone takes 250.
+const MOST_TAGS: usize = 1_000;
 const MOST_METADATA: usize = 100;
 
 /// Objects that hold fields but are none themselves.
@@ -39,55 +53,15 @@ const GROUPS: [&str; 5] = [
 /// Members of a request that are no fields of the record.
 const OTHER_MEMBERS: [&str; 4] = ["/id", "/tags_removed", "/provider_fields", "/links"];
 
-/// What becomes of a member that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Handling {
-    /// The whole body is refused.
-    #[default]
-    Strict,
-    /// An optional member is left out, and said to be.
-    Lenient,
-}
-
-/// How a body is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
-    /// ISO 3166-1 alpha-2: what phone numbers without a country code are read by.
-    pub region: Option<&'a str>,
-    /// What becomes of a member that cannot be read.
-    pub handling: Handling,
-    /// Fields that are never left out: what a merchant's routes ask for.
-    pub needed: &'a BTreeSet<Field>,
-}
-
-impl<'a> Terms<'a> {
-    /// Everything has to be readable.
-    pub fn strict(region: Option<&'a str>) -> Self {
-        static NONE: BTreeSet<Field> = BTreeSet::new();
-        Self {
-            region,
-            handling: Handling::Strict,
-            needed: &NONE,
-        }
-    }
-}
-
-/// A body that was read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Canonical {
-    /// The change that it asks for.
-    pub patch: CustomerPatch,
-    /// What was left out, in the order of the body's members.
-    pub ignored: Vec<Ignored>,
-}
-
 /// Reads a request body.
+///
+/// Where `terms` are lenient, an optional member that cannot be read is left out and told. What says who it is, what a route
+/// asks for and what nobody knows is not optional; an e-mail or a phone is only where nothing weaker would then decide who it
+/// is: one that cannot be read is another value, not an absent one.
 ///
 /// # Errors
 /// Every problem that the body has, in the order of its members. An identifier has to be there.
 pub fn canonicalise(body: &Json, terms: &Terms<'_>) -> Result<Canonical, Vec<Problem>> {
-    let region = terms.region;
     let Some(members) = body.as_object() else {
         return Err(vec![Problem::new(
             "",
@@ -96,77 +70,159 @@ pub fn canonicalise(body: &Json, terms: &Terms<'_>) -> Result<Canonical, Vec<Pro
         )]);
     };
     let mut reading = Reading {
-        region,
+        terms,
         patch: CustomerPatch::default(),
         problems: Vec::new(),
+        ignored: Vec::new(),
     };
     reading.object("", members);
+    reading.hold_tags_against_removed_ones();
+    reading.keep_unreadable_identifiers();
+    if reading.problems.is_empty() {
+        reading.problems.extend(identifier_missing(&reading.patch, terms));
+    }
     let Reading {
-        patch, mut problems, ..
+        patch,
+        problems,
+        ignored,
+        ..
     } = reading;
-    if let Some(Patch::Set(Value::Tags(added))) = patch.fields.get(&Field::Tags)
-        && added.iter().any(|tag| patch.tags_removed.contains(tag))
-    {
-        problems.push(Problem::new(
-            "/tags_removed",
-            "contradiction",
-            "a tag is added and removed at once",
-        ));
-    }
-    if problems.is_empty() && !patch.has_identifier() {
-        let detail = "at least one of id, reference, email and phone is needed";
-        problems.push(Problem::new("", "identifier_missing", detail));
-    }
     if problems.is_empty() {
-        Ok(Canonical {
-            patch,
-            ignored: Vec::new(),
-        })
+        Ok(Canonical { patch, ignored })
     } else {
         Err(problems)
     }
+}
+
+fn identifier_missing(patch: &CustomerPatch, terms: &Terms<'_>) -> Option<Problem> {
+    if patch.id.is_some() {
+        return None;
+    }
+    let mut unfit = None;
+    for kind in IdentifierKind::ALL {
+        let Some(value) = patch.text(kind.field()) else {
+            continue;
+        };
+        unfit = Some((kind.field().pointer(), terms.never_match.unfit(kind, value)?));
+    }
+    Some(match unfit {
+        Some((pointer, why)) => {
+            let detail = format!("{}: something else that says who it is is needed", why.detail());
+            Problem::new(pointer, "identifier_missing", detail)
+        }
+        None => {
+            let detail = "at least one of id, reference, email and phone is needed";
+            Problem::new("", "identifier_missing", detail)
+        }
+    })
 }
 
 /// Canonicalises one value as the field's rule says; used where a single value is looked up by.
 ///
 /// # Errors
 /// Why it was refused.
-pub fn canonical_text(field: Field, raw: &str, region: Option<&str>) -> Result<String, text::Refused> {
+pub fn canonical_text(field: Field, raw: &str, region: Option<&str>) -> Result<String, Refused> {
     match field.rule() {
-        Rule::Email => text::email(raw),
-        Rule::Phone => text::phone(raw, region),
-        Rule::Country => text::country(raw),
-        Rule::Text(rule) => text::text(raw, rule),
+        Rule::Email => email(raw),
+        Rule::Phone => phone(raw, region),
+        Rule::Country => country(raw),
+        Rule::Text(rule) => text(raw, rule),
         Rule::Word(words) => one_of(raw, words),
-        Rule::Flag | Rule::Tags | Rule::Map => text::text(raw, NAME),
+        Rule::Flag | Rule::Tags | Rule::Map => text(raw, NAME),
     }
 }
 
-fn one_of(raw: &str, words: &[&str]) -> Result<String, text::Refused> {
-    let given = raw.trim().to_lowercase();
-    if words.contains(&given.as_str()) {
+fn one_of(raw: &str, words: &[&str]) -> Result<String, Refused> {
+    let given = text::trimmed(raw).to_lowercase();
+    if given.is_empty() {
+        Err(Refused::empty())
+    } else if words.contains(&given.as_str()) {
         Ok(given)
     } else {
-        Err(text::Refused {
-            code: "invalid_value",
-            detail: format!("has to be one of: {}", words.join(", ")),
-        })
+        Err(Refused::new(
+            "invalid_value",
+            format!("has to be one of: {}", words.join(", ")),
+        ))
     }
 }
 
 struct Reading<'a> {
-    region: Option<&'a str>,
+    terms: &'a Terms<'a>,
     patch: CustomerPatch,
     problems: Vec<Problem>,
+    ignored: Vec<Ignored>,
 }
 
 impl Reading<'_> {
+    fn is_lenient(&self) -> bool {
+        self.terms.handling == Handling::Lenient
+    }
+
+    /// What refuses the body, whoever sent it.
     fn problem(&mut self, pointer: &str, code: &str, detail: impl Into<String>) {
         self.problems.push(Problem::new(pointer, code, detail));
     }
 
+    /// A member that cannot be read: left out where that may be, else a problem.
+    fn unreadable(&mut self, pointer: &str, code: &str, detail: impl Into<String>) {
+        let problem = Problem::new(pointer, code, detail);
+        if self.is_lenient() && self.is_optional(pointer) {
+            self.ignored.push(problem.into());
+        } else {
+            self.problems.push(problem);
+        }
+    }
+
+    fn is_optional(&self, pointer: &str) -> bool {
+        let holds = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        let is_in = |field: &str| field == pointer || holds(field, pointer) || holds(pointer, field);
+        let is_never = ["/id", "/reference", "/kind", "/links"].into_iter().any(is_in);
+        !is_never && !self.terms.needed.iter().any(|field| is_in(field.pointer()))
+    }
+
     fn wrong_type(&mut self, pointer: &str, wanted: &str) {
-        self.problem(pointer, "invalid_type", format!("has to be {wanted}"));
+        self.unreadable(pointer, "invalid_type", format!("has to be {wanted}"));
+    }
+
+    /// A text that is refused. A blank one says nothing where the sender cannot be asked.
+    fn refused(&mut self, pointer: &str, refused: Refused) {
+        if !(self.is_lenient() && refused.code == text::EMPTY) {
+            self.unreadable(pointer, refused.code, refused.detail);
+        }
+    }
+
+    /// Of an identifier that was left out, so that a weaker one would decide who it is, nothing is left out.
+    fn keep_unreadable_identifiers(&mut self) {
+        let patch = &self.patch;
+        if patch.id.is_some() || patch.text(Field::Reference).is_some() {
+            return;
+        }
+        let recognises = |kind: &IdentifierKind| {
+            let value = patch.text(kind.field());
+            value.is_some_and(|value| self.terms.never_match.unfit(*kind, value).is_none())
+        };
+        let decisive = self.terms.match_on.iter().take_while(|kind| !recognises(kind));
+        let decisive: Vec<&str> = decisive.map(|kind| kind.field().pointer()).collect();
+        let is_decisive = |ignored: &Ignored| {
+            decisive.contains(&ignored.pointer.as_str())
+                && !patch.fields.keys().any(|field| field.pointer() == ignored.pointer)
+        };
+        let (kept, left_out): (Vec<Ignored>, Vec<Ignored>) =
+            std::mem::take(&mut self.ignored).into_iter().partition(is_decisive);
+        self.ignored = left_out;
+        let problems = kept.into_iter().map(|kept| {
+            let detail = format!("{}; nothing else that is sure says who it is", kept.detail);
+            Problem::new(kept.pointer, &kept.code, detail)
+        });
+        self.problems.extend(problems);
+    }
+
+    fn hold_tags_against_removed_ones(&mut self) {
+        if let Some(Patch::Set(Value::Tags(added))) = self.patch.fields.get(&Field::Tags)
+            && added.iter().any(|tag| self.patch.tags_removed.contains(tag))
+        {
+            self.problem("/tags_removed", "contradiction", "a tag is added and removed at once");
+        }
     }
 
     fn object(&mut self, base: &str, members: &Map<String, Json>) {
@@ -219,42 +275,69 @@ impl Reading<'_> {
     }
 
     fn field(&mut self, field: Field, value: &Json) {
+        let pointer = field.pointer();
         let change = match (field.rule(), value) {
             (Rule::Map, _) => return self.metadata(value),
+            (_, Json::Null) if field == Field::Kind => {
+                return self.unreadable(pointer, "invalid_value", "cannot be cleared");
+            }
             (_, Json::Null) => Some(Patch::Clear),
-            (Rule::Tags, _) => self
-                .tags(field.pointer(), value)
-                .map(|tags| Patch::Set(Value::Tags(tags))),
+            (Rule::Tags, _) => self.tags(pointer, value).map(|tags| Patch::Set(Value::Tags(tags))),
             (Rule::Flag, Json::Bool(flag)) => Some(Patch::Set(Value::Flag(*flag))),
             (Rule::Flag, _) => {
-                self.wrong_type(field.pointer(), "true, false or null");
+                self.wrong_type(pointer, "true, false or null");
                 None
             }
-            (_, Json::String(raw)) => match canonical_text(field, raw, self.region) {
-                Ok(canonical) => Some(Patch::Set(Value::Text(canonical))),
-                Err(refused) => {
-                    self.problem(field.pointer(), refused.code, refused.detail);
-                    None
-                }
-            },
+            (_, Json::String(raw)) => self.text(field, raw).map(|text| Patch::Set(Value::Text(text))),
             (_, _) => {
-                self.wrong_type(field.pointer(), "a string or null");
+                self.wrong_type(pointer, "a string or null");
                 None
             }
         };
-        match change {
-            Some(Patch::Clear) if field == Field::Kind => {
-                self.problem(field.pointer(), "invalid_value", "cannot be cleared");
-            }
-            Some(change) => drop(self.patch.fields.insert(field, change)),
-            None => {}
+        if let Some(change) = change {
+            self.patch.fields.insert(field, change);
         }
+    }
+
+    fn text(&mut self, field: Field, raw: &str) -> Option<String> {
+        let pointer = field.pointer();
+        let read = match field.rule() {
+            Rule::Phone if self.is_lenient() => phone::read(raw, self.terms.region).map(|read| {
+                if read.has_extension {
+                    let left_out = phone::extension();
+                    self.ignored
+                        .push(Problem::new(pointer, left_out.code, left_out.detail).into());
+                }
+                read.e164
+            }),
+            Rule::Text(rule) if self.is_lenient() => return self.line(pointer, raw, rule),
+            _ => canonical_text(field, raw, self.terms.region),
+        };
+        read.map_err(|refused| self.refused(pointer, refused)).ok()
+    }
+
+    /// A text whose line breaks may be read as blanks where the sender cannot be asked.
+    fn line(&mut self, pointer: &str, raw: &str, rule: TextRule) -> Option<String> {
+        let broken = self.is_lenient() && rule.line_breaks == LineBreaks::Blank;
+        let broken = broken
+            .then(|| text::trimmed(raw))
+            .filter(|given| given.contains(text::is_line_break));
+        let read = match broken {
+            Some(given) => text(&text::joined(given, " "), rule),
+            None => text(raw, rule),
+        };
+        if broken.is_some() && read.is_ok() {
+            let detail = "holds a line break, which was read as a blank";
+            self.ignored
+                .push(Problem::new(pointer, "control_character", detail).into());
+        }
+        read.map_err(|refused| self.refused(pointer, refused)).ok()
     }
 
     fn id(&mut self, value: &Json) {
         match value {
             Json::Null => {}
-            Json::String(text) => match text.parse::<CustomerId>() {
+            Json::String(given) => match text::trimmed(given).parse::<CustomerId>() {
                 Ok(id) => self.patch.id = Some(id),
                 Err(_) => self.problem("/id", "invalid_id", "is not a customer id of this gateway (cus_…)"),
             },
@@ -271,14 +354,14 @@ impl Reading<'_> {
         let mut tags = BTreeSet::new();
         for (index, tag) in list.iter().enumerate() {
             let at = format!("{pointer}/{index}");
-            match tag.as_str().map(|raw| text::text(raw, TAG)) {
-                Some(Ok(tag)) => drop(tags.insert(tag)),
-                Some(Err(refused)) => self.problem(&at, refused.code, refused.detail),
+            match tag.as_str() {
+                Some(raw) => tags.extend(self.line(&at, raw, TAG)),
                 None => self.wrong_type(&at, "a string"),
             }
         }
         if tags.len() > MOST_TAGS {
-            self.problem(pointer, "too_many", format!("holds more than {MOST_TAGS} tags"));
+            self.unreadable(pointer, "too_many", format!("holds more than {MOST_TAGS} tags"));
+            return None;
         }
         (self.problems.len() == before).then_some(tags)
     }
@@ -301,28 +384,25 @@ impl Reading<'_> {
             _ => return self.wrong_type("/metadata", "an object of strings, or null"),
         };
         if members.len() > MOST_METADATA {
-            self.problem(
-                "/metadata",
-                "too_many",
-                format!("holds more than {MOST_METADATA} members"),
-            );
+            let detail = format!("holds more than {MOST_METADATA} members");
+            return self.unreadable("/metadata", "too_many", detail);
         }
         let mut changes = BTreeMap::new();
         for (name, value) in members {
             let at = format!("/metadata/{}", escape(name));
-            let canonical_name = match text::text(name, NAME) {
+            let canonical_name = match text(name, NAME) {
                 Ok(canonical) => canonical,
                 Err(refused) => {
-                    self.problem(&at, refused.code, format!("its name {}", refused.detail));
+                    self.unreadable(&at, refused.code, format!("its name {}", refused.detail));
                     continue;
                 }
             };
             let change = match value {
                 Json::Null => Patch::Clear,
-                Json::String(raw) => match text::text(raw, METADATA) {
+                Json::String(raw) => match text(raw, METADATA) {
                     Ok(canonical) => Patch::Set(canonical),
                     Err(refused) => {
-                        self.problem(&at, refused.code, refused.detail);
+                        self.refused(&at, refused);
                         continue;
                     }
                 },
@@ -331,16 +411,18 @@ impl Reading<'_> {
                     continue;
                 }
             };
-            changes.insert(canonical_name, change);
+            if changes.insert(canonical_name, change).is_some() {
+                self.problem(
+                    &at,
+                    "contradiction",
+                    "another member has the same name, but for what nobody sees in it",
+                );
+            }
         }
         self.patch.metadata = Some(Patch::Set(changes));
     }
 
     fn links(&mut self, value: &Json) {
-        const LINK: TextRule = TextRule {
-            max_chars: 255,
-            multi_line: false,
-        };
         let members = match value {
             Json::Null => return,
             Json::Object(members) => members,
@@ -348,7 +430,7 @@ impl Reading<'_> {
         };
         for (connection, id) in members {
             let at = format!("/links/{}", escape(connection));
-            match id.as_str().map(|raw| text::text(raw, LINK)) {
+            match id.as_str().map(|raw| text(raw, LINK)) {
                 Some(Ok(id)) => drop(self.patch.links.insert(connection.clone(), id)),
                 Some(Err(refused)) => self.problem(&at, refused.code, refused.detail),
                 None => self.wrong_type(&at, "a string, the vendor's id"),
@@ -360,11 +442,8 @@ impl Reading<'_> {
     fn provider_fields(&mut self, value: &Json) {
         let names = match value {
             Json::Null => {
-                return self.problem(
-                    "/provider_fields",
-                    "invalid_value",
-                    "clear it by provider, not as a whole",
-                );
+                let detail = "clear it by provider, not as a whole";
+                return self.unreadable("/provider_fields", "invalid_value", detail);
             }
             Json::Object(names) => names,
             _ => return self.wrong_type("/provider_fields", "an object of objects"),
@@ -379,190 +458,6 @@ impl Reading<'_> {
                 }
             };
             self.patch.provider_fields.insert(name.clone(), change);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::customer::Customer;
-
-    fn strict(body: &Json, region: Option<&str>) -> Result<CustomerPatch, Vec<Problem>> {
-        canonicalise(body, &Terms::strict(region)).map(|canonical| canonical.patch)
-    }
-
-    fn codes(body: &Json) -> Vec<(String, String)> {
-        strict(body, Some("US"))
-            .unwrap_err()
-            .into_iter()
-            .map(|p| (p.pointer, p.code))
-            .collect()
-    }
-
-    #[test]
-    fn every_problem_of_a_body_is_reported_at_once_with_its_pointer() {
-        let body = json!({
-            "email": "nobody", "phone": 5, "given_nmae": "Jo", "addresses": { "billing": { "country": "Atlantis", "zip": "1" } },
-            "tags": ["a", 1], "metadata": { "a": { } }, "verified": "yes", "status": "asleep", "service": 3, "id": "x",
-            "provider_fields": { "april": 1 }
-        });
-        let found = codes(&body);
-        let expected = [
-            ("/email", "invalid_email"),
-            ("/phone", "invalid_type"),
-            ("/given_nmae", "unknown_field"),
-            ("/addresses/billing/country", "invalid_country"),
-            ("/addresses/billing/zip", "unknown_field"),
-            ("/tags/1", "invalid_type"),
-            ("/metadata/a", "invalid_type"),
-            ("/verified", "invalid_type"),
-            ("/status", "invalid_value"),
-            ("/service", "invalid_type"),
-            ("/id", "invalid_id"),
-            ("/provider_fields/april", "invalid_type"),
-        ];
-        for (pointer, code) in expected {
-            assert!(
-                found.contains(&(pointer.to_owned(), code.to_owned())),
-                "{pointer} {code} not in {found:?}"
-            );
-        }
-        assert_eq!(found.len(), expected.len());
-    }
-
-    #[test]
-    fn a_misspelt_field_is_refused_with_the_nearest_name() {
-        let problems = strict(&json!({ "email": "a@b.co", "given_nmae": "x" }), None).unwrap_err();
-        assert_eq!(problems[0].detail, "is not known; did you mean /given_name?");
-    }
-
-    #[test]
-    fn a_body_without_any_identifier_is_refused() {
-        assert_eq!(
-            codes(&json!({ "given_name": "Jo" })),
-            [(String::new(), "identifier_missing".to_owned())]
-        );
-        assert_eq!(
-            codes(&json!({ "email": null, "given_name": "Jo" }))[0].1,
-            "identifier_missing"
-        );
-    }
-
-    #[test]
-    fn null_clears_absent_keeps_and_a_value_sets() {
-        let first = json!({ "reference": "r", "given_name": "A", "family_name": "B", "tags": ["x", "y"],
-            "metadata": { "a": "1", "b": "2" }, "addresses": { "billing": { "line1": "1", "city": "C" } } });
-        let record = Customer::default().merged(&strict(&first, None).unwrap());
-        let second = json!({ "reference": "r", "given_name": null, "tags": ["z"], "tags_removed": ["x"],
-            "metadata": { "a": null, "c": "3" }, "addresses": { "billing": { "city": null } } });
-        let record = record.merged(&strict(&second, None).unwrap());
-        assert_eq!(
-            Json::Object(record.to_json(false)),
-            json!({ "reference": "r", "kind": "person", "family_name": "B", "tags": ["y", "z"],
-                "metadata": { "b": "2", "c": "3" }, "addresses": { "billing": { "line1": "1" } } })
-        );
-    }
-
-    #[test]
-    fn only_an_organisations_name_makes_a_new_customer_an_organisation() {
-        let kind = |body: Json| {
-            Customer::default()
-                .merged(&strict(&body, None).unwrap())
-                .kind()
-                .as_str()
-        };
-        assert_eq!(
-            kind(json!({ "reference": "r", "organisation_name": "X" })),
-            "organisation"
-        );
-        assert_eq!(
-            kind(json!({ "reference": "r", "organisation_name": "X", "given_name": "Y" })),
-            "person"
-        );
-        assert_eq!(kind(json!({ "reference": "r" })), "person");
-    }
-
-    fn arbitrary_body() -> impl Strategy<Value = Json> {
-        let leaf = prop_oneof![
-            Just(Json::Null),
-            any::<bool>().prop_map(Json::from),
-            any::<i32>().prop_map(Json::from),
-            "\\PC{0,20}".prop_map(Json::from),
-        ];
-        let names = prop::sample::select(vec![
-            "id",
-            "reference",
-            "email",
-            "phone",
-            "given_name",
-            "addresses",
-            "billing",
-            "country",
-            "tags",
-            "metadata",
-            "service",
-            "type",
-            "notes",
-            "kind",
-            "status",
-            "provider_fields",
-            "tags_removed",
-            "odd~/name",
-        ]);
-        leaf.prop_recursive(3, 24, 5, move |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
-                prop::collection::vec((names.clone(), inner), 0..5)
-                    .prop_map(|members| Json::Object(members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn no_body_whatever_makes_it_panic(body in arbitrary_body()) {
-            let _ = strict(&body, Some("US"));
-        }
-
-        #[test]
-        fn a_record_survives_its_json_and_merging_it_into_itself_changes_nothing(
-            reference in "[a-z]{1,8}", notes in "[a-zA-Z \n]{1,20}", tags in prop::collection::btree_set("[a-z]{1,5}", 0..4),
-            metadata in prop::collection::btree_map("[a-z/~]{1,5}", "[a-z]{1,5}", 0..4),
-        ) {
-            let body = json!({ "reference": reference, "notes": format!("n{notes}"), "tags": tags, "metadata": metadata });
-            let record = Customer::default().merged(&strict(&body, None).unwrap());
-            let read = Customer::from_json(&Json::Object(record.to_json(true))).unwrap();
-            prop_assert!(record == read);
-            let mut again = record.to_json(false);
-            again.remove("provider_fields");
-            let merged = record.merged(&strict(&Json::Object(again), None).unwrap());
-            prop_assert!(record.changes_to(&merged).is_empty());
-        }
-
-        #[test]
-        fn the_last_value_sent_wins_and_fields_not_sent_stay(
-            edits in prop::collection::vec((0usize..4, prop::option::of("[a-z]{1,6}")), 1..20)
-        ) {
-            let names = ["given_name", "family_name", "notes", "source"];
-            let mut model: BTreeMap<&str, String> = BTreeMap::new();
-            let mut record = Customer::default();
-            for (index, value) in edits {
-                let name = names[index];
-                let body = json!({ "reference": "r", name: value });
-                record = record.merged(&strict(&body, None).unwrap());
-                match value {
-                    Some(value) => { model.insert(name, value); }
-                    None => { model.remove(name); }
-                }
-            }
-            let json = record.to_json(true);
-            for name in names {
-                prop_assert_eq!(json[name].as_str(), model.get(name).map(String::as_str));
-            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::text::TextRule;
+use crate::text::{LineBreaks, TextRule};
 
 /// A person or an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,11 +49,23 @@ pub enum Rule {
     Map,
 }
 
+const fn text(max_chars: usize, line_breaks: LineBreaks) -> Rule {
+    Rule::Text(TextRule { max_chars, line_breaks })
+}
+
+/// An id, a code: one line.
 const fn line(max_chars: usize) -> Rule {
-    Rule::Text(TextRule {
-        max_chars,
-        multi_line: false,
-    })
+    text(max_chars, LineBreaks::Refused)
+}
+
+/// What somebody or something is called: one line.
+const fn name(max_chars: usize) -> Rule {
+    text(max_chars, LineBreaks::Blank)
+}
+
+/// A line of an address, which may have been written in several.
+const fn address_line(max_chars: usize) -> Rule {
+    text(max_chars, LineBreaks::Joined)
 }
 
 macro_rules! fields {
@@ -99,13 +111,13 @@ fields! {
     /// Person or organisation.
     Kind = "/kind", Rule::Word(&["person", "organisation"]);
     /// First name.
-    GivenName = "/given_name", line(255);
+    GivenName = "/given_name", name(255);
     /// Middle name.
-    MiddleName = "/middle_name", line(255);
+    MiddleName = "/middle_name", name(255);
     /// Last name.
-    FamilyName = "/family_name", line(255);
+    FamilyName = "/family_name", name(255);
     /// Name of an organisation.
-    OrganisationName = "/organisation_name", line(255);
+    OrganisationName = "/organisation_name", name(255);
     /// Tax number, such as an ABN.
     TaxId = "/tax_id", line(64);
     /// E-mail address, in lower case, domain in punycode.
@@ -117,25 +129,25 @@ fields! {
     /// Whether the merchant has verified who the person is.
     Verified = "/verified", Rule::Flag;
     /// Billing address.
-    BillingLine1 = "/addresses/billing/line1", line(255);
+    BillingLine1 = "/addresses/billing/line1", address_line(255);
     /// Billing address.
-    BillingLine2 = "/addresses/billing/line2", line(255);
+    BillingLine2 = "/addresses/billing/line2", address_line(255);
     /// Billing address.
-    BillingCity = "/addresses/billing/city", line(255);
+    BillingCity = "/addresses/billing/city", name(255);
     /// Billing address; left as given.
-    BillingState = "/addresses/billing/state", line(255);
+    BillingState = "/addresses/billing/state", name(255);
     /// Billing address.
     BillingPostalCode = "/addresses/billing/postal_code", line(32);
     /// Billing address; ISO 3166-1 alpha-2.
     BillingCountry = "/addresses/billing/country", Rule::Country;
     /// Where the service is done.
-    PropertyLine1 = "/addresses/property/line1", line(255);
+    PropertyLine1 = "/addresses/property/line1", address_line(255);
     /// Where the service is done.
-    PropertyLine2 = "/addresses/property/line2", line(255);
+    PropertyLine2 = "/addresses/property/line2", address_line(255);
     /// Where the service is done.
-    PropertyCity = "/addresses/property/city", line(255);
+    PropertyCity = "/addresses/property/city", name(255);
     /// Where the service is done; left as given.
-    PropertyState = "/addresses/property/state", line(255);
+    PropertyState = "/addresses/property/state", name(255);
     /// Where the service is done.
     PropertyPostalCode = "/addresses/property/postal_code", line(32);
     /// Where the service is done; ISO 3166-1 alpha-2.
@@ -143,17 +155,17 @@ fields! {
     /// Whether the billing address is the property's.
     BillingSameAsProperty = "/billing_same_as_property", Rule::Flag;
     /// What is done for the customer.
-    ServiceType = "/service/type", line(255);
+    ServiceType = "/service/type", name(255);
     /// How often.
-    ServiceFrequency = "/service/frequency", line(255);
+    ServiceFrequency = "/service/frequency", name(255);
     /// Whether the vendor may send e-mails to the customer.
     NotifyEmail = "/notifications/email", Rule::Flag;
     /// Whether the vendor may send messages to the customer's phone.
     NotifyPhone = "/notifications/phone", Rule::Flag;
     /// Free text.
-    Notes = "/notes", Rule::Text(TextRule { max_chars: 10_000, multi_line: true });
+    Notes = "/notes", text(10_000, LineBreaks::Kept);
     /// Where the customer came from.
-    Source = "/source", line(255);
+    Source = "/source", name(255);
     /// A set of labels.
     Tags = "/tags", Rule::Tags;
     /// The merchant's own values by name.

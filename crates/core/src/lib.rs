@@ -6,13 +6,17 @@
 
 pub mod canonicalise;
 pub mod clock;
+pub mod country;
 pub mod crash_point;
 pub mod customer;
+pub mod email;
 pub mod error;
 pub mod field;
 pub mod ids;
 pub mod matching;
+pub mod never_match;
 pub mod patch;
+pub mod phone;
 pub mod problem;
 pub mod provider;
 pub mod reader;
@@ -26,6 +30,7 @@ pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAt
 pub use field::{Field, Kind, Value};
 pub use ids::{CustomerId, DeliveryId, EventId, IdSource, UpsertId};
 pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey};
+pub use never_match::{NeverMatch, Unfit};
 pub use patch::{CustomerPatch, Patch};
 pub use problem::{Ignored, Problem};
 pub use provider::{

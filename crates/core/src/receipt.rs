@@ -102,6 +102,14 @@ pub enum WarningCode {
     KeyIsShared,
     /// A new record was made at the vendor, since its key cannot change.
     NewRecord,
+    /// The value is one that people type who do not want to give theirs: it is not sent where the vendor matches by it.
+    Placeholder,
+    /// The phone number has a length that no number of its country is known to have: not sent where the vendor matches by it.
+    UnlikelyPhone,
+    /// The vendor may not know the country's code.
+    MayNotKnowCountry,
+    /// The vendor takes no id on a write: that it wrote to the adopted record is seen only in its answer.
+    LinkIsCheckedAfterwards,
 }
 
 /// Something that this vendor cannot hold or do. It never fails a delivery.

@@ -1,8 +1,5 @@
-//! Text, e-mail addresses, phone numbers and countries: from what people type to one canonical spelling.
+//! Text: from what people type to one canonical spelling.
 
-use std::sync::LazyLock;
-
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Why a text was refused: a stable code and a sentence that does not repeat the value.
@@ -15,12 +12,36 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(code: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             code,
             detail: detail.into(),
         }
     }
+
+    pub(crate) fn empty() -> Self {
+        Self::new(EMPTY, "is empty; send null to clear it, or leave it out")
+    }
+
+    pub(crate) fn too_long(most: usize) -> Self {
+        Self::new("too_long", format!("is longer than {most} characters"))
+    }
+}
+
+/// The code of a blank text.
+pub(crate) const EMPTY: &str = "empty";
+
+/// What becomes of line breaks within a text. At its ends they are trimmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineBreaks {
+    /// They are part of it, and so are tabs.
+    Kept,
+    /// One line is asked for, and what stands in several is put into one with `, ` in between.
+    Joined,
+    /// They refuse it; where something may be left out, a blank stands in their place.
+    Blank,
+    /// They refuse it.
+    Refused,
 }
 
 /// What a piece of text may hold.
@@ -28,152 +49,89 @@ impl Refused {
 pub struct TextRule {
     /// The longest it may be, in characters.
     pub max_chars: usize,
-    /// Whether line breaks and tabs are welcome.
-    pub multi_line: bool,
+    /// What becomes of line breaks in it.
+    pub line_breaks: LineBreaks,
 }
 
-/// Unicode NFC, trimmed, without control characters, not empty, within the rule's length.
+/// Unicode NFC, without blanks and marks without a shape at its ends, without control characters, not empty, within the
+/// rule's length.
+///
+/// # Errors
+/// `empty`, `control_character` or `too_long`.
 pub fn text(raw: &str, rule: TextRule) -> Result<String, Refused> {
-    let trimmed = raw.trim();
-    if trimmed.is_empty() {
-        return Err(Refused::new(
-            "empty",
-            "is empty; send null to clear it, or leave it out",
-        ));
+    let given = trimmed(raw);
+    if given.is_empty() {
+        return Err(Refused::empty());
     }
-    if trimmed.chars().any(|c| is_refused_control(c, rule.multi_line)) {
+    let is_plain = given.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain {
+        return within(given.to_owned(), rule.max_chars);
+    }
+    let lines = match rule.line_breaks {
+        LineBreaks::Joined => joined(given, ", "),
+        LineBreaks::Kept => given.to_owned(),
+        LineBreaks::Blank | LineBreaks::Refused if given.contains(is_line_break) => {
+            return Err(Refused::new(
+                "control_character",
+                "holds a line break, and is to be one line",
+            ));
+        }
+        LineBreaks::Blank | LineBreaks::Refused => given.to_owned(),
+    };
+    let is_kept = |c: char| rule.line_breaks == LineBreaks::Kept && (c == '\t' || is_line_break(c));
+    if lines.chars().any(|c| is_refused_control(c) && !is_kept(c)) {
         return Err(Refused::new("control_character", "holds a control character"));
     }
-    let normal = match is_nfc_quick(trimmed.chars()) {
-        IsNormalized::Yes => trimmed.to_owned(),
-        _ => trimmed.nfc().collect(),
+    let normal = match is_nfc_quick(lines.chars()) {
+        IsNormalized::Yes => lines,
+        _ => lines.nfc().collect(),
     };
-    if normal.chars().count() > rule.max_chars {
-        return Err(Refused::new(
-            "too_long",
-            format!("is longer than {} characters", rule.max_chars),
-        ));
+    within(normal, rule.max_chars)
+}
+
+fn within(text: String, max_chars: usize) -> Result<String, Refused> {
+    // No text has more characters than bytes.
+    if text.len() > max_chars && text.chars().count() > max_chars {
+        return Err(Refused::too_long(max_chars));
     }
-    Ok(normal)
+    Ok(text)
+}
+
+/// The lines of a text that say something, with this between them.
+pub(crate) fn joined(text: &str, between: &str) -> String {
+    let lines = text.split(is_line_break).map(trimmed).filter(|line| !line.is_empty());
+    // `12 High St,` ends a line where the comma is ours.
+    let lines = lines.map(|line| {
+        if between == ", " {
+            line.trim_end_matches([',', ' '])
+        } else {
+            line
+        }
+    });
+    lines.collect::<Vec<_>>().join(between)
+}
+
+/// Without what nobody sees at its ends: blanks of every kind, and marks of direction and form.
+pub fn trimmed(raw: &str) -> &str {
+    raw.trim_matches(|c: char| c.is_whitespace() || is_format(c))
+}
+
+/// Characters that have no shape of their own: marks of direction, joiners, variation selectors, the byte order mark.
+pub(crate) fn is_format(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e01ef}')
+}
+
+pub(crate) fn is_line_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Control characters, and the marks that turn the reading direction around: they make a text look like another.
-fn is_refused_control(c: char, multi_line: bool) -> bool {
+fn is_refused_control(c: char) -> bool {
     let direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    direction || (c.is_control() && !(multi_line && matches!(c, '\n' | '\r' | '\t')))
-}
-
-/// An e-mail address in lower case, its domain in punycode.
-pub fn email(raw: &str) -> Result<String, Refused> {
-    let refused = || Refused::new("invalid_email", "is not an e-mail address");
-    let given = text(
-        raw,
-        TextRule {
-            max_chars: 254,
-            multi_line: false,
-        },
-    )?;
-    let (local, domain) = given.rsplit_once('@').ok_or_else(refused)?;
-    let domain = if domain.is_ascii() {
-        domain.to_lowercase()
-    } else {
-        idna::domain_to_ascii(domain).map_err(|_| refused())?
-    };
-    let address = format!("{}@{domain}", local.to_lowercase());
-    let options = email_address::Options::default()
-        .with_required_tld()
-        .without_display_text()
-        .without_domain_literal();
-    email_address::EmailAddress::parse_with_options(&address, options).map_err(|_| refused())?;
-    Ok(address)
-}
-
-/// A phone number as E.164. `region` (ISO 3166-1 alpha-2) reads numbers that come without a country code.
-///
-/// A number is taken when its length is possible in its country. Whether its range has been assigned is not asked:
-/// lists of ranges lag behind the numbers that people have.
-pub fn phone(raw: &str, region: Option<&str>) -> Result<String, Refused> {
-    let given = text(
-        raw,
-        TextRule {
-            max_chars: 64,
-            multi_line: false,
-        },
-    )?;
-    let known_region = region.and_then(|region| region.parse::<Region>().ok());
-    let number = PHONE_NUMBER_UTIL.parse(&given, known_region).map_err(|_| {
-        let detail = if region.is_none() && !given.starts_with('+') {
-            "has no country code, and the merchant has no default_region"
-        } else {
-            "is not a phone number"
-        };
-        Refused::new("invalid_phone", detail)
-    })?;
-    if number.extension.is_some() {
-        return Err(Refused::new(
-            "invalid_phone",
-            "has an extension, which has no place in E.164",
-        ));
-    }
-    if !PHONE_NUMBER_UTIL.is_possible_number(&number) {
-        return Err(Refused::new(
-            "invalid_phone",
-            "has a length that no number of its country has",
-        ));
-    }
-    Ok(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
-}
-
-/// A phone number in its country's own notation, from E.164. `None` if it cannot be read.
-pub fn national_phone(e164: &str) -> Option<String> {
-    let number = PHONE_NUMBER_UTIL.parse(e164, None).ok()?;
-    Some(
-        PHONE_NUMBER_UTIL
-            .format(&number, PhoneNumberFormat::National)
-            .into_owned(),
-    )
-}
-
-/// A country as ISO 3166-1 alpha-2, from alpha-2, alpha-3, the number or the English name.
-pub fn country(raw: &str) -> Result<String, Refused> {
-    let given = text(
-        raw,
-        TextRule {
-            max_chars: 100,
-            multi_line: false,
-        },
-    )?;
-    let upper = given.to_uppercase();
-    let found = match upper.len() {
-        2 => rust_iso3166::from_alpha2(&upper),
-        3 if upper.bytes().all(|b| b.is_ascii_digit()) => rust_iso3166::from_numeric_str(&upper),
-        3 => rust_iso3166::from_alpha3(&upper),
-        _ => rust_iso3166::ALL
-            .iter()
-            .find(|country| country.name.eq_ignore_ascii_case(&given))
-            .copied(),
-    };
-    found.map(|country| country.alpha2.to_owned()).ok_or_else(|| {
-        Refused::new(
-            "invalid_country",
-            "is not a country of ISO 3166-1; send its two-letter code",
-        )
-    })
-}
-
-/// Whether a two-letter region is one that phone numbers can be read by.
-pub fn is_phone_region(region: &str) -> bool {
-    rust_iso3166::from_alpha2(region).is_some()
-}
-
-/// Reads the phone metadata now, so that no request pays for it.
-pub fn warm_up() {
-    static WARM: LazyLock<()> = LazyLock::new(|| {
-        for (number, region) in [("+12025550123", "US"), ("+442079460000", "GB"), ("0401 234 567", "AU")] {
-            let _ = phone(number, Some(region));
-        }
-    });
-    LazyLock::force(&WARM);
+    direction || c.is_control() || is_line_break(c)
 }
 
 #[cfg(test)]
@@ -183,94 +141,82 @@ mod tests {
 
     const LINE: TextRule = TextRule {
         max_chars: 255,
-        multi_line: false,
+        line_breaks: LineBreaks::Refused,
     };
+
+    fn with(line_breaks: LineBreaks) -> TextRule {
+        TextRule { line_breaks, ..LINE }
+    }
 
     #[test]
     fn text_is_trimmed_and_composed() {
         assert_eq!(text("  Ame\u{301}lie ", LINE).unwrap(), "Am\u{e9}lie");
         assert_eq!(text("a\u{7}b", LINE).unwrap_err().code, "control_character");
+        assert_eq!(text("a\tb", LINE).unwrap_err().code, "control_character");
         assert_eq!(text("a\u{202e}b", LINE).unwrap_err().code, "control_character");
         assert_eq!(text(" \t ", LINE).unwrap_err().code, "empty");
+        assert_eq!(text(&"x".repeat(255), LINE).unwrap().len(), 255);
         assert_eq!(text(&"x".repeat(256), LINE).unwrap_err().code, "too_long");
+        assert_eq!(text(&"\u{e9}".repeat(255), LINE).unwrap().chars().count(), 255);
+        assert_eq!(text(&"\u{e9}".repeat(256), LINE).unwrap_err().code, "too_long");
     }
 
     #[test]
-    fn line_breaks_are_welcome_in_notes_alone() {
-        assert_eq!(text("a\nb", LINE).unwrap_err().code, "control_character");
-        assert_eq!(
-            text(
-                "a\n\tb",
-                TextRule {
-                    multi_line: true,
-                    ..LINE
-                }
-            )
-            .unwrap(),
-            "a\n\tb"
-        );
-    }
-
-    #[test]
-    fn an_email_is_lower_case_with_its_domain_in_punycode() {
-        assert_eq!(email(" John.Doe+x@EXAMPLE.com ").unwrap(), "john.doe+x@example.com");
-        assert_eq!(email("jo@B\u{fc}cher.example").unwrap(), "jo@xn--bcher-kva.example");
-        for bad in [
-            "x",
-            "x@",
-            "@x.com",
-            "a b@x.com",
-            "a@localhost",
-            "John <a@x.com>",
-            "a@[127.0.0.1]",
-            "a@@x.com",
+    fn what_nobody_sees_is_taken_off_the_ends() {
+        for unseen in [
+            "\u{feff}", "\u{200b}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{202c}", "\u{2068}", "\u{2069}", "\u{fe0f}",
+            "\u{a0}", "\u{3000}", "\u{ad}", "\u{2060}", "\n", "\t", "\u{2028}",
         ] {
-            assert_eq!(email(bad).unwrap_err().code, "invalid_email", "{bad}");
+            assert_eq!(
+                text(&format!("{unseen}Ann{unseen}"), LINE).unwrap(),
+                "Ann",
+                "{unseen:?}"
+            );
+            assert_eq!(text(unseen, LINE).unwrap_err().code, "empty", "{unseen:?}");
         }
+        assert_eq!(text("A\u{200d}B", LINE).unwrap(), "A\u{200d}B");
     }
 
     #[test]
-    fn a_phone_number_is_read_by_the_merchants_region() {
-        assert_eq!(phone("(202) 555-0123", Some("US")).unwrap(), "+12025550123");
-        assert_eq!(phone("0401 234 567", Some("AU")).unwrap(), "+61401234567");
-        assert_eq!(phone("+61 401 234 567", None).unwrap(), "+61401234567");
-        assert_eq!(phone("0401 234 567", None).unwrap_err().code, "invalid_phone");
-        assert_eq!(phone("12", Some("US")).unwrap_err().code, "invalid_phone");
-        assert_eq!(phone("call me", Some("US")).unwrap_err().code, "invalid_phone");
+    fn lines_are_kept_joined_or_refused_as_the_rule_says() {
+        for line_break in [
+            "\n", "\r\n", "\r", "\n\n", " \n ", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}",
+        ] {
+            let given = format!("12 High St{line_break}Flat 3");
+            assert_eq!(
+                text(&given, with(LineBreaks::Joined)).unwrap(),
+                "12 High St, Flat 3",
+                "{line_break:?}"
+            );
+            assert_eq!(
+                text(&given, with(LineBreaks::Refused)).unwrap_err().code,
+                "control_character",
+                "{line_break:?}"
+            );
+            assert_eq!(
+                text(&given, with(LineBreaks::Blank)).unwrap_err().code,
+                "control_character",
+                "{line_break:?}"
+            );
+            assert_eq!(joined(&given, " "), "12 High St Flat 3");
+        }
         assert_eq!(
-            phone("+1 202 555 0123 ext. 5", Some("US")).unwrap_err().code,
-            "invalid_phone"
+            text("12 High St,\nFlat 3", with(LineBreaks::Joined)).unwrap(),
+            "12 High St, Flat 3"
         );
-        assert_eq!(national_phone("+12025550123").unwrap(), "(202) 555-0123");
-    }
-
-    #[test]
-    fn a_country_is_known_by_code_number_and_name() {
-        for given in ["us", "USA", "840", " US "] {
-            assert_eq!(country(given).unwrap(), "US", "{given}");
-        }
-        assert_eq!(country("Canada").unwrap(), "CA");
-        assert_eq!(country("Atlantis").unwrap_err().code, "invalid_country");
-        assert_eq!(country("XX").unwrap_err().code, "invalid_country");
+        assert_eq!(text("a\n\tb", with(LineBreaks::Kept)).unwrap(), "a\n\tb");
+        assert_eq!(
+            text("a\u{7}b", with(LineBreaks::Kept)).unwrap_err().code,
+            "control_character"
+        );
     }
 
     proptest! {
         #[test]
-        fn what_was_canonicalised_once_stays_as_it_is(raw in "\\PC{0,40}") {
-            if let Ok(once) = text(&raw, LINE) {
-                prop_assert_eq!(text(&once, LINE), Ok(once.clone()));
-            }
-            if let Ok(once) = email(&raw) {
-                prop_assert_eq!(email(&once), Ok(once.clone()));
-            }
-        }
-
-        #[test]
-        fn a_canonical_phone_number_needs_no_region_any_more(area in 201u32..989, line in 0u32..10_000) {
-            let raw = format!("({area}) 555-{line:04}");
-            if let Ok(once) = phone(&raw, Some("US")) {
-                prop_assert_eq!(phone(&once, None), Ok(once.clone()));
-                prop_assert_eq!(phone(&once, Some("AU")), Ok(once.clone()));
+        fn what_was_canonicalised_once_stays_as_it_is(raw in "(\\PC|[\n\r\t\u{85}\u{2028}]){0,40}", rule in 0..4usize) {
+            let rules = [LineBreaks::Kept, LineBreaks::Joined, LineBreaks::Blank, LineBreaks::Refused];
+            if let Ok(once) = text(&raw, with(rules[rule])) {
+                prop_assert_eq!(text(&once, with(rules[rule])), Ok(once.clone()));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::text::national_phone;
+use upsert_core::phone::national_phone;
 use upsert_core::{
     Customer, Field, Intent, KeyKind, MatchKey, PreparedUpsert, Repeat, UpsertRequest, Value, Violation, WireRequest,
 };

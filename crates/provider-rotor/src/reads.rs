@@ -6,7 +6,7 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
-use upsert_core::text::{TextRule, text};
+use upsert_core::text::{LineBreaks, TextRule, text};
 use upsert_core::{
     Customer, CustomerPatch, Field, FieldMap, Form, ListQuery, Patch, Problem, ProviderError, ReadCustomer, ReadPage,
     StateAtVendor, Value, WireRequest,
@@ -21,7 +21,7 @@ const MOST_PER_PAGE: u32 = 1_000;
 
 const TAG: TextRule = TextRule {
     max_chars: 100,
-    multi_line: false,
+    line_breaks: LineBreaks::Refused,
 };
 
 impl HttpReads for Rotor {

@@ -22,7 +22,9 @@ const SILENT: [&str; 2] = ["/reference", "/kind"];
 fn value(field: Field) -> BoxedStrategy<Value> {
     let text = |strategy: BoxedStrategy<String>| strategy.prop_map(Value::Text).boxed();
     match field.rule() {
-        Rule::Text(rule) if rule.multi_line => text("[a-z]{1,20}(\n[a-z]{0,3000})?".boxed()),
+        Rule::Text(rule) if rule.line_breaks == upsert_core::text::LineBreaks::Kept => {
+            text("[a-z]{1,20}(\n[a-z]{0,3000})?".boxed())
+        }
         Rule::Text(_) => text("[a-zA-Zé]{1,10}( [a-z]{1,120})?".boxed()),
         Rule::Email => text("[a-z]{1,8}@[a-z]{1,8}\\.example".boxed()),
         Rule::Phone => text("\\+1202555[0-9]{4}".boxed()),

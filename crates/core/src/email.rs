@@ -1,0 +1,114 @@
+//! E-mail addresses.
+
+use crate::text::{LineBreaks, Refused, TextRule, is_format, text};
+
+const RULE: TextRule = TextRule {
+    max_chars: 254,
+    line_breaks: LineBreaks::Refused,
+};
+
+/// An e-mail address in lower case, its domain in punycode. `mailto:` before it and angle brackets around it are none of it.
+///
+/// # Errors
+/// `invalid_email`, and what refuses any text.
+pub fn email(raw: &str) -> Result<String, Refused> {
+    let refused = || Refused::new("invalid_email", "is not an e-mail address");
+    let given = text(raw, RULE)?;
+    let given = bare(&given).replace('\u{ff20}', "@");
+    // What nobody sees within an address would make it another one.
+    if given.chars().any(is_format) {
+        return Err(refused());
+    }
+    let (local, domain) = given.rsplit_once('@').ok_or_else(refused)?;
+    let domain = if domain.is_ascii() {
+        domain.to_lowercase()
+    } else {
+        idna::domain_to_ascii(domain).map_err(|_| refused())?
+    };
+    let address = format!("{}@{domain}", local.to_lowercase());
+    let options = email_address::Options::default()
+        .with_required_tld()
+        .without_display_text()
+        .without_domain_literal();
+    email_address::EmailAddress::parse_with_options(&address, options).map_err(|_| refused())?;
+    Ok(address)
+}
+
+fn bare(given: &str) -> &str {
+    let given = match given.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) {
+        Some(inner) => inner.trim(),
+        None => given,
+    };
+    match given.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => given[7..].trim(),
+        _ => given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_email_is_lower_case_with_its_domain_in_punycode() {
+        assert_eq!(email(" John.Doe+x@EXAMPLE.com ").unwrap(), "john.doe+x@example.com");
+        assert_eq!(email("jo@B\u{fc}cher.example").unwrap(), "jo@xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn what_is_written_around_an_email_is_none_of_it() {
+        for around in [
+            "\u{202a}jo@example.com\u{202c}",
+            "\u{feff}jo@example.com",
+            "jo@example.com\u{200b}",
+            "\u{a0}jo@example.com\u{a0}",
+            "\u{2068}jo@example.com\u{2069}",
+            "jo@example.com\u{fe0f}",
+            "mailto:jo@example.com",
+            "MAILTO: jo@example.com",
+            "<jo@example.com>",
+            "jo\u{ff20}example.com",
+            "jo@example.com\r\n",
+        ] {
+            assert_eq!(email(around).unwrap(), "jo@example.com", "{around:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_email_is_said_to_be_none() {
+        for bad in [
+            "x",
+            "x@",
+            "@x.com",
+            "a b@x.com",
+            "a@localhost",
+            "John <a@x.com>",
+            "a@[127.0.0.1]",
+            "a@@x.com",
+            "a@x.com, b@x.com",
+            "a@x.com;b@x.com",
+            "a@x.com,",
+            "a@x..com",
+            "j\u{200b}o@x.com",
+            "mailto:",
+            "n/a",
+        ] {
+            assert_eq!(email(bad).unwrap_err().code, "invalid_email", "{bad}");
+        }
+        assert_eq!(
+            email(&format!("{}@x.com", "a".repeat(249))).unwrap_err().code,
+            "too_long"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_canonicalised_once_stays_as_it_is(raw in "\\PC{0,40}|[a-zA-Z.+]{1,8}@[a-zA-ZéüİŞ.]{1,8}[.][a-zA-Z]{2,3}") {
+            if let Ok(once) = email(&raw) {
+                prop_assert_eq!(email(&once), Ok(once.clone()));
+            }
+        }
+    }
+}
