@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use upsert_core::Problem;
+use upsert_core::{Ignored, Problem};
 use upsert_store::IncomingEvent;
 use upsert_webhook::{Forged, MapProblem, Mapped};
 
@@ -13,6 +13,8 @@ use crate::problem::{ProblemCode, Refusal};
 pub(crate) enum Taken {
     /// The source's configuration leaves it out.
     LeftOut,
+    /// It is the sender's test call.
+    Ping,
     /// It was here before.
     Repeated(Box<IncomingEvent>),
     /// It is durable.
@@ -37,6 +39,7 @@ impl Taken {
     pub(crate) fn result(&self) -> &'static str {
         match self {
             Self::LeftOut => "left_out",
+            Self::Ping => "ping",
             Self::Repeated(_) => "repeated",
             Self::Done(event) => event.state.as_str(),
             Self::Refused(..) => "refused",
@@ -65,12 +68,18 @@ pub(crate) fn taken_json(taken: &Taken) -> Json {
             "result": result,
             "upsert_id": event.upsert,
             "customer_id": event.customer,
+            "ignored": event.ignored,
+            "unbelieved_time": event.unbelieved_time,
+        })
+    };
+    let nothing = |result: &str| {
+        json!({
+            "id": null, "event_id": null, "result": result, "upsert_id": null, "customer_id": null, "ignored": [],
+            "unbelieved_time": null,
         })
     };
     match taken {
-        Taken::LeftOut => json!({
-            "id": null, "event_id": null, "result": "left_out", "upsert_id": null, "customer_id": null,
-        }),
+        Taken::LeftOut | Taken::Ping => nothing(taken.result()),
         Taken::Repeated(event) => shown(event, "repeated"),
         Taken::Done(event) => shown(event, event.state.as_str()),
         Taken::Refused(event, _) => shown(event, "refused"),
@@ -100,6 +109,33 @@ pub(crate) fn unmapped(problems: Vec<MapProblem>) -> Refusal {
         errors: problems.into_iter().map(problem).collect(),
         ..Refusal::new(ProblemCode::ValidationFailed, detail)
     }
+}
+
+/// What of an event was left out: first by its mapping, then of what that made of it. In the words of the body, and in the
+/// event's.
+pub(crate) fn left_out(mapped: &Mapped, of_body: &[Ignored]) -> (Vec<Ignored>, Vec<Ignored>) {
+    let by_mapping = |problem: &MapProblem| {
+        let ignored = |pointer: &str, detail: String| Ignored {
+            pointer: pointer.to_owned(),
+            code: problem.code.to_owned(),
+            detail,
+        };
+        let in_the_events_words = format!("{} (for {})", problem.detail, problem.target);
+        (
+            ignored(&problem.target, problem.detail.clone()),
+            ignored(&problem.pointer, in_the_events_words),
+        )
+    };
+    let by_canonicalising = |ignored: &Ignored| {
+        let in_the_events_words = Ignored {
+            pointer: mapped.origin(&ignored.pointer).unwrap_or_default(),
+            detail: format!("{} (for {})", ignored.detail, ignored.pointer),
+            ..ignored.clone()
+        };
+        (ignored.clone(), in_the_events_words)
+    };
+    let all = mapped.ignored.iter().map(by_mapping);
+    all.chain(of_body.iter().map(by_canonicalising)).unzip()
 }
 
 /// Whoever sent it knows the event and not what it became: problems point into the event, and say which member of the

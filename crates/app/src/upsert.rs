@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
-use upsert_core::{Canonical, Customer, CustomerPatch, Priority, Problem, Terms, canonicalise};
+use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem, Terms, canonicalise};
 use upsert_store::Through;
 
 use crate::answer::Answer;
@@ -135,7 +135,7 @@ impl Gateway {
             Err(replay) => return Ok(*replay),
         };
         crash_point(points::UPSERT_CLAIMED);
-        let patch = read_patch(merchant, &command.body)?;
+        let Canonical { patch, .. } = read_patch(merchant, &command.body, Handling::Strict)?;
         let asked = Asked {
             caller,
             merchant,
@@ -157,7 +157,7 @@ impl Gateway {
     /// # Errors
     /// As for the upsert itself, but for what single connections refuse: that stands in the plans.
     pub async fn plan(&self, merchant: &Arc<Merchant>, body: &Json, force: bool) -> Result<Json, Refusal> {
-        let patch = read_patch(merchant, body)?;
+        let Canonical { patch, .. } = read_patch(merchant, body, Handling::Strict)?;
         let _deciding = self.admission.decide(Priority::Interactive).await?;
         let identified = self.identify(merchant, &patch).await?;
         let before = identified.known.as_ref().map(|known| &known.record.customer);
@@ -232,8 +232,12 @@ impl Gateway {
 }
 
 /// Step 4, and that `provider_fields` names connections or providers that the merchant has.
-pub(crate) fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
-    let canonical = canonicalise(body, &Terms::strict(merchant.default_region.as_deref()));
+pub(crate) fn read_patch(merchant: &Merchant, body: &Json, handling: Handling) -> Result<Canonical, Refusal> {
+    let terms = Terms {
+        handling,
+        ..Terms::strict(merchant.default_region.as_deref())
+    };
+    let canonical = canonicalise(body, &terms);
     let is_known = |name: &str| {
         merchant
             .connections
@@ -251,10 +255,10 @@ pub(crate) fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPat
         });
     match canonical {
         Err(problems) => Err(Refusal::invalid(problems.into_iter().chain(unknown).collect())),
-        Ok(Canonical { patch, .. }) => {
+        Ok(canonical) => {
             let unknown: Vec<Problem> = unknown.collect();
             if unknown.is_empty() {
-                Ok(patch)
+                Ok(canonical)
             } else {
                 Err(Refusal::invalid(unknown))
             }

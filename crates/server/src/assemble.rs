@@ -299,6 +299,15 @@ fn source_of(merchant: &settings::Merchant, webhook: &settings::WebhookIn) -> So
         verifier: webhook.verify.verifier(),
         mapping: webhook.mapping.clone(),
         connection: connection.or_else(|| named_alike().map(|connection| connection.name.clone())),
+        handling: match webhook.handling {
+            settings::Handling::Lenient => Handling::Lenient,
+            settings::Handling::Strict => Handling::Strict,
+        },
+        body_limit: webhook.body_limit,
+        ping: webhook.ping.clone().map(|ping| match ping {
+            settings::Ping::When(conditions) => Ping::When(conditions),
+            settings::Ping::ContentType(kind) => Ping::ContentType(kind),
+        }),
     }
 }
 

@@ -98,6 +98,11 @@ pub struct IncomingEvent {
     pub upsert_id: Option<String>,
     /// Why it could not be taken.
     pub problem: Option<EventProblem>,
+    /// Members that could not be read and were left out, by pointer into the event.
+    pub ignored: Vec<super::Ignored>,
+    /// The time that it gave itself, where that is more than a day ahead: it was put in order by its arrival.
+    #[schema(format = DateTime)]
+    pub unbelieved_time: Option<String>,
 }
 
 /// Why an event could not be taken.
