@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use jiff::Timestamp;
-use upsert_core::{Customer, CustomerId, ErrorKind, UpsertId};
+use upsert_core::{Customer, CustomerId, ErrorKind, Ignored, UpsertId};
 use upsert_store::{CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
 
 use crate::commit::state_of;
@@ -130,6 +130,7 @@ impl Answering<'_> {
         members.insert("state".to_owned(), json!(state_of(self.effective)));
         members.insert("customer".to_owned(), customer_json(self.record));
         members.insert("deliveries".to_owned(), self.own.iter().map(delivery_json).collect());
+        members.insert("ignored".to_owned(), json!(self.upsert.ignored));
         members
     }
 }
@@ -233,11 +234,12 @@ pub fn link_json(lane: &Lane, is_routed: bool) -> Vec<Json> {
 }
 
 /// A dry run as the API shows it.
-pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned]) -> Json {
+pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned], ignored: &[Ignored]) -> Json {
     json!({
         "customer_id": id,
         "customer": after.to_json(true),
         "connections": plans.iter().map(Planned::to_json).collect::<Vec<_>>(),
+        "ignored": ignored,
     })
 }
 

@@ -61,17 +61,18 @@ impl Intake {
 
 /// As the sender is told.
 pub(crate) fn taken_json(taken: &Taken) -> Json {
-    let shown = |event: &IncomingEvent, result: &str| {
+    let with = |event: &IncomingEvent, result: &str, ignored: &[Ignored]| {
         json!({
             "id": event.id,
             "event_id": event.event_id,
             "result": result,
             "upsert_id": event.upsert,
             "customer_id": event.customer,
-            "ignored": event.ignored,
+            "ignored": ignored,
             "unbelieved_time": event.unbelieved_time,
         })
     };
+    let shown = |event: &IncomingEvent, result: &str| with(event, result, &event.ignored);
     let nothing = |result: &str| {
         json!({
             "id": null, "event_id": null, "result": result, "upsert_id": null, "customer_id": null, "ignored": [],
@@ -80,7 +81,7 @@ pub(crate) fn taken_json(taken: &Taken) -> Json {
     };
     match taken {
         Taken::LeftOut | Taken::Ping => nothing(taken.result()),
-        Taken::Repeated(event) => shown(event, "repeated"),
+        Taken::Repeated(event) => with(event, "repeated", &[]),
         Taken::Done(event) => shown(event, event.state.as_str()),
         Taken::Refused(event, _) => shown(event, "refused"),
     }

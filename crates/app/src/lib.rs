@@ -4,6 +4,7 @@
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.
 
 mod admission;
+mod adopt;
 mod announce;
 mod answer;
 mod await_answer;
@@ -55,6 +56,7 @@ mod strict_json;
 mod succession;
 mod tally;
 mod under_way;
+mod unfit;
 mod unwanted;
 mod upsert;
 mod vendor_reads;
@@ -78,7 +80,7 @@ pub use merchant::{
 pub use meters::describe_metrics;
 pub use plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
-pub use receive::ReadEvent;
+pub use receive::{ReadEvent, unbelieved_time};
 pub use selection::Selection;
 pub use sight::Sight;
 pub use spans::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};

@@ -18,7 +18,7 @@ use upsert_webhook::{Mapped, Order, Read};
 use crate::echo::{Teller, Told, take_out_echoes};
 use crate::gateway::Gateway;
 use crate::identify::Identified;
-use crate::marks::{leave_out_older, marked, spoken_of};
+use crate::marks::{has_newer, leave_out_older, marked, spoken_of};
 use crate::merchant::Merchant;
 use crate::plan::{ConnectionPlan, plan};
 use crate::properties::{self, given_after, keep_what_others_gave};
@@ -125,8 +125,10 @@ impl Gateway {
             lanes: BTreeSet::new(),
             origin: arrival.source.connection.clone(),
         };
-        if let Some(somebody) = self.outdated_by(arrival, mapped, patch, identified).await? {
-            return self.note_outdated(draft, somebody).await;
+        if let Some(customer) = self.newer_of(arrival, mapped, patch, identified, &mut draft).await? {
+            draft.row.state = IncomingState::Outdated;
+            draft.row.customer = Some(customer);
+            return self.note(draft, Vec::new()).await;
         }
         let mut patch = patch.clone();
         let Some(known) = &mut identified.known else {
@@ -148,7 +150,17 @@ impl Gateway {
             now: arrival.at,
         };
         let told = take_out_echoes(&mut patch, &known.record.customer, &mut known.lanes, teller);
-        if !told.unclear.is_empty() && !*waited {
+        let adopts = patch.links.iter().filter(|(name, record)| {
+            let link = known.lane(name).and_then(|lane| lane.link.as_ref());
+            link.is_none_or(|link| link.provider_customer_id != **record)
+        });
+        let (mut has_news, mut is_made_now) = (false, false);
+        for (name, _) in adopts {
+            has_news = true;
+            // The call on its way may have made that very record.
+            is_made_now |= known.lane(name).is_some_and(|lane| lane.in_flight.is_some());
+        }
+        if (!told.unclear.is_empty() || is_made_now) && !*waited {
             *waited = true;
             self.wait_for_receipt(known.record.id).await;
             return Ok(Narrowed::Again);
@@ -156,6 +168,7 @@ impl Gateway {
         draft.lanes.extend(told.lanes.iter().cloned());
         let after = known.record.customer.merged(&patch);
         if after == known.record.customer
+            && !has_news
             && let Some(state) = nothing_new(&told, was_outdated, known, teller)
         {
             draft.row.state = state;
@@ -191,67 +204,36 @@ impl Gateway {
         Ok(letters.entries.into_iter().find(|letter| arrival.says_the_same(letter)))
     }
 
-    /// Somebody who was looked at and is somebody else by what the event gives, of whom a newer event of its source has
-    /// told that by now: an event that still has the old e-mail makes no new person, and is not another's who has it now.
-    async fn outdated_by(
+    /// Whom an event is about that still has what was somebody's once: somebody who is found by what it says too, and of
+    /// whose stronger identifier a newer event of the same source has spoken. It makes no new customer, and is not about the
+    /// one who has that identifier now.
+    async fn newer_of(
         &self,
         arrival: &Arrival,
         mapped: &Mapped,
         patch: &CustomerPatch,
         identified: &Identified,
+        draft: &mut EventDraft,
     ) -> Result<Option<CustomerId>, StoreError> {
-        let known = identified.known.as_ref().map(|known| &known.record);
-        let has_its_name = |name: &str| known.is_some_and(|known| known.customer.reference() == Some(name));
+        let known = identified.known.as_ref().map(|known| &known.record.customer);
+        let has_its_name = |name: &str| known.is_some_and(|known| known.reference() == Some(name));
         let is_named = patch.id.is_some() || patch.text(Field::Reference).is_some_and(has_its_name);
         let Some(order) = mapped.order.as_ref().filter(|_| !is_named) else {
             return Ok(None);
         };
-        let looked_at: Vec<(&str, &[CustomerId])> = identified
-            .seen
-            .iter()
-            .filter_map(|seen| match seen {
-                Expect::Holders {
-                    identifier, customers, ..
-                } => Some((identifier.kind.field().pointer(), customers.as_slice())),
-                _ => None,
-            })
-            .collect();
-        let others: BTreeSet<CustomerId> = looked_at
-            .iter()
-            .flat_map(|(_, holders)| holders.iter().copied())
-            .collect();
-        for other in others
-            .into_iter()
-            .filter(|other| known.is_none_or(|known| known.id != *other))
-        {
-            let Some(marks) = self.store.event_marks(other, &arrival.source.name).await? else {
+        for (customer, pointer) in &identified.contradicted {
+            let marks = self.store.event_marks(*customer, &arrival.source.name).await?;
+            let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
                 continue;
             };
-            let newer = marks
-                .marks
-                .iter()
-                .filter(|mark| order.is_older_than(&Order::kept(&mark.order)));
-            let told: BTreeSet<&str> = newer.flat_map(|mark| &mark.fields).map(String::as_str).collect();
-            let contradicts =
-                |(pointer, holders): &(&str, &[CustomerId])| !holders.contains(&other) && told.contains(pointer);
-            if looked_at.iter().any(contradicts) {
-                return Ok(Some(other));
-            }
+            draft.expect.push(Expect::EventMarks {
+                customer: *customer,
+                source: arrival.source.name.clone(),
+                revision: Some(marks.revision),
+            });
+            return Ok(Some(*customer));
         }
         Ok(None)
-    }
-
-    async fn note_outdated(&self, mut draft: EventDraft, customer: CustomerId) -> Result<Narrowed, StoreError> {
-        draft.row.state = IncomingState::Outdated;
-        draft.row.customer = Some(customer);
-        let changes = Changeset {
-            expect: draft.expect,
-            write: vec![Write::PutIncomingEvent(draft.row.clone())],
-        };
-        Ok(match self.apply(changes).await? {
-            Applied::Done => Narrowed::Nothing(Box::new(draft.row), false),
-            Applied::Unmet(_) => Narrowed::Again,
-        })
     }
 
     async fn wait_for_receipt(&self, customer: CustomerId) {
@@ -261,16 +243,22 @@ impl Gateway {
 
     /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept.
     async fn note_nothing(&self, mut draft: EventDraft, known: &Known) -> Result<Narrowed, StoreError> {
+        draft.row.customer = Some(known.record.id);
+        let is_taught = |lane: &&Lane| draft.lanes.contains(&lane.connection);
+        let taught = known.lanes.iter().filter(is_taught).cloned().collect();
+        self.note(draft, taught).await
+    }
+
+    async fn note(&self, mut draft: EventDraft, taught: Vec<Lane>) -> Result<Narrowed, StoreError> {
         let mut changes = Changeset {
             expect: std::mem::take(&mut draft.expect),
             write: Vec::new(),
         };
-        draft.row.customer = Some(known.record.id);
         changes.write.push(Write::PutIncomingEvent(draft.row.clone()));
         if let Some(marks) = draft.marks {
             changes.write.push(Write::PutEventMarks(marks));
         }
-        for lane in known.lanes.iter().filter(|lane| draft.lanes.contains(&lane.connection)) {
+        for lane in taught {
             changes.expect.push(Expect::Lane {
                 customer: lane.customer,
                 connection: lane.connection.clone(),
@@ -278,7 +266,7 @@ impl Gateway {
             });
             changes.write.push(Write::PutLane(Lane {
                 revision: lane.revision + 1,
-                ..lane.clone()
+                ..lane
             }));
         }
         let applied = self.apply(changes).await?;

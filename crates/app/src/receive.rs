@@ -1,12 +1,13 @@
 //! An event that comes in, from the bytes to the upsert that it becomes. What cannot be taken is kept as a dead letter.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Canonical, Priority};
+use upsert_core::{Canonical, Field, Priority};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Part, Read, Received};
 
@@ -14,8 +15,8 @@ use crate::commit::{Attempted, Committed};
 use crate::gateway::Gateway;
 use crate::idempotency::canonical_json;
 use crate::intake::{Intake, Taken, in_the_events_words, left_out, problem_json, unbelieved, unmapped};
-use crate::merchant::{Merchant, When};
-use crate::meters::{FORGED, events_in};
+use crate::merchant::Merchant;
+use crate::meters::{FORGED, count_ignored, events_in};
 use crate::narrow::{Arrival, Narrowed};
 use crate::problem::{ProblemCode, Refusal};
 use crate::strict_json::read_json;
@@ -186,6 +187,7 @@ impl Gateway {
             through: Through::Webhook,
             respond_async: true,
             force: false,
+            handling: source.handling,
             traceparent: arrival.traceparent.clone(),
             priority: Priority::Interactive,
             request_id: String::new(),
@@ -207,7 +209,10 @@ impl Gateway {
             let (patch, draft) = match self.narrow(arrival, narrowing, &mut identified, &mut waited).await? {
                 Narrowed::Left(patch, draft) => (patch, draft),
                 Narrowed::Nothing(event, true) => return Ok(Taken::Repeated(event)),
-                Narrowed::Nothing(event, false) => return Ok(Taken::Done(event)),
+                Narrowed::Nothing(event, false) => {
+                    count_ignored(&merchant.id, &ignored);
+                    return Ok(Taken::Done(event));
+                }
                 Narrowed::Again => continue,
             };
             identified.seen.extend(draft.expect.iter().cloned());
@@ -216,7 +221,7 @@ impl Gateway {
                 ignored: ignored.clone(),
             };
             match self
-                .plan_and_commit(asked, &identified, &left.patch, Some(&draft), look_up_keys)
+                .plan_and_commit(asked, &identified, &left, Some(&draft), look_up_keys)
                 .await?
             {
                 Attempted::Committed(mut committed) => {
@@ -356,7 +361,7 @@ pub(crate) fn contents_of(merchant: &str, source: &Source, event_id: &str, read:
 }
 
 /// The time that an event gives itself, where no clock can be that far ahead.
-pub(crate) fn unbelieved_time(read: &Read, received_at: Timestamp) -> Option<Timestamp> {
+pub fn unbelieved_time(read: &Read, received_at: Timestamp) -> Option<Timestamp> {
     let Read::Mapped(mapped) = read else { return None };
     let said = mapped.order.as_ref().and_then(Order::moment)?;
     (said.duration_since(received_at) > BELIEVED).then_some(said)
@@ -375,13 +380,13 @@ fn in_order<'m>(arrival: &Arrival, mapped: &'m Mapped) -> Cow<'m, Mapped> {
 
 /// A member that could not be read and that decides where the customer goes.
 fn asked_for_by_a_route(merchant: &Merchant, ignored: &[MapProblem]) -> Option<MapProblem> {
-    let asks = |when: &When, target: &str| match target {
-        "/source" => !when.source.is_empty(),
-        "/tags" => !when.tag.is_empty(),
-        "/status" => !when.status.is_empty(),
-        _ => target.starts_with("/addresses/") && target.ends_with("/country") && !when.country.is_empty(),
-    };
-    let is_asked_for = |problem: &&MapProblem| merchant.routes.iter().any(|route| asks(&route.when, &problem.target));
+    let asked_for: BTreeSet<&str> = merchant
+        .routes
+        .iter()
+        .flat_map(|route| route.when.fields())
+        .map(Field::pointer)
+        .collect();
+    let is_asked_for = |problem: &&MapProblem| asked_for.contains(problem.target.as_str());
     ignored.iter().find(is_asked_for).cloned()
 }
 

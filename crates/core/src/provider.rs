@@ -162,6 +162,8 @@ pub struct LinkView<'a> {
     pub provider_customer_id: &'a str,
     /// The key that the record was made with.
     pub key: &'a MatchKey,
+    /// Whether the caller brought the vendor's id: a vendor that takes its ids from us goes on with that one.
+    pub adopted: bool,
 }
 
 impl fmt::Debug for LinkView<'_> {

@@ -58,7 +58,7 @@ pub use incoming::{Handling, OrderBy, WebhookIn};
 pub use keys::{KEY_PREFIX, NewKey, NoRandomness, generate_key, key_from_random, key_hash, looks_mistyped};
 pub use limits::{Breaker, RateLimit, Retry};
 pub use members::{Document, KnownMember, Member, known_members};
-pub use merchant::{MatchOn, Merchant};
+pub use merchant::{MatchOn, Merchant, NeverMatch};
 pub use ping::Ping;
 pub use problems::{Location, Problem};
 pub use routes::{Conditions, Kind, Route, Status};

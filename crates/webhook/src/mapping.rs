@@ -93,6 +93,8 @@ pub struct Mapped {
     pub emptied: BTreeMap<String, BTreeSet<String>>,
     /// Members that could not be read and were left out.
     pub ignored: Vec<MapProblem>,
+    /// Where in the event a blank text stands that counts as not there.
+    pub blanks: Vec<String>,
 }
 
 impl Mapped {
@@ -206,6 +208,7 @@ impl Mapping {
                 given: filled.given,
                 emptied: filled.emptied,
                 ignored: filled.ignored,
+                blanks: self.blanks(&view),
             }),
             (event_id, ..) => Read::Refused {
                 event_id,
@@ -213,6 +216,12 @@ impl Mapping {
                 body,
             },
         }
+    }
+
+    fn blanks(&self, view: &pointer::View<'_>) -> Vec<String> {
+        let rules = self.rules.iter().filter(|(_, rule)| !rule.clear);
+        let blanks: BTreeSet<&Pointer> = rules.flat_map(|(_, rule)| rule.blanks(view)).collect();
+        blanks.into_iter().map(|pointer| view.name(pointer)).collect()
     }
 
     fn origins(&self, view: &pointer::View<'_>) -> Vec<(String, String)> {

@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use super::Ignored;
+
 /// Whatever a source sends.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(value_type = Object)]
@@ -24,12 +26,17 @@ pub struct TakenEvent {
     /// The sender's id of it.
     pub event_id: Option<String>,
     /// `accepted`, `echo` (it tells of what the gateway wrote itself), `outdated` (a newer one was here before),
-    /// `repeated`, `left_out` or `refused`.
+    /// `repeated`, `left_out`, `ping` (the sender's test call) or `refused`.
     pub result: String,
     /// The upsert that it became.
     pub upsert_id: Option<String>,
     /// The customer that it was about.
     pub customer_id: Option<String>,
+    /// The time that it gave itself, where that is more than a day ahead: it was put in order by its arrival.
+    #[schema(format = DateTime)]
+    pub unbelieved_time: Option<String>,
+    /// What could not be read and was left out; pointers are the event's.
+    pub ignored: Vec<Ignored>,
 }
 
 /// What a replay made of a dead letter: of one that came in what became of it, of one that goes out the event.
@@ -99,7 +106,7 @@ pub struct IncomingEvent {
     /// Why it could not be taken.
     pub problem: Option<EventProblem>,
     /// Members that could not be read and were left out, by pointer into the event.
-    pub ignored: Vec<super::Ignored>,
+    pub ignored: Vec<Ignored>,
     /// The time that it gave itself, where that is more than a day ahead: it was put in order by its arrival.
     #[schema(format = DateTime)]
     pub unbelieved_time: Option<String>,

@@ -131,6 +131,18 @@ impl Rule {
         }
     }
 
+    /// Where it finds a blank text.
+    pub(super) fn blanks<'r>(&'r self, view: &View<'_>) -> Vec<&'r Pointer> {
+        if !self.when.hold(view) {
+            return Vec::new();
+        }
+        let is_blank = |pointer: &&Pointer| {
+            view.find(pointer)
+                .is_some_and(|found| found.is_string() && !says_something(found))
+        };
+        self.source.pointers().iter().filter(is_blank).collect()
+    }
+
     /// Whether it reads several properties of the sender's, one or the other.
     pub(super) fn has_choice(&self) -> bool {
         self.when.has_choice() || matches!(&self.source, Source::From(pointers) if pointers.len() > 1)
@@ -230,12 +242,16 @@ impl Rule {
 }
 
 impl Source {
-    fn first(&self) -> Option<&Pointer> {
+    fn pointers(&self) -> &[Pointer] {
         match self {
-            Self::Plain(pointer) => Some(pointer),
-            Self::From(pointers) | Self::Join { pointers, .. } => pointers.first(),
-            Self::Value(_) => None,
+            Self::Plain(pointer) => std::slice::from_ref(pointer),
+            Self::From(pointers) | Self::Join { pointers, .. } => pointers,
+            Self::Value(_) => &[],
         }
+    }
+
+    fn first(&self) -> Option<&Pointer> {
+        self.pointers().first()
     }
 
     /// The pointer that what is read comes from: the first that says something, else the first.
@@ -249,13 +265,7 @@ impl Source {
 
     /// Whether any of its pointers is in the event, whatever stands there.
     fn is_in(&self, view: &View<'_>) -> bool {
-        match self {
-            Self::Plain(pointer) => view.find(pointer).is_some(),
-            Self::From(pointers) | Self::Join { pointers, .. } => {
-                pointers.iter().any(|pointer| view.find(pointer).is_some())
-            }
-            Self::Value(_) => false,
-        }
+        self.pointers().iter().any(|pointer| view.find(pointer).is_some())
     }
 
     fn read<'r>(&'r self, view: &View<'_>) -> Result<Option<Json>, Fault<'r>> {
