@@ -217,13 +217,14 @@ impl Workshop {
         fingerprint: String,
         counts: &DayCounts,
     ) -> (Connection, BreakerBell) {
-        let usual_payload = built.provider.info().capabilities.default_payload;
+        let capabilities = &built.provider.info().capabilities;
+        let usual_payload = capabilities.default_payload;
         let outside = Outside {
             clock: self.clock.clone(),
             day_count: Arc::new(counts.of(&merchant.id, &connection.name)),
             dice: Dice::fair(),
         };
-        let policy = policy_of(connection);
+        let policy = policy_of(connection, capabilities.known_daily_limit);
         let stack = standard_stack(
             built.provider,
             built.reader,
@@ -258,10 +259,7 @@ impl Workshop {
             never_match: Arc::default(),
             timeout: connection.timeout,
             max_age: connection.retry.max_age,
-            counts_calls: connection
-                .rate_limit
-                .as_ref()
-                .is_some_and(|limit| limit.per_day.is_some()),
+            counts_calls: policy.rate_limit.is_some_and(|limit| limit.per_day.is_some()),
             adapter: stack.provider,
             reader: stack.reader,
             retry: Arc::new(Retries(stack.retry)),

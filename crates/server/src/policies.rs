@@ -1,5 +1,6 @@
 //! From a connection's settings to its policies, and the application's ports over them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +11,17 @@ use upsert_core::{Held, Priority, ProviderError, Repeat};
 use upsert_policy::{BreakerPolicy, ConnectionPolicy, Decision, RateLimitPolicy, RetryPolicy};
 use upsert_settings as settings;
 
-/// The policies that the files ask for.
-pub(crate) fn policy_of(connection: &settings::Connection) -> ConnectionPolicy {
+/// The part of a day's calls that imports may not use, where the files say nothing of the day.
+const USUAL_RESERVE: f64 = 0.1;
+
+/// The policies that the files ask for. `known_daily_limit`: calls a day that the vendor is known to allow, which count
+/// unless the files say otherwise.
+pub(crate) fn policy_of(connection: &settings::Connection, known_daily_limit: Option<u32>) -> ConnectionPolicy {
     let (retry, breaker) = (&connection.retry, &connection.breaker);
     ConnectionPolicy {
         timeout: connection.timeout,
         concurrency: connection.concurrency,
-        rate_limit: connection.rate_limit.as_ref().map(|limit| RateLimitPolicy {
-            per_second: limit.per_second,
-            burst: limit.burst,
-            per_day: limit.per_day,
-            reserve: limit.reserve,
-        }),
+        rate_limit: rate_limit_of(connection.rate_limit.as_ref(), known_daily_limit),
         retry: RetryPolicy {
             attempts: retry.attempts,
             base: retry.base,
@@ -35,6 +35,17 @@ pub(crate) fn policy_of(connection: &settings::Connection) -> ConnectionPolicy {
             open_for: breaker.open_for,
         },
     }
+}
+
+fn rate_limit_of(limit: Option<&settings::RateLimit>, known_daily_limit: Option<u32>) -> Option<RateLimitPolicy> {
+    let per_day = limit.and_then(|limit| limit.per_day).or(known_daily_limit);
+    let policy = RateLimitPolicy {
+        per_second: limit.and_then(|limit| limit.per_second),
+        burst: limit.and_then(|limit| limit.burst),
+        per_day: per_day.and_then(NonZeroU32::new),
+        reserve: limit.map_or(USUAL_RESERVE, |limit| limit.reserve),
+    };
+    (policy.per_second.is_some() || policy.per_day.is_some()).then_some(policy)
 }
 
 /// The retry rule as the application asks for it.

@@ -1,4 +1,4 @@
-//! `gateway.toml` under the environment's overrides, merged by the `config` crate; every value keeps its line.
+//! A file as the `config` crate reads it, `gateway.toml` under the environment's overrides; every value keeps its line.
 
 use std::rc::Rc;
 
@@ -9,12 +9,32 @@ use crate::problems::{Location, Problem};
 use crate::section::Reading;
 use crate::tree::{Entry, Node, Shape, parse_value};
 
-/// The document with the overrides laid over it.
-pub(crate) fn layered(text: &str, document: &Rc<Node>, reading: &Reading<'_>) -> Option<Rc<Node>> {
-    let (usable, problems) = overrides(reading.environment);
-    for problem in problems {
-        reading.report(problem);
-    }
+/// What may be laid over a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overrides {
+    /// Environment variables: `gateway.toml` alone.
+    Environment,
+    /// Nothing: a merchant's file is what it says.
+    Nothing,
+}
+
+/// The document with what may be laid over it.
+pub(crate) fn layered(
+    text: &str,
+    document: &Rc<Node>,
+    overrides: Overrides,
+    reading: &Reading<'_>,
+) -> Option<Rc<Node>> {
+    let usable = match overrides {
+        Overrides::Nothing => config::Map::new(),
+        Overrides::Environment => {
+            let (usable, problems) = usable_overrides(reading.environment);
+            for problem in problems {
+                reading.report(problem);
+            }
+            usable
+        }
+    };
     let overrides = config::Environment::with_prefix(OVERRIDE_PREFIX.trim_end_matches('_'))
         .prefix_separator("__")
         .separator("__")
@@ -39,7 +59,7 @@ pub(crate) fn layered(text: &str, document: &Rc<Node>, reading: &Reading<'_>) ->
 
 /// The variables that name a path of members, and problems for those that would mean something else, or something else
 /// on every run.
-fn overrides(environment: &Environment) -> (config::Map<String, String>, Vec<Problem>) {
+fn usable_overrides(environment: &Environment) -> (config::Map<String, String>, Vec<Problem>) {
     let (mut usable, mut problems) = (config::Map::new(), Vec::new());
     for (name, value) in environment.overrides() {
         let in_a_member = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';

@@ -12,8 +12,8 @@ use crate::rule;
 use crate::section::Spot;
 use crate::tree::Shape;
 
-/// The members of an upsert's body that a webhook can fill.
-const FIELDS: &[&str] = &[
+/// The members of an upsert's body that a webhook or a row can fill.
+pub(crate) const FIELDS: &[&str] = &[
     "id",
     "reference",
     "kind",
@@ -35,8 +35,8 @@ const FIELDS: &[&str] = &[
     "tags",
     "tags_removed",
     "metadata",
-    "links",
     "provider_fields",
+    "links",
 ];
 const ADDRESSES: &[&str] = &["billing", "property"];
 const ADDRESS: &[&str] = &["line1", "line2", "city", "state", "postal_code", "country"];

@@ -378,6 +378,30 @@ fn bounds_are_counted_in_what_is_kept() {
     }
     let same = json!({ "reference": "r", "metadata": { "plan": "a", " plan": "b" } });
     assert_eq!(codes(&same)[0].1, "contradiction");
+    assert_eq!(ignored(&same)[0].1, "contradiction");
+}
+
+#[test]
+fn a_blank_text_says_nothing_whatever_the_member_holds() {
+    for member in [
+        "id",
+        "verified",
+        "tags",
+        "metadata",
+        "addresses",
+        "service",
+        "links",
+        "provider_fields",
+        "tags_removed",
+    ] {
+        let mut body = json!({ "email": "a@b.co" });
+        body[member] = json!(" ");
+        assert!(strict(&body, None).is_err(), "{member}");
+        let read = leniently(&body).unwrap_or_else(|problems| panic!("{member}: {problems:?}"));
+        assert_eq!((read.ignored, read.patch.fields.len()), (Vec::new(), 1), "{member}");
+    }
+    let unknown = json!({ "email": "a@b.co", "given_nmae": "" });
+    assert_eq!(leniently(&unknown).unwrap_err()[0].1, "unknown_field");
 }
 
 #[test]
