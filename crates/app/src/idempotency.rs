@@ -147,7 +147,8 @@ fn scoped(caller: &str, merchant: &str, route: &str, key: &str) -> [u8; 32] {
 /// reads the store can guess a body by trying.
 fn fingerprint(key: &str, body: &Json) -> [u8; 32] {
     let secret: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-    let canonical = canonical_json(body);
+    let mut canonical = String::new();
+    write_canonical(body, &mut canonical);
     match <Hmac<Sha256> as KeyInit>::new_from_slice(&secret) {
         Ok(mut mac) => {
             mac.update(canonical.as_bytes());
@@ -159,12 +160,6 @@ fn fingerprint(key: &str, body: &Json) -> [u8; 32] {
 }
 
 /// Members in the order of their names, no white space.
-pub(crate) fn canonical_json(value: &Json) -> String {
-    let mut canonical = String::new();
-    write_canonical(value, &mut canonical);
-    canonical
-}
-
 fn write_canonical(value: &Json, out: &mut String) {
     match value {
         Json::Object(members) => {

@@ -261,10 +261,8 @@ impl Store for MemoryStore {
         merchant: &str,
         source: &str,
         event_id: &str,
-        content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
-        let tables = self.tables()?;
-        Ok(tables.events.of_source(merchant, source, event_id, content).cloned())
+        Ok(self.tables()?.events.of_source(merchant, source, event_id).cloned())
     }
 
     async fn incoming_events(

@@ -547,12 +547,8 @@ fn source() -> Source {
                     (target, MapRule::plain(pointer(&format!("/says/{name}"))))
                 })
                 .collect(),
-            is_lenient: false,
         },
         connection: None,
-        handling: Handling::Strict,
-        body_limit: 1024 * 1024,
-        ping: None,
     }
 }
 

@@ -51,10 +51,9 @@ impl Tables {
                 merchant,
                 source,
                 event_id,
-                content,
                 revision,
             } => {
-                let event = self.events.of_source(merchant, source, event_id, content);
+                let event = self.events.of_source(merchant, source, event_id);
                 event.map(|row| row.revision) == *revision
             }
             Expect::EventMarks {

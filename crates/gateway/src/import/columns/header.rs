@@ -47,7 +47,9 @@ impl Columns {
         let left_out = reading.by_their_names(map, &named);
         if let Some(map) = map {
             reading.fixed(map);
-            reading.rules.extend(map.rules.iter().cloned());
+            reading
+                .rules
+                .extend(map.rules.iter().map(|(target, rule)| (target.clone(), not_blank(rule))));
         }
         if !reading.problems.is_empty() {
             let lines: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
@@ -66,10 +68,11 @@ impl Columns {
             count: header.len(),
             used: reading.used,
             nameless: reading.nameless,
-            mapping: mapping(reading.rules, is_lenient),
+            mapping: mapping(reading.rules),
             forms: reading.forms,
             empty: map.map(|map| map.empty.clone()).unwrap_or_default(),
             left_out,
+            is_lenient,
         })
     }
 }
@@ -230,7 +233,16 @@ fn of_column(name: &str) -> Rule {
     Rule::of(Source::From(pointer.into_iter().collect()))
 }
 
-fn mapping(rules: Vec<(Target, Rule)>, is_lenient: bool) -> Mapping {
+/// In a table nobody says `null`: an empty cell says nothing, whatever the rule.
+fn not_blank(rule: &Rule) -> Rule {
+    let mut rule = rule.clone();
+    if let Source::Plain(pointer) = rule.source {
+        rule.source = Source::From(vec![pointer]);
+    }
+    rule
+}
+
+fn mapping(rules: Vec<(Target, Rule)>) -> Mapping {
     Mapping {
         each: None,
         event_id: EventId::Header(String::new()),
@@ -238,6 +250,5 @@ fn mapping(rules: Vec<(Target, Rule)>, is_lenient: bool) -> Mapping {
         provider_customer_id: None,
         only: Conditions::default(),
         rules,
-        is_lenient,
     }
 }
