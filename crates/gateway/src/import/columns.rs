@@ -143,7 +143,7 @@ fn read(mapping: &Mapping, part: &Part) -> Result<Json, Vec<MapProblem>> {
 fn may_be_left_out(problem: &MapProblem) -> bool {
     let of = |name: &&str| problem.target == **name || problem.target.starts_with(&format!("{name}/"));
     // What a rule requires, somebody asked for by name.
-    problem.code != "missing" && !NEVER_LEFT_OUT.iter().any(|name| of(&name))
+    problem.code != "missing" && !NEVER_LEFT_OUT.iter().any(of)
 }
 
 fn refused(problems: &[MapProblem]) -> Refused {
