@@ -65,8 +65,8 @@ const VENDORS: [Vendor; 3] = [
     Vendor {
         kind: "april",
         credential: "secret_key",
-        settings: r#"{"merchant_id":"mcht_sim"}"#,
-        answer: r#"{"customerId":"cust_01","merchantId":"mcht_sim","emailAddress":"john.doe.0@example.com","givenName":"John","familyName":"Doe","phoneNumber":"+12022000000","referenceCustomerId":"CUST-0","metadata":{"plan":"gold"},"createdAt":"2026-11-21T00:00:00.000Z","updatedAt":"2026-11-21T00:00:00.000Z"}"#,
+        settings: r#"{"merchant_id":"mcht_acme"}"#,
+        answer: r#"{"customerId":"cust_01","merchantId":"mcht_acme","emailAddress":"john.doe.0@example.com","givenName":"John","familyName":"Doe","phoneNumber":"+12022000000","referenceCustomerId":"CUST-0","metadata":{"plan":"gold"},"createdAt":"2026-11-21T00:00:00.000Z","updatedAt":"2026-11-21T00:00:00.000Z"}"#,
     },
 ];
 

@@ -126,6 +126,8 @@ fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)>
         by: "fill".to_owned(),
         refused: false,
         record: customer,
+        links: std::collections::BTreeMap::new(),
+        ignored: Vec::new(),
     }));
     write.push(Write::PutUpsert(upsert_of(&delivery)));
     write.push(Write::PutLane(lane(&delivery, number)));
@@ -174,6 +176,7 @@ fn lane(delivery: &DeliveryRecord, number: u64) -> Lane {
                     value: format!("FULL-{number}"),
                 },
                 shared: false,
+                adopted: None,
             });
             lane.last_delivered_at = delivery.ended_at;
         }

@@ -56,7 +56,9 @@ pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors) -> anyhow::Resu
         Some("m-1"),
     );
     let rotor = connection("rotor", "api_key", &base(vendors.rotor, "/open-api"), path, None);
-    let april = connection("april", "secret_key", &base(vendors.april, ""), path, Some("mcht_sim"));
+    // What is measured is not the day.
+    let rotor = format!("{rotor}rate_limit = {{ per_day = 0 }}\n");
+    let april = connection("april", "secret_key", &base(vendors.april, ""), path, Some("mcht_acme"));
     let merchant = |id: &str| format!("id = {}\ndefault_region = \"US\"\n", quoted(id));
     let one = [merchant(ONE), add_update.clone()].concat();
     let three = [merchant(THREE), rotor, april, add_update].concat();

@@ -426,7 +426,7 @@ fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
     let settings = [
         "",
         "settings = { merchant_id = \"m-1\" }",
-        "settings = { merchant_id = \"mcht_sim\" }",
+        "settings = { merchant_id = \"mcht_acme\" }",
     ];
     let own = [&plan.rotor, &plan.wallet, &plan.april];
     let mut merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{}\n", plan.merchant);

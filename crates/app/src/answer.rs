@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use jiff::Timestamp;
-use upsert_core::{Customer, CustomerId, ErrorKind, UpsertId};
+use upsert_core::{Customer, CustomerId, ErrorKind, Ignored, UpsertId, WaitingFor};
 use upsert_store::{CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
 
 use crate::commit::state_of;
@@ -12,6 +12,15 @@ use crate::problem::{ProblemCode, Refusal};
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
+
+/// Seconds until a caller may look again at what is under way.
+const SOON: u64 = 1;
+/// At what waits for something that usually takes seconds.
+const A_FEW: u64 = 5;
+/// At what waits for somebody, or for the next day.
+const A_WHILE: u64 = 60;
+/// At anything.
+const LONG: u64 = 3_600;
 
 /// An answer, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +85,9 @@ impl Answering<'_> {
 
     /// 202, whatever the deliveries say.
     pub(crate) fn accepted(&self) -> Answer {
-        let next = self
-            .effective
-            .iter()
-            .filter(|d| d.required && !d.state.has_ended())
-            .filter_map(|d| d.next_attempt_at)
-            .min();
-        let wait = next.map_or(1, |next| next.duration_since(self.now).as_secs().clamp(1, 3_600));
         Answer {
             location: Some(format!("/v1/upserts/{}", self.upsert.id)),
-            retry_after: Some(wait.unsigned_abs()),
+            retry_after: Some(look_again_in(self.effective, self.now)),
             ..self.json(202, false)
         }
     }
@@ -130,7 +132,32 @@ impl Answering<'_> {
         members.insert("state".to_owned(), json!(state_of(self.effective)));
         members.insert("customer".to_owned(), customer_json(self.record));
         members.insert("deliveries".to_owned(), self.own.iter().map(delivery_json).collect());
+        members.insert("ignored".to_owned(), json!(self.upsert.ignored));
         members
+    }
+}
+
+/// In how many seconds it makes sense to ask again: when the last of the required deliveries may have ended, as far as is
+/// known. What waits for a pause or a quota ends in no second that anybody knows of.
+fn look_again_in(deliveries: &[DeliveryRecord], now: Timestamp) -> u64 {
+    let open = deliveries
+        .iter()
+        .filter(|delivery| delivery.required && !ended(delivery));
+    open.map(|delivery| until_it_may_have_ended(delivery, now))
+        .max()
+        .unwrap_or(SOON)
+}
+
+fn until_it_may_have_ended(delivery: &DeliveryRecord, now: Timestamp) -> u64 {
+    let due = delivery.next_attempt_at.map(|at| at.duration_since(now).as_secs());
+    let due = due.map(|seconds| u64::try_from(seconds).unwrap_or_default());
+    match (delivery.state, delivery.waiting_for) {
+        // A resume, or the day's end, may come at any time; a probe that is due sooner is hardly the end of it.
+        (DeliveryState::Waiting, Some(WaitingFor::Paused | WaitingFor::Quota)) => {
+            due.unwrap_or(A_WHILE).clamp(A_WHILE, LONG)
+        }
+        (DeliveryState::Waiting, _) => due.unwrap_or(A_FEW).clamp(SOON, LONG),
+        _ => due.unwrap_or(SOON).clamp(SOON, LONG),
     }
 }
 
@@ -234,11 +261,12 @@ pub fn link_json(lane: &Lane, is_routed: bool) -> Vec<Json> {
 }
 
 /// A dry run as the API shows it.
-pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned]) -> Json {
+pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned], ignored: &[Ignored]) -> Json {
     json!({
         "customer_id": id,
         "customer": after.to_json(true),
         "connections": plans.iter().map(Planned::to_json).collect::<Vec<_>>(),
+        "ignored": ignored,
     })
 }
 
@@ -263,5 +291,66 @@ impl Answer {
             content_type: self.content_type.clone(),
             body: self.body.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use upsert_testkit::records::{delivery_id, delivery_record};
+
+    use super::*;
+
+    #[test]
+    fn when_looking_again_makes_sense_depends_on_what_is_waited_for() {
+        let now = Timestamp::UNIX_EPOCH;
+        for (state, waiting_for, due_in, seconds) in [
+            (DeliveryState::InFlight, None, None, 1),
+            (DeliveryState::Pending, None, None, 1),
+            (DeliveryState::Retrying, None, Some(7), 7),
+            (DeliveryState::Retrying, None, Some(-7), 1),
+            (DeliveryState::Retrying, None, Some(90_000), 3_600),
+            (DeliveryState::Waiting, Some(WaitingFor::Paused), None, 60),
+            (DeliveryState::Waiting, Some(WaitingFor::Paused), Some(1), 60),
+            (DeliveryState::Waiting, Some(WaitingFor::Paused), Some(300), 300),
+            (DeliveryState::Waiting, Some(WaitingFor::Quota), None, 60),
+            (DeliveryState::Waiting, Some(WaitingFor::Quota), Some(-1), 60),
+            (DeliveryState::Waiting, Some(WaitingFor::Quota), Some(50_000), 3_600),
+            (DeliveryState::Waiting, Some(WaitingFor::Breaker), Some(15), 15),
+            (DeliveryState::Waiting, Some(WaitingFor::Breaker), None, 5),
+            (DeliveryState::Waiting, Some(WaitingFor::RateLimit), Some(30), 30),
+            (DeliveryState::Waiting, Some(WaitingFor::Predecessor), None, 5),
+            (DeliveryState::Succeeded, None, None, 1),
+        ] {
+            let mut delivery = delivery_record("acme", "crm", delivery_id(1), state);
+            delivery.required = true;
+            delivery.waiting_for = waiting_for;
+            delivery.next_attempt_at = due_in.map(|seconds| now + SignedDuration::from_secs(seconds));
+            assert_eq!(
+                look_again_in(&[delivery], now),
+                seconds,
+                "{state:?} {waiting_for:?} {due_in:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_longest_wait_of_the_required_deliveries_counts() {
+        let waiting = |number, waiting_for, is_required| {
+            let mut delivery = delivery_record("acme", "crm", delivery_id(number), DeliveryState::Waiting);
+            (delivery.required, delivery.waiting_for, delivery.next_attempt_at) =
+                (is_required, Some(waiting_for), None);
+            delivery
+        };
+        let both = [
+            waiting(1, WaitingFor::Predecessor, true),
+            waiting(2, WaitingFor::Paused, true),
+        ];
+        assert_eq!(look_again_in(&both, Timestamp::UNIX_EPOCH), 60);
+        let optional = [
+            waiting(1, WaitingFor::Predecessor, true),
+            waiting(2, WaitingFor::Paused, false),
+        ];
+        assert_eq!(look_again_in(&optional, Timestamp::UNIX_EPOCH), 5);
     }
 }

@@ -18,6 +18,7 @@ use crate::draft::{Building, Draft};
 use crate::gateway::Gateway;
 use crate::lane::mark_accepted;
 use crate::merchant::Connection;
+use crate::meters::count_ignored;
 use crate::plan::Planned;
 use crate::problem::Refusal;
 use crate::spans::CommitSpan;
@@ -84,7 +85,10 @@ impl Gateway {
         span.end(&applied);
         crash_point(points::UPSERT_AFTER_COMMIT);
         let unmet = match applied {
-            Applied::Done => return Ok(Attempted::Committed(Box::new(committed))),
+            Applied::Done => {
+                count_ignored(&committed.upsert.merchant, &committed.upsert.ignored);
+                return Ok(Attempted::Committed(Box::new(committed)));
+            }
             Applied::Unmet(index) => expect.get(index),
         };
         Ok(match unmet {

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{Customer, DeliveryId, Priority};
+use upsert_core::{Customer, CustomerId, DeliveryId, Priority};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
 use crate::answer::Answer;
@@ -47,7 +47,7 @@ struct Tally {
 
 impl Gateway {
     /// Sends the customer's current state in the place of a delivery that has failed. `merchants`: those that the caller
-    /// may speak for; none: all.
+    /// may speak for; none: all. `of`: whose the caller takes it for.
     ///
     /// # Errors
     /// 404, for the customer too; 422 where it has not failed, or its connection is not configured any more; what a plan
@@ -57,9 +57,16 @@ impl Gateway {
         caller: &Caller,
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
+        of: Option<CustomerId>,
         sight: Sight,
     ) -> Result<Answer, Refusal> {
         let delivery = self.visible_delivery(merchants, id).await?;
+        if of.is_some_and(|of| of != delivery.customer) {
+            let detail = "the delivery is another customer's, and brings that one's state; to have this one changed, send \
+                          an upsert with its `id`";
+            let problem = upsert_core::Problem::new("/customer_id", "other_customer", detail);
+            return Err(Refusal::invalid(vec![problem]));
+        }
         if delivery.state != DeliveryState::Failed {
             return Err(not_now("replayed", delivery.state));
         }

@@ -6,14 +6,15 @@ use std::sync::atomic::AtomicUsize;
 use jiff::Timestamp;
 
 use upsert_core::{
-    Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Outcome, PreparedUpsert, Priority, StateAtVendor,
-    WaitingFor,
+    Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Ignored, Outcome, PreparedUpsert, Priority,
+    StateAtVendor, UpsertId, WaitingFor,
 };
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
     Lane, UpsertRecord, UpsertState, Write,
 };
 
+use crate::adopt::Adopting;
 use crate::commit::{Committed, Work, attempt_writes, identifier_writes, park, state_of, unchanged};
 use crate::connections::UNTIL_RELEASED;
 use crate::deliver::PREDECESSOR_CHECK;
@@ -36,8 +37,13 @@ pub(crate) struct Draft<'a> {
     pub(crate) merchant: &'a Arc<Merchant>,
     pub(crate) command: &'a UpsertCommand,
     pub(crate) identified: &'a Identified,
+    /// The id that the upsert gets.
+    pub(crate) upsert: UpsertId,
     pub(crate) id: CustomerId,
     pub(crate) after: Customer,
+    pub(crate) adopting: &'a Adopting,
+    /// What could not be read and was left out.
+    pub(crate) ignored: &'a [Ignored],
     pub(crate) plans: Vec<Planned>,
     pub(crate) claim: Option<&'a Claim>,
     /// Deliveries that have failed and that this upsert's one delivery goes in the place of.
@@ -71,7 +77,7 @@ impl<'a> Building<'a> {
     pub(crate) fn new(gateway: &'a Gateway, draft: &'a Draft<'a>) -> Self {
         let now = gateway.clock.now();
         let before = draft.identified.known.as_ref().map(|known| &known.record);
-        let changed = before.is_none_or(|before| before.customer != draft.after);
+        let changed = before.is_none_or(|before| before.customer != draft.after) || !draft.adopting.lanes.is_empty();
         let record = match before {
             Some(before) if !changed => before.clone(),
             Some(before) => CustomerRecord {
@@ -92,7 +98,7 @@ impl<'a> Building<'a> {
             },
         };
         let upsert = UpsertRecord {
-            id: gateway.ids.upsert(),
+            id: draft.upsert,
             merchant: draft.merchant.id.clone(),
             customer: draft.id,
             version: record.version,
@@ -104,12 +110,13 @@ impl<'a> Building<'a> {
             owes_event: false,
             by: draft.caller.name.clone(),
             through: Some(draft.command.through),
-            ignored: Vec::new(),
+            ignored: draft.ignored.to_vec(),
             created_at: now,
             ended_at: None,
         };
+        let seen = draft.identified.seen.iter().chain(&draft.adopting.expect);
         let changes = Changeset {
-            expect: draft.identified.seen.clone(),
+            expect: seen.cloned().collect(),
             write: Vec::new(),
         };
         let mut building = Self {
@@ -127,7 +134,22 @@ impl<'a> Building<'a> {
         if changed {
             building.put_customer(before);
         }
+        building.adopt_unrouted();
         building
+    }
+
+    /// Where nothing is delivered now, the link stays as `unrouted`.
+    fn adopt_unrouted(&mut self) {
+        let is_planned = |name: &String| self.draft.plans.iter().any(|planned| planned.connection.name == *name);
+        for (name, lane) in &self.draft.adopting.lanes {
+            if !is_planned(name) {
+                self.changes.expect.push(expected(lane));
+                self.changes.write.push(Write::PutLane(Lane {
+                    revision: lane.revision + 1,
+                    ..lane.clone()
+                }));
+            }
+        }
     }
 
     fn put_idempotency(&mut self) {
@@ -175,6 +197,8 @@ impl<'a> Building<'a> {
             by: self.upsert.by.clone(),
             refused: false,
             record: self.record.customer.clone(),
+            links: self.draft.adopting.links(),
+            ignored: self.draft.ignored.to_vec(),
         }));
     }
 
@@ -184,11 +208,7 @@ impl<'a> Building<'a> {
             .lane
             .clone()
             .unwrap_or_else(|| Lane::new(&self.upsert.merchant, self.record.id, &connection.name));
-        self.changes.expect.push(Expect::Lane {
-            customer: lane.customer,
-            connection: connection.name.clone(),
-            revision: planned.lane.as_ref().map(|lane| lane.revision),
-        });
+        self.changes.expect.push(expected(&lane));
         lane.revision += 1;
         let mut delivery = self.new_delivery(connection);
         self.replay(&mut delivery);
@@ -202,7 +222,8 @@ impl<'a> Building<'a> {
             Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
                 delivery.warnings.clone_from(warnings);
                 unchanged(&mut delivery, &mut lane, self.now);
-                is_touched = had_failed || has_forgotten || self.has_learnt(planned, &lane);
+                let has_adopted = self.draft.adopting.lanes.contains_key(&lane.connection);
+                is_touched = had_failed || has_forgotten || has_adopted || self.has_learnt(planned, &lane);
             }
             Ok(plan) => {
                 self.reserve(planned, &mut lane);
@@ -429,6 +450,15 @@ impl<'a> Building<'a> {
             to_pump: self.to_pump,
         };
         (self.changes, committed)
+    }
+}
+
+/// The lane as it was read: one of revision 0 was not there.
+fn expected(lane: &Lane) -> Expect {
+    Expect::Lane {
+        customer: lane.customer,
+        connection: lane.connection.clone(),
+        revision: (lane.revision > 0).then_some(lane.revision),
     }
 }
 

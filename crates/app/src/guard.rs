@@ -3,6 +3,7 @@
 use upsert_core::{Customer, CustomerId, KeyKind, MatchKey, PreparedUpsert, Problem, Warning, WarningCode};
 use upsert_store::{Known, Lane};
 
+use crate::adopt::Adopting;
 use crate::gateway::Gateway;
 use crate::merchant::{Merchant, OnCollision};
 use crate::plan::{ConnectionPlan, PlanRefusal, Planned, plan};
@@ -16,13 +17,15 @@ impl Gateway {
         id: CustomerId,
         customer: &Customer,
         known: Option<&Known>,
+        adopting: &Adopting,
         force: bool,
     ) -> Result<Vec<Planned>, Refusal> {
         let connections = route(merchant, customer)?;
         Ok(connections
             .into_iter()
             .map(|connection| {
-                let lane = known.and_then(|known| known.lane(&connection.name)).cloned();
+                let adopted = adopting.lanes.get(&connection.name);
+                let lane = adopted.or_else(|| known?.lane(&connection.name)).cloned();
                 let plan = plan(&connection, id, customer, lane.as_ref(), force);
                 Planned { connection, lane, plan }
             })

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::{Canonical, CustomerPatch, Field, Identifier, IdentifierKind, Terms, canonicalise};
+use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identifier, IdentifierKind};
 use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
 
 use crate::gateway::Gateway;
@@ -15,6 +15,9 @@ pub(crate) struct Identified {
     pub(crate) known: Option<Known>,
     /// What has to be so still when it is committed.
     pub(crate) seen: Vec<Expect>,
+    /// Customers who hold something that the request gives too, and another value of something stronger (its pointer):
+    /// somebody else.
+    pub(crate) contradicted: Vec<(CustomerId, &'static str)>,
 }
 
 impl Gateway {
@@ -22,10 +25,11 @@ impl Gateway {
     pub(crate) async fn identify(&self, merchant: &Merchant, patch: &CustomerPatch) -> Result<Identified, Refusal> {
         let query = query_for(merchant, patch);
         let view = self.store.identify(&merchant.id, &query).await?;
-        let found = Found::of(&query, &view);
+        let found = Found::of(merchant, &query, &view);
         let known = decide(patch, &found)?;
         Ok(Identified {
             seen: seen(merchant, &query, &view, known.as_ref()),
+            contradicted: found.contradicted,
             known,
         })
     }
@@ -33,14 +37,21 @@ impl Gateway {
 
 /// What an upsert body names its customer by, in canonical form: two bodies that share one of these may be about one
 /// customer. Nothing for a body that is not valid.
-pub fn identifiers_in(merchant: &Merchant, body: &Json) -> Vec<String> {
-    let Ok(Canonical { patch, .. }) = canonicalise(body, &Terms::strict(merchant.default_region.as_deref())) else {
+pub fn identifiers_in(merchant: &Merchant, body: &Json, handling: Handling) -> Vec<String> {
+    let Ok(Canonical { patch, .. }) = merchant.canonicalise(body, handling) else {
         return Vec::new();
     };
-    let kinds = [IdentifierKind::Reference, IdentifierKind::Email, IdentifierKind::Phone];
-    let named = kinds.into_iter().filter_map(|kind| patch.identifier(kind));
-    let named = named.map(|identifier| format!("{} {}", identifier.kind.field().pointer(), identifier.value));
-    named.chain(patch.id.map(|id| id.to_string())).collect()
+    let named = IdentifierKind::ALL
+        .into_iter()
+        .filter_map(|kind| patch.identifier(kind));
+    let named = named
+        .filter(|identifier| merchant.is_identified_by(identifier))
+        .map(|identifier| format!("{} {}", identifier.kind.field().pointer(), identifier.value));
+    let links = patch
+        .links
+        .iter()
+        .map(|(name, record)| format!("/links/{name} {record}"));
+    named.chain(links).chain(patch.id.map(|id| id.to_string())).collect()
 }
 
 /// The reference always counts; e-mail and phone where the merchant matches on them.
@@ -54,29 +65,60 @@ fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
     );
     IdentityQuery {
         id: patch.id,
-        identifiers: kinds.filter_map(|kind| patch.identifier(kind)).collect(),
+        identifiers: kinds
+            .filter_map(|kind| patch.identifier(kind))
+            .filter(|identifier| merchant.is_identified_by(identifier))
+            .collect(),
     }
+}
+
+/// The identifier, stronger than the one the customer was found by, of which it holds another value: whoever sent the
+/// request speaks of somebody else. A value that identifies nobody contradicts nothing.
+fn contradiction(merchant: &Merchant, known: &Known, stronger: &[&Identifier]) -> Option<&'static str> {
+    let held = known.record.customer.identifiers();
+    let contradicts = |given: &&&Identifier| {
+        let held = held.iter().find(|held| held.kind == given.kind);
+        held.is_some_and(|held| held != **given && merchant.is_identified_by(held))
+    };
+    stronger
+        .iter()
+        .find(contradicts)
+        .map(|given| given.kind.field().pointer())
 }
 
 struct Found<'a> {
     by_id: Option<&'a Known>,
     by_reference: Option<&'a Known>,
-    /// By e-mail and phone: each identifier with whom it finds.
-    matched: Vec<(&'a Identifier, &'a [Known])>,
+    /// By e-mail and phone: each identifier with whom it finds and nothing stronger contradicts.
+    matched: Vec<(&'a Identifier, Vec<&'a Known>)>,
+    /// Whom an identifier finds that a stronger one contradicts.
+    contradicted: Vec<(CustomerId, &'static str)>,
 }
 
 impl<'a> Found<'a> {
-    fn of(query: &'a IdentityQuery, view: &'a IdentityView) -> Self {
+    fn of(merchant: &Merchant, query: &'a IdentityQuery, view: &'a IdentityView) -> Self {
         let mut found = Found {
             by_id: view.by_id.as_ref(),
             by_reference: None,
             matched: Vec::new(),
+            contradicted: Vec::new(),
         };
+        // The query has them strongest first.
+        let mut stronger = Vec::new();
         for (identifier, holders) in query.identifiers.iter().zip(&view.holders) {
-            match identifier.kind {
-                IdentifierKind::Reference => found.by_reference = holders.first(),
-                _ => found.matched.push((identifier, holders)),
+            if identifier.kind == IdentifierKind::Reference {
+                found.by_reference = holders.first();
+                continue;
             }
+            let mut matched = Vec::new();
+            for known in holders {
+                match contradiction(merchant, known, &stronger) {
+                    Some(pointer) => found.contradicted.push((known.record.id, pointer)),
+                    None => matched.push(known),
+                }
+            }
+            found.matched.push((identifier, matched));
+            stronger.push(identifier);
         }
         found
     }
@@ -85,7 +127,7 @@ impl<'a> Found<'a> {
     fn distinct(&self, wanted: impl Fn(&Known) -> bool) -> Vec<(&'a Known, &'static str)> {
         let mut distinct: Vec<(&Known, &str)> = Vec::new();
         for (identifier, holders) in &self.matched {
-            for known in holders.iter().filter(|known| wanted(known)) {
+            for known in holders.iter().copied().filter(|known| wanted(known)) {
                 if !distinct.iter().any(|(other, _)| other.record.id == known.record.id) {
                     distinct.push((known, identifier.kind.field().pointer()));
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use upsert_core::Problem;
+use upsert_core::{Ignored, Problem};
 use upsert_store::IncomingEvent;
 use upsert_webhook::{Forged, MapProblem, Mapped};
 
@@ -15,8 +15,8 @@ pub(crate) enum Taken {
     LeftOut,
     /// It was here before.
     Repeated(Box<IncomingEvent>),
-    /// It is durable.
-    Done(Box<IncomingEvent>),
+    /// It is durable, without what could not be read.
+    Done(Box<IncomingEvent>, Vec<Ignored>),
     /// It cannot be taken, and is kept as a dead letter.
     Refused(Box<IncomingEvent>, Box<Refusal>),
 }
@@ -38,7 +38,7 @@ impl Taken {
         match self {
             Self::LeftOut => "left_out",
             Self::Repeated(_) => "repeated",
-            Self::Done(event) => event.state.as_str(),
+            Self::Done(event, _) => event.state.as_str(),
             Self::Refused(..) => "refused",
         }
     }
@@ -46,7 +46,7 @@ impl Taken {
 
 impl Intake {
     pub(crate) fn add(&mut self, taken: Taken) {
-        self.is_new |= matches!(taken, Taken::Done(_));
+        self.is_new |= matches!(taken, Taken::Done(..));
         self.data.push(taken_json(&taken));
         if let Taken::Refused(_, refusal) = taken
             && self.refusal.is_none()
@@ -58,22 +58,24 @@ impl Intake {
 
 /// As the sender is told.
 pub(crate) fn taken_json(taken: &Taken) -> Json {
-    let shown = |event: &IncomingEvent, result: &str| {
+    let shown = |event: &IncomingEvent, result: &str, ignored: &[Ignored]| {
         json!({
             "id": event.id,
             "event_id": event.event_id,
             "result": result,
             "upsert_id": event.upsert,
             "customer_id": event.customer,
+            "ignored": ignored,
         })
     };
     match taken {
         Taken::LeftOut => json!({
             "id": null, "event_id": null, "result": "left_out", "upsert_id": null, "customer_id": null,
+            "ignored": [],
         }),
-        Taken::Repeated(event) => shown(event, "repeated"),
-        Taken::Done(event) => shown(event, event.state.as_str()),
-        Taken::Refused(event, _) => shown(event, "refused"),
+        Taken::Repeated(event) => shown(event, "repeated", &[]),
+        Taken::Done(event, ignored) => shown(event, event.state.as_str(), ignored),
+        Taken::Refused(event, _) => shown(event, "refused", &[]),
     }
 }
 
@@ -121,6 +123,16 @@ pub(crate) fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refu
         };
     }
     refusal
+}
+
+/// The same of what was left out.
+pub(crate) fn ignored_in_the_events_words(ignored: &[Ignored], mapped: &Mapped) -> Vec<Ignored> {
+    let told = |ignored: &Ignored| Ignored {
+        pointer: mapped.origin(&ignored.pointer).unwrap_or_default(),
+        code: ignored.code.clone(),
+        detail: format!("{} (for {})", ignored.detail, ignored.pointer),
+    };
+    ignored.iter().map(told).collect()
 }
 
 /// Why it could not be taken, as it is kept.

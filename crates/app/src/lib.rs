@@ -4,6 +4,7 @@
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.
 
 mod admission;
+mod adopt;
 mod announce;
 mod answer;
 mod await_answer;
@@ -54,6 +55,7 @@ mod strict_json;
 mod succession;
 mod tally;
 mod under_way;
+mod unfit;
 mod unwanted;
 mod upsert;
 mod vendor_reads;

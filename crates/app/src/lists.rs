@@ -193,6 +193,7 @@ fn listed_upsert((upsert, deliveries): &(UpsertRecord, Vec<DeliveryRecord>)) -> 
         "through": upsert.through,
         "created_at": upsert.created_at,
         "ended_at": upsert.ended_at,
+        "ignored": upsert.ignored,
         "deliveries": deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
     })
 }

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use upsert_core::canonicalise::canonical_text;
+use upsert_core::customer::{Change, escape};
 use upsert_core::{Customer, CustomerId, Field, Identifier, IdentifierKind, Problem, UpsertId};
 use upsert_store::CustomerFilter;
 
@@ -78,6 +79,14 @@ impl Gateway {
     /// 400 for a filter or a cursor that cannot be read.
     pub async fn list_customers(&self, merchant: &Merchant, query: CustomerListQuery) -> Result<Listing, Refusal> {
         let filter = filter(merchant, &query)?;
+        if !filter
+            .identifiers
+            .iter()
+            .all(|identifier| merchant.is_identified_by(identifier))
+        {
+            // Many may have typed it: it finds nobody, here as anywhere.
+            return Ok(Listing::default());
+        }
         let after = query
             .cursor
             .as_deref()
@@ -133,12 +142,15 @@ impl Gateway {
                     .into_iter()
                     .find(|older| !older.refused)
                     .map_or(&nothing, |older| &older.record);
+                let mut changes = before.changes_to(&entry.record);
+                changes.extend(entry.links.iter().map(adopted));
                 json!({
                     "version": entry.version,
                     "at": entry.at,
                     "by": entry.by,
                     "upsert_id": entry.upsert,
-                    "changes": before.changes_to(&entry.record),
+                    "changes": changes,
+                    "ignored": entry.ignored,
                     "refused": entry.refused,
                 })
             })
@@ -154,6 +166,15 @@ impl Gateway {
         self.upsert_answer(merchant, id, None)
             .await?
             .ok_or_else(|| Refusal::not_found("upsert"))
+    }
+}
+
+/// A vendor's record that a version brought.
+fn adopted((connection, record): (&String, &String)) -> Change {
+    Change {
+        pointer: format!("/links/{}", escape(connection)),
+        from: Json::Null,
+        to: json!(record),
     }
 }
 

@@ -31,14 +31,17 @@ pub(crate) fn spoken_of(patch: &CustomerPatch) -> BTreeSet<String> {
     pointers
 }
 
+/// Whether an event that is newer has spoken of this field.
+pub(crate) fn has_newer(marks: &[EventMark], order: &Order, pointer: &str) -> bool {
+    marks
+        .iter()
+        .filter(|mark| order.is_older_than(&Order::kept(&mark.order)))
+        .any(|mark| mark.fields.iter().any(|field| overlaps(field, pointer)))
+}
+
 /// Takes out of the patch what a newer event has spoken of already. Whether anything was.
 pub(crate) fn leave_out_older(patch: &mut CustomerPatch, order: &Order, marks: &[EventMark]) -> bool {
-    let is_newer = |pointer: &str| {
-        marks
-            .iter()
-            .filter(|mark| order.is_older_than(&Order::kept(&mark.order)))
-            .any(|mark| mark.fields.iter().any(|field| overlaps(field, pointer)))
-    };
+    let is_newer = |pointer: &str| has_newer(marks, order, pointer);
     let before = spoken_of(patch).len();
     patch.fields.retain(|field, _| !is_newer(field.pointer()));
     if is_newer(TAGS) {

@@ -1,6 +1,6 @@
 //! Merchants and their connections as requests see them: one unchanging snapshot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use upsert_core::{
-    Customer, CustomerReader, Field, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat, UpsertProvider,
-    Value,
+    Canonical, Customer, CustomerReader, Field, Handling, Held, Identifier, IdentifierKind, NeverMatch, Payload,
+    Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, Value, canonicalise,
 };
 
 use crate::webhooks::{Endpoint, EventKind, Source};
@@ -51,6 +51,8 @@ pub struct Merchant {
     pub default_region: Option<String>,
     /// By what customers without a reference are recognised, in order.
     pub match_on: Vec<IdentifierKind>,
+    /// Values that recognise nobody.
+    pub never_match: Arc<NeverMatch>,
     /// How long a request waits for required connections.
     pub sync_deadline: Duration,
     /// Its accounts at vendors, in the configuration's order.
@@ -77,6 +79,28 @@ impl Merchant {
     /// The endpoint of this name.
     pub fn endpoint(&self, name: &str) -> Option<&Arc<Endpoint>> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// Whether this value recognises a customer. It is asked wherever one is looked for or held against another: what is
+    /// kept of customers stays as it is whatever the configuration lists.
+    pub(crate) fn is_identified_by(&self, identifier: &Identifier) -> bool {
+        self.never_match.unfit(identifier.kind, &identifier.value).is_none()
+    }
+
+    /// Step 4: what a body asks for, in this merchant's terms.
+    ///
+    /// # Errors
+    /// Every problem that the body has.
+    pub(crate) fn canonicalise(&self, body: &Json, handling: Handling) -> Result<Canonical, Vec<Problem>> {
+        let needed: BTreeSet<Field> = self.routes.iter().flat_map(|route| route.when.fields()).collect();
+        let terms = Terms {
+            region: self.default_region.as_deref(),
+            handling,
+            needed: &needed,
+            match_on: &self.match_on,
+            never_match: &self.never_match,
+        };
+        canonicalise(body, &terms)
     }
 
     /// Whether the vendor of this connection sends events that come in.
@@ -110,7 +134,7 @@ pub enum OnKeyChange {
 }
 
 /// One merchant's account at one vendor, ready to call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// Unique in the merchant.
     pub name: String,
@@ -124,6 +148,8 @@ pub struct Connection {
     pub on_collision: OnCollision,
     /// See [`OnKeyChange`].
     pub on_key_change: OnKeyChange,
+    /// The merchant's values that recognise nobody: a vendor that matches by such a field does not get them.
+    pub never_match: Arc<NeverMatch>,
     /// How long an attempt may take.
     pub timeout: Duration,
     /// How long a delivery is tried, not counting pauses and quotas.
@@ -202,6 +228,22 @@ pub struct When {
 }
 
 impl When {
+    /// The fields that it asks for.
+    fn fields(&self) -> impl Iterator<Item = Field> {
+        let asked = [
+            (&self.kind, Field::Kind),
+            (&self.source, Field::Source),
+            (&self.tag, Field::Tags),
+            (&self.country, Field::BillingCountry),
+            (&self.country, Field::PropertyCountry),
+            (&self.status, Field::Status),
+        ];
+        asked
+            .into_iter()
+            .filter(|(wanted, _)| !wanted.is_empty())
+            .map(|(_, field)| field)
+    }
+
     /// Whether all conditions hold.
     pub fn holds(&self, customer: &Customer) -> bool {
         let is_one_of = |wanted: &[String], value: Option<&str>| {

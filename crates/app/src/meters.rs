@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram, Label, Unit, counter, describe_counter, describe_histogram, histogram};
 
-use upsert_core::{ErrorKind, Outcome};
+use upsert_core::{ErrorKind, Ignored, Outcome};
 use upsert_store::{DeliveryRecord, DeliveryState};
 
 use crate::merchant::Directory;
@@ -14,6 +14,9 @@ use crate::merchant::Directory;
 const EVENTS_IN: &str = "upsert_gateway_events_in_total";
 /// What those are counted as whose signature is wrong.
 pub(crate) const FORGED: &str = "forged";
+
+/// Members that were left out.
+const IGNORED: &str = "upsert_gateway_ignored_total";
 
 const DELIVERIES: &str = "upsert_gateway_deliveries_total";
 const QUEUE_WAIT: &str = "upsert_gateway_queue_wait_seconds";
@@ -38,6 +41,10 @@ pub fn describe_metrics() {
         "How long deliveries waited for their first attempt, pauses and spent quotas not counted."
     );
     describe_counter!(OVERLOADED, "Upserts refused because too many were under way.");
+    describe_counter!(
+        IGNORED,
+        "Members of requests and events that could not be read and were left out, by the code they would have been refused with."
+    );
     describe_counter!(EVENTS_IN, "Events that came in, by what came of them.");
     describe_counter!(
         "upsert_gateway_events_out_total",
@@ -65,6 +72,13 @@ pub(crate) fn begin_at_zero(directory: &Directory) {
         for source in &merchant.sources {
             events_in(&merchant.id, &source.name, FORGED).increment(0);
         }
+    }
+}
+
+/// Counts what a request or an event of this merchant's said in vain.
+pub(crate) fn count_ignored(merchant: &str, ignored: &[Ignored]) {
+    for Ignored { code, .. } in ignored {
+        counter!(IGNORED, "merchant" => merchant.to_owned(), "code" => code.clone()).increment(1);
     }
 }
 

@@ -17,7 +17,7 @@ use upsert_webhook::{Mapped, Order};
 use crate::echo::{Teller, Told, take_out_echoes};
 use crate::gateway::Gateway;
 use crate::identify::Identified;
-use crate::marks::{leave_out_older, marked, spoken_of};
+use crate::marks::{has_newer, leave_out_older, marked, spoken_of};
 use crate::merchant::Merchant;
 use crate::plan::{ConnectionPlan, plan};
 use crate::webhooks::Source;
@@ -112,6 +112,11 @@ impl Gateway {
         };
         let mut patch = patch.clone();
         let Some(known) = &mut identified.known else {
+            if let Some(customer) = self.newer_of(arrival, mapped, identified, &mut draft).await? {
+                draft.row.state = IncomingState::Outdated;
+                draft.row.customer = Some(customer);
+                return self.note(draft, Vec::new()).await;
+            }
             draft.mark(mapped, None, None, arrival, spoken_of(&patch));
             return Ok(Narrowed::Left(patch, Box::new(draft)));
         };
@@ -127,7 +132,17 @@ impl Gateway {
             now: arrival.at,
         };
         let told = take_out_echoes(&mut patch, &known.record.customer, &mut known.lanes, teller);
-        if !told.unclear.is_empty() && !*waited {
+        let adopts = patch.links.iter().filter(|(name, record)| {
+            let link = known.lane(name).and_then(|lane| lane.link.as_ref());
+            link.is_none_or(|link| link.provider_customer_id != **record)
+        });
+        let (mut has_news, mut is_made_now) = (false, false);
+        for (name, _) in adopts {
+            has_news = true;
+            // The call on its way may have made that very record.
+            is_made_now |= known.lane(name).is_some_and(|lane| lane.in_flight.is_some());
+        }
+        if (!told.unclear.is_empty() || is_made_now) && !*waited {
             *waited = true;
             self.wait_for_receipt(known.record.id).await;
             return Ok(Narrowed::Again);
@@ -135,6 +150,7 @@ impl Gateway {
         draft.lanes.extend(told.lanes.iter().cloned());
         let after = known.record.customer.merged(&patch);
         if after == known.record.customer
+            && !has_news
             && let Some(state) = nothing_new(&told, was_outdated, known, teller)
         {
             draft.row.state = state;
@@ -153,6 +169,31 @@ impl Gateway {
             .await
     }
 
+    /// Whom an event is about that would make a new customer: somebody who is found by what it says too, and of whose
+    /// stronger identifier a newer event of the same source has spoken. It still has the old one.
+    async fn newer_of(
+        &self,
+        arrival: &Arrival,
+        mapped: &Mapped,
+        identified: &Identified,
+        draft: &mut EventDraft,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        let Some(order) = &mapped.order else { return Ok(None) };
+        for (customer, pointer) in &identified.contradicted {
+            let marks = self.store.event_marks(*customer, &arrival.source.name).await?;
+            let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
+                continue;
+            };
+            draft.expect.push(Expect::EventMarks {
+                customer: *customer,
+                source: arrival.source.name.clone(),
+                revision: Some(marks.revision),
+            });
+            return Ok(Some(*customer));
+        }
+        Ok(None)
+    }
+
     async fn wait_for_receipt(&self, customer: CustomerId) {
         let bell = self.bells.listen(customer);
         let _rung_or_not = tokio::time::timeout(FOR_A_RECEIPT, bell.notified()).await;
@@ -160,16 +201,22 @@ impl Gateway {
 
     /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept.
     async fn note_nothing(&self, mut draft: EventDraft, known: &Known) -> Result<Narrowed, StoreError> {
+        draft.row.customer = Some(known.record.id);
+        let is_taught = |lane: &&Lane| draft.lanes.contains(&lane.connection);
+        let taught = known.lanes.iter().filter(is_taught).cloned().collect();
+        self.note(draft, taught).await
+    }
+
+    async fn note(&self, mut draft: EventDraft, taught: Vec<Lane>) -> Result<Narrowed, StoreError> {
         let mut changes = Changeset {
             expect: std::mem::take(&mut draft.expect),
             write: Vec::new(),
         };
-        draft.row.customer = Some(known.record.id);
         changes.write.push(Write::PutIncomingEvent(draft.row.clone()));
         if let Some(marks) = draft.marks {
             changes.write.push(Write::PutEventMarks(marks));
         }
-        for lane in known.lanes.iter().filter(|lane| draft.lanes.contains(&lane.connection)) {
+        for lane in taught {
             changes.expect.push(Expect::Lane {
                 customer: lane.customer,
                 connection: lane.connection.clone(),
@@ -177,7 +224,7 @@ impl Gateway {
             });
             changes.write.push(Write::PutLane(Lane {
                 revision: lane.revision + 1,
-                ..lane.clone()
+                ..lane
             }));
         }
         let applied = self.apply(changes).await?;

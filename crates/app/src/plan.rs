@@ -7,13 +7,14 @@ use serde_json::{Map, Value as Json, json};
 
 use upsert_core::customer::{escape, merge_objects};
 use upsert_core::{
-    Customer, CustomerId, Field, Intent, LinkView, Payload, PreparedUpsert, Problem, Selection, Sent, UpsertRequest,
-    Value, Warning, WarningCode,
+    Customer, CustomerId, Field, Intent, KeyKind, LinkView, MatchKey, Payload, PreparedUpsert, Problem, Selection,
+    Sent, UpsertRequest, Value, Warning, WarningCode,
 };
-use upsert_store::{Accepted, Lane};
+use upsert_store::{Accepted, Lane, Link};
 
 use crate::merchant::{Connection, OnKeyChange};
 use crate::problem::Conflict;
+use crate::unfit::Unfitting;
 
 /// The pointers of what is passed through begin so.
 const PASSED_THROUGH: &str = "/provider_fields/";
@@ -140,17 +141,30 @@ fn new_record(prepared: &PreparedUpsert) -> Warning {
     Warning::new(WarningCode::NewRecord, prepared.link_key.kind.pointer(), detail)
 }
 
-fn view(link: &upsert_store::Link) -> LinkView<'_> {
+fn view(link: &Link) -> LinkView<'_> {
     LinkView {
         provider_customer_id: &link.provider_customer_id,
         key: &link.key,
+        adopted: link.adopted.is_some(),
     }
+}
+
+/// What stands in the place of the key of a record that a caller brought: which key it has is seen when a call to it is
+/// planned.
+pub(crate) fn unknown_key(provider_customer_id: &str) -> MatchKey {
+    MatchKey::new(KeyKind::Id, provider_customer_id)
+}
+
+fn id_not_sent() -> Warning {
+    let detail = "this vendor takes no id on a write: the id that it answers with has to be the one given in `links`";
+    Warning::new(WarningCode::LinkIsCheckedAfterwards, "/links", detail)
 }
 
 struct Asked<'a> {
     connection: &'a Connection,
     id: CustomerId,
     customer: &'a Customer,
+    unfit: Unfitting,
     passed_through: Option<Map<String, Json>>,
 }
 
@@ -171,6 +185,7 @@ impl<'a> Asked<'a> {
             connection,
             id,
             customer,
+            unfit: Unfitting::of(connection, customer),
             passed_through: provider_fields(connection, customer)?,
         })
     }
@@ -179,6 +194,9 @@ impl<'a> Asked<'a> {
         let (connection, nothing) = (self.connection, Accepted::default());
         let mut accepted = lane.map_or(&nothing, |lane| &lane.accepted);
         let link = lane.and_then(|lane| lane.link.as_ref());
+        if let Some(link) = link.filter(|link| link.claimed_by().is_some()) {
+            return self.by_claim(link);
+        }
         let mut replaces_link = false;
         let mut all = self.prepare(link.map(view), accepted, Selection::All)?;
         if let Some(link) = link
@@ -208,6 +226,43 @@ impl<'a> Asked<'a> {
             changed: differing(&all.sent, accepted),
             is_new: link.is_none() || replaces_link,
             replaces_link,
+            all,
+        })
+    }
+
+    /// Goes by a record that a caller brought and no answer has named yet. What is there is not known, so everything is
+    /// sent; nor is the key that it was made with: it is the vendor's id where the vendor takes one, in the place of ours
+    /// where the vendor takes ours, and else whatever the vendor matches the customer by, to be borne out by the answer.
+    fn by_claim(&self, link: &Link) -> Result<Whole, PlanRefusal> {
+        let nothing = Accepted::default();
+        let by = |key: MatchKey| {
+            let link = Link { key, ..link.clone() };
+            self.prepare(Some(view(&link)), &nothing, Selection::All)
+        };
+        let all = if self.connection.adapter.info().capabilities.updates_by_id {
+            by(unknown_key(&link.provider_customer_id))?
+        } else {
+            let plain = self.prepare(None, &nothing, Selection::All)?;
+            let takes_ours = plain.expected_id.is_some();
+            let adopted = MatchKey::new(plain.link_key.kind, link.provider_customer_id.clone());
+            let by_adopted = takes_ours.then(|| by(adopted.clone())).transpose()?;
+            match by_adopted.filter(|prepared| prepared.link_key == adopted) {
+                // Whether there is a record under that id is the caller's word alone.
+                Some(prepared) => PreparedUpsert {
+                    intent: plain.intent,
+                    ..prepared
+                },
+                None => {
+                    let mut prepared = by(plain.link_key)?;
+                    prepared.warnings.push(id_not_sent());
+                    prepared
+                }
+            }
+        };
+        Ok(Whole {
+            changed: differing(&all.sent, &nothing),
+            is_new: true,
+            replaces_link: false,
             all,
         })
     }
@@ -251,7 +306,7 @@ impl<'a> Asked<'a> {
         selection: Selection<'_>,
     ) -> Result<PreparedUpsert, PlanRefusal> {
         let request = UpsertRequest {
-            customer: self.customer,
+            customer: self.unfit.without.as_ref().unwrap_or(self.customer),
             customer_id: self.id,
             link,
             selection,
@@ -264,9 +319,9 @@ impl<'a> Asked<'a> {
                 violations
                     .into_iter()
                     .map(|violation| Problem {
+                        detail: self.unfit.told(&violation),
                         pointer: violation.pointer,
                         code: violation.code.to_owned(),
-                        detail: violation.detail,
                         connection: Some(self.connection.name.clone()),
                     })
                     .collect(),
@@ -274,6 +329,7 @@ impl<'a> Asked<'a> {
         })?;
         self.name_passed_through(&mut prepared);
         prepared.warnings.extend(self.taken_back(&prepared, accepted));
+        prepared.warnings.extend(self.unfit.warnings.iter().cloned());
         Ok(prepared)
     }
 
@@ -287,6 +343,7 @@ impl<'a> Asked<'a> {
         let link = LinkView {
             provider_customer_id: &first.value,
             key: first,
+            adopted: false,
         };
         let mut same = self.prepare(Some(link), &lane.accepted, Selection::All)?;
         // Whether there is a record is what nobody knows.
@@ -494,7 +551,9 @@ impl PlanRefusal {
         match self {
             Self::Invalid(_) => "the vendor asks for something that is not there",
             Self::KeyChange(_) => "the vendor cannot change the key that its record was made with",
-            Self::Collision(_) => "the vendor would take the customer for another one",
+            Self::Collision(_) => {
+                "the vendor would take the customer for another one; if that one is meant, name it by its `id`"
+            }
         }
     }
 }

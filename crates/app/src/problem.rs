@@ -50,6 +50,7 @@ codes! {
     NotAcceptable = "not_acceptable", 406, "No answer in the wanted form can be given";
     RequestTimeout = "request_timeout", 408, "The request took too long to arrive";
     IdentityConflict = "identity_conflict", 409, "The identifiers belong to more than one customer";
+    LinkConflict = "link_conflict", 409, "The vendor's record is linked otherwise";
     MatchKeyCollision = "match_key_collision", 409, "A vendor would take the customer for another one";
     BusinessKeyChange = "business_key_change", 409, "A vendor cannot change the key that the customer was made with";
     IdempotencyInProgress = "idempotency_in_progress", 409, "A request with this key is still being answered";

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use upsert_core::Priority;
+use upsert_core::{Canonical, Handling, Priority};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{Mapped, Part, Read, Received};
 
 use crate::commit::{Attempted, Committed};
 use crate::gateway::Gateway;
-use crate::intake::{Intake, Taken, in_the_events_words, problem_json, unbelieved, unmapped};
+use crate::intake::{
+    Intake, Taken, ignored_in_the_events_words, in_the_events_words, problem_json, unbelieved, unmapped,
+};
 use crate::merchant::Merchant;
-use crate::meters::{FORGED, events_in};
+use crate::meters::{FORGED, count_ignored, events_in};
 use crate::narrow::{Arrival, Narrowed};
 use crate::problem::{ProblemCode, Refusal};
 use crate::upsert::{Asked, Caller, UpsertCommand, read_patch};
@@ -126,7 +128,7 @@ impl Gateway {
         let (merchant, source) = (&arrival.merchant, &arrival.source);
         let _admitted = self.admission.admit(&merchant.id, Priority::Interactive)?;
         let body = self.named_by_vendor(arrival, mapped).await?;
-        let patch = read_patch(merchant, &body)?;
+        let canonical = read_patch(merchant, &body, Handling::Strict)?;
         let command = UpsertCommand {
             body: Json::Null,
             idempotency_key: None,
@@ -134,6 +136,7 @@ impl Gateway {
             through: Through::Webhook,
             respond_async: true,
             force: false,
+            handling: Handling::Strict,
             traceparent: arrival.traceparent.clone(),
             priority: Priority::Interactive,
             request_id: String::new(),
@@ -147,20 +150,28 @@ impl Gateway {
             command: &command,
             claim: None,
         };
+        let told = || ignored_in_the_events_words(&canonical.ignored, mapped);
         let _deciding = self.admission.decide(Priority::Interactive).await?;
         let (mut look_up_keys, mut waited) = (false, false);
         for _race in 0..MOST_RACES {
-            let mut identified = self.identify(merchant, &patch).await?;
-            let (left, draft) = match self
-                .narrow(arrival, mapped, &patch, &mut identified, &mut waited)
+            let mut identified = self.identify(merchant, &canonical.patch).await?;
+            let (patch, draft) = match self
+                .narrow(arrival, mapped, &canonical.patch, &mut identified, &mut waited)
                 .await?
             {
-                Narrowed::Left(left, draft) => (left, draft),
+                Narrowed::Left(patch, draft) => (patch, draft),
                 Narrowed::Nothing(event, true) => return Ok(Taken::Repeated(event)),
-                Narrowed::Nothing(event, false) => return Ok(Taken::Done(event)),
+                Narrowed::Nothing(event, false) => {
+                    count_ignored(&merchant.id, &canonical.ignored);
+                    return Ok(Taken::Done(event, told()));
+                }
                 Narrowed::Again => continue,
             };
             identified.seen.extend(draft.expect.iter().cloned());
+            let left = Canonical {
+                patch,
+                ignored: canonical.ignored.clone(),
+            };
             match self
                 .plan_and_commit(asked, &identified, &left, Some(&draft), look_up_keys)
                 .await?
@@ -169,7 +180,7 @@ impl Gateway {
                     let event = accepted(draft.event(), &committed);
                     // Nobody waits for its answer.
                     drop(self.start_deliveries(&mut committed));
-                    return Ok(Taken::Done(Box::new(event)));
+                    return Ok(Taken::Done(Box::new(event), told()));
                 }
                 Attempted::KeyTaken => look_up_keys = true,
                 Attempted::Raced | Attempted::IdempotencyKeyTaken => tokio::task::yield_now().await,

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor};
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link, StoreError,
-    UpsertState, Write,
+    Adopted, Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link,
+    StoreError, UpsertState, Write,
 };
 
 use crate::commit::{Work, day_of};
@@ -81,6 +81,7 @@ impl Gateway {
     ) -> Result<Recorded, StoreError> {
         let mut lane = work.lane.clone();
         loop {
+            end = judge_by(&lane, work, end);
             let mut recording = Recording {
                 work,
                 delivery: work.delivery.clone(),
@@ -151,12 +152,17 @@ impl Gateway {
 
 /// An accepted call that names another record than the one it was about is a broken contract.
 pub(crate) fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
+    judge_by(&work.lane, work, end)
+}
+
+/// The lane may have got a link since the call went out: by a caller who knows the vendor's record.
+fn judge_by(lane: &Lane, work: &Work, end: AttemptEnd) -> AttemptEnd {
     let AttemptEnd::Accepted(receipt) = end else {
         return end;
     };
     let theirs = &receipt.provider_customer_id;
     // Some vendors take their id from us: then it is known before there is a link.
-    let ours = linked_record(work).or(work.prepared.expected_id.as_ref());
+    let ours = linked_record(lane, work).or(work.prepared.expected_id.as_ref());
     let adapter = &work.connection.adapter;
     // How ids are written is the vendor's to say.
     match ours.filter(|ours| adapter.canonical_id(ours) != adapter.canonical_id(theirs)) {
@@ -169,8 +175,8 @@ pub(crate) fn judge(work: &Work, end: AttemptEnd) -> AttemptEnd {
 }
 
 /// The vendor's id of the record that the call was to change, if there is a link to it.
-fn linked_record(work: &Work) -> Option<&String> {
-    let link = work.lane.link.as_ref().filter(|_| !work.replaces_link)?;
+fn linked_record<'a>(lane: &'a Lane, work: &Work) -> Option<&'a String> {
+    let link = lane.link.as_ref().filter(|_| !work.replaces_link)?;
     Some(&link.provider_customer_id)
 }
 
@@ -192,7 +198,7 @@ fn other_record(receipt: &UpsertReceipt, detail: &str) -> ProviderError {
 fn record_is_free(work: &Work, end: &AttemptEnd) -> Option<Expect> {
     match end {
         AttemptEnd::Accepted(receipt)
-            if work.connection.on_collision == OnCollision::Refuse && linked_record(work).is_none() =>
+            if work.connection.on_collision == OnCollision::Refuse && linked_record(&work.lane, work).is_none() =>
         {
             Some(Expect::RecordFree {
                 merchant: work.delivery.merchant.clone(),
@@ -308,12 +314,19 @@ impl Recording<'_> {
         let key = lane
             .link
             .as_ref()
+            .filter(|link| link.claimed_by().is_none())
             .map_or_else(|| prepared.link_key.clone(), |link| link.key.clone());
         let shared = lane.link.as_ref().is_some_and(|link| link.shared);
+        let adopted = lane.link.as_ref().and_then(|link| link.adopted);
+        if lane.link.as_ref().is_some_and(|link| link.claimed_by().is_some()) {
+            // What was accepted before was another record's.
+            lane.accepted = upsert_store::Accepted::default();
+        }
         lane.link = Some(Link {
             provider_customer_id: receipt.provider_customer_id.clone(),
             key,
             shared,
+            adopted: adopted.map(|_| Adopted::Confirmed),
         });
         for (vendor_field, sent) in &prepared.sent {
             lane.accepted.uncertain.remove(vendor_field);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CustomerId, DeliveryId, Priority};
+use upsert_core::{CustomerId, DeliveryId, Handling, Priority};
 use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known, Through};
 
+use crate::adopt::Adopting;
 use crate::answer::Answer;
 use crate::commit::{Attempted, Committed};
 use crate::draft::Draft;
@@ -84,6 +85,7 @@ impl Gateway {
             through: Through::Replay,
             respond_async: true,
             force: false,
+            handling: Handling::Strict,
             traceparent: span.as_ref().map(|span| span.traceparent().to_owned()),
             priority,
             request_id: String::new(),
@@ -122,6 +124,7 @@ impl Gateway {
                     id: known.record.id,
                     revision: Some(known.record.revision),
                 }],
+                contradicted: Vec::new(),
                 known: Some(known),
             };
             let draft = Draft {
@@ -129,8 +132,11 @@ impl Gateway {
                 merchant,
                 command,
                 identified: &identified,
+                upsert: self.ids.upsert(),
                 id: failed.customer,
                 after,
+                adopting: &Adopting::default(),
+                ignored: &[],
                 plans,
                 claim: None,
                 replayed,

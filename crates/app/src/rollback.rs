@@ -294,8 +294,17 @@ impl Gateway {
                     now_held,
                     &below.record,
                 ));
-                for mut lane in known.lanes.into_iter().filter(|lane| lane.failed) {
-                    lane.failed = !self.is_in_sync(&lane, &below.record);
+                let is_claimed = |lane: &Lane| {
+                    let link = lane.link.as_ref();
+                    link.is_some_and(|link| link.claimed_by() == Some(upsert.id))
+                };
+                let touched = known.lanes.into_iter().filter(|lane| lane.failed || is_claimed(lane));
+                for mut lane in touched {
+                    if is_claimed(&lane) {
+                        // The word of the request that was refused.
+                        lane.link = None;
+                    }
+                    lane.failed = lane.failed && !self.is_in_sync(&lane, &below.record);
                     if let Some(left) = self
                         .left_behind(&upsert.merchant, below.upsert, &lane, upsert.version)
                         .await?

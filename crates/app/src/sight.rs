@@ -212,6 +212,7 @@ fn cover_error(error: &mut Json) {
 fn cover_upsert(upsert: &mut Json) {
     member(upsert, "customer", cover_customer);
     each(upsert, "deliveries", cover_delivery);
+    each(upsert, "ignored", |ignored| member(ignored, "pointer", cover_name));
 }
 
 fn cover_problem(problem: &mut Json) {
@@ -289,7 +290,8 @@ mod tests {
 
     #[test]
     fn nothing_of_what_is_answered_says_who_it_is_and_the_rest_stays() {
-        let upsert = json!({ "upsert_id": "ups_1", "customer": customer(), "deliveries": [delivery()] });
+        let upsert = json!({ "upsert_id": "ups_1", "customer": customer(), "deliveries": [delivery()],
+            "ignored": [{ "pointer": "/metadata/CANARY", "code": "too_long", "detail": "is too long" }] });
         let covered = Sight::Masked.upsert(upsert.clone());
         assert!(!covered.to_string().to_lowercase().contains("canary"), "{covered:#}");
         let customer = &covered["customer"];

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
-use upsert_core::{Canonical, Customer, CustomerPatch, Priority, Problem, Terms, canonicalise};
+use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
 use upsert_store::Through;
 
 use crate::answer::Answer;
@@ -49,6 +49,8 @@ pub struct UpsertCommand {
     pub force: bool,
     /// `traceparent`.
     pub traceparent: Option<String>,
+    /// `Prefer: handling=lenient`, or `strict`.
+    pub handling: Handling,
     /// How urgent.
     pub priority: Priority,
     /// For the problem document of an answer that a vendor refused.
@@ -135,14 +137,14 @@ impl Gateway {
             Err(replay) => return Ok(*replay),
         };
         crash_point(points::UPSERT_CLAIMED);
-        let patch = read_patch(merchant, &command.body)?;
+        let canonical = read_patch(merchant, &command.body, command.handling)?;
         let asked = Asked {
             caller,
             merchant,
             command: &command,
             claim: claim.as_ref(),
         };
-        let mut committed = self.decide_and_commit(asked, &patch).await?;
+        let mut committed = self.decide_and_commit(asked, &canonical).await?;
         // Nobody may be listening.
         let _ = committed_now.send(());
         let progress = self.start_deliveries(&mut committed);
@@ -156,8 +158,14 @@ impl Gateway {
     ///
     /// # Errors
     /// As for the upsert itself, but for what single connections refuse: that stands in the plans.
-    pub async fn plan(&self, merchant: &Arc<Merchant>, body: &Json, force: bool) -> Result<Json, Refusal> {
-        let patch = read_patch(merchant, body)?;
+    pub async fn plan(
+        &self,
+        merchant: &Arc<Merchant>,
+        body: &Json,
+        handling: Handling,
+        force: bool,
+    ) -> Result<Json, Refusal> {
+        let Canonical { patch, ignored } = read_patch(merchant, body, handling)?;
         let _deciding = self.admission.decide(Priority::Interactive).await?;
         let identified = self.identify(merchant, &patch).await?;
         let before = identified.known.as_ref().map(|known| &known.record.customer);
@@ -166,24 +174,27 @@ impl Gateway {
             .known
             .as_ref()
             .map_or_else(|| self.ids.customer(), |known| known.record.id);
-        let mut plans = Self::route_and_plan(merchant, id, &after, identified.known.as_ref(), force)?;
+        let known = identified.known.as_ref();
+        let adopting = self.adopt(merchant, id, known, &patch, self.ids.upsert()).await?;
+        let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
         let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
         Ok(crate::answer::plan_json(
             identified.known.as_ref().map(|known| known.record.id),
             &after,
             &plans,
+            &ignored,
         ))
     }
 
     /// Steps 5 to 8, anew whenever somebody else changed what they were decided on.
-    async fn decide_and_commit(&self, asked: Asked<'_>, patch: &CustomerPatch) -> Result<Committed, Refusal> {
+    async fn decide_and_commit(&self, asked: Asked<'_>, canonical: &Canonical) -> Result<Committed, Refusal> {
         let _deciding = self.admission.decide(asked.command.priority).await?;
         let mut look_up_keys = false;
         for _race in 0..MOST_RACES {
-            let identified = self.identify(asked.merchant, patch).await?;
+            let identified = self.identify(asked.merchant, &canonical.patch).await?;
             match self
-                .plan_and_commit(asked, &identified, patch, None, look_up_keys)
+                .plan_and_commit(asked, &identified, canonical, None, look_up_keys)
                 .await?
             {
                 Attempted::Committed(committed) => return Ok(*committed),
@@ -200,7 +211,7 @@ impl Gateway {
         &self,
         asked: Asked<'_>,
         identified: &Identified,
-        patch: &CustomerPatch,
+        canonical: &Canonical,
         event: Option<&EventDraft>,
         look_up_keys: bool,
     ) -> Result<Attempted, Refusal> {
@@ -210,18 +221,24 @@ impl Gateway {
             command,
             claim,
         } = asked;
+        let Canonical { patch, ignored } = canonical;
         let known = identified.known.as_ref();
         let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.ids.customer(), |known| known.record.id);
-        let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, command.force)?;
+        let upsert = self.ids.upsert();
+        let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
+        let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, command.force)?;
         self.guard(merchant, id, &mut plans, look_up_keys).await?;
         let draft = Draft {
             caller,
             merchant,
             command,
             identified,
+            upsert,
             id,
             after,
+            adopting: &adopting,
+            ignored,
             plans,
             claim,
             replayed: Vec::new(),
@@ -231,35 +248,41 @@ impl Gateway {
     }
 }
 
-/// Step 4, and that `provider_fields` names connections or providers that the merchant has.
-pub(crate) fn read_patch(merchant: &Merchant, body: &Json) -> Result<CustomerPatch, Refusal> {
-    let canonical = canonicalise(body, &Terms::strict(merchant.default_region.as_deref()));
-    let is_known = |name: &str| {
-        merchant
-            .connections
-            .iter()
-            .any(|c| c.name == name || c.provider == name)
+/// Step 4, and that `provider_fields` and `links` name connections (or providers) that the merchant has.
+pub(crate) fn read_patch(merchant: &Merchant, body: &Json, handling: Handling) -> Result<Canonical, Refusal> {
+    let canonical = merchant.canonicalise(body, handling);
+    let mut unknown = unknown_names(merchant, body);
+    match canonical {
+        Err(mut problems) => {
+            problems.append(&mut unknown);
+            Err(Refusal::invalid(problems))
+        }
+        Ok(_) if !unknown.is_empty() => Err(Refusal::invalid(unknown)),
+        Ok(canonical) => Ok(canonical),
+    }
+}
+
+fn unknown_names(merchant: &Merchant, body: &Json) -> Vec<Problem> {
+    let is_provider = |name: &str| merchant.connections.iter().any(|c| c.provider == name);
+    let names_in = |member: &str| {
+        body.get(member)
+            .and_then(Json::as_object)
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
     };
-    let names = body.get("provider_fields").and_then(Json::as_object);
-    let unknown = names
-        .into_iter()
-        .flat_map(serde_json::Map::keys)
-        .filter(|name| !is_known(name))
+    let problem = |member: &str, name: &str, code: &str, detail: &str| {
+        Problem::new(format!("/{member}/{}", escape(name)), code, detail)
+    };
+    let fields = names_in("provider_fields")
+        .filter(|name| merchant.connection(name).is_none() && !is_provider(name))
         .map(|name| {
             let detail = "is neither a connection nor a provider of this merchant";
-            Problem::new(format!("/provider_fields/{}", escape(name)), "unknown_field", detail)
+            problem("provider_fields", name, "unknown_field", detail)
         });
-    match canonical {
-        Err(problems) => Err(Refusal::invalid(problems.into_iter().chain(unknown).collect())),
-        Ok(Canonical { patch, .. }) => {
-            let unknown: Vec<Problem> = unknown.collect();
-            if unknown.is_empty() {
-                Ok(patch)
-            } else {
-                Err(Refusal::invalid(unknown))
-            }
-        }
-    }
+    let links = names_in("links")
+        .filter(|name| merchant.connection(name).is_none())
+        .map(|name| problem("links", name, "unknown_connection", "is no connection of this merchant"));
+    fields.chain(links).collect()
 }
 
 fn merge(before: Option<&Customer>, patch: &CustomerPatch) -> Customer {

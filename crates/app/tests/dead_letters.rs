@@ -60,7 +60,10 @@ fn id_of(delivery: &Json) -> DeliveryId {
 }
 
 async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
-    house.gateway.replay_delivery(&operator(), None, id, Sight::Whole).await
+    house
+        .gateway
+        .replay_delivery(&operator(), None, id, None, Sight::Whole)
+        .await
 }
 
 async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
@@ -210,7 +213,7 @@ async fn what_cannot_be_replayed_is_refused_and_says_why() {
     let others = Some(["globex".to_owned()].into());
     let hidden = house
         .gateway
-        .replay_delivery(&operator(), others.as_ref(), failed, Sight::Whole)
+        .replay_delivery(&operator(), others.as_ref(), failed, None, Sight::Whole)
         .await;
     assert_eq!(hidden.unwrap_err().code, ProblemCode::NotFound);
 

@@ -4,6 +4,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
@@ -228,6 +229,9 @@ impl Reading<'_> {
     fn object(&mut self, base: &str, members: &Map<String, Json>) {
         for (name, value) in members {
             let pointer = format!("{base}/{}", escape(name));
+            if self.says_nothing(&pointer, value) {
+                continue;
+            }
             if let Some(field) = Field::from_pointer(&pointer) {
                 self.field(field, value);
             } else if GROUPS.contains(&pointer.as_str()) {
@@ -242,6 +246,14 @@ impl Reading<'_> {
                 }
             }
         }
+    }
+
+    /// A blank text where something is known by this name says nothing where the sender cannot be asked.
+    fn says_nothing(&self, pointer: &str, value: &Json) -> bool {
+        let is_blank = |text: &str| text::trimmed(text).is_empty();
+        self.is_lenient()
+            && value.as_str().is_some_and(is_blank)
+            && (Field::from_pointer(pointer).is_some() || GROUPS.contains(&pointer) || OTHER_MEMBERS.contains(&pointer))
     }
 
     fn group(&mut self, pointer: &str, value: &Json) {
@@ -411,12 +423,12 @@ impl Reading<'_> {
                     continue;
                 }
             };
-            if changes.insert(canonical_name, change).is_some() {
-                self.problem(
-                    &at,
-                    "contradiction",
-                    "another member has the same name, but for what nobody sees in it",
-                );
+            match changes.entry(canonical_name) {
+                Entry::Vacant(place) => drop(place.insert(change)),
+                Entry::Occupied(_) => {
+                    let detail = "another member has the same name, but for what nobody sees in it";
+                    self.unreadable(&at, "contradiction", detail);
+                }
             }
         }
         self.patch.metadata = Some(Patch::Set(changes));

@@ -27,9 +27,8 @@ pub fn country(raw: &str) -> Result<String, Refused> {
             line_breaks: LineBreaks::Refused,
         },
     )?;
-    let upper = given.to_uppercase();
-    by_code(&upper)
-        .or_else(|| BY_NAME.get(&folded(&given)).copied())
+    known(&given)
+        .or_else(|| said_twice(&given))
         .map(str::to_owned)
         .ok_or_else(|| {
             Refused::new(
@@ -37,6 +36,16 @@ pub fn country(raw: &str) -> Result<String, Refused> {
                 "is not a country of ISO 3166-1; send its two-letter code",
             )
         })
+}
+
+fn known(given: &str) -> Option<&'static str> {
+    by_code(&given.to_uppercase()).or_else(|| BY_NAME.get(&folded(given)).copied())
+}
+
+/// `United States (US)`: one country, twice.
+fn said_twice(given: &str) -> Option<&'static str> {
+    let (name, other) = given.strip_suffix(')')?.split_once('(')?;
+    known(name.trim()).filter(|country| known(other.trim()) == Some(country))
 }
 
 fn by_code(upper: &str) -> Option<&'static str> {
@@ -64,11 +73,11 @@ static BY_NAME: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// A name as it is compared: small letters without accents, words alone, `The` at the beginning left out, `Saint` as `St`.
+/// A name as it is compared: small letters without accents, words alone, without `the` and `of`, abbreviations in one form.
 fn folded(name: &str) -> String {
     let plain = name
         .nfkd()
-        .filter(|c| !is_combining_mark(*c) && !matches!(c, '.' | '\'' | '\u{2019}'));
+        .filter(|c| !is_combining_mark(*c) && !matches!(c, '.' | '\'' | '\u{2019}' | '`'));
     let plain: String = plain.flat_map(char::to_lowercase).collect();
     let plain = plain
         .replace('&', " and ")
@@ -76,12 +85,14 @@ fn folded(name: &str) -> String {
         .replace('\u{f8}', "o");
     let words = plain
         .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    let words: Vec<&str> = words.map(|word| if word == "saint" { "st" } else { word }).collect();
-    match words.split_first() {
-        Some((first, rest)) if *first == "the" && !rest.is_empty() => rest.join(" "),
-        _ => words.join(" "),
-    }
+        .filter(|word| !matches!(*word, "" | "the" | "of"));
+    let words = words.map(|word| match word {
+        "saint" => "st",
+        "rep" => "republic",
+        "dem" => "democratic",
+        word => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -174,6 +185,23 @@ mod tests {
             ("Curacao", "CW"),
             ("Aland Islands", "AX"),
             ("Deutschland", "DE"),
+            ("Bahamas, The", "BS"),
+            ("The Gambia", "GM"),
+            ("Korea, Rep.", "KR"),
+            ("Congo, Dem. Rep.", "CD"),
+            ("Congo, Rep.", "CG"),
+            ("Egypt, Arab Rep.", "EG"),
+            ("Iran, Islamic Rep.", "IR"),
+            ("Lao PDR", "LA"),
+            ("Cote D Ivoire", "CI"),
+            ("C\u{f4}te d`Ivoire", "CI"),
+            ("Republic of Ireland", "IE"),
+            ("Saint Vincent and the Grenadines", "VC"),
+            ("United States (US)", "US"),
+            ("United Arab Emirates (UAE)", "AE"),
+            ("United States of America (USA)", "US"),
+            ("Myanmar ( Burma )", "MM"),
+            ("Belgique", "BE"),
         ] {
             assert_eq!(country(given).as_deref(), Ok(code), "{given}");
         }
@@ -200,6 +228,17 @@ mod tests {
             "-",
             "Yugoslavia",
             "999",
+            "The",
+            "of the",
+            "Republic of China",
+            "Republic",
+            "United States (UK)",
+            "Georgia (US)",
+            "Channel Islands",
+            "Netherlands Antilles",
+            "AN",
+            "u s a",
+            "U",
         ] {
             assert_eq!(country(given).unwrap_err().code, "invalid_country", "{given}");
         }

@@ -25,6 +25,9 @@ pub fn email(raw: &str) -> Result<String, Refused> {
     } else {
         idna::domain_to_ascii(domain).map_err(|_| refused())?
     };
+    if !is_host(&domain) {
+        return Err(refused());
+    }
     let address = format!("{}@{domain}", local.to_lowercase());
     let options = email_address::Options::default()
         .with_required_tld()
@@ -32,6 +35,14 @@ pub fn email(raw: &str) -> Result<String, Refused> {
         .without_domain_literal();
     email_address::EmailAddress::parse_with_options(&address, options).map_err(|_| refused())?;
     Ok(address)
+}
+
+/// Letters, digits and hyphens between dots, and no number at the end: `mailto:` may bring more, and addresses of machines are
+/// nobody's.
+fn is_host(domain: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let last = domain.rsplit('.').next().unwrap_or_default();
+    domain.bytes().all(is_allowed) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn bare(given: &str) -> &str {
@@ -71,6 +82,9 @@ mod tests {
             "<jo@example.com>",
             "jo\u{ff20}example.com",
             "jo@example.com\r\n",
+            "jo@EXAMPLE\u{3002}com",
+            "<mailto:jo@example.com>",
+            "< jo@example.com >",
         ] {
             assert_eq!(email(around).unwrap(), "jo@example.com", "{around:?}");
         }
@@ -93,6 +107,16 @@ mod tests {
             "a@x..com",
             "j\u{200b}o@x.com",
             "mailto:",
+            "mailto:jo@x.com?subject=hello",
+            "mailto:jo@x.com,jo@y.com",
+            "jo@x.com jo@y.com",
+            "jo@123.123.123.123",
+            "jo@x_y.com",
+            "jo@x.com.",
+            "'jo@x.com'",
+            "jo@x.com (home)",
+            "jo at x.com",
+            "<jo@x.com",
             "n/a",
         ] {
             assert_eq!(email(bad).unwrap_err().code, "invalid_email", "{bad}");

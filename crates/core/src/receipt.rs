@@ -181,3 +181,25 @@ impl fmt::Debug for UpsertReceipt {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn outcomes_and_evidence_are_called_alike_in_json_and_in_the_store() {
+        for outcome in [
+            Outcome::Created,
+            Outcome::Updated,
+            Outcome::Upserted,
+            Outcome::Unchanged,
+        ] {
+            assert_eq!(json!(outcome), outcome.as_str());
+        }
+        for evidence in [Evidence::VendorSaid, Evidence::Link, Evidence::Inferred, Evidence::None] {
+            assert_eq!(json!(evidence), evidence.as_str());
+        }
+    }
+}

@@ -33,6 +33,9 @@ pub(crate) struct UpsertArguments {
     /// Do not wait for the vendors: return when the gateway has it safe
     #[arg(long = "async", conflicts_with = "plan")]
     respond_async: bool,
+    /// Leave out optional members that cannot be read, and say so, instead of refusing the whole
+    #[arg(long)]
+    lenient: bool,
     /// Call the vendors even if nothing has changed
     #[arg(long)]
     no_cache: bool,
@@ -101,6 +104,9 @@ async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Resp
     }
     if arguments.respond_async {
         request = request.header("prefer", "respond-async");
+    }
+    if arguments.lenient {
+        request = request.header("prefer", "handling=lenient");
     }
     if arguments.no_cache {
         request = request.header(CACHE_CONTROL, "no-cache");

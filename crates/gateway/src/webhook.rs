@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use upsert_core::Handling;
 use upsert_server::Rehearsal;
 use upsert_settings::{Environment, Problem, Secrets, Settings, WebhookIn};
 
@@ -73,7 +74,7 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode>
     };
     let mut customers = customers(source, event, &test)?;
     for customer in &mut customers {
-        customer.plan(&rehearsal, &test.merchant).await;
+        customer.plan(&rehearsal, &test.merchant, Handling::Strict).await;
     }
     let is_right = customers.iter().all(Customer::is_right);
     if test.json {

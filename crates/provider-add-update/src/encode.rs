@@ -75,8 +75,12 @@ pub(crate) fn encode(vendor: &AddUpdate, request: &UpsertRequest<'_>) -> Result<
 }
 
 /// The id that the vendor gets: the merchant's reference, else the gateway's id of the customer. A record that was made
-/// with the gateway's id goes on under it when a reference comes later: another id would make a second record.
+/// with the gateway's id goes on under it when a reference comes later: another id would make a second record. So does
+/// one that was there under an id of somebody else's.
 fn external_id(request: &UpsertRequest<'_>) -> String {
+    if let Some(link) = request.link.filter(|link| link.adopted) {
+        return link.key.value.clone();
+    }
     let own = request.customer_id.to_string();
     let made_with_own = request.link.is_some_and(|link| link.key.value == own);
     match request.customer.reference() {

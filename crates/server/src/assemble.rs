@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use upsert_app::{Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Route, Source, When};
-use upsert_core::{Clock, IdentifierKind, Payload};
+use upsert_core::{Clock, IdentifierKind, NeverMatch, Payload};
 use upsert_policy::{Dice, Outside, standard_stack};
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
@@ -80,6 +80,10 @@ impl Workshop {
         let (mut merchants, mut bells, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for merchant in settings.merchants.values() {
             let earlier = before.get(&merchant.id);
+            let never_match = never_match_of(merchant).unwrap_or_else(|wrong| {
+                problems.extend(wrong);
+                Arc::default()
+            });
             let mut connections = Vec::with_capacity(merchant.connections.len());
             for connection in &merchant.connections {
                 let fingerprint = connection.fingerprint();
@@ -87,20 +91,27 @@ impl Workshop {
                     .and_then(|earlier| earlier.connection(&connection.name))
                     .filter(|same| same.fingerprint == fingerprint);
                 if let Some(same) = same {
-                    connections.push(Arc::clone(same));
+                    // What recognises nobody is the merchant's business: the policies go on as they are.
+                    connections.push(Arc::new(Connection {
+                        never_match: Arc::clone(&never_match),
+                        ..Connection::clone(same)
+                    }));
                     continue;
                 }
                 match self.build(&merchant.id, connection) {
                     Ok(built) => {
                         let (connection, bell) = self.staff(merchant, connection, built, fingerprint, counts);
-                        connections.push(Arc::new(connection));
+                        connections.push(Arc::new(Connection {
+                            never_match: Arc::clone(&never_match),
+                            ..connection
+                        }));
                         bells.push(bell);
                     }
                     Err(found) => problems.extend(found),
                 }
             }
             match self.endpoints(merchant) {
-                Ok(endpoints) => merchants.push(merchant_of(merchant, connections, endpoints)),
+                Ok(endpoints) => merchants.push(merchant_of(merchant, never_match, connections, endpoints)),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -204,13 +215,14 @@ impl Workshop {
         fingerprint: String,
         counts: &DayCounts,
     ) -> (Connection, BreakerBell) {
-        let usual_payload = built.provider.info().capabilities.default_payload;
+        let capabilities = &built.provider.info().capabilities;
+        let usual_payload = capabilities.default_payload;
         let outside = Outside {
             clock: self.clock.clone(),
             day_count: Arc::new(counts.of(&merchant.id, &connection.name)),
             dice: Dice::fair(),
         };
-        let policy = policy_of(connection);
+        let policy = policy_of(connection, capabilities.known_daily_limit);
         let stack = standard_stack(
             built.provider,
             built.reader,
@@ -241,12 +253,11 @@ impl Workshop {
                 settings::OnKeyChange::Refuse => OnKeyChange::Refuse,
                 settings::OnKeyChange::CreateNew => OnKeyChange::CreateNew,
             },
+            // The merchant's is put in its place.
+            never_match: Arc::default(),
             timeout: connection.timeout,
             max_age: connection.retry.max_age,
-            counts_calls: connection
-                .rate_limit
-                .as_ref()
-                .is_some_and(|limit| limit.per_day.is_some()),
+            counts_calls: policy.rate_limit.is_some_and(|limit| limit.per_day.is_some()),
             adapter: stack.provider,
             reader: stack.reader,
             retry: Arc::new(Retries(stack.retry)),
@@ -257,8 +268,22 @@ impl Workshop {
     }
 }
 
+/// What recognises nobody, read by the merchant's region.
+fn never_match_of(merchant: &settings::Merchant) -> Result<Arc<NeverMatch>, Vec<Problem>> {
+    let settings::NeverMatch { phone, email } = &merchant.never_match;
+    let read = NeverMatch::new(email, phone, merchant.default_region.as_deref());
+    read.map(Arc::new).map_err(|wrong| {
+        let located = wrong.into_iter().map(|(kind, place, why)| {
+            let member = format!("never_match.{}[{place}]", kind.as_str());
+            Problem::new(&merchant.locate(&member), member, why)
+        });
+        located.collect()
+    })
+}
+
 fn merchant_of(
     merchant: &settings::Merchant,
+    never_match: Arc<NeverMatch>,
     connections: Vec<Arc<Connection>>,
     endpoints: Vec<Arc<Endpoint>>,
 ) -> Merchant {
@@ -273,6 +298,7 @@ fn merchant_of(
                 MatchOn::Phone => IdentifierKind::Phone,
             })
             .collect(),
+        never_match,
         sync_deadline: merchant.sync_deadline,
         connections,
         routes: merchant.routes.iter().map(route_of).collect(),

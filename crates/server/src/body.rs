@@ -36,6 +36,30 @@ impl FromRequest for JsonBody {
     }
 }
 
+/// A body that may be absent: then nothing has to be said of its type either.
+#[derive(Debug)]
+pub(crate) struct MaybeJson(pub(crate) Option<Json>);
+
+impl FromRequest for MaybeJson {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let state = State::of(request).cloned();
+        let admitted = admit(request, state.as_deref());
+        let limits = within_limit(request, state.as_deref());
+        Box::pin(async move {
+            let body = in_time(state, payload, limits?).await?;
+            if body.is_empty() {
+                return Ok(Self(None));
+            }
+            admitted?;
+            Ok(Self(Some(read_json(&body)?)))
+        })
+    }
+}
+
 /// A body, read whole, to the byte: a signature may cover it.
 #[derive(Debug)]
 pub(crate) struct RawBody(pub(crate) BytesMut);

@@ -29,7 +29,7 @@ pub fn check(settings: &Settings, registry: Registry) -> Checked {
     }
     Checked {
         problems,
-        warnings: warnings(settings, workshop.registry()),
+        warnings: warnings(settings),
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
 }
 
 /// What is allowed but hardly meant.
-pub(crate) fn warnings(settings: &Settings, registry: &Registry) -> Vec<Problem> {
+pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if settings.api_keys.is_empty() {
         let problem = Problem::new(
@@ -64,19 +64,6 @@ pub(crate) fn warnings(settings: &Settings, registry: &Registry) -> Vec<Problem>
         warnings.push(problem.hint("`upsert-gateway keys new` makes one"));
     }
     for merchant in settings.merchants.values() {
-        for connection in &merchant.connections {
-            let description = registry.description(&connection.provider);
-            let known = description.and_then(|description| description.capabilities.known_daily_limit);
-            let limited = connection
-                .rate_limit
-                .as_ref()
-                .is_some_and(|limit| limit.per_day.is_some());
-            if let (Some(calls), false) = (known, limited) {
-                let message = format!("this vendor allows {calls} calls a day, and `per_day` is not set");
-                let problem = connection.problem("rate_limit", message);
-                warnings.push(problem.hint(format!("rate_limit = {{ per_day = {calls} }}")));
-            }
-        }
         for (index, source) in merchant.webhooks_in.iter().enumerate() {
             if let Some(header) = source.unsigned_id_header() {
                 let path = format!("webhooks.in[{index}].event_id");

@@ -7,10 +7,10 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::observe;
+use crate::prefer::Preferences;
 use crate::problem::Problem;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const LONGEST_KEY: usize = 255;
 
@@ -19,8 +19,8 @@ const LONGEST_KEY: usize = 255;
 pub(crate) struct Wishes {
     /// `Idempotency-Key`, unquoted.
     pub(crate) idempotency_key: Option<String>,
-    /// `Prefer: respond-async`.
-    pub(crate) respond_async: bool,
+    /// `Prefer`.
+    pub(crate) prefers: Preferences,
     /// `Cache-Control: no-cache`.
     pub(crate) force: bool,
     /// What it leads to is a part of this, as a `traceparent`: of the request's own span, or else the caller's.
@@ -41,7 +41,7 @@ impl Wishes {
     fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         Ok(Self {
             idempotency_key: idempotency_key(headers)?,
-            respond_async: lists(headers, &PREFER, "respond-async"),
+            prefers: Preferences::of(headers),
             force: wants_fresh(headers),
             traceparent: None,
         })
@@ -186,35 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn preferences_are_found_among_others_and_otherwise_passed_over() {
-        for given in [
-            "respond-async",
-            "wait=10, respond-async",
-            "Respond-Async; foo=\"bar\"",
-            "a,respond-async ,b",
-        ] {
-            assert!(
-                Wishes::of(&headers("prefer", &[given])).unwrap().respond_async,
-                "{given}"
-            );
-        }
-        for given in [
-            "",
-            "respond-asynchronously",
-            "return=minimal",
-            "\"respond-async\"",
-            ",,;=ä",
-        ] {
-            assert!(
-                !Wishes::of(&headers("prefer", &[given])).unwrap().respond_async,
-                "{given}"
-            );
-        }
-        assert!(
-            Wishes::of(&headers("prefer", &["x", "respond-async"]))
-                .unwrap()
-                .respond_async
-        );
+    fn a_fresh_call_is_asked_for_by_no_cache() {
         assert!(wants_fresh(&headers("cache-control", &["max-age=0, No-Cache"])));
         assert!(!wants_fresh(&headers("cache-control", &["no-store"])));
     }

@@ -29,6 +29,7 @@ mod openapi;
 mod opening;
 mod ops;
 mod policies;
+mod prefer;
 mod problem;
 mod query;
 mod rehearsal;

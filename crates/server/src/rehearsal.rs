@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use upsert_app::{Directory, Gateway, GatewayParts};
-use upsert_core::{Clock, SystemClock};
+use upsert_core::{Clock, Handling, SystemClock};
 use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
 use upsert_store::MemoryStore;
@@ -42,10 +42,10 @@ impl Rehearsal {
     ///
     /// # Errors
     /// The problem document of what is refused.
-    pub async fn plan(&self, merchant: &str, body: &Json) -> Option<Result<Json, Json>> {
+    pub async fn plan(&self, merchant: &str, body: &Json, handling: Handling) -> Option<Result<Json, Json>> {
         let directory = self.gateway.directory();
         let merchant = directory.get(merchant)?;
-        let plan = self.gateway.plan(merchant, body, false).await;
+        let plan = self.gateway.plan(merchant, body, handling, false).await;
         Some(plan.map_err(|refusal| refusal.document("", "")))
     }
 }

@@ -193,7 +193,7 @@ impl Reloader {
             merchants = settings.merchants.len(),
             "configuration taken over"
         );
-        for warning in check::warnings(settings, self.workshop.registry()) {
+        for warning in check::warnings(settings) {
             tracing::warn!("{warning}");
         }
         let waiting = self.state.chronicle.waits_for_restart();

@@ -29,7 +29,8 @@ pub use operations::{
 };
 pub use problem::{Conflict, Problem, Wrong};
 pub use upsert::{
-    BatchAnswer, BatchLine, Plan, PlannedConnection, PlannedRequest, Through, UpsertAnswer, UpsertRequest, UpsertState,
+    BatchAnswer, BatchLine, Ignored, Plan, PlannedConnection, PlannedRequest, ReplayOf, Through, UpsertAnswer,
+    UpsertRequest, UpsertState,
 };
 pub use vendor::{Unreadable, VendorCustomer, VendorCustomerPage};
 pub use webhooks::{

@@ -120,7 +120,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     running.background.listen(&gateway, assembled.bells);
     running.background.keep_metrics();
     running.background.keep_log_filter();
-    announce(&settings, &workshop, running.addr);
+    announce(&settings, running.addr);
     if let Some(from) = options.reload {
         watch(from, &running, workshop, settings);
     }
@@ -195,8 +195,8 @@ fn state_of(
     }
 }
 
-fn announce(settings: &Settings, workshop: &Workshop, addr: SocketAddr) {
-    for warning in check::warnings(settings, workshop.registry()) {
+fn announce(settings: &Settings, addr: SocketAddr) {
+    for warning in check::warnings(settings) {
         tracing::warn!("{warning}");
     }
     tracing::warn!("what is stored is not sealed: no encryption key is set");

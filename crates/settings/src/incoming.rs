@@ -167,7 +167,8 @@ pub(crate) fn conditions(spot: &Spot<'_>) -> Option<Conditions> {
     let mut whole = true;
     for (entry, spot) in spot.entries()? {
         let values = spot.one_or_some(value);
-        let pointer = Pointer::parse(&entry.key).filter(|_| !entry.key.is_empty());
+        let pointer = spot.column(&entry.key).or_else(|| Pointer::parse(&entry.key));
+        let pointer = pointer.filter(|_| !entry.key.is_empty());
         if pointer.is_none() {
             spot.refuse_but::<()>("not a JSON Pointer", "it starts with /, such as \"/type\"");
         }

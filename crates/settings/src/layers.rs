@@ -1,4 +1,4 @@
-//! `gateway.toml` under the environment's overrides, merged by the `config` crate; every value keeps its line.
+//! A file as the `config` crate reads it, `gateway.toml` under the environment's overrides; every value keeps its line.
 
 use std::rc::Rc;
 
@@ -9,12 +9,39 @@ use crate::problems::{Location, Problem};
 use crate::section::Reading;
 use crate::tree::{Entry, Node, Shape, parse_value};
 
-/// The document with the overrides laid over it.
-pub(crate) fn layered(text: &str, document: &Rc<Node>, reading: &Reading<'_>) -> Option<Rc<Node>> {
-    let (usable, problems) = overrides(reading.environment);
-    for problem in problems {
-        reading.report(problem);
+/// What may be laid over a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overrides {
+    /// Environment variables: `gateway.toml` alone.
+    Environment,
+    /// Nothing: a merchant's file is what it says.
+    Nothing,
+}
+
+/// The document with what may be laid over it.
+pub(crate) fn layered(
+    text: &str,
+    document: &Rc<Node>,
+    overrides: Overrides,
+    reading: &Reading<'_>,
+) -> Option<Rc<Node>> {
+    if let Shape::Table(entries) = &document.shape
+        && entries.iter().any(|entry| entry.key.contains('['))
+    {
+        // No file has such a member, which is said when it is read. To `config` it would be a place in a list, and the
+        // list be made as long as that.
+        return Some(Rc::clone(document));
     }
+    let usable = match overrides {
+        Overrides::Nothing => config::Map::new(),
+        Overrides::Environment => {
+            let (usable, problems) = usable_overrides(reading.environment);
+            for problem in problems {
+                reading.report(problem);
+            }
+            usable
+        }
+    };
     let overrides = config::Environment::with_prefix(OVERRIDE_PREFIX.trim_end_matches('_'))
         .prefix_separator("__")
         .separator("__")
@@ -39,7 +66,7 @@ pub(crate) fn layered(text: &str, document: &Rc<Node>, reading: &Reading<'_>) ->
 
 /// The variables that name a path of members, and problems for those that would mean something else, or something else
 /// on every run.
-fn overrides(environment: &Environment) -> (config::Map<String, String>, Vec<Problem>) {
+fn usable_overrides(environment: &Environment) -> (config::Map<String, String>, Vec<Problem>) {
     let (mut usable, mut problems) = (config::Map::new(), Vec::new());
     for (name, value) in environment.overrides() {
         let in_a_member = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
@@ -137,4 +164,41 @@ fn out_of_environment(text: String, variable: &str) -> Rc<Node> {
         shape,
         spelled: Some(text),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::Secrets;
+    use crate::tree::parse;
+
+    /// The first member of a file as it counts, where the environment has another value for it.
+    fn counts(overrides: Overrides) -> String {
+        let environment = Environment::from_iter([("UPSERT_GATEWAY__ID", "from-the-environment")]);
+        let reading = Reading {
+            environment: &environment,
+            secrets: Secrets::Skip,
+            folder: "config".as_ref(),
+            problems: Vec::new().into(),
+            secret_files: Vec::new().into(),
+            columns: None,
+        };
+        let text = "id = \"from-the-file\"\n";
+        let document = parse(&"a.toml".into(), text).unwrap();
+        let layered = layered(text, &document, overrides, &reading).unwrap();
+        assert!(reading.problems.into_inner().is_empty());
+        match &layered.shape {
+            Shape::Table(entries) => match &entries[0].node.shape {
+                Shape::Text(text) => text.clone(),
+                other => other.kind().to_owned(),
+            },
+            other => other.kind().to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_file_is_read_by_one_way_and_only_whether_the_environment_counts_differs() {
+        assert_eq!(counts(Overrides::Environment), "from-the-environment");
+        assert_eq!(counts(Overrides::Nothing), "from-the-file");
+    }
 }

@@ -31,15 +31,15 @@ pub(crate) const BREAKER: &[Member] = &[
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How often a connection may call its vendor. At least one of the two limits is set.
+/// How often a connection may call its vendor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RateLimit {
     /// Calls a second.
     pub per_second: Option<NonZeroU32>,
     /// Calls at once; `per_second` unless given.
     pub burst: Option<NonZeroU32>,
-    /// Calls a day.
-    pub per_day: Option<NonZeroU32>,
+    /// Calls a day; 0: no limit, whatever is known of the vendor; none: what is known of it.
+    pub per_day: Option<u32>,
     /// The part of the day's calls that imports and batches may not use: 0 or more, less than 1.
     pub reserve: f64,
 }
@@ -48,17 +48,11 @@ impl RateLimit {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let per_second = section.maybe("per_second", Spot::count);
         let burst = section.maybe("burst", Spot::count);
-        let per_day = section.maybe("per_day", Spot::count);
+        let per_day = section.maybe("per_day", |spot| spot.whole(0..=u32::MAX));
         let reserve = section.read("reserve", |spot| match spot.number()? {
             reserve if (0.0..1.0).contains(&reserve) => Some(reserve),
             _ => spot.refuse("must be 0 or more and less than 1"),
         });
-        if section.given("per_second").is_none() && section.given("per_day").is_none() {
-            return section.spot.refuse_but(
-                "limits nothing",
-                "set `per_second`, `per_day` or both, or leave `rate_limit` out",
-            );
-        }
         if let (Some(burst), None) = (section.given("burst"), section.given("per_second")) {
             return burst.refuse("means nothing without `per_second`");
         }

@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::environment::Environment;
-use crate::layers::layered;
+use crate::layers::{Overrides, layered};
 use crate::merchant::{self, Merchant};
 use crate::problems::{Location, Problem};
 use crate::secrets::Secrets;
@@ -32,6 +32,7 @@ impl Settings {
             folder: dir,
             problems: Vec::new().into(),
             secret_files: Vec::new().into(),
+            columns: None,
         };
         let files = Files::find(&reading);
         let settings = files.as_ref().and_then(|files| read(&reading, files));
@@ -178,11 +179,14 @@ fn text_of(reading: &Reading<'_>, path: &Path) -> Option<String> {
 
 fn read(reading: &Reading<'_>, files: &Files) -> Option<Settings> {
     let (gateway, merchants) = files.all.split_first()?;
-    let documents: Vec<Option<Rc<Node>>> = merchants.iter().map(|file| document(reading, file)).collect();
+    let documents: Vec<Option<Rc<Node>>> = merchants
+        .iter()
+        .map(|file| document(reading, file, Overrides::Nothing))
+        .collect();
     let merchants = read_merchants(reading, &documents);
     let ids: Option<Vec<String>> = documents.iter().map(|document| id_of(document.as_ref()?)).collect();
     let ids: Option<Vec<&str>> = ids.as_ref().map(|ids| ids.iter().map(String::as_str).collect());
-    let document = layered(gateway.text.as_deref()?, &document(reading, gateway)?, reading)?;
+    let document = document(reading, gateway, Overrides::Environment)?;
     let section = Spot::root(reading, &document).section(settings::MEMBERS)?;
     let gateway = Gateway::read(&section, ids.as_deref())?;
     Some(Settings {
@@ -198,9 +202,11 @@ fn read(reading: &Reading<'_>, files: &Files) -> Option<Settings> {
     })
 }
 
-fn document(reading: &Reading<'_>, file: &Source) -> Option<Rc<Node>> {
-    match parse(&file.name, file.text.as_deref()?) {
-        Ok(document) => Some(document),
+/// A file as it counts. Every file is read so.
+fn document(reading: &Reading<'_>, file: &Source, overrides: Overrides) -> Option<Rc<Node>> {
+    let text = file.text.as_deref()?;
+    match parse(&file.name, text) {
+        Ok(document) => layered(text, &document, overrides, reading),
         Err(problems) => {
             for problem in problems {
                 reading.report(problem);

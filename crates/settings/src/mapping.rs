@@ -12,8 +12,8 @@ use crate::rule;
 use crate::section::Spot;
 use crate::tree::Shape;
 
-/// The members of an upsert's body that a webhook can fill.
-const FIELDS: &[&str] = &[
+/// The members of an upsert's body that a webhook or a row can fill.
+pub(crate) const FIELDS: &[&str] = &[
     "id",
     "reference",
     "kind",
@@ -36,6 +36,7 @@ const FIELDS: &[&str] = &[
     "tags_removed",
     "metadata",
     "provider_fields",
+    "links",
 ];
 const ADDRESSES: &[&str] = &["billing", "property"];
 const ADDRESS: &[&str] = &["line1", "line2", "city", "state", "postal_code", "country"];
@@ -119,7 +120,7 @@ fn members_of(parent: &[String]) -> Option<(&'static [&'static str], &'static st
 fn leaf_depth(names: &[String]) -> usize {
     match names.first().map(String::as_str) {
         Some("addresses" | "provider_fields") => 3,
-        Some("service" | "notifications" | "metadata") => 2,
+        Some("service" | "notifications" | "metadata" | "links") => 2,
         _ => 1,
     }
 }

@@ -23,11 +23,14 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::optional("name"),
     Member::optional("default_region"),
     Member::or("match_on", "[\"email\", \"phone\"]"),
+    Member::or("never_match", "{}").section(NEVER_MATCH),
     Member::or("sync_deadline", "\"10s\""),
     Member::or("connections", "[]").sections(connection::MEMBERS),
     Member::or("routes", "[]").sections(routes::MEMBERS),
     Member::or("webhooks", "{}").section(webhooks::MEMBERS),
 ];
+
+const NEVER_MATCH: &[Member] = &[Member::or("phone", "[\"repeated-digit\"]"), Member::or("email", "[]")];
 
 /// A client should never have to wait longer than this for an answer.
 const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
@@ -42,6 +45,15 @@ words! {
     }
 }
 
+/// Values that people type who do not want to give theirs: they are kept, and recognise nobody.
+#[derive(Clone, Debug, Serialize)]
+pub struct NeverMatch {
+    /// Phone numbers, or `repeated-digit`.
+    pub phone: Vec<String>,
+    /// E-mail addresses, or `*@` and a domain.
+    pub email: Vec<String>,
+}
+
 /// A merchant: the tenant on whose behalf customers are upserted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Merchant {
@@ -53,6 +65,8 @@ pub struct Merchant {
     pub default_region: Option<String>,
     /// What recognises a customer, in this order; may be empty.
     pub match_on: Vec<MatchOn>,
+    /// Values that recognise nobody.
+    pub never_match: NeverMatch,
     /// How long an upsert waits for its deliveries before it is answered with 202.
     #[serde(serialize_with = "spelled::duration")]
     pub sync_deadline: Duration,
@@ -91,6 +105,14 @@ impl Merchant {
         let match_on = section.read("match_on", |spot| {
             spot.each(word).and_then(|all| without_repeats(spot, all))
         });
+        let never_match = section.section("never_match", |section| {
+            let phone = section.read("phone", |spot| spot.each(Spot::line));
+            let email = section.read("email", |spot| spot.each(Spot::line));
+            Some(NeverMatch {
+                phone: phone?,
+                email: email?,
+            })
+        });
         let sync_deadline = section.read("sync_deadline", |spot| spot.duration(LONGEST_DEADLINE));
         let connections = section.sections("connections", |connection| Connection::read(connection, &places));
         let names = texts_of(document, "connections", "name");
@@ -110,6 +132,7 @@ impl Merchant {
             name,
             default_region,
             match_on: match_on?,
+            never_match: never_match?,
             sync_deadline: sync_deadline?,
             connections: connections?,
             routes: routes?,

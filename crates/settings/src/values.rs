@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use upsert_webhook::Pointer;
 
+use crate::import_map::Named;
 use crate::section::Spot;
 use crate::tree::Shape;
 
@@ -79,7 +80,7 @@ impl Spot<'_> {
         let Shape::Integer(number) = self.node.shape else {
             return self.expected("a whole number");
         };
-        match number.and_then(|number| u32::try_from(number).ok()) {
+        match u32::try_from(number).ok() {
             Some(number) if limits.contains(&number) => Some(number),
             _ if *limits.end() == u32::MAX => self.refuse(format!("must be {} or more", limits.start())),
             _ => self.refuse(format!("must be from {} to {}", limits.start(), limits.end())),
@@ -94,7 +95,7 @@ impl Spot<'_> {
     pub(crate) fn number(&self) -> Option<f64> {
         match self.node.shape {
             Shape::Float(number) => Some(number),
-            Shape::Integer(Some(number)) => Some(number as f64),
+            Shape::Integer(number) => Some(number as f64),
             _ => self.expected("a number"),
         }
     }
@@ -156,7 +157,21 @@ impl Spot<'_> {
     /// The same; the empty text, which points to all there is, is one too.
     pub(crate) fn pointer_or_all(&self) -> Option<Pointer> {
         let text = self.text()?;
-        Pointer::parse(text).or_else(|| self.no_pointer(text))
+        match self.column(text) {
+            Some(column) => Some(column),
+            None => Pointer::parse(text).or_else(|| self.no_pointer(text)),
+        }
+    }
+
+    /// The column of this name, as a pointer into a row; none where rules point into events.
+    pub(crate) fn column(&self, name: &str) -> Option<Pointer> {
+        let columns = self.reading.columns.as_ref()?;
+        columns.borrow_mut().push(Named {
+            name: name.to_owned(),
+            at: self.node.at.clone(),
+            path: self.path.clone(),
+        });
+        Pointer::parse(&format!("/{}", name.replace('~', "~0").replace('/', "~1")))
     }
 
     fn no_pointer(&self, text: &str) -> Option<Pointer> {

@@ -39,7 +39,7 @@ pub(crate) const ORGANISATION_FIELDS: [Field; 7] = [
 /// Credentials and assumptions.
 #[derive(Clone)]
 pub struct AprilRules {
-    /// The credentials that are known; default `sandbox_sk_sim` of `mcht_sim`, `sandbox_api_sim` for every merchant, and
+    /// The credentials that are known; default `sandbox_sk_sim` of `mcht_acme`, `sandbox_api_sim` for every merchant, and
     /// `sandbox_pk_sim`.
     pub credentials: Vec<AprilCredential>,
     /// Asks for phone and family name of a consumer, as the old API did (default true).
@@ -57,7 +57,7 @@ impl Default for AprilRules {
         let credentials = vec![
             AprilCredential::Secret {
                 token: "sandbox_sk_sim".to_owned(),
-                merchant: "mcht_sim".to_owned(),
+                merchant: "mcht_acme".to_owned(),
             },
             AprilCredential::Marketplace {
                 token: "sandbox_api_sim".to_owned(),

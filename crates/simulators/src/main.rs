@@ -31,7 +31,7 @@ struct Arguments {
     /// A key of add-update; may be repeated [default: sim-key]
     #[arg(long, value_name = "KEY")]
     add_update_key: Vec<String>,
-    /// A secret key of April with its merchant; may be repeated [default: sandbox_sk_sim=mcht_sim]
+    /// A secret key of April with its merchant; may be repeated [default: sandbox_sk_sim=mcht_acme]
     #[arg(long, value_name = "KEY=MERCHANT", value_parser = pair)]
     april_secret_key: Vec<(String, String)>,
     /// A marketplace key of April; may be repeated [default: sandbox_api_sim]

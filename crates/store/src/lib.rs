@@ -32,7 +32,7 @@ pub use queries::{
     Known, UpsertFilter, UpsertPage, WaitingCount,
 };
 pub use records::{
-    Accepted, AcceptedField, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
+    Accepted, AcceptedField, Adopted, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
     DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer, Through,
     UpsertRecord, UpsertState, Written,
 };

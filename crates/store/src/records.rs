@@ -49,6 +49,10 @@ pub struct HistoryRecord {
     pub refused: bool,
     /// The record after it.
     pub record: Customer,
+    /// By connection: vendors' records that it adopted for the customer.
+    pub links: BTreeMap<String, String>,
+    /// What could not be read in the request that made it, and was left out.
+    pub ignored: Vec<Ignored>,
 }
 
 /// What the gateway knows of one customer at one connection, and what is under way there. There is at most one
@@ -195,6 +199,29 @@ pub struct Link {
     pub key: MatchKey,
     /// Whether another customer holds the same record.
     pub shared: bool,
+    /// Set where the caller said that this is the customer's record there: how far the vendor has borne that out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// How far a link is borne out that a caller brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Adopted {
+    /// The caller has said so, with this upsert: no answer of the vendor's has named the record yet.
+    Claimed(UpsertId),
+    /// The vendor has answered with its id.
+    Confirmed,
+}
+
+impl Link {
+    /// The upsert that claimed it, while nothing but that speaks for it.
+    pub fn claimed_by(&self) -> Option<UpsertId> {
+        match self.adopted {
+            Some(Adopted::Claimed(upsert)) => Some(upsert),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for Link {

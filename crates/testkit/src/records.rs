@@ -1,11 +1,13 @@
 //! Ids and records to start from; tests change the members that they are about.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use upsert_core::{
     Customer, CustomerId, DeliveryId, ErrorKind, EventId, Evidence, Field, FieldError, FieldFates, Identifier,
-    IdentifierKind, KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning,
+    IdentifierKind, Ignored, KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning,
     WarningCode,
 };
 use upsert_store::{
@@ -121,6 +123,17 @@ pub fn history_record(customer: CustomerId, upsert: UpsertId) -> HistoryRecord {
         by: "tests".to_owned(),
         refused: false,
         record: person("Ada"),
+        links: BTreeMap::new(),
+        ignored: Vec::new(),
+    }
+}
+
+/// A phone number that could not be read.
+pub fn ignored_phone() -> Ignored {
+    Ignored {
+        pointer: "/phone".to_owned(),
+        code: "invalid_phone".to_owned(),
+        detail: "is \"no\" phone number".to_owned(),
     }
 }
 
@@ -265,6 +278,7 @@ pub fn linked_lane(merchant: &str, customer: CustomerId, connection: &str, vendo
         provider_customer_id: vendor_id.to_owned(),
         key: email_key("ada@example.com"),
         shared: false,
+        adopted: None,
     });
     lane
 }

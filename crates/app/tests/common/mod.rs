@@ -24,7 +24,7 @@ use upsert_app::{
     OnKeyChange, Refusal, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Held,
+    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Handling, Held,
     IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError,
     ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
     Violation, WireRequest,
@@ -374,6 +374,7 @@ pub fn connection(name: &str, vendor: &Arc<Vendor>) -> Connection {
         payload: Payload::Changed,
         on_collision: OnCollision::Refuse,
         on_key_change: OnKeyChange::Refuse,
+        never_match: Arc::default(),
         timeout: Duration::from_secs(10),
         max_age: Duration::from_secs(72 * 3_600),
         counts_calls: false,
@@ -390,6 +391,7 @@ pub fn merchant(connections: Vec<Connection>) -> Merchant {
         id: "acme".to_owned(),
         default_region: Some("US".to_owned()),
         match_on: vec![IdentifierKind::Email, IdentifierKind::Phone],
+        never_match: Arc::default(),
         sync_deadline: Duration::from_secs(10),
         connections: connections.into_iter().map(Arc::new).collect(),
         routes: Vec::new(),
@@ -462,6 +464,7 @@ impl House {
             through: Through::Request,
             respond_async: false,
             force: false,
+            handling: Handling::Strict,
             traceparent: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),

@@ -17,7 +17,7 @@ use upsert_app::{
     GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, Sight, SignedEvent,
     Source, UpsertCommand,
 };
-use upsert_core::{Clock, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
+use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
 use upsert_policy::{Decision, RetryPolicy, again};
 use upsert_store::{DeliveryState, Store, Through};
 use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule as MapRule, Target};
@@ -339,6 +339,7 @@ impl World {
             through: Through::Request,
             respond_async,
             force,
+            handling: Handling::Strict,
             traceparent: Some(trace),
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
@@ -489,6 +490,7 @@ fn directory(vendors: &[Arc<Vendor>; 3], credentials: [u32; 3], removed: [bool; 
                 .default_payload,
             on_collision: OnCollision::Refuse,
             on_key_change: OnKeyChange::Refuse,
+            never_match: Arc::default(),
             timeout: TIME_OUT,
             max_age: MAX_AGE,
             counts_calls: false,
@@ -503,6 +505,7 @@ fn directory(vendors: &[Arc<Vendor>; 3], credentials: [u32; 3], removed: [bool; 
         id: "acme".to_owned(),
         default_region: Some("GB".to_owned()),
         match_on: vec![IdentifierKind::Email, IdentifierKind::Phone],
+        never_match: Arc::default(),
         sync_deadline: Duration::from_secs(10),
         connections: connections.collect(),
         routes: Vec::new(),

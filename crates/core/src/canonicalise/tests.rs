@@ -51,6 +51,31 @@ fn every_problem_of_a_body_is_reported_at_once_with_its_pointer() {
 fn a_misspelt_field_is_refused_with_the_nearest_name() {
     let problems = strict(&json!({ "email": "a@b.co", "given_nmae": "x" }), None).unwrap_err();
     assert_eq!(problems[0].detail, "is not known; did you mean /given_name?");
+    let detail = |body: Json| strict(&body, None).unwrap_err()[0].detail.clone();
+    assert_eq!(
+        detail(json!({ "email": "a@b.co", "zzzzzzzzzzzz": "x" })),
+        "is not known"
+    );
+    let long = detail(json!({ "email": "a@b.co", "addresses": { "billing": { "postal_number": "x" } } }));
+    assert_eq!(long, "is not known; did you mean /addresses/billing/postal_code?");
+}
+
+#[test]
+fn null_says_nothing_of_what_is_no_field() {
+    let read = strict(
+        &json!({ "email": "a@b.co", "id": null, "tags_removed": null, "links": null }),
+        None,
+    )
+    .unwrap();
+    assert!(read.id.is_none() && read.tags_removed.is_empty() && read.links.is_empty());
+    let id = "cus_01JD0000000000000000000000";
+    let read = strict(&json!({ "id": format!(" {id}") }), None).unwrap();
+    assert_eq!(read.id.unwrap().to_string(), id);
+    assert_eq!(
+        (Handling::Strict.as_str(), Handling::Lenient.as_str()),
+        ("strict", "lenient")
+    );
+    assert_eq!(json!(Handling::Lenient), "lenient");
 }
 
 #[test]
@@ -378,6 +403,30 @@ fn bounds_are_counted_in_what_is_kept() {
     }
     let same = json!({ "reference": "r", "metadata": { "plan": "a", " plan": "b" } });
     assert_eq!(codes(&same)[0].1, "contradiction");
+    assert_eq!(ignored(&same)[0].1, "contradiction");
+}
+
+#[test]
+fn a_blank_text_says_nothing_whatever_the_member_holds() {
+    for member in [
+        "id",
+        "verified",
+        "tags",
+        "metadata",
+        "addresses",
+        "service",
+        "links",
+        "provider_fields",
+        "tags_removed",
+    ] {
+        let mut body = json!({ "email": "a@b.co" });
+        body[member] = json!(" ");
+        assert!(strict(&body, None).is_err(), "{member}");
+        let read = leniently(&body).unwrap_or_else(|problems| panic!("{member}: {problems:?}"));
+        assert_eq!((read.ignored, read.patch.fields.len()), (Vec::new(), 1), "{member}");
+    }
+    let unknown = json!({ "email": "a@b.co", "given_nmae": "" });
+    assert_eq!(leniently(&unknown).unwrap_err()[0].1, "unknown_field");
 }
 
 #[test]

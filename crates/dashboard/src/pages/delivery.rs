@@ -74,7 +74,7 @@ pub(crate) async fn replay(visit: Visit, id: Path<String>) -> Result<HttpRespons
     let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
     let gateway = &visit.desk.gateway;
     let replayed = gateway
-        .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, visit.sight())
+        .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, None, visit.sight())
         .await;
     visit.desk.pulse.forget().await;
     let old = format!("/ops/deliveries/{id}");

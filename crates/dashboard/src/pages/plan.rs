@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 
 use upsert_app::{Refusal, read_json};
+use upsert_core::Handling;
 use upsert_settings::Scope;
 
 use crate::pages::merchant_field::MerchantField;
@@ -91,7 +92,13 @@ pub(crate) async fn make(visit: Visit, sent: Bytes) -> Result<HttpResponse, Refu
     let typed = Typed::read(&sent);
     let known = visit.merchant(&typed.merchant)?;
     let planned = match read_json(typed.body.as_bytes()) {
-        Ok(body) => visit.desk.gateway.plan(&known, &body, typed.fresh).await,
+        Ok(body) => {
+            visit
+                .desk
+                .gateway
+                .plan(&known, &body, Handling::Strict, typed.fresh)
+                .await
+        }
         Err(refusal) => Err(refusal),
     };
     let merchant = known.id.clone();

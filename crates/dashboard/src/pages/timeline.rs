@@ -11,7 +11,7 @@ use upsert_core::{CustomerId, UpsertId};
 use crate::refused::Refused;
 use crate::shapes;
 use crate::shapes::customer::{Change, Version};
-use crate::shapes::receipt::{Receipt, Upsert};
+use crate::shapes::receipt::{Ignored, Receipt, Upsert};
 use crate::visit::Visit;
 
 /// Entries on a page.
@@ -26,6 +26,7 @@ pub(crate) struct Entry {
     pub(crate) version: Option<u64>,
     pub(crate) refused: bool,
     pub(crate) changes: Vec<Change>,
+    pub(crate) ignored: Vec<Ignored>,
     /// Over all deliveries; none: the upsert is kept no more.
     pub(crate) state: Option<String>,
     pub(crate) rolled_back: bool,
@@ -97,6 +98,7 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
             version: None,
             refused: false,
             changes: Vec::new(),
+            ignored: upsert.ignored,
             state: Some(upsert.state),
             rolled_back: upsert.rolled_back,
             receipts: upsert.deliveries,
@@ -113,6 +115,7 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
             version: None,
             refused: false,
             changes: Vec::new(),
+            ignored: version.ignored.clone(),
             state: None,
             rolled_back: false,
             receipts: Vec::new(),

@@ -7,6 +7,8 @@ use serde_json::{Map, Value as Json};
 use upsert_app::{cover_pointer, cover_value};
 use upsert_core::{CustomerId, Field, UpsertId};
 
+use super::receipt::Ignored;
+
 /// A customer's record. (No `Debug`: it is about a person.)
 #[derive(Clone, Deserialize)]
 pub(crate) struct Customer {
@@ -41,6 +43,7 @@ pub(crate) struct Version {
     pub(crate) by: String,
     pub(crate) upsert_id: UpsertId,
     pub(crate) changes: Vec<Change>,
+    pub(crate) ignored: Vec<Ignored>,
     pub(crate) refused: bool,
 }
 

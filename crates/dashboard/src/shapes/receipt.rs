@@ -18,7 +18,16 @@ pub(crate) struct Upsert {
     pub(crate) by: String,
     pub(crate) through: Option<String>,
     pub(crate) created_at: Timestamp,
+    pub(crate) ignored: Vec<Ignored>,
     pub(crate) deliveries: Vec<Receipt>,
+}
+
+/// What could not be read and was left out.
+#[derive(Clone, Deserialize)]
+pub(crate) struct Ignored {
+    pub(crate) pointer: String,
+    pub(crate) code: String,
+    pub(crate) detail: String,
 }
 
 /// What became of it at one connection, and what that proves.

@@ -61,6 +61,12 @@ impl History {
             if let Some(version) = version {
                 changes(&mut shown, list(version, "changes"));
             }
+            // The upsert says it too where nothing changed, and a version where the upsert is kept no more.
+            let said = upsert.as_ref().or(version.as_ref());
+            for ignored in said.iter().flat_map(|said| list(said, "ignored")) {
+                let (at, detail) = (text(ignored, "pointer"), text(ignored, "detail"));
+                line(&mut shown, 2, &format!("{at} left out: {detail}"));
+            }
             for delivery in upsert.iter().flat_map(|upsert| list(upsert, "deliveries")) {
                 line(&mut shown, 2, &outcome(delivery));
                 why(&mut shown, delivery);

@@ -13,7 +13,8 @@ use super::vendors::Vendors;
 use crate::output::complain;
 
 const GATEWAY: &str = include_str!("gateway.toml");
-const MERCHANT: &str = include_str!("acme.toml");
+/// The merchant that the repository ships, whose vendors and secrets are elsewhere in a demo.
+const MERCHANT: &str = include_str!("../../../../config/merchants/acme.toml");
 
 /// Where the API key lies in it.
 pub(super) const KEY_FILE: &str = "secrets/api_key";
@@ -71,9 +72,22 @@ impl Folder {
         let mut merchant = MERCHANT.to_owned();
         self.file(KEY_FILE, &key.key)?;
         for vendor in vendors.each() {
-            let place = format!("@{}@", vendor.connection.to_uppercase());
-            merchant = merchant.replace(&place, &quoted(&vendor.base_url()));
-            self.file(&format!("secrets/{}", vendor.connection), vendor.credential)?;
+            let secret = format!("secrets/{}", vendor.connection);
+            self.file(&secret, vendor.credential)?;
+            let here = [
+                (quoted(vendor.shipped_url), quoted(&vendor.base_url())),
+                (
+                    format!("{{ env = {} }}", quoted(vendor.shipped_secret)),
+                    format!("{{ file = {} }}", quoted(&secret)),
+                ),
+            ];
+            for (shipped, here) in here {
+                anyhow::ensure!(
+                    merchant.matches(&shipped).count() == 1,
+                    "the shipped merchant has no {shipped}"
+                );
+                merchant = merchant.replace(&shipped, &here);
+            }
         }
         self.file("gateway.toml", &gateway)?;
         self.file("merchants/acme.toml", &merchant)?;

@@ -9,6 +9,10 @@ use super::vendors::Vendors;
 /// New to the gateway, and enough for all three vendors.
 const CUSTOMER: &str = r#"{"reference":"CUST-123","given_name":"John","family_name":"Doe","email":"john.doe@example.com","phone":"+12025550123","tags":["vip"]}"#;
 
+/// An organisation, which the merchant's first route sends to April alone: April knows it again by its reference.
+const ORGANISATION: &str =
+    r#"{"reference":"ORG-7","organisation_name":"Doe and Sons","tax_id":"51824753556","email":"accounts@doe.example"}"#;
+
 /// What there is to say when all of it runs.
 pub(super) struct Guide<'a> {
     pub(super) gateway: SocketAddr,
@@ -69,7 +73,23 @@ impl Guide<'_> {
         )?;
         writeln!(
             f,
-            "It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows."
+            "It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows.\n"
+        )?;
+        writeln!(
+            f,
+            "And an organisation, which a route sends to {} alone:\n",
+            self.vendors.payments.title
+        )?;
+        writeln!(
+            f,
+            "curl -sS -i http://{gateway}/v1/customers -H 'Authorization: Bearer {key}' -H 'Merchant-Id: acme' \
+             -H 'Content-Type: application/json' -d '{ORGANISATION}'\n"
+        )?;
+        writeln!(
+            f,
+            "It answers 201 with one delivery, `matched_by` its reference: {} knows a person again by the e-mail, an \
+             organisation by the reference.",
+            self.vendors.payments.title
         )
     }
 

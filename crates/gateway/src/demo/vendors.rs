@@ -22,6 +22,10 @@ pub(super) struct Simulated {
     pub(super) title: &'static str,
     /// The credential that it takes.
     pub(super) credential: &'static str,
+    /// Where the merchant's file that is shipped has it.
+    pub(super) shipped_url: &'static str,
+    /// The environment variable that has its credential there.
+    pub(super) shipped_secret: &'static str,
     running: Running,
 }
 
@@ -46,18 +50,38 @@ impl Vendors {
             merchant: APRIL_MERCHANT.to_owned(),
         }];
         options.add_update.keys = vec![wallet_key.to_owned()];
-        let start = |vendor, connection, title, credential| {
+        let start = |vendor, connection, title, credential, (shipped_url, shipped_secret)| {
             Ok::<_, io::Error>(Simulated {
                 connection,
                 title,
                 credential,
+                shipped_url,
+                shipped_secret,
                 running: Simulator::start(vendor, options.clone())?,
             })
         };
         Ok(Self {
-            rotor: start(Vendor::Rotor, "rotor", "Rotor", rotor_key)?,
-            payments: start(Vendor::April, "payments", "April", april_key)?,
-            wallet: start(Vendor::AddUpdate, "wallet", "add-update", wallet_key)?,
+            rotor: start(
+                Vendor::Rotor,
+                "rotor",
+                "Rotor",
+                rotor_key,
+                ("http://localhost:4101/open-api", "ACME_ROTOR_API_KEY"),
+            )?,
+            payments: start(
+                Vendor::April,
+                "payments",
+                "April",
+                april_key,
+                ("http://localhost:4103", "ACME_APRIL_SECRET_KEY"),
+            )?,
+            wallet: start(
+                Vendor::AddUpdate,
+                "wallet",
+                "add-update",
+                wallet_key,
+                ("http://localhost:3156", "ACME_WALLET_API_KEY"),
+            )?,
         })
     }
 

@@ -32,7 +32,16 @@ pub(super) fn deliveries(answer: &Value) -> String {
         note_warnings(&mut notes, delivery);
         note_error(&mut notes, delivery);
     }
+    note_ignored(&mut notes, answer);
     format!("{}{notes}", table.trim_fmt())
+}
+
+/// What was left out.
+fn note_ignored(notes: &mut String, answer: &Value) {
+    for ignored in list(answer, "ignored") {
+        let of = |name: &str| text(ignored, name);
+        let _ = write!(notes, "\nleft out {}: {} ({})", of("pointer"), of("detail"), of("code"));
+    }
 }
 
 /// What would be sent to each connection.
@@ -57,6 +66,7 @@ pub(crate) fn plan(answer: &Value) -> String {
             let _ = write!(notes, "\n{}: refuses {at}: {detail}", text(row, "connection"));
         }
     }
+    note_ignored(&mut notes, answer);
     format!("{}{notes}", table.trim_fmt())
 }
 

@@ -1,6 +1,7 @@
 //! One customer of an event: what it becomes, and what would be done with it.
 
 use serde_json::{Value, json};
+use upsert_core::Handling;
 use upsert_server::Rehearsal;
 use upsert_settings::WebhookIn;
 use upsert_webhook::{MapProblem, Mapped, Mapping, Part, Read};
@@ -34,9 +35,9 @@ impl Customer {
         }
     }
 
-    pub(super) async fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str) {
+    pub(super) async fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str, handling: Handling) {
         if let Read::Mapped(mapped) = &self.read {
-            self.planned = rehearsal.plan(merchant, &mapped.body).await;
+            self.planned = rehearsal.plan(merchant, &mapped.body, handling).await;
         }
     }
 
@@ -88,11 +89,20 @@ impl Customer {
             "provider_customer_id": mapped.and_then(|mapped| mapped.provider_customer_id.as_ref()),
             "body": mapped.map(|mapped| &mapped.body),
             "problems": self.problems().iter().map(problem).collect::<Vec<_>>(),
+            "ignored": self.ignored(),
             "plan": self.planned.as_ref().and_then(|planned| planned.as_ref().ok()),
             "refusal": self.refusal().map(|document| json!({
                 "code": document["code"], "detail": document["detail"], "errors": document["errors"],
             })),
         })
+    }
+
+    /// What would be left out, since it cannot be read.
+    fn ignored(&self) -> Value {
+        let plan = self.planned.as_ref().and_then(|planned| planned.as_ref().ok());
+        plan.and_then(|plan| plan.get("ignored"))
+            .cloned()
+            .unwrap_or_else(|| json!([]))
     }
 
     pub(super) fn result(&self) -> &'static str {

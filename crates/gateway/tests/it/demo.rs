@@ -161,6 +161,20 @@ fn the_curl_line_gives_201_with_three_succeeded_deliveries_and_200_unchanged_aft
     );
     assert_eq!(again["customer"]["version"], 1);
 
+    let organisation = demo
+        .guide
+        .lines()
+        .filter(|line| line.starts_with("curl "))
+        .nth(1)
+        .unwrap();
+    let (status, answer) = pasted(organisation);
+    assert_eq!(status, 201, "{answer:#}");
+    let found: Vec<String> = ["connection", "state", "matched_by"]
+        .into_iter()
+        .flat_map(|member| of_deliveries(&answer, member))
+        .collect();
+    assert_eq!(found, ["payments", "succeeded", "reference"], "{answer:#}");
+
     demo.process.signal("TERM");
     assert_eq!(demo.process.ended(), Some(0));
     assert!(!demo.folder.exists(), "the folder is removed");

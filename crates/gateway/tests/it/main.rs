@@ -13,6 +13,7 @@ mod keys;
 mod operator;
 mod process;
 mod serve;
+mod shipped;
 mod status;
 mod upsert;
 mod usage;

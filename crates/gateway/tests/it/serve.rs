@@ -26,7 +26,7 @@ fn serve(folder: &TempDir) -> Started {
 }
 
 /// The log up to the line that says where it listens, and what that line says.
-fn ready(started: &mut Started) -> (String, String) {
+pub(crate) fn ready(started: &mut Started) -> (String, String) {
     let log = read_to(&mut started.stderr, "the gateway is ready");
     let line: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     let address = line["addr"].as_str().unwrap().to_owned();

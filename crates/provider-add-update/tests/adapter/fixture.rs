@@ -73,6 +73,7 @@ impl Ask {
             link: key.as_ref().map(|key| LinkView {
                 provider_customer_id: &key.value,
                 key,
+                adopted: false,
             }),
             selection: self.only.as_ref().map_or(Selection::All, Selection::Only),
             cleared: &self.cleared,

@@ -83,6 +83,7 @@ impl Ask {
             link: self.link.as_ref().map(|key| LinkView {
                 provider_customer_id: "cust_1",
                 key,
+                adopted: false,
             }),
             selection: self.only.as_ref().map_or(Selection::All, Selection::Only),
             cleared: &self.cleared,

@@ -95,6 +95,7 @@ impl Ask {
             link: self.linked.then_some(LinkView {
                 provider_customer_id: ROTOR_ID,
                 key: &key,
+                adopted: false,
             }),
             selection: self.only.as_ref().map_or(Selection::All, Selection::Only),
             cleared: &self.cleared,

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
 use upsert_app::{Answer, Caller, Merchant, ProblemCode, Refusal, UpsertCommand, identifiers_in, read_json};
-use upsert_core::{Priority, Problem as Wrong};
+use upsert_core::{Handling, Priority, Problem as Wrong};
 use upsert_store::Through;
 
 use super::lines::Line;
@@ -50,7 +50,7 @@ impl Terms {
             Ok(read) => read,
             Err(refusal) => return ready(problem_line(number, &refusal, &self)).boxed_local(),
         };
-        let turn = turns.next(identifiers_in(&self.merchant, &body));
+        let turn = turns.next(identifiers_in(&self.merchant, &body, self.handling()));
         async move {
             match self.upsert(body, key, turn).await {
                 Ok(answer) => answer_line(number, &answer),
@@ -58,6 +58,10 @@ impl Terms {
             }
         }
         .boxed_local()
+    }
+
+    fn handling(&self) -> Handling {
+        self.wishes.prefers.handling.unwrap_or_default()
     }
 
     /// The upsert's body, and its idempotency key beside it.
@@ -95,8 +99,9 @@ impl Terms {
             idempotency_key: key,
             route: ROUTE,
             through: Through::Batch,
-            respond_async: self.wishes.respond_async,
+            respond_async: self.wishes.prefers.respond_async,
             force: self.wishes.force,
+            handling: self.handling(),
             traceparent: self.wishes.traceparent.clone(),
             priority: Priority::Bulk,
             request_id: self.request_id.clone(),

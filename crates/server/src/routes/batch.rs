@@ -16,6 +16,7 @@ use crate::lifecycle::Streaming;
 use crate::merchant_id::ForMerchant;
 use crate::observe::Observed;
 use crate::problem::Problem;
+use crate::routes::reply::PREFERENCE_APPLIED;
 use crate::schema;
 use crate::state::State;
 
@@ -31,13 +32,14 @@ const NDJSON: &str = "application/x-ndjson";
     tag = "customers",
     params(
         ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async`: each line is answered right after its durable commit"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: each line is answered right after its durable commit; `handling=lenient`: of each line, optional members that cannot be read are left out (`ignored`)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
     ),
     request_body(content = schema::BatchLine, content_type = "application/x-ndjson"),
     responses(
-        (status = 200, description = "A line for each line", body = schema::BatchAnswer, content_type = "application/x-ndjson"),
+        (status = 200, description = "A line for each line", body = schema::BatchAnswer, content_type = "application/x-ndjson",
+            headers(("Preference-Applied" = String, description = "The preferences that held, of every line"))),
         (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -77,9 +79,13 @@ pub(crate) async fn batch(
         line_limit: state.served.load().body_limit,
         state: state.clone(),
     };
+    let held = terms.wishes.prefers.applied(true);
     let answers = Batch::new(terms, payload, Streaming::of(&state)).answers();
-    Ok(HttpResponse::Ok()
-        .content_type(NDJSON)
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .streaming(answers))
+    let mut response = HttpResponse::Ok();
+    response.content_type(NDJSON);
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    if let Some(held) = held {
+        response.insert_header((PREFERENCE_APPLIED, held));
+    }
+    Ok(response.streaming(answers))
 }

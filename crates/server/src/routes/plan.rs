@@ -7,6 +7,7 @@ use crate::access::WriteCustomers;
 use crate::body::JsonBody;
 use crate::headers::wants_fresh;
 use crate::merchant_id::ForMerchant;
+use crate::prefer::Preferences;
 use crate::problem::Problem;
 use crate::query::no_query;
 use crate::routes::reply;
@@ -20,14 +21,16 @@ use crate::state::State;
     tag = "customers",
     params(
         ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
+        ("Prefer" = Option<String>, Header, description = "`handling=lenient`: optional members that cannot be read are left out (`ignored`)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: plan a call even if nothing has changed"),
     ),
     request_body(content = schema::UpsertRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "What would be sent, by connection", body = schema::Plan),
+        (status = 200, description = "What would be sent, by connection", body = schema::Plan,
+            headers(("Preference-Applied" = String, description = "The preferences that held"))),
         (status = 404, description = "`not_found`: no customer has this id", body = schema::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`identity_conflict`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`identity_conflict`, `link_conflict`", body = schema::Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`", body = schema::Problem, content_type = "application/problem+json"),
@@ -42,6 +45,12 @@ pub(crate) async fn plan(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let force = wants_fresh(request.headers());
-    let plan = state.gateway.plan(&caller.merchant, &body.0, force).await?;
-    Ok(reply::json_reply(&plan))
+    let prefers = Preferences::of(request.headers());
+    let handling = prefers.handling.unwrap_or_default();
+    let plan = state.gateway.plan(&caller.merchant, &body.0, handling, force).await?;
+    let mut response = reply::json_reply(&plan);
+    if let Some(held) = prefers.applied(false).and_then(|held| held.parse().ok()) {
+        response.headers_mut().insert(reply::PREFERENCE_APPLIED, held);
+    }
+    Ok(response)
 }

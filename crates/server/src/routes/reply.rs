@@ -7,8 +7,10 @@ use serde_json::{Value as Json, json};
 
 use upsert_app::{Answer, Listing};
 
+use crate::prefer::Preferences;
+
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// 200 with personal data in it, which no cache may keep.
 pub(crate) fn json_reply(body: &Json) -> HttpResponse {
@@ -37,7 +39,7 @@ pub(crate) fn page(listing: &Listing) -> HttpResponse {
 }
 
 /// An upsert's answer.
-pub(crate) fn answer(answer: Answer, respond_async: bool) -> HttpResponse {
+pub(crate) fn answer(answer: Answer, prefers: Preferences) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store"));
@@ -51,8 +53,8 @@ pub(crate) fn answer(answer: Answer, respond_async: bool) -> HttpResponse {
     if answer.replayed {
         response.insert_header((IDEMPOTENT_REPLAYED, "true"));
     }
-    if respond_async && status == StatusCode::ACCEPTED {
-        response.insert_header((PREFERENCE_APPLIED, "respond-async"));
+    if let Some(held) = prefers.applied(status == StatusCode::ACCEPTED) {
+        response.insert_header((PREFERENCE_APPLIED, held));
     }
     response.body(answer.body)
 }

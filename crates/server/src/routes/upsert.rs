@@ -29,25 +29,27 @@ const ROUTE: &str = "POST /v1/customers";
     params(
         ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, bare or quoted"),
-        ("Prefer" = Option<String>, Header, description = "`respond-async`: 202 right after the durable commit"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: 202 right after the durable commit; `handling=lenient`: optional members that cannot be read are left out (`ignored`) instead of refusing the whole. Several may be given (RFC 7240)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
     ),
     request_body(content = schema::UpsertRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Done; the customer was known", body = schema::UpsertAnswer,
-            headers(("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
+            headers(("Preference-Applied" = String, description = "The preferences that held"),
+                ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
         (status = 201, description = "Done; the customer is new", body = schema::UpsertAnswer,
             headers(("Location" = String, description = "The customer"),
+                ("Preference-Applied" = String, description = "The preferences that held"),
                 ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
         (status = 202, description = "Stored; a required delivery has not ended", body = schema::UpsertAnswer,
             headers(("Location" = String, description = "The upsert"),
                 ("Retry-After" = u64, description = "Seconds"),
-                ("Preference-Applied" = String, description = "`respond-async`, if that was asked"),
+                ("Preference-Applied" = String, description = "The preferences that held"),
                 ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
         (status = 404, description = "`not_found`: no customer has this id", body = schema::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`identity_conflict`, `match_key_collision`, `business_key_change`, `idempotency_in_progress`, `erased`",
+        (status = 409, description = "`identity_conflict`, `link_conflict`, `match_key_collision`, `business_key_change`, `idempotency_in_progress`, `erased`",
             body = schema::Problem, content_type = "application/problem+json",
             headers(("Retry-After" = u64, description = "Seconds, with `idempotency_in_progress`"))),
         (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
@@ -75,8 +77,9 @@ pub(crate) async fn upsert(
         idempotency_key: wishes.idempotency_key,
         route: ROUTE,
         through: Through::Request,
-        respond_async: wishes.respond_async,
+        respond_async: wishes.prefers.respond_async,
         force: wishes.force,
+        handling: wishes.prefers.handling.unwrap_or_default(),
         traceparent: wishes.traceparent,
         priority: Priority::Interactive,
         request_id,
@@ -88,5 +91,5 @@ pub(crate) async fn upsert(
     if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
         observed.upsert = Some(answer.upsert);
     }
-    Ok(reply::answer(answer, wishes.respond_async))
+    Ok(reply::answer(answer, wishes.prefers))
 }

@@ -8,6 +8,7 @@ use upsert_core::UpsertId;
 
 use crate::access::ReadCustomers;
 use crate::merchant_id::ForMerchant;
+use crate::prefer::Preferences;
 use crate::problem::Problem;
 use crate::query::no_query;
 use crate::routes::reply;
@@ -38,5 +39,5 @@ pub(crate) async fn upsert_state(
     no_query(&request)?;
     let id: UpsertId = id.parse().map_err(|_| Refusal::not_found("upsert"))?;
     let answer = state.gateway.get_upsert(&caller.merchant, id).await?;
-    Ok(reply::answer(answer, false))
+    Ok(reply::answer(answer, Preferences::default()))
 }

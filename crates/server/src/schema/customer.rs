@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::Ignored;
+
 /// A postal address.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -203,6 +205,8 @@ pub struct HistoryEntry {
     pub upsert_id: String,
     /// What differs from the version before.
     pub changes: Vec<Change>,
+    /// What could not be read in the request that made it, and was left out.
+    pub ignored: Vec<Ignored>,
     /// Whether all vendors refused it, so that it was taken back.
     pub refused: bool,
 }

@@ -89,7 +89,8 @@ pub struct Differs {
 /// It never fails a delivery.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Warning {
-    /// `unsupported_field`, `cannot_clear`, `tags_are_merged`, `may_be_cut`, `key_is_shared` or `new_record`.
+    /// `unsupported_field`, `cannot_clear`, `tags_are_merged`, `may_be_cut`, `key_is_shared`, `new_record`, `placeholder`,
+    /// `unlikely_phone`, `may_not_know_country` or `link_is_checked_afterwards`.
     pub code: String,
     /// JSON Pointer.
     pub pointer: String,

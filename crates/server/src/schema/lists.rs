@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{Delivery, DeliveryError, Through, UpsertState};
+use super::{Delivery, DeliveryError, Ignored, Through, UpsertState};
 
 /// A page of deliveries, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -119,6 +119,8 @@ pub struct ListedUpsert {
     /// When its last delivery ended.
     #[schema(format = DateTime)]
     pub ended_at: Option<String>,
+    /// What could not be read and was left out.
+    pub ignored: Vec<Ignored>,
     /// One for each connection.
     pub deliveries: Vec<Delivery>,
 }

@@ -16,7 +16,7 @@ use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Proble
     "reference": "CUST-123", "given_name": "John", "family_name": "Doe", "email": "john.doe@example.com",
     "phone": "+12025550123",
     "addresses": { "billing": { "line1": "1 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701", "country": "US" } },
-    "tags": ["vip"], "metadata": { "plan": "gold" }
+    "tags": ["vip"], "metadata": { "plan": "gold" }, "links": { "rotor": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e" }
 }))]
 pub struct UpsertRequest {
     /// The gateway's id, `cus_…`.
@@ -69,6 +69,8 @@ pub struct UpsertRequest {
     pub tags_removed: Option<Vec<String>>,
     /// The merchant's own values; `null` in a value's place removes it.
     pub metadata: Option<BTreeMap<String, Option<String>>>,
+    /// By connection: the vendor's id of a record there that is known to be this customer's. The next call goes by it.
+    pub links: Option<BTreeMap<String, String>>,
     /// Passed through to vendors, by connection or provider, over what the mapping made.
     pub provider_fields: Option<BTreeMap<String, Value>>,
 }
@@ -84,6 +86,19 @@ pub struct UpsertAnswer {
     pub customer: CustomerRecord,
     /// One for each connection.
     pub deliveries: Vec<Delivery>,
+    /// What could not be read and was left out (`Prefer: handling=lenient`).
+    pub ignored: Vec<Ignored>,
+}
+
+/// A member of a request that could not be read and was left out: what was known there is kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ignored {
+    /// JSON Pointer into the request.
+    pub pointer: String,
+    /// The code that it would have been refused with.
+    pub code: String,
+    /// A sentence for people.
+    pub detail: String,
 }
 
 /// One line of a batch: an upsert's body, and its idempotency key if it has one.
@@ -158,6 +173,8 @@ pub struct Plan {
     pub customer: Customer,
     /// One for each connection.
     pub connections: Vec<PlannedConnection>,
+    /// What could not be read and would be left out.
+    pub ignored: Vec<Ignored>,
 }
 
 /// What would go to one connection.
@@ -192,4 +209,12 @@ pub struct PlannedRequest {
     pub path: String,
     /// The body.
     pub body: Value,
+}
+
+/// Whom a replay is about.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayOf {
+    /// `cus_…`
+    pub customer_id: Option<String>,
 }

@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use super::Ignored;
+
 /// Whatever a source sends.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(value_type = Object)]
@@ -30,6 +32,8 @@ pub struct TakenEvent {
     pub upsert_id: Option<String>,
     /// The customer that it was about.
     pub customer_id: Option<String>,
+    /// What could not be read and was left out; pointers are the event's.
+    pub ignored: Vec<Ignored>,
 }
 
 /// What a replay made of a dead letter: of one that came in what became of it, of one that goes out the event.

@@ -67,7 +67,7 @@ fn assert_refused(status: u16, body: &Value) {
 async fn a_consumer_is_answered_200_with_two_ids_created_or_updated() {
     let desk = Desk::start(Vendor::April);
     let (status, first) = desk.upsert(&consumer(&lucy())).await;
-    assert_eq!((status, &first["merchantId"]), (200, &json!("mcht_sim")));
+    assert_eq!((status, &first["merchantId"]), (200, &json!("mcht_acme")));
     assert!(first["customerId"].as_str().unwrap().starts_with("cust_"));
     assert_eq!(first.as_object().unwrap().len(), 2);
     let changed = with(lucy(), "givenName", json!("Lucie"));
@@ -235,7 +235,7 @@ async fn a_marketplace_key_writes_for_the_merchant_it_names() {
 async fn a_secret_key_may_name_its_own_merchant_only() {
     let desk = Desk::start(Vendor::April);
     let naming = |merchant: &str| desk.request(Method::POST, "/customers").header("Merchant-Id", merchant);
-    assert_eq!(answer(naming("mcht_sim").json(&consumer(&lucy()))).await.0, 200);
+    assert_eq!(answer(naming("mcht_acme").json(&consumer(&lucy()))).await.0, 200);
     assert_eq!(answer(naming("mcht_other").json(&consumer(&lucy()))).await.0, 403);
 }
 
@@ -281,7 +281,7 @@ async fn one_customer_is_read_in_a_single_key_object() {
     assert_eq!((status, body.as_object().unwrap().len()), (200, 1));
     let mut fields = body["ConsumerCustomer"].clone();
     assert_eq!(fields["customerId"], lucy_ids["customerId"]);
-    assert_eq!(fields["merchantId"], "mcht_sim");
+    assert_eq!(fields["merchantId"], "mcht_acme");
     fields
         .as_object_mut()
         .unwrap()

@@ -110,7 +110,7 @@ async fn records_are_seeded_archived_and_deleted() {
 async fn an_organisation_is_seeded_in_its_wrapper() {
     let desk = Desk::start(Vendor::April);
     let fields = json!({"referenceCustomerId": "ORG-1", "organisationName": "Star"});
-    let seed = json!({"account": "mcht_sim", "body": {"UpsertOrganisationCustomer": fields}});
+    let seed = json!({"account": "mcht_acme", "body": {"UpsertOrganisationCustomer": fields}});
     control(&desk, Method::POST, "/records", Some(seed)).await;
     let records = desk.simulator.records();
     assert_eq!(

@@ -63,7 +63,7 @@ async fn an_edit_and_a_seed_are_stored_as_they_are() {
         .rewrite(Rewrites::of([("givenName", Rewrite::Upper)]))
         .unwrap();
     let id = desk.simulator.seed(
-        "mcht_sim",
+        "mcht_acme",
         object(json!({"emailAddress": "a@b.example", "givenName": "Ann"})),
     );
     assert_eq!(desk.simulator.records()[0].fields["givenName"], "Ann");

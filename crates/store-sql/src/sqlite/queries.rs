@@ -19,7 +19,8 @@ use upsert_store::{
 
 use super::readers::Reader;
 use super::rows::{
-    DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, moment, record, unsigned, uuid,
+    DbResult, OURS, all, blob, first, from_json, identifier_kind, key_kind, limit, micros, moment, record, unsigned,
+    uuid,
 };
 
 impl Reader {
@@ -234,6 +235,8 @@ fn version(row: &Row<'_>) -> DbResult<HistoryRecord> {
         by: row.get("made_by")?,
         refused: row.get("refused")?,
         record: record(row)?,
+        links: from_json(row, "links")?.unwrap_or_default(),
+        ignored: from_json(row, "ignored")?.unwrap_or_default(),
     })
 }
 

@@ -142,9 +142,15 @@ impl Pen<'_> {
     }
 
     fn put_history(&mut self, row: &HistoryRecord) -> DbResult<()> {
-        let sql = "INSERT INTO history (upsert, customer, version, at, made_by, refused, record) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET version = ?3, at = ?4, \
-                   made_by = ?5, refused = ?6, record = ?7";
+        let sql = "INSERT INTO history (upsert, customer, version, at, made_by, refused, record, links, ignored) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET version = ?3, at = ?4, \
+                   made_by = ?5, refused = ?6, record = ?7, links = ?8, ignored = ?9";
+        let links = (!row.links.is_empty())
+            .then(|| to_json(&row.links, "links"))
+            .transpose()?;
+        let ignored = (!row.ignored.is_empty())
+            .then(|| to_json(&row.ignored, "ignored"))
+            .transpose()?;
         let params = params![
             blob(row.upsert.as_uuid()),
             blob(row.customer.as_uuid()),
@@ -153,6 +159,8 @@ impl Pen<'_> {
             row.by,
             row.refused,
             to_json(&row.record, "record")?,
+            links,
+            ignored,
         ];
         execute(self.db, sql, params).map(drop)
     }

@@ -15,7 +15,8 @@ use upsert_store::{
 use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, events, identifiers, keys, variant_of_a_person};
 use crate::records::{
     attempt_record, customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, history_record,
-    idempotency_record, linked_lane, paused_connection, seconds, sent_request, stored_answer, upsert_id, upsert_record,
+    idempotency_record, ignored_phone, linked_lane, paused_connection, seconds, sent_request, stored_answer, upsert_id,
+    upsert_record,
 };
 
 /// So many changesets at most, to be applied one after another.
@@ -135,6 +136,11 @@ fn customer_writes() -> impl Strategy<Value = Write> {
                 version: variant.into(),
                 refused,
                 record: variant_of_a_person(variant),
+                links: (variant % 2 == 1)
+                    .then(|| ("crm".to_owned(), format!("v-{variant}")))
+                    .into_iter()
+                    .collect(),
+                ignored: (variant % 3 == 1).then(ignored_phone).into_iter().collect(),
                 ..history_record(customer, upsert)
             })
         }),

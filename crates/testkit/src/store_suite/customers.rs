@@ -10,8 +10,8 @@ use upsert_store::{CustomerFilter, CustomerRecord, DeliveryState, Expect, Identi
 
 use super::{holds, put};
 use crate::records::{
-    customer_id, customer_record, delivery_id, delivery_record, email, email_key, history_record, linked_lane, noon,
-    person, phone, reachable, reference, seconds, upsert_id, upsert_record,
+    customer_id, customer_record, delivery_id, delivery_record, email, email_key, history_record, ignored_phone,
+    linked_lane, noon, person, phone, reachable, reference, seconds, upsert_id, upsert_record,
 };
 
 /// A record that uses every shape a field can have.
@@ -406,6 +406,8 @@ pub(super) async fn a_version_is_put_again_by_customer_and_upsert(store: Arc<dyn
     put(&*store, vec![Write::PutHistory(version.clone())]).await;
     version.refused = true;
     "somebody else".clone_into(&mut version.by);
+    version.links = [("crm".to_owned(), "v-1".to_owned())].into();
+    version.ignored = vec![ignored_phone()];
     put(&*store, vec![Write::PutHistory(version.clone())]).await;
     let history = store.history(customer_id(1), None, 10).await.unwrap();
     assert_eq!(history.entries, [version]);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use upsert_core::{CustomerId, KeyKind, MatchKey};
-use upsert_store::{Expect, Lane, Link, Store, Write};
+use upsert_store::{Adopted, Expect, Lane, Link, Store, Write};
 
 use super::{holds, put};
-use crate::records::{customer_id, customer_record, delivery_id, email_key, linked_lane, seconds};
+use crate::records::{customer_id, customer_record, delivery_id, email_key, linked_lane, seconds, upsert_id};
 
 pub(super) async fn a_lane_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     let id = customer_id(1);
@@ -25,6 +25,13 @@ pub(super) async fn a_lane_comes_back_as_it_was_put(store: Arc<dyn Store>) {
         provider_customer_id: "v-0".to_owned(),
         key: MatchKey::new(KeyKind::Phone, "+1"),
         shared: true,
+        adopted: Some(Adopted::Confirmed),
+    });
+    lane.link = Some(Link {
+        provider_customer_id: "v-1".to_owned(),
+        key: MatchKey::new(KeyKind::Id, "v-1"),
+        shared: false,
+        adopted: Some(Adopted::Claimed(upsert_id(3))),
     });
     lane.last_delivered_at = Some(seconds(5));
     let plain = Lane::new("acme", id, "erp");

@@ -33,7 +33,7 @@ CREATE TABLE keys (
 ) WITHOUT ROWID;
 CREATE INDEX keys_of_customer ON keys (customer);
 
--- Keyed by the upsert first: a version is appended, whoever's it is.
+-- Keyed by the upsert first: a version is appended, whoever's it is. links and ignored are null where there are none.
 CREATE TABLE history (
   upsert   BLOB    NOT NULL,
   customer BLOB    NOT NULL,
@@ -42,6 +42,8 @@ CREATE TABLE history (
   made_by  TEXT    NOT NULL,
   refused  INTEGER NOT NULL,
   record   TEXT    NOT NULL,
+  links    TEXT,
+  ignored  TEXT,
   PRIMARY KEY (upsert, customer)
 ) WITHOUT ROWID;
 CREATE INDEX history_of_customer ON history (customer, upsert);
