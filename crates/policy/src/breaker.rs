@@ -310,3 +310,36 @@ fn held(left: Duration) -> ProviderError {
     let detail = "the vendor fails; the connection waits until it is back";
     ProviderError::held(WaitingFor::Breaker, Some(left), detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+    use upsert_core::SystemClock;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_let_through_before_is_held_only_while_the_circuit_is_open() {
+        let names = ConnectionNames::new("acme", "crm", "scripted");
+        let breaker = Breaker::new(BreakerPolicy::default(), names, Arc::new(SystemClock));
+        assert!(breaker.still_lets_through().is_ok());
+        breaker.circuit().state = State::Open {
+            until: Instant::now() + Duration::from_secs(15),
+        };
+        let left = |breaker: &Breaker| {
+            let held = breaker.still_lets_through().err().and_then(|error| error.held);
+            held.and_then(|held| held.for_at_least)
+        };
+        assert_eq!(left(&breaker), Some(Duration::from_secs(15)));
+        assert_eq!(breaker.shut_for(), Some(Duration::from_secs(15)));
+        advance(Duration::from_millis(14_999)).await;
+        assert_eq!(left(&breaker), Some(Duration::from_millis(1)));
+        for _ in 0..2 {
+            advance(Duration::from_millis(1)).await;
+            assert!(breaker.still_lets_through().is_ok() && breaker.shut_for().is_none());
+        }
+        breaker.circuit().state = State::HalfOpen { probing: true };
+        assert!(breaker.still_lets_through().is_ok(), "it may be the probe");
+        assert_eq!(breaker.shut_for(), Some(BreakerPolicy::default().open_for));
+    }
+}
