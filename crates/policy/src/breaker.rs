@@ -318,6 +318,50 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn what_a_call_says_of_its_vendor() {
+        use upsert_core::StateAtVendor::{Unchanged, Unknown};
+        let day = Duration::from_hours(24);
+        let error = |kind, sent, advice, is_held: bool| {
+            let state = if sent { Unknown } else { Unchanged };
+            let mut error = ProviderError::new(kind, state, advice, "a fault");
+            (error.sent, error.held) = (sent, None);
+            if is_held {
+                error.held = ProviderError::held(WaitingFor::RateLimit, None, "held").held;
+            }
+            Err::<(), _>(error)
+        };
+        let (backoff, after) = (RetryAdvice::Backoff, |wait| RetryAdvice::After(wait));
+        let fault = |retry_after| Verdict::Fault { retry_after };
+        for (result, verdict) in [
+            (Ok(()), Verdict::Up),
+            (error(ErrorKind::Transient, true, backoff, false), fault(None)),
+            (error(ErrorKind::Transient, false, backoff, false), fault(None)),
+            (error(ErrorKind::Transient, true, backoff, true), fault(None)),
+            (error(ErrorKind::Transient, false, backoff, true), Verdict::Nothing),
+            (
+                error(ErrorKind::Transient, true, after(day / 2), false),
+                fault(Some(day / 2)),
+            ),
+            (
+                error(ErrorKind::Transient, true, after(day * 2), false),
+                fault(Some(day)),
+            ),
+            (error(ErrorKind::BrokenContract, true, backoff, false), Verdict::Nothing),
+            (error(ErrorKind::Rejected, true, RetryAdvice::Never, false), Verdict::Up),
+            (
+                error(ErrorKind::Rejected, false, RetryAdvice::Never, false),
+                Verdict::Nothing,
+            ),
+            (error(ErrorKind::RateLimited, true, after(day), true), Verdict::Up),
+            (error(ErrorKind::RateLimited, false, after(day), true), Verdict::Nothing),
+            (error(ErrorKind::QuotaSpent, true, backoff, false), Verdict::Up),
+            (error(ErrorKind::Unauthorised, true, backoff, false), Verdict::Up),
+        ] {
+            assert_eq!(Verdict::on(&result), verdict, "{result:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_call_that_was_let_through_before_is_held_only_while_the_circuit_is_open() {
         let names = ConnectionNames::new("acme", "crm", "scripted");
