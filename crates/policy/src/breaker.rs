@@ -331,7 +331,7 @@ mod tests {
             }
             Err::<(), _>(error)
         };
-        let (backoff, after) = (RetryAdvice::Backoff, |wait| RetryAdvice::After(wait));
+        let (backoff, after) = (RetryAdvice::Backoff, RetryAdvice::After);
         let fault = |retry_after| Verdict::Fault { retry_after };
         for (result, verdict) in [
             (Ok(()), Verdict::Up),
