@@ -1,7 +1,9 @@
 //! `export`: all customers of a merchant with their links, in a form that `import` reads.
 
+mod out;
+
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,12 +13,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Client, Method};
 use serde_json::Value as Json;
 
-use upsert_core::Field;
-
 use crate::http_client;
 use crate::import::Format;
 use crate::import::target::Target;
 use crate::output::complain;
+use out::Out;
 
 /// The most that a page holds.
 const PAGE: &str = "200";
@@ -96,75 +97,4 @@ async fn get(target: &Target, client: &Client, path: &str, query: &[(&str, Strin
         );
     }
     Ok(body)
-}
-
-enum Out {
-    Ndjson(BufWriter<Box<dyn Write>>),
-    Csv(Box<csv::Writer<Box<dyn Write>>>),
-}
-
-impl Out {
-    fn new(format: Format, out: Box<dyn Write>) -> anyhow::Result<Self> {
-        if format == Format::Ndjson {
-            return Ok(Self::Ndjson(BufWriter::new(out)));
-        }
-        let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(columns().map(|pointer| pointer.trim_start_matches('/').replace('/', ".")))?;
-        Ok(Self::Csv(Box::new(writer)))
-    }
-
-    fn write(&mut self, customer: &Json) -> anyhow::Result<()> {
-        match self {
-            Self::Ndjson(out) => writeln!(out, "{}", without_nulls(customer))?,
-            Self::Csv(writer) => {
-                let cell = |pointer: &str| cell(customer.pointer(pointer).unwrap_or(&Json::Null));
-                writer.write_record(columns().map(cell))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn end(self) -> anyhow::Result<()> {
-        match self {
-            Self::Ndjson(mut out) => out.flush()?,
-            Self::Csv(mut writer) => writer.flush()?,
-        }
-        Ok(())
-    }
-}
-
-/// The fields, and what only an export has.
-fn columns() -> impl Iterator<Item = &'static str> {
-    let fields = Field::ALL.iter().map(|field| field.pointer());
-    ["/id"].into_iter().chain(fields).chain(["/provider_fields", "/links"])
-}
-
-/// As `import` reads it; a list of texts without a `;` is joined by that.
-fn cell(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => text.clone(),
-        Json::Array(items) if items.is_empty() => String::new(),
-        Json::Object(members) if members.is_empty() => String::new(),
-        Json::Array(items)
-            if items
-                .iter()
-                .all(|item| item.as_str().is_some_and(|text| !text.contains([';', '[']))) =>
-        {
-            items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// A `null` in a request clears, and refuses where there is nothing that may be cleared: what is not there stays out.
-fn without_nulls(value: &Json) -> Json {
-    match value {
-        Json::Object(members) => members
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.clone(), without_nulls(value)))
-            .collect(),
-        other => other.clone(),
-    }
 }

@@ -113,10 +113,9 @@ impl VendorBlock {
 
     /// The vendor says that the day's calls are used up.
     pub(crate) fn quota_spent(&mut self, era: u64, retry_after: Option<Duration>, wall: Timestamp) {
-        let until = match retry_after {
-            Some(wait) if !wait.is_zero() => later(wall, wait.min(LONGEST_WAIT)),
-            _ => next_opening(wall),
-        };
+        // The later of both: a short wait that a vendor names for every 429 opens no day.
+        let named = later(wall, retry_after.unwrap_or_default().min(LONGEST_WAIT));
+        let until = next_opening(wall).max(named);
         let known = self.spent.map_or(until, |spent| spent.until.max(until));
         self.spent = Some(Spent {
             until: known,
@@ -231,13 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_quota_opens_when_it_was_said_or_at_midnight_and_is_probed_each_hour() {
+    fn a_spent_quota_opens_at_midnight_or_later_where_that_was_said_and_is_probed_each_hour() {
         let now = Instant::now();
         let after = |wait: Duration| later(noon(), wait);
         for (named, until) in [
             (None, 12 * HOUR),
             (Some(Duration::ZERO), 12 * HOUR),
-            (Some(2 * HOUR), 2 * HOUR),
+            (Some(2 * HOUR), 12 * HOUR),
+            (Some(12 * HOUR), 12 * HOUR),
+            (Some(13 * HOUR), 13 * HOUR),
             (Some(24 * HOUR), 24 * HOUR),
             (Some(25 * HOUR), 24 * HOUR),
         ] {

@@ -181,6 +181,7 @@ mod tests {
             folder: "config".as_ref(),
             problems: Vec::new().into(),
             secret_files: Vec::new().into(),
+            columns: None,
         };
         let text = "id = \"from-the-file\"\n";
         let document = parse(&"a.toml".into(), text).unwrap();

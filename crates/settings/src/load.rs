@@ -32,6 +32,7 @@ impl Settings {
             folder: dir,
             problems: Vec::new().into(),
             secret_files: Vec::new().into(),
+            columns: None,
         };
         let files = Files::find(&reading);
         let settings = files.as_ref().and_then(|files| read(&reading, files));

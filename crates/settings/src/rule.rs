@@ -13,6 +13,7 @@ use crate::section::{Section, Spot};
 
 const MEMBERS: &[Member] = &[
     Member::optional("from"),
+    Member::optional("column"),
     Member::optional("value"),
     Member::optional("join"),
     Member::or("with", "\" \""),
@@ -78,17 +79,29 @@ pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
     .filter(|_| fits)
 }
 
-/// Exactly one of `from`, `value` and `join`.
+/// Exactly one of `from` (in an import's map also `column`), `value` and `join`.
 fn source(section: &Section<'_>) -> Option<Source> {
-    let given: Vec<&str> = ["from", "value", "join"]
+    let given: Vec<&str> = ["from", "column", "value", "join"]
         .into_iter()
         .filter(|name| section.given(name).is_some())
         .collect();
     let with = section.read("with", |spot| spot.text().map(str::to_owned));
+    let names_columns = section.spot.reading.columns.is_some();
+    let (usual, example) = if names_columns {
+        ("column", "\"First Name\"")
+    } else {
+        ("from", "\"/a\"")
+    };
     match given.as_slice() {
         ["from"] => section
             .maybe("from", |spot| spot.one_or_some(Spot::pointer_or_all))
             .map(Source::From),
+        ["column"] if names_columns => section
+            .maybe("column", |spot| spot.one_or_some(Spot::pointer_or_all))
+            .map(Source::From),
+        ["column"] => section
+            .spot
+            .refuse_but("an event has no columns", "`from` points into it"),
         ["value"] => section.maybe("value", json).map(Source::Value),
         ["join"] => {
             let pointers = section.maybe("join", |spot| spot.some(Spot::pointer_or_all));
@@ -98,10 +111,14 @@ fn source(section: &Section<'_>) -> Option<Source> {
             })
         }
         [] => section.spot.refuse_but(
-            "a rule has `from`, `value` or `join`",
-            "a table that stands for a field is a rule, such as { from = \"/a\", transform = [\"trim\"] }",
+            format!("a rule has `{usual}`, `value` or `join`"),
+            format!(
+                "a table that stands for a field is a rule, such as {{ {usual} = {example}, transform = [\"trim\"] }}"
+            ),
         ),
-        _ => section.spot.refuse("a rule has only one of `from`, `value` and `join`"),
+        _ => section
+            .spot
+            .refuse(format!("a rule has only one of `{usual}`, `value` and `join`")),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::environment::Environment;
+use crate::import_map::Named;
 use crate::members::{Below, Member, Presence};
 use crate::nearest::suggestion;
 use crate::problems::{Location, Problem};
@@ -20,6 +21,8 @@ pub(crate) struct Reading<'e> {
     pub(crate) folder: &'e Path,
     pub(crate) problems: RefCell<Vec<Problem>>,
     pub(crate) secret_files: RefCell<Vec<PathBuf>>,
+    /// In the map of an import, whose rules name columns instead of pointing: those that were named so far.
+    pub(crate) columns: Option<RefCell<Vec<Named>>>,
 }
 
 impl Reading<'_> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use upsert_webhook::Pointer;
 
+use crate::import_map::Named;
 use crate::section::Spot;
 use crate::tree::Shape;
 
@@ -156,7 +157,21 @@ impl Spot<'_> {
     /// The same; the empty text, which points to all there is, is one too.
     pub(crate) fn pointer_or_all(&self) -> Option<Pointer> {
         let text = self.text()?;
-        Pointer::parse(text).or_else(|| self.no_pointer(text))
+        match self.column(text) {
+            Some(column) => Some(column),
+            None => Pointer::parse(text).or_else(|| self.no_pointer(text)),
+        }
+    }
+
+    /// The column of this name, as a pointer into a row; none where rules point into events.
+    pub(crate) fn column(&self, name: &str) -> Option<Pointer> {
+        let columns = self.reading.columns.as_ref()?;
+        columns.borrow_mut().push(Named {
+            name: name.to_owned(),
+            at: self.node.at.clone(),
+            path: self.path.clone(),
+        });
+        Pointer::parse(&format!("/{}", name.replace('~', "~0").replace('/', "~1")))
     }
 
     fn no_pointer(&self, text: &str) -> Option<Pointer> {

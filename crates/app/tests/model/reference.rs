@@ -107,10 +107,21 @@ pub fn who(customers: &Customers, patch: &Json) -> Who {
     let by_reference = text("reference")
         .map(|value| holding("reference", value))
         .unwrap_or_default();
-    let mut by_contact = BTreeSet::new();
-    for name in ["email", "phone"] {
-        by_contact.extend(text(name).map(|value| holding(name, value)).unwrap_or_default());
-    }
+    // Whoever is found by phone and holds another e-mail than the one that is given is somebody else.
+    let is_contradicted = |id: &CustomerId| {
+        let held = customers
+            .get(id)
+            .and_then(|versions| versions.last()?.record.get("email"));
+        let (held, given) = (held.and_then(Json::as_str), text("email"));
+        held.is_some() && given.is_some() && held != given
+    };
+    let mut by_contact: BTreeSet<CustomerId> = text("email")
+        .map(|value| holding("email", value))
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
+    let by_phone = text("phone").map(|value| holding("phone", value)).unwrap_or_default();
+    by_contact.extend(by_phone.into_iter().filter(|id| !is_contradicted(id)));
     if let Some(id) = text("id") {
         let named = customers.keys().find(|known| known.to_string() == id);
         return match (named, by_reference.first()) {

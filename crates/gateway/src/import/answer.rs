@@ -16,7 +16,17 @@ pub(crate) struct Answer {
     customer: Option<Customer>,
     #[serde(default)]
     deliveries: Vec<Delivery>,
+    #[serde(default)]
+    idempotent_replayed: bool,
+    /// What lenient handling left out.
+    #[serde(default)]
+    ignored: Vec<Ignored>,
     pub(crate) problem: Option<Json>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ignored {
+    code: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -47,11 +57,15 @@ impl Answer {
     }
 
     pub(crate) fn count(&self, tally: &mut Tally) {
-        if self.problem.is_some() {
-            tally.refused += 1;
+        if let Some(problem) = &self.problem {
+            tally.refuse(problem["code"].as_str().unwrap_or_default());
             return;
         }
         tally.accepted += 1;
+        tally.repeated += u64::from(self.idempotent_replayed);
+        for ignored in &self.ignored {
+            *tally.ignored.entry(ignored.code.clone()).or_default() += 1;
+        }
         let is_unchanged = |delivery: &Delivery| delivery.outcome.as_deref() == Some("unchanged");
         let is_first = self.customer.as_ref().is_some_and(|customer| customer.version == 1);
         let is_unchanged = !self.deliveries.is_empty() && self.deliveries.iter().all(is_unchanged);

@@ -1,217 +1,147 @@
-//! What a CSV file's columns are, and how a row becomes a request's body.
+//! What a table's columns are, and how a row becomes a request's body: by the rules of a webhook source, over the row as an
+//! object of texts by column.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod field;
+mod header;
+#[cfg(test)]
+mod tests;
 
-use anyhow::{Context as _, bail};
-use csv::StringRecord;
-use serde::Deserialize;
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
+use upsert_webhook::{MapProblem, Mapping, Part, Read};
 
-use upsert_core::Field;
-use upsert_core::field::Rule;
+use crate::import::guard::unguarded;
 
-use crate::import::rows::NOT_IMPORTED;
-
-/// `--map`: what the columns are, where their names do not say it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ColumnMap {
-    /// Column → field.
-    #[serde(default)]
-    columns: BTreeMap<String, String>,
-    /// Columns that are left out.
-    #[serde(default)]
-    ignore: BTreeSet<String>,
-    /// Field → what every row has, whatever stands in it.
-    #[serde(default)]
-    constants: BTreeMap<String, String>,
-    /// Field → what a row has where it says nothing.
-    #[serde(default)]
-    defaults: BTreeMap<String, String>,
-}
-
-/// How a cell is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Text,
-    Flag,
-    Tags,
-    Json,
-}
-
-/// A member of the body.
-#[derive(Debug, Clone)]
-struct Place {
-    path: Vec<String>,
-    form: Form,
-}
+use field::Form;
+pub(crate) use header::is_expected;
 
 /// The columns of one file.
 #[derive(Debug)]
 pub(crate) struct Columns {
-    places: Vec<Option<Place>>,
-    constants: Vec<(Place, String)>,
-    defaults: Vec<(Place, String)>,
+    /// How many the header names.
+    count: usize,
+    /// Those that are used: where they stand, and the name that the rules have for them.
+    used: Vec<(usize, String)>,
+    /// Those without a name: nothing may stand there.
+    nameless: Vec<usize>,
+    mapping: Mapping,
+    /// Members of the body that are no texts.
+    forms: Vec<(String, Form)>,
+    /// Texts that say nothing.
+    empty: BTreeSet<String>,
+    /// Names of columns that nothing is read from.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What a row became.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Made {
+    pub(crate) body: Json,
+    /// Codes of members that were left out.
+    pub(crate) ignored: Vec<String>,
+    /// Cells that lost a spreadsheet's guard.
+    pub(crate) guards: u64,
+}
+
+/// Why a row is refused before it is sent. Repeats nothing of the row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Refused {
+    pub(crate) code: &'static str,
+    pub(crate) errors: Json,
+}
+
+impl Refused {
+    /// Of the row as a whole.
+    pub(crate) fn whole(code: &'static str, detail: &str) -> Self {
+        Self {
+            code,
+            errors: json!([{ "pointer": "", "code": code, "detail": detail }]),
+        }
+    }
+
+    /// Nothing but a code.
+    pub(crate) fn plain(code: &'static str) -> Self {
+        Self {
+            code,
+            errors: json!([]),
+        }
+    }
 }
 
 impl Columns {
-    /// # Errors
-    /// Which names are not fields.
-    pub(crate) fn new(headers: &StringRecord, map: Option<&str>) -> anyhow::Result<Self> {
-        let map: ColumnMap = match map {
-            Some(text) => toml::from_str(text).context("the map cannot be read")?,
-            None => ColumnMap::default(),
+    /// An empty cell is a member that is not there, which keeps what is known; unless its rule says that it clears.
+    pub(crate) fn made(&self, cells: &[String]) -> Result<Made, Refused> {
+        if cells.len() > self.count {
+            let detail = format!("{} cells, and the header names {} columns", cells.len(), self.count);
+            return Err(Refused::whole("too_many_cells", &detail));
+        }
+        let says_something = |cell: &String| !cell.trim().is_empty() && !self.empty.contains(cell.trim());
+        if !cells.iter().any(says_something) {
+            return Err(Refused::whole("empty_row", "every cell is empty"));
+        }
+        let stray = self
+            .nameless
+            .iter()
+            .find(|at| cells.get(**at).is_some_and(says_something));
+        if let Some(at) = stray {
+            let detail = format!("something stands in column {}, which has no name", at + 1);
+            return Err(Refused::whole("column_without_a_name", &detail));
+        }
+        let mut guards = 0;
+        let mut row = Map::new();
+        for (at, name) in &self.used {
+            let cell = cells
+                .get(*at)
+                .filter(|cell| says_something(cell))
+                .map_or("", String::as_str);
+            let bare = unguarded(cell);
+            guards += u64::from(bare.is_some());
+            row.insert(name.clone(), json!(bare.as_deref().unwrap_or(cell)));
+        }
+        let part = Part {
+            event: Json::Object(row),
+            index: None,
         };
-        if let Some(missing) = map
-            .columns
-            .keys()
-            .find(|name| !headers.iter().any(|header| header == *name))
-        {
-            bail!("the map names the column `{missing}`, which the file does not have");
-        }
-        let mut unknown = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut places = Vec::new();
-        for header in headers {
-            let name = map.columns.get(header).map_or_else(|| header.trim(), String::as_str);
-            let is_left_out = map.ignore.contains(header) || NOT_IMPORTED.contains(&name);
-            let place = if is_left_out { None } else { place(name) };
-            match &place {
-                None if !is_left_out => unknown.push(header.to_owned()),
-                Some(place) if !seen.insert(place.path.clone()) => bail!("two columns are `{name}`"),
-                _ => {}
-            }
-            places.push(place);
-        }
-        if !unknown.is_empty() {
-            bail!(
-                "no field is named so: {}. Name columns as fields are named (`given_name`, `addresses.billing.line1`), or \
-                 say in a map (--map) what they are, or which to ignore",
-                unknown.join(", ")
-            );
-        }
-        Ok(Self {
-            places,
-            constants: fixed(&map.constants)?,
-            defaults: fixed(&map.defaults)?,
-        })
-    }
-
-    /// An empty cell is a member that is not there, which keeps what is known.
-    pub(crate) fn body(&self, record: &StringRecord) -> Result<Json, &'static str> {
-        let mut body = Map::new();
-        for (place, text) in &self.defaults {
-            put(&mut body, &place.path, cell(place.form, text)?);
-        }
-        for (place, text) in self.places.iter().zip(record) {
-            if let Some(place) = place.as_ref().filter(|_| !text.trim().is_empty()) {
-                put(&mut body, &place.path, cell(place.form, text)?);
+        let (mut body, ignored) = self.mapped(&part)?;
+        for (pointer, form) in &self.forms {
+            if let Some(member) = body.pointer_mut(pointer) {
+                form.apply(member).map_err(|code| at_member(code, pointer))?;
             }
         }
-        for (place, text) in &self.constants {
-            put(&mut body, &place.path, cell(place.form, text)?);
-        }
-        Ok(Json::Object(body))
+        Ok(Made { body, ignored, guards })
     }
-}
 
-fn fixed(all: &BTreeMap<String, String>) -> anyhow::Result<Vec<(Place, String)>> {
-    let one = |(name, text): (&String, &String)| {
-        let place = place(name).with_context(|| format!("the map names `{name}`, which is no field"))?;
-        Ok((place, text.clone()))
-    };
-    all.iter().map(one).collect()
-}
-
-/// A field by its pointer, or the same with dots.
-fn place(name: &str) -> Option<Place> {
-    let pointer = if name.starts_with('/') {
-        name.to_owned()
-    } else {
-        format!("/{}", name.replace('.', "/"))
-    };
-    let path: Vec<String> = pointer.split('/').skip(1).map(str::to_owned).collect();
-    let form = match path.first()?.as_str() {
-        "id" if path.len() == 1 => Form::Text,
-        "tags_removed" if path.len() == 1 => Form::Tags,
-        "metadata" if path.len() == 2 => Form::Text,
-        "provider_fields" if path.len() == 3 => Form::Text,
-        "metadata" | "provider_fields" if path.len() == 1 => Form::Json,
-        _ => match Field::from_pointer(&pointer)?.rule() {
-            Rule::Flag => Form::Flag,
-            Rule::Tags => Form::Tags,
-            Rule::Map => Form::Json,
-            _ => Form::Text,
-        },
-    };
-    Some(Place { path, form })
-}
-
-fn cell(form: Form, text: &str) -> Result<Json, &'static str> {
-    Ok(match form {
-        Form::Text => json!(text),
-        Form::Flag => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "yes" | "y" | "1" => json!(true),
-            "false" | "no" | "n" | "0" => json!(false),
-            // What it means is not ours to guess: the gateway says that this is no flag.
-            _ => json!(text),
-        },
-        Form::Tags if text.trim_start().starts_with('[') => serde_json::from_str(text).map_err(|_| "malformed_json")?,
-        Form::Tags => text.split(';').map(str::trim).filter(|tag| !tag.is_empty()).collect(),
-        Form::Json => serde_json::from_str(text).map_err(|_| "malformed_json")?,
-    })
-}
-
-fn put(body: &mut Map<String, Json>, path: &[String], value: Json) {
-    match path {
-        [] => {}
-        [name] => {
-            body.insert(name.clone(), value);
-        }
-        [name, rest @ ..] => {
-            let inner = body.entry(name.clone()).or_insert_with(|| Json::Object(Map::new()));
-            if let Json::Object(inner) = inner {
-                put(inner, rest, value);
+    fn mapped(&self, part: &Part) -> Result<(Json, Vec<String>), Refused> {
+        match self.mapping.read(part, &|_| Some("row".to_owned())) {
+            Read::Mapped(mapped) => {
+                let codes = mapped.ignored.iter().map(|problem| problem.code.to_owned());
+                Ok((mapped.body, codes.collect()))
             }
+            Read::Refused { problems, .. } => Err(refused(&problems)),
+            Read::LeftOut => Ok((json!({}), Vec::new())),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_go_to_their_fields_and_empty_ones_nowhere() {
-        let headers = StringRecord::from(vec![
-            "Mail",
-            "addresses.billing.line1",
-            "/tags",
-            "verified",
-            "metadata.plan",
-            "x",
-        ]);
-        let map = "ignore = [\"x\"]\n[columns]\nMail = \"email\"\n[constants]\nsource = \"crm\"\n[defaults]\nverified = \"no\"\n";
-        let columns = Columns::new(&headers, Some(map)).unwrap();
-        let row = StringRecord::from(vec!["a@x.example", "1 Main St", "vip; new", "", "gold", "?"]);
-        assert_eq!(
-            columns.body(&row).unwrap(),
-            json!({ "email": "a@x.example", "addresses": { "billing": { "line1": "1 Main St" } }, "tags": ["vip", "new"],
-                "verified": false, "metadata": { "plan": "gold" }, "source": "crm" })
-        );
-        let row = StringRecord::from(vec!["", "", "[\"a;b\"]", "yes", "", ""]);
-        assert_eq!(
-            columns.body(&row).unwrap(),
-            json!({ "tags": ["a;b"], "verified": true, "source": "crm" })
-        );
+fn refused(problems: &[MapProblem]) -> Refused {
+    let error = |problem: &MapProblem| {
+        let column = problem
+            .pointer
+            .trim_start_matches('/')
+            .replace("~1", "/")
+            .replace("~0", "~");
+        json!({ "pointer": problem.target, "code": problem.code, "detail": problem.detail, "column": column })
+    };
+    Refused {
+        code: "validation_failed",
+        errors: problems.iter().map(error).collect(),
     }
+}
 
-    #[test]
-    fn columns_that_are_no_fields_are_named() {
-        let headers = StringRecord::from(vec!["email", "fisrt_name", "version"]);
-        let error = Columns::new(&headers, None).unwrap_err().to_string();
-        assert!(error.contains("fisrt_name") && !error.contains("version"), "{error}");
-        let twice = StringRecord::from(vec!["email", "/email"]);
-        assert!(Columns::new(&twice, None).is_err());
+fn at_member(code: &'static str, pointer: &str) -> Refused {
+    Refused {
+        code,
+        errors: json!([{ "pointer": pointer, "code": code, "detail": "the cell begins as JSON and is none" }]),
     }
 }

@@ -12,8 +12,9 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value as Json};
 
 use crate::http_client;
+use crate::import::LENIENT;
 use crate::import::progress::Progress;
-use crate::import::rows::{Row, Rows};
+use crate::import::rows::{Changed, Row, Rows};
 use crate::import::target::Target;
 use crate::output;
 use crate::signals::Signals;
@@ -32,19 +33,21 @@ struct Planned {
     line: u64,
     end: u64,
     said: Said,
+    changed: Changed,
 }
 
 pub(crate) async fn run(
     target: &Target,
-    rows: Rows,
+    mut rows: Rows,
     mut progress: Progress,
     mut signals: Signals,
+    is_lenient: bool,
     is_json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let ask = Ask::new(target, http_client::for_upserts()?);
+    let ask = Ask::new(target, http_client::for_upserts()?, is_lenient.then_some(LENIENT));
     let (mut counts, mut seen) = (Counts::default(), Seen::default());
     let answered = tokio::select! {
-        answered = plan_all(&ask, rows, &mut counts, &mut seen, &mut progress) => Some(answered),
+        answered = plan_all(&ask, &mut rows, &mut counts, &mut seen, &mut progress) => Some(answered),
         () = signals.next() => None,
     };
     progress.end();
@@ -58,6 +61,7 @@ pub(crate) async fn run(
         () = signals.next() => return Ok(ExitCode::FAILURE),
     };
     let report = Report {
+        rows: &rows,
         counts: &counts,
         seen: &seen,
         estimates: &estimates,
@@ -77,7 +81,7 @@ pub(crate) async fn run(
 /// Answers are taken in the order of the rows: which row is the earlier one depends on it.
 async fn plan_all(
     ask: &Ask<'_>,
-    mut rows: Rows,
+    rows: &mut Rows,
     counts: &mut Counts,
     seen: &mut Seen,
     progress: &mut Progress,
@@ -88,6 +92,7 @@ async fn plan_all(
         let planned = planned?;
         seen.note(planned.line, &planned.row, &planned.said);
         counts.note(&planned.said);
+        counts.note_row(planned.line, &planned.changed);
         progress.show_counts(counts.rows, counts.refused, planned.end);
     }
     Ok(())
@@ -96,7 +101,10 @@ async fn plan_all(
 async fn plan(ask: &Ask<'_>, row: anyhow::Result<Row>) -> anyhow::Result<Planned> {
     let row = row?;
     let (members, said) = match row.body {
-        Err(code) => (Map::new(), Said::Refused(serde_json::json!({ "code": code }))),
+        Err(refused) => {
+            let problem = serde_json::json!({ "code": refused.code, "errors": refused.errors });
+            (Map::new(), Said::Refused(problem))
+        }
         Ok(text) => {
             let mut members: Map<String, Json> = serde_json::from_str(&text).unwrap_or_default();
             // A line of a batch may have one, and a plan needs none.
@@ -113,5 +121,6 @@ async fn plan(ask: &Ask<'_>, row: anyhow::Result<Row>) -> anyhow::Result<Planned
         line: row.line,
         end: row.end,
         said,
+        changed: row.changed,
     })
 }

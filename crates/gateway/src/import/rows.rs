@@ -1,144 +1,203 @@
 //! The rows of a file, read one at a time.
 
-use std::io::{BufRead, Read};
+mod ndjson;
+
+use std::io::Read;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value as Json};
+use encoding_rs::Encoding;
+use serde_json::{Value as Json, json};
+use upsert_settings::ImportMap;
 
-use crate::import::columns::Columns;
-
-/// Longer than any line that a gateway takes, unless it is configured far beyond the usual 64 KiB.
-const LONGEST: u64 = 1024 * 1024;
+use crate::import::columns::{Columns, Made, Refused, is_expected};
+use crate::import::table::{self, Fault, Opened, Record, Table};
+use crate::import::text::{Taken, Text};
 
 /// What an export writes and no request takes.
-pub(crate) const NOT_IMPORTED: [&str; 5] = ["version", "created_at", "updated_at", "merchant_id", "links"];
+pub(crate) const NOT_IMPORTED: [&str; 4] = ["version", "created_at", "updated_at", "merchant_id"];
 
-/// One row that is not empty.
+/// One row that is not an empty line.
+#[derive(Debug)]
 pub(crate) struct Row {
     /// Which one, from 1; of NDJSON the line.
     pub(crate) number: u64,
     /// The line of the file where it begins.
     pub(crate) line: u64,
-    /// Its last byte in the file.
+    /// So much of the file had been read with it, in bytes.
     pub(crate) end: u64,
     /// The body to send, on one line; or why there is none.
-    pub(crate) body: Result<String, &'static str>,
+    pub(crate) body: Result<String, Refused>,
+    /// What was changed on the way.
+    pub(crate) changed: Changed,
+}
+
+/// What was changed of a row on its way in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Cells that lost a spreadsheet's guard.
+    pub(crate) guards: u64,
+    /// Codes of members that were left out.
+    pub(crate) ignored: Vec<String>,
+}
+
+/// How a table is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner<'a> {
+    pub(crate) encoding: Option<&'static Encoding>,
+    pub(crate) delimiter: Option<u8>,
+    pub(crate) map: Option<&'a ImportMap>,
+    pub(crate) is_lenient: bool,
+}
+
+/// What a file was found to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) encoding: &'static str,
+    /// None: it is no table.
+    pub(crate) delimiter: Option<char>,
+    /// Columns that nothing is read from.
+    pub(crate) left_out: Vec<String>,
 }
 
 /// Reads rows; holds one at a time.
-pub(crate) enum Rows {
-    Ndjson {
-        input: Box<dyn BufRead>,
-        line: u64,
-        end: u64,
-    },
+pub(crate) struct Rows {
+    pub(crate) found: Found,
+    /// Why nothing was read from there on.
+    pub(crate) stopped: Option<Fault>,
+    taken: Taken,
+    form: Form,
+}
+
+enum Form {
+    Ndjson(ndjson::Lines),
     Csv {
-        reader: Box<csv::Reader<Box<dyn BufRead>>>,
+        table: Table<Box<dyn std::io::BufRead>>,
         columns: Columns,
         number: u64,
     },
 }
 
 impl Rows {
-    pub(crate) fn ndjson(input: Box<dyn BufRead>) -> Self {
-        Self::Ndjson { input, line: 0, end: 0 }
-    }
-
-    pub(crate) fn csv(input: Box<dyn BufRead>, map: Option<&str>) -> anyhow::Result<Self> {
-        let mut reader = csv::ReaderBuilder::new().from_reader(input);
-        let headers = reader.headers().context("the first line has no names of columns")?;
-        let columns = Columns::new(headers, map)?;
-        Ok(Self::Csv {
-            reader: Box::new(reader),
-            columns,
-            number: 0,
+    pub(crate) fn ndjson(input: Box<dyn Read>, encoding: Option<&'static Encoding>) -> anyhow::Result<Self> {
+        let text = Text::open(input, encoding)?;
+        Ok(Self {
+            found: Found {
+                encoding: text.encoding.name(),
+                delimiter: None,
+                left_out: Vec::new(),
+            },
+            stopped: None,
+            taken: text.taken,
+            form: Form::Ndjson(ndjson::Lines::new(text.input)),
         })
     }
 
-    /// The next row; none at the end.
-    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Row>> {
-        match self {
-            Self::Ndjson { input, line, end } => loop {
-                let mut text = Vec::new();
-                let read = (&mut *input).take(LONGEST).read_until(b'\n', &mut text)?;
-                if read == 0 {
-                    return Ok(None);
-                }
-                *line += 1;
-                *end += read as u64;
-                let is_whole = text.last() == Some(&b'\n') || (read as u64) < LONGEST;
-                if !is_whole {
-                    *end += pass_over(input)?;
-                } else if text.trim_ascii().is_empty() {
-                    continue;
-                }
-                let body = if is_whole {
-                    ndjson_body(&text)
-                } else {
-                    Err("body_too_large")
-                };
-                return Ok(Some(Row {
-                    number: *line,
-                    line: *line,
-                    end: *end,
-                    body,
-                }));
+    /// # Errors
+    /// The header is none, or it and the map do not fit.
+    pub(crate) fn csv(input: Box<dyn Read>, manner: Manner<'_>) -> anyhow::Result<Self> {
+        let text = Text::open(input, manner.encoding)?;
+        let encoding = text.encoding.name();
+        let is_known = |name: &str| is_expected(manner.map, name);
+        let Opened {
+            table,
+            header,
+            delimiter,
+        } = table::open(text.input, encoding, manner.delimiter, &is_known)?;
+        let columns = Columns::new(&header, manner.map, manner.is_lenient)?;
+        Ok(Self {
+            found: Found {
+                encoding,
+                delimiter: Some(delimiter),
+                left_out: columns.left_out.clone(),
             },
-            Self::Csv {
-                reader,
+            stopped: None,
+            taken: text.taken,
+            form: Form::Csv {
+                table,
                 columns,
+                number: 0,
+            },
+        })
+    }
+
+    /// The next row; none at the end, and after something from which on nothing can be read: that is a row that is
+    /// refused, and stands in `stopped`.
+    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Row>> {
+        let row = |number, line, body, changed| {
+            Some(Row {
                 number,
-            } => {
-                let mut record = csv::StringRecord::new();
-                let read = reader.read_record(&mut record);
-                let line = reader.position().line();
-                let end = reader.position().byte();
-                *number += 1;
-                let body = match read {
-                    Ok(false) => return Ok(None),
-                    Ok(true) => columns.body(&record).map(|body| body.to_string()),
-                    Err(error) if error.is_io_error() => return Err(error.into()),
-                    Err(_) => Err("malformed_row"),
-                };
-                let line = record.position().map_or(line, csv::Position::line);
-                Ok(Some(Row {
-                    number: *number,
-                    line,
-                    end,
-                    body,
-                }))
+                line,
+                end: self.taken.bytes(),
+                body,
+                changed,
+            })
+        };
+        match &mut self.form {
+            Form::Ndjson(lines) => {
+                let next = lines.next().context("the file cannot be read")?;
+                Ok(next.and_then(|(line, body)| row(line, line, body, Changed::default())))
+            }
+            Form::Csv { table, columns, number } => {
+                let next = table.next().context("the file cannot be read")?;
+                *number += u64::from(next.is_some());
+                Ok(match next {
+                    None => None,
+                    Some(Ok(record)) => {
+                        let (body, changed) = apart(made(columns, &record));
+                        row(*number, record.line, body, changed)
+                    }
+                    Some(Err(fault)) => {
+                        let refused = Refused::whole(fault.code, &fault.detail);
+                        let row = row(*number, fault.line, Err(refused), Changed::default());
+                        self.stopped = Some(fault);
+                        row
+                    }
+                })
             }
         }
     }
 }
 
-/// Up to the end of a line, without holding it; how many bytes that were.
-fn pass_over(input: &mut dyn BufRead) -> std::io::Result<u64> {
-    let mut passed = 0;
-    loop {
-        let buffer = input.fill_buf()?;
-        let (used, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (buffer.len(), buffer.is_empty()),
-        };
-        input.consume(used);
-        passed += used as u64;
-        if is_end {
-            return Ok(passed);
-        }
+fn made(columns: &Columns, record: &Record) -> Result<Made, Refused> {
+    match &record.cells {
+        Some(cells) => columns.made(cells),
+        None => Err(Refused::plain("body_too_large")),
     }
 }
 
-/// As it stands, so that the gateway judges what was written; only what an export adds is taken out.
-fn ndjson_body(text: &[u8]) -> Result<String, &'static str> {
-    let text = std::str::from_utf8(text).map_err(|_| "malformed_json")?.trim();
-    let parsed: Option<Map<String, Json>> = serde_json::from_str(text).ok();
-    match parsed {
-        Some(mut members) if NOT_IMPORTED.iter().any(|name| members.contains_key(*name)) => {
-            members.retain(|name, _| !NOT_IMPORTED.contains(&name.as_str()));
-            Ok(Json::Object(members).to_string())
+fn apart(made: Result<Made, Refused>) -> (Result<String, Refused>, Changed) {
+    match made {
+        Ok(made) => {
+            let changed = Changed {
+                guards: made.guards,
+                ignored: made.ignored,
+            };
+            (Ok(made.body.to_string()), changed)
         }
-        _ => Ok(text.to_owned()),
+        Err(refused) => (Err(refused), Changed::default()),
+    }
+}
+
+impl Found {
+    /// For the summary.
+    pub(crate) fn json(&self) -> Json {
+        json!({ "encoding": self.encoding, "delimiter": self.delimiter, "columns_left_out": self.left_out })
+    }
+
+    /// The same for people; none where it is as usual.
+    pub(crate) fn text(&self) -> Option<String> {
+        let delimiter = match self.delimiter {
+            Some('\t') => "tab".to_owned(),
+            Some(delimiter) => format!("`{delimiter}`"),
+            None if self.encoding == "UTF-8" => return None,
+            None => return Some(format!("read as {}", self.encoding)),
+        };
+        let mut text = format!("read as {}, columns separated by {delimiter}", self.encoding);
+        if !self.left_out.is_empty() {
+            let names: Vec<String> = self.left_out.iter().map(|name| format!("`{name}`")).collect();
+            text = format!("{text}\ncolumns left out: {}", names.join(", "));
+        }
+        Some(text)
     }
 }
 
@@ -157,27 +216,6 @@ pub(crate) fn with_key(body: &str, key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_counted_with_the_empty_ones_and_a_huge_one_is_passed_over() {
-        let text = format!(
-            "{{\"a\":1}}\n\n{}\n{{\"id\":\"x\",\"version\":3}}",
-            "x".repeat(3 * 1024 * 1024)
-        );
-        let mut rows = Rows::ndjson(Box::new(std::io::Cursor::new(text)));
-        let mut all = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            all.push((row.line, row.body));
-        }
-        assert_eq!(
-            all,
-            [
-                (1, Ok("{\"a\":1}".to_owned())),
-                (3, Err("body_too_large")),
-                (4, Ok("{\"id\":\"x\"}".to_owned()))
-            ]
-        );
-    }
 
     #[test]
     fn a_key_is_put_in_unless_the_row_has_one() {

@@ -43,18 +43,25 @@ enum Over {
 pub(crate) struct Sender<'a> {
     pub(crate) target: &'a Target,
     pub(crate) client: Client,
-    pub(crate) wait: bool,
+    /// `Prefer`, if anything is preferred.
+    pub(crate) prefer: Option<String>,
     pub(crate) signals: Signals,
     pub(crate) progress: Progress,
     last_answer: Instant,
 }
 
 impl<'a> Sender<'a> {
-    pub(crate) fn new(target: &'a Target, client: Client, wait: bool, signals: Signals, progress: Progress) -> Self {
+    pub(crate) fn new(
+        target: &'a Target,
+        client: Client,
+        prefer: Option<String>,
+        signals: Signals,
+        progress: Progress,
+    ) -> Self {
         Self {
             target,
             client,
-            wait,
+            prefer,
             signals,
             progress,
             last_answer: Instant::now(),
@@ -102,8 +109,8 @@ impl<'a> Sender<'a> {
             .request(&self.client, Method::POST, "v1/customers/batch")?
             .header("content-type", "application/x-ndjson")
             .body(Body::wrap_stream(body));
-        if !self.wait {
-            request = request.header("prefer", "respond-async");
+        if let Some(prefer) = &self.prefer {
+            request = request.header("prefer", prefer);
         }
         let response = tokio::select! {
             response = timeout(SILENCE, request.send()) => response,

@@ -1,12 +1,14 @@
 //! What an import has been answered so far, safe on the disk: an import that is run again goes on from there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
+
+use crate::import::rows::Changed;
 
 /// How rows ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,33 @@ pub(crate) struct Tally {
     /// Of those accepted, so many had deliveries that were still on their way.
     pub(crate) pending: u64,
     pub(crate) refused: u64,
+    /// Of those accepted, so many had been done by an earlier run already.
+    #[serde(default)]
+    pub(crate) repeated: u64,
+    /// Cells that lost a spreadsheet's guard.
+    #[serde(default)]
+    pub(crate) guards_taken_off: u64,
+    /// Members that were left out, by code.
+    #[serde(default)]
+    pub(crate) ignored: BTreeMap<String, u64>,
+    /// Refused rows by code.
+    #[serde(default)]
+    pub(crate) refused_by_code: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// What was changed of a row that has its answer.
+    pub(crate) fn note(&mut self, changed: &Changed) {
+        self.guards_taken_off += changed.guards;
+        for code in &changed.ignored {
+            *self.ignored.entry(code.clone()).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, code: &str) {
+        self.refused += 1;
+        *self.refused_by_code.entry(code.to_owned()).or_default() += 1;
+    }
 }
 
 /// Which rows have been answered: all up to a mark, and some beyond it.
@@ -60,8 +89,8 @@ impl State {
             .with_context(|| format!("{} is no state of an import; --restart begins anew", path.display()))?;
         if state.fingerprint != fingerprint {
             bail!(
-                "{} belongs to another file or another map, or this one has changed since; --restart begins anew, --state \
-                 names another place",
+                "{} belongs to another file, another map or other options, or this one has changed since; --restart begins \
+                 anew, --state names another place",
                 path.display()
             );
         }

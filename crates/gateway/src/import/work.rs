@@ -12,7 +12,8 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::import::answer::Answer;
-use crate::import::rows::{Row, Rows, with_key};
+use crate::import::columns::Refused;
+use crate::import::rows::{Changed, Row, Rows, with_key};
 use crate::import::state::State;
 
 /// Rows on their way at the most: they are held until they are answered.
@@ -24,11 +25,14 @@ const FARTHEST: u64 = 16_384;
 struct Open {
     file_line: u64,
     text: Bytes,
+    changed: Changed,
 }
 
 /// One import.
 pub(crate) struct Work {
-    rows: Rows,
+    pub(crate) rows: Rows,
+    /// Rows of the file so far, answered or not.
+    pub(crate) rows_read: u64,
     at_end: bool,
     /// Of the row that was read last.
     last: u64,
@@ -50,6 +54,7 @@ impl Work {
         let refused = refused.map(|path| reopened(path, state.refused_bytes)).transpose()?;
         Ok(Self {
             rows,
+            rows_read: 0,
             at_end: false,
             last: 0,
             state,
@@ -104,12 +109,13 @@ impl Work {
             };
             self.state.passed(self.last + 1, row.number);
             self.last = row.number;
+            self.rows_read += 1;
             self.bytes_read = row.end;
             if self.state.is_answered(row.number) {
                 continue;
             }
             match row.body {
-                Err(code) => self.refuse_unsent(&row, code)?,
+                Err(ref refused) => self.refuse_unsent(&row, refused)?,
                 Ok(ref body) => {
                     let text = Bytes::from(with_key(body, &self.key(row.number)));
                     self.open.insert(
@@ -117,6 +123,7 @@ impl Work {
                         Open {
                             file_line: row.line,
                             text: text.clone(),
+                            changed: row.changed,
                         },
                     );
                     self.goes_out(row.number);
@@ -151,6 +158,7 @@ impl Work {
             return Ok(false);
         };
         answer.count(&mut self.state.tally);
+        self.state.tally.note(&open.changed);
         if answer.problem.is_some() {
             let mut reasons = answer.reasons();
             reasons["line"] = json!(open.file_line);
@@ -160,9 +168,9 @@ impl Work {
         Ok(false)
     }
 
-    fn refuse_unsent(&mut self, row: &Row, code: &str) -> anyhow::Result<()> {
-        self.state.tally.refused += 1;
-        self.write_refused(&json!({ "line": row.line, "code": code, "errors": [] }))?;
+    fn refuse_unsent(&mut self, row: &Row, refused: &Refused) -> anyhow::Result<()> {
+        self.state.tally.refuse(refused.code);
+        self.write_refused(&json!({ "line": row.line, "code": refused.code, "errors": refused.errors }))?;
         self.state.answered(row.number);
         Ok(())
     }

@@ -27,11 +27,13 @@ pub(super) enum Said {
 pub(super) struct Ask<'a> {
     target: &'a Target,
     client: Client,
+    /// `Prefer`, if anything is preferred.
+    prefer: Option<&'static str>,
 }
 
 impl<'a> Ask<'a> {
-    pub(super) fn new(target: &'a Target, client: Client) -> Self {
-        Self { target, client }
+    pub(super) fn new(target: &'a Target, client: Client, prefer: Option<&'static str>) -> Self {
+        Self { target, client, prefer }
     }
 
     /// What would become of a row.
@@ -42,7 +44,10 @@ impl<'a> Ask<'a> {
         let body = Bytes::from(body);
         let (status, answer) = self
             .answer(|| {
-                let request = self.target.request(&self.client, Method::POST, "v1/customers/plan")?;
+                let mut request = self.target.request(&self.client, Method::POST, "v1/customers/plan")?;
+                if let Some(prefer) = self.prefer {
+                    request = request.header("prefer", prefer);
+                }
                 Ok(request.header(CONTENT_TYPE, "application/json").body(body.clone()))
             })
             .await?;

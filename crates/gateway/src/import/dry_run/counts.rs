@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::import::answer::reasons;
 use crate::import::dry_run::ask::Said;
+use crate::import::rows::Changed;
 
 /// So many different reasons are told apart; what comes after is counted together.
 const MOST_REASONS: usize = 1_000;
@@ -45,6 +46,13 @@ pub(super) struct Counts {
     pub(super) refused_as_a_whole: u64,
     pub(super) reasons: Reasons,
     pub(super) connections: BTreeMap<String, OfConnection>,
+    refused_before: u64,
+    /// The first of those that are refused, by line.
+    pub(super) refused_lines: Vec<u64>,
+    /// Cells that would lose a spreadsheet's guard.
+    pub(super) guards: u64,
+    /// Members that would be left out, by code.
+    pub(super) ignored: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -60,7 +68,25 @@ impl Counts {
         }
     }
 
+    /// Where a row stands in the file, and what was changed of it on its way to the gateway. Comes after `note`.
+    pub(super) fn note_row(&mut self, line: u64, changed: &Changed) {
+        if self.refused > self.refused_before && self.refused_lines.len() < MOST_REASONS {
+            self.refused_lines.push(line);
+        }
+        self.refused_before = self.refused;
+        self.guards += changed.guards;
+        changed.ignored.iter().for_each(|code| self.note_ignored(code));
+    }
+
+    fn note_ignored(&mut self, code: &str) {
+        *self.ignored.entry(code.to_owned()).or_default() += 1;
+    }
+
     fn note_plan(&mut self, plan: &Json) {
+        let ignored = list(&plan["ignored"])
+            .iter()
+            .filter_map(|ignored| ignored["code"].as_str());
+        ignored.for_each(|code| self.note_ignored(code));
         let planned = list(&plan["connections"]);
         let is_refused = planned
             .iter()

@@ -11,6 +11,8 @@ use serde_json::{Value as Json, json};
 use crate::import::dry_run::counts::{Counts, OfConnection, Reasons};
 use crate::import::dry_run::estimate::Estimate;
 use crate::import::dry_run::seen::Seen;
+use crate::import::rows::Rows;
+use crate::import::summary;
 
 /// Reasons of each kind that people are shown.
 const SHOWN: usize = 5;
@@ -18,6 +20,7 @@ const SHOWN: usize = 5;
 const NO_ESTIMATE: &str = "the key lacks the scope ops:read: how long it will take is not known";
 
 pub(super) struct Report<'a> {
+    pub(super) rows: &'a Rows,
     pub(super) counts: &'a Counts,
     pub(super) seen: &'a Seen,
     pub(super) estimates: &'a Option<BTreeMap<String, Estimate>>,
@@ -39,6 +42,17 @@ impl Report<'_> {
         add_reasons(&mut text, "refused as a whole", &counts.reasons);
         for (name, of) in &counts.connections {
             add_reasons(&mut text, &format!("{name} refuses"), &of.reasons);
+        }
+        let told = summary::changes(counts.guards, &counts.ignored);
+        for line in self
+            .rows
+            .found
+            .text()
+            .into_iter()
+            .chain(told)
+            .chain(summary::stop(self.rows))
+        {
+            let _ = write!(text, "\n{line}");
         }
         for note in self.notes() {
             let _ = write!(text, "\n{note}");
@@ -120,6 +134,11 @@ impl Report<'_> {
             "refused": counts.refused,
             "refused_as_a_whole": { "rows": counts.refused_as_a_whole, "reasons": counts.reasons.json() },
             "sharing_an_identifier": { "rows": self.seen.again, "compared_with_lines_to": self.seen.kept_to_line },
+            "refused_lines": counts.refused_lines,
+            "read_as": self.rows.found.json(),
+            "guards_taken_off": counts.guards,
+            "ignored": counts.ignored,
+            "stopped": summary::stop_json(self.rows),
             "connections": connections,
             "note": note,
         })

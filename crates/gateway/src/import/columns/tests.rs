@@ -1,0 +1,246 @@
+use upsert_settings::ImportMap;
+
+use super::*;
+
+fn columns(header: &[&str], map: &str) -> anyhow::Result<Columns> {
+    let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    let map = ImportMap::read("map.toml", map).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    Columns::new(&header, Some(&map), false)
+}
+
+fn made(columns: &Columns, cells: &[&str]) -> Result<Made, Refused> {
+    let cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
+    columns.made(&cells)
+}
+
+fn body(columns: &Columns, cells: &[&str]) -> Json {
+    made(columns, cells).unwrap().body
+}
+
+#[test]
+fn cells_go_to_their_fields_and_empty_ones_nowhere() {
+    let header = [
+        "Mail",
+        "addresses.billing.line1",
+        "/tags",
+        "verified",
+        "metadata.plan",
+        "x",
+    ];
+    let map =
+        "ignore = [\"x\"]\n[columns]\nMail = \"email\"\n[constants]\nsource = \"crm\"\n[defaults]\nverified = \"no\"\n";
+    let columns = columns(&header, map).unwrap();
+    assert_eq!(
+        body(&columns, &["a@x.example", "1 Main St", "vip; new", "", "gold", "?"]),
+        json!({ "email": "a@x.example", "addresses": { "billing": { "line1": "1 Main St" } }, "tags": ["vip", "new"],
+            "verified": false, "metadata": { "plan": "gold" }, "source": "crm" })
+    );
+    assert_eq!(
+        body(&columns, &["", "", "[\"a;b\"]", "yes"]),
+        json!({ "tags": ["a;b"], "verified": true, "source": "crm" })
+    );
+    assert_eq!(columns.left_out, ["x"]);
+}
+
+#[test]
+fn the_rules_of_a_webhook_source_read_a_row() {
+    let header = [
+        "First Name",
+        "Full/Name",
+        "Tags",
+        "Phone 1",
+        "Phone 2",
+        "State",
+        "Type",
+        "Street",
+        "Flat",
+        "Note",
+        "Rotor",
+    ];
+    let map = r#"
+        empty = ["NULL", "N/A"]
+        ignore = "*"
+        [map]
+        given_name = "First Name"
+        family_name = { column = "Full/Name", part = "family_name" }
+        tags = { column = "Tags", split = "," }
+        phone = { from = ["Phone 1", "/Phone 2"] }
+        status = { column = "State", values = { on = "active" }, default = "inactive" }
+        organisation_name = { column = "Full/Name", when = { "Type" = ["company", "club"] } }
+        email = { column = "First Name", transform = ["lower"], when = { Type = "mail" } }
+        notes = { column = "Note", clear = true }
+        source = { value = "shop" }
+        [map.addresses.billing]
+        line1 = { join = ["Street", "Flat"], with = ", " }
+        [map.links]
+        rotor = "Rotor"
+    "#;
+    let columns = columns(&header, map).unwrap();
+    assert_eq!(
+        body(
+            &columns,
+            &[
+                "ANN",
+                "Ann Smith",
+                "a, b,c",
+                "NULL",
+                "'+12025550101",
+                "on",
+                "club",
+                "1 High St",
+                "",
+                "N/A",
+                "r-1"
+            ]
+        ),
+        json!({ "given_name": "ANN", "family_name": "Smith", "tags": ["a", "b", "c"], "phone": "+12025550101",
+            "status": "active", "organisation_name": "Ann Smith", "notes": null, "source": "shop",
+            "addresses": { "billing": { "line1": "1 High St" } }, "links": { "rotor": "r-1" } })
+    );
+    assert_eq!(
+        body(
+            &columns,
+            &["A@X.EXAMPLE", "", "", "1", "2", "off", "mail", "a", "b", "n"]
+        ),
+        json!({ "given_name": "A@X.EXAMPLE", "email": "a@x.example", "phone": "1", "status": "inactive", "notes": "n",
+            "source": "shop", "addresses": { "billing": { "line1": "a, b" } } })
+    );
+}
+
+#[test]
+fn guards_are_counted_and_a_name_keeps_its_apostrophe() {
+    let columns = columns(&["reference", "phone", "given_name", "addresses.billing.city"], "").unwrap();
+    let made = made(&columns, &["'0123", "=\"0401\"", "'=x", "'s-Hertogenbosch"]).unwrap();
+    assert_eq!(
+        (made.guards, made.body),
+        (
+            3,
+            json!({ "reference": "0123", "phone": "0401", "given_name": "=x",
+            "addresses": { "billing": { "city": "'s-Hertogenbosch" } } })
+        )
+    );
+}
+
+#[test]
+fn a_row_of_another_length_never_puts_a_cell_into_a_wrong_column() {
+    let columns = columns(&["reference", "email", "phone"], "").unwrap();
+    assert_eq!(body(&columns, &["R"]), json!({ "reference": "R" }));
+    let refused = made(&columns, &["R", "a", "b", ""]).unwrap_err();
+    assert_eq!(refused.code, "too_many_cells");
+    assert_eq!(refused.errors[0]["detail"], "4 cells, and the header names 3 columns");
+    for empty in [&["", " ", ""][..], &[""], &["", ""]] {
+        assert_eq!(made(&columns, empty).unwrap_err().code, "empty_row");
+    }
+}
+
+#[test]
+fn columns_without_a_name_may_be_there_as_long_as_they_are_empty() {
+    let columns = columns(&["email", "", ""], "").unwrap();
+    assert_eq!(body(&columns, &["a", "", " "]), json!({ "email": "a" }));
+    assert_eq!(
+        made(&columns, &["a", "", "x"]).unwrap_err().code,
+        "column_without_a_name"
+    );
+}
+
+#[test]
+fn a_flag_that_is_none_and_json_that_is_none_are_told() {
+    let columns = columns(&["verified", "metadata", "tags"], "").unwrap();
+    for (text, flag) in [
+        ("Yes", json!(true)),
+        ("0", json!(false)),
+        ("maybe", json!("maybe")),
+        (" TRUE ", json!(true)),
+    ] {
+        assert_eq!(body(&columns, &[text])["verified"], flag);
+    }
+    let refused = made(&columns, &["", "{", ""]).unwrap_err();
+    assert_eq!(
+        (refused.code, &refused.errors[0]["pointer"]),
+        ("malformed_json", &json!("/metadata"))
+    );
+    for (text, tags) in [
+        ("\"VIP\",\"a; b\"", json!(["VIP", "a; b"])),
+        ("\"half", json!(["\"half"])),
+        ("a;;b ", json!(["a", "b"])),
+    ] {
+        assert_eq!(body(&columns, &["", "", text])["tags"], tags);
+    }
+}
+
+#[test]
+fn what_a_rule_cannot_read_is_refused_with_its_column_or_left_out_where_that_is_asked_for() {
+    let map = "[map]\nreference = { column = \"No\", values = { a = \"A\" } }\nstatus = { column = \"On/Off\", values = { on = \"active\" } }\n\
+               notes = { column = \"N\", required = true }\n";
+    let header: Vec<String> = ["No", "On/Off", "N"].map(str::to_owned).to_vec();
+    let map = ImportMap::read("map.toml", map).unwrap();
+    let cells = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+    let strict = Columns::new(&header, Some(&map), false).unwrap();
+    let refused = strict.made(&cells(["a", "secret", "n"])).unwrap_err();
+    assert_eq!(
+        (refused.code, &refused.errors[0]["column"], &refused.errors[0]["code"]),
+        ("validation_failed", &json!("On/Off"), &json!("unknown_value"))
+    );
+    assert!(!refused.errors.to_string().contains("secret"));
+    let lenient = Columns::new(&header, Some(&map), true).unwrap();
+    let made = lenient.made(&cells(["a", "?", "n"])).unwrap();
+    assert_eq!(
+        (made.body, made.ignored),
+        (
+            json!({ "reference": "A", "notes": "n" }),
+            vec!["unknown_value".to_owned()]
+        )
+    );
+    for never in [["b", "on", "n"], ["a", "on", ""]] {
+        assert_eq!(
+            lenient.made(&cells(never)).unwrap_err().code,
+            "validation_failed",
+            "{never:?}"
+        );
+    }
+}
+
+fn wrong(header: &[&str], map: &str) -> String {
+    columns(header, map).unwrap_err().to_string()
+}
+
+#[test]
+fn a_name_that_is_no_column_or_no_field_is_told_with_its_line_and_what_was_meant() {
+    let told = wrong(
+        &["First Name", "Mail"],
+        "[map]\ngiven_name = \"Frist Name\"\nemail = { column = \"mail\" }\n",
+    );
+    assert_eq!(
+        told,
+        "map.toml:2:14: map.given_name: the file has no column `Frist Name` (did you mean `First Name`?)\n\
+         map.toml:3:20: map.email.column: the file has no column `mail` (did you mean `Mail`?)"
+    );
+    let told = wrong(&["A"], "[columns]\nA = \"emial\"\n[constants]\nsorce = \"x\"\n");
+    assert!(
+        told.contains("map.toml:2") && told.contains("did you mean `email`?"),
+        "{told}"
+    );
+    assert!(
+        told.contains("map.toml:4") && told.contains("did you mean `source`?"),
+        "{told}"
+    );
+    let told = wrong(&["A"], "optional = [\"B\"]\nemail = \"A\"\n");
+    assert!(told.contains("no rule uses the column `B`"), "{told}");
+    let told = wrong(&["X"], "optional = [\"B\"]\nemail = \"B\"\n");
+    assert!(told.contains("none of the columns that the map names"), "{told}");
+    let told = wrong(&["email", "Mail", "Mail"], "email = \"Mail\"\n");
+    assert!(told.contains("named `Mail`") || told.contains("two columns"), "{told}");
+    assert!(wrong(&["email", "/email"], "").contains("two columns are `email`"));
+    assert!(wrong(&["email", "fisrt_name", "version"], "").contains("`fisrt_name`"));
+}
+
+#[test]
+fn a_column_that_some_files_lack_may_be_missing() {
+    let map = "optional = [\"Phone 2\"]\nphone = [\"x\"]\n";
+    assert!(ImportMap::read("map.toml", map).is_err(), "a list is no rule");
+    let map = "optional = [\"Phone 2\"]\nphone = { column = [\"Phone 1\", \"Phone 2\"] }\n";
+    let one = columns(&["Phone 1"], map).unwrap();
+    assert_eq!(body(&one, &["1"]), json!({ "phone": "1" }));
+    let two = columns(&["Phone\n 1", "Phone 2"], map).unwrap();
+    assert_eq!(body(&two, &["", "2"]), json!({ "phone": "2" }));
+}

@@ -1,0 +1,115 @@
+//! What keeps a spreadsheet from taking a text for a formula or a number: `'0123` and `="0123"`.
+
+use std::borrow::Cow;
+
+/// What a spreadsheet takes for the beginning of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// The text that a guard stands around; none where there is no guard.
+pub(crate) fn unguarded(cell: &str) -> Option<Cow<'_, str>> {
+    if let Some(text) = cell.strip_prefix('\'') {
+        let guards = |first: char| first.is_ascii_digit() || FORMULA.contains(&first);
+        return text.starts_with(guards).then_some(Cow::Borrowed(text));
+    }
+    let text = cell.strip_prefix("=\"")?.strip_suffix('"')?;
+    let is_one_text = text.replace("\"\"", "").find('"').is_none();
+    is_one_text.then(|| Cow::Owned(text.replace("\"\"", "\"")))
+}
+
+/// The same text for a spreadsheet, with a guard where it needs one. A phone number needs none.
+pub(crate) fn guarded(text: &str) -> Cow<'_, str> {
+    let is_phone = text
+        .strip_prefix('+')
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if text.starts_with(FORMULA) && !is_phone {
+        Cow::Owned(format!("'{text}"))
+    } else if unguarded(text).is_some() {
+        // It looks as if it had one, and would lose it.
+        Cow::Owned(format!("=\"{}\"", text.replace('"', "\"\"")))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_guard_goes_only_before_what_a_spreadsheet_would_change() {
+        for (cell, text) in [
+            ("'0123", "0123"),
+            ("'7", "7"),
+            ("'=1+1", "=1+1"),
+            ("'+12025550123", "+12025550123"),
+            ("'-5", "-5"),
+            ("'@handle", "@handle"),
+            ("'\tx", "\tx"),
+            ("'\rx", "\rx"),
+            ("=\"0123\"", "0123"),
+            ("=\"\"", ""),
+            ("=\"a \"\"b\"\" c\"", "a \"b\" c"),
+            ("'=\"0123\"", "=\"0123\""),
+            ("=\"'0123\"", "'0123"),
+        ] {
+            assert_eq!(unguarded(cell).as_deref(), Some(text), "{cell}");
+        }
+        for cell in [
+            "'s-Hertogenbosch",
+            "'t Hooft",
+            "''0123",
+            "'",
+            "",
+            "O'Brien",
+            "' 0123",
+            "0123",
+            "=A1",
+            "=\"a\"&\"b\"",
+            "=\"",
+            "= \"0\"",
+            "'\u{661}",
+            "'n Roux",
+        ] {
+            assert_eq!(unguarded(cell), None, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_text_gets_a_guard_where_it_would_be_a_formula_and_a_phone_number_none() {
+        for (text, cell) in [
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("-5", "'-5"),
+            ("@home", "'@home"),
+            ("\tx", "'\tx"),
+            ("\rx", "'\rx"),
+            ("+1 202", "'+1 202"),
+            ("+12025550123", "+12025550123"),
+            ("0123", "0123"),
+            ("1 Main St", "1 Main St"),
+            ("'s-Hertogenbosch", "'s-Hertogenbosch"),
+            ("'0123", "=\"'0123\""),
+            ("=\"0\"", "'=\"0\""),
+        ] {
+            assert_eq!(guarded(text), cell, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_guarded_is_the_same_text_again(text in "['=\"+@\\-\t\r 0a]{0,8}|\\PC{0,12}") {
+            let cell = guarded(&text);
+            let read = unguarded(&cell);
+            prop_assert_eq!(read.unwrap_or(Cow::Borrowed(cell.as_ref())), text.as_str());
+        }
+
+        #[test]
+        fn nothing_that_is_written_is_a_formula(text in "['=\"+@\\-\t\r 0a]{0,8}") {
+            let cell = guarded(&text);
+            let is_phone = cell.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+            let is_text = cell.starts_with("=\"'") && cell.ends_with('"');
+            prop_assert!(!cell.starts_with(FORMULA) || is_phone || is_text, "{cell}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What an import came to: what was taken and refused, what the file was found to be, what was changed on the way in.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use crate::import::rows::Rows;
+use crate::import::table::Fault;
+use crate::import::work::Work;
+
+pub(super) fn as_json(work: &Work) -> Json {
+    let mut told = json!(work.state.tally);
+    told["rows"] = json!(work.rows_read);
+    told["read_as"] = work.rows.found.json();
+    told["stopped"] = stop_json(&work.rows);
+    told
+}
+
+pub(super) fn text(work: &Work, refused: Option<&Path>) -> String {
+    let tally = &work.state.tally;
+    let mut lines = vec![format!(
+        "{} accepted ({} created, {} updated, {} unchanged; {} with deliveries on their way), {} refused",
+        tally.accepted, tally.created, tally.updated, tally.unchanged, tally.pending, tally.refused
+    )];
+    if tally.repeated > 0 {
+        lines.push(format!("repeated: {} of them had been done before", tally.repeated));
+    }
+    if !tally.refused_by_code.is_empty() {
+        lines.push(format!("refused: {}", by_code(&tally.refused_by_code)));
+    }
+    lines.extend(work.rows.found.text());
+    lines.extend(changes(tally.guards_taken_off, &tally.ignored));
+    lines.extend(stop(&work.rows));
+    if let Some(path) = refused.filter(|_| tally.refused > 0) {
+        lines.push(format!("which and why: {}", path.display()));
+    }
+    lines.join("\n")
+}
+
+/// What was changed on the way in, a line each.
+pub(super) fn changes(guards: u64, ignored: &BTreeMap<String, u64>) -> Vec<String> {
+    let guards = (guards > 0).then(|| format!("spreadsheet guards taken off ('0123, =\"0123\"): {guards} cells"));
+    let ignored = (!ignored.is_empty()).then(|| format!("fields left out: {}", by_code(ignored)));
+    guards.into_iter().chain(ignored).collect()
+}
+
+/// Why the file was not read to its end, if it was not.
+pub(super) fn stop(rows: &Rows) -> Option<String> {
+    let fault = rows.stopped.as_ref()?;
+    Some(format!("{}; nothing from there on was taken", fault.detail))
+}
+
+pub(super) fn stop_json(rows: &Rows) -> Json {
+    let fault = |fault: &Fault| json!({ "line": fault.line, "code": fault.code, "detail": fault.detail });
+    rows.stopped.as_ref().map_or(Json::Null, fault)
+}
+
+fn by_code(counts: &BTreeMap<String, u64>) -> String {
+    let all = counts.iter().map(|(code, count)| format!("{count} {code}"));
+    all.collect::<Vec<_>>().join(", ")
+}
