@@ -135,7 +135,7 @@ fn plain(sim: &Sim, line: Line<'_>, status: StatusCode) -> HttpResponse {
 }
 
 fn instead(sim: &Sim, line: Line<'_>, answer: Answer) -> HttpResponse {
-    let mut names = answer.headers.iter().map(|(name, _)| name);
+    let mut names = answer.headers.keys();
     let names_a_wait = names.any(|name| name.eq_ignore_ascii_case("retry-after"));
     let body = answer.body.unwrap_or_else(|| match (answer.status, names_a_wait) {
         (429, true) => sim.desk.slow_down().to_string(),
