@@ -390,6 +390,10 @@ async fn round(world: &World, number: usize) {
         let made = world.upsert(&customer("ann", number)).await;
         assert!((200..300).contains(&made.status), "{}", made.text);
     }
+    let mut unclear = customer("ann", number);
+    unclear["verified"] = json!("perhaps");
+    let lenient = world.upsert_with(&unclear, &[("Prefer", "handling=lenient")]).await;
+    assert_eq!(lenient.body["ignored"][0]["pointer"], "/verified", "{}", lenient.text);
     world
         .get(&format!("/v1/customers?email={}@x.example", name("ann")))
         .await;

@@ -168,11 +168,15 @@ impl RateLimit {
         }
     }
 
-    /// Calls a day: ours, but never more than the vendor says that it allows.
+    /// Calls a day: those that somebody asked for, but never more than the vendor says that it allows; where nobody asked for
+    /// any, what it says, or else what is known of it.
     fn per_day(&self) -> Option<NonZeroU32> {
-        let own = self.policy.and_then(|policy| policy.per_day);
+        let policy = self.policy.unwrap_or_default();
         let learnt = NonZeroU32::new(self.learnt.load(Ordering::Relaxed));
-        own.into_iter().chain(learnt).min()
+        if policy.per_day_is_assumed {
+            return learnt.or(policy.per_day);
+        }
+        policy.per_day.into_iter().chain(learnt).min()
     }
 
     fn budget(&self) -> Option<DayBudget> {

@@ -40,6 +40,8 @@ pub struct RateLimitPolicy {
     pub burst: Option<NonZeroU32>,
     /// Calls a day, UTC.
     pub per_day: Option<NonZeroU32>,
+    /// Whether `per_day` is what is known of the vendor, and nobody's wish: what the vendor says itself counts in its place.
+    pub per_day_is_assumed: bool,
     /// The part of the day's calls that bulk work may not use: 0 or more, less than 1.
     pub reserve: f64,
 }
@@ -50,6 +52,7 @@ impl Default for RateLimitPolicy {
             per_second: None,
             burst: None,
             per_day: None,
+            per_day_is_assumed: false,
             reserve: 0.1,
         }
     }

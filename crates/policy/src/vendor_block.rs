@@ -252,14 +252,14 @@ mod tests {
                 "{named:?}"
             );
             assert_eq!(
-                block.standing(now, after(until - SECOND)),
+                block.standing(now, after(until.saturating_sub(SECOND))),
                 Some(Blocked::QuotaSpent(SECOND))
             );
             assert_eq!(block.standing(now, after(until)), None, "{named:?}");
         }
         let mut block = VendorBlock::default();
         block.quota_spent(0, Some(20 * HOUR), noon());
-        assert!(!block.probe_is_due(after(HOUR - SECOND)) && block.probe_is_due(after(HOUR)));
+        assert!(!block.probe_is_due(after(HOUR.saturating_sub(SECOND))) && block.probe_is_due(after(HOUR)));
         // The probe is not stopped by what it is to find out; others are, and so is it by a 429.
         block.probe(after(HOUR));
         let left = Some(Blocked::QuotaSpent(19 * HOUR));
@@ -276,7 +276,13 @@ mod tests {
         assert_eq!(block.standing_since(now, after(HOUR)), Some(Blocked::Throttled(SECOND)));
         // Said again, by an older call and for a shorter time: the longer stands, and the next probe is an hour off.
         block.quota_spent(0, Some(HOUR), after(HOUR));
-        assert_eq!((block.era(), block.probe_is_due(after(2 * HOUR - SECOND))), (2, false));
+        assert_eq!(
+            (
+                block.era(),
+                block.probe_is_due(after((2 * HOUR).saturating_sub(SECOND)))
+            ),
+            (2, false)
+        );
         assert_eq!(block.standing(now + SECOND, after(HOUR)), left);
         block.taken(2);
         assert_eq!(

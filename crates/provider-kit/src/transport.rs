@@ -230,6 +230,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
     /// What is made of an answer with this status and a body of so many bytes, all but `missing` of which are sent.
     async fn answered(status: u16, length: usize, missing: usize) -> Result<Incoming, TransportError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

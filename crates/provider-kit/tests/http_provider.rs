@@ -239,6 +239,7 @@ async fn a_date_to_wait_for_counts_from_when_the_answer_came() {
 
 #[tokio::test]
 async fn a_read_that_fails_leaves_nothing_in_doubt_and_a_write_does() {
+    #[expect(clippy::type_complexity, reason = "it stands here alone")]
     let table: [(fn() -> Answered, &str); 3] = [
         (|| Ok((500, "")), "the vendor failed"),
         (

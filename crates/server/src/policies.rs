@@ -40,6 +40,7 @@ fn rate_limit_of(limit: &settings::RateLimit, known_daily_limit: Option<u32>) ->
         per_second: limit.per_second,
         burst: limit.burst,
         per_day: limit.per_day.or(known_daily_limit).and_then(NonZeroU32::new),
+        per_day_is_assumed: limit.per_day.is_none(),
         reserve: limit.reserve,
     };
     (policy.per_second.is_some() || policy.per_day.is_some()).then_some(policy)

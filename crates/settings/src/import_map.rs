@@ -234,7 +234,7 @@ mod tests {
             problems("ignroe = [\"x\"]\n[map]\nemial = \"E\"\nphone = { colum = \"P\" }\n"),
             [
                 "map.toml:1:1: ignroe: there is no member `ignroe` here (did you mean `ignore`?)",
-                "map.toml:3:9: map: `emial` is not a field of a customer (did you mean `email`?)",
+                "map.toml:3:9: map.emial: `emial` is not a field of a customer (did you mean `email`?)",
                 "map.toml:4:9: map.phone: a rule has `column`, `value` or `join` (a table that stands for a field is a rule, such as { column = \"First Name\", transform = [\"trim\"] })",
                 "map.toml:4:11: map.phone.colum: there is no member `colum` here (did you mean `column`?)",
             ]

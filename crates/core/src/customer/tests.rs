@@ -57,11 +57,11 @@ fn a_kind_is_kept_whatever_name_comes_later() {
 
 #[test]
 fn all_nulls_are_shown_where_the_whole_shape_is_asked_for() {
-    let record = customer(&json!({ "reference": "r", "provider_fields": { "april": { "a": 1 } } }));
+    let record = customer(&json!({ "reference": "r", "provider_fields": { "crm": { "a": 1 } } }));
     let short = Json::Object(record.to_json(false));
     assert_eq!(
         short,
-        json!({ "reference": "r", "kind": "person", "provider_fields": { "april": { "a": 1 } } })
+        json!({ "reference": "r", "kind": "person", "provider_fields": { "crm": { "a": 1 } } })
     );
     let whole = Json::Object(record.to_json(true));
     for field in Field::ALL {
@@ -79,7 +79,7 @@ fn all_nulls_are_shown_where_the_whole_shape_is_asked_for() {
 fn what_was_shown_is_read_again() {
     let record = customer(
         &json!({ "reference": "r", "verified": true, "tags": ["a"], "metadata": { "m": "1" },
-        "addresses": { "billing": { "city": "C" } }, "provider_fields": { "april": { "a": { "b": 1 } } } }),
+        "addresses": { "billing": { "city": "C" } }, "provider_fields": { "crm": { "a": { "b": 1 } } } }),
     );
     for with_nulls in [false, true] {
         let shown = Json::Object(record.to_json(with_nulls));
@@ -95,7 +95,7 @@ fn what_was_shown_is_read_again() {
         json!({ "tags": ["a", 1] }),
         json!({ "tags": "a" }),
         json!({ "metadata": { "a": 1 } }),
-        json!({ "provider_fields": { "april": 1 } }),
+        json!({ "provider_fields": { "crm": 1 } }),
     ] {
         assert!(Customer::from_json(&bad).is_none(), "{bad}");
     }
@@ -105,12 +105,12 @@ fn what_was_shown_is_read_again() {
 fn what_is_taken_away_leaves_nothing_behind() {
     let record = customer(
         &json!({ "reference": "r", "tags": ["a", "b"], "metadata": { "m": "1" }, "notes": "n",
-        "provider_fields": { "april": { "a": 1 }, "rotor": { "r": { "s": 1 } } } }),
+        "provider_fields": { "crm": { "a": 1 }, "rotor": { "r": { "s": 1 } } } }),
     );
     let less = after(
         &record,
         &json!({ "reference": "r", "tags_removed": ["a", "b"], "metadata": { "m": null }, "notes": null,
-            "provider_fields": { "april": { "a": null }, "rotor": { "r": { "t": 2 } } } }),
+            "provider_fields": { "crm": { "a": null }, "rotor": { "r": { "t": 2 } } } }),
     );
     assert_eq!(
         Json::Object(less.to_json(false)),
@@ -130,12 +130,12 @@ fn what_is_taken_away_leaves_nothing_behind() {
 fn changes_name_each_leaf_with_what_it_was_and_is() {
     let before = customer(
         &json!({ "reference": "r", "notes": "n", "metadata": { "a/b": "1", "same": "s" },
-        "provider_fields": { "april": { "a": 1 } } }),
+        "provider_fields": { "crm": { "a": 1 } } }),
     );
     let later = after(
         &before,
         &json!({ "reference": "r", "notes": null, "source": "web", "metadata": { "a/b": "2", "c~d": "3" },
-            "provider_fields": { "april": { "a": 2 } } }),
+            "provider_fields": { "crm": { "a": 2 } } }),
     );
     let changes: Vec<(String, Json, Json)> = before
         .changes_to(&later)
@@ -149,11 +149,7 @@ fn changes_name_each_leaf_with_what_it_was_and_is() {
             ("/source".to_owned(), Json::Null, json!("web")),
             ("/metadata/a~1b".to_owned(), json!("1"), json!("2")),
             ("/metadata/c~0d".to_owned(), Json::Null, json!("3")),
-            (
-                "/provider_fields/april".to_owned(),
-                json!({ "a": 1 }),
-                json!({ "a": 2 })
-            ),
+            ("/provider_fields/crm".to_owned(), json!({ "a": 1 }), json!({ "a": 2 })),
         ]
     );
     assert!(later.changes_to(&later).is_empty());
