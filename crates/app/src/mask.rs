@@ -4,8 +4,8 @@ use serde_json::Value as Json;
 
 /// What stands in the place of a value.
 pub const MASK: &str = "•••";
-/// The members of these have names that the merchant thought of.
-const NAMED_BY_MERCHANT: [&str; 2] = ["metadata", "provider_fields"];
+/// The members of these have names that the merchant thought of, or a vendor who may have named them after what it was sent.
+const NAMED_BY_OTHERS: [&str; 3] = ["metadata", "provider_fields", "vendor_body"];
 /// Fields that say nothing of a person.
 const OPEN: [&str; 3] = ["/kind", "/status", "/verified"];
 /// No vendor's name of a field is longer.
@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 64;
 const MOST_DIGITS: usize = 6;
 
 /// The same with every value hidden. Members' names, lengths of lists, null and empty texts stay: they are of the vendor's
-/// making, and say what was sent without saying whose it is. Names that the merchant thought of are hidden too.
+/// making, and say what was sent without saying whose it is. Names that others thought of are hidden too.
 pub(crate) fn masked(value: &Json) -> Json {
     walk(value, false, |leaf| match leaf {
         Json::String(text) if text.is_empty() => leaf.clone(),
@@ -28,18 +28,18 @@ pub(crate) fn masked_wholly(value: &Json) -> Json {
     walk(value, false, |_leaf| Json::from(MASK))
 }
 
-/// `is_merchants`: whether the members' names are the merchant's own words.
-fn walk(value: &Json, is_merchants: bool, leaf: fn(&Json) -> Json) -> Json {
+/// `is_others`: whether the members' names are somebody's own words.
+fn walk(value: &Json, is_others: bool, leaf: fn(&Json) -> Json) -> Json {
     match value {
         Json::Object(members) => {
             let hidden = members.iter().map(|(name, member)| {
-                let shown = if is_merchants || !is_plain(name) { MASK } else { name };
-                let is_merchants = is_merchants || NAMED_BY_MERCHANT.contains(&name.as_str());
-                (shown.to_owned(), walk(member, is_merchants, leaf))
+                let shown = if is_others || !is_plain(name) { MASK } else { name };
+                let is_others = is_others || NAMED_BY_OTHERS.contains(&name.as_str());
+                (shown.to_owned(), walk(member, is_others, leaf))
             });
             Json::Object(hidden.collect())
         }
-        Json::Array(items) => Json::Array(items.iter().map(|item| walk(item, is_merchants, leaf)).collect()),
+        Json::Array(items) => Json::Array(items.iter().map(|item| walk(item, is_others, leaf)).collect()),
         other => leaf(other),
     }
 }
@@ -85,7 +85,7 @@ pub fn cover_pointer(pointer: &mut String) {
         let is_plain = is_plain(&name.replace("~1", "/").replace("~0", "~"));
         covered.push('/');
         covered.push_str(if is_plain { name } else { MASK });
-        if NAMED_BY_MERCHANT.contains(&name) && names.peek().is_some() {
+        if NAMED_BY_OTHERS.contains(&name) && names.peek().is_some() {
             covered.push('/');
             covered.push_str(MASK);
             break;

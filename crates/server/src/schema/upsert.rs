@@ -16,7 +16,7 @@ use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Proble
     "reference": "CUST-123", "given_name": "John", "family_name": "Doe", "email": "john.doe@example.com",
     "phone": "+12025550123",
     "addresses": { "billing": { "line1": "1 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701", "country": "US" } },
-    "tags": ["vip"], "metadata": { "plan": "gold" }, "links": { "rotor": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e" }
+    "tags": ["vip"], "metadata": { "plan": "gold" }, "links": { "crm": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e" }
 }))]
 pub struct UpsertRequest {
     /// The gateway's id, `cus_…`.
