@@ -239,8 +239,8 @@ impl Mapping {
         };
         let order = Order::read(value, kind).ok_or_else(|| {
             let detail = match kind {
-                OrderKind::Time { .. } => "no time stands there: RFC 3339, a date, or a number since 1970",
-                OrderKind::Number => "no number stands there",
+                OrderKind::Time { .. } => "neither a time (RFC 3339, a date) nor a number since 1970 stands there",
+                OrderKind::Number => "neither a whole nor a decimal number stands there",
             };
             MapProblem::new(view.name(pointer), "invalid_order", detail)
         })?;

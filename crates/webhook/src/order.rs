@@ -117,6 +117,29 @@ impl Order {
     }
 }
 
+impl Order {
+    /// A counter that was read as seconds is shown as what it is.
+    fn moment_to(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.strip_prefix('t').unwrap_or(&self.0);
+        let counter: Option<Timestamp> = text.parse().ok().filter(|_| self.moment().is_none());
+        let Some(counter) = counter else {
+            return f.write_str(text);
+        };
+        let nanos = counter.as_nanosecond();
+        let sign = if nanos < 0 { "-" } else { "" };
+        let (seconds, rest) = (
+            nanos.unsigned_abs() / 1_000_000_000,
+            nanos.unsigned_abs() % 1_000_000_000,
+        );
+        let fraction = format!(".{rest:09}");
+        write!(
+            f,
+            "{sign}{seconds}{}",
+            fraction.trim_end_matches('0').trim_end_matches('.')
+        )
+    }
+}
+
 /// For people: the time in UTC, or the number, as `Order::read` reads it again.
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,7 +149,7 @@ impl fmt::Display for Order {
             Some("n0") => ("-", turned(self.0.get(2..).unwrap_or_default().trim_end_matches('~'))),
             Some("n2") => ("", self.0.get(2..).unwrap_or_default().to_owned()),
             Some("n1") => return f.write_str("0"),
-            _ => return f.write_str(self.0.strip_prefix('t').unwrap_or(&self.0)),
+            _ => return self.moment_to(f),
         };
         let (place, digits) = spelled.split_at_checked(4).unwrap_or((&spelled, ""));
         let point = place.parse::<i64>().unwrap_or(MIDDLE) - MIDDLE;

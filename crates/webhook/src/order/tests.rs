@@ -192,6 +192,9 @@ fn people_are_shown_a_number_or_a_time() {
     }
     let noon = "2026-11-20T12:00:00.000000000Z";
     assert_eq!(at(json!(noon)).to_string(), noon);
+    for counter in ["0", "7", "-7", "700", "-12.5", "0.001", "99999999"] {
+        assert_eq!(at(json!(counter)).to_string(), counter);
+    }
 }
 
 #[test]
