@@ -88,7 +88,7 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
         let (caller, merchants) = (visit.visitor.caller(), visit.visitor.in_sight());
         let gateway = &visit.desk.gateway;
         gateway
-            .event_letter(&caller, merchants.as_ref(), direction, action, id, visit.sight())
+            .event_letter(&caller, merchants.as_ref(), direction, action, id, None, visit.sight())
             .await?;
         Ok(match (action, direction) {
             (LetterAction::Discard, _) => "the event is given up",

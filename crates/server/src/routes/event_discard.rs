@@ -49,6 +49,7 @@ pub(crate) async fn event_discard(
             direction,
             action,
             id,
+            None,
             caller.sight(),
         )
         .await?;
