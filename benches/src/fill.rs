@@ -249,5 +249,6 @@ fn refused(number: u64) -> DeliveryError {
         vendor_status: Some(422),
         vendor_request_id: Some(format!("req-{number}")),
         errors: Vec::new(),
+        vendor_body: None,
     }
 }

@@ -137,6 +137,7 @@ impl HttpVendor for Ledger {
             provider_customer_id: id.to_owned(),
             fields: fates(&prepared.sent, &body),
             vendor_request_id: None,
+            vendor_said: upsert_core::VendorSaid::default(),
         })
     }
 }
@@ -175,6 +176,7 @@ impl UpsertProvider for CardIndex {
             provider_customer_id: format!("card-{}", prepared.link_key.value),
             fields: FieldFates::default(),
             vendor_request_id: None,
+            vendor_said: upsert_core::VendorSaid::default(),
         })
     }
 }

@@ -153,7 +153,7 @@ async fn what_rotor_holds_is_read_in_our_words_and_what_cannot_be_read_is_named(
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(Json::as_str)
+        .filter_map(|it| it["pointer"].as_str())
         .collect();
     assert!(
         unreadable.contains(&"/service/type") && unreadable.contains(&"/addresses/billing/line1"),
@@ -218,10 +218,9 @@ async fn reading_a_vendor_answers_for_its_limits_and_failures() {
         .set(vec![Fault::once(Effect::Answer(Answer::new(500)))]);
     let down = world.get("/v1/connections/acme/rotor/customers").await;
     assert_eq!((down.status, down.code()), (502, "provider_failed"), "{}", down.text);
-    world
-        .rotor
-        .faults()
-        .set(vec![Fault::once(Effect::Answer(Answer::new(429).retry_after(7)))]);
+    world.rotor.faults().set(vec![Fault::once(Effect::Answer(
+        Answer::new(429).retry_after(7).body(r#"{"message":"Slow down"}"#),
+    ))]);
     let throttled = world.get("/v1/connections/acme/rotor/customers").await;
     assert_eq!(
         (throttled.status, throttled.code()),

@@ -232,6 +232,7 @@ pub(crate) fn error_json(error: &DeliveryError) -> Json {
         "vendor_status": error.vendor_status,
         "vendor_request_id": error.vendor_request_id,
         "errors": error.errors,
+        "vendor_body": error.vendor_body,
     })
 }
 

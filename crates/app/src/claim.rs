@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
-use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
+use upsert_store::{
+    Applied, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write,
+};
 
 use crate::commit::{Work, attempt_writes, unchanged};
 use crate::connections::UNTIL_RELEASED;
@@ -340,12 +342,27 @@ impl<'a> Claiming<'a> {
 }
 
 fn end_failed(delivery: &mut DeliveryRecord, error: &ProviderError, now: Timestamp) {
-    delivery.error = Some(delivery_error(error));
+    let last = delivery.error.take().filter(|last| last.vendor_status.is_some());
+    delivery.error = Some(match last {
+        Some(last) => with_last_words(last, error),
+        None => delivery_error(error),
+    });
     delivery.state = DeliveryState::Failed;
     delivery.waiting_for = None;
     delivery.next_attempt_at = None;
     delivery.lease_until = None;
     delivery.ended_at = Some(now);
+}
+
+/// A delivery that ends without another call says why, and what the vendor said last stays with it.
+fn with_last_words(last: DeliveryError, error: &ProviderError) -> DeliveryError {
+    DeliveryError {
+        kind: error.kind,
+        state_at_vendor: error.state,
+        detail: format!("{}; before that: {}", error.detail, last.detail),
+        code: error.code.clone().or(last.code),
+        ..last
+    }
 }
 
 /// A delivery that fails without a call.

@@ -131,6 +131,7 @@ pub(crate) fn attempt_writes(
         ended_at: None,
         result: None,
         vendor_status: None,
+        vendor_said: serde_json::Map::new(),
         request: Some(SentRequest::from(&prepared.request)),
         error: None,
     })];

@@ -10,14 +10,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CallContext, ErrorKind, ProviderError, WaitingFor};
+use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
 use crate::claim::{Claimed, Errand, time_left};
 use crate::commit::{Committed, LEASE_MARGIN, Work};
 use crate::connections::UNTIL_RELEASED;
 use crate::gateway::Gateway;
-use crate::merchant::NextStep;
+use crate::merchant::{Connection, NextStep};
 use crate::pump::Reach;
 use crate::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert, judge};
 use crate::spans::{AttemptSpan, trace_id};
@@ -248,19 +248,23 @@ impl Gateway {
             NextStep::Fail => AttemptEnd::Failed(Arc::new(error)),
             NextStep::Again(after) => AttemptEnd::Again(Arc::new(error), at(after)),
             NextStep::Hold(held) => {
-                let until = held.for_at_least.or_else(|| opens_in(work, held.waiting_for)).map(at);
+                let until = opens_in(&work.connection, work.delivery.priority, held).map(at);
                 AttemptEnd::Held(Arc::new(error), held.waiting_for, until)
             }
         })
     }
 }
 
-/// How long the connection itself says that it waits. A pause ends when somebody ends it; for anything else there is a
-/// time to look again.
-fn opens_in(work: &Work, waiting_for: WaitingFor) -> Option<Duration> {
-    let said = work.connection.status.room(work.delivery.priority).err();
-    let said = said.and_then(|held| held.for_at_least);
-    said.or((waiting_for != WaitingFor::Paused).then_some(LOOK_AGAIN))
+/// How long a call that was held back waits at least. Of a spent quota the vendor may have named a time that is over before
+/// the day is: then the later one holds, which the connection knows. A pause ends when somebody ends it; for anything else
+/// there is a time to look again.
+pub(crate) fn opens_in(connection: &Connection, priority: Priority, held: Held) -> Option<Duration> {
+    let own = || connection.status.room(priority).err().and_then(|own| own.for_at_least);
+    let named = match held.waiting_for {
+        WaitingFor::Quota => held.for_at_least.max(own()),
+        _ => held.for_at_least.or_else(own),
+    };
+    named.or((held.waiting_for != WaitingFor::Paused).then_some(LOOK_AGAIN))
 }
 
 fn context(work: &Work, span: &AttemptSpan) -> CallContext {

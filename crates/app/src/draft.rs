@@ -487,6 +487,7 @@ fn refuse(delivery: &mut DeliveryRecord, lane: &mut Lane, refusal: &PlanRefusal,
         vendor_status: None,
         vendor_request_id: None,
         errors,
+        vendor_body: None,
     });
     delivery.state = DeliveryState::Failed;
     delivery.next_attempt_at = None;

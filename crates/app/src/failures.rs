@@ -176,6 +176,7 @@ mod tests {
             vendor_status: Some(400),
             vendor_request_id: None,
             errors: Vec::new(),
+            vendor_body: None,
         });
         delivery
     }

@@ -205,6 +205,7 @@ fn attempt_json(attempt: &AttemptRecord, sight: Sight) -> Json {
         "ended_at": attempt.ended_at,
         "result": attempt.result,
         "vendor_status": attempt.vendor_status,
+        "vendor_said": attempt.vendor_said,
         "request": attempt.request.as_ref().map(|request| request_json(request, sight)),
         "error": attempt.error.as_ref().map(error_json),
     })

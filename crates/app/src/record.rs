@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, WaitingFor};
+use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor};
 use upsert_store::{
     Adopted, Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link,
     StoreError, UpsertState, Write,
@@ -38,6 +38,14 @@ impl AttemptEnd {
         match self {
             Self::Accepted(_) => None,
             Self::Failed(error) | Self::Again(error, _) | Self::Held(error, _, _) => Some(error),
+        }
+    }
+
+    /// What the vendor said of a call that it accepted.
+    fn said(&self) -> Option<&VendorSaid> {
+        match self {
+            Self::Accepted(receipt) => Some(&receipt.vendor_said),
+            Self::Failed(_) | Self::Again(..) | Self::Held(..) => None,
         }
     }
 
@@ -133,9 +141,10 @@ impl Gateway {
         let owners = self.store.record_owners(merchant, connection, theirs).await?;
         let other = owners.iter().find(|owner| **owner != work.delivery.customer);
         Ok(match other {
-            Some(other) => AttemptEnd::Failed(Arc::new(other_record(&format!(
-                "the vendor wrote to record {theirs}, which is customer {other} here"
-            )))),
+            Some(other) => {
+                let detail = format!("the vendor wrote to record {theirs}, which is customer {other} here");
+                AttemptEnd::Failed(Arc::new(other_record(&receipt, &detail)))
+            }
             None => AttemptEnd::Accepted(receipt),
         })
     }
@@ -153,11 +162,15 @@ fn judge_by(lane: &Lane, work: &Work, end: AttemptEnd) -> AttemptEnd {
     };
     let theirs = &receipt.provider_customer_id;
     // Some vendors take their id from us: then it is known before there is a link.
-    match linked_record(lane, work).or(work.prepared.expected_id.as_ref()) {
-        Some(ours) if ours != theirs => AttemptEnd::Failed(Arc::new(other_record(&format!(
-            "the vendor wrote to record {theirs}, but this customer is record {ours} there"
-        )))),
-        _ => AttemptEnd::Accepted(receipt),
+    let ours = linked_record(lane, work).or(work.prepared.expected_id.as_ref());
+    let adapter = &work.connection.adapter;
+    // How ids are written is the vendor's to say.
+    match ours.filter(|ours| adapter.canonical_id(ours) != adapter.canonical_id(theirs)) {
+        Some(ours) => {
+            let detail = format!("the vendor wrote to record {theirs}, but this customer is record {ours} there");
+            AttemptEnd::Failed(Arc::new(other_record(&receipt, &detail)))
+        }
+        None => AttemptEnd::Accepted(receipt),
     }
 }
 
@@ -167,7 +180,7 @@ fn linked_record<'a>(lane: &'a Lane, work: &Work) -> Option<&'a String> {
     Some(&link.provider_customer_id)
 }
 
-fn other_record(detail: &str) -> ProviderError {
+fn other_record(receipt: &UpsertReceipt, detail: &str) -> ProviderError {
     let mut error = ProviderError::new(
         ErrorKind::BrokenContract,
         StateAtVendor::Unknown,
@@ -175,6 +188,9 @@ fn other_record(detail: &str) -> ProviderError {
         detail.to_owned(),
     );
     error.code = Some("other_record".to_owned());
+    let VendorSaid { status, members } = &receipt.vendor_said;
+    error.vendor_status = *status;
+    error.vendor_body = Some(members).filter(|said| !said.is_empty()).cloned().map(Json::Object);
     error.with_context("the vendor wrote to another record")
 }
 
@@ -219,6 +235,8 @@ impl Recording<'_> {
             }
             AttemptEnd::Failed(error) => {
                 self.count_attempt(error, times.started_at);
+                // It has to say of what it failed, if only of our own limits.
+                self.delivery.error.get_or_insert_with(|| delivery_error(error));
                 self.fail();
             }
             AttemptEnd::Again(error, at) => {
@@ -254,6 +272,7 @@ impl Recording<'_> {
 
     fn put_attempt(&mut self, end: &AttemptEnd, times: AttemptTimes) {
         let error = end.error();
+        let said = end.said();
         let result = match (end, error) {
             (AttemptEnd::Accepted(receipt), _) => receipt.outcome.as_str(),
             (_, Some(error)) if error.sent => error.kind.as_str(),
@@ -266,7 +285,8 @@ impl Recording<'_> {
             started_at: times.started_at,
             ended_at: Some(self.now),
             result: Some(result.to_owned()),
-            vendor_status: error.and_then(|error| error.vendor_status),
+            vendor_status: said.map_or_else(|| error.and_then(|error| error.vendor_status), |said| said.status),
+            vendor_said: said.map(|said| said.members.clone()).unwrap_or_default(),
             // It was written when the attempt began, and stays.
             request: None,
             error: error.map(delivery_error),
@@ -385,7 +405,10 @@ impl Recording<'_> {
                 day: day_of(started_at),
             });
         }
-        self.delivery.error = Some(delivery_error(error));
+        // That the gateway itself held it back is said by `waiting_for`: the vendor's last words stay.
+        if error.sent {
+            self.delivery.error = Some(delivery_error(error));
+        }
         if error.state == StateAtVendor::Unknown {
             self.delivery.maybe_written = true;
             self.lane.brought = self.lane.brought.max(self.delivery.version);
@@ -448,5 +471,6 @@ pub(crate) fn delivery_error(error: &ProviderError) -> DeliveryError {
         vendor_status: error.vendor_status,
         vendor_request_id: error.vendor_request_id.clone(),
         errors: error.errors.clone(),
+        vendor_body: error.vendor_body.clone(),
     }
 }

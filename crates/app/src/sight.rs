@@ -1,6 +1,7 @@
 //! What a caller may see of customers, and what the API's documents are without the rest. Keys that may operate and not
 //! read customers are common: nothing that they are answered says who somebody is.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use crate::answer::Answer;
@@ -174,7 +175,21 @@ fn cover_delivery(delivery: &mut Json) {
     });
     each(delivery, "warnings", |warning| member(warning, "pointer", cover_name));
     member(delivery, "error", cover_error);
-    each(delivery, "attempt_log", |attempt| member(attempt, "error", cover_error));
+    each(delivery, "attempt_log", |attempt| {
+        member(attempt, "error", cover_error);
+        member(attempt, "vendor_said", |said| {
+            for value in said.as_object_mut().into_iter().flat_map(Map::values_mut) {
+                if !is_moment(value) {
+                    *value = masked_wholly(value);
+                }
+            }
+        });
+    });
+}
+
+/// When a record was made or changed says nothing of whose it is.
+fn is_moment(value: &Json) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
 }
 
 /// The vendor's words may repeat a value.
@@ -182,6 +197,11 @@ fn cover_error(error: &mut Json) {
     member(error, "code", cover_code);
     member(error, "vendor_request_id", cover_code);
     member(error, "detail", cover_words);
+    member(error, "vendor_body", |body| {
+        if !body.is_null() {
+            *body = masked_wholly(body);
+        }
+    });
     each(error, "errors", |complaint| {
         member(complaint, "detail", cover_words);
         member(complaint, "vendor_field", cover_words);
@@ -250,7 +270,9 @@ mod tests {
         let error = json!({
             "kind": "rejected", "code": "E_1", "detail": "CANARY", "vendor_status": 400, "vendor_request_id": "CANARY CANARY",
             "errors": [{ "pointer": "/metadata/CANARY", "vendor_field": "CANARY", "detail": "CANARY" }],
+            "vendor_body": { "message": "CANARY", "errors": [{ "CANARY CANARY": true }] },
         });
+        let said = json!({ "message": "CANARY", "createdAt": "2026-01-02T03:04:05Z", "more": { "name": "CANARY" } });
         json!({
             "id": "dlv_1", "provider_customer_id": "CANARY",
             "fields": {
@@ -262,7 +284,7 @@ mod tests {
             },
             "warnings": [{ "code": "unsupported_field", "pointer": "/metadata/CANARY", "detail": "no place" }],
             "error": error,
-            "attempt_log": [{ "number": 1, "error": error }, { "number": 2, "error": null }],
+            "attempt_log": [{ "number": 1, "error": error }, { "number": 2, "error": null, "vendor_said": said }],
         })
     }
 
@@ -287,6 +309,14 @@ mod tests {
         assert_eq!(
             (&delivery["error"]["code"], &delivery["error"]["vendor_status"]),
             (&json!("E_1"), &json!(400))
+        );
+        assert_eq!(
+            delivery["error"]["vendor_body"],
+            json!({ "message": MASK, "errors": [{ MASK: MASK }] })
+        );
+        assert_eq!(
+            delivery["attempt_log"][1]["vendor_said"],
+            json!({ "message": MASK, "createdAt": "2026-01-02T03:04:05Z", "more": { "name": MASK } })
         );
         assert_eq!(delivery["fields"]["confirmed"], json!(["/email", "/metadata/•••"]));
         assert_eq!(

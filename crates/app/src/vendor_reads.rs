@@ -1,19 +1,22 @@
 //! What a vendor holds, read there now and turned into our words.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer};
 use upsert_store::{Changeset, Write};
 
+use crate::answer::error_json;
 use crate::commit::day_of;
+use crate::deliver::opens_in;
 use crate::gateway::Gateway;
 use crate::lookup::{Listing, invalid_query};
 use crate::merchant::{Connection, Merchant};
 use crate::problem::{ProblemCode, Refusal};
+use crate::record::delivery_error;
 
 impl Gateway {
-    /// A page of what the vendor holds.
+    /// A page of what the vendor holds, and what the page says beside its records, in the vendor's own members.
     ///
     /// # Errors
     /// 404, 501, 400, 502, 503.
@@ -22,23 +25,22 @@ impl Gateway {
         merchant: &Merchant,
         connection: &str,
         query: ListQuery,
-    ) -> Result<Listing, Refusal> {
+    ) -> Result<(Listing, Map<String, Json>), Refusal> {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         reader.check(&query).map_err(invalid_query)?;
         self.before_read(merchant, connection).await?;
-        let page = reader
-            .list(&context(connection), &query)
-            .await
-            .map_err(|error| refusal(&error))?;
+        let page = reader.list(&context(connection), &query).await;
+        let page = self.after_read(merchant, connection, page).await?;
         let mut data = Vec::with_capacity(page.data.len());
         for record in &page.data {
             data.push(self.shown(merchant, connection, record).await?);
         }
-        Ok(Listing {
+        let listing = Listing {
             data,
             next_cursor: page.next,
-        })
+        };
+        Ok((listing, page.vendor_fields))
     }
 
     /// One record that the vendor holds.
@@ -49,11 +51,8 @@ impl Gateway {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         self.before_read(merchant, connection).await?;
-        let record = reader
-            .read(&context(connection), id)
-            .await
-            .map_err(|error| refusal(&error))?;
-        match record {
+        let record = reader.read(&context(connection), id).await;
+        match self.after_read(merchant, connection, record).await? {
             Some(record) => self.shown(merchant, connection, &record).await,
             None => Err(Refusal::not_found("customer at this vendor")),
         }
@@ -80,20 +79,49 @@ impl Gateway {
         Ok(())
     }
 
+    /// A read that failed: its call is given back if it was not made, and refused credentials pause the connection. A 403
+    /// does not: it may be reading alone that the key may not do.
+    async fn after_read<T>(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        result: Result<T, ProviderError>,
+    ) -> Result<T, Refusal> {
+        let error = match result {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        if !error.sent && connection.counts_calls {
+            let write = vec![Write::GiveBackCall {
+                merchant: merchant.id.clone(),
+                connection: connection.name.clone(),
+                day: day_of(self.clock.now()),
+            }];
+            let expect = Vec::new();
+            self.apply(Changeset { expect, write }).await?;
+        }
+        if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
+            self.pause_by_vendor(&merchant.id, connection, error.to_string())
+                .await?;
+        }
+        Err(refusal(connection, &error))
+    }
+
     async fn shown(
         &self,
         merchant: &Merchant,
         connection: &Connection,
         record: &ReadCustomer,
     ) -> Result<Json, Refusal> {
-        let owners = self
-            .store
-            .record_owners(&merchant.id, &connection.name, &record.provider_customer_id)
-            .await?;
+        let owners = match &record.provider_customer_id {
+            Some(id) => self.store.record_owners(&merchant.id, &connection.name, id).await?,
+            None => Vec::new(),
+        };
         Ok(json!({
             "provider_customer_id": record.provider_customer_id,
             "customer": record.customer.to_json(false),
             "unreadable": record.unreadable,
+            "vendor_fields": record.vendor_fields,
             "linked_customer_id": owners.first(),
         }))
     }
@@ -124,26 +152,24 @@ fn context(connection: &Connection) -> CallContext {
     }
 }
 
-/// Throttled or out of quota: 503 with a time; down or refusing: 502.
-fn refusal(error: &ProviderError) -> Refusal {
-    let wait = error
-        .held
-        .and_then(|held| held.for_at_least)
-        .map_or(1, |wait| wait.as_secs().max(1));
-    match error.kind {
-        ErrorKind::RateLimited | ErrorKind::QuotaSpent => Refusal::new(
-            ProblemCode::Overloaded,
-            "the vendor's limit for this connection is used up for now",
-        )
-        .retry_after(wait),
-        _ => {
-            let mut refusal = Refusal::new(ProblemCode::ProviderFailed, error.detail.clone());
-            refusal.beside.insert(
-                "error".to_owned(),
-                json!({ "kind": error.kind, "code": error.code, "vendor_status": error.vendor_status,
-                    "vendor_request_id": error.vendor_request_id }),
+/// Throttled or out of quota: 503 with a time; down or refusing: 502. Either says what a delivery's error would say.
+fn refusal(connection: &Connection, error: &ProviderError) -> Refusal {
+    let mut refusal = match error.kind {
+        ErrorKind::RateLimited | ErrorKind::QuotaSpent => {
+            let wait = error
+                .held
+                .and_then(|held| opens_in(connection, Priority::Interactive, held))
+                .map_or(1, |wait| wait.as_secs().max(1));
+            let detail = format!(
+                "the vendor's limit for this connection is used up for now: {}",
+                error.detail
             );
-            refusal
+            Refusal::new(ProblemCode::Overloaded, detail).retry_after(wait)
         }
-    }
+        _ => Refusal::new(ProblemCode::ProviderFailed, error.detail.clone()),
+    };
+    refusal
+        .beside
+        .insert("error".to_owned(), error_json(&delivery_error(error)));
+    refusal
 }

@@ -227,16 +227,16 @@ proptest! {
         runtime.block_on(async {
             let house = alone(|_| {}).await;
             for Said { who, with_email, with_phone, notes } in all {
-                let mut asked = json!({ "given_name": format!("p{who}"), "notes": format!("p{who} {notes}") });
+                let mut asked = json!({ "given_name": format!("zz{who}"), "notes": format!("zz{who} {notes}") });
                 if with_email {
-                    asked["email"] = json!(format!("p{who}@x.example"));
+                    asked["email"] = json!(format!("zz{who}@x.example"));
                 }
                 if with_phone {
                     asked["phone"] = json!("+12025550123");
                 }
                 // A phone alone says nothing for sure where people share it, so only those are asked who say more.
-                if with_email && house.upsert(asked).await.is_err() {
-                    panic!("whoever gives an e-mail is somebody");
+                if with_email {
+                    assert!(house.upsert(asked).await.is_ok(), "whoever gives an e-mail is somebody");
                 }
             }
             let listed = house.gateway.list_customers(&house.merchant, upsert_app::CustomerListQuery { limit: 100, ..Default::default() });
@@ -248,7 +248,7 @@ proptest! {
                 for version in history.data {
                     for change in version["changes"].as_array().unwrap() {
                         let to = change["to"].as_str().unwrap_or_default();
-                        assert!(!to.starts_with('p') || to.starts_with(&name), "{name} was given {to}");
+                        assert!(!to.starts_with("zz") || to.starts_with(&name), "{name} was given {to}");
                     }
                 }
             }
@@ -276,7 +276,7 @@ async fn a_record_adopted_while_the_call_is_out_is_held_against_what_the_call_wr
         vendor.then([Act::Slow(Duration::from_secs(5))]);
         let house = House::new(vec![connection("crm", &vendor)]).await;
         let first = house.command(json!({ "reference": "R", "given_name": "Ann" }), |command| {
-            command.respond_async = true
+            command.respond_async = true;
         });
         first.await.unwrap();
         let adopting = json!({ "reference": "R", "links": { "crm": claimed } });

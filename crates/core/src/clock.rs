@@ -22,3 +22,15 @@ impl Clock for SystemClock {
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_tells_whole_microseconds_of_this_century() {
+        let now = SystemClock.now();
+        assert!(now > "2020-01-01T00:00:00Z".parse().unwrap());
+        assert_eq!(now.subsec_nanosecond() % 1_000, 0);
+    }
+}

@@ -336,3 +336,6 @@ impl<'de> Deserialize<'de> for Customer {
         Self::from_json(&record).ok_or_else(|| D::Error::custom("not a customer record"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,6 +160,10 @@ pub struct ProviderError {
     pub vendor_request_id: Option<String>,
     /// Fields that the vendor complains of.
     pub errors: Vec<FieldError>,
+    /// The vendor's own document beside our reading of it; a text where it is no JSON or too long.
+    pub vendor_body: Option<Json>,
+    /// The number of calls a day that the vendor's words name as its limit.
+    pub daily_limit: Option<NonZeroU32>,
     /// What operators need to know; free of personal data.
     pub context: String,
     /// What lies beneath.
@@ -178,6 +184,8 @@ impl ProviderError {
             vendor_status: None,
             vendor_request_id: None,
             errors: Vec::new(),
+            vendor_body: None,
+            daily_limit: None,
             context: String::new(),
             source: None,
         }
@@ -247,5 +255,60 @@ impl fmt::Debug for ProviderError {
 impl Error for ProviderError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref().map(|source| source.as_ref() as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn kinds_and_what_is_waited_for_are_called_alike_in_json_and_in_labels() {
+        for kind in ErrorKind::ALL {
+            assert_eq!(json!(kind), kind.as_str());
+        }
+        for waiting_for in WaitingFor::ALL {
+            assert_eq!(json!(waiting_for), waiting_for.as_str());
+        }
+    }
+
+    #[test]
+    fn what_a_layer_held_back_was_not_sent_and_changed_nothing() {
+        let wait = Duration::from_secs(60);
+        for (waiting_for, kind) in [
+            (WaitingFor::Paused, ErrorKind::Unauthorised),
+            (WaitingFor::Quota, ErrorKind::QuotaSpent),
+            (WaitingFor::RateLimit, ErrorKind::RateLimited),
+            (WaitingFor::Breaker, ErrorKind::Transient),
+            (WaitingFor::Predecessor, ErrorKind::Transient),
+        ] {
+            let error = ProviderError::held(waiting_for, Some(wait), "waits");
+            assert_eq!(
+                (error.kind, error.state, error.sent),
+                (kind, StateAtVendor::Unchanged, false)
+            );
+            assert_eq!(error.advice, RetryAdvice::After(wait));
+            let held = Held {
+                waiting_for,
+                for_at_least: Some(wait),
+            };
+            assert_eq!(error.held, Some(held));
+        }
+        let open = ProviderError::held(WaitingFor::Paused, None, "waits");
+        assert_eq!(open.advice, RetryAdvice::Backoff);
+    }
+
+    #[test]
+    fn what_is_known_of_an_error_is_added_to_it() {
+        let error = ProviderError::new(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never, "no");
+        assert!(error.sent && error.source().is_none());
+        let mut error = error.with_code("C-1").with_context("of the vendor");
+        error.vendor_status = Some(422);
+        error.source = Some("beneath".into());
+        assert_eq!(error.code.as_deref(), Some("C-1"));
+        assert_eq!(error.to_string(), "rejected (status 422): of the vendor");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("beneath"));
     }
 }

@@ -219,6 +219,41 @@ mod tests {
     }
 
     #[test]
+    fn ids_hold_the_moment_that_they_were_made_at() {
+        let moment: jiff::Timestamp = "2026-11-21T10:00:00.123456Z".parse().unwrap();
+        let ids = IdSource::new(Arc::new(Still(moment)));
+        for id in [
+            *ids.customer().as_uuid(),
+            *ids.upsert().as_uuid(),
+            *ids.delivery().as_uuid(),
+            *ids.event().as_uuid(),
+        ] {
+            let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
+            assert_eq!(i64::try_from(seconds).unwrap(), moment.as_second());
+            assert_eq!(nanos / 1_000_000, 123);
+        }
+        let event = ids.event();
+        let later = jiff::Timestamp::from_millisecond(moment.as_millisecond() + 1).unwrap();
+        assert!(EventId::oldest_at(moment) < event && event < EventId::oldest_at(later));
+        assert_ne!(ids.event(), event);
+    }
+
+    #[test]
+    fn an_id_that_is_made_after_a_later_one_is_of_the_next_millisecond() {
+        let at = |time: &str| IdSource::new(Arc::new(Still(time.parse().unwrap())));
+        let later = at("2026-11-21T10:00:00.123Z").customer();
+        let ids = at("2026-11-21T09:00:00Z");
+        ids.sort_after(later.as_uuid());
+        let made = ids.customer();
+        let (seconds, nanos) = made.as_uuid().get_timestamp().unwrap().to_unix();
+        let next: jiff::Timestamp = "2026-11-21T10:00:00.124Z".parse().unwrap();
+        assert_eq!(
+            (i64::try_from(seconds).unwrap(), nanos / 1_000_000),
+            (next.as_second(), 124)
+        );
+    }
+
+    #[test]
     fn an_id_of_another_type_is_refused() {
         let ids = IdSource::new(Arc::new(SystemClock));
         assert!(ids.upsert().to_string().parse::<CustomerId>().is_err());

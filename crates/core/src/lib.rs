@@ -37,5 +37,5 @@ pub use provider::{
     CallContext, Capabilities, FieldMap, Form, Intent, LinkView, Payload, PreparedUpsert, Priority, ProviderInfo,
     Repeat, Selection, Sent, UpsertProvider, UpsertRequest, Violation, WireRequest,
 };
-pub use reader::{CustomerReader, ListQuery, ReadCustomer, ReadPage};
-pub use receipt::{Differs, Evidence, FieldFates, Outcome, UpsertReceipt, Warning, WarningCode};
+pub use reader::{CustomerReader, ListQuery, ReadCustomer, ReadPage, Unreadable};
+pub use receipt::{Differs, Evidence, FieldFates, Outcome, UpsertReceipt, VendorSaid, Warning, WarningCode};

@@ -118,3 +118,31 @@ impl fmt::Debug for MatchKey {
         write!(f, "MatchKey({})", self.kind.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn kinds_are_called_alike_in_json_and_in_the_store() {
+        for (kind, word, pointer) in [
+            (IdentifierKind::Reference, "reference", "/reference"),
+            (IdentifierKind::Email, "email", "/email"),
+            (IdentifierKind::Phone, "phone", "/phone"),
+        ] {
+            assert_eq!((kind.as_str(), kind.field().pointer()), (word, pointer));
+            assert_eq!(json!(kind), word);
+        }
+        for (kind, word, pointer) in [
+            (KeyKind::Id, "id", "/id"),
+            (KeyKind::Reference, "reference", "/reference"),
+            (KeyKind::Email, "email", "/email"),
+            (KeyKind::Phone, "phone", "/phone"),
+        ] {
+            assert_eq!((kind.as_str(), kind.pointer()), (word, pointer));
+            assert_eq!(json!(kind), word);
+        }
+    }
+}

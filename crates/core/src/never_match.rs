@@ -250,7 +250,7 @@ mod tests {
         let entries = |list: &[&str]| list.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>();
         let wrong = NeverMatch::new(
             &entries(&["a@b.co", "*@", "nobody"]),
-            &entries(&["repeated-digit", "repeated", "12"]),
+            &entries(&["repeated-digit", "repeated", "12", "123"]),
             None,
         );
         let places: Vec<(IdentifierKind, usize)> = wrong
@@ -265,5 +265,16 @@ mod tests {
             (IdentifierKind::Phone, 2),
         ];
         assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn who_is_recognised_by_nothing_is_told_why() {
+        for (unfit, warning, word) in [
+            (Unfit::Placeholder, WarningCode::Placeholder, "placeholder"),
+            (Unfit::Unlikely, WarningCode::UnlikelyPhone, "length"),
+        ] {
+            assert_eq!(unfit.warning(), warning);
+            assert!(unfit.detail().contains(word));
+        }
     }
 }

@@ -64,9 +64,4 @@ impl CustomerPatch {
             value: value.to_owned(),
         })
     }
-
-    /// Whether it names or sets anything that recognises a customer.
-    pub fn has_identifier(&self) -> bool {
-        self.id.is_some() || IdentifierKind::ALL.iter().any(|kind| self.text(kind.field()).is_some())
-    }
 }

@@ -174,7 +174,7 @@ fn international(digits: &str, without_zero: Option<&String>) -> Result<String, 
             read.push((number, found));
         }
     }
-    if read.len() > 1
+    if without_zero.is_some()
         && let Some(valid) = read
             .iter()
             .position(|(number, _)| PHONE_NUMBER_UTIL.is_valid_number(number))

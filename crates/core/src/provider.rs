@@ -31,6 +31,12 @@ pub trait UpsertProvider: fmt::Debug + Send + Sync + 'static {
     /// What this vendor asks for and the customer does not have.
     fn prepare(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>>;
 
+    /// A vendor's id of a record in the one form that ids are compared and kept in here: two ids are of one record where
+    /// their forms are equal. By default an id is its very text.
+    fn canonical_id(&self, id: &str) -> String {
+        id.to_owned()
+    }
+
     /// Sends it once. Dropping the future may leave the outcome unknown.
     ///
     /// # Errors
@@ -296,4 +302,47 @@ pub struct CallContext {
     pub traceparent: Option<String>,
     /// How urgent.
     pub priority: Priority,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_form_is_found_by_the_kind_of_customer_and_shown_with_our_pointers() {
+        let field = FieldMap {
+            field: Field::GivenName,
+            vendor_field: "firstName",
+            required: true,
+            soft_limit: Some(50),
+            readable: false,
+        };
+        assert_eq!(
+            json!(field),
+            json!({ "pointer": "/given_name", "vendor_field": "firstName", "required": true, "soft_limit": 50, "readable": false })
+        );
+        let form = |kind| Form {
+            kinds: vec![kind],
+            fields: vec![field.clone()],
+            match_keys: Vec::new(),
+        };
+        let capabilities = Capabilities {
+            title: "A vendor",
+            docs_url: "https://vendor.example",
+            forms: vec![form(Kind::Organisation)],
+            tells_created_from_updated: false,
+            can_clear: false,
+            merges_tags: false,
+            updates_by_id: false,
+            default_payload: Payload::Full,
+            credentials: &[],
+            protected: &[],
+            can_read: false,
+            known_daily_limit: None,
+        };
+        assert_eq!(capabilities.form(Kind::Organisation), Some(&form(Kind::Organisation)));
+        assert_eq!(capabilities.form(Kind::Person), None);
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde::Serialize;
+use serde_json::{Map, Value as Json};
 
 use crate::customer::Customer;
 use crate::error::ProviderError;
@@ -64,23 +65,60 @@ impl fmt::Debug for ListQuery {
 }
 
 /// One page of a vendor's records.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct ReadPage {
     /// The records.
     pub data: Vec<ReadCustomer>,
     /// Where the next page starts, if there is one.
     pub next: Option<String>,
+    /// What the page says beside its records, in the vendor's own members.
+    pub vendor_fields: Map<String, Json>,
+}
+
+/// Leaves what the page says out.
+impl fmt::Debug for ReadPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReadPage({} records)", self.data.len())
+    }
 }
 
 /// A vendor's record in our words.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct ReadCustomer {
-    /// The vendor's id.
-    pub provider_customer_id: String,
+    /// The vendor's id; none: the record has none that can be understood, which `unreadable` says.
+    pub provider_customer_id: Option<String>,
     /// What could be read.
     pub customer: Customer,
-    /// Pointers of fields that this vendor takes but does not show, or shows in a form that cannot be understood.
-    pub unreadable: Vec<String>,
+    /// Fields that this vendor takes but does not show, or shows in a form that cannot be understood.
+    pub unreadable: Vec<Unreadable>,
+    /// What has no home in our words, in the vendor's own members.
+    pub vendor_fields: Map<String, Json>,
+}
+
+/// A field that cannot be read.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Unreadable {
+    /// Pointer of our field.
+    pub pointer: String,
+    /// What the vendor shows in its place; null: nothing.
+    pub value: Json,
+}
+
+impl Unreadable {
+    /// Of this field.
+    pub fn new(pointer: impl Into<String>, value: Json) -> Self {
+        Self {
+            pointer: pointer.into(),
+            value,
+        }
+    }
+}
+
+/// Shows the pointer alone: the value is a personal datum.
+impl fmt::Debug for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unreadable({})", self.pointer)
+    }
 }
 
 impl fmt::Debug for ReadCustomer {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::matching::KeyKind;
 
@@ -149,6 +149,26 @@ pub struct UpsertReceipt {
     pub fields: FieldFates,
     /// The vendor's id of this call, if it gives one.
     pub vendor_request_id: Option<String>,
+    /// What the answer says beside the record: the evidence can be looked at.
+    #[serde(default)]
+    pub vendor_said: VendorSaid,
+}
+
+/// What an answer says beside the record's id and fields: kept with the attempt.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct VendorSaid {
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// Message, times and the like, in the vendor's own members.
+    pub members: Map<String, Json>,
+}
+
+/// Leaves the values out: a message may repeat one.
+impl fmt::Debug for VendorSaid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.members.keys().collect();
+        write!(f, "VendorSaid({:?}, {names:?})", self.status)
+    }
 }
 
 /// Leaves the vendor's id of the customer out.
@@ -159,5 +179,27 @@ impl fmt::Debug for UpsertReceipt {
             .field("evidence", &self.evidence)
             .field("matched_by", &self.matched_by)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn outcomes_and_evidence_are_called_alike_in_json_and_in_the_store() {
+        for outcome in [
+            Outcome::Created,
+            Outcome::Updated,
+            Outcome::Upserted,
+            Outcome::Unchanged,
+        ] {
+            assert_eq!(json!(outcome), outcome.as_str());
+        }
+        for evidence in [Evidence::VendorSaid, Evidence::Link, Evidence::Inferred, Evidence::None] {
+            assert_eq!(json!(evidence), evidence.as_str());
+        }
     }
 }

@@ -204,6 +204,7 @@ mod tests {
             text("12 High St,\nFlat 3", with(LineBreaks::Joined)).unwrap(),
             "12 High St, Flat 3"
         );
+        assert_eq!(joined("a,\nb", " "), "a, b");
         assert_eq!(text("a\n\tb", with(LineBreaks::Kept)).unwrap(), "a\n\tb");
         assert_eq!(
             text("a\u{7}b", with(LineBreaks::Kept)).unwrap_err().code,

@@ -86,6 +86,10 @@ impl<L: Layer> UpsertProvider for Layered<L, dyn UpsertProvider> {
         self.inner.prepare(request)
     }
 
+    fn canonical_id(&self, id: &str) -> String {
+        self.inner.canonical_id(id)
+    }
+
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         let call = self.inner.upsert(context, prepared);
         self.layer.around(context, call).await

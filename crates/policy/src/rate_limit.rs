@@ -45,7 +45,8 @@ pub struct RateLimit {
     turn: tokio::sync::Mutex<()>,
     /// Calls that wait for their turn.
     in_line: AtomicU32,
-    budget: Option<DayBudget>,
+    /// The day's limit that the vendor's words have named; 0: none.
+    learnt: AtomicU32,
     day_count: Arc<dyn DayCount>,
     clock: Arc<dyn Clock>,
     dice: Dice,
@@ -104,7 +105,7 @@ impl RateLimit {
             limiter_clock,
             turn: tokio::sync::Mutex::default(),
             in_line: AtomicU32::new(0),
-            budget: policy.and_then(|policy| Some(DayBudget::new(policy.per_day?, policy.reserve))),
+            learnt: AtomicU32::new(0),
             day_count,
             clock,
             dice,
@@ -116,7 +117,8 @@ impl RateLimit {
     pub fn snapshot(&self) -> RateLimitSnapshot {
         let wall = self.clock.now();
         let used_today = self.day_count.used(day_of(wall));
-        let left = |priority| self.budget.map(|budget| budget.left(used_today, priority));
+        let budget = self.budget();
+        let left = |priority| budget.map(|budget| budget.left(used_today, priority));
         let left_today = left(Priority::Interactive);
         let opens_at = next_opening(wall);
         let in_future = |wait: Duration| wall.checked_add(SignedDuration::try_from(wait).ok()?).ok();
@@ -130,11 +132,11 @@ impl RateLimit {
         RateLimitSnapshot {
             per_second: policy.per_second,
             burst: policy.burst.or(policy.per_second),
-            per_day: policy.per_day,
+            per_day: self.per_day(),
             used_today,
             left_today,
             left_today_for_bulk: left(Priority::Bulk),
-            per_day_for_bulk: self.budget.map(|budget| budget.left(0, Priority::Bulk)),
+            per_day_for_bulk: budget.map(|budget| budget.left(0, Priority::Bulk)),
             opens_at,
             blocked_until,
             blocked_by,
@@ -166,8 +168,20 @@ impl RateLimit {
         }
     }
 
+    /// Calls a day: ours, but never more than the vendor says that it allows.
+    fn per_day(&self) -> Option<NonZeroU32> {
+        let own = self.policy.and_then(|policy| policy.per_day);
+        let learnt = NonZeroU32::new(self.learnt.load(Ordering::Relaxed));
+        own.into_iter().chain(learnt).min()
+    }
+
+    fn budget(&self) -> Option<DayBudget> {
+        let reserve = self.policy.unwrap_or_default().reserve;
+        Some(DayBudget::new(self.per_day()?, reserve))
+    }
+
     fn left_on(&self, day: Date, priority: Priority) -> Option<u32> {
-        let budget = self.budget?;
+        let budget = self.budget()?;
         Some(budget.left(self.day_count.used(day), priority))
     }
 
@@ -248,6 +262,9 @@ impl RateLimit {
                 self.vendor().probe_is_still_due(self.clock.now());
             }
             return;
+        }
+        if let Some(limit) = error.daily_limit {
+            self.learnt.store(limit.get(), Ordering::Relaxed);
         }
         let wait = retry_after(error);
         match error.kind {

@@ -113,10 +113,9 @@ impl VendorBlock {
 
     /// The vendor says that the day's calls are used up.
     pub(crate) fn quota_spent(&mut self, era: u64, retry_after: Option<Duration>, wall: Timestamp) {
-        let until = match retry_after {
-            Some(wait) if !wait.is_zero() => later(wall, wait.min(LONGEST_WAIT)),
-            _ => next_opening(wall),
-        };
+        // The later of both: a short wait that a vendor names for every 429 opens no day.
+        let named = later(wall, retry_after.unwrap_or_default().min(LONGEST_WAIT));
+        let until = next_opening(wall).max(named);
         let known = self.spent.map_or(until, |spent| spent.until.max(until));
         self.spent = Some(Spent {
             until: known,

@@ -1,17 +1,26 @@
 //! From an answer to a receipt.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use upsert_core::{Evidence, Intent, KeyKind, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, fates, unreadable};
+use upsert_provider_kit::{WireReply, fates, record_id, unreadable};
 
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
-use crate::refusal::refusal;
+use crate::refusal::{is_error, refusal};
+
+/// The record's two moments `[S3]`.
+const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
+
+/// Two moments of one write are not further apart.
+const ONE_WRITE: SignedDuration = SignedDuration::from_secs(1);
+
+/// So far the vendor's clock may go behind ours.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(1);
 
 /// Reads the answer: the record as it stands afterwards `[S3]`. Its id is our `externalId`: there is no other one in it.
-/// An id other than the one sent is handed on as it is, since the caller compares.
+/// An id other than the one sent is handed on as it is, since the caller compares; a number equals its text.
 pub(crate) fn decode(
     vendor: &AddUpdate,
     prepared: &PreparedUpsert,
@@ -20,42 +29,58 @@ pub(crate) fn decode(
     if !reply.is_success() {
         return Err(refusal(&vendor.capabilities, Some(prepared), reply));
     }
-    let record: Json = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
-    let Some(id) = record_id(&record) else {
+    let mut record = body(vendor, Some(prepared), reply)?;
+    let Some(id) = record.get(EXTERNAL_ID).and_then(record_id) else {
         return Err(unreadable(reply, "the record has no externalId"));
     };
-    let (outcome, evidence) = outcome(prepared.intent, reply.status, &record);
+    record[EXTERNAL_ID] = Json::from(id.as_str());
+    let (outcome, evidence) = outcome(prepared.intent, reply, &record);
     Ok(UpsertReceipt {
         outcome,
         evidence,
         matched_by: (outcome != Outcome::Created).then_some(KeyKind::Reference),
-        provider_customer_id: id.to_owned(),
+        provider_customer_id: id,
         fields: fates(&prepared.sent, &record),
         vendor_request_id: None,
+        vendor_said: reply.said(&record, &TIMES),
     })
 }
 
-/// The record's `externalId`, if it has one.
-pub(crate) fn record_id(record: &Json) -> Option<&str> {
-    record.get(EXTERNAL_ID)?.as_str().filter(|id| !id.is_empty())
+/// The body of a 2xx, which has to be JSON and no error in disguise.
+pub(crate) fn body(
+    vendor: &AddUpdate,
+    prepared: Option<&PreparedUpsert>,
+    reply: &WireReply,
+) -> Result<Json, ProviderError> {
+    match reply.json() {
+        Some(body) if is_error(&body) => Err(refusal(&vendor.capabilities, prepared, reply)),
+        Some(body) => Ok(body),
+        None => Err(unreadable(reply, "the body is not JSON")),
+    }
 }
 
-/// 201 is the vendor's word `[A]`, then what the gateway knew, then the record's two moments `[A]`.
-fn outcome(intent: Intent, status: u16, record: &Json) -> (Outcome, Evidence) {
-    if status == 201 {
+/// 201 is the vendor's word `[A]`, then what the gateway knew, then the record's two moments `[A]`: those of a record that
+/// nobody has changed since it was made are equal too, so that it has to have been made by this call.
+fn outcome(intent: Intent, reply: &WireReply, record: &Json) -> (Outcome, Evidence) {
+    if reply.status == 201 {
         return (Outcome::Created, Evidence::VendorSaid);
     }
     if intent == Intent::Update {
         return (Outcome::Updated, Evidence::Link);
     }
-    match (moment(record, "createdAt"), moment(record, "updatedAt")) {
-        (Some(created), Some(updated)) if created == updated => (Outcome::Created, Evidence::Inferred),
-        (Some(_), Some(_)) => (Outcome::Updated, Evidence::Inferred),
-        _ => (Outcome::Upserted, Evidence::None),
+    let [Some(created), Some(updated)] = TIMES.map(|name| moment(record, name)) else {
+        return (Outcome::Upserted, Evidence::None);
+    };
+    if updated.duration_since(created).abs() > ONE_WRITE {
+        (Outcome::Updated, Evidence::Inferred)
+    } else if reply.began_at.duration_since(created) <= CLOCKS_APART {
+        (Outcome::Created, Evidence::Inferred)
+    } else {
+        (Outcome::Upserted, Evidence::None)
     }
 }
 
 /// Compared as moments: one and the same may be written with and without fractions of a second.
 fn moment(record: &Json, name: &str) -> Option<Timestamp> {
-    record.get(name)?.as_str()?.parse().ok()
+    record.get(name)?.as_str()?.trim().parse().ok()
 }

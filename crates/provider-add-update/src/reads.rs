@@ -5,12 +5,13 @@ use serde_json::Value as Json;
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::{CustomerId, Field, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Value, WireRequest};
 use upsert_provider_kit::{
-    HttpReads, WireReply, canonical_value, path_segment, path_with_query, read_back, unknown_filters, unreadable,
+    HttpReads, Reading, WireReply, canonical_value, list_of, page_fields, path_segment, path_with_query, record_id,
+    unknown_filters, unreadable,
 };
 
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
-use crate::decode::record_id;
+use crate::decode::body;
 use crate::refusal::refusal;
 
 /// The most records that the vendor puts on a page `[D]`.
@@ -49,15 +50,15 @@ impl HttpReads for AddUpdate {
         if !reply.is_success() {
             return Err(refusal(&self.capabilities, None, reply));
         }
-        let body: Json = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
-        let records = body
-            .as_array()
-            .or_else(|| PAGE_MEMBERS.iter().find_map(|name| body.get(name)?.as_array()))
-            .ok_or_else(|| unreadable(reply, "the body holds no list of records"))?;
-        let data = records
-            .iter()
-            .map(|record| self.record(record, reply))
-            .collect::<Result<Vec<_>, _>>()?;
+        let body = body(self, None, reply)?;
+        let records = match list_of(&body, &PAGE_MEMBERS) {
+            Ok(Some(records)) => records,
+            Ok(None) if !may_hold_a_list(&body) => &[],
+            Ok(None) => return Err(unreadable(reply, "the body holds no list of records")),
+            Err(what) => return Err(unreadable(reply, what)),
+        };
+        let data = records.iter().map(|record| self.record(record, reply));
+        let data = data.collect::<Result<Vec<_>, _>>()?;
         // No total is known: a page that is not full is the last one.
         let count = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let is_full = count >= u64::from(page_length(query));
@@ -65,6 +66,7 @@ impl HttpReads for AddUpdate {
         Ok(ReadPage {
             data,
             next: is_full.then(|| next.to_string()),
+            vendor_fields: page_fields(&body, &PAGE_MEMBERS),
         })
     }
 
@@ -79,32 +81,38 @@ impl HttpReads for AddUpdate {
         if !reply.is_success() {
             return Err(refusal(&self.capabilities, None, reply));
         }
-        let record = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
+        let record = body(self, None, reply)?;
         self.record(&record, reply).map(Some)
     }
 }
 
 impl AddUpdate {
     fn record(&self, record: &Json, reply: &WireReply) -> Result<ReadCustomer, ProviderError> {
-        let id = record_id(record).ok_or_else(|| unreadable(reply, "a record has no externalId"))?;
         // The vendor does not show of which kind a record is, and it has persons first and foremost.
         let Some(form) = self.capabilities.forms.first() else {
             return Err(unreadable(reply, "there is no table to read it by"));
         };
-        let mut shown = record.clone();
-        if id.parse::<CustomerId>().is_ok()
-            && let Some(members) = shown.as_object_mut()
-        {
-            // Made with the gateway's id: the merchant has given no reference.
-            members.remove(EXTERNAL_ID);
-        }
-        let (customer, unreadable) = read_back(form, &shown, &translate);
-        Ok(ReadCustomer {
-            provider_customer_id: id.to_owned(),
-            customer,
-            unreadable,
-        })
+        let id = record.get(EXTERNAL_ID).and_then(record_id);
+        // Made with the gateway's id: the merchant has given no reference.
+        let is_ours = id.is_some_and(|id| id.parse::<CustomerId>().is_ok());
+        let path = |vendor_field: &str| match vendor_field {
+            EXTERNAL_ID if is_ours => String::new(),
+            shown => shown.to_owned(),
+        };
+        let reading = Reading {
+            form,
+            id: EXTERNAL_ID,
+            path: &path,
+            translate: &translate,
+        };
+        Ok(reading.record(record))
     }
+}
+
+/// Whether the list may stand in it under a name that is not known: the shape is not documented.
+fn may_hold_a_list(body: &Json) -> bool {
+    let mut members = body.as_object().into_iter().flatten();
+    members.any(|(_, value)| value.is_array() || value.is_object())
 }
 
 fn translate(field: Field, json: &Json) -> Option<Value> {
@@ -113,7 +121,9 @@ fn translate(field: Field, json: &Json) -> Option<Value> {
             let word = if *is_active { "active" } else { "inactive" };
             Some(Value::Text(word.to_owned()))
         }
-        _ => canonical_value(field, json),
+        // A number equals its text.
+        (Field::Reference, json) => canonical_value(field, &Json::from(record_id(json)?), None),
+        _ => canonical_value(field, json, None),
     }
 }
 

@@ -3,10 +3,16 @@
 use serde_json::Value as Json;
 
 use upsert_core::{Evidence, Intent, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, fates, unreadable};
+use upsert_provider_kit::{WireReply, fates, record_id, unreadable};
 
 use crate::April;
-use crate::refusal::refusal;
+use crate::refusal::{is_error, refusal};
+
+/// What an answer says beside the record's id `[S4]`.
+const BESIDE: [&str; 1] = [MERCHANT];
+
+/// Whose record it is.
+pub(crate) const MERCHANT: &str = "merchantId";
 
 /// Reads the answer: `{customerId, merchantId}` `[S4]`, which echoes nothing, so that every field stays unconfirmed.
 pub(crate) fn decode(
@@ -15,16 +21,14 @@ pub(crate) fn decode(
     reply: &WireReply,
 ) -> Result<UpsertReceipt, ProviderError> {
     if !reply.is_success() {
-        return Err(refusal(reply));
+        return Err(refusal(&vendor.capabilities, Some(prepared), reply));
     }
-    let answer: Json = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
-    let Some(id) = text(&answer, "customerId") else {
+    let answer = body(vendor, Some(prepared), reply)?;
+    let Some(id) = answer.get("customerId").and_then(record_id) else {
         return Err(unreadable(reply, "it has no customerId"));
     };
-    if let (Some(ours), Some(theirs)) = (vendor.settings.merchant_id.as_deref(), text(&answer, "merchantId"))
-        && ours != theirs
-    {
-        return Err(unreadable(reply, "it names another merchant than settings.merchant_id"));
+    if vendor.is_of_another_merchant(&answer) {
+        return Err(other_merchant(reply));
     }
     let (outcome, evidence) = outcome(prepared.intent, reply.status);
     let matched_by = prepared.match_key.as_ref().map(|key| key.kind);
@@ -32,10 +36,41 @@ pub(crate) fn decode(
         outcome,
         evidence,
         matched_by: matched_by.filter(|_| outcome != Outcome::Created),
-        provider_customer_id: id.to_owned(),
+        provider_customer_id: id,
         fields: fates(&prepared.sent, &Json::Null),
         vendor_request_id: None,
+        vendor_said: reply.said(&answer, &BESIDE),
     })
+}
+
+/// The body of a 2xx, which has to be JSON and no error in disguise.
+pub(crate) fn body(
+    vendor: &April,
+    prepared: Option<&PreparedUpsert>,
+    reply: &WireReply,
+) -> Result<Json, ProviderError> {
+    match reply.json() {
+        Some(body) if is_error(&body) => Err(refusal(&vendor.capabilities, prepared, reply)),
+        Some(body) => Ok(body),
+        None => Err(unreadable(reply, "the body is not JSON")),
+    }
+}
+
+/// The answer is about somebody else's customer.
+pub(crate) fn other_merchant(reply: &WireReply) -> ProviderError {
+    unreadable(reply, "it names another merchant than settings.merchant_id").with_code("other_merchant")
+}
+
+impl April {
+    /// Whether it names another merchant than the connection's, if that has one. A name that cannot be read is none of
+    /// ours.
+    pub(crate) fn is_of_another_merchant(&self, shown: &Json) -> bool {
+        let theirs = shown.get(MERCHANT).filter(|theirs| !theirs.is_null());
+        match (self.settings.merchant_id.as_deref(), theirs) {
+            (Some(ours), Some(theirs)) => record_id(theirs).as_deref() != Some(ours),
+            _ => false,
+        }
+    }
 }
 
 /// A member that is a text and not empty.

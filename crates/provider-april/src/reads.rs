@@ -3,13 +3,15 @@
 use serde_json::Value as Json;
 
 use upsert_core::canonicalise::canonical_text;
-use upsert_core::{Field, Kind, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Value, WireRequest};
+use upsert_core::{
+    Customer, Field, Kind, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Unreadable, Value, WireRequest,
+};
 use upsert_provider_kit::{
-    HttpReads, WireReply, canonical_value, path_segment, path_with_query, read_back, unknown_filters, unreadable,
+    HttpReads, Reading, WireReply, canonical_value, path_segment, path_with_query, unknown_filters, unreadable,
 };
 
 use crate::April;
-use crate::decode::text;
+use crate::decode::{MERCHANT, body, other_merchant, text};
 use crate::refusal::refusal;
 
 /// The most records that April puts on a page `[D]`.
@@ -44,22 +46,21 @@ impl HttpReads for April {
 
     fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
         if !reply.is_success() {
-            return Err(refusal(reply));
+            return Err(refusal(&self.capabilities, None, reply));
         }
-        let body: Json = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
+        let body = body(self, None, reply)?;
         let records = body
             .as_array()
             .ok_or_else(|| unreadable(reply, "the body is no list"))?;
-        let data = records
-            .iter()
-            .map(|record| self.record(record, reply))
-            .collect::<Result<Vec<_>, _>>()?;
+        let data = records.iter().map(|record| self.record(record, reply));
+        let data = data.collect::<Result<Vec<_>, _>>()?;
         // No total is known: a page that is not full is the last one.
         let is_full = u32::try_from(data.len()).is_ok_and(|count| count >= page_length(query));
         let next = page(query).unwrap_or(1).saturating_add(1);
         Ok(ReadPage {
             data,
             next: is_full.then(|| next.to_string()),
+            ..ReadPage::default()
         })
     }
 
@@ -72,17 +73,22 @@ impl HttpReads for April {
             return Ok(None);
         }
         if !reply.is_success() {
-            return Err(refusal(reply));
+            return Err(refusal(&self.capabilities, None, reply));
         }
-        let record = serde_json::from_slice(&reply.body).map_err(|_| unreadable(reply, "the body is not JSON"))?;
-        self.record(&record, reply).map(Some)
+        let shown = body(self, None, reply)?;
+        if self.is_of_another_merchant(unwrapped(&shown).1) {
+            return Err(other_merchant(reply));
+        }
+        self.record(&shown, reply).map(Some)
     }
 }
 
 impl April {
     fn record(&self, shown: &Json, reply: &WireReply) -> Result<ReadCustomer, ProviderError> {
         let (wrapper, record) = unwrapped(shown);
-        let id = text(record, "customerId").ok_or_else(|| unreadable(reply, "a record has no customerId"))?;
+        if self.is_of_another_merchant(record) {
+            return Ok(not_ours(record));
+        }
         let kind = if wrapper.is_some_and(|name| name.contains("Organisation"))
             || text(record, "organisationName").is_some()
         {
@@ -93,13 +99,28 @@ impl April {
         let Some(form) = self.capabilities.form(kind) else {
             return Err(unreadable(reply, "there is no table to read it by"));
         };
-        let (mut customer, unreadable) = read_back(form, record, &canonical_value);
-        customer.set(Field::Kind, Value::Text(kind.as_str().to_owned()));
-        Ok(ReadCustomer {
-            provider_customer_id: id.to_owned(),
-            customer,
-            unreadable,
-        })
+        let reading = Reading {
+            form,
+            id: "customerId",
+            path: &str::to_owned,
+            translate: &|field, json| canonical_value(field, json, None),
+        };
+        let mut read = reading.record(record);
+        if record.is_object() {
+            read.customer.set(Field::Kind, Value::Text(kind.as_str().to_owned()));
+        }
+        Ok(read)
+    }
+}
+
+/// A record of another merchant costs its place in the list, and nothing more of it is shown.
+fn not_ours(record: &Json) -> ReadCustomer {
+    let whose = record.get(MERCHANT).cloned().unwrap_or_default();
+    ReadCustomer {
+        provider_customer_id: None,
+        customer: Customer::default(),
+        unreadable: vec![Unreadable::new("/merchant_id", whose)],
+        vendor_fields: serde_json::Map::new(),
     }
 }
 

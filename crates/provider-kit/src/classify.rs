@@ -2,18 +2,19 @@
 
 use upsert_core::{ErrorKind, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
 
-use crate::vendor::WireReply;
+use crate::reply::WireReply;
 
 /// The meaning of an answer that is not a 2xx. The vendor's code, words and fields are added by the adapter.
 pub fn classify(reply: &WireReply) -> ProviderError {
     use ErrorKind::{BrokenContract, RateLimited, Rejected, Transient, Unauthorised};
     use StateAtVendor::{Unchanged, Unknown};
 
-    let backoff = reply.retry_after.map_or(RetryAdvice::Backoff, RetryAdvice::After);
+    let wait = reply.retry_after.wait();
+    let backoff = wait.map_or(RetryAdvice::Backoff, RetryAdvice::After);
     let held = |waiting_for| {
         Some(Held {
             waiting_for,
-            for_at_least: reply.retry_after,
+            for_at_least: wait,
         })
     };
     let (kind, state, advice, held, detail) = match reply.status {
@@ -66,20 +67,42 @@ pub fn classify(reply: &WireReply) -> ProviderError {
     };
     let mut error = ProviderError::new(kind, state, advice, detail);
     error.held = held;
+    with_document(error, reply)
+}
+
+fn with_document(mut error: ProviderError, reply: &WireReply) -> ProviderError {
     error.vendor_status = Some(reply.status);
+    error.vendor_body = reply.vendor_body();
     error
 }
 
+const UNKNOWN: &str = "; whether it wrote is not known";
+
 /// A 2xx that cannot be understood, or that lacks what its pages promise: the outcome is unknown.
 pub fn unreadable(reply: &WireReply, what: &str) -> ProviderError {
-    let mut error = ProviderError::new(
-        ErrorKind::BrokenContract,
-        StateAtVendor::Unknown,
-        RetryAdvice::Never,
-        format!("the vendor's answer cannot be understood: {what}; whether it wrote is not known"),
-    )
-    .with_context(what);
-    error.vendor_status = Some(reply.status);
+    let detail = format!("the vendor's answer cannot be understood: {what}{UNKNOWN}");
+    broken(reply, detail).with_context(what)
+}
+
+/// A 2xx that is an error's document: the outcome is as unknown, but the vendor has said why. Its words are added by the
+/// adapter, as to any other error.
+pub fn error_in_disguise(reply: &WireReply) -> ProviderError {
+    let what = "the vendor answers with an error under a status of success";
+    broken(reply, format!("{what}{UNKNOWN}")).with_context(what)
+}
+
+fn broken(reply: &WireReply, detail: String) -> ProviderError {
+    let (kind, state) = (ErrorKind::BrokenContract, StateAtVendor::Unknown);
+    with_document(ProviderError::new(kind, state, RetryAdvice::Never, detail), reply)
+}
+
+/// The same of a call that only reads: it writes nothing, so that no outcome is in doubt.
+pub fn of_read(mut error: ProviderError) -> ProviderError {
+    error.state = StateAtVendor::Unchanged;
+    error.detail = error
+        .detail
+        .replace(UNKNOWN, "")
+        .replace("; whether the vendor wrote is not known", "");
     error
 }
 
@@ -87,15 +110,15 @@ pub fn unreadable(reply: &WireReply, what: &str) -> ProviderError {
 mod tests {
     use std::time::Duration;
 
+    use serde_json::json;
+
     use super::*;
+    use crate::retry_after::RetryAfter;
 
     fn reply(status: u16) -> WireReply {
-        WireReply {
-            status,
-            headers: http::HeaderMap::new(),
-            retry_after: Some(Duration::from_secs(9)),
-            body: bytes::Bytes::new(),
-        }
+        let mut reply = WireReply::of_json(status, &serde_json::json!({ "says": status }));
+        reply.retry_after = RetryAfter::Wait(Duration::from_secs(9));
+        reply
     }
 
     #[test]
@@ -115,6 +138,18 @@ mod tests {
                 let error = classify(&reply(status));
                 assert_eq!((error.kind, error.state), (kind, state), "{status}");
                 assert_eq!(error.vendor_status, Some(status));
+                assert_eq!(error.vendor_body, Some(json!({ "says": status })));
+                let held = error.held.map(|held| (held.waiting_for, held.for_at_least));
+                let wait = Some(Duration::from_secs(9));
+                assert_eq!(
+                    held,
+                    match kind {
+                        RateLimited => Some((WaitingFor::RateLimit, wait)),
+                        Unauthorised => Some((WaitingFor::Paused, wait)),
+                        _ => None,
+                    },
+                    "{status}"
+                );
             }
         }
     }
@@ -129,5 +164,38 @@ mod tests {
             );
         }
         assert_eq!(classify(&reply(400)).advice, RetryAdvice::Never);
+    }
+
+    #[test]
+    fn a_wait_that_cannot_be_read_backs_off() {
+        for retry_after in [RetryAfter::Unreadable, RetryAfter::Absent] {
+            let error = classify(&WireReply {
+                retry_after,
+                ..reply(429)
+            });
+            assert_eq!(error.advice, RetryAdvice::Backoff);
+            assert_eq!(error.held.map(|held| held.for_at_least), Some(None));
+        }
+    }
+
+    #[test]
+    fn a_success_that_is_none_leaves_the_outcome_open_unless_it_was_read() {
+        for (error, detail) in [
+            (
+                unreadable(&reply(200), "it has no id"),
+                "the vendor's answer cannot be understood: it has no id",
+            ),
+            (
+                error_in_disguise(&reply(200)),
+                "the vendor answers with an error under a status of success",
+            ),
+            (classify(&reply(500)), "the vendor failed"),
+        ] {
+            assert_eq!(error.state, StateAtVendor::Unknown);
+            assert_eq!(error.detail, format!("{detail}; whether it wrote is not known"));
+            assert_eq!(error.vendor_body, Some(json!({ "says": error.vendor_status })));
+            let read = of_read(error);
+            assert_eq!((read.state, &*read.detail), (StateAtVendor::Unchanged, detail));
+        }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use serde_json::Value as Json;
 use url::Url;
 
 use upsert_core::{
@@ -15,9 +14,11 @@ use upsert_core::{
     WireRequest,
 };
 
-use crate::retry_after::parse_retry_after;
+use crate::classify::of_read;
+use crate::reply::WireReply;
+use crate::retry_after::RetryAfter;
 use crate::transport::{Outgoing, Transport, TransportError};
-use crate::vendor::{HttpReads, HttpVendor, WireReply};
+use crate::vendor::{HttpReads, HttpVendor};
 
 /// One connection to an HTTP vendor.
 pub struct HttpProvider<V> {
@@ -93,18 +94,21 @@ impl<V: HttpVendor> HttpProvider<V> {
 
     async fn call(&self, request: &WireRequest, context: &CallContext) -> Result<WireReply, ProviderError> {
         let outgoing = self.outgoing(request, context)?;
+        let began_at = self.clock.now();
         let incoming = self.transport.send(outgoing).await.map_err(transport_error)?;
-        let retry_after = incoming
-            .headers
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| parse_retry_after(value, self.clock.now()));
         Ok(WireReply {
             status: incoming.status,
+            retry_after: RetryAfter::of(&incoming.headers, self.clock.now()),
             headers: incoming.headers,
-            retry_after,
+            began_at,
             body: incoming.body,
         })
+    }
+
+    /// The record with its id in the form that ids are compared in.
+    fn known(&self, mut record: ReadCustomer) -> ReadCustomer {
+        record.provider_customer_id = record.provider_customer_id.map(|id| self.vendor.canonical_id(&id));
+        record
     }
 
     fn reads(&self) -> Result<&dyn HttpReads, ProviderError> {
@@ -163,9 +167,15 @@ impl<V: HttpVendor> UpsertProvider for HttpProvider<V> {
         self.vendor.encode(request)
     }
 
+    fn canonical_id(&self, id: &str) -> String {
+        self.vendor.canonical_id(id)
+    }
+
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         let reply = self.call(&prepared.request, context).await?;
-        self.vendor.decode(prepared, &reply)
+        let mut receipt = self.vendor.decode(prepared, &reply)?;
+        receipt.provider_customer_id = self.vendor.canonical_id(&receipt.provider_customer_id);
+        Ok(receipt)
     }
 }
 
@@ -177,8 +187,10 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
 
     async fn list(&self, context: &CallContext, query: &ListQuery) -> Result<ReadPage, ProviderError> {
         let reads = self.reads()?;
-        let reply = self.call(&reads.list_request(query), context).await?;
-        reads.decode_list(query, &reply)
+        let reply = self.call(&reads.list_request(query), context).await.map_err(of_read)?;
+        let mut page = reads.decode_list(query, &reply).map_err(of_read)?;
+        page.data = page.data.into_iter().map(|record| self.known(record)).collect();
+        Ok(page)
     }
 
     async fn read(
@@ -187,20 +199,9 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
         provider_customer_id: &str,
     ) -> Result<Option<ReadCustomer>, ProviderError> {
         let reads = self.reads()?;
-        let reply = self.call(&reads.read_request(provider_customer_id), context).await?;
-        reads.decode_read(&reply)
-    }
-}
-
-/// A reply for tests and adapters' golden files.
-impl WireReply {
-    /// With this status and JSON body, no headers.
-    pub fn of_json(status: u16, body: &Json) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            retry_after: None,
-            body: Bytes::from(body.to_string()),
-        }
+        let request = reads.read_request(provider_customer_id);
+        let reply = self.call(&request, context).await.map_err(of_read)?;
+        let record = reads.decode_read(&reply).map_err(of_read)?;
+        Ok(record.map(|record| self.known(record)))
     }
 }

@@ -5,28 +5,34 @@
 //! It knows no vendor's name and no policy. To add a vendor see `docs/adding-a-provider.md`.
 
 mod classify;
+mod complaints;
 mod encode;
 mod fates;
 mod http_provider;
 mod measured;
 mod path;
 mod read_back;
+mod record_id;
 mod registry;
+mod reply;
 mod retry_after;
 mod transport;
 mod vendor;
 
-pub use classify::{classify, unreadable};
+pub use classify::{classify, error_in_disguise, of_read, unreadable};
+pub use complaints::{FieldNames, cut};
 pub use encode::{ClearWith, EncodeRules, Encoded, encode};
 pub use fates::{at_path, fates};
 pub use http_provider::HttpProvider;
 pub use measured::{Measured, Peer, describe_metrics};
 pub use path::{path_segment, path_with_query};
-pub use read_back::{canonical_value, read_back, unknown_filters};
+pub use read_back::{Reading, canonical_value, list_of, page_fields, unknown_filters};
+pub use record_id::record_id;
 pub use registry::{Built, ConnectionSetup, ProviderDescription, Registry};
-pub use retry_after::parse_retry_after;
+pub use reply::{MAX_VENDOR_BODY_BYTES, WireReply};
+pub use retry_after::RetryAfter;
 pub use transport::{
     AddressFilter, Incoming, MAX_REPLY_BYTES, Outgoing, ReqwestTransport, Transport, TransportError, TransportOptions,
     Transports,
 };
-pub use vendor::{Credentials, HttpReads, HttpVendor, SettingProblem, VendorSetup, WireReply};
+pub use vendor::{Credentials, HttpReads, HttpVendor, SettingProblem, VendorSetup};

@@ -1,40 +1,84 @@
-//! From a vendor's record to a customer in our words, by the same table that requests are encoded by.
+//! From a vendor's record to a customer in our words, by the same table that requests are encoded by. What cannot be
+//! read costs its own field, a record its own place: never the page.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
-use upsert_core::{Customer, Field, Form, ListQuery, Problem, Value};
+use upsert_core::{Customer, Field, Form, ListQuery, Problem, ReadCustomer, Unreadable, Value};
 
 use crate::fates::at_path;
+use crate::record_id::record_id;
 
-/// Turns a vendor's record into our words. `translate` reads a value that the vendor words otherwise than we do; for
-/// all others it gives [`canonical_value`]. With the customer come the pointers of what cannot be read: fields that the
-/// vendor takes and does not show, and values that are no canonical ones. A null or empty value is an absent field.
-pub fn read_back(
-    form: &Form,
-    record: &Json,
-    translate: &dyn Fn(Field, &Json) -> Option<Value>,
-) -> (Customer, Vec<String>) {
-    let mut customer = Customer::default();
-    let mut unreadable = Vec::new();
-    for map in &form.fields {
-        let shown = at_path(record, map.vendor_field).filter(|json| !is_empty(json));
-        match shown {
-            _ if !map.readable => unreadable.push(map.field.pointer().to_owned()),
-            None => {}
-            Some(json) => match translate(map.field, json) {
-                Some(value) => customer.set(map.field, value),
-                None => unreadable.push(map.field.pointer().to_owned()),
-            },
+/// Stands for the vendor's id among what is unreadable.
+const ID_POINTER: &str = "/provider_customer_id";
+
+/// How a vendor's records are read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// The table.
+    pub form: &'a Form,
+    /// The member that holds the vendor's id.
+    pub id: &'a str,
+    /// Where a record shows what is written as this vendor field.
+    pub path: &'a dyn Fn(&str) -> String,
+    /// Reads a value that the vendor words otherwise than we do; for all others it gives [`canonical_value`].
+    pub translate: &'a dyn Fn(Field, &Json) -> Option<Value>,
+}
+
+impl Reading<'_> {
+    /// A record in our words, with what has no home in them, and with all that cannot be read: fields that the vendor
+    /// takes and does not show, values that are no canonical ones, an id that is none, a record that is none. A null or
+    /// empty value is an absent field.
+    pub fn record(&self, record: &Json) -> ReadCustomer {
+        let mut read = ReadCustomer {
+            provider_customer_id: None,
+            customer: Customer::default(),
+            unreadable: Vec::new(),
+            vendor_fields: Map::new(),
+        };
+        let Json::Object(members) = record else {
+            read.unreadable.push(Unreadable::new("", record.clone()));
+            return read;
+        };
+        read.vendor_fields.clone_from(members);
+        let id = read.vendor_fields.remove(self.id).unwrap_or_default();
+        read.provider_customer_id = record_id(&id);
+        if read.provider_customer_id.is_none() {
+            read.unreadable.push(Unreadable::new(ID_POINTER, id));
+        }
+        for map in &self.form.fields {
+            let path = (self.path)(map.vendor_field);
+            let shown = at_path(record, &path).filter(|json| !is_empty(json));
+            take_out(&mut read.vendor_fields, &path);
+            match shown.map(|json| (json, (self.translate)(map.field, json))) {
+                Some((_, Some(value))) => read.customer.set(map.field, value),
+                Some((json, None)) => read.unreadable.push(Unreadable::new(map.field.pointer(), json.clone())),
+                None if map.readable => {}
+                None => read.unreadable.push(Unreadable::new(map.field.pointer(), Json::Null)),
+            }
+        }
+        read
+    }
+}
+
+/// Takes the member at a path out, and the objects that are empty without it.
+fn take_out(members: &mut Map<String, Json>, path: &str) {
+    let Some((head, rest)) = path.split_once('/') else {
+        members.remove(path);
+        return;
+    };
+    if let Some(Json::Object(inner)) = members.get_mut(head) {
+        take_out(inner, rest);
+        if inner.is_empty() {
+            members.remove(head);
         }
     }
-    (customer, unreadable)
 }
 
 /// The canonical value that a vendor's JSON stands for, if the field's rule takes it. Numbers in texts and labels in
-/// lists are not guessed at.
-pub fn canonical_value(field: Field, json: &Json) -> Option<Value> {
+/// lists are not guessed at; phone numbers without a country code are those of the region, if there is one.
+pub fn canonical_value(field: Field, json: &Json, region: Option<&str>) -> Option<Value> {
     match field.rule() {
         Rule::Flag => json.as_bool().map(Value::Flag),
         Rule::Tags => {
@@ -47,7 +91,7 @@ pub fn canonical_value(field: Field, json: &Json) -> Option<Value> {
             let members = members.map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
             members.collect::<Option<_>>().map(Value::Map)
         }
-        _ => canonical_text(field, json.as_str()?, None).ok().map(Value::Text),
+        _ => canonical_text(field, json.as_str()?, region).ok().map(Value::Text),
     }
 }
 
@@ -59,6 +103,33 @@ fn is_empty(json: &Json) -> bool {
         Json::Object(members) => members.is_empty(),
         _ => false,
     }
+}
+
+/// The list of a page: the page itself, or the first of these members that is there. None: the page has none of them,
+/// or null in their place.
+///
+/// # Errors
+/// What stands there is no list.
+pub fn list_of<'a>(page: &'a Json, members: &[&str]) -> Result<Option<&'a [Json]>, &'static str> {
+    let list = match page {
+        Json::Array(records) => return Ok(Some(records)),
+        Json::Object(page) => members
+            .iter()
+            .find_map(|name| page.get(*name).filter(|list| !list.is_null())),
+        _ => return Err("it is neither a list nor an object"),
+    };
+    match list {
+        None => Ok(None),
+        Some(Json::Array(records)) => Ok(Some(records)),
+        Some(_) => Err("what stands in the place of its list is none"),
+    }
+}
+
+/// What a page says beside its list.
+pub fn page_fields(page: &Json, members: &[&str]) -> Map<String, Json> {
+    let said = page.as_object().into_iter().flatten();
+    let said = said.filter(|(name, _)| !members.contains(&name.as_str()));
+    said.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The filters of a query that are set and not among `known` (`search`, `status`, `tag`, `archived`), each as a problem
@@ -93,8 +164,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_shown_is_canonical_and_what_is_not_is_named() {
+    fn read(record: &Json) -> ReadCustomer {
         let form = Form {
             kinds: vec![],
             match_keys: vec![],
@@ -106,20 +176,105 @@ mod tests {
                 map(Field::Source, "source", true),
                 map(Field::Tags, "tags", true),
                 map(Field::Metadata, "meta", true),
+                map(Field::PropertyCity, "city", true),
             ],
         };
+        let path = |field: &str| if field == "city" { "place/city" } else { field }.to_owned();
+        Reading {
+            form: &form,
+            id: "id",
+            path: &path,
+            translate: &|field, json| canonical_value(field, json, Some("US")),
+        }
+        .record(record)
+    }
+
+    fn unreadable(read: &ReadCustomer) -> Json {
+        let found = read.unreadable.iter();
+        found.map(|it| json!([it.pointer, it.value])).collect()
+    }
+
+    #[test]
+    fn what_is_shown_is_canonical_and_what_is_not_is_named_with_its_value() {
         let record = json!({
-            "mail": "Jo@X.com", "phone": "call me", "notify": { "email": false }, "source": "",
-            "tags": ["b", "a"], "meta": { "a": 1 }
+            "id": "r-1", "mail": "Jo@X.com", "phone": "call me", "notify": { "email": false, "sms": true }, "source": "",
+            "tags": ["b", "a"], "meta": { "a": 1 }, "place": { "city": "Oslo" }, "made": "then", "score": null
         });
-        let (customer, unreadable) = read_back(&form, &record, &canonical_value);
+        let read = read(&record);
         assert_eq!(
-            customer.to_json(false),
-            *json!({ "email": "jo@x.com", "notifications": { "email": false }, "tags": ["a", "b"] })
-                .as_object()
-                .unwrap()
+            Json::Object(read.customer.to_json(false)),
+            json!({
+                "email": "jo@x.com", "notifications": { "email": false }, "tags": ["a", "b"],
+                "addresses": { "property": { "city": "Oslo" } }
+            })
         );
-        assert_eq!(unreadable, ["/phone", "/notes", "/metadata"]);
+        assert_eq!(read.provider_customer_id.as_deref(), Some("r-1"));
+        assert_eq!(
+            unreadable(&read),
+            json!([["/phone", "call me"], ["/notes", null], ["/metadata", { "a": 1 }]])
+        );
+        assert_eq!(
+            Json::Object(read.vendor_fields),
+            json!({ "notify": { "sms": true }, "made": "then", "score": null })
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_shown_against_the_vendors_word_is_read() {
+        let read = read(&json!({ "id": "r-1", "notes": "ring twice", "phone": "(202) 555-0123" }));
+        assert_eq!(read.customer.text(Field::Notes), Some("ring twice"));
+        assert_eq!(read.customer.text(Field::Phone), Some("+12025550123"));
+        assert!(read.unreadable.is_empty() && read.vendor_fields.is_empty());
+    }
+
+    #[test]
+    fn a_record_without_an_id_is_shown_unreadable() {
+        for (record, named) in [
+            (json!({ "mail": "a@b.example" }), json!(["/provider_customer_id", null])),
+            (json!({ "id": null }), json!(["/provider_customer_id", null])),
+            (json!({ "id": " " }), json!(["/provider_customer_id", " "])),
+            (json!({ "id": 10.5 }), json!(["/provider_customer_id", 10.5])),
+            (json!({ "id": ["r"] }), json!(["/provider_customer_id", ["r"]])),
+            (json!(7), json!(["", 7])),
+            (json!(null), json!(["", null])),
+            (json!(["r"]), json!(["", ["r"]])),
+        ] {
+            let read = read(&record);
+            assert_eq!(read.provider_customer_id, None, "{record}");
+            assert_eq!(unreadable(&read)[0], named, "{record}");
+        }
+        assert_eq!(
+            read(&json!({ "id": 1022.0 })).provider_customer_id.as_deref(),
+            Some("1022")
+        );
+    }
+
+    #[test]
+    fn a_list_is_found_where_it_may_stand_and_anything_else_is_a_fault_of_the_page() {
+        let members = ["data", "items"];
+        for (page, length) in [
+            (json!([1, 2]), Some(2)),
+            (json!({ "data": [] }), Some(0)),
+            (json!({ "items": [1] }), Some(1)),
+            (json!({ "data": null, "items": [1] }), Some(1)),
+            (json!({ "data": null }), None),
+            (json!({ "records": [1] }), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(list_of(&page, &members).unwrap().map(<[Json]>::len), length, "{page}");
+        }
+        for page in [
+            json!({ "data": {} }),
+            json!({ "data": "x" }),
+            json!({ "data": 0 }),
+            json!("x"),
+            json!(null),
+        ] {
+            assert!(list_of(&page, &members).is_err(), "{page}");
+        }
+        let page = json!({ "data": [1], "total": 7, "items": [] });
+        assert_eq!(Json::Object(page_fields(&page, &members)), json!({ "total": 7 }));
+        assert!(page_fields(&json!([1]), &members).is_empty());
     }
 
     #[test]

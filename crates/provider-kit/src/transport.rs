@@ -159,11 +159,24 @@ impl Transport for ReqwestTransport {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| meaning(&error))? {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
+        // What an answer means that accepts nothing its status says, however much of its words arrives.
+        let has_to_be_whole = response.status().is_success();
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) if has_to_be_whole => return Err(meaning(&error)),
+                Err(_) => break,
+            };
+            let room = MAX_REPLY_BYTES - body.len();
+            if chunk.len() <= room {
+                body.extend_from_slice(&chunk);
+            } else if has_to_be_whole {
                 return Err(TransportError::TooLarge(status));
+            } else {
+                body.extend_from_slice(&chunk[..room]);
+                break;
             }
-            body.extend_from_slice(&chunk);
         }
         Ok(Incoming {
             status,

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -15,6 +13,8 @@ use upsert_core::{
     Capabilities, ListQuery, PreparedUpsert, Problem, ProviderError, ReadCustomer, ReadPage, UpsertReceipt,
     UpsertRequest, Violation, WireRequest,
 };
+
+use crate::reply::WireReply;
 
 /// One vendor's words, both ways, without IO.
 pub trait HttpVendor: fmt::Debug + Send + Sync + Sized + 'static {
@@ -50,6 +50,12 @@ pub trait HttpVendor: fmt::Debug + Send + Sync + Sized + 'static {
     /// # Errors
     /// What the answer means, if it is not an acceptance.
     fn decode(&self, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError>;
+
+    /// A vendor's id of a record in the one form that ids are compared and kept in: see
+    /// [`upsert_core::UpsertProvider::canonical_id`].
+    fn canonical_id(&self, id: &str) -> String {
+        id.to_owned()
+    }
 
     /// How to read back, for vendors that can under the present settings and credentials.
     fn reads(&self) -> Option<&dyn HttpReads> {
@@ -135,36 +141,4 @@ pub struct SettingProblem {
     pub path: String,
     /// A sentence for people; it repeats no secret.
     pub message: String,
-}
-
-/// A vendor's answer, read whole.
-#[derive(Clone)]
-pub struct WireReply {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// `Retry-After`, as a length from now; none if it is missing or makes no sense.
-    pub retry_after: Option<Duration>,
-    /// The body, at most [`crate::MAX_REPLY_BYTES`].
-    pub body: Bytes,
-}
-
-impl WireReply {
-    /// A header's text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Whether the status is a 2xx.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-}
-
-/// Shows status and size; the body is personal data.
-impl fmt::Debug for WireReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WireReply({}, {} bytes)", self.status, self.body.len())
-    }
 }

@@ -6,13 +6,16 @@
 //!
 //! [`Rotor`] is pure: it encodes requests and decodes answers. It does no IO and knows no clock.
 
+mod daily_limit;
 mod decode;
 mod encode;
 mod reads;
+mod refusal;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use upsert_core::{
     Capabilities, Field, FieldMap, Form, KeyKind, Kind, Payload, PreparedUpsert, ProviderError, UpsertReceipt,
@@ -127,6 +130,11 @@ impl HttpVendor for Rotor {
 
     fn decode(&self, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
         decode::decode(&self.form, prepared, reply)
+    }
+
+    /// Rotor's ids are UUIDs `[S0]`: the same one may be written in capitals.
+    fn canonical_id(&self, id: &str) -> String {
+        Uuid::try_parse(id).map_or_else(|_| id.to_owned(), |uuid| uuid.to_string())
     }
 
     fn reads(&self) -> Option<&dyn HttpReads> {

@@ -5,24 +5,20 @@ use serde_json::{Map, Value as Json};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use upsert_core::canonicalise::canonical_text;
-use upsert_core::field::Rule;
-use upsert_core::text::{LineBreaks, TextRule, text};
 use upsert_core::{
-    Customer, CustomerPatch, Field, FieldMap, Form, ListQuery, Patch, Problem, ProviderError, ReadCustomer, ReadPage,
-    StateAtVendor, Value, WireRequest,
+    Customer, CustomerPatch, Field, Form, ListQuery, Patch, Problem, ProviderError, ReadCustomer, ReadPage, WireRequest,
 };
-use upsert_provider_kit::{HttpReads, WireReply, at_path, unreadable};
+use upsert_provider_kit::{HttpReads, Reading, WireReply, at_path, canonical_value, list_of, page_fields, unreadable};
 
 use crate::Rotor;
-use crate::decode::{VendorSaid, meaning, object};
+use crate::decode::object;
+use crate::refusal::refusal;
 
 /// The most records that one page holds `[S2]`.
 const MOST_PER_PAGE: u32 = 1_000;
 
-const TAG: TextRule = TextRule {
-    max_chars: 100,
-    line_breaks: LineBreaks::Refused,
-};
+/// The member that holds a page's records; like all of them it is optional `[S2]`.
+const LIST: [&str; 1] = ["data"];
 
 impl HttpReads for Rotor {
     fn check(&self, query: &ListQuery) -> Result<(), Vec<Problem>> {
@@ -43,7 +39,7 @@ impl HttpReads for Rotor {
     fn list_request(&self, query: &ListQuery) -> WireRequest {
         let mut pairs = Serializer::new(String::new());
         pairs.append_pair("page", &page(query).unwrap_or(1).to_string());
-        pairs.append_pair("limit", &query.limit.clamp(1, MOST_PER_PAGE).to_string());
+        pairs.append_pair("limit", &page_length(query).to_string());
         for (name, value) in [("search", &query.search), ("status", &query.status)] {
             if let Some(value) = value {
                 pairs.append_pair(name, value);
@@ -60,21 +56,20 @@ impl HttpReads for Rotor {
     }
 
     fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
-        let body = answer(reply)?;
-        let Some(Json::Array(records)) = body.get("data") else {
-            return Err(not_understood(reply, "it has no list of data"));
-        };
-        let data = records
+        let body = Json::Object(self.answer(reply)?);
+        let records = list_of(&body, &LIST).map_err(|what| unreadable(reply, what))?;
+        let data: Vec<_> = records
+            .unwrap_or_default()
             .iter()
-            .map(|record| read(&self.form, record).ok_or_else(|| not_understood(reply, "a record has no id")))
-            .collect::<Result<Vec<_>, _>>()?;
-        let has_more = body.get("pagination").and_then(|pagination| pagination.get("has_more"));
+            .map(|it| read(&self.form, it))
+            .collect();
         // An empty page that promises more would be asked for again for ever.
-        let goes_on = has_more.and_then(Json::as_bool).unwrap_or(false) && !data.is_empty();
+        let goes_on = has_more(query, &body).map_err(|what| unreadable(reply, what))? && !data.is_empty();
         let next = page(query).filter(|_| goes_on).and_then(|page| page.checked_add(1));
         Ok(ReadPage {
             data,
             next: next.map(|page| page.to_string()),
+            vendor_fields: page_fields(&body, &LIST),
         })
     }
 
@@ -93,12 +88,38 @@ impl HttpReads for Rotor {
         if reply.status == 404 {
             return Ok(None);
         }
-        let body = Json::Object(answer(reply)?);
+        let body = Json::Object(self.answer(reply)?);
         let record = body.get("data").unwrap_or(&body);
-        read(&self.form, record)
-            .map(Some)
-            .ok_or_else(|| not_understood(reply, "it has no record with an id"))
+        Ok(Some(read(&self.form, record)))
     }
+}
+
+impl Rotor {
+    fn answer(&self, reply: &WireReply) -> Result<Map<String, Json>, ProviderError> {
+        if reply.is_success() {
+            object(&self.form, None, reply)
+        } else {
+            Err(refusal(&self.form, None, reply))
+        }
+    }
+}
+
+/// Whether there are more pages; what cannot be read is not no. Where only the total is told, it tells that too.
+fn has_more(query: &ListQuery, body: &Json) -> Result<bool, &'static str> {
+    match (at_path(body, "pagination/has_more"), at_path(body, "pagination/total")) {
+        (Some(Json::Bool(has_more)), _) => Ok(*has_more),
+        (None | Some(Json::Null), None | Some(Json::Null)) => Ok(false),
+        (None | Some(Json::Null), Some(total)) => {
+            let shown = u64::from(page(query).unwrap_or(1)) * u64::from(page_length(query));
+            let total = total.as_u64().ok_or("the total of its records cannot be read")?;
+            Ok(total > shown)
+        }
+        (Some(_), _) => Err("whether there are more pages cannot be read"),
+    }
+}
+
+fn page_length(query: &ListQuery) -> u32 {
+    query.limit.clamp(1, MOST_PER_PAGE)
 }
 
 /// The page that a query asks for, from 1; none if its cursor is not one of ours.
@@ -120,82 +141,38 @@ fn get(path: String) -> WireRequest {
     }
 }
 
-fn answer(reply: &WireReply) -> Result<Map<String, Json>, ProviderError> {
-    if reply.is_success() {
-        return object(reply).map_err(of_read);
-    }
-    let said = VendorSaid::of(reply);
-    Err(said.explain(of_read(meaning(reply, &said))))
-}
-
-fn not_understood(reply: &WireReply, what: &str) -> ProviderError {
-    of_read(unreadable(reply, what))
-}
-
-/// Reading writes nothing, so no outcome is in doubt.
-fn of_read(mut error: ProviderError) -> ProviderError {
-    error.state = StateAtVendor::Unchanged;
-    error.detail = error.detail.replace("; whether it wrote is not known", "");
-    error
-}
-
-/// A record in our words; none without an id.
-fn read(form: &Form, record: &Json) -> Option<ReadCustomer> {
-    let id = record.get("id")?.as_str().filter(|id| !id.trim().is_empty())?;
-    let mut patch = CustomerPatch::default();
-    let mut unreadable = Vec::new();
+/// A record in our words. Where it shows the property it is nested; the merge gives it a kind: an organisation is a
+/// company's name without a person's.
+fn read(form: &Form, record: &Json) -> ReadCustomer {
     let region = region(record);
-    for map in &form.fields {
-        match value(map, record, region.as_deref()) {
-            Some(Read::Value(value)) => drop(patch.fields.insert(map.field, Patch::Set(value))),
-            Some(Read::Nothing) => {}
-            None => unreadable.push(map.field.pointer().to_owned()),
-        }
+    let mut read = Reading {
+        form,
+        id: "id",
+        path: &path,
+        translate: &|field, json| canonical_value(field, json, region.as_deref()),
     }
-    Some(ReadCustomer {
-        provider_customer_id: id.to_owned(),
-        // The merge gives it a kind: an organisation is a company's name without a person's.
-        customer: Customer::default().merged(&patch),
-        unreadable,
-    })
-}
-
-enum Read {
-    Value(Value),
-    Nothing,
-}
-
-/// What the record shows of a field; none if it does not show it, or not in a form that can be understood.
-fn value(map: &FieldMap, record: &Json, region: Option<&str>) -> Option<Read> {
-    if !map.readable {
-        return None;
-    }
-    match (map.field.rule(), shown(map.vendor_field, record)) {
-        (_, None | Some(Json::Null)) => Some(Read::Nothing),
-        (Rule::Tags, Some(Json::Array(tags))) => {
-            let tags = tags.iter().map(|tag| text(tag.as_str()?, TAG).ok());
-            tags.collect::<Option<_>>().map(|tags| Read::Value(Value::Tags(tags)))
-        }
-        (Rule::Tags, Some(_)) => None,
-        (_, Some(Json::String(raw))) if raw.trim().is_empty() => Some(Read::Nothing),
-        (_, Some(Json::String(raw))) => {
-            let canonical = canonical_text(map.field, raw, region).ok()?;
-            Some(Read::Value(Value::Text(canonical)))
-        }
-        (_, Some(_)) => None,
-    }
+    .record(record);
+    let fields = read.customer.fields();
+    let patch = CustomerPatch {
+        fields: fields
+            .map(|(field, value)| (field, Patch::Set(value.clone())))
+            .collect(),
+        ..CustomerPatch::default()
+    };
+    read.customer = Customer::default().merged(&patch);
+    read
 }
 
 /// Where a read record has what is written as `vendor_field`.
-fn shown<'a>(vendor_field: &str, record: &'a Json) -> Option<&'a Json> {
+fn path(vendor_field: &str) -> String {
     match vendor_field.strip_prefix("property_") {
-        Some(part) => at_path(record, &format!("address/{part}")),
-        None => at_path(record, vendor_field),
+        Some(part) => format!("address/{part}"),
+        None => vendor_field.to_owned(),
     }
 }
 
 /// Numbers without a country code are read as those of the country where the property lies.
 fn region(record: &Json) -> Option<String> {
-    let country = shown("property_country", record)?.as_str()?;
+    let country = at_path(record, "address/country")?.as_str()?;
     canonical_text(Field::PropertyCountry, country, None).ok()
 }

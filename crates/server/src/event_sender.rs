@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::timeout;
 use url::Url;
 
 use upsert_app::{EndpointAnswer, EventSender, SignedEvent};
 use upsert_core::Clock;
-use upsert_provider_kit::{Outgoing, Transport, TransportError, parse_retry_after};
+use upsert_provider_kit::{Outgoing, RetryAfter, Transport, TransportError};
 
 /// How long an endpoint may take, as Standard Webhooks recommends.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -48,13 +48,10 @@ impl EventSender for HttpEventSender {
         let answer = timeout(TIMEOUT, self.transport.send(outgoing)).await;
         match answer {
             Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
-            Ok(Ok(answer)) => {
-                let asked = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-                Ok(EndpointAnswer {
-                    status: answer.status,
-                    retry_after: asked.and_then(|asked| parse_retry_after(asked, self.clock.now())),
-                })
-            }
+            Ok(Ok(answer)) => Ok(EndpointAnswer {
+                status: answer.status,
+                retry_after: RetryAfter::of(&answer.headers, self.clock.now()).wait(),
+            }),
             // Nobody wants to read it: its status says it all.
             Ok(Err(TransportError::TooLarge(status))) => Ok(EndpointAnswer {
                 status,

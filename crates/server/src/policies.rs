@@ -11,9 +11,6 @@ use upsert_core::{Held, Priority, ProviderError, Repeat};
 use upsert_policy::{BreakerPolicy, ConnectionPolicy, Decision, RateLimitPolicy, RetryPolicy};
 use upsert_settings as settings;
 
-/// The part of a day's calls that imports may not use, where the files say nothing of the day.
-const USUAL_RESERVE: f64 = 0.1;
-
 /// The policies that the files ask for. `known_daily_limit`: calls a day that the vendor is known to allow, which count
 /// unless the files say otherwise.
 pub(crate) fn policy_of(connection: &settings::Connection, known_daily_limit: Option<u32>) -> ConnectionPolicy {
@@ -21,7 +18,7 @@ pub(crate) fn policy_of(connection: &settings::Connection, known_daily_limit: Op
     ConnectionPolicy {
         timeout: connection.timeout,
         concurrency: connection.concurrency,
-        rate_limit: rate_limit_of(connection.rate_limit.as_ref(), known_daily_limit),
+        rate_limit: rate_limit_of(&connection.rate_limit, known_daily_limit),
         retry: RetryPolicy {
             attempts: retry.attempts,
             base: retry.base,
@@ -37,13 +34,13 @@ pub(crate) fn policy_of(connection: &settings::Connection, known_daily_limit: Op
     }
 }
 
-fn rate_limit_of(limit: Option<&settings::RateLimit>, known_daily_limit: Option<u32>) -> Option<RateLimitPolicy> {
-    let per_day = limit.and_then(|limit| limit.per_day).or(known_daily_limit);
+/// None where nothing is limited.
+fn rate_limit_of(limit: &settings::RateLimit, known_daily_limit: Option<u32>) -> Option<RateLimitPolicy> {
     let policy = RateLimitPolicy {
-        per_second: limit.and_then(|limit| limit.per_second),
-        burst: limit.and_then(|limit| limit.burst),
-        per_day: per_day.and_then(NonZeroU32::new),
-        reserve: limit.map_or(USUAL_RESERVE, |limit| limit.reserve),
+        per_second: limit.per_second,
+        burst: limit.burst,
+        per_day: limit.per_day.or(known_daily_limit).and_then(NonZeroU32::new),
+        reserve: limit.reserve,
     };
     (policy.per_second.is_some() || policy.per_day.is_some()).then_some(policy)
 }
@@ -81,5 +78,48 @@ impl ConnectionStatus for Status {
 
     fn through_in(&self, calls: u64) -> Option<Duration> {
         self.0.through_in(calls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_what_the_files_say_or_else_what_is_known_of_the_vendor() {
+        const FREE: u32 = 0;
+        for (per_second, per_day, known, expected) in [
+            (None, None, None, None),
+            (None, None, Some(1_000), Some((None, Some(1_000)))),
+            (Some(5), None, None, Some((Some(5), None))),
+            (Some(5), None, Some(1_000), Some((Some(5), Some(1_000)))),
+            (None, Some(20), None, Some((None, Some(20)))),
+            (None, Some(20), Some(1_000), Some((None, Some(20)))),
+            (None, Some(5_000), Some(1_000), Some((None, Some(5_000)))),
+            (Some(5), Some(20), Some(1_000), Some((Some(5), Some(20)))),
+            (None, Some(FREE), None, None),
+            (None, Some(FREE), Some(1_000), None),
+            (Some(5), Some(FREE), Some(1_000), Some((Some(5), None))),
+        ] {
+            let limit = settings::RateLimit {
+                per_second: per_second.and_then(NonZeroU32::new),
+                burst: per_second.and_then(NonZeroU32::new),
+                per_day,
+                reserve: 0.25,
+            };
+            let policy = rate_limit_of(&limit, known);
+            let found = policy.map(|policy| {
+                assert!((policy.reserve - 0.25).abs() < f64::EPSILON);
+                assert_eq!(policy.burst, policy.per_second);
+                (
+                    policy.per_second.map(NonZeroU32::get),
+                    policy.per_day.map(NonZeroU32::get),
+                )
+            });
+            assert_eq!(
+                found, expected,
+                "{per_second:?} a second, {per_day:?} a day, {known:?} known"
+            );
+        }
     }
 }

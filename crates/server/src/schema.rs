@@ -32,7 +32,7 @@ pub use upsert::{
     BatchAnswer, BatchLine, Ignored, Plan, PlannedConnection, PlannedRequest, ReplayOf, Through, UpsertAnswer,
     UpsertRequest, UpsertState,
 };
-pub use vendor::{VendorCustomer, VendorCustomerPage};
+pub use vendor::{Unreadable, VendorCustomer, VendorCustomerPage};
 pub use webhooks::{
     AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventProblem, EventRefusal, EventReplayed, EventSelection,
     EventsDone, IncomingEvent, Intake, OutgoingEvent, Source, TakenEvent, Webhooks, WholeEvent, WholeIncomingEvent,

@@ -37,7 +37,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("allow_plain_http", "false"),
     Member::or("allow_private_network", "false"),
     Member::or("concurrency", "16"),
-    Member::optional("rate_limit").section(limits::RATE_LIMIT),
+    Member::or("rate_limit", "{}").section(limits::RATE_LIMIT),
     Member::or("retry", "{}").section(limits::RETRY),
     Member::or("breaker", "{}").section(limits::BREAKER),
 ];
@@ -109,8 +109,8 @@ pub struct Connection {
     pub allow_private_network: bool,
     /// Calls at the same time.
     pub concurrency: NonZeroU32,
-    /// Its limit; none: no limit.
-    pub rate_limit: Option<RateLimit>,
+    /// How often it may call.
+    pub rate_limit: RateLimit,
     /// How a call that failed is repeated.
     pub retry: Retry,
     /// When calls to a failing vendor stop for a while.
@@ -194,7 +194,7 @@ impl Connection {
         let timeout = section.read("timeout", |spot| spot.duration(Duration::from_mins(10)));
         let send_traceparent = section.read("send_traceparent", Spot::flag);
         let concurrency = section.read("concurrency", |spot| spot.whole(1..=10_000));
-        let rate_limit = section.maybe_section("rate_limit", RateLimit::read);
+        let rate_limit = section.section("rate_limit", RateLimit::read);
         let retry = section.section("retry", Retry::read);
         let breaker = section.section("breaker", Breaker::read);
         Some(Self {
@@ -212,7 +212,7 @@ impl Connection {
             allow_plain_http: allow_plain_http?,
             allow_private_network: allow_private_network?,
             concurrency: NonZeroU32::new(concurrency?)?,
-            rate_limit,
+            rate_limit: rate_limit?,
             retry: retry?,
             breaker: breaker?,
             path: section.spot.path.clone(),
@@ -246,7 +246,7 @@ pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
     fn value(node: &Node) -> Option<Value> {
         Some(match &node.shape {
             Shape::Text(text) | Shape::Moment(text) => Value::from(text.as_str()),
-            Shape::Integer(number) => Value::from((*number)?),
+            Shape::Integer(number) => Value::from(*number),
             Shape::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
             Shape::Boolean(flag) => Value::from(*flag),
             Shape::List(items) => Value::Array(items.iter().map(|item| value(item)).collect::<Option<_>>()?),
@@ -260,6 +260,6 @@ pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
     }
     match value(&spot.node) {
         Some(value) => Some(value),
-        None => spot.refuse("holds a number that is infinite, not a number, or over 64 bits"),
+        None => spot.refuse("holds a number that is infinite or not a number"),
     }
 }

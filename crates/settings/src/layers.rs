@@ -25,6 +25,13 @@ pub(crate) fn layered(
     overrides: Overrides,
     reading: &Reading<'_>,
 ) -> Option<Rc<Node>> {
+    if let Shape::Table(entries) = &document.shape
+        && entries.iter().any(|entry| entry.key.contains('['))
+    {
+        // No file has such a member, which is said when it is read. To `config` it would be a place in a list, and the
+        // list be made as long as that.
+        return Some(Rc::clone(document));
+    }
     let usable = match overrides {
         Overrides::Nothing => config::Map::new(),
         Overrides::Environment => {
@@ -157,4 +164,41 @@ fn out_of_environment(text: String, variable: &str) -> Rc<Node> {
         shape,
         spelled: Some(text),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::Secrets;
+    use crate::tree::parse;
+
+    /// The first member of a file as it counts, where the environment has another value for it.
+    fn counts(overrides: Overrides) -> String {
+        let environment = Environment::from_iter([("UPSERT_GATEWAY__ID", "from-the-environment")]);
+        let reading = Reading {
+            environment: &environment,
+            secrets: Secrets::Skip,
+            folder: "config".as_ref(),
+            problems: Vec::new().into(),
+            secret_files: Vec::new().into(),
+            columns: None,
+        };
+        let text = "id = \"from-the-file\"\n";
+        let document = parse(&"a.toml".into(), text).unwrap();
+        let layered = layered(text, &document, overrides, &reading).unwrap();
+        assert!(reading.problems.into_inner().is_empty());
+        match &layered.shape {
+            Shape::Table(entries) => match &entries[0].node.shape {
+                Shape::Text(text) => text.clone(),
+                other => other.kind().to_owned(),
+            },
+            other => other.kind().to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_file_is_read_by_one_way_and_only_whether_the_environment_counts_differs() {
+        assert_eq!(counts(Overrides::Environment), "from-the-environment");
+        assert_eq!(counts(Overrides::Nothing), "from-the-file");
+    }
 }

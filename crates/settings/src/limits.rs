@@ -31,7 +31,7 @@ pub(crate) const BREAKER: &[Member] = &[
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How often a connection may call its vendor. At least one of the two limits is given.
+/// How often a connection may call its vendor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RateLimit {
     /// Calls a second.
@@ -53,12 +53,6 @@ impl RateLimit {
             reserve if (0.0..1.0).contains(&reserve) => Some(reserve),
             _ => spot.refuse("must be 0 or more and less than 1"),
         });
-        if section.given("per_second").is_none() && section.given("per_day").is_none() {
-            return section.spot.refuse_but(
-                "limits nothing",
-                "set `per_second`, `per_day` or both, or leave `rate_limit` out",
-            );
-        }
         if let (Some(burst), None) = (section.given("burst"), section.given("per_second")) {
             return burst.refuse("means nothing without `per_second`");
         }

@@ -1,5 +1,6 @@
 //! A TOML document as a tree in which every key and value knows its line.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +22,7 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Shape {
     Text(String),
-    /// `None`: does not fit 64 bits.
-    Integer(Option<i64>),
+    Integer(i64),
     Float(f64),
     Boolean(bool),
     Moment(String),
@@ -56,23 +56,26 @@ impl Shape {
 pub(crate) fn parse(file: &Arc<str>, text: &str) -> Result<Rc<Node>, Vec<Problem>> {
     let lines = Lines::of(file, text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        let at = Location {
-            file: Arc::clone(file),
-            line: 1,
-            column: 1,
-        };
-        return Ok(Rc::new(Node {
-            at,
-            shape: lines.table(table.get_ref()),
-            spelled: None,
-        }));
-    }
     let problem = |error: &toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         Problem::new(&lines.at(start), "", format!("not valid TOML: {}", error.message()))
     };
-    Err(errors.iter().map(problem).collect())
+    let mut problems: Vec<Problem> = errors.iter().map(problem).collect();
+    let node = Node {
+        at: Location {
+            file: Arc::clone(file),
+            line: 1,
+            column: 1,
+        },
+        shape: lines.table(table.get_ref()),
+        spelled: None,
+    };
+    problems.extend(lines.too_large.take().iter().map(|at| Problem::new(at, "", TOO_LARGE)));
+    if problems.is_empty() {
+        Ok(Rc::new(node))
+    } else {
+        Err(problems)
+    }
 }
 
 /// Reads a single value, all of which then stands at `at`.
@@ -83,9 +86,13 @@ pub(crate) fn parse_value(at: &Location, text: &str) -> Option<Rc<Node>> {
         text,
         starts: Vec::new(),
         fixed: Some(at.clone()),
+        too_large: RefCell::default(),
     };
-    Some(lines.node(&value))
+    let node = lines.node(&value);
+    lines.too_large.take().is_empty().then_some(node)
 }
+
+const TOO_LARGE: &str = "not valid TOML: a number that 64 bits do not hold";
 
 /// Turns byte offsets into lines and columns.
 struct Lines<'t> {
@@ -93,6 +100,8 @@ struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
     fixed: Option<Location>,
+    /// Where numbers stand that nobody can hold.
+    too_large: RefCell<Vec<Location>>,
 }
 
 impl<'t> Lines<'t> {
@@ -105,6 +114,7 @@ impl<'t> Lines<'t> {
             text,
             starts,
             fixed: None,
+            too_large: RefCell::default(),
         }
     }
 
@@ -145,6 +155,12 @@ impl<'t> Lines<'t> {
         }
     }
 
+    /// Notes where it is, whereupon the document is refused; `in_its_place` is seen by nobody.
+    fn too_large(&self, value: &Spanned<DeValue<'_>>, in_its_place: Shape) -> Shape {
+        self.too_large.borrow_mut().push(self.at(value.span().start));
+        in_its_place
+    }
+
     fn is_inline(&self, value: &Spanned<DeValue<'_>>) -> bool {
         self.text.get(value.span()).is_some_and(|text| text.starts_with('{'))
     }
@@ -152,8 +168,14 @@ impl<'t> Lines<'t> {
     fn node(&self, value: &Spanned<DeValue<'_>>) -> Rc<Node> {
         let shape = match value.get_ref() {
             DeValue::String(text) => Shape::Text(text.to_string()),
-            DeValue::Integer(digits) => Shape::Integer(i64::from_str_radix(digits.as_str(), digits.radix()).ok()),
-            DeValue::Float(digits) => Shape::Float(digits.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
+                Ok(number) => Shape::Integer(number),
+                Err(_) => self.too_large(value, Shape::Integer(0)),
+            },
+            DeValue::Float(digits) => match digits.as_str().parse::<f64>() {
+                Ok(number) if number.is_finite() || digits.as_str().contains('n') => Shape::Float(number),
+                _ => self.too_large(value, Shape::Float(0.0)),
+            },
             DeValue::Boolean(flag) => Shape::Boolean(*flag),
             DeValue::Datetime(moment) => Shape::Moment(moment.to_string()),
             DeValue::Array(items) => Shape::List(items.iter().map(|item| self.node(item)).collect()),

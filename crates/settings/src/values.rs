@@ -80,7 +80,7 @@ impl Spot<'_> {
         let Shape::Integer(number) = self.node.shape else {
             return self.expected("a whole number");
         };
-        match number.and_then(|number| u32::try_from(number).ok()) {
+        match u32::try_from(number).ok() {
             Some(number) if limits.contains(&number) => Some(number),
             _ if *limits.end() == u32::MAX => self.refuse(format!("must be {} or more", limits.start())),
             _ => self.refuse(format!("must be from {} to {}", limits.start(), limits.end())),
@@ -95,7 +95,7 @@ impl Spot<'_> {
     pub(crate) fn number(&self) -> Option<f64> {
         match self.node.shape {
             Shape::Float(number) => Some(number),
-            Shape::Integer(Some(number)) => Some(number as f64),
+            Shape::Integer(number) => Some(number as f64),
             _ => self.expected("a number"),
         }
     }

@@ -224,7 +224,10 @@ fn invalid(problems: &[FieldProblem]) -> Reply {
         .iter()
         .map(|it| format!("{}: {}", it.field, it.message))
         .collect();
-    refusal(400, Some(&detail.join("; ")))
+    let mut body = error(400, Some(&detail.join("; ")));
+    let by_field = problems.iter().map(|it| (it.field.clone(), json!(it.message)));
+    body["metadata"] = Value::Object(by_field.collect());
+    Reply::json(400, &body)
 }
 
 /// A refusal in the documented shape.
@@ -232,7 +235,7 @@ pub(crate) fn refusal(status: u16, detail: Option<&str>) -> Reply {
     Reply::json(status, &error(status, detail))
 }
 
-/// The shape of S4. The codes of customer calls are on no page; these are made up.
+/// The shape of S4, with every member of it. The codes of customer calls are on no page; these are made up.
 pub(crate) fn error(status: u16, detail: Option<&str>) -> Value {
     let (code, message) = match status {
         400 => ("invalid_request", "The request is not valid"),
@@ -252,15 +255,13 @@ pub(crate) fn error(status: u16, detail: Option<&str>) -> Value {
     } else {
         "api_error"
     };
-    let mut body = json!({
+    json!({
         "statusCode": status,
         "errorCode": code,
         "message": message,
         "tracer": Uuid::new_v4().to_string(),
+        "detail": detail.unwrap_or("No more is known"),
         "errorTypeDescription": category,
-    });
-    if let Some(detail) = detail {
-        body["detail"] = json!(detail);
-    }
-    body
+        "metadata": { "documentation": "https://docs.meetapril.io/developer-portal/error-handling" },
+    })
 }

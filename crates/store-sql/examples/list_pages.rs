@@ -244,5 +244,6 @@ fn rejected() -> DeliveryError {
         vendor_status: Some(400),
         vendor_request_id: None,
         errors: Vec::new(),
+        vendor_body: None,
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use upsert_core::{
     Customer, CustomerId, DeliveryId, ErrorKind, Evidence, FieldError, FieldFates, Ignored, KeyKind, MatchKey, Outcome,
@@ -503,6 +503,9 @@ pub struct DeliveryError {
     pub vendor_request_id: Option<String>,
     /// Fields that the vendor complains of.
     pub errors: Vec<FieldError>,
+    /// The vendor's own document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_body: Option<Json>,
 }
 
 /// Leaves the vendor's words out: they may repeat a value.
@@ -517,7 +520,7 @@ impl fmt::Debug for DeliveryError {
 }
 
 /// One send. Written before the first byte goes out, so that a crash in between shows up as unknown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Of which delivery.
     pub delivery: DeliveryId,
@@ -531,13 +534,33 @@ pub struct AttemptRecord {
     pub ended_at: Option<Timestamp>,
     /// What came of it: an outcome's or an error kind's name.
     pub result: Option<String>,
-    /// The HTTP status.
+    /// The HTTP status, of an acceptance too.
     pub vendor_status: Option<u16>,
+    /// What an acceptance said beside the record: message, times and the like, in the vendor's own members.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub vendor_said: Map<String, Json>,
     /// What went out; none: the attempt is older than the keeping of requests, or, where it is put again, the one that
     /// is there stays.
     pub request: Option<SentRequest>,
     /// This attempt's own failure, where it ended badly.
     pub error: Option<DeliveryError>,
+}
+
+/// Leaves the vendor's words out: they may repeat a value.
+impl fmt::Debug for AttemptRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptRecord")
+            .field("delivery", &self.delivery)
+            .field("number", &self.number)
+            .field("fence", &self.fence)
+            .field("started_at", &self.started_at)
+            .field("ended_at", &self.ended_at)
+            .field("result", &self.result)
+            .field("vendor_status", &self.vendor_status)
+            .field("request", &self.request)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A request as the adapter worded it. Credentials are added on the way out and are not in it.

@@ -230,6 +230,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) ->
                 vendor_field: "emailAddress".to_owned(),
                 detail: "taken".to_owned(),
             }],
+            vendor_body: Some(serde_json::json!({ "code": "E42", "at": [null, 1.5] })),
         }),
         force: true,
         priority: Priority::Bulk,
@@ -254,6 +255,7 @@ pub fn attempt_record(delivery: DeliveryId, number: u32) -> AttemptRecord {
         ended_at: None,
         result: None,
         vendor_status: None,
+        vendor_said: serde_json::Map::from_iter([("message".to_owned(), "Done, \"twice\"".into())]),
         request: Some(sent_request(number)),
         error: None,
     }

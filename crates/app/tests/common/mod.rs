@@ -309,6 +309,7 @@ impl UpsertProvider for Vendor {
                     provider_customer_id: format!("rec-{key}"),
                     fields: self.fates(prepared),
                     vendor_request_id: None,
+                    vendor_said: upsert_core::VendorSaid::default(),
                 })
             }
             Act::AcceptUnseen => {

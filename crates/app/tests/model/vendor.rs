@@ -329,6 +329,7 @@ impl UpsertProvider for Vendor {
                 provider_customer_id: id,
                 fields: FieldFates::default(),
                 vendor_request_id: None,
+                vendor_said: upsert_core::VendorSaid::default(),
             }),
             (Act::Reject | Act::RejectAfter(_), _) => {
                 failed(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never)

@@ -51,6 +51,31 @@ fn every_problem_of_a_body_is_reported_at_once_with_its_pointer() {
 fn a_misspelt_field_is_refused_with_the_nearest_name() {
     let problems = strict(&json!({ "email": "a@b.co", "given_nmae": "x" }), None).unwrap_err();
     assert_eq!(problems[0].detail, "is not known; did you mean /given_name?");
+    let detail = |body: Json| strict(&body, None).unwrap_err()[0].detail.clone();
+    assert_eq!(
+        detail(json!({ "email": "a@b.co", "zzzzzzzzzzzz": "x" })),
+        "is not known"
+    );
+    let long = detail(json!({ "email": "a@b.co", "addresses": { "billing": { "postal_number": "x" } } }));
+    assert_eq!(long, "is not known; did you mean /addresses/billing/postal_code?");
+}
+
+#[test]
+fn null_says_nothing_of_what_is_no_field() {
+    let read = strict(
+        &json!({ "email": "a@b.co", "id": null, "tags_removed": null, "links": null }),
+        None,
+    )
+    .unwrap();
+    assert!(read.id.is_none() && read.tags_removed.is_empty() && read.links.is_empty());
+    let id = "cus_01JD0000000000000000000000";
+    let read = strict(&json!({ "id": format!(" {id}") }), None).unwrap();
+    assert_eq!(read.id.unwrap().to_string(), id);
+    assert_eq!(
+        (Handling::Strict.as_str(), Handling::Lenient.as_str()),
+        ("strict", "lenient")
+    );
+    assert_eq!(json!(Handling::Lenient), "lenient");
 }
 
 #[test]

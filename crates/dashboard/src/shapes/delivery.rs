@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use upsert_app::MASK;
 
-use super::receipt::{Failure, Fields, Warning};
+use super::customer::text_of;
+use super::receipt::{Failure, Fields, Warning, for_people};
 
 /// One delivery; a list's have no attempts.
 #[derive(Clone, Deserialize)]
@@ -46,6 +47,8 @@ pub(crate) struct Attempt {
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) result: Option<String>,
     pub(crate) vendor_status: Option<u16>,
+    #[serde(default)]
+    vendor_said: Map<String, Json>,
     pub(crate) request: Option<Request>,
     pub(crate) error: Option<Failure>,
 }
@@ -108,6 +111,12 @@ pub(crate) fn shortened(words: &str) -> String {
 }
 
 impl Attempt {
+    /// What the vendor said of a call that it accepted, by its own names.
+    pub(crate) fn said(&self) -> Vec<(&str, String)> {
+        let said = self.vendor_said.iter();
+        said.map(|(name, value)| (name.as_str(), text_of(value))).collect()
+    }
+
     /// How long it took, in milliseconds; none: nobody knows.
     pub(crate) fn took_ms(&self) -> Option<i64> {
         let took: SignedDuration = self.ended_at?.duration_since(self.started_at);
@@ -122,11 +131,7 @@ impl Request {
 
     /// Its body for people; none: it had none.
     pub(crate) fn body(&self) -> Option<String> {
-        match &self.body {
-            Json::Null => None,
-            Json::String(text) => Some(text.clone()),
-            json => serde_json::to_string_pretty(json).ok(),
-        }
+        for_people(&self.body)
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Failure {
     pub(crate) vendor_status: Option<u16>,
     pub(crate) vendor_request_id: Option<String>,
     pub(crate) errors: Vec<Complaint>,
+    #[serde(default)]
+    vendor_body: Json,
 }
 
 /// A field that the vendor complains of.
@@ -93,6 +95,13 @@ pub(crate) struct Complaint {
     pub(crate) pointer: Option<String>,
     pub(crate) vendor_field: String,
     pub(crate) detail: String,
+}
+
+impl Failure {
+    /// The vendor's own document, for people; none: there was none.
+    pub(crate) fn document(&self) -> Option<String> {
+        for_people(&self.vendor_body)
+    }
 }
 
 impl Receipt {
@@ -106,6 +115,15 @@ impl Differs {
     /// What the vendor kept; empty: nothing.
     pub(crate) fn kept(&self) -> String {
         text_of(&self.kept)
+    }
+}
+
+/// JSON in lines, a text as it is; none where there is nothing.
+pub(crate) fn for_people(json: &Json) -> Option<String> {
+    match json {
+        Json::Null => None,
+        Json::String(text) => Some(text.clone()),
+        json => serde_json::to_string_pretty(json).ok(),
     }
 }
 

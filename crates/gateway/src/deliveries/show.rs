@@ -108,6 +108,9 @@ fn error(shown: &mut String, error: &Json) {
         let pointer = given(place, "pointer").unwrap_or_else(|| text(place, "vendor_field"));
         line(shown, 4, &format!("{pointer}: {}", text(place, "detail")));
     }
+    if let Some(body) = given(error, "vendor_body") {
+        line(shown, 4, &format!("vendor's answer {body}"));
+    }
 }
 
 fn attempts(shown: &mut String, attempts: &[Json]) {
@@ -122,4 +125,12 @@ fn attempts(shown: &mut String, attempts: &[Json]) {
     }
     shown.push_str("\n\n");
     shown.push_str(&table.trim_fmt());
+    for attempt in attempts {
+        let said = attempt["vendor_said"].as_object().filter(|said| !said.is_empty());
+        if let Some(said) = said {
+            let number = text(attempt, "number");
+            let said = printable(&Json::Object(said.clone()).to_string());
+            line(shown, 0, &format!("attempt {number}: the vendor said {said}"));
+        }
+    }
 }

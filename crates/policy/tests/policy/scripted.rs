@@ -134,8 +134,8 @@ impl CustomerReader for Scripted {
 
     async fn list(&self, _context: &CallContext, _query: &ListQuery) -> Result<ReadPage, ProviderError> {
         self.answer().await.map(|()| ReadPage {
-            data: Vec::new(),
             next: Some("page-2".to_owned()),
+            ..ReadPage::default()
         })
     }
 
@@ -158,9 +158,10 @@ pub(crate) fn violation() -> Violation {
 
 pub(crate) fn record(id: &str) -> ReadCustomer {
     ReadCustomer {
-        provider_customer_id: id.to_owned(),
+        provider_customer_id: Some(id.to_owned()),
         customer: Customer::default(),
-        unreadable: vec!["/notes".to_owned()],
+        unreadable: vec![upsert_core::Unreadable::new("/notes", serde_json::Value::Null)],
+        vendor_fields: serde_json::Map::new(),
     }
 }
 
@@ -194,6 +195,7 @@ pub(crate) fn receipt() -> UpsertReceipt {
         provider_customer_id: CANARY.to_owned(),
         fields: FieldFates::default(),
         vendor_request_id: Some("call-1".to_owned()),
+        vendor_said: upsert_core::VendorSaid::default(),
     }
 }
 

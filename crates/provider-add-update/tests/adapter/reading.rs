@@ -109,7 +109,7 @@ fn one_record_is_read_and_an_unknown_one_is_none() {
             .decode_read(&WireReply::of_json(200, &record("CUST-123")))
             .unwrap()
             .unwrap();
-        assert_eq!(one.provider_customer_id, "CUST-123");
+        assert_eq!(one.provider_customer_id.as_deref(), Some("CUST-123"));
         assert_eq!(one.customer.reference(), Some("CUST-123"));
         let none = reads.decode_read(&WireReply::of_json(404, &json!({ "error": { "code": "NOT_FOUND" } })));
         assert_eq!(none.unwrap(), None);
@@ -120,7 +120,12 @@ fn one_record_is_read_and_an_unknown_one_is_none() {
 fn a_list_that_is_none_breaks_the_contract_and_a_refusal_keeps_its_meaning() {
     let vendor = vendor();
     let reads = vendor.reads().unwrap();
-    for body in [json!({}), json!("x"), json!([{}]), json!({ "data": [1] })] {
+    for body in [
+        json!("x"),
+        json!({ "data": {} }),
+        json!({ "records": [] }),
+        json!({ "page": { "rows": [] } }),
+    ] {
         let error = reads
             .decode_list(&query(2), &WireReply::of_json(200, &body))
             .unwrap_err();
@@ -132,4 +137,20 @@ fn a_list_that_is_none_breaks_the_contract_and_a_refusal_keeps_its_meaning() {
     assert_eq!(error.kind, ErrorKind::Unauthorised);
     let error = reads.decode_read(&WireReply::of_json(503, &json!({}))).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Transient);
+}
+
+#[test]
+fn a_fault_of_a_record_does_not_cost_its_page() {
+    let vendor = vendor();
+    let reads = vendor.reads().unwrap();
+    let body = json!({ "data": [{ "firstName": "Jo" }, 7, record("CUST-1"), { "externalId": 1022.0 }], "total": 4 });
+    let page = reads.decode_list(&query(20), &WireReply::of_json(200, &body)).unwrap();
+    golden!(
+        "reading_faulty_records",
+        json!({ "data": page.data, "next": page.next, "vendor_fields": page.vendor_fields })
+    );
+    for body in [json!({}), json!({ "total": 0 }), json!({ "data": null }), json!([])] {
+        let page = reads.decode_list(&query(20), &WireReply::of_json(200, &body)).unwrap();
+        assert!(page.data.is_empty() && page.next.is_none(), "{body}");
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use upsert_core::RetryAdvice;
-use upsert_provider_kit::{HttpVendor, WireReply};
+use upsert_provider_kit::{HttpVendor, RetryAfter, WireReply};
 
 use crate::fixture::{golden, prepared, raw, shown_error, vendor};
 
@@ -68,7 +68,7 @@ fn throttling_waits_as_long_as_the_vendor_says() {
         "refusal_429",
         shown_error(&vendor().decode(&prepared(), &reply).unwrap_err())
     );
-    reply.retry_after = Some(Duration::from_secs(7));
+    reply.retry_after = RetryAfter::Wait(Duration::from_secs(7));
     let error = vendor().decode(&prepared(), &reply).unwrap_err();
     assert_eq!(error.advice, RetryAdvice::After(Duration::from_secs(7)));
 }

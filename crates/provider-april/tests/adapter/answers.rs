@@ -76,7 +76,7 @@ fn a_2xx_without_the_id_breaks_the_contract() {
         json!({ "merchantId": "mcht_1" }),
         json!([]),
         json!({ "customerId": "" }),
-        json!({ "customerId": 1 }),
+        json!({ "customerId": 1.5 }),
     ] {
         let error = vendor()
             .decode(&prepared(), &WireReply::of_json(200, &body))
@@ -86,4 +86,16 @@ fn a_2xx_without_the_id_breaks_the_contract() {
     }
     let error = vendor().decode(&prepared(), &raw(204, "")).unwrap_err();
     golden!("answer_not_json", shown_error(&error));
+}
+
+#[test]
+fn an_error_under_a_success_is_a_failure_with_the_vendors_words() {
+    let body = json!({
+        "statusCode": 422, "errorCode": "unprocessable", "message": "Not possible", "tracer": "t-1",
+        "detail": "UpsertConsumerCustomer.emailAddress: is taken"
+    });
+    let error = vendor()
+        .decode(&prepared(), &WireReply::of_json(200, &body))
+        .unwrap_err();
+    golden!("answer_error_in_disguise", shown_error(&error));
 }

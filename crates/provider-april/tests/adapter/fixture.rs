@@ -125,7 +125,7 @@ pub(crate) fn shown_error(error: &ProviderError) -> Json {
         "kind": error.kind, "state": error.state, "advice": format!("{:?}", error.advice),
         "held": error.held.map(|held| format!("{held:?}")), "sent": error.sent, "code": error.code,
         "detail": error.detail, "vendor_status": error.vendor_status, "vendor_request_id": error.vendor_request_id,
-        "errors": error.errors, "context": error.context,
+        "errors": error.errors, "vendor_body": error.vendor_body, "context": error.context,
     })
 }
 

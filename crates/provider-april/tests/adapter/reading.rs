@@ -112,7 +112,7 @@ fn one_record_is_read_and_an_unknown_one_is_none() {
     let reads = vendor.reads().unwrap();
     let nameless = json!({ "OrganisationCustomer": { "customerId": "cust_3" } });
     let one = reads.decode_read(&WireReply::of_json(200, &nameless)).unwrap().unwrap();
-    assert_eq!(one.provider_customer_id, "cust_3");
+    assert_eq!(one.provider_customer_id.as_deref(), Some("cust_3"));
     assert_eq!(one.customer.kind(), Kind::Organisation);
     assert_eq!(reads.decode_read(&WireReply::of_json(404, &json!({}))).unwrap(), None);
 }
@@ -121,7 +121,7 @@ fn one_record_is_read_and_an_unknown_one_is_none() {
 fn a_list_that_is_none_breaks_the_contract_and_a_refusal_keeps_its_meaning() {
     let vendor = marketplace();
     let reads = vendor.reads().unwrap();
-    for body in [json!({ "data": [] }), json!("x"), json!([{}]), json!([1])] {
+    for body in [json!({ "data": [] }), json!("x"), Json::Null, json!(1)] {
         let error = reads
             .decode_list(&query(2), &WireReply::of_json(200, &body))
             .unwrap_err();
@@ -133,4 +133,24 @@ fn a_list_that_is_none_breaks_the_contract_and_a_refusal_keeps_its_meaning() {
     assert_eq!(error.kind, ErrorKind::Unauthorised);
     let error = reads.decode_read(&WireReply::of_json(503, &json!({}))).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Transient);
+}
+
+#[test]
+fn a_fault_of_a_record_does_not_cost_its_page_and_another_merchants_record_is_not_shown() {
+    let vendor = marketplace();
+    let reads = vendor.reads().unwrap();
+    let mut theirs = person();
+    theirs["merchantId"] = json!("mcht_2");
+    let mut odd = person();
+    odd["merchantId"] = json!(["mcht_1"]);
+    let body = json!([{ "emailAddress": "a@b.example" }, 1, theirs, odd, { "ConsumerCustomer": theirs }, person()]);
+    let page = reads.decode_list(&query(20), &WireReply::of_json(200, &body)).unwrap();
+    golden!(
+        "reading_faulty_records",
+        json!({ "data": page.data, "next": page.next })
+    );
+    for shown in [theirs.clone(), odd, json!({ "ConsumerCustomer": theirs })] {
+        let error = reads.decode_read(&WireReply::of_json(200, &shown)).unwrap_err();
+        assert_eq!(error.code.as_deref(), Some("other_merchant"), "{shown}");
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use upsert_core::RetryAdvice;
-use upsert_provider_kit::{HttpVendor, WireReply};
+use upsert_provider_kit::{HttpVendor, RetryAfter, WireReply};
 
 use crate::fixture::{golden, prepared, raw, shown_error, vendor};
 
@@ -50,7 +50,7 @@ fn a_refusal_without_a_body_keeps_our_words() {
 #[test]
 fn throttling_waits_as_long_as_the_vendor_says() {
     let mut reply = raw(429, "");
-    reply.retry_after = Some(Duration::from_secs(7));
+    reply.retry_after = RetryAfter::Wait(Duration::from_secs(7));
     let error = vendor().decode(&prepared(), &reply).unwrap_err();
     assert_eq!(error.advice, RetryAdvice::After(Duration::from_secs(7)));
 }
@@ -63,4 +63,42 @@ fn endless_words_are_cut() {
         .unwrap_err();
     assert_eq!(error.detail.chars().count(), 1_000);
     assert_eq!(error.vendor_request_id.unwrap().chars().count(), 1_000);
+}
+
+#[test]
+fn a_field_is_found_wherever_april_names_it() {
+    let named = |body: &serde_json::Value| {
+        let error = vendor()
+            .decode(&prepared(), &WireReply::of_json(400, body))
+            .unwrap_err();
+        let named = error
+            .errors
+            .into_iter()
+            .map(|it| (it.pointer.unwrap_or_default(), it.detail));
+        named.collect::<Vec<_>>()
+    };
+    let found = |pointer: &str, detail: &str| vec![(pointer.to_owned(), detail.to_owned())];
+    for (body, errors) in [
+        (
+            json!({ "detail": "phoneNumber: Invalid" }),
+            found("/phone", "phoneNumber: Invalid"),
+        ),
+        (
+            json!({ "message": "Email is taken" }),
+            found("/email", "Email is taken"),
+        ),
+        (
+            json!({ "metadata": { "field": "UpsertConsumerCustomer.familyName", "message": "Required" } }),
+            found("/family_name", "Required"),
+        ),
+        (
+            json!({ "metadata": { "errors": [{ "path": "body.givenName", "message": "Bad" }] } }),
+            found("/given_name", "Bad"),
+        ),
+        (json!({ "metadata": { "phone_number": "Bad" } }), found("/phone", "Bad")),
+        (json!({ "metadata": { "a": 1 }, "message": "Nothing works" }), vec![]),
+        (json!({ "metadata": "text", "detail": "It is late" }), vec![]),
+    ] {
+        assert_eq!(named(&body), errors, "{body}");
+    }
 }

@@ -5,10 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Evidence, KeyKind, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{HttpVendor as _, WireReply};
+use upsert_core::{ErrorKind, Evidence, KeyKind, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
+use upsert_provider_kit::{HttpVendor as _, RetryAfter, WireReply};
 
 use crate::samples::{Ask, ROTOR_ID, answer, assert_golden, decode, full_person, rotor};
+
+const CREATED: &str = "Customer created successfully";
+const UPDATED: &str = "Customer updated successfully";
 
 fn new_customer() -> PreparedUpsert {
     Ask::of(&full_person()).prepare(&rotor(json!({})))
@@ -76,40 +79,56 @@ fn created_is_told_from_updated_by_status_then_words_then_the_link() {
     use Evidence::{Link, None as Nothing, VendorSaid};
     use Outcome::{Created, Updated, Upserted};
     let table = [
-        // status, message, linked: outcome, evidence, matched by
-        (
-            201,
-            Some("Customer created successfully"),
-            false,
-            Created,
-            VendorSaid,
-            None,
-        ),
+        // status, message, whether the id was sent: outcome, evidence, matched by
+        (201, Some(CREATED), false, Created, VendorSaid, None),
         (201, None, false, Created, VendorSaid, None),
-        (201, Some("Customer updated"), true, Created, VendorSaid, None),
+        (201, Some("Customer updated"), false, Created, VendorSaid, None),
+        (200, Some(CREATED), false, Created, VendorSaid, None),
         (
             200,
-            Some("Customer created successfully"),
+            Some(" customer CREATED successfully. "),
             false,
             Created,
             VendorSaid,
             None,
         ),
-        (200, Some("CUSTOMER CREATED"), true, Created, VendorSaid, None),
-        (
-            200,
-            Some("Customer updated successfully"),
-            false,
-            Updated,
-            VendorSaid,
-            Some(KeyKind::Phone),
-        ),
-        (200, Some("Updated."), true, Updated, VendorSaid, Some(KeyKind::Id)),
-        (200, Some("OK"), true, Updated, Link, Some(KeyKind::Id)),
-        (200, None, true, Updated, Link, Some(KeyKind::Id)),
+        (200, Some(UPDATED), false, Updated, VendorSaid, Some(KeyKind::Phone)),
         (200, Some("OK"), false, Upserted, Nothing, Some(KeyKind::Phone)),
         (200, None, false, Upserted, Nothing, Some(KeyKind::Phone)),
         (202, None, false, Upserted, Nothing, Some(KeyKind::Phone)),
+        // Other words than those of the pages decide nothing: they may say anything.
+        (
+            200,
+            Some("No customer was created"),
+            false,
+            Upserted,
+            Nothing,
+            Some(KeyKind::Phone),
+        ),
+        (200, Some("0 updated"), false, Upserted, Nothing, Some(KeyKind::Phone)),
+        (
+            200,
+            Some("Created by: web"),
+            false,
+            Upserted,
+            Nothing,
+            Some(KeyKind::Phone),
+        ),
+        (200, Some("Not updated"), false, Upserted, Nothing, Some(KeyKind::Phone)),
+        (
+            200,
+            Some("Customer created successfully (dry run)"),
+            false,
+            Upserted,
+            Nothing,
+            Some(KeyKind::Phone),
+        ),
+        // A record whose id was sent was there before, whatever they say.
+        (201, Some(CREATED), true, Updated, Link, Some(KeyKind::Id)),
+        (200, Some(CREATED), true, Updated, Link, Some(KeyKind::Id)),
+        (200, Some(UPDATED), true, Updated, VendorSaid, Some(KeyKind::Id)),
+        (200, Some("OK"), true, Updated, Link, Some(KeyKind::Id)),
+        (200, None, true, Updated, Link, Some(KeyKind::Id)),
     ];
     for (status, message, linked, outcome, evidence, matched_by) in table {
         let prepared = if linked { known_customer() } else { new_customer() };
@@ -126,7 +145,7 @@ fn created_is_told_from_updated_by_status_then_words_then_the_link() {
 #[test]
 fn a_customer_without_a_phone_number_was_matched_by_email() {
     let prepared = Ask::of(&json!({ "email": "a@b.example" })).prepare(&rotor(json!({})));
-    let reply = WireReply::of_json(200, &json!({ "id": ROTOR_ID, "message": "Customer updated" }));
+    let reply = WireReply::of_json(200, &json!({ "id": ROTOR_ID, "message": UPDATED }));
     assert_eq!(read(&prepared, &reply).unwrap().matched_by, Some(KeyKind::Email));
 }
 
@@ -182,11 +201,20 @@ fn an_id_that_rotor_no_longer_knows_is_a_stale_link() {
 
 #[test]
 fn a_429_is_a_spent_quota_unless_rotor_says_how_long_and_names_no_day() {
-    let hour = Some(Duration::from_secs(3_600));
+    let hour = RetryAfter::Wait(Duration::from_secs(3_600));
+    let (absent, unreadable) = (RetryAfter::Absent, RetryAfter::Unreadable);
     let day = "Daily API key request limit of 1000 exceeded";
     let table = [
-        (None, day, "quota_spent", "Quota for None", "Never"),
-        (None, "Too many requests", "quota_spent", "Quota for None", "Never"),
+        (absent, day, "quota_spent", "Quota for None", "Backoff"),
+        (absent, "Too many requests", "quota_spent", "Quota for None", "Backoff"),
+        (unreadable, day, "quota_spent", "Quota for None", "Backoff"),
+        (
+            unreadable,
+            "Too many requests",
+            "rate_limited",
+            "RateLimit for None",
+            "Backoff",
+        ),
         (hour, day, "quota_spent", "Quota for Some(3600s)", "After(3600s)"),
         (
             hour,
@@ -251,8 +279,12 @@ fn a_complaint_points_at_our_own_field_wherever_it_can() {
             ("property_city.0", Some("/addresses/property/city")),
             ("location", None),
             ("", None),
+            ("", None),
+            ("", None),
         ]
     );
+    let words: Vec<_> = error.errors[6..].iter().map(|error| error.detail.as_str()).collect();
+    assert_eq!(words, ["something", "no object", "7"]);
 }
 
 #[test]
@@ -266,7 +298,7 @@ fn a_success_that_cannot_be_understood_leaves_the_outcome_unknown() {
         b"{}",
         br#"{"id": ""}"#,
         br#"{"id": "  "}"#,
-        br#"{"id": 7}"#,
+        br#"{"id": 7.5}"#,
         br#"{"data": {"id": "x"}, "status": "success"}"#,
         br#"{"id": "x", "status": "error", "message": "Nope", "error_code": "ODD"}"#,
     ];
@@ -307,6 +339,45 @@ fn what_a_log_shows_of_an_error_holds_none_of_the_vendors_free_text() {
             !shown.contains("canary") && !shown.contains("jane"),
             "{status}: {shown}"
         );
+    }
+}
+
+#[test]
+fn the_number_of_the_daily_limit_is_learnt() {
+    let limit = |status: u16, message: &str| {
+        let body = json!({ "status": "error", "message": message, "error_code": "RATE_LIMIT_EXCEEDED" });
+        let error = read(&new_customer(), &WireReply::of_json(status, &body)).unwrap_err();
+        error.daily_limit.map(std::num::NonZeroU32::get)
+    };
+    assert_eq!(limit(429, "Daily API key request limit of 2,500 exceeded"), Some(2_500));
+    assert_eq!(limit(429, "Limit of 60 requests per minute exceeded"), None);
+    assert_eq!(limit(400, "Daily API key request limit of 2500 exceeded"), None);
+    // What is no JSON has words too.
+    let page = WireReply {
+        body: Bytes::from_static(b"<h1>Daily limit of 50 reached</h1>"),
+        retry_after: RetryAfter::Wait(Duration::from_secs(5)),
+        ..WireReply::of_json(429, &Json::Null)
+    };
+    let error = read(&new_customer(), &page).unwrap_err();
+    assert_eq!(
+        (error.kind, error.daily_limit.map(u32::from)),
+        (ErrorKind::QuotaSpent, Some(50))
+    );
+}
+
+#[test]
+fn ids_are_compared_as_the_uuids_that_they_are() {
+    let canonical = |id: &str| rotor(json!({})).canonical_id(id);
+    for id in [
+        ROTOR_ID.to_uppercase(),
+        format!("{{{ROTOR_ID}}}"),
+        format!("urn:uuid:{ROTOR_ID}"),
+        ROTOR_ID.replace('-', ""),
+    ] {
+        assert_eq!(canonical(&id), ROTOR_ID, "{id}");
+    }
+    for id in ["R-1", "r-1", "", "182bd5e5"] {
+        assert_eq!(canonical(id), id);
     }
 }
 

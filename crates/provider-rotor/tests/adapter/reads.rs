@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use upsert_core::{ErrorKind, ListQuery, StateAtVendor};
-use upsert_provider_kit::{HttpReads, HttpVendor as _, WireReply};
+use upsert_provider_kit::{HttpReads, HttpVendor as _, WireReply, of_read};
 
 use crate::samples::{assert_golden, failure, full_person, rotor};
 
@@ -107,7 +107,10 @@ fn the_documented_list_is_read_and_goes_on_with_its_next_page() {
         with_reads(|reads| reads.decode_list(&query, &reply)).unwrap()
     };
     let page = read(None);
-    assert_golden!("documented_list", json!({ "data": page.data, "next": page.next }));
+    assert_golden!(
+        "documented_list",
+        json!({ "data": page.data, "next": page.next, "vendor_fields": page.vendor_fields })
+    );
     assert_eq!(read(Some("7")).next.as_deref(), Some("8"));
     assert_eq!(read(Some("4294967295")).next, None);
 }
@@ -165,7 +168,7 @@ fn what_was_written_reads_back_but_for_what_rotor_does_not_show() {
         .changes_to(&read.customer)
         .into_iter()
         .map(|change| change.pointer)
-        .filter(|pointer| !read.unreadable.contains(pointer))
+        .filter(|pointer| !read.unreadable.iter().any(|it| it.pointer == *pointer))
         .collect();
     assert_eq!(lost, ["/reference"]);
 }
@@ -207,15 +210,13 @@ fn a_read_that_fails_leaves_nothing_in_doubt() {
         ),
         (302, Json::Null),
         (200, json!({ "status": "error", "message": "Nope" })),
-        (200, json!({ "data": null, "status": "success" })),
-        (200, json!({ "data": [{ "first_name": "nobody" }] })),
         (200, json!([])),
     ];
     let mut meant = Vec::new();
     for (status, body) in shapes {
         let reply = WireReply::of_json(status, &body);
-        let one = with_reads(|reads| reads.decode_read(&reply)).unwrap_err();
-        let list = with_reads(|reads| reads.decode_list(&ListQuery::default(), &reply)).unwrap_err();
+        let one = of_read(with_reads(|reads| reads.decode_read(&reply)).unwrap_err());
+        let list = of_read(with_reads(|reads| reads.decode_list(&ListQuery::default(), &reply)).unwrap_err());
         for error in [&one, &list] {
             assert_eq!(error.state, StateAtVendor::Unchanged, "{status}");
             assert!(!error.detail.contains("wrote"), "{}", error.detail);
@@ -225,4 +226,72 @@ fn a_read_that_fails_leaves_nothing_in_doubt() {
         meant.push(failure(&one));
     }
     assert_golden!("failed_reads", meant);
+}
+
+fn list(body: &Json, limit: u32) -> Result<upsert_core::ReadPage, upsert_core::ProviderError> {
+    let query = ListQuery {
+        limit,
+        ..ListQuery::default()
+    };
+    with_reads(|reads| reads.decode_list(&query, &WireReply::of_json(200, body)))
+}
+
+#[test]
+fn what_the_page_calls_optional_is_optional() {
+    for body in [
+        json!({}),
+        json!({ "status": "success" }),
+        json!({ "data": null, "status": "success" }),
+        json!({ "pagination": { "total": 0 } }),
+        json!({ "data": [] }),
+    ] {
+        let page = list(&body, 50).unwrap();
+        assert!(page.data.is_empty() && page.next.is_none(), "{body}");
+    }
+}
+
+#[test]
+fn a_fault_of_a_record_costs_its_place_and_one_of_the_page_the_page() {
+    let page = list(
+        &json!({ "data": [{ "first_name": "nobody" }, documented_record(), 7, null] }),
+        50,
+    )
+    .unwrap();
+    let ids: Vec<_> = page
+        .data
+        .iter()
+        .map(|read| read.provider_customer_id.as_deref())
+        .collect();
+    assert_eq!(ids, [None, documented_record()["id"].as_str(), None, None]);
+    let first = &page.data[0].unreadable[0];
+    assert_eq!(
+        (first.pointer.as_str(), &first.value),
+        ("/provider_customer_id", &Json::Null)
+    );
+    for body in [
+        json!({ "data": {} }),
+        json!({ "data": "none" }),
+        json!({ "data": [], "pagination": { "has_more": "yes" } }),
+        json!({ "data": [], "pagination": { "has_more": 1 } }),
+        json!({ "data": [], "pagination": { "total": "many" } }),
+    ] {
+        assert_eq!(list(&body, 50).unwrap_err().kind, ErrorKind::BrokenContract, "{body}");
+    }
+}
+
+#[test]
+fn a_total_tells_of_more_pages_where_nothing_else_does() {
+    for (pagination, more) in [
+        (json!({ "total": 3 }), true),
+        (json!({ "total": 2 }), false),
+        (json!({ "total": 3, "has_more": null }), true),
+        (json!({ "total": 3, "has_more": false }), false),
+        (json!({ "total": null }), false),
+    ] {
+        let page = list(
+            &json!({ "data": [documented_record(), documented_record()], "pagination": pagination }),
+            2,
+        );
+        assert_eq!(page.unwrap().next.is_some(), more, "{pagination}");
+    }
 }

@@ -139,6 +139,8 @@ pub(crate) fn failure(error: &ProviderError) -> Json {
         "detail": error.detail,
         "vendor_status": error.vendor_status,
         "errors": error.errors,
+        "vendor_body": error.vendor_body,
+        "daily_limit": error.daily_limit,
         "log": error.to_string(),
     })
 }

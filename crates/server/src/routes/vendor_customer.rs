@@ -27,7 +27,10 @@ use crate::state::State;
         (status = 404, description = "`not_found`: no such connection, or the vendor does not know the id",
             body = schema::Problem, content_type = "application/problem+json"),
         (status = 501, description = "`unsupported_by_provider`: it cannot read", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`provider_failed`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "`provider_failed`: the vendor is down or refuses; `error` as a delivery's",
+            body = schema::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: the vendor throttles or the day's calls are used up; `error` as a delivery's",
+            body = schema::Problem, content_type = "application/problem+json", headers(("Retry-After" = u64))),
     ),
 )]
 #[get("/v1/connections/{merchant}/{name}/customers/{provider_customer_id}")]

@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::IntoParams;
 
 use upsert_core::ListQuery;
@@ -50,7 +51,10 @@ pub(crate) struct Filters {
         (status = 200, description = "A page", body = schema::VendorCustomerPage),
         (status = 404, description = "`not_found`: no such connection", body = schema::Problem, content_type = "application/problem+json"),
         (status = 501, description = "`unsupported_by_provider`: it cannot read", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`provider_failed`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 502, description = "`provider_failed`: the vendor is down or refuses; `error` as a delivery's",
+            body = schema::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: the vendor throttles or the day's calls are used up; `error` as a delivery's",
+            body = schema::Problem, content_type = "application/problem+json", headers(("Retry-After" = u64))),
     ),
 )]
 #[get("/v1/connections/{merchant}/{name}/customers")]
@@ -71,6 +75,8 @@ pub(crate) async fn vendor_customers(
         tags: filters.tag.into_iter().collect(),
         cursor: filters.cursor,
     };
-    let listing = state.gateway.vendor_customers(&merchant, &name, query).await?;
-    Ok(reply::page(&listing))
+    let (listing, vendor_fields) = state.gateway.vendor_customers(&merchant, &name, query).await?;
+    Ok(reply::json_reply(&json!({
+        "data": listing.data, "next_cursor": listing.next_cursor, "vendor_fields": vendor_fields,
+    })))
 }

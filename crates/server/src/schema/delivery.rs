@@ -115,6 +115,8 @@ pub struct DeliveryError {
     pub vendor_request_id: Option<String>,
     /// Fields that the vendor complains of.
     pub errors: Vec<FieldError>,
+    /// The vendor's own document, at most 8 KiB: JSON where it is JSON, else a text, which ends in `…` where it was cut.
+    pub vendor_body: Value,
 }
 
 /// What a failure means.

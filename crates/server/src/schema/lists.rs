@@ -1,7 +1,7 @@
 //! Lists of deliveries and upserts, and what is done to dead letters.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Delivery, DeliveryError, Ignored, Through, UpsertState};
@@ -58,8 +58,11 @@ pub struct Attempt {
     pub ended_at: Option<String>,
     /// An outcome, an error's kind, or `not_sent`.
     pub result: Option<String>,
-    /// HTTP status.
+    /// HTTP status, of an acceptance too.
     pub vendor_status: Option<u16>,
+    /// What an acceptance said beside the record: message, times and the like, in the vendor's own members.
+    #[schema(value_type = Object, additional_properties = true)]
+    pub vendor_said: Map<String, Value>,
     /// What went out, as the plan words it; null: the call was made before requests were kept.
     pub request: Option<SentRequest>,
     /// This call's own failure, with the vendor's words.

@@ -1,6 +1,6 @@
 //! A made-up vendor that keeps a ledger in memory and speaks no HTTP. What it does to a customer, the notes say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use serde_json::{Map, Value as Json};
 use upsert_core::{
     CallContext, Capabilities, Customer, CustomerReader, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form,
     Intent, KeyKind, Kind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Problem, ProviderError, ProviderInfo,
-    ReadCustomer, ReadPage, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt,
-    UpsertRequest, Violation, WireRequest,
+    ReadCustomer, ReadPage, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, Unreadable, UpsertProvider,
+    UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
 use upsert_provider_kit::{Built, ConnectionSetup, ProviderDescription, Registry, SettingProblem};
 
@@ -184,6 +184,7 @@ impl UpsertProvider for Ledger {
                 ..FieldFates::default()
             },
             vendor_request_id: None,
+            vendor_said: upsert_core::VendorSaid::default(),
         })
     }
 }
@@ -216,7 +217,7 @@ impl CustomerReader for Ledger {
                 .take(query.limit as usize)
                 .map(|email| page(email))
                 .collect(),
-            next: None,
+            ..ReadPage::default()
         })
     }
 
@@ -232,10 +233,10 @@ impl CustomerReader for Ledger {
 fn page(email: &str) -> ReadCustomer {
     let mut customer = Customer::default();
     customer.set(Field::Email, upsert_core::Value::Text(email.to_owned()));
-    let unreadable: BTreeSet<&str> = BTreeSet::from(["/notes"]);
     ReadCustomer {
-        provider_customer_id: format!("page of {email}"),
+        provider_customer_id: Some(format!("page of {email}")),
         customer,
-        unreadable: unreadable.into_iter().map(str::to_owned).collect(),
+        unreadable: vec![Unreadable::new("/notes", Json::Null)],
+        vendor_fields: Map::from_iter([("leaf".to_owned(), Json::from(7))]),
     }
 }

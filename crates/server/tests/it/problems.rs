@@ -114,9 +114,10 @@ async fn refused_by_what_is_known(served: &Served) -> Vec<(ProblemCode, RequestB
             Code::NotFound,
             served.get("/v1/customers/cus_00000000000000000000000000", "acme"),
         ),
+        (Code::IdentityConflict, upsert(json!({ "id": ann, "reference": "R-1" }))),
         (
-            Code::IdentityConflict,
-            upsert(json!({ "email": "ann@example.com", "phone": "+12025550199" })),
+            Code::LinkConflict,
+            upsert(json!({ "email": "ann@example.com", "links": { "ledger": "another" } })),
         ),
         (
             Code::MatchKeyCollision,

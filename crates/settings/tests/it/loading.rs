@@ -42,7 +42,9 @@ fn a_connection_that_says_little_has_the_defaults_of_the_contract() {
         (connection.breaker.min_calls.get(), connection.breaker.open_for),
         (10, Duration::from_secs(15))
     );
-    assert!(connection.rate_limit.is_none());
+    assert_eq!(connection.rate_limit.per_second, None);
+    // As many as the vendor is known to allow.
+    assert_eq!(connection.rate_limit.per_day, None);
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn what_a_merchant_file_says_is_what_the_settings_hold() {
     assert_eq!(connection.payload, Some(Payload::Full));
     assert_eq!(connection.settings["merchant_id"], "mcht_1");
     assert_eq!(connection.settings["nested"]["list"][1], 2);
-    let limit = connection.rate_limit.as_ref().unwrap();
+    let limit = &connection.rate_limit;
     assert_eq!((limit.burst, limit.per_day), (limit.per_second, Some(1000)));
     assert!((limit.reserve - 0.1).abs() < f64::EPSILON);
     assert_eq!(merchant.routes[0].when.kind, [Kind::Organisation]);
@@ -129,6 +131,76 @@ fn the_environment_overrides_gateway_toml_alone() {
     assert!(settings.server.api_merchants_may_use_loopback);
     assert_eq!(settings.store.encryption_keys[0].id, "k1");
     assert!(!format!("{settings:?}{}", settings.effective()).contains("canary"));
+}
+
+#[test]
+fn no_merchants_file_is_overridden_from_the_environment() {
+    let merchant =
+        format!("id = \"acme\"\nname = \"Acme\"\nsync_deadline = \"7s\"\n{CONNECTION}rate_limit = {{ per_day = 5 }}\n");
+    for (name, value) in [
+        ("ID", "other"),
+        ("NAME", "Other"),
+        ("DEFAULT_REGION", "AU"),
+        ("MATCH_ON", "[]"),
+        ("SYNC_DEADLINE", "1s"),
+        ("CONNECTIONS", "[]"),
+        ("CONNECTIONS__0__NAME", "other"),
+        ("ROUTES", "[{ to = [] }]"),
+        ("WEBHOOKS__IN", "[]"),
+        ("MERCHANTS__ACME__NAME", "Other"),
+        ("ACME__NAME", "Other"),
+    ] {
+        let variable = format!("UPSERT_GATEWAY__{name}");
+        let folder = Folder::with_merchant(&merchant).env(&variable, value);
+        // It is a variable for gateway.toml, where no such member is: that is all there is to say of it.
+        let problems = folder.problems();
+        assert!(
+            matches!(problems.as_slice(), [one] if one.starts_with("environment variable UPSERT_GATEWAY__")),
+            "{variable}: {problems:?}"
+        );
+    }
+    let settings = Folder::with_merchant(&merchant)
+        .env("UPSERT_GATEWAY__SERVER__BIND", "127.0.0.1:1")
+        .load()
+        .unwrap();
+    let acme = settings.merchant("acme").unwrap();
+    assert_eq!(
+        (settings.server.bind.as_str(), acme.name.as_deref()),
+        ("127.0.0.1:1", Some("Acme"))
+    );
+    assert_eq!(acme.connections[0].rate_limit.per_day, Some(5));
+}
+
+#[test]
+fn what_config_cannot_hold_is_refused_with_its_line_in_every_file() {
+    for (line, message) in [
+        ("x = 99999999999999999999", "a number that 64 bits do not hold"),
+        ("x = -9223372036854775809", "a number that 64 bits do not hold"),
+        ("x = 0xFFFFFFFFFFFFFFFFFF", "a number that 64 bits do not hold"),
+        ("x = 1e999", "a number that 64 bits do not hold"),
+        (
+            "x = { y = [1, 99999999999999999999] }",
+            "a number that 64 bits do not hold",
+        ),
+        ("x = 9223372036854775807", "there is no member `x` here"),
+        ("x = -inf", "there is no member `x` here"),
+        ("x = nan", "there is no member `x` here"),
+        ("x = 2026-11-29T00:00:00Z", "there is no member `x` here"),
+        ("\"x[9999999999999]\" = 1", "there is no member `x[9999999999999]` here"),
+        ("\"x.y\" = 1", "there is no member `x.y` here"),
+        ("\"\" = 1", "there is no member `` here"),
+    ] {
+        let folder = Folder::new(&format!("# first\n{line}\n"));
+        folder.write("merchants/acme.toml", format!("id = \"acme\"\n{line}\n"));
+        let problems = folder.problems();
+        for (problem, file) in problems.iter().zip(["gateway.toml:2:", "merchants/acme.toml:2:"]) {
+            assert!(
+                problem.starts_with(&format!("config/{file}")) && problem.contains(message),
+                "{line}: {problem}"
+            );
+        }
+        assert_eq!(problems.len(), 2, "{line}: {problems:?}");
+    }
 }
 
 #[test]

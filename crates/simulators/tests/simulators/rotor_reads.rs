@@ -42,7 +42,7 @@ async fn a_customer_is_read_in_the_nested_shape_without_billing_and_service() {
             "first_name": "first_name",
             "is_auto_pay": false,
             "last_name": "last_name",
-            "location": null,
+            "location": [44.98, -93.27],
             "notes": "notes",
             "phone": "phone",
             "source": "source",

@@ -211,11 +211,13 @@ impl Pen<'_> {
 
     fn put_attempt(&mut self, row: &AttemptRecord) -> DbResult<()> {
         let sql = "INSERT INTO attempts (delivery, number, fence, started_at, ended_at, result, vendor_status, request, \
-                   error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET fence = ?3, \
+                   error, vendor_said) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET fence = ?3, \
                    started_at = ?4, ended_at = ?5, result = ?6, vendor_status = ?7, request = coalesce(?8, request), \
-                   error = ?9";
+                   error = ?9, vendor_said = ?10";
         let request = row.request.as_ref().map(|request| to_json(request, "request"));
         let error = row.error.as_ref().map(|error| to_json(error, "error"));
+        let said = Some(&row.vendor_said).filter(|said| !said.is_empty());
+        let said = said.map(|said| to_json(said, "vendor_said"));
         let params = params![
             blob(row.delivery.as_uuid()),
             row.number,
@@ -226,6 +228,7 @@ impl Pen<'_> {
             row.vendor_status,
             request.transpose()?,
             error.transpose()?,
+            said.transpose()?,
         ];
         execute(self.db, sql, params).map(drop)
     }

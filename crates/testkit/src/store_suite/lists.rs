@@ -24,6 +24,7 @@ fn error(kind: ErrorKind, code: Option<&str>) -> DeliveryError {
         vendor_status: None,
         vendor_request_id: None,
         errors: Vec::new(),
+        vendor_body: None,
     }
 }
 

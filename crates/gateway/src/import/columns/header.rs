@@ -94,7 +94,7 @@ impl Reading<'_> {
                 }
             }
         }
-        if let (Some(first), true) = (map.columns.first(), named.is_empty()) {
+        if let (Some(first), true) = (map.columns.first(), named.is_empty() && self.problems.is_empty()) {
             self.problems
                 .push(first.problem("the file has none of the columns that the map names: it is another map's"));
         }

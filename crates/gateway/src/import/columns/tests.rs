@@ -226,6 +226,8 @@ fn a_name_that_is_no_column_or_no_field_is_told_with_its_line_and_what_was_meant
     );
     let told = wrong(&["A"], "optional = [\"B\"]\nemail = \"A\"\n");
     assert!(told.contains("no rule uses the column `B`"), "{told}");
+    let told = wrong(&["X"], "optional = [\"B\"]\nemail = \"B\"\n");
+    assert!(told.contains("none of the columns that the map names"), "{told}");
     let told = wrong(&["email", "Mail", "Mail"], "email = \"Mail\"\n");
     assert!(told.contains("named `Mail`") || told.contains("two columns"), "{told}");
     assert!(wrong(&["email", "/email"], "").contains("two columns are `email`"));

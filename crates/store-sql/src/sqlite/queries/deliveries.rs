@@ -220,6 +220,7 @@ fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
         ended_at: moment_if_any(row, "ended_at")?,
         result: row.get("result")?,
         vendor_status: row.get("vendor_status")?,
+        vendor_said: from_json(row, "vendor_said")?.unwrap_or_default(),
         request: from_json(row, "request")?,
         error: from_json(row, "error")?,
     })

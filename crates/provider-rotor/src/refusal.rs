@@ -1,0 +1,102 @@
+//! What Rotor's refusals mean, with its code, words and fields.
+
+use serde_json::Value as Json;
+
+use upsert_core::{ErrorKind, FieldError, Form, Held, PreparedUpsert, ProviderError, WaitingFor};
+use upsert_provider_kit::{FieldNames, RetryAfter, WireReply, classify, error_in_disguise};
+
+use crate::daily_limit::{names_the_daily_limit, number_of};
+
+/// The longest text of the vendor's that is passed on, in characters.
+const MOST_CHARS: usize = 500;
+
+/// What a status other than 2xx means, or an error's document under a 2xx. `{status, message, error_code?, errors?:
+/// [{field, message}]}` `[S1]`, read leniently.
+pub(crate) fn refusal(form: &Form, prepared: Option<&PreparedUpsert>, reply: &WireReply) -> ProviderError {
+    let body = reply.json().unwrap_or_default();
+    let mut error = if reply.is_success() {
+        error_in_disguise(reply)
+    } else {
+        meaning(reply)
+    };
+    let message = text(&body, "message");
+    error.code = text(&body, "error_code");
+    error.errors = complaints(form, prepared, &body);
+    error.context = context(&error, message.as_deref());
+    if let Some(message) = message {
+        error.detail = format!("{}: {message}", error.detail);
+    }
+    error
+}
+
+/// Whether the body is an error's, whatever the status says.
+pub(crate) fn is_error(body: &Json) -> bool {
+    body.get("status").and_then(Json::as_str) == Some("error")
+}
+
+/// Rotor knows one limit, by the day `[S1]`; when the day starts is not documented. A `Retry-After` is of some other one,
+/// unless the words name the day's.
+fn meaning(reply: &WireReply) -> ProviderError {
+    let mut error = classify(reply);
+    if reply.status != 429 {
+        return error;
+    }
+    let words = reply.text();
+    let is_daily = names_the_daily_limit(&words);
+    if is_daily {
+        error.daily_limit = number_of(&words);
+    }
+    if is_daily || reply.retry_after == RetryAfter::Absent {
+        error.kind = ErrorKind::QuotaSpent;
+        "the vendor's calls of this day are used up".clone_into(&mut error.detail);
+        error.held = Some(Held {
+            waiting_for: WaitingFor::Quota,
+            for_at_least: reply.retry_after.wait(),
+        });
+    }
+    error
+}
+
+fn complaints(form: &Form, prepared: Option<&PreparedUpsert>, body: &Json) -> Vec<FieldError> {
+    let Some(said) = body.get("errors") else {
+        return Vec::new();
+    };
+    let names = FieldNames::new(std::slice::from_ref(form), prepared.map(|prepared| &prepared.sent));
+    names.complaints(said)
+}
+
+/// What operators read beside our own words: only what is no free text.
+fn context(error: &ProviderError, message: Option<&str>) -> String {
+    let code = error.code.clone().filter(|code| is_code(code));
+    let scope = message
+        .filter(|_| error.kind == ErrorKind::Unauthorised)
+        .and_then(scope_in)
+        .map(|scope| format!("scope {scope}"));
+    let parts = [Some(error.context.clone()), code, scope].into_iter().flatten();
+    let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join(", ")
+}
+
+fn text(body: &Json, name: &str) -> Option<String> {
+    let text = body.get(name)?.as_str()?.trim();
+    (!text.is_empty()).then(|| text.chars().take(MOST_CHARS).collect())
+}
+
+/// Whether it is a constant of the vendor's, such as `INSUFFICIENT_SCOPE`, and so no personal datum.
+fn is_code(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}
+
+/// The scope that a refusal names, such as `customers:write`.
+fn scope_in(message: &str) -> Option<&str> {
+    let is_scope = |word: &&str| {
+        word.rsplit_once(':').is_some_and(|(resource, right)| {
+            matches!(right, "read" | "write")
+                && (1..=32).contains(&resource.len())
+                && resource.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        })
+    };
+    message
+        .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':')))
+        .find(is_scope)
+}
