@@ -43,12 +43,14 @@ pub enum Direction {
 pub enum LetterAction {
     /// Tried again.
     Replay,
+    /// Tried again, one that came in, for the customer whom it means.
+    ReplayFor(CustomerId),
     /// Given up.
     Discard,
 }
 
 impl Gateway {
-    /// Replays or discards one dead letter. `whom`: the customer whom an event that came in means.
+    /// Replays or discards one dead letter.
     ///
     /// # Errors
     /// 404; 422 where it is none, or cannot be taken this time either (then with what is wrong).
@@ -59,23 +61,18 @@ impl Gateway {
         direction: Direction,
         action: LetterAction,
         id: EventId,
-        whom: Option<CustomerId>,
         sight: Sight,
     ) -> Result<Json, Refusal> {
-        if whom.is_some() && (direction, action) != (Direction::In, LetterAction::Replay) {
-            let detail = "only an event that came in is about a customer who can be named";
-            return Err(Refusal::invalid(vec![Problem::new(
-                "/customer_id",
-                "unknown_field",
-                detail,
-            )]));
-        }
         let by = &caller.name;
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
         let handled = match (direction, action) {
             (Direction::In, LetterAction::Replay) => {
                 let event = self.visible_incoming(merchants, id).await?;
-                self.replay_incoming(event, whom).await
+                self.replay_incoming(event, None).await
+            }
+            (Direction::In, LetterAction::ReplayFor(whom)) => {
+                let event = self.visible_incoming(merchants, id).await?;
+                self.replay_incoming(event, Some(whom)).await
             }
             (Direction::In, LetterAction::Discard) => {
                 let event = self.visible_incoming(merchants, id).await?;
@@ -84,6 +81,11 @@ impl Gateway {
             (Direction::Out, LetterAction::Replay) => {
                 let event = self.visible_outgoing(merchants, id).await?;
                 self.replay_outgoing(event).await
+            }
+            (Direction::Out, LetterAction::ReplayFor(_)) => {
+                let detail = "only an event that came in is about a customer who can be named";
+                let problem = Problem::new("/customer_id", "unknown_field", detail);
+                Err(Refusal::invalid(vec![problem]))
             }
             (Direction::Out, LetterAction::Discard) => {
                 let event = self.visible_outgoing(merchants, id).await?;
@@ -118,9 +120,7 @@ impl Gateway {
         }
         ids.sort_unstable();
         let letters = ids.iter().map(|id| async move {
-            let done = self
-                .event_letter(caller, None, direction, action, *id, None, sight)
-                .await;
+            let done = self.event_letter(caller, None, direction, action, *id, sight).await;
             (*id, done.map(drop))
         });
         // An event that came before another one is tried before it.

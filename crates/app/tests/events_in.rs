@@ -210,15 +210,7 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
         let (gateway, caller) = (house.gateway.clone(), caller.clone());
         async move {
             gateway
-                .event_letter(
-                    &caller,
-                    None,
-                    Direction::In,
-                    LetterAction::Replay,
-                    id,
-                    None,
-                    Sight::Whole,
-                )
+                .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
                 .await
         }
     };
@@ -286,15 +278,7 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     assert_eq!(house.told("shop", &new).await, "accepted");
     house
         .gateway
-        .event_letter(
-            &caller,
-            None,
-            Direction::In,
-            LetterAction::Replay,
-            id,
-            None,
-            Sight::Whole,
-        )
+        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
         .await
         .unwrap();
     assert_eq!(shown(&house).await["given_name"], "New");

@@ -399,23 +399,16 @@ async fn a_dead_event_is_replayed_for_whom_it_means() {
         .find(|record| record.customer.to_json(false)["email"] == "a@x.example")
         .unwrap()
         .id;
-    let replay = async |direction, action, whom| {
+    let replay = async |direction, action| {
         let letter = house
             .gateway
-            .event_letter(&caller, None, direction, action, id, whom, Sight::Whole);
+            .event_letter(&caller, None, direction, action, id, Sight::Whole);
         letter.await.map_err(|refusal| refusal.code)
     };
     let nobody = upsert_core::CustomerId::from_uuid(uuid::Uuid::from_u128(7));
-    let (into, again) = (Direction::In, LetterAction::Replay);
-    assert_eq!(
-        replay(into, again, Some(nobody)).await.unwrap_err(),
-        ProblemCode::NotFound
-    );
-    assert_eq!(
-        replay(into, LetterAction::Discard, Some(whom)).await.unwrap_err(),
-        ProblemCode::ValidationFailed
-    );
-    assert_eq!(replay(into, again, Some(whom)).await.unwrap()["result"], "accepted");
+    let (into, again) = (Direction::In, LetterAction::ReplayFor);
+    assert_eq!(replay(into, again(nobody)).await.unwrap_err(), ProblemCode::NotFound);
+    assert_eq!(replay(into, again(whom)).await.unwrap()["result"], "accepted");
     let ann = house.store.customer("acme", whom).await.unwrap().unwrap();
     let ann = ann.record.customer.to_json(false);
     assert_eq!(
@@ -490,15 +483,9 @@ async fn an_event_that_is_too_long_is_kept_and_taken_once_it_may_be() {
         .gateway
         .replace_directory(upsert_app::Directory::new([of(vec![shop()])]));
     let caller = Caller { name: "ops".to_owned() };
-    let letter = house.gateway.event_letter(
-        &caller,
-        None,
-        Direction::In,
-        LetterAction::Replay,
-        id,
-        None,
-        Sight::Whole,
-    );
+    let letter = house
+        .gateway
+        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole);
     assert_eq!(letter.await.unwrap()["result"], "accepted");
     assert_eq!(house.told("shop", &long).await, "repeated");
     assert!(dead_letters(&house).await.is_empty());

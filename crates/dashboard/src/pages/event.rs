@@ -88,12 +88,12 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
         let (caller, merchants) = (visit.visitor.caller(), visit.visitor.in_sight());
         let gateway = &visit.desk.gateway;
         gateway
-            .event_letter(&caller, merchants.as_ref(), direction, action, id, None, visit.sight())
+            .event_letter(&caller, merchants.as_ref(), direction, action, id, visit.sight())
             .await?;
         Ok(match (action, direction) {
             (LetterAction::Discard, _) => "the event is given up",
-            (LetterAction::Replay, Direction::In) => "the event was taken this time",
-            (LetterAction::Replay, Direction::Out) => "the event is being sent again",
+            (LetterAction::Replay | LetterAction::ReplayFor(_), Direction::In) => "the event was taken this time",
+            (LetterAction::Replay | LetterAction::ReplayFor(_), Direction::Out) => "the event is being sent again",
         }
         .to_owned())
     };

@@ -49,7 +49,6 @@ pub(crate) async fn event_discard(
             direction,
             action,
             id,
-            None,
             caller.sight(),
         )
         .await?;

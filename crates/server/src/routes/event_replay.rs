@@ -44,7 +44,7 @@ pub(crate) async fn event_replay(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (direction, id) = (direction(&path.0)?, event_id(&path.1)?);
-    let (action, whom) = (LetterAction::Replay, customer_meant(body)?);
+    let action = customer_meant(body)?.map_or(LetterAction::Replay, LetterAction::ReplayFor);
     let done = state
         .gateway
         .event_letter(
@@ -53,7 +53,6 @@ pub(crate) async fn event_replay(
             direction,
             action,
             id,
-            whom,
             caller.sight(),
         )
         .await?;
