@@ -100,7 +100,14 @@ impl Merchant {
             match_on: &self.match_on,
             never_match: &self.never_match,
         };
-        canonicalise(body, &terms)
+        let mut canonical = canonicalise(body, &terms)?;
+        // Vendors' ids are compared and kept in one form, however they were written.
+        for (name, record) in &mut canonical.patch.links {
+            if let Some(connection) = self.connection(name) {
+                *record = connection.adapter.canonical_id(record);
+            }
+        }
+        Ok(canonical)
     }
 
     /// Whether the vendor of this connection sends events that come in.

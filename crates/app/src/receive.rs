@@ -245,7 +245,10 @@ impl Gateway {
             && let Some(members) = body.as_object_mut().filter(|members| !members.contains_key("id"))
         {
             let merchant = &arrival.merchant.id;
-            let owners = self.store.record_owners(merchant, connection, record).await?;
+            // Links hold ids in one form; an event may write them in another.
+            let known = arrival.merchant.connection(connection);
+            let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
+            let owners = self.store.record_owners(merchant, connection, &record).await?;
             match owners.as_slice() {
                 [] => {
                     let links = members.entry("links").or_insert_with(|| json!({}));

@@ -310,3 +310,80 @@ fn held(left: Duration) -> ProviderError {
     let detail = "the vendor fails; the connection waits until it is back";
     ProviderError::held(WaitingFor::Breaker, Some(left), detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+    use upsert_core::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn what_a_call_says_of_its_vendor() {
+        use upsert_core::StateAtVendor::{Unchanged, Unknown};
+        let day = Duration::from_hours(24);
+        let error = |kind, sent, advice, is_held: bool| {
+            let state = if sent { Unknown } else { Unchanged };
+            let mut error = ProviderError::new(kind, state, advice, "a fault");
+            (error.sent, error.held) = (sent, None);
+            if is_held {
+                error.held = ProviderError::held(WaitingFor::RateLimit, None, "held").held;
+            }
+            Err::<(), _>(error)
+        };
+        let (backoff, after) = (RetryAdvice::Backoff, RetryAdvice::After);
+        let fault = |retry_after| Verdict::Fault { retry_after };
+        for (result, verdict) in [
+            (Ok(()), Verdict::Up),
+            (error(ErrorKind::Transient, true, backoff, false), fault(None)),
+            (error(ErrorKind::Transient, false, backoff, false), fault(None)),
+            (error(ErrorKind::Transient, true, backoff, true), fault(None)),
+            (error(ErrorKind::Transient, false, backoff, true), Verdict::Nothing),
+            (
+                error(ErrorKind::Transient, true, after(day / 2), false),
+                fault(Some(day / 2)),
+            ),
+            (
+                error(ErrorKind::Transient, true, after(day * 2), false),
+                fault(Some(day)),
+            ),
+            (error(ErrorKind::BrokenContract, true, backoff, false), Verdict::Nothing),
+            (error(ErrorKind::Rejected, true, RetryAdvice::Never, false), Verdict::Up),
+            (
+                error(ErrorKind::Rejected, false, RetryAdvice::Never, false),
+                Verdict::Nothing,
+            ),
+            (error(ErrorKind::RateLimited, true, after(day), true), Verdict::Up),
+            (error(ErrorKind::RateLimited, false, after(day), true), Verdict::Nothing),
+            (error(ErrorKind::QuotaSpent, true, backoff, false), Verdict::Up),
+            (error(ErrorKind::Unauthorised, true, backoff, false), Verdict::Up),
+        ] {
+            assert_eq!(Verdict::on(&result), verdict, "{result:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_let_through_before_is_held_only_while_the_circuit_is_open() {
+        let names = ConnectionNames::new("acme", "crm", "scripted");
+        let breaker = Breaker::new(BreakerPolicy::default(), names, Arc::new(SystemClock));
+        assert!(breaker.still_lets_through().is_ok());
+        breaker.circuit().state = State::Open {
+            until: Instant::now() + Duration::from_secs(15),
+        };
+        let left = |breaker: &Breaker| {
+            let held = breaker.still_lets_through().err().and_then(|error| error.held);
+            held.and_then(|held| held.for_at_least)
+        };
+        assert_eq!(left(&breaker), Some(Duration::from_secs(15)));
+        assert_eq!(breaker.shut_for(), Some(Duration::from_secs(15)));
+        advance(Duration::from_millis(14_999)).await;
+        assert_eq!(left(&breaker), Some(Duration::from_millis(1)));
+        for _ in 0..2 {
+            advance(Duration::from_millis(1)).await;
+            assert!(breaker.still_lets_through().is_ok() && breaker.shut_for().is_none());
+        }
+        breaker.circuit().state = State::HalfOpen { probing: true };
+        assert!(breaker.still_lets_through().is_ok(), "it may be the probe");
+        assert_eq!(breaker.shut_for(), Some(BreakerPolicy::default().open_for));
+    }
+}

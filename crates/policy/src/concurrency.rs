@@ -123,3 +123,26 @@ impl Drop for Waiting<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    #[test]
+    fn there_is_room_while_a_place_is_free_or_the_queue_for_them_is_not_full() {
+        let layer = Concurrency::new(NonZeroU32::new(2).unwrap());
+        assert_eq!(layer.room(), Some(2));
+        let one = layer.free.try_acquire().unwrap();
+        assert_eq!(layer.room(), Some(1));
+        let _other = layer.free.try_acquire().unwrap();
+        let queue = 2 * QUEUE_PER_PLACE;
+        for (waiting, room) in [(0, Some(0)), (queue - 1, Some(0)), (queue, None), (queue + 1, None)] {
+            layer.waiting.store(waiting, Ordering::Relaxed);
+            assert_eq!(layer.room(), room, "{waiting} wait");
+        }
+        drop(one);
+        assert_eq!(layer.room(), Some(1), "a place is free, however many wait");
+    }
+}

@@ -117,3 +117,25 @@ pub(crate) fn next_opening(now: Timestamp) -> Timestamp {
 pub(crate) fn time_until(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(now)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_three_days_are_remembered_and_no_more() {
+        let day = |number: i8| Date::new(2026, 11, number).unwrap_or_default();
+        let count = InMemoryDayCount::preloaded(day(1), 7);
+        for number in [2, 3] {
+            count.add_one(day(number));
+        }
+        assert_eq!([1, 2, 3].map(|number| count.used(day(number))), [7, 1, 1]);
+        count.add_one(day(4));
+        assert_eq!([1, 2, 3, 4].map(|number| count.used(day(number))), [0, 1, 1, 1]);
+        // A clock that is turned back finds its count again.
+        count.add_one(day(2));
+        count.give_back(day(3));
+        count.give_back(day(3));
+        assert_eq!([2, 3, 4].map(|number| count.used(day(number))), [2, 0, 1]);
+    }
+}

@@ -108,6 +108,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_blocked_begins_when_the_longest_block_is_over() {
+        let concurrency = ConcurrencySnapshot {
+            places: 16,
+            in_use: 0,
+            waiting: 0,
+        };
+        let now: Timestamp = "2026-11-21T18:00:00Z".parse().unwrap();
+        for (blocked, until, quota, calls, expected) in [
+            (0, None, None, 100, 10),
+            (30, None, None, 100, 40),
+            (30, Some("2026-11-21T18:00:20Z"), None, 100, 40),
+            (30, Some("2026-11-21T18:01:00Z"), None, 100, 70),
+            (30, Some("2026-11-21T17:00:00Z"), None, 100, 40),
+            (30, None, Some(900), 100, 40),
+            (30, None, Some(900), 510, 6 * 3_600 + 1),
+            (0, Some("2026-11-22T01:00:00Z"), Some(900), 510, 7 * 3_600 + 1),
+            (0, None, Some(900), 500 + 3 * 900 + 20, 6 * 3_600 + 3 * 86_400 + 2),
+        ] {
+            let mut rate_limit = limits(10, quota, 500);
+            rate_limit.blocked_until = until.map(|until| until.parse().unwrap());
+            let wait = forecast(
+                calls,
+                &rate_limit,
+                &concurrency,
+                None,
+                Duration::from_secs(blocked),
+                now,
+            );
+            assert_eq!(
+                wait,
+                Some(Duration::from_secs(expected)),
+                "{calls} calls, {blocked} s, {until:?}, {quota:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_latency_of_nothing_says_nothing_of_the_pace() {
+        assert_eq!(seconds(10, &limits(0, None, 0), Some(0.0)), None);
+        assert_eq!(seconds(10, &limits(5, None, 0), Some(0.0)), Some(2));
+    }
+
+    #[test]
     fn with_a_quota_what_is_too_much_for_today_waits_for_the_days_to_come() {
         let six_hours = 6 * 3_600;
         let day = 24 * 3_600;

@@ -115,3 +115,40 @@ impl Record {
         self.next = (self.next + 1) % REMEMBERED;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use upsert_core::SystemClock;
+
+    use super::*;
+
+    fn took(health: &Health, times: usize, millis: u64) {
+        for _ in 0..times {
+            health.succeeded(Duration::from_millis(millis));
+        }
+    }
+
+    #[test]
+    fn quantiles_are_of_the_last_256_calls() {
+        let health = Health::new(Arc::new(SystemClock));
+        assert_eq!(health.snapshot().latency_p50_ms, None);
+        took(&health, 1, 3);
+        assert_eq!(health.snapshot().latency_p99_ms, Some(3.0));
+        took(&health, REMEMBERED - 1, 1);
+        // Which are oldest is forgotten first, all the way round.
+        for (old, new) in [(1_u8, 8_u8), (8, 16), (16, 24)] {
+            took(&health, REMEMBERED / 2, new.into());
+            assert_eq!(health.snapshot().latency_p50_ms, Some(old.into()), "half are {new}");
+            took(&health, 1, new.into());
+            assert_eq!(
+                health.snapshot().latency_p50_ms,
+                Some(new.into()),
+                "more than half are {new}"
+            );
+            took(&health, REMEMBERED / 2 - 1, new.into());
+        }
+        took(&health, 13, 100);
+        assert_eq!(health.snapshot().latency_p95_ms, Some(100.0));
+        assert_eq!(health.snapshot().latency_p50_ms, Some(24.0));
+    }
+}

@@ -76,6 +76,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_slot_counts_until_the_window_is_over_to_the_moment() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        for (window, added, counts, over) in [
+            (30, 0, 29_999, 30_000),
+            (30, 2_999, 29_999, 30_000),
+            (30, 3_000, 32_999, 33_000),
+            (10, 15_500, 24_999, 25_000),
+        ] {
+            let mut count = SlidingCount::new(Duration::from_secs(window), start);
+            count.add(at(added), 2, 1);
+            assert_eq!(
+                count.totals(at(counts)),
+                Totals { calls: 2, marked: 1 },
+                "{added} at {counts}"
+            );
+            assert_eq!(count.totals(at(over)), Totals::default(), "{added} at {over}");
+            // The slot is used again, and what was in it is forgotten.
+            count.add(at(added + window * 1_000), 5, 0);
+            assert_eq!(count.totals(at(added + window * 1_000)), Totals { calls: 5, marked: 0 });
+        }
+    }
+
+    #[test]
     fn what_is_older_than_the_window_no_longer_counts() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);

@@ -107,3 +107,47 @@ fn state(breaker: &BreakerSnapshot, rate_limit: &RateLimitSnapshot) -> &'static 
         (BreakerState::Closed, None) => "healthy",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn one_word_says_the_worst_of_breaker_and_limits() {
+        use BreakerState::{Closed, HalfOpen, Open};
+        for (breaker, faults, blocked_by, word) in [
+            (Closed, 0, None, "healthy"),
+            (Closed, 1, None, "degraded"),
+            (HalfOpen, 0, None, "degraded"),
+            (Open, 0, None, "open"),
+            (Open, 3, Some(WaitingFor::Quota), "open"),
+            (Closed, 0, Some(WaitingFor::Quota), "quota_spent"),
+            (HalfOpen, 1, Some(WaitingFor::Quota), "quota_spent"),
+            (Closed, 0, Some(WaitingFor::RateLimit), "throttled"),
+            (HalfOpen, 2, Some(WaitingFor::RateLimit), "throttled"),
+            (Open, 0, Some(WaitingFor::RateLimit), "open"),
+        ] {
+            let breaker = BreakerSnapshot {
+                state: breaker,
+                until: None,
+                calls: 5,
+                faults,
+            };
+            let rate_limit = RateLimitSnapshot {
+                per_second: None,
+                burst: None,
+                per_day: None,
+                used_today: 0,
+                left_today: None,
+                left_today_for_bulk: None,
+                per_day_for_bulk: None,
+                opens_at: Timestamp::UNIX_EPOCH,
+                blocked_until: None,
+                blocked_by,
+            };
+            assert_eq!(state(&breaker, &rate_limit), word, "{breaker:?} {blocked_by:?}");
+        }
+    }
+}

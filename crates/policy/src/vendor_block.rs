@@ -147,3 +147,141 @@ fn later(wall: Timestamp, wait: Duration) -> Timestamp {
         .and_then(|wait| wall.checked_add(wait).ok())
         .unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn noon() -> Timestamp {
+        "2026-11-20T12:00:00Z".parse().unwrap()
+    }
+
+    fn dice(shown: f64) -> Dice {
+        Dice::loaded(move || shown)
+    }
+
+    #[test]
+    fn a_throttled_connection_waits_as_long_as_it_was_asked_and_a_part_more_and_not_a_moment_longer() {
+        let (start, mut block) = (Instant::now(), VendorBlock::default());
+        assert_eq!((block.standing(start, noon()), block.era()), (None, 0));
+        block.throttled(0, Some(10 * SECOND), start, &dice(0.5));
+        for (after, left) in [
+            (0, Some(10_500)),
+            (4_000, Some(6_500)),
+            (10_499, Some(1)),
+            (10_500, None),
+            (10_501, None),
+        ] {
+            let left = left.map(|left| Blocked::Throttled(Duration::from_millis(left)));
+            let at = start + Duration::from_millis(after);
+            assert_eq!(block.standing(at, noon()), left, "after {after} ms");
+            assert_eq!(block.standing_since(at, noon()), left, "after {after} ms");
+        }
+    }
+
+    #[test]
+    fn what_names_no_time_backs_off_and_what_names_too_long_a_time_is_believed_for_a_day() {
+        let start = Instant::now();
+        for named in [None, Some(Duration::ZERO)] {
+            let mut block = VendorBlock::default();
+            for (refusal, seconds) in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].into_iter().enumerate() {
+                let (era, at) = (block.era(), start + refusal.try_into().unwrap_or(0_u32) * HOUR);
+                block.throttled(era, named, at, &dice(0.0));
+                assert_eq!(block.standing(at, noon()), Some(Blocked::Throttled(seconds * SECOND)));
+                assert_eq!(block.era(), era + 1);
+            }
+        }
+        let mut block = VendorBlock::default();
+        block.throttled(0, Some(100 * HOUR), start, &dice(0.0));
+        assert_eq!(block.standing(start, noon()), Some(Blocked::Throttled(24 * HOUR)));
+        block.throttled(1, Some(SECOND), start, &dice(0.0));
+        assert_eq!(
+            block.standing(start, noon()),
+            Some(Blocked::Throttled(24 * HOUR)),
+            "the longer counts"
+        );
+    }
+
+    #[test]
+    fn calls_that_went_out_before_a_block_neither_lengthen_nor_lift_it() {
+        let (start, mut block) = (Instant::now(), VendorBlock::default());
+        for era in 0..3 {
+            block.throttled(era, None, start, &dice(0.0));
+        }
+        let four = Some(Blocked::Throttled(4 * SECOND));
+        block.throttled(0, None, start, &dice(0.0));
+        block.taken(0);
+        block.taken(2);
+        assert_eq!((block.standing(start, noon()), block.era()), (four, 3));
+        // Four seconds on it says so again, of an older call: the step is the same one.
+        block.throttled(2, None, start + 4 * SECOND, &dice(0.0));
+        assert_eq!(block.standing(start + 4 * SECOND, noon()), four);
+        block.taken(3);
+        assert_eq!(block.standing(start, noon()), None);
+        block.throttled(3, None, start, &dice(0.0));
+        assert_eq!(
+            block.standing(start, noon()),
+            Some(Blocked::Throttled(SECOND)),
+            "it begins anew"
+        );
+    }
+
+    #[test]
+    fn a_spent_quota_opens_at_midnight_or_later_where_that_was_said_and_is_probed_each_hour() {
+        let now = Instant::now();
+        let after = |wait: Duration| later(noon(), wait);
+        for (named, until) in [
+            (None, 12 * HOUR),
+            (Some(Duration::ZERO), 12 * HOUR),
+            (Some(2 * HOUR), 12 * HOUR),
+            (Some(12 * HOUR), 12 * HOUR),
+            (Some(13 * HOUR), 13 * HOUR),
+            (Some(24 * HOUR), 24 * HOUR),
+            (Some(25 * HOUR), 24 * HOUR),
+        ] {
+            let mut block = VendorBlock::default();
+            assert!(!block.probe_is_due(noon()));
+            block.quota_spent(0, named, noon());
+            assert_eq!(block.era(), 1);
+            assert_eq!(
+                block.standing(now, noon()),
+                Some(Blocked::QuotaSpent(until)),
+                "{named:?}"
+            );
+            assert_eq!(
+                block.standing(now, after(until - SECOND)),
+                Some(Blocked::QuotaSpent(SECOND))
+            );
+            assert_eq!(block.standing(now, after(until)), None, "{named:?}");
+        }
+        let mut block = VendorBlock::default();
+        block.quota_spent(0, Some(20 * HOUR), noon());
+        assert!(!block.probe_is_due(after(HOUR - SECOND)) && block.probe_is_due(after(HOUR)));
+        // The probe is not stopped by what it is to find out; others are, and so is it by a 429.
+        block.probe(after(HOUR));
+        let left = Some(Blocked::QuotaSpent(19 * HOUR));
+        assert!(!block.probe_is_due(after(HOUR)));
+        assert_eq!(
+            (block.standing(now, after(HOUR)), block.standing_since(now, after(HOUR))),
+            (left, None)
+        );
+        block.probe_is_still_due(after(HOUR));
+        assert!(block.probe_is_due(after(HOUR)));
+        assert_eq!(block.standing_since(now, after(HOUR)), left);
+        block.probe(after(HOUR));
+        block.throttled(1, Some(SECOND), now, &dice(0.0));
+        assert_eq!(block.standing_since(now, after(HOUR)), Some(Blocked::Throttled(SECOND)));
+        // Said again, by an older call and for a shorter time: the longer stands, and the next probe is an hour off.
+        block.quota_spent(0, Some(HOUR), after(HOUR));
+        assert_eq!((block.era(), block.probe_is_due(after(2 * HOUR - SECOND))), (2, false));
+        assert_eq!(block.standing(now + SECOND, after(HOUR)), left);
+        block.taken(2);
+        assert_eq!(
+            (block.standing(now, after(HOUR)), block.probe_is_due(after(9 * HOUR))),
+            (None, false)
+        );
+    }
+}

@@ -222,3 +222,73 @@ impl Resolve for FilteredDns {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is made of an answer with this status and a body of so many bytes, all but `missing` of which are sent.
+    async fn answered(status: u16, length: usize, missing: usize) -> Result<Incoming, TransportError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            let _ = stream.read(&mut request).await.unwrap();
+            let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // Whoever has read enough hangs up.
+            let _ = stream.write_all(&vec![b'x'; length - missing]).await;
+        });
+        let options = TransportOptions {
+            allow_plain_http: true,
+            allow_private_network: true,
+        };
+        let transport = ReqwestTransport::new(options, Arc::new(|_| true)).unwrap();
+        let outgoing = Outgoing {
+            method: http::Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+        };
+        transport.send(outgoing).await
+    }
+
+    #[tokio::test]
+    async fn what_accepts_nothing_means_what_its_status_says_however_much_of_it_arrives() {
+        for status in [302, 400, 429, 503] {
+            for (length, missing, read) in [
+                (10, 0, 10),
+                (10, 4, 6),
+                (MAX_REPLY_BYTES, 0, MAX_REPLY_BYTES),
+                (MAX_REPLY_BYTES + 1, 0, MAX_REPLY_BYTES),
+                (3 * MAX_REPLY_BYTES, 0, MAX_REPLY_BYTES),
+            ] {
+                let answer = answered(status, length, missing)
+                    .await
+                    .map_err(|error| format!("{error:?}"));
+                let answer = answer.map(|answer| (answer.status, answer.body.len()));
+                assert_eq!(answer, Ok((status, read)), "{status} {length} {missing}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_acceptance_has_to_arrive_whole() {
+        assert_eq!(
+            answered(200, MAX_REPLY_BYTES, 0).await.ok().unwrap().body.len(),
+            MAX_REPLY_BYTES
+        );
+        assert!(matches!(
+            answered(201, MAX_REPLY_BYTES + 1, 0).await,
+            Err(TransportError::TooLarge(201))
+        ));
+        assert!(matches!(
+            answered(200, 10, 4).await,
+            Err(TransportError::Interrupted(_))
+        ));
+    }
+}

@@ -1,7 +1,7 @@
 //! The one place that lists the simulated vendors.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::add_update::{self, AddUpdate};
 use crate::april::{self, April};
@@ -64,6 +64,17 @@ impl Desk {
             Self::Rotor(rotor) => rotor.error(status),
             Self::AddUpdate(_) => add_update::error(status),
             Self::April(_) => april::error(status, None),
+        }
+    }
+
+    /// The body of a 429 that names a time to wait. Rotor's documented one speaks of the whole day, which no short wait is of;
+    /// this one is on no page.
+    pub(crate) fn slow_down(&self) -> Value {
+        match self {
+            Self::Rotor(_) => json!({
+                "status": "error", "message": "Too many requests", "error_code": "RATE_LIMIT_EXCEEDED",
+            }),
+            other => other.error(429),
         }
     }
 

@@ -135,7 +135,12 @@ fn plain(sim: &Sim, line: Line<'_>, status: StatusCode) -> HttpResponse {
 }
 
 fn instead(sim: &Sim, line: Line<'_>, answer: Answer) -> HttpResponse {
-    let body = answer.body.unwrap_or_else(|| sim.desk.error(answer.status).to_string());
+    let mut names = answer.headers.iter().map(|(name, _)| name);
+    let names_a_wait = names.any(|name| name.eq_ignore_ascii_case("retry-after"));
+    let body = answer.body.unwrap_or_else(|| match (answer.status, names_a_wait) {
+        (429, true) => sim.desk.slow_down().to_string(),
+        (status, _) => sim.desk.error(status).to_string(),
+    });
     note(line, answer.status, body.clone());
     let mut response = HttpResponse::build(status_of(answer.status));
     response.content_type("application/json; charset=utf-8");

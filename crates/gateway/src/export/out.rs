@@ -138,7 +138,9 @@ mod tests {
     fn written(format: Format, customers: &[Json]) -> String {
         let mut bytes = Vec::new();
         let mut out = Out::new(format, &mut bytes).unwrap();
-        customers.iter().for_each(|customer| out.write(customer).unwrap());
+        for customer in customers {
+            out.write(customer).unwrap();
+        }
         out.end().unwrap();
         String::from_utf8(bytes).unwrap()
     }

@@ -68,6 +68,7 @@ pub(crate) struct Rows {
     form: Form,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 enum Form {
     Ndjson(ndjson::Lines),
     Csv {

@@ -109,7 +109,7 @@ impl<R: BufRead> Table<R> {
                 return Ok(match at {
                     At::Quoted => Some(Err(unclosed(opened))),
                     At::Start if building.is_empty() => None,
-                    _ => Some(self.finished(building)),
+                    _ => Some(Self::finished(building)),
                 });
             };
             let is_end = matches!(byte, b'\r' | b'\n');
@@ -125,7 +125,7 @@ impl<R: BufRead> Table<R> {
                 At::Quoted if byte == b'"' => At::Quote,
                 At::Quoted => building.push(byte, At::Quoted),
                 At::Quote if byte == b'"' => building.push(byte, At::Quoted),
-                _ if is_end => return Ok(Some(self.finished(building))),
+                _ if is_end => return Ok(Some(Self::finished(building))),
                 _ if byte == self.delimiter => building.end_cell(),
                 At::Start if byte == b'"' => {
                     opened = line;
@@ -164,7 +164,7 @@ impl<R: BufRead> Table<R> {
         self.line += u64::from(ends);
     }
 
-    fn finished(&self, mut building: Building) -> Result<Record, Fault> {
+    fn finished(mut building: Building) -> Result<Record, Fault> {
         building.end_cell();
         let line = building.line;
         if building.is_too_long {

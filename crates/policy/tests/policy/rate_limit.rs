@@ -274,18 +274,57 @@ async fn only_one_call_is_the_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spent_quota_opens_when_retry_after_or_midnight_says() {
-    let subject = unlimited(times(1, || quota_spent(Some(secs(600)))));
-    let _ = call(&subject.stack).await;
-    assert_eq!(subject.held().await, (WaitingFor::Quota, secs(600)));
-    advance(secs(600)).await;
-    assert!(call(&subject.stack).await.is_ok());
+async fn a_spent_quota_opens_at_midnight_or_when_retry_after_says_whichever_is_later() {
+    for (named, opens_in) in [
+        (None, 12 * 3_600),
+        (Some(600), 12 * 3_600),
+        (Some(12 * 3_600), 12 * 3_600),
+        (Some(13 * 3_600), 13 * 3_600),
+        (Some(48 * 3_600), 24 * 3_600),
+    ] {
+        let subject = unlimited(times(1, || quota_spent(named.map(secs))));
+        let _ = call(&subject.stack).await;
+        assert_eq!(subject.held().await, (WaitingFor::Quota, secs(opens_in)), "{named:?}");
+        advance(secs(opens_in)).await;
+        assert!(call(&subject.stack).await.is_ok(), "{named:?}");
+    }
+}
 
-    let subject = unlimited(times(1, || quota_spent(None)));
+/// The vendor says that so many calls a day are all that it allows.
+fn names(limit: u32) -> Answer {
+    let mut spent = quota_spent(None);
+    spent.daily_limit = NonZeroU32::new(limit);
+    Answer::Error(spent)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_the_vendor_names_is_learnt_but_never_more_than_ours() {
+    for (own, named, per_day, left, for_bulk) in [
+        (None, 100, 100, 99, 90),
+        (Some(1_000), 500, 500, 499, 450),
+        (Some(50), 500, 50, 49, 45),
+        (Some(1_000), 1, 1, 0, 1),
+    ] {
+        let subject = match own {
+            Some(own) => a_day(own, 0),
+            None => unlimited(Vec::new()),
+        };
+        subject.vendor.then(vec![names(named)]);
+        let _ = call(&subject.stack).await;
+        let snapshot = subject.layer.snapshot();
+        assert_eq!(snapshot.per_day.map(NonZeroU32::get), Some(per_day), "{own:?} {named}");
+        assert_eq!(snapshot.left_today, Some(left), "{own:?} {named}");
+        assert_eq!(snapshot.per_day_for_bulk, Some(for_bulk), "{own:?} {named}");
+    }
+    let subject = unlimited(vec![names(100), names(200)]);
     let _ = call(&subject.stack).await;
-    assert_eq!(subject.layer.snapshot().blocked_until, Some(at("2026-11-21T00:00:00Z")));
-    advance(secs(12 * 3_600)).await;
-    assert!(call(&subject.stack).await.is_ok());
+    advance(secs(3_600)).await;
+    let _ = call(&subject.stack).await;
+    assert_eq!(
+        subject.layer.snapshot().per_day.map(NonZeroU32::get),
+        Some(200),
+        "the last word holds"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -174,7 +174,9 @@ fn written(table: &[Vec<String>], delimiter: u8, terminator: csv::Terminator, st
     let mut writer = csv::WriterBuilder::new();
     writer.delimiter(delimiter).terminator(terminator).quote_style(style);
     let mut writer = writer.from_writer(Vec::new());
-    table.iter().for_each(|row| writer.write_record(row).unwrap());
+    for row in table {
+        writer.write_record(row).unwrap();
+    }
     String::from_utf8(writer.into_inner().unwrap()).unwrap()
 }
 

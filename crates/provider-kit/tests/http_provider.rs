@@ -1,0 +1,273 @@
+//! What a provider over HTTP adds to its adapter: times, ids in one form, and that reads leave nothing in doubt.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+
+use upsert_core::{
+    CallContext, Capabilities, Clock, Customer, Evidence, FieldFates, Intent, KeyKind, ListQuery, MatchKey, Outcome,
+    Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat, StateAtVendor,
+    UpsertReceipt, UpsertRequest, Violation, WireRequest,
+};
+use upsert_provider_kit::{
+    Built, ConnectionSetup, Credentials, HttpReads, HttpVendor, Incoming, Outgoing, Registry, SettingProblem,
+    Transport, TransportError, VendorSetup, WireReply, classify, record_id, unreadable,
+};
+
+const BEGAN: &str = "2026-01-02T03:04:05Z";
+const LATER: &str = "2026-01-02T03:04:09Z";
+
+/// A status and a body, or what became of the call.
+type Answered = Result<(u16, &'static str), TransportError>;
+
+/// Its ids are the same in capitals.
+#[derive(Debug)]
+struct Shouting;
+
+impl HttpVendor for Shouting {
+    const KIND: &'static str = "shouting";
+    const DEFAULT_BASE_URL: &'static str = "http://vendor.example/api";
+    type Settings = Map<String, Json>;
+
+    fn capabilities(_: &Self::Settings) -> Capabilities {
+        Capabilities {
+            title: "Shouting",
+            docs_url: "",
+            forms: Vec::new(),
+            tells_created_from_updated: false,
+            can_clear: false,
+            merges_tags: false,
+            updates_by_id: false,
+            default_payload: Payload::Full,
+            credentials: &[],
+            protected: &[],
+            can_read: true,
+            known_daily_limit: None,
+        }
+    }
+
+    fn new(_: VendorSetup<Self::Settings>) -> Result<Self, Vec<SettingProblem>> {
+        Ok(Self)
+    }
+
+    fn authorise(&self, _: &mut HeaderMap) {}
+
+    fn encode(&self, _: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
+        Err(Vec::new())
+    }
+
+    /// Says of when the call was, and what it was told of waiting.
+    fn decode(&self, _: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
+        if !reply.is_success() {
+            return Err(classify(reply));
+        }
+        assert_eq!(reply.began_at, BEGAN.parse::<Timestamp>().unwrap());
+        let body = reply.json().unwrap();
+        Ok(UpsertReceipt {
+            outcome: Outcome::Upserted,
+            evidence: Evidence::None,
+            matched_by: None,
+            provider_customer_id: record_id(&body["id"]).unwrap(),
+            fields: FieldFates::default(),
+            vendor_request_id: None,
+            vendor_said: reply.said(&body, &[]),
+        })
+    }
+
+    fn canonical_id(&self, id: &str) -> String {
+        id.to_lowercase()
+    }
+
+    fn reads(&self) -> Option<&dyn HttpReads> {
+        Some(self)
+    }
+}
+
+impl HttpReads for Shouting {
+    fn check(&self, _: &ListQuery) -> Result<(), Vec<Problem>> {
+        Ok(())
+    }
+
+    fn list_request(&self, _: &ListQuery) -> WireRequest {
+        asked("/all")
+    }
+
+    fn decode_list(&self, _: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
+        let body = reply.json().ok_or_else(|| unreadable(reply, "no JSON"))?;
+        let data = body.as_array().unwrap().iter().map(read).collect();
+        Ok(ReadPage {
+            data,
+            ..ReadPage::default()
+        })
+    }
+
+    fn read_request(&self, id: &str) -> WireRequest {
+        asked(&format!("/{id}"))
+    }
+
+    fn decode_read(&self, reply: &WireReply) -> Result<Option<ReadCustomer>, ProviderError> {
+        if reply.is_success() {
+            Ok(reply.json().as_ref().map(read))
+        } else {
+            Err(classify(reply))
+        }
+    }
+}
+
+fn read(record: &Json) -> ReadCustomer {
+    ReadCustomer {
+        provider_customer_id: record_id(&record["id"]),
+        customer: Customer::default(),
+        unreadable: Vec::new(),
+        vendor_fields: Map::new(),
+    }
+}
+
+fn asked(path: &str) -> WireRequest {
+    WireRequest {
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        body: Json::Null,
+    }
+}
+
+/// Answers once, at a later time than it was asked.
+#[derive(Debug)]
+struct Line(Mutex<Option<Answered>>, Arc<Moving>);
+
+#[async_trait::async_trait]
+impl Transport for Line {
+    async fn send(&self, outgoing: Outgoing) -> Result<Incoming, TransportError> {
+        assert_eq!(outgoing.url.host_str(), Some("vendor.example"));
+        *self.1.0.lock().unwrap() = LATER.parse().unwrap();
+        let (status, body) = self.0.lock().unwrap().take().unwrap()?;
+        let mut headers = HeaderMap::new();
+        let date = HeaderValue::from_static("Fri, 02 Jan 2026 03:04:19 GMT");
+        headers.insert(HeaderName::from_static("retry-after"), date);
+        Ok(Incoming {
+            status,
+            headers,
+            body: Bytes::from_static(body.as_bytes()),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Moving(Mutex<Timestamp>);
+
+impl Clock for Moving {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+fn built(answer: Answered) -> Built {
+    let clock = Arc::new(Moving(Mutex::new(BEGAN.parse().unwrap())));
+    let setup = ConnectionSetup {
+        base_url: None,
+        credentials: Credentials::default(),
+        settings: json!({}),
+        transport: Arc::new(Line(Mutex::new(Some(answer)), clock.clone())),
+        clock,
+        send_traceparent: false,
+    };
+    Registry::new().with::<Shouting>().build("shouting", setup).unwrap()
+}
+
+fn context() -> CallContext {
+    CallContext {
+        deadline: Instant::now() + Duration::from_secs(1),
+        attempt: 1,
+        delivery_id: None,
+        traceparent: None,
+        priority: Priority::Interactive,
+    }
+}
+
+fn prepared() -> PreparedUpsert {
+    PreparedUpsert {
+        request: asked("/one"),
+        sent: BTreeMap::new(),
+        match_key: None,
+        matches_by: Vec::new(),
+        known_by: Vec::new(),
+        link_key: MatchKey::new(KeyKind::Id, "x"),
+        expected_id: None,
+        intent: Intent::Upsert,
+        repeat: Repeat::Safe,
+        warnings: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn ids_are_handed_on_in_the_form_that_they_are_compared_in() {
+    let receipt = built(Ok((200, r#"{"id":"ABC"}"#)))
+        .provider
+        .upsert(&context(), &prepared())
+        .await;
+    let receipt = receipt.unwrap();
+    assert_eq!(
+        (&*receipt.provider_customer_id, receipt.vendor_said.status),
+        ("abc", Some(200))
+    );
+    let page = built(Ok((200, r#"[{"id":"ABC"},{}]"#))).reader.unwrap();
+    let page = page.list(&context(), &ListQuery::default()).await.unwrap();
+    let ids: Vec<_> = page.data.iter().map(|it| it.provider_customer_id.as_deref()).collect();
+    assert_eq!(ids, [Some("abc"), None]);
+    let one = built(Ok((200, r#"{"id":"ABC"}"#))).reader.unwrap();
+    let one = one.read(&context(), "abc").await.unwrap().unwrap();
+    assert_eq!(one.provider_customer_id.as_deref(), Some("abc"));
+    assert_eq!(built(Ok((200, ""))).provider.canonical_id("ABC"), "abc");
+}
+
+#[tokio::test]
+async fn a_date_to_wait_for_counts_from_when_the_answer_came() {
+    let error = built(Ok((429, "")))
+        .provider
+        .upsert(&context(), &prepared())
+        .await
+        .unwrap_err();
+    assert_eq!(error.held.unwrap().for_at_least, Some(Duration::from_secs(10)));
+}
+
+#[tokio::test]
+async fn a_read_that_fails_leaves_nothing_in_doubt_and_a_write_does() {
+    let table: [(fn() -> Answered, &str); 3] = [
+        (|| Ok((500, "")), "the vendor failed"),
+        (
+            || Err(TransportError::Interrupted(String::new())),
+            "the call broke off after the request went out",
+        ),
+        (
+            || Err(TransportError::TooLarge(200)),
+            "the vendor's answer is longer than any it should give",
+        ),
+    ];
+    for (answer, said) in table {
+        let reader = built(answer()).reader.unwrap();
+        let read = reader.read(&context(), "abc").await.unwrap_err();
+        assert_eq!((read.state, &*read.detail), (StateAtVendor::Unchanged, said));
+        let reader = built(answer()).reader.unwrap();
+        let listed = reader.list(&context(), &ListQuery::default()).await.unwrap_err();
+        assert_eq!(listed.state, StateAtVendor::Unchanged);
+        assert!(!listed.detail.contains("wrote"), "{}", listed.detail);
+        let written = built(answer())
+            .provider
+            .upsert(&context(), &prepared())
+            .await
+            .unwrap_err();
+        assert_eq!(written.state, StateAtVendor::Unknown);
+        assert!(
+            written.detail.starts_with(said) && written.detail.contains("wrote"),
+            "{}",
+            written.detail
+        );
+    }
+}
