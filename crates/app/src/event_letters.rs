@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 
-use upsert_core::{EventId, Problem};
+use upsert_core::{CustomerId, EventId, Problem};
 use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
-use upsert_webhook::{Part, Read};
+use upsert_webhook::Read;
 
 use crate::event_query::EventListQuery;
 use crate::events::{incoming_json, not_now, outgoing_json};
@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 use crate::intake::{Taken, taken_json};
 use crate::narrow::Arrival;
 use crate::problem::{ProblemCode, Refusal};
-use crate::receive::{event_id_of, is_stand_in};
+use crate::receive::{contents_of, event_id_of, is_stand_in, read_again, unbelieved_time};
 use crate::sight::Sight;
 use crate::upsert::Caller;
 
@@ -43,6 +43,8 @@ pub enum Direction {
 pub enum LetterAction {
     /// Tried again.
     Replay,
+    /// Tried again, one that came in, for the customer whom it means.
+    ReplayFor(CustomerId),
     /// Given up.
     Discard,
 }
@@ -66,7 +68,11 @@ impl Gateway {
         let handled = match (direction, action) {
             (Direction::In, LetterAction::Replay) => {
                 let event = self.visible_incoming(merchants, id).await?;
-                self.replay_incoming(event).await
+                self.replay_incoming(event, None).await
+            }
+            (Direction::In, LetterAction::ReplayFor(whom)) => {
+                let event = self.visible_incoming(merchants, id).await?;
+                self.replay_incoming(event, Some(whom)).await
             }
             (Direction::In, LetterAction::Discard) => {
                 let event = self.visible_incoming(merchants, id).await?;
@@ -75,6 +81,11 @@ impl Gateway {
             (Direction::Out, LetterAction::Replay) => {
                 let event = self.visible_outgoing(merchants, id).await?;
                 self.replay_outgoing(event).await
+            }
+            (Direction::Out, LetterAction::ReplayFor(_)) => {
+                let detail = "only an event that came in is about a customer who can be named";
+                let problem = Problem::new("/customer_id", "unknown_field", detail);
+                Err(Refusal::invalid(vec![problem]))
             }
             (Direction::Out, LetterAction::Discard) => {
                 let event = self.visible_outgoing(merchants, id).await?;
@@ -151,7 +162,7 @@ impl Gateway {
     }
 
     /// Maps it anew, by the mapping of now.
-    async fn replay_incoming(&self, event: IncomingEvent) -> Result<Json, Refusal> {
+    async fn replay_incoming(&self, event: IncomingEvent, whom: Option<CustomerId>) -> Result<Json, Refusal> {
         let Some(raw) = event.raw.clone().filter(|_| event.state == IncomingState::Failed) else {
             return Err(not_now("replayed", event.state.as_str()));
         };
@@ -165,32 +176,54 @@ impl Gateway {
         // Headers are not kept: the only one that a mapping may ask for is the event's id, which is known.
         let event_id = event.event_id.clone();
         let header = |_: &str| Some(event_id.clone());
-        let reads = read_again(
-            &raw,
-            |part| source.mapping.read(part, &header),
-            |event| source.mapping.parts(event),
-        )?;
+        if raw.len() > source.body_limit {
+            let detail = format!("an event of this source may have {} bytes", source.body_limit);
+            return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
+        }
+        let mut reads = read_again(source, &raw, &header).map_err(|refusal| Refusal {
+            code: ProblemCode::ValidationFailed,
+            ..refusal
+        })?;
+        if whom.is_some() && reads.len() > 1 {
+            let detail = "the event tells of several customers: which of them is meant cannot be said";
+            return Err(Refusal::invalid(vec![Problem::new(
+                "/customer_id",
+                "ambiguous",
+                detail,
+            )]));
+        }
         // A list of customers that could not be found as one is several events now; and one whose id could not be read
         // may have been done under its own id meanwhile.
         let has_id_now = |read: &Read| is_stand_in(&event.event_id) && event_id_of(read, &raw) != event.event_id;
         let is_split = reads.len() > 1 || reads.iter().any(has_id_now);
         let mut shown = Json::Null;
-        for read in reads {
+        for read in &mut reads {
+            let event_id = if is_split {
+                event_id_of(read, &raw)
+            } else {
+                event.event_id.clone()
+            };
             let arrival = Arrival {
                 id: if is_split { self.ids.event() } else { event.id },
                 merchant: merchant.clone(),
                 source: source.clone(),
-                event_id: if is_split {
-                    event_id_of(&read, &raw)
-                } else {
-                    event.event_id.clone()
-                },
+                contents: contents_of(&merchant.id, source, &event_id, read),
+                event_id,
                 raw: raw.clone(),
+                received_at: event.received_at,
+                unbelieved_time: unbelieved_time(read, event.received_at),
                 at: self.clock.now(),
                 traceparent: None,
             };
-            match self.take(arrival, read).await? {
+            if let (Some(whom), Read::Mapped(mapped)) = (whom, &mut *read) {
+                mapped.body["id"] = json!(whom);
+            }
+            match self.take(arrival, read.clone()).await? {
                 Taken::LeftOut if !is_split => return self.discard_incoming(event).await,
+                // It was sent again meanwhile, and could be taken then.
+                Taken::Repeated(other) if !is_split && other.id != event.id => {
+                    return self.discard_incoming(event).await;
+                }
                 Taken::Refused(_, refusal) => return Err(*refusal),
                 taken => shown = taken_json(&taken),
             }
@@ -216,6 +249,7 @@ impl Gateway {
                 merchant: event.merchant,
                 source: event.source,
                 event_id: event.event_id,
+                content: event.content,
                 revision: Some(event.revision),
             }],
             write: vec![Write::PutIncomingEvent(discarded.clone())],
@@ -282,27 +316,6 @@ impl Gateway {
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }
     }
-}
-
-/// What was kept, as it was read when it came.
-fn read_again(
-    raw: &str,
-    read: impl Fn(&Part) -> Read,
-    parts: impl Fn(Json) -> Result<Vec<Part>, upsert_webhook::MapProblem>,
-) -> Result<Vec<Read>, Refusal> {
-    let event: Json = serde_json::from_str(raw).map_err(|_| {
-        Refusal::new(
-            ProblemCode::ValidationFailed,
-            "what was kept of the event is not valid JSON",
-        )
-    })?;
-    Ok(match parts(event) {
-        Ok(parts) => parts.iter().map(read).collect(),
-        Err(problem) => vec![Read::Refused {
-            event_id: None,
-            problems: vec![problem],
-        }],
-    })
 }
 
 fn changed_meanwhile() -> Refusal {

@@ -229,6 +229,8 @@ pub(crate) fn incoming_json(event: &IncomingEvent) -> Json {
         "customer_id": event.customer,
         "upsert_id": event.upsert,
         "problem": event.problem,
+        "ignored": event.ignored,
+        "unbelieved_time": event.unbelieved_time,
     })
 }
 

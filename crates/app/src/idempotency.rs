@@ -147,8 +147,7 @@ fn scoped(caller: &str, merchant: &str, route: &str, key: &str) -> [u8; 32] {
 /// reads the store can guess a body by trying.
 fn fingerprint(key: &str, body: &Json) -> [u8; 32] {
     let secret: [u8; 32] = Sha256::digest(key.as_bytes()).into();
-    let mut canonical = String::new();
-    write_canonical(body, &mut canonical);
+    let canonical = canonical_json(body);
     match <Hmac<Sha256> as KeyInit>::new_from_slice(&secret) {
         Ok(mut mac) => {
             mac.update(canonical.as_bytes());
@@ -160,6 +159,12 @@ fn fingerprint(key: &str, body: &Json) -> [u8; 32] {
 }
 
 /// Members in the order of their names, no white space.
+pub(crate) fn canonical_json(value: &Json) -> String {
+    let mut canonical = String::new();
+    write_canonical(value, &mut canonical);
+    canonical
+}
+
 fn write_canonical(value: &Json, out: &mut String) {
     match value {
         Json::Object(members) => {

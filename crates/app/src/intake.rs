@@ -13,10 +13,12 @@ use crate::problem::{ProblemCode, Refusal};
 pub(crate) enum Taken {
     /// The source's configuration leaves it out.
     LeftOut,
+    /// It is the sender's test call.
+    Ping,
     /// It was here before.
     Repeated(Box<IncomingEvent>),
-    /// It is durable, without what could not be read.
-    Done(Box<IncomingEvent>, Vec<Ignored>),
+    /// It is durable.
+    Done(Box<IncomingEvent>),
     /// It cannot be taken, and is kept as a dead letter.
     Refused(Box<IncomingEvent>, Box<Refusal>),
 }
@@ -37,8 +39,9 @@ impl Taken {
     pub(crate) fn result(&self) -> &'static str {
         match self {
             Self::LeftOut => "left_out",
+            Self::Ping => "ping",
             Self::Repeated(_) => "repeated",
-            Self::Done(event, _) => event.state.as_str(),
+            Self::Done(event) => event.state.as_str(),
             Self::Refused(..) => "refused",
         }
     }
@@ -46,7 +49,7 @@ impl Taken {
 
 impl Intake {
     pub(crate) fn add(&mut self, taken: Taken) {
-        self.is_new |= matches!(taken, Taken::Done(..));
+        self.is_new |= matches!(taken, Taken::Done(_));
         self.data.push(taken_json(&taken));
         if let Taken::Refused(_, refusal) = taken
             && self.refusal.is_none()
@@ -58,7 +61,7 @@ impl Intake {
 
 /// As the sender is told.
 pub(crate) fn taken_json(taken: &Taken) -> Json {
-    let shown = |event: &IncomingEvent, result: &str, ignored: &[Ignored]| {
+    let with = |event: &IncomingEvent, result: &str, ignored: &[Ignored]| {
         json!({
             "id": event.id,
             "event_id": event.event_id,
@@ -66,16 +69,21 @@ pub(crate) fn taken_json(taken: &Taken) -> Json {
             "upsert_id": event.upsert,
             "customer_id": event.customer,
             "ignored": ignored,
+            "unbelieved_time": event.unbelieved_time,
+        })
+    };
+    let shown = |event: &IncomingEvent, result: &str| with(event, result, &event.ignored);
+    let nothing = |result: &str| {
+        json!({
+            "id": null, "event_id": null, "result": result, "upsert_id": null, "customer_id": null, "ignored": [],
+            "unbelieved_time": null,
         })
     };
     match taken {
-        Taken::LeftOut => json!({
-            "id": null, "event_id": null, "result": "left_out", "upsert_id": null, "customer_id": null,
-            "ignored": [],
-        }),
-        Taken::Repeated(event) => shown(event, "repeated", &[]),
-        Taken::Done(event, ignored) => shown(event, event.state.as_str(), ignored),
-        Taken::Refused(event, _) => shown(event, "refused", &[]),
+        Taken::LeftOut | Taken::Ping => nothing(taken.result()),
+        Taken::Repeated(event) => with(event, "repeated", &[]),
+        Taken::Done(event) => shown(event, event.state.as_str()),
+        Taken::Refused(event, _) => shown(event, "refused"),
     }
 }
 
@@ -104,6 +112,33 @@ pub(crate) fn unmapped(problems: Vec<MapProblem>) -> Refusal {
     }
 }
 
+/// What of an event was left out: first by its mapping, then of what that made of it. In the words of the body, and in the
+/// event's.
+pub(crate) fn left_out(mapped: &Mapped, of_body: &[Ignored]) -> (Vec<Ignored>, Vec<Ignored>) {
+    let by_mapping = |problem: &MapProblem| {
+        let ignored = |pointer: &str, detail: String| Ignored {
+            pointer: pointer.to_owned(),
+            code: problem.code.to_owned(),
+            detail,
+        };
+        let in_the_events_words = format!("{} (for {})", problem.detail, problem.target);
+        (
+            ignored(&problem.target, problem.detail.clone()),
+            ignored(&problem.pointer, in_the_events_words),
+        )
+    };
+    let by_canonicalising = |ignored: &Ignored| {
+        let in_the_events_words = Ignored {
+            pointer: mapped.origin(&ignored.pointer).unwrap_or_default(),
+            detail: format!("{} (for {})", ignored.detail, ignored.pointer),
+            ..ignored.clone()
+        };
+        (ignored.clone(), in_the_events_words)
+    };
+    let all = mapped.ignored.iter().map(by_mapping);
+    all.chain(of_body.iter().map(by_canonicalising)).unzip()
+}
+
 /// Whoever sent it knows the event and not what it became: problems point into the event, and say which member of the
 /// body they are of.
 pub(crate) fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refusal {
@@ -123,16 +158,6 @@ pub(crate) fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refu
         };
     }
     refusal
-}
-
-/// The same of what was left out.
-pub(crate) fn ignored_in_the_events_words(ignored: &[Ignored], mapped: &Mapped) -> Vec<Ignored> {
-    let told = |ignored: &Ignored| Ignored {
-        pointer: mapped.origin(&ignored.pointer).unwrap_or_default(),
-        code: ignored.code.clone(),
-        detail: format!("{} (for {})", ignored.detail, ignored.pointer),
-    };
-    ignored.iter().map(told).collect()
 }
 
 /// Why it could not be taken, as it is kept.

@@ -236,7 +236,7 @@ pub struct When {
 
 impl When {
     /// The fields that it asks for.
-    fn fields(&self) -> impl Iterator<Item = Field> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field> {
         let asked = [
             (&self.kind, Field::Kind),
             (&self.source, Field::Source),

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use upsert_core::{CustomerId, CustomerPatch, EventId, Field, Patch, UpsertId, Value};
+use upsert_core::{CustomerId, CustomerPatch, EventId, Field, Ignored, Patch, UpsertId, Value};
 use upsert_store::{
-    Applied, Changeset, EventMark, EventMarks, Expect, IncomingEvent, IncomingState, Known, Lane, StoreError, Write,
+    Applied, Changeset, EventMark, EventMarks, Expect, IncomingEvent, IncomingFilter, IncomingState, Known, Lane,
+    StoreError, Write,
 };
-use upsert_webhook::{Mapped, Order};
+use upsert_webhook::{Mapped, Order, Read};
 
 use crate::echo::{Teller, Told, take_out_echoes};
 use crate::gateway::Gateway;
@@ -20,10 +21,15 @@ use crate::identify::Identified;
 use crate::marks::{has_newer, leave_out_older, marked, spoken_of};
 use crate::merchant::Merchant;
 use crate::plan::{ConnectionPlan, plan};
+use crate::properties::{self, given_after, keep_what_others_gave};
+use crate::receive::{contents_of, read_again};
 use crate::webhooks::Source;
 
 /// So long an event waits for the call on its way to explain what it says.
 const FOR_A_RECEIPT: Duration = Duration::from_secs(2);
+
+/// Dead letters of one id that are looked at whether they say what came now.
+const MOST_LETTERS: usize = 32;
 
 /// One customer's part of an event that came in.
 pub(crate) struct Arrival {
@@ -32,8 +38,15 @@ pub(crate) struct Arrival {
     pub(crate) source: Arc<Source>,
     /// The sender's id of it.
     pub(crate) event_id: String,
+    /// Keyed fingerprints of what was taken of it, by each of the source's secrets, the newest one's first.
+    pub(crate) contents: Vec<String>,
     /// As it came.
     pub(crate) raw: String,
+    /// When it came first.
+    pub(crate) received_at: Timestamp,
+    /// The time that it gave itself, where that is too far ahead to be believed.
+    pub(crate) unbelieved_time: Option<Timestamp>,
+    /// Now.
     pub(crate) at: Timestamp,
     pub(crate) traceparent: Option<String>,
 }
@@ -90,12 +103,11 @@ impl EventDraft {
 }
 
 impl Gateway {
-    /// Holds a mapped event against what is known. `waited`: it has waited for a receipt already.
+    /// Holds a mapped event against what is known. `ignored`: what of it was left out. `waited`: it has waited for a receipt already.
     pub(crate) async fn narrow(
         &self,
         arrival: &Arrival,
-        mapped: &Mapped,
-        patch: &CustomerPatch,
+        (mapped, patch, ignored): (&Mapped, &CustomerPatch, &[Ignored]),
         identified: &mut Identified,
         waited: &mut bool,
     ) -> Result<Narrowed, StoreError> {
@@ -104,28 +116,34 @@ impl Gateway {
             return Ok(Narrowed::Nothing(Box::new(done.clone()), true));
         }
         let mut draft = EventDraft {
-            expect: vec![arrival.expected(seen.as_ref())],
-            row: arrival.row(seen.as_ref(), IncomingState::Accepted),
+            expect: arrival.expected(seen.as_ref()),
+            row: IncomingEvent {
+                ignored: ignored.to_vec(),
+                ..arrival.row(seen.as_ref(), IncomingState::Accepted)
+            },
             marks: None,
             lanes: BTreeSet::new(),
             origin: arrival.source.connection.clone(),
         };
+        if let Some(customer) = self.newer_of(arrival, mapped, patch, identified, &mut draft).await? {
+            draft.row.state = IncomingState::Outdated;
+            draft.row.customer = Some(customer);
+            return self.note(draft, Vec::new()).await;
+        }
         let mut patch = patch.clone();
         let Some(known) = &mut identified.known else {
-            if let Some(customer) = self.newer_of(arrival, mapped, identified, &mut draft).await? {
-                draft.row.state = IncomingState::Outdated;
-                draft.row.customer = Some(customer);
-                return self.note(draft, Vec::new()).await;
-            }
-            draft.mark(mapped, None, None, arrival, spoken_of(&patch));
+            keep_what_others_gave(&mut patch, mapped, &arrival.source, None, None);
+            draft.mark(mapped, None, None, arrival, &patch);
             return Ok(Narrowed::Left(patch, Box::new(draft)));
         };
         let marks = self.store.event_marks(known.record.id, &arrival.source.name).await?;
-        let was_outdated = mapped.order.as_ref().is_some_and(|order| {
-            let marks = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
-            leave_out_older(&mut patch, order, marks)
-        });
-        draft.mark(mapped, Some(known.record.id), marks, arrival, spoken_of(&patch));
+        let of_order = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
+        let was_property_outdated = properties::leave_out_older(&mut patch, mapped, of_order);
+        let is_outdated = |order| leave_out_older(&mut patch, order, of_order);
+        let was_outdated = mapped.order.as_ref().is_some_and(is_outdated) || was_property_outdated;
+        let customer = Some(&known.record.customer);
+        keep_what_others_gave(&mut patch, mapped, &arrival.source, customer, marks.as_ref());
+        draft.mark(mapped, Some(known.record.id), marks, arrival, &patch);
         let teller = Teller {
             connection: arrival.source.connection.as_deref(),
             at: mapped.order.as_ref().and_then(Order::moment),
@@ -162,23 +180,47 @@ impl Gateway {
         Ok(Narrowed::Left(patch, Box::new(draft)))
     }
 
-    /// The event's row, if it was here before.
+    /// The event's row, if it was here before with this content.
     pub(crate) async fn seen(&self, arrival: &Arrival) -> Result<Option<IncomingEvent>, StoreError> {
-        self.store
-            .event_of_source(&arrival.merchant.id, &arrival.source.name, &arrival.event_id)
-            .await
+        let (merchant, source) = (&arrival.merchant.id, &arrival.source.name);
+        for content in &arrival.contents {
+            let found = self
+                .store
+                .event_of_source(merchant, source, &arrival.event_id, content)
+                .await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        // What could not be taken once may have been this: its mapping may have been mended since.
+        let filter = IncomingFilter {
+            merchants: Some(BTreeSet::from([merchant.clone()])),
+            source: Some(source.clone()),
+            states: BTreeSet::from([IncomingState::Failed]),
+            event_id: Some(arrival.event_id.clone()),
+            ..IncomingFilter::default()
+        };
+        let letters = self.store.incoming_events(&filter, None, MOST_LETTERS).await?;
+        Ok(letters.entries.into_iter().find(|letter| arrival.says_the_same(letter)))
     }
 
-    /// Whom an event is about that would make a new customer: somebody who is found by what it says too, and of whose
-    /// stronger identifier a newer event of the same source has spoken. It still has the old one.
+    /// Whom an event is about that still has what was somebody's once: somebody who is found by what it says too, and of
+    /// whose stronger identifier a newer event of the same source has spoken. It makes no new customer, and is not about the
+    /// one who has that identifier now.
     async fn newer_of(
         &self,
         arrival: &Arrival,
         mapped: &Mapped,
+        patch: &CustomerPatch,
         identified: &Identified,
         draft: &mut EventDraft,
     ) -> Result<Option<CustomerId>, StoreError> {
-        let Some(order) = &mapped.order else { return Ok(None) };
+        let known = identified.known.as_ref().map(|known| &known.record.customer);
+        let has_its_name = |name: &str| known.is_some_and(|known| known.reference() == Some(name));
+        let is_named = patch.id.is_some() || patch.text(Field::Reference).is_some_and(has_its_name);
+        let Some(order) = mapped.order.as_ref().filter(|_| !is_named) else {
+            return Ok(None);
+        };
         for (customer, pointer) in &identified.contradicted {
             let marks = self.store.event_marks(*customer, &arrival.source.name).await?;
             let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
@@ -236,13 +278,38 @@ impl Gateway {
 }
 
 impl Arrival {
-    pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Expect {
-        Expect::IncomingEvent {
+    /// That its row is as it was read, and that no other has its content meanwhile.
+    pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Vec<Expect> {
+        let content = self.content();
+        let with = |content: &str, revision| Expect::IncomingEvent {
             merchant: self.merchant.id.clone(),
             source: self.source.name.clone(),
             event_id: self.event_id.clone(),
-            revision: seen.map(|seen| seen.revision),
+            content: content.to_owned(),
+            revision,
+        };
+        match seen {
+            Some(seen) if seen.content != content => {
+                vec![with(&seen.content, Some(seen.revision)), with(content, None)]
+            }
+            seen => vec![with(content, seen.map(|seen| seen.revision))],
         }
+    }
+
+    fn content(&self) -> &str {
+        self.contents.first().map_or("", String::as_str)
+    }
+
+    /// Whether this is what a dead letter would be taken as now.
+    fn says_the_same(&self, letter: &IncomingEvent) -> bool {
+        let header = |_: &str| Some(letter.event_id.clone());
+        let Some(Ok(reads)) = letter.raw.as_deref().map(|raw| read_again(&self.source, raw, &header)) else {
+            return false;
+        };
+        let taken = |read: &Read| contents_of(&self.merchant.id, &self.source, &self.event_id, read);
+        reads
+            .iter()
+            .any(|read| taken(read).contains(&self.content().to_owned()))
     }
 
     /// Its row after this try.
@@ -252,6 +319,7 @@ impl Arrival {
             merchant: self.merchant.id.clone(),
             source: self.source.name.clone(),
             event_id: self.event_id.clone(),
+            content: self.content().to_owned(),
             revision: seen.map_or(1, |seen| seen.revision + 1),
             state,
             received_at: seen.map_or(self.at, |seen| seen.received_at),
@@ -260,6 +328,8 @@ impl Arrival {
             customer: None,
             upsert: None,
             problem: None,
+            ignored: Vec::new(),
+            unbelieved_time: self.unbelieved_time,
             raw: None,
         }
     }
@@ -274,18 +344,30 @@ impl EventDraft {
         known: Option<CustomerId>,
         before: Option<EventMarks>,
         arrival: &Arrival,
-        fields: BTreeSet<String>,
+        patch: &CustomerPatch,
     ) {
-        let Some(order) = &mapped.order else { return };
         let seen = before.as_ref().map(|before| before.revision);
+        let (before, given_before) = before.map_or_else(Default::default, |before| (before.marks, before.given));
+        let given = given_after(&given_before, mapped, patch, &arrival.source);
+        if mapped.order.is_none() && mapped.emptied.is_empty() && given == given_before {
+            return;
+        }
         self.expect.extend(known.map(|customer| Expect::EventMarks {
             customer,
             source: arrival.source.name.clone(),
             revision: seen,
         }));
-        let before = before.map_or_else(Vec::new, |before| before.marks);
-        let marks: Vec<EventMark> = marked(&before, order, fields);
-        if marks == before {
+        let fields = || {
+            spoken_of(patch)
+                .into_iter()
+                .chain(properties::spoken_of(mapped, &before))
+                .collect()
+        };
+        let marks: Vec<EventMark> = match &mapped.order {
+            Some(order) => marked(&before, order, fields()),
+            None => before.clone(),
+        };
+        if marks == before && given == given_before {
             return;
         }
         self.marks = Some(EventMarks {
@@ -293,6 +375,7 @@ impl EventDraft {
             source: arrival.source.name.clone(),
             revision: seen.unwrap_or_default() + 1,
             marks,
+            given,
         });
     }
 }

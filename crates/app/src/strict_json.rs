@@ -9,12 +9,13 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::problem::{ProblemCode, Refusal};
 
-/// Reads a request's body.
+/// Reads a request's body, a line of a batch, an event. A byte order mark before it is nobody's data.
 ///
 /// # Errors
 /// 400 `malformed_json`. Says where, never what: the content is personal data.
 pub fn read_json(text: &[u8]) -> Result<Json, Refusal> {
-    serde_json::from_slice(text)
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    serde_json::from_slice(text.strip_prefix(MARK).unwrap_or(text))
         .map(|Strict(json)| json)
         .map_err(|error| malformed(&error))
 }
@@ -116,6 +117,23 @@ mod tests {
                 serde_json::from_str::<Json>(text).unwrap(),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_taken_once_and_before_everything_alone() {
+        let read = |text: &str| read_json(text.as_bytes()).ok();
+        for body in ["{}", " [1]", "\"x\"", "null"] {
+            assert_eq!(read(&format!("\u{feff}{body}")), read(body), "{body}");
+        }
+        for wrong in [
+            "\u{feff}\u{feff}{}",
+            " \u{feff}{}",
+            "{}\u{feff}",
+            "\u{feff}",
+            "{\u{feff}}",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
         }
     }
 

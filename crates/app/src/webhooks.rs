@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use upsert_webhook::{Mapping, SigningKey, Verifier};
+use upsert_core::Handling;
+use upsert_webhook::{Conditions, Mapping, SigningKey, Verifier};
 
 /// A system that sends events.
 #[derive(Debug)]
@@ -20,6 +21,21 @@ pub struct Source {
     pub mapping: Mapping,
     /// The connection whose vendor it is: its events may tell of what was written there.
     pub connection: Option<String>,
+    /// What becomes of an optional member that cannot be read.
+    pub handling: Handling,
+    /// The longest event, in bytes.
+    pub body_limit: usize,
+    /// How a test call is told from an event.
+    pub ping: Option<Ping>,
+}
+
+/// How a sender's test call is told from an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ping {
+    /// It is signed, and these hold of its whole.
+    When(Conditions),
+    /// It has this media type, signed or not.
+    ContentType(String),
 }
 
 /// What merchants are told of.

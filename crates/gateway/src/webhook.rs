@@ -11,9 +11,10 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use upsert_core::Handling;
-use upsert_server::Rehearsal;
-use upsert_settings::{Environment, Problem, Secrets, Settings, WebhookIn};
+use upsert_core::{Clock as _, SystemClock};
+use upsert_server::{Rehearsal, read_json};
+use upsert_settings::{Environment, Ping, Problem, Secrets, Settings, WebhookIn};
+use upsert_webhook::MapProblem;
 
 use crate::cli::CONFIG;
 use crate::output;
@@ -72,9 +73,9 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode>
         Ok(rehearsal) => rehearsal,
         Err(problems) => return misconfigured(&problems, test.json),
     };
-    let mut customers = customers(source, event, &test)?;
+    let mut customers = customers(source, &event, &test)?;
     for customer in &mut customers {
-        customer.plan(&rehearsal, &test.merchant, Handling::Strict).await;
+        customer.plan(&rehearsal, &test.merchant, source.handling).await;
     }
     let is_right = customers.iter().all(Customer::is_right);
     if test.json {
@@ -86,7 +87,7 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode>
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn event(file: &str) -> anyhow::Result<Value> {
+fn event(file: &str) -> anyhow::Result<Vec<u8>> {
     let bytes = if file == "-" {
         let mut bytes = Vec::new();
         std::io::stdin()
@@ -97,7 +98,7 @@ fn event(file: &str) -> anyhow::Result<Value> {
     } else {
         std::fs::read(file).with_context(|| format!("{file} cannot be read"))?
     };
-    serde_json::from_slice(&bytes).with_context(|| format!("{file} is not JSON"))
+    Ok(bytes)
 }
 
 fn source<'s>(settings: &'s Settings, test: &TestArguments) -> anyhow::Result<&'s WebhookIn> {
@@ -126,21 +127,43 @@ fn wrong(text: &str) -> anyhow::Error {
     clap::Error::raw(ErrorKind::ValueValidation, format!("{text}\n")).into()
 }
 
-fn customers(source: &WebhookIn, event: Value, test: &TestArguments) -> anyhow::Result<Vec<Customer>> {
+fn customers(source: &WebhookIn, event: &[u8], test: &TestArguments) -> anyhow::Result<Vec<Customer>> {
     let header = |name: &str| {
         let found = test.headers.iter().find(|(given, _)| given == name);
         found.map(|(_, value)| value.clone())
     };
-    let parts = match source.mapping.parts(event) {
+    if event.len() > source.body_limit {
+        let detail = format!("an event of this source may have {} bytes", source.body_limit);
+        let problem = MapProblem::new(String::new(), "body_too_large", detail);
+        return Ok(vec![Customer::unreadable(problem)]);
+    }
+    let read = read_json(event)
+        .map_err(|refusal| anyhow::anyhow!("{} is not JSON that can be taken: {}", test.file, refusal.detail));
+    let is_ping = match &source.ping {
+        Some(Ping::ContentType(wanted)) => {
+            let said = header("content-type").unwrap_or_default();
+            read.is_err()
+                && said
+                    .split(';')
+                    .next()
+                    .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
+        }
+        Some(Ping::When(conditions)) => read.as_ref().is_ok_and(|event| conditions.hold_of(event)),
+        None => false,
+    };
+    if is_ping {
+        return Ok(vec![Customer::ping()]);
+    }
+    let parts = match source.mapping.parts(read?) {
         Ok(parts) => parts,
-        Err(problem) => return Ok(vec![Customer::unlisted(problem)]),
+        Err(problem) => return Ok(vec![Customer::unreadable(problem)]),
     };
     let all = parts.len();
     let customers: Vec<Customer> = parts
         .iter()
         .enumerate()
         .filter(|(place, _)| test.index.is_none_or(|index| index == *place))
-        .map(|(_, part)| Customer::read(&source.mapping, part, &header))
+        .map(|(_, part)| Customer::read(&source.mapping, part, &header, SystemClock.now()))
         .collect();
     if customers.is_empty() && test.index.is_some() {
         return Err(wrong(&format!(

@@ -7,8 +7,10 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 use url::Url;
 
-use upsert_app::{Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Route, Source, When};
-use upsert_core::{Clock, IdentifierKind, NeverMatch, Payload};
+use upsert_app::{
+    Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Ping, Route, Source, When,
+};
+use upsert_core::{Clock, Handling, IdentifierKind, NeverMatch, Payload};
 use upsert_policy::{Dice, Outside, standard_stack};
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
@@ -325,6 +327,15 @@ fn source_of(merchant: &settings::Merchant, webhook: &settings::WebhookIn) -> So
         verifier: webhook.verify.verifier(),
         mapping: webhook.mapping.clone(),
         connection: connection.or_else(|| named_alike().map(|connection| connection.name.clone())),
+        handling: match webhook.handling {
+            settings::Handling::Lenient => Handling::Lenient,
+            settings::Handling::Strict => Handling::Strict,
+        },
+        body_limit: webhook.body_limit,
+        ping: webhook.ping.clone().map(|ping| match ping {
+            settings::Ping::When(conditions) => Ping::When(conditions),
+            settings::Ping::ContentType(kind) => Ping::ContentType(kind),
+        }),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::web::BytesMut;
+use actix_web::web::{self, BytesMut};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::StreamExt as _;
 use serde_json::Value as Json;
@@ -60,25 +60,18 @@ impl FromRequest for MaybeJson {
     }
 }
 
-/// A body, read whole, to the byte: a signature may cover it.
-#[derive(Debug)]
-pub(crate) struct RawBody(pub(crate) BytesMut);
+/// Bytes that are read of an event for each that it may have: one that is too long can be told to be its sender's, and is
+/// kept as a dead letter.
+const READ_OF_EVENTS: usize = 2;
 
-impl FromRequest for RawBody {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = payload.take();
-        let state = State::of(request).cloned();
-        let admitted = if is_encoded(request) {
-            let detail = "the body may have no content coding";
-            Err(Problem::new(ProblemCode::UnsupportedMediaType, detail))
-        } else {
-            within_limit(request, state.as_deref())
-        };
-        Box::pin(async move { in_time(state, payload, admitted?).await.map(Self) })
+/// An event, read whole, to the byte: its signature covers it. `limit`: how long it may be to be taken.
+pub(crate) async fn event(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
+    if is_encoded(request) {
+        let detail = "the body may have no content coding";
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
+    let admitted = within(request, limit.saturating_mul(READ_OF_EVENTS))?;
+    in_time(State::of(request).cloned(), payload.into_inner(), admitted).await
 }
 
 async fn in_time(
@@ -112,7 +105,10 @@ fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize),
 }
 
 fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
-    let limit = state.map_or(0, |state| state.served.load().body_limit);
+    within(request, state.map_or(0, |state| state.served.load().body_limit))
+}
+
+fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())

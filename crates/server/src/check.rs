@@ -65,6 +65,22 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
     }
     for merchant in settings.merchants.values() {
         for (index, source) in merchant.webhooks_in.iter().enumerate() {
+            let warn = |message: &str, hint: &str| {
+                let path = format!("webhooks.in[{index}]");
+                Problem::new(&source.location, path, message).hint(hint)
+            };
+            if !source.names_people() {
+                warnings.push(warn(
+                    "nothing says who somebody is when the e-mail changes: the event becomes a new customer",
+                    "map `reference`, or name the `connection` and its `provider_customer_id`",
+                ));
+            }
+            if !source.tells_the_age() {
+                warnings.push(warn(
+                    "an event that is sent again when its id is forgotten comes in as new: neither it nor its signature says when it was",
+                    "set `order_by`, or sign a timestamp",
+                ));
+            }
             if let Some(header) = source.unsigned_id_header() {
                 let path = format!("webhooks.in[{index}].event_id");
                 let message = format!("the header `{header}` is not signed: an event can be repeated under another id");

@@ -52,3 +52,5 @@ pub use reload::ReloadFrom;
 pub use running::Running;
 pub use startup::{StartError, StartOptions, start};
 pub use telemetry::{LogFormat, Telemetry, TelemetryError, check_log_filter, install_telemetry};
+/// A body of JSON as every way in reads it, and whether an event's own time is believed.
+pub use upsert_app::{read_json, unbelieved_time};

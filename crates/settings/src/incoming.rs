@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use upsert_webhook::{Conditions, EventId, Mapping, Pointer};
+use upsert_webhook::{Conditions, EventId, Mapping, OrderKind, Pointer};
 
 use crate::connection::json;
 use crate::hmac::header_name;
 use crate::mapping::Fields;
 use crate::members::Member;
+use crate::ping::{self, Ping};
 use crate::problems::Location;
 use crate::routes::target as connection;
 use crate::section::{Section, Spot};
 use crate::tree::Shape;
 use crate::verification::{self, Scheme, Verify};
+use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("source"),
@@ -22,11 +24,39 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::required("event_id"),
     Member::optional("each"),
     Member::optional("order_by"),
+    Member::or("order_kind", "\"time\""),
+    Member::or("order_zone", "\"UTC\""),
+    Member::or("handling", "\"lenient\""),
+    Member::or("body_limit", "\"1MiB\""),
+    Member::optional("ping").section(ping::MEMBERS),
     Member::optional("connection"),
     Member::optional("provider_customer_id"),
     Member::or("only", "{}"),
     Member::required("map"),
 ];
+/// How much of one event is read at most.
+const BODY_LIMITS: std::ops::RangeInclusive<usize> = 1_024..=16 * 1_024 * 1_024;
+
+words! {
+    /// What stands where `order_by` points.
+    pub enum OrderBy {
+        /// A moment.
+        Time = "time",
+        /// A counter or a version.
+        Number = "number",
+    }
+}
+
+words! {
+    /// What becomes of an optional member that cannot be read.
+    pub enum Handling {
+        /// It is left out, and said to be.
+        Lenient = "lenient",
+        /// The whole event is refused.
+        Strict = "strict",
+    }
+}
+
 const HEADER: &[Member] = &[Member::required("header")];
 
 /// A source of events that become upserts.
@@ -42,6 +72,16 @@ pub struct WebhookIn {
     pub each: Option<String>,
     /// Pointer to what events of one customer are ordered by.
     pub order_by: Option<String>,
+    /// Whether that is a time or a number.
+    pub order_kind: OrderBy,
+    /// The zone of times that name none.
+    pub order_zone: String,
+    /// What becomes of an optional member that cannot be read.
+    pub handling: Handling,
+    /// The longest event, in bytes.
+    pub body_limit: usize,
+    /// The sender's test call, which is answered and does nothing.
+    pub ping: Option<Ping>,
     /// The connection whose vendor sends these events.
     pub connection: Option<String>,
     /// Pointer to that vendor's id of the record.
@@ -76,6 +116,16 @@ impl WebhookIn {
         (!signs_it).then_some(name)
     }
 
+    /// Whether anything says who somebody is when the e-mail changes: the merchant's own number, or the vendor's.
+    pub fn names_people(&self) -> bool {
+        self.provider_customer_id.is_some() || self.map.contains_key("/reference") || self.map.contains_key("/id")
+    }
+
+    /// Whether an event that comes years late, when its id is forgotten, is still known to be old.
+    pub fn tells_the_age(&self) -> bool {
+        self.order_by.is_some() || self.verify.signs_a_time()
+    }
+
     /// `connections` are the names that the merchant's file gives, whether or not the rest of them could be read.
     pub(crate) fn read(section: &Section<'_>, connections: &[&str]) -> Option<Self> {
         let source = section.read("source", Spot::name);
@@ -83,6 +133,12 @@ impl WebhookIn {
         let id = section.read("event_id", event_id);
         let each = section.maybe("each", list);
         let order_by = section.maybe("order_by", Spot::pointer);
+        let order_kind = section.read("order_kind", word::<OrderBy>);
+        let order_zone = section.read("order_zone", zone);
+        let handling = section.read("handling", word::<Handling>);
+        let body_limit = section.read("body_limit", |spot| spot.size(BODY_LIMITS));
+        let ping = section.given("ping");
+        let ping = ping.map(|_| section.section("ping", Ping::read));
         let connection = section.maybe("connection", |spot| connection(spot, connections));
         let provider_customer_id = section.maybe("provider_customer_id", |spot| {
             let pointer = spot.pointer();
@@ -96,6 +152,12 @@ impl WebhookIn {
         });
         let only = section.read("only", conditions);
         let fields = section.read("map", Fields::read);
+        order_fits(section, order_kind)?;
+        let ((order_kind, (order_zone, moments)), handling) = ((order_kind?, order_zone?), handling?);
+        let ping = match ping {
+            Some(read) => Some(read?),
+            None => None,
+        };
         let (event_id, only, fields) = (id?, only?, fields?);
         let text = |pointer: &Option<Pointer>| pointer.as_ref().map(Pointer::to_string);
         Some(Self {
@@ -104,6 +166,11 @@ impl WebhookIn {
             event_id: spelled(&event_id),
             each: text(&each),
             order_by: text(&order_by),
+            order_kind,
+            order_zone,
+            handling,
+            body_limit: body_limit?,
+            ping,
             connection,
             provider_customer_id: text(&provider_customer_id),
             only: only
@@ -115,15 +182,50 @@ impl WebhookIn {
             mapping: Mapping {
                 each,
                 event_id,
-                order_by,
+                order_by: order_by.map(|at| {
+                    let kind = match order_kind {
+                        OrderBy::Time => moments,
+                        OrderBy::Number => OrderKind::Number,
+                    };
+                    (at, kind)
+                }),
                 provider_customer_id,
                 only,
                 rules: fields.rules,
+                is_lenient: handling == Handling::Lenient,
             },
             location: section.at().clone(),
             places: fields.places,
         })
     }
+}
+
+/// The name of a zone, and the moments that are told in it.
+fn zone(spot: &Spot<'_>) -> Option<(String, OrderKind)> {
+    let name = spot.text()?;
+    match OrderKind::zone(name) {
+        Some(zone) => Some((name.to_owned(), OrderKind::Time { zone })),
+        None => spot.refuse_but(
+            "not a time zone",
+            "\"UTC\", an offset such as \"+02:00\", or a name such as \"America/New_York\"",
+        ),
+    }
+}
+
+/// Whether what says how the order is read has something to be said of.
+fn order_fits(section: &Section<'_>, kind: Option<OrderBy>) -> Option<()> {
+    let mut fits = Some(());
+    if section.given("order_by").is_none() {
+        for stranger in ["order_kind", "order_zone"]
+            .iter()
+            .filter_map(|name| section.given(name))
+        {
+            fits = stranger.refuse("means nothing without `order_by`");
+        }
+    } else if let (Some(zone), Some(OrderBy::Number)) = (section.given("order_zone"), kind) {
+        fits = zone.refuse("means nothing to numbers");
+    }
+    fits
 }
 
 /// A pointer, several, or a header.

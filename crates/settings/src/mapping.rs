@@ -82,25 +82,41 @@ impl Fields {
                 continue;
             }
             let rule = match &spot.node.shape {
-                Shape::Table(_) => rule::read(&spot),
-                Shape::List(_) => spot.refuse_but(
-                    "expected a text, found a list",
-                    "{ from = [ … ] } takes the first that says something",
-                ),
-                _ => spot.pointer().map(Rule::plain),
+                Shape::List(_) => rules(&spot),
+                _ => one_rule(&spot).map(|rule| vec![rule]),
             };
-            whole = rule.and_then(|rule| self.add(&spot, names, rule)).and(whole);
+            whole = rule.and_then(|rules| self.add(&spot, names, rules)).and(whole);
         }
         whole
     }
 
-    fn add(&mut self, spot: &Spot<'_>, names: Vec<String>, rule: Rule) -> Option<()> {
+    fn add(&mut self, spot: &Spot<'_>, names: Vec<String>, rules: Vec<Rule>) -> Option<()> {
         let target = Target::new(names)?;
         self.written.insert(target.to_string(), json(spot)?);
         self.places.insert(target.to_string(), spot.node.at.clone());
-        self.rules.push((target, rule));
+        self.rules.extend(rules.into_iter().map(|rule| (target.clone(), rule)));
         Some(())
     }
+}
+
+/// A pointer, or a rule.
+fn one_rule(spot: &Spot<'_>) -> Option<Rule> {
+    match &spot.node.shape {
+        Shape::Table(_) => rule::read(spot),
+        _ => spot.pointer().map(Rule::plain),
+    }
+}
+
+/// Several rules for one member, of which each has its own conditions. A list of pointers is more likely another thing.
+fn rules(spot: &Spot<'_>) -> Option<Vec<Rule>> {
+    let is_rule = |item: &Spot<'_>| matches!(item.node.shape, Shape::Table(_));
+    if !spot.items()?.iter().any(is_rule) {
+        return spot.refuse_but(
+            "expected a text, found a list",
+            "{ from = [ … ] } takes the first that says something",
+        );
+    }
+    spot.each(one_rule)
 }
 
 /// The members that there are, and of what; none where any name may stand.

@@ -88,6 +88,14 @@ impl Verify {
         }
     }
 
+    /// Whether the time of sending is part of what is signed.
+    pub fn signs_a_time(&self) -> bool {
+        match &self.scheme {
+            Scheme::StandardWebhooks { .. } => true,
+            Scheme::Hmac(hmac) => hmac.tolerance.is_some(),
+        }
+    }
+
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let scheme = section.read("scheme", word::<SchemeName>);
         let secrets = match scheme {

@@ -308,10 +308,11 @@ impl Store for SqliteStore {
         merchant: &str,
         source: &str,
         event_id: &str,
+        content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
-        let (merchant, source, event_id) = (merchant.to_owned(), source.to_owned(), event_id.to_owned());
+        let [merchant, source, event_id, content] = [merchant, source, event_id, content].map(str::to_owned);
         self.readers
-            .ask(move |db| db.event_of_source(&merchant, &source, &event_id))
+            .ask(move |db| db.event_of_source(&merchant, &source, &event_id, &content))
             .await
     }
 

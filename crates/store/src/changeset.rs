@@ -102,6 +102,8 @@ pub enum Expect {
         source: String,
         /// The sender's id of it.
         event_id: String,
+        /// Its [`IncomingEvent::content`].
+        content: String,
         /// Its row's revision.
         revision: Option<u64>,
     },

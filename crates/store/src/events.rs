@@ -1,13 +1,13 @@
 //! What is kept of webhooks: events that came in, and events that go out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use upsert_core::{CustomerId, EventId, UpsertId};
+use upsert_core::{CustomerId, EventId, Ignored, UpsertId};
 
 /// How far an event that came in is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl IncomingState {
     }
 }
 
-/// An event that came in. There is one row for each merchant, source and event id of the sender's.
+/// An event that came in. There is one row for each merchant, source, event id of the sender's and content.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct IncomingEvent {
     /// Its id here.
@@ -68,6 +68,9 @@ pub struct IncomingEvent {
     pub source: String,
     /// The sender's id of it, at most 255 bytes.
     pub event_id: String,
+    /// A keyed fingerprint of what was taken of it: senders use an id twice, for other news too.
+    #[serde(default)]
+    pub content: String,
     /// Grows by one with each write of the row, for [`crate::Expect::IncomingEvent`].
     pub revision: u64,
     /// How far it is.
@@ -87,6 +90,12 @@ pub struct IncomingEvent {
     /// Why it could not be taken: `code`, `detail`, `errors`, `conflicts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Json>,
+    /// Members that could not be read and were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
+    /// The time that it gave itself, where that is too far ahead to be believed: it was put in order by its arrival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbelieved_time: Option<Timestamp>,
     /// The event as it came, while it is a dead letter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
@@ -114,6 +123,18 @@ pub struct EventMarks {
     pub revision: u64,
     /// No field stands in two of them.
     pub marks: Vec<EventMark>,
+    /// By pointers of our fields that one of several properties of the sender's fills: which one gave the value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given: BTreeMap<String, Given>,
+}
+
+/// A property of a sender's that gave a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Which, as the source's configuration names it.
+    pub property: String,
+    /// A keyed fingerprint of the value.
+    pub value: String,
 }
 
 /// Fields that were last spoken of by events of one time or version.

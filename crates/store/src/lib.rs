@@ -23,7 +23,7 @@ use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 
 pub use changeset::{Applied, Changeset, Expect, Write};
 pub use events::{
-    Disabled, EndpointRecord, EventCount, EventMark, EventMarks, IncomingEvent, IncomingFilter, IncomingPage,
+    Disabled, EndpointRecord, EventCount, EventMark, EventMarks, Given, IncomingEvent, IncomingFilter, IncomingPage,
     IncomingState, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState,
 };
 pub use memory::MemoryStore;
@@ -192,12 +192,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// An event that came in.
     async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError>;
 
-    /// The event of this source with this id of the sender's.
+    /// The event of this source with this id of the sender's and this content.
     async fn event_of_source(
         &self,
         merchant: &str,
         source: &str,
         event_id: &str,
+        content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError>;
 
     /// A page of events that came in, newest first by id; `before` is where the page before said that it goes on.

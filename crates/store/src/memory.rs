@@ -261,8 +261,10 @@ impl Store for MemoryStore {
         merchant: &str,
         source: &str,
         event_id: &str,
+        content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
-        Ok(self.tables()?.events.of_source(merchant, source, event_id).cloned())
+        let tables = self.tables()?;
+        Ok(tables.events.of_source(merchant, source, event_id, content).cloned())
     }
 
     async fn incoming_events(

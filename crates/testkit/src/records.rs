@@ -328,6 +328,7 @@ pub fn incoming_event(merchant: &str, source: &str, number: u32, state: Incoming
         merchant: merchant.to_owned(),
         source: source.to_owned(),
         event_id: format!("in-{number}"),
+        content: content_of(&format!("in-{number}")),
         revision: 1,
         state,
         received_at: seconds(number.into()),
@@ -336,8 +337,15 @@ pub fn incoming_event(merchant: &str, source: &str, number: u32, state: Incoming
         customer: None,
         upsert: None,
         problem: None,
+        ignored: Vec::new(),
+        unbelieved_time: None,
         raw: None,
     }
+}
+
+/// The fingerprint of an event that the sender calls so.
+pub fn content_of(event_id: &str) -> String {
+    format!("content of {event_id}")
 }
 
 /// What one source said at noon of one field of a customer.
@@ -350,6 +358,7 @@ pub fn event_marks(customer: CustomerId, source: &str) -> EventMarks {
             order: "2026-11-20T12:00:00.000000Z".to_owned(),
             fields: ["/email".to_owned()].into(),
         }],
+        given: BTreeMap::new(),
     }
 }
 

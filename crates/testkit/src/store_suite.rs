@@ -158,6 +158,7 @@ suite! { $
     incoming:
         an_event_that_came_in_comes_back_as_it_was_put,
         an_event_that_came_in_is_expected_by_its_senders_id,
+        an_id_has_a_row_for_each_content_that_came_under_it,
         events_that_came_in_are_listed_newest_first_by_every_filter,
         an_event_that_came_in_moves_between_lists_with_its_state,
         dead_letters_are_counted_by_source;

@@ -10,7 +10,7 @@ pub mod signature;
 pub use mapping::{
     Conditions, EventId, MapProblem, Mapped, Mapping, NamePart, Part, Pointer, Read, Rule, Source, Target, Transform,
 };
-pub use order::Order;
+pub use order::{Order, OrderKind};
 pub use signature::{
     Forged, Hmac, HmacHash, Received, SignatureEncoding, Signed, SignedTime, SigningKey, Verifier, sign,
 };

@@ -10,11 +10,12 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
-use crate::order::Order;
+use crate::order::{Order, OrderKind};
 
 pub use condition::Conditions;
 pub use event_id::EventId;
@@ -33,14 +34,16 @@ pub struct Mapping {
     pub each: Option<Pointer>,
     /// Where the sender's id of the event stands.
     pub event_id: EventId,
-    /// Where the time or the version stands. An event without one has no order.
-    pub order_by: Option<Pointer>,
+    /// Where the time or the version stands, and which of the two it is. An event without one has no order.
+    pub order_by: Option<(Pointer, OrderKind)>,
     /// Where the vendor's id of the record stands. An event without one has none.
     pub provider_customer_id: Option<Pointer>,
     /// What must hold, or the event is left out.
     pub only: Conditions,
     /// How the members of the body are filled. A later rule writes over an earlier one.
     pub rules: Vec<(Target, Rule)>,
+    /// Whether an optional member whose rule cannot read what it finds is left out, instead of the whole event.
+    pub is_lenient: bool,
 }
 
 /// One customer's part of an event.
@@ -65,6 +68,8 @@ pub enum Read {
         event_id: Option<String>,
         /// Everything that is wrong.
         problems: Vec<MapProblem>,
+        /// What could be read of the upsert's body.
+        body: Json,
     },
 }
 
@@ -81,9 +86,29 @@ pub struct Mapped {
     pub body: Json,
     /// Where in the event each of its members came from: the member's pointer, then the event's. Constants came from nowhere.
     pub origins: Vec<(String, String)>,
+    /// Members that one of several properties of the sender's fills: which one gave the value that the body has.
+    pub given: BTreeMap<String, String>,
+    /// Members that one of several properties of the sender's fills, and that are null in the body because these are
+    /// blank. That clears only a value that one of them gave.
+    pub emptied: BTreeMap<String, BTreeSet<String>>,
+    /// Members that could not be read and were left out.
+    pub ignored: Vec<MapProblem>,
+    /// Where in the event a blank text stands that counts as not there.
+    pub blanks: Vec<String>,
 }
 
 impl Mapped {
+    /// All that was taken of the event, of which alone it depends whether another one says the same.
+    pub fn taken(&self) -> Json {
+        let ignored = self.ignored.iter().map(|problem| (&problem.target, problem.code));
+        json!({
+            "body": self.body,
+            "order": self.order.as_ref().map(Order::as_str),
+            "provider_customer_id": self.provider_customer_id,
+            "ignored": ignored.collect::<Vec<_>>(),
+        })
+    }
+
     /// Where in the event stands what stands there in the body.
     pub fn origin(&self, pointer: &str) -> Option<String> {
         let below = |(target, origin): &(String, String)| {
@@ -133,7 +158,8 @@ impl fmt::Debug for Mapped {
 }
 
 impl MapProblem {
-    fn new(pointer: String, code: &'static str, detail: impl Into<String>) -> Self {
+    /// One that is about no member of the body.
+    pub fn new(pointer: String, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
             pointer,
             target: String::new(),
@@ -159,7 +185,7 @@ impl Mapping {
     pub fn read(&self, part: &Part, header: &dyn Fn(&str) -> Option<String>) -> Read {
         let view = match parts::view(self.each.as_ref(), part) {
             Ok(view) => view,
-            Err(problem) => return refused(None, vec![problem]),
+            Err(problem) => return Read::unreadable(problem),
         };
         if !self.only.hold(&view) {
             return Read::LeftOut;
@@ -169,17 +195,33 @@ impl Mapping {
         let event_id = event_id.map_err(|found| problems.extend(found)).ok();
         let order = self.order(&view).map_err(|problem| problems.push(problem)).ok();
         let vendor_id = self.vendor_id(&view).map_err(|problem| problems.push(problem)).ok();
-        let body = self.body(&view, &mut problems);
+        let mut filled = self.filled(&view);
+        problems.append(&mut filled.problems);
+        let body = Json::Object(filled.body);
         match (event_id, order, vendor_id) {
             (Some(event_id), Some(order), Some(provider_customer_id)) if problems.is_empty() => Read::Mapped(Mapped {
                 event_id,
                 order,
                 provider_customer_id,
-                body: Json::Object(body),
+                body,
                 origins: self.origins(&view),
+                given: filled.given,
+                emptied: filled.emptied,
+                ignored: filled.ignored,
+                blanks: self.blanks(&view),
             }),
-            (event_id, ..) => refused(event_id, problems),
+            (event_id, ..) => Read::Refused {
+                event_id,
+                problems,
+                body,
+            },
         }
+    }
+
+    fn blanks(&self, view: &pointer::View<'_>) -> Vec<String> {
+        let rules = self.rules.iter().filter(|(_, rule)| !rule.clear);
+        let blanks: BTreeSet<&Pointer> = rules.flat_map(|(_, rule)| rule.blanks(view)).collect();
+        blanks.into_iter().map(|pointer| view.name(pointer)).collect()
     }
 
     fn origins(&self, view: &pointer::View<'_>) -> Vec<(String, String)> {
@@ -189,14 +231,17 @@ impl Mapping {
     }
 
     fn order(&self, view: &pointer::View<'_>) -> Result<Option<Order>, MapProblem> {
-        let Some((pointer, value)) = self.order_by.as_ref().and_then(|at| Some((at, view.find(at)?))) else {
+        let Some((pointer, kind)) = &self.order_by else {
             return Ok(None);
         };
-        if !pointer::says_something(value) {
+        let Some(value) = view.find(pointer).filter(|value| pointer::says_something(value)) else {
             return Ok(None);
-        }
-        let order = Order::read(value).ok_or_else(|| {
-            let detail = "neither a time (RFC 3339, with its offset) nor a number stands there";
+        };
+        let order = Order::read(value, kind).ok_or_else(|| {
+            let detail = match kind {
+                OrderKind::Time { .. } => "neither a time (RFC 3339, a date) nor a number since 1970 stands there",
+                OrderKind::Number => "neither a whole nor a decimal number stands there",
+            };
             MapProblem::new(view.name(pointer), "invalid_order", detail)
         })?;
         Ok(Some(order))
@@ -209,28 +254,105 @@ impl Mapping {
         }
     }
 
-    fn body(&self, view: &pointer::View<'_>, problems: &mut Vec<MapProblem>) -> Map<String, Json> {
-        let mut body = Map::new();
+    fn filled(&self, view: &pointer::View<'_>) -> Filled {
+        let mut filled = Filled::default();
+        let mut faults = Vec::new();
         for (target, rule) in &self.rules {
-            let value = rule.read(view).and_then(|value| {
-                let worded = value.map(|value| target.worded(value)).transpose();
+            let made = rule.read(view).and_then(|made| {
+                let worded = made
+                    .map(|made| Ok((target.worded(made.value)?, made.is_emptied)))
+                    .transpose();
                 worded.map_err(|no_text| rule.of_text(&no_text))
             });
-            match value {
-                Ok(Some(value)) => target.put(&mut body, value),
+            match made {
+                Ok(Some((value, is_emptied))) => filled.put(self, view, (target, rule), value, is_emptied),
                 Ok(None) => {}
-                Err(fault) => problems.push(MapProblem {
-                    pointer: fault.pointer.map(|pointer| view.name(pointer)).unwrap_or_default(),
-                    target: target.to_string(),
-                    code: fault.code,
-                    detail: fault.detail,
-                }),
+                Err(fault) => faults.push((
+                    target,
+                    MapProblem {
+                        pointer: fault.pointer.map(|pointer| view.name(pointer)).unwrap_or_default(),
+                        target: target.to_string(),
+                        code: fault.code,
+                        detail: fault.detail,
+                    },
+                )),
             }
         }
-        body
+        // Who it is stands firm without an e-mail or a phone only where something stronger says it.
+        let is_named = ["id", "reference"]
+            .iter()
+            .any(|name| filled.body.get(*name).is_some_and(pointer::says_something));
+        for (target, problem) in faults {
+            let may_be = target.may_be_left_out() || (is_named && target.is_weak_identifier());
+            if self.is_lenient && may_be && problem.code != "missing" {
+                filled.ignored.push(problem);
+            } else {
+                filled.problems.push(problem);
+            }
+        }
+        filled
+    }
+
+    /// Whether one of several properties of the sender's fills this member.
+    fn is_fed_by_several(&self, target: &Target) -> bool {
+        let mut feeding = self.rules.iter().filter(|(other, _)| other == target);
+        let first_has_choice = feeding.next().is_some_and(|(_, rule)| rule.has_choice());
+        first_has_choice || feeding.next().is_some()
     }
 }
 
-fn refused(event_id: Option<String>, problems: Vec<MapProblem>) -> Read {
-    Read::Refused { event_id, problems }
+/// What the rules made of an event.
+#[derive(Default)]
+struct Filled {
+    body: Map<String, Json>,
+    given: BTreeMap<String, String>,
+    emptied: BTreeMap<String, BTreeSet<String>>,
+    ignored: Vec<MapProblem>,
+    problems: Vec<MapProblem>,
+}
+
+impl Filled {
+    fn put(
+        &mut self,
+        mapping: &Mapping,
+        view: &pointer::View<'_>,
+        (target, rule): (&Target, &Rule),
+        value: Json,
+        is_emptied: bool,
+    ) {
+        if !mapping.is_fed_by_several(target) {
+            return target.put(&mut self.body, value);
+        }
+        let name = target.to_string();
+        if is_emptied {
+            // What another property says in the same event is not emptied by this one.
+            let is_said = target.stands_in(&self.body) && !self.emptied.contains_key(&name);
+            if !is_said {
+                target.put(&mut self.body, value);
+                self.emptied
+                    .entry(name)
+                    .or_default()
+                    .extend(rule.blank_properties(view));
+            }
+            return;
+        }
+        self.emptied.remove(&name);
+        if value.is_null() {
+            self.given.remove(&name);
+        } else {
+            self.given.insert(name, rule.property(view));
+        }
+        target.put(&mut self.body, value);
+    }
+}
+
+impl Read {
+    /// An event of which nothing can be read.
+    pub fn unreadable(problem: MapProblem) -> Self {
+        Self::Refused {
+            event_id: None,
+            problems: vec![problem],
+            body: Json::Null,
+        }
+    }
 }

@@ -16,9 +16,9 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_app::{Endpoint, EndpointAnswer, EventKind, EventSender, Intake, Refusal, SignedEvent, Source};
-use upsert_core::Clock;
+use upsert_core::{Clock, Handling};
 use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule, Target};
-use upsert_webhook::{Mapping, Received, SigningKey, Verifier, sign};
+use upsert_webhook::{Mapping, OrderKind, Received, SigningKey, Verifier, sign};
 
 use super::House;
 
@@ -46,7 +46,7 @@ pub fn source(name: &str, connection: Option<&str>) -> Source {
         mapping: Mapping {
             each: None,
             event_id: EventId::Pointers(vec![pointer("/id")]),
-            order_by: Some(pointer("/at")),
+            order_by: Some((pointer("/at"), OrderKind::Number)),
             provider_customer_id: connection.map(|_| pointer("/record")),
             only: Conditions(Vec::new()),
             rules: rules
@@ -58,7 +58,11 @@ pub fn source(name: &str, connection: Option<&str>) -> Source {
                     )
                 })
                 .collect(),
+            is_lenient: true,
         },
+        handling: Handling::Lenient,
+        body_limit: 1024 * 1024,
+        ping: None,
         connection: connection.map(str::to_owned),
     }
 }

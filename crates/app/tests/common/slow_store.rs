@@ -83,7 +83,7 @@ passed_on! {
     calls(day: Date) -> Vec<(String, String, u32)>;
     forget_expired(now: Timestamp, limit: usize) -> usize;
     incoming_event(id: EventId) -> Option<IncomingEvent>;
-    event_of_source(merchant: &str, source: &str, event_id: &str) -> Option<IncomingEvent>;
+    event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<IncomingEvent>;
     incoming_events(filter: &IncomingFilter, before: Option<EventId>, limit: usize) -> IncomingPage;
     failed_incoming() -> Vec<EventCount<IncomingState>>;
     event_marks(customer: CustomerId, source: &str) -> Option<EventMarks>;

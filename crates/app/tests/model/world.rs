@@ -547,8 +547,12 @@ fn source() -> Source {
                     (target, MapRule::plain(pointer(&format!("/says/{name}"))))
                 })
                 .collect(),
+            is_lenient: false,
         },
         connection: None,
+        handling: Handling::Strict,
+        body_limit: 1024 * 1024,
+        ping: None,
     }
 }
 

@@ -92,8 +92,8 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
             .await?;
         Ok(match (action, direction) {
             (LetterAction::Discard, _) => "the event is given up",
-            (LetterAction::Replay, Direction::In) => "the event was taken this time",
-            (LetterAction::Replay, Direction::Out) => "the event is being sent again",
+            (LetterAction::Replay | LetterAction::ReplayFor(_), Direction::In) => "the event was taken this time",
+            (LetterAction::Replay | LetterAction::ReplayFor(_), Direction::Out) => "the event is being sent again",
         }
         .to_owned())
     };

@@ -100,7 +100,7 @@ fn back_to(filter: &Filter, direction: Direction) -> String {
 /// The sums; that nothing at all could be done is a problem.
 fn told(action: LetterAction, done: &Done) -> Result<String, Refused> {
     let what = match action {
-        LetterAction::Replay => "replayed",
+        LetterAction::Replay | LetterAction::ReplayFor(_) => "replayed",
         LetterAction::Discard => "discarded",
     };
     let mut says = format!("{} of {} dead letters {what}", count(done.handled), count(done.matched));

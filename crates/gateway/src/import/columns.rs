@@ -32,8 +32,6 @@ pub(crate) struct Columns {
     empty: BTreeSet<String>,
     /// Names of columns that nothing is read from.
     pub(crate) left_out: Vec<String>,
-    /// Whether a member that cannot be made is left out, and not the row refused.
-    is_lenient: bool,
 }
 
 /// What a row became.
@@ -70,9 +68,6 @@ impl Refused {
         }
     }
 }
-
-/// What decides who a customer is: an unreadable one is another value, not an absent one.
-const NEVER_LEFT_OUT: [&str; 6] = ["/id", "/reference", "/kind", "/email", "/phone", "/links"];
 
 impl Columns {
     /// An empty cell is a member that is not there, which keeps what is known; unless its rule says that it clears.
@@ -118,32 +113,15 @@ impl Columns {
     }
 
     fn mapped(&self, part: &Part) -> Result<(Json, Vec<String>), Refused> {
-        match read(&self.mapping, part) {
-            Ok(body) => Ok((body, Vec::new())),
-            Err(problems) if self.is_lenient && problems.iter().all(may_be_left_out) => {
-                let mut readable = self.mapping.clone();
-                let is_at_fault = |target: &str| problems.iter().any(|problem| problem.target == target);
-                readable.rules.retain(|(target, _)| !is_at_fault(&target.to_string()));
-                let body = read(&readable, part).map_err(|problems| refused(&problems))?;
-                Ok((body, problems.iter().map(|problem| problem.code.to_owned()).collect()))
+        match self.mapping.read(part, &|_| Some("row".to_owned())) {
+            Read::Mapped(mapped) => {
+                let codes = mapped.ignored.iter().map(|problem| problem.code.to_owned());
+                Ok((mapped.body, codes.collect()))
             }
-            Err(problems) => Err(refused(&problems)),
+            Read::Refused { problems, .. } => Err(refused(&problems)),
+            Read::LeftOut => Ok((json!({}), Vec::new())),
         }
     }
-}
-
-fn read(mapping: &Mapping, part: &Part) -> Result<Json, Vec<MapProblem>> {
-    match mapping.read(part, &|_| Some("row".to_owned())) {
-        Read::Mapped(mapped) => Ok(mapped.body),
-        Read::Refused { problems, .. } => Err(problems),
-        Read::LeftOut => Ok(json!({})),
-    }
-}
-
-fn may_be_left_out(problem: &MapProblem) -> bool {
-    let of = |name: &&str| problem.target == **name || problem.target.starts_with(&format!("{name}/"));
-    // What a rule requires, somebody asked for by name.
-    problem.code != "missing" && !NEVER_LEFT_OUT.iter().any(of)
 }
 
 fn refused(problems: &[MapProblem]) -> Refused {

@@ -1,41 +1,67 @@
 //! One customer of an event: what it becomes, and what would be done with it.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use upsert_core::Handling;
 use upsert_server::Rehearsal;
-use upsert_settings::WebhookIn;
+use upsert_server::unbelieved_time;
+use upsert_settings::{self as settings, WebhookIn};
 use upsert_webhook::{MapProblem, Mapped, Mapping, Part, Read};
 
 /// One customer of an event.
 pub(super) struct Customer {
     pub(super) index: Option<usize>,
     pub(super) read: Read,
+    /// The sender's test call: nothing would be done.
+    is_ping: bool,
+    /// The time that it gives itself, where that is too far ahead to be believed.
+    pub(super) unbelieved_time: Option<Timestamp>,
     /// The plan, or the problem document of what refuses it; none: there is nothing to plan.
     pub(super) planned: Option<Result<Value, Value>>,
 }
 
 impl Customer {
-    pub(super) fn read(mapping: &Mapping, part: &Part, header: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn read(
+        mapping: &Mapping,
+        part: &Part,
+        header: &dyn Fn(&str) -> Option<String>,
+        now: Timestamp,
+    ) -> Self {
+        let read = mapping.read(part, header);
         Self {
             index: part.index,
-            read: mapping.read(part, header),
-            planned: None,
+            unbelieved_time: unbelieved_time(&read, now),
+            ..Self::of(read)
         }
     }
 
-    /// The event carries no list where one should be.
-    pub(super) fn unlisted(problem: MapProblem) -> Self {
+    /// The event cannot be read at all, or carries no list where one should be.
+    pub(super) fn unreadable(problem: MapProblem) -> Self {
+        Self::of(Read::unreadable(problem))
+    }
+
+    pub(super) fn ping() -> Self {
+        Self {
+            is_ping: true,
+            ..Self::of(Read::LeftOut)
+        }
+    }
+
+    fn of(read: Read) -> Self {
         Self {
             index: None,
-            read: Read::Refused {
-                event_id: None,
-                problems: vec![problem],
-            },
+            read,
+            is_ping: false,
+            unbelieved_time: None,
             planned: None,
         }
     }
 
-    pub(super) async fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str, handling: Handling) {
+    pub(super) async fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str, handling: settings::Handling) {
+        let handling = match handling {
+            settings::Handling::Lenient => Handling::Lenient,
+            settings::Handling::Strict => Handling::Strict,
+        };
         if let Read::Mapped(mapped) = &self.read {
             self.planned = rehearsal.plan(merchant, &mapped.body, handling).await;
         }
@@ -87,7 +113,12 @@ impl Customer {
             "event_id": self.event_id(),
             "order": mapped.and_then(|mapped| mapped.order.as_ref()).map(ToString::to_string),
             "provider_customer_id": mapped.and_then(|mapped| mapped.provider_customer_id.as_ref()),
+            "unbelieved_time": self.unbelieved_time,
             "body": mapped.map(|mapped| &mapped.body),
+            "fingerprint_of": mapped.map(Mapped::taken),
+            "blanks": mapped.map(|mapped| &mapped.blanks),
+            "given": mapped.map(|mapped| &mapped.given),
+            "emptied": mapped.map(|mapped| &mapped.emptied),
             "problems": self.problems().iter().map(problem).collect::<Vec<_>>(),
             "ignored": self.ignored(),
             "plan": self.planned.as_ref().and_then(|planned| planned.as_ref().ok()),
@@ -98,15 +129,19 @@ impl Customer {
     }
 
     /// What would be left out, since it cannot be read.
-    fn ignored(&self) -> Value {
+    fn ignored(&self) -> Vec<Value> {
         let plan = self.planned.as_ref().and_then(|planned| planned.as_ref().ok());
-        plan.and_then(|plan| plan.get("ignored"))
-            .cloned()
-            .unwrap_or_else(|| json!([]))
+        let of_body = plan.and_then(|plan| plan.get("ignored")).and_then(Value::as_array);
+        let by_mapping = self.mapped().into_iter().flat_map(|mapped| &mapped.ignored);
+        by_mapping
+            .map(|problem| json!({ "pointer": problem.target, "code": problem.code, "detail": problem.detail }))
+            .chain(of_body.into_iter().flatten().cloned())
+            .collect()
     }
 
     pub(super) fn result(&self) -> &'static str {
         match (&self.read, self.is_right()) {
+            _ if self.is_ping => "ping",
             (Read::LeftOut, _) => "left_out",
             (_, true) => "mapped",
             (_, false) => "refused",

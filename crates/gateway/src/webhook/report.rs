@@ -30,10 +30,39 @@ fn block(customer: &Customer, source: &WebhookIn) -> String {
     if let Some(mapped) = customer.mapped() {
         if let Some(order) = &mapped.order {
             let _ = write!(text, "\n  order: {order}");
+            if customer.unbelieved_time.is_some() {
+                text.push_str(" (too far ahead to be believed: ordered by its arrival)");
+            }
         }
         if let Some(id) = &mapped.provider_customer_id {
             let _ = write!(text, "\n  vendor's record: {id}");
         }
+        if !mapped.blanks.is_empty() {
+            let _ = write!(text, "\n  blank, so not there: {}", mapped.blanks.join(", "));
+        }
+        for (target, property) in &mapped.given {
+            let _ = write!(text, "\n  {target} is given by {property}");
+        }
+        for (target, properties) in &mapped.emptied {
+            let properties: Vec<&str> = properties.iter().map(String::as_str).collect();
+            let _ = write!(
+                text,
+                "\n  {target} is emptied if it was given by {}",
+                properties.join(", ")
+            );
+        }
+        for MapProblem {
+            pointer,
+            target,
+            code,
+            detail,
+            ..
+        } in &mapped.ignored
+        {
+            let _ = write!(text, "\n  ignored: {pointer} → {target}: {detail} ({code})");
+        }
+        let taken = mapped.taken();
+        let _ = write!(text, "\n  known again by its event id and: {taken}");
         let body = format!("{:#}", mapped.body).replace('\n', "\n  ");
         let _ = write!(text, "\n  upsert: {body}");
     }
@@ -49,10 +78,10 @@ fn block(customer: &Customer, source: &WebhookIn) -> String {
 }
 
 fn spoken(result: &str) -> &str {
-    if result == "left_out" {
-        "left out, by `only`"
-    } else {
-        result
+    match result {
+        "left_out" => "left out, by `only`",
+        "ping" => "a test call, by `ping`: nothing would be done",
+        other => other,
     }
 }
 

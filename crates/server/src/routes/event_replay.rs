@@ -6,10 +6,12 @@ use actix_web::{HttpRequest, HttpResponse, post};
 use upsert_app::LetterAction;
 
 use crate::access::{Access, WriteOperations};
+use crate::body::MaybeJson;
 use crate::merchant_id;
 use crate::problem::Problem;
 use crate::query::no_query;
 use crate::routes::events::{direction, event_id};
+use crate::routes::replay::customer_meant;
 use crate::routes::reply;
 use crate::schema;
 use crate::state::State;
@@ -24,23 +26,25 @@ use crate::state::State;
         ("id" = String, Path, description = "`evt_…`"),
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
+    request_body(content = Option<schema::ReplayOf>, content_type = "application/json", description = "May be absent: whom an event that came in is about"),
     responses(
         (status = 202, description = "Durable", body = schema::EventReplayed),
         (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`: it is no dead letter, its source or endpoint is not configured any more or disabled, or it still cannot be taken", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`: it is no dead letter, `customer_id` is said of one that goes out or that carries several customers, its source or endpoint is not configured any more or disabled, or it still cannot be taken", body = schema::Problem, content_type = "application/problem+json"),
     ),
 )]
 #[post("/v1/events/{direction}/{id}/replay")]
 pub(crate) async fn event_replay(
     caller: Access<WriteOperations>,
     path: Path<(String, String)>,
+    body: MaybeJson,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (direction, id) = (direction(&path.0)?, event_id(&path.1)?);
-    let action = LetterAction::Replay;
+    let action = customer_meant(body)?.map_or(LetterAction::Replay, LetterAction::ReplayFor);
     let done = state
         .gateway
         .event_letter(

@@ -2,14 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use serde_json::json;
 
 use upsert_app::{Intake, ProblemCode, Refusal};
 use upsert_webhook::Received;
 
-use crate::body::RawBody;
+use crate::body;
 use crate::observe::traceparent;
 use crate::problem::Problem;
 use crate::routes::reply;
@@ -29,13 +29,13 @@ use crate::state::State;
     ),
     request_body(content = schema::AnyEvent, content_type = "application/json", description = "Any JSON, signed to the byte"),
     responses(
-        (status = 200, description = "Nothing was to be done: every part of it was here before, or is left out by the source's `only`", body = schema::Intake),
+        (status = 200, description = "Nothing was to be done: every part of it was here before, or is left out by the source's `only`, or it is the sender's test call, told by `ping`", body = schema::Intake),
         (status = 202, description = "Durable", body = schema::Intake),
         (status = 400, description = "`malformed_json`: it is signed, and no JSON", body = schema::Problem, content_type = "application/problem+json"),
         (status = 401, description = "`unauthenticated`: the signature does not fit, or is too old", body = schema::Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such source", body = schema::Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`: twice as long as the source's `body_limit`; up to there it is kept as a dead letter", body = schema::Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`: the body has a content coding", body = schema::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`: it could not be taken, and is kept as a dead letter; `events` stands beside", body = schema::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`, `shutting_down`: to be sent again", body = schema::Problem, content_type = "application/problem+json",
@@ -45,7 +45,7 @@ use crate::state::State;
 #[post("/v1/webhooks/{merchant}/{source}")]
 pub(crate) async fn webhook(
     path: Path<(String, String)>,
-    body: RawBody,
+    payload: Payload,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -54,11 +54,12 @@ pub(crate) async fn webhook(
     let merchant = served.directory.get(&merchant);
     let found = merchant.and_then(|merchant| Some((merchant, merchant.source(&source)?)));
     let (merchant, source) = found.ok_or_else(|| Refusal::not_found("source"))?;
+    let body = body::event(&request, payload, source.body_limit).await?;
     let header = |name: &str| only(request.headers(), name);
     let received = Received {
         header: &header,
         method: request.method().as_str(),
-        body: &body.0,
+        body: &body,
     };
     let traceparent = traceparent(&request);
     let event = state

@@ -26,12 +26,15 @@ pub struct TakenEvent {
     /// The sender's id of it.
     pub event_id: Option<String>,
     /// `accepted`, `echo` (it tells of what the gateway wrote itself), `outdated` (a newer one was here before),
-    /// `repeated`, `left_out` or `refused`.
+    /// `repeated`, `left_out`, `ping` (the sender's test call) or `refused`.
     pub result: String,
     /// The upsert that it became.
     pub upsert_id: Option<String>,
     /// The customer that it was about.
     pub customer_id: Option<String>,
+    /// The time that it gave itself, where that is more than a day ahead: it was put in order by its arrival.
+    #[schema(format = DateTime)]
+    pub unbelieved_time: Option<String>,
     /// What could not be read and was left out; pointers are the event's.
     pub ignored: Vec<Ignored>,
 }
@@ -102,6 +105,11 @@ pub struct IncomingEvent {
     pub upsert_id: Option<String>,
     /// Why it could not be taken.
     pub problem: Option<EventProblem>,
+    /// Members that could not be read and were left out, by pointer into the event.
+    pub ignored: Vec<Ignored>,
+    /// The time that it gave itself, where that is more than a day ahead: it was put in order by its arrival.
+    #[schema(format = DateTime)]
+    pub unbelieved_time: Option<String>,
 }
 
 /// Why an event could not be taken.

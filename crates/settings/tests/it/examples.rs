@@ -28,6 +28,7 @@ fn example(name: &str) -> (WebhookIn, Value) {
 fn becomes(name: &str) -> Value {
     let (source, event) = example(name);
     assert_eq!(source.unsigned_id_header(), None, "the id of {name} is signed");
+    assert!(source.names_people() && source.tells_the_age(), "`check` warns of {name}");
     let parts = source.mapping.parts(event).unwrap();
     let read = |part| match source.mapping.read(part, &|_| None) {
         Read::LeftOut => json!("left out"),
@@ -57,13 +58,23 @@ fn changes_of_hubspot_contacts_one_property_each() {
 }
 
 #[test]
+fn a_customer_of_a_square_seller() {
+    insta::assert_json_snapshot!(becomes("square"));
+}
+
+#[test]
+fn a_customer_of_a_woocommerce_shop() {
+    insta::assert_json_snapshot!(becomes("woocommerce"));
+}
+
+#[test]
 fn every_example_is_tested() {
     let mut names: Vec<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let tested = ["hubspot", "shopify", "stripe"];
+    let tested = ["hubspot", "shopify", "square", "stripe", "woocommerce"];
     let expected: Vec<String> = tested
         .iter()
         .flat_map(|name| ["json", "toml"].map(|extension| format!("{name}.{extension}")))

@@ -56,8 +56,9 @@ pub(super) fn holds(db: &Connection, names: &mut Names, expect: &Expect) -> DbRe
             merchant,
             source,
             event_id,
+            content,
             revision,
-        } => Ok(incoming_revision(db, names, (merchant, source), event_id)? == *revision),
+        } => Ok(incoming_revision(db, names, (merchant, source), event_id, content)? == *revision),
         Expect::EventMarks {
             customer,
             source,
@@ -150,12 +151,14 @@ fn incoming_revision(
     names: &mut Names,
     (merchant, source): (&str, &str),
     event_id: &str,
+    content: &str,
 ) -> DbResult<Option<u64>> {
     let (Some(merchant), Some(source)) = (names.find(db, merchant)?, names.find(db, source)?) else {
         return Ok(None);
     };
-    let sql = "SELECT revision FROM incoming_events WHERE merchant = ?1 AND source = ?2 AND event_id = ?3";
-    first(db, sql, params![merchant, source, event_id], |row| {
+    let sql = "SELECT revision FROM incoming_events WHERE merchant = ?1 AND source = ?2 AND event_id = ?3 \
+               AND content = ?4";
+    first(db, sql, params![merchant, source, event_id, content], |row| {
         unsigned(row, "revision")
     })
 }

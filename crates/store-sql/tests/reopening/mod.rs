@@ -184,9 +184,15 @@ impl Store for Reopening {
         store.incoming_event(id).await
     }
 
-    async fn event_of_source(&self, merchant: &str, source: &str, event_id: &str) -> Answer<Option<IncomingEvent>> {
+    async fn event_of_source(
+        &self,
+        merchant: &str,
+        source: &str,
+        event_id: &str,
+        content: &str,
+    ) -> Answer<Option<IncomingEvent>> {
         let store = self.reopened().await;
-        store.event_of_source(merchant, source, event_id).await
+        store.event_of_source(merchant, source, event_id, content).await
     }
 
     async fn incoming_events(

@@ -51,9 +51,10 @@ impl Tables {
                 merchant,
                 source,
                 event_id,
+                content,
                 revision,
             } => {
-                let event = self.events.of_source(merchant, source, event_id);
+                let event = self.events.of_source(merchant, source, event_id, content);
                 event.map(|row| row.revision) == *revision
             }
             Expect::EventMarks {

@@ -17,8 +17,8 @@ use crate::{
 #[derive(Default)]
 pub(super) struct EventTables {
     incoming: BTreeMap<EventId, IncomingEvent>,
-    /// By merchant, source and the sender's id.
-    of_sender: BTreeMap<(String, String, String), EventId>,
+    /// By merchant, source, the sender's id and the content.
+    of_sender: BTreeMap<[String; 4], EventId>,
     marks: BTreeMap<(CustomerId, String), EventMarks>,
     outgoing: BTreeMap<EventId, OutgoingEvent>,
     endpoints: BTreeMap<(String, String), EndpointRecord>,
@@ -26,8 +26,10 @@ pub(super) struct EventTables {
 
 impl EventTables {
     pub(super) fn put_incoming(&mut self, row: IncomingEvent) {
-        let of_sender = (row.merchant.clone(), row.source.clone(), row.event_id.clone());
-        self.of_sender.insert(of_sender, row.id);
+        if let Some(before) = self.incoming.get(&row.id) {
+            self.of_sender.remove(&of_sender(before));
+        }
+        self.of_sender.insert(of_sender(&row), row.id);
         self.incoming.insert(row.id, row);
     }
 
@@ -48,8 +50,14 @@ impl EventTables {
         self.marks.retain(|(customer, _), _| *customer != id);
     }
 
-    pub(super) fn of_source(&self, merchant: &str, source: &str, event_id: &str) -> Option<&IncomingEvent> {
-        let of_sender = (merchant.to_owned(), source.to_owned(), event_id.to_owned());
+    pub(super) fn of_source(
+        &self,
+        merchant: &str,
+        source: &str,
+        event_id: &str,
+        content: &str,
+    ) -> Option<&IncomingEvent> {
+        let of_sender = [merchant, source, event_id, content].map(str::to_owned);
         self.incoming.get(self.of_sender.get(&of_sender)?)
     }
 
@@ -160,7 +168,7 @@ impl EventTables {
             if *is_outgoing {
                 self.outgoing.remove(id);
             } else if let Some(row) = self.incoming.remove(id) {
-                self.of_sender.remove(&(row.merchant, row.source, row.event_id));
+                self.of_sender.remove(&of_sender(&row));
             }
         }
         over.len()
@@ -201,4 +209,8 @@ fn counted<'a>(rows: impl Iterator<Item = (Group<'a>, Timestamp)>) -> BTreeMap<G
         *oldest = at.min(*oldest);
     }
     counts
+}
+
+fn of_sender(row: &IncomingEvent) -> [String; 4] {
+    [&row.merchant, &row.source, &row.event_id, &row.content].map(String::clone)
 }

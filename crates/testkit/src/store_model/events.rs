@@ -13,7 +13,9 @@ use upsert_store::{
 
 use super::changesets::{customer, moment, number, of_number, revision};
 use super::{MERCHANTS, MOST, Observed, numbers};
-use crate::records::{customer_id, disabled_endpoint, event_id, event_marks, incoming_event, outgoing_event, seconds};
+use crate::records::{
+    content_of, customer_id, disabled_endpoint, event_id, event_marks, incoming_event, outgoing_event, seconds,
+};
 
 /// One is named as a connection is.
 const SOURCES: [&str; 2] = ["shop", "crm"];
@@ -82,6 +84,7 @@ pub(super) fn expects() -> impl Strategy<Value = Expect> {
             merchant: merchant.to_owned(),
             source: source.to_owned(),
             event_id: format!("in-{number}"),
+            content: content_of(&format!("in-{number}")),
             revision,
         }),
         (of_customer, option::of(revision())).prop_map(|((customer, source), revision)| Expect::EventMarks {
@@ -102,7 +105,9 @@ pub(super) async fn observe_incoming(store: &dyn Store, seen: &mut Observed) {
             .push(store.incoming_event(event_id(number)).await.unwrap());
         for merchant in MERCHANTS {
             for source in SOURCES {
-                let found = store.event_of_source(merchant, source, &format!("in-{number}")).await;
+                let event_id = format!("in-{number}");
+                let content = content_of(&event_id);
+                let found = store.event_of_source(merchant, source, &event_id, &content).await;
                 seen.incoming.push(found.unwrap());
             }
         }

@@ -11,9 +11,9 @@ use upsert_store::{
 
 use super::{holds, put};
 use crate::records::{
-    attempt_record, customer_id, customer_record, delivery_id, delivery_record, disabled_endpoint, email, email_key,
-    event_id, event_marks, history_record, idempotency_record, incoming_event, linked_lane, noon, outgoing_event,
-    paused_connection, seconds, stored_answer, upsert_id, upsert_record,
+    attempt_record, content_of, customer_id, customer_record, delivery_id, delivery_record, disabled_endpoint, email,
+    email_key, event_id, event_marks, history_record, idempotency_record, incoming_event, linked_lane, noon,
+    outgoing_event, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
 };
 use crate::store_model::observe;
 
@@ -67,6 +67,7 @@ fn unmet() -> Vec<Expect> {
             merchant: "acme".to_owned(),
             source: "shop".to_owned(),
             event_id: "in-2".to_owned(),
+            content: content_of("in-2"),
             revision: None,
         },
         Expect::EventMarks {
@@ -126,6 +127,7 @@ fn met() -> Vec<Expect> {
             merchant: "acme".to_owned(),
             source: "shop".to_owned(),
             event_id: "in-2".to_owned(),
+            content: content_of("in-2"),
             revision: Some(1),
         },
         Expect::EventMarks {

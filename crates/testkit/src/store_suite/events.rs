@@ -11,8 +11,8 @@ use upsert_store::{Expect, IncomingFilter, IncomingState, OutgoingFilter, Outgoi
 
 use super::{holds, put};
 use crate::records::{
-    customer_id, customer_record, event_id, event_marks, incoming_event, outgoing_event, seconds, upsert_id,
-    upsert_record,
+    content_of, customer_id, customer_record, event_id, event_marks, incoming_event, outgoing_event, seconds,
+    upsert_id, upsert_record,
 };
 
 pub(super) async fn an_upsert_owes_its_event_until_it_is_put_without(store: Arc<dyn Store>) {
@@ -178,11 +178,18 @@ pub(super) async fn a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_
     assert_eq!(page.entries.len(), 2);
     assert_eq!(store.open_outgoing().await.unwrap().len(), 2);
 
-    assert!(store.event_of_source("acme", "shop", "in-1").await.unwrap().is_none());
+    assert!(
+        store
+            .event_of_source("acme", "shop", "in-1", &content_of("in-1"))
+            .await
+            .unwrap()
+            .is_none()
+    );
     let unknown = Expect::IncomingEvent {
         merchant: "acme".to_owned(),
         source: "shop".to_owned(),
         event_id: "in-1".to_owned(),
+        content: content_of("in-1"),
         revision: None,
     };
     assert!(holds(&*store, unknown).await);
@@ -190,7 +197,10 @@ pub(super) async fn a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_
     "in-1".clone_into(&mut again.event_id);
     put(&*store, vec![Write::PutIncomingEvent(again.clone())]).await;
     assert_eq!(
-        store.event_of_source("acme", "shop", "in-1").await.unwrap(),
+        store
+            .event_of_source("acme", "shop", "in-1", &content_of("in-1"))
+            .await
+            .unwrap(),
         Some(again)
     );
 }

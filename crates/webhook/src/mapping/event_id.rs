@@ -1,7 +1,7 @@
 //! The sender's id of an event, by which it is done once.
 
 use super::MapProblem;
-use super::pointer::{Inexact, Pointer, View, says_something, text_of};
+use super::pointer::{Inexact, Pointer, View, is_fraction, says_something, text_of};
 use super::rule::NoText;
 
 /// The longest id, in bytes.
@@ -90,11 +90,12 @@ pub(super) fn id_at(pointer: &Pointer, view: &View<'_>, what: &str) -> Result<Op
     let fault = |no_text: &NoText| {
         let detail = match no_text {
             NoText::Shape => format!("{what} is a text or a number, and something else stands there"),
-            NoText::Inexact => no_text.detail().to_owned(),
+            NoText::Inexact | NoText::Fraction => no_text.detail().to_owned(),
         };
         MapProblem::new(view.name(pointer), no_text.code(), detail)
     };
     match text_of(value) {
+        Ok(Some(_)) if is_fraction(value) => Err(fault(&NoText::Fraction)),
         Ok(Some(text)) if !value.is_boolean() => Ok(Some(text.trim().to_owned())),
         Ok(_) => Err(fault(&NoText::Shape)),
         Err(Inexact) => Err(fault(&NoText::Inexact)),

@@ -39,11 +39,7 @@ pub(super) fn parts(each: &Pointer, mut event: Json) -> Result<Vec<Part>, MapPro
 pub(super) fn view<'e>(each: Option<&Pointer>, part: &'e Part) -> Result<View<'e>, MapProblem> {
     let event = &part.event;
     let Some(each) = each else {
-        return Ok(View {
-            event,
-            item: event,
-            prefix: String::new(),
-        });
+        return Ok(View::whole(event));
     };
     let index = part.index.unwrap_or_default();
     let (item, prefix) = match event.pointer(each.path()) {

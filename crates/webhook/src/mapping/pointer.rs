@@ -53,6 +53,15 @@ pub(super) struct View<'e> {
 }
 
 impl<'e> View<'e> {
+    /// Of an event that is no list.
+    pub(super) fn whole(event: &'e Json) -> Self {
+        Self {
+            event,
+            item: event,
+            prefix: String::new(),
+        }
+    }
+
     pub(super) fn find(&self, pointer: &Pointer) -> Option<&'e Json> {
         let within = if pointer.whole { self.event } else { self.item };
         within.pointer(&pointer.path)
@@ -68,34 +77,83 @@ impl<'e> View<'e> {
     }
 }
 
-/// What a text, a number or a truth value is as text; `Err` for a number that cannot be told from its neighbours.
+/// What a text, a number or a truth value is as text; `Err` for a number that cannot be told from its neighbours. A whole
+/// number is written as one, however its sender wrote it: `1022.0` and `1.022e3` are `1022`.
 pub(super) fn text_of(value: &Json) -> Result<Option<String>, Inexact> {
     /// From here on a double skips whole numbers.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     Ok(match value {
         Json::String(text) => Some(text.clone()),
         Json::Bool(flag) => Some(flag.to_string()),
-        Json::Number(number) => {
-            let is_whole = number.is_i64() || number.is_u64();
-            if !is_whole && number.as_f64().is_none_or(|float| float.abs() >= EXACT) {
-                return Err(Inexact);
-            }
-            Some(number.to_string())
-        }
+        Json::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Json::Number(number) => match number.as_f64() {
+            Some(float) if float.abs() < EXACT && float.fract() == 0.0 => Some(format!("{:.0}", float + 0.0)),
+            Some(float) if float.abs() < EXACT => Some(number.to_string()),
+            _ => return Err(Inexact),
+        },
         Json::Null | Json::Array(_) | Json::Object(_) => None,
     })
+}
+
+/// Whether a number has something behind its point.
+pub(super) fn is_fraction(value: &Json) -> bool {
+    value.as_f64().is_some_and(|float| float.fract() != 0.0)
+}
+
+/// Whether this is how a value is written in a configuration: numbers are compared as numbers, however either side writes
+/// them.
+pub(super) fn is_written(written: &str, value: &Json) -> bool {
+    if text_of(value).is_ok_and(|text| text.as_deref() == Some(written)) {
+        return true;
+    }
+    let number = |text: &str| serde_json::from_str::<Json>(text).ok().filter(Json::is_number);
+    value.is_number()
+        && number(written)
+            .is_some_and(|written| matches!((text_of(&written), text_of(value)), (Ok(one), Ok(other)) if one == other))
 }
 
 /// A number with more digits than can be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Inexact;
 
-/// Neither null nor a text of blanks alone.
+/// Neither null nor a blank text.
 pub(super) fn says_something(value: &Json) -> bool {
     match value {
         Json::Null => false,
-        Json::String(text) => !text.trim().is_empty(),
+        Json::String(text) => !is_blank(text),
         _ => true,
+    }
+}
+
+/// Whether nothing can be seen in it: blanks, and characters that only format.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{180e}' | '\u{115f}' | '\u{1160}' | '\u{3164}')
+    })
+}
+
+/// The value without the blank texts in its objects and lists; where a blank empties, null stands for one in an object.
+pub(super) fn without_blanks(value: &mut Json, blank_empties: bool) {
+    let is_blank = |value: &Json| value.as_str().is_some_and(is_blank);
+    match value {
+        Json::Object(members) if blank_empties => {
+            for member in members.values_mut().filter(|member| is_blank(member)) {
+                *member = Json::Null;
+            }
+        }
+        Json::Object(members) => members.retain(|_, member| !is_blank(member)),
+        Json::Array(items) => items.retain(|item| !is_blank(item)),
+        _ => return,
+    }
+    match value {
+        Json::Object(members) => members
+            .values_mut()
+            .for_each(|member| without_blanks(member, blank_empties)),
+        Json::Array(items) => items.iter_mut().for_each(|item| without_blanks(item, blank_empties)),
+        _ => {}
     }
 }
 
@@ -142,7 +200,88 @@ mod tests {
             Ok(Some("18446744073709551615".to_owned()))
         );
         assert_eq!(text_of(&json!(1.5)), Ok(Some("1.5".to_owned())));
+        for (written, text) in [
+            ("1022.0", "1022"),
+            ("7.06e12", "7060000000000"),
+            ("1e3", "1000"),
+            ("-0.0", "0"),
+            ("-5.0", "-5"),
+            ("706405506930370084", "706405506930370084"),
+            ("9007199254740991.0", "9007199254740991"),
+            ("0.1", "0.1"),
+            ("412.50", "412.5"),
+            ("1.0E+2", "100"),
+        ] {
+            let number: Json = serde_json::from_str(written).unwrap();
+            assert_eq!(text_of(&number), Ok(Some(text.to_owned())), "{written}");
+        }
+        for lost in ["9007199254740993.0", "1e22", "-1e300", "18446744073709551616"] {
+            let number: Json = serde_json::from_str(lost).unwrap();
+            assert_eq!(text_of(&number), Err(Inexact), "{lost}");
+        }
         let huge: Json = serde_json::from_str("123456789012345678901234").unwrap();
         assert_eq!(text_of(&huge), Err(Inexact));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_says_nothing() {
+        for blank in [
+            "",
+            " ",
+            "\t\r\n",
+            "\u{a0}",
+            "\u{200b}",
+            "\u{feff}",
+            "\u{2003}\u{200d}",
+            "\u{3000}",
+            "\u{202a} \u{202c}",
+            "\u{ad}",
+            "\0",
+        ] {
+            assert!(!says_something(&json!(blank)), "{blank:?}");
+        }
+        for said in [
+            json!("."),
+            json!("0"),
+            json!(0),
+            json!(false),
+            json!([]),
+            json!({}),
+            json!(" a "),
+        ] {
+            assert!(says_something(&said), "{said}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers_and_texts_as_texts() {
+        for (written, value) in [
+            ("1", json!(1)),
+            ("1", json!(1.0)),
+            ("1.0", json!(1)),
+            ("1e3", json!(1000)),
+            ("1", json!("1")),
+            ("true", json!(true)),
+            ("true", json!("true")),
+            ("0.5", json!(0.5)),
+            ("0.50", json!(0.5)),
+            ("a", json!("a")),
+        ] {
+            assert!(is_written(written, &value), "{written} is {value}");
+        }
+        for (written, value) in [
+            ("1", json!("1.0")),
+            ("1", json!(true)),
+            ("true", json!(1)),
+            ("1", json!(1.5)),
+            ("null", json!(null)),
+            ("", json!(0)),
+            ("1", json!([1])),
+            ("1e22", json!(1e22)),
+            ("a", json!("A")),
+            ("0", json!(false)),
+        ] {
+            assert!(!is_written(written, &value), "{written} is not {value}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! One rule: where a member of the body comes from, and what is done to it on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use super::condition::Conditions;
 use super::full_name::{self, NamePart};
-use super::pointer::{Inexact, Pointer, View, says_something, text_of};
+use super::pointer::{Inexact, Pointer, View, is_written, says_something, text_of, without_blanks};
 
 /// How one member of the body is filled.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Rule {
     /// Whether it is a problem that nothing was found.
     pub required: bool,
     /// Whether the member is cleared where its pointers are in the event and nothing was found: a blank text, or a name
-    /// without this part. Otherwise it is kept.
+    /// without this part. Otherwise it is kept: a blank text counts as not there.
     pub clear: bool,
     /// Where this does not hold, the member is not there.
     pub when: Conditions,
@@ -35,7 +35,7 @@ pub struct Rule {
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// What stands there, blank texts and null too.
+    /// What stands there, null too.
     Plain(Pointer),
     /// The first that says something; null if none does and one is null.
     From(Vec<Pointer>),
@@ -61,6 +61,13 @@ pub enum Transform {
     Upper,
     /// Makes a text of a number or a truth value.
     Text,
+}
+
+/// What a rule makes of an event.
+pub(super) struct Made {
+    pub(super) value: Json,
+    /// Whether null stands there for a blank.
+    pub(super) is_emptied: bool,
 }
 
 /// What is wrong with what a rule found.
@@ -92,24 +99,77 @@ impl Rule {
         }
     }
 
-    /// The member's value; none: it is not there.
-    pub(super) fn read(&self, view: &View<'_>) -> Result<Option<Json>, Fault<'_>> {
+    /// What the member is to be; none: it is not there.
+    pub(super) fn read(&self, view: &View<'_>) -> Result<Option<Made>, Fault<'_>> {
         if !self.when.hold(view) {
             return Ok(None);
         }
+        let made = |value| Made {
+            value,
+            is_emptied: false,
+        };
         let found = match self.source.read(view)? {
-            Some(found) if !matches!(self.source, Source::Value(_)) && says_something(&found) => self.made(found)?,
+            Some(found) if matches!(self.source, Source::Value(_)) => return Ok(Some(made(found))),
+            Some(mut found) if says_something(&found) => {
+                without_blanks(&mut found, self.clear);
+                self.made(found)?
+            }
             found => found,
         };
         if found.as_ref().is_some_and(says_something) {
-            return Ok(found);
+            return Ok(found.map(made));
         }
         match &self.default {
-            Some(default) => Ok(Some(default.clone())),
+            Some(default) => Ok(Some(made(default.clone()))),
             None if self.required => Err(self.missing()),
-            None if self.clear && self.source.is_in(view) => Ok(Some(Json::Null)),
-            None => Ok(found),
+            None if found.as_ref().is_some_and(Json::is_null) => Ok(found.map(made)),
+            None if self.clear && self.source.is_in(view) => Ok(Some(Made {
+                value: Json::Null,
+                is_emptied: true,
+            })),
+            None => Ok(None),
         }
+    }
+
+    /// Where it finds a blank text.
+    pub(super) fn blanks<'r>(&'r self, view: &View<'_>) -> Vec<&'r Pointer> {
+        if !self.when.hold(view) {
+            return Vec::new();
+        }
+        let is_blank = |pointer: &&Pointer| {
+            view.find(pointer)
+                .is_some_and(|found| found.is_string() && !says_something(found))
+        };
+        self.source.pointers().iter().filter(is_blank).collect()
+    }
+
+    /// Whether it reads several properties of the sender's, one or the other.
+    pub(super) fn has_choice(&self) -> bool {
+        self.when.has_choice() || matches!(&self.source, Source::From(pointers) if pointers.len() > 1)
+    }
+
+    /// The property that what it read comes from.
+    pub(super) fn property(&self, view: &View<'_>) -> String {
+        let found = self.source.found(view).map(Pointer::to_string).unwrap_or_default();
+        self.named(view, found)
+    }
+
+    /// The properties that are blank.
+    pub(super) fn blank_properties(&self, view: &View<'_>) -> BTreeSet<String> {
+        let present = |pointer: &&Pointer| view.find(pointer).is_some();
+        match &self.source {
+            Source::From(pointers) => pointers
+                .iter()
+                .filter(present)
+                .map(|pointer| self.named(view, pointer.to_string()))
+                .collect(),
+            _ => BTreeSet::from([self.property(view)]),
+        }
+    }
+
+    fn named(&self, view: &View<'_>, pointer: String) -> String {
+        let parts: Vec<String> = std::iter::once(pointer).chain(self.when.chosen(view)).collect();
+        parts.join(" ")
     }
 
     /// What becomes of a value that says something.
@@ -128,7 +188,9 @@ impl Rule {
         }
         if let Some(values) = &self.values {
             let text = self.text(&value)?;
-            return match (values.get(&text), &self.default) {
+            let as_number = || values.iter().find(|(written, _)| is_written(written, &value));
+            let constant = values.get(&text).or_else(|| as_number().map(|(_, constant)| constant));
+            return match (constant, &self.default) {
                 (Some(constant), _) => Ok(Some(constant.clone())),
                 (None, Some(_)) => Ok(None),
                 (None, None) => {
@@ -180,12 +242,16 @@ impl Rule {
 }
 
 impl Source {
-    fn first(&self) -> Option<&Pointer> {
+    fn pointers(&self) -> &[Pointer] {
         match self {
-            Self::Plain(pointer) => Some(pointer),
-            Self::From(pointers) | Self::Join { pointers, .. } => pointers.first(),
-            Self::Value(_) => None,
+            Self::Plain(pointer) => std::slice::from_ref(pointer),
+            Self::From(pointers) | Self::Join { pointers, .. } => pointers,
+            Self::Value(_) => &[],
         }
+    }
+
+    fn first(&self) -> Option<&Pointer> {
+        self.pointers().first()
     }
 
     /// The pointer that what is read comes from: the first that says something, else the first.
@@ -199,18 +265,17 @@ impl Source {
 
     /// Whether any of its pointers is in the event, whatever stands there.
     fn is_in(&self, view: &View<'_>) -> bool {
-        match self {
-            Self::Plain(pointer) => view.find(pointer).is_some(),
-            Self::From(pointers) | Self::Join { pointers, .. } => {
-                pointers.iter().any(|pointer| view.find(pointer).is_some())
-            }
-            Self::Value(_) => false,
-        }
+        self.pointers().iter().any(|pointer| view.find(pointer).is_some())
     }
 
     fn read<'r>(&'r self, view: &View<'_>) -> Result<Option<Json>, Fault<'r>> {
         match self {
-            Self::Plain(pointer) => Ok(view.find(pointer).cloned()),
+            Self::Plain(pointer) => {
+                let found = view
+                    .find(pointer)
+                    .filter(|found| found.is_null() || says_something(found));
+                Ok(found.cloned())
+            }
             Self::Value(value) => Ok(Some(value.clone())),
             Self::From(pointers) => {
                 let found = || pointers.iter().filter_map(|pointer| view.find(pointer));
@@ -241,6 +306,7 @@ impl Source {
 pub(super) enum NoText {
     Shape,
     Inexact,
+    Fraction,
 }
 
 impl NoText {
@@ -248,12 +314,14 @@ impl NoText {
         match self {
             Self::Shape => "invalid_type",
             Self::Inexact => "inexact_number",
+            Self::Fraction => "not_whole",
         }
     }
 
     pub(super) fn detail(&self) -> &'static str {
         match self {
             Self::Shape => "a list or an object stands where a text, a number or a truth value is asked for",
+            Self::Fraction => "an id is a whole number, and this one has a fraction",
             Self::Inexact => "a number with more digits than can be read stands there: send it as text",
         }
     }

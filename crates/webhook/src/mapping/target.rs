@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::pointer::{Inexact, text_of};
+use super::pointer::{Inexact, is_fraction, text_of};
 use super::rule::NoText;
 
 /// A member of an upsert's body, such as `/addresses/billing/city`.
@@ -34,6 +34,25 @@ impl Target {
         at.insert(last.clone(), value);
     }
 
+    /// Whether anything stands there.
+    pub(super) fn stands_in(&self, body: &Map<String, Json>) -> bool {
+        let mut names = self.0.iter();
+        let first = names.next().and_then(|name| body.get(name));
+        names.fold(first, |at, name| at?.get(name)).is_some()
+    }
+
+    /// Whether a fault in what fills it may cost this member alone. What says who somebody is may not: it is another value,
+    /// not an absent one.
+    pub(super) fn may_be_left_out(&self) -> bool {
+        let first = self.0.first().map(String::as_str);
+        !matches!(first, Some("id" | "reference" | "kind" | "links" | "email" | "phone"))
+    }
+
+    /// Whether what says who somebody is, but for the reference that is a stronger sign of it.
+    pub(super) fn is_weak_identifier(&self) -> bool {
+        matches!(self.0.first().map(String::as_str), Some("email" | "phone"))
+    }
+
     /// Ids and postal codes are texts, and so are the values under `metadata`, where senders may have numbers. What is
     /// passed through to a vendor stays as it is.
     pub(super) fn worded(&self, value: Json) -> Result<Json, NoText> {
@@ -44,6 +63,14 @@ impl Target {
         };
         if !becomes_text {
             return Ok(value);
+        }
+        let is_id = match self.0.first().map(String::as_str) {
+            Some("id" | "reference" | "links" | "tax_id" | "phone") => true,
+            Some("addresses") => self.0.last().is_some_and(|name| name == "postal_code"),
+            _ => false,
+        };
+        if is_id && is_fraction(&value) {
+            return Err(NoText::Fraction);
         }
         let text = text_of(&value).map_err(|Inexact| NoText::Inexact)?;
         Ok(text.map_or(value, Json::String))

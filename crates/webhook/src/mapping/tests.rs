@@ -1,5 +1,3 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -30,6 +28,7 @@ fn mapping(rules: Vec<(&str, Rule)>) -> Mapping {
         provider_customer_id: None,
         only: Conditions::default(),
         rules: rules.into_iter().map(|(path, rule)| (target(path), rule)).collect(),
+        is_lenient: false,
     }
 }
 
@@ -76,7 +75,7 @@ fn a_plain_pointer_keeps_clears_or_sets() {
     let plain = || Rule::plain(at("/a"));
     assert_eq!(body(plain(), json!({})), json!({}));
     assert_eq!(body(plain(), json!({ "a": null })), json!({ "notes": null }));
-    assert_eq!(body(plain(), json!({ "a": "" })), json!({ "notes": "" }));
+    assert_eq!(body(plain(), json!({ "a": "" })), json!({}));
     assert_eq!(body(plain(), json!({ "a": 62701 })), json!({ "notes": "62701" }));
     assert_eq!(body(plain(), json!({ "a": true })), json!({ "notes": true }));
     assert_eq!(
@@ -89,7 +88,7 @@ fn a_plain_pointer_keeps_clears_or_sets() {
 fn numbers_stay_numbers_only_where_they_are_passed_through() {
     let plain = || Rule::plain(at("/n"));
     let all = mapping(vec![
-        ("/reference", plain()),
+        ("/notes", plain()),
         ("/metadata/spent", plain()),
         ("/provider_fields/ledger/spent", plain()),
         ("/metadata/known", Rule::plain(at("/b"))),
@@ -98,7 +97,7 @@ fn numbers_stay_numbers_only_where_they_are_passed_through() {
     let made = mapped(&all, json!({ "id": 1, "n": 12.5, "b": true })).body;
     assert_eq!(
         made,
-        json!({ "reference": "12.5", "metadata": { "spent": "12.5", "known": "true" }, "verified": true,
+        json!({ "notes": "12.5", "metadata": { "spent": "12.5", "known": "true" }, "verified": true,
             "provider_fields": { "ledger": { "spent": 12.5 } } })
     );
 }
@@ -314,7 +313,7 @@ fn the_id_may_stand_in_a_header() {
     let part = by_header.parts(json!({})).unwrap().remove(0);
     let header = |name: &str| (name == "webhook-id").then(|| " msg_1 ".to_owned());
     assert!(matches!(by_header.read(&part, &header), Read::Mapped(mapped) if mapped.event_id == "msg_1"));
-    let Read::Refused { event_id, problems } = by_header.read(&part, &no_header) else {
+    let Read::Refused { event_id, problems, .. } = by_header.read(&part, &no_header) else {
         panic!("there is no id");
     };
     assert_eq!(
@@ -327,10 +326,10 @@ fn the_id_may_stand_in_a_header() {
 #[test]
 fn order_and_vendor_id_are_read_where_they_stand() {
     let mut ordered = mapping(vec![]);
-    ordered.order_by = Some(at("/at"));
+    ordered.order_by = Some((at("/at"), OrderKind::default()));
     ordered.provider_customer_id = Some(at("/vid"));
     let made = mapped(&ordered, json!({ "id": 1, "at": 5, "vid": 77 }));
-    assert_eq!(made.order, Order::read(&json!(5)));
+    assert_eq!(made.order, Order::read(&json!(5), &OrderKind::default()));
     assert_eq!(made.provider_customer_id.as_deref(), Some("77"));
     let made = mapped(&ordered, json!({ "id": 1, "at": null }));
     assert_eq!((made.order, made.provider_customer_id), (None, None));
@@ -429,7 +428,7 @@ fn all_problems_are_told_at_once_and_none_tells_a_value() {
         ("/addresses/billing/postal_code", Rule::plain(at("/zip"))),
         ("/metadata/a~b", from(&["/fine"])),
     ]);
-    all.order_by = Some(at("/at"));
+    all.order_by = Some((at("/at"), OrderKind::default()));
     let event = json!({ "zip": 1e300, "at": "canary", "fine": "canary" });
     let Some(Read::Refused { problems, .. }) = read_all(&all, event).pop() else {
         panic!("it is refused");
@@ -448,6 +447,224 @@ fn all_problems_are_told_at_once_and_none_tells_a_value() {
         ]
     );
     assert!(!format!("{problems:?}").contains("canary"));
+}
+
+#[test]
+fn a_blank_text_counts_as_not_there_whatever_the_rule() {
+    let split = || {
+        let mut rule = from(&["/a"]);
+        rule.split = Some(",".to_owned());
+        rule
+    };
+    let join = || {
+        Rule::of(Source::Join {
+            pointers: vec![at("/a")],
+            with: " ".to_owned(),
+        })
+    };
+    let part = || {
+        let mut rule = from(&["/a"]);
+        rule.part = Some(NamePart::Given);
+        rule
+    };
+    let lower = || {
+        let mut rule = from(&["/a"]);
+        rule.transform = vec![Transform::Trim, Transform::Lower];
+        rule
+    };
+    for blank in ["", " ", "\t", "\n", "\u{a0}", "\u{200b}", "\u{feff} "] {
+        for rule in [
+            Rule::plain(at("/a")),
+            from(&["/a", "/b"]),
+            split(),
+            join(),
+            part(),
+            lower(),
+        ] {
+            assert_eq!(body(rule.clone(), json!({ "a": blank })), json!({}), "{rule:?}");
+            let mut clearing = rule;
+            clearing.clear = true;
+            assert_eq!(
+                body(clearing.clone(), json!({ "a": blank })),
+                json!({ "notes": null }),
+                "{clearing:?}"
+            );
+        }
+    }
+    let event = json!({ "a": { "x": " ", "y": "1", "z": { "x": "", "n": null } } });
+    assert_eq!(
+        body(Rule::plain(at("/a")), event.clone()),
+        json!({ "notes": { "y": "1", "z": { "n": null } } })
+    );
+    let mut clearing = Rule::plain(at("/a"));
+    clearing.clear = true;
+    assert_eq!(
+        body(clearing, event),
+        json!({ "notes": { "x": null, "y": "1", "z": { "x": null, "n": null } } })
+    );
+    assert_eq!(
+        body(Rule::plain(at("/a")), json!({ "a": ["vip", "", " "] })),
+        json!({ "notes": ["vip"] })
+    );
+}
+
+#[test]
+fn a_blank_of_one_of_several_properties_says_which_it_was() {
+    let mut rule = from(&["/value"]);
+    rule.clear = true;
+    rule.when = when("/name", &["phone", "mobilephone"]);
+    let several = mapping(vec![("/phone", rule)]);
+    let read = |name: &str, value: Json| mapped(&several, json!({ "id": 1, "name": name, "value": value }));
+    let set = read("phone", json!("1"));
+    assert_eq!(
+        set.given,
+        BTreeMap::from([("/phone".to_owned(), "/value /name=phone".to_owned())])
+    );
+    assert!(set.emptied.is_empty());
+    let emptied = read("mobilephone", json!(""));
+    assert_eq!(emptied.body, json!({ "phone": null }));
+    assert_eq!(
+        emptied.emptied["/phone"],
+        BTreeSet::from(["/value /name=mobilephone".to_owned()])
+    );
+    let cleared = read("mobilephone", json!(null));
+    assert_eq!((cleared.body, cleared.emptied.len()), (json!({ "phone": null }), 0));
+}
+
+#[test]
+fn a_blank_of_one_rule_never_takes_what_another_rule_says_in_the_same_event() {
+    let rule = |pointer: &str| {
+        let mut rule = from(&[pointer]);
+        rule.clear = true;
+        ("/addresses/billing/city", rule)
+    };
+    for rules in [vec![rule("/a"), rule("/b")], vec![rule("/b"), rule("/a")]] {
+        let both = mapping(rules);
+        let made = mapped(&both, json!({ "id": 1, "a": "x", "b": "" }));
+        assert_eq!(made.body, json!({ "addresses": { "billing": { "city": "x" } } }));
+        assert_eq!(made.given["/addresses/billing/city"], "/a");
+        assert!(made.emptied.is_empty());
+        let blank = mapped(&both, json!({ "id": 1, "a": " ", "b": "" }));
+        assert_eq!(blank.body, json!({ "addresses": { "billing": { "city": null } } }));
+        assert_eq!(blank.emptied["/addresses/billing/city"].len(), 2);
+    }
+    let alone = mapping(vec![rule("/a")]);
+    let blank = mapped(&alone, json!({ "id": 1, "a": " " }));
+    assert!(blank.emptied.is_empty() && blank.body["addresses"]["billing"]["city"].is_null());
+}
+
+#[test]
+fn a_number_that_is_an_id_is_its_integer_or_refused() {
+    let plain = |path| (path, Rule::plain(at("/n")));
+    let mut ids = mapping(vec![
+        plain("/reference"),
+        plain("/phone"),
+        plain("/tax_id"),
+        plain("/addresses/billing/postal_code"),
+        plain("/links/rotor"),
+    ]);
+    ids.event_id = EventId::Pointers(vec![at("/n")]);
+    ids.provider_customer_id = Some(at("/n"));
+    for (written, id) in [
+        ("1022.0", "1022"),
+        ("7.06e12", "7060000000000"),
+        ("1022", "1022"),
+        ("1e2", "100"),
+    ] {
+        let event: Json = serde_json::from_str(&format!("{{\"n\":{written}}}")).unwrap();
+        let made = mapped(&ids, event);
+        assert_eq!(
+            (made.event_id.as_str(), made.provider_customer_id.as_deref()),
+            (id, Some(id))
+        );
+        assert_eq!(
+            made.body,
+            json!({ "reference": id, "phone": id, "tax_id": id, "links": { "rotor": id },
+                "addresses": { "billing": { "postal_code": id } } })
+        );
+    }
+    for (written, code) in [
+        ("1022.5", "not_whole"),
+        ("1e22", "inexact_number"),
+        ("0.1", "not_whole"),
+        ("9007199254740993.0", "inexact_number"),
+    ] {
+        let event: Json = serde_json::from_str(&format!("{{\"n\":{written}}}")).unwrap();
+        let found = codes(&ids, event);
+        assert_eq!(found.len(), 7, "{written}");
+        assert!(found.iter().all(|(_, _, found)| *found == code), "{written} {found:?}");
+    }
+}
+
+#[test]
+fn a_lenient_source_leaves_out_what_it_cannot_read_and_never_who_it_is() {
+    let mut values = from(&["/state"]);
+    values.values = Some(BTreeMap::from([("open".to_owned(), json!("active"))]));
+    let mut lower = from(&["/mail"]);
+    lower.transform = vec![Transform::Lower];
+    let mut required = from(&["/must"]);
+    required.required = true;
+    let mut all = mapping(vec![
+        ("/reference", Rule::plain(at("/ref"))),
+        ("/status", values),
+        ("/email", lower),
+        ("/addresses/billing/postal_code", Rule::plain(at("/zip"))),
+    ]);
+    all.is_lenient = true;
+    let event = json!({ "id": 1, "ref": 7, "state": "odd", "mail": {}, "zip": 1.5 });
+    let made = mapped(&all, event.clone());
+    assert_eq!(made.body, json!({ "reference": "7" }));
+    let left: Vec<_> = made
+        .ignored
+        .iter()
+        .map(|problem| (problem.target.as_str(), problem.code))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            ("/status", "unknown_value"),
+            ("/email", "invalid_type"),
+            ("/addresses/billing/postal_code", "not_whole")
+        ]
+    );
+    // Without a reference nothing weaker may decide in the place of an e-mail that cannot be read.
+    let mut nameless = event.clone();
+    nameless["ref"] = json!(null);
+    assert_eq!(
+        codes(&all, nameless),
+        [("/mail".to_owned(), "/email".to_owned(), "invalid_type")]
+    );
+    let mut broken = event.clone();
+    broken["ref"] = json!(1.5);
+    let found = codes(&all, broken);
+    assert!(
+        found.contains(&("/ref".to_owned(), "/reference".to_owned(), "not_whole")),
+        "{found:?}"
+    );
+    all.rules.push((target("/notes"), required));
+    assert_eq!(codes(&all, event.clone())[0].2, "missing");
+    all.is_lenient = false;
+    assert_eq!(problems(&all, event).len(), 4);
+}
+
+#[test]
+fn what_was_taken_is_the_same_whatever_else_the_event_says() {
+    let mut all = mapping(vec![("/email", Rule::plain(at("/mail")))]);
+    all.order_by = Some((at("/at"), OrderKind::default()));
+    let taken = |event: Json| mapped(&all, event).taken();
+    let first = taken(json!({ "id": 1, "mail": "a@b.co", "at": 1_795_176_000, "attempt": 0 }));
+    assert_eq!(
+        first,
+        taken(json!({ "id": 1, "mail": "a@b.co", "at": "2026-11-20T12:00:00Z", "attempt": 3 }))
+    );
+    assert_ne!(
+        first,
+        taken(json!({ "id": 1, "mail": "c@d.co", "at": 1_795_176_000, "attempt": 0 }))
+    );
+    assert_ne!(
+        first,
+        taken(json!({ "id": 1, "mail": "a@b.co", "at": 1_795_176_001, "attempt": 0 }))
+    );
 }
 
 fn json_value() -> impl Strategy<Value = Json> {
@@ -529,16 +746,30 @@ fn any_mapping() -> impl Strategy<Value = Mapping> {
     );
     let rules = (targets, prop::collection::vec(any_rule(), 5));
     let optional = || prop::option::of(any_pointer());
-    (each, event_id, optional(), optional(), any_conditions(), rules).prop_map(
-        |(each, event_id, order_by, provider_customer_id, only, (targets, rules))| Mapping {
-            each,
-            event_id,
-            order_by,
-            provider_customer_id,
-            only,
-            rules: targets.into_iter().zip(rules).collect(),
-        },
+    let order_by = prop::option::of((
+        any_pointer(),
+        prop::sample::select(vec![OrderKind::default(), OrderKind::Number]),
+    ));
+    (
+        each,
+        event_id,
+        order_by,
+        optional(),
+        any_conditions(),
+        rules,
+        any::<bool>(),
     )
+        .prop_map(
+            |(each, event_id, order_by, provider_customer_id, only, (targets, rules), is_lenient)| Mapping {
+                each,
+                event_id,
+                order_by,
+                provider_customer_id,
+                only,
+                rules: targets.into_iter().zip(rules).collect(),
+                is_lenient,
+            },
+        )
 }
 
 proptest! {

@@ -47,9 +47,7 @@ impl Columns {
         let left_out = reading.by_their_names(map, &named);
         if let Some(map) = map {
             reading.fixed(map);
-            reading
-                .rules
-                .extend(map.rules.iter().map(|(target, rule)| (target.clone(), not_blank(rule))));
+            reading.rules.extend(map.rules.iter().cloned());
         }
         if !reading.problems.is_empty() {
             let lines: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
@@ -68,11 +66,10 @@ impl Columns {
             count: header.len(),
             used: reading.used,
             nameless: reading.nameless,
-            mapping: mapping(reading.rules),
+            mapping: mapping(reading.rules, is_lenient),
             forms: reading.forms,
             empty: map.map(|map| map.empty.clone()).unwrap_or_default(),
             left_out,
-            is_lenient,
         })
     }
 }
@@ -233,16 +230,7 @@ fn of_column(name: &str) -> Rule {
     Rule::of(Source::From(pointer.into_iter().collect()))
 }
 
-/// In a table nobody says `null`: an empty cell says nothing, whatever the rule.
-fn not_blank(rule: &Rule) -> Rule {
-    let mut rule = rule.clone();
-    if let Source::Plain(pointer) = rule.source {
-        rule.source = Source::From(vec![pointer]);
-    }
-    rule
-}
-
-fn mapping(rules: Vec<(Target, Rule)>) -> Mapping {
+fn mapping(rules: Vec<(Target, Rule)>, is_lenient: bool) -> Mapping {
     Mapping {
         each: None,
         event_id: EventId::Header(String::new()),
@@ -250,5 +238,6 @@ fn mapping(rules: Vec<(Target, Rule)>) -> Mapping {
         provider_customer_id: None,
         only: Conditions::default(),
         rules,
+        is_lenient,
     }
 }

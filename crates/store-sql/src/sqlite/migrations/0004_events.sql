@@ -11,13 +11,15 @@ CREATE TABLE incoming_events (
   merchant    INTEGER NOT NULL,
   source      INTEGER NOT NULL,
   event_id    TEXT    NOT NULL,
+  content     TEXT    NOT NULL,
   revision    INTEGER NOT NULL,
   failed      INTEGER NOT NULL,
   customer    BLOB,
   received_at INTEGER NOT NULL,
   record      TEXT    NOT NULL
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX incoming_of_sender ON incoming_events (merchant, source, event_id);
+CREATE UNIQUE INDEX incoming_of_content ON incoming_events (merchant, source, event_id, content);
+CREATE INDEX incoming_of_sender ON incoming_events (merchant, source, event_id);
 CREATE INDEX incoming_of_source ON incoming_events (merchant, source);
 CREATE INDEX incoming_of_customer ON incoming_events (customer) WHERE customer IS NOT NULL;
 CREATE INDEX incoming_failed ON incoming_events (merchant, source, id, received_at) WHERE failed = 1;

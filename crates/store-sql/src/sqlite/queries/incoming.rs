@@ -13,8 +13,8 @@ use super::newest::{Newest, Run};
 use super::places::Places;
 
 const BY_ID: &str = "SELECT record FROM incoming_events WHERE id = ?1";
-const OF_SENDER: &str = "SELECT record FROM incoming_events INDEXED BY incoming_of_sender \
-    WHERE merchant = ?1 AND source = ?2 AND event_id = ?3";
+const OF_CONTENT: &str = "SELECT record FROM incoming_events INDEXED BY incoming_of_content \
+    WHERE merchant = ?1 AND source = ?2 AND event_id = ?3 AND content = ?4";
 const FAILED_BY_SOURCE: &str = "SELECT m.name AS merchant, s.name AS source, f.failed AS failed, f.oldest AS oldest \
     FROM (SELECT merchant, source, count(*) AS failed, min(received_at) AS oldest FROM incoming_events \
     INDEXED BY incoming_failed WHERE failed = 1 GROUP BY merchant, source) f \
@@ -27,7 +27,7 @@ const FAILED: &str = "SELECT id FROM incoming_events INDEXED BY incoming_failed 
     WHERE failed = 1 AND merchant = ?4 AND source = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
 const OF_CUSTOMER: &str = "SELECT id FROM incoming_events INDEXED BY incoming_of_customer \
     WHERE customer = ?4 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-/// One at most.
+/// One for each content that came under it.
 const WITH_EVENT_ID: &str = "SELECT id FROM incoming_events INDEXED BY incoming_of_sender \
     WHERE merchant = ?4 AND source = ?5 AND event_id = ?6 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
 
@@ -54,11 +54,17 @@ impl Reader {
         merchant: &str,
         source: &str,
         event_id: &str,
+        content: &str,
     ) -> DbResult<Option<IncomingEvent>> {
         let Some((merchant, source)) = self.numbers(merchant, source)? else {
             return Ok(None);
         };
-        first(&self.db, OF_SENDER, params![merchant, source, event_id], record)
+        first(
+            &self.db,
+            OF_CONTENT,
+            params![merchant, source, event_id, content],
+            record,
+        )
     }
 
     pub(in super::super) fn incoming_events(
@@ -169,9 +175,9 @@ mod tests {
 
     #[test]
     fn an_event_is_found_by_its_senders_id_and_dead_letters_are_counted_in_their_index() {
-        let found = plan(OF_SENDER);
+        let found = plan(OF_CONTENT);
         assert!(
-            found.contains("incoming_of_sender (merchant=? AND source=? AND event_id=?)"),
+            found.contains("incoming_of_content (merchant=? AND source=? AND event_id=? AND content=?)"),
             "{found}"
         );
         let counted = plan(FAILED_BY_SOURCE);

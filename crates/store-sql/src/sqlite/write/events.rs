@@ -8,11 +8,11 @@ use super::super::rows::{DbResult, blob, execute, micros, signed, to_json};
 use super::Pen;
 
 impl Pen<'_> {
-    /// What is for good is not set again. Another row of the same sender's id is an error of the database's, not a row.
+    /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not a row.
     pub(super) fn put_incoming_event(&mut self, row: &IncomingEvent) -> DbResult<()> {
         let sql = "INSERT INTO incoming_events (id, merchant, source, event_id, revision, failed, customer, \
-                   received_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \
-                   revision = ?5, failed = ?6, customer = ?7, received_at = ?8, record = ?9";
+                   received_at, record, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO \
+                   UPDATE SET revision = ?5, failed = ?6, customer = ?7, received_at = ?8, record = ?9, content = ?10";
         let (merchant, source) = self.numbers(&row.merchant, &row.source)?;
         let params = params![
             blob(row.id.as_uuid()),
@@ -24,6 +24,7 @@ impl Pen<'_> {
             row.customer.as_ref().map(|customer| blob(customer.as_uuid())),
             micros(row.received_at),
             to_json(row, "record")?,
+            row.content,
         ];
         execute(self.db, sql, params).map(drop)
     }

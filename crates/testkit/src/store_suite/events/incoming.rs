@@ -7,7 +7,7 @@ use serde_json::json;
 use upsert_store::{EventCount, Expect, IncomingEvent, IncomingFilter, IncomingState, Store, Write};
 
 use super::super::{holds, put};
-use crate::records::{customer_id, event_id, incoming_event, seconds, upsert_id};
+use crate::records::{content_of, customer_id, event_id, incoming_event, seconds, upsert_id};
 
 use IncomingState::{Accepted, Discarded, Echo, Failed, Outdated};
 
@@ -33,9 +33,15 @@ pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(sto
     (event.problem, event.raw) = (None, None);
     put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
     assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), Some(event.clone()));
-    let found = store.event_of_source("acme", "shop", "in-1").await.unwrap();
+    let found = store
+        .event_of_source("acme", "shop", "in-1", &content_of("in-1"))
+        .await
+        .unwrap();
     assert_eq!(found, Some(event));
-    let found = store.event_of_source("globex", "shop", "in-2").await.unwrap();
+    let found = store
+        .event_of_source("globex", "shop", "in-2", &content_of("in-2"))
+        .await
+        .unwrap();
     assert_eq!(found, Some(other));
     for (merchant, source, id) in [
         ("globex", "shop", "in-1"),
@@ -43,9 +49,46 @@ pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(sto
         ("acme", "shop", "IN-1"),
         ("acme", "shop", "in-2"),
     ] {
-        let found = store.event_of_source(merchant, source, id).await.unwrap();
+        let found = store
+            .event_of_source(merchant, source, id, &content_of(id))
+            .await
+            .unwrap();
         assert!(found.is_none(), "{merchant} {source} {id}");
     }
+}
+
+pub(in super::super) async fn an_id_has_a_row_for_each_content_that_came_under_it(store: Arc<dyn Store>) {
+    let first = incoming_event("acme", "shop", 1, Failed);
+    let second = IncomingEvent {
+        id: event_id(2),
+        content: "other news".to_owned(),
+        ..incoming_event("acme", "shop", 1, Accepted)
+    };
+    put(
+        &*store,
+        [&first, &second]
+            .map(|event| Write::PutIncomingEvent(event.clone()))
+            .to_vec(),
+    )
+    .await;
+    let found = async |content: &str| store.event_of_source("acme", "shop", "in-1", content).await.unwrap();
+    assert_eq!(found(&first.content).await, Some(first.clone()));
+    assert_eq!(found("other news").await, Some(second.clone()));
+    let filter = IncomingFilter {
+        event_id: Some("in-1".to_owned()),
+        ..IncomingFilter::default()
+    };
+    let page = store.incoming_events(&filter, None, 10).await.unwrap();
+    assert_eq!(page.entries, [second, first.clone()]);
+    // What is taken of one may be another thing once its source is configured anew.
+    let mended = IncomingEvent {
+        content: "mended".to_owned(),
+        revision: 2,
+        ..first.clone()
+    };
+    put(&*store, vec![Write::PutIncomingEvent(mended.clone())]).await;
+    assert_eq!(found("mended").await, Some(mended));
+    assert_eq!(found(&first.content).await, None);
 }
 
 pub(in super::super) async fn an_event_that_came_in_is_expected_by_its_senders_id(store: Arc<dyn Store>) {
@@ -53,6 +96,7 @@ pub(in super::super) async fn an_event_that_came_in_is_expected_by_its_senders_i
         merchant: merchant.to_owned(),
         source: source.to_owned(),
         event_id: id.to_owned(),
+        content: content_of(id),
         revision,
     };
     assert!(holds(&*store, expect("acme", "shop", "in-1", None)).await);
@@ -83,6 +127,7 @@ async fn filled(store: &dyn Store) -> Vec<IncomingEvent> {
         let mut event = incoming_event(merchant, source, number, IncomingState::ALL[index % 5]);
         event.customer = (index % 4 != 0).then(|| customer_id(u128::from(number % 4)));
         event.event_id = format!("in-{}", number % 10);
+        event.content = content_of(&event.event_id);
         event
     };
     // Ten events a source, each with an id of its own there: 3 and 10 have no common divisor.
