@@ -58,9 +58,9 @@ pub fn source(name: &str, connection: Option<&str>) -> Source {
                     )
                 })
                 .collect(),
-            is_lenient: true,
+            is_lenient: false,
         },
-        handling: Handling::Lenient,
+        handling: Handling::Strict,
         body_limit: 1024 * 1024,
         ping: None,
         connection: connection.map(str::to_owned),
