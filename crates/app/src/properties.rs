@@ -36,9 +36,7 @@ fn is_older(mapped: &Mapped, place: &str, marks: &[EventMark]) -> bool {
 pub(crate) fn leave_out_older(patch: &mut CustomerPatch, mapped: &Mapped, marks: &[EventMark]) -> bool {
     let older = told(mapped).filter(|(target, property)| is_older(mapped, &marked_as(target, property), marks));
     let targets: BTreeSet<&String> = older.map(|(target, _)| target).collect();
-    targets
-        .into_iter()
-        .fold(false, |was_out, target| take_out(patch, target) || was_out)
+    targets.into_iter().filter(|target| take_out(patch, target)).count() > 0
 }
 
 /// Takes out of the patch the blanks of properties that did not give what the customer has.

@@ -20,6 +20,9 @@ pub enum OrderKind {
     Number,
 }
 
+/// The farthest that a clock on earth was ever off UTC, in seconds.
+const FARTHEST: i32 = 18 * 3_600;
+
 impl Default for OrderKind {
     fn default() -> Self {
         Self::Time { zone: TimeZone::UTC }
@@ -30,8 +33,6 @@ impl OrderKind {
     /// The zone of this name: `UTC`, an offset such as `+02:00`, or a name of the IANA's such as `America/New_York`.
     pub fn zone(name: &str) -> Option<TimeZone> {
         let is_posix = name.contains(',') || name.chars().any(char::is_whitespace);
-        /// The farthest that a clock on earth was ever off.
-        const FARTHEST: i32 = 18 * 3_600;
         let zone = DateTimeParser::new().parse_time_zone(name).ok()?;
         let is_near = zone
             .to_fixed_offset()

@@ -28,7 +28,10 @@ fn example(name: &str) -> (WebhookIn, Value) {
 fn becomes(name: &str) -> Value {
     let (source, event) = example(name);
     assert_eq!(source.unsigned_id_header(), None, "the id of {name} is signed");
-    assert!(source.names_people() && source.tells_the_age(), "`check` warns of {name}");
+    assert!(
+        source.names_people() && source.tells_the_age(),
+        "`check` warns of {name}"
+    );
     let parts = source.mapping.parts(event).unwrap();
     let read = |part| match source.mapping.read(part, &|_| None) {
         Read::LeftOut => json!("left out"),
