@@ -172,6 +172,7 @@ async fn each_content_of_an_id_is_a_dead_letter_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_blank_clears_only_what_the_same_property_gave() {
+    const P: &str = "+12025550123";
     const M: &str = "+12025550124";
     // Changes in the order of their arrival: when, which property, what; and the phone in the end.
     let s = |text: &str| json!(text);
@@ -287,7 +288,6 @@ async fn an_older_event_that_still_has_the_old_email_makes_no_new_person() {
     const P: &str = "+12025550123";
     let house = house(vec![shop()]).await;
     let event = |id: &str, at: u64, who: Json| json!({ "id": id, "at": at, "who": who });
-    const P: &str = "+12025550123";
     let told = async |id: &str, at: u64, who: Json| house.told("shop", &event(id, at, who)).await;
     assert_eq!(
         told(
