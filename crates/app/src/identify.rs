@@ -61,7 +61,9 @@ fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
             .match_on
             .iter()
             .copied()
-            .filter(|kind| *kind != IdentifierKind::Reference),
+            .filter(|kind| *kind != IdentifierKind::Reference)
+            // One that cannot be read is another value, not an absent one: nobody is found by a weaker one instead.
+            .take_while(|kind| !patch.unreadable.contains(kind)),
     );
     IdentityQuery {
         id: patch.id,

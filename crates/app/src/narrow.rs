@@ -165,6 +165,8 @@ impl Gateway {
             self.wait_for_receipt(known.record.id).await;
             return Ok(Narrowed::Again);
         }
+        // It tells of the call on its way, whose answer will name the record too.
+        has_news &= !is_made_now || told.ours.is_empty();
         draft.lanes.extend(told.lanes.iter().cloned());
         let after = known.record.customer.merged(&patch);
         if after == known.record.customer

@@ -194,6 +194,12 @@ impl Reading<'_> {
 
     /// Of an identifier that was left out, so that a weaker one would decide who it is, nothing is left out.
     fn keep_unreadable_identifiers(&mut self) {
+        let is_left_out = |kind: &IdentifierKind| {
+            let pointer = kind.field().pointer();
+            let is_ignored = self.ignored.iter().any(|ignored| ignored.pointer == pointer);
+            is_ignored && !self.patch.fields.contains_key(&kind.field())
+        };
+        self.patch.unreadable = IdentifierKind::ALL.into_iter().filter(is_left_out).collect();
         let patch = &self.patch;
         if patch.id.is_some() || patch.text(Field::Reference).is_some() {
             return;
@@ -204,9 +210,10 @@ impl Reading<'_> {
         };
         let decisive = self.terms.match_on.iter().take_while(|kind| !recognises(kind));
         let decisive: Vec<&str> = decisive.map(|kind| kind.field().pointer()).collect();
+        let unreadable: Vec<&str> = patch.unreadable.iter().map(|kind| kind.field().pointer()).collect();
         let is_decisive = |ignored: &Ignored| {
-            decisive.contains(&ignored.pointer.as_str())
-                && !patch.fields.keys().any(|field| field.pointer() == ignored.pointer)
+            let pointer = ignored.pointer.as_str();
+            decisive.contains(&pointer) && unreadable.contains(&pointer)
         };
         let (kept, left_out): (Vec<Ignored>, Vec<Ignored>) =
             std::mem::take(&mut self.ignored).into_iter().partition(is_decisive);

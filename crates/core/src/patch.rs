@@ -33,6 +33,9 @@ pub struct CustomerPatch {
     pub provider_fields: BTreeMap<String, Patch<Map<String, Json>>>,
     /// By connection: the vendor's id of a record there that the caller knows to be this customer's.
     pub links: BTreeMap<String, String>,
+    /// Identifiers that the request gives in a form that cannot be read, and that were left out: nothing weaker may decide in
+    /// their place.
+    pub unreadable: BTreeSet<IdentifierKind>,
 }
 
 /// Shows which members are there, not what they hold.

@@ -60,8 +60,8 @@ pub struct Books {
     /// Kept by the process alone: each one that starts may probe once.
     pub last_probe: BTreeMap<String, Timestamp>,
     pub clock_jumped: bool,
-    /// Events that came in and were done, by the sender's id.
-    pub done: BTreeMap<String, IncomingEvent>,
+    /// Events that came in and were done, by the sender's id and what was taken of them.
+    pub done: BTreeMap<(String, String), IncomingEvent>,
     /// How often each delivery came to fail.
     pub failures: BTreeMap<DeliveryId, usize>,
     /// Which upserts were told of, and which deliveries as failed.
@@ -134,7 +134,9 @@ impl Books {
         }
         // After a week nobody knows it any more.
         let week = SignedDuration::from_hours(7 * 24);
-        if let Some(before) = self.done.insert(event.event_id.clone(), event.clone())
+        if let Some(before) = self
+            .done
+            .insert((event.event_id.clone(), event.content.clone()), event.clone())
             && event.tried_at.duration_since(before.tried_at) < week
         {
             self.wrong(format!("{before:?} was done again as {event:?}"));

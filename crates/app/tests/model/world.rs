@@ -306,7 +306,8 @@ impl World {
                 Ok(intake) => {
                     let result = intake.data[0]["result"].as_str().unwrap_or_default();
                     let id = intake.data[0]["event_id"].as_str().unwrap_or_default();
-                    if matches!(result, "accepted" | "repeated" | "echo") && !books.done.contains_key(id) {
+                    let is_done = books.done.keys().any(|(done, _)| done == id);
+                    if matches!(result, "accepted" | "repeated" | "echo") && !is_done {
                         books.wrong(format!("{id} was answered {result}, and is not durable"));
                     }
                 }

@@ -48,6 +48,7 @@ verify = { scheme = "standard-webhooks", secret = { env = "NOWHERE" } }
 event_id = { header = "webhook-id" }
 each = "/changed"
 order_by = "/version"
+handling = "strict"
 only = { "/kind" = "customer" }
 map = { reference = "/ref", email = { from = "/mail", required = true }, phone = "/phone", given_name = { from = "/name", part = "given_name" }, family_name = { from = "/name", part = "family_name" } }
 "#;

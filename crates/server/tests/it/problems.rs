@@ -203,7 +203,7 @@ async fn what_is_no_json_is_told_where_and_never_repeated() {
     for (body, place) in [
         ("", "line 1, column 0"),
         ("{\"canary\":\n 1,}", "line 2, column 4"),
-        ("\u{feff}{}", "line 1"),
+        ("\u{feff}{\"a\":", "line 1"),
         (r#"{"email":"canary@example.com","email":"b@example.com"}"#, "twice"),
     ] {
         let request = served.request(Method::POST, "/v1/customers", "acme");

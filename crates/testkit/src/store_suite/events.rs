@@ -195,6 +195,7 @@ pub(super) async fn a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_
     assert!(holds(&*store, unknown).await);
     let mut again = incoming_event("acme", "shop", 20, IncomingState::Accepted);
     "in-1".clone_into(&mut again.event_id);
+    again.content = content_of("in-1");
     put(&*store, vec![Write::PutIncomingEvent(again.clone())]).await;
     assert_eq!(
         store
