@@ -388,6 +388,18 @@ async fn a_plan_shows_for_each_vendor_what_would_be_sent_lost_and_refused() {
     assert_eq!(nobody.body["data"], json!([]));
     assert_eq!(world.rotor.journal().counts().received, 0);
 
+    let unread = [
+        ("merchant", "acme"),
+        ("body", r#"{"reference":"r-1","given_name":"Ada","phone":"ring me"}"#),
+        ("lenient", "1"),
+    ];
+    let left_out = all.post("/ops/plan", &unread).await;
+    assert_eq!(left_out.status, 200, "{}", left_out.text());
+    left_out
+        .shows("Left out, since it could not be read /phone")
+        .shows("invalid_phone");
+    assert_eq!(all.post("/ops/plan", &unread[..2]).await.status, 422);
+
     let id = world.upsert(&canary()).await.customer_id();
     let again = [
         ("merchant", "acme"),

@@ -74,13 +74,13 @@ fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
     }
 }
 
-/// The identifier, stronger than the one the customer was found by, of which it holds another value: whoever sent the
-/// request speaks of somebody else. A value that identifies nobody contradicts nothing.
+/// The identifier, stronger than the one the customer was found by, of which it holds another value, or was given one that
+/// nobody can read: whoever sent the request speaks of somebody else. A value that identifies nobody contradicts nothing.
 fn contradiction(merchant: &Merchant, known: &Known, stronger: &[&Identifier]) -> Option<&'static str> {
     let held = known.record.customer.identifiers();
-    let contradicts = |given: &&&Identifier| {
-        let held = held.iter().find(|held| held.kind == given.kind);
-        held.is_some_and(|held| held != **given && merchant.is_identified_by(held))
+    let contradicts = |given: &&&Identifier| match held.iter().find(|held| held.kind == given.kind) {
+        Some(held) => held != **given && merchant.is_identified_by(held),
+        None => known.record.customer.unread().contains(&given.kind),
     };
     stronger
         .iter()

@@ -134,6 +134,28 @@ async fn who_is_meant_where_a_stronger_identifier_says_otherwise() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_gave_an_email_that_nobody_can_read_is_not_found_by_the_phone_of_somebody_with_another_one() {
+    const P: &str = "+12025550123";
+    let unread = json!({ "reference": "R", "email": "garbage", "phone": P });
+    let other = json!({ "email": "b@x.example", "phone": P });
+    for (first, second) in [(&unread, &other), (&other, &unread)] {
+        let house = alone(|_| {}).await;
+        let mut ids = Vec::new();
+        for asked in [first, second, first, second] {
+            let answer = house.command(asked.clone(), |command| command.handling = Handling::Lenient);
+            ids.push(body(&answer.await.unwrap())["customer"]["id"].clone());
+        }
+        assert_ne!(ids[0], ids[1], "{first} then {second}");
+        assert_eq!(ids[..2], ids[2..], "{first} then {second}");
+        // Its own e-mail, once it can be read, is nobody else's.
+        let mended = json!({ "reference": "R", "email": "r@x.example" });
+        let mended = about(&house, mended).await.unwrap();
+        let found = about(&house, json!({ "email": "r@x.example", "phone": P })).await;
+        assert_eq!(found.unwrap(), mended);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_contradicted_match_makes_nothing_ambiguous() {
     const P: &str = "+12025550123";
     let house = alone(|_| {}).await;

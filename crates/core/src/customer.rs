@@ -1,9 +1,10 @@
 //! The canonical customer: what the merchant wants to be true, and how a patch changes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -16,7 +17,11 @@ use crate::patch::{CustomerPatch, Patch};
 pub struct Customer {
     fields: BTreeMap<Field, Value>,
     provider_fields: BTreeMap<String, Map<String, Json>>,
+    unread: BTreeSet<IdentifierKind>,
 }
+
+/// The member of the stored form that names [`Customer::unread`].
+const UNREAD: &str = "unread";
 
 /// One field that differs between two versions.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +95,12 @@ impl Customer {
             .collect()
     }
 
+    /// Identifiers of which no value is known, since what was given could not be read: whoever has a readable one is somebody
+    /// else.
+    pub fn unread(&self) -> &BTreeSet<IdentifierKind> {
+        &self.unread
+    }
+
     /// What is passed through to a vendor as it is, by connection or provider name.
     pub fn provider_fields(&self) -> &BTreeMap<String, Map<String, Json>> {
         &self.provider_fields
@@ -118,6 +129,7 @@ impl Customer {
         }
         merged.merge_metadata(patch);
         merged.merge_provider_fields(patch);
+        merged.merge_unread(patch);
         if !merged.fields.contains_key(&Field::Kind) {
             let kind = merged.implied_kind();
             merged.set(Field::Kind, Value::Text(kind.as_str().to_owned()));
@@ -137,14 +149,14 @@ impl Customer {
         }
     }
 
-    fn take_tags(&mut self) -> std::collections::BTreeSet<String> {
+    fn take_tags(&mut self) -> BTreeSet<String> {
         match self.fields.remove(&Field::Tags) {
             Some(Value::Tags(tags)) => tags,
             _ => std::collections::BTreeSet::new(),
         }
     }
 
-    fn put_tags(&mut self, tags: std::collections::BTreeSet<String>) {
+    fn put_tags(&mut self, tags: BTreeSet<String>) {
         if !tags.is_empty() {
             self.set(Field::Tags, Value::Tags(tags));
         }
@@ -185,6 +197,16 @@ impl Customer {
                 }
             }
         }
+    }
+
+    fn merge_unread(&mut self, patch: &CustomerPatch) {
+        let fields = &self.fields;
+        self.unread.retain(|kind| !patch.fields.contains_key(&kind.field()));
+        let unknown = patch
+            .unreadable
+            .iter()
+            .filter(|kind| !fields.contains_key(&kind.field()));
+        self.unread.extend(unknown);
     }
 
     /// What differs from `self` to `after`, one entry a leaf, in the order of the fields.
@@ -292,7 +314,7 @@ fn map_changes<T: Clone + PartialEq + Serialize>(
     to: &BTreeMap<String, T>,
 ) -> Vec<Change> {
     let json = |value: Option<&T>| value.and_then(|v| serde_json::to_value(v).ok()).unwrap_or(Json::Null);
-    let names: std::collections::BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+    let names: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
     names
         .into_iter()
         .filter(|name| from.get(*name) != to.get(*name))
@@ -326,14 +348,23 @@ fn put(record: &mut Map<String, Json>, pointer: &str, value: Json) {
 
 impl Serialize for Customer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_json(false).serialize(serializer)
+        let mut record = self.to_json(false);
+        if !self.unread.is_empty() {
+            let unread = serde_json::to_value(&self.unread).map_err(S::Error::custom)?;
+            record.insert(UNREAD.to_owned(), unread);
+        }
+        record.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Customer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let record = Json::deserialize(deserializer)?;
-        Self::from_json(&record).ok_or_else(|| D::Error::custom("not a customer record"))
+        let mut customer = Self::from_json(&record).ok_or_else(|| D::Error::custom("not a customer record"))?;
+        if let Some(unread) = record.get(UNREAD) {
+            customer.unread = Deserialize::deserialize(unread).map_err(D::Error::custom)?;
+        }
+        Ok(customer)
     }
 }
 

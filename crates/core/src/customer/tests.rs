@@ -39,6 +39,31 @@ fn a_record_says_who_it_is() {
 }
 
 #[test]
+fn an_identifier_that_could_not_be_read_is_remembered_until_a_readable_one_or_none_comes() {
+    let leniently = |customer: &Customer, body: &Json| {
+        let terms = Terms {
+            handling: crate::Handling::Lenient,
+            ..Terms::strict(Some("US"))
+        };
+        customer.merged(&canonicalise(body, &terms).unwrap().patch)
+    };
+    let unread = leniently(&Customer::default(), &json!({ "reference": "r", "email": "garbage" }));
+    assert_eq!(unread.unread(), &BTreeSet::from([IdentifierKind::Email]));
+    let stored: Customer = serde_json::from_value(serde_json::to_value(&unread).unwrap()).unwrap();
+    assert_eq!(stored, unread);
+    assert!(!unread.to_json(true).contains_key("unread"), "it is no field");
+    let same = after(&unread, &json!({ "reference": "r", "notes": "n" }));
+    assert_eq!(same.unread(), unread.unread());
+    for mended in [json!("a@b.co"), json!(null)] {
+        let mended = after(&unread, &json!({ "reference": "r", "email": mended }));
+        assert!(mended.unread().is_empty(), "{:?}", mended.to_json(false));
+    }
+    let known = after(&Customer::default(), &json!({ "reference": "r", "email": "a@b.co" }));
+    let kept = leniently(&known, &json!({ "reference": "r", "email": "garbage" }));
+    assert_eq!(kept, known);
+}
+
+#[test]
 fn a_kind_is_kept_whatever_name_comes_later() {
     let person = customer(&json!({ "reference": "r", "given_name": "Ann" }));
     let named = after(

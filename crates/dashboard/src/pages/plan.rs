@@ -52,6 +52,7 @@ struct Filling {
 struct Typed {
     merchant: String,
     body: String,
+    lenient: bool,
     fresh: bool,
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpRespo
     let typed = Typed {
         merchant: given(filling.merchant.as_deref()).unwrap_or_default(),
         body,
-        fresh: false,
+        ..Typed::default()
     };
     answer(&visit, typed, Outcome::Nothing)
 }
@@ -96,7 +97,7 @@ pub(crate) async fn make(visit: Visit, sent: Bytes) -> Result<HttpResponse, Refu
             visit
                 .desk
                 .gateway
-                .plan(&known, &body, Handling::Strict, typed.fresh)
+                .plan(&known, &body, typed.handling(), typed.fresh)
                 .await
         }
         Err(refusal) => Err(refusal),
@@ -139,10 +140,19 @@ impl Typed {
             match name.as_ref() {
                 "merchant" => value.trim().clone_into(&mut typed.merchant),
                 "body" => typed.body = value.into_owned(),
+                "lenient" => typed.lenient = true,
                 "fresh" => typed.fresh = true,
                 _ => {}
             }
         }
         typed
+    }
+
+    fn handling(&self) -> Handling {
+        if self.lenient {
+            Handling::Lenient
+        } else {
+            Handling::Strict
+        }
     }
 }

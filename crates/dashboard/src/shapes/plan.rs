@@ -3,13 +3,14 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::receipt::{Warning, gathered};
+use super::receipt::{Ignored, Warning, gathered};
 use upsert_app::{MASK, cover_pointer};
 
 /// What an upsert would do. (No `Debug`: it is about a person.)
 #[derive(Deserialize)]
 pub(crate) struct Planned {
     pub(crate) customer_id: Option<String>,
+    pub(crate) ignored: Vec<Ignored>,
     pub(crate) connections: Vec<PlannedConnection>,
 }
 
@@ -54,6 +55,9 @@ pub(crate) struct Problem {
 impl Planned {
     /// Covers what it says of the person: the plan is made with what is known already, not only with what was typed.
     pub(crate) fn mask(&mut self) {
+        for ignored in &mut self.ignored {
+            cover_pointer(&mut ignored.pointer);
+        }
         for connection in &mut self.connections {
             if let Some(key) = &mut connection.match_key {
                 MASK.clone_into(&mut key.value);

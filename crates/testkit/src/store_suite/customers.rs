@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use upsert_core::{CustomerId, CustomerPatch, Field, Patch, Value};
+use upsert_core::{CustomerId, CustomerPatch, Field, IdentifierKind, Patch, Value};
 use upsert_store::{CustomerFilter, CustomerRecord, DeliveryState, Expect, IdentityQuery, Store, Write};
 
 use super::{holds, put};
@@ -34,6 +34,8 @@ fn rich(id: CustomerId) -> CustomerRecord {
     let fields = serde_json::json!({"rank": 1, "nested": {"deep": [true, "x"]}});
     let fields = fields.as_object().unwrap().clone();
     patch.provider_fields.insert("crm".to_owned(), Patch::Set(fields));
+    patch.fields.insert(Field::Phone, Patch::Clear);
+    patch.unreadable.insert(IdentifierKind::Phone);
     record.customer = customer.merged(&patch);
     record.version = 7;
     record.revision = 12;
