@@ -11,17 +11,17 @@ use tokio_util::task::TaskTracker;
 use upsert_core::{Clock, IdSource, UpsertId};
 use upsert_store::Store;
 
-use crate::admission::Admission;
-use crate::bells::Bells;
-use crate::connections::Connections;
-use crate::endpoints::Endpoints;
-use crate::merchant::Directory;
-use crate::meters;
-use crate::pump::{Pumps, Reach};
-use crate::spans::Spans;
-use crate::succession::Successions;
-use crate::tally::Tally;
-use crate::under_way::UnderWay;
+use crate::delivery::successors::Successions;
+use crate::delivery::worker::{Pumps, Reach};
+use crate::directory::merchant::Directory;
+use crate::runtime::admission::Admission;
+use crate::runtime::connections::Connections;
+use crate::runtime::counters::Tally;
+use crate::runtime::endpoints::Endpoints;
+use crate::runtime::in_flight::UnderWay;
+use crate::runtime::metrics;
+use crate::runtime::notifier::Bells;
+use crate::runtime::tracing::Spans;
 
 /// What a gateway is made of.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Gateway {
     /// A gateway over these parts. Call [`Gateway::recover`] before it takes requests, and
     /// [`Gateway::run_background`] to have it finish what is due.
     pub fn new(parts: GatewayParts) -> Self {
-        meters::begin_at_zero(&parts.directory);
+        metrics::begin_at_zero(&parts.directory);
         Self {
             ids: IdSource::new(parts.clock.clone()),
             store: parts.store,
@@ -106,7 +106,7 @@ impl Gateway {
     /// Replaces the merchants at once; requests that are under way keep what they had. Pauses by the vendor are lifted
     /// where credentials or configuration changed.
     pub fn replace_directory(&self, directory: Directory) {
-        meters::begin_at_zero(&directory);
+        metrics::begin_at_zero(&directory);
         let before = self.directory.swap(Arc::new(directory));
         self.release_new_connections(&before);
         let gateway = self.clone();

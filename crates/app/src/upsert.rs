@@ -1,5 +1,13 @@
 //! The straight line: one upsert from the request to the answer, each step in a file of its own.
 
+pub(crate) mod adopt;
+pub(crate) mod await_answer;
+pub(crate) mod commit;
+pub(crate) mod draft;
+pub(crate) mod guard;
+pub(crate) mod idempotency;
+pub(crate) mod identify;
+
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -11,16 +19,16 @@ use upsert_core::customer::escape;
 use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
 use upsert_store::Through;
 
-use crate::answer::Answer;
-use crate::commit::{Attempted, Committed};
-use crate::draft::Draft;
+use crate::directory::merchant::Merchant;
 use crate::gateway::Gateway;
-use crate::idempotency::Claim;
-use crate::identify::Identified;
-use crate::merchant::Merchant;
-use crate::narrow::EventDraft;
-use crate::plan::Planned;
+use crate::inbox::reconcile::EventDraft;
+use crate::planning::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
+use crate::upsert::commit::{Attempted, Committed};
+use crate::upsert::draft::Draft;
+use crate::upsert::idempotency::Claim;
+use crate::upsert::identify::Identified;
+use crate::view::answer::Answer;
 
 /// So often a request is worked out anew because somebody else was faster, before it is told to come back.
 const MOST_RACES: usize = 64;
@@ -179,7 +187,7 @@ impl Gateway {
         let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
         let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
-        Ok(crate::answer::plan_json(
+        Ok(crate::view::answer::plan_json(
             identified.known.as_ref().map(|known| known.record.id),
             &after,
             &plans,
@@ -200,7 +208,7 @@ impl Gateway {
                 Attempted::Committed(committed) => return Ok(*committed),
                 Attempted::KeyTaken => look_up_keys = true,
                 Attempted::Raced => tokio::task::yield_now().await,
-                Attempted::IdempotencyKeyTaken => return Err(crate::idempotency::in_progress()),
+                Attempted::IdempotencyKeyTaken => return Err(crate::upsert::idempotency::in_progress()),
             }
         }
         Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))

@@ -1,0 +1,314 @@
+//! Step 9: to all connections at once, each on a tracked task, so that a client that hangs up strands nothing. The
+//! synchronous answer, the background pass and the retry all run the same code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use std::sync::atomic::Ordering;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use upsert_core::crash_point::{self as points, crash_point};
+use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor};
+use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
+
+use crate::delivery::claim::{Claimed, Errand, time_left};
+use crate::delivery::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert, judge};
+use crate::delivery::worker::Reach;
+use crate::directory::merchant::{Connection, NextStep};
+use crate::gateway::Gateway;
+use crate::runtime::connections::UNTIL_RELEASED;
+use crate::runtime::tracing::{AttemptSpan, trace_id};
+use crate::upsert::commit::{Committed, LEASE_MARGIN, Work};
+
+/// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
+/// its connection's pump.
+const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
+
+/// How long a call may wait for its turn and a place among the connection's calls; then it still has its whole time-out.
+/// Less than what a lease has over it.
+const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(8);
+
+/// How often a delivery that waits behind another one looks for itself, should nobody call it.
+pub(crate) const PREDECESSOR_CHECK: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often, and how long apart, a result is handed to a store that cannot take it: for most of what a lease has over
+/// the attempt.
+const RECORD_TRIES: u32 = 14;
+const RECORD_EVERY: Duration = Duration::from_millis(500);
+
+/// When what waits is looked at again where neither vendor nor connection named a time.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
+
+/// News of the deliveries of one upsert.
+pub(crate) type Progress = mpsc::UnboundedReceiver<DeliveryRecord>;
+
+type News = Option<mpsc::UnboundedSender<DeliveryRecord>>;
+
+impl Gateway {
+    /// Starts what the commit said is to be sent now.
+    pub(crate) fn start_deliveries(&self, committed: &mut Committed) -> Progress {
+        let (news, progress) = mpsc::unbounded_channel();
+        let has_failed = committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed);
+        if committed.works.is_empty() && (has_failed || committed.upsert.owes_event) {
+            let (gateway, upsert) = (self.clone(), committed.upsert.clone());
+            self.spawn(async move { gateway.settle(&upsert.merchant, upsert.id).await });
+        }
+        for connection in &committed.to_pump {
+            self.pump(&committed.upsert.merchant, connection, Reach::Due);
+        }
+        for work in std::mem::take(&mut committed.works) {
+            let (gateway, news) = (self.clone(), news.clone());
+            self.spawn(async move { gateway.drive(work, Some(news)).await });
+        }
+        progress
+    }
+
+    /// Sends one delivery until it has ended or has to wait for long, then whatever waits behind it.
+    pub(crate) async fn drive(&self, work: Work, news: News) {
+        let mut next = Some(work);
+        while let Some(work) = next.take() {
+            let (id, fence) = (work.delivery.id, work.delivery.fence);
+            match self.drive_once(work, &news).await {
+                Ok(following) => next = following,
+                Err(error) => {
+                    tracing::error!(%error, delivery_id = %id, "a delivery's result could not be recorded");
+                    // Nobody knows it any more: as good as a call of a process that died.
+                    self.under_way.lost(id, fence);
+                }
+            }
+        }
+    }
+
+    async fn drive_once(&self, work: Work, news: &News) -> Result<Option<Work>, StoreError> {
+        let times = |started: Instant, at: Timestamp| AttemptTimes {
+            started_at: at,
+            took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let (started, started_at) = (Instant::now(), self.clock.now());
+        let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
+        let _own = self.under_way.enter(work.delivery.id, started + lease);
+        crash_point(points::DELIVER_BEFORE_SEND);
+        let span = AttemptSpan::begin(self.spans.as_deref(), &work, started_at);
+        let context = context(&work, &span);
+        let result = work.connection.adapter.upsert(&context, &work.prepared).await;
+        let end = match result {
+            Ok(receipt) => AttemptEnd::Accepted(Arc::new(receipt)),
+            Err(error) => self.next_step(&work, error).await?,
+        };
+        crash_point(end.crash_point());
+        let end = judge(&work, end);
+        span.end(&end);
+        let recorded = self.record_at_last(&work, end, times(started, started_at)).await?;
+        let Some((delivery, lane)) = recorded else {
+            // Somebody else has claimed it since: this result came too late.
+            return Ok(None);
+        };
+        if work.delivery.attempts == 0 && delivery.attempts == 1 {
+            self.tally.first_tried(&work.delivery, started_at);
+        }
+        observe(&delivery, context.traceparent.as_deref());
+        self.after_record(&work, &delivery, news).await?;
+        crash_point(points::LANE_BEFORE_NEXT);
+        let longest_wait = if news.is_some() {
+            KEPT_ON_TASK
+        } else {
+            SignedDuration::ZERO
+        };
+        Box::pin(self.following(&delivery, &lane, longest_wait)).await
+    }
+
+    /// Records it, however often it takes while the store is in trouble: the result is known here and nowhere else.
+    async fn record_at_last(&self, work: &Work, end: AttemptEnd, times: AttemptTimes) -> Result<Recorded, StoreError> {
+        for _trouble in 1..RECORD_TRIES {
+            match self.record(work, end.clone(), times).await {
+                Err(error) => {
+                    tracing::warn!(%error, delivery_id = %work.delivery.id, "a result could not be recorded yet");
+                }
+                recorded => return recorded,
+            }
+            tokio::time::sleep(RECORD_EVERY).await;
+        }
+        self.record(work, end, times).await
+    }
+
+    async fn after_record(&self, work: &Work, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
+        let (merchant, connection) = (&delivery.merchant, &delivery.connection);
+        let is_last = work
+            .open_siblings
+            .as_ref()
+            .is_none_or(|open| open.fetch_sub(1, Ordering::AcqRel) == 1);
+        // An event may be owed once the required ones have ended, whatever the others do.
+        let may_end = delivery.state.has_ended() || work.owes_event;
+        if may_end && is_last && !ends_its_upsert(work, delivery) {
+            Box::pin(self.settle(merchant, delivery.upsert)).await;
+        }
+        self.settle_those_before(delivery);
+        match delivery.state {
+            DeliveryState::Succeeded => {
+                let was_paused = self
+                    .connections
+                    .pause_of(merchant, connection)
+                    .is_some_and(|pause| pause.by == "vendor");
+                if was_paused {
+                    self.set_pause(merchant, connection, None).await?;
+                }
+                if self.connections.succeeded(merchant, connection) || was_paused {
+                    self.release(merchant, connection);
+                }
+            }
+            DeliveryState::Retrying => self.connections.failed(merchant, connection),
+            DeliveryState::Waiting => self.connections.held_back(merchant, connection, delivery.waiting_for),
+            _ => {}
+        }
+        if let Some(news) = news {
+            // Nobody may be listening any more: the client has its 202, or hung up.
+            let _ = news.send(delivery.clone());
+        }
+        self.bells.ring(delivery.customer);
+        Ok(())
+    }
+
+    /// What goes on in this lane: the same delivery after a short wait, or the one that waited behind it.
+    async fn following(
+        &self,
+        delivery: &DeliveryRecord,
+        lane: &Lane,
+        longest_wait: SignedDuration,
+    ) -> Result<Option<Work>, StoreError> {
+        let mut next = match lane.queued {
+            Some(id) if delivery.state.has_ended() && id != delivery.id => self.store.delivery(id).await?,
+            Some(_) => Some(delivery.clone()),
+            None => return Ok(None),
+        };
+        loop {
+            let Some(waiting) = next.take() else { return Ok(None) };
+            if let Some(successor) = waiting.superseded_by {
+                next = self.store.delivery(successor).await?;
+                continue;
+            }
+            // What it waited behind has ended just now.
+            let is_next = waiting.waiting_for == Some(WaitingFor::Predecessor);
+            let due = if is_next {
+                self.clock.now()
+            } else {
+                waiting.next_attempt_at.unwrap_or(Timestamp::MAX)
+            };
+            let wait = due.duration_since(self.clock.now());
+            if wait > longest_wait {
+                return Ok(None);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
+                () = self.stopping.cancelled() => return Ok(None),
+            }
+            if self
+                .connections
+                .pause_of(&waiting.merchant, &waiting.connection)
+                .is_some()
+            {
+                let customer = waiting.customer;
+                self.put_off(waiting, UNTIL_RELEASED).await?;
+                self.bells.ring(customer);
+                return Ok(None);
+            }
+            match self.claim(waiting.id, Errand::Usual).await? {
+                Claimed::Work(work) => {
+                    crash_point(points::LANE_AFTER_CLAIM);
+                    return Ok(Some(*work));
+                }
+                Claimed::Ended(Some(id)) => next = self.store.delivery(id).await?,
+                Claimed::Ended(None) | Claimed::NotNow => return Ok(None),
+            }
+        }
+    }
+
+    /// What the failed attempt leads to.
+    async fn next_step(&self, work: &Work, error: ProviderError) -> Result<AttemptEnd, StoreError> {
+        let now = self.clock.now();
+        let delivery = &work.delivery;
+        let attempts = delivery.attempts + u32::from(error.sent);
+        let time_left = time_left(&work.connection, delivery, now);
+        let step = work
+            .connection
+            .retry
+            .next(&error, attempts, work.prepared.repeat, time_left);
+        if error.kind == ErrorKind::Unauthorised {
+            let reason = error.to_string();
+            self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
+                .await?;
+            return Ok(AttemptEnd::Held(Arc::new(error), WaitingFor::Paused, None));
+        }
+        let at = |after: Duration| {
+            now.checked_add(SignedDuration::try_from(after).unwrap_or_default())
+                .unwrap_or(now)
+        };
+        Ok(match step {
+            NextStep::Fail => AttemptEnd::Failed(Arc::new(error)),
+            NextStep::Again(after) => AttemptEnd::Again(Arc::new(error), at(after)),
+            NextStep::Hold(held) => {
+                let until = opens_in(&work.connection, work.delivery.priority, held).map(at);
+                AttemptEnd::Held(Arc::new(error), held.waiting_for, until)
+            }
+        })
+    }
+}
+
+/// How long a call that was held back waits at least. Of a spent quota the vendor may have named a time that is over before
+/// the day is: then the later one holds, which the connection knows. A pause ends when somebody ends it; for anything else
+/// there is a time to look again.
+pub(crate) fn opens_in(connection: &Connection, priority: Priority, held: Held) -> Option<Duration> {
+    let own = || connection.status.room(priority).err().and_then(|own| own.for_at_least);
+    let named = match held.waiting_for {
+        WaitingFor::Quota => held.for_at_least.max(own()),
+        _ => held.for_at_least.or_else(own),
+    };
+    named.or((held.waiting_for != WaitingFor::Paused).then_some(LOOK_AGAIN))
+}
+
+fn context(work: &Work, span: &AttemptSpan) -> CallContext {
+    CallContext {
+        deadline: Instant::now() + work.connection.timeout + WAIT_FOR_A_PLACE,
+        attempt: work.delivery.attempts + 1,
+        delivery_id: Some(work.delivery.id),
+        traceparent: span
+            .traceparent()
+            .or(work.delivery.traceparent.as_deref())
+            .map(str::to_owned),
+        priority: work.delivery.priority,
+    }
+}
+
+/// Logs a delivery that has ended or was parked: one that is tried again soon has only told of the call that failed. Ids
+/// and names only; of the trace that its last attempt was a part of, if there was one. It was counted where it was applied.
+pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
+    let outcome = match (delivery.outcome, &delivery.error) {
+        (Some(outcome), _) => outcome.as_str(),
+        (None, Some(error)) => error.kind.as_str(),
+        (None, None) => "none",
+    };
+    if delivery.state == DeliveryState::Retrying {
+        tracing::debug!(
+            delivery_id = %delivery.id, upsert_id = %delivery.upsert, outcome, attempts = delivery.attempts,
+            "delivery is tried again"
+        );
+        return;
+    }
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                delivery_id = %delivery.id, upsert_id = %delivery.upsert, merchant = delivery.merchant,
+                connection = delivery.connection, state = delivery.state.as_str(), outcome,
+                waiting_for = delivery.waiting_for.map(WaitingFor::as_str), attempts = delivery.attempts,
+                duration_ms = delivery.duration_ms, trace_id = traceparent.and_then(trace_id), "delivery"
+            )
+        };
+    }
+    // Nobody but a person gets on with what has failed for good.
+    if delivery.state == DeliveryState::Failed {
+        line!(warn);
+    } else {
+        line!(info);
+    }
+}

@@ -1,0 +1,270 @@
+//! Merchants and their connections as requests see them: one unchanging snapshot.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use upsert_core::{
+    Canonical, Customer, CustomerReader, Field, Handling, Held, Identifier, IdentifierKind, NeverMatch, Payload,
+    Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, Value, canonicalise,
+};
+
+use crate::directory::webhooks::{Endpoint, EventKind, Source};
+
+/// All merchants, by id.
+#[derive(Debug, Default)]
+pub struct Directory {
+    merchants: HashMap<String, Arc<Merchant>>,
+}
+
+impl Directory {
+    /// Of these merchants.
+    pub fn new(merchants: impl IntoIterator<Item = Merchant>) -> Self {
+        Self {
+            merchants: merchants
+                .into_iter()
+                .map(|merchant| (merchant.id.clone(), Arc::new(merchant)))
+                .collect(),
+        }
+    }
+
+    /// One merchant.
+    pub fn get(&self, id: &str) -> Option<&Arc<Merchant>> {
+        self.merchants.get(id)
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Merchant>> {
+        self.merchants.values()
+    }
+}
+
+/// The tenant on whose behalf a customer is upserted.
+#[derive(Debug)]
+pub struct Merchant {
+    /// Its id.
+    pub id: String,
+    /// ISO 3166-1 alpha-2: how phone numbers without a country code are read.
+    pub default_region: Option<String>,
+    /// By what customers without a reference are recognised, in order.
+    pub match_on: Vec<IdentifierKind>,
+    /// Values that recognise nobody.
+    pub never_match: Arc<NeverMatch>,
+    /// How long a request waits for required connections.
+    pub sync_deadline: Duration,
+    /// Its accounts at vendors, in the configuration's order.
+    pub connections: Vec<Arc<Connection>>,
+    /// The first that holds picks the connections; without any, all of them.
+    pub routes: Vec<Route>,
+    /// Where events come from.
+    pub sources: Vec<Arc<Source>>,
+    /// Who is told of what happened.
+    pub endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl Merchant {
+    /// The connection of this name.
+    pub fn connection(&self, name: &str) -> Option<&Arc<Connection>> {
+        self.connections.iter().find(|connection| connection.name == name)
+    }
+
+    /// The source of this name.
+    pub fn source(&self, name: &str) -> Option<&Arc<Source>> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// The endpoint of this name.
+    pub fn endpoint(&self, name: &str) -> Option<&Arc<Endpoint>> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// Whether this value recognises a customer. It is asked wherever one is looked for or held against another: what is
+    /// kept of customers stays as it is whatever the configuration lists.
+    pub(crate) fn is_identified_by(&self, identifier: &Identifier) -> bool {
+        self.never_match.unfit(identifier.kind, &identifier.value).is_none()
+    }
+
+    /// Step 4: what a body asks for, in this merchant's terms.
+    ///
+    /// # Errors
+    /// Every problem that the body has.
+    pub(crate) fn canonicalise(&self, body: &Json, handling: Handling) -> Result<Canonical, Vec<Problem>> {
+        let needed: BTreeSet<Field> = self.routes.iter().flat_map(|route| route.when.fields()).collect();
+        let terms = Terms {
+            region: self.default_region.as_deref(),
+            handling,
+            needed: &needed,
+            match_on: &self.match_on,
+            never_match: &self.never_match,
+        };
+        let mut canonical = canonicalise(body, &terms)?;
+        // Vendors' ids are compared and kept in one form, however they were written.
+        for (name, record) in &mut canonical.patch.links {
+            if let Some(connection) = self.connection(name) {
+                *record = connection.adapter.canonical_id(record);
+            }
+        }
+        Ok(canonical)
+    }
+
+    /// Whether the vendor of this connection sends events that come in.
+    pub(crate) fn hears_of(&self, connection: &str) -> bool {
+        let is_its = |source: &Arc<Source>| source.connection.as_deref() == Some(connection);
+        self.sources.iter().any(is_its)
+    }
+
+    /// Whether anybody is told of what happens of this kind.
+    pub(crate) fn tells(&self, kind: EventKind) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.events.contains(&kind))
+    }
+}
+
+/// What to do where a vendor would match another customer's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCollision {
+    /// 409.
+    Refuse,
+    /// Send, and mark the record as shared.
+    Proceed,
+}
+
+/// What to do where the key that a vendor's record was made with changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnKeyChange {
+    /// 409.
+    Refuse,
+    /// Make a new record; the old link stays as superseded.
+    CreateNew,
+}
+
+/// One merchant's account at one vendor, ready to call.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Unique in the merchant.
+    pub name: String,
+    /// The provider's name.
+    pub provider: String,
+    /// Whether an upsert fails with it.
+    pub required: bool,
+    /// What is sent when something has changed.
+    pub payload: Payload,
+    /// See [`OnCollision`].
+    pub on_collision: OnCollision,
+    /// See [`OnKeyChange`].
+    pub on_key_change: OnKeyChange,
+    /// The merchant's values that recognise nobody: a vendor that matches by such a field does not get them.
+    pub never_match: Arc<NeverMatch>,
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// How long a delivery is tried, not counting pauses and quotas.
+    pub max_age: Duration,
+    /// Whether calls are counted by day.
+    pub counts_calls: bool,
+    /// The provider under its policies.
+    pub adapter: Arc<dyn UpsertProvider>,
+    /// Its reader under the same policies, if it can read.
+    pub reader: Option<Arc<dyn CustomerReader>>,
+    /// Whether to try again.
+    pub retry: Arc<dyn RetryRule>,
+    /// How it is doing.
+    pub status: Arc<dyn ConnectionStatus>,
+    /// Changes whenever credentials or configuration do: lifts a pause by the vendor.
+    pub fingerprint: String,
+}
+
+/// What to do after a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// Again after this long.
+    Again(Duration),
+    /// Not until the connection is free again.
+    Hold(Held),
+    /// Never.
+    Fail,
+}
+
+/// The retry rule of one connection, as a port: the rule itself is a pure function in `upsert-policy`.
+pub trait RetryRule: Debug + Send + Sync + 'static {
+    /// `attempts`: calls that were sent so far. `time_left`: until the delivery's `max_age`.
+    fn next(&self, error: &ProviderError, attempts: u32, repeat: Repeat, time_left: Duration) -> NextStep;
+}
+
+/// How a connection is doing, for operators.
+pub trait ConnectionStatus: Debug + Send + Sync + 'static {
+    /// Breaker, limits, quota, health, as `GET /v1/connections` shows them.
+    fn snapshot(&self) -> Json;
+
+    /// `healthy`, `degraded`, `throttled`, `open` or `quota_spent`.
+    fn state(&self) -> &'static str;
+
+    /// How many calls could go out now. None may be free for the moment, and a call may wait a little for its place.
+    ///
+    /// # Errors
+    /// What the whole connection waits for, and for how long at least.
+    fn room(&self, priority: Priority) -> Result<usize, Held>;
+
+    /// How long it takes until so many calls have gone out, as far as limits, quota and the vendor's usual latency tell.
+    fn through_in(&self, calls: u64) -> Option<Duration>;
+}
+
+/// Conditions, and the connections that they pick.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// All have to hold.
+    pub when: When,
+    /// Names of connections.
+    pub to: Vec<String>,
+}
+
+/// Conditions on the merged customer; an empty list asks for nothing.
+#[derive(Debug, Clone, Default)]
+pub struct When {
+    /// `person`, `organisation`.
+    pub kind: Vec<String>,
+    /// The source field.
+    pub source: Vec<String>,
+    /// Any of these tags.
+    pub tag: Vec<String>,
+    /// The billing address's country, else the property's.
+    pub country: Vec<String>,
+    /// `active`, `inactive`.
+    pub status: Vec<String>,
+}
+
+impl When {
+    /// The fields that it asks for.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field> {
+        let asked = [
+            (&self.kind, Field::Kind),
+            (&self.source, Field::Source),
+            (&self.tag, Field::Tags),
+            (&self.country, Field::BillingCountry),
+            (&self.country, Field::PropertyCountry),
+            (&self.status, Field::Status),
+        ];
+        asked
+            .into_iter()
+            .filter(|(wanted, _)| !wanted.is_empty())
+            .map(|(_, field)| field)
+    }
+
+    /// Whether all conditions hold.
+    pub fn holds(&self, customer: &Customer) -> bool {
+        let is_one_of = |wanted: &[String], value: Option<&str>| {
+            wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|wanted| wanted == value))
+        };
+        let has_tag = self.tag.is_empty()
+            || matches!(customer.get(Field::Tags), Some(Value::Tags(tags)) if self.tag.iter().any(|tag| tags.contains(tag)));
+        let country = customer
+            .text(Field::BillingCountry)
+            .or_else(|| customer.text(Field::PropertyCountry));
+        is_one_of(&self.kind, Some(customer.kind().as_str()))
+            && is_one_of(&self.source, customer.text(Field::Source))
+            && is_one_of(&self.country, country)
+            && is_one_of(&self.status, customer.text(Field::Status))
+            && has_tag
+    }
+}

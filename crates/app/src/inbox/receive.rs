@@ -1,0 +1,416 @@
+//! An event that comes in, from the bytes to the upsert that it becomes. What cannot be taken is kept as a dead letter.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value as Json, json};
+
+use upsert_core::{Canonical, Field, Priority};
+use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
+use upsert_webhook::{MapProblem, Mapped, Order, Part, Read, Received};
+
+use crate::directory::merchant::Merchant;
+use crate::directory::webhooks::{Ping, Source};
+use crate::gateway::Gateway;
+use crate::inbox::outcome::{Intake, Taken, in_the_events_words, left_out, problem_json, unbelieved, unmapped};
+use crate::inbox::reconcile::{Arrival, Narrowed};
+use crate::problem::{ProblemCode, Refusal};
+use crate::runtime::metrics::{FORGED, count_ignored, events_in};
+use crate::strict_json::read_json;
+use crate::upsert::commit::{Attempted, Committed};
+use crate::upsert::idempotency::canonical_json;
+use crate::upsert::{Asked, Caller, UpsertCommand, read_patch};
+
+/// So often an event is worked out anew because somebody else changed what it is about.
+const MOST_RACES: usize = 64;
+/// The longest event id of a sender's.
+const MOST_ID: usize = 255;
+/// What an id begins with that is a hash of the event.
+const STAND_IN: &str = "sha256:";
+
+/// So far ahead a clock may be.
+const BELIEVED: SignedDuration = SignedDuration::from_hours(24);
+
+/// An event that its source has signed, read: a part for each customer in it; or a test call.
+#[derive(Debug)]
+pub struct ReadEvent {
+    parts: Vec<(Arrival, Read)>,
+    is_ping: bool,
+}
+
+impl Gateway {
+    /// Believes an event, or not, and reads what its source's mapping makes of it. Nothing is stored yet. A test call of a
+    /// media type of its own need not be signed, since nothing is done about it; what is signed is an event first of all.
+    ///
+    /// # Errors
+    /// 401 for one that the source did not sign, or too long ago; 400 for what is no JSON.
+    pub fn read_event(
+        &self,
+        merchant: &Arc<Merchant>,
+        source: &Arc<Source>,
+        request: &Received<'_>,
+        traceparent: Option<&str>,
+    ) -> Result<ReadEvent, Refusal> {
+        let ping = ReadEvent {
+            parts: Vec::new(),
+            is_ping: true,
+        };
+        if let Err(forged) = source.verifier.verify(request, self.clock.now()) {
+            if has_the_media_type_of_pings(source, request) {
+                count(merchant, source, Taken::Ping.result());
+                return Ok(ping);
+            }
+            count(merchant, source, FORGED);
+            tracing::warn!(merchant = merchant.id, source = source.name, reason = %forged, "an event was not believed");
+            return Err(unbelieved(&forged));
+        }
+        let reads = if request.body.len() > source.body_limit {
+            let detail = format!("an event of this source may have {} bytes", source.body_limit);
+            vec![(
+                None,
+                Read::unreadable(MapProblem::new(String::new(), "body_too_large", detail)),
+            )]
+        } else {
+            let event = match read_json(request.body) {
+                Err(_) if has_the_media_type_of_pings(source, request) => None,
+                read => Some(read?),
+            };
+            match event {
+                Some(event) if !is_ping(source, &event) => read_parts(source, event, request.header),
+                _ => {
+                    count(merchant, source, Taken::Ping.result());
+                    return Ok(ping);
+                }
+            }
+        };
+        let is_alone = reads.len() == 1;
+        let parts = reads.into_iter().map(|(part, read)| {
+            let raw = match (&part, is_alone) {
+                (Some(part), false) => part.event.to_string(),
+                _ => String::from_utf8_lossy(request.body).into_owned(),
+            };
+            let traceparent = traceparent.map(str::to_owned);
+            (self.arrival(merchant, source, &read, raw, traceparent), read)
+        });
+        Ok(ReadEvent {
+            parts: parts.collect(),
+            is_ping: false,
+        })
+    }
+
+    /// Takes an event. When it answers, whatever was taken is durable.
+    ///
+    /// # Errors
+    /// 503 where too much is going on. What cannot be taken for good is no error here but [`Intake::refusal`].
+    pub async fn take_event(&self, event: ReadEvent) -> Result<Intake, Refusal> {
+        let mut intake = Intake::default();
+        if event.is_ping {
+            intake.add(Taken::Ping);
+        }
+        for (arrival, read) in event.parts {
+            let (merchant, source) = (arrival.merchant.clone(), arrival.source.clone());
+            let taken = self.take(arrival, read).await?;
+            count(&merchant, &source, taken.result());
+            intake.add(taken);
+        }
+        Ok(intake)
+    }
+
+    /// `raw`: what of the event is kept if it cannot be taken.
+    fn arrival(
+        &self,
+        merchant: &Arc<Merchant>,
+        source: &Arc<Source>,
+        read: &Read,
+        raw: String,
+        traceparent: Option<String>,
+    ) -> Arrival {
+        let (event_id, at) = (event_id_of(read, &raw), self.clock.now());
+        Arrival {
+            id: self.ids.event(),
+            merchant: merchant.clone(),
+            source: source.clone(),
+            contents: contents_of(&merchant.id, source, &event_id, read),
+            event_id,
+            raw,
+            received_at: at,
+            unbelieved_time: unbelieved_time(read, at),
+            at,
+            traceparent,
+        }
+    }
+
+    /// On a task of its own: a sender that hangs up changes nothing about what becomes of it.
+    pub(crate) async fn take(&self, arrival: Arrival, read: Read) -> Result<Taken, Refusal> {
+        if matches!(read, Read::LeftOut) {
+            return Ok(Taken::LeftOut);
+        }
+        let gateway = self.clone();
+        let task = self
+            .tasks
+            .spawn(async move { Box::pin(gateway.take_now(&arrival, read)).await });
+        task.await.unwrap_or_else(|_| {
+            tracing::error!("an event's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the event could not be handled"))
+        })
+    }
+
+    async fn take_now(&self, arrival: &Arrival, read: Read) -> Result<Taken, Refusal> {
+        let refusal = match read {
+            Read::LeftOut => return Ok(Taken::LeftOut),
+            Read::Refused { problems, .. } => unmapped(problems),
+            Read::Mapped(mapped) => match self.take_mapped(arrival, &in_order(arrival, &mapped)).await {
+                Ok(taken) => return Ok(taken),
+                Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
+                Err(refusal) => in_the_events_words(refusal, &mapped),
+            },
+        };
+        self.keep_dead_letter(arrival, refusal).await
+    }
+
+    /// The steps of an upsert, with the event held against what is known in between.
+    async fn take_mapped(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Taken, Refusal> {
+        let (merchant, source) = (&arrival.merchant, &arrival.source);
+        let _admitted = self.admission.admit(&merchant.id, Priority::Interactive)?;
+        if let Some(problem) = asked_for_by_a_route(merchant, &mapped.ignored) {
+            return Err(unmapped(vec![problem]));
+        }
+        let body = self.named_by_vendor(arrival, mapped).await?;
+        let canonical = read_patch(merchant, &body, source.handling)?;
+        let (ignored, told) = left_out(mapped, &canonical.ignored);
+        let command = UpsertCommand {
+            body: Json::Null,
+            idempotency_key: None,
+            route: "POST /v1/webhooks",
+            through: Through::Webhook,
+            respond_async: true,
+            force: false,
+            handling: source.handling,
+            traceparent: arrival.traceparent.clone(),
+            priority: Priority::Interactive,
+            request_id: String::new(),
+        };
+        let caller = Caller {
+            name: source.name.clone(),
+        };
+        let asked = Asked {
+            caller: &caller,
+            merchant,
+            command: &command,
+            claim: None,
+        };
+        let _deciding = self.admission.decide(Priority::Interactive).await?;
+        let (mut look_up_keys, mut waited) = (false, false);
+        for _race in 0..MOST_RACES {
+            let mut identified = self.identify(merchant, &canonical.patch).await?;
+            let narrowing = (mapped, &canonical.patch, told.as_slice());
+            let (patch, draft) = match self.narrow(arrival, narrowing, &mut identified, &mut waited).await? {
+                Narrowed::Left(patch, draft) => (patch, draft),
+                Narrowed::Nothing(event, true) => return Ok(Taken::Repeated(event)),
+                Narrowed::Nothing(event, false) => {
+                    count_ignored(&merchant.id, &ignored);
+                    return Ok(Taken::Done(event));
+                }
+                Narrowed::Again => continue,
+            };
+            identified.seen.extend(draft.expect.iter().cloned());
+            let left = Canonical {
+                patch,
+                ignored: ignored.clone(),
+            };
+            match self
+                .plan_and_commit(asked, &identified, &left, Some(&draft), look_up_keys)
+                .await?
+            {
+                Attempted::Committed(mut committed) => {
+                    let event = accepted(draft.event(), &committed);
+                    // Nobody waits for its answer.
+                    drop(self.start_deliveries(&mut committed));
+                    return Ok(Taken::Done(Box::new(event)));
+                }
+                Attempted::KeyTaken => look_up_keys = true,
+                Attempted::Raced | Attempted::IdempotencyKeyTaken => tokio::task::yield_now().await,
+            }
+        }
+        Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
+    }
+
+    /// The body, with the id of the customer that is linked to the vendor's record that the event tells of; where nobody is,
+    /// with the link that is to be.
+    async fn named_by_vendor(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Json, Refusal> {
+        let mut body = mapped.body.clone();
+        if let (Some(record), Some(connection)) = (&mapped.provider_customer_id, &arrival.source.connection)
+            && let Some(members) = body.as_object_mut().filter(|members| !members.contains_key("id"))
+        {
+            let merchant = &arrival.merchant.id;
+            // Links hold ids in one form; an event may write them in another.
+            let known = arrival.merchant.connection(connection);
+            let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
+            let owners = self.store.record_owners(merchant, connection, &record).await?;
+            match owners.as_slice() {
+                [] => {
+                    let links = members.entry("links").or_insert_with(|| json!({}));
+                    if let Some(links) = links.as_object_mut() {
+                        links.entry(connection.as_str()).or_insert_with(|| json!(record));
+                    }
+                }
+                [owner] => drop(members.insert("id".to_owned(), json!(owner))),
+                // One that several customers share is told apart by what else the event says.
+                _ => {}
+            }
+        }
+        Ok(body)
+    }
+
+    /// It is kept as it came, until its mapping is mended and it is replayed, its sender sends it again and it can be
+    /// taken, or an operator gives it up.
+    async fn keep_dead_letter(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
+        for _race in 0..MOST_RACES {
+            let seen = self.seen(arrival).await?;
+            if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
+                return Ok(Taken::Repeated(Box::new(done.clone())));
+            }
+            let row = IncomingEvent {
+                problem: Some(problem_json(&refusal)),
+                raw: Some(arrival.raw.clone()),
+                ..arrival.row(seen.as_ref(), IncomingState::Failed)
+            };
+            let changes = Changeset {
+                expect: arrival.expected(seen.as_ref()),
+                write: vec![Write::PutIncomingEvent(row.clone())],
+            };
+            if self.apply(changes).await? == Applied::Done {
+                tracing::warn!(
+                    merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
+                    code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
+                );
+                return Ok(Taken::Refused(Box::new(row), Box::new(refusal)));
+            }
+        }
+        Err(Refusal::new(ProblemCode::Overloaded, "the event is being tried too often at once").retry_after(1))
+    }
+}
+
+fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
+    IncomingEvent {
+        customer: Some(committed.record.id),
+        upsert: Some(committed.upsert.id),
+        ..event.clone()
+    }
+}
+
+fn count(merchant: &Merchant, source: &Source, result: &'static str) {
+    events_in(&merchant.id, &source.name, result).increment(1);
+}
+
+fn has_the_media_type_of_pings(source: &Source, request: &Received<'_>) -> bool {
+    let Some(Ping::ContentType(wanted)) = &source.ping else {
+        return false;
+    };
+    let said = (request.header)("content-type");
+    said.is_some_and(|said| {
+        said.split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
+    })
+}
+
+fn is_ping(source: &Source, event: &Json) -> bool {
+    matches!(&source.ping, Some(Ping::When(conditions)) if conditions.hold_of(event))
+}
+
+type Header<'h> = &'h dyn Fn(&str) -> Option<String>;
+type Reads = Vec<(Option<Part>, Read)>;
+
+fn read_parts(source: &Source, event: Json, header: Header<'_>) -> Reads {
+    let parts = match source.mapping.parts(event) {
+        Ok(parts) => parts,
+        Err(problem) => return vec![(None, Read::unreadable(problem))],
+    };
+    let read = |part: Part| {
+        let read = source.mapping.read(&part, header);
+        (Some(part), read)
+    };
+    parts.into_iter().map(read).collect()
+}
+
+/// What was kept of an event, as it is read now.
+///
+/// # Errors
+/// It is no JSON.
+pub(crate) fn read_again(source: &Source, raw: &str, header: Header<'_>) -> Result<Vec<Read>, Refusal> {
+    let event = read_json(raw.as_bytes())?;
+    Ok(read_parts(source, event, header)
+        .into_iter()
+        .map(|(_, read)| read)
+        .collect())
+}
+
+/// Keyed fingerprints of what a mapping took of an event, and of nothing else: a sender that tries again counts its tries
+/// in the event.
+pub(crate) fn contents_of(merchant: &str, source: &Source, event_id: &str, read: &Read) -> Vec<String> {
+    let taken = match read {
+        Read::LeftOut => return Vec::new(),
+        Read::Mapped(mapped) => mapped.taken(),
+        Read::Refused { problems, body, .. } => {
+            let problems = problems.iter().map(|problem| (&problem.pointer, problem.code));
+            json!({ "body": body, "problems": problems.collect::<Vec<_>>() })
+        }
+    };
+    let scoped = json!([merchant, source.name, event_id, canonical_json(&taken)]);
+    source.verifier.fingerprints(&scoped.to_string())
+}
+
+/// The time that an event gives itself, where no clock can be that far ahead.
+pub fn unbelieved_time(read: &Read, received_at: Timestamp) -> Option<Timestamp> {
+    let Read::Mapped(mapped) = read else { return None };
+    let said = mapped.order.as_ref().and_then(Order::moment)?;
+    (said.duration_since(received_at) > BELIEVED).then_some(said)
+}
+
+/// One whose time is not believed is put in order by its arrival: a clock that is wrong once must not silence its customer.
+fn in_order<'m>(arrival: &Arrival, mapped: &'m Mapped) -> Cow<'m, Mapped> {
+    if arrival.unbelieved_time.is_none() {
+        return Cow::Borrowed(mapped);
+    }
+    Cow::Owned(Mapped {
+        order: Order::at(arrival.received_at),
+        ..mapped.clone()
+    })
+}
+
+/// A member that could not be read and that decides where the customer goes.
+fn asked_for_by_a_route(merchant: &Merchant, ignored: &[MapProblem]) -> Option<MapProblem> {
+    let asked_for: BTreeSet<&str> = merchant
+        .routes
+        .iter()
+        .flat_map(|route| route.when.fields())
+        .map(Field::pointer)
+        .collect();
+    let is_asked_for = |problem: &&MapProblem| asked_for.contains(problem.target.as_str());
+    ignored.iter().find(is_asked_for).cloned()
+}
+
+/// One whose id cannot be read goes by a hash of what came, so that the same one again is one dead letter.
+pub(crate) fn event_id_of(read: &Read, raw: &str) -> String {
+    let said = match read {
+        Read::Mapped(mapped) => Some(&mapped.event_id),
+        Read::Refused { event_id, .. } => event_id.as_ref(),
+        Read::LeftOut => None,
+    };
+    match said {
+        Some(said) if said.len() <= MOST_ID => said.clone(),
+        _ => {
+            use sha2::Digest as _;
+            let hash = sha2::Sha256::digest(raw.as_bytes());
+            format!("{STAND_IN}{}", data_encoding::HEXLOWER.encode(&hash))
+        }
+    }
+}
+
+/// Whether it stands in for an id that could not be read.
+pub(crate) fn is_stand_in(event_id: &str) -> bool {
+    event_id.starts_with(STAND_IN)
+}

@@ -1,0 +1,448 @@
+//! What is left of an event once it is held against what is known: nothing of what was done before, of what is older than
+//! another event, or of what the gateway wrote itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use upsert_core::{CustomerId, CustomerPatch, EventId, Field, Ignored, Patch, UpsertId, Value};
+use upsert_store::{
+    Applied, Changeset, EventMark, EventMarks, Expect, IncomingEvent, IncomingFilter, IncomingState, Known, Lane,
+    StoreError, Write,
+};
+use upsert_webhook::{Mapped, Order, Read};
+
+use crate::directory::merchant::Merchant;
+use crate::directory::webhooks::Source;
+use crate::gateway::Gateway;
+use crate::inbox::ordering::{has_newer, leave_out_older, marked, spoken_of};
+use crate::inbox::properties::{self, given_after, keep_what_others_gave};
+use crate::inbox::receive::{contents_of, read_again};
+use crate::planning::echo::{Teller, Told, take_out_echoes};
+use crate::planning::plan::{ConnectionPlan, plan};
+use crate::upsert::identify::Identified;
+
+/// So long an event waits for the call on its way to explain what it says.
+const FOR_A_RECEIPT: Duration = Duration::from_secs(2);
+
+/// Dead letters of one id that are looked at whether they say what came now.
+const MOST_LETTERS: usize = 32;
+
+/// One customer's part of an event that came in.
+pub(crate) struct Arrival {
+    pub(crate) id: EventId,
+    pub(crate) merchant: Arc<Merchant>,
+    pub(crate) source: Arc<Source>,
+    /// The sender's id of it.
+    pub(crate) event_id: String,
+    /// Keyed fingerprints of what was taken of it, by each of the source's secrets, the newest one's first.
+    pub(crate) contents: Vec<String>,
+    /// As it came.
+    pub(crate) raw: String,
+    /// When it came first.
+    pub(crate) received_at: Timestamp,
+    /// The time that it gave itself, where that is too far ahead to be believed.
+    pub(crate) unbelieved_time: Option<Timestamp>,
+    /// Now.
+    pub(crate) at: Timestamp,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// Leaves out what came: it is personal data.
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrival")
+            .field("id", &self.id)
+            .field("source", &self.source.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the commit adds for an event.
+#[derive(Debug)]
+pub(crate) struct EventDraft {
+    pub(crate) expect: Vec<Expect>,
+    row: IncomingEvent,
+    marks: Option<EventMarks>,
+    /// Lanes that are to be written, whatever the upsert itself has to do with them.
+    pub(crate) lanes: BTreeSet<String>,
+    /// The connection that the event came from.
+    pub(crate) origin: Option<String>,
+}
+
+/// What is left of an event.
+pub(crate) enum Narrowed {
+    /// This is to be brought to the customer.
+    Left(CustomerPatch, Box<EventDraft>),
+    /// Nothing; it is durable that it was here. Whether it had been here before.
+    Nothing(Box<IncomingEvent>, bool),
+    /// Something changed meanwhile: identify anew.
+    Again,
+}
+
+impl EventDraft {
+    /// The writes, once it is known what became of it.
+    pub(crate) fn writes(&self, customer: CustomerId, upsert: UpsertId) -> Vec<Write> {
+        let row = IncomingEvent {
+            customer: Some(customer),
+            upsert: Some(upsert),
+            ..self.row.clone()
+        };
+        let marks = self.marks.clone().map(|marks| EventMarks { customer, ..marks });
+        std::iter::once(Write::PutIncomingEvent(row))
+            .chain(marks.map(Write::PutEventMarks))
+            .collect()
+    }
+
+    pub(crate) fn event(&self) -> &IncomingEvent {
+        &self.row
+    }
+}
+
+impl Gateway {
+    /// Holds a mapped event against what is known. `ignored`: what of it was left out. `waited`: it has waited for a receipt already.
+    pub(crate) async fn narrow(
+        &self,
+        arrival: &Arrival,
+        (mapped, patch, ignored): (&Mapped, &CustomerPatch, &[Ignored]),
+        identified: &mut Identified,
+        waited: &mut bool,
+    ) -> Result<Narrowed, StoreError> {
+        let seen = self.seen(arrival).await?;
+        if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
+            return Ok(Narrowed::Nothing(Box::new(done.clone()), true));
+        }
+        let mut draft = EventDraft {
+            expect: arrival.expected(seen.as_ref()),
+            row: IncomingEvent {
+                ignored: ignored.to_vec(),
+                ..arrival.row(seen.as_ref(), IncomingState::Accepted)
+            },
+            marks: None,
+            lanes: BTreeSet::new(),
+            origin: arrival.source.connection.clone(),
+        };
+        if let Some(customer) = self.newer_of(arrival, mapped, patch, identified, &mut draft).await? {
+            draft.row.state = IncomingState::Outdated;
+            draft.row.customer = Some(customer);
+            return self.note(draft, Vec::new()).await;
+        }
+        let mut patch = patch.clone();
+        let Some(known) = &mut identified.known else {
+            keep_what_others_gave(&mut patch, mapped, &arrival.source, None, None);
+            draft.mark(mapped, None, None, arrival, &patch);
+            return Ok(Narrowed::Left(patch, Box::new(draft)));
+        };
+        let marks = self.store.event_marks(known.record.id, &arrival.source.name).await?;
+        let of_order = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
+        let was_property_outdated = properties::leave_out_older(&mut patch, mapped, of_order);
+        let is_outdated = |order| leave_out_older(&mut patch, order, of_order);
+        let was_outdated = mapped.order.as_ref().is_some_and(is_outdated) || was_property_outdated;
+        let customer = Some(&known.record.customer);
+        keep_what_others_gave(&mut patch, mapped, &arrival.source, customer, marks.as_ref());
+        draft.mark(mapped, Some(known.record.id), marks, arrival, &patch);
+        let teller = Teller {
+            connection: arrival.source.connection.as_deref(),
+            at: mapped.order.as_ref().and_then(Order::moment),
+            now: arrival.at,
+        };
+        let told = take_out_echoes(&mut patch, &known.record.customer, &mut known.lanes, teller);
+        let adopts = patch.links.iter().filter(|(name, record)| {
+            let link = known.lane(name).and_then(|lane| lane.link.as_ref());
+            link.is_none_or(|link| link.provider_customer_id != **record)
+        });
+        let (mut has_news, mut is_made_now) = (false, false);
+        for (name, _) in adopts {
+            has_news = true;
+            // The call on its way may have made that very record.
+            is_made_now |= known.lane(name).is_some_and(|lane| lane.in_flight.is_some());
+        }
+        if (!told.unclear.is_empty() || is_made_now) && !*waited {
+            *waited = true;
+            self.wait_for_receipt(known.record.id).await;
+            return Ok(Narrowed::Again);
+        }
+        // It tells of the call on its way, whose answer will name the record too.
+        has_news &= !is_made_now || told.ours.is_empty();
+        draft.lanes.extend(told.lanes.iter().cloned());
+        let after = known.record.customer.merged(&patch);
+        if after == known.record.customer
+            && !has_news
+            && let Some(state) = nothing_new(&told, was_outdated, known, teller)
+        {
+            draft.row.state = state;
+            return self.note_nothing(draft, known).await;
+        }
+        if let Some(name) = &arrival.source.connection {
+            learn_from_event(&arrival.merchant, name, known, &patch, &mut draft);
+        }
+        Ok(Narrowed::Left(patch, Box::new(draft)))
+    }
+
+    /// The event's row, if it was here before with this content.
+    pub(crate) async fn seen(&self, arrival: &Arrival) -> Result<Option<IncomingEvent>, StoreError> {
+        let (merchant, source) = (&arrival.merchant.id, &arrival.source.name);
+        for content in &arrival.contents {
+            let found = self
+                .store
+                .event_of_source(merchant, source, &arrival.event_id, content)
+                .await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        // What could not be taken once may have been this: its mapping may have been mended since.
+        let filter = IncomingFilter {
+            merchants: Some(BTreeSet::from([merchant.clone()])),
+            source: Some(source.clone()),
+            states: BTreeSet::from([IncomingState::Failed]),
+            event_id: Some(arrival.event_id.clone()),
+            ..IncomingFilter::default()
+        };
+        let letters = self.store.incoming_events(&filter, None, MOST_LETTERS).await?;
+        Ok(letters.entries.into_iter().find(|letter| arrival.says_the_same(letter)))
+    }
+
+    /// Whom an event is about that still has what was somebody's once: somebody who is found by what it says too, and of
+    /// whose stronger identifier a newer event of the same source has spoken. It makes no new customer, and is not about the
+    /// one who has that identifier now.
+    async fn newer_of(
+        &self,
+        arrival: &Arrival,
+        mapped: &Mapped,
+        patch: &CustomerPatch,
+        identified: &Identified,
+        draft: &mut EventDraft,
+    ) -> Result<Option<CustomerId>, StoreError> {
+        let known = identified.known.as_ref().map(|known| &known.record.customer);
+        let has_its_name = |name: &str| known.is_some_and(|known| known.reference() == Some(name));
+        let is_named = patch.id.is_some() || patch.text(Field::Reference).is_some_and(has_its_name);
+        let Some(order) = mapped.order.as_ref().filter(|_| !is_named) else {
+            return Ok(None);
+        };
+        for (customer, pointer) in &identified.contradicted {
+            let marks = self.store.event_marks(*customer, &arrival.source.name).await?;
+            let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
+                continue;
+            };
+            draft.expect.push(Expect::EventMarks {
+                customer: *customer,
+                source: arrival.source.name.clone(),
+                revision: Some(marks.revision),
+            });
+            return Ok(Some(*customer));
+        }
+        Ok(None)
+    }
+
+    async fn wait_for_receipt(&self, customer: CustomerId) {
+        let bell = self.bells.listen(customer);
+        let _rung_or_not = tokio::time::timeout(FOR_A_RECEIPT, bell.notified()).await;
+    }
+
+    /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept.
+    async fn note_nothing(&self, mut draft: EventDraft, known: &Known) -> Result<Narrowed, StoreError> {
+        draft.row.customer = Some(known.record.id);
+        let is_taught = |lane: &&Lane| draft.lanes.contains(&lane.connection);
+        let taught = known.lanes.iter().filter(is_taught).cloned().collect();
+        self.note(draft, taught).await
+    }
+
+    async fn note(&self, mut draft: EventDraft, taught: Vec<Lane>) -> Result<Narrowed, StoreError> {
+        let mut changes = Changeset {
+            expect: std::mem::take(&mut draft.expect),
+            write: Vec::new(),
+        };
+        changes.write.push(Write::PutIncomingEvent(draft.row.clone()));
+        if let Some(marks) = draft.marks {
+            changes.write.push(Write::PutEventMarks(marks));
+        }
+        for lane in taught {
+            changes.expect.push(Expect::Lane {
+                customer: lane.customer,
+                connection: lane.connection.clone(),
+                revision: Some(lane.revision),
+            });
+            changes.write.push(Write::PutLane(Lane {
+                revision: lane.revision + 1,
+                ..lane
+            }));
+        }
+        let applied = self.apply(changes).await?;
+        Ok(match applied {
+            Applied::Done => Narrowed::Nothing(Box::new(draft.row), false),
+            Applied::Unmet(_) => Narrowed::Again,
+        })
+    }
+}
+
+impl Arrival {
+    /// That its row is as it was read, and that no other has its content meanwhile.
+    pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Vec<Expect> {
+        let content = self.content();
+        let with = |content: &str, revision| Expect::IncomingEvent {
+            merchant: self.merchant.id.clone(),
+            source: self.source.name.clone(),
+            event_id: self.event_id.clone(),
+            content: content.to_owned(),
+            revision,
+        };
+        match seen {
+            Some(seen) if seen.content != content => {
+                vec![with(&seen.content, Some(seen.revision)), with(content, None)]
+            }
+            seen => vec![with(content, seen.map(|seen| seen.revision))],
+        }
+    }
+
+    fn content(&self) -> &str {
+        self.contents.first().map_or("", String::as_str)
+    }
+
+    /// Whether this is what a dead letter would be taken as now.
+    fn says_the_same(&self, letter: &IncomingEvent) -> bool {
+        let header = |_: &str| Some(letter.event_id.clone());
+        let Some(Ok(reads)) = letter.raw.as_deref().map(|raw| read_again(&self.source, raw, &header)) else {
+            return false;
+        };
+        let taken = |read: &Read| contents_of(&self.merchant.id, &self.source, &self.event_id, read);
+        reads
+            .iter()
+            .any(|read| taken(read).contains(&self.content().to_owned()))
+    }
+
+    /// Its row after this try.
+    pub(crate) fn row(&self, seen: Option<&IncomingEvent>, state: IncomingState) -> IncomingEvent {
+        IncomingEvent {
+            id: seen.map_or(self.id, |seen| seen.id),
+            merchant: self.merchant.id.clone(),
+            source: self.source.name.clone(),
+            event_id: self.event_id.clone(),
+            content: self.content().to_owned(),
+            revision: seen.map_or(1, |seen| seen.revision + 1),
+            state,
+            received_at: seen.map_or(self.at, |seen| seen.received_at),
+            tried_at: self.at,
+            tries: seen.map_or(1, |seen| seen.tries.saturating_add(1)),
+            customer: None,
+            upsert: None,
+            problem: None,
+            ignored: Vec::new(),
+            unbelieved_time: self.unbelieved_time,
+            raw: None,
+        }
+    }
+}
+
+impl EventDraft {
+    /// What this event speaks of is not for older ones to change any more. That none that is newer has come meanwhile is
+    /// looked at once more with the commit. `known`: none is a customer who gets the id with the commit.
+    fn mark(
+        &mut self,
+        mapped: &Mapped,
+        known: Option<CustomerId>,
+        before: Option<EventMarks>,
+        arrival: &Arrival,
+        patch: &CustomerPatch,
+    ) {
+        let seen = before.as_ref().map(|before| before.revision);
+        let (before, given_before) = before.map_or_else(Default::default, |before| (before.marks, before.given));
+        let given = given_after(&given_before, mapped, patch, &arrival.source);
+        if mapped.order.is_none() && mapped.emptied.is_empty() && given == given_before {
+            return;
+        }
+        self.expect.extend(known.map(|customer| Expect::EventMarks {
+            customer,
+            source: arrival.source.name.clone(),
+            revision: seen,
+        }));
+        let fields = || {
+            spoken_of(patch)
+                .into_iter()
+                .chain(properties::spoken_of(mapped, &before))
+                .collect()
+        };
+        let marks: Vec<EventMark> = match &mapped.order {
+            Some(order) => marked(&before, order, fields()),
+            None => before.clone(),
+        };
+        if marks == before && given == given_before {
+            return;
+        }
+        self.marks = Some(EventMarks {
+            customer: known.unwrap_or_else(|| CustomerId::from_uuid(uuid::Uuid::nil())),
+            source: arrival.source.name.clone(),
+            revision: seen.unwrap_or_default() + 1,
+            marks,
+            given,
+        });
+    }
+}
+
+/// Whether an event that changes nothing is to be left at that, and why.
+fn nothing_new(told: &Told, was_outdated: bool, known: &Known, teller: Teller<'_>) -> Option<IncomingState> {
+    let is_linked = |lane: &Lane| lane.link.is_some();
+    let is_settled = |lane: &Lane| !lane.failed && lane.in_flight.is_none() && lane.queued.is_none();
+    let is_mirrored = match teller.connection {
+        Some(name) => known.lane(name).is_some_and(is_linked),
+        None => known.lanes.iter().any(is_linked) && known.lanes.iter().all(is_settled),
+    };
+    if !told.ours.is_empty() || (is_mirrored && !was_outdated) {
+        Some(IncomingState::Echo)
+    } else if was_outdated {
+        Some(IncomingState::Outdated)
+    } else {
+        None
+    }
+}
+
+/// What the vendor itself tells of its record need not be sent there: it counts as accepted. Not what a call on its way
+/// carries, or one that was lost: which of the two the vendor has in the end, nobody knows yet.
+fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &CustomerPatch, draft: &mut EventDraft) {
+    let after = known.record.customer.merged(patch);
+    let Some(connection) = merchant.connection(name) else {
+        return;
+    };
+    let customer = known.record.id;
+    let Some(lane) = known.lanes.iter_mut().find(|lane| lane.connection == name) else {
+        return;
+    };
+    if lane.link.is_none() || (lane.in_flight.is_some() && lane.sending.is_none()) {
+        return;
+    }
+    let is_open = lane.in_flight.is_some() || lane.queued.is_some();
+    let on_its_way: BTreeSet<String> = lane
+        .sending
+        .iter()
+        .flat_map(|sending| sending.fields.keys().cloned())
+        .collect();
+    let said: BTreeMap<&str, (Field, &Patch<Value>)> = patch
+        .fields
+        .iter()
+        .map(|(field, said)| (field.pointer(), (*field, said)))
+        .collect();
+    let Ok(ConnectionPlan::Send { prepared, .. }) = plan(connection, customer, &after, Some(lane), false) else {
+        return;
+    };
+    let mut has_learnt = false;
+    for (vendor_field, sent) in &prepared.sent {
+        let Some((field, _)) = said.get(sent.pointer.as_str()) else {
+            continue;
+        };
+        if is_open && (on_its_way.contains(vendor_field) || lane.accepted.uncertain.contains(vendor_field)) {
+            continue;
+        }
+        let accepted = (sent.pointer.clone(), sent.value.clone());
+        lane.accepted.fields.insert(vendor_field.clone(), accepted);
+        lane.accepted.uncertain.remove(vendor_field);
+        let theirs = after.get(*field).map_or(serde_json::Value::Null, Value::to_json);
+        lane.kept.insert(sent.pointer.clone(), theirs);
+        has_learnt = true;
+    }
+    if has_learnt {
+        draft.lanes.insert(name.to_owned());
+    }
+}

@@ -1,0 +1,349 @@
+//! Dead letters: a delivery that has failed is replayed or discarded, one or all that match a filter. What still waits
+//! can be discarded too.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures_util::StreamExt as _;
+use serde_json::{Value as Json, json};
+
+use upsert_core::crash_point::{self as points, crash_point};
+use upsert_core::{Customer, CustomerId, DeliveryId, Priority};
+use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
+
+use crate::delivery::deliver::observe;
+use crate::directory::merchant::Connection;
+use crate::gateway::Gateway;
+use crate::operations::replay::{Failed, not_now};
+use crate::planning::declined::not_accepted;
+use crate::planning::lane::give_back_keys;
+use crate::planning::plan::{ConnectionPlan, plan};
+use crate::problem::{ProblemCode, Refusal};
+use crate::queries::customers::to_cursor;
+use crate::queries::deliveries::listed_delivery;
+use crate::queries::filter::Selection;
+use crate::upsert::Caller;
+use crate::view::answer::Answer;
+use crate::view::visibility::Sight;
+
+/// So often a discard is worked out anew because the lane changed meanwhile.
+const MOST_RACES: usize = 16;
+/// Replays and discards by filter that are committed side by side.
+const SIDE_BY_SIDE: usize = 16;
+/// Refusals that an answer tells one by one.
+const MOST_TOLD: usize = 100;
+/// A dry run counts up to this.
+const MOST_COUNTED: usize = 10_000;
+/// Deliveries read at once.
+const PAGE: usize = 200;
+/// Pages that are read for one request; where matches are rare the caller goes on with the cursor.
+const MOST_PAGES: usize = 100;
+
+/// What became of each of those that were found.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    refused: Vec<(DeliveryId, Refusal)>,
+}
+
+impl Gateway {
+    /// Sends the customer's current state in the place of a delivery that has failed. `merchants`: those that the caller
+    /// may speak for; none: all. `of`: whose the caller takes it for.
+    ///
+    /// # Errors
+    /// 404, for the customer too; 422 where it has not failed, or its connection is not configured any more; what a plan
+    /// may be refused for.
+    pub async fn replay_delivery(
+        &self,
+        caller: &Caller,
+        merchants: Option<&BTreeSet<String>>,
+        id: DeliveryId,
+        of: Option<CustomerId>,
+        sight: Sight,
+    ) -> Result<Answer, Refusal> {
+        let delivery = self.visible_delivery(merchants, id).await?;
+        if of.is_some_and(|of| of != delivery.customer) {
+            let detail = "the delivery is another customer's, and brings that one's state; to have this one changed, send \
+                          an upsert with its `id`";
+            let problem = upsert_core::Problem::new("/customer_id", "other_customer", detail);
+            return Err(Refusal::invalid(vec![problem]));
+        }
+        if delivery.state != DeliveryState::Failed {
+            return Err(not_now("replayed", delivery.state));
+        }
+        let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive);
+        Ok(sight.answer(answer.await?))
+    }
+
+    /// Replays all that have failed and match; several of one customer at one connection become one call.
+    ///
+    /// # Errors
+    /// 422 where other states are asked for.
+    pub async fn replay_matching(&self, caller: &Caller, mut selection: Selection) -> Result<Json, Refusal> {
+        let failed = BTreeSet::from([DeliveryState::Failed]);
+        if !selection.filter.states.is_empty() && selection.filter.states != failed {
+            let detail = "only `failed` ones can be replayed";
+            let problem = upsert_core::Problem::new("/state", "invalid_value", detail);
+            return Err(Refusal::invalid(vec![problem]));
+        }
+        selection.filter.states = failed;
+        if selection.dry_run {
+            return self.counted(&selection).await;
+        }
+        let (found, next) = self.found(&selection).await?;
+        let replays = by_lane(&found).into_iter().map(|failed| async {
+            let ids = failed.deliveries.clone();
+            let outcome = self.replay_failed(caller, failed, Priority::Bulk).await;
+            (ids, outcome.map(drop))
+        });
+        let outcomes = futures_util::stream::iter(replays).buffer_unordered(SIDE_BY_SIDE);
+        let tally = outcomes.fold(Tally::default(), add_up).await;
+        Ok(told(&found, next, tally))
+    }
+
+    /// Gives a delivery up: what it would have brought is not wanted there until it changes again. It may have failed, or
+    /// wait.
+    ///
+    /// # Errors
+    /// 404; 422 where it has ended otherwise; 503 while one of this customer is in flight there.
+    pub async fn discard_delivery(
+        &self,
+        caller: &Caller,
+        merchants: Option<&BTreeSet<String>>,
+        id: DeliveryId,
+        sight: Sight,
+    ) -> Result<Json, Refusal> {
+        self.visible_delivery(merchants, id).await?;
+        let discarded = self.discard_on_a_task(caller, id).await?;
+        Ok(sight.delivery(listed_delivery(&discarded)))
+    }
+
+    async fn discard_on_a_task(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryRecord, Refusal> {
+        // On a task of its own: what was waiting for it has to be answered, whoever hangs up.
+        let (gateway, by) = (self.clone(), caller.name.clone());
+        let task = self.tasks.spawn(async move { gateway.discard_now(id, &by).await });
+        task.await.unwrap_or_else(|_| {
+            tracing::error!("a discard's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
+        })
+    }
+
+    /// Discards all that match; unless states are named, those that have failed.
+    ///
+    /// # Errors
+    /// 422 where the body names no filter at all.
+    pub async fn discard_matching(&self, caller: &Caller, mut selection: Selection) -> Result<Json, Refusal> {
+        if !selection.is_narrowed {
+            let detail = "name at least one filter: `state`, `connection`, `error_kind` …";
+            let problem = upsert_core::Problem::new("", "required", detail);
+            return Err(Refusal::invalid(vec![problem]));
+        }
+        if selection.filter.states.is_empty() {
+            selection.filter.states.insert(DeliveryState::Failed);
+        }
+        if selection.dry_run {
+            return self.counted(&selection).await;
+        }
+        let (found, next) = self.found(&selection).await?;
+        let discards = found.iter().map(|delivery| async {
+            let outcome = self.discard_on_a_task(caller, delivery.id).await;
+            (vec![delivery.id], outcome.map(drop))
+        });
+        let outcomes = futures_util::stream::iter(discards).buffer_unordered(SIDE_BY_SIDE);
+        let tally = outcomes.fold(Tally::default(), add_up).await;
+        Ok(told(&found, next, tally))
+    }
+
+    async fn counted(&self, selection: &Selection) -> Result<Json, Refusal> {
+        // Before it counts: what is done with this moment is at most what was counted.
+        let counted_at = self.clock.now();
+        let counted = self.store.count_deliveries(&selection.filter, MOST_COUNTED).await?;
+        Ok(json!({
+            "dry_run": true, "matched": counted.count, "done": 0, "refused": 0, "refusals": [],
+            "more": !counted.is_all, "next_cursor": null, "counted_at": counted_at,
+        }))
+    }
+
+    /// As many as are asked for, newest first, and where to go on.
+    async fn found(&self, selection: &Selection) -> Result<(Vec<DeliveryRecord>, Option<DeliveryId>), Refusal> {
+        let (mut found, mut below) = (Vec::new(), selection.below);
+        for _page in 0..MOST_PAGES {
+            let limit = PAGE.min(selection.limit - found.len());
+            let page = self.store.deliveries(&selection.filter, below, limit).await?;
+            found.extend(page.entries.into_iter().filter(|one| selection.was_counted(one)));
+            below = page.next;
+            if below.is_none() || found.len() == selection.limit {
+                break;
+            }
+        }
+        Ok((found, below))
+    }
+
+    async fn discard_now(&self, id: DeliveryId, by: &str) -> Result<DeliveryRecord, Refusal> {
+        let busy = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
+        for _race in 0..MOST_RACES {
+            let Some(delivery) = self.store.delivery(id).await? else {
+                return Err(Refusal::not_found("delivery"));
+            };
+            let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
+            let lane = known.as_ref().and_then(|known| known.lane(&delivery.connection));
+            let is_in_flight = delivery.state == DeliveryState::InFlight;
+            if delivery.state.has_ended() && delivery.state != DeliveryState::Failed {
+                return Err(not_now("discarded", delivery.state));
+            }
+            if is_in_flight || lane.is_some_and(|lane| lane.in_flight.is_some()) {
+                return busy("a delivery of this customer is in flight at this connection");
+            }
+            let mut changes = Changeset::default();
+            if let (Some(known), Some(lane)) = (&known, lane) {
+                let lane = self.without(&delivery, known, lane.clone()).await?;
+                put_lane(&mut changes, known, lane);
+            }
+            let discarded = self.given_up(delivery, &mut changes);
+            crash_point(points::DISCARD_BEFORE_COMMIT);
+            if self.apply(changes).await? == Applied::Done {
+                crash_point(points::DISCARD_AFTER_COMMIT);
+                self.tell_of_discard(&discarded, by).await;
+                return Ok(discarded);
+            }
+        }
+        busy("too many changes of this customer at once")
+    }
+
+    fn given_up(&self, mut delivery: DeliveryRecord, changes: &mut Changeset) -> DeliveryRecord {
+        changes.expect.push(Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        });
+        // Whoever has read it and not written yet (a claim, a replay) comes too late now.
+        delivery.fence += 1;
+        delivery.state = DeliveryState::Discarded;
+        delivery.waiting_for = None;
+        delivery.next_attempt_at = None;
+        delivery.ended_at = delivery.ended_at.or_else(|| Some(self.clock.now()));
+        changes.write.push(Write::PutDelivery(delivery.clone()));
+        delivery
+    }
+
+    async fn tell_of_discard(&self, delivery: &DeliveryRecord, by: &str) {
+        tracing::warn!(
+            merchant = delivery.merchant, connection = delivery.connection, delivery_id = %delivery.id, by,
+            "delivery discarded by hand"
+        );
+        observe(delivery, delivery.traceparent.as_deref());
+        Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
+        self.bells.ring(delivery.customer);
+    }
+
+    /// The lane without the delivery, and with what it would have brought marked as not wanted.
+    async fn without(&self, delivery: &DeliveryRecord, known: &Known, mut lane: Lane) -> Result<Lane, StoreError> {
+        if lane.queued == Some(delivery.id) {
+            lane.queued = None;
+        }
+        let directory = self.directory();
+        let merchant = directory.get(&delivery.merchant);
+        if let Some(connection) = merchant.and_then(|merchant| merchant.connection(&delivery.connection)) {
+            let brought = self.brought_by(delivery, known).await?;
+            let customer = &known.record.customer;
+            lane.unwanted
+                .extend(not_accepted(connection, customer, &brought, &lane));
+            let is_in_sync = lane.queued.is_none() && is_unchanged(connection, customer, &lane);
+            lane.failed = lane.failed && !is_in_sync;
+        }
+        Ok(lane)
+    }
+
+    /// The customer as the delivery was to bring it: what waits brings what is there now.
+    async fn brought_by(&self, delivery: &DeliveryRecord, known: &Known) -> Result<Customer, StoreError> {
+        let current = &known.record;
+        if delivery.state != DeliveryState::Failed {
+            return Ok(current.customer.clone());
+        }
+        // The number of a version that was rolled back is another one's by now.
+        let upsert = self.store.upsert(&delivery.merchant, delivery.upsert).await?;
+        let was_rolled_back = upsert.is_some_and(|(upsert, _)| upsert.rolled_back);
+        if delivery.version == current.version && !was_rolled_back {
+            return Ok(current.customer.clone());
+        }
+        let mut before = None;
+        loop {
+            let page = self.store.history(current.id, before, 100).await?;
+            let Some(last) = page.entries.last().map(|entry| entry.upsert) else {
+                return Ok(Customer::default());
+            };
+            before = Some(last);
+            let is_its = |entry: &&upsert_store::HistoryRecord| {
+                let is_own = entry.upsert == delivery.upsert;
+                entry.version == delivery.version && (is_own || !(entry.refused || was_rolled_back))
+            };
+            if let Some(entry) = page.entries.iter().find(is_its) {
+                return Ok(entry.record.clone());
+            }
+        }
+    }
+}
+
+fn put_lane(changes: &mut Changeset, known: &Known, mut lane: Lane) {
+    changes.expect.push(Expect::Customer {
+        id: known.record.id,
+        revision: Some(known.record.revision),
+    });
+    changes.expect.push(Expect::Lane {
+        customer: lane.customer,
+        connection: lane.connection.clone(),
+        revision: Some(lane.revision),
+    });
+    lane.revision += 1;
+    changes.write.extend(give_back_keys(&mut lane));
+    changes.write.push(Write::PutLane(lane));
+}
+
+fn is_unchanged(connection: &Connection, customer: &Customer, lane: &Lane) -> bool {
+    let plan = plan(connection, lane.customer, customer, Some(lane), false);
+    matches!(plan, Ok(ConnectionPlan::Unchanged { .. }))
+}
+
+/// Those of one customer at one connection together.
+fn by_lane(found: &[DeliveryRecord]) -> Vec<Failed> {
+    let mut lanes: Vec<Failed> = Vec::new();
+    let mut places = HashMap::new();
+    for delivery in found {
+        let place = (delivery.customer, &delivery.connection);
+        match places.get(&place) {
+            Some(index) => {
+                let lane: &mut Failed = &mut lanes[*index];
+                lane.deliveries.push(delivery.id);
+            }
+            None => {
+                places.insert(place, lanes.len());
+                lanes.push(Failed::one(delivery));
+            }
+        }
+    }
+    lanes
+}
+
+async fn add_up(mut tally: Tally, (ids, outcome): (Vec<DeliveryId>, Result<(), Refusal>)) -> Tally {
+    match outcome {
+        Ok(()) => tally.done += ids.len(),
+        Err(refusal) => tally.refused.extend(ids.into_iter().map(|id| (id, refusal.clone()))),
+    }
+    tally
+}
+
+fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut tally: Tally) -> Json {
+    tally.refused.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let refusals = tally
+        .refused
+        .iter()
+        .take(MOST_TOLD)
+        .map(|(id, refusal)| json!({ "delivery_id": id, "code": refusal.code.as_str(), "detail": refusal.detail }));
+    json!({
+        "dry_run": false,
+        "matched": found.len(),
+        "done": tally.done,
+        "refused": tally.refused.len(),
+        "refusals": refusals.collect::<Vec<_>>(),
+        "more": next.is_some(),
+        "next_cursor": next.map(|next| to_cursor(next.as_uuid())),
+    })
+}

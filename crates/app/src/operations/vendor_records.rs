@@ -1,0 +1,175 @@
+//! What a vendor holds, read there now and turned into our words.
+
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+
+use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer};
+use upsert_store::{Changeset, Write};
+
+use crate::delivery::deliver::opens_in;
+use crate::delivery::record::delivery_error;
+use crate::directory::merchant::{Connection, Merchant};
+use crate::gateway::Gateway;
+use crate::problem::{ProblemCode, Refusal};
+use crate::queries::customers::{Listing, invalid_query};
+use crate::upsert::commit::day_of;
+use crate::view::answer::error_json;
+
+impl Gateway {
+    /// A page of what the vendor holds, and what the page says beside its records, in the vendor's own members.
+    ///
+    /// # Errors
+    /// 404, 501, 400, 502, 503.
+    pub async fn vendor_customers(
+        &self,
+        merchant: &Merchant,
+        connection: &str,
+        query: ListQuery,
+    ) -> Result<(Listing, Map<String, Json>), Refusal> {
+        let connection = named(merchant, connection)?;
+        let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
+        reader.check(&query).map_err(invalid_query)?;
+        self.before_read(merchant, connection).await?;
+        let page = reader.list(&context(connection), &query).await;
+        let page = self.after_read(merchant, connection, page).await?;
+        let mut data = Vec::with_capacity(page.data.len());
+        for record in &page.data {
+            data.push(self.shown(merchant, connection, record).await?);
+        }
+        let listing = Listing {
+            data,
+            next_cursor: page.next,
+        };
+        Ok((listing, page.vendor_fields))
+    }
+
+    /// One record that the vendor holds.
+    ///
+    /// # Errors
+    /// 404, 501, 502, 503.
+    pub async fn vendor_customer(&self, merchant: &Merchant, connection: &str, id: &str) -> Result<Json, Refusal> {
+        let connection = named(merchant, connection)?;
+        let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
+        self.before_read(merchant, connection).await?;
+        let record = reader.read(&context(connection), id).await;
+        match self.after_read(merchant, connection, record).await? {
+            Some(record) => self.shown(merchant, connection, &record).await,
+            None => Err(Refusal::not_found("customer at this vendor")),
+        }
+    }
+
+    /// Reads count against the day's quota as upserts do, and a paused connection is not read.
+    async fn before_read(&self, merchant: &Merchant, connection: &Connection) -> Result<(), Refusal> {
+        if self.connections.pause_of(&merchant.id, &connection.name).is_some() {
+            let detail = "the connection is paused";
+            return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
+        }
+        if connection.counts_calls {
+            let write = vec![Write::CountCall {
+                merchant: merchant.id.clone(),
+                connection: connection.name.clone(),
+                day: day_of(self.clock.now()),
+            }];
+            self.apply(Changeset {
+                expect: Vec::new(),
+                write,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// A read that failed: its call is given back if it was not made, and refused credentials pause the connection. A 403
+    /// does not: it may be reading alone that the key may not do.
+    async fn after_read<T>(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        result: Result<T, ProviderError>,
+    ) -> Result<T, Refusal> {
+        let error = match result {
+            Ok(read) => return Ok(read),
+            Err(error) => error,
+        };
+        if !error.sent && connection.counts_calls {
+            let write = vec![Write::GiveBackCall {
+                merchant: merchant.id.clone(),
+                connection: connection.name.clone(),
+                day: day_of(self.clock.now()),
+            }];
+            let expect = Vec::new();
+            self.apply(Changeset { expect, write }).await?;
+        }
+        if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
+            self.pause_by_vendor(&merchant.id, connection, error.to_string())
+                .await?;
+        }
+        Err(refusal(connection, &error))
+    }
+
+    async fn shown(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        record: &ReadCustomer,
+    ) -> Result<Json, Refusal> {
+        let owners = match &record.provider_customer_id {
+            Some(id) => self.store.record_owners(&merchant.id, &connection.name, id).await?,
+            None => Vec::new(),
+        };
+        Ok(json!({
+            "provider_customer_id": record.provider_customer_id,
+            "customer": record.customer.to_json(false),
+            "unreadable": record.unreadable,
+            "vendor_fields": record.vendor_fields,
+            "linked_customer_id": owners.first(),
+        }))
+    }
+}
+
+pub(crate) fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
+    merchant
+        .connection(connection)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| Refusal::not_found("connection"))
+}
+
+fn cannot_read(connection: &Connection) -> Refusal {
+    let detail = format!(
+        "`{}` cannot read what its vendor holds, as it is configured",
+        connection.provider
+    );
+    Refusal::new(ProblemCode::UnsupportedByProvider, detail)
+}
+
+fn context(connection: &Connection) -> CallContext {
+    CallContext {
+        deadline: Instant::now() + connection.timeout,
+        attempt: 1,
+        delivery_id: None,
+        traceparent: None,
+        priority: Priority::Interactive,
+    }
+}
+
+/// Throttled or out of quota: 503 with a time; down or refusing: 502. Either says what a delivery's error would say.
+fn refusal(connection: &Connection, error: &ProviderError) -> Refusal {
+    let mut refusal = match error.kind {
+        ErrorKind::RateLimited | ErrorKind::QuotaSpent => {
+            let wait = error
+                .held
+                .and_then(|held| opens_in(connection, Priority::Interactive, held))
+                .map_or(1, |wait| wait.as_secs().max(1));
+            let detail = format!(
+                "the vendor's limit for this connection is used up for now: {}",
+                error.detail
+            );
+            Refusal::new(ProblemCode::Overloaded, detail).retry_after(wait)
+        }
+        _ => Refusal::new(ProblemCode::ProviderFailed, error.detail.clone()),
+    };
+    refusal
+        .beside
+        .insert("error".to_owned(), error_json(&delivery_error(error)));
+    refusal
+}

@@ -1,0 +1,245 @@
+//! What is told to a merchant's own systems. An event is written in the same transaction as what it tells of, so none is
+//! lost and none tells of what never was.
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use upsert_store::{
+    Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause,
+    StoreError, UpsertRecord, UpsertState, Write,
+};
+
+use crate::delivery::worker::{Place, Reach};
+use crate::directory::merchant::{Connection, Merchant};
+use crate::directory::webhooks::{Endpoint, EventKind};
+use crate::gateway::Gateway;
+use crate::queries::deliveries::listed_delivery;
+use crate::runtime::counters::Tally;
+use crate::upsert::commit::day_of;
+use crate::view::answer::Answering;
+
+/// A quota is running out when no more than this part of the day's calls is left.
+const NEARLY_SPENT: f64 = 0.1;
+
+/// What happened, as the API shows it and by its ids alone.
+pub(crate) struct Happening {
+    pub(crate) kind: EventKind,
+    pub(crate) full: Json,
+    pub(crate) ids: Json,
+}
+
+impl Gateway {
+    /// Applies a changeset, and with it the events that tell of deliveries which it ends badly. Every change that the use
+    /// cases make goes through here.
+    pub(crate) async fn apply(&self, mut changes: Changeset) -> Result<Applied, StoreError> {
+        let failed: Vec<Write> = changes
+            .write
+            .iter()
+            .filter_map(|write| match write {
+                Write::PutDelivery(delivery) if delivery.state == DeliveryState::Failed => Some(delivery),
+                _ => None,
+            })
+            .flat_map(|delivery| self.tell_of_failure(delivery))
+            .collect();
+        changes.write.extend(failed);
+        let told: Vec<Place> = changes
+            .write
+            .iter()
+            .filter_map(|write| match write {
+                Write::PutOutgoingEvent(event) if event.state == OutgoingState::Pending => {
+                    Some(Place::Endpoint(event.merchant.clone(), event.endpoint.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        let ended = self.tally.ended_by(&changes.write);
+        let applied = self.store.apply(changes).await?;
+        if applied == Applied::Done {
+            Tally::count(ended);
+            for place in told {
+                self.pump_place(place, Reach::Due);
+            }
+        }
+        Ok(applied)
+    }
+
+    /// One event for each endpoint that wants to know.
+    pub(crate) fn tell(&self, merchant: &Merchant, happening: &Happening) -> Vec<Write> {
+        let now = self.clock.now();
+        let wants = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.events.contains(&happening.kind);
+        let events = merchant.endpoints.iter().filter(wants).map(|endpoint| {
+            let data = if endpoint.ids_only {
+                &happening.ids
+            } else {
+                &happening.full
+            };
+            let mut event = OutgoingEvent {
+                id: self.ids.event(),
+                merchant: merchant.id.clone(),
+                endpoint: endpoint.name.clone(),
+                kind: happening.kind.as_str().to_owned(),
+                revision: 1,
+                state: OutgoingState::Pending,
+                created_at: now,
+                attempts: 0,
+                next_attempt_at: Some(now),
+                last_attempt_at: None,
+                last_status: None,
+                last_error: None,
+                ended_at: None,
+                replayed_at: None,
+                body: body(happening.kind.as_str(), now, data),
+            };
+            if self.endpoints.is_disabled(&merchant.id, &endpoint.name) {
+                give_up(&mut event, "the endpoint is disabled", now);
+            }
+            Write::PutOutgoingEvent(event)
+        });
+        events.collect()
+    }
+
+    fn tell_of_failure(&self, delivery: &DeliveryRecord) -> Vec<Write> {
+        let directory = self.directory();
+        let kind = EventKind::CustomerDeliveryFailed;
+        let merchant = directory.get(&delivery.merchant);
+        let Some(merchant) = merchant.filter(|merchant| merchant.tells(kind)) else {
+            return Vec::new();
+        };
+        let happening = Happening {
+            kind,
+            full: listed_delivery(delivery),
+            ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert, "customer_id": delivery.customer }),
+        };
+        self.tell(merchant, &happening)
+    }
+
+    /// That an upsert's required deliveries have ended well, with its answer.
+    pub(crate) async fn tell_of_upsert(
+        &self,
+        upsert: &UpsertRecord,
+        own: &[DeliveryRecord],
+        effective: &[DeliveryRecord],
+    ) -> Result<Vec<Write>, StoreError> {
+        let directory = self.directory();
+        let kind = EventKind::CustomerUpserted;
+        let merchant = directory.get(&upsert.merchant);
+        let Some(merchant) = merchant.filter(|merchant| merchant.tells(kind)) else {
+            return Ok(Vec::new());
+        };
+        let Some(record) = self.record_at(upsert).await? else {
+            return Ok(Vec::new());
+        };
+        let answering = Answering {
+            upsert,
+            record: &record,
+            own,
+            effective,
+            request_id: "",
+            instance: "",
+            now: self.clock.now(),
+        };
+        let deliveries: Vec<Json> = own.iter().map(|delivery| json!({ "id": delivery.id })).collect();
+        let happening = Happening {
+            kind,
+            full: Json::Object(answering.members()),
+            ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
+        };
+        Ok(self.tell(merchant, &happening))
+    }
+
+    /// That a connection was paused or goes on, as it will be seen from then on.
+    pub(crate) async fn tell_of_pause(
+        &self,
+        merchant: &str,
+        connection: &str,
+        before: Option<&Pause>,
+        after: Option<&Pause>,
+    ) -> Result<Vec<Write>, StoreError> {
+        let kind = match (before, after) {
+            (None, Some(_)) => EventKind::ConnectionPaused,
+            (Some(_), None) => EventKind::ConnectionResumed,
+            _ => return Ok(Vec::new()),
+        };
+        let directory = self.directory();
+        let merchant = directory.get(merchant).filter(|merchant| merchant.tells(kind));
+        match merchant.and_then(|merchant| Some((merchant, merchant.connection(connection)?))) {
+            Some((merchant, connection)) => self.tell_of_connection(merchant, connection, kind, after).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn tell_of_connection(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+        kind: EventKind,
+        pause: Option<&Pause>,
+    ) -> Result<Vec<Write>, StoreError> {
+        let counts = self.counts().await?;
+        let happening = Happening {
+            kind,
+            full: self.connection_view(&merchant.id, connection, pause, &counts).0,
+            ids: json!({ "merchant_id": merchant.id, "name": connection.name }),
+        };
+        Ok(self.tell(merchant, &happening))
+    }
+
+    /// Tells, once a day for each connection, that the day's calls are nearly used up.
+    pub(crate) async fn tell_of_quotas(&self, now: Timestamp) -> Result<(), StoreError> {
+        let (directory, kind, today) = (self.directory(), EventKind::QuotaRunningOut, day_of(now));
+        for merchant in directory.iter().filter(|merchant| merchant.tells(kind)) {
+            for connection in merchant.connections.iter().filter(|connection| connection.counts_calls) {
+                let is_told = self.connections.quota_told(&merchant.id, &connection.name) == Some(today);
+                if is_told || !is_running_out(connection) {
+                    continue;
+                }
+                // A pause is part of the same record.
+                let _one_at_a_time = self.pausing.lock().await;
+                let pause = self.connections.pause_of(&merchant.id, &connection.name);
+                let mut write = self
+                    .tell_of_connection(merchant, connection, kind, pause.as_ref())
+                    .await?;
+                write.push(Write::PutConnection(ConnectionRecord {
+                    merchant: merchant.id.clone(),
+                    connection: connection.name.clone(),
+                    pause,
+                    quota_told: Some(today),
+                }));
+                let expect = Vec::new();
+                self.apply(Changeset { expect, write }).await?;
+                self.connections
+                    .set_quota_told(&merchant.id, &connection.name, Some(today));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether every required delivery has ended well, so that the merchant may be told.
+pub(crate) fn has_ended_well(state: UpsertState, effective: &[DeliveryRecord]) -> bool {
+    let mut required = effective.iter().filter(|delivery| delivery.required).peekable();
+    let ended = matches!(state, UpsertState::Succeeded | UpsertState::PartiallyFailed);
+    ended || (required.peek().is_some() && required.all(|delivery| delivery.state == DeliveryState::Succeeded))
+}
+
+/// The body of an event.
+pub(crate) fn body(kind: &str, at: Timestamp, data: &Json) -> String {
+    json!({ "type": kind, "timestamp": at, "data": data }).to_string()
+}
+
+/// It is a dead letter from now on.
+pub(crate) fn give_up(event: &mut OutgoingEvent, why: &str, now: Timestamp) {
+    event.state = OutgoingState::Failed;
+    event.next_attempt_at = None;
+    event.ended_at = Some(now);
+    event.last_error = Some(why.to_owned());
+}
+
+fn is_running_out(connection: &Connection) -> bool {
+    let snapshot = connection.status.snapshot();
+    let limit = |name: &str| snapshot["rate_limit"][name].as_f64();
+    match (limit("left_today"), limit("per_day")) {
+        (Some(left), Some(per_day)) => left <= per_day * NEARLY_SPENT || limit("left_today_for_bulk") == Some(0.0),
+        _ => false,
+    }
+}

@@ -1,0 +1,161 @@
+//! When an event is tried again, and when it is given up: the schedule that Standard Webhooks recommends.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use upsert_core::EventId;
+use upsert_store::{OutgoingEvent, OutgoingState};
+
+use crate::outbox::dispatch::Tried;
+use crate::outbox::publish::give_up;
+
+/// How long after each try the next one is made, as Standard Webhooks recommends; after the last one it is given up.
+const SCHEDULE: [SignedDuration; 9] = [
+    SignedDuration::from_secs(5),
+    SignedDuration::from_mins(5),
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(2),
+    SignedDuration::from_hours(5),
+    SignedDuration::from_hours(10),
+    SignedDuration::from_hours(14),
+    SignedDuration::from_hours(20),
+    SignedDuration::from_hours(24),
+];
+/// An event that has not got through by then is given up, however often it was tried: what the schedule comes to, and a
+/// little more.
+const TOO_OLD: SignedDuration = SignedDuration::from_hours(80);
+/// The longest time that an endpoint may ask for.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+/// It says that it wants no more events.
+pub(crate) const GONE: u16 = 410;
+
+/// The event as the try leaves it. What was taken is not kept: it is personal data that nobody needs any more.
+pub(crate) fn after_try(mut event: OutgoingEvent, tried: &Tried, now: Timestamp) -> OutgoingEvent {
+    event.revision += 1;
+    event.attempts += 1;
+    event.last_attempt_at = Some(now);
+    event.last_status = tried.status;
+    event.last_error.clone_from(&tried.error);
+    let Some(why) = &tried.error else {
+        event.state = OutgoingState::Succeeded;
+        event.next_attempt_at = None;
+        event.ended_at = Some(now);
+        event.body = String::new();
+        return event;
+    };
+    let tries = usize::try_from(event.attempts).unwrap_or(usize::MAX);
+    let wait = SCHEDULE.get(tries - 1).filter(|_| tried.status != Some(GONE));
+    let age = now.duration_since(event.replayed_at.unwrap_or(event.created_at));
+    match wait.filter(|_| age < TOO_OLD) {
+        Some(wait) => {
+            event.state = OutgoingState::Retrying;
+            event.next_attempt_at = now.checked_add(spread(*wait, tried.retry_after, event.id)).ok();
+        }
+        None => give_up(&mut event, why, now),
+    }
+    event
+}
+
+/// Up to a tenth more, so that what failed together does not come back together; and what the endpoint asked for.
+fn spread(wait: SignedDuration, asked: Option<Duration>, id: EventId) -> SignedDuration {
+    let part = i64::try_from(id.as_uuid().as_u128() % 1_000).unwrap_or_default();
+    let wait = wait + SignedDuration::from_micros(i64::try_from(wait.as_micros()).unwrap_or_default() / 10_000 * part);
+    let asked = asked.and_then(|asked| SignedDuration::try_from(asked).ok());
+    wait.max(asked.unwrap_or_default().min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(attempts: u32) -> OutgoingEvent {
+        OutgoingEvent {
+            id: EventId::from_uuid(uuid::Uuid::from_u128(7)),
+            merchant: "acme".to_owned(),
+            endpoint: "hooks".to_owned(),
+            kind: "customer.upserted".to_owned(),
+            revision: 1,
+            state: OutgoingState::Pending,
+            created_at: Timestamp::UNIX_EPOCH,
+            attempts,
+            next_attempt_at: Some(Timestamp::UNIX_EPOCH),
+            last_attempt_at: None,
+            last_status: None,
+            last_error: None,
+            ended_at: None,
+            replayed_at: None,
+            body: "{}".to_owned(),
+        }
+    }
+
+    fn answered(status: u16, retry_after: Option<Duration>) -> Tried {
+        Tried {
+            status: Some(status),
+            error: (status >= 300).then(|| format!("the endpoint answered {status}")),
+            retry_after,
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn an_event_is_tried_ten_times_over_three_days_and_then_given_up() {
+        let mut now = Timestamp::UNIX_EPOCH;
+        let mut waiting = event(0);
+        let mut waits = Vec::new();
+        while waiting.state.is_open() {
+            waiting = after_try(waiting, &answered(503, None), now);
+            if let Some(next) = waiting.next_attempt_at {
+                waits.push(next.duration_since(now).as_secs());
+                now = next;
+            }
+        }
+        let usual = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+        assert_eq!(waits.len(), usual.len());
+        for (wait, usual) in waits.into_iter().zip(usual) {
+            assert!((usual..=usual + usual / 10).contains(&wait), "{wait} s for {usual}");
+        }
+        assert_eq!((waiting.attempts, waiting.state), (10, OutgoingState::Failed));
+        assert_eq!(waiting.last_error.as_deref(), Some("the endpoint answered 503"));
+        assert_eq!(waiting.body, "{}", "a dead letter can be replayed");
+    }
+
+    #[test]
+    fn a_redirect_fails_and_what_was_taken_is_not_kept() {
+        let redirected = after_try(event(0), &answered(302, None), Timestamp::UNIX_EPOCH);
+        assert_eq!(redirected.state, OutgoingState::Retrying);
+        let taken = after_try(event(3), &answered(204, None), Timestamp::UNIX_EPOCH);
+        assert_eq!((taken.state, taken.body.as_str()), (OutgoingState::Succeeded, ""));
+    }
+
+    #[test]
+    fn an_endpoint_may_ask_for_more_time_but_not_for_ever() {
+        let now = Timestamp::UNIX_EPOCH;
+        let after = |asked| {
+            let event = after_try(event(0), &answered(429, Some(asked)), now);
+            event.next_attempt_at.map(|at| at.duration_since(now).as_secs())
+        };
+        assert_eq!(after(Duration::from_secs(600)), Some(600));
+        assert_eq!(after(Duration::from_secs(1)), Some(5));
+        assert_eq!(after(Duration::from_hours(900)), Some(86_400));
+    }
+
+    #[test]
+    fn an_old_dead_letter_that_is_replayed_is_tried_as_often_as_a_new_event() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(20 * 24);
+        let again = after_try(event(0), &answered(503, None), now);
+        assert_eq!(again.state, OutgoingState::Failed, "too old");
+        let replayed = OutgoingEvent {
+            replayed_at: Some(now),
+            ..event(0)
+        };
+        let again = after_try(replayed, &answered(503, None), now);
+        assert_eq!(again.state, OutgoingState::Retrying);
+    }
+
+    #[test]
+    fn gone_is_not_tried_again() {
+        let gone = after_try(event(0), &answered(410, None), Timestamp::UNIX_EPOCH);
+        assert_eq!((gone.state, gone.attempts), (OutgoingState::Failed, 1));
+    }
+}

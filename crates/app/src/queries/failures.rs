@@ -1,0 +1,210 @@
+//! Of what deliveries fail: counted by connection, and grouped by cause.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use upsert_core::{DeliveryId, ErrorKind};
+use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, FailedCount, StoreError};
+
+use crate::directory::merchant::Merchant;
+use crate::gateway::Gateway;
+use crate::operations::vendor_records::named;
+use crate::problem::Refusal;
+use crate::view::visibility::Sight;
+
+/// So many of the newest deliveries with an error are grouped.
+const MOST: usize = 1_000;
+/// So many pages are read for them: where very many wait that were never tried, fewer of those that wait are found.
+const MOST_PAGES: usize = 3;
+
+/// What deliveries of one connection failed of, in one word of ours and one of the vendor's.
+#[derive(Clone, PartialEq)]
+pub struct Cause {
+    /// What the error means.
+    pub kind: ErrorKind,
+    /// The vendor's code, or one of ours.
+    pub code: Option<String>,
+    /// How many deliveries.
+    pub count: u64,
+    /// The newest one's sentence, with the vendor's words.
+    pub sample_detail: String,
+    /// The newest one.
+    pub newest: DeliveryId,
+    /// When that was made.
+    pub newest_at: Timestamp,
+    /// How many are in which state.
+    pub states: BTreeMap<DeliveryState, u64>,
+}
+
+/// Leaves the vendor's words out: they may repeat a value.
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cause")
+            .field("kind", &self.kind)
+            .field("count", &self.count)
+            .field("newest", &self.newest)
+            .field("states", &self.states)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cause {
+    fn first(delivery: &DeliveryRecord, error: &DeliveryError) -> Self {
+        Self {
+            kind: error.kind,
+            code: error.code.clone(),
+            count: 0,
+            sample_detail: error.detail.clone(),
+            newest: delivery.id,
+            newest_at: delivery.created_at,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// As the API shows it.
+    pub fn to_json(&self) -> Json {
+        let states = self.states.iter().map(|(state, count)| (state.as_str(), count));
+        json!({
+            "kind": self.kind,
+            "code": self.code,
+            "count": self.count,
+            "sample_detail": self.sample_detail,
+            "newest_delivery_id": self.newest,
+            "newest_at": self.newest_at,
+            "states": states.collect::<BTreeMap<_, _>>(),
+        })
+    }
+}
+
+impl Gateway {
+    /// How many dead letters each connection has; those without any are left out.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn dead_letter_counts(&self) -> Result<Vec<FailedCount>, StoreError> {
+        self.store.failed_deliveries().await
+    }
+
+    /// What the newest 1,000 deliveries with an error failed of that have failed at this connection, are tried again or
+    /// wait there: the most frequent cause first, then the one with the newest delivery. Of those that wait, an error is
+    /// looked for in the newest 3,000.
+    ///
+    /// # Errors
+    /// 404.
+    pub async fn failures_by_cause(
+        &self,
+        merchant: &Merchant,
+        connection: &str,
+        sight: Sight,
+    ) -> Result<Vec<Cause>, Refusal> {
+        let connection = named(merchant, connection)?;
+        let filter = |states: &[DeliveryState]| DeliveryFilter {
+            merchants: Some([merchant.id.clone()].into()),
+            connection: Some(connection.name.clone()),
+            states: states.iter().copied().collect(),
+            ..DeliveryFilter::default()
+        };
+        // Apart: in an outage very many wait that were never tried, and would hide those that have failed.
+        let tried = filter(&[DeliveryState::Failed, DeliveryState::Retrying]);
+        let mut found = self.with_an_error(&tried).await?;
+        found.extend(self.with_an_error(&filter(&[DeliveryState::Waiting])).await?);
+        found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
+        let mut grouping = Grouping::default();
+        found.iter().take(MOST).for_each(|delivery| grouping.add(delivery));
+        Ok(grouping.most_frequent_first(sight))
+    }
+
+    /// The newest that match and have an error.
+    async fn with_an_error(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let (mut found, mut before) = (Vec::new(), None);
+        for _page in 0..MOST_PAGES {
+            let page = self.store.deliveries(filter, before, MOST).await?;
+            found.extend(page.entries.into_iter().filter(|delivery| delivery.error.is_some()));
+            before = page.next;
+            if before.is_none() || found.len() >= MOST {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Causes in the making; deliveries are added newest first.
+#[derive(Default)]
+struct Grouping {
+    causes: HashMap<(ErrorKind, Option<String>), Cause>,
+}
+
+impl Grouping {
+    fn add(&mut self, delivery: &DeliveryRecord) {
+        let Some(error) = &delivery.error else { return };
+        let cause = self.causes.entry((error.kind, error.code.clone()));
+        let cause = cause.or_insert_with(|| Cause::first(delivery, error));
+        cause.count += 1;
+        *cause.states.entry(delivery.state).or_default() += 1;
+    }
+
+    fn most_frequent_first(self, sight: Sight) -> Vec<Cause> {
+        let mut causes: Vec<_> = self.causes.into_values().collect();
+        causes.sort_unstable_by_key(|cause| Reverse((cause.count, cause.newest)));
+        for cause in &mut causes {
+            cause.sample_detail = sight.words(&cause.sample_detail);
+            cause.code = cause.code.take().map(|code| sight.code(code));
+        }
+        causes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use upsert_core::StateAtVendor;
+    use upsert_testkit::records::{delivery_id, delivery_record};
+
+    use super::*;
+
+    fn failed(number: u128, state: DeliveryState, code: Option<&str>) -> DeliveryRecord {
+        let mut delivery = delivery_record("acme", "crm", delivery_id(number), state);
+        delivery.error = Some(DeliveryError {
+            kind: ErrorKind::Rejected,
+            state_at_vendor: StateAtVendor::Unchanged,
+            code: code.map(str::to_owned),
+            detail: format!("words {number}"),
+            vendor_status: Some(400),
+            vendor_request_id: None,
+            errors: Vec::new(),
+            vendor_body: None,
+        });
+        delivery
+    }
+
+    #[test]
+    fn the_most_frequent_cause_stands_first_with_the_words_of_its_newest_delivery() {
+        let mut grouping = Grouping::default();
+        for delivery in [
+            failed(9, DeliveryState::Failed, None),
+            failed(8, DeliveryState::Waiting, Some("E1")),
+            delivery_record("acme", "crm", delivery_id(7), DeliveryState::Waiting),
+            failed(6, DeliveryState::Failed, Some("E1")),
+            failed(5, DeliveryState::Failed, Some("E2")),
+        ] {
+            grouping.add(&delivery);
+        }
+        let causes = grouping.most_frequent_first(Sight::Whole);
+        let shown: Vec<_> = causes
+            .iter()
+            .map(|cause| (cause.code.as_deref(), cause.count))
+            .collect();
+        assert_eq!(shown, [(Some("E1"), 2), (None, 1), (Some("E2"), 1)]);
+        assert_eq!(
+            (causes[0].newest, &*causes[0].sample_detail),
+            (delivery_id(8), "words 8")
+        );
+        let states = [(DeliveryState::Waiting, 1), (DeliveryState::Failed, 1)];
+        assert_eq!(causes[0].states, states.into());
+        assert!(!format!("{causes:?}").contains("words"));
+    }
+}

@@ -1,0 +1,174 @@
+//! How many deliveries have ended how since the start, by connection: counted in memory for whoever draws rates, and in
+//! the metrics.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use metrics::Counter;
+
+use upsert_store::{DeliveryRecord, DeliveryState, Write};
+
+use crate::gateway::Gateway;
+use crate::runtime::metrics::Meters;
+
+/// How a delivery can end: an outcome where the vendor has it, the state otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// A record was made.
+    Created,
+    /// A record was changed, or one of the two.
+    Updated,
+    /// Nothing had to be sent.
+    Unchanged,
+    /// A newer one went in its place.
+    Superseded,
+    /// It failed for good.
+    Failed,
+    /// An operator gave it up.
+    Discarded,
+}
+
+impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Updated,
+        Self::Unchanged,
+        Self::Superseded,
+        Self::Failed,
+        Self::Discarded,
+    ];
+
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// How this one ended; none: it has not.
+    fn of(delivery: &DeliveryRecord) -> Option<Self> {
+        use upsert_core::Outcome;
+        match delivery.state {
+            DeliveryState::Succeeded => Some(match delivery.outcome {
+                Some(Outcome::Created) => Self::Created,
+                Some(Outcome::Unchanged) => Self::Unchanged,
+                Some(Outcome::Updated | Outcome::Upserted) | None => Self::Updated,
+            }),
+            DeliveryState::Superseded => Some(Self::Superseded),
+            DeliveryState::Failed => Some(Self::Failed),
+            DeliveryState::Discarded => Some(Self::Discarded),
+            DeliveryState::Pending | DeliveryState::InFlight | DeliveryState::Retrying | DeliveryState::Waiting => None,
+        }
+    }
+}
+
+/// One connection's endings, in the order of [`Ending::ALL`].
+pub type Endings = [u64; Ending::ALL.len()];
+
+type Counts = [AtomicU64; Ending::ALL.len()];
+
+/// What is counted of one connection.
+pub(crate) struct OfConnection {
+    provider: String,
+    /// Outlive a change of provider.
+    counts: Arc<Counts>,
+    meters: Meters,
+}
+
+impl OfConnection {
+    fn new(delivery: &DeliveryRecord, counts: Arc<Counts>) -> Self {
+        Self {
+            provider: delivery.provider.clone(),
+            counts,
+            meters: Meters::of(delivery),
+        }
+    }
+}
+
+/// One delivery that a changeset ends.
+pub(crate) struct Ended {
+    connection: Arc<OfConnection>,
+    ending: Ending,
+    counter: Option<Counter>,
+}
+
+/// By merchant and connection.
+#[derive(Default)]
+pub(crate) struct Tally(RwLock<HashMap<String, HashMap<String, Arc<OfConnection>>>>);
+
+impl Tally {
+    /// What a changeset ends. To be asked before it is applied, and counted after.
+    pub(crate) fn ended_by(&self, writes: &[Write]) -> Vec<Ended> {
+        let ended = writes.iter().filter_map(|write| match write {
+            Write::PutDelivery(delivery) => Some((delivery, Ending::of(delivery)?)),
+            _ => None,
+        });
+        ended
+            .map(|(delivery, ending)| {
+                let connection = self.of(delivery);
+                Ended {
+                    counter: connection.meters.counter(delivery).cloned(),
+                    connection,
+                    ending,
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn count(ended: Vec<Ended>) {
+        for one in ended {
+            one.connection.counts[one.ending as usize].fetch_add(1, Ordering::Relaxed);
+            if let Some(counter) = one.counter {
+                counter.increment(1);
+            }
+        }
+    }
+
+    /// A delivery was tried for the first time, at this moment.
+    pub(crate) fn first_tried(&self, delivery: &DeliveryRecord, at: Timestamp) {
+        let parked = SignedDuration::from_millis(delivery.parked_ms.cast_signed());
+        let waited = at.duration_since(delivery.created_at) - parked;
+        self.of(delivery)
+            .meters
+            .waited(Duration::try_from(waited).unwrap_or_default());
+    }
+
+    fn of(&self, delivery: &DeliveryRecord) -> Arc<OfConnection> {
+        let (merchant, connection) = (&delivery.merchant, &delivery.connection);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let own = known.get(merchant).and_then(|own| own.get(connection));
+        if let Some(counted) = own.filter(|counted| counted.provider == delivery.provider) {
+            return Arc::clone(counted);
+        }
+        drop(known);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let own = known.entry(merchant.clone()).or_default();
+        let counts = own.get(connection).map(|before| Arc::clone(&before.counts));
+        let counted = Arc::new(OfConnection::new(delivery, counts.unwrap_or_default()));
+        own.insert(connection.clone(), Arc::clone(&counted));
+        counted
+    }
+}
+
+impl Gateway {
+    /// How many deliveries have ended how since the start, by merchant and connection. Those without any are left out.
+    pub fn endings(&self) -> Vec<(String, String, Endings)> {
+        let known = self.tally.0.read().unwrap_or_else(PoisonError::into_inner);
+        let all = known.iter().flat_map(|(merchant, own)| {
+            own.iter().map(move |(connection, counted)| {
+                let counts = std::array::from_fn(|at| counted.counts[at].load(Ordering::Relaxed));
+                (merchant.clone(), connection.clone(), counts)
+            })
+        });
+        all.collect()
+    }
+}

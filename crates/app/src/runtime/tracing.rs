@@ -1,0 +1,216 @@
+//! Where it is recorded how long the parts of a request took, and how they belong together. The application knows a span
+//! by its W3C `traceparent` alone: that goes through tasks, the store and restarts as it is.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use upsert_core::ProviderError;
+use upsert_store::{Applied, UpsertRecord};
+
+use crate::delivery::record::AttemptEnd;
+use crate::upsert::commit::Work;
+
+/// An attempt that begins this long after its delivery was made is a trace of its own: nobody waits hours for a trace to
+/// be whole.
+const SAME_TRACE_FOR: SignedDuration = SignedDuration::from_mins(5);
+
+/// Records spans.
+pub trait Spans: fmt::Debug + Send + Sync {
+    /// Begins one. It has to be cheap, and neither block nor fail.
+    fn begin(&self, span: NewSpan<'_>) -> Box<dyn OpenSpan>;
+}
+
+/// A span that has begun. It ends when it is dropped.
+pub trait OpenSpan: Send + Sync {
+    /// How its children, and others, name it.
+    fn traceparent(&self) -> &str;
+    /// Says something about it. Never personal data.
+    fn set(&mut self, name: &'static str, value: Fact<'_>);
+    /// What it was about did not come about.
+    fn fail(&mut self);
+}
+
+/// What is said about a span.
+#[derive(Debug, Clone, Copy)]
+pub enum Fact<'a> {
+    /// A text.
+    Text(&'a str),
+    /// A number.
+    Number(i64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// A span that is to begin.
+#[derive(Debug)]
+pub struct NewSpan<'a> {
+    /// Its name; there are few.
+    pub name: Cow<'static, str>,
+    /// Whose side of a call it is.
+    pub side: Side,
+    /// What it belongs to.
+    pub origin: Origin<'a>,
+}
+
+/// Whose side of a call a span is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one that is called.
+    Server,
+    /// The one that calls.
+    Client,
+    /// No call at all.
+    Internal,
+}
+
+/// What a span belongs to, by its `traceparent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// A trace begins.
+    None,
+    /// It is a part of this span.
+    ChildOf(&'a str),
+    /// A trace begins, because of this span.
+    Because(&'a str),
+}
+
+impl<'a> Origin<'a> {
+    /// A part of this span, if there is one.
+    pub fn child_of(traceparent: Option<&'a str>) -> Self {
+        traceparent.map_or(Self::None, Self::ChildOf)
+    }
+
+    /// Of an attempt that begins now, at a delivery that this request made then.
+    fn of_attempt(request: Option<&'a str>, made_at: Timestamp, now: Timestamp) -> Self {
+        match request {
+            Some(request) if now.duration_since(made_at) > SAME_TRACE_FOR => Self::Because(request),
+            request => Self::child_of(request),
+        }
+    }
+}
+
+/// The trace id in a `traceparent`.
+pub fn trace_id(traceparent: &str) -> Option<&str> {
+    traceparent.split('-').nth(1)
+}
+
+/// The span of one durable commit, if spans are recorded.
+pub(crate) struct CommitSpan(Option<Box<dyn OpenSpan>>);
+
+impl CommitSpan {
+    pub(crate) fn begin(spans: Option<&dyn Spans>, upsert: &UpsertRecord, traceparent: Option<&str>) -> Self {
+        let Some(spans) = spans else { return Self(None) };
+        let mut span = spans.begin(NewSpan {
+            name: "commit".into(),
+            side: Side::Internal,
+            origin: Origin::child_of(traceparent),
+        });
+        span.set("upsert_gateway.merchant", Fact::Text(&upsert.merchant));
+        span.set("upsert_gateway.upsert_id", Fact::Text(&upsert.id.to_string()));
+        Self(Some(span))
+    }
+
+    /// Ends it. What was decided on may have changed meanwhile: then it is decided anew, and there is another commit.
+    pub(crate) fn end(self, applied: &Applied) {
+        if let Some(mut span) = self.0 {
+            let has_raced = matches!(applied, Applied::Unmet(_));
+            span.set("upsert_gateway.raced", Fact::Flag(has_raced));
+        }
+    }
+}
+
+/// The span of one attempt, if spans are recorded.
+pub(crate) struct AttemptSpan(Option<Box<dyn OpenSpan>>);
+
+impl AttemptSpan {
+    pub(crate) fn begin(spans: Option<&dyn Spans>, work: &Work, now: Timestamp) -> Self {
+        let Some(spans) = spans else { return Self(None) };
+        let delivery = &work.delivery;
+        let provider = &work.connection.provider;
+        let origin = Origin::of_attempt(delivery.traceparent.as_deref(), delivery.created_at, now);
+        let mut span = spans.begin(NewSpan {
+            name: format!("deliver {provider}").into(),
+            side: Side::Client,
+            origin,
+        });
+        let attempt = i64::from(delivery.attempts) + 1;
+        span.set("upsert_gateway.merchant", Fact::Text(&delivery.merchant));
+        span.set("upsert_gateway.connection", Fact::Text(&delivery.connection));
+        span.set("upsert_gateway.provider", Fact::Text(provider));
+        span.set("upsert_gateway.delivery_id", Fact::Text(&delivery.id.to_string()));
+        span.set("upsert_gateway.upsert_id", Fact::Text(&delivery.upsert.to_string()));
+        span.set("upsert_gateway.attempt", Fact::Number(attempt));
+        span.set("upsert_gateway.retry", Fact::Flag(attempt > 1));
+        if let Origin::Because(request) = origin
+            && let Some(trace) = trace_id(request)
+        {
+            span.set("upsert_gateway.request_trace_id", Fact::Text(trace));
+        }
+        Self(Some(span))
+    }
+
+    /// How the vendor may name it.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.0.as_ref().map(|span| span.traceparent())
+    }
+
+    /// Ends it with what came of the attempt.
+    pub(crate) fn end(self, end: &AttemptEnd) {
+        let Some(mut span) = self.0 else { return };
+        let (next, error) = match end {
+            AttemptEnd::Accepted(receipt) => {
+                span.set("upsert_gateway.outcome", Fact::Text(receipt.outcome.as_str()));
+                ("none", None)
+            }
+            AttemptEnd::Failed(error) => ("none", Some(error)),
+            AttemptEnd::Again(error, _) => ("retry", Some(error)),
+            AttemptEnd::Held(error, waiting_for, _) => (waiting_for.as_str(), Some(error)),
+        };
+        span.set("upsert_gateway.next", Fact::Text(next));
+        if let Some(error) = error {
+            blame(span.as_mut(), error);
+        }
+    }
+}
+
+/// Kinds and numbers only: a vendor's words may repeat what they are about.
+fn blame(span: &mut dyn OpenSpan, error: &ProviderError) {
+    span.set("error.type", Fact::Text(error.kind.as_str()));
+    span.set("upsert_gateway.sent", Fact::Flag(error.sent));
+    if let Some(status) = error.vendor_status {
+        span.set("http.response.status_code", Fact::Number(i64::from(status)));
+    }
+    span.fail();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_is_a_part_of_its_request_for_five_minutes_and_then_a_trace_because_of_it() {
+        let made_at = Timestamp::UNIX_EPOCH;
+        let after = |wait: SignedDuration, request| Origin::of_attempt(request, made_at, made_at + wait);
+        let request = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for wait in [SignedDuration::ZERO, SignedDuration::from_mins(5)] {
+            assert_eq!(after(wait, Some(request)), Origin::ChildOf(request));
+            assert_eq!(after(wait, None), Origin::None);
+        }
+        let late = SignedDuration::from_mins(5) + SignedDuration::from_millis(1);
+        for wait in [late, SignedDuration::from_hours(72)] {
+            assert_eq!(after(wait, Some(request)), Origin::Because(request));
+            assert_eq!(after(wait, None), Origin::None);
+        }
+        // A clock that was set back makes nobody late.
+        assert_eq!(after(-late, Some(request)), Origin::ChildOf(request));
+    }
+
+    #[test]
+    fn the_trace_id_stands_second() {
+        let request = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(trace_id(request), Some("0af7651916cd43dd8448eb211c80319c"));
+        assert_eq!(trace_id("none"), None);
+    }
+}

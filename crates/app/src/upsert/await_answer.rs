@@ -1,0 +1,299 @@
+//! When the caller is answered: as soon as every required delivery has ended, or none of those still open could end
+//! before the merchant's deadline, or the deadline is over.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use upsert_core::{DeliveryId, Priority, UpsertId, WaitingFor};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState};
+
+use crate::delivery::deliver::Progress;
+use crate::directory::merchant::Merchant;
+use crate::gateway::Gateway;
+use crate::problem::Refusal;
+use crate::upsert::UpsertCommand;
+use crate::upsert::commit::Committed;
+use crate::view::answer::{Answer, Answering};
+
+/// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.
+const BREAKER_CHECK: Duration = Duration::from_secs(1);
+
+impl Gateway {
+    pub(crate) async fn await_answer(
+        &self,
+        merchant: &Arc<Merchant>,
+        committed: Committed,
+        progress: Progress,
+        command: &UpsertCommand,
+    ) -> Result<Answer, Refusal> {
+        let mut waiting = Waiting::new(self, merchant, committed, progress);
+        if !command.respond_async {
+            waiting.until_answerable().await;
+        }
+        let own = waiting.own();
+        let mut upsert = waiting.upsert.clone();
+        if waiting.effective.iter().all(|delivery| delivery.state.has_ended())
+            && waiting
+                .effective
+                .iter()
+                .any(|delivery| delivery.state == DeliveryState::Failed)
+        {
+            // Whether it was taken back stands in the answer.
+            Box::pin(self.settle(&upsert.merchant, upsert.id)).await;
+            match self.store.upsert(&upsert.merchant, upsert.id).await {
+                Ok(Some((settled, _))) => upsert = settled,
+                Ok(None) => {}
+                Err(error) => not_seen(&upsert, &error),
+            }
+        }
+        let answering = Answering {
+            upsert: &upsert,
+            record: &waiting.record,
+            own: &own,
+            effective: &waiting.effective,
+            request_id: &command.request_id,
+            instance: instance(command.route),
+            now: self.clock.now(),
+        };
+        Ok(if command.respond_async {
+            answering.accepted()
+        } else {
+            answering.answer()
+        })
+    }
+
+    /// How an upsert stands now, as it would have been answered.
+    pub(crate) async fn upsert_answer(
+        &self,
+        merchant: &Arc<Merchant>,
+        id: UpsertId,
+        request_id: Option<&str>,
+    ) -> Result<Option<Answer>, Refusal> {
+        let Some((mut upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
+            return Ok(None);
+        };
+        let effective = self.effective(own.clone()).await?;
+        let has_ended = effective.iter().all(|delivery| delivery.state.has_ended());
+        if upsert.state == UpsertState::Pending && has_ended {
+            // The process died in between, or it gave way to another one.
+            self.settle(&merchant.id, id).await;
+            if let Some((settled, _)) = self.store.upsert(&merchant.id, id).await? {
+                upsert = settled;
+            }
+        }
+        let Some(record) = self.record_at(&upsert).await? else {
+            return Ok(None);
+        };
+        let answering = Answering {
+            upsert: &upsert,
+            record: &record,
+            own: &own,
+            effective: &effective,
+            request_id: request_id.unwrap_or_default(),
+            instance: "/v1/customers",
+            now: self.clock.now(),
+        };
+        Ok(Some(if request_id.is_some() {
+            answering.answer()
+        } else {
+            answering.shown()
+        }))
+    }
+
+    /// The customer as it was after this upsert.
+    pub(crate) async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, StoreError> {
+        let current = self
+            .store
+            .customer(&upsert.merchant, upsert.customer)
+            .await?
+            .map(|known| known.record);
+        if let Some(current) = &current
+            && current.version == upsert.version
+            && upsert.changed
+            && !upsert.rolled_back
+        {
+            return Ok(Some(current.clone()));
+        }
+        let mut before = None;
+        loop {
+            let page = self.store.history(upsert.customer, before, 100).await?;
+            let found = page.entries.iter().find(|entry| {
+                entry.upsert == upsert.id
+                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
+            });
+            if let Some(entry) = found {
+                return Ok(Some(CustomerRecord {
+                    id: upsert.customer,
+                    merchant: upsert.merchant.clone(),
+                    version: entry.version,
+                    revision: 0,
+                    customer: entry.record.clone(),
+                    created_at: current.as_ref().map_or(entry.at, |current| current.created_at),
+                    updated_at: entry.at,
+                }));
+            }
+            match page.entries.last() {
+                Some(last) => before = Some(last.upsert),
+                None => return Ok(current),
+            }
+        }
+    }
+}
+
+fn instance(route: &'static str) -> &'static str {
+    route.split_once(' ').map_or(route, |(_, path)| path)
+}
+
+fn not_seen(upsert: &UpsertRecord, error: &StoreError) {
+    tracing::warn!(upsert_id = %upsert.id, %error, "how an upsert stands could not be read; its caller is told what is known");
+}
+
+fn is_in_flight(delivery: &DeliveryRecord) -> bool {
+    delivery.state == DeliveryState::InFlight
+}
+
+struct Waiting<'a> {
+    gateway: &'a Gateway,
+    merchant: &'a Merchant,
+    upsert: UpsertRecord,
+    record: CustomerRecord,
+    order: Vec<DeliveryId>,
+    started: HashSet<DeliveryId>,
+    own: HashMap<DeliveryId, DeliveryRecord>,
+    /// In the order of the connections, successors in the place of superseded ones.
+    effective: Vec<DeliveryRecord>,
+    progress: Progress,
+    deadline: Instant,
+    deadline_at: Timestamp,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(gateway: &'a Gateway, merchant: &'a Merchant, committed: Committed, progress: Progress) -> Self {
+        let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
+        Self {
+            gateway,
+            merchant,
+            order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
+            started: committed
+                .deliveries
+                .iter()
+                .filter(|delivery| is_in_flight(delivery))
+                .map(|d| d.id)
+                .collect(),
+            effective: committed.deliveries.clone(),
+            own: committed
+                .deliveries
+                .into_iter()
+                .map(|delivery| (delivery.id, delivery))
+                .collect(),
+            deadline: Instant::now() + merchant.sync_deadline,
+            deadline_at: committed.upsert.created_at.checked_add(wait).unwrap_or(Timestamp::MAX),
+            upsert: committed.upsert,
+            record: committed.record,
+            progress,
+        }
+    }
+
+    fn own(&self) -> Vec<DeliveryRecord> {
+        self.order.iter().filter_map(|id| self.own.get(id)).cloned().collect()
+    }
+
+    async fn until_answerable(&mut self) {
+        let gateway = self.gateway;
+        let bell = gateway.bells.listen(self.record.id);
+        let (mut is_open, mut is_news) = (true, true);
+        loop {
+            // Armed before the state is read, so that nothing that happens in between is missed.
+            let rung = bell.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            if is_news {
+                self.look().await;
+            }
+            is_news = true;
+            if self.is_answerable() {
+                return;
+            }
+            tokio::select! {
+                news = self.progress.recv(), if is_open => match news {
+                    Some(delivery) => drop(self.own.insert(delivery.id, delivery)),
+                    None => is_open = false,
+                },
+                () = rung => {}
+                () = tokio::time::sleep(BREAKER_CHECK) => is_news = false,
+                () = tokio::time::sleep_until(self.deadline) => return self.look().await,
+            }
+        }
+    }
+
+    /// Brings `own` and `effective` up to date, as far as the store can tell now: the upsert is durable, so a store that
+    /// is too busy to be asked must not have the caller told that it was refused.
+    async fn look(&mut self) {
+        if let Err(error) = self.try_look().await {
+            not_seen(&self.upsert, &error);
+        }
+    }
+
+    /// Deliveries of this request tell their news themselves; those that wait behind somebody else's are looked up.
+    async fn try_look(&mut self) -> Result<(), StoreError> {
+        while let Ok(delivery) = self.progress.try_recv() {
+            self.own.insert(delivery.id, delivery);
+        }
+        for index in 0..self.order.len() {
+            let Some(own) = self.own.get(&self.order[index]) else {
+                continue;
+            };
+            // Its first attempt runs on this request's own task, which tells how it ends.
+            let is_told = self.started.contains(&own.id) && own.fence == 1 && is_in_flight(own);
+            let mut now = own.clone();
+            if !is_told
+                // One that gave way may be taken up again, if what it gave way to is taken back.
+                && (!own.state.has_ended() || own.superseded_by.is_some())
+                && let Some(stored) = self.gateway.store.delivery(own.id).await?
+            {
+                now = stored.clone();
+                self.own.insert(stored.id, stored);
+            }
+            self.effective[index] = match self.gateway.effective(vec![now]).await?.pop() {
+                Some(effective) => effective,
+                None => continue,
+            };
+        }
+        Ok(())
+    }
+
+    fn is_answerable(&self) -> bool {
+        let open = || {
+            self.effective
+                .iter()
+                .filter(|delivery| delivery.required && !delivery.state.has_ended())
+        };
+        // One that failed for good decides already, whatever the others do: but they are waited for, so that the
+        // answer shows them.
+        open().all(|delivery| !self.could_end(delivery))
+    }
+
+    /// Whether the breaker of its connection has opened since.
+    fn is_shut(&self, delivery: &DeliveryRecord) -> bool {
+        let connection = self.merchant.connection(&delivery.connection);
+        let room = connection.map(|connection| connection.status.room(Priority::Interactive));
+        matches!(room, Some(Err(held)) if held.waiting_for == WaitingFor::Breaker)
+    }
+
+    /// Whether it could end before the deadline.
+    fn could_end(&self, delivery: &DeliveryRecord) -> bool {
+        match delivery.state {
+            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Predecessor) => true,
+            // When the breaker's time is over one call finds out whether the vendor is back; nobody is kept waiting for it.
+            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Breaker) => false,
+            DeliveryState::Waiting | DeliveryState::Retrying => {
+                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at) && !self.is_shut(delivery)
+            }
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Step 3: a key is used once. The record of it is made in the commit, so a request that is refused before leaves none.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use upsert_core::crash_point::{self as points, crash_point};
+use upsert_store::{Changeset, IdempotencyRecord, Write};
+
+use crate::directory::merchant::Merchant;
+use crate::gateway::Gateway;
+use crate::problem::{ProblemCode, Refusal};
+use crate::upsert::{Caller, UpsertCommand};
+use crate::view::answer::Answer;
+
+/// A key that this request answers for. While it lives, others with the same key are told to wait.
+pub(crate) struct Claim {
+    pub(crate) key: [u8; 32],
+    pub(crate) fingerprint: [u8; 32],
+    answering: Arc<Mutex<HashSet<[u8; 32]>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.answering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
+    }
+}
+
+/// 409: the first request with this key is still being answered.
+pub(crate) fn in_progress() -> Refusal {
+    let detail = "a request with this Idempotency-Key is still being answered";
+    Refusal::new(ProblemCode::IdempotencyInProgress, detail).retry_after(1)
+}
+
+impl Gateway {
+    /// A claim where the key is new, none where no key was sent; or else the answer that the key has already.
+    pub(crate) async fn claim_idempotency(
+        &self,
+        caller: &Caller,
+        merchant: &Arc<Merchant>,
+        command: &UpsertCommand,
+    ) -> Result<Result<Option<Claim>, Box<Answer>>, Refusal> {
+        let Some(raw) = &command.idempotency_key else {
+            return Ok(Ok(None));
+        };
+        let key = scoped(&caller.name, &merchant.id, command.route, raw);
+        let fingerprint = fingerprint(raw, &command.body);
+        let claimed = self
+            .answering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key);
+        let claim = claimed.then(|| Claim {
+            key,
+            fingerprint,
+            answering: self.answering.clone(),
+        });
+        match self.store.idempotency(&key, self.clock.now()).await? {
+            Some(record) if record.fingerprint != fingerprint => Err(Refusal::new(
+                ProblemCode::IdempotencyKeyReused,
+                "this Idempotency-Key was used for another request before",
+            )),
+            // Once there is an answer, nobody has to wait for anybody.
+            Some(record) if record.answer.is_none() && claim.is_none() => Err(in_progress()),
+            None if claim.is_none() => Err(in_progress()),
+            Some(record) => Ok(Err(Box::new(self.replay(merchant, &record, command).await?))),
+            None => Ok(Ok(claim)),
+        }
+    }
+
+    /// How the upsert of a used key stands now; once it has ended, one answer to the letter from then on.
+    async fn replay(
+        &self,
+        merchant: &Arc<Merchant>,
+        record: &IdempotencyRecord,
+        command: &UpsertCommand,
+    ) -> Result<Answer, Refusal> {
+        if let Some(stored) = &record.answer {
+            return Ok(Answer::stored(record.upsert, stored.clone(), true));
+        }
+        let Some(answer) = self
+            .upsert_answer(merchant, record.upsert, Some(&command.request_id))
+            .await?
+        else {
+            return Err(Refusal::not_found("upsert"));
+        };
+        let mut answer = answer;
+        if answer.is_final {
+            crash_point(points::REPEAT_BEFORE_KEEPING);
+            self.store_answer(record.key, &answer).await?;
+            crash_point(points::REPEAT_AFTER_KEEPING);
+            // Two replays may race: what was stored first is the answer.
+            if let Some(stored) = self
+                .store
+                .idempotency(&record.key, self.clock.now())
+                .await?
+                .and_then(|r| r.answer)
+            {
+                return Ok(Answer::stored(record.upsert, stored, true));
+            }
+        }
+        answer.replayed = true;
+        Ok(answer)
+    }
+
+    /// Step 10, for requests with a key: the answer is durable before it is given.
+    pub(crate) async fn keep_answer(&self, claim: Option<&Claim>, answer: Answer) -> Result<Answer, Refusal> {
+        if let Some(claim) = claim.filter(|_| answer.is_final) {
+            crash_point(points::ANSWER_BEFORE_KEEPING);
+            self.store_answer(claim.key, &answer).await?;
+            crash_point(points::ANSWER_AFTER_KEEPING);
+        }
+        Ok(answer)
+    }
+
+    async fn store_answer(&self, key: [u8; 32], answer: &Answer) -> Result<(), Refusal> {
+        let write = vec![Write::PutAnswer {
+            key,
+            answer: answer.to_stored(),
+        }];
+        self.apply(Changeset {
+            expect: Vec::new(),
+            write,
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+/// The key in its scope. Lengths go in, so that no two scopes run into each other.
+fn scoped(caller: &str, merchant: &str, route: &str, key: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [caller, merchant, route, key] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// Of the canonical JSON, keyed by the idempotency key itself: the store holds only that key's hash, so nobody who
+/// reads the store can guess a body by trying.
+fn fingerprint(key: &str, body: &Json) -> [u8; 32] {
+    let secret: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+    let canonical = canonical_json(body);
+    match <Hmac<Sha256> as KeyInit>::new_from_slice(&secret) {
+        Ok(mut mac) => {
+            mac.update(canonical.as_bytes());
+            mac.finalize().into_bytes().into()
+        }
+        // HMAC takes keys of any length; without it the fingerprint would match nothing.
+        Err(_) => [0; 32],
+    }
+}
+
+/// Members in the order of their names, no white space.
+pub(crate) fn canonical_json(value: &Json) -> String {
+    let mut canonical = String::new();
+    write_canonical(value, &mut canonical);
+    canonical
+}
+
+fn write_canonical(value: &Json, out: &mut String) {
+    match value {
+        Json::Object(members) => {
+            let mut names: Vec<&String> = members.keys().collect();
+            names.sort();
+            out.push('{');
+            for name in names {
+                out.push_str(&Json::String(name.clone()).to_string());
+                out.push(':');
+                write_canonical(&members[name], out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Json::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        leaf => out.push_str(&leaf.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_members_makes_no_other_request_but_the_order_of_items_does() {
+        let one: Json = serde_json::from_str(r#"{"a":1,"b":{"c":[1,2],"d":null}}"#).unwrap();
+        let same: Json = serde_json::from_str(r#"{ "b": {"d":null, "c":[1,2]}, "a":1 }"#).unwrap();
+        assert_eq!(fingerprint("k", &one), fingerprint("k", &same));
+        assert_ne!(
+            fingerprint("k", &one),
+            fingerprint("k", &json!({"a":1,"b":{"c":[2,1],"d":null}}))
+        );
+        assert_ne!(fingerprint("k", &one), fingerprint("other", &one));
+    }
+
+    #[test]
+    fn scopes_do_not_run_into_each_other() {
+        assert_ne!(scoped("ab", "c", "r", "k"), scoped("a", "bc", "r", "k"));
+        assert_ne!(scoped("a", "b", "r", "k1"), scoped("a", "b", "r", "k2"));
+    }
+}

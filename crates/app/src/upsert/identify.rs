@@ -1,0 +1,214 @@
+//! Who the request is about. The rows of the table in the semantics, in its order: the first that holds decides.
+
+use serde_json::Value as Json;
+
+use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identifier, IdentifierKind};
+use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
+
+use crate::directory::merchant::Merchant;
+use crate::gateway::Gateway;
+use crate::problem::{Conflict, ProblemCode, Refusal};
+
+/// Who it is, and what was looked at to find that out: the commit holds it against the store once more.
+pub(crate) struct Identified {
+    /// The customer; none for a new one.
+    pub(crate) known: Option<Known>,
+    /// What has to be so still when it is committed.
+    pub(crate) seen: Vec<Expect>,
+    /// Customers who hold something that the request gives too, and another value of something stronger (its pointer):
+    /// somebody else.
+    pub(crate) contradicted: Vec<(CustomerId, &'static str)>,
+}
+
+impl Gateway {
+    /// Step 5.
+    pub(crate) async fn identify(&self, merchant: &Merchant, patch: &CustomerPatch) -> Result<Identified, Refusal> {
+        let query = query_for(merchant, patch);
+        let view = self.store.identify(&merchant.id, &query).await?;
+        let found = Found::of(merchant, &query, &view);
+        let known = decide(patch, &found)?;
+        Ok(Identified {
+            seen: seen(merchant, &query, &view, known.as_ref()),
+            contradicted: found.contradicted,
+            known,
+        })
+    }
+}
+
+/// What an upsert body names its customer by, in canonical form: two bodies that share one of these may be about one
+/// customer. Nothing for a body that is not valid.
+pub fn identifiers_in(merchant: &Merchant, body: &Json, handling: Handling) -> Vec<String> {
+    let Ok(Canonical { patch, .. }) = merchant.canonicalise(body, handling) else {
+        return Vec::new();
+    };
+    let named = IdentifierKind::ALL
+        .into_iter()
+        .filter_map(|kind| patch.identifier(kind));
+    let named = named
+        .filter(|identifier| merchant.is_identified_by(identifier))
+        .map(|identifier| format!("{} {}", identifier.kind.field().pointer(), identifier.value));
+    let links = patch
+        .links
+        .iter()
+        .map(|(name, record)| format!("/links/{name} {record}"));
+    named.chain(links).chain(patch.id.map(|id| id.to_string())).collect()
+}
+
+/// The reference always counts; e-mail and phone where the merchant matches on them.
+fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
+    let kinds = std::iter::once(IdentifierKind::Reference).chain(
+        merchant
+            .match_on
+            .iter()
+            .copied()
+            .filter(|kind| *kind != IdentifierKind::Reference)
+            // One that cannot be read is another value, not an absent one: nobody is found by a weaker one instead.
+            .take_while(|kind| !patch.unreadable.contains(kind)),
+    );
+    IdentityQuery {
+        id: patch.id,
+        identifiers: kinds
+            .filter_map(|kind| patch.identifier(kind))
+            .filter(|identifier| merchant.is_identified_by(identifier))
+            .collect(),
+    }
+}
+
+/// The identifier, stronger than the one the customer was found by, of which it holds another value, or was given one that
+/// nobody can read: whoever sent the request speaks of somebody else. A value that identifies nobody contradicts nothing.
+fn contradiction(merchant: &Merchant, known: &Known, stronger: &[&Identifier]) -> Option<&'static str> {
+    let held = known.record.customer.identifiers();
+    let contradicts = |given: &&&Identifier| match held.iter().find(|held| held.kind == given.kind) {
+        Some(held) => held != **given && merchant.is_identified_by(held),
+        None => known.record.customer.unread().contains(&given.kind),
+    };
+    stronger
+        .iter()
+        .find(contradicts)
+        .map(|given| given.kind.field().pointer())
+}
+
+struct Found<'a> {
+    by_id: Option<&'a Known>,
+    by_reference: Option<&'a Known>,
+    /// By e-mail and phone: each identifier with whom it finds and nothing stronger contradicts.
+    matched: Vec<(&'a Identifier, Vec<&'a Known>)>,
+    /// Whom an identifier finds that a stronger one contradicts.
+    contradicted: Vec<(CustomerId, &'static str)>,
+}
+
+impl<'a> Found<'a> {
+    fn of(merchant: &Merchant, query: &'a IdentityQuery, view: &'a IdentityView) -> Self {
+        let mut found = Found {
+            by_id: view.by_id.as_ref(),
+            by_reference: None,
+            matched: Vec::new(),
+            contradicted: Vec::new(),
+        };
+        // The query has them strongest first.
+        let mut stronger = Vec::new();
+        for (identifier, holders) in query.identifiers.iter().zip(&view.holders) {
+            if identifier.kind == IdentifierKind::Reference {
+                found.by_reference = holders.first();
+                continue;
+            }
+            let mut matched = Vec::new();
+            for known in holders {
+                match contradiction(merchant, known, &stronger) {
+                    Some(pointer) => found.contradicted.push((known.record.id, pointer)),
+                    None => matched.push(known),
+                }
+            }
+            found.matched.push((identifier, matched));
+            stronger.push(identifier);
+        }
+        found
+    }
+
+    /// Everybody found by e-mail or phone, once each, with the pointer that found them.
+    fn distinct(&self, wanted: impl Fn(&Known) -> bool) -> Vec<(&'a Known, &'static str)> {
+        let mut distinct: Vec<(&Known, &str)> = Vec::new();
+        for (identifier, holders) in &self.matched {
+            for known in holders.iter().copied().filter(|known| wanted(known)) {
+                if !distinct.iter().any(|(other, _)| other.record.id == known.record.id) {
+                    distinct.push((known, identifier.kind.field().pointer()));
+                }
+            }
+        }
+        distinct
+    }
+}
+
+fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Refusal> {
+    if patch.id.is_some() {
+        let Some(by_id) = found.by_id else {
+            return Err(Refusal::not_found("customer"));
+        };
+        return match found.by_reference {
+            Some(other) if other.record.id != by_id.record.id => {
+                Err(conflict(&[(by_id, "/id"), (other, "/reference")]))
+            }
+            _ => Ok(Some(by_id.clone())),
+        };
+    }
+    if patch.text(Field::Reference).is_some() {
+        if let Some(known) = found.by_reference {
+            return Ok(Some(known.clone()));
+        }
+        let unnamed = found.distinct(|known| known.record.customer.reference().is_none());
+        return match unnamed.as_slice() {
+            [] => Ok(None),
+            [(known, _)] => Ok(Some((*known).clone())),
+            several => Err(conflict(several)),
+        };
+    }
+    match found.distinct(|_| true).as_slice() {
+        [] => Ok(None),
+        [(known, _)] => Ok(Some((*known).clone())),
+        several => Err(conflict(several)),
+    }
+}
+
+fn conflict(in_question: &[(&Known, &str)]) -> Refusal {
+    let mut refusal = Refusal::new(
+        ProblemCode::IdentityConflict,
+        "the identifiers of the request belong to more than one customer",
+    );
+    refusal.conflicts = in_question
+        .iter()
+        .map(|(known, pointer)| Conflict {
+            customer_id: known.record.id,
+            pointer: (*pointer).to_owned(),
+            connection: None,
+        })
+        .collect();
+    refusal
+}
+
+fn seen(merchant: &Merchant, query: &IdentityQuery, view: &IdentityView, known: Option<&Known>) -> Vec<Expect> {
+    let mut seen = Vec::new();
+    for (identifier, holders) in query.identifiers.iter().zip(&view.holders) {
+        seen.push(Expect::Holders {
+            merchant: merchant.id.clone(),
+            identifier: identifier.clone(),
+            customers: holders.iter().map(|known| known.record.id).collect(),
+        });
+        // Whether somebody has a reference decides, so nobody who was looked at may have changed.
+        for other in holders
+            .iter()
+            .filter(|other| known.is_none_or(|known| known.record.id != other.record.id))
+        {
+            seen.push(Expect::Customer {
+                id: other.record.id,
+                revision: Some(other.record.revision),
+            });
+        }
+    }
+    if let Some(known) = known {
+        seen.push(Expect::Customer {
+            id: known.record.id,
+            revision: Some(known.record.revision),
+        });
+    }
+    seen
+}

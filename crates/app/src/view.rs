@@ -1,0 +1,5 @@
+//! What callers are shown, and how much of it.
+
+pub(crate) mod answer;
+pub(crate) mod mask;
+pub(crate) mod visibility;
