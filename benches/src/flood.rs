@@ -1,9 +1,10 @@
 //! The load of callers who do not wait for each other: requests at a fixed rate, each on a connection that is free or on
 //! a new one, whatever the answers are. They are counted by status, and those of one kind are timed.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -125,7 +126,7 @@ impl Flood {
                 let number = self.first + next;
                 next += 1;
                 if tasks.len() >= self.connections {
-                    flooded.lock().unwrap_or_else(PoisonError::into_inner).not_sent += 1;
+                    flooded.lock().not_sent += 1;
                     continue;
                 }
                 let (flooded, idle, head, address) = (flooded.clone(), idle.clone(), head.clone(), self.address);
@@ -138,14 +139,14 @@ impl Flood {
                             says_when: false,
                         },
                     };
-                    let mut flooded = flooded.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut flooded = flooded.lock();
                     flooded.note(at.elapsed(), &answered);
                 });
             }
             tokio::time::sleep(TICK).await;
         }
         while tasks.join_next().await.is_some() {}
-        let mut all = flooded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = flooded.lock();
         let mut all = std::mem::replace(&mut *all, Flooded::new()?);
         all.elapsed = started.elapsed();
         Ok(all)
@@ -163,7 +164,7 @@ async fn send(
     head: &str,
     number: u64,
 ) -> std::io::Result<Answered> {
-    let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let free = idle.lock().pop();
     let mut connection = match free {
         Some(connection) => connection,
         None => Connection::open(address).await?,
@@ -173,7 +174,7 @@ async fn send(
         status: answer.status,
         says_when: answer.says_when,
     };
-    idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    idle.lock().push(connection);
     Ok(answered)
 }
 

@@ -1,8 +1,9 @@
 //! A vendor that can be made to misbehave while it runs: a small TCP server before a simulator. Healthy, it passes bytes
 //! on; hostile, it does what no HTTP server would. It counts what it sees, by second.
 
+use parking_lot::Mutex;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
@@ -80,13 +81,13 @@ impl Hostile {
 
     /// Changes its mood: connections of before are cut, and it counts from nought.
     pub fn turn(&self, mood: Mood) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), Vec::new());
+        *self.seen.lock() = (Instant::now(), Vec::new());
         self.mood.send_replace(mood);
     }
 
     /// When it saw calls since the last turn; those it passed on are not among them.
     pub fn seen(&self) -> Vec<Duration> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.seen.lock().1.clone()
     }
 }
 
@@ -180,7 +181,7 @@ async fn treat(mut stream: TcpStream, mood: Mood, upstream: SocketAddr, seen: &S
 }
 
 fn count(seen: &Seen) {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut seen = seen.lock();
     let since = seen.0.elapsed();
     seen.1.push(since);
 }

@@ -10,9 +10,10 @@ mod exchange;
 mod message;
 mod odds;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
@@ -119,16 +120,16 @@ impl Drop for FaultProxy {
 
 impl Shared {
     fn set(&self, odds: Odds) {
-        *self.odds.lock().unwrap_or_else(PoisonError::into_inner) = odds;
+        *self.odds.lock() = odds;
         self.turns.send_modify(|turn| *turn += 1);
     }
 
     fn odds(&self) -> Odds {
-        self.odds.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.odds.lock().clone()
     }
 
     fn struck(&self) -> MutexGuard<'_, Strikes> {
-        self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.strikes.lock()
     }
 
     fn count(&self, strike: Strike) {

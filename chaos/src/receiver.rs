@@ -1,9 +1,10 @@
 //! A merchant's own system that is told of events. Now and then it fails the first try of one, before or after it has
 //! written it down: nobody may rely on its answers.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -140,5 +141,5 @@ fn read(bytes: &[u8]) -> Option<ToldEvent> {
 }
 
 fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
-    desk.lock().unwrap_or_else(PoisonError::into_inner)
+    desk.lock()
 }

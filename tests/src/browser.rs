@@ -7,7 +7,7 @@ mod picture;
 mod vendor;
 mod watch;
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 use fantoccini::error::CmdError;

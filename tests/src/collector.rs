@@ -1,7 +1,8 @@
 //! A collector of traces: it takes OTLP over HTTP, and keeps what came.
 
+use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Bytes, Data};
@@ -87,19 +88,19 @@ impl Collector {
 
     /// Whether these bytes came anywhere.
     pub fn holds(&self, bytes: &str) -> bool {
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = self.came.lock();
         let holds = |body: &Bytes| body.windows(bytes.len()).any(|window| window == bytes.as_bytes());
         came.bodies.iter().any(holds)
     }
 
     /// The `authorization` of each request.
     pub fn authorizations(&self) -> Vec<String> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).headers.clone()
+        self.came.lock().headers.clone()
     }
 
     /// All spans that came.
     pub fn spans(&self) -> Vec<CollectedSpan> {
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = self.came.lock();
         let mut spans = Vec::new();
         for body in &came.bodies {
             let request = ExportTraceServiceRequest::decode(body.clone()).expect("it is OTLP");
@@ -124,7 +125,7 @@ impl Collector {
 async fn take(body: Bytes, request: HttpRequest, came: Data<Mutex<Came>>) -> HttpResponse {
     let header = request.headers().get("authorization");
     let header = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut came = came.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut came = came.lock();
     came.headers.push(header.to_owned());
     came.bodies.push(body);
     HttpResponse::Ok().content_type("application/x-protobuf").finish()

@@ -1,8 +1,9 @@
 //! A merchant's own system that is told of events: it writes down what comes, and answers as it is told to. What it
 //! believes is decided by the reference implementation of Standard Webhooks.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
@@ -232,5 +233,5 @@ fn read(request: &HttpRequest, body: &Bytes, secret: &str) -> Came {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

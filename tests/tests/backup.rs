@@ -1,10 +1,11 @@
 //! A backup taken while the gateway works, put in the place of its file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -23,7 +24,7 @@ async fn load(world: &World, client: usize, stop: &AtomicBool, told: &Told) {
             .await;
         assert!(matches!(answered.status, 201 | 202), "{}", answered.text);
         let id = answered.body["upsert_id"].as_str().unwrap().to_owned();
-        told.lock().unwrap().insert(reference, (id, answered.status == 201));
+        told.lock().insert(reference, (id, answered.status == 201));
     }
 }
 
@@ -51,10 +52,10 @@ async fn a_backup_taken_under_load_knows_all_that_was_told_before_and_sends_noth
         let backup = world.folder().join(format!("backup-{round}.db"));
         let (target, source, before) = (backup.clone(), database.clone(), told.clone());
         let take = async {
-            while before.lock().unwrap().len() < 50 {
+            while before.lock().len() < 50 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let known = before.lock().unwrap().clone();
+            let known = before.lock().clone();
             tokio::task::spawn_blocking(move || copy(&source, &target))
                 .await
                 .unwrap();
@@ -97,7 +98,7 @@ async fn a_backup_taken_under_load_knows_all_that_was_told_before_and_sends_noth
             .until("/v1/connections", Duration::from_secs(20), is_drained)
             .await;
         // Customers made after the backup are met again by their e-mail: nobody is twice at the vendor.
-        let told = told.lock().unwrap().clone();
+        let told = told.lock().clone();
         for reference in told.keys() {
             let body = json!({ "reference": reference, "given_name": "A", "email": format!("{reference}@x.example") });
             let again = world.upsert(&body).await;

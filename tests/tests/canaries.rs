@@ -2,8 +2,9 @@
 //! at TRACE, over good days and bad ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
+use parking_lot::Mutex;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,7 +17,7 @@ struct Everything(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Everything {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -137,7 +138,7 @@ async fn nothing_that_was_written_holds_a_canary() {
     let metrics = world.get("/metrics").await.text;
     drop(world);
 
-    let text = String::from_utf8_lossy(&written.0.lock().unwrap()).to_lowercase();
+    let text = String::from_utf8_lossy(&written.0.lock()).to_lowercase();
     assert!(text.contains("delivery"), "the logs were written and read");
     let secrets = [
         "rotor_sim_secret",

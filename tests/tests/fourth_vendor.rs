@@ -2,8 +2,9 @@
 //! the gateway is touched: this file is all there is of both.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -163,7 +164,6 @@ impl UpsertProvider for CardIndex {
         let before = self
             .cards
             .lock()
-            .unwrap()
             .insert(prepared.link_key.value.clone(), prepared.request.body.clone());
         Ok(UpsertReceipt {
             outcome: if before.is_none() {
@@ -282,10 +282,7 @@ async fn a_provider_that_speaks_no_http_implements_the_seam_itself() {
         "{}",
         made.text
     );
-    assert_eq!(
-        cards.lock().unwrap()["r"],
-        json!({ "key": "r", "name": { "first": "A" } })
-    );
+    assert_eq!(cards.lock()["r"], json!({ "key": "r", "name": { "first": "A" } }));
     let again = world.upsert(&json!({ "reference": "r", "given_name": "B" })).await;
     assert_eq!(
         (again.status, &again.delivery("cards")["outcome"]),

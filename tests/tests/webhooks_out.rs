@@ -6,8 +6,8 @@
     reason = "a test that cannot go on has to stop; figures are for whoever reads the output"
 )]
 
+use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -108,7 +108,7 @@ impl Load<'_> {
             assert_eq!(answer.status, 201, "{}", answer.text);
             let upsert = answer.body["upsert_id"].as_str().unwrap().to_owned();
             let said = (upsert, answer.customer_id());
-            self.answers.lock().unwrap().insert(number, said);
+            self.answers.lock().insert(number, said);
         }
     }
 
@@ -116,7 +116,7 @@ impl Load<'_> {
     async fn sent_by_now(&self) -> HashSet<String> {
         let sent = self.next.load(Ordering::SeqCst).min(*self.may.borrow());
         loop {
-            let of = |number| Some(self.answers.lock().unwrap().get(&number)?.0.clone());
+            let of = |number| Some(self.answers.lock().get(&number)?.0.clone());
             if let Some(upserts) = (0..sent).map(of).collect() {
                 return upserts;
             }
@@ -186,7 +186,7 @@ async fn ten_thousand_events_reach_every_living_endpoint_while_a_fifth_is_dead_a
     );
     assert!(took < Duration::from_secs(60), "{took:?}");
 
-    let answers: HashMap<String, String> = load.answers.lock().unwrap().values().cloned().collect();
+    let answers: HashMap<String, String> = load.answers.lock().values().cloned().collect();
     let mut all = HashSet::new();
     for came in &came {
         assert!(doubted(came).is_empty(), "{:?}", doubted(came).first());

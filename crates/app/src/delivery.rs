@@ -1,10 +1,30 @@
 //! Bringing what is durable to the vendors: claiming, sending, recording, settling.
 
+pub(crate) mod attempt_span;
 pub(crate) mod claim;
 pub(crate) mod deliver;
+pub(crate) mod log;
+pub(crate) mod pause;
 pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod scheduler;
 pub(crate) mod settle;
 pub(crate) mod successors;
+pub(crate) mod work;
 pub(crate) mod worker;
+
+use crate::context::Context;
+use crate::outbox::Outbox;
+
+/// Brings deliveries to their vendors.
+#[derive(Debug, Clone)]
+pub struct Deliveries {
+    context: Context,
+    outbox: Outbox,
+}
+
+impl Deliveries {
+    pub(crate) fn new(outbox: Outbox, context: Context) -> Self {
+        Self { context, outbox }
+    }
+}

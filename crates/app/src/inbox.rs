@@ -1,7 +1,33 @@
 //! Events that come in.
 
+pub(crate) mod arrival;
 pub(crate) mod ordering;
 pub(crate) mod outcome;
 pub(crate) mod properties;
 pub(crate) mod receive;
 pub(crate) mod reconcile;
+
+use crate::context::Context;
+use crate::delivery::Deliveries;
+use crate::outbox::Outbox;
+use crate::upsert::Upserts;
+
+/// Takes events of vendors and of merchants' own systems.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    context: Context,
+    outbox: Outbox,
+    deliveries: Deliveries,
+    upserts: Upserts,
+}
+
+impl Inbox {
+    pub(crate) fn new(upserts: Upserts, deliveries: Deliveries, outbox: Outbox, context: Context) -> Self {
+        Self {
+            context,
+            outbox,
+            deliveries,
+            upserts,
+        }
+    }
+}

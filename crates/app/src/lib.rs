@@ -3,6 +3,7 @@
 //! It knows no HTTP library, no SQL, no vendor and no policy: connections come in as [`Connection`], ready
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.
 
+mod context;
 mod delivery;
 mod directory;
 mod gateway;
@@ -17,29 +18,40 @@ mod strict_json;
 mod upsert;
 mod view;
 
+pub use context::GatewayParts;
+pub use delivery::Deliveries;
 pub use directory::merchant::{
     Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
 };
 pub use directory::webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, Ping, SignedEvent, Source};
-pub use gateway::{Gateway, GatewayParts};
+pub use gateway::Gateway;
+pub use inbox::Inbox;
 pub use inbox::outcome::Intake;
 pub use inbox::receive::{ReadEvent, unbelieved_time};
-pub use operations::event_dead_letters::{Direction, LetterAction};
+pub use operations::Operations;
+pub use operations::event_dead_letters::LetterAction;
+pub use outbox::Outbox;
 pub use planning::plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::{Conflict, ProblemCode, Refusal};
+pub use queries::Queries;
 pub use queries::backlog::{EventBacklog, OfMerchant};
-pub use queries::customers::{CustomerListQuery, Listing};
+pub use queries::customers::CustomerListQuery;
 pub use queries::deliveries::{DeliveryListQuery, UpsertListQuery};
+pub use queries::event_filter::Direction;
 pub use queries::event_filter::EventListQuery;
 pub use queries::failures::Cause;
 pub use queries::filter::Selection;
-pub use runtime::connections::ConnectionView;
+pub use queries::page::Listing;
 pub use runtime::counters::{Ending, Endings};
 pub use runtime::metrics::describe_metrics;
 pub use runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
 pub use strict_json::read_json;
+pub use upsert::Upserts;
+pub use upsert::command::{Caller, UpsertCommand};
 pub use upsert::identify::identifiers_in;
-pub use upsert::{Begun, Caller, UpsertCommand};
-pub use view::answer::{Answer, link_json};
+pub use upsert::straight_line::Begun;
+pub use view::answer::Answer;
+pub use view::connection::ConnectionView;
+pub use view::delivery::link_json;
 pub use view::mask::{MASK, cover, cover_pointer, cover_value};
 pub use view::visibility::Sight;

@@ -2,6 +2,40 @@
 
 pub(crate) mod connections;
 pub(crate) mod dead_letters;
+pub(crate) mod endpoints;
 pub(crate) mod event_dead_letters;
+pub(crate) mod reload;
 pub(crate) mod replay;
 pub(crate) mod vendor_records;
+
+use crate::context::Context;
+use crate::delivery::Deliveries;
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
+use crate::queries::Queries;
+use crate::upsert::Upserts;
+
+/// Does what operators ask for.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    context: Context,
+    outbox: Outbox,
+    deliveries: Deliveries,
+    upserts: Upserts,
+    inbox: Inbox,
+    queries: Queries,
+}
+
+impl Operations {
+    pub(crate) fn new(wings: (Outbox, Deliveries, Upserts, Inbox, Queries), context: Context) -> Self {
+        let (outbox, deliveries, upserts, inbox, queries) = wings;
+        Self {
+            context,
+            outbox,
+            deliveries,
+            upserts,
+            inbox,
+            queries,
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod declined;
 pub(crate) mod echo;
+pub(crate) mod identifiers;
 pub(crate) mod lane;
 pub(crate) mod plan;
 pub(crate) mod route;

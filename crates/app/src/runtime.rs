@@ -7,4 +7,6 @@ pub(crate) mod endpoints;
 pub(crate) mod in_flight;
 pub(crate) mod metrics;
 pub(crate) mod notifier;
+pub(crate) mod successors;
 pub(crate) mod tracing;
+pub(crate) mod wakeups;

@@ -38,7 +38,13 @@ async fn listed(house: &House, state: &str) -> Vec<Json> {
         limit: 100,
         ..DeliveryListQuery::default()
     };
-    house.gateway.list_deliveries(query, Sight::Whole).await.unwrap().data
+    house
+        .gateway
+        .queries
+        .list_deliveries(query, Sight::Whole)
+        .await
+        .unwrap()
+        .data
 }
 
 async fn upserts_that_failed(house: &House) -> usize {
@@ -49,6 +55,7 @@ async fn upserts_that_failed(house: &House) -> usize {
     };
     let listing = house
         .gateway
+        .queries
         .list_upserts(&house.merchant, query, Sight::Whole)
         .await
         .unwrap();
@@ -62,6 +69,7 @@ fn id_of(delivery: &Json) -> DeliveryId {
 async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
     house
         .gateway
+        .operations
         .replay_delivery(&operator(), None, id, None, Sight::Whole)
         .await
 }
@@ -69,6 +77,7 @@ async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
 async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
     house
         .gateway
+        .operations
         .discard_delivery(&operator(), None, id, Sight::Whole)
         .await
 }
@@ -153,7 +162,12 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     assert_eq!(w.record("r")["first"], "B");
     assert_eq!(v.calls(), calls_of_v, "only that connection is called");
     assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
-    let old = house.gateway.get_delivery(None, failed, Sight::Whole).await.unwrap();
+    let old = house
+        .gateway
+        .queries
+        .get_delivery(None, failed, Sight::Whole)
+        .await
+        .unwrap();
     assert_eq!(
         (&old["state"], &old["superseded_by"]),
         (&json!("superseded"), &shown["deliveries"][0]["id"])
@@ -213,12 +227,13 @@ async fn what_cannot_be_replayed_is_refused_and_says_why() {
     let others = Some(["globex".to_owned()].into());
     let hidden = house
         .gateway
+        .operations
         .replay_delivery(&operator(), others.as_ref(), failed, None, Sight::Whole)
         .await;
     assert_eq!(hidden.unwrap_err().code, ProblemCode::NotFound);
 
     let without_w = Directory::new([merchant(vec![connection("v", &w)])]);
-    house.gateway.replace_directory(without_w);
+    house.gateway.operations.replace_directory(without_w);
     let refusal = replay(&house, failed).await.unwrap_err();
     assert_eq!(refusal.code, ProblemCode::ValidationFailed);
     assert!(refusal.detail.contains("`w` is not configured"), "{}", refusal.detail);
@@ -388,7 +403,12 @@ async fn a_discarded_first_delivery_leaves_no_record_until_something_else_change
         "a discarded delivery counts as failed"
     );
     let customer = upsert["customer"]["id"].as_str().unwrap().parse().unwrap();
-    let shown = house.gateway.customer_json(&house.merchant, customer).await.unwrap();
+    let shown = house
+        .gateway
+        .queries
+        .customer_json(&house.merchant, customer)
+        .await
+        .unwrap();
     assert_eq!(shown["version"], 1, "nothing goes back through a discard");
     let same = house
         .upsert(json!({ "reference": "r", "given_name": "A" }))
@@ -479,7 +499,13 @@ async fn all_that_match_are_replayed_and_those_of_one_customer_become_one_call()
     let calls = w.calls();
     let replay = |body: Json| {
         let gateway = house.gateway.clone();
-        async move { gateway.replay_matching(&operator(), selection(&body)).await.unwrap() }
+        async move {
+            gateway
+                .operations
+                .replay_matching(&operator(), selection(&body))
+                .await
+                .unwrap()
+        }
     };
     let counted = replay(json!({ "connection": "w", "dry_run": true })).await;
     assert_eq!((&counted["matched"], &counted["done"]), (&json!(7), &json!(0)));
@@ -506,16 +532,20 @@ async fn a_replay_of_all_tells_which_were_refused_and_goes_on_with_the_others() 
     let failed = refused_name(&house, &w).await;
     let elsewhere = Vendor::new(Repeat::Safe);
     elsewhere.usually(Act::Reject);
-    house.gateway.replace_directory(Directory::new([merchant(vec![
-        connection("v", &w),
-        connection("x", &elsewhere),
-    ])]));
+    house
+        .gateway
+        .operations
+        .replace_directory(Directory::new([merchant(vec![
+            connection("v", &w),
+            connection("x", &elsewhere),
+        ])]));
     let merchant = house.gateway.directory().get("acme").unwrap().clone();
     let house = House { merchant, ..house };
     house.upsert(json!({ "reference": "r", "notes": "m" })).await.unwrap();
     elsewhere.usually(Act::Accept);
     let done = house
         .gateway
+        .operations
         .replay_matching(&operator(), selection(&json!({})))
         .await
         .unwrap();
@@ -539,7 +569,7 @@ async fn all_that_match_are_discarded_but_a_filter_has_to_be_named() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     let discard = |body: Json| {
         let gateway = house.gateway.clone();
-        async move { gateway.discard_matching(&operator(), selection(&body)).await }
+        async move { gateway.operations.discard_matching(&operator(), selection(&body)).await }
     };
     let refusal = discard(json!({ "limit": 5 })).await.unwrap_err();
     assert_eq!(refusal.code, ProblemCode::ValidationFailed);

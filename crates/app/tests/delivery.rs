@@ -407,7 +407,12 @@ async fn an_answer_about_another_record_than_the_request_named_makes_no_link() {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 async fn attempts(house: &House, answer: &Answer) -> Json {
     let id = body(answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
-    let shown = house.gateway.get_delivery(None, id, Sight::Whole).await.unwrap();
+    let shown = house
+        .gateway
+        .queries
+        .get_delivery(None, id, Sight::Whole)
+        .await
+        .unwrap();
     shown["attempt_log"].clone()
 }
 
@@ -465,6 +470,7 @@ async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told
     assert!(attempts[0].request.is_some() && attempts[0].error.is_some());
     let causes = house
         .gateway
+        .queries
         .failures_by_cause(&house.merchant, "v", Sight::Whole)
         .await
         .unwrap();
@@ -494,7 +500,10 @@ async fn what_has_failed_is_told_however_many_wait_that_were_never_tried() {
         ..Changeset::default()
     };
     house.store.apply(changes).await.unwrap();
-    let causes = house.gateway.failures_by_cause(&house.merchant, "v", Sight::Masked);
+    let causes = house
+        .gateway
+        .queries
+        .failures_by_cause(&house.merchant, "v", Sight::Masked);
     let causes = causes.await.unwrap();
     assert_eq!((causes.len(), causes[0].count), (1, 1));
     assert_eq!(causes[0].sample_detail, "•••");

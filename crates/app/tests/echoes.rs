@@ -364,6 +364,7 @@ async fn the_form_of_a_value_that_was_edited_since_is_an_edit_though_something_w
     pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
     pair.house
         .gateway
+        .operations
         .pause(&pair.house.merchant, "a", "ops")
         .await
         .unwrap();
@@ -403,6 +404,7 @@ async fn what_an_operator_does_not_want_at_a_vendor_is_not_taken_back_by_what_th
     let ops = Caller { name: "ops".to_owned() };
     pair.house
         .gateway
+        .operations
         .discard_delivery(&ops, None, failed.id, Sight::Whole)
         .await
         .unwrap();
@@ -424,6 +426,7 @@ async fn of_a_record_that_was_unlinked_no_form_is_ours() {
     let id = pair.house.store.customers("acme", &all, None, 1).await.unwrap()[0].id;
     pair.house
         .gateway
+        .operations
         .unlink(&pair.house.merchant, id, "a", Sight::Whole)
         .await
         .unwrap();
@@ -439,6 +442,7 @@ async fn a_correction_of_letters_is_an_edit_though_something_else_waits_to_be_se
     tokio::time::sleep(Duration::from_secs(600)).await;
     pair.house
         .gateway
+        .operations
         .pause(&pair.house.merchant, "a", "ops")
         .await
         .unwrap();

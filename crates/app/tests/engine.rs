@@ -78,8 +78,18 @@ async fn a_connection_whose_calls_hang_does_not_slow_what_waits_for_another() {
     let mut optional = connection("hung", &hung);
     optional.required = false;
     let house = House::new(vec![optional, connection("fine", &fine)]).await;
-    house.gateway.pause(&house.merchant, "hung", "tests").await.unwrap();
-    house.gateway.pause(&house.merchant, "fine", "tests").await.unwrap();
+    house
+        .gateway
+        .operations
+        .pause(&house.merchant, "hung", "tests")
+        .await
+        .unwrap();
+    house
+        .gateway
+        .operations
+        .pause(&house.merchant, "fine", "tests")
+        .await
+        .unwrap();
     for number in 0..300 {
         house
             .upsert(json!({ "reference": format!("r-{number}"), "given_name": "A" }))
@@ -88,11 +98,21 @@ async fn a_connection_whose_calls_hang_does_not_slow_what_waits_for_another() {
     }
     assert_eq!((hung.calls(), fine.calls()), (0, 0));
     hung.usually(Act::Slow(Duration::from_secs(3_600)));
-    house.gateway.resume(&house.merchant, "hung", "tests").await.unwrap();
+    house
+        .gateway
+        .operations
+        .resume(&house.merchant, "hung", "tests")
+        .await
+        .unwrap();
     at(2).await;
     assert!(hung.calls() > 0, "it was released first");
     let began = Instant::now();
-    house.gateway.resume(&house.merchant, "fine", "tests").await.unwrap();
+    house
+        .gateway
+        .operations
+        .resume(&house.merchant, "fine", "tests")
+        .await
+        .unwrap();
     while fine.calls() < 300 {
         at(1).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{} of 300", fine.calls());
@@ -123,7 +143,7 @@ async fn what_comes_while_the_breaker_is_open_waits_without_an_attempt_and_is_an
     at(60).await;
     assert_eq!(vendor.calls(), 0);
     gate.turn(Gate::OPEN);
-    house.gateway.release("acme", "v");
+    house.gateway.deliveries.release("acme", "v");
     at(1).await;
     assert_eq!(vendor.record("r")["first"], "A");
 }
@@ -230,6 +250,7 @@ async fn what_waits_for_a_connection_that_was_taken_out_goes_when_it_is_back() {
     assert_eq!(answer.status, 202);
     house
         .gateway
+        .operations
         .replace_directory(Directory::new([merchant(vec![connection("w", &other)])]));
     at(3_600).await;
     let parked = waiting(&house, "v").await.remove(0);
@@ -239,7 +260,10 @@ async fn what_waits_for_a_connection_that_was_taken_out_goes_when_it_is_back() {
     assert_eq!(vendor.calls(), calls);
     vendor.usually(Act::Accept);
     let both = vec![connection("v", &vendor), connection("w", &other)];
-    house.gateway.replace_directory(Directory::new([merchant(both)]));
+    house
+        .gateway
+        .operations
+        .replace_directory(Directory::new([merchant(both)]));
     at(1).await;
     assert_eq!(
         vendor.record("r")["first"],
@@ -276,7 +300,12 @@ async fn one_delivery_that_always_fails_is_not_tried_again_at_each_success_of_ot
 async fn upserts_that_others_joined_end_with_the_one_that_went_in_their_place() {
     let vendor = Vendor::new(Repeat::Safe);
     let house = House::new(vec![connection("v", &vendor)]).await;
-    house.gateway.pause(&house.merchant, "v", "tests").await.unwrap();
+    house
+        .gateway
+        .operations
+        .pause(&house.merchant, "v", "tests")
+        .await
+        .unwrap();
     let mut upserts = Vec::new();
     for number in 0..20 {
         let answer = house
@@ -285,7 +314,12 @@ async fn upserts_that_others_joined_end_with_the_one_that_went_in_their_place() 
             .unwrap();
         upserts.push(answer.upsert);
     }
-    house.gateway.resume(&house.merchant, "v", "tests").await.unwrap();
+    house
+        .gateway
+        .operations
+        .resume(&house.merchant, "v", "tests")
+        .await
+        .unwrap();
     at(1).await;
     assert_eq!((vendor.calls(), vendor.record("r")["first"].as_str()), (1, Some("A19")));
     for id in upserts {

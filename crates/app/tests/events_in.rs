@@ -169,19 +169,36 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
         limit: 10,
         ..EventListQuery::default()
     };
-    let letters = house.gateway.list_incoming(&failed, Sight::Whole).await.unwrap().data;
+    let letters = house
+        .gateway
+        .queries
+        .list_incoming(&failed, Sight::Whole)
+        .await
+        .unwrap()
+        .data;
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!(letters[0]["tries"], 2);
     assert_eq!(letters[0]["problem"]["errors"][0]["code"], "invalid_email");
     let id = letters[0]["id"].as_str().unwrap().parse().unwrap();
-    let whole = house.gateway.get_incoming(None, id, Sight::Whole).await.unwrap();
+    let whole = house
+        .gateway
+        .queries
+        .get_incoming(None, id, Sight::Whole)
+        .await
+        .unwrap();
     assert_eq!(whole["raw"], bad.to_string());
     assert!(customers(&house).await.is_empty());
     // Under the same id its sender says something else: that is news. What could not be taken stays until somebody looks at it.
     let good = event("e1", 1, &json!({ "ref": "r", "mail": "ann@x.com" }));
     assert_eq!(house.told("shop", &good).await, "accepted");
     assert_eq!(house.told("shop", &good).await, "repeated");
-    let letters = house.gateway.list_incoming(&failed, Sight::Whole).await.unwrap().data;
+    let letters = house
+        .gateway
+        .queries
+        .list_incoming(&failed, Sight::Whole)
+        .await
+        .unwrap()
+        .data;
     assert_eq!(letters.len(), 1, "{letters:?}");
 }
 
@@ -204,6 +221,7 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
         let (gateway, caller) = (house.gateway.clone(), caller.clone());
         async move {
             gateway
+                .operations
                 .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
                 .await
         }
@@ -216,7 +234,10 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
         .rules
         .retain(|(target, _)| target.to_string() != "/email");
     mended.sources = vec![Arc::new(source)];
-    house.gateway.replace_directory(upsert_app::Directory::new([mended]));
+    house
+        .gateway
+        .operations
+        .replace_directory(upsert_app::Directory::new([mended]));
     let replayed = replay(&house).await.unwrap();
     assert_eq!(replayed["result"], "accepted");
     let ann = shown(&house).await;
@@ -265,13 +286,17 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     source.mapping.event_id =
         upsert_webhook::mapping::EventId::Pointers(vec![upsert_webhook::mapping::Pointer::parse("/key").unwrap()]);
     mended.sources = vec![Arc::new(source)];
-    house.gateway.replace_directory(upsert_app::Directory::new([mended]));
+    house
+        .gateway
+        .operations
+        .replace_directory(upsert_app::Directory::new([mended]));
     // Its sender is quicker than the operator, and goes on.
     assert_eq!(house.told("shop", &old).await, "accepted");
     let new = json!({ "key": "k2", "who": { "ref": "r", "first": "New" } });
     assert_eq!(house.told("shop", &new).await, "accepted");
     house
         .gateway
+        .operations
         .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
         .await
         .unwrap();
@@ -284,6 +309,7 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     assert!(
         house
             .gateway
+            .queries
             .list_incoming(&failed, Sight::Whole)
             .await
             .unwrap()

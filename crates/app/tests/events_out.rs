@@ -51,7 +51,7 @@ async fn states(house: &House) -> BTreeMap<String, usize> {
         ..EventListQuery::default()
     };
     let mut states = BTreeMap::new();
-    for event in house.gateway.list_outgoing(&query).await.unwrap().data {
+    for event in house.gateway.queries.list_outgoing(&query).await.unwrap().data {
         *states.entry(event["state"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     states
@@ -177,8 +177,18 @@ async fn pausing_and_resuming_are_told_with_the_connection_as_it_is_then() {
     let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
     vendor.then([Act::Unauthorised]);
     house.upsert(json!({ "reference": "r" })).await.unwrap();
-    house.gateway.pause(&house.merchant, "v", "ops").await.unwrap();
-    house.gateway.resume(&house.merchant, "v", "ops").await.unwrap();
+    house
+        .gateway
+        .operations
+        .pause(&house.merchant, "v", "ops")
+        .await
+        .unwrap();
+    house
+        .gateway
+        .operations
+        .resume(&house.merchant, "v", "ops")
+        .await
+        .unwrap();
     seconds(60).await;
     let got = listener.got();
     let mut kinds = listener.kinds();
@@ -226,8 +236,18 @@ async fn a_quota_that_is_running_out_is_told_once_a_day_through_restarts_and_pau
     };
     let first = on(store.clone(), clock.clone(), spent(), vec![listener.endpoint("hooks")]).await;
     seconds(60).await;
-    first.gateway.pause(&first.merchant, "v", "ops").await.unwrap();
-    first.gateway.resume(&first.merchant, "v", "ops").await.unwrap();
+    first
+        .gateway
+        .operations
+        .pause(&first.merchant, "v", "ops")
+        .await
+        .unwrap();
+    first
+        .gateway
+        .operations
+        .resume(&first.merchant, "v", "ops")
+        .await
+        .unwrap();
     first.kill().await;
     let _second = on(store, clock, spent(), vec![listener.endpoint("hooks")]).await;
     seconds(3_600).await;
@@ -283,11 +303,12 @@ async fn gone_disables_the_endpoint_durably_until_it_is_enabled_and_its_dead_let
     seconds(86_400).await;
     assert_eq!(listener.got().len(), 1);
     assert_eq!(states(&second).await, BTreeMap::from([("failed".to_owned(), 2)]));
-    let shown = second.gateway.webhooks_json(|_| true).await.unwrap();
+    let shown = second.gateway.queries.webhooks_json(|_| true).await.unwrap();
     assert_eq!(shown["endpoints"][0]["state"], "disabled");
     assert_eq!(shown["endpoints"][0]["dead_letters"], 2);
     second
         .gateway
+        .operations
         .enable_endpoint(&second.merchant, "hooks", "ops")
         .await
         .unwrap();
@@ -297,6 +318,7 @@ async fn gone_disables_the_endpoint_durably_until_it_is_enabled_and_its_dead_let
     };
     let done = second
         .gateway
+        .operations
         .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false, Sight::Whole)
         .await
         .unwrap();
@@ -374,7 +396,7 @@ async fn a_test_event_is_sent_at_once_and_told_of() {
     let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
     let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
     listener.then([Ok(204), Ok(500), Err("could not connect".to_owned())]);
-    let test = || house.gateway.test_endpoint(&house.merchant, "hooks");
+    let test = || house.gateway.operations.test_endpoint(&house.merchant, "hooks");
     assert_eq!(test().await.unwrap()["delivered"], true);
     let refused = test().await.unwrap();
     assert_eq!(
@@ -384,7 +406,14 @@ async fn a_test_event_is_sent_at_once_and_told_of() {
     assert_eq!(test().await.unwrap()["error"], "could not connect");
     assert_eq!(listener.kinds()[0], "gateway.test");
     assert!(is_signed(&house, &listener.got()[0]));
-    assert!(house.gateway.test_endpoint(&house.merchant, "none").await.is_err());
+    assert!(
+        house
+            .gateway
+            .operations
+            .test_endpoint(&house.merchant, "none")
+            .await
+            .is_err()
+    );
     assert!(states(&house).await.is_empty(), "nothing of it is stored");
 }
 
@@ -395,7 +424,12 @@ async fn an_endpoint_hears_only_of_what_it_asked_for() {
     endpoint.events = BTreeSet::from([EventKind::ConnectionPaused]);
     let house = house(vec![connection("v", &vendor)], vec![endpoint]).await;
     house.upsert(json!({ "reference": "r" })).await.unwrap();
-    house.gateway.pause(&house.merchant, "v", "ops").await.unwrap();
+    house
+        .gateway
+        .operations
+        .pause(&house.merchant, "v", "ops")
+        .await
+        .unwrap();
     seconds(60).await;
     assert_eq!(listener.kinds(), ["connection.paused"]);
 }
@@ -482,6 +516,7 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     };
     let replayed = house
         .gateway
+        .operations
         .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false, Sight::Whole)
         .await
         .unwrap();
@@ -506,10 +541,10 @@ async fn a_busy_endpoint_is_sent_to_as_it_is_configured_now() {
         if n == 9 {
             let mut changed = merchant(vec![connection("v", &vendor)]);
             changed.endpoints = vec![Arc::new(new.endpoint("hooks"))];
-            house.gateway.replace_directory(Directory::new([changed]));
+            house.gateway.operations.replace_directory(Directory::new([changed]));
         } else if n == 14 {
             let removed = merchant(vec![connection("v", &vendor)]);
-            house.gateway.replace_directory(Directory::new([removed]));
+            house.gateway.operations.replace_directory(Directory::new([removed]));
         }
     }
     assert_eq!((old.got().len(), new.got().len()), (10, 5));

@@ -91,7 +91,13 @@ async fn dead_letters(house: &House) -> Vec<Json> {
         limit: 100,
         ..EventListQuery::default()
     };
-    house.gateway.list_incoming(&failed, Sight::Whole).await.unwrap().data
+    house
+        .gateway
+        .queries
+        .list_incoming(&failed, Sight::Whole)
+        .await
+        .unwrap()
+        .data
 }
 
 /// Sends these bytes, signed or not, with this media type.
@@ -115,8 +121,8 @@ async fn send(house: &House, body: &[u8], is_signed: bool, media_type: &str) -> 
     };
     let merchant = house.gateway.directory().get("acme").unwrap().clone();
     let source = merchant.source("shop").unwrap().clone();
-    let event = house.gateway.read_event(&merchant, &source, &received, None)?;
-    house.gateway.take_event(event).await
+    let event = house.gateway.inbox.read_event(&merchant, &source, &received, None)?;
+    house.gateway.inbox.take_event(event).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -405,6 +411,7 @@ async fn a_dead_event_is_replayed_for_whom_it_means() {
     let replay = async |direction, action| {
         let letter = house
             .gateway
+            .operations
             .event_letter(&caller, None, direction, action, id, Sight::Whole);
         letter.await.map_err(|refusal| refusal.code)
     };
@@ -484,11 +491,14 @@ async fn an_event_that_is_too_long_is_kept_and_taken_once_it_may_be() {
     assert_eq!(dead_letters(&house).await.len(), 1);
     house
         .gateway
+        .operations
         .replace_directory(upsert_app::Directory::new([of(vec![shop()])]));
     let caller = Caller { name: "ops".to_owned() };
-    let letter = house
-        .gateway
-        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole);
+    let letter =
+        house
+            .gateway
+            .operations
+            .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole);
     assert_eq!(letter.await.unwrap()["result"], "accepted");
     assert_eq!(house.told("shop", &long).await, "repeated");
     assert!(dead_letters(&house).await.is_empty());

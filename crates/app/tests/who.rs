@@ -261,12 +261,12 @@ proptest! {
                     assert!(house.upsert(asked).await.is_ok(), "whoever gives an e-mail is somebody");
                 }
             }
-            let listed = house.gateway.list_customers(&house.merchant, upsert_app::CustomerListQuery { limit: 100, ..Default::default() });
+            let listed = house.gateway.queries.list_customers(&house.merchant, upsert_app::CustomerListQuery { limit: 100, ..Default::default() });
             for customer in listed.await.unwrap().data {
                 let name = customer["given_name"].as_str().unwrap().to_owned();
                 assert_eq!(customer["email"], format!("{name}@x.example"));
                 let id = customer["id"].as_str().unwrap().parse().unwrap();
-                let history = house.gateway.customer_history(&house.merchant, id, 100, None).await.unwrap();
+                let history = house.gateway.queries.customer_history(&house.merchant, id, 100, None).await.unwrap();
                 for version in history.data {
                     for change in version["changes"].as_array().unwrap() {
                         let to = change["to"].as_str().unwrap_or_default();
@@ -279,7 +279,7 @@ proptest! {
 }
 
 async fn linked(house: &House, reference: &str) -> Json {
-    let listed = house.gateway.list_customers(
+    let listed = house.gateway.queries.list_customers(
         &house.merchant,
         upsert_app::CustomerListQuery {
             reference: Some(reference.to_owned()),
@@ -288,7 +288,7 @@ async fn linked(house: &House, reference: &str) -> Json {
         },
     );
     let id = listed.await.unwrap().data[0]["id"].as_str().unwrap().parse().unwrap();
-    house.gateway.customer_json(&house.merchant, id).await.unwrap()["links"][0].clone()
+    house.gateway.queries.customer_json(&house.merchant, id).await.unwrap()["links"][0].clone()
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,9 +23,21 @@ impl Clock for SystemClock {
     }
 }
 
+/// The day, UTC: by it vendors' calls are counted.
+pub fn utc_day(now: Timestamp) -> jiff::civil::Date {
+    now.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_that_of_utc() {
+        let day = |time: &str| utc_day(time.parse().unwrap()).to_string();
+        assert_eq!(day("2026-11-29T23:59:59Z"), "2026-11-29");
+        assert_eq!(day("2026-11-29T23:59:59-01:00"), "2026-11-30");
+    }
 
     #[test]
     fn the_clock_tells_whole_microseconds_of_this_century() {

@@ -1,9 +1,10 @@
 //! Typed ids: a prefix and a sortable part (UUID version 7 in Crockford's base 32, 26 characters).
 
+use parking_lot::Mutex;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -156,7 +157,7 @@ impl IdSource {
         let micros = now.max(self.floor.load(Ordering::Relaxed) * 1_000);
         let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
         let nanos = u32::try_from(micros * 1_000).unwrap_or_default();
-        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = self.context.lock();
         Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos))
     }
 

@@ -24,7 +24,7 @@ pub mod receipt;
 pub mod text;
 
 pub use canonicalise::{Canonical, Handling, Terms, canonicalise};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, utc_day};
 pub use customer::{Change, Customer};
 pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
 pub use field::{Field, Kind, Value};

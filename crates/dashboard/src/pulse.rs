@@ -1,7 +1,8 @@
 //! The gateway's state as pages show it, read once for everybody who looks: a dashboard that lies open on ten screens asks
 //! the store as often as one does, and one that nobody looks at next to never.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use parking_lot::{RwLock, RwLockReadGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,8 +73,8 @@ impl Pulse {
             match self.fresh(gateway).await {
                 Ok(snapshot) if is_sample => {
                     last_sample = step;
-                    let mut history = self.history.write().unwrap_or_else(PoisonError::into_inner);
-                    history.take(gateway.clock().now(), &snapshot.connections, &gateway.endings());
+                    let mut history = self.history.write();
+                    history.take(gateway.clock().now(), &snapshot.connections, &gateway.queries.endings());
                 }
                 Ok(_) => {}
                 Err(refused) => tracing::debug!(%refused, "the dashboard could not be brought up to date"),
@@ -93,13 +94,14 @@ impl Pulse {
         }
         let began = Instant::now();
         let views = gateway
+            .queries
             .connection_views(|_| true)
             .await
             .map_err(upsert_app::Refusal::from)?;
         let snapshot = Arc::new(Snapshot {
             at: gateway.clock().now(),
             connections: views.into_iter().map(|view| read(view.0)).collect::<Result<_, _>>()?,
-            webhooks: read(gateway.webhooks_json(|_| true).await?)?,
+            webhooks: read(gateway.queries.webhooks_json(|_| true).await?)?,
         });
         *last = Some(Reading {
             at: Instant::now(),
@@ -120,6 +122,6 @@ impl Pulse {
     }
 
     pub(crate) fn history(&self) -> RwLockReadGuard<'_, History> {
-        self.history.read().unwrap_or_else(PoisonError::into_inner)
+        self.history.read()
     }
 }

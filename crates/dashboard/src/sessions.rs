@@ -1,9 +1,10 @@
 //! Who has signed in, in memory: a restart signs everybody out. The browser holds a random token; what is kept of it here
 //! is its hash.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
@@ -122,7 +123,7 @@ impl Sessions {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 
@@ -141,13 +142,13 @@ mod tests {
 
     impl Clock for Hands {
         fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
+            *self.0.lock()
         }
     }
 
     impl Hands {
         fn turn(&self, by: SignedDuration) {
-            let mut now = self.0.lock().unwrap();
+            let mut now = self.0.lock();
             *now = now.checked_add(by).unwrap();
         }
     }

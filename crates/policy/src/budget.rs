@@ -1,6 +1,6 @@
 //! Bounds retries by the calls there are, so that they cannot make an outage worse.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -33,14 +33,14 @@ impl Default for RetryBudget {
 impl RetryBudget {
     /// A call went out.
     pub fn called(&self) {
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = self.count.lock();
         count.add(Instant::now(), 1, 0);
     }
 
     /// Takes one retry, if there is one left.
     pub fn take(&self) -> bool {
         let now = Instant::now();
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = self.count.lock();
         let totals = count.totals(now);
         let is_left = totals.marked < totals.calls / CALLS_PER_RETRY + FREE_RETRIES;
         if is_left {

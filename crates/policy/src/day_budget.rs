@@ -1,9 +1,9 @@
 //! The day's calls: counted through a port, so that the count outlives the process.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -46,7 +46,7 @@ impl InMemoryDayCount {
     }
 
     fn change(&self, day: Date, change: impl FnOnce(u32) -> u32) {
-        let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut days = self.days.lock();
         let used = days.entry(day).or_default();
         *used = change(*used);
         while days.len() > Self::DAYS_KEPT {
@@ -57,7 +57,7 @@ impl InMemoryDayCount {
 
 impl DayCount for InMemoryDayCount {
     fn used(&self, day: Date) -> u32 {
-        let days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
+        let days = self.days.lock();
         days.get(&day).copied().unwrap_or_default()
     }
 

@@ -1,9 +1,10 @@
 //! Lets a call through only as often as we, the day's quota and the vendor's own word allow.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
@@ -279,7 +280,7 @@ impl RateLimit {
     }
 
     fn vendor(&self) -> MutexGuard<'_, VendorBlock> {
-        self.vendor.lock().unwrap_or_else(PoisonError::into_inner)
+        self.vendor.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! How long calls took on the wire, by OpenTelemetry's names: around the transport, for one peer of the configuration.
 
+use parking_lot::RwLock;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::Method;
@@ -128,7 +129,7 @@ impl Measured {
     fn record(&self, request: &UnderWay<'_>, end: End) {
         let took = request.began.elapsed();
         let is_it = |meter: &&Meter| meter.end == end && meter.method == request.method;
-        let meters = self.meters.read().unwrap_or_else(PoisonError::into_inner);
+        let meters = self.meters.read();
         if let Some(meter) = meters.iter().find(is_it) {
             meter.duration.record(took);
             return;
@@ -137,7 +138,7 @@ impl Measured {
         let duration = self.registered(request, end);
         duration.record(took);
         // Two that come at once register the same histogram; the second entry is never found.
-        let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
+        let mut meters = self.meters.write();
         meters.push(Meter {
             method: request.method.clone(),
             end,

@@ -1,9 +1,10 @@
 //! The one place that sends: reqwest, without redirects, retries or proxies, with bounded answers.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -100,7 +101,7 @@ impl Transports {
     /// # Errors
     /// The TLS library could not be set up.
     pub fn get(&self, provider: &str, options: TransportOptions) -> Result<Arc<ReqwestTransport>, String> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         if let Some(transport) = made.get(&(provider.to_owned(), options)) {
             return Ok(transport.clone());
         }

@@ -1,8 +1,9 @@
 //! What a provider over HTTP adds to its adapter: times, ids in one form, and that reads leave nothing in doubt.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -146,8 +147,8 @@ struct Line(Mutex<Option<Answered>>, Arc<Moving>);
 impl Transport for Line {
     async fn send(&self, outgoing: Outgoing) -> Result<Incoming, TransportError> {
         assert_eq!(outgoing.url.host_str(), Some("vendor.example"));
-        *self.1.0.lock().unwrap() = LATER.parse().unwrap();
-        let (status, body) = self.0.lock().unwrap().take().unwrap()?;
+        *self.1.0.lock() = LATER.parse().unwrap();
+        let (status, body) = self.0.lock().take().unwrap()?;
         let mut headers = HeaderMap::new();
         let date = HeaderValue::from_static("Fri, 02 Jan 2026 03:04:19 GMT");
         headers.insert(HeaderName::from_static("retry-after"), date);
@@ -164,7 +165,7 @@ struct Moving(Mutex<Timestamp>);
 
 impl Clock for Moving {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
+        *self.0.lock()
     }
 }
 

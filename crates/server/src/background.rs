@@ -43,7 +43,7 @@ impl Background {
                         // The connection is gone with its breaker.
                         changed = bell.closed.changed() => if changed.is_err() { return },
                     }
-                    gateway.release(&bell.merchant, &bell.connection);
+                    gateway.deliveries.release(&bell.merchant, &bell.connection);
                 }
             });
         }

@@ -1,8 +1,9 @@
 //! How the configuration in force came to be: what each generation changed, what the last reading was refused for, and
 //! what waits for a restart.
 
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -88,11 +89,11 @@ impl Chronicle {
     }
 
     fn pages(&self) -> RwLockReadGuard<'_, Pages> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 
     fn pages_mut(&self) -> RwLockWriteGuard<'_, Pages> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.write()
     }
 
     /// These settings are served from now on. It compares all of them, and so takes its time.

@@ -11,8 +11,8 @@ use crate::state::State;
 
 /// All of them as they are now, in the text format of Prometheus. What the store cannot tell is left out.
 pub(crate) async fn page(state: &State) -> String {
-    let backlog = state.gateway.event_backlog().await;
-    let views = state.gateway.connection_views(|_| true).await;
+    let backlog = state.gateway.queries.event_backlog().await;
+    let views = state.gateway.queries.connection_views(|_| true).await;
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         process::show(state);

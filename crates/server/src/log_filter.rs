@@ -1,8 +1,9 @@
 //! What is logged, changed while the process runs: by the configuration, or by hand and for a while. Whoever spoke last
 //! has its way.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -166,14 +167,15 @@ impl LogFilter {
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said.lock()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod paper {
+    use parking_lot::Mutex;
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     /// Everything that was logged.
     #[derive(Clone, Default)]
@@ -181,13 +183,13 @@ pub(crate) mod paper {
 
     impl Paper {
         pub(crate) fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+            String::from_utf8(self.0.lock().clone()).unwrap()
         }
     }
 
     impl io::Write for Paper {
         fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(text);
+            self.0.lock().extend_from_slice(text);
             Ok(text.len())
         }
 
@@ -206,7 +208,7 @@ mod tests {
     fn observed(is_fixed: bool) -> (Arc<LogFilter>, Arc<Mutex<Vec<String>>>) {
         let applied = Arc::<Mutex<Vec<String>>>::default();
         let seen = applied.clone();
-        let apply = move |filter: EnvFilter| seen.lock().unwrap().push(filter.to_string());
+        let apply = move |filter: EnvFilter| seen.lock().push(filter.to_string());
         (Arc::new(LogFilter::new("info", is_fixed, Box::new(apply))), applied)
     }
 
@@ -236,7 +238,7 @@ mod tests {
                 log.shown(),
                 json!({ "filter": "info", "configured": "info", "until": null })
             );
-            assert!(applied.lock().unwrap().last().unwrap().ends_with("info"));
+            assert!(applied.lock().last().unwrap().ends_with("info"));
             log.set("k", "warn", None).unwrap();
             tokio::time::sleep(Duration::from_hours(99)).await;
             assert_eq!(log.shown()["filter"], "warn");
@@ -255,7 +257,7 @@ mod tests {
         assert_eq!(log.shown()["filter"], "debug");
         log.configure("warn");
         assert_eq!(log.shown()["filter"], "warn");
-        let in_force = || applied.lock().unwrap().last().cloned().unwrap();
+        let in_force = || applied.lock().last().cloned().unwrap();
         assert!(in_force().ends_with("warn"), "{}", in_force());
         let (fixed, _) = observed(true);
         fixed.configure("warn");

@@ -45,7 +45,7 @@ impl Rehearsal {
     pub async fn plan(&self, merchant: &str, body: &Json, handling: Handling) -> Option<Result<Json, Json>> {
         let directory = self.gateway.directory();
         let merchant = directory.get(merchant)?;
-        let plan = self.gateway.plan(merchant, body, handling, false).await;
+        let plan = self.gateway.upserts.plan(merchant, body, handling, false).await;
         Some(plan.map_err(|refusal| refusal.document("", "")))
     }
 }

@@ -161,7 +161,7 @@ impl Reloader {
     /// What is sent and who may ask change together: nothing is waited for in between.
     fn serve(&self, settings: &Settings, before: &Served, assembled: Assembled) {
         let gateway = &self.state.gateway;
-        gateway.replace_directory(assembled.directory);
+        gateway.operations.replace_directory(assembled.directory);
         self.state.served.store(Arc::new(Served {
             keys: Keyring::new(&settings.api_keys, &before.keys),
             directory: gateway.directory(),

@@ -109,7 +109,8 @@ fn version(version: Version) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use parking_lot::Mutex;
+    use std::sync::Arc;
 
     use actix_web::http::Method;
 
@@ -122,7 +123,7 @@ mod tests {
 
     impl Spans for Paper {
         fn begin(&self, span: NewSpan<'_>) -> Box<dyn OpenSpan> {
-            self.0.lock().unwrap().push(span.name.into_owned());
+            self.0.lock().push(span.name.into_owned());
             Box::new(self.clone())
         }
     }
@@ -134,7 +135,7 @@ mod tests {
 
         fn set(&mut self, name: &'static str, value: Fact<'_>) {
             if let Fact::Text(text) = value {
-                self.0.lock().unwrap().push(format!("{name}={text}"));
+                self.0.lock().push(format!("{name}={text}"));
             }
         }
 
@@ -151,7 +152,7 @@ mod tests {
             traceparent: None,
         };
         drop(RequestSpan::begin(Some(&paper), came));
-        let said = paper.0.lock().unwrap();
+        let said = paper.0.lock();
         said.iter().take(2).cloned().collect()
     }
 

@@ -113,7 +113,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         idempotency_keep: settings.server.idempotency_keep,
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
     });
-    gateway.recover().await?;
+    gateway.deliveries.recover().await?;
     let state = Arc::new(state_of(&settings, &gateway, &workshop, &options, traces));
     let running = serve(&settings, state, opened)?;
     gateway.run_background();

@@ -1,8 +1,9 @@
 //! The webhooks of a simulated vendor: who is told of a record that was created or changed.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -187,7 +188,7 @@ impl Hooks {
             statuses: Vec::new(),
             told: Told::OnItsWay,
         });
-        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dice = self.dice.lock();
         Parcel {
             target: target.clone(),
             event: event.clone(),
@@ -202,7 +203,7 @@ impl Hooks {
     }
 
     fn targets(&self) -> MutexGuard<'_, Vec<Arc<Target>>> {
-        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.targets.lock()
     }
 }
 

@@ -3,8 +3,9 @@
 //! What is sent is rewritten before the vendor looks for it and stores it, so the same value sent twice finds the same
 //! record and changes nothing. Reads compare with what is stored.
 
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -115,11 +116,11 @@ pub(crate) struct Standing(RwLock<Arc<Rewrites>>);
 
 impl Standing {
     pub(crate) fn now(&self) -> Arc<Rewrites> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 
     pub(crate) fn set(&self, rewrites: Rewrites) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rewrites);
+        *self.0.write() = Arc::new(rewrites);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rotor: upsert by id, then phone, then e-mail; tags merged; a day's limit per key \[S0\]\[S1\]\[S2\].
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -192,7 +192,7 @@ impl Rotor {
     }
 
     pub(crate) fn new_rate_window(&self) {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.spent.lock().clear();
     }
 
     /// Counts a request of the key's day; false when the day is spent.
@@ -201,7 +201,7 @@ impl Rotor {
             return true;
         };
         let today = (self.clock)().to_zoned(TimeZone::UTC).date();
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.spent.lock();
         let (day, count) = spent.entry(key.to_owned()).or_insert((today, 0));
         if *day != today {
             (*day, *count) = (today, 0);

@@ -29,10 +29,10 @@ mod rows;
 mod write;
 mod writer;
 
+use parking_lot::Mutex;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -113,7 +113,7 @@ impl SqliteStore {
     pub fn close(&self) {
         self.readers.close();
         self.writer.close();
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.lock.lock().take());
     }
 }
 

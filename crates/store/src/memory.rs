@@ -5,9 +5,9 @@ mod ask;
 mod events;
 mod lists;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -63,18 +63,18 @@ impl MemoryStore {
 
     /// Makes the next `calls` calls fail, whatever they ask; nothing of them is applied.
     pub fn fail_next(&self, calls: u32) {
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = calls;
+        *self.failing.lock() = calls;
     }
 
     /// The tables, for one call. No step between lock and unlock can panic half-way through a changeset, so a
     /// poisoned lock still guards whole changesets.
     fn tables(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = self.failing.lock();
         if *failing > 0 {
             *failing -= 1;
             return Err(StoreError::Failed("told to fail".to_owned()));
         }
-        Ok(self.tables.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(self.tables.lock())
     }
 }
 

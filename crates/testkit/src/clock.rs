@@ -1,6 +1,6 @@
 //! A clock that stands still until a test turns it.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ impl TestClock {
 
     /// Turns it to this moment.
     pub fn set(&self, now: Timestamp) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.now.lock() = now;
     }
 
     /// Turns it forward.
@@ -31,7 +31,7 @@ impl TestClock {
     /// Where that leads past the end of time (year 9999).
     pub fn advance(&self, by: Duration) {
         let by = SignedDuration::try_from(by).unwrap();
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.now.lock();
         *now = now.checked_add(by).unwrap();
     }
 }
@@ -45,7 +45,7 @@ impl Default for TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.now.lock()
     }
 }
 

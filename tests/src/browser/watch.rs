@@ -1,7 +1,7 @@
 //! What a browser tells of the pages it shows: the console, and every request.
 
+use parking_lot::MutexGuard;
 use std::fmt;
-use std::sync::{MutexGuard, PoisonError};
 
 use reqwest::Url;
 use serde_json::Value as Json;
@@ -95,7 +95,7 @@ impl Browser {
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 }
 

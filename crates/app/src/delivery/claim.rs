@@ -1,5 +1,12 @@
 //! Taking a delivery that waits: planned on what is there now, its next attempt made durable before anything is sent.
 
+use crate::delivery::log::observe;
+use crate::delivery::work::PREDECESSOR_CHECK;
+use crate::delivery::work::Work;
+use crate::delivery::work::attempt_writes;
+use crate::delivery::work::lease_until;
+use crate::delivery::work::unchanged;
+use crate::planning::lane::contested_keys;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,15 +17,12 @@ use upsert_store::{
     Applied, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write,
 };
 
-use crate::delivery::deliver::{PREDECESSOR_CHECK, observe};
+use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
 use crate::directory::merchant::{Connection, OnCollision};
-use crate::gateway::Gateway;
 use crate::planning::lane::{give_back_keys, mark_failed, sending};
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::runtime::connections::UNTIL_RELEASED;
-use crate::upsert::commit::{Work, attempt_writes, unchanged};
-use crate::upsert::guard::contested_keys;
 
 /// So often a claim is worked out anew because the lane changed meanwhile; after that the next pass tries.
 const MOST_RACES: usize = 16;
@@ -35,7 +39,7 @@ pub(crate) enum Claimed {
 
 /// What a delivery is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Errand {
+pub(crate) enum ClaimPurpose {
     /// To be brought to its vendor, unless the connection is paused.
     Usual,
     /// To find out whether a paused connection may go on.
@@ -50,12 +54,12 @@ enum Raced {
     KeyTaken,
 }
 
-impl Gateway {
+impl Deliveries {
     /// Takes a delivery that waits.
-    pub(crate) async fn claim(&self, id: DeliveryId, errand: Errand) -> Result<Claimed, StoreError> {
+    pub(crate) async fn claim(&self, id: DeliveryId, purpose: ClaimPurpose) -> Result<Claimed, StoreError> {
         let mut key_is_taken = false;
         for _race in 0..MOST_RACES {
-            match self.try_claim(id, errand, key_is_taken).await? {
+            match self.try_claim(id, purpose, key_is_taken).await? {
                 Ok(claimed) => return Ok(claimed),
                 Err(Raced::KeyTaken) => key_is_taken = true,
                 Err(Raced::Changed) => {}
@@ -67,10 +71,10 @@ impl Gateway {
     async fn try_claim(
         &self,
         id: DeliveryId,
-        errand: Errand,
+        purpose: ClaimPurpose,
         key_is_taken: bool,
     ) -> Result<Result<Claimed, Raced>, StoreError> {
-        let Some(delivery) = self.store.delivery(id).await? else {
+        let Some(delivery) = self.context.store.delivery(id).await? else {
             return Ok(Ok(Claimed::NotNow));
         };
         match delivery.state {
@@ -79,7 +83,7 @@ impl Gateway {
             state if state.has_ended() => return Ok(Ok(Claimed::Ended(None))),
             _ => {}
         }
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(&delivery.merchant);
         let Some(connection) = merchant
             .and_then(|merchant| merchant.connection(&delivery.connection))
@@ -89,7 +93,11 @@ impl Gateway {
             self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Ok(Claimed::NotNow));
         };
-        let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
+        let known = self
+            .context
+            .store
+            .customer(&delivery.merchant, delivery.customer)
+            .await?;
         let found = known.and_then(|known| known.lane(&connection.name).cloned().map(|lane| (known, lane)));
         let Some((known, lane)) = found else {
             return self.end_without_customer(delivery).await.map(Ok);
@@ -101,17 +109,20 @@ impl Gateway {
             return Ok(Ok(Claimed::Ended(Some(other))));
         }
         // As late as can be: another call may just have found that the vendor refuses the credentials.
-        let pause = self.connections.pause_of(&delivery.merchant, &delivery.connection);
-        if pause.is_some() && errand == Errand::Usual {
+        let pause = self
+            .context
+            .connections
+            .pause_of(&delivery.merchant, &delivery.connection);
+        if pause.is_some() && purpose == ClaimPurpose::Usual {
             self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Ok(Claimed::NotNow));
         }
-        let mut claiming = Claiming::new(self, connection, delivery, lane, &known);
+        let mut claiming = Claiming::new(self.context.clock.now(), connection, delivery, lane, &known);
         claiming.plan(&known, key_is_taken);
         self.finish_claim(claiming).await
     }
 
-    async fn finish_claim(&self, claiming: Claiming<'_>) -> Result<Result<Claimed, Raced>, StoreError> {
+    async fn finish_claim(&self, claiming: Claiming) -> Result<Result<Claimed, Raced>, StoreError> {
         let Claiming {
             connection,
             delivery,
@@ -127,7 +138,7 @@ impl Gateway {
         changes.write.push(Write::PutDelivery(delivery.clone()));
         let expect = changes.expect.clone();
         crash_point(points::CLAIM_BEFORE_COMMIT);
-        let applied = self.apply(changes).await?;
+        let applied = self.outbox.apply(changes).await?;
         crash_point(points::CLAIM_AFTER_COMMIT);
         let unmet = match applied {
             Applied::Done => None,
@@ -155,7 +166,7 @@ impl Gateway {
         observe(&delivery, delivery.traceparent.as_deref());
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.settle_those_before(&delivery);
-        self.bells.ring(delivery.customer);
+        self.context.notifier.ring(delivery.customer);
         Ok(Ok(Claimed::Ended(lane.queued)))
     }
 
@@ -166,12 +177,13 @@ impl Gateway {
             fence: delivery.fence,
         }];
         let error = refused("customer_gone", "the customer is gone");
-        end_failed(&mut delivery, &error, self.clock.now());
-        self.apply(Changeset {
-            expect,
-            write: vec![Write::PutDelivery(delivery)],
-        })
-        .await?;
+        end_failed(&mut delivery, &error, self.context.clock.now());
+        self.outbox
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
         Ok(Claimed::Ended(None))
     }
 
@@ -181,18 +193,18 @@ impl Gateway {
             id: delivery.id,
             fence: delivery.fence,
         }];
-        delivery.next_attempt_at = self.clock.now().checked_add(PREDECESSOR_CHECK).ok();
-        self.apply(Changeset {
-            expect,
-            write: vec![Write::PutDelivery(delivery)],
-        })
-        .await?;
+        delivery.next_attempt_at = self.context.clock.now().checked_add(PREDECESSOR_CHECK).ok();
+        self.outbox
+            .apply(Changeset {
+                expect,
+                write: vec![Write::PutDelivery(delivery)],
+            })
+            .await?;
         Ok(Claimed::NotNow)
     }
 }
 
-struct Claiming<'a> {
-    gateway: &'a Gateway,
+struct Claiming {
     connection: std::sync::Arc<Connection>,
     delivery: DeliveryRecord,
     lane: Lane,
@@ -202,15 +214,14 @@ struct Claiming<'a> {
     now: Timestamp,
 }
 
-impl<'a> Claiming<'a> {
+impl Claiming {
     fn new(
-        gateway: &'a Gateway,
+        now: Timestamp,
         connection: std::sync::Arc<Connection>,
         mut delivery: DeliveryRecord,
         mut lane: Lane,
         known: &Known,
     ) -> Self {
-        let now = gateway.clock.now();
         let expect = vec![
             Expect::Delivery {
                 id: delivery.id,
@@ -238,7 +249,6 @@ impl<'a> Claiming<'a> {
             write: Vec::new(),
         };
         Self {
-            gateway,
             connection,
             delivery,
             lane,
@@ -298,7 +308,7 @@ impl<'a> Claiming<'a> {
         delivery.state = DeliveryState::InFlight;
         delivery.waiting_for = None;
         delivery.next_attempt_at = None;
-        delivery.lease_until = Some(self.gateway.lease(&self.connection));
+        delivery.lease_until = Some(lease_until(&self.connection, self.now));
         self.lane.in_flight = Some(delivery.id);
         self.lane.sending = Some(sending(&prepared));
         self.changes

@@ -1,6 +1,11 @@
 //! Step 9: to all connections at once, each on a tracked task, so that a client that hangs up strands nothing. The
 //! synchronous answer, the background pass and the retry all run the same code.
 
+use crate::delivery::attempt_span::AttemptSpan;
+use crate::delivery::log::observe;
+use crate::delivery::work::Committed;
+use crate::delivery::work::LEASE_MARGIN;
+use crate::delivery::work::Work;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +18,12 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
-use crate::delivery::claim::{Claimed, Errand, time_left};
+use crate::delivery::Deliveries;
+use crate::delivery::claim::{ClaimPurpose, Claimed, time_left};
 use crate::delivery::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert, judge};
-use crate::delivery::worker::Reach;
 use crate::directory::merchant::{Connection, NextStep};
-use crate::gateway::Gateway;
 use crate::runtime::connections::UNTIL_RELEASED;
-use crate::runtime::tracing::{AttemptSpan, trace_id};
-use crate::upsert::commit::{Committed, LEASE_MARGIN, Work};
+use crate::runtime::wakeups::Reach;
 
 /// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
 /// its connection's pump.
@@ -29,9 +32,6 @@ const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
 /// How long a call may wait for its turn and a place among the connection's calls; then it still has its whole time-out.
 /// Less than what a lease has over it.
 const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(8);
-
-/// How often a delivery that waits behind another one looks for itself, should nobody call it.
-pub(crate) const PREDECESSOR_CHECK: SignedDuration = SignedDuration::from_secs(60);
 
 /// How often, and how long apart, a result is handed to a store that cannot take it: for most of what a lease has over
 /// the attempt.
@@ -46,21 +46,23 @@ pub(crate) type Progress = mpsc::UnboundedReceiver<DeliveryRecord>;
 
 type News = Option<mpsc::UnboundedSender<DeliveryRecord>>;
 
-impl Gateway {
+impl Deliveries {
     /// Starts what the commit said is to be sent now.
     pub(crate) fn start_deliveries(&self, committed: &mut Committed) -> Progress {
         let (news, progress) = mpsc::unbounded_channel();
         let has_failed = committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed);
         if committed.works.is_empty() && (has_failed || committed.upsert.owes_event) {
-            let (gateway, upsert) = (self.clone(), committed.upsert.clone());
-            self.spawn(async move { gateway.settle(&upsert.merchant, upsert.id).await });
+            let (wing, upsert) = (self.clone(), committed.upsert.clone());
+            self.context
+                .spawn(async move { wing.settle(&upsert.merchant, upsert.id).await });
         }
         for connection in &committed.to_pump {
-            self.pump(&committed.upsert.merchant, connection, Reach::Due);
+            self.context
+                .wake_connection(&committed.upsert.merchant, connection, Reach::Due);
         }
         for work in std::mem::take(&mut committed.works) {
-            let (gateway, news) = (self.clone(), news.clone());
-            self.spawn(async move { gateway.drive(work, Some(news)).await });
+            let (wing, news) = (self.clone(), news.clone());
+            self.context.spawn(async move { wing.drive(work, Some(news)).await });
         }
         progress
     }
@@ -75,7 +77,7 @@ impl Gateway {
                 Err(error) => {
                     tracing::error!(%error, delivery_id = %id, "a delivery's result could not be recorded");
                     // Nobody knows it any more: as good as a call of a process that died.
-                    self.under_way.lost(id, fence);
+                    self.context.in_flight.lost(id, fence);
                 }
             }
         }
@@ -86,11 +88,11 @@ impl Gateway {
             started_at: at,
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let (started, started_at) = (Instant::now(), self.clock.now());
+        let (started, started_at) = (Instant::now(), self.context.clock.now());
         let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
-        let _own = self.under_way.enter(work.delivery.id, started + lease);
+        let _own = self.context.in_flight.enter(work.delivery.id, started + lease);
         crash_point(points::DELIVER_BEFORE_SEND);
-        let span = AttemptSpan::begin(self.spans.as_deref(), &work, started_at);
+        let span = AttemptSpan::begin(self.context.spans.as_deref(), &work, started_at);
         let context = context(&work, &span);
         let result = work.connection.adapter.upsert(&context, &work.prepared).await;
         let end = match result {
@@ -106,7 +108,7 @@ impl Gateway {
             return Ok(None);
         };
         if work.delivery.attempts == 0 && delivery.attempts == 1 {
-            self.tally.first_tried(&work.delivery, started_at);
+            self.context.counters.first_tried(&work.delivery, started_at);
         }
         observe(&delivery, context.traceparent.as_deref());
         self.after_record(&work, &delivery, news).await?;
@@ -148,25 +150,29 @@ impl Gateway {
         match delivery.state {
             DeliveryState::Succeeded => {
                 let was_paused = self
+                    .context
                     .connections
                     .pause_of(merchant, connection)
                     .is_some_and(|pause| pause.by == "vendor");
                 if was_paused {
                     self.set_pause(merchant, connection, None).await?;
                 }
-                if self.connections.succeeded(merchant, connection) || was_paused {
+                if self.context.connections.succeeded(merchant, connection) || was_paused {
                     self.release(merchant, connection);
                 }
             }
-            DeliveryState::Retrying => self.connections.failed(merchant, connection),
-            DeliveryState::Waiting => self.connections.held_back(merchant, connection, delivery.waiting_for),
+            DeliveryState::Retrying => self.context.connections.failed(merchant, connection),
+            DeliveryState::Waiting => self
+                .context
+                .connections
+                .held_back(merchant, connection, delivery.waiting_for),
             _ => {}
         }
         if let Some(news) = news {
             // Nobody may be listening any more: the client has its 202, or hung up.
             let _ = news.send(delivery.clone());
         }
-        self.bells.ring(delivery.customer);
+        self.context.notifier.ring(delivery.customer);
         Ok(())
     }
 
@@ -178,47 +184,48 @@ impl Gateway {
         longest_wait: SignedDuration,
     ) -> Result<Option<Work>, StoreError> {
         let mut next = match lane.queued {
-            Some(id) if delivery.state.has_ended() && id != delivery.id => self.store.delivery(id).await?,
+            Some(id) if delivery.state.has_ended() && id != delivery.id => self.context.store.delivery(id).await?,
             Some(_) => Some(delivery.clone()),
             None => return Ok(None),
         };
         loop {
             let Some(waiting) = next.take() else { return Ok(None) };
             if let Some(successor) = waiting.superseded_by {
-                next = self.store.delivery(successor).await?;
+                next = self.context.store.delivery(successor).await?;
                 continue;
             }
             // What it waited behind has ended just now.
             let is_next = waiting.waiting_for == Some(WaitingFor::Predecessor);
             let due = if is_next {
-                self.clock.now()
+                self.context.clock.now()
             } else {
                 waiting.next_attempt_at.unwrap_or(Timestamp::MAX)
             };
-            let wait = due.duration_since(self.clock.now());
+            let wait = due.duration_since(self.context.clock.now());
             if wait > longest_wait {
                 return Ok(None);
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
-                () = self.stopping.cancelled() => return Ok(None),
+                () = self.context.stopping.cancelled() => return Ok(None),
             }
             if self
+                .context
                 .connections
                 .pause_of(&waiting.merchant, &waiting.connection)
                 .is_some()
             {
                 let customer = waiting.customer;
                 self.put_off(waiting, UNTIL_RELEASED).await?;
-                self.bells.ring(customer);
+                self.context.notifier.ring(customer);
                 return Ok(None);
             }
-            match self.claim(waiting.id, Errand::Usual).await? {
+            match self.claim(waiting.id, ClaimPurpose::Usual).await? {
                 Claimed::Work(work) => {
                     crash_point(points::LANE_AFTER_CLAIM);
                     return Ok(Some(*work));
                 }
-                Claimed::Ended(Some(id)) => next = self.store.delivery(id).await?,
+                Claimed::Ended(Some(id)) => next = self.context.store.delivery(id).await?,
                 Claimed::Ended(None) | Claimed::NotNow => return Ok(None),
             }
         }
@@ -226,7 +233,7 @@ impl Gateway {
 
     /// What the failed attempt leads to.
     async fn next_step(&self, work: &Work, error: ProviderError) -> Result<AttemptEnd, StoreError> {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let delivery = &work.delivery;
         let attempts = delivery.attempts + u32::from(error.sent);
         let time_left = time_left(&work.connection, delivery, now);
@@ -277,38 +284,5 @@ fn context(work: &Work, span: &AttemptSpan) -> CallContext {
             .or(work.delivery.traceparent.as_deref())
             .map(str::to_owned),
         priority: work.delivery.priority,
-    }
-}
-
-/// Logs a delivery that has ended or was parked: one that is tried again soon has only told of the call that failed. Ids
-/// and names only; of the trace that its last attempt was a part of, if there was one. It was counted where it was applied.
-pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
-    let outcome = match (delivery.outcome, &delivery.error) {
-        (Some(outcome), _) => outcome.as_str(),
-        (None, Some(error)) => error.kind.as_str(),
-        (None, None) => "none",
-    };
-    if delivery.state == DeliveryState::Retrying {
-        tracing::debug!(
-            delivery_id = %delivery.id, upsert_id = %delivery.upsert, outcome, attempts = delivery.attempts,
-            "delivery is tried again"
-        );
-        return;
-    }
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                delivery_id = %delivery.id, upsert_id = %delivery.upsert, merchant = delivery.merchant,
-                connection = delivery.connection, state = delivery.state.as_str(), outcome,
-                waiting_for = delivery.waiting_for.map(WaitingFor::as_str), attempts = delivery.attempts,
-                duration_ms = delivery.duration_ms, trace_id = traceparent.and_then(trace_id), "delivery"
-            )
-        };
-    }
-    // Nobody but a person gets on with what has failed for good.
-    if delivery.state == DeliveryState::Failed {
-        line!(warn);
-    } else {
-        line!(info);
     }
 }

@@ -1,7 +1,9 @@
 //! Step 10: what an attempt proved, on the delivery and on the lane, in one durable transaction. A result that somebody
 //! else overtook (another claim, a changed lane) is worked out anew on what is there now.
 
+use crate::delivery::work::Work;
 use std::sync::Arc;
+use upsert_core::utc_day;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -13,11 +15,10 @@ use upsert_store::{
     StoreError, UpsertState, Write,
 };
 
+use crate::delivery::Deliveries;
 use crate::directory::merchant::OnCollision;
-use crate::gateway::Gateway;
 use crate::planning::echo::learn_from_receipt;
 use crate::planning::lane::{give_back_keys, known_after, mark_accepted, mark_failed, may_be_known_by, supersede};
-use crate::upsert::commit::{Work, day_of};
 
 /// How one attempt ended.
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ pub(crate) struct AttemptTimes {
     pub(crate) took_ms: u64,
 }
 
-impl Gateway {
+impl Deliveries {
     /// Records it (judged: see [`judge`]), as often as the lane changes meanwhile.
     pub(crate) async fn record(
         &self,
@@ -86,7 +87,7 @@ impl Gateway {
                 work,
                 delivery: work.delivery.clone(),
                 lane,
-                now: self.clock.now(),
+                now: self.context.clock.now(),
                 write: Vec::new(),
             };
             recording.apply(&end, times, self).await?;
@@ -109,7 +110,7 @@ impl Gateway {
             ];
             expect.extend(record_is_free(work, &end));
             crash_point(points::RECORD_BEFORE_COMMIT);
-            let applied = self.apply(Changeset { expect, write }).await?;
+            let applied = self.outbox.apply(Changeset { expect, write }).await?;
             crash_point(points::RECORD_AFTER_COMMIT);
             match applied {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
@@ -118,6 +119,7 @@ impl Gateway {
                 Applied::Unmet(_) => {}
             }
             lane = match self
+                .context
                 .store
                 .customer(&work.delivery.merchant, work.delivery.customer)
                 .await?
@@ -138,7 +140,7 @@ impl Gateway {
         };
         let theirs = &receipt.provider_customer_id;
         let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
-        let owners = self.store.record_owners(merchant, connection, theirs).await?;
+        let owners = self.context.store.record_owners(merchant, connection, theirs).await?;
         let other = owners.iter().find(|owner| **owner != work.delivery.customer);
         Ok(match other {
             Some(other) => {
@@ -220,7 +222,7 @@ struct Recording<'a> {
 }
 
 impl Recording<'_> {
-    async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, gateway: &Gateway) -> Result<(), StoreError> {
+    async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, wing: &Deliveries) -> Result<(), StoreError> {
         self.lane.revision += 1;
         self.lane.in_flight = None;
         self.lane.sending = None;
@@ -230,8 +232,8 @@ impl Recording<'_> {
         match end {
             AttemptEnd::Accepted(receipt) => {
                 self.accept(receipt);
-                self.learn(receipt, gateway);
-                self.share(receipt, gateway).await?;
+                self.learn(receipt, wing);
+                self.share(receipt, wing).await?;
             }
             AttemptEnd::Failed(error) => {
                 self.count_attempt(error, times.started_at);
@@ -243,7 +245,7 @@ impl Recording<'_> {
                 self.count_attempt(error, times.started_at);
                 self.delivery.state = DeliveryState::Retrying;
                 self.delivery.next_attempt_at = Some(*at);
-                self.park(gateway).await?;
+                self.park(wing).await?;
             }
             AttemptEnd::Held(error, waiting_for, at) => {
                 self.count_attempt(error, times.started_at);
@@ -253,7 +255,7 @@ impl Recording<'_> {
                 if matches!(waiting_for, WaitingFor::Paused | WaitingFor::Quota) {
                     self.delivery.parked_since = Some(self.now);
                 }
-                self.park(gateway).await?;
+                self.park(wing).await?;
             }
         }
         self.write.extend(give_back_keys(&mut self.lane));
@@ -355,8 +357,8 @@ impl Recording<'_> {
     }
 
     /// In which form the vendor keeps what it was sent: events that come in may show it so.
-    fn learn(&mut self, receipt: &UpsertReceipt, gateway: &Gateway) {
-        let directory = gateway.directory();
+    fn learn(&mut self, receipt: &UpsertReceipt, wing: &Deliveries) {
+        let directory = wing.context.directory();
         let merchant = directory.get(&self.delivery.merchant);
         if let Some(merchant) = merchant.filter(|merchant| !merchant.sources.is_empty()) {
             let tells = merchant.hears_of(&self.delivery.connection);
@@ -367,12 +369,13 @@ impl Recording<'_> {
     }
 
     /// With `on_collision = "proceed"` two customers may be one record at the vendor: both links say so.
-    async fn share(&mut self, receipt: &UpsertReceipt, gateway: &Gateway) -> Result<(), StoreError> {
+    async fn share(&mut self, receipt: &UpsertReceipt, wing: &Deliveries) -> Result<(), StoreError> {
         if self.work.connection.on_collision == OnCollision::Refuse {
             return Ok(());
         }
         let (merchant, connection) = (&self.delivery.merchant, &self.delivery.connection);
-        for owner in gateway
+        for owner in wing
+            .context
             .store
             .record_owners(merchant, connection, &receipt.provider_customer_id)
             .await?
@@ -383,7 +386,7 @@ impl Recording<'_> {
             if let Some(link) = &mut self.lane.link {
                 link.shared = true;
             }
-            let other = gateway.store.customer(merchant, owner).await?;
+            let other = wing.context.store.customer(merchant, owner).await?;
             if let Some(mut lane) = other.and_then(|other| other.lane(connection).cloned())
                 && let Some(link) = lane.link.as_mut().filter(|link| !link.shared)
             {
@@ -402,10 +405,10 @@ impl Recording<'_> {
             self.write.push(Write::GiveBackCall {
                 merchant: self.delivery.merchant.clone(),
                 connection: self.delivery.connection.clone(),
-                day: day_of(started_at),
+                day: utc_day(started_at),
             });
         }
-        // That the gateway itself held it back is said by `waiting_for`: the vendor's last words stay.
+        // That the wing itself held it back is said by `waiting_for`: the vendor's last words stay.
         if error.sent {
             self.delivery.error = Some(delivery_error(error));
         }
@@ -440,9 +443,9 @@ impl Recording<'_> {
     }
 
     /// It waits in the lane, or gives way to a newer one that does already.
-    async fn park(&mut self, gateway: &Gateway) -> Result<(), StoreError> {
+    async fn park(&mut self, wing: &Deliveries) -> Result<(), StoreError> {
         let newer = match self.lane.queued {
-            Some(id) => gateway.store.delivery(id).await?,
+            Some(id) => wing.context.store.delivery(id).await?,
             None => None,
         };
         match newer {

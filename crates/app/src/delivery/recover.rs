@@ -7,28 +7,32 @@ use upsert_store::{
     StoreError, Write,
 };
 
+use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
-use crate::gateway::Gateway;
 use crate::planning::lane::{may_be_there, supersede};
 
 const AT_ONCE: usize = 500;
 
-impl Gateway {
+impl Deliveries {
     /// Takes back every delivery that the process before had in flight, and reads what is durable of connections. To be
     /// called once, before requests are taken, by a process that has the store to itself.
     ///
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let newest = self.store.deliveries(&DeliveryFilter::default(), None, 1).await?;
+        let newest = self
+            .context
+            .store
+            .deliveries(&DeliveryFilter::default(), None, 1)
+            .await?;
         if let Some(newest) = newest.entries.first() {
-            self.ids.sort_after(newest.id.as_uuid());
+            self.context.ids.sort_after(newest.id.as_uuid());
         }
         self.sort_events_after().await?;
         self.load_connections().await?;
-        self.load_endpoints().await?;
+        self.outbox.load_endpoints().await?;
         loop {
-            let abandoned = self.store.abandoned(None, AT_ONCE).await?;
+            let abandoned = self.context.store.abandoned(None, AT_ONCE).await?;
             if abandoned.is_empty() {
                 crash_point(points::RECOVER_BEFORE_CALLING);
                 return self.call_up_what_waits().await;
@@ -45,11 +49,19 @@ impl Gateway {
 
     /// What events are put in order by are their ids.
     async fn sort_events_after(&self) -> Result<(), StoreError> {
-        let incoming = self.store.incoming_events(&IncomingFilter::default(), None, 1).await?;
-        let outgoing = self.store.outgoing_events(&OutgoingFilter::default(), None, 1).await?;
+        let incoming = self
+            .context
+            .store
+            .incoming_events(&IncomingFilter::default(), None, 1)
+            .await?;
+        let outgoing = self
+            .context
+            .store
+            .outgoing_events(&OutgoingFilter::default(), None, 1)
+            .await?;
         let newest = incoming.entries.first().map(|event| event.id);
         for id in newest.into_iter().chain(outgoing.entries.first().map(|event| event.id)) {
-            self.ids.sort_after(id.as_uuid());
+            self.context.ids.sort_after(id.as_uuid());
         }
         Ok(())
     }
@@ -57,8 +69,8 @@ impl Gateway {
     /// What waited behind a delivery, or for a connection to be free, is called by the process that sees to that. Where
     /// that process died in between, nobody would: so all that waits is tried once.
     async fn call_up_what_waits(&self) -> Result<(), StoreError> {
-        for count in self.store.waiting().await? {
-            self.connections.drain(&count.merchant, &count.connection);
+        for count in self.context.store.waiting().await? {
+            self.context.connections.drain(&count.merchant, &count.connection);
         }
         Ok(())
     }
@@ -67,7 +79,7 @@ impl Gateway {
     pub(crate) async fn settle_what_was_left(&self) {
         let mut after = None;
         loop {
-            let left = match self.store.unsettled(after, AT_ONCE).await {
+            let left = match self.context.store.unsettled(after, AT_ONCE).await {
                 Ok(left) => left,
                 Err(error) => {
                     tracing::error!(%error, "upserts that were left unsettled could not be read");
@@ -77,7 +89,7 @@ impl Gateway {
             let Some(last) = left.last() else { return };
             after = Some(last.id);
             for upsert in left {
-                if self.stopping.is_cancelled() {
+                if self.context.stopping.is_cancelled() {
                     return;
                 }
                 crash_point(points::RECOVER_BEFORE_SETTLING);
@@ -90,7 +102,7 @@ impl Gateway {
     pub(crate) async fn tell_what_is_owed(&self) {
         let mut after = None;
         loop {
-            let owing = match self.store.owing(after, AT_ONCE).await {
+            let owing = match self.context.store.owing(after, AT_ONCE).await {
                 Ok(owing) => owing,
                 Err(error) => {
                     tracing::error!(%error, "upserts of which events are owed could not be read");
@@ -100,7 +112,7 @@ impl Gateway {
             let Some(last) = owing.last() else { return };
             after = Some(last.id);
             for upsert in owing {
-                if self.stopping.is_cancelled() {
+                if self.context.stopping.is_cancelled() {
                     return;
                 }
                 self.settle(&upsert.merchant, upsert.id).await;
@@ -111,13 +123,17 @@ impl Gateway {
     /// Its attempt was durable before the first byte went out, so it may have reached the vendor: the outcome is
     /// unknown, and every field counts as not accepted. Whether it may be sent again is for the next plan to say.
     pub(crate) async fn take_back(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
-        let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
+        let known = self
+            .context
+            .store
+            .customer(&delivery.merchant, delivery.customer)
+            .await?;
         let mut changes = Changeset::default();
         changes.expect.push(Expect::Delivery {
             id: delivery.id,
             fence: delivery.fence,
         });
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         delivery.attempts += 1;
         delivery.fence += 1;
         delivery.maybe_written = true;
@@ -128,7 +144,7 @@ impl Gateway {
             ErrorKind::Transient,
             StateAtVendor::Unknown,
             RetryAdvice::Backoff,
-            "the gateway stopped during the call; whether the vendor wrote is not known",
+            "the wing stopped during the call; whether the vendor wrote is not known",
         )));
         if let Some(mut lane) = known.and_then(|known| known.lane(&delivery.connection).cloned()) {
             changes.expect.push(Expect::Lane {
@@ -143,7 +159,7 @@ impl Gateway {
             match lane.queued {
                 None => lane.queued = Some(delivery.id),
                 Some(newer) => {
-                    if let Some(mut newer) = self.store.delivery(newer).await? {
+                    if let Some(mut newer) = self.context.store.delivery(newer).await? {
                         supersede(&mut delivery, &mut newer, now);
                         changes.write.push(Write::PutDelivery(newer));
                     }
@@ -153,7 +169,7 @@ impl Gateway {
         }
         changes.write.push(Write::PutDelivery(delivery));
         crash_point(points::RECOVER_BEFORE_TAKE_BACK);
-        let applied = self.apply(changes).await?;
+        let applied = self.outbox.apply(changes).await?;
         crash_point(points::RECOVER_AFTER_TAKE_BACK);
         if applied != Applied::Done {
             tracing::debug!("a delivery was taken back by somebody else");

@@ -1,19 +1,20 @@
 //! What is due and nobody waits for: once a second it is found out where, and each connection's pump does the rest.
 
+use crate::context::Context;
+use crate::delivery::Deliveries;
+use crate::outbox::Outbox;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{DeliveryId, Held, Priority};
-use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Expect, StoreError, Write};
+use upsert_core::{DeliveryId, Priority};
+use upsert_store::{DeliveryState, StoreError};
 
-use crate::delivery::claim::Errand;
-use crate::delivery::worker::{Place, Reach};
+use crate::delivery::claim::ClaimPurpose;
 use crate::directory::merchant::Connection;
-use crate::gateway::Gateway;
-use crate::upsert::commit::park;
+use crate::runtime::wakeups::{QueueKey, Reach};
 
 const EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 200;
@@ -23,63 +24,112 @@ const KEEP_EVENTS: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long dead letters of either direction are kept.
 const KEEP_DEAD_LETTERS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-impl Gateway {
-    /// Starts the pass; it ends with [`Gateway::shut_down`].
-    pub fn run_background(&self) {
-        let gateway = self.clone();
-        self.spawn(async move {
-            gateway.settle_what_was_left().await;
-            gateway.tell_what_is_owed().await;
+/// Starts whatever is due: the only place that does.
+#[derive(Debug, Clone)]
+pub(crate) struct Scheduler {
+    context: Context,
+    outbox: Outbox,
+    deliveries: Deliveries,
+}
+
+impl Scheduler {
+    pub(crate) fn new(deliveries: Deliveries, outbox: Outbox, context: Context) -> Self {
+        Self {
+            context,
+            outbox,
+            deliveries,
+        }
+    }
+
+    /// Starts the pass; it ends with [`crate::Gateway::shut_down`].
+    pub(crate) fn run(&self) {
+        let wing = self.clone();
+        self.context.spawn(async move {
+            wing.deliveries.settle_what_was_left().await;
+            wing.deliveries.tell_what_is_owed().await;
         });
-        let gateway = self.clone();
-        self.spawn(async move {
+        let wing = self.clone();
+        self.context.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = wing.context.stopping.cancelled() => return,
+                    () = wing.context.wakeups.marked() => wing.start_workers(),
+                }
+            }
+        });
+        let wing = self.clone();
+        self.context.spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
-                    () = gateway.stopping.cancelled() => return,
+                    () = wing.context.stopping.cancelled() => return,
                     _ = ticks.tick() => {}
                 }
-                if let Err(error) = gateway.pass().await {
+                if let Err(error) = wing.pass().await {
                     tracing::error!(%error, "the background pass failed");
                 }
             }
         });
     }
 
+    /// A worker for each queue that was marked and has none.
+    fn start_workers(&self) {
+        for (queue, reach) in self.context.wakeups.begin() {
+            let wing = self.clone();
+            self.context
+                .spawn(async move { wing.work_through(&queue, reach).await });
+        }
+    }
+
+    /// Works through a queue, as often as it is marked meanwhile.
+    async fn work_through(&self, queue: &QueueKey, reach: Reach) {
+        let mut next = Some(reach);
+        while let Some(reach) = next.take() {
+            let worked = match queue {
+                QueueKey::Connection(merchant, name) => self.deliveries.work_through(merchant, name, reach).await,
+                QueueKey::Endpoint(merchant, name) => self.outbox.work_through(merchant, name, reach).await,
+            };
+            if let Err(error) = worked {
+                tracing::error!(%error, ?queue, "what waits could not be read");
+            }
+            next = self.context.wakeups.again(queue);
+        }
+    }
+
     async fn pass(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        for delivery in self.store.abandoned(Some(now), AT_ONCE).await? {
-            if !self.under_way.has(delivery.id) {
-                self.take_back(delivery).await?;
+        let now = self.context.clock.now();
+        for delivery in self.context.store.abandoned(Some(now), AT_ONCE).await? {
+            if !self.context.in_flight.has(delivery.id) {
+                self.deliveries.take_back(delivery).await?;
             }
         }
-        for (id, fence) in self.under_way.take_lost() {
+        for (id, fence) in self.context.in_flight.take_lost() {
             if let Err(error) = self.take_back_lost(id, fence).await {
-                self.under_way.lost(id, fence);
+                self.context.in_flight.lost(id, fence);
                 return Err(error);
             }
         }
-        self.settle_those_that_failed().await;
-        for (merchant, connection) in self.connections.probes_due(now) {
+        self.deliveries.settle_those_that_failed().await;
+        for (merchant, connection) in self.context.connections.probes_due(now) {
             self.probe(&merchant, &connection).await?;
         }
-        for (merchant, connection) in self.connections.to_drain() {
+        for (merchant, connection) in self.context.connections.to_drain() {
             if self.lets_bulk_through(&merchant, &connection) {
-                self.pump(&merchant, &connection, Reach::Parked);
+                self.context.wake_connection(&merchant, &connection, Reach::Parked);
             }
         }
-        for (merchant, connection) in self.store.due_connections(now).await? {
+        for (merchant, connection) in self.context.store.due_connections(now).await? {
             crash_point(points::BACKGROUND_BEFORE_PUMP);
-            self.pump(&merchant, &connection, Reach::Due);
+            self.context.wake_connection(&merchant, &connection, Reach::Due);
         }
-        for (merchant, endpoint) in self.store.due_endpoints(now).await? {
-            if self.endpoints.room(&merchant, &endpoint, 1, now) > 0 {
-                self.pump_place(Place::Endpoint(merchant, endpoint), Reach::Due);
+        for (merchant, endpoint) in self.context.store.due_endpoints(now).await? {
+            if self.context.endpoints.room(&merchant, &endpoint, 1, now) > 0 {
+                self.context.wake(QueueKey::Endpoint(merchant, endpoint), Reach::Due);
             }
         }
-        self.tell_of_quotas(now).await?;
-        self.store.forget_expired(now, AT_ONCE).await?;
+        self.outbox.tell_of_quotas(now).await?;
+        self.context.store.forget_expired(now, AT_ONCE).await?;
         self.forget_events(now).await?;
         Ok(())
     }
@@ -88,13 +138,13 @@ impl Gateway {
     async fn forget_events(&self, now: Timestamp) -> Result<(), StoreError> {
         let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
         let (done, failed) = (before(KEEP_EVENTS), before(KEEP_DEAD_LETTERS));
-        self.store.forget_events(done, failed, AT_ONCE).await.map(drop)
+        self.context.store.forget_events(done, failed, AT_ONCE).await.map(drop)
     }
 
     async fn take_back_lost(&self, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
-        match self.store.delivery(id).await? {
+        match self.context.store.delivery(id).await? {
             Some(delivery) if delivery.state == DeliveryState::InFlight && delivery.fence == fence => {
-                self.take_back(delivery).await
+                self.deliveries.take_back(delivery).await
             }
             _ => Ok(()),
         }
@@ -102,12 +152,12 @@ impl Gateway {
 
     /// A connection that the vendor paused is tried with what has waited longest.
     async fn probe(&self, merchant: &str, connection: &str) -> Result<(), StoreError> {
-        let oldest = self.store.waiting_at(merchant, connection, None, 1).await?;
+        let oldest = self.context.store.waiting_at(merchant, connection, None, 1).await?;
         for delivery in oldest {
             tracing::info!(merchant, connection, delivery_id = %delivery.id, "probing a paused connection");
-            let gateway = self.clone();
-            self.spawn(async move {
-                gateway.go_on(delivery.id, Errand::Probe).await;
+            let wing = self.clone();
+            self.context.spawn(async move {
+                wing.deliveries.go_on(delivery.id, ClaimPurpose::Probe).await;
             });
         }
         Ok(())
@@ -115,32 +165,9 @@ impl Gateway {
 
     /// Whether what was parked may be tried: not paused, no quota or breaker in the way.
     fn lets_bulk_through(&self, merchant: &str, name: &str) -> bool {
-        let directory = self.directory();
+        let directory = self.context.directory();
         let connection = directory.get(merchant).and_then(|merchant| merchant.connection(name));
         let is_free = |connection: &Arc<Connection>| connection.status.room(Priority::Bulk).is_ok_and(|room| room > 0);
-        self.connections.pause_of(merchant, name).is_none() && connection.is_some_and(is_free)
-    }
-
-    /// It waits for what holds its connection back; if nobody can tell how long, until the connection is released.
-    pub(crate) async fn put_off(&self, mut delivery: DeliveryRecord, held: Held) -> Result<(), StoreError> {
-        let expect = vec![Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        }];
-        park(&mut delivery, held, self.clock.now());
-        let write = vec![Write::PutDelivery(delivery)];
-        crash_point(points::PARK_BEFORE_COMMIT);
-        self.apply(Changeset { expect, write }).await?;
-        crash_point(points::PARK_AFTER_COMMIT);
-        Ok(())
-    }
-
-    /// Makes everything that waits at a connection due at once: its breaker closed, it was resumed, or a call
-    /// succeeded again.
-    pub fn release(&self, merchant: &str, connection: &str) {
-        // Should something come in between, the pass goes on with it.
-        self.connections.drain(merchant, connection);
-        crash_point(points::RELEASE_BEFORE_PUMP);
-        self.pump(merchant, connection, Reach::All);
+        self.context.connections.pause_of(merchant, name).is_none() && connection.is_some_and(is_free)
     }
 }

@@ -1,7 +1,9 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
-use std::sync::{MutexGuard, PoisonError};
+use crate::planning::identifiers::identifier_writes;
+use crate::view::answer::state_of;
+use parking_lot::MutexGuard;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
@@ -10,10 +12,9 @@ use upsert_store::{
     UpsertRecord, UpsertState, Write,
 };
 
-use crate::gateway::Gateway;
+use crate::delivery::Deliveries;
 use crate::outbox::publish::has_ended_well;
 use crate::planning::plan::{ConnectionPlan, plan};
-use crate::upsert::commit::{identifier_writes, state_of};
 
 /// What came of looking whether an upsert has ended.
 enum Settled {
@@ -25,7 +26,7 @@ enum Settled {
     Ended(UpsertRecord),
 }
 
-impl Gateway {
+impl Deliveries {
     /// Ends an upsert whose deliveries have all ended, and tells of it where that is owed. A store in trouble is tried
     /// again by the background pass.
     pub(crate) async fn settle(&self, merchant: &str, id: UpsertId) {
@@ -52,7 +53,7 @@ impl Gateway {
     }
 
     fn to_settle(&self) -> MutexGuard<'_, Vec<(String, UpsertId)>> {
-        self.to_settle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.context.to_settle.lock()
     }
 
     /// Ends the upserts of the deliveries that this one went in the place of, now that it has ended.
@@ -60,14 +61,14 @@ impl Gateway {
         if delivery.took_over.is_empty() || !delivery.state.has_ended() || delivery.superseded_by.is_some() {
             return;
         }
-        let (gateway, delivery) = (self.clone(), delivery.clone());
-        self.spawn(async move {
+        let (wing, delivery) = (self.clone(), delivery.clone());
+        self.context.spawn(async move {
             let mut before = delivery.took_over.clone();
             while let Some(id) = before.pop() {
-                match gateway.store.delivery(id).await {
+                match wing.context.store.delivery(id).await {
                     Ok(Some(old)) => {
-                        gateway.settle(&old.merchant, old.upsert).await;
-                        gateway.bells.ring(old.customer);
+                        wing.settle(&old.merchant, old.upsert).await;
+                        wing.context.notifier.ring(old.customer);
                         before.extend(old.took_over);
                     }
                     Ok(None) => {}
@@ -103,7 +104,7 @@ impl Gateway {
     }
 
     async fn try_settle(&self, merchant: &str, id: UpsertId) -> Result<Settled, StoreError> {
-        let Some((mut upsert, own)) = self.store.upsert(merchant, id).await? else {
+        let Some((mut upsert, own)) = self.context.store.upsert(merchant, id).await? else {
             return Ok(Settled::AsItWas);
         };
         let deliveries = self.effective(own.clone()).await?;
@@ -124,12 +125,12 @@ impl Gateway {
         let has_come_round = upsert.state == UpsertState::Failed;
         upsert.state = state;
         upsert.revision += 1;
-        upsert.ended_at = upsert.ended_at.or_else(|| Some(self.clock.now()));
+        upsert.ended_at = upsert.ended_at.or_else(|| Some(self.context.clock.now()));
         let is_owed = std::mem::take(&mut upsert.owes_event) || has_come_round;
         if is_owed && has_ended_well(state, &deliveries) {
             changes
                 .write
-                .extend(self.tell_of_upsert(&upsert, &own, &deliveries).await?);
+                .extend(self.outbox.tell_of_upsert(&upsert, &own, &deliveries).await?);
         }
         changes.write.push(Write::PutUpsert(upsert.clone()));
         let (before, after) = if upsert.rolled_back {
@@ -138,10 +139,10 @@ impl Gateway {
             points::SETTLE
         };
         crash_point(before);
-        let applied = self.apply(changes).await?;
+        let applied = self.outbox.apply(changes).await?;
         crash_point(after);
         if upsert.rolled_back {
-            self.successions.forget();
+            self.context.successors.forget();
         }
         Ok(match applied {
             Applied::Done => Settled::Ended(upsert),
@@ -171,10 +172,10 @@ impl Gateway {
         if has_ended_well {
             changes
                 .write
-                .extend(self.tell_of_upsert(&upsert, own, effective).await?);
+                .extend(self.outbox.tell_of_upsert(&upsert, own, effective).await?);
         }
         changes.write.push(Write::PutUpsert(upsert));
-        Ok(match self.apply(changes).await? {
+        Ok(match self.outbox.apply(changes).await? {
             Applied::Done => Settled::AsItWas,
             Applied::Unmet(_) => Settled::Raced,
         })
@@ -189,13 +190,13 @@ impl Gateway {
         lane: &Lane,
         refused: u64,
     ) -> Result<Option<DeliveryRecord>, StoreError> {
-        let Some((_, deliveries)) = self.store.upsert(merchant, below).await? else {
+        let Some((_, deliveries)) = self.context.store.upsert(merchant, below).await? else {
             return Ok(None);
         };
         let mut next = deliveries.into_iter().find(|d| d.connection == lane.connection);
         while let Some(delivery) = next.take() {
             let Some(successor) = delivery.superseded_by else { break };
-            next = self.store.delivery(successor).await?;
+            next = self.context.store.delivery(successor).await?;
             if next.as_ref().is_some_and(|next| next.version >= refused) {
                 return Ok(Some(delivery));
             }
@@ -207,14 +208,14 @@ impl Gateway {
         delivery.fence += 1;
         delivery.state = DeliveryState::Retrying;
         delivery.superseded_by = None;
-        delivery.next_attempt_at = Some(self.clock.now());
+        delivery.next_attempt_at = Some(self.context.clock.now());
         delivery.ended_at = None;
         delivery
     }
 
     /// Whether the vendor has accepted all of it: a link that had failed before goes on as failed.
     fn is_in_sync(&self, lane: &Lane, customer: &Customer) -> bool {
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(&lane.merchant);
         let Some(connection) = merchant.and_then(|merchant| merchant.connection(&lane.connection)) else {
             return false;
@@ -231,7 +232,7 @@ impl Gateway {
         let mut before = None;
         let mut newest = None;
         loop {
-            let page = self.store.history(customer, before, 10).await?;
+            let page = self.context.store.history(customer, before, 10).await?;
             let Some(last) = page.entries.last().map(|entry| entry.upsert) else {
                 return Ok(newest.map(|newest| (newest, None)));
             };
@@ -247,7 +248,7 @@ impl Gateway {
 
     /// Adds the way back to the changes, unless a newer version stands in it.
     async fn go_back(&self, upsert: &UpsertRecord, changes: &mut Changeset) -> Result<bool, StoreError> {
-        let Some(known) = self.store.customer(&upsert.merchant, upsert.customer).await? else {
+        let Some(known) = self.context.store.customer(&upsert.merchant, upsert.customer).await? else {
             return Ok(false);
         };
         let has_open = known

@@ -1,9 +1,9 @@
 //! What waits at one connection, taken as fast as the connection lets calls through and no faster. Each connection has
 //! a pump of its own, so however much waits at one, and however long its calls hang, the others do not notice.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::runtime::wakeups::Reach;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -13,9 +13,9 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority, WaitingFor};
 use upsert_store::{DeliveryRecord, DeliveryState, StoreError};
 
-use crate::delivery::claim::{Claimed, Errand};
+use crate::delivery::Deliveries;
+use crate::delivery::claim::{ClaimPurpose, Claimed};
 use crate::directory::merchant::Connection;
-use crate::gateway::Gateway;
 use crate::runtime::connections::UNTIL_RELEASED;
 
 /// Deliveries that are read at once.
@@ -27,63 +27,6 @@ const MOST_AT_ONCE: usize = 64;
 /// What it has under way where no place is free.
 const FEW: usize = 4;
 
-/// How far a pump reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reach {
-    /// What is due.
-    Due,
-    /// What waits for the connection too, due or not. What failed keeps its own time.
-    Parked,
-    /// Everything that waits: the connection is free again.
-    All,
-}
-
-/// What has a pump of its own, by merchant and name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
-    /// A connection, where deliveries wait.
-    Connection(String, String),
-    /// An endpoint, for which events wait.
-    Endpoint(String, String),
-}
-
-/// Which places have a pump running, and how far it is to reach once more after this time.
-#[derive(Debug, Default)]
-pub(crate) struct Pumps {
-    running: Mutex<HashMap<Place, Option<Reach>>>,
-}
-
-impl Pumps {
-    /// Whether a new pump has to be started. One that runs already is told to go round once more.
-    fn start(&self, place: Place, reach: Reach) -> bool {
-        match self.running().entry(place) {
-            Entry::Occupied(mut again) => {
-                let furthest = (*again.get()).max(Some(reach));
-                again.insert(furthest);
-                false
-            }
-            Entry::Vacant(place) => {
-                place.insert(None);
-                true
-            }
-        }
-    }
-
-    /// How far to reach once more; none: it has ended.
-    fn again(&self, place: &Place) -> Option<Reach> {
-        let mut running = self.running();
-        let again = running.get_mut(place).and_then(Option::take);
-        if again.is_none() {
-            running.remove(place);
-        }
-        again
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<Place, Option<Reach>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What came of one delivery that a pump took.
 struct Tried {
     id: DeliveryId,
@@ -92,8 +35,8 @@ struct Tried {
 }
 
 /// One time round.
-struct Round<'a> {
-    gateway: &'a Gateway,
+struct Batch<'a> {
+    wing: &'a Deliveries,
     connection: Arc<Connection>,
     merchant: &'a str,
     reach: Reach,
@@ -106,43 +49,17 @@ struct Round<'a> {
     width: usize,
 }
 
-impl Gateway {
-    /// Has the connection's pump run, and go round once more if it is running.
-    pub(crate) fn pump(&self, merchant: &str, connection: &str, reach: Reach) {
-        self.pump_place(Place::Connection(merchant.to_owned(), connection.to_owned()), reach);
-    }
-
-    /// Has the place's pump run, and go round once more if it is running.
-    pub(crate) fn pump_place(&self, place: Place, reach: Reach) {
-        if !self.pumps.start(place.clone(), reach) {
-            return;
-        }
-        let gateway = self.clone();
-        self.spawn(async move {
-            let mut next = Some(reach);
-            while let Some(reach) = next.take() {
-                let gone_round = match &place {
-                    Place::Connection(merchant, name) => gateway.pump_round(merchant, name, reach).await,
-                    Place::Endpoint(merchant, name) => gateway.dispatch_round(merchant, name, reach).await,
-                };
-                if let Err(error) = gone_round {
-                    tracing::error!(%error, ?place, "what waits could not be read");
-                }
-                next = gateway.pumps.again(&place);
-            }
-        });
-    }
-
-    async fn pump_round(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
-        let directory = self.directory();
+impl Deliveries {
+    pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
+        let directory = self.context.directory();
         let connection = directory.get(merchant).and_then(|merchant| merchant.connection(name));
-        let is_paused = self.connections.pause_of(merchant, name).is_some();
+        let is_paused = self.context.connections.pause_of(merchant, name).is_some();
         let Some(connection) = connection.filter(|_| !is_paused) else {
             return self.shelve(merchant, name).await;
         };
-        let said = self.connections.said_to_drain(merchant, name);
-        let round = Round {
-            gateway: self,
+        let said = self.context.connections.said_to_drain(merchant, name);
+        let round = Batch {
+            wing: self,
             connection: connection.clone(),
             merchant,
             reach,
@@ -153,7 +70,7 @@ impl Gateway {
             width: 0,
         };
         if round.run().await? && reach > Reach::Due {
-            self.connections.drained(merchant, name, said);
+            self.context.connections.drained(merchant, name, said);
         }
         Ok(())
     }
@@ -161,8 +78,12 @@ impl Gateway {
     /// Nothing goes to this connection, and nobody knows for how long: what is due there waits until it is released.
     async fn shelve(&self, merchant: &str, connection: &str) -> Result<(), StoreError> {
         loop {
-            let due = self.store.due_at(merchant, connection, self.clock.now(), PAGE).await?;
-            if due.is_empty() || self.stopping.is_cancelled() {
+            let due = self
+                .context
+                .store
+                .due_at(merchant, connection, self.context.clock.now(), PAGE)
+                .await?;
+            if due.is_empty() || self.context.stopping.is_cancelled() {
                 return Ok(());
             }
             let before = due.len();
@@ -179,12 +100,12 @@ impl Gateway {
     }
 
     /// Tries a delivery, and what waits behind it. Whether it was got on with.
-    pub(crate) async fn go_on(&self, id: DeliveryId, errand: Errand) -> bool {
+    pub(crate) async fn go_on(&self, id: DeliveryId, purpose: ClaimPurpose) -> bool {
         let mut next = Some(id);
         let mut moved = true;
         while let Some(id) = next.take() {
             crash_point(points::PUMP_BEFORE_CLAIM);
-            match self.claim(id, errand).await {
+            match self.claim(id, purpose).await {
                 Ok(Claimed::Work(work)) => {
                     crash_point(points::PUMP_BEFORE_DRIVE);
                     self.drive(*work, None).await;
@@ -201,7 +122,7 @@ impl Gateway {
     }
 }
 
-impl Round<'_> {
+impl Batch<'_> {
     /// Whether it came to the end of what it reaches for, rather than to a connection that lets nothing through.
     async fn run(mut self) -> Result<bool, StoreError> {
         loop {
@@ -216,7 +137,7 @@ impl Round<'_> {
 
     /// Starts as many as may be under way. Whether there are no more.
     async fn fill(&mut self) -> Result<bool, StoreError> {
-        if self.gateway.stopping.is_cancelled() {
+        if self.wing.context.stopping.is_cancelled() {
             return Ok(false);
         }
         let Ok(room) = self.connection.status.room(Priority::Interactive) else {
@@ -243,13 +164,13 @@ impl Round<'_> {
                 }
                 // The day's reserve is not for bulk work: others behind it may go.
                 self.taken.remove(&delivery.id);
-                self.gateway.put_off(delivery, held).await?;
+                self.wing.put_off(delivery, held).await?;
                 continue;
             }
-            let gateway = self.gateway;
+            let wing = self.wing;
             self.going.push(Box::pin(async move {
                 let id = delivery.id;
-                let is_stuck = !gateway.go_on(id, Errand::Usual).await;
+                let is_stuck = !wing.go_on(id, ClaimPurpose::Usual).await;
                 Tried { id, is_stuck }
             }));
         }
@@ -257,7 +178,7 @@ impl Round<'_> {
     }
 
     fn is_paused(&self) -> bool {
-        let connections = &self.gateway.connections;
+        let connections = &self.wing.context.connections;
         connections.pause_of(self.merchant, &self.connection.name).is_some()
     }
 
@@ -283,11 +204,11 @@ impl Round<'_> {
 
     /// Whether there is anything on it that was not met yet.
     async fn turn_the_page(&mut self) -> Result<bool, StoreError> {
-        let (store, name) = (&self.gateway.store, &self.connection.name);
+        let (store, name) = (&self.wing.context.store, &self.connection.name);
         let page = match self.reach {
             // What was taken stays due until it is claimed.
             Reach::Due => {
-                let (now, most) = (self.gateway.clock.now(), PAGE + self.taken.len());
+                let (now, most) = (self.wing.context.clock.now(), PAGE + self.taken.len());
                 let due = store.due_at(self.merchant, name, now, most).await?;
                 due.into_iter().filter(|due| !self.taken.contains(&due.id)).collect()
             }

@@ -1,5 +1,6 @@
 //! Merchants and their connections as requests see them: one unchanging snapshot.
 
+use crate::problem::Refusal;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -267,4 +268,11 @@ impl When {
             && is_one_of(&self.status, customer.text(Field::Status))
             && has_tag
     }
+}
+
+pub(crate) fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
+    merchant
+        .connection(connection)
+        .map(AsRef::as_ref)
+        .ok_or_else(|| Refusal::not_found("connection"))
 }

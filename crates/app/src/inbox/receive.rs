@@ -1,5 +1,13 @@
 //! An event that comes in, from the bytes to the upsert that it becomes. What cannot be taken is kept as a dead letter.
 
+use crate::delivery::work::Committed;
+use crate::inbox::arrival::Arrival;
+use crate::inbox::arrival::contents_of;
+use crate::inbox::arrival::read_parts;
+use crate::upsert::command::Caller;
+use crate::upsert::command::UpsertCommand;
+use crate::upsert::straight_line::Asked;
+use crate::upsert::straight_line::read_patch;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,19 +17,17 @@ use serde_json::{Value as Json, json};
 
 use upsert_core::{Canonical, Field, Priority};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
-use upsert_webhook::{MapProblem, Mapped, Order, Part, Read, Received};
+use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::{Ping, Source};
-use crate::gateway::Gateway;
+use crate::inbox::Inbox;
 use crate::inbox::outcome::{Intake, Taken, in_the_events_words, left_out, problem_json, unbelieved, unmapped};
-use crate::inbox::reconcile::{Arrival, Narrowed};
+use crate::inbox::reconcile::Narrowed;
 use crate::problem::{ProblemCode, Refusal};
 use crate::runtime::metrics::{FORGED, count_ignored, events_in};
 use crate::strict_json::read_json;
-use crate::upsert::commit::{Attempted, Committed};
-use crate::upsert::idempotency::canonical_json;
-use crate::upsert::{Asked, Caller, UpsertCommand, read_patch};
+use crate::upsert::commit::Attempted;
 
 /// So often an event is worked out anew because somebody else changed what it is about.
 const MOST_RACES: usize = 64;
@@ -40,7 +46,7 @@ pub struct ReadEvent {
     is_ping: bool,
 }
 
-impl Gateway {
+impl Inbox {
     /// Believes an event, or not, and reads what its source's mapping makes of it. Nothing is stored yet. A test call of a
     /// media type of its own need not be signed, since nothing is done about it; what is signed is an event first of all.
     ///
@@ -57,7 +63,7 @@ impl Gateway {
             parts: Vec::new(),
             is_ping: true,
         };
-        if let Err(forged) = source.verifier.verify(request, self.clock.now()) {
+        if let Err(forged) = source.verifier.verify(request, self.context.clock.now()) {
             if has_the_media_type_of_pings(source, request) {
                 count(merchant, source, Taken::Ping.result());
                 return Ok(ping);
@@ -127,9 +133,9 @@ impl Gateway {
         raw: String,
         traceparent: Option<String>,
     ) -> Arrival {
-        let (event_id, at) = (event_id_of(read, &raw), self.clock.now());
+        let (event_id, at) = (event_id_of(read, &raw), self.context.clock.now());
         Arrival {
-            id: self.ids.event(),
+            id: self.context.ids.event(),
             merchant: merchant.clone(),
             source: source.clone(),
             contents: contents_of(&merchant.id, source, &event_id, read),
@@ -147,10 +153,11 @@ impl Gateway {
         if matches!(read, Read::LeftOut) {
             return Ok(Taken::LeftOut);
         }
-        let gateway = self.clone();
+        let wing = self.clone();
         let task = self
+            .context
             .tasks
-            .spawn(async move { Box::pin(gateway.take_now(&arrival, read)).await });
+            .spawn(async move { Box::pin(wing.take_now(&arrival, read)).await });
         task.await.unwrap_or_else(|_| {
             tracing::error!("an event's task ended before its time");
             Err(Refusal::new(ProblemCode::Internal, "the event could not be handled"))
@@ -173,7 +180,7 @@ impl Gateway {
     /// The steps of an upsert, with the event held against what is known in between.
     async fn take_mapped(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Taken, Refusal> {
         let (merchant, source) = (&arrival.merchant, &arrival.source);
-        let _admitted = self.admission.admit(&merchant.id, Priority::Interactive)?;
+        let _admitted = self.context.admission.admit(&merchant.id, Priority::Interactive)?;
         if let Some(problem) = asked_for_by_a_route(merchant, &mapped.ignored) {
             return Err(unmapped(vec![problem]));
         }
@@ -201,10 +208,10 @@ impl Gateway {
             command: &command,
             claim: None,
         };
-        let _deciding = self.admission.decide(Priority::Interactive).await?;
+        let _deciding = self.context.admission.decide(Priority::Interactive).await?;
         let (mut look_up_keys, mut waited) = (false, false);
         for _race in 0..MOST_RACES {
-            let mut identified = self.identify(merchant, &canonical.patch).await?;
+            let mut identified = self.upserts.identify(merchant, &canonical.patch).await?;
             let narrowing = (mapped, &canonical.patch, told.as_slice());
             let (patch, draft) = match self.narrow(arrival, narrowing, &mut identified, &mut waited).await? {
                 Narrowed::Left(patch, draft) => (patch, draft),
@@ -221,13 +228,14 @@ impl Gateway {
                 ignored: ignored.clone(),
             };
             match self
+                .upserts
                 .plan_and_commit(asked, &identified, &left, Some(&draft), look_up_keys)
                 .await?
             {
                 Attempted::Committed(mut committed) => {
                     let event = accepted(draft.event(), &committed);
                     // Nobody waits for its answer.
-                    drop(self.start_deliveries(&mut committed));
+                    drop(self.deliveries.start_deliveries(&mut committed));
                     return Ok(Taken::Done(Box::new(event)));
                 }
                 Attempted::KeyTaken => look_up_keys = true,
@@ -248,7 +256,7 @@ impl Gateway {
             // Links hold ids in one form; an event may write them in another.
             let known = arrival.merchant.connection(connection);
             let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
-            let owners = self.store.record_owners(merchant, connection, &record).await?;
+            let owners = self.context.store.record_owners(merchant, connection, &record).await?;
             match owners.as_slice() {
                 [] => {
                     let links = members.entry("links").or_insert_with(|| json!({}));
@@ -281,7 +289,7 @@ impl Gateway {
                 expect: arrival.expected(seen.as_ref()),
                 write: vec![Write::PutIncomingEvent(row.clone())],
             };
-            if self.apply(changes).await? == Applied::Done {
+            if self.outbox.apply(changes).await? == Applied::Done {
                 tracing::warn!(
                     merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
                     code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
@@ -319,48 +327,6 @@ fn has_the_media_type_of_pings(source: &Source, request: &Received<'_>) -> bool 
 
 fn is_ping(source: &Source, event: &Json) -> bool {
     matches!(&source.ping, Some(Ping::When(conditions)) if conditions.hold_of(event))
-}
-
-type Header<'h> = &'h dyn Fn(&str) -> Option<String>;
-type Reads = Vec<(Option<Part>, Read)>;
-
-fn read_parts(source: &Source, event: Json, header: Header<'_>) -> Reads {
-    let parts = match source.mapping.parts(event) {
-        Ok(parts) => parts,
-        Err(problem) => return vec![(None, Read::unreadable(problem))],
-    };
-    let read = |part: Part| {
-        let read = source.mapping.read(&part, header);
-        (Some(part), read)
-    };
-    parts.into_iter().map(read).collect()
-}
-
-/// What was kept of an event, as it is read now.
-///
-/// # Errors
-/// It is no JSON.
-pub(crate) fn read_again(source: &Source, raw: &str, header: Header<'_>) -> Result<Vec<Read>, Refusal> {
-    let event = read_json(raw.as_bytes())?;
-    Ok(read_parts(source, event, header)
-        .into_iter()
-        .map(|(_, read)| read)
-        .collect())
-}
-
-/// Keyed fingerprints of what a mapping took of an event, and of nothing else: a sender that tries again counts its tries
-/// in the event.
-pub(crate) fn contents_of(merchant: &str, source: &Source, event_id: &str, read: &Read) -> Vec<String> {
-    let taken = match read {
-        Read::LeftOut => return Vec::new(),
-        Read::Mapped(mapped) => mapped.taken(),
-        Read::Refused { problems, body, .. } => {
-            let problems = problems.iter().map(|problem| (&problem.pointer, problem.code));
-            json!({ "body": body, "problems": problems.collect::<Vec<_>>() })
-        }
-    };
-    let scoped = json!([merchant, source.name, event_id, canonical_json(&taken)]);
-    source.verifier.fingerprints(&scoped.to_string())
 }
 
 /// The time that an event gives itself, where no clock can be that far ahead.

@@ -1,26 +1,22 @@
 //! What is left of an event once it is held against what is known: nothing of what was done before, of what is older than
-//! another event, or of what the gateway wrote itself.
+//! another event, or of what the wing wrote itself.
 
+use crate::inbox::arrival::Arrival;
+use crate::upsert::event_draft::EventDraft;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use upsert_core::{CustomerId, CustomerPatch, EventId, Field, Ignored, Patch, UpsertId, Value};
+use upsert_core::{CustomerId, CustomerPatch, Field, Ignored, Patch, Value};
 use upsert_store::{
     Applied, Changeset, EventMark, EventMarks, Expect, IncomingEvent, IncomingFilter, IncomingState, Known, Lane,
     StoreError, Write,
 };
-use upsert_webhook::{Mapped, Order, Read};
+use upsert_webhook::{Mapped, Order};
 
 use crate::directory::merchant::Merchant;
-use crate::directory::webhooks::Source;
-use crate::gateway::Gateway;
+use crate::inbox::Inbox;
 use crate::inbox::ordering::{has_newer, leave_out_older, marked, spoken_of};
 use crate::inbox::properties::{self, given_after, keep_what_others_gave};
-use crate::inbox::receive::{contents_of, read_again};
 use crate::planning::echo::{Teller, Told, take_out_echoes};
 use crate::planning::plan::{ConnectionPlan, plan};
 use crate::upsert::identify::Identified;
@@ -30,48 +26,6 @@ const FOR_A_RECEIPT: Duration = Duration::from_secs(2);
 
 /// Dead letters of one id that are looked at whether they say what came now.
 const MOST_LETTERS: usize = 32;
-
-/// One customer's part of an event that came in.
-pub(crate) struct Arrival {
-    pub(crate) id: EventId,
-    pub(crate) merchant: Arc<Merchant>,
-    pub(crate) source: Arc<Source>,
-    /// The sender's id of it.
-    pub(crate) event_id: String,
-    /// Keyed fingerprints of what was taken of it, by each of the source's secrets, the newest one's first.
-    pub(crate) contents: Vec<String>,
-    /// As it came.
-    pub(crate) raw: String,
-    /// When it came first.
-    pub(crate) received_at: Timestamp,
-    /// The time that it gave itself, where that is too far ahead to be believed.
-    pub(crate) unbelieved_time: Option<Timestamp>,
-    /// Now.
-    pub(crate) at: Timestamp,
-    pub(crate) traceparent: Option<String>,
-}
-
-/// Leaves out what came: it is personal data.
-impl fmt::Debug for Arrival {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arrival")
-            .field("id", &self.id)
-            .field("source", &self.source.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the commit adds for an event.
-#[derive(Debug)]
-pub(crate) struct EventDraft {
-    pub(crate) expect: Vec<Expect>,
-    row: IncomingEvent,
-    marks: Option<EventMarks>,
-    /// Lanes that are to be written, whatever the upsert itself has to do with them.
-    pub(crate) lanes: BTreeSet<String>,
-    /// The connection that the event came from.
-    pub(crate) origin: Option<String>,
-}
 
 /// What is left of an event.
 pub(crate) enum Narrowed {
@@ -83,26 +37,7 @@ pub(crate) enum Narrowed {
     Again,
 }
 
-impl EventDraft {
-    /// The writes, once it is known what became of it.
-    pub(crate) fn writes(&self, customer: CustomerId, upsert: UpsertId) -> Vec<Write> {
-        let row = IncomingEvent {
-            customer: Some(customer),
-            upsert: Some(upsert),
-            ..self.row.clone()
-        };
-        let marks = self.marks.clone().map(|marks| EventMarks { customer, ..marks });
-        std::iter::once(Write::PutIncomingEvent(row))
-            .chain(marks.map(Write::PutEventMarks))
-            .collect()
-    }
-
-    pub(crate) fn event(&self) -> &IncomingEvent {
-        &self.row
-    }
-}
-
-impl Gateway {
+impl Inbox {
     /// Holds a mapped event against what is known. `ignored`: what of it was left out. `waited`: it has waited for a receipt already.
     pub(crate) async fn narrow(
         &self,
@@ -136,7 +71,11 @@ impl Gateway {
             draft.mark(mapped, None, None, arrival, &patch);
             return Ok(Narrowed::Left(patch, Box::new(draft)));
         };
-        let marks = self.store.event_marks(known.record.id, &arrival.source.name).await?;
+        let marks = self
+            .context
+            .store
+            .event_marks(known.record.id, &arrival.source.name)
+            .await?;
         let of_order = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
         let was_property_outdated = properties::leave_out_older(&mut patch, mapped, of_order);
         let is_outdated = |order| leave_out_older(&mut patch, order, of_order);
@@ -187,6 +126,7 @@ impl Gateway {
         let (merchant, source) = (&arrival.merchant.id, &arrival.source.name);
         for content in &arrival.contents {
             let found = self
+                .context
                 .store
                 .event_of_source(merchant, source, &arrival.event_id, content)
                 .await?;
@@ -202,7 +142,7 @@ impl Gateway {
             event_id: Some(arrival.event_id.clone()),
             ..IncomingFilter::default()
         };
-        let letters = self.store.incoming_events(&filter, None, MOST_LETTERS).await?;
+        let letters = self.context.store.incoming_events(&filter, None, MOST_LETTERS).await?;
         Ok(letters.entries.into_iter().find(|letter| arrival.says_the_same(letter)))
     }
 
@@ -224,7 +164,7 @@ impl Gateway {
             return Ok(None);
         };
         for (customer, pointer) in &identified.contradicted {
-            let marks = self.store.event_marks(*customer, &arrival.source.name).await?;
+            let marks = self.context.store.event_marks(*customer, &arrival.source.name).await?;
             let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
                 continue;
             };
@@ -239,7 +179,7 @@ impl Gateway {
     }
 
     async fn wait_for_receipt(&self, customer: CustomerId) {
-        let bell = self.bells.listen(customer);
+        let bell = self.context.notifier.listen(customer);
         let _rung_or_not = tokio::time::timeout(FOR_A_RECEIPT, bell.notified()).await;
     }
 
@@ -271,69 +211,11 @@ impl Gateway {
                 ..lane
             }));
         }
-        let applied = self.apply(changes).await?;
+        let applied = self.outbox.apply(changes).await?;
         Ok(match applied {
             Applied::Done => Narrowed::Nothing(Box::new(draft.row), false),
             Applied::Unmet(_) => Narrowed::Again,
         })
-    }
-}
-
-impl Arrival {
-    /// That its row is as it was read, and that no other has its content meanwhile.
-    pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Vec<Expect> {
-        let content = self.content();
-        let with = |content: &str, revision| Expect::IncomingEvent {
-            merchant: self.merchant.id.clone(),
-            source: self.source.name.clone(),
-            event_id: self.event_id.clone(),
-            content: content.to_owned(),
-            revision,
-        };
-        match seen {
-            Some(seen) if seen.content != content => {
-                vec![with(&seen.content, Some(seen.revision)), with(content, None)]
-            }
-            seen => vec![with(content, seen.map(|seen| seen.revision))],
-        }
-    }
-
-    fn content(&self) -> &str {
-        self.contents.first().map_or("", String::as_str)
-    }
-
-    /// Whether this is what a dead letter would be taken as now.
-    fn says_the_same(&self, letter: &IncomingEvent) -> bool {
-        let header = |_: &str| Some(letter.event_id.clone());
-        let Some(Ok(reads)) = letter.raw.as_deref().map(|raw| read_again(&self.source, raw, &header)) else {
-            return false;
-        };
-        let taken = |read: &Read| contents_of(&self.merchant.id, &self.source, &self.event_id, read);
-        reads
-            .iter()
-            .any(|read| taken(read).contains(&self.content().to_owned()))
-    }
-
-    /// Its row after this try.
-    pub(crate) fn row(&self, seen: Option<&IncomingEvent>, state: IncomingState) -> IncomingEvent {
-        IncomingEvent {
-            id: seen.map_or(self.id, |seen| seen.id),
-            merchant: self.merchant.id.clone(),
-            source: self.source.name.clone(),
-            event_id: self.event_id.clone(),
-            content: self.content().to_owned(),
-            revision: seen.map_or(1, |seen| seen.revision + 1),
-            state,
-            received_at: seen.map_or(self.at, |seen| seen.received_at),
-            tried_at: self.at,
-            tries: seen.map_or(1, |seen| seen.tries.saturating_add(1)),
-            customer: None,
-            upsert: None,
-            problem: None,
-            ignored: Vec::new(),
-            unbelieved_time: self.unbelieved_time,
-            raw: None,
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What operators do by hand: pause and resume a connection, forget a stale link.
 
+use crate::directory::merchant::named;
 use serde_json::Value as Json;
 
 use upsert_core::CustomerId;
@@ -7,15 +8,14 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
-use crate::operations::vendor_records::named;
+use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
 use crate::view::visibility::Sight;
 
 /// So often an unlink is worked out anew because the lane changed meanwhile.
 const MOST_RACES: usize = 16;
 
-impl Gateway {
+impl Operations {
     /// Nothing more is sent to the connection until somebody resumes it; what comes meanwhile waits. A pause by the
     /// vendor becomes the operator's.
     ///
@@ -25,7 +25,7 @@ impl Gateway {
         let connection = named(merchant, connection)?;
         let pause = Pause {
             by: "operator".to_owned(),
-            since: self.clock.now(),
+            since: self.context.clock.now(),
             reason: format!("paused by {by}"),
             fingerprint: connection.fingerprint.clone(),
         };
@@ -35,8 +35,10 @@ impl Gateway {
             by,
             "connection paused by hand"
         );
-        self.set_pause(&merchant.id, &connection.name, Some(pause)).await?;
-        self.one_view(merchant, connection).await
+        self.deliveries
+            .set_pause(&merchant.id, &connection.name, Some(pause))
+            .await?;
+        self.context.one_view(merchant, connection).await
     }
 
     /// Lifts a pause, whoever made it, and makes what waits due at once.
@@ -51,10 +53,10 @@ impl Gateway {
             by,
             "connection resumed by hand"
         );
-        self.set_pause(&merchant.id, &connection.name, None).await?;
+        self.deliveries.set_pause(&merchant.id, &connection.name, None).await?;
         crash_point(points::RESUME_BEFORE_RELEASE);
-        self.release(&merchant.id, &connection.name);
-        self.one_view(merchant, connection).await
+        self.deliveries.release(&merchant.id, &connection.name);
+        self.context.one_view(merchant, connection).await
     }
 
     /// Forgets which record of the vendor the customer is: the next upsert is matched by the vendor's keys again. The
@@ -72,6 +74,7 @@ impl Gateway {
         let overloaded = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
         for _race in 0..MOST_RACES {
             let known = self
+                .context
                 .store
                 .customer(&merchant.id, id)
                 .await?
@@ -98,6 +101,7 @@ impl Gateway {
             lane.written.clear();
             lane.kept.clear();
             if self
+                .outbox
                 .apply(Changeset {
                     expect,
                     write: vec![Write::PutLane(lane)],
@@ -106,7 +110,7 @@ impl Gateway {
                 == Applied::Done
             {
                 tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
-                return Ok(sight.customer(self.customer_json(merchant, id).await?));
+                return Ok(sight.customer(self.queries.customer_json(merchant, id).await?));
             }
         }
         overloaded("too many changes of this customer at once")

@@ -1,6 +1,10 @@
 //! Dead letters: a delivery that has failed is replayed or discarded, one or all that match a filter. What still waits
 //! can be discarded too.
 
+use crate::delivery::log::observe;
+use crate::queries::page::to_cursor;
+use crate::upsert::command::Caller;
+use crate::view::delivery::listed_delivery;
 use std::collections::{BTreeSet, HashMap};
 
 use futures_util::StreamExt as _;
@@ -10,18 +14,14 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, DeliveryId, Priority};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
-use crate::delivery::deliver::observe;
 use crate::directory::merchant::Connection;
-use crate::gateway::Gateway;
+use crate::operations::Operations;
 use crate::operations::replay::{Failed, not_now};
 use crate::planning::declined::not_accepted;
 use crate::planning::lane::give_back_keys;
 use crate::planning::plan::{ConnectionPlan, plan};
 use crate::problem::{ProblemCode, Refusal};
-use crate::queries::customers::to_cursor;
-use crate::queries::deliveries::listed_delivery;
 use crate::queries::filter::Selection;
-use crate::upsert::Caller;
 use crate::view::answer::Answer;
 use crate::view::visibility::Sight;
 
@@ -40,12 +40,12 @@ const MOST_PAGES: usize = 100;
 
 /// What became of each of those that were found.
 #[derive(Default)]
-struct Tally {
+struct Counters {
     done: usize,
     refused: Vec<(DeliveryId, Refusal)>,
 }
 
-impl Gateway {
+impl Operations {
     /// Sends the customer's current state in the place of a delivery that has failed. `merchants`: those that the caller
     /// may speak for; none: all. `of`: whose the caller takes it for.
     ///
@@ -60,7 +60,7 @@ impl Gateway {
         of: Option<CustomerId>,
         sight: Sight,
     ) -> Result<Answer, Refusal> {
-        let delivery = self.visible_delivery(merchants, id).await?;
+        let delivery = self.queries.visible_delivery(merchants, id).await?;
         if of.is_some_and(|of| of != delivery.customer) {
             let detail = "the delivery is another customer's, and brings that one's state; to have this one changed, send \
                           an upsert with its `id`";
@@ -96,8 +96,8 @@ impl Gateway {
             (ids, outcome.map(drop))
         });
         let outcomes = futures_util::stream::iter(replays).buffer_unordered(SIDE_BY_SIDE);
-        let tally = outcomes.fold(Tally::default(), add_up).await;
-        Ok(told(&found, next, tally))
+        let counters = outcomes.fold(Counters::default(), add_up).await;
+        Ok(told(&found, next, counters))
     }
 
     /// Gives a delivery up: what it would have brought is not wanted there until it changes again. It may have failed, or
@@ -112,15 +112,15 @@ impl Gateway {
         id: DeliveryId,
         sight: Sight,
     ) -> Result<Json, Refusal> {
-        self.visible_delivery(merchants, id).await?;
+        self.queries.visible_delivery(merchants, id).await?;
         let discarded = self.discard_on_a_task(caller, id).await?;
         Ok(sight.delivery(listed_delivery(&discarded)))
     }
 
     async fn discard_on_a_task(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryRecord, Refusal> {
         // On a task of its own: what was waiting for it has to be answered, whoever hangs up.
-        let (gateway, by) = (self.clone(), caller.name.clone());
-        let task = self.tasks.spawn(async move { gateway.discard_now(id, &by).await });
+        let (wing, by) = (self.clone(), caller.name.clone());
+        let task = self.context.tasks.spawn(async move { wing.discard_now(id, &by).await });
         task.await.unwrap_or_else(|_| {
             tracing::error!("a discard's task ended before its time");
             Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
@@ -149,14 +149,18 @@ impl Gateway {
             (vec![delivery.id], outcome.map(drop))
         });
         let outcomes = futures_util::stream::iter(discards).buffer_unordered(SIDE_BY_SIDE);
-        let tally = outcomes.fold(Tally::default(), add_up).await;
-        Ok(told(&found, next, tally))
+        let counters = outcomes.fold(Counters::default(), add_up).await;
+        Ok(told(&found, next, counters))
     }
 
     async fn counted(&self, selection: &Selection) -> Result<Json, Refusal> {
         // Before it counts: what is done with this moment is at most what was counted.
-        let counted_at = self.clock.now();
-        let counted = self.store.count_deliveries(&selection.filter, MOST_COUNTED).await?;
+        let counted_at = self.context.clock.now();
+        let counted = self
+            .context
+            .store
+            .count_deliveries(&selection.filter, MOST_COUNTED)
+            .await?;
         Ok(json!({
             "dry_run": true, "matched": counted.count, "done": 0, "refused": 0, "refusals": [],
             "more": !counted.is_all, "next_cursor": null, "counted_at": counted_at,
@@ -168,7 +172,7 @@ impl Gateway {
         let (mut found, mut below) = (Vec::new(), selection.below);
         for _page in 0..MOST_PAGES {
             let limit = PAGE.min(selection.limit - found.len());
-            let page = self.store.deliveries(&selection.filter, below, limit).await?;
+            let page = self.context.store.deliveries(&selection.filter, below, limit).await?;
             found.extend(page.entries.into_iter().filter(|one| selection.was_counted(one)));
             below = page.next;
             if below.is_none() || found.len() == selection.limit {
@@ -181,10 +185,14 @@ impl Gateway {
     async fn discard_now(&self, id: DeliveryId, by: &str) -> Result<DeliveryRecord, Refusal> {
         let busy = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
         for _race in 0..MOST_RACES {
-            let Some(delivery) = self.store.delivery(id).await? else {
+            let Some(delivery) = self.context.store.delivery(id).await? else {
                 return Err(Refusal::not_found("delivery"));
             };
-            let known = self.store.customer(&delivery.merchant, delivery.customer).await?;
+            let known = self
+                .context
+                .store
+                .customer(&delivery.merchant, delivery.customer)
+                .await?;
             let lane = known.as_ref().and_then(|known| known.lane(&delivery.connection));
             let is_in_flight = delivery.state == DeliveryState::InFlight;
             if delivery.state.has_ended() && delivery.state != DeliveryState::Failed {
@@ -200,7 +208,7 @@ impl Gateway {
             }
             let discarded = self.given_up(delivery, &mut changes);
             crash_point(points::DISCARD_BEFORE_COMMIT);
-            if self.apply(changes).await? == Applied::Done {
+            if self.outbox.apply(changes).await? == Applied::Done {
                 crash_point(points::DISCARD_AFTER_COMMIT);
                 self.tell_of_discard(&discarded, by).await;
                 return Ok(discarded);
@@ -219,7 +227,7 @@ impl Gateway {
         delivery.state = DeliveryState::Discarded;
         delivery.waiting_for = None;
         delivery.next_attempt_at = None;
-        delivery.ended_at = delivery.ended_at.or_else(|| Some(self.clock.now()));
+        delivery.ended_at = delivery.ended_at.or_else(|| Some(self.context.clock.now()));
         changes.write.push(Write::PutDelivery(delivery.clone()));
         delivery
     }
@@ -230,8 +238,8 @@ impl Gateway {
             "delivery discarded by hand"
         );
         observe(delivery, delivery.traceparent.as_deref());
-        Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
-        self.bells.ring(delivery.customer);
+        Box::pin(self.deliveries.settle(&delivery.merchant, delivery.upsert)).await;
+        self.context.notifier.ring(delivery.customer);
     }
 
     /// The lane without the delivery, and with what it would have brought marked as not wanted.
@@ -239,7 +247,7 @@ impl Gateway {
         if lane.queued == Some(delivery.id) {
             lane.queued = None;
         }
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(&delivery.merchant);
         if let Some(connection) = merchant.and_then(|merchant| merchant.connection(&delivery.connection)) {
             let brought = self.brought_by(delivery, known).await?;
@@ -259,14 +267,14 @@ impl Gateway {
             return Ok(current.customer.clone());
         }
         // The number of a version that was rolled back is another one's by now.
-        let upsert = self.store.upsert(&delivery.merchant, delivery.upsert).await?;
+        let upsert = self.context.store.upsert(&delivery.merchant, delivery.upsert).await?;
         let was_rolled_back = upsert.is_some_and(|(upsert, _)| upsert.rolled_back);
         if delivery.version == current.version && !was_rolled_back {
             return Ok(current.customer.clone());
         }
         let mut before = None;
         loop {
-            let page = self.store.history(current.id, before, 100).await?;
+            let page = self.context.store.history(current.id, before, 100).await?;
             let Some(last) = page.entries.last().map(|entry| entry.upsert) else {
                 return Ok(Customer::default());
             };
@@ -322,17 +330,17 @@ fn by_lane(found: &[DeliveryRecord]) -> Vec<Failed> {
     lanes
 }
 
-async fn add_up(mut tally: Tally, (ids, outcome): (Vec<DeliveryId>, Result<(), Refusal>)) -> Tally {
+async fn add_up(mut counters: Counters, (ids, outcome): (Vec<DeliveryId>, Result<(), Refusal>)) -> Counters {
     match outcome {
-        Ok(()) => tally.done += ids.len(),
-        Err(refusal) => tally.refused.extend(ids.into_iter().map(|id| (id, refusal.clone()))),
+        Ok(()) => counters.done += ids.len(),
+        Err(refusal) => counters.refused.extend(ids.into_iter().map(|id| (id, refusal.clone()))),
     }
-    tally
+    counters
 }
 
-fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut tally: Tally) -> Json {
-    tally.refused.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let refusals = tally
+fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut counters: Counters) -> Json {
+    counters.refused.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let refusals = counters
         .refused
         .iter()
         .take(MOST_TOLD)
@@ -340,8 +348,8 @@ fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut tally: Tally) ->
     json!({
         "dry_run": false,
         "matched": found.len(),
-        "done": tally.done,
-        "refused": tally.refused.len(),
+        "done": counters.done,
+        "refused": counters.refused.len(),
         "refusals": refusals.collect::<Vec<_>>(),
         "more": next.is_some(),
         "next_cursor": next.map(|next| to_cursor(next.as_uuid())),

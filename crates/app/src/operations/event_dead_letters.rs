@@ -1,6 +1,11 @@
 //! Dead letters of webhooks: an event that could not be taken, or not be brought to its endpoint, is tried again or given
 //! up, one or all that match.
 
+use crate::inbox::arrival::Arrival;
+use crate::inbox::arrival::contents_of;
+use crate::inbox::arrival::read_again;
+use crate::queries::event_filter::Direction;
+use crate::upsert::command::Caller;
 use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
@@ -10,14 +15,12 @@ use upsert_core::{CustomerId, EventId, Problem};
 use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::Read;
 
-use crate::gateway::Gateway;
 use crate::inbox::outcome::{Taken, taken_json};
-use crate::inbox::receive::{contents_of, event_id_of, is_stand_in, read_again, unbelieved_time};
-use crate::inbox::reconcile::Arrival;
+use crate::inbox::receive::{event_id_of, is_stand_in, unbelieved_time};
+use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
 use crate::queries::event_filter::EventListQuery;
-use crate::queries::events::{incoming_json, not_now, outgoing_json};
-use crate::upsert::Caller;
+use crate::queries::events::{incoming_json, outgoing_json};
 use crate::view::visibility::Sight;
 
 /// Events that one request replays or discards at most.
@@ -28,15 +31,6 @@ const MOST_TOLD: usize = 100;
 const PAGE: usize = 200;
 /// Side by side.
 const SIDE_BY_SIDE: usize = 8;
-
-/// Which way an event goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// It came in.
-    In,
-    /// It goes out.
-    Out,
-}
 
 /// What is to be done with dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +43,7 @@ pub enum LetterAction {
     Discard,
 }
 
-impl Gateway {
+impl Operations {
     /// Replays or discards one dead letter.
     ///
     /// # Errors
@@ -67,19 +61,19 @@ impl Gateway {
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
         let handled = match (direction, action) {
             (Direction::In, LetterAction::Replay) => {
-                let event = self.visible_incoming(merchants, id).await?;
+                let event = self.queries.visible_incoming(merchants, id).await?;
                 self.replay_incoming(event, None).await
             }
             (Direction::In, LetterAction::ReplayFor(whom)) => {
-                let event = self.visible_incoming(merchants, id).await?;
+                let event = self.queries.visible_incoming(merchants, id).await?;
                 self.replay_incoming(event, Some(whom)).await
             }
             (Direction::In, LetterAction::Discard) => {
-                let event = self.visible_incoming(merchants, id).await?;
+                let event = self.queries.visible_incoming(merchants, id).await?;
                 self.discard_incoming(event).await
             }
             (Direction::Out, LetterAction::Replay) => {
-                let event = self.visible_outgoing(merchants, id).await?;
+                let event = self.queries.visible_outgoing(merchants, id).await?;
                 self.replay_outgoing(event).await
             }
             (Direction::Out, LetterAction::ReplayFor(_)) => {
@@ -88,7 +82,7 @@ impl Gateway {
                 Err(Refusal::invalid(vec![problem]))
             }
             (Direction::Out, LetterAction::Discard) => {
-                let event = self.visible_outgoing(merchants, id).await?;
+                let event = self.queries.visible_outgoing(merchants, id).await?;
                 self.discard_outgoing(event).await
             }
         };
@@ -145,11 +139,19 @@ impl Gateway {
             let most = PAGE.min(limit - found.len());
             let (ids, next) = match direction {
                 Direction::In => {
-                    let page = self.store.incoming_events(&query.incoming()?, before, most).await?;
+                    let page = self
+                        .context
+                        .store
+                        .incoming_events(&query.incoming()?, before, most)
+                        .await?;
                     (page.entries.iter().map(|event| event.id).collect(), page.next)
                 }
                 Direction::Out => {
-                    let page = self.store.outgoing_events(&query.outgoing()?, before, most).await?;
+                    let page = self
+                        .context
+                        .store
+                        .outgoing_events(&query.outgoing()?, before, most)
+                        .await?;
                     (page.entries.iter().map(|event| event.id).collect::<Vec<_>>(), page.next)
                 }
             };
@@ -166,7 +168,7 @@ impl Gateway {
         let Some(raw) = event.raw.clone().filter(|_| event.state == IncomingState::Failed) else {
             return Err(not_now("replayed", event.state.as_str()));
         };
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(&event.merchant);
         let source = merchant.and_then(|merchant| merchant.source(&event.source));
         let (Some(merchant), Some(source)) = (merchant, source) else {
@@ -204,7 +206,7 @@ impl Gateway {
                 event.event_id.clone()
             };
             let arrival = Arrival {
-                id: if is_split { self.ids.event() } else { event.id },
+                id: if is_split { self.context.ids.event() } else { event.id },
                 merchant: merchant.clone(),
                 source: source.clone(),
                 contents: contents_of(&merchant.id, source, &event_id, read),
@@ -212,13 +214,13 @@ impl Gateway {
                 raw: raw.clone(),
                 received_at: event.received_at,
                 unbelieved_time: unbelieved_time(read, event.received_at),
-                at: self.clock.now(),
+                at: self.context.clock.now(),
                 traceparent: None,
             };
             if let (Some(whom), Read::Mapped(mapped)) = (whom, &mut *read) {
                 mapped.body["id"] = json!(whom);
             }
-            match self.take(arrival, read.clone()).await? {
+            match self.inbox.take(arrival, read.clone()).await? {
                 Taken::LeftOut if !is_split => return self.discard_incoming(event).await,
                 // It was sent again meanwhile, and could be taken then.
                 Taken::Repeated(other) if !is_split && other.id != event.id => {
@@ -254,7 +256,7 @@ impl Gateway {
             }],
             write: vec![Write::PutIncomingEvent(discarded.clone())],
         };
-        match self.apply(changes).await? {
+        match self.outbox.apply(changes).await? {
             Applied::Done => Ok(incoming_json(&discarded)),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }
@@ -265,17 +267,17 @@ impl Gateway {
         if event.state != OutgoingState::Failed {
             return Err(not_now("replayed", event.state.as_str()));
         }
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(&event.merchant);
         if merchant.is_none_or(|merchant| merchant.endpoint(&event.endpoint).is_none()) {
             let detail = format!("the endpoint `{}` is not configured any more", event.endpoint);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
         }
-        if self.endpoints.is_disabled(&event.merchant, &event.endpoint) {
+        if self.context.endpoints.is_disabled(&event.merchant, &event.endpoint) {
             let detail = format!("the endpoint `{}` is disabled; enable it first", event.endpoint);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
         }
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let revision = event.revision;
         let again = OutgoingEvent {
             state: OutgoingState::Pending,
@@ -311,7 +313,7 @@ impl Gateway {
             }],
             write: vec![Write::PutOutgoingEvent(event.clone())],
         };
-        match self.apply(changes).await? {
+        match self.outbox.apply(changes).await? {
             Applied::Done => Ok(outgoing_json(&event)),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }
@@ -340,4 +342,10 @@ fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal
         "refusals": refusals,
         "more": more,
     })
+}
+
+/// It is in a state in which this cannot be done to it.
+pub(crate) fn not_now(what: &str, state: &str) -> Refusal {
+    let detail = format!("the event cannot be {what}: it is `{state}`");
+    Refusal::new(ProblemCode::ValidationFailed, detail)
 }

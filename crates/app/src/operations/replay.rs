@@ -1,6 +1,9 @@
 //! Replaying a delivery that has failed: a new upsert of the customer's current state, with one delivery, in the place of
 //! the failed one. It is planned and committed like any other.
 
+use crate::delivery::work::Committed;
+use crate::upsert::command::Caller;
+use crate::upsert::command::UpsertCommand;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -10,15 +13,14 @@ use upsert_core::{CustomerId, DeliveryId, Handling, Priority};
 use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known, Through};
 
 use crate::directory::merchant::{Connection, Merchant};
-use crate::gateway::Gateway;
+use crate::operations::Operations;
 use crate::planning::plan::{Planned, plan};
 use crate::problem::{ProblemCode, Refusal};
 use crate::runtime::tracing::{NewSpan, Origin, Side};
 use crate::upsert::adopt::Adopting;
-use crate::upsert::commit::{Attempted, Committed};
+use crate::upsert::commit::Attempted;
 use crate::upsert::draft::Draft;
 use crate::upsert::identify::Identified;
-use crate::upsert::{Caller, UpsertCommand};
 use crate::view::answer::Answer;
 
 /// So often a replay is worked out anew because somebody else was faster.
@@ -44,7 +46,7 @@ impl Failed {
     }
 }
 
-impl Gateway {
+impl Operations {
     /// On a task of its own, as an upsert: a client that hangs up changes nothing.
     pub(crate) async fn replay_failed(
         &self,
@@ -52,10 +54,11 @@ impl Gateway {
         failed: Failed,
         priority: Priority,
     ) -> Result<Answer, Refusal> {
-        let (gateway, caller) = (self.clone(), caller.clone());
+        let (wing, caller) = (self.clone(), caller.clone());
         let task = self
+            .context
             .tasks
-            .spawn(async move { Box::pin(gateway.run_replay(&caller, &failed, priority)).await });
+            .spawn(async move { Box::pin(wing.run_replay(&caller, &failed, priority)).await });
         task.await.unwrap_or_else(|_| {
             tracing::error!("a replay's task ended before its time");
             Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
@@ -63,7 +66,7 @@ impl Gateway {
     }
 
     async fn run_replay(&self, caller: &Caller, failed: &Failed, priority: Priority) -> Result<Answer, Refusal> {
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(&failed.merchant);
         let connection = merchant.and_then(|merchant| merchant.connection(&failed.connection));
         let (Some(merchant), Some(connection)) = (merchant, connection) else {
@@ -71,7 +74,7 @@ impl Gateway {
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
         };
         // What it does hangs together, whoever asked for it.
-        let span = self.spans.as_ref().map(|spans| {
+        let span = self.context.spans.as_ref().map(|spans| {
             spans.begin(NewSpan {
                 name: "replay".into(),
                 side: Side::Internal,
@@ -98,8 +101,8 @@ impl Gateway {
             upsert_id = %committed.upsert.id, by = caller.name, "failed deliveries replayed"
         );
         crash_point(points::REPLAY_AFTER_COMMIT);
-        let progress = self.start_deliveries(&mut committed);
-        self.await_answer(merchant, committed, progress, &command).await
+        let progress = self.deliveries.start_deliveries(&mut committed);
+        self.upserts.await_answer(merchant, committed, progress, &command).await
     }
 
     async fn commit_replay(
@@ -110,15 +113,17 @@ impl Gateway {
         failed: &Failed,
         command: &UpsertCommand,
     ) -> Result<Committed, Refusal> {
-        let _deciding = self.admission.decide(command.priority).await?;
+        let _deciding = self.context.admission.decide(command.priority).await?;
         let mut look_up_keys = false;
         for _race in 0..MOST_RACES {
             let replayed = self.still_failed(&failed.deliveries).await?;
-            let known = self.store.customer(&merchant.id, failed.customer).await?;
+            let known = self.context.store.customer(&merchant.id, failed.customer).await?;
             let known = known.ok_or_else(|| Refusal::not_found("customer"))?;
             let after = known.record.customer.clone();
             let mut plans = vec![planned(connection, &known)];
-            self.guard(merchant, known.record.id, &mut plans, look_up_keys).await?;
+            self.upserts
+                .guard(merchant, known.record.id, &mut plans, look_up_keys)
+                .await?;
             let identified = Identified {
                 seen: vec![Expect::Customer {
                     id: known.record.id,
@@ -132,7 +137,7 @@ impl Gateway {
                 merchant,
                 command,
                 identified: &identified,
-                upsert: self.ids.upsert(),
+                upsert: self.context.ids.upsert(),
                 id: failed.customer,
                 after,
                 adopting: &Adopting::default(),
@@ -143,7 +148,7 @@ impl Gateway {
                 event: None,
             };
             crash_point(points::REPLAY_BEFORE_COMMIT);
-            match self.commit(draft).await? {
+            match self.upserts.commit(draft).await? {
                 Attempted::Committed(committed) => return Ok(*committed),
                 Attempted::KeyTaken => look_up_keys = true,
                 Attempted::Raced | Attempted::IdempotencyKeyTaken => tokio::task::yield_now().await,
@@ -156,7 +161,7 @@ impl Gateway {
     async fn still_failed(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryRecord>, Refusal> {
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
-            let delivery = self.store.delivery(*id).await?;
+            let delivery = self.context.store.delivery(*id).await?;
             let delivery = delivery.ok_or_else(|| Refusal::not_found("delivery"))?;
             if delivery.state != DeliveryState::Failed {
                 return Err(not_now("replayed", delivery.state));

@@ -1,7 +1,12 @@
 //! What a vendor holds, read there now and turned into our words.
 
+use crate::directory::merchant::named;
+use crate::queries::page::Listing;
+use crate::queries::page::invalid_query;
+use crate::view::delivery::error_json;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
+use upsert_core::utc_day;
 
 use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer};
 use upsert_store::{Changeset, Write};
@@ -9,13 +14,10 @@ use upsert_store::{Changeset, Write};
 use crate::delivery::deliver::opens_in;
 use crate::delivery::record::delivery_error;
 use crate::directory::merchant::{Connection, Merchant};
-use crate::gateway::Gateway;
+use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
-use crate::queries::customers::{Listing, invalid_query};
-use crate::upsert::commit::day_of;
-use crate::view::answer::error_json;
 
-impl Gateway {
+impl Operations {
     /// A page of what the vendor holds, and what the page says beside its records, in the vendor's own members.
     ///
     /// # Errors
@@ -60,7 +62,12 @@ impl Gateway {
 
     /// Reads count against the day's quota as upserts do, and a paused connection is not read.
     async fn before_read(&self, merchant: &Merchant, connection: &Connection) -> Result<(), Refusal> {
-        if self.connections.pause_of(&merchant.id, &connection.name).is_some() {
+        if self
+            .context
+            .connections
+            .pause_of(&merchant.id, &connection.name)
+            .is_some()
+        {
             let detail = "the connection is paused";
             return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
         }
@@ -68,13 +75,14 @@ impl Gateway {
             let write = vec![Write::CountCall {
                 merchant: merchant.id.clone(),
                 connection: connection.name.clone(),
-                day: day_of(self.clock.now()),
+                day: utc_day(self.context.clock.now()),
             }];
-            self.apply(Changeset {
-                expect: Vec::new(),
-                write,
-            })
-            .await?;
+            self.outbox
+                .apply(Changeset {
+                    expect: Vec::new(),
+                    write,
+                })
+                .await?;
         }
         Ok(())
     }
@@ -95,13 +103,14 @@ impl Gateway {
             let write = vec![Write::GiveBackCall {
                 merchant: merchant.id.clone(),
                 connection: connection.name.clone(),
-                day: day_of(self.clock.now()),
+                day: utc_day(self.context.clock.now()),
             }];
             let expect = Vec::new();
-            self.apply(Changeset { expect, write }).await?;
+            self.outbox.apply(Changeset { expect, write }).await?;
         }
         if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
-            self.pause_by_vendor(&merchant.id, connection, error.to_string())
+            self.deliveries
+                .pause_by_vendor(&merchant.id, connection, error.to_string())
                 .await?;
         }
         Err(refusal(connection, &error))
@@ -114,7 +123,12 @@ impl Gateway {
         record: &ReadCustomer,
     ) -> Result<Json, Refusal> {
         let owners = match &record.provider_customer_id {
-            Some(id) => self.store.record_owners(&merchant.id, &connection.name, id).await?,
+            Some(id) => {
+                self.context
+                    .store
+                    .record_owners(&merchant.id, &connection.name, id)
+                    .await?
+            }
             None => Vec::new(),
         };
         Ok(json!({
@@ -125,13 +139,6 @@ impl Gateway {
             "linked_customer_id": owners.first(),
         }))
     }
-}
-
-pub(crate) fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
-    merchant
-        .connection(connection)
-        .map(AsRef::as_ref)
-        .ok_or_else(|| Refusal::not_found("connection"))
 }
 
 fn cannot_read(connection: &Connection) -> Refusal {

@@ -1,6 +1,8 @@
 //! Bringing events to endpoints. Each endpoint has a pump of its own, as each connection has: one that is dead, or slow,
 //! delays nobody else. At least once: what is not recorded as taken is sent again, with the same id.
 
+use crate::outbox::retry_schedule::Tried;
+use crate::outbox::retry_schedule::give_up;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +17,10 @@ use upsert_core::EventId;
 use upsert_store::{Applied, Changeset, Disabled, Expect, OutgoingEvent, OutgoingState, StoreError, Write};
 use upsert_webhook::sign;
 
-use crate::delivery::worker::{Place, Reach};
 use crate::directory::webhooks::{Endpoint, SignedEvent};
-use crate::gateway::Gateway;
-use crate::outbox::publish::give_up;
+use crate::outbox::Outbox;
 use crate::outbox::retry_schedule::{GONE, after_try};
+use crate::runtime::wakeups::{QueueKey, Reach};
 
 /// Events under way to one endpoint.
 const AT_ONCE: usize = 16;
@@ -28,17 +29,6 @@ const PAGE: usize = 128;
 /// How soon what became due is seen while answers are waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What came of one try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tried {
-    /// HTTP status; none: no answer came.
-    pub(crate) status: Option<u16>,
-    /// Why it was not taken; none: it was.
-    pub(crate) error: Option<String>,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) took: Duration,
-}
-
 /// An event that a pump took.
 struct Dispatched {
     id: EventId,
@@ -46,19 +36,19 @@ struct Dispatched {
     is_recorded: bool,
 }
 
-impl Gateway {
+impl Outbox {
     /// Takes what is due to an endpoint as fast as it takes it.
-    pub(crate) async fn dispatch_round(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
+    pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
         if self.endpoint(merchant, name).is_none() {
             return self
                 .give_up_all(merchant, name, "the endpoint is not configured any more")
                 .await;
         }
-        if self.endpoints.is_disabled(merchant, name) {
+        if self.context.endpoints.is_disabled(merchant, name) {
             return self.give_up_all(merchant, name, "the endpoint is disabled").await;
         }
-        let round = Round {
-            gateway: self,
+        let round = Batch {
+            wing: self,
             merchant,
             name,
             reach,
@@ -71,7 +61,7 @@ impl Gateway {
     }
 
     fn endpoint(&self, merchant: &str, name: &str) -> Option<Arc<Endpoint>> {
-        let directory = self.directory();
+        let directory = self.context.directory();
         directory.get(merchant)?.endpoint(name).cloned()
     }
 
@@ -79,7 +69,7 @@ impl Gateway {
     async fn dispatch(&self, endpoint: &Endpoint, event: OutgoingEvent) -> Dispatched {
         let id = event.id;
         let mut dispatched = Dispatched { id, is_recorded: true };
-        if self.endpoints.is_disabled(&event.merchant, &endpoint.name) {
+        if self.context.endpoints.is_disabled(&event.merchant, &endpoint.name) {
             return dispatched;
         }
         let tried = self.try_endpoint(endpoint, id, &event.body).await;
@@ -92,7 +82,7 @@ impl Gateway {
 
     /// Signs it for this moment and sends it.
     pub(crate) async fn try_endpoint(&self, endpoint: &Endpoint, id: EventId, body: &str) -> Tried {
-        let (id, now, started) = (id.to_string(), self.clock.now(), Instant::now());
+        let (id, now, started) = (id.to_string(), self.context.clock.now(), Instant::now());
         let signature = sign(&endpoint.keys, &id, now, body.as_bytes());
         let event = SignedEvent {
             id: &id,
@@ -119,16 +109,17 @@ impl Gateway {
     }
 
     async fn record_try(&self, endpoint: &Endpoint, before: OutgoingEvent, tried: &Tried) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let (merchant, name) = (before.merchant.clone(), &endpoint.name);
         let event = after_try(before.clone(), tried, now);
         observe(&event, tried);
         match &tried.error {
-            None if self.endpoints.succeeded(&merchant, name, now) => {
-                self.pump_place(Place::Endpoint(merchant.clone(), name.clone()), Reach::All);
+            None if self.context.endpoints.succeeded(&merchant, name, now) => {
+                self.context
+                    .wake(QueueKey::Endpoint(merchant.clone(), name.clone()), Reach::All);
             }
             None => {}
-            Some(why) => self.endpoints.failed(&merchant, name, why, now),
+            Some(why) => self.context.endpoints.failed(&merchant, name, why, now),
         }
         if tried.status == Some(GONE) {
             tracing::warn!(merchant, endpoint = name, "endpoint disabled: it answered 410");
@@ -153,7 +144,11 @@ impl Gateway {
     async fn give_up_all(&self, merchant: &str, endpoint: &str, why: &str) -> Result<(), StoreError> {
         let mut after = None;
         loop {
-            let page = self.store.waiting_for_endpoint(merchant, endpoint, after, PAGE).await?;
+            let page = self
+                .context
+                .store
+                .waiting_for_endpoint(merchant, endpoint, after, PAGE)
+                .await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             tracing::warn!(merchant, endpoint, events = page.len(), why, "events given up");
@@ -163,7 +158,7 @@ impl Gateway {
                     revision: event.revision,
                 }];
                 event.revision += 1;
-                give_up(&mut event, why, self.clock.now());
+                give_up(&mut event, why, self.context.clock.now());
                 let write = vec![Write::PutOutgoingEvent(event)];
                 let _changed_meanwhile: Applied = self.apply(Changeset { expect, write }).await?;
             }
@@ -194,8 +189,8 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
 }
 
 /// One time round of an endpoint's pump.
-struct Round<'a> {
-    gateway: &'a Gateway,
+struct Batch<'a> {
+    wing: &'a Outbox,
     merchant: &'a str,
     name: &'a str,
     reach: Reach,
@@ -207,7 +202,7 @@ struct Round<'a> {
     going: FuturesUnordered<BoxFuture<'a, Dispatched>>,
 }
 
-impl Round<'_> {
+impl Batch<'_> {
     /// Until nothing is due and nothing under way. What becomes due meanwhile goes as soon as there is room: nobody waits
     /// for an answer that does not come.
     async fn run(mut self) -> Result<(), StoreError> {
@@ -223,29 +218,29 @@ impl Round<'_> {
 
     /// Starts as many as may be under way.
     async fn fill(&mut self) -> Result<(), StoreError> {
-        let gateway = self.gateway;
+        let wing = self.wing;
         loop {
-            let now = gateway.clock.now();
-            let room = gateway.endpoints.room(self.merchant, self.name, AT_ONCE, now);
-            let is_disabled = gateway.endpoints.is_disabled(self.merchant, self.name);
-            if self.going.len() >= room || gateway.stopping.is_cancelled() || is_disabled {
+            let now = wing.context.clock.now();
+            let room = wing.context.endpoints.room(self.merchant, self.name, AT_ONCE, now);
+            let is_disabled = wing.context.endpoints.is_disabled(self.merchant, self.name);
+            if self.going.len() >= room || wing.context.stopping.is_cancelled() || is_disabled {
                 return Ok(());
             }
             let Some(event) = self.next(now).await? else {
                 return Ok(());
             };
             // As it is configured now: where events never cease a round may last for days, and secrets change meanwhile.
-            let Some(endpoint) = gateway.endpoint(self.merchant, self.name) else {
+            let Some(endpoint) = wing.endpoint(self.merchant, self.name) else {
                 return Ok(());
             };
             self.going
-                .push(Box::pin(async move { gateway.dispatch(&endpoint, event).await }));
+                .push(Box::pin(async move { wing.dispatch(&endpoint, event).await }));
         }
     }
 
     async fn next(&mut self, now: Timestamp) -> Result<Option<OutgoingEvent>, StoreError> {
         if self.page.is_empty() {
-            let (store, name) = (&self.gateway.store, self.name);
+            let (store, name) = (&self.wing.context.store, self.name);
             let mut page = match self.reach {
                 Reach::Due => {
                     // What was taken stays due until it is recorded.

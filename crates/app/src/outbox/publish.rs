@@ -1,21 +1,22 @@
 //! What is told to a merchant's own systems. An event is written in the same transaction as what it tells of, so none is
 //! lost and none tells of what never was.
 
+use crate::outbox::retry_schedule::give_up;
+use crate::view::delivery::listed_delivery;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
+use upsert_core::utc_day;
 
 use upsert_store::{
     Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause,
     StoreError, UpsertRecord, UpsertState, Write,
 };
 
-use crate::delivery::worker::{Place, Reach};
 use crate::directory::merchant::{Connection, Merchant};
 use crate::directory::webhooks::{Endpoint, EventKind};
-use crate::gateway::Gateway;
-use crate::queries::deliveries::listed_delivery;
-use crate::runtime::counters::Tally;
-use crate::upsert::commit::day_of;
+use crate::outbox::Outbox;
+use crate::runtime::counters::Counters;
+use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::view::answer::Answering;
 
 /// A quota is running out when no more than this part of the day's calls is left.
@@ -28,7 +29,7 @@ pub(crate) struct Happening {
     pub(crate) ids: Json,
 }
 
-impl Gateway {
+impl Outbox {
     /// Applies a changeset, and with it the events that tell of deliveries which it ends badly. Every change that the use
     /// cases make goes through here.
     pub(crate) async fn apply(&self, mut changes: Changeset) -> Result<Applied, StoreError> {
@@ -42,22 +43,22 @@ impl Gateway {
             .flat_map(|delivery| self.tell_of_failure(delivery))
             .collect();
         changes.write.extend(failed);
-        let told: Vec<Place> = changes
+        let told: Vec<QueueKey> = changes
             .write
             .iter()
             .filter_map(|write| match write {
                 Write::PutOutgoingEvent(event) if event.state == OutgoingState::Pending => {
-                    Some(Place::Endpoint(event.merchant.clone(), event.endpoint.clone()))
+                    Some(QueueKey::Endpoint(event.merchant.clone(), event.endpoint.clone()))
                 }
                 _ => None,
             })
             .collect();
-        let ended = self.tally.ended_by(&changes.write);
-        let applied = self.store.apply(changes).await?;
+        let ended = self.context.counters.ended_by(&changes.write);
+        let applied = self.context.store.apply(changes).await?;
         if applied == Applied::Done {
-            Tally::count(ended);
+            Counters::count(ended);
             for place in told {
-                self.pump_place(place, Reach::Due);
+                self.context.wake(place, Reach::Due);
             }
         }
         Ok(applied)
@@ -65,7 +66,7 @@ impl Gateway {
 
     /// One event for each endpoint that wants to know.
     pub(crate) fn tell(&self, merchant: &Merchant, happening: &Happening) -> Vec<Write> {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let wants = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.events.contains(&happening.kind);
         let events = merchant.endpoints.iter().filter(wants).map(|endpoint| {
             let data = if endpoint.ids_only {
@@ -74,7 +75,7 @@ impl Gateway {
                 &happening.full
             };
             let mut event = OutgoingEvent {
-                id: self.ids.event(),
+                id: self.context.ids.event(),
                 merchant: merchant.id.clone(),
                 endpoint: endpoint.name.clone(),
                 kind: happening.kind.as_str().to_owned(),
@@ -90,7 +91,7 @@ impl Gateway {
                 replayed_at: None,
                 body: body(happening.kind.as_str(), now, data),
             };
-            if self.endpoints.is_disabled(&merchant.id, &endpoint.name) {
+            if self.context.endpoints.is_disabled(&merchant.id, &endpoint.name) {
                 give_up(&mut event, "the endpoint is disabled", now);
             }
             Write::PutOutgoingEvent(event)
@@ -99,7 +100,7 @@ impl Gateway {
     }
 
     fn tell_of_failure(&self, delivery: &DeliveryRecord) -> Vec<Write> {
-        let directory = self.directory();
+        let directory = self.context.directory();
         let kind = EventKind::CustomerDeliveryFailed;
         let merchant = directory.get(&delivery.merchant);
         let Some(merchant) = merchant.filter(|merchant| merchant.tells(kind)) else {
@@ -120,13 +121,13 @@ impl Gateway {
         own: &[DeliveryRecord],
         effective: &[DeliveryRecord],
     ) -> Result<Vec<Write>, StoreError> {
-        let directory = self.directory();
+        let directory = self.context.directory();
         let kind = EventKind::CustomerUpserted;
         let merchant = directory.get(&upsert.merchant);
         let Some(merchant) = merchant.filter(|merchant| merchant.tells(kind)) else {
             return Ok(Vec::new());
         };
-        let Some(record) = self.record_at(upsert).await? else {
+        let Some(record) = self.context.record_at(upsert).await? else {
             return Ok(Vec::new());
         };
         let answering = Answering {
@@ -136,7 +137,7 @@ impl Gateway {
             effective,
             request_id: "",
             instance: "",
-            now: self.clock.now(),
+            now: self.context.clock.now(),
         };
         let deliveries: Vec<Json> = own.iter().map(|delivery| json!({ "id": delivery.id })).collect();
         let happening = Happening {
@@ -160,7 +161,7 @@ impl Gateway {
             (Some(_), None) => EventKind::ConnectionResumed,
             _ => return Ok(Vec::new()),
         };
-        let directory = self.directory();
+        let directory = self.context.directory();
         let merchant = directory.get(merchant).filter(|merchant| merchant.tells(kind));
         match merchant.and_then(|merchant| Some((merchant, merchant.connection(connection)?))) {
             Some((merchant, connection)) => self.tell_of_connection(merchant, connection, kind, after).await,
@@ -175,10 +176,10 @@ impl Gateway {
         kind: EventKind,
         pause: Option<&Pause>,
     ) -> Result<Vec<Write>, StoreError> {
-        let counts = self.counts().await?;
+        let counts = self.context.counts().await?;
         let happening = Happening {
             kind,
-            full: self.connection_view(&merchant.id, connection, pause, &counts).0,
+            full: self.context.connection_view(&merchant.id, connection, pause, &counts).0,
             ids: json!({ "merchant_id": merchant.id, "name": connection.name }),
         };
         Ok(self.tell(merchant, &happening))
@@ -186,16 +187,16 @@ impl Gateway {
 
     /// Tells, once a day for each connection, that the day's calls are nearly used up.
     pub(crate) async fn tell_of_quotas(&self, now: Timestamp) -> Result<(), StoreError> {
-        let (directory, kind, today) = (self.directory(), EventKind::QuotaRunningOut, day_of(now));
+        let (directory, kind, today) = (self.context.directory(), EventKind::QuotaRunningOut, utc_day(now));
         for merchant in directory.iter().filter(|merchant| merchant.tells(kind)) {
             for connection in merchant.connections.iter().filter(|connection| connection.counts_calls) {
-                let is_told = self.connections.quota_told(&merchant.id, &connection.name) == Some(today);
+                let is_told = self.context.connections.quota_told(&merchant.id, &connection.name) == Some(today);
                 if is_told || !is_running_out(connection) {
                     continue;
                 }
                 // A pause is part of the same record.
-                let _one_at_a_time = self.pausing.lock().await;
-                let pause = self.connections.pause_of(&merchant.id, &connection.name);
+                let _one_at_a_time = self.context.pausing.lock().await;
+                let pause = self.context.connections.pause_of(&merchant.id, &connection.name);
                 let mut write = self
                     .tell_of_connection(merchant, connection, kind, pause.as_ref())
                     .await?;
@@ -207,7 +208,8 @@ impl Gateway {
                 }));
                 let expect = Vec::new();
                 self.apply(Changeset { expect, write }).await?;
-                self.connections
+                self.context
+                    .connections
                     .set_quota_told(&merchant.id, &connection.name, Some(today));
             }
         }
@@ -225,14 +227,6 @@ pub(crate) fn has_ended_well(state: UpsertState, effective: &[DeliveryRecord]) -
 /// The body of an event.
 pub(crate) fn body(kind: &str, at: Timestamp, data: &Json) -> String {
     json!({ "type": kind, "timestamp": at, "data": data }).to_string()
-}
-
-/// It is a dead letter from now on.
-pub(crate) fn give_up(event: &mut OutgoingEvent, why: &str, now: Timestamp) {
-    event.state = OutgoingState::Failed;
-    event.next_attempt_at = None;
-    event.ended_at = Some(now);
-    event.last_error = Some(why.to_owned());
 }
 
 fn is_running_out(connection: &Connection) -> bool {

@@ -7,9 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use upsert_core::EventId;
 use upsert_store::{OutgoingEvent, OutgoingState};
 
-use crate::outbox::dispatch::Tried;
-use crate::outbox::publish::give_up;
-
 /// How long after each try the next one is made, as Standard Webhooks recommends; after the last one it is given up.
 const SCHEDULE: [SignedDuration; 9] = [
     SignedDuration::from_secs(5),
@@ -29,6 +26,25 @@ const TOO_OLD: SignedDuration = SignedDuration::from_hours(80);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 /// It says that it wants no more events.
 pub(crate) const GONE: u16 = 410;
+
+/// What came of one try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tried {
+    /// HTTP status; none: no answer came.
+    pub(crate) status: Option<u16>,
+    /// Why it was not taken; none: it was.
+    pub(crate) error: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) took: Duration,
+}
+
+/// It is a dead letter from now on.
+pub(crate) fn give_up(event: &mut OutgoingEvent, why: &str, now: Timestamp) {
+    event.state = OutgoingState::Failed;
+    event.next_attempt_at = None;
+    event.ended_at = Some(now);
+    event.last_error = Some(why.to_owned());
+}
 
 /// The event as the try leaves it. What was taken is not kept: it is personal data that nobody needs any more.
 pub(crate) fn after_try(mut event: OutgoingEvent, tried: &Tried, now: Timestamp) -> OutgoingEvent {

@@ -1,6 +1,7 @@
 //! What holds in a lane whatever happens in it: which keys stay reserved, and how an older delivery gives way.
 
 use std::collections::BTreeSet;
+use upsert_core::KeyKind;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,20 @@ use upsert_core::{MatchKey, PreparedUpsert, Sent};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, Sending, Write};
 
 use crate::planning::echo::now_known;
+
+/// Keys that the vendor would match this request by and that nobody else may hold. What a linked customer has reserved
+/// is its own; without a link even that has to be looked at again, since a record that is updated by the vendor's id
+/// may have taken the same phone number meanwhile.
+pub(crate) fn contested_keys(prepared: &PreparedUpsert, lane: Option<&Lane>) -> Vec<MatchKey> {
+    let linked = lane.filter(|lane| lane.link.is_some());
+    let is_own = |key: &MatchKey| linked.is_some_and(|lane| lane.reserved.contains(key));
+    prepared
+        .matches_by
+        .iter()
+        .filter(|key| key.kind != KeyKind::Id && !is_own(key))
+        .cloned()
+        .collect()
+}
 
 /// While nothing waits, only what the vendor knows the record by stays reserved, and what it may know a record by that
 /// an operator forgot.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use upsert_store::StoreError;
 
-use crate::gateway::Gateway;
+use crate::queries::Queries;
 
 /// Merchant, and the endpoint's or the source's name.
 pub type OfMerchant = (String, String);
@@ -20,14 +20,14 @@ pub struct EventBacklog {
     pub dead_in: BTreeMap<OfMerchant, u64>,
 }
 
-impl Gateway {
+impl Queries {
     /// Counts them. However many there are, it reads no event.
     ///
     /// # Errors
     /// The store failed.
     pub async fn event_backlog(&self) -> Result<EventBacklog, StoreError> {
         let mut backlog = EventBacklog::default();
-        for merchant in self.directory().iter() {
+        for merchant in self.context.directory().iter() {
             let key = |name: &str| (merchant.id.clone(), name.to_owned());
             for endpoint in &merchant.endpoints {
                 backlog.waiting_out.insert(key(&endpoint.name), 0);
@@ -36,7 +36,7 @@ impl Gateway {
             let sources = merchant.sources.iter().map(|source| (key(&source.name), 0));
             backlog.dead_in.extend(sources);
         }
-        for count in self.store.open_outgoing().await? {
+        for count in self.context.store.open_outgoing().await? {
             let counts = if count.state.is_open() {
                 &mut backlog.waiting_out
             } else {
@@ -44,7 +44,7 @@ impl Gateway {
             };
             *counts.entry((count.merchant, count.name)).or_default() += count.count;
         }
-        for count in self.store.failed_incoming().await? {
+        for count in self.context.store.failed_incoming().await? {
             *backlog.dead_in.entry((count.merchant, count.name)).or_default() += count.count;
         }
         Ok(backlog)

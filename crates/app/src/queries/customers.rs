@@ -1,11 +1,14 @@
 //! Looking things up: customers, their history, upserts. Another merchant's things do not exist.
 
+use crate::queries::page::Listing;
+use crate::queries::page::from_cursor;
+use crate::queries::page::invalid_query;
+use crate::queries::page::to_cursor;
+use crate::view::delivery::link_json;
 use std::sync::Arc;
 
-use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::customer::{Change, escape};
@@ -13,19 +16,10 @@ use upsert_core::{Customer, CustomerId, Field, Identifier, IdentifierKind, Probl
 use upsert_store::CustomerFilter;
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
 use crate::planning::route::route;
-use crate::problem::{ProblemCode, Refusal};
-use crate::view::answer::{Answer, customer_json, link_json};
-
-/// A page of a list.
-#[derive(Debug, Clone, Default)]
-pub struct Listing {
-    /// The items.
-    pub data: Vec<Json>,
-    /// Where the next page starts.
-    pub next_cursor: Option<String>,
-}
+use crate::problem::Refusal;
+use crate::queries::Queries;
+use crate::view::answer::{Answer, customer_json};
 
 /// What to list, as the query string has it.
 #[derive(Clone, Default)]
@@ -50,13 +44,14 @@ pub struct CustomerListQuery {
     pub cursor: Option<String>,
 }
 
-impl Gateway {
+impl Queries {
     /// The record, and in it its links.
     ///
     /// # Errors
     /// 404.
     pub async fn customer_json(&self, merchant: &Merchant, id: CustomerId) -> Result<Json, Refusal> {
         let known = self
+            .context
             .store
             .customer(&merchant.id, id)
             .await?
@@ -94,6 +89,7 @@ impl Gateway {
             .transpose()?
             .map(CustomerId::from_uuid);
         let mut records = self
+            .context
             .store
             .customers(&merchant.id, &filter, after, query.limit + 1)
             .await?;
@@ -119,11 +115,11 @@ impl Gateway {
         limit: usize,
         cursor: Option<String>,
     ) -> Result<Listing, Refusal> {
-        if self.store.customer(&merchant.id, id).await?.is_none() {
+        if self.context.store.customer(&merchant.id, id).await?.is_none() {
             return Err(Refusal::not_found("customer"));
         }
         let before = cursor.as_deref().map(from_cursor).transpose()?.map(UpsertId::from_uuid);
-        let mut page = self.store.history(id, before, limit + 1).await?;
+        let mut page = self.context.store.history(id, before, limit + 1).await?;
         let extra = (page.entries.len() > limit).then(|| page.entries.pop()).flatten();
         let next_cursor = extra
             .is_some()
@@ -163,7 +159,8 @@ impl Gateway {
     /// # Errors
     /// 404.
     pub async fn get_upsert(&self, merchant: &Arc<Merchant>, id: UpsertId) -> Result<Answer, Refusal> {
-        self.upsert_answer(merchant, id, None)
+        self.upserts
+            .upsert_answer(merchant, id, None)
             .await?
             .ok_or_else(|| Refusal::not_found("upsert"))
     }
@@ -214,29 +211,4 @@ fn filter(merchant: &Merchant, query: &CustomerListQuery) -> Result<CustomerFilt
     } else {
         Err(invalid_query(problems))
     }
-}
-
-/// 400, by query parameter.
-pub(crate) fn invalid_query(problems: Vec<Problem>) -> Refusal {
-    let mut refusal = Refusal::new(ProblemCode::InvalidQuery, "a query parameter is not valid");
-    refusal.errors = problems;
-    refusal
-}
-
-pub(crate) fn to_cursor(id: &Uuid) -> String {
-    BASE64URL_NOPAD.encode(id.as_bytes())
-}
-
-pub(crate) fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
-    BASE64URL_NOPAD
-        .decode(cursor.as_bytes())
-        .ok()
-        .and_then(|bytes| Uuid::from_slice(&bytes).ok())
-        .ok_or_else(|| {
-            invalid_query(vec![Problem::new(
-                "cursor",
-                "invalid_cursor",
-                "is not a cursor of this list",
-            )])
-        })
 }

@@ -1,5 +1,11 @@
 //! Lists of deliveries and upserts, newest first, for dashboards and for whoever looks after dead letters.
 
+use crate::queries::page::Listing;
+use crate::queries::page::invalid_query;
+use crate::queries::page::to_cursor;
+use crate::view::delivery::delivery_json;
+use crate::view::delivery::error_json;
+use crate::view::delivery::listed_delivery;
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
@@ -8,11 +14,9 @@ use upsert_core::{DeliveryId, UpsertId};
 use upsert_store::{AttemptRecord, DeliveryRecord, SentRequest, UpsertFilter, UpsertRecord, UpsertState};
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
 use crate::problem::Refusal;
-use crate::queries::customers::{Listing, invalid_query, to_cursor};
+use crate::queries::Queries;
 use crate::queries::filter::{Reading, Written, below, oldest_of};
-use crate::view::answer::{delivery_json, error_json};
 use crate::view::visibility::Sight;
 
 /// Which deliveries to list, as the query string has it.
@@ -63,7 +67,7 @@ pub struct UpsertListQuery {
     pub cursor: Option<String>,
 }
 
-impl Gateway {
+impl Queries {
     /// Deliveries, newest first.
     ///
     /// # Errors
@@ -87,7 +91,7 @@ impl Gateway {
         }
         filter.merchants = query.merchants;
         let before = below(query.cursor.as_deref(), filter.until)?.map(DeliveryId::from_uuid);
-        let page = self.store.deliveries(&filter, before, query.limit).await?;
+        let page = self.context.store.deliveries(&filter, before, query.limit).await?;
         Ok(Listing {
             data: page
                 .entries
@@ -109,7 +113,7 @@ impl Gateway {
         sight: Sight,
     ) -> Result<Json, Refusal> {
         let delivery = self.visible_delivery(merchants, id).await?;
-        let attempts = self.store.attempts(id).await?;
+        let attempts = self.context.store.attempts(id).await?;
         let mut shown = listed_delivery(&delivery);
         shown["attempt_log"] = attempts.iter().map(|attempt| attempt_json(attempt, sight)).collect();
         Ok(sight.delivery(shown))
@@ -121,7 +125,7 @@ impl Gateway {
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
     ) -> Result<DeliveryRecord, Refusal> {
-        let delivery = self.store.delivery(id).await?;
+        let delivery = self.context.store.delivery(id).await?;
         delivery
             .filter(|delivery| merchants.is_none_or(|merchants| merchants.contains(&delivery.merchant)))
             .ok_or_else(|| Refusal::not_found("delivery"))
@@ -156,7 +160,7 @@ impl Gateway {
             return Err(invalid_query(reading.problems));
         }
         let before = below(query.cursor.as_deref(), filter.until)?.map(UpsertId::from_uuid);
-        let page = self.store.upserts(&filter, before, query.limit).await?;
+        let page = self.context.store.upserts(&filter, before, query.limit).await?;
         Ok(Listing {
             data: page
                 .entries
@@ -166,17 +170,6 @@ impl Gateway {
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
     }
-}
-
-/// As in an upsert's answer, and whose it is.
-pub(crate) fn listed_delivery(delivery: &DeliveryRecord) -> Json {
-    let mut shown = delivery_json(delivery);
-    shown["merchant_id"] = json!(delivery.merchant);
-    shown["customer_id"] = json!(delivery.customer);
-    shown["upsert_id"] = json!(delivery.upsert);
-    shown["created_at"] = json!(delivery.created_at);
-    shown["ended_at"] = json!(delivery.ended_at);
-    shown
 }
 
 fn listed_upsert((upsert, deliveries): &(UpsertRecord, Vec<DeliveryRecord>)) -> Json {

@@ -1,5 +1,6 @@
 //! Which events are meant, in the words of a query string or of a body.
 
+use crate::queries::page::invalid_query;
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
@@ -7,10 +8,17 @@ use serde_json::Value as Json;
 use upsert_core::{EventId, Problem};
 use upsert_store::{IncomingFilter, IncomingState, OutgoingFilter, OutgoingState};
 
-use crate::operations::event_dead_letters::Direction;
 use crate::problem::Refusal;
-use crate::queries::customers::invalid_query;
 use crate::queries::filter::{Reading, oldest_of};
+
+/// Which way an event goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// It came in.
+    In,
+    /// It goes out.
+    Out,
+}
 
 /// Which events to list, as the query string or a body has it. What does not belong to the direction is refused before.
 #[derive(Debug, Clone, Default)]

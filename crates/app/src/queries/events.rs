@@ -1,6 +1,8 @@
 //! Events as operators see them: lists in both directions, dead letters to replay or give up, and how sources and
 //! endpoints are doing.
 
+use crate::queries::page::Listing;
+use crate::queries::page::to_cursor;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -11,18 +13,13 @@ use upsert_store::{EventCount, IncomingEvent, IncomingFilter, IncomingState, Out
 
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::{Endpoint, Source};
-use crate::gateway::Gateway;
-use crate::outbox::publish::body;
-use crate::problem::{ProblemCode, Refusal};
-use crate::queries::customers::{Listing, to_cursor};
+use crate::problem::Refusal;
+use crate::queries::Queries;
 use crate::queries::event_filter::EventListQuery;
 use crate::queries::filter::below;
 use crate::view::visibility::Sight;
 
-/// The `type` of an event that is sent on demand.
-const TEST: &str = "gateway.test";
-
-impl Gateway {
+impl Queries {
     /// Events that came in, newest first.
     ///
     /// # Errors
@@ -30,7 +27,7 @@ impl Gateway {
     pub async fn list_incoming(&self, query: &EventListQuery, sight: Sight) -> Result<Listing, Refusal> {
         let filter = query.incoming()?;
         let before = below(query.cursor.as_deref(), filter.until)?.map(EventId::from_uuid);
-        let page = self.store.incoming_events(&filter, before, query.limit).await?;
+        let page = self.context.store.incoming_events(&filter, before, query.limit).await?;
         Ok(Listing {
             data: page
                 .entries
@@ -48,7 +45,7 @@ impl Gateway {
     pub async fn list_outgoing(&self, query: &EventListQuery) -> Result<Listing, Refusal> {
         let filter = query.outgoing()?;
         let before = below(query.cursor.as_deref(), filter.until)?.map(EventId::from_uuid);
-        let page = self.store.outgoing_events(&filter, before, query.limit).await?;
+        let page = self.context.store.outgoing_events(&filter, before, query.limit).await?;
         Ok(Listing {
             data: page.entries.iter().map(outgoing_json).collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
@@ -92,7 +89,7 @@ impl Gateway {
         merchants: Option<&BTreeSet<String>>,
         id: EventId,
     ) -> Result<IncomingEvent, Refusal> {
-        let event = self.store.incoming_event(id).await?;
+        let event = self.context.store.incoming_event(id).await?;
         event
             .filter(|event| merchants.is_none_or(|merchants| merchants.contains(&event.merchant)))
             .ok_or_else(|| Refusal::not_found("event"))
@@ -103,7 +100,7 @@ impl Gateway {
         merchants: Option<&BTreeSet<String>>,
         id: EventId,
     ) -> Result<OutgoingEvent, Refusal> {
-        let event = self.store.outgoing_event(id).await?;
+        let event = self.context.store.outgoing_event(id).await?;
         event
             .filter(|event| merchants.is_none_or(|merchants| merchants.contains(&event.merchant)))
             .ok_or_else(|| Refusal::not_found("event"))
@@ -114,8 +111,11 @@ impl Gateway {
     /// # Errors
     /// The store failed.
     pub async fn webhooks_json(&self, may_see: impl Fn(&Merchant) -> bool) -> Result<Json, Refusal> {
-        let (failed, open) = (self.store.failed_incoming().await?, self.store.open_outgoing().await?);
-        let directory = self.directory();
+        let (failed, open) = (
+            self.context.store.failed_incoming().await?,
+            self.context.store.open_outgoing().await?,
+        );
+        let directory = self.context.directory();
         let mut merchants: Vec<_> = directory.iter().filter(|merchant| may_see(merchant)).collect();
         merchants.sort_by(|a, b| a.id.cmp(&b.id));
         let mut sources = Vec::new();
@@ -127,7 +127,7 @@ impl Gateway {
                     source: Some(source.name.clone()),
                     ..IncomingFilter::default()
                 };
-                let newest = self.store.incoming_events(&page, None, 1).await?;
+                let newest = self.context.store.incoming_events(&page, None, 1).await?;
                 let last_event_at = newest.entries.first().map(|event| event.received_at);
                 sources.push(source_json(merchant, source, &failed, last_event_at));
             }
@@ -137,8 +137,13 @@ impl Gateway {
         Ok(json!({ "sources": sources, "endpoints": endpoints }))
     }
 
-    fn endpoint_json(&self, merchant: &Merchant, endpoint: &Endpoint, open: &[EventCount<OutgoingState>]) -> Json {
-        let state = self.endpoints.state(&merchant.id, &endpoint.name);
+    pub(crate) fn endpoint_json(
+        &self,
+        merchant: &Merchant,
+        endpoint: &Endpoint,
+        open: &[EventCount<OutgoingState>],
+    ) -> Json {
+        let state = self.context.endpoints.state(&merchant.id, &endpoint.name);
         let own = |count: &&EventCount<OutgoingState>| count.merchant == merchant.id && count.name == endpoint.name;
         let waiting = || open.iter().filter(own).filter(|count| count.state.is_open());
         let oldest = waiting().map(|count| count.oldest).min();
@@ -153,7 +158,7 @@ impl Gateway {
             "disabled_by": state.disabled.as_ref().map(|disabled| &disabled.by),
             "disabled_since": state.disabled.as_ref().map(|disabled| disabled.since),
             "waiting": waiting().map(|count| count.count).sum::<u64>(),
-            "oldest_waiting_seconds": oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs()),
+            "oldest_waiting_seconds": oldest.map(|oldest| self.context.clock.now().duration_since(oldest).as_secs()),
             "dead_letters": dead.map(|count| count.count).sum::<u64>(),
             "failures_in_a_row": state.failures,
             "next_try_at": state.rests_until,
@@ -161,38 +166,6 @@ impl Gateway {
             "last_failure_at": state.last_failure_at,
             "last_error": state.last_error,
         })
-    }
-
-    /// Sends an event of type `gateway.test`, once and now, and tells what came of it. Nothing of it is stored.
-    ///
-    /// # Errors
-    /// 404.
-    pub async fn test_endpoint(&self, merchant: &Merchant, name: &str) -> Result<Json, Refusal> {
-        let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
-        let id = self.ids.event();
-        let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
-        let tried = self
-            .try_endpoint(endpoint, id, &body(TEST, self.clock.now(), &data))
-            .await;
-        Ok(json!({
-            "id": id,
-            "delivered": tried.error.is_none(),
-            "status": tried.status,
-            "error": tried.error,
-            "duration_ms": u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
-        }))
-    }
-
-    /// Has events go to a disabled endpoint again. What became a dead letter meanwhile is for a replay to bring.
-    ///
-    /// # Errors
-    /// 404.
-    pub async fn enable_endpoint(&self, merchant: &Merchant, name: &str, by: &str) -> Result<Json, Refusal> {
-        let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
-        self.set_disabled(&merchant.id, name, None).await?;
-        tracing::warn!(merchant = merchant.id, endpoint = name, by, "endpoint enabled by hand");
-        let open = self.store.open_outgoing().await?;
-        Ok(self.endpoint_json(merchant, endpoint, &open))
     }
 }
 
@@ -250,10 +223,4 @@ pub(crate) fn outgoing_json(event: &OutgoingEvent) -> Json {
         "last_error": event.last_error,
         "ended_at": event.ended_at,
     })
-}
-
-/// It is in a state in which this cannot be done to it.
-pub(crate) fn not_now(what: &str, state: &str) -> Refusal {
-    let detail = format!("the event cannot be {what}: it is `{state}`");
-    Refusal::new(ProblemCode::ValidationFailed, detail)
 }

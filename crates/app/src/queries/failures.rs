@@ -1,5 +1,6 @@
 //! Of what deliveries fail: counted by connection, and grouped by cause.
 
+use crate::directory::merchant::named;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,9 +12,8 @@ use upsert_core::{DeliveryId, ErrorKind};
 use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, FailedCount, StoreError};
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
-use crate::operations::vendor_records::named;
 use crate::problem::Refusal;
+use crate::queries::Queries;
 use crate::view::visibility::Sight;
 
 /// So many of the newest deliveries with an error are grouped.
@@ -80,13 +80,13 @@ impl Cause {
     }
 }
 
-impl Gateway {
+impl Queries {
     /// How many dead letters each connection has; those without any are left out.
     ///
     /// # Errors
     /// The store failed.
     pub async fn dead_letter_counts(&self) -> Result<Vec<FailedCount>, StoreError> {
-        self.store.failed_deliveries().await
+        self.context.store.failed_deliveries().await
     }
 
     /// What the newest 1,000 deliveries with an error failed of that have failed at this connection, are tried again or
@@ -122,7 +122,7 @@ impl Gateway {
     async fn with_an_error(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
         let (mut found, mut before) = (Vec::new(), None);
         for _page in 0..MOST_PAGES {
-            let page = self.store.deliveries(filter, before, MOST).await?;
+            let page = self.context.store.deliveries(filter, before, MOST).await?;
             found.extend(page.entries.into_iter().filter(|delivery| delivery.error.is_some()));
             before = page.next;
             if before.is_none() || found.len() >= MOST {

@@ -1,5 +1,6 @@
 //! Which deliveries are meant, in the words of a query string or of a body.
 
+use crate::queries::page::from_cursor;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,6 @@ use upsert_core::{DeliveryId, ErrorKind, Problem, UpsertId, WaitingFor};
 use upsert_store::{DeliveryFilter, DeliveryRecord, DeliveryState};
 
 use crate::problem::Refusal;
-use crate::queries::customers::from_cursor;
 use crate::view::visibility::Sight;
 
 /// Filters of `GET /v1/deliveries`, and members of the bodies of replay and discard.

@@ -1,9 +1,10 @@
 //! How much is taken on at once. Beyond that a request is refused early, with a word when to come back: a queue without
 //! an end only makes everybody late.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -95,14 +96,14 @@ impl Admission {
     /// # Errors
     /// 503: too many are under way, of this merchant or of all.
     pub(crate) fn admit(self: &Arc<Self>, merchant: &str, priority: Priority) -> Result<Admitted, Refusal> {
-        let mut under_way = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = under_way.by_merchant.get(merchant).copied().unwrap_or_default();
-        if under_way.all >= MOST_IN_PROGRESS || own.count >= own.most(priority) {
+        let mut in_flight = self.in_progress.lock();
+        let own = in_flight.by_merchant.get(merchant).copied().unwrap_or_default();
+        if in_flight.all >= MOST_IN_PROGRESS || own.count >= own.most(priority) {
             return Err(overloaded("too many upserts are under way"));
         }
-        under_way.all += 1;
+        in_flight.all += 1;
         let count = own.count + 1;
-        under_way
+        in_flight
             .by_merchant
             .insert(merchant.to_owned(), OfOne { count, ..own });
         Ok(Admitted {
@@ -132,12 +133,8 @@ impl Admission {
 impl Admitted {
     /// It was answered for good.
     pub(crate) fn has_ended(&self) {
-        let mut under_way = self
-            .admission
-            .in_progress
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = under_way.by_merchant.get_mut(&self.merchant) {
+        let mut in_flight = self.admission.in_progress.lock();
+        if let Some(own) = in_flight.by_merchant.get_mut(&self.merchant) {
             own.last_end = Some(Instant::now());
         }
     }
@@ -145,19 +142,15 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut under_way = self
-            .admission
-            .in_progress
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        under_way.all -= 1;
-        let own = under_way.by_merchant.get_mut(&self.merchant);
+        let mut in_flight = self.admission.in_progress.lock();
+        in_flight.all -= 1;
+        let own = in_flight.by_merchant.get_mut(&self.merchant);
         let is_last = own.is_some_and(|own| {
             own.count -= 1;
             own.count == 0
         });
         if is_last {
-            under_way.by_merchant.remove(&self.merchant);
+            in_flight.by_merchant.remove(&self.merchant);
         }
     }
 }
@@ -197,7 +190,7 @@ mod tests {
         drop(of_one);
         assert!(admission.admit("initech", Priority::Interactive).is_ok());
         drop(others);
-        assert!(admission.in_progress.lock().unwrap().by_merchant.is_empty());
+        assert!(admission.in_progress.lock().by_merchant.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,10 @@
 //! How many deliveries have ended how since the start, by connection: counted in memory for whoever draws rates, and in
 //! the metrics.
 
+use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,6 @@ use metrics::Counter;
 
 use upsert_store::{DeliveryRecord, DeliveryState, Write};
 
-use crate::gateway::Gateway;
 use crate::runtime::metrics::Meters;
 
 /// How a delivery can end: an outcome where the vendor has it, the state otherwise.
@@ -103,9 +103,21 @@ pub(crate) struct Ended {
 
 /// By merchant and connection.
 #[derive(Default)]
-pub(crate) struct Tally(RwLock<HashMap<String, HashMap<String, Arc<OfConnection>>>>);
+pub(crate) struct Counters(RwLock<HashMap<String, HashMap<String, Arc<OfConnection>>>>);
 
-impl Tally {
+impl Counters {
+    /// How many deliveries have ended how, by merchant and connection.
+    pub(crate) fn endings(&self) -> Vec<(String, String, Endings)> {
+        let known = self.0.read();
+        let all = known.iter().flat_map(|(merchant, own)| {
+            own.iter().map(move |(connection, counted)| {
+                let counts = std::array::from_fn(|at| counted.counts[at].load(Ordering::Relaxed));
+                (merchant.clone(), connection.clone(), counts)
+            })
+        });
+        all.collect()
+    }
+
     /// What a changeset ends. To be asked before it is applied, and counted after.
     pub(crate) fn ended_by(&self, writes: &[Write]) -> Vec<Ended> {
         let ended = writes.iter().filter_map(|write| match write {
@@ -144,31 +156,17 @@ impl Tally {
 
     fn of(&self, delivery: &DeliveryRecord) -> Arc<OfConnection> {
         let (merchant, connection) = (&delivery.merchant, &delivery.connection);
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.read();
         let own = known.get(merchant).and_then(|own| own.get(connection));
         if let Some(counted) = own.filter(|counted| counted.provider == delivery.provider) {
             return Arc::clone(counted);
         }
         drop(known);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.write();
         let own = known.entry(merchant.clone()).or_default();
         let counts = own.get(connection).map(|before| Arc::clone(&before.counts));
         let counted = Arc::new(OfConnection::new(delivery, counts.unwrap_or_default()));
         own.insert(connection.clone(), Arc::clone(&counted));
         counted
-    }
-}
-
-impl Gateway {
-    /// How many deliveries have ended how since the start, by merchant and connection. Those without any are left out.
-    pub fn endings(&self) -> Vec<(String, String, Endings)> {
-        let known = self.tally.0.read().unwrap_or_else(PoisonError::into_inner);
-        let all = known.iter().flat_map(|(merchant, own)| {
-            own.iter().map(move |(connection, counted)| {
-                let counts = std::array::from_fn(|at| counted.counts[at].load(Ordering::Relaxed));
-                (merchant.clone(), connection.clone(), counts)
-            })
-        });
-        all.collect()
     }
 }

@@ -1,13 +1,11 @@
 //! How endpoints are doing: disabled or not (durable), and whether they answered lately (of this process).
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_store::{Applied, Changeset, Disabled, EndpointRecord, StoreError, Write};
-
-use crate::gateway::Gateway;
+use upsert_store::Disabled;
 
 /// So many failures in a row, and the endpoint is tried with one event at a time.
 const TROUBLE: u32 = 5;
@@ -104,7 +102,7 @@ impl Endpoints {
         }
     }
 
-    fn set_disabled(&self, merchant: &str, endpoint: &str, disabled: Option<Disabled>) {
+    pub(crate) fn set_disabled(&self, merchant: &str, endpoint: &str, disabled: Option<Disabled>) {
         let mut states = self.states();
         let state = states.entry(key(merchant, endpoint)).or_default();
         if disabled.is_none() {
@@ -116,45 +114,12 @@ impl Endpoints {
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<Key, EndpointState>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 fn key(merchant: &str, endpoint: &str) -> Key {
     (merchant.to_owned(), endpoint.to_owned())
-}
-
-impl Gateway {
-    /// Reads which endpoints were disabled when the last process ended.
-    pub(crate) async fn load_endpoints(&self) -> Result<(), StoreError> {
-        for record in self.store.endpoints().await? {
-            self.endpoints
-                .set_disabled(&record.merchant, &record.endpoint, record.disabled);
-        }
-        Ok(())
-    }
-
-    /// Disables an endpoint, or has it go on, durably.
-    pub(crate) async fn set_disabled(
-        &self,
-        merchant: &str,
-        endpoint: &str,
-        disabled: Option<Disabled>,
-    ) -> Result<(), StoreError> {
-        let record = EndpointRecord {
-            merchant: merchant.to_owned(),
-            endpoint: endpoint.to_owned(),
-            disabled: disabled.clone(),
-        };
-        let changes = Changeset {
-            expect: Vec::new(),
-            write: vec![Write::PutEndpoint(record)],
-        };
-        if self.apply(changes).await? == Applied::Done {
-            self.endpoints.set_disabled(merchant, endpoint, disabled);
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

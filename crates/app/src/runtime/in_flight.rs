@@ -1,8 +1,9 @@
 //! The calls that this process has under way itself, by the monotonic clock: a wall clock that is set forward ends no
 //! lease of a process that is alive, so nothing is sent a second time beside a call that still runs.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -10,18 +11,18 @@ use upsert_core::DeliveryId;
 
 /// Until when each delivery is this process's own.
 #[derive(Debug, Default)]
-pub(crate) struct UnderWay {
+pub(crate) struct InFlight {
     until: Mutex<HashMap<DeliveryId, Instant>>,
     /// Calls whose result got lost on its way to the store, with their fences.
     lost: Mutex<Vec<(DeliveryId, u64)>>,
 }
 
-impl UnderWay {
+impl InFlight {
     /// The delivery is being sent as long as what comes back lives, and no longer than `until`.
     pub(crate) fn enter(self: &Arc<Self>, id: DeliveryId, until: Instant) -> OneCall {
         self.until().insert(id, until);
         OneCall {
-            under_way: self.clone(),
+            in_flight: self.clone(),
             id,
             until,
         }
@@ -34,33 +35,30 @@ impl UnderWay {
 
     /// The result of a call is lost.
     pub(crate) fn lost(&self, id: DeliveryId, fence: u64) {
-        self.lost
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((id, fence));
+        self.lost.lock().push((id, fence));
     }
 
     /// What was lost since this was last asked.
     pub(crate) fn take_lost(&self) -> Vec<(DeliveryId, u64)> {
-        std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lost.lock())
     }
 
     fn until(&self) -> MutexGuard<'_, HashMap<DeliveryId, Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.until.lock()
     }
 }
 
 /// One call on its way.
 #[derive(Debug)]
 pub(crate) struct OneCall {
-    under_way: Arc<UnderWay>,
+    in_flight: Arc<InFlight>,
     id: DeliveryId,
     until: Instant,
 }
 
 impl Drop for OneCall {
     fn drop(&mut self) {
-        let mut until = self.under_way.until();
+        let mut until = self.in_flight.until();
         // A call that outlived its time may have been followed by another one of the same delivery.
         if until.get(&self.id) == Some(&self.until) {
             until.remove(&self.id);

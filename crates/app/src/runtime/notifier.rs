@@ -1,10 +1,11 @@
 //! Wakes those who wait for news of a customer, and nobody else. While a vendor hangs thousands may wait; what is going
 //! on with other customers must not have each of them read the store again.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
@@ -12,7 +13,7 @@ use upsert_core::CustomerId;
 
 /// A bell for each customer of whom somebody waits for news.
 #[derive(Debug, Default)]
-pub(crate) struct Bells(Mutex<HashMap<CustomerId, Hung>>);
+pub(crate) struct Notifier(Mutex<HashMap<CustomerId, Hung>>);
 
 /// A bell, and how many listen to it.
 #[derive(Debug, Default)]
@@ -24,19 +25,19 @@ struct Hung {
 /// Listens until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening<'a> {
-    bells: &'a Bells,
+    notifier: &'a Notifier,
     customer: CustomerId,
     bell: Arc<Notify>,
 }
 
-impl Bells {
+impl Notifier {
     /// Hears from now on what becomes of this customer's deliveries.
     pub(crate) fn listen(&self, customer: CustomerId) -> Listening<'_> {
         let mut hung = self.hung();
         let own = hung.entry(customer).or_default();
         own.listeners += 1;
         Listening {
-            bells: self,
+            notifier: self,
             customer,
             bell: own.bell.clone(),
         }
@@ -50,7 +51,7 @@ impl Bells {
     }
 
     fn hung(&self) -> MutexGuard<'_, HashMap<CustomerId, Hung>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -63,7 +64,7 @@ impl Deref for Listening<'_> {
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut own) = self.bells.hung().entry(self.customer) {
+        if let Entry::Occupied(mut own) = self.notifier.hung().entry(self.customer) {
             own.get_mut().listeners -= 1;
             if own.get().listeners == 0 {
                 own.remove();
@@ -82,20 +83,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_bell_wakes_those_who_wait_for_its_customer_and_nobody_else() {
-        let (bells, ids) = (Bells::default(), IdSource::new(Arc::new(SystemClock)));
+        let (notifier, ids) = (Notifier::default(), IdSource::new(Arc::new(SystemClock)));
         let (ann, bob) = (ids.customer(), ids.customer());
-        let (first, second, other) = (bells.listen(ann), bells.listen(ann), bells.listen(bob));
+        let (first, second, other) = (notifier.listen(ann), notifier.listen(ann), notifier.listen(bob));
         let (mut one, mut two) = (Box::pin(first.notified()), Box::pin(second.notified()));
         let mut three = Box::pin(other.notified());
         for waiting in [&mut one, &mut two, &mut three] {
             assert!(!waiting.as_mut().enable());
         }
-        bells.ring(ann);
+        notifier.ring(ann);
         assert!(one.now_or_never().is_some() && two.now_or_never().is_some());
         assert!(three.now_or_never().is_none());
         drop((first, other));
-        assert_eq!(bells.hung().len(), 1, "one still listens");
+        assert_eq!(notifier.hung().len(), 1, "one still listens");
         drop(second);
-        assert!(bells.hung().is_empty(), "a bell hangs only while somebody listens");
+        assert!(notifier.hung().is_empty(), "a bell hangs only while somebody listens");
     }
 }

@@ -7,9 +7,9 @@ use upsert_core::{CustomerId, CustomerPatch, UpsertId};
 use upsert_store::{Adopted, Expect, Known, Lane, Link};
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
 use crate::planning::plan::unknown_key;
 use crate::problem::{Conflict, ProblemCode, Refusal};
+use crate::upsert::Upserts;
 
 /// What an upsert adopts.
 #[derive(Default)]
@@ -29,7 +29,7 @@ impl Adopting {
     }
 }
 
-impl Gateway {
+impl Upserts {
     /// What `patch.links` brings that is not there yet, claimed by `upsert`.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Gateway {
             if link.is_some_and(|link| link.provider_customer_id == *record) {
                 continue;
             }
-            let owners = self.store.record_owners(&merchant.id, name, record).await?;
+            let owners = self.context.store.record_owners(&merchant.id, name, record).await?;
             let others = owners.into_iter().filter(|owner| *owner != id);
             let in_question = others.chain(link.map(|_| id)).map(|customer_id| Conflict {
                 customer_id,

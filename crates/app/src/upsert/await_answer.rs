@@ -1,6 +1,8 @@
 //! When the caller is answered: as soon as every required delivery has ended, or none of those still open could end
 //! before the merchant's deadline, or the deadline is over.
 
+use crate::delivery::work::Committed;
+use crate::upsert::command::UpsertCommand;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +15,14 @@ use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, Up
 
 use crate::delivery::deliver::Progress;
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
 use crate::problem::Refusal;
-use crate::upsert::UpsertCommand;
-use crate::upsert::commit::Committed;
+use crate::upsert::Upserts;
 use crate::view::answer::{Answer, Answering};
 
 /// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.
 const BREAKER_CHECK: Duration = Duration::from_secs(1);
 
-impl Gateway {
+impl Upserts {
     pub(crate) async fn await_answer(
         &self,
         merchant: &Arc<Merchant>,
@@ -43,8 +43,8 @@ impl Gateway {
                 .any(|delivery| delivery.state == DeliveryState::Failed)
         {
             // Whether it was taken back stands in the answer.
-            Box::pin(self.settle(&upsert.merchant, upsert.id)).await;
-            match self.store.upsert(&upsert.merchant, upsert.id).await {
+            Box::pin(self.deliveries.settle(&upsert.merchant, upsert.id)).await;
+            match self.context.store.upsert(&upsert.merchant, upsert.id).await {
                 Ok(Some((settled, _))) => upsert = settled,
                 Ok(None) => {}
                 Err(error) => not_seen(&upsert, &error),
@@ -57,7 +57,7 @@ impl Gateway {
             effective: &waiting.effective,
             request_id: &command.request_id,
             instance: instance(command.route),
-            now: self.clock.now(),
+            now: self.context.clock.now(),
         };
         Ok(if command.respond_async {
             answering.accepted()
@@ -73,19 +73,19 @@ impl Gateway {
         id: UpsertId,
         request_id: Option<&str>,
     ) -> Result<Option<Answer>, Refusal> {
-        let Some((mut upsert, own)) = self.store.upsert(&merchant.id, id).await? else {
+        let Some((mut upsert, own)) = self.context.store.upsert(&merchant.id, id).await? else {
             return Ok(None);
         };
-        let effective = self.effective(own.clone()).await?;
+        let effective = self.deliveries.effective(own.clone()).await?;
         let has_ended = effective.iter().all(|delivery| delivery.state.has_ended());
         if upsert.state == UpsertState::Pending && has_ended {
             // The process died in between, or it gave way to another one.
-            self.settle(&merchant.id, id).await;
-            if let Some((settled, _)) = self.store.upsert(&merchant.id, id).await? {
+            self.deliveries.settle(&merchant.id, id).await;
+            if let Some((settled, _)) = self.context.store.upsert(&merchant.id, id).await? {
                 upsert = settled;
             }
         }
-        let Some(record) = self.record_at(&upsert).await? else {
+        let Some(record) = self.context.record_at(&upsert).await? else {
             return Ok(None);
         };
         let answering = Answering {
@@ -95,52 +95,13 @@ impl Gateway {
             effective: &effective,
             request_id: request_id.unwrap_or_default(),
             instance: "/v1/customers",
-            now: self.clock.now(),
+            now: self.context.clock.now(),
         };
         Ok(Some(if request_id.is_some() {
             answering.answer()
         } else {
             answering.shown()
         }))
-    }
-
-    /// The customer as it was after this upsert.
-    pub(crate) async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, StoreError> {
-        let current = self
-            .store
-            .customer(&upsert.merchant, upsert.customer)
-            .await?
-            .map(|known| known.record);
-        if let Some(current) = &current
-            && current.version == upsert.version
-            && upsert.changed
-            && !upsert.rolled_back
-        {
-            return Ok(Some(current.clone()));
-        }
-        let mut before = None;
-        loop {
-            let page = self.store.history(upsert.customer, before, 100).await?;
-            let found = page.entries.iter().find(|entry| {
-                entry.upsert == upsert.id
-                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
-            });
-            if let Some(entry) = found {
-                return Ok(Some(CustomerRecord {
-                    id: upsert.customer,
-                    merchant: upsert.merchant.clone(),
-                    version: entry.version,
-                    revision: 0,
-                    customer: entry.record.clone(),
-                    created_at: current.as_ref().map_or(entry.at, |current| current.created_at),
-                    updated_at: entry.at,
-                }));
-            }
-            match page.entries.last() {
-                Some(last) => before = Some(last.upsert),
-                None => return Ok(current),
-            }
-        }
     }
 }
 
@@ -157,7 +118,7 @@ fn is_in_flight(delivery: &DeliveryRecord) -> bool {
 }
 
 struct Waiting<'a> {
-    gateway: &'a Gateway,
+    wing: &'a Upserts,
     merchant: &'a Merchant,
     upsert: UpsertRecord,
     record: CustomerRecord,
@@ -172,10 +133,10 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(gateway: &'a Gateway, merchant: &'a Merchant, committed: Committed, progress: Progress) -> Self {
+    fn new(wing: &'a Upserts, merchant: &'a Merchant, committed: Committed, progress: Progress) -> Self {
         let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
         Self {
-            gateway,
+            wing,
             merchant,
             order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
             started: committed
@@ -203,8 +164,8 @@ impl<'a> Waiting<'a> {
     }
 
     async fn until_answerable(&mut self) {
-        let gateway = self.gateway;
-        let bell = gateway.bells.listen(self.record.id);
+        let wing = self.wing;
+        let bell = wing.context.notifier.listen(self.record.id);
         let (mut is_open, mut is_news) = (true, true);
         loop {
             // Armed before the state is read, so that nothing that happens in between is missed.
@@ -253,12 +214,12 @@ impl<'a> Waiting<'a> {
             if !is_told
                 // One that gave way may be taken up again, if what it gave way to is taken back.
                 && (!own.state.has_ended() || own.superseded_by.is_some())
-                && let Some(stored) = self.gateway.store.delivery(own.id).await?
+                && let Some(stored) = self.wing.context.store.delivery(own.id).await?
             {
                 now = stored.clone();
                 self.own.insert(stored.id, stored);
             }
-            self.effective[index] = match self.gateway.effective(vec![now]).await?.pop() {
+            self.effective[index] = match self.wing.deliveries.effective(vec![now]).await?.pop() {
                 Some(effective) => effective,
                 None => continue,
             };

@@ -1,5 +1,18 @@
 //! What a commit writes, drawn up from what was decided: nothing in here asks or stores anything.
 
+use crate::delivery::work::Committed;
+use crate::delivery::work::PREDECESSOR_CHECK;
+use crate::delivery::work::Work;
+use crate::delivery::work::attempt_writes;
+use crate::delivery::work::lease_until;
+use crate::delivery::work::park;
+use crate::delivery::work::unchanged;
+use crate::planning::identifiers::identifier_writes;
+use crate::planning::lane::contested_keys;
+use crate::upsert::command::Caller;
+use crate::upsert::command::UpsertCommand;
+use crate::upsert::event_draft::EventDraft;
+use crate::view::answer::state_of;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -14,22 +27,17 @@ use upsert_store::{
     Lane, UpsertRecord, UpsertState, Write,
 };
 
-use crate::delivery::deliver::PREDECESSOR_CHECK;
 use crate::directory::merchant::{Connection, Merchant, OnCollision};
 use crate::directory::webhooks::EventKind;
-use crate::gateway::Gateway;
-use crate::inbox::reconcile::EventDraft;
 use crate::planning::declined::forget_outdated;
 use crate::planning::echo::remember_before;
 use crate::planning::lane::{mark_failed, sending, supersede};
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, Planned};
 use crate::runtime::connections::UNTIL_RELEASED;
+use crate::upsert::Upserts;
 use crate::upsert::adopt::Adopting;
-use crate::upsert::commit::{Committed, Work, attempt_writes, identifier_writes, park, state_of, unchanged};
-use crate::upsert::guard::contested_keys;
 use crate::upsert::idempotency::Claim;
 use crate::upsert::identify::Identified;
-use crate::upsert::{Caller, UpsertCommand};
 
 /// Everything that was decided, ready to be committed.
 pub(crate) struct Draft<'a> {
@@ -54,7 +62,7 @@ pub(crate) struct Draft<'a> {
 
 /// A changeset in the making.
 pub(crate) struct Building<'a> {
-    gateway: &'a Gateway,
+    wing: &'a Upserts,
     draft: &'a Draft<'a>,
     now: Timestamp,
     changes: Changeset,
@@ -74,8 +82,8 @@ enum Birth {
 }
 
 impl<'a> Building<'a> {
-    pub(crate) fn new(gateway: &'a Gateway, draft: &'a Draft<'a>) -> Self {
-        let now = gateway.clock.now();
+    pub(crate) fn new(wing: &'a Upserts, draft: &'a Draft<'a>) -> Self {
+        let now = wing.context.clock.now();
         let before = draft.identified.known.as_ref().map(|known| &known.record);
         let changed = before.is_none_or(|before| before.customer != draft.after) || !draft.adopting.lanes.is_empty();
         let record = match before {
@@ -120,7 +128,7 @@ impl<'a> Building<'a> {
             write: Vec::new(),
         };
         let mut building = Self {
-            gateway,
+            wing,
             draft,
             now,
             changes,
@@ -154,7 +162,8 @@ impl<'a> Building<'a> {
 
     fn put_idempotency(&mut self) {
         let Some(claim) = self.draft.claim else { return };
-        let keep = jiff::SignedDuration::try_from(self.gateway.idempotency_keep).unwrap_or(jiff::SignedDuration::MAX);
+        let keep =
+            jiff::SignedDuration::try_from(self.wing.context.idempotency_keep).unwrap_or(jiff::SignedDuration::MAX);
         self.changes.expect.insert(
             0,
             Expect::IdempotencyFree {
@@ -297,7 +306,7 @@ impl<'a> Building<'a> {
 
     fn new_delivery(&self, connection: &Connection) -> DeliveryRecord {
         DeliveryRecord {
-            id: self.gateway.ids.delivery(),
+            id: self.wing.context.ids.delivery(),
             upsert: self.upsert.id,
             merchant: self.upsert.merchant.clone(),
             customer: self.record.id,
@@ -348,7 +357,7 @@ impl<'a> Building<'a> {
 
     /// Whether it is not sent now: the connection lets nothing through, or has no place for work that can wait.
     fn held_at_birth(&self, connection: &Connection) -> Option<Birth> {
-        let connections = &self.gateway.connections;
+        let connections = &self.wing.context.connections;
         if connections.pause_of(&self.upsert.merchant, &connection.name).is_some() {
             return Some(Birth::Parked(UNTIL_RELEASED));
         }
@@ -410,7 +419,7 @@ impl<'a> Building<'a> {
         delivery.state = DeliveryState::InFlight;
         delivery.next_attempt_at = None;
         delivery.fence = 1;
-        delivery.lease_until = Some(self.gateway.lease(connection));
+        delivery.lease_until = Some(lease_until(connection, self.now));
         lane.in_flight = Some(delivery.id);
         self.changes
             .write

@@ -1,16 +1,17 @@
 //! Steps 6 and 7: plan for each connection, and refuse what would mix customers up, before anything is stored.
 
-use upsert_core::{Customer, CustomerId, KeyKind, MatchKey, PreparedUpsert, Problem, Warning, WarningCode};
-use upsert_store::{Known, Lane};
+use crate::planning::lane::contested_keys;
+use upsert_core::{Customer, CustomerId, MatchKey, Problem, Warning, WarningCode};
+use upsert_store::Known;
 
 use crate::directory::merchant::{Merchant, OnCollision};
-use crate::gateway::Gateway;
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, Planned, plan};
 use crate::planning::route::route;
 use crate::problem::{Conflict, ProblemCode, Refusal};
+use crate::upsert::Upserts;
 use crate::upsert::adopt::Adopting;
 
-impl Gateway {
+impl Upserts {
     /// Step 6: which connections, and what each would be sent.
     pub(crate) fn route_and_plan(
         merchant: &Merchant,
@@ -48,6 +49,7 @@ impl Gateway {
                 continue;
             }
             let held = self
+                .context
                 .store
                 .key_holders(&merchant.id, &planned.connection.name, &keys, id)
                 .await?;
@@ -68,20 +70,6 @@ impl Gateway {
 fn contested_keys_of(planned: &Planned) -> Vec<MatchKey> {
     let prepared = planned.prepared();
     prepared.map_or_else(Vec::new, |prepared| contested_keys(prepared, planned.lane.as_ref()))
-}
-
-/// Keys that the vendor would match this request by and that nobody else may hold. What a linked customer has reserved
-/// is its own; without a link even that has to be looked at again, since a record that is updated by the vendor's id
-/// may have taken the same phone number meanwhile.
-pub(crate) fn contested_keys(prepared: &PreparedUpsert, lane: Option<&Lane>) -> Vec<MatchKey> {
-    let linked = lane.filter(|lane| lane.link.is_some());
-    let is_own = |key: &MatchKey| linked.is_some_and(|lane| lane.reserved.contains(key));
-    prepared
-        .matches_by
-        .iter()
-        .filter(|key| key.kind != KeyKind::Id && !is_own(key))
-        .cloned()
-        .collect()
 }
 
 fn conflicts(connection: &str, held: &[(MatchKey, CustomerId)]) -> Vec<Conflict> {

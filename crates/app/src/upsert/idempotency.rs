@@ -1,7 +1,10 @@
 //! Step 3: a key is used once. The record of it is made in the commit, so a request that is refused before leaves none.
 
+use crate::upsert::command::Caller;
+use crate::upsert::command::UpsertCommand;
+use parking_lot::Mutex;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value as Json;
@@ -11,9 +14,8 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Changeset, IdempotencyRecord, Write};
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
 use crate::problem::{ProblemCode, Refusal};
-use crate::upsert::{Caller, UpsertCommand};
+use crate::upsert::Upserts;
 use crate::view::answer::Answer;
 
 /// A key that this request answers for. While it lives, others with the same key are told to wait.
@@ -25,10 +27,7 @@ pub(crate) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.answering
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
+        self.answering.lock().remove(&self.key);
     }
 }
 
@@ -38,7 +37,7 @@ pub(crate) fn in_progress() -> Refusal {
     Refusal::new(ProblemCode::IdempotencyInProgress, detail).retry_after(1)
 }
 
-impl Gateway {
+impl Upserts {
     /// A claim where the key is new, none where no key was sent; or else the answer that the key has already.
     pub(crate) async fn claim_idempotency(
         &self,
@@ -51,17 +50,13 @@ impl Gateway {
         };
         let key = scoped(&caller.name, &merchant.id, command.route, raw);
         let fingerprint = fingerprint(raw, &command.body);
-        let claimed = self
-            .answering
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key);
+        let claimed = self.context.answering.lock().insert(key);
         let claim = claimed.then(|| Claim {
             key,
             fingerprint,
-            answering: self.answering.clone(),
+            answering: self.context.answering.clone(),
         });
-        match self.store.idempotency(&key, self.clock.now()).await? {
+        match self.context.store.idempotency(&key, self.context.clock.now()).await? {
             Some(record) if record.fingerprint != fingerprint => Err(Refusal::new(
                 ProblemCode::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request before",
@@ -97,8 +92,9 @@ impl Gateway {
             crash_point(points::REPEAT_AFTER_KEEPING);
             // Two replays may race: what was stored first is the answer.
             if let Some(stored) = self
+                .context
                 .store
-                .idempotency(&record.key, self.clock.now())
+                .idempotency(&record.key, self.context.clock.now())
                 .await?
                 .and_then(|r| r.answer)
             {
@@ -124,11 +120,12 @@ impl Gateway {
             key,
             answer: answer.to_stored(),
         }];
-        self.apply(Changeset {
-            expect: Vec::new(),
-            write,
-        })
-        .await?;
+        self.outbox
+            .apply(Changeset {
+                expect: Vec::new(),
+                write,
+            })
+            .await?;
         Ok(())
     }
 }

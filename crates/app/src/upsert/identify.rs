@@ -6,8 +6,8 @@ use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identif
 use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
 
 use crate::directory::merchant::Merchant;
-use crate::gateway::Gateway;
 use crate::problem::{Conflict, ProblemCode, Refusal};
+use crate::upsert::Upserts;
 
 /// Who it is, and what was looked at to find that out: the commit holds it against the store once more.
 pub(crate) struct Identified {
@@ -20,11 +20,11 @@ pub(crate) struct Identified {
     pub(crate) contradicted: Vec<(CustomerId, &'static str)>,
 }
 
-impl Gateway {
+impl Upserts {
     /// Step 5.
     pub(crate) async fn identify(&self, merchant: &Merchant, patch: &CustomerPatch) -> Result<Identified, Refusal> {
         let query = query_for(merchant, patch);
-        let view = self.store.identify(&merchant.id, &query).await?;
+        let view = self.context.store.identify(&merchant.id, &query).await?;
         let found = Found::of(merchant, &query, &view);
         let known = decide(patch, &found)?;
         Ok(Identified {

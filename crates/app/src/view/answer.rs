@@ -1,14 +1,17 @@
 //! What the caller is told: the body, and the status that the required deliveries call for.
 
+use crate::context::Context;
+use crate::view::delivery::delivery_json;
 use serde_json::{Map, Value as Json, json};
+use upsert_store::StoreError;
+use upsert_store::UpsertState;
 
 use jiff::Timestamp;
 use upsert_core::{Customer, CustomerId, ErrorKind, Ignored, UpsertId, WaitingFor};
-use upsert_store::{CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Lane, StoredAnswer, UpsertRecord};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoredAnswer, UpsertRecord};
 
 use crate::planning::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
-use crate::upsert::commit::state_of;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -199,67 +202,6 @@ pub(crate) fn customer_json(record: &CustomerRecord) -> Json {
     Json::Object(shown)
 }
 
-/// A delivery as the API shows it.
-pub(crate) fn delivery_json(delivery: &DeliveryRecord) -> Json {
-    json!({
-        "id": delivery.id,
-        "connection": delivery.connection,
-        "provider": delivery.provider,
-        "required": delivery.required,
-        "state": delivery.state,
-        "waiting_for": delivery.waiting_for,
-        "superseded_by": delivery.superseded_by,
-        "outcome": delivery.outcome,
-        "evidence": delivery.evidence,
-        "matched_by": delivery.matched_by,
-        "provider_customer_id": delivery.provider_customer_id,
-        "attempts": delivery.attempts,
-        "next_attempt_at": delivery.next_attempt_at,
-        "duration_ms": delivery.duration_ms,
-        "fields": delivery.fields,
-        "warnings": delivery.warnings,
-        "error": delivery.error.as_ref().map(error_json),
-    })
-}
-
-/// What went wrong, with the vendor's words.
-pub(crate) fn error_json(error: &DeliveryError) -> Json {
-    json!({
-        "kind": error.kind,
-        "state_at_vendor": error.state_at_vendor,
-        "code": error.code,
-        "detail": error.detail,
-        "vendor_status": error.vendor_status,
-        "vendor_request_id": error.vendor_request_id,
-        "errors": error.errors,
-        "vendor_body": error.vendor_body,
-    })
-}
-
-/// A customer's link at one connection as the API shows it.
-pub fn link_json(lane: &Lane, is_routed: bool) -> Vec<Json> {
-    let shown = |link: Option<&upsert_store::Link>, state: &str| {
-        json!({
-            "connection": lane.connection,
-            "provider_customer_id": link.map(|link| &link.provider_customer_id),
-            "state": state,
-            "shared": link.is_some_and(|link| link.shared),
-            "last_delivered_at": lane.last_delivered_at,
-        })
-    };
-    let state = if !is_routed {
-        "unrouted"
-    } else if lane.in_flight.is_some() || lane.queued.is_some() {
-        "pending"
-    } else if lane.failed {
-        "failed"
-    } else {
-        "in_sync"
-    };
-    let old = lane.superseded.iter().map(|link| shown(Some(link), "superseded"));
-    std::iter::once(shown(lane.link.as_ref(), state)).chain(old).collect()
-}
-
 /// A dry run as the API shows it.
 pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned], ignored: &[Ignored]) -> Json {
     json!({
@@ -268,6 +210,66 @@ pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Plann
         "connections": plans.iter().map(Planned::to_json).collect::<Vec<_>>(),
         "ignored": ignored,
     })
+}
+
+impl Context {
+    /// The customer as it was after this upsert.
+    pub(crate) async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, StoreError> {
+        let current = self
+            .store
+            .customer(&upsert.merchant, upsert.customer)
+            .await?
+            .map(|known| known.record);
+        if let Some(current) = &current
+            && current.version == upsert.version
+            && upsert.changed
+            && !upsert.rolled_back
+        {
+            return Ok(Some(current.clone()));
+        }
+        let mut before = None;
+        loop {
+            let page = self.store.history(upsert.customer, before, 100).await?;
+            let found = page.entries.iter().find(|entry| {
+                entry.upsert == upsert.id
+                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
+            });
+            if let Some(entry) = found {
+                return Ok(Some(CustomerRecord {
+                    id: upsert.customer,
+                    merchant: upsert.merchant.clone(),
+                    version: entry.version,
+                    revision: 0,
+                    customer: entry.record.clone(),
+                    created_at: current.as_ref().map_or(entry.at, |current| current.created_at),
+                    updated_at: entry.at,
+                }));
+            }
+            match page.entries.last() {
+                Some(last) => before = Some(last.upsert),
+                None => return Ok(current),
+            }
+        }
+    }
+}
+
+/// How an upsert stands whose deliveries have these states. A superseded one has to be replaced by its successor first.
+pub(crate) fn state_of(deliveries: &[DeliveryRecord]) -> UpsertState {
+    let failed =
+        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
+    if deliveries.iter().any(|delivery| !delivery.state.has_ended()) {
+        UpsertState::Pending
+    } else if deliveries
+        .iter()
+        .filter(|delivery| delivery.required)
+        .any(|delivery| failed(&delivery))
+    {
+        UpsertState::Failed
+    } else if deliveries.iter().any(|delivery| failed(&delivery)) {
+        UpsertState::PartiallyFailed
+    } else {
+        UpsertState::Succeeded
+    }
 }
 
 impl Answer {

@@ -73,22 +73,22 @@ impl Sight {
 
     /// A customer, with or without its links.
     pub fn customer(self, shown: Json) -> Json {
-        self.without(shown, cover_customer)
+        self.covering(shown, cover_customer)
     }
 
     /// A delivery, with or without its attempts.
     pub(crate) fn delivery(self, shown: Json) -> Json {
-        self.without(shown, cover_delivery)
+        self.covering(shown, cover_delivery)
     }
 
     /// An upsert with its deliveries, and the customer if it is there.
     pub(crate) fn upsert(self, shown: Json) -> Json {
-        self.without(shown, cover_upsert)
+        self.covering(shown, cover_upsert)
     }
 
     /// An event that came in.
     pub(crate) fn incoming(self, shown: Json) -> Json {
-        self.without(shown, |event| {
+        self.covering(shown, |event| {
             member(event, "event_id", cover_code);
             member(event, "problem", cover_problem);
         })
@@ -115,7 +115,7 @@ impl Sight {
         refusal
     }
 
-    fn without(self, mut shown: Json, cover: impl Fn(&mut Json)) -> Json {
+    fn covering(self, mut shown: Json, cover: impl Fn(&mut Json)) -> Json {
         if self == Self::Masked {
             cover(&mut shown);
         }

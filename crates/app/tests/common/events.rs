@@ -7,8 +7,9 @@
     reason = "each test file uses its own part, and a test may panic"
 )]
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -85,8 +86,8 @@ impl House {
         };
         let merchant = self.gateway.directory().get("acme").unwrap().clone();
         let source = merchant.source(source).unwrap().clone();
-        let event = self.gateway.read_event(&merchant, &source, &received, None)?;
-        self.gateway.take_event(event).await
+        let event = self.gateway.inbox.read_event(&merchant, &source, &received, None)?;
+        self.gateway.inbox.take_event(event).await
     }
 
     /// Sends one and tells what became of it.
@@ -121,19 +122,19 @@ impl Listener {
     }
 
     pub fn then(&self, answers: impl IntoIterator<Item = Result<u16, String>>) {
-        self.script.lock().unwrap().extend(answers);
+        self.script.lock().extend(answers);
     }
 
     pub fn usually(&self, status: u16) {
-        *self.usually.lock().unwrap() = Some(status);
+        *self.usually.lock() = Some(status);
     }
 
     pub fn takes(&self, time: Duration) {
-        *self.slow.lock().unwrap() = time;
+        *self.slow.lock() = time;
     }
 
     pub fn got(&self) -> Vec<Got> {
-        self.got.lock().unwrap().clone()
+        self.got.lock().clone()
     }
 
     pub fn kinds(&self) -> Vec<String> {
@@ -163,11 +164,11 @@ impl EventSender for Listener {
             signature: event.signature.to_owned(),
             body: serde_json::from_str(event.body).unwrap(),
         };
-        self.got.lock().unwrap().push(got);
-        let wait = *self.slow.lock().unwrap();
+        self.got.lock().push(got);
+        let wait = *self.slow.lock();
         tokio::time::sleep(wait).await;
-        let next = self.script.lock().unwrap().pop_front();
-        let usually = self.usually.lock().unwrap().unwrap_or(204);
+        let next = self.script.lock().pop_front();
+        let usually = self.usually.lock().unwrap_or(204);
         next.unwrap_or(Ok(usually)).map(|status| EndpointAnswer {
             status,
             retry_after: None,

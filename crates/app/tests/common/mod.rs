@@ -10,8 +10,9 @@
 pub mod events;
 pub mod slow_store;
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -145,13 +146,13 @@ impl Vendor {
     /// From now on its answers show the record, with these values in the place of what it was sent.
     pub fn shows(&self, keeps: &[(&str, Json)]) {
         let keeps = keeps.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        *self.keeps.lock().unwrap() = Some(keeps.collect());
+        *self.keeps.lock() = Some(keeps.collect());
     }
 
     fn fates(&self, prepared: &PreparedUpsert) -> FieldFates {
         let mut fates = FieldFates::default();
         for (name, sent) in &prepared.sent {
-            match self.keeps.lock().unwrap().as_ref() {
+            match self.keeps.lock().as_ref() {
                 None => fates.unconfirmed.push(sent.pointer.clone()),
                 Some(keeps) => match keeps.get(name) {
                     None => fates.confirmed.push(sent.pointer.clone()),
@@ -166,46 +167,41 @@ impl Vendor {
     }
 
     pub fn then(&self, acts: impl IntoIterator<Item = Act>) {
-        self.script.lock().unwrap().extend(acts);
+        self.script.lock().extend(acts);
     }
 
     pub fn usually(&self, act: Act) {
-        *self.usually.lock().unwrap() = act;
+        *self.usually.lock() = act;
     }
 
     /// From now on it cannot take this reference, whatever else it takes.
     pub fn fail_for(&self, reference: &str) {
-        self.failing.lock().unwrap().insert(reference.to_owned());
+        self.failing.lock().insert(reference.to_owned());
     }
 
     pub fn calls_for(&self, reference: &str) -> usize {
-        let calls = self.calls.lock().unwrap();
+        let calls = self.calls.lock();
         calls.iter().filter(|(_, body)| body["ref"] == reference).count()
     }
 
     pub fn calls(&self) -> usize {
-        self.calls.lock().unwrap().len()
+        self.calls.lock().len()
     }
 
     pub fn call_times(&self) -> Vec<Instant> {
-        self.calls.lock().unwrap().iter().map(|(at, _)| *at).collect()
+        self.calls.lock().iter().map(|(at, _)| *at).collect()
     }
 
     pub fn last_body(&self) -> Json {
-        self.calls.lock().unwrap().last().unwrap().1.clone()
+        self.calls.lock().last().unwrap().1.clone()
     }
 
     pub fn record(&self, reference: &str) -> Json {
-        self.records
-            .lock()
-            .unwrap()
-            .get(reference)
-            .cloned()
-            .unwrap_or(Json::Null)
+        self.records.lock().get(reference).cloned().unwrap_or(Json::Null)
     }
 
     fn write(&self, prepared: &PreparedUpsert) -> bool {
-        let mut records = self.records.lock().unwrap();
+        let mut records = self.records.lock();
         let record = records.entry(prepared.link_key.value.clone()).or_insert(Json::Null);
         let is_new = record.is_null();
         if is_new {
@@ -274,20 +270,16 @@ impl UpsertProvider for Vendor {
     async fn upsert(&self, _: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         let key = prepared.link_key.value.clone();
         assert!(
-            self.busy.lock().unwrap().insert(key.clone()),
+            self.busy.lock().insert(key.clone()),
             "two calls for one customer at once"
         );
-        self.calls
-            .lock()
-            .unwrap()
-            .push((Instant::now(), prepared.request.body.clone()));
+        self.calls.lock().push((Instant::now(), prepared.request.body.clone()));
         let act = self
             .script
             .lock()
-            .unwrap()
             .pop_front()
-            .unwrap_or_else(|| self.usually.lock().unwrap().clone());
-        let act = if self.failing.lock().unwrap().contains(&key) {
+            .unwrap_or_else(|| self.usually.lock().clone());
+        let act = if self.failing.lock().contains(&key) {
             Act::Down
         } else {
             act
@@ -296,7 +288,7 @@ impl UpsertProvider for Vendor {
             tokio::time::sleep(wait).await;
         }
         tokio::task::yield_now().await;
-        self.busy.lock().unwrap().remove(&key);
+        self.busy.lock().remove(&key);
         let failed = |kind, state, advice| Err(ProviderError::new(kind, state, advice, "as the script says"));
         match act {
             Act::Accept | Act::Slow(_) | Act::Elsewhere => {
@@ -442,7 +434,7 @@ impl House {
             idempotency_keep: Duration::from_secs(24 * 3_600),
             spans: None,
         });
-        gateway.recover().await.unwrap();
+        gateway.deliveries.recover().await.unwrap();
         let merchant = gateway.directory().get("acme").unwrap().clone();
         Self {
             gateway,
@@ -471,6 +463,7 @@ impl House {
         };
         change(&mut command);
         self.gateway
+            .upserts
             .upsert(
                 &Caller {
                     name: "tests".to_owned(),
@@ -484,7 +477,7 @@ impl House {
     /// How an upsert stands.
     pub async fn look(&self, answer: &Answer) -> Json {
         let id = body(answer)["upsert_id"].as_str().unwrap().parse().unwrap();
-        body(&self.gateway.get_upsert(&self.merchant, id).await.unwrap())
+        body(&self.gateway.queries.get_upsert(&self.merchant, id).await.unwrap())
     }
 }
 

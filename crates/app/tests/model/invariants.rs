@@ -14,7 +14,7 @@ use crate::world::World;
 
 /// After every step.
 pub fn hold(world: &World) -> Result<(), String> {
-    let books = world.books.lock().unwrap();
+    let books = world.books.lock();
     if !books.wrong.is_empty() {
         return Err(books.wrong.join("\n"));
     }
@@ -70,13 +70,13 @@ fn effective<'a>(books: &'a Books, delivery: &'a DeliveryRecord) -> &'a Delivery
 /// Once vendors are mended, connections resumed and time has passed.
 pub async fn hold_in_the_end(world: &World) -> Result<(), String> {
     hold(world)?;
-    let upserts: Vec<_> = world.books.lock().unwrap().upserts.keys().copied().collect();
+    let upserts: Vec<_> = world.books.lock().upserts.keys().copied().collect();
     for id in upserts {
         let _gone_with_its_customer = world.look(id).await;
     }
-    world.books.lock().unwrap().look_at_what_was_told();
+    world.books.lock().look_at_what_was_told();
     hold(world)?;
-    let books = world.books.lock().unwrap();
+    let books = world.books.lock();
     everything_ended(&books)?;
     upserts_agree(&books)?;
     attempts_are_calls(&books)?;
@@ -147,7 +147,7 @@ fn attempts_are_calls(books: &Books) -> Result<(), String> {
 }
 
 fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
-    let records = vendor.records.lock().unwrap();
+    let records = vendor.records.lock();
     for ((customer, connection), lane) in &books.lanes {
         if connection != vendor.name {
             continue;

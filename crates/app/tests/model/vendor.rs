@@ -1,7 +1,8 @@
 //! Three kinds of vendor, each with a script and a ledger that no crash of the gateway touches.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -103,15 +104,15 @@ impl Vendor {
     }
 
     pub fn next(&self, act: Act) {
-        self.script.lock().unwrap().push_back(act);
+        self.script.lock().push_back(act);
     }
 
     pub fn usually(&self, act: Act) {
-        *self.usually.lock().unwrap() = act;
+        *self.usually.lock() = act;
     }
 
     pub fn mend(&self) {
-        self.script.lock().unwrap().clear();
+        self.script.lock().clear();
         self.usually(Act::Accept);
     }
 
@@ -132,7 +133,7 @@ impl Vendor {
     }
 
     fn write(&self, prepared: &PreparedUpsert, customer: CustomerId, books: &mut Books) -> (String, bool) {
-        let mut records = self.records.lock().unwrap();
+        let mut records = self.records.lock();
         let found = self.find(&records, prepared);
         let is_new = found.is_none();
         let id = found.unwrap_or_else(|| match self.matching {
@@ -291,8 +292,8 @@ impl UpsertProvider for Vendor {
     }
 
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
-        let usually = *self.usually.lock().unwrap();
-        let act = self.script.lock().unwrap().pop_front().unwrap_or(usually);
+        let usually = *self.usually.lock();
+        let act = self.script.lock().pop_front().unwrap_or(usually);
         if act == Act::HeldBack {
             let detail = "the breaker is open";
             return Err(ProviderError::held(
@@ -306,7 +307,7 @@ impl UpsertProvider for Vendor {
             Act::Accept | Act::AcceptAfter(_) | Act::AcceptUnseen | Act::TimeOutAfterWrite | Act::BrokenContract
         );
         let (index, written) = {
-            let mut books = self.books.lock().unwrap();
+            let mut books = self.books.lock();
             let (index, customer) = self.enter(context, &mut books);
             let written = writes.then(|| self.write(prepared, customer, &mut books));
             books.calls[index].wrote = writes;
@@ -319,7 +320,7 @@ impl UpsertProvider for Vendor {
             Act::TimeOutAfterWrite | Act::TimeOutBeforeWrite => tokio::time::sleep(TIME_OUT).await,
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
         }
-        self.books.lock().unwrap().calls[index].is_open = false;
+        self.books.lock().calls[index].is_open = false;
         let failed = |kind, state, advice| Err(ProviderError::new(kind, state, advice, "as the script says"));
         match (act, written) {
             (Act::Accept | Act::AcceptAfter(_), Some((id, is_new))) => Ok(UpsertReceipt {

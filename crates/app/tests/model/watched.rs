@@ -73,7 +73,7 @@ macro_rules! passed_on {
                 let writes = changes.write.clone();
                 let applied = self.run(self.inner.apply(changes)).await?;
                 if applied == Applied::Done {
-                    self.books.lock().unwrap().committed(&writes, self.clock.now());
+                    self.books.lock().committed(&writes, self.clock.now());
                 }
                 Ok(applied)
             }

@@ -1,9 +1,10 @@
 //! A gateway that is killed and started again over one store, its vendors and its clocks.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,14 +40,14 @@ pub struct JumpingClock {
 
 impl Clock for JumpingClock {
     fn now(&self) -> Timestamp {
-        let now = self.start + SignedDuration::try_from(self.since.elapsed()).unwrap() + *self.off_by.lock().unwrap();
+        let now = self.start + SignedDuration::try_from(self.since.elapsed()).unwrap() + *self.off_by.lock();
         Timestamp::from_microsecond(now.as_microsecond()).unwrap()
     }
 }
 
 impl JumpingClock {
     fn jump(&self, by: SignedDuration) {
-        *self.off_by.lock().unwrap() += by;
+        *self.off_by.lock() += by;
     }
 }
 
@@ -206,14 +207,14 @@ impl World {
         let by = SignedDuration::from_mins(minutes.into());
         self.clock.jump(by);
         self.set_back += (-by).max(SignedDuration::ZERO);
-        self.books.lock().unwrap().clock_jumped = true;
+        self.books.lock().clock_jumped = true;
     }
 
     async fn crash(&mut self) {
         self.dead.store(true, Ordering::SeqCst);
         let _still_in_flight = tokio::time::timeout(Duration::from_millis(1), self.gateway.shut_down()).await;
         {
-            let mut books = self.books.lock().unwrap();
+            let mut books = self.books.lock();
             books.calls.iter_mut().for_each(|call| call.is_open = false);
             books.last_probe.clear();
         }
@@ -236,32 +237,33 @@ impl World {
 
     fn reload(&self) {
         let directory = directory(&self.vendors, self.credentials, self.removed);
-        self.gateway.replace_directory(directory);
+        self.gateway.operations.replace_directory(directory);
     }
 
     async fn pause(&self, vendor: usize) {
         let name = self.vendors[vendor].name;
-        let _may_be_removed = self.gateway.pause(&self.merchant(), name, "tests").await;
+        let _may_be_removed = self.gateway.operations.pause(&self.merchant(), name, "tests").await;
     }
 
     async fn resume(&self, vendor: usize) {
         let name = self.vendors[vendor].name;
-        let _may_be_removed = self.gateway.resume(&self.merchant(), name, "tests").await;
+        let _may_be_removed = self.gateway.operations.resume(&self.merchant(), name, "tests").await;
     }
 
     async fn unlink(&self, nth: usize, vendor: usize) {
-        let ids: Vec<_> = self.books.lock().unwrap().customers.keys().copied().collect();
+        let ids: Vec<_> = self.books.lock().customers.keys().copied().collect();
         if ids.is_empty() {
             return;
         }
         let (id, name) = (ids[nth % ids.len()], self.vendors[vendor].name);
         if self
             .gateway
+            .operations
             .unlink(&self.merchant(), id, name, Sight::Whole)
             .await
             .is_ok()
         {
-            self.books.lock().unwrap().unlinked.insert((id, name.to_owned()));
+            self.books.lock().unlinked.insert((id, name.to_owned()));
         }
     }
 
@@ -280,7 +282,7 @@ impl World {
         let trace = format!("trace-{}", self.requests);
         let body = says.body();
         let event = json!({ "id": format!("e{id}"), "says": body }).to_string();
-        self.books.lock().unwrap().requests.insert(trace.clone(), body);
+        self.books.lock().requests.insert(trace.clone(), body);
         let (gateway, merchant, books) = (self.gateway.clone(), self.merchant(), self.books.clone());
         let (dead, now) = (self.dead.clone(), self.clock.now());
         let headers = BTreeMap::from([
@@ -295,13 +297,16 @@ impl World {
             body: event.as_bytes(),
         };
         let source = merchant.source("crm").unwrap();
-        let event = gateway.read_event(&merchant, source, &received, Some(&trace)).unwrap();
+        let event = gateway
+            .inbox
+            .read_event(&merchant, source, &received, Some(&trace))
+            .unwrap();
         self.open.spawn(async move {
-            let taken = gateway.take_event(event).await;
+            let taken = gateway.inbox.take_event(event).await;
             if dead.load(Ordering::SeqCst) {
                 return;
             }
-            let mut books = books.lock().unwrap();
+            let mut books = books.lock();
             match taken {
                 Ok(intake) => {
                     let result = intake.data[0]["result"].as_str().unwrap_or_default();
@@ -332,7 +337,7 @@ impl World {
     fn request(&mut self, body: Json, key: Option<String>, respond_async: bool, force: bool, is_other: bool) {
         self.requests += 1;
         let trace = format!("trace-{}", self.requests);
-        self.books.lock().unwrap().requests.insert(trace.clone(), body.clone());
+        self.books.lock().requests.insert(trace.clone(), body.clone());
         let command = UpsertCommand {
             body,
             idempotency_key: key.clone(),
@@ -351,15 +356,15 @@ impl World {
             let caller = Caller {
                 name: "tests".to_owned(),
             };
-            let answer = gateway.upsert(&caller, &merchant, command).await;
+            let answer = gateway.upserts.upsert(&caller, &merchant, command).await;
             if dead.load(Ordering::SeqCst) {
                 // A dead process answers nobody.
                 return;
             }
-            let mut books = books.lock().unwrap();
+            let mut books = books.lock();
             look_at_answer(&answer, respond_async, clock.now(), &mut books);
             if let Some(key) = key {
-                let mut answers = answers.lock().unwrap();
+                let mut answers = answers.lock();
                 look_at_key(
                     &key,
                     answers.entry(key.clone()).or_default(),
@@ -390,7 +395,7 @@ impl World {
 
     /// Says something of everybody, to see it arrive.
     pub async fn touch_everybody(&mut self) {
-        let ids: Vec<_> = self.books.lock().unwrap().customers.keys().copied().collect();
+        let ids: Vec<_> = self.books.lock().customers.keys().copied().collect();
         for id in ids {
             self.request(json!({ "id": id, "given_name": "Last" }), None, false, true, false);
         }
@@ -398,7 +403,7 @@ impl World {
     }
 
     pub async fn look(&self, id: UpsertId) -> Result<Answer, Refusal> {
-        self.gateway.get_upsert(&self.merchant(), id).await
+        self.gateway.queries.get_upsert(&self.merchant(), id).await
     }
 
     /// Ends every task that was left, so that the next sequence starts alone.
@@ -580,7 +585,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         idempotency_keep: Duration::from_secs(400 * 24 * 3_600),
         spans: None,
     });
-    gateway.recover().await.unwrap();
+    gateway.deliveries.recover().await.unwrap();
     gateway.run_background();
     gateway
 }

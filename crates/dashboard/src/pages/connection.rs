@@ -98,6 +98,7 @@ pub(crate) async fn show(visit: Visit, named: Named) -> Result<HttpResponse, Ref
     let causes = visit
         .desk
         .gateway
+        .queries
         .failures_by_cause(&known, &name, visit.sight())
         .await?;
     let causes = causes.iter().map(|cause| shapes::read(cause.to_json()));
@@ -128,7 +129,12 @@ pub(crate) async fn pause(visit: Visit, named: Named) -> HttpResponse {
     let paused = async {
         visit.needs(Scope::OpsWrite)?;
         let known = visit.merchant(&merchant)?;
-        visit.desk.gateway.pause(&known, &name, &visit.visitor.name).await?;
+        visit
+            .desk
+            .gateway
+            .operations
+            .pause(&known, &name, &visit.visitor.name)
+            .await?;
         Ok(format!("{merchant} / {name} is paused: what comes meanwhile waits"))
     };
     let result = paused.await;
@@ -142,7 +148,12 @@ pub(crate) async fn resume(visit: Visit, named: Named) -> HttpResponse {
     let resumed = async {
         visit.needs(Scope::OpsWrite)?;
         let known = visit.merchant(&merchant)?;
-        visit.desk.gateway.resume(&known, &name, &visit.visitor.name).await?;
+        visit
+            .desk
+            .gateway
+            .operations
+            .resume(&known, &name, &visit.visitor.name)
+            .await?;
         Ok(format!("{merchant} / {name} goes on: what waited is being sent"))
     };
     let result = resumed.await;

@@ -96,6 +96,7 @@ pub(crate) async fn unlink(visit: Visit, named: Path<(String, String, String)>) 
         let known = visit.merchant(&merchant)?;
         let gateway = &visit.desk.gateway;
         gateway
+            .operations
             .unlink(&known, customer_id(&id)?, &connection, visit.sight())
             .await?;
         Ok(format!(
@@ -111,6 +112,6 @@ fn customer_id(text: &str) -> Result<CustomerId, Refused> {
 }
 
 async fn customer(visit: &Visit, merchant: &Arc<Merchant>, id: CustomerId) -> Result<Customer, Refused> {
-    let record = visit.desk.gateway.customer_json(merchant, id).await?;
+    let record = visit.desk.gateway.queries.customer_json(merchant, id).await?;
     shapes::read(visit.sight().customer(record))
 }

@@ -157,7 +157,7 @@ fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, Refused> {
 
 impl Found {
     async fn add_by_id(&mut self, visit: &Visit, merchant: &Merchant, id: CustomerId) -> Result<(), Refused> {
-        match visit.desk.gateway.customer_json(merchant, id).await {
+        match visit.desk.gateway.queries.customer_json(merchant, id).await {
             Ok(customer) => {
                 self.add(shapes::read(visit.sight().customer(customer))?);
             }
@@ -192,7 +192,7 @@ impl Found {
             IdentifierKind::Phone => &mut query.phone,
         };
         *asked = Some(text.to_owned());
-        let listing = visit.desk.gateway.list_customers(merchant, query).await?;
+        let listing = visit.desk.gateway.queries.list_customers(merchant, query).await?;
         self.has_more |= listing.next_cursor.is_some();
         for customer in listing.data {
             self.add(shapes::read(customer)?);

@@ -80,6 +80,7 @@ async fn found(visit: &Visit, filter: &DeliveryFilter) -> Result<Found, Refused>
     let listing = visit
         .desk
         .gateway
+        .queries
         .list_deliveries(filter.query(visit, PAGE)?, visit.sight())
         .await?;
     let read = listing.data.into_iter().map(shapes::read);

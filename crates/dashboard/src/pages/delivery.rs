@@ -62,6 +62,7 @@ async fn delivery(visit: &Visit, id: &str) -> Result<Delivery, Refused> {
     let in_sight = visit.visitor.in_sight();
     let gateway = &visit.desk.gateway;
     let answer = gateway
+        .queries
         .get_delivery(in_sight.as_ref(), read(id)?, visit.sight())
         .await?;
     shapes::read(answer)
@@ -74,6 +75,7 @@ pub(crate) async fn replay(visit: Visit, id: Path<String>) -> Result<HttpRespons
     let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
     let gateway = &visit.desk.gateway;
     let replayed = gateway
+        .operations
         .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, None, visit.sight())
         .await;
     visit.desk.pulse.forget().await;
@@ -95,6 +97,7 @@ pub(crate) async fn discard(visit: Visit, id: Path<String>) -> Result<HttpRespon
     let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
     let gateway = &visit.desk.gateway;
     let discarded = gateway
+        .operations
         .discard_delivery(&caller, in_sight.as_ref(), read(&id)?, visit.sight())
         .await;
     visit.desk.pulse.forget().await;

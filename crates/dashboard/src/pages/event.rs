@@ -48,7 +48,7 @@ pub(crate) async fn show(visit: Visit, named: Path<(String, String)>) -> Result<
     let sight = visit.sight();
     match direction {
         Direction::In => {
-            let event: Incoming = shapes::read(gateway.get_incoming(merchants.as_ref(), id, sight).await?)?;
+            let event: Incoming = shapes::read(gateway.queries.get_incoming(merchants.as_ref(), id, sight).await?)?;
             page(&IncomingPage {
                 raw: event.raw.as_deref().map(laid_out),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.event_id)),
@@ -56,7 +56,7 @@ pub(crate) async fn show(visit: Visit, named: Path<(String, String)>) -> Result<
             })
         }
         Direction::Out => {
-            let event: Outgoing = shapes::read(gateway.get_outgoing(merchants.as_ref(), id, sight).await?)?;
+            let event: Outgoing = shapes::read(gateway.queries.get_outgoing(merchants.as_ref(), id, sight).await?)?;
             page(&OutgoingPage {
                 body: event.body.as_deref().map(laid_out),
                 frame: visit.frame(Section::Webhooks, format!("Event {}", event.kind)),
@@ -88,6 +88,7 @@ pub(crate) async fn handle(visit: Visit, named: Path<(String, String, String)>) 
         let (caller, merchants) = (visit.visitor.caller(), visit.visitor.in_sight());
         let gateway = &visit.desk.gateway;
         gateway
+            .operations
             .event_letter(&caller, merchants.as_ref(), direction, action, id, visit.sight())
             .await?;
         Ok(match (action, direction) {

@@ -87,6 +87,7 @@ async fn handled(
     query.cursor = None;
     let (gateway, caller) = (&visit.desk.gateway, visit.visitor.caller());
     let answer = gateway
+        .operations
         .event_letters(&caller, query, direction, action, dry_run, visit.sight())
         .await?;
     shapes::read(answer)

@@ -196,12 +196,12 @@ pub(crate) async fn list(visit: Visit, word: Path<String>, request: HttpRequest)
     let (mut incoming, mut outgoing) = (Vec::new(), Vec::new());
     let next_cursor = match direction {
         Direction::In => {
-            let listing = gateway.list_incoming(&query, visit.sight()).await?;
+            let listing = gateway.queries.list_incoming(&query, visit.sight()).await?;
             incoming = listing.data.into_iter().map(shapes::read).collect::<Result<_, _>>()?;
             listing.next_cursor
         }
         Direction::Out => {
-            let listing = gateway.list_outgoing(&query).await?;
+            let listing = gateway.queries.list_outgoing(&query).await?;
             outgoing = listing.data.into_iter().map(shapes::read).collect::<Result<_, _>>()?;
             listing.next_cursor
         }

@@ -68,8 +68,8 @@ impl Action {
     async fn with(self, gateway: &Gateway, visit: &Visit, selection: Selection) -> Result<Sums, Refused> {
         let caller = visit.visitor.caller();
         let answer = match self {
-            Self::Replay => gateway.replay_matching(&caller, selection).await?,
-            Self::Discard => gateway.discard_matching(&caller, selection).await?,
+            Self::Replay => gateway.operations.replay_matching(&caller, selection).await?,
+            Self::Discard => gateway.operations.discard_matching(&caller, selection).await?,
         };
         shapes::read(answer)
     }

@@ -97,6 +97,7 @@ pub(crate) async fn make(visit: Visit, sent: Bytes) -> Result<HttpResponse, Refu
             visit
                 .desk
                 .gateway
+                .upserts
                 .plan(&known, &body, typed.handling(), typed.fresh)
                 .await
         }

@@ -55,8 +55,8 @@ impl Timeline {
             cursor: cursor.clone(),
             ..UpsertListQuery::default()
         };
-        let versions = gateway.customer_history(merchant, id, MOST, cursor).await?;
-        let upserts = gateway.list_upserts(merchant, query, visit.sight()).await?;
+        let versions = gateway.queries.customer_history(merchant, id, MOST, cursor).await?;
+        let upserts = gateway.queries.list_upserts(merchant, query, visit.sight()).await?;
         let next = later_end(&versions, &upserts);
         let mut entries = joined(merchant, versions, upserts)?;
         if let Some((end, _)) = &next {

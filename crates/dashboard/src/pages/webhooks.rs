@@ -76,7 +76,7 @@ pub(crate) async fn test(visit: Visit, named: Named) -> HttpResponse {
     let tested = async {
         visit.needs(Scope::OpsWrite)?;
         let known = visit.merchant(&merchant)?;
-        let answer = visit.desk.gateway.test_endpoint(&known, &name).await?;
+        let answer = visit.desk.gateway.operations.test_endpoint(&known, &name).await?;
         told(&format!("{merchant} / {name}"), &shapes::read(answer)?)
     };
     let result = tested.await;
@@ -102,7 +102,7 @@ pub(crate) async fn enable(visit: Visit, named: Named) -> HttpResponse {
         visit.needs(Scope::OpsWrite)?;
         let known = visit.merchant(&merchant)?;
         let by = &visit.visitor.name;
-        visit.desk.gateway.enable_endpoint(&known, &name, by).await?;
+        visit.desk.gateway.operations.enable_endpoint(&known, &name, by).await?;
         Ok(format!(
             "{merchant} / {name} is enabled: new events go there; dead letters wait for a replay"
         ))

@@ -1,7 +1,8 @@
 //! Metrics, events and health.
 
+use parking_lot::Mutex;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::time::timeout;
@@ -177,7 +178,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     fn written(&self) -> String {
-        let bytes = self.0.lock().unwrap();
+        let bytes = self.0.lock();
         // The terminal's colours would stand between names and values.
         let text = String::from_utf8_lossy(&bytes);
         let mut plain = String::new();
@@ -196,7 +197,7 @@ impl Log {
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

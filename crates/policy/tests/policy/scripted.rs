@@ -1,10 +1,11 @@
 //! A provider and reader that answers as its script says and counts what reached it.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -82,12 +83,12 @@ impl Scripted {
     }
 
     pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.script.lock().unwrap().extend(answers);
+        self.script.lock().extend(answers);
     }
 
     async fn answer(&self) -> Result<(), ProviderError> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        let answer = self.script.lock().unwrap().pop_front().unwrap_or(Answer::Taken);
+        let answer = self.script.lock().pop_front().unwrap_or(Answer::Taken);
         match answer {
             Answer::Taken => Ok(()),
             Answer::Error(error) => Err(error),

@@ -109,7 +109,11 @@ impl Terms {
         let is_next = turn.comes().await;
         let mut tries = 0;
         loop {
-            let begun = self.state.gateway.begin(&self.caller, &self.merchant, command.clone());
+            let begun = self
+                .state
+                .gateway
+                .upserts
+                .begin(&self.caller, &self.merchant, command.clone());
             let refused = match begun {
                 Ok(mut begun) => {
                     if begun.committed().await {

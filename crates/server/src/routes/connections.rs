@@ -32,6 +32,7 @@ pub(crate) async fn connections(
     let only = merchant_id::filter(&caller, request.headers())?;
     let views = state
         .gateway
+        .queries
         .connection_views(|merchant| {
             let is_wanted = only.as_ref().is_none_or(|only| only.id == merchant.id);
             is_wanted && caller.key.reach.covers(&merchant.id)

@@ -41,6 +41,10 @@ pub(crate) async fn customer(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
-    let record = state.gateway.customer_json(&caller.merchant, customer_id(&id)?).await?;
+    let record = state
+        .gateway
+        .queries
+        .customer_json(&caller.merchant, customer_id(&id)?)
+        .await?;
     Ok(reply::json_reply(&record))
 }

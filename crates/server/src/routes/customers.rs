@@ -70,6 +70,6 @@ pub(crate) async fn customers(
         updated_since: filters.updated_since,
         cursor: filters.cursor,
     };
-    let listing = state.gateway.list_customers(&caller.merchant, query).await?;
+    let listing = state.gateway.queries.list_customers(&caller.merchant, query).await?;
     Ok(reply::page(&listing))
 }

@@ -77,6 +77,6 @@ pub(crate) async fn deliveries(
         until: filters.until,
         cursor: filters.cursor,
     };
-    let listing = state.gateway.list_deliveries(query, caller.sight()).await?;
+    let listing = state.gateway.queries.list_deliveries(query, caller.sight()).await?;
     Ok(reply::page(&listing))
 }

@@ -39,6 +39,7 @@ pub(crate) async fn delivery(
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let shown = state
         .gateway
+        .queries
         .get_delivery(merchants.as_ref(), delivery_id(&id)?, caller.sight())
         .await?;
     Ok(reply::json_reply(&shown))

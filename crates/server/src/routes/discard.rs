@@ -40,6 +40,7 @@ pub(crate) async fn discard(
     let id = delivery_id(&id)?;
     let delivery = state
         .gateway
+        .operations
         .discard_delivery(&caller.caller(), merchants.as_ref(), id, caller.sight())
         .await?;
     Ok(reply::json_reply(&delivery))

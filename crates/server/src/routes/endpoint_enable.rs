@@ -39,6 +39,7 @@ pub(crate) async fn endpoint_enable(
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "endpoint")?;
     let shown = state
         .gateway
+        .operations
         .enable_endpoint(&merchant, &name, &caller.key.name)
         .await?;
     Ok(reply::json_reply(&shown))

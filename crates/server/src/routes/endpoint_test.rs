@@ -36,6 +36,6 @@ pub(crate) async fn endpoint_test(
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "endpoint")?;
-    let shown = state.gateway.test_endpoint(&merchant, &name).await?;
+    let shown = state.gateway.operations.test_endpoint(&merchant, &name).await?;
     Ok(reply::json_reply(&shown))
 }

@@ -41,8 +41,20 @@ pub(crate) async fn event(
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (id, sight) = (event_id(&path.1)?, caller.sight());
     let shown = match direction(&path.0)? {
-        Direction::In => state.gateway.get_incoming(merchants.as_ref(), id, sight).await?,
-        Direction::Out => state.gateway.get_outgoing(merchants.as_ref(), id, sight).await?,
+        Direction::In => {
+            state
+                .gateway
+                .queries
+                .get_incoming(merchants.as_ref(), id, sight)
+                .await?
+        }
+        Direction::Out => {
+            state
+                .gateway
+                .queries
+                .get_outgoing(merchants.as_ref(), id, sight)
+                .await?
+        }
     };
     Ok(reply::json_reply(&shown))
 }

@@ -43,6 +43,7 @@ pub(crate) async fn event_discard(
     let action = LetterAction::Discard;
     let done = state
         .gateway
+        .operations
         .event_letter(
             &caller.caller(),
             merchants.as_ref(),

@@ -47,6 +47,7 @@ pub(crate) async fn event_replay(
     let action = customer_meant(body)?.map_or(LetterAction::Replay, LetterAction::ReplayFor);
     let done = state
         .gateway
+        .operations
         .event_letter(
             &caller.caller(),
             merchants.as_ref(),

@@ -86,8 +86,8 @@ pub(crate) async fn events(
     };
     query.fits(direction)?;
     let listing = match direction {
-        Direction::In => state.gateway.list_incoming(&query, caller.sight()).await?,
-        Direction::Out => state.gateway.list_outgoing(&query).await?,
+        Direction::In => state.gateway.queries.list_incoming(&query, caller.sight()).await?,
+        Direction::Out => state.gateway.queries.list_outgoing(&query).await?,
     };
     Ok(reply::page(&listing))
 }

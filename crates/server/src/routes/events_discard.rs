@@ -49,6 +49,7 @@ pub(crate) async fn events_discard(
     let action = LetterAction::Discard;
     let done = state
         .gateway
+        .operations
         .event_letters(&caller.caller(), query, direction, action, dry_run, caller.sight())
         .await?;
     Ok(reply::json_reply(&done))

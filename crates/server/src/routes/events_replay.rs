@@ -49,6 +49,7 @@ pub(crate) async fn events_replay(
     let action = LetterAction::Replay;
     let done = state
         .gateway
+        .operations
         .event_letters(&caller.caller(), query, direction, action, dry_run, caller.sight())
         .await?;
     Ok(reply::accepted(&done))

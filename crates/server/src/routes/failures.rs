@@ -42,6 +42,7 @@ pub(crate) async fn failures(
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
     let causes = state
         .gateway
+        .queries
         .failures_by_cause(&merchant, &name, caller.sight())
         .await?;
     let data: Vec<Json> = causes.iter().map(Cause::to_json).collect();

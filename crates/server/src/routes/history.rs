@@ -52,6 +52,7 @@ pub(crate) async fn history(
     let id = customer_id(&id)?;
     let listing = state
         .gateway
+        .queries
         .customer_history(&caller.merchant, id, limit, page.cursor)
         .await?;
     Ok(reply::page(&listing))

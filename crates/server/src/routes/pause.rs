@@ -36,6 +36,10 @@ pub(crate) async fn pause(
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
-    let connection = state.gateway.pause(&merchant, &name, &caller.key.name).await?;
+    let connection = state
+        .gateway
+        .operations
+        .pause(&merchant, &name, &caller.key.name)
+        .await?;
     Ok(reply::json_reply(&connection))
 }

@@ -47,7 +47,11 @@ pub(crate) async fn plan(
     let force = wants_fresh(request.headers());
     let prefers = Preferences::of(request.headers());
     let handling = prefers.handling.unwrap_or_default();
-    let plan = state.gateway.plan(&caller.merchant, &body.0, handling, force).await?;
+    let plan = state
+        .gateway
+        .upserts
+        .plan(&caller.merchant, &body.0, handling, force)
+        .await?;
     let mut response = reply::json_reply(&plan);
     if let Some(held) = prefers.applied(false).and_then(|held| held.parse().ok()) {
         response.headers_mut().insert(reply::PREFERENCE_APPLIED, held);

@@ -53,6 +53,7 @@ pub(crate) async fn replay(
     let of = customer_meant(body)?;
     let answer = state
         .gateway
+        .operations
         .replay_delivery(&caller.caller(), merchants.as_ref(), id, of, caller.sight())
         .await?;
     Ok(reply::answer(answer, Preferences::default()))

@@ -39,6 +39,10 @@ pub(crate) async fn replay_all(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let selection = Selection::read(&body.0, merchants, caller.sight())?;
-    let done = state.gateway.replay_matching(&caller.caller(), selection).await?;
+    let done = state
+        .gateway
+        .operations
+        .replay_matching(&caller.caller(), selection)
+        .await?;
     Ok(reply::accepted(&done))
 }

@@ -36,6 +36,10 @@ pub(crate) async fn resume(
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
-    let connection = state.gateway.resume(&merchant, &name, &caller.key.name).await?;
+    let connection = state
+        .gateway
+        .operations
+        .resume(&merchant, &name, &caller.key.name)
+        .await?;
     Ok(reply::json_reply(&connection))
 }

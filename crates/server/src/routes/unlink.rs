@@ -40,6 +40,7 @@ pub(crate) async fn unlink(
     let (id, connection) = path.into_inner();
     let customer = state
         .gateway
+        .operations
         .unlink(&caller.merchant, customer_id(&id)?, &connection, caller.access.sight())
         .await?;
     Ok(reply::json_reply(&customer))

@@ -86,6 +86,7 @@ pub(crate) async fn upsert(
     };
     let answer = state
         .gateway
+        .upserts
         .upsert(&caller.access.caller(), &caller.merchant, command)
         .await?;
     if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {

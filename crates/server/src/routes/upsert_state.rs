@@ -38,6 +38,6 @@ pub(crate) async fn upsert_state(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let id: UpsertId = id.parse().map_err(|_| Refusal::not_found("upsert"))?;
-    let answer = state.gateway.get_upsert(&caller.merchant, id).await?;
+    let answer = state.gateway.queries.get_upsert(&caller.merchant, id).await?;
     Ok(reply::answer(answer, Preferences::default()))
 }

@@ -68,6 +68,7 @@ pub(crate) async fn upserts(
     };
     let listing = state
         .gateway
+        .queries
         .list_upserts(&caller.merchant, query, caller.access.sight())
         .await?;
     Ok(reply::page(&listing))

@@ -43,6 +43,6 @@ pub(crate) async fn vendor_customer(
     no_query(&request)?;
     let (merchant, name, id) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
-    let record = state.gateway.vendor_customer(&merchant, &name, &id).await?;
+    let record = state.gateway.operations.vendor_customer(&merchant, &name, &id).await?;
     Ok(reply::json_reply(&record))
 }

@@ -75,7 +75,11 @@ pub(crate) async fn vendor_customers(
         tags: filters.tag.into_iter().collect(),
         cursor: filters.cursor,
     };
-    let (listing, vendor_fields) = state.gateway.vendor_customers(&merchant, &name, query).await?;
+    let (listing, vendor_fields) = state
+        .gateway
+        .operations
+        .vendor_customers(&merchant, &name, query)
+        .await?;
     Ok(reply::json_reply(&json!({
         "data": listing.data, "next_cursor": listing.next_cursor, "vendor_fields": vendor_fields,
     })))

@@ -64,8 +64,9 @@ pub(crate) async fn webhook(
     let traceparent = traceparent(&request);
     let event = state
         .gateway
+        .inbox
         .read_event(merchant, source, &received, traceparent.as_deref())?;
-    let intake = state.gateway.take_event(event).await?;
+    let intake = state.gateway.inbox.take_event(event).await?;
     answer(intake)
 }
 

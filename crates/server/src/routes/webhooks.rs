@@ -28,5 +28,5 @@ pub(crate) async fn webhooks(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let may_see = |merchant: &upsert_app::Merchant| merchants.as_ref().is_none_or(|all| all.contains(&merchant.id));
-    Ok(reply::json_reply(&state.gateway.webhooks_json(may_see).await?))
+    Ok(reply::json_reply(&state.gateway.queries.webhooks_json(may_see).await?))
 }

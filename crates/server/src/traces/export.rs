@@ -1,8 +1,9 @@
 //! What stands between a span that has ended and the collector: so many may wait, the others are dropped, and whatever is
 //! lost is counted, and said once in a while.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
@@ -135,7 +136,7 @@ impl Losses {
 
     fn add(&self, result: &'static str, spans: usize, why: &str) {
         count(result, spans);
-        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsaid = self.unsaid.lock();
         unsaid.0 += spans;
         if unsaid.1.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
             let (spans, endpoint) = (unsaid.0, &self.endpoint);
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn where_the_collector_is_stuck_so_many_wait_and_the_others_are_dropped_at_once() {
         let (gate, seen) = (Arc::new(Mutex::new(())), Arc::new(AtomicUsize::new(0)));
-        let stuck = gate.lock().unwrap();
+        let stuck = gate.lock();
         let processor = Bounded::around(Stuck(gate.clone(), seen.clone()), "E".to_owned());
         let (waiting, losses) = (processor.waiting.clone(), processor.losses.clone());
         let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
@@ -193,13 +194,13 @@ mod tests {
         }
         assert_eq!(waiting.load(Ordering::SeqCst), MOST_WAITING);
         // The first of them was said.
-        assert_eq!(losses.unsaid.lock().unwrap().0, 99);
+        assert_eq!(losses.unsaid.lock().0, 99);
         drop(stuck);
         provider.shutdown_with_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(seen.load(Ordering::SeqCst), MOST_WAITING);
         assert_eq!(waiting.load(Ordering::SeqCst), 0);
         assert_eq!(
-            losses.unsaid.lock().unwrap().0,
+            losses.unsaid.lock().0,
             99 + MOST_WAITING,
             "and all that failed are counted"
         );

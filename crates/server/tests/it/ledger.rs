@@ -1,7 +1,8 @@
 //! A made-up vendor that keeps a ledger in memory and speaks no HTTP. What it does to a customer, the notes say.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -167,13 +168,7 @@ impl UpsertProvider for Ledger {
             _ => {}
         }
         let email = body["email"].as_str().unwrap_or_default().to_owned();
-        let known = self
-            .book
-            .0
-            .lock()
-            .unwrap()
-            .insert(email.clone(), body.clone())
-            .is_some();
+        let known = self.book.0.lock().insert(email.clone(), body.clone()).is_some();
         Ok(UpsertReceipt {
             outcome: if known { Outcome::Updated } else { Outcome::Created },
             evidence: Evidence::VendorSaid,
@@ -210,7 +205,7 @@ impl CustomerReader for Ledger {
             Some("throttle") => return Err(failed(ErrorKind::RateLimited)),
             _ => {}
         }
-        let book = self.book.0.lock().unwrap();
+        let book = self.book.0.lock();
         Ok(ReadPage {
             data: book
                 .keys()
@@ -222,7 +217,7 @@ impl CustomerReader for Ledger {
     }
 
     async fn read(&self, _: &CallContext, id: &str) -> Result<Option<ReadCustomer>, ProviderError> {
-        let book = self.book.0.lock().unwrap();
+        let book = self.book.0.lock();
         Ok(id
             .strip_prefix("page of ")
             .filter(|email| book.contains_key(*email))

@@ -1,7 +1,8 @@
 //! One line a request, and nothing in it that the caller sent but the request id.
 
+use parking_lot::Mutex;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use tracing_subscriber::fmt::MakeWriter;
@@ -14,7 +15,7 @@ struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Paper {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
+        self.0.lock().extend_from_slice(text);
         Ok(text.len())
     }
 
@@ -54,7 +55,7 @@ async fn a_request_is_one_line_by_template_with_neither_path_nor_query_nor_body(
     assert_eq!(answer.status(), 400);
     served.running.stop().await;
 
-    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(paper.0.lock().clone()).unwrap();
     let ours = text.lines().filter(|line| line.contains("\"request_id\":\"log-test\""));
     let ours: Vec<Json> = ours.map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(ours.len(), 1, "{ours:#?}");

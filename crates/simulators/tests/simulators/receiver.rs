@@ -1,8 +1,9 @@
 //! A place that is told: it checks every signature with the reference implementation and answers as it is scripted.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -45,7 +46,7 @@ impl Receiver {
     /// One that answers with these statuses first.
     pub(crate) fn scripted(statuses: &[u16]) -> Self {
         let shared = Arc::new(Shared::default());
-        shared.script.lock().unwrap().extend(statuses);
+        shared.script.lock().extend(statuses);
         let (report, started) = mpsc::channel();
         let known = web::Data::from(shared.clone());
         std::thread::spawn(move || {
@@ -74,7 +75,7 @@ impl Receiver {
 
     /// What came, in the order it came.
     pub(crate) fn got(&self) -> Vec<Got> {
-        self.shared.got.lock().unwrap().clone()
+        self.shared.got.lock().clone()
     }
 
     /// Waits until so many requests came.
@@ -111,7 +112,7 @@ async fn take(request: HttpRequest, body: Bytes, shared: web::Data<Shared>) -> H
         verified: Webhook::new(SECRET).unwrap().verify(&body, &headers).is_ok(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
-    shared.got.lock().unwrap().push(got);
-    let status = shared.script.lock().unwrap().pop_front().unwrap_or(204);
+    shared.got.lock().push(got);
+    let status = shared.script.lock().pop_front().unwrap_or(204);
     HttpResponse::build(status.try_into().unwrap()).finish()
 }

@@ -1,8 +1,9 @@
 //! The threads that read.
 
+use parking_lot::{Mutex, RwLock};
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
@@ -60,7 +61,7 @@ impl Readers {
             }
         });
         {
-            let questions = self.questions.read().unwrap_or_else(PoisonError::into_inner);
+            let questions = self.questions.read();
             let questions = questions.as_ref().ok_or(StoreError::Busy)?;
             questions.try_send(question).map_err(|_| StoreError::Busy)?;
         }
@@ -75,8 +76,8 @@ impl Readers {
 
     /// Lets the readers finish what is queued and waits for their end.
     pub(super) fn close(&self) {
-        drop(self.questions.write().unwrap_or_else(PoisonError::into_inner).take());
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(self.questions.write().take());
+        let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a reader thread of the store panicked");
@@ -88,7 +89,7 @@ impl Readers {
 impl Reader {
     fn run(mut self, queue: &Mutex<Receiver<Question>>) {
         loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let next = queue.lock().recv();
             match next {
                 Ok(question) => question(&mut self),
                 Err(_) => return,

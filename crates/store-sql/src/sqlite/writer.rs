@@ -1,9 +1,10 @@
 //! The one thread that writes: group commit.
 
+use parking_lot::{Mutex, RwLock};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,7 @@ impl WriterHandle {
     pub(super) async fn order(&self, work: Work) -> Result<Done, StoreError> {
         let (answer, answered) = oneshot::channel();
         {
-            let orders = self.orders.read().unwrap_or_else(PoisonError::into_inner);
+            let orders = self.orders.read();
             let orders = orders.as_ref().ok_or(StoreError::Busy)?;
             orders.try_send(Order { work, answer }).map_err(|_| StoreError::Busy)?;
         }
@@ -120,8 +121,8 @@ impl WriterHandle {
 
     /// Lets the writer finish what is queued and waits for its end.
     pub(super) fn close(&self) {
-        drop(self.orders.write().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(self.orders.write().take());
+        let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's writer thread panicked");
         }

@@ -1,0 +1,130 @@
+//! What every use case works with.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use upsert_core::{Clock, IdSource, UpsertId};
+use upsert_store::Store;
+
+use crate::directory::merchant::Directory;
+use crate::runtime::admission::Admission;
+use crate::runtime::connections::Connections;
+use crate::runtime::counters::Counters;
+use crate::runtime::endpoints::Endpoints;
+use crate::runtime::in_flight::InFlight;
+use crate::runtime::notifier::Notifier;
+use crate::runtime::successors::Successors;
+use crate::runtime::tracing::Spans;
+use crate::runtime::wakeups::{QueueKey, Reach, Wakeups};
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub struct GatewayParts {
+    /// Where everything durable goes.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The merchants at the start.
+    pub directory: Directory,
+    /// How long idempotency keys are kept.
+    pub idempotency_keep: std::time::Duration,
+    /// Where spans go; none: nowhere, and nothing is done for them.
+    pub spans: Option<Arc<dyn Spans>>,
+}
+
+/// What all wings share. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct Context(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: IdSource,
+    pub(crate) directory: ArcSwap<Directory>,
+    pub(crate) connections: Connections,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) wakeups: Wakeups,
+    pub(crate) successors: Successors,
+    pub(crate) in_flight: Arc<InFlight>,
+    /// Idempotency keys whose answer is being made.
+    pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
+    pub(crate) idempotency_keep: std::time::Duration,
+    pub(crate) spans: Option<Arc<dyn Spans>>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) notifier: Notifier,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) counters: Counters,
+    /// Upserts that the store could not end, by merchant.
+    pub(crate) to_settle: Mutex<Vec<(String, UpsertId)>>,
+    /// Held while a connection's own record is written.
+    pub(crate) pausing: tokio::sync::Mutex<()>,
+}
+
+impl Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Context")
+    }
+}
+
+impl Context {
+    pub(crate) fn new(parts: GatewayParts) -> Self {
+        Self(Arc::new(Shared {
+            ids: IdSource::new(parts.clock.clone()),
+            store: parts.store,
+            clock: parts.clock,
+            directory: ArcSwap::from_pointee(parts.directory),
+            connections: Connections::default(),
+            admission: Arc::default(),
+            wakeups: Wakeups::default(),
+            successors: Successors::default(),
+            in_flight: Arc::default(),
+            answering: Arc::default(),
+            idempotency_keep: parts.idempotency_keep,
+            spans: parts.spans,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            notifier: Notifier::default(),
+            endpoints: Endpoints::default(),
+            counters: Counters::default(),
+            to_settle: Mutex::default(),
+            pausing: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The merchants as they are now. A request takes one snapshot and keeps it.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.directory.load_full()
+    }
+
+    /// Runs a task that the shutdown waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Says that a connection's queue has work.
+    pub(crate) fn wake_connection(&self, merchant: &str, connection: &str, reach: Reach) {
+        self.wakeups
+            .mark(QueueKey::Connection(merchant.to_owned(), connection.to_owned()), reach);
+    }
+
+    /// Says that a queue has work.
+    pub(crate) fn wake(&self, queue: QueueKey, reach: Reach) {
+        self.wakeups.mark(queue, reach);
+    }
+}

@@ -1,0 +1,121 @@
+//! Connections to which nothing goes for now, and what waits for them.
+
+use upsert_core::Held;
+use upsert_core::crash_point::{self as points, crash_point};
+use upsert_store::{Changeset, ConnectionRecord, DeliveryRecord, Expect, Pause, StoreError, Write};
+
+use crate::delivery::Deliveries;
+use crate::delivery::work::park;
+use crate::directory::merchant::Connection;
+use crate::runtime::wakeups::Reach;
+
+impl Deliveries {
+    /// Reads the pauses that were durable when the last process ended. A pause by the vendor whose credentials or
+    /// configuration have changed since is lifted.
+    pub(crate) async fn load_connections(&self) -> Result<(), StoreError> {
+        let directory = self.context.directory();
+        for record in self.context.store.connections().await? {
+            self.context
+                .connections
+                .set_quota_told(&record.merchant, &record.connection, record.quota_told);
+            let Some(pause) = record.pause else { continue };
+            let connection = directory
+                .get(&record.merchant)
+                .and_then(|merchant| merchant.connection(&record.connection));
+            let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
+            if pause.by == "vendor" && has_changed {
+                // Known first, so that whoever is told of pauses is told that it ends.
+                self.context
+                    .connections
+                    .set(&record.merchant, &record.connection, Some(pause));
+                self.set_pause(&record.merchant, &record.connection, None).await?;
+                self.release(&record.merchant, &record.connection);
+            } else {
+                self.context
+                    .connections
+                    .set(&record.merchant, &record.connection, Some(pause));
+            }
+        }
+        Ok(())
+    }
+
+    /// The vendor refuses the credentials: nothing more is sent until they change, a probe succeeds, or somebody
+    /// resumes it.
+    pub(crate) async fn pause_by_vendor(
+        &self,
+        merchant: &str,
+        connection: &Connection,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        if self.context.connections.pause_of(merchant, &connection.name).is_some() {
+            return Ok(());
+        }
+        tracing::warn!(
+            merchant,
+            connection = connection.name,
+            reason,
+            "connection paused: the vendor refuses its credentials"
+        );
+        let pause = Pause {
+            by: "vendor".to_owned(),
+            since: self.context.clock.now(),
+            reason,
+            fingerprint: connection.fingerprint.clone(),
+        };
+        self.set_pause(merchant, &connection.name, Some(pause)).await
+    }
+
+    /// Sets or lifts a pause, durably, and tells of it. A pause by the vendor leaves one that is there as it is.
+    pub(crate) async fn set_pause(
+        &self,
+        merchant: &str,
+        connection: &str,
+        pause: Option<Pause>,
+    ) -> Result<(), StoreError> {
+        let _one_at_a_time = self.context.pausing.lock().await;
+        let before = self.context.connections.pause_of(merchant, connection);
+        if before.is_some() && pause.as_ref().is_some_and(|pause| pause.by == "vendor") {
+            return Ok(());
+        }
+        let mut write = vec![Write::PutConnection(ConnectionRecord {
+            merchant: merchant.to_owned(),
+            connection: connection.to_owned(),
+            pause: pause.clone(),
+            quota_told: self.context.connections.quota_told(merchant, connection),
+        })];
+        write.extend(
+            self.outbox
+                .tell_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
+                .await?,
+        );
+        crash_point(points::PAUSE_BEFORE_COMMIT);
+        let expect = Vec::new();
+        self.outbox.apply(Changeset { expect, write }).await?;
+        crash_point(points::PAUSE_AFTER_COMMIT);
+        self.context.connections.set(merchant, connection, pause);
+        Ok(())
+    }
+
+    /// It waits for what holds its connection back; if nobody can tell how long, until the connection is released.
+    pub(crate) async fn put_off(&self, mut delivery: DeliveryRecord, held: Held) -> Result<(), StoreError> {
+        let expect = vec![Expect::Delivery {
+            id: delivery.id,
+            fence: delivery.fence,
+        }];
+        park(&mut delivery, held, self.context.clock.now());
+        let write = vec![Write::PutDelivery(delivery)];
+        crash_point(points::PARK_BEFORE_COMMIT);
+        self.outbox.apply(Changeset { expect, write }).await?;
+        crash_point(points::PARK_AFTER_COMMIT);
+        Ok(())
+    }
+
+    /// Makes everything that waits at a connection due at once: its breaker closed, it was resumed, or a call
+    /// succeeded again.
+    pub fn release(&self, merchant: &str, connection: &str) {
+        // Should something come in between, the pass goes on with it.
+        self.context.connections.drain(merchant, connection);
+        crash_point(points::RELEASE_BEFORE_PUMP);
+        self.context.wake_connection(merchant, connection, Reach::All);
+    }
+}

@@ -1,0 +1,147 @@
+//! One customer's part of an event that came in.
+
+use crate::directory::merchant::Merchant;
+use crate::directory::webhooks::Source;
+use crate::problem::Refusal;
+use crate::strict_json::read_json;
+use crate::upsert::idempotency::canonical_json;
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+use std::fmt;
+use std::sync::Arc;
+use upsert_core::EventId;
+use upsert_store::Expect;
+use upsert_store::IncomingEvent;
+use upsert_store::IncomingState;
+use upsert_webhook::Part;
+use upsert_webhook::Read;
+/// One customer's part of an event that came in.
+pub(crate) struct Arrival {
+    pub(crate) id: EventId,
+    pub(crate) merchant: Arc<Merchant>,
+    pub(crate) source: Arc<Source>,
+    /// The sender's id of it.
+    pub(crate) event_id: String,
+    /// Keyed fingerprints of what was taken of it, by each of the source's secrets, the newest one's first.
+    pub(crate) contents: Vec<String>,
+    /// As it came.
+    pub(crate) raw: String,
+    /// When it came first.
+    pub(crate) received_at: Timestamp,
+    /// The time that it gave itself, where that is too far ahead to be believed.
+    pub(crate) unbelieved_time: Option<Timestamp>,
+    /// Now.
+    pub(crate) at: Timestamp,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// Leaves out what came: it is personal data.
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrival")
+            .field("id", &self.id)
+            .field("source", &self.source.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Arrival {
+    /// That its row is as it was read, and that no other has its content meanwhile.
+    pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Vec<Expect> {
+        let content = self.content();
+        let with = |content: &str, revision| Expect::IncomingEvent {
+            merchant: self.merchant.id.clone(),
+            source: self.source.name.clone(),
+            event_id: self.event_id.clone(),
+            content: content.to_owned(),
+            revision,
+        };
+        match seen {
+            Some(seen) if seen.content != content => {
+                vec![with(&seen.content, Some(seen.revision)), with(content, None)]
+            }
+            seen => vec![with(content, seen.map(|seen| seen.revision))],
+        }
+    }
+
+    fn content(&self) -> &str {
+        self.contents.first().map_or("", String::as_str)
+    }
+
+    /// Whether this is what a dead letter would be taken as now.
+    pub(crate) fn says_the_same(&self, letter: &IncomingEvent) -> bool {
+        let header = |_: &str| Some(letter.event_id.clone());
+        let Some(Ok(reads)) = letter.raw.as_deref().map(|raw| read_again(&self.source, raw, &header)) else {
+            return false;
+        };
+        let taken = |read: &Read| contents_of(&self.merchant.id, &self.source, &self.event_id, read);
+        reads
+            .iter()
+            .any(|read| taken(read).contains(&self.content().to_owned()))
+    }
+
+    /// Its row after this try.
+    pub(crate) fn row(&self, seen: Option<&IncomingEvent>, state: IncomingState) -> IncomingEvent {
+        IncomingEvent {
+            id: seen.map_or(self.id, |seen| seen.id),
+            merchant: self.merchant.id.clone(),
+            source: self.source.name.clone(),
+            event_id: self.event_id.clone(),
+            content: self.content().to_owned(),
+            revision: seen.map_or(1, |seen| seen.revision + 1),
+            state,
+            received_at: seen.map_or(self.at, |seen| seen.received_at),
+            tried_at: self.at,
+            tries: seen.map_or(1, |seen| seen.tries.saturating_add(1)),
+            customer: None,
+            upsert: None,
+            problem: None,
+            ignored: Vec::new(),
+            unbelieved_time: self.unbelieved_time,
+            raw: None,
+        }
+    }
+}
+
+pub(crate) type Header<'h> = &'h dyn Fn(&str) -> Option<String>;
+
+pub(crate) type Reads = Vec<(Option<Part>, Read)>;
+
+/// Keyed fingerprints of what a mapping took of an event, and of nothing else: a sender that tries again counts its tries
+/// in the event.
+pub(crate) fn contents_of(merchant: &str, source: &Source, event_id: &str, read: &Read) -> Vec<String> {
+    let taken = match read {
+        Read::LeftOut => return Vec::new(),
+        Read::Mapped(mapped) => mapped.taken(),
+        Read::Refused { problems, body, .. } => {
+            let problems = problems.iter().map(|problem| (&problem.pointer, problem.code));
+            json!({ "body": body, "problems": problems.collect::<Vec<_>>() })
+        }
+    };
+    let scoped = json!([merchant, source.name, event_id, canonical_json(&taken)]);
+    source.verifier.fingerprints(&scoped.to_string())
+}
+
+/// What was kept of an event, as it is read now.
+///
+/// # Errors
+/// It is no JSON.
+pub(crate) fn read_again(source: &Source, raw: &str, header: Header<'_>) -> Result<Vec<Read>, Refusal> {
+    let event = read_json(raw.as_bytes())?;
+    Ok(read_parts(source, event, header)
+        .into_iter()
+        .map(|(_, read)| read)
+        .collect())
+}
+
+pub(crate) fn read_parts(source: &Source, event: Json, header: Header<'_>) -> Reads {
+    let parts = match source.mapping.parts(event) {
+        Ok(parts) => parts,
+        Err(problem) => return vec![(None, Read::unreadable(problem))],
+    };
+    let read = |part: Part| {
+        let read = source.mapping.read(&part, header);
+        (Some(part), read)
+    };
+    parts.into_iter().map(read).collect()
+}

@@ -1,0 +1,39 @@
+//! Taking over another configuration.
+
+use std::sync::Arc;
+
+use crate::directory::merchant::Directory;
+use crate::operations::Operations;
+use crate::runtime::metrics;
+use crate::runtime::wakeups::Reach;
+
+impl Operations {
+    /// Replaces the merchants at once; requests that are under way keep what they had. Pauses by the vendor are lifted
+    /// where credentials or configuration changed.
+    pub fn replace_directory(&self, directory: Directory) {
+        metrics::begin_at_zero(&directory);
+        let before = self.context.directory.swap(Arc::new(directory));
+        self.release_new_connections(&before);
+        let wing = self.clone();
+        self.context.spawn(async move {
+            if let Err(error) = wing.deliveries.load_connections().await {
+                tracing::error!(%error, "pauses could not be looked through after a reload");
+            }
+        });
+    }
+
+    /// What waited for a connection that was not configured has somewhere to go now.
+    fn release_new_connections(&self, before: &Directory) {
+        for merchant in self.context.directory().iter() {
+            let earlier = before.get(&merchant.id);
+            let is_new = |name: &str| earlier.is_none_or(|earlier| earlier.connection(name).is_none());
+            for connection in merchant
+                .connections
+                .iter()
+                .filter(|connection| is_new(&connection.name))
+            {
+                self.context.wake_connection(&merchant.id, &connection.name, Reach::All);
+            }
+        }
+    }
+}

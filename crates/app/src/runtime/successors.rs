@@ -1,0 +1,59 @@
+//! Which delivery stands for one that gave way: the last of those that went in its place, one after the other.
+
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::HashMap;
+
+use upsert_core::DeliveryId;
+
+/// Ways that are remembered; then all of them are forgotten.
+const MOST: usize = 65_536;
+
+/// Where a way along successors led last time. A thousand requests that wait for a thousand edits of one customer would
+/// otherwise walk half a million steps.
+#[derive(Debug, Default)]
+pub(crate) struct Successors {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    ends: HashMap<DeliveryId, DeliveryId>,
+    /// Grows whenever all ways are forgotten: what was walked before that is not to be remembered after it.
+    era: u64,
+}
+
+impl Successors {
+    pub(crate) fn era(&self) -> u64 {
+        self.known().era
+    }
+
+    pub(crate) fn shortcut(&self, from: DeliveryId) -> Option<DeliveryId> {
+        self.known().ends.get(&from).copied()
+    }
+
+    pub(crate) fn remember(&self, era: u64, way: &[DeliveryId], end: DeliveryId) {
+        // The first step stands in the record itself.
+        if way.len() < 2 {
+            return;
+        }
+        let mut known = self.known();
+        if known.era != era {
+            return;
+        }
+        if known.ends.len() + way.len() > MOST {
+            known.ends.clear();
+        }
+        known.ends.extend(way.iter().map(|id| (*id, end)));
+    }
+
+    /// One that had given way is taken up again: ways that led past it are wrong now.
+    pub(crate) fn forget(&self) {
+        let mut known = self.known();
+        known.ends.clear();
+        known.era += 1;
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock()
+    }
+}

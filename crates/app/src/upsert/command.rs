@@ -1,0 +1,38 @@
+//! What is asked for, and by whom.
+
+use serde_json::Value as Json;
+
+use upsert_core::{Handling, Priority};
+use upsert_store::Through;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The API key's name: it stands in the history, and idempotency keys are its own.
+    pub name: String,
+}
+
+/// What is asked.
+#[derive(Clone)]
+pub struct UpsertCommand {
+    /// The request body.
+    pub body: Json,
+    /// `Idempotency-Key`, unquoted.
+    pub idempotency_key: Option<String>,
+    /// The route, such as `POST /v1/customers`: idempotency keys are scoped to it.
+    pub route: &'static str,
+    /// The way by which it came, for the history.
+    pub through: Through,
+    /// `Prefer: respond-async`.
+    pub respond_async: bool,
+    /// `Cache-Control: no-cache`.
+    pub force: bool,
+    /// `traceparent`.
+    pub traceparent: Option<String>,
+    /// `Prefer: handling=lenient`, or `strict`.
+    pub handling: Handling,
+    /// How urgent.
+    pub priority: Priority,
+    /// For the problem document of an answer that a vendor refused.
+    pub request_id: String,
+}

@@ -1,0 +1,266 @@
+//! The straight line: one upsert from the request to the answer, each step in a file of its own.
+
+use crate::delivery::work::Committed;
+use crate::upsert::Upserts;
+use crate::upsert::command::Caller;
+use crate::upsert::command::UpsertCommand;
+use crate::upsert::event_draft::EventDraft;
+use crate::upsert::idempotency::Claim;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use upsert_core::crash_point::{self as points, crash_point};
+use upsert_core::customer::escape;
+use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
+
+use crate::directory::merchant::Merchant;
+
+use crate::planning::plan::Planned;
+use crate::problem::{ProblemCode, Refusal};
+use crate::upsert::commit::Attempted;
+use crate::upsert::draft::Draft;
+use crate::upsert::identify::Identified;
+use crate::view::answer::Answer;
+
+/// So often a request is worked out anew because somebody else was faster, before it is told to come back.
+const MOST_RACES: usize = 64;
+
+/// An upsert that was begun: it goes on whether or not anybody waits for it.
+#[derive(Debug)]
+pub struct Begun {
+    committed: oneshot::Receiver<()>,
+    task: JoinHandle<Result<Answer, Refusal>>,
+}
+
+impl Begun {
+    /// Waits until it is durable, or it is clear that nothing will be stored: it was refused, or its idempotency key was
+    /// used before. Whether it is durable. To be asked once.
+    pub async fn committed(&mut self) -> bool {
+        (&mut self.committed).await.is_ok()
+    }
+
+    /// Waits for its answer.
+    ///
+    /// # Errors
+    /// Why the request was refused. Nothing was stored and nothing sent then.
+    pub async fn answer(self) -> Result<Answer, Refusal> {
+        self.task.await.unwrap_or_else(|_| {
+            tracing::error!("an upsert's task ended before its time");
+            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
+        })
+    }
+}
+
+/// Who asks for what, as the steps to the commit need it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) merchant: &'a Arc<Merchant>,
+    pub(crate) command: &'a UpsertCommand,
+    pub(crate) claim: Option<&'a Claim>,
+}
+
+impl Upserts {
+    /// One upsert, on a task of its own: a client that hangs up changes nothing about what becomes of it.
+    ///
+    /// # Errors
+    /// Why the request was refused. Nothing was stored and nothing sent then. 503 `overloaded` where too much is under
+    /// way; bulk work waits for its turn to be stored instead.
+    pub async fn upsert(
+        &self,
+        caller: &Caller,
+        merchant: &Arc<Merchant>,
+        command: UpsertCommand,
+    ) -> Result<Answer, Refusal> {
+        self.begin(caller, merchant, command)?.answer().await
+    }
+
+    /// Begins one upsert, for whoever has to know when it is durable before its vendors have answered.
+    ///
+    /// # Errors
+    /// 503 `overloaded` where too much is under way.
+    pub fn begin(&self, caller: &Caller, merchant: &Arc<Merchant>, command: UpsertCommand) -> Result<Begun, Refusal> {
+        let admitted = self.context.admission.admit(&merchant.id, command.priority)?;
+        let (wing, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
+        let (tell, committed) = oneshot::channel();
+        let task = self.context.tasks.spawn(async move {
+            let answered = wing.run_upsert(&caller, &merchant, command, tell).await;
+            if answered.as_ref().is_ok_and(|answer| answer.is_final) {
+                admitted.has_ended();
+            }
+            answered
+        });
+        Ok(Begun { committed, task })
+    }
+
+    async fn run_upsert(
+        &self,
+        caller: &Caller,
+        merchant: &Arc<Merchant>,
+        command: UpsertCommand,
+        committed_now: oneshot::Sender<()>,
+    ) -> Result<Answer, Refusal> {
+        let claim = match self.claim_idempotency(caller, merchant, &command).await? {
+            Ok(claim) => claim,
+            Err(replay) => return Ok(*replay),
+        };
+        crash_point(points::UPSERT_CLAIMED);
+        let canonical = read_patch(merchant, &command.body, command.handling)?;
+        let asked = Asked {
+            caller,
+            merchant,
+            command: &command,
+            claim: claim.as_ref(),
+        };
+        let mut committed = self.decide_and_commit(asked, &canonical).await?;
+        // Nobody may be listening.
+        let _ = committed_now.send(());
+        let progress = self.deliveries.start_deliveries(&mut committed);
+        crash_point(points::UPSERT_STARTED);
+        let answer = self.await_answer(merchant, committed, progress, &command).await?;
+        crash_point(points::UPSERT_BEFORE_ANSWER);
+        self.keep_answer(claim.as_ref(), answer).await
+    }
+
+    /// What an upsert with this body would do. Stores and sends nothing.
+    ///
+    /// # Errors
+    /// As for the upsert itself, but for what single connections refuse: that stands in the plans.
+    pub async fn plan(
+        &self,
+        merchant: &Arc<Merchant>,
+        body: &Json,
+        handling: Handling,
+        force: bool,
+    ) -> Result<Json, Refusal> {
+        let Canonical { patch, ignored } = read_patch(merchant, body, handling)?;
+        let _deciding = self.context.admission.decide(Priority::Interactive).await?;
+        let identified = self.identify(merchant, &patch).await?;
+        let before = identified.known.as_ref().map(|known| &known.record.customer);
+        let after = merge(before, &patch);
+        let id = identified
+            .known
+            .as_ref()
+            .map_or_else(|| self.context.ids.customer(), |known| known.record.id);
+        let known = identified.known.as_ref();
+        let adopting = self
+            .adopt(merchant, id, known, &patch, self.context.ids.upsert())
+            .await?;
+        let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
+        // A refusal of a required connection is shown beside the others instead of ending the plan.
+        let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
+        Ok(crate::view::answer::plan_json(
+            identified.known.as_ref().map(|known| known.record.id),
+            &after,
+            &plans,
+            &ignored,
+        ))
+    }
+
+    /// Steps 5 to 8, anew whenever somebody else changed what they were decided on.
+    async fn decide_and_commit(&self, asked: Asked<'_>, canonical: &Canonical) -> Result<Committed, Refusal> {
+        let _deciding = self.context.admission.decide(asked.command.priority).await?;
+        let mut look_up_keys = false;
+        for _race in 0..MOST_RACES {
+            let identified = self.identify(asked.merchant, &canonical.patch).await?;
+            match self
+                .plan_and_commit(asked, &identified, canonical, None, look_up_keys)
+                .await?
+            {
+                Attempted::Committed(committed) => return Ok(*committed),
+                Attempted::KeyTaken => look_up_keys = true,
+                Attempted::Raced => tokio::task::yield_now().await,
+                Attempted::IdempotencyKeyTaken => return Err(crate::upsert::idempotency::in_progress()),
+            }
+        }
+        Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
+    }
+
+    /// Steps 6 to 8, once it is known who it is about. `look_up_keys`: somebody holds a key, and is to be named.
+    pub(crate) async fn plan_and_commit(
+        &self,
+        asked: Asked<'_>,
+        identified: &Identified,
+        canonical: &Canonical,
+        event: Option<&EventDraft>,
+        look_up_keys: bool,
+    ) -> Result<Attempted, Refusal> {
+        let Asked {
+            caller,
+            merchant,
+            command,
+            claim,
+        } = asked;
+        let Canonical { patch, ignored } = canonical;
+        let known = identified.known.as_ref();
+        let after = merge(known.map(|known| &known.record.customer), patch);
+        let id = known.map_or_else(|| self.context.ids.customer(), |known| known.record.id);
+        let upsert = self.context.ids.upsert();
+        let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
+        let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, command.force)?;
+        self.guard(merchant, id, &mut plans, look_up_keys).await?;
+        let draft = Draft {
+            caller,
+            merchant,
+            command,
+            identified,
+            upsert,
+            id,
+            after,
+            adopting: &adopting,
+            ignored,
+            plans,
+            claim,
+            replayed: Vec::new(),
+            event,
+        };
+        self.commit(draft).await
+    }
+}
+
+/// Step 4, and that `provider_fields` and `links` name connections (or providers) that the merchant has.
+pub(crate) fn read_patch(merchant: &Merchant, body: &Json, handling: Handling) -> Result<Canonical, Refusal> {
+    let canonical = merchant.canonicalise(body, handling);
+    let mut unknown = unknown_names(merchant, body);
+    match canonical {
+        Err(mut problems) => {
+            problems.append(&mut unknown);
+            Err(Refusal::invalid(problems))
+        }
+        Ok(_) if !unknown.is_empty() => Err(Refusal::invalid(unknown)),
+        Ok(canonical) => Ok(canonical),
+    }
+}
+
+fn unknown_names(merchant: &Merchant, body: &Json) -> Vec<Problem> {
+    let is_provider = |name: &str| merchant.connections.iter().any(|c| c.provider == name);
+    let names_in = |member: &str| {
+        body.get(member)
+            .and_then(Json::as_object)
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
+    };
+    let problem = |member: &str, name: &str, code: &str, detail: &str| {
+        Problem::new(format!("/{member}/{}", escape(name)), code, detail)
+    };
+    let fields = names_in("provider_fields")
+        .filter(|name| merchant.connection(name).is_none() && !is_provider(name))
+        .map(|name| {
+            let detail = "is neither a connection nor a provider of this merchant";
+            problem("provider_fields", name, "unknown_field", detail)
+        });
+    let links = names_in("links")
+        .filter(|name| merchant.connection(name).is_none())
+        .map(|name| problem("links", name, "unknown_connection", "is no connection of this merchant"));
+    fields.chain(links).collect()
+}
+
+fn merge(before: Option<&Customer>, patch: &CustomerPatch) -> Customer {
+    match before {
+        Some(before) => before.merged(patch),
+        None => Customer::default().merged(patch),
+    }
+}
