@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Canonical, Field, Priority};
+use upsert_core::{Canonical, Field, Ignored, Priority};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Part, Read, Received};
 
@@ -158,16 +158,20 @@ impl Gateway {
     }
 
     async fn take_now(&self, arrival: &Arrival, read: Read) -> Result<Taken, Refusal> {
-        let refusal = match read {
+        let (refusal, ignored) = match read {
             Read::LeftOut => return Ok(Taken::LeftOut),
-            Read::Refused { problems, .. } => unmapped(problems),
+            Read::Refused { problems, .. } => (unmapped(problems), Vec::new()),
             Read::Mapped(mapped) => match self.take_mapped(arrival, &in_order(arrival, &mapped)).await {
                 Ok(taken) => return Ok(taken),
                 Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
-                Err(refusal) => in_the_events_words(refusal, &mapped),
+                // What was left out may be just what is missing then.
+                Err(refusal) => (
+                    in_the_events_words(refusal, &mapped),
+                    would_be_left_out(arrival, &mapped),
+                ),
             },
         };
-        self.keep_dead_letter(arrival, refusal).await
+        self.keep_dead_letter(arrival, refusal, ignored).await
     }
 
     /// The steps of an upsert, with the event held against what is known in between.
@@ -266,7 +270,12 @@ impl Gateway {
 
     /// It is kept as it came, until its mapping is mended and it is replayed, its sender sends it again and it can be
     /// taken, or an operator gives it up.
-    async fn keep_dead_letter(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
+    async fn keep_dead_letter(
+        &self,
+        arrival: &Arrival,
+        refusal: Refusal,
+        ignored: Vec<Ignored>,
+    ) -> Result<Taken, Refusal> {
         for _race in 0..MOST_RACES {
             let seen = self.seen(arrival).await?;
             if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
@@ -275,6 +284,7 @@ impl Gateway {
             let row = IncomingEvent {
                 problem: Some(problem_json(&refusal)),
                 raw: Some(arrival.raw.clone()),
+                ignored: ignored.clone(),
                 ..arrival.row(seen.as_ref(), IncomingState::Failed)
             };
             let changes = Changeset {
@@ -291,6 +301,13 @@ impl Gateway {
         }
         Err(Refusal::new(ProblemCode::Overloaded, "the event is being tried too often at once").retry_after(1))
     }
+}
+
+/// What cannot be read of an event that was refused, by pointer into the event.
+fn would_be_left_out(arrival: &Arrival, mapped: &Mapped) -> Vec<Ignored> {
+    let canonical = read_patch(&arrival.merchant, &mapped.body, arrival.source.handling);
+    let by_canonicalising = canonical.map_or_else(|_| Vec::new(), |canonical| canonical.ignored);
+    left_out(mapped, &by_canonicalising).1
 }
 
 fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
