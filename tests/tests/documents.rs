@@ -36,9 +36,12 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+fn is_document(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 fn documents() -> Vec<PathBuf> {
-    let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
-    files().into_iter().filter(is_document).collect()
+    files().into_iter().filter(|path| is_document(path)).collect()
 }
 
 /// The lines that are not inside a fence.
@@ -194,11 +197,11 @@ fn no_document_has_a_heading_twice() {
 fn every_page_of_docs_is_linked_from_the_readme() {
     let linked = targets(&text_of("README.md"));
     for entry in fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let path = format!("docs/{name}");
+        let path = entry.unwrap().path();
+        let link = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
         assert!(
-            !name.ends_with(".md") || linked.contains(&path),
-            "README.md has no link to {path}"
+            !is_document(&path) || linked.contains(&link),
+            "README.md has no link to {link}"
         );
     }
 }
