@@ -144,6 +144,17 @@ fn columns_without_a_name_may_be_there_as_long_as_they_are_empty() {
 }
 
 #[test]
+fn a_shifted_row_is_told_though_the_map_ignores_what_it_does_not_name() {
+    let columns = columns(&["email", "x", ""], "ignore = \"*\"\nemail = \"email\"\n").unwrap();
+    assert_eq!(body(&columns, &["a", "x", ""]), json!({ "email": "a" }));
+    assert_eq!(
+        made(&columns, &["a", "x", "y"]).unwrap_err().code,
+        "column_without_a_name"
+    );
+    assert_eq!(columns.left_out, ["x"]);
+}
+
+#[test]
 fn a_flag_that_is_none_and_json_that_is_none_are_told() {
     let columns = columns(&["verified", "metadata", "tags"], "").unwrap();
     for (text, flag) in [
