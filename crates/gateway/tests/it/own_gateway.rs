@@ -9,11 +9,54 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use upsert_simulators::{Record, Running, Simulator, SimulatorOptions, Vendor};
 
 use crate::demo::on_a_runtime;
 use crate::process::{Started, gateway, run};
 
 const KEY: &str = "own-gateway-key-that-may-do-everything";
+
+/// A simulator of each vendor.
+pub(crate) struct Vendors([Running; 3]);
+
+impl Vendors {
+    pub(crate) fn start() -> Self {
+        let all = [Vendor::Rotor, Vendor::AddUpdate, Vendor::April];
+        Self(all.map(|vendor| Simulator::start(vendor, SimulatorOptions::default()).unwrap()))
+    }
+
+    /// A connection to each, and the credentials that they name; these lines more for Rotor's.
+    pub(crate) fn connections(&self, rotor: &str) -> (String, [(&'static str, &'static str); 3]) {
+        let [first, second, third] = &self.0;
+        let table = |name: &str, provider: &str, vendor: &Running, credential: &str, more: &str| {
+            format!(
+                "[[connections]]\nname = \"{name}\"\nprovider = \"{provider}\"\nbase_url = \"{}\"\n\
+                 credentials = {{ {credential} = {{ file = \"{name}.secret\" }} }}\n{more}\n",
+                vendor.base_url()
+            )
+        };
+        let tables = [
+            table("rotor", "rotor", first, "api_key", rotor),
+            table("wallet", "add-update", second, "api_key", "settings = { merchant_id = \"m-1\" }"),
+            table("april", "april", third, "secret_key", "settings = { merchant_id = \"mcht_acme\" }"),
+        ];
+        let secrets = [
+            ("rotor.secret", "rotor_sim_secret"),
+            ("wallet.secret", "sim-key"),
+            ("april.secret", "sandbox_sk_sim"),
+        ];
+        (tables.concat(), secrets)
+    }
+
+    /// What each of them has, and how many writes it was sent.
+    pub(crate) fn records(&self) -> [(u64, Vec<Record>); 3] {
+        self.0.each_ref().map(|vendor| {
+            let mut records = vendor.records();
+            records.sort_by(|one, other| one.id.cmp(&other.id));
+            (vendor.journal().counts().writes, records)
+        })
+    }
+}
 
 /// Runs until it is dropped.
 pub(crate) struct OwnGateway {
@@ -66,6 +109,27 @@ impl OwnGateway {
             assert!(response.status().is_success(), "{path}: {}", response.status());
             response.json().await.unwrap()
         })
+    }
+
+    /// Sends it something; status and answer.
+    pub(crate) fn post(&self, path: &str, kind: &str, body: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let client = reqwest::Client::builder().build().unwrap();
+        let mut request = client.post(format!("{}{path}", self.url)).bearer_auth(KEY);
+        for (name, value) in headers.iter().chain(&[("content-type", kind)]) {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned());
+        on_a_runtime(async {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
+    }
+
+    /// Writes a file beside its configuration.
+    pub(crate) fn written(&self, name: &str, text: &str) -> String {
+        let file = self.folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
     }
 
     /// All of its customers, as lists of them show them.

@@ -1,5 +1,8 @@
 //! A made-up export, of any number of rows: what is in the file, who has to come out of it, and which rows have to be refused.
 
+mod refusals;
+mod row;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
@@ -11,6 +14,7 @@ use super::file::File;
 use super::oddities::{self, Cell, PHONE_SPELLINGS, one_of};
 use super::systems::{Role, System};
 use crate::process::workspace;
+use row::Row;
 
 /// A row that has to be refused: its line, the code, and pointer and code of each error.
 pub(super) type Refused = (u64, String, Vec<(String, String)>);
@@ -35,16 +39,6 @@ struct Person {
     phone: Option<usize>,
     /// Whether another row stands for the same person, or has the same e-mail or phone.
     is_taken: bool,
-}
-
-/// A row on its way into the file.
-struct Row {
-    cells: BTreeMap<Role, Cell>,
-    middle_name: Option<&'static str>,
-    email: Option<usize>,
-    phone: Option<usize>,
-    /// Whether the phone stands in the other column for phones.
-    is_phone_elsewhere: bool,
 }
 
 /// Who is meant by a row that shares an identifier with an earlier one.
@@ -131,7 +125,7 @@ impl Making {
     /// A customer of whom no row spoke before.
     fn somebody(&mut self, n: usize) {
         let row = self.plain(n);
-        self.write(&row, &[]);
+        self.write(&row);
         self.comes_in(&row, &Means::Another, false);
     }
 
@@ -183,10 +177,10 @@ impl Making {
             Means::Nobody(pointers) => {
                 let errors: Vec<(&str, &str)> =
                     pointers.iter().map(|pointer| (*pointer, "identity_conflict")).collect();
-                self.refuse(&row, &[], "identity_conflict", &errors);
+                self.refuse(&row, "identity_conflict", &errors);
             }
             means => {
-                self.write(&row, &[]);
+                self.write(&row);
                 self.comes_in(&row, &means, true);
             }
         }
@@ -306,97 +300,6 @@ impl Making {
     }
 }
 
-impl Row {
-    fn value(&self, role: Role) -> Option<&Json> {
-        self.cells
-            .get(&role)
-            .map(|cell| &cell.value)
-            .filter(|value| !value.is_null())
-    }
-
-    fn put(&mut self, system: &System, role: Role, cell: Cell) {
-        if system.has(role) {
-            self.cells.insert(role, cell);
-        }
-    }
-
-    fn name(&mut self, system: &System, chance: &mut StdRng) {
-        if system.has(Role::FullName) {
-            let (text, [given, middle, family]) = oddities::full_name(chance);
-            let part = |part: &str| if part.is_empty() { Json::Null } else { json!(part) };
-            self.cells.insert(Role::FullName, Cell::new(text, Json::Null));
-            // Two columns that the file does not have: what has to come of the one that it has.
-            self.cells.insert(Role::Given, Cell::new("", part(given)));
-            self.cells.insert(Role::Family, Cell::new("", part(family)));
-            self.middle_name = Some(middle).filter(|middle| !middle.is_empty());
-            return;
-        }
-        let is_organisation = system.has(Role::Organisation) && chance.random_ratio(1, 12);
-        if is_organisation {
-            self.cells.insert(Role::Given, Cell::nothing());
-            self.cells.insert(Role::Family, Cell::nothing());
-        } else {
-            self.cells.insert(Role::Given, oddities::given(system, chance));
-            self.cells.insert(Role::Family, oddities::family(system, chance));
-        }
-        if is_organisation || chance.random_ratio(1, 6) {
-            self.put(system, Role::Organisation, oddities::organisation(chance));
-        }
-    }
-
-    /// What it says of its customer.
-    fn patch(&self, system: &System) -> Json {
-        let mut patch = json!({ "source": system.source });
-        if let Some(middle) = self.middle_name {
-            patch["middle_name"] = json!(middle);
-        }
-        for (role, cell) in &self.cells {
-            if cell.value.is_null() {
-                continue;
-            }
-            let mut at = &mut patch;
-            for name in role.path() {
-                at = &mut at[name];
-            }
-            *at = cell.value.clone();
-        }
-        if let Some(tags) = patch.get_mut("tags") {
-            let all: BTreeSet<&str> = tags
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|tag| tag.as_str().unwrap())
-                .collect();
-            *tags = json!(all);
-        }
-        patch
-    }
-}
-
-impl Role {
-    fn path(self) -> Vec<&'static str> {
-        match self {
-            Self::Reference => vec!["reference"],
-            Self::Email => vec!["email"],
-            Self::Phone | Self::OtherPhone => vec!["phone"],
-            Self::Given => vec!["given_name"],
-            Self::Family => vec!["family_name"],
-            Self::FullName => vec![],
-            Self::Organisation => vec!["organisation_name"],
-            Self::Note => vec!["notes"],
-            Self::Line1 => vec!["addresses", "billing", "line1"],
-            Self::Line2 => vec!["addresses", "billing", "line2"],
-            Self::City => vec!["addresses", "billing", "city"],
-            Self::State => vec!["addresses", "billing", "state"],
-            Self::Postal => vec!["addresses", "billing", "postal_code"],
-            Self::Country => vec!["addresses", "billing", "country"],
-            Self::Tags => vec!["tags"],
-            Self::Flag => vec!["notifications", "email"],
-            Self::Own(name) => vec!["metadata", name],
-        }
-    }
-}
-
 /// What is set is set, tags are added.
 fn merge(into: &mut Json, patch: &Json) {
     match (into, patch) {
@@ -416,5 +319,3 @@ fn merge(into: &mut Json, patch: &Json) {
         (into, patch) => *into = patch.clone(),
     }
 }
-
-mod refusals;

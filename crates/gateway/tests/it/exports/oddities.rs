@@ -306,7 +306,10 @@ pub(super) fn unreadable(system: &System, n: usize, chance: &mut StdRng) -> (Rol
     (role, text, pointer, code)
 }
 
-const UNREADABLE: [(Role, &str, &str, &str); 23] = [
+const UNREADABLE: [(Role, &str, &str, &str); 25] = [
+    // Thirteen digits, in a spreadsheet's exponents: every customer of the shop would be one.
+    (Role::Reference, "7.21045E+12", "/reference", "inexact_number"),
+    (Role::Reference, "7,21045E+12", "/reference", "inexact_number"),
     (Role::Email, "nobody at all", "/email", "invalid_email"),
     (Role::Email, "jo@localhost", "/email", "invalid_email"),
     (Role::Email, "Jo <jo@example.com>", "/email", "invalid_email"),

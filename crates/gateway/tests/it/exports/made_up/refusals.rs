@@ -9,7 +9,9 @@ impl Making {
     /// More cells than the header names.
     pub(super) fn too_long(&mut self, n: usize) {
         let row = self.plain(n);
-        self.refuse_unsent(&row, &[SHIFTED], "too_many_cells");
+        let line = self.file.line();
+        self.write_cells(&row, &[SHIFTED]);
+        self.refused_at(line, "too_many_cells", &[("", "too_many_cells")]);
     }
 
     /// Delimiters, and nothing or blanks between them.
@@ -24,7 +26,13 @@ impl Making {
         let mut row = self.plain(n);
         let (role, text, pointer, code) = oddities::unreadable(self.system, n, &mut self.chance);
         row.cells.insert(role, Cell::new(text, Json::Null));
-        self.refuse(&row, &[], "validation_failed", &[(pointer, code)]);
+        let line = self.file.line();
+        match role {
+            // That is known before the row goes out.
+            Role::Reference => self.write_cells(&row, &[]),
+            _ => self.write(&row),
+        }
+        self.refused_at(line, "validation_failed", &[(pointer, code)]);
     }
 
     /// The vendor asks for a first name, or an organisation's.
@@ -43,7 +51,7 @@ impl Making {
             },
             family,
         );
-        self.refuse(&row, &[], "validation_failed", &[("/given_name", "required")]);
+        self.refuse(&row, "validation_failed", &[("/given_name", "required")]);
     }
 
     /// Nothing says who it is: nothing at all, or a number that recognises nobody.
@@ -59,7 +67,7 @@ impl Making {
             _ => (oddities::placeholder(&mut self.chance), "/phone"),
         };
         row.cells.insert(Role::Phone, phone);
-        self.refuse(&row, &[], "validation_failed", &[(pointer, "identifier_missing")]);
+        self.refuse(&row, "validation_failed", &[(pointer, "identifier_missing")]);
     }
 
     /// Something below a name that is none.
@@ -85,8 +93,8 @@ impl Making {
         let length = [11_000, 70_000, 1_100_000][n / 100 % 20 % 3];
         row.cells.insert(Role::Note, Cell::new("n".repeat(length), Json::Null));
         match length {
-            11_000 => self.refuse(&row, &[], "validation_failed", &[("/notes", "too_long")]),
-            70_000 => self.refuse(&row, &[], "body_too_large", &[]),
+            11_000 => self.refuse(&row, "validation_failed", &[("/notes", "too_long")]),
+            70_000 => self.refuse(&row, "body_too_large", &[]),
             _ => {
                 let line = self.file.line();
                 self.write_cells(&row, &[]);
@@ -96,16 +104,10 @@ impl Making {
     }
 
     /// A row that goes out and comes back.
-    pub(super) fn refuse(&mut self, row: &Row, more: &[&str], code: &str, errors: &[(&str, &str)]) {
+    pub(super) fn refuse(&mut self, row: &Row, code: &str, errors: &[(&str, &str)]) {
         let line = self.file.line();
-        self.write(row, more);
+        self.write(row);
         self.refused_at(line, code, errors);
-    }
-
-    fn refuse_unsent(&mut self, row: &Row, more: &[&str], code: &str) {
-        let line = self.file.line();
-        self.write_cells(row, more);
-        self.refused_at(line, code, &[("", code)]);
     }
 
     fn refused_at(&mut self, line: u64, code: &str, errors: &[(&str, &str)]) {
@@ -116,14 +118,14 @@ impl Making {
     }
 
     /// A row that goes out; its guards are counted.
-    pub(super) fn write(&mut self, row: &Row, more: &[&str]) {
+    pub(super) fn write(&mut self, row: &Row) {
         let guards = row
             .cells
             .iter()
             .filter(|(role, cell)| self.system.has(**role) && cell.is_guarded)
             .count();
         self.made.guards += guards as u64;
-        self.write_cells(row, more);
+        self.write_cells(row, &[]);
     }
 
     fn write_cells(&mut self, row: &Row, more: &[&str]) {
