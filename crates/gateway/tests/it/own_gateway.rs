@@ -37,8 +37,20 @@ impl Vendors {
         };
         let tables = [
             table("rotor", "rotor", first, "api_key", rotor),
-            table("wallet", "add-update", second, "api_key", "settings = { merchant_id = \"m-1\" }"),
-            table("april", "april", third, "secret_key", "settings = { merchant_id = \"mcht_acme\" }"),
+            table(
+                "wallet",
+                "add-update",
+                second,
+                "api_key",
+                "settings = { merchant_id = \"m-1\" }",
+            ),
+            table(
+                "april",
+                "april",
+                third,
+                "secret_key",
+                "settings = { merchant_id = \"mcht_acme\" }",
+            ),
         ];
         let secrets = [
             ("rotor.secret", "rotor_sim_secret"),

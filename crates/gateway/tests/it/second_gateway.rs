@@ -36,11 +36,11 @@ fn people() -> Vec<Json> {
             "metadata": { "plan": "gold", "odd, name": "-1" } }),
         // Known at add-update by the gateway's own id.
         json!({ "given_name": "Bram", "family_name": "Öhm", "email": "bram@x.example", "phone": "+31612345678", "tags": ["vip", "new"] }),
-        json!({ "reference": "7E3", "given_name": "Cleo", "family_name": "Lee", "email": "cleo@x.example", "phone": "+12025550103" }),
+        json!({ "reference": "7.2E+3", "given_name": "Cleo", "family_name": "Lee", "email": "cleo@x.example", "phone": "+12025550103" }),
         // One phone is nobody's, and so is kept and sent to nobody who goes by it.
         json!({ "reference": "R-4", "given_name": "Dan", "family_name": "Lee", "email": "dan@x.example", "phone": "9999999999" }),
         json!({ "reference": "ORG-1", "organisation_name": "Marsh, \"Sons\"; Ltd", "email": "office@x.example", "phone": "+12025550105",
-            "kind": "organisation" }),
+            "kind": "organisation", "tax_id": "0123-456" }),
     ]
 }
 
@@ -58,7 +58,8 @@ fn fill(gateway: &OwnGateway) {
     let later = json!({ "email": "bram@x.example", "reference": "R-2" }).to_string();
     let (status, text) = gateway.post("/v1/customers", "application/json", &later, &[]);
     assert_eq!(status, 200, "{text}");
-    let other = json!({ "given_name": "Eve", "family_name": "Ray", "email": "eve@x.example", "phone": "+12025550106" }).to_string();
+    let other = json!({ "given_name": "Eve", "family_name": "Ray", "email": "eve@x.example", "phone": "+12025550106" })
+        .to_string();
     assert_eq!(gateway.post("/v1/customers", "application/json", &other, &[]).0, 201);
 }
 
@@ -76,7 +77,9 @@ fn without_ids(table: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     assert_eq!(header[0], "id");
-    let rows = reader.records().map(|row| row.unwrap().iter().skip(1).map(str::to_owned).collect());
+    let rows = reader
+        .records()
+        .map(|row| row.unwrap().iter().skip(1).map(str::to_owned).collect());
     let mut rows: Vec<Vec<String>> = rows.collect();
     rows.sort();
     (header, rows)
@@ -92,7 +95,11 @@ fn known(gateway: &OwnGateway) -> BTreeMap<String, (Json, BTreeMap<String, Strin
         }
         let links = members.remove("links").unwrap();
         let links = links.as_array().unwrap().iter().map(|link| {
-            assert_eq!((&link["state"], &link["shared"]), (&json!("in_sync"), &json!(false)), "{link:#}");
+            assert_eq!(
+                (&link["state"], &link["shared"]),
+                (&json!("in_sync"), &json!(false)),
+                "{link:#}"
+            );
             let text = |member: &str| link[member].as_str().unwrap().to_owned();
             (text("connection"), text("provider_customer_id"))
         });
@@ -105,7 +112,9 @@ fn known(gateway: &OwnGateway) -> BTreeMap<String, (Json, BTreeMap<String, Strin
 /// What the vendors have: ids and fields, whatever number of times they were sent.
 fn held(vendors: &Vendors) -> [Vec<(String, Json)>; 3] {
     vendors.records().map(|(_, records)| {
-        let all = records.into_iter().map(|record| (record.id, Json::Object(record.fields)));
+        let all = records
+            .into_iter()
+            .map(|record| (record.id, Json::Object(record.fields)));
         all.collect()
     })
 }
@@ -116,7 +125,11 @@ fn an_export_comes_into_a_second_empty_gateway_and_no_vendor_gets_a_second_recor
     let first = start(&vendors);
     fill(&first);
     let before = held(&vendors);
-    assert_eq!(before.each_ref().map(Vec::len), [5, 5, 6], "persons at all, the organisation at April alone");
+    assert_eq!(
+        before.each_ref().map(Vec::len),
+        [5, 5, 6],
+        "persons at all, the organisation at April alone"
+    );
     let (file, table) = exported(&first, "all.csv");
 
     let second = start(&vendors);
@@ -125,7 +138,11 @@ fn an_export_comes_into_a_second_empty_gateway_and_no_vendor_gets_a_second_recor
     let output = second.run(&["import", &file, "--map", &map, "--wait", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     let told: Json = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!((&told["accepted"], &told["created"]), (&json!(6), &json!(6)), "{told:#}");
+    assert_eq!(
+        (&told["accepted"], &told["created"]),
+        (&json!(6), &json!(6)),
+        "{told:#}"
+    );
     second.until_all_is_delivered(Duration::from_secs(60));
 
     assert_eq!(held(&vendors), before, "a vendor has another record, or another field");

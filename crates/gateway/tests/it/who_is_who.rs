@@ -17,7 +17,8 @@ event_id = "/id"
 map = { email = "/email", phone = "/phone", given_name = "/given_name", family_name = "/family_name", notes = "/notes" }
 "#;
 
-const MAP: &str = "email = \"Mail\"\nphone = \"Tel\"\ngiven_name = \"First\"\nfamily_name = \"Last\"\nnotes = \"Memo\"\n";
+const MAP: &str =
+    "email = \"Mail\"\nphone = \"Tel\"\ngiven_name = \"First\"\nfamily_name = \"Last\"\nnotes = \"Memo\"\n";
 
 /// The ways by which somebody comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,10 @@ fn bring(gateway: &OwnGateway, way: Way, body: &Json, number: usize) {
 }
 
 fn is_taken((status, text): (u16, String)) {
-    assert!((200..300).contains(&status) && !text.contains("\"problem\""), "{status}: {text}");
+    assert!(
+        (200..300).contains(&status) && !text.contains("\"problem\""),
+        "{status}: {text}"
+    );
 }
 
 /// A file of one row, as a spreadsheet writes it.
@@ -126,7 +130,10 @@ fn nobody_has_anothers_data(vendors: &Vendors) {
     for (_, records) in vendors.records() {
         for record in records {
             let shown = format!("{:?}", record.fields).to_lowercase();
-            assert!(!(shown.contains("ann") && shown.contains("bob")), "a record of both: {shown}");
+            assert!(
+                !(shown.contains("ann") && shown.contains("bob")),
+                "a record of both: {shown}"
+            );
         }
     }
 }
@@ -138,16 +145,19 @@ fn two_people_with_one_phone_stay_two_out_of_a_file_in_every_order_with_the_othe
     let (connections, secrets) = vendors.connections("required = false");
     let secrets = [&secrets[..], &[("hook.secret", SECRET)]].concat();
     let gateway = OwnGateway::start(&format!("{connections}{SOURCE}"), &secrets);
-    let is_of_files = |way: Way| matches!(way, Way::Import | Way::LenientImport | Way::DryRun);
+    let pairs = WAYS.into_iter().map(|way| (Way::Import, way));
+    let pairs = pairs.chain(WAYS.into_iter().skip(1).map(|way| (way, Way::Import)));
     let mut number = 0;
-    for first in WAYS {
-        for second in WAYS.into_iter().filter(|second| is_of_files(first) || is_of_files(*second)) {
-            let (one, other) = if number % 8 == 0 { (ann as fn(&str) -> Json, bob as fn(&str) -> Json) } else { (bob as _, ann as _) };
-            // Who comes first, who comes second, and both again.
-            for (way, who) in [(first, one), (second, other), (second, one), (first, other)] {
-                number += 1;
-                bring(&gateway, way, &who(&number.to_string()), number);
-            }
+    for (at, (first, second)) in pairs.enumerate() {
+        let (one, other) = if at % 2 == 0 {
+            (ann as fn(&str) -> Json, bob as fn(&str) -> Json)
+        } else {
+            (bob as _, ann as _)
+        };
+        // Who comes first, who comes second, and both again.
+        for (way, who) in [(first, one), (second, other), (second, one), (first, other)] {
+            number += 1;
+            bring(&gateway, way, &who(&number.to_string()), number);
         }
     }
     gateway.until_all_is_delivered(std::time::Duration::from_secs(60));
@@ -156,7 +166,10 @@ fn two_people_with_one_phone_stay_two_out_of_a_file_in_every_order_with_the_othe
     for customer in &known {
         let name = customer["given_name"].as_str().unwrap().to_lowercase();
         assert_eq!(customer["email"], format!("{name}@x.example"));
-        let history = gateway.get(&format!("/v1/customers/{}/history?limit=200", customer["id"].as_str().unwrap()));
+        let history = gateway.get(&format!(
+            "/v1/customers/{}/history?limit=200",
+            customer["id"].as_str().unwrap()
+        ));
         let other = if name == "ann" { "bob" } else { "ann" };
         assert!(!history.to_string().to_lowercase().contains(other), "{history:#}");
     }

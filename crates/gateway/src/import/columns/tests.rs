@@ -114,8 +114,8 @@ fn an_id_in_exponents_has_lost_its_digits_unless_a_guard_says_that_it_is_a_text(
         (["7.21045E+12", "", ""], "/reference"),
         (["7,21045E+12", "", ""], "/reference"),
         ([" 7.21045E+12 ", "", ""], "/reference"),
-        (["1", "1E5", ""], "/links/shop~11"),
-        (["1", "1E5", "'2E5"], "/links/shop~11"),
+        (["1", "1E+5", ""], "/links/shop~11"),
+        (["1", "1E+5", "'2E+5"], "/links/shop~11"),
     ] {
         let refused = made(&columns, &cells).unwrap_err();
         assert_eq!(
@@ -125,8 +125,12 @@ fn an_id_in_exponents_has_lost_its_digits_unless_a_guard_says_that_it_is_a_text(
         );
     }
     assert_eq!(
-        body(&columns, &["'7.21045E+12", "=\"1E5\"", "2E5"]),
-        json!({ "reference": "7.21045E+12", "links": { "shop/1": "1E5" }, "notes": "2E5" })
+        body(&columns, &["'7.21045E+12", "=\"1E+5\"", "2E+5"]),
+        json!({ "reference": "7.21045E+12", "links": { "shop/1": "1E+5" }, "notes": "2E+5" })
+    );
+    assert_eq!(
+        body(&columns, &["12345e67", "", ""]),
+        json!({ "reference": "12345e67" })
     );
 }
 
