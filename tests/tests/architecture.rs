@@ -344,6 +344,8 @@ fn the_project_speaks_of_itself_alone() {
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "THIRD-PARTY.md",
+        "LICENSE",
         "Dockerfile",
         "docker-compose.yml",
     ] {

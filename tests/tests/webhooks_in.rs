@@ -345,10 +345,17 @@ async fn an_event_that_cannot_be_mapped_waits_as_it_came_until_its_mapping_is_me
         (422, &json!("validation_failed")),
         "{problem}"
     );
-    assert_eq!(problem["errors"][0]["pointer"], "/who/mail", "{problem}");
+    // It is left out, and then Rotor lacks it: both are said.
+    let left_out = |event: &Json| event["ignored"][0]["pointer"].clone();
+    assert!(
+        problem["detail"].as_str().unwrap().contains("1 field") && problem["errors"][0]["connection"] == "rotor",
+        "{problem}"
+    );
+    assert_eq!(left_out(&problem["events"][0]), "/who/mail", "{problem}");
 
     let letters = failed(&world).await;
     assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(left_out(&letters[0]), "/who/mail", "{letters:?}");
     assert_eq!(
         (&letters[0]["event_id"], &letters[0]["tries"]),
         (&json!("e1"), &json!(1))
@@ -360,8 +367,8 @@ async fn an_event_that_cannot_be_mapped_waits_as_it_came_until_its_mapping_is_me
     let replay = format!("/v1/events/in/{id}/replay");
     let again = world.send(Method::POST, &replay, None, &[]).await;
     assert_eq!(
-        (again.status, &again.body["errors"][0]["pointer"]),
-        (422, &json!("/who/mail")),
+        (again.status, &again.body["errors"][0]["connection"]),
+        (422, &json!("rotor")),
         "{}",
         again.text
     );

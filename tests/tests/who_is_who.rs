@@ -19,15 +19,17 @@ event_id = "/id"
 map = { email = "/email", phone = "/phone", given_name = "/given_name", family_name = "/family_name", notes = "/notes" }
 "#;
 
-/// The ways by which a body comes in.
+/// The ways by which a body comes in. (`import` and `upsert`, the commands, are in crates/gateway/tests/it/who_is_who.rs.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Upsert,
+    Lenient,
     Batch,
     Webhook,
+    Plan,
 }
 
-const WAYS: [Way; 3] = [Way::Upsert, Way::Batch, Way::Webhook];
+const WAYS: [Way; 5] = [Way::Upsert, Way::Lenient, Way::Batch, Way::Webhook, Way::Plan];
 
 async fn world() -> World {
     World::with(Plan {
@@ -50,6 +52,18 @@ fn bob(notes: &str) -> Json {
 async fn bring(world: &World, way: Way, body: &Json, number: usize) -> u16 {
     match way {
         Way::Upsert => world.upsert(body).await.status,
+        Way::Lenient => {
+            let mut odd = body.clone();
+            odd["addresses"] = json!({ "billing": { "country": "Atlantis" } });
+            let answered = world.upsert_with(&odd, LENIENT).await;
+            assert_eq!(
+                answered.body["ignored"][0]["code"], "invalid_country",
+                "{}",
+                answered.text
+            );
+            answered.status
+        }
+        Way::Plan => planned(world, body).await,
         Way::Batch => {
             let answered = raw(
                 world,
@@ -67,6 +81,54 @@ async fn bring(world: &World, way: Way, body: &Json, number: usize) -> u16 {
             hook(world, &event).await.status
         }
     }
+}
+
+/// The one who is not meant is named where a vendor would mix them up, by `id`, and nowhere else.
+fn told_only_as_in_the_way(planned: &Answered, other: &str) {
+    let mut rest = planned.body.clone();
+    for row in rest["connections"].as_array_mut().unwrap() {
+        let refusals = row["refusals"].as_array().unwrap().clone();
+        let is_collision = |refusal: &Json| refusal["code"] == "match_key_collision" && refusal["customer_id"] == other;
+        if refusals.iter().any(is_collision) {
+            assert_eq!(
+                (&row["connection"], &row["action"], &row["request"], &row["match_key"]),
+                (&json!("rotor"), &Json::Null, &Json::Null, &Json::Null),
+                "{}",
+                planned.text
+            );
+        }
+        row["refusals"] = refusals.into_iter().filter(|refusal| !is_collision(refusal)).collect();
+    }
+    assert!(!rest.to_string().contains(other), "{}", planned.text);
+}
+
+/// A plan says what would become of whom it means, not a word of whom it does not mean, and nothing is otherwise after it.
+async fn planned(world: &World, body: &Json) -> u16 {
+    let before = everything(world).await;
+    let planned = world.plan(body).await;
+    let name = |of: &Json| of["given_name"].as_str().unwrap().to_lowercase();
+    let meant = before.0.iter().find(|customer| name(customer) == name(body));
+    let own = meant.map_or(&Json::Null, |customer| &customer["id"]);
+    assert_eq!(&planned.body["customer_id"], own, "{}", planned.text);
+    for other in before.0.iter().filter(|customer| name(customer) != name(body)) {
+        let shown = planned.text.to_lowercase();
+        assert!(!shown.contains(&name(other)), "{}", planned.text);
+        told_only_as_in_the_way(&planned, other["id"].as_str().unwrap());
+    }
+    assert_eq!(everything(world).await, before);
+    planned.status
+}
+
+/// Every customer, every upsert, every record of a vendor and how many writes it was sent.
+async fn everything(world: &World) -> (Vec<Json>, Vec<Json>, Vec<String>) {
+    let upserts = world.get("/v1/upserts?limit=200").await;
+    let ids = upserts.body["data"].as_array().unwrap().iter();
+    let ids = ids.map(|upsert| upsert["upsert_id"].clone()).collect();
+    let vendors = [&world.rotor, &world.wallet, &world.april].map(|vendor| {
+        let writes = vendor.journal().counts().writes;
+        format!("{writes} {:?}", vendor.records())
+    });
+    (customers(world).await, ids, vendors.to_vec())
 }
 
 async fn raw(world: &World, path: &str, kind: &str, body: String, headers: &[(&str, &str)]) -> Answered {

@@ -59,7 +59,7 @@ impl Change {
             who,
             number,
             at,
-            name: format!("N{who}x{number}"),
+            name: name_of(who, number),
             phone,
             tries: 0,
         }
@@ -142,6 +142,18 @@ impl Change {
 fn reference_of(source: &str, who: usize) -> String {
     let of = SOURCES.iter().position(|name| *name == source).unwrap();
     (1_000 * (of + 1) + who).to_string()
+}
+
+/// In letters alone: a word with digits is nobody's given name for sure.
+fn name_of(who: usize, number: usize) -> String {
+    let letters = |number: usize| -> String {
+        let digits = number.to_string().into_bytes();
+        digits
+            .into_iter()
+            .map(|digit| char::from(b'a' + digit - b'0'))
+            .collect()
+    };
+    format!("N{}x{}", letters(who), letters(number))
 }
 
 fn phone_of(who: usize, number: usize) -> String {
@@ -237,7 +249,8 @@ async fn of_a_thousand_events_of_each_system_the_newest_state_wins_and_nothing_i
         reason = "a sender's own client, not the gateway's transport"
     )]
     let client = reqwest::Client::new();
-    let start = now() - SignedDuration::from_hours(20);
+    // In whole seconds: some systems tell no more, and two changes of one second are to be of one moment for all of them.
+    let start = Timestamp::from_second(now().as_second()).unwrap() - SignedDuration::from_hours(20);
     for source in SOURCES {
         for who in (0..PEOPLE).filter(|_| source == "hubspot") {
             let mail = format!("p{who}@{source}.example");
@@ -283,7 +296,7 @@ async fn of_a_thousand_events_of_each_system_the_newest_state_wins_and_nothing_i
             let name = if who == 0 {
                 "Last".to_owned()
             } else {
-                format!("N{who}x{newest}")
+                name_of(who, newest)
             };
             let phone: String = phone_of(who, CHANGES - 1)
                 .chars()

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_and_the_readme_show_every_effect_as_it_is_taken() {
+    fn the_help_and_the_page_of_the_demo_show_every_effect_as_it_is_taken() {
         // An unknown kind is answered with those that are known.
         let known = serde_json::from_str::<Effect>(r#"{"kind": "?"}"#)
             .unwrap_err()
@@ -67,8 +67,8 @@ mod tests {
         let mut known: Vec<String> = known.map(|name| name.trim_matches('`').to_owned()).collect();
         known.sort();
         assert_eq!(kinds(FAULTS_HELP), known);
-        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-        assert_eq!(kinds(&std::fs::read_to_string(readme).unwrap()), known);
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/demo.md");
+        assert_eq!(kinds(&std::fs::read_to_string(page).unwrap()), known);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Canonical, Field, Priority};
+use upsert_core::{Canonical, Field, Ignored, Priority};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 
@@ -165,16 +165,20 @@ impl Inbox {
     }
 
     async fn take_now(&self, arrival: &Arrival, read: Read) -> Result<Taken, Refusal> {
-        let refusal = match read {
+        let (refusal, ignored) = match read {
             Read::LeftOut => return Ok(Taken::LeftOut),
-            Read::Refused { problems, .. } => unmapped(problems),
+            Read::Refused { problems, .. } => (unmapped(problems), Vec::new()),
             Read::Mapped(mapped) => match self.take_mapped(arrival, &in_order(arrival, &mapped)).await {
                 Ok(taken) => return Ok(taken),
                 Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
-                Err(refusal) => in_the_events_words(refusal, &mapped),
+                // What was left out may be just what is missing then.
+                Err(refusal) => (
+                    in_the_events_words(refusal, &mapped),
+                    would_be_left_out(arrival, &mapped),
+                ),
             },
         };
-        self.keep_dead_letter(arrival, refusal).await
+        self.keep_dead_letter(arrival, refusal, ignored).await
     }
 
     /// The steps of an upsert, with the event held against what is known in between.
@@ -274,7 +278,12 @@ impl Inbox {
 
     /// It is kept as it came, until its mapping is mended and it is replayed, its sender sends it again and it can be
     /// taken, or an operator gives it up.
-    async fn keep_dead_letter(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
+    async fn keep_dead_letter(
+        &self,
+        arrival: &Arrival,
+        refusal: Refusal,
+        ignored: Vec<Ignored>,
+    ) -> Result<Taken, Refusal> {
         for _race in 0..MOST_RACES {
             let seen = self.seen(arrival).await?;
             if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
@@ -283,6 +292,7 @@ impl Inbox {
             let row = IncomingEvent {
                 problem: Some(problem_json(&refusal)),
                 raw: Some(arrival.raw.clone()),
+                ignored: ignored.clone(),
                 ..arrival.row(seen.as_ref(), IncomingState::Failed)
             };
             let changes = Changeset {
@@ -299,6 +309,13 @@ impl Inbox {
         }
         Err(Refusal::new(ProblemCode::Overloaded, "the event is being tried too often at once").retry_after(1))
     }
+}
+
+/// What cannot be read of an event that was refused, by pointer into the event.
+fn would_be_left_out(arrival: &Arrival, mapped: &Mapped) -> Vec<Ignored> {
+    let canonical = read_patch(&arrival.merchant, &mapped.body, arrival.source.handling);
+    let by_canonicalising = canonical.map_or_else(|_| Vec::new(), |canonical| canonical.ignored);
+    left_out(mapped, &by_canonicalising).1
 }
 
 fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {

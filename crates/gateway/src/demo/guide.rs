@@ -152,7 +152,7 @@ A dead letter, for the dashboard and `upsert-gateway deliveries`: it refuses a c
   gw -X PUT {control}/faults -d '[{{"effect":{{"kind":"answer","status":422}},"times":1}}]'
   gw -o /dev/null $G/v1/customers -d '{{"reference":"CUST-123","given_name":"Jack"}}'
 
-The other vendors take the same at their own addresses. More effects: README.md, "Let a vendor fail".
+The other vendors take the same at their own addresses. More effects: docs/demo.md.
 "#
         )
     }

@@ -202,7 +202,7 @@ mod tests {
             nasty,
             "\\PC{1,12}",
             "[a-z\"'=\n\t]{1,8}",
-            "NULL|N/A|yes|0123|\\+1202555[0-9]{4}|1e5|\u{feff}x|sep=;"
+            "NULL|N/A|yes|0123|\\+1202555[0-9]{4}|1e5|7\\.2E\\+12|\u{feff}x|sep=;"
         ]
         .prop_map(|text| text.trim().to_owned())
         .prop_filter("says something", |text| !text.is_empty())

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 use upsert_webhook::{MapProblem, Mapping, Part, Read};
 
-use crate::import::guard::unguarded;
+use crate::import::guard::{is_exponential, unguarded};
 
 use field::Form;
 pub(crate) use header::is_expected;
@@ -88,7 +88,7 @@ impl Columns {
             let detail = format!("something stands in column {}, which has no name", at + 1);
             return Err(Refused::whole("column_without_a_name", &detail));
         }
-        let mut guards = 0;
+        let (mut guards, mut are_texts) = (0, BTreeSet::new());
         let mut row = Map::new();
         for (at, name) in &self.used {
             let cell = cells
@@ -97,6 +97,7 @@ impl Columns {
                 .map_or("", String::as_str);
             let bare = unguarded(cell);
             guards += u64::from(bare.is_some());
+            are_texts.extend(bare.as_deref().map(|bare| bare.trim().to_owned()));
             row.insert(name.clone(), json!(bare.as_deref().unwrap_or(cell)));
         }
         let part = Part {
@@ -109,7 +110,10 @@ impl Columns {
                 form.apply(member).map_err(|code| at_member(code, pointer))?;
             }
         }
-        Ok(Made { body, ignored, guards })
+        match lost_id(&body, &are_texts) {
+            Some(lost) => Err(lost),
+            None => Ok(Made { body, ignored, guards }),
+        }
     }
 
     fn mapped(&self, part: &Part) -> Result<(Json, Vec<String>), Refused> {
@@ -137,6 +141,27 @@ fn refused(problems: &[MapProblem]) -> Refused {
         code: "validation_failed",
         errors: problems.iter().map(error).collect(),
     }
+}
+
+/// An id that a spreadsheet took for a number and wrote in exponents: many customers' ids are one then, and they would be one
+/// customer. What stood behind a guard (`are_texts`) is what it says.
+fn lost_id(body: &Json, are_texts: &BTreeSet<String>) -> Option<Refused> {
+    let links = body["links"].as_object().into_iter().flatten();
+    let links = links.map(|(connection, id)| {
+        (
+            format!("/links/{}", connection.replace('~', "~0").replace('/', "~1")),
+            id,
+        )
+    });
+    let mut ids = std::iter::once(("/reference".to_owned(), &body["reference"])).chain(links);
+    let is_lost = |id: &str| is_exponential(id) && !are_texts.contains(id.trim());
+    let (pointer, _) = ids.find(|(_, id)| id.as_str().is_some_and(is_lost))?;
+    let detail =
+        "a spreadsheet wrote this id in exponents, and digits of it may be lost: export it as text, or put ' before it";
+    Some(Refused {
+        code: "validation_failed",
+        errors: json!([{ "pointer": pointer, "code": "inexact_number", "detail": detail }]),
+    })
 }
 
 fn at_member(code: &'static str, pointer: &str) -> Refused {

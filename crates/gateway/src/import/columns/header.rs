@@ -130,17 +130,17 @@ impl Reading<'_> {
     fn by_their_names(&mut self, map: Option<&ImportMap>, named: &BTreeSet<usize>) -> anyhow::Result<Vec<String>> {
         let (mut unknown, mut left_out) = (Vec::new(), Vec::new());
         for (at, name) in self.header.iter().enumerate().filter(|(at, _)| !named.contains(at)) {
-            let is_ignored =
-                map.is_some_and(|map| map.ignores_the_rest || map.ignore.iter().any(|one| one.name == *name));
+            let is_named = map.is_some_and(|map| map.ignore.iter().any(|one| one.name == *name));
+            let is_ignored = is_named || map.is_some_and(|map| map.ignores_the_rest);
             match target(name) {
                 _ if NOT_IMPORTED.contains(&name.as_str()) => {}
+                // A delimiter at the end of every line. What stands there was shifted, and so was its row: no `*` means that.
+                None if name.is_empty() && !is_named => self.nameless.push(at),
                 _ if is_ignored => left_out.push(name.clone()),
                 Some(target) => {
                     self.used.push((at, name.clone()));
                     self.rules.push((target, of_column(name)));
                 }
-                // A delimiter at the end of every line.
-                None if name.is_empty() => self.nameless.push(at),
                 None => unknown.push(format!("`{name}`")),
             }
         }

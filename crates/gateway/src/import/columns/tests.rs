@@ -108,6 +108,33 @@ fn the_rules_of_a_webhook_source_read_a_row() {
 }
 
 #[test]
+fn an_id_in_exponents_has_lost_its_digits_unless_a_guard_says_that_it_is_a_text() {
+    let columns = columns(&["reference", "links.shop/1", "notes"], "").unwrap();
+    for (cells, pointer) in [
+        (["7.21045E+12", "", ""], "/reference"),
+        (["7,21045E+12", "", ""], "/reference"),
+        ([" 7.21045E+12 ", "", ""], "/reference"),
+        (["1", "1E+5", ""], "/links/shop~11"),
+        (["1", "1E+5", "'2E+5"], "/links/shop~11"),
+    ] {
+        let refused = made(&columns, &cells).unwrap_err();
+        assert_eq!(
+            (refused.code, &refused.errors[0]["pointer"], &refused.errors[0]["code"]),
+            ("validation_failed", &json!(pointer), &json!("inexact_number")),
+            "{cells:?}"
+        );
+    }
+    assert_eq!(
+        body(&columns, &["'7.21045E+12", "=\"1E+5\"", "2E+5"]),
+        json!({ "reference": "7.21045E+12", "links": { "shop/1": "1E+5" }, "notes": "2E+5" })
+    );
+    assert_eq!(
+        body(&columns, &["12345e67", "", ""]),
+        json!({ "reference": "12345e67" })
+    );
+}
+
+#[test]
 fn guards_are_counted_and_a_name_keeps_its_apostrophe() {
     let columns = columns(&["reference", "phone", "given_name", "addresses.billing.city"], "").unwrap();
     let made = made(&columns, &["'0123", "=\"0401\"", "'=x", "'s-Hertogenbosch"]).unwrap();
@@ -141,6 +168,17 @@ fn columns_without_a_name_may_be_there_as_long_as_they_are_empty() {
         made(&columns, &["a", "", "x"]).unwrap_err().code,
         "column_without_a_name"
     );
+}
+
+#[test]
+fn a_shifted_row_is_told_though_the_map_ignores_what_it_does_not_name() {
+    let columns = columns(&["email", "x", ""], "ignore = \"*\"\nemail = \"email\"\n").unwrap();
+    assert_eq!(body(&columns, &["a", "x", ""]), json!({ "email": "a" }));
+    assert_eq!(
+        made(&columns, &["a", "x", "y"]).unwrap_err().code,
+        "column_without_a_name"
+    );
+    assert_eq!(columns.left_out, ["x"]);
 }
 
 #[test]

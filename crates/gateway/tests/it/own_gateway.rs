@@ -1,0 +1,189 @@
+//! A gateway that is a process of its own, with a configuration and a store of its own, beside vendors that a test has.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use upsert_simulators::{Record, Running, Simulator, SimulatorOptions, Vendor};
+
+use crate::demo::on_a_runtime;
+use crate::process::{Started, gateway, run};
+
+const KEY: &str = "own-gateway-key-that-may-do-everything";
+
+/// A simulator of each vendor.
+pub(crate) struct Vendors([Running; 3]);
+
+impl Vendors {
+    pub(crate) fn start() -> Self {
+        let all = [Vendor::Rotor, Vendor::AddUpdate, Vendor::April];
+        Self(all.map(|vendor| Simulator::start(vendor, SimulatorOptions::default()).unwrap()))
+    }
+
+    /// A connection to each, and the credentials that they name; these lines more for Rotor's.
+    pub(crate) fn connections(&self, rotor: &str) -> (String, [(&'static str, &'static str); 3]) {
+        let [first, second, third] = &self.0;
+        let table = |name: &str, provider: &str, vendor: &Running, credential: &str, more: &str| {
+            format!(
+                "[[connections]]\nname = \"{name}\"\nprovider = \"{provider}\"\nbase_url = \"{}\"\n\
+                 credentials = {{ {credential} = {{ file = \"{name}.secret\" }} }}\n{more}\n",
+                vendor.base_url()
+            )
+        };
+        let tables = [
+            table("rotor", "rotor", first, "api_key", rotor),
+            table(
+                "wallet",
+                "add-update",
+                second,
+                "api_key",
+                "settings = { merchant_id = \"m-1\" }",
+            ),
+            table(
+                "april",
+                "april",
+                third,
+                "secret_key",
+                "settings = { merchant_id = \"mcht_acme\" }",
+            ),
+        ];
+        let secrets = [
+            ("rotor.secret", "rotor_sim_secret"),
+            ("wallet.secret", "sim-key"),
+            ("april.secret", "sandbox_sk_sim"),
+        ];
+        (tables.concat(), secrets)
+    }
+
+    /// What each of them has, and how many writes it was sent.
+    pub(crate) fn records(&self) -> [(u64, Vec<Record>); 3] {
+        self.0.each_ref().map(|vendor| {
+            let mut records = vendor.records();
+            records.sort_by(|one, other| one.id.cmp(&other.id));
+            (vendor.journal().counts().writes, records)
+        })
+    }
+}
+
+/// Runs until it is dropped.
+pub(crate) struct OwnGateway {
+    pub(crate) folder: TempDir,
+    url: String,
+    _process: Started,
+}
+
+impl OwnGateway {
+    /// With these tables of connections in the merchant's file, and files of secrets: name and content.
+    pub(crate) fn start(connections: &str, secrets: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        write_configuration(folder.path(), &address, connections);
+        for (name, content) in secrets {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        // Nobody reads its log: a full pipe would hold it up.
+        let config = folder.path().to_str().unwrap();
+        let process = Started::new(&mut gateway(&["serve", "--log-level", "error", "--config", config]));
+        let began = Instant::now();
+        while TcpStream::connect(&address).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self {
+            folder,
+            url: format!("http://{address}"),
+            _process: process,
+        }
+    }
+
+    /// Runs a command against it.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command: Command = gateway(arguments);
+        command
+            .env("UPSERT_GATEWAY_URL", &self.url)
+            .env("UPSERT_GATEWAY_KEY", KEY);
+        run(&mut command, "")
+    }
+
+    /// Asks it for something.
+    pub(crate) fn get(&self, path: &str) -> Json {
+        let client = reqwest::Client::builder().build().unwrap();
+        let request = client.get(format!("{}{path}", self.url)).bearer_auth(KEY);
+        on_a_runtime(async {
+            let response = request.send().await.unwrap();
+            assert!(response.status().is_success(), "{path}: {}", response.status());
+            response.json().await.unwrap()
+        })
+    }
+
+    /// Sends it something; status and answer.
+    pub(crate) fn post(&self, path: &str, kind: &str, body: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        let client = reqwest::Client::builder().build().unwrap();
+        let mut request = client.post(format!("{}{path}", self.url)).bearer_auth(KEY);
+        for (name, value) in headers.iter().chain(&[("content-type", kind)]) {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned());
+        on_a_runtime(async {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
+    }
+
+    /// Writes a file beside its configuration.
+    pub(crate) fn written(&self, name: &str, text: &str) -> String {
+        let file = self.folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
+    /// All of its customers, as lists of them show them.
+    pub(crate) fn customers(&self) -> Vec<Json> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/v1/customers?limit=200{cursor}"));
+            all.extend(page["data"].as_array().unwrap().iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// Waits until nothing is on its way to a vendor.
+    pub(crate) fn until_all_is_delivered(&self, patience: Duration) {
+        let began = Instant::now();
+        loop {
+            let connections = self.get("/v1/connections");
+            let open =
+                |connection: &Json| connection["waiting"].as_u64().unwrap() + connection["in_flight"].as_u64().unwrap();
+            let all: u64 = connections["data"].as_array().unwrap().iter().map(open).sum();
+            if all == 0 {
+                return;
+            }
+            assert!(began.elapsed() < patience, "{connections:#}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn write_configuration(folder: &Path, address: &str, connections: &str) {
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(KEY));
+    let store = folder.join("gateway.db");
+    let text = format!(
+        "[server]\nbind = \"{address}\"\n[store]\nurl = \"sqlite:{}\"\n[[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{hash}\"\n\
+         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\"]\n",
+        store.display()
+    );
+    fs::write(folder.join("gateway.toml"), text).unwrap();
+    fs::create_dir(folder.join("merchants")).unwrap();
+    let merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{connections}");
+    fs::write(folder.join("merchants").join("acme.toml"), merchant).unwrap();
+}
