@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 
 use upsert_app::{ProblemCode, Refusal};
 
-use crate::lifecycle::{Phase, Streaming};
-use crate::observe::shutting_down;
+use crate::http::middleware::shutting_down;
+use crate::startup::lifecycle::{Phase, Streaming};
 
 use line::problem_line;
 use lines::Lines;

@@ -1,5 +1,6 @@
 //! `[[connections]]`: one merchant's account at one vendor.
 
+use crate::json::json;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -239,27 +240,4 @@ fn credentials(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
     };
     let read: Vec<Option<_>> = spot.entries()?.into_iter().map(read).collect();
     read.into_iter().collect()
-}
-
-/// Free settings as JSON. Dates become texts; numbers that JSON has no form for are refused.
-pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
-    fn value(node: &Node) -> Option<Value> {
-        Some(match &node.shape {
-            Shape::Text(text) | Shape::Moment(text) => Value::from(text.as_str()),
-            Shape::Integer(number) => Value::from(*number),
-            Shape::Float(number) => Value::Number(serde_json::Number::from_f64(*number)?),
-            Shape::Boolean(flag) => Value::from(*flag),
-            Shape::List(items) => Value::Array(items.iter().map(|item| value(item)).collect::<Option<_>>()?),
-            Shape::Table(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|entry| Some((entry.key.clone(), value(&entry.node)?)))
-                    .collect::<Option<_>>()?,
-            ),
-        })
-    }
-    match value(&spot.node) {
-        Some(value) => Some(value),
-        None => spot.refuse("holds a number that is infinite or not a number"),
-    }
 }

@@ -50,6 +50,15 @@ impl fmt::Debug for Environment {
     }
 }
 
+/// Whether references are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// Every reference is resolved; one that cannot be is a problem.
+    Resolve,
+    /// References are checked in form alone (`check --offline`); their values are placeholders.
+    Skip,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! `verify` with `scheme = "hmac"`: a sender with its own way.
 
+use crate::signed::tolerance;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +9,6 @@ use upsert_webhook::{HmacHash, SignatureEncoding, Signed, SignedTime, SigningKey
 use crate::section::{Section, Spot};
 use crate::signed::read_signed;
 use crate::spelled;
-use crate::verification::tolerance;
 use crate::words::word;
 
 words! {

@@ -1,6 +1,9 @@
 //! The map of an import: what the columns of a table are, in the rules of a webhook source. A rule names columns where that
 //! of a source points into an event.
 
+use crate::environment::Secrets;
+use crate::json::json;
+use crate::section::Named;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
@@ -8,12 +11,10 @@ use std::rc::Rc;
 use serde_json::Value;
 use upsert_webhook::{Rule, Target};
 
-use crate::connection::json;
 use crate::environment::Environment;
 use crate::mapping::{FIELDS, Fields};
 use crate::members::Member;
 use crate::problems::{Location, Problem};
-use crate::secrets::Secrets;
 use crate::section::{Reading, Section, Spot};
 use crate::tree::{Entry, Node, Shape, parse};
 
@@ -51,17 +52,6 @@ pub struct ImportMap {
     pub optional: Vec<Named>,
     /// Texts that say nothing, such as `NULL`.
     pub empty: BTreeSet<String>,
-}
-
-/// A name in the map, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// The name.
-    pub name: String,
-    /// The place.
-    pub at: Location,
-    /// The member of the map, such as `map.email`.
-    pub path: String,
 }
 
 impl Named {

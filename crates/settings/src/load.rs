@@ -1,5 +1,6 @@
 //! Reading the folder: every file, every problem, then one value or none.
 
+use crate::environment::Secrets;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -14,7 +15,6 @@ use crate::environment::Environment;
 use crate::layers::{Overrides, layered};
 use crate::merchant::{self, Merchant};
 use crate::problems::{Location, Problem};
-use crate::secrets::Secrets;
 use crate::section::{Reading, Spot};
 use crate::settings::{self, Gateway, Settings};
 use crate::tree::{Node, Shape, parse};

@@ -1,5 +1,6 @@
 //! References to secrets, and the secrets they refer to.
 
+use crate::environment::Secrets;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,15 +15,6 @@ use crate::tree::Shape;
 
 /// No secret is longer than this, in bytes.
 const LIMIT: u64 = 64 * 1024;
-
-/// Whether references are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secrets {
-    /// Every reference is resolved; one that cannot be is a problem.
-    Resolve,
-    /// References are checked in form alone (`check --offline`); their values are placeholders.
-    Skip,
-}
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

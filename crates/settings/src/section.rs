@@ -1,17 +1,27 @@
 //! Reading: a spot in the tree, and a section whose members are known. Nothing here stops at the first problem: what
 //! cannot be read is reported, left out (`None`), and reading goes on.
 
+use crate::environment::Secrets;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::environment::Environment;
-use crate::import_map::Named;
 use crate::members::{Below, Member, Presence};
 use crate::nearest::suggestion;
 use crate::problems::{Location, Problem};
-use crate::secrets::Secrets;
 use crate::tree::{Entry, Node, Shape, parse_value};
+
+/// A name in the map, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The name.
+    pub name: String,
+    /// The place.
+    pub at: Location,
+    /// The member of the map, such as `map.email`.
+    pub path: String,
+}
 
 /// What one reading of the whole configuration needs and gathers.
 pub(crate) struct Reading<'e> {

@@ -1,10 +1,15 @@
 //! `signed`: what a sender signs, as a text with placeholders.
 
+use std::time::Duration;
 use upsert_webhook::Signed;
 
 use crate::nearest::suggestion;
 use crate::section::{Section, Spot};
 use crate::urls::{UrlRules, read_url};
+
+const LONGEST_TOLERANCE: Duration = Duration::from_hours(24);
+/// How far a signed timestamp may be off, unless told otherwise.
+const TOLERANCE: Duration = Duration::from_mins(5);
 
 const PLACEHOLDERS: &[&str] = &["timestamp", "body", "method", "url"];
 const TIMED: &str = "{timestamp}.{body}";
@@ -117,4 +122,11 @@ fn parts(template: &str, url: Option<&str>) -> Result<Vec<Signed>, (String, Stri
         parts.push(Signed::Text(rest.to_owned()));
     }
     Ok(parts)
+}
+
+pub(crate) fn tolerance(section: &Section<'_>) -> Option<Duration> {
+    match section.given("tolerance") {
+        Some(spot) => spot.duration(LONGEST_TOLERANCE),
+        None => Some(TOLERANCE),
+    }
 }

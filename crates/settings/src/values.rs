@@ -1,12 +1,12 @@
 //! The plain values that members are made of: texts, names, numbers, durations, sizes.
 
+use crate::section::Named;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use upsert_webhook::Pointer;
 
-use crate::import_map::Named;
 use crate::section::Spot;
 use crate::tree::Shape;
 

@@ -1,5 +1,6 @@
 //! `verify`: how a webhook that comes in proves who sent it.
 
+use crate::signed::tolerance;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -28,9 +29,6 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::optional("url"),
 ];
 
-/// How far a signed timestamp may be off, unless told otherwise.
-const TOLERANCE: Duration = Duration::from_mins(5);
-const LONGEST_TOLERANCE: Duration = Duration::from_hours(24);
 const HMAC_ALONE: [&str; 8] = [
     "header",
     "algorithm",
@@ -149,13 +147,6 @@ pub(crate) fn secrets(section: &Section<'_>, read: impl Fn(&Spot<'_>) -> Option<
         (Some(secret), None) => read(&secret).map(|secret| vec![secret]),
         (None, Some(secrets)) => secrets.some(read),
         (None, None) => section.spot.refuse("`secret` is required (or `secrets`, a list)"),
-    }
-}
-
-pub(crate) fn tolerance(section: &Section<'_>) -> Option<Duration> {
-    match section.given("tolerance") {
-        Some(spot) => spot.duration(LONGEST_TOLERANCE),
-        None => Some(TOLERANCE),
     }
 }
 

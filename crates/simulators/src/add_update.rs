@@ -1,12 +1,18 @@
 //! add-update: upsert by `externalId` within the merchant of `x-merchant-id`; one envelope for every error \[S3\].
 
+use crate::options::AddUpdateAuth;
+use crate::options::AddUpdateRules;
+use crate::record::Probe;
+use crate::record::Record;
+use crate::record::Upsert;
+use crate::record::Written;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::{Clock, iso_millis};
 use crate::options::SimulatorOptions;
-use crate::records::{Probe, Record, Records, Upsert, Written};
+use crate::records::Records;
 use crate::wire::{Call, Reply};
 
 /// The body of `POST /customers/add-update` \[S3\].
@@ -21,43 +27,6 @@ pub(crate) const FIELDS: [Field; 7] = [
 ];
 const REQUIRED: [&str; 2] = ["externalId", "firstName"];
 const KEY: &str = "externalId";
-
-/// Which headers prove who calls; the vendor's pages contradict each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AddUpdateAuth {
-    /// `x-api-key`, as the reference has it \[S3\].
-    #[default]
-    XApiKey,
-    /// `Authorization: Bearer`, as the guides say.
-    Bearer,
-    /// Both of them.
-    Both,
-}
-
-/// Keys and assumptions.
-#[derive(Clone)]
-pub struct AddUpdateRules {
-    /// The keys that are known, for every merchant; default `sim-key`.
-    pub keys: Vec<String>,
-    /// Where the key is expected. `x-merchant-id` is always required.
-    pub auth: AddUpdateAuth,
-    /// The status of a creation (default 200: no page tells 200 from 201). An update answers 200.
-    pub created_status: u16,
-    /// The member that holds the list of `GET /customers`; without one (default) the list is bare.
-    pub list_member: Option<String>,
-}
-
-impl Default for AddUpdateRules {
-    fn default() -> Self {
-        let keys = vec!["sim-key".to_owned()];
-        Self {
-            keys,
-            auth: AddUpdateAuth::XApiKey,
-            created_status: 200,
-            list_member: None,
-        }
-    }
-}
 
 /// The simulated add-update.
 pub(crate) struct AddUpdate {

@@ -1,18 +1,25 @@
 //! April: upsert by e-mail (consumer) or reference (organisation) within a merchant, in a single-key wrapper \[S4\].
 
+use crate::april_answers::CONSUMER;
+use crate::april_answers::ORGANISATION;
+use crate::april_answers::invalid;
+use crate::april_answers::refusal;
+use crate::options::AprilRules;
+use crate::record::Probe;
+use crate::record::Record;
+use crate::record::Upsert;
+use crate::record::Written;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::april_credentials::{AprilCredential, merchant_of, readable};
+use crate::april_credentials::{merchant_of, readable};
 use crate::april_reads;
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::Clock;
 use crate::options::SimulatorOptions;
-use crate::records::{Probe, Record, Records, Upsert, Written};
+use crate::records::Records;
 use crate::wire::{Call, Reply};
 
-pub(crate) const CONSUMER: &str = "consumer";
-pub(crate) const ORGANISATION: &str = "organisation";
 const EMAIL: &str = "emailAddress";
 const REFERENCE: &str = "referenceCustomerId";
 
@@ -35,47 +42,6 @@ pub(crate) const ORGANISATION_FIELDS: [Field; 7] = [
     ("organisationCreditChecked", Shape::Flag),
     ("metadata", Shape::TextMap),
 ];
-
-/// Credentials and assumptions.
-#[derive(Clone)]
-pub struct AprilRules {
-    /// The credentials that are known; default `sandbox_sk_sim` of `mcht_acme`, `sandbox_api_sim` for every merchant, and
-    /// `sandbox_pk_sim`.
-    pub credentials: Vec<AprilCredential>,
-    /// Asks for phone and family name of a consumer, as the old API did (default true).
-    pub strict: bool,
-    /// The wrapper of an organisation, which no page names (default `UpsertOrganisationCustomer`).
-    pub organisation_wrapper: String,
-    /// Refuses with 409 a reference that another consumer of the merchant has (default false: no page says so).
-    pub unique_reference: bool,
-    /// Whether the items of the list are wrapped as a single customer is (default false).
-    pub wrapped_items: bool,
-}
-
-impl Default for AprilRules {
-    fn default() -> Self {
-        let credentials = vec![
-            AprilCredential::Secret {
-                token: "sandbox_sk_sim".to_owned(),
-                merchant: "mcht_acme".to_owned(),
-            },
-            AprilCredential::Marketplace {
-                token: "sandbox_api_sim".to_owned(),
-                merchants: Vec::new(),
-            },
-            AprilCredential::Public {
-                token: "sandbox_pk_sim".to_owned(),
-            },
-        ];
-        Self {
-            credentials,
-            strict: true,
-            organisation_wrapper: "UpsertOrganisationCustomer".to_owned(),
-            unique_reference: false,
-            wrapped_items: false,
-        }
-    }
-}
 
 /// The simulated April.
 pub(crate) struct April {
@@ -217,51 +183,4 @@ fn keys_of(record: &Record) -> Vec<Probe> {
 /// What was sent replaces, the map of metadata as a whole; what was not sent stays.
 fn merge(fields: &mut Map<String, Value>, mut body: Map<String, Value>) {
     fields.append(&mut body);
-}
-
-fn invalid(problems: &[FieldProblem]) -> Reply {
-    let detail: Vec<String> = problems
-        .iter()
-        .map(|it| format!("{}: {}", it.field, it.message))
-        .collect();
-    let mut body = error(400, Some(&detail.join("; ")));
-    let by_field = problems.iter().map(|it| (it.field.clone(), json!(it.message)));
-    body["metadata"] = Value::Object(by_field.collect());
-    Reply::json(400, &body)
-}
-
-/// A refusal in the documented shape.
-pub(crate) fn refusal(status: u16, detail: Option<&str>) -> Reply {
-    Reply::json(status, &error(status, detail))
-}
-
-/// The shape of S4, with every member of it. The codes of customer calls are on no page; these are made up.
-pub(crate) fn error(status: u16, detail: Option<&str>) -> Value {
-    let (code, message) = match status {
-        400 => ("invalid_request", "The request is not valid"),
-        401 => ("unauthorised", "The credential is missing or unknown"),
-        403 => ("forbidden", "The credential may not do this"),
-        404 => ("not_found", "There is no such thing"),
-        405 => ("method_not_allowed", "The method is not allowed here"),
-        406 => ("not_acceptable", "Only application/json is produced"),
-        409 => ("conflict", "The request conflicts with another customer"),
-        422 => ("unprocessable", "The request cannot be processed"),
-        429 => ("too_many_requests", "Too many requests"),
-        503 => ("service_unavailable", "The service is not available"),
-        _ => ("internal_error", "Something went wrong"),
-    };
-    let category = if status < 500 {
-        "invalid_request_error"
-    } else {
-        "api_error"
-    };
-    json!({
-        "statusCode": status,
-        "errorCode": code,
-        "message": message,
-        "tracer": Uuid::new_v4().to_string(),
-        "detail": detail.unwrap_or("No more is known"),
-        "errorTypeDescription": category,
-        "metadata": { "documentation": "https://docs.meetapril.io/developer-portal/error-handling" },
-    })
 }

@@ -1,6 +1,6 @@
 //! Who may do what at April, and for which merchant.
 
-use crate::april::refusal;
+use crate::april_answers::refusal;
 use crate::wire::{Call, Reply};
 
 /// A credential for `Authorization: Bearer`.

@@ -27,6 +27,7 @@
 //!
 //! A body that does not fit is answered 400 with `{"error": …}`. None of it stands in the journal, and no fault strikes it.
 
+use crate::sim::Sim;
 use std::io;
 
 use actix_web::web::Payload;
@@ -37,7 +38,6 @@ use serde_json::{Map, Value, json};
 
 use crate::faults::Fault;
 use crate::rewrites::Rewrites;
-use crate::server::Sim;
 
 /// Where these paths begin.
 pub const PREFIX: &str = "/__sim";
@@ -73,7 +73,7 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
             let body = json!({"counts": sim.journal.counts(), "entries": sim.journal.entries()});
             HttpResponse::Ok().json(body)
         }
-        ("GET", ["records"]) => HttpResponse::Ok().json(sim.desk.records().select(|_| true)),
+        ("GET", ["records"]) => HttpResponse::Ok().json(sim.rules.records().select(|_| true)),
         ("POST", ["records"]) => match parsed::<Seed>(payload, SEED).await {
             Ok(seed) => HttpResponse::Created().json(json!({"id": sim.seed(&seed.account, seed.body)})),
             Err(refusal) => refusal,
@@ -84,8 +84,8 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
                 .map_or_else(|| done(false), |record| HttpResponse::Ok().json(record)),
             Err(refusal) => refusal,
         },
-        ("POST", ["records", id, "archive"]) => done(sim.desk.records().archive(id)),
-        ("DELETE", ["records", id]) => done(sim.desk.records().forget(id)),
+        ("POST", ["records", id, "archive"]) => done(sim.rules.records().archive(id)),
+        ("DELETE", ["records", id]) => done(sim.rules.records().forget(id)),
         ("GET", ["faults"]) => HttpResponse::Ok().json(sim.faults.list()),
         ("PUT", ["faults"]) => match parsed::<Vec<Fault>>(payload, FAULTS).await {
             Ok(faults) => {
@@ -107,7 +107,7 @@ pub(crate) async fn serve(request: &HttpRequest, payload: Payload, sim: &Sim) ->
             Err(refusal) => refusal,
         },
         ("POST", ["window"]) => {
-            sim.desk.new_rate_window();
+            sim.rules.new_rate_window();
             done(true)
         }
         ("POST", ["reset"]) => {

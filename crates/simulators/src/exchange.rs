@@ -1,5 +1,6 @@
 //! One request on its way: journal, fault, the vendor's rules, answer.
 
+use crate::sim::Sim;
 use std::future::pending;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use crate::control;
 use crate::effects::{Answer, Cut, Effect, When};
 use crate::hooks::{By, Held};
 use crate::journal::{Answered, Line};
-use crate::server::Sim;
 use crate::wire::{Call, Reply};
 
 /// Larger bodies than any page allows for; more is answered 413.
@@ -59,8 +59,8 @@ async fn answer(request: &HttpRequest, body: Bytes, sim: &Sim, line: Line<'_>, e
         Some(Effect::Answer(answer)) if answer.when == When::BeforeWrite => return instead(sim, line, answer),
         _ => {}
     }
-    let call = Call::new(request, sim.desk.prefix(), body, sim.rewrites.now());
-    let reply = sim.desk.answer(&call).await;
+    let call = Call::new(request, sim.rules.prefix(), body, sim.rewrites.now());
+    let reply = sim.rules.answer(&call).await;
     let held = reply.written.as_ref().map(|written| {
         line.wrote(&written.note());
         sim.tell(written, By::Api)
@@ -131,15 +131,15 @@ fn whole(line: Line<'_>, reply: Reply) -> HttpResponse {
 
 /// The vendor's own words for a status.
 fn plain(sim: &Sim, line: Line<'_>, status: StatusCode) -> HttpResponse {
-    whole(line, Reply::json(status.as_u16(), &sim.desk.error(status.as_u16())))
+    whole(line, Reply::json(status.as_u16(), &sim.rules.error(status.as_u16())))
 }
 
 fn instead(sim: &Sim, line: Line<'_>, answer: Answer) -> HttpResponse {
     let mut names = answer.headers.keys();
     let names_a_wait = names.any(|name| name.eq_ignore_ascii_case("retry-after"));
     let body = answer.body.unwrap_or_else(|| match (answer.status, names_a_wait) {
-        (429, true) => sim.desk.slow_down().to_string(),
-        (status, _) => sim.desk.error(status).to_string(),
+        (429, true) => sim.rules.slow_down().to_string(),
+        (status, _) => sim.rules.error(status).to_string(),
     });
     note(line, answer.status, body.clone());
     let mut response = HttpResponse::build(status_of(answer.status));

@@ -1,5 +1,6 @@
 //! What a simulator received and what became of it: the oracle for "written once", "never overlapping", "not sent".
 
+use crate::vendor::Vendor;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::desk::Vendor;
 use crate::effects::{Cut, Effect};
 
 /// How much of the journal stays in memory.

@@ -25,27 +25,29 @@
 //!
 //! The same over HTTP, under `/__sim/` of each simulator: see [`control`].
 //!
-//! To add a vendor: one file of rules like `add_update.rs`, and its lines in `desk.rs`.
+//! To add a vendor: one file of rules like `add_update.rs`, and its lines in `vendor_rules.rs`.
 
 mod add_update;
 mod april;
+mod april_answers;
 mod april_credentials;
 mod april_reads;
 mod broken;
 mod checks;
 mod clock;
 pub mod control;
-mod desk;
 mod edits;
 mod effects;
 mod exchange;
 mod faults;
 mod faults_help;
+mod hook;
 mod hook_journal;
 mod hooks;
 mod journal;
 mod options;
 mod posting;
+mod record;
 mod records;
 mod rewrites;
 mod rotor;
@@ -54,21 +56,22 @@ mod rotor_reads;
 mod server;
 mod shelf;
 mod signing;
+mod sim;
+mod vendor;
+mod vendor_rules;
 mod wire;
 
-pub use add_update::{AddUpdateAuth, AddUpdateRules};
-pub use april::AprilRules;
 pub use april_credentials::AprilCredential;
 pub use clock::{Clock, system_clock};
-pub use desk::Vendor;
 pub use effects::{Answer, Cut, Effect, When};
 pub use faults::{Fault, Faults, Only};
 pub use faults_help::FAULTS_HELP;
+pub use hook::{Hook, HookTime};
 pub use hook_journal::{HookCounts, HookEntry, Told};
-pub use hooks::{Hook, HookTime, Hooks};
+pub use hooks::Hooks;
 pub use journal::{Answered, Counts, Entry, Journal, JournalDepth, Write};
-pub use options::SimulatorOptions;
-pub use records::Record;
+pub use options::{AddUpdateAuth, AddUpdateRules, AprilRules, RotorKey, RotorRules, SimulatorOptions};
+pub use record::Record;
 pub use rewrites::{Rewrite, Rewrites};
-pub use rotor::{RotorKey, RotorRules};
 pub use server::{Running, Simulator};
+pub use vendor::Vendor;

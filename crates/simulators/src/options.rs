@@ -1,15 +1,13 @@
 //! What can be set when a simulator starts.
 
+use crate::april_credentials::AprilCredential;
+use crate::hook::Hook;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::add_update::AddUpdateRules;
-use crate::april::AprilRules;
 use crate::clock::{Clock, system_clock};
-use crate::hooks::Hook;
 use crate::journal::JournalDepth;
 use crate::rewrites::Rewrites;
-use crate::rotor::RotorRules;
 
 /// How a simulator listens, waits and remembers. Only the rules of the started vendor count.
 #[derive(Clone)]
@@ -70,6 +68,130 @@ impl SimulatorOptions {
                 ..RotorRules::default()
             },
             ..Self::default()
+        }
+    }
+}
+
+/// Which headers prove who calls; the vendor's pages contradict each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddUpdateAuth {
+    /// `x-api-key`, as the reference has it \[S3\].
+    #[default]
+    XApiKey,
+    /// `Authorization: Bearer`, as the guides say.
+    Bearer,
+    /// Both of them.
+    Both,
+}
+
+/// Keys and assumptions.
+#[derive(Clone)]
+pub struct AddUpdateRules {
+    /// The keys that are known, for every merchant; default `sim-key`.
+    pub keys: Vec<String>,
+    /// Where the key is expected. `x-merchant-id` is always required.
+    pub auth: AddUpdateAuth,
+    /// The status of a creation (default 200: no page tells 200 from 201). An update answers 200.
+    pub created_status: u16,
+    /// The member that holds the list of `GET /customers`; without one (default) the list is bare.
+    pub list_member: Option<String>,
+}
+
+impl Default for AddUpdateRules {
+    fn default() -> Self {
+        let keys = vec!["sim-key".to_owned()];
+        Self {
+            keys,
+            auth: AddUpdateAuth::XApiKey,
+            created_status: 200,
+            list_member: None,
+        }
+    }
+}
+
+/// Credentials and assumptions.
+#[derive(Clone)]
+pub struct AprilRules {
+    /// The credentials that are known; default `sandbox_sk_sim` of `mcht_acme`, `sandbox_api_sim` for every merchant, and
+    /// `sandbox_pk_sim`.
+    pub credentials: Vec<AprilCredential>,
+    /// Asks for phone and family name of a consumer, as the old API did (default true).
+    pub strict: bool,
+    /// The wrapper of an organisation, which no page names (default `UpsertOrganisationCustomer`).
+    pub organisation_wrapper: String,
+    /// Refuses with 409 a reference that another consumer of the merchant has (default false: no page says so).
+    pub unique_reference: bool,
+    /// Whether the items of the list are wrapped as a single customer is (default false).
+    pub wrapped_items: bool,
+}
+
+impl Default for AprilRules {
+    fn default() -> Self {
+        let credentials = vec![
+            AprilCredential::Secret {
+                token: "sandbox_sk_sim".to_owned(),
+                merchant: "mcht_acme".to_owned(),
+            },
+            AprilCredential::Marketplace {
+                token: "sandbox_api_sim".to_owned(),
+                merchants: Vec::new(),
+            },
+            AprilCredential::Public {
+                token: "sandbox_pk_sim".to_owned(),
+            },
+        ];
+        Self {
+            credentials,
+            strict: true,
+            organisation_wrapper: "UpsertOrganisationCustomer".to_owned(),
+            unique_reference: false,
+            wrapped_items: false,
+        }
+    }
+}
+
+/// An API key of a company.
+#[derive(Clone)]
+pub struct RotorKey {
+    /// The value of `x-api-key`, of the shape `rotor_<keyId>_<keySecret>`.
+    pub key: String,
+    /// The company whose customers it sees: the account of its records.
+    pub company: String,
+    /// Granted scopes. Assumed: `customers:write` for the upsert, `customers:read` for reads.
+    pub scopes: Vec<String>,
+}
+
+impl RotorKey {
+    /// A key that may read and write.
+    pub fn new(key: impl Into<String>, company: impl Into<String>) -> Self {
+        let scopes = ["customers:read", "customers:write"].map(str::to_owned).to_vec();
+        Self {
+            key: key.into(),
+            company: company.into(),
+            scopes,
+        }
+    }
+}
+
+/// Keys and assumptions.
+#[derive(Clone)]
+pub struct RotorRules {
+    /// The keys that are known; default `rotor_sim_secret` of `company-1`.
+    pub keys: Vec<RotorKey>,
+    /// Requests per key and UTC day, reads and `auth/test` included (default 1000, the number in S1's 429); none for no
+    /// limit. That the day turns at 00:00 UTC is an assumption.
+    pub daily_limit: Option<u64>,
+    /// Whether phone and e-mail find archived customers too (assumed: yes).
+    pub matches_archived: bool,
+}
+
+impl Default for RotorRules {
+    fn default() -> Self {
+        let keys = vec![RotorKey::new("rotor_sim_secret", "company-1")];
+        Self {
+            keys,
+            daily_limit: Some(1000),
+            matches_archived: true,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The way of one event to one hook: signed, tried until it is taken or refused.
 
+use crate::hook::Hook;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,7 +12,6 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::hook_journal::{HookJournal, LineNumber, Told};
-use crate::hooks::Hook;
 use crate::signing::Signer;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

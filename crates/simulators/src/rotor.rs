@@ -1,5 +1,12 @@
 //! Rotor: upsert by id, then phone, then e-mail; tags merged; a day's limit per key \[S0\]\[S1\]\[S2\].
 
+use crate::options::RotorKey;
+use crate::options::RotorRules;
+use crate::record::Probe;
+use crate::record::Record;
+use crate::record::Upsert;
+use crate::record::Written;
+use crate::rotor_answers::FIELDS;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
@@ -8,90 +15,16 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::checks::{Field, FieldProblem, Shape, problems};
+use crate::checks::{FieldProblem, problems};
 use crate::clock::Clock;
 use crate::options::SimulatorOptions;
-use crate::records::{Probe, Record, Records, Upsert, Written};
+use crate::records::Records;
 use crate::rotor_answers::{invalid, out_of_scope, success};
 use crate::wire::{Call, Reply};
 use crate::{rotor_answers, rotor_reads};
 
-/// The body parameters of `POST /customers` \[S0\]. `id` is no stored field.
-pub(crate) const FIELDS: [Field; 25] = [
-    ("id", Shape::Uuid),
-    ("billing_city", Shape::Text),
-    ("billing_country", Shape::Text),
-    ("billing_same_as_property", Shape::Flag),
-    ("billing_state", Shape::Text),
-    ("billing_street1", Shape::Text),
-    ("billing_street2", Shape::Text),
-    ("billing_zip", Shape::Text),
-    ("company_name", Shape::Text),
-    ("email", Shape::Email),
-    ("first_name", Shape::Text),
-    ("last_name", Shape::Text),
-    ("notes", Shape::Text),
-    ("phone", Shape::Text),
-    ("property_city", Shape::Text),
-    ("property_country", Shape::Text),
-    ("property_state", Shape::Text),
-    ("property_street1", Shape::Text),
-    ("property_street2", Shape::Text),
-    ("property_zip", Shape::Text),
-    ("service_frequency", Shape::Text),
-    ("service_type", Shape::Text),
-    ("source", Shape::Text),
-    ("status", Shape::OneOf(&["active", "inactive"])),
-    ("tags", Shape::TextList),
-];
 const VERSION: &str = "1.1.0";
 const KIND: &str = "customer";
-
-/// An API key of a company.
-#[derive(Clone)]
-pub struct RotorKey {
-    /// The value of `x-api-key`, of the shape `rotor_<keyId>_<keySecret>`.
-    pub key: String,
-    /// The company whose customers it sees: the account of its records.
-    pub company: String,
-    /// Granted scopes. Assumed: `customers:write` for the upsert, `customers:read` for reads.
-    pub scopes: Vec<String>,
-}
-
-impl RotorKey {
-    /// A key that may read and write.
-    pub fn new(key: impl Into<String>, company: impl Into<String>) -> Self {
-        let scopes = ["customers:read", "customers:write"].map(str::to_owned).to_vec();
-        Self {
-            key: key.into(),
-            company: company.into(),
-            scopes,
-        }
-    }
-}
-
-/// Keys and assumptions.
-#[derive(Clone)]
-pub struct RotorRules {
-    /// The keys that are known; default `rotor_sim_secret` of `company-1`.
-    pub keys: Vec<RotorKey>,
-    /// Requests per key and UTC day, reads and `auth/test` included (default 1000, the number in S1's 429); none for no
-    /// limit. That the day turns at 00:00 UTC is an assumption.
-    pub daily_limit: Option<u64>,
-    /// Whether phone and e-mail find archived customers too (assumed: yes).
-    pub matches_archived: bool,
-}
-
-impl Default for RotorRules {
-    fn default() -> Self {
-        let keys = vec![RotorKey::new("rotor_sim_secret", "company-1")];
-        Self {
-            keys,
-            daily_limit: Some(1000),
-            matches_archived: true,
-        }
-    }
-}
 
 /// The simulated Rotor.
 pub(crate) struct Rotor {

@@ -1,12 +1,42 @@
 //! Rotor's answers to a write, and its error bodies \[S1\].
 
+use crate::checks::Shape;
+use crate::record::Record;
+use crate::record::Written;
 use serde_json::{Map, Value, json};
 
 use crate::checks::{Field, FieldProblem};
 use crate::clock::iso_millis;
-use crate::records::{Record, Written};
-use crate::rotor::FIELDS;
 use crate::wire::Reply;
+
+/// The body parameters of `POST /customers` \[S0\]. `id` is no stored field.
+pub(crate) const FIELDS: [Field; 25] = [
+    ("id", Shape::Uuid),
+    ("billing_city", Shape::Text),
+    ("billing_country", Shape::Text),
+    ("billing_same_as_property", Shape::Flag),
+    ("billing_state", Shape::Text),
+    ("billing_street1", Shape::Text),
+    ("billing_street2", Shape::Text),
+    ("billing_zip", Shape::Text),
+    ("company_name", Shape::Text),
+    ("email", Shape::Email),
+    ("first_name", Shape::Text),
+    ("last_name", Shape::Text),
+    ("notes", Shape::Text),
+    ("phone", Shape::Text),
+    ("property_city", Shape::Text),
+    ("property_country", Shape::Text),
+    ("property_state", Shape::Text),
+    ("property_street1", Shape::Text),
+    ("property_street2", Shape::Text),
+    ("property_zip", Shape::Text),
+    ("service_frequency", Shape::Text),
+    ("service_type", Shape::Text),
+    ("source", Shape::Text),
+    ("status", Shape::OneOf(&["active", "inactive"])),
+    ("tags", Shape::TextList),
+];
 
 /// The record's flat body with a message; of fields that are rewritten silently, what was sent.
 pub(crate) fn success(written: Written, as_sent: Map<String, Value>) -> Reply {

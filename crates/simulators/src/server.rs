@@ -1,5 +1,8 @@
 //! Starting and stopping a simulator, and what a test in the same process may do with it.
 
+use crate::record::Record;
+use crate::sim::Sim;
+use crate::vendor::Vendor;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -10,84 +13,12 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, rt, web};
 use serde_json::{Map, Value};
 
-use crate::clock::Clock;
-use crate::desk::{Desk, Vendor};
 use crate::exchange;
 use crate::faults::Faults;
-use crate::hooks::{By, Held, Hook, Hooks};
+use crate::hooks::Hooks;
 use crate::journal::Journal;
 use crate::options::SimulatorOptions;
-use crate::records::{Record, Written};
-use crate::rewrites::{Rewrites, Standing};
-
-/// One simulator's state, shared by its threads.
-pub(crate) struct Sim {
-    pub(crate) desk: Desk,
-    pub(crate) faults: Faults,
-    pub(crate) journal: Journal,
-    pub(crate) hooks: Hooks,
-    pub(crate) rewrites: Standing,
-    clock: Clock,
-    first_hooks: Vec<Hook>,
-    first_rewrites: Rewrites,
-}
-
-impl Sim {
-    fn new(vendor: Vendor, options: SimulatorOptions) -> io::Result<Self> {
-        let sim = Self {
-            desk: Desk::new(vendor, &options),
-            faults: Faults::new(options.fault_seed),
-            journal: Journal::new(vendor, options.journal, options.clock.clone()),
-            hooks: Hooks::new(options.journal, options.clock.clone(), options.fault_seed),
-            rewrites: Standing::default(),
-            clock: options.clock,
-            first_hooks: options.hooks,
-            first_rewrites: options.rewrites,
-        };
-        sim.hooks.set(sim.first_hooks.clone())?;
-        sim.rewrite(sim.first_rewrites.clone())?;
-        Ok(sim)
-    }
-
-    /// Sets what is rewritten, unless the vendor has no such field.
-    pub(crate) fn rewrite(&self, rewrites: Rewrites) -> io::Result<()> {
-        if let Some(unknown) = rewrites.fields.keys().find(|field| !self.desk.knows(field)) {
-            let problem = format!("{unknown}: no text field of this vendor");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-        }
-        self.rewrites.set(rewrites);
-        Ok(())
-    }
-
-    pub(crate) fn seed(&self, account: &str, body: Map<String, Value>) -> String {
-        let written = self.desk.seed(account, body);
-        drop(self.tell(&written, By::Hand));
-        written.record.id
-    }
-
-    pub(crate) fn edit(&self, id: &str, patch: &Map<String, Value>) -> Option<Record> {
-        let written = self.desk.records().edit(id, (self.clock)(), patch)?;
-        drop(self.tell(&written, By::Hand));
-        Some(written.record)
-    }
-
-    /// Tells the hooks of a change.
-    pub(crate) fn tell(&self, written: &Written, by: By) -> Held {
-        self.hooks.tell(written, by, || self.desk.told(&written.record))
-    }
-
-    /// Forgets records, faults, journals and the day's count; hooks and rewrites are those of the start again.
-    pub(crate) fn reset(&self) {
-        self.hooks.reset();
-        // They were found right at the start.
-        let _ = self.hooks.set(self.first_hooks.clone());
-        self.rewrites.set(self.first_rewrites.clone());
-        self.faults.clear();
-        self.desk.records().clear();
-        self.desk.new_rate_window();
-        self.journal.clear();
-    }
-}
+use crate::rewrites::Rewrites;
 
 /// Starts simulators.
 pub struct Simulator;
@@ -166,7 +97,7 @@ impl Running {
 
     /// The vendor's base URL, with its prefix and no slash at the end: what goes into a connection's `base_url`.
     pub fn base_url(&self) -> String {
-        format!("http://{}{}", self.address, self.sim.desk.prefix())
+        format!("http://{}{}", self.address, self.sim.rules.prefix())
     }
 
     /// Where [`crate::control`] answers.
@@ -186,7 +117,7 @@ impl Running {
 
     /// What it has stored, oldest first.
     pub fn records(&self) -> Vec<Record> {
-        self.sim.desk.records().select(|_| true)
+        self.sim.rules.records().select(|_| true)
     }
 
     /// Stores a record directly, in the shape that a POST takes, without its checks, keys and race; a record that the
@@ -217,12 +148,12 @@ impl Running {
 
     /// Archives a record, which hides it from Rotor's list; false when there is none with this id.
     pub fn archive(&self, id: &str) -> bool {
-        self.sim.desk.records().archive(id)
+        self.sim.rules.records().archive(id)
     }
 
     /// Removes a record, as somebody at the vendor might; false when there is none with this id.
     pub fn forget(&self, id: &str) -> bool {
-        self.sim.desk.records().forget(id)
+        self.sim.rules.records().forget(id)
     }
 
     /// Forgets records, faults, journals and the day's count; hooks and rewrites are those of the start again, and what
@@ -233,7 +164,7 @@ impl Running {
 
     /// Begins a new day of Rotor's rate limit, whatever the clock says.
     pub fn new_rate_window(&self) {
-        self.sim.desk.new_rate_window();
+        self.sim.rules.new_rate_window();
     }
 
     /// Stops at once: open connections are closed, whatever they wait for. The port is free when this returns.

@@ -14,9 +14,9 @@ use upsert_store::Through;
 
 use super::lines::Line;
 use super::turns::{Turn, Turns};
-use crate::headers::{Wishes, is_idempotency_key};
-use crate::keyring::Key;
-use crate::state::State;
+use crate::config::key_store::Key;
+use crate::http::headers::{Wishes, is_idempotency_key};
+use crate::startup::state::State;
 
 /// Idempotency keys of lines are scoped to it.
 const ROUTE: &str = "POST /v1/customers/batch";

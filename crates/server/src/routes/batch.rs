@@ -8,17 +8,17 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
 use upsert_app::ProblemCode;
 
-use crate::access::WriteBatches;
 use crate::batch::{Batch, Terms};
-use crate::body::is_encoded;
-use crate::headers::Wishes;
-use crate::lifecycle::Streaming;
-use crate::merchant_id::ForMerchant;
-use crate::observe::Observed;
-use crate::problem::Problem;
+use crate::http::access::WriteBatches;
+use crate::http::body::is_encoded;
+use crate::http::headers::Wishes;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::middleware::Observed;
+use crate::http::problem::Problem;
+use crate::http::schema;
 use crate::routes::reply::PREFERENCE_APPLIED;
-use crate::schema;
-use crate::state::State;
+use crate::startup::lifecycle::Streaming;
+use crate::startup::state::State;
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -51,7 +51,7 @@ pub(crate) async fn batch(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    crate::query::no_query(&request)?;
+    crate::http::query::no_query(&request)?;
     let is_ndjson = request
         .mime_type()
         .ok()

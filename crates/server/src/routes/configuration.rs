@@ -3,13 +3,13 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use crate::access::{Access, ReadOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// The configuration in force: since when, what each generation since the start changed, and why the last reading of the
 /// files was refused, if it was. Secrets are shown as where they are kept.

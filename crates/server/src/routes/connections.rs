@@ -6,13 +6,13 @@ use serde_json::{Value as Json, json};
 
 use upsert_app::Refusal;
 
-use crate::access::{Access, ReadOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// How every connection is doing that the key may see.
 ///

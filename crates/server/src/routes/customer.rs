@@ -6,13 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use upsert_app::Refusal;
 use upsert_core::CustomerId;
 
-use crate::access::ReadCustomers;
-use crate::merchant_id::ForMerchant;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::ReadCustomers;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// A text that is no id names no customer.
 pub(crate) fn customer_id(text: &str) -> Result<CustomerId, Problem> {

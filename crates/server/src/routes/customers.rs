@@ -7,13 +7,13 @@ use utoipa::IntoParams;
 
 use upsert_app::CustomerListQuery;
 
-use crate::access::ReadCustomers;
-use crate::merchant_id::ForMerchant;
-use crate::problem::Problem;
-use crate::query::{limit, read_query};
+use crate::http::access::ReadCustomers;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::problem::Problem;
+use crate::http::query::{limit, read_query};
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Which customers to list; every filter that is given has to hold.
 #[derive(Deserialize, IntoParams)]

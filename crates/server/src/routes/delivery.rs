@@ -6,13 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use upsert_app::Refusal;
 use upsert_core::DeliveryId;
 
-use crate::access::{Access, ReadOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// One delivery with its attempts.
 ///

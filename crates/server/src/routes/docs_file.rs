@@ -10,8 +10,8 @@ use zip::ZipArchive;
 
 use upsert_app::{ProblemCode, Refusal};
 
-use crate::problem::Problem;
-use crate::schema;
+use crate::http::problem::Problem;
+use crate::http::schema;
 
 /// What is served of the archive, and as what; the rest of it is not for here.
 const FILES: [(&str, &str); 4] = [

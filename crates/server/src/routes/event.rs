@@ -5,14 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, get};
 
 use upsert_app::Direction;
 
-use crate::access::{Access, ReadOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::events::{direction, event_id};
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// One event, with what it says as long as that is kept: `raw` of a dead letter that came in, `body` of one that has not
 /// reached its endpoint.

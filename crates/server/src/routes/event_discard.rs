@@ -5,14 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, post};
 
 use upsert_app::LetterAction;
 
-use crate::access::{Access, WriteOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, WriteOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::events::{direction, event_id};
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Gives a dead letter up, and forgets what it said.
 ///

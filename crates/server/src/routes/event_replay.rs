@@ -5,16 +5,16 @@ use actix_web::{HttpRequest, HttpResponse, post};
 
 use upsert_app::LetterAction;
 
-use crate::access::{Access, WriteOperations};
-use crate::body::MaybeJson;
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, WriteOperations};
+use crate::http::body::MaybeJson;
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::events::{direction, event_id};
 use crate::routes::replay::customer_meant;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Tries a dead letter again: one that came in by the mapping of now, one that goes out with the same id as before.
 ///

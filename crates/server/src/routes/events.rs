@@ -8,13 +8,13 @@ use utoipa::IntoParams;
 use upsert_app::{Direction, EventListQuery, Refusal};
 use upsert_core::EventId;
 
-use crate::access::{Access, ReadOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::{limit, read_query};
+use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::{limit, read_query};
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Which events to list; every filter that is given has to hold.
 #[derive(Deserialize, IntoParams)]

@@ -5,15 +5,15 @@ use actix_web::{HttpRequest, HttpResponse, post};
 
 use upsert_app::{EventListQuery, LetterAction};
 
-use crate::access::{Access, WriteOperations};
-use crate::body::JsonBody;
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, WriteOperations};
+use crate::http::body::JsonBody;
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::events::direction;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Gives all dead letters up that match; at least one filter has to be given.
 ///

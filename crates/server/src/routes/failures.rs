@@ -6,13 +6,13 @@ use serde_json::{Value as Json, json};
 
 use upsert_app::Cause;
 
-use crate::access::{Access, ReadOperations};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// What the newest 1,000 deliveries of a connection failed of that have failed, are tried again or wait after an error,
 /// by the error's kind and code.

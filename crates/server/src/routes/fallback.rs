@@ -4,9 +4,9 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use upsert_app::Refusal;
 
-use crate::observe::Observed;
-use crate::problem::Problem;
-use crate::state::State;
+use crate::http::middleware::Observed;
+use crate::http::problem::Problem;
+use crate::startup::state::State;
 
 /// Tells a wrong method from a wrong path.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {

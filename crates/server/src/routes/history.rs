@@ -5,14 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::access::ReadCustomers;
-use crate::merchant_id::ForMerchant;
-use crate::problem::Problem;
-use crate::query::{limit, read_query};
+use crate::http::access::ReadCustomers;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::problem::Problem;
+use crate::http::query::{limit, read_query};
+use crate::http::schema;
 use crate::routes::customer::customer_id;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Which part of the history.
 #[derive(Deserialize, IntoParams)]

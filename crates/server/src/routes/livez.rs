@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get};
 use serde_json::json;
 
-use crate::schema;
+use crate::http::schema;
 
 /// The process lives.
 #[utoipa::path(

@@ -4,12 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, get};
 
 use upsert_app::Refusal;
 
-use crate::access::{Access, Administer};
-use crate::log_filter;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, Administer};
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
+use crate::telemetry::log_filter;
 
 /// What is logged.
 ///

@@ -11,14 +11,14 @@ use upsert_app::Refusal;
 use upsert_core::Problem as Wrong;
 use upsert_settings::parse_duration;
 
-use crate::access::{Access, Administer};
-use crate::body::JsonBody;
-use crate::log_filter::{self, ForAWhile};
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, Administer};
+use crate::http::body::JsonBody;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
+use crate::telemetry::log_filter::{self, ForAWhile};
 
 /// Longer than anybody would write by hand.
 const LONGEST_FILTER: usize = 1_024;

@@ -5,17 +5,16 @@ use actix_web::{HttpResponse, Resource, get, web};
 
 use upsert_app::Refusal;
 
-use crate::gauges;
-use crate::measure;
-use crate::problem::Problem;
-use crate::state::State;
+use crate::http::problem::Problem;
+use crate::startup::state::State;
+use crate::telemetry::gauges;
 
 /// Metrics in the text format of Prometheus. Not here if they have an address of their own.
 #[utoipa::path(
     tag = "process",
     responses(
         (status = 200, description = "All metrics", body = String, content_type = "text/plain"),
-        (status = 404, description = "`not_found`: they have an address of their own", body = crate::schema::Problem,
+        (status = 404, description = "`not_found`: they have an address of their own", body = crate::http::schema::Problem,
             content_type = "application/problem+json"),
     ),
 )]
@@ -36,5 +35,5 @@ async fn rendered(state: &State) -> HttpResponse {
     let gauges = gauges::page(state).await;
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(measure::recorder().render() + &gauges)
+        .body(crate::http::metrics::recorder().render() + &gauges)
 }

@@ -3,16 +3,16 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use crate::access::WriteCustomers;
-use crate::body::JsonBody;
-use crate::headers::wants_fresh;
-use crate::merchant_id::ForMerchant;
-use crate::prefer::Preferences;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::WriteCustomers;
+use crate::http::body::JsonBody;
+use crate::http::headers::wants_fresh;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::prefer::Preferences;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// What an upsert with this body would do. Stores and sends nothing.
 ///

@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 use upsert_core::Form;
 use upsert_provider_kit::{ProviderDescription, Registry};
 
-use crate::access::{Access, AnyKey};
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, AnyKey};
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// What each provider can do: fields, required fields, match keys in order.
 ///

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use upsert_app::{ProblemCode, Refusal};
 
-use crate::lifecycle::Phase;
-use crate::observe::shutting_down;
-use crate::problem::Problem;
-use crate::schema;
-use crate::state::State;
+use crate::http::middleware::shutting_down;
+use crate::http::problem::Problem;
+use crate::http::schema;
+use crate::startup::lifecycle::Phase;
+use crate::startup::state::State;
 
 /// A store that answers later than this is as good as away.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -8,16 +8,16 @@ use upsert_app::Refusal;
 use upsert_core::customer::escape;
 use upsert_core::{CustomerId, Problem as Wrong};
 
-use crate::access::{Access, WriteOperations};
-use crate::body::MaybeJson;
-use crate::merchant_id;
-use crate::prefer::Preferences;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, WriteOperations};
+use crate::http::body::MaybeJson;
+use crate::http::merchant_id;
+use crate::http::prefer::Preferences;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::delivery::delivery_id;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 const CUSTOMER: &str = "customer_id";
 

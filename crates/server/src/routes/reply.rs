@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use upsert_app::{Answer, Listing};
 
-use crate::prefer::Preferences;
+use crate::http::prefer::Preferences;
 
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

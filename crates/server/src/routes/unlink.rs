@@ -3,14 +3,14 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use crate::access::WriteOperations;
-use crate::merchant_id::ForMerchant;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::WriteOperations;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::customer::customer_id;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Forgets which record of the vendor a customer is, where that record is gone (`link_stale`).
 ///

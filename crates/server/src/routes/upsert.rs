@@ -7,15 +7,15 @@ use upsert_app::UpsertCommand;
 use upsert_core::Priority;
 use upsert_store::Through;
 
-use crate::access::WriteCustomers;
-use crate::body::JsonBody;
-use crate::headers::Wishes;
-use crate::merchant_id::ForMerchant;
-use crate::observe::Observed;
-use crate::problem::Problem;
+use crate::http::access::WriteCustomers;
+use crate::http::body::JsonBody;
+use crate::http::headers::Wishes;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::middleware::Observed;
+use crate::http::problem::Problem;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// Idempotency keys are scoped to it.
 const ROUTE: &str = "POST /v1/customers";
@@ -67,7 +67,7 @@ pub(crate) async fn upsert(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    crate::query::no_query(&request)?;
+    crate::http::query::no_query(&request)?;
     let request_id = request
         .extensions()
         .get::<Observed>()

@@ -6,14 +6,14 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use upsert_app::Refusal;
 use upsert_core::UpsertId;
 
-use crate::access::ReadCustomers;
-use crate::merchant_id::ForMerchant;
-use crate::prefer::Preferences;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::ReadCustomers;
+use crate::http::merchant_id::ForMerchant;
+use crate::http::prefer::Preferences;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// How an upsert stands; 200 for failed ones too.
 ///

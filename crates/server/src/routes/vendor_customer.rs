@@ -3,13 +3,13 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use crate::access::{Access, ReadCustomers};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::no_query;
+use crate::http::access::{Access, ReadCustomers};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::no_query;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// One record that the vendor holds, read there now and turned into our words.
 ///

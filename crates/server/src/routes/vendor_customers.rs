@@ -8,13 +8,13 @@ use utoipa::IntoParams;
 
 use upsert_core::ListQuery;
 
-use crate::access::{Access, ReadCustomers};
-use crate::merchant_id;
-use crate::problem::Problem;
-use crate::query::{flag, limit, read_query};
+use crate::http::access::{Access, ReadCustomers};
+use crate::http::merchant_id;
+use crate::http::problem::Problem;
+use crate::http::query::{flag, limit, read_query};
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// What to list; a filter that the vendor does not know is refused.
 #[derive(Deserialize, IntoParams)]

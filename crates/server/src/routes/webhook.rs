@@ -9,12 +9,12 @@ use serde_json::json;
 use upsert_app::{Intake, ProblemCode, Refusal};
 use upsert_webhook::Received;
 
-use crate::body;
-use crate::observe::traceparent;
-use crate::problem::Problem;
+use crate::http::body;
+use crate::http::middleware::traceparent;
+use crate::http::problem::Problem;
+use crate::http::schema;
 use crate::routes::reply;
-use crate::schema;
-use crate::state::State;
+use crate::startup::state::State;
 
 /// An event of a system that the merchant's configuration names as a source.
 ///

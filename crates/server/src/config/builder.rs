@@ -1,0 +1,364 @@
+//! From settings to merchants that can be called: providers out of the registry, under their policies.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use tokio::sync::watch;
+use url::Url;
+
+use upsert_app::{
+    Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Ping, Route, Source, When,
+};
+use upsert_core::{Clock, Handling, IdentifierKind, NeverMatch, Payload};
+use upsert_policy::{Dice, Outside, standard_stack};
+use upsert_provider_kit::{
+    Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
+};
+use upsert_settings::{self as settings, MatchOn, Problem, Settings, is_public};
+
+use crate::config::policies::{Retries, Status, policy_of};
+use crate::startup::day_counts::DayCounts;
+use crate::startup::event_sender::HttpEventSender;
+
+/// Endpoints share their client, whoever's they are.
+const WEBHOOKS: &str = "webhooks";
+
+/// What connections are built with, for as long as the process lives.
+pub(crate) struct Workshop {
+    registry: Registry,
+    transports: Transports,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Workshop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workshop")
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Rings each time that the breaker of one connection closes.
+#[derive(Debug)]
+pub(crate) struct BreakerBell {
+    pub(crate) merchant: String,
+    pub(crate) connection: String,
+    pub(crate) closed: watch::Receiver<u64>,
+}
+
+/// Merchants, ready to call.
+#[derive(Debug, Default)]
+pub(crate) struct Assembled {
+    pub(crate) directory: Directory,
+    /// Of connections that were not there before.
+    pub(crate) bells: Vec<BreakerBell>,
+}
+
+impl Workshop {
+    pub(crate) fn new(registry: Registry, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            registry,
+            transports: Transports::new(Arc::new(is_public)),
+            clock,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Builds every merchant. A connection that says the same as in `before` is taken over as it is, with its open
+    /// breaker, its limits and what it has used of them; any other starts from `counts`.
+    ///
+    /// # Errors
+    /// Everything that providers refuse, each with file and line. Nothing has changed then.
+    pub(crate) fn assemble(
+        &self,
+        settings: &Settings,
+        before: &Directory,
+        counts: &DayCounts,
+    ) -> Result<Assembled, Vec<Problem>> {
+        let (mut merchants, mut bells, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for merchant in settings.merchants.values() {
+            let earlier = before.get(&merchant.id);
+            let never_match = never_match_of(merchant).unwrap_or_else(|wrong| {
+                problems.extend(wrong);
+                Arc::default()
+            });
+            let mut connections = Vec::with_capacity(merchant.connections.len());
+            for connection in &merchant.connections {
+                let fingerprint = connection.fingerprint();
+                let same = earlier
+                    .and_then(|earlier| earlier.connection(&connection.name))
+                    .filter(|same| same.fingerprint == fingerprint);
+                if let Some(same) = same {
+                    // What recognises nobody is the merchant's business: the policies go on as they are.
+                    connections.push(Arc::new(Connection {
+                        never_match: Arc::clone(&never_match),
+                        ..Connection::clone(same)
+                    }));
+                    continue;
+                }
+                match self.build(&merchant.id, connection) {
+                    Ok(built) => {
+                        let (connection, bell) = self.staff(merchant, connection, built, fingerprint, counts);
+                        connections.push(Arc::new(Connection {
+                            never_match: Arc::clone(&never_match),
+                            ..connection
+                        }));
+                        bells.push(bell);
+                    }
+                    Err(found) => problems.extend(found),
+                }
+            }
+            match self.endpoints(merchant) {
+                Ok(endpoints) => merchants.push(merchant_of(merchant, never_match, connections, endpoints)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() {
+            let directory = Directory::new(merchants);
+            Ok(Assembled { directory, bells })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The provider alone, without policies.
+    fn build(&self, merchant: &str, connection: &settings::Connection) -> Result<Built, Vec<Problem>> {
+        let options = TransportOptions {
+            // Loopback is allowed in files, with plain HTTP too; settings have judged the URL.
+            allow_plain_http: connection.allow_plain_http || self.is_plain(connection),
+            allow_private_network: connection.allow_private_network,
+        };
+        let transport = self.transports.get(&connection.provider, options).map_err(|error| {
+            vec![connection.problem("provider", format!("its HTTP client cannot be made: {error}"))]
+        })?;
+        let peer = Peer::Connection {
+            merchant: merchant.to_owned(),
+            connection: connection.name.clone(),
+            provider: connection.provider.clone(),
+        };
+        let secrets = connection.credentials.iter();
+        let setup = ConnectionSetup {
+            base_url: connection.base_url.clone(),
+            credentials: Credentials::new(
+                secrets
+                    .map(|(name, secret)| (name.clone(), secret.value().clone()))
+                    .collect(),
+            ),
+            settings: Json::Object(connection.settings.clone()),
+            transport: Arc::new(Measured::new(transport, peer)),
+            clock: self.clock.clone(),
+            send_traceparent: connection.send_traceparent,
+        };
+        self.registry.build(&connection.provider, setup).map_err(|problems| {
+            let located = problems
+                .into_iter()
+                .map(|problem| connection.problem(&problem.path, problem.message));
+            located.collect()
+        })
+    }
+
+    /// Who is told of events, each with what reaches it.
+    fn endpoints(&self, merchant: &settings::Merchant) -> Result<Vec<Arc<Endpoint>>, Problem> {
+        let endpoint = |webhook: &settings::WebhookOut| {
+            let options = TransportOptions {
+                // Settings have judged the URL: loopback may be plain.
+                allow_plain_http: webhook.allow_plain_http || webhook.url.scheme() == "http",
+                allow_private_network: webhook.allow_private_network,
+            };
+            let transport = self.transports.get(WEBHOOKS, options).map_err(|error| {
+                Problem::new(
+                    &webhook.location,
+                    "webhooks.out",
+                    format!("its HTTP client cannot be made: {error}"),
+                )
+            })?;
+            let peer = Peer::Endpoint {
+                merchant: merchant.id.clone(),
+                endpoint: webhook.name.clone(),
+            };
+            Ok(Arc::new(Endpoint {
+                name: webhook.name.clone(),
+                shown_url: shown(&webhook.url),
+                events: webhook
+                    .events
+                    .iter()
+                    .filter_map(|event| EventKind::from_name(event.as_str()))
+                    .collect(),
+                ids_only: webhook.payload == settings::WebhookPayload::Ids,
+                keys: webhook.signing_keys(),
+                sender: Arc::new(HttpEventSender {
+                    url: webhook.url.clone(),
+                    transport: Arc::new(Measured::new(transport, peer)),
+                    clock: self.clock.clone(),
+                }),
+            }))
+        };
+        merchant.webhooks_out.iter().map(endpoint).collect()
+    }
+
+    /// Whether its vendor is reached by `http://`.
+    fn is_plain(&self, connection: &settings::Connection) -> bool {
+        match (&connection.base_url, self.registry.description(&connection.provider)) {
+            (Some(url), _) => url.scheme() == "http",
+            (None, description) => description.is_some_and(|known| known.default_base_url.starts_with("http://")),
+        }
+    }
+
+    /// Puts the policies around it.
+    fn staff(
+        &self,
+        merchant: &settings::Merchant,
+        connection: &settings::Connection,
+        built: Built,
+        fingerprint: String,
+        counts: &DayCounts,
+    ) -> (Connection, BreakerBell) {
+        let capabilities = &built.provider.info().capabilities;
+        let usual_payload = capabilities.default_payload;
+        let outside = Outside {
+            clock: self.clock.clone(),
+            day_count: Arc::new(counts.of(&merchant.id, &connection.name)),
+            dice: Dice::fair(),
+        };
+        let policy = policy_of(connection, capabilities.known_daily_limit);
+        let stack = standard_stack(
+            built.provider,
+            built.reader,
+            &policy,
+            &merchant.id,
+            &connection.name,
+            outside,
+        );
+        let bell = BreakerBell {
+            merchant: merchant.id.clone(),
+            connection: connection.name.clone(),
+            closed: stack.status.on_breaker_closed(),
+        };
+        let connection = Connection {
+            name: connection.name.clone(),
+            provider: connection.provider.clone(),
+            required: connection.required,
+            payload: match connection.payload {
+                None => usual_payload,
+                Some(settings::Payload::Changed) => Payload::Changed,
+                Some(settings::Payload::Full) => Payload::Full,
+            },
+            on_collision: match connection.on_collision {
+                settings::OnCollision::Refuse => OnCollision::Refuse,
+                settings::OnCollision::Proceed => OnCollision::Proceed,
+            },
+            on_key_change: match connection.on_key_change {
+                settings::OnKeyChange::Refuse => OnKeyChange::Refuse,
+                settings::OnKeyChange::CreateNew => OnKeyChange::CreateNew,
+            },
+            // The merchant's is put in its place.
+            never_match: Arc::default(),
+            timeout: connection.timeout,
+            max_age: connection.retry.max_age,
+            counts_calls: policy.rate_limit.is_some_and(|limit| limit.per_day.is_some()),
+            adapter: stack.provider,
+            reader: stack.reader,
+            retry: Arc::new(Retries(stack.retry)),
+            status: Arc::new(Status(stack.status)),
+            fingerprint,
+        };
+        (connection, bell)
+    }
+}
+
+/// What recognises nobody, read by the merchant's region.
+fn never_match_of(merchant: &settings::Merchant) -> Result<Arc<NeverMatch>, Vec<Problem>> {
+    let settings::NeverMatch { phone, email } = &merchant.never_match;
+    let read = NeverMatch::new(email, phone, merchant.default_region.as_deref());
+    read.map(Arc::new).map_err(|wrong| {
+        let located = wrong.into_iter().map(|(kind, place, why)| {
+            let member = format!("never_match.{}[{place}]", kind.as_str());
+            Problem::new(&merchant.locate(&member), member, why)
+        });
+        located.collect()
+    })
+}
+
+fn merchant_of(
+    merchant: &settings::Merchant,
+    never_match: Arc<NeverMatch>,
+    connections: Vec<Arc<Connection>>,
+    endpoints: Vec<Arc<Endpoint>>,
+) -> Merchant {
+    Merchant {
+        id: merchant.id.clone(),
+        default_region: merchant.default_region.clone(),
+        match_on: merchant
+            .match_on
+            .iter()
+            .map(|match_on| match match_on {
+                MatchOn::Email => IdentifierKind::Email,
+                MatchOn::Phone => IdentifierKind::Phone,
+            })
+            .collect(),
+        never_match,
+        sync_deadline: merchant.sync_deadline,
+        connections,
+        routes: merchant.routes.iter().map(route_of).collect(),
+        sources: merchant
+            .webhooks_in
+            .iter()
+            .map(|webhook| Arc::new(source_of(merchant, webhook)))
+            .collect(),
+        endpoints,
+    }
+}
+
+/// A source that is named like a connection is taken for that connection's vendor.
+fn source_of(merchant: &settings::Merchant, webhook: &settings::WebhookIn) -> Source {
+    let named_alike = || {
+        merchant
+            .connections
+            .iter()
+            .find(|connection| connection.name == webhook.source)
+    };
+    let connection = webhook.connection.clone();
+    Source {
+        name: webhook.source.clone(),
+        verifier: webhook.verify.verifier(),
+        mapping: webhook.mapping.clone(),
+        connection: connection.or_else(|| named_alike().map(|connection| connection.name.clone())),
+        handling: match webhook.handling {
+            settings::Handling::Lenient => Handling::Lenient,
+            settings::Handling::Strict => Handling::Strict,
+        },
+        body_limit: webhook.body_limit,
+        ping: webhook.ping.clone().map(|ping| match ping {
+            settings::Ping::When(conditions) => Ping::When(conditions),
+            settings::Ping::ContentType(kind) => Ping::ContentType(kind),
+        }),
+    }
+}
+
+/// Where an endpoint is, for people: what may be secret in a URL is left out.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // A URL that can be called can have no user, too.
+    let _cannot_fail = shown.set_username("").and_then(|()| shown.set_password(None));
+    shown.into()
+}
+
+fn route_of(route: &settings::Route) -> Route {
+    let when = &route.when;
+    Route {
+        when: When {
+            kind: when.kind.iter().map(|kind| kind.as_str().to_owned()).collect(),
+            source: when.source.clone(),
+            tag: when.tag.clone(),
+            country: when.country.clone(),
+            status: when.status.iter().map(|status| status.as_str().to_owned()).collect(),
+        },
+        to: route.to.clone(),
+    }
+}

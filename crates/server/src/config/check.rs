@@ -1,0 +1,98 @@
+//! What can be said of a configuration without serving it: every problem, and what is allowed but hardly meant.
+
+use std::sync::Arc;
+
+use upsert_app::Directory;
+use upsert_core::SystemClock;
+use upsert_provider_kit::Registry;
+use upsert_settings::{Location, Problem, Settings, StoreUrl};
+
+use crate::config::builder::Workshop;
+use crate::startup::day_counts::DayCounts;
+use crate::telemetry::subscriber::filter;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// The gateway would not start.
+    pub problems: Vec<Problem>,
+    /// It would start, and something is probably not as it was meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Checks settings that were read well: builds every provider dry, and calls nobody.
+pub fn check(settings: &Settings, registry: Registry) -> Checked {
+    let workshop = Workshop::new(registry, Arc::new(SystemClock));
+    let mut problems = unbuilt(settings);
+    if let Err(refused) = workshop.assemble(settings, &Directory::default(), &DayCounts::default()) {
+        problems.extend(refused);
+    }
+    Checked {
+        problems,
+        warnings: warnings(settings),
+    }
+}
+
+/// What the contract knows and this version does not. It is refused, since nobody may believe it to be there.
+pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(key) = settings.store.encryption_keys.first() {
+        let message = "sealing what is stored is not built yet";
+        let problem = Problem::new(key.key.location(), "store.encryption_keys", message);
+        problems.push(problem.hint("leave `encryption_keys` out, and encrypt the disk"));
+    }
+    if let StoreUrl::Postgres(_) = settings.store.url {
+        let message = "a store in PostgreSQL is not built yet";
+        let problem = Problem::new(&gateway_file(settings), "store.url", message);
+        problems.push(problem.hint("use \"sqlite:PATH\""));
+    }
+    if let Err(error) = filter(&settings.telemetry.log) {
+        problems.push(settings.telemetry.log_problem(error.to_string()));
+    }
+    problems
+}
+
+/// What is allowed but hardly meant.
+pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    if settings.api_keys.is_empty() {
+        let problem = Problem::new(
+            &gateway_file(settings),
+            "api_keys",
+            "there is no API key: nobody may call",
+        );
+        warnings.push(problem.hint("`upsert-gateway keys new` makes one"));
+    }
+    for merchant in settings.merchants.values() {
+        for (index, source) in merchant.webhooks_in.iter().enumerate() {
+            let warn = |message: &str, hint: &str| {
+                let path = format!("webhooks.in[{index}]");
+                Problem::new(&source.location, path, message).hint(hint)
+            };
+            if !source.names_people() {
+                warnings.push(warn(
+                    "nothing says who somebody is when the e-mail changes: the event becomes a new customer",
+                    "map `reference`, or name the `connection` and its `provider_customer_id`",
+                ));
+            }
+            if !source.tells_the_age() {
+                warnings.push(warn(
+                    "an event that is sent again when its id is forgotten comes in as new: neither it nor its signature says when it was",
+                    "set `order_by`, or sign a timestamp",
+                ));
+            }
+            if let Some(header) = source.unsigned_id_header() {
+                let path = format!("webhooks.in[{index}].event_id");
+                let message = format!("the header `{header}` is not signed: an event can be repeated under another id");
+                let problem = Problem::new(&merchant.locate(&path), path, message);
+                warnings.push(problem.hint("point into the body, such as [\"/id\", \"/updated_at\"]"));
+            }
+        }
+    }
+    warnings
+}
+
+fn gateway_file(settings: &Settings) -> Location {
+    let name = settings.files.first().map(|file| file.display().to_string());
+    Location::whole(name.unwrap_or_else(|| "gateway.toml".to_owned()))
+}

@@ -1,0 +1,22 @@
+//! What requests are served by: one unchanging snapshot, replaced as a whole when the configuration is read anew.
+
+use std::sync::Arc;
+
+use upsert_app::Directory;
+
+use crate::config::key_store::Keyring;
+
+/// Keys and merchants of one configuration.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Who may call.
+    pub(crate) keys: Keyring,
+    /// For whom.
+    pub(crate) directory: Arc<Directory>,
+    /// The longest request body, in bytes.
+    pub(crate) body_limit: usize,
+    /// Grows by one with each configuration that is taken over, from 1.
+    pub(crate) generation: u64,
+    /// Whether the last reading of the files was refused, so that this is an older configuration.
+    pub(crate) is_stale: bool,
+}

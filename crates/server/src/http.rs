@@ -1,0 +1,16 @@
+//! What stands between the socket and the use cases.
+
+pub(crate) mod access;
+pub(crate) mod body;
+pub(crate) mod dashboard;
+pub(crate) mod headers;
+pub(crate) mod merchant_id;
+pub(crate) mod metrics;
+pub(crate) mod middleware;
+pub(crate) mod openapi;
+pub(crate) mod prefer;
+pub(crate) mod problem;
+pub(crate) mod query;
+pub(crate) mod request_id;
+pub(crate) mod request_span;
+pub(crate) mod schema;

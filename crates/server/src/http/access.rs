@@ -1,0 +1,215 @@
+//! Who calls, and whether the key may do this: an extractor that stands first in a handler's arguments.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+
+use upsert_app::{Caller, ProblemCode, Sight};
+use upsert_settings::{Scope, looks_mistyped};
+
+use crate::config::key_store::{Key, TooOften};
+use crate::config::snapshot::Served;
+use crate::http::headers::accepts;
+use crate::http::middleware::Observed;
+use crate::http::problem::Problem;
+use crate::startup::state::State;
+
+/// `X-Api-Key`.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What a route asks of a key.
+pub(crate) trait Permission: 'static {
+    /// None: any key will do.
+    const SCOPE: Option<Scope>;
+    /// The media type of its answers.
+    const ANSWERS: &str = "application/json";
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $scope:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            impl Permission for $name {
+                const SCOPE: Option<Scope> = $scope;
+            }
+        )*
+    };
+}
+
+permissions! {
+    /// Any key.
+    AnyKey = None;
+    /// Upsert, plan.
+    WriteCustomers = Some(Scope::CustomersWrite);
+    /// Customers, history, upserts, a vendor's customers.
+    ReadCustomers = Some(Scope::CustomersRead);
+    /// Deliveries, connections, the configuration.
+    ReadOperations = Some(Scope::OpsRead);
+    /// Replay, discard, pause, resume, unlink.
+    WriteOperations = Some(Scope::OpsWrite);
+    /// The process itself.
+    Administer = Some(Scope::Admin);
+}
+
+/// A caller who may do what the route does.
+#[derive(Debug)]
+pub(crate) struct Access<P> {
+    /// The caller's key.
+    pub(crate) key: Arc<Key>,
+    /// The configuration that the whole request is served by.
+    pub(crate) served: Arc<Served>,
+    permission: PhantomData<P>,
+}
+
+/// Upserts, a line each.
+#[derive(Debug)]
+pub(crate) struct WriteBatches;
+
+impl Permission for WriteBatches {
+    const SCOPE: Option<Scope> = Some(Scope::CustomersWrite);
+    const ANSWERS: &str = "application/x-ndjson";
+}
+
+impl<P: Permission> Access<P> {
+    /// The caller as the history names it.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            name: self.key.name.clone(),
+        }
+    }
+
+    /// What of customers it may see.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight::of(self.key.may(Scope::CustomersRead))
+    }
+
+    /// Judges the request: key, limit, scope, and whether an answer in JSON is wanted at all.
+    pub(crate) fn judge(request: &HttpRequest) -> Result<Self, Problem> {
+        let state = State::of(request)
+            .ok_or_else(|| Problem::new(ProblemCode::Internal, "the request could not be handled"))?;
+        let served = state.served.load_full();
+        let presented = presented(request.headers())?;
+        let key = served.keys.find(presented).cloned().ok_or_else(|| unknown(presented))?;
+        if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+            observed.key = Some(key.clone());
+        }
+        key.take_call().map_err(rate_limited)?;
+        if let Some(scope) = P::SCOPE
+            && !key.may(scope)
+        {
+            let detail = format!("the key lacks the scope `{}`", scope.as_str());
+            return Err(Problem::new(ProblemCode::ScopeMissing, detail));
+        }
+        if !accepts(request.headers(), P::ANSWERS) {
+            let detail = format!("answers are {}", P::ANSWERS);
+            return Err(Problem::new(ProblemCode::NotAcceptable, detail));
+        }
+        Ok(Self {
+            key,
+            served,
+            permission: PhantomData,
+        })
+    }
+}
+
+impl<P: Permission> FromRequest for Access<P> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::judge(request))
+    }
+}
+
+/// `Authorization: Bearer …` or `X-Api-Key`. Two keys are none: what stands before the gateway may have looked at the
+/// other one.
+fn presented(headers: &HeaderMap) -> Result<&str, Problem> {
+    let bearers = headers.get_all(header::AUTHORIZATION).filter_map(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let own = headers.get_all(X_API_KEY).filter_map(|value| value.to_str().ok());
+    let mut given = bearers.chain(own).filter(|key| !key.is_empty());
+    let key = given
+        .next()
+        .ok_or_else(|| unauthenticated("no API key was given", false))?;
+    if given.any(|other| other != key) {
+        return Err(unauthenticated("more than one API key was given", true));
+    }
+    Ok(key)
+}
+
+fn unknown(presented: &str) -> Problem {
+    if looks_mistyped(presented) {
+        unauthenticated("the API key is not whole: its checksum does not fit", true)
+    } else {
+        unauthenticated("the API key is not known", true)
+    }
+}
+
+fn unauthenticated(detail: &str, was_given: bool) -> Problem {
+    let challenge = if was_given {
+        HeaderValue::from_static("Bearer realm=\"upsert-gateway\", error=\"invalid_token\"")
+    } else {
+        HeaderValue::from_static("Bearer realm=\"upsert-gateway\"")
+    };
+    Problem::new(ProblemCode::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
+}
+
+fn rate_limited(limit: TooOften) -> Problem {
+    let mut problem = Problem::new(ProblemCode::RateLimited, "this key calls more often than it may");
+    problem.refusal.retry_after = Some(limit.retry_after);
+    for (name, value) in [(RATE_LIMIT, limit.state), (RATE_LIMIT_POLICY, limit.policy)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            problem = problem.with(name, value);
+        }
+    }
+    problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_key_is_taken_from_either_header_and_two_keys_are_none() {
+        for (pairs, wanted) in [
+            (vec![(header::AUTHORIZATION, "Bearer k")], Some("k")),
+            (vec![(header::AUTHORIZATION, "bearer  k ")], Some("k")),
+            (vec![(X_API_KEY, "k")], Some("k")),
+            (vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "k")], Some("k")),
+            (vec![(header::AUTHORIZATION, "Bearer k"), (X_API_KEY, "other")], None),
+            (
+                vec![
+                    (header::AUTHORIZATION, "Bearer k"),
+                    (header::AUTHORIZATION, "Bearer other"),
+                ],
+                None,
+            ),
+            (vec![(header::AUTHORIZATION, "Basic eA=="), (X_API_KEY, "k")], Some("k")),
+            (vec![(header::AUTHORIZATION, "Basic eA==")], None),
+            (vec![(header::AUTHORIZATION, "Bearer ")], None),
+            (vec![(X_API_KEY, "")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(presented(&headers(&pairs)).ok(), wanted, "{pairs:?}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The request body: JSON, in time, within the limit.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{self, BytesMut};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use futures_util::StreamExt as _;
+use serde_json::Value as Json;
+use tokio::time::timeout;
+
+use upsert_app::{ProblemCode, read_json};
+
+use crate::http::problem::Problem;
+use crate::startup::state::State;
+
+/// A body, read whole and parsed; whether it is a valid request is for the application to say.
+#[derive(Debug)]
+pub(crate) struct JsonBody(pub(crate) Json);
+
+impl FromRequest for JsonBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let state = State::of(request).cloned();
+        let admitted = admit(request, state.as_deref());
+        Box::pin(async move {
+            let body = in_time(state, payload, admitted?).await?;
+            Ok(Self(read_json(&body)?))
+        })
+    }
+}
+
+/// A body that may be absent: then nothing has to be said of its type either.
+#[derive(Debug)]
+pub(crate) struct MaybeJson(pub(crate) Option<Json>);
+
+impl FromRequest for MaybeJson {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = payload.take();
+        let state = State::of(request).cloned();
+        let admitted = admit(request, state.as_deref());
+        let limits = within_limit(request, state.as_deref());
+        Box::pin(async move {
+            let body = in_time(state, payload, limits?).await?;
+            if body.is_empty() {
+                return Ok(Self(None));
+            }
+            admitted?;
+            Ok(Self(Some(read_json(&body)?)))
+        })
+    }
+}
+
+/// Bytes that are read of an event for each that it may have: one that is too long can be told to be its sender's, and is
+/// kept as a dead letter.
+const READ_OF_EVENTS: usize = 2;
+
+/// An event, read whole, to the byte: its signature covers it. `limit`: how long it may be to be taken.
+pub(crate) async fn event(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
+    if is_encoded(request) {
+        let detail = "the body may have no content coding";
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    let admitted = within(request, limit.saturating_mul(READ_OF_EVENTS))?;
+    in_time(State::of(request).cloned(), payload.into_inner(), admitted).await
+}
+
+async fn in_time(
+    state: Option<Arc<State>>,
+    payload: Payload,
+    (limit, expected): (usize, usize),
+) -> Result<BytesMut, Problem> {
+    let Some(state) = state else {
+        return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
+    };
+    // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
+    timeout(state.body_timeout, read(payload, limit, expected))
+        .await
+        .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))?
+}
+
+/// What can be said before the first byte: the limit, and how much is announced.
+fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+    let is_json = request.mime_type().ok().flatten().is_some_and(|mime| {
+        let is_utf8 = mime
+            .get_param("charset")
+            .is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"));
+        let is_json = mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json");
+        is_utf8 && is_json && mime.type_() == "application"
+    });
+    if !is_json || is_encoded(request) {
+        let detail = "the body has to be application/json, in UTF-8 and without a content coding";
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    within_limit(request, state)
+}
+
+fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+    within(request, state.map_or(0, |state| state.served.load().body_limit))
+}
+
+fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem> {
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or(0);
+    if announced > limit {
+        return Err(too_large(limit));
+    }
+    Ok((limit, announced))
+}
+
+/// Whether the body has a content coding, which none may have.
+pub(crate) fn is_encoded(request: &HttpRequest) -> bool {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+async fn read(mut payload: Payload, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
+    let mut body = BytesMut::with_capacity(expected);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("a body may have {limit} bytes");
+    Problem::new(ProblemCode::BodyTooLarge, detail)
+}

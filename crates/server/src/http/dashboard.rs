@@ -1,0 +1,72 @@
+//! The dashboard, as this server has it: who comes in, by the keys of the configuration in force.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use tokio_util::sync::CancellationToken;
+
+use upsert_dashboard::{Closed, Configuration, Desk, DeskParts, Doors, Visitor};
+use upsert_settings::looks_mistyped;
+
+use crate::config::key_store::Key;
+use crate::startup::state::State;
+
+/// The API keys.
+#[derive(Debug)]
+struct KeyDoors(Arc<State>);
+
+impl Doors for KeyDoors {
+    fn open(&self, key: &str) -> Result<Visitor, Closed> {
+        let served = self.0.served.load();
+        let Some(found) = served.keys.find(key) else {
+            return Err(if looks_mistyped(key) {
+                Closed::Mistyped
+            } else {
+                Closed::Unknown
+            });
+        };
+        found.take_call().map_err(|_| Closed::TooOften)?;
+        Ok(visitor(found))
+    }
+
+    fn still_open(&self, key_hash: &[u8; 32]) -> Option<Visitor> {
+        let served = self.0.served.load();
+        served.keys.by_hash(key_hash).map(|key| visitor(key))
+    }
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+struct InForce(Arc<State>);
+
+impl Configuration for InForce {
+    fn json(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> Json {
+        self.0.chronicle.json(merchants, merchant)
+    }
+
+    fn refused_with(&self) -> Option<usize> {
+        self.0.chronicle.refused_with()
+    }
+}
+
+fn visitor(key: &Key) -> Visitor {
+    Visitor {
+        key_hash: key.hash,
+        name: key.name.clone(),
+        reach: key.reach.clone(),
+        scopes: key.scopes.clone(),
+    }
+}
+
+/// The dashboard over this state.
+pub(crate) fn desk(state: &Arc<State>, stopping: CancellationToken) -> Desk {
+    Desk::new(DeskParts {
+        gateway: state.gateway.clone(),
+        doors: Arc::new(KeyDoors(state.clone())),
+        configuration: Arc::new(InForce(state.clone())),
+        form_timeout: state.body_timeout,
+        stopping,
+    })
+}

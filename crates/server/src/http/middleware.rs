@@ -1,0 +1,182 @@
+//! What every request passes, outermost: its id, one line in the log, its metrics, and the one place where refusals
+//! become documents. A panic below becomes a 500 that says nothing of the inside.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
+
+use upsert_app::{ProblemCode, Spans};
+use upsert_core::UpsertId;
+
+use crate::config::key_store::Key;
+use crate::http::headers;
+use crate::http::metrics;
+use crate::http::problem::{self, Problem};
+use crate::http::request_id::{RequestId, X_REQUEST_ID};
+use crate::http::request_span::{Came, RequestSpan};
+use crate::startup::lifecycle::Phase;
+use crate::startup::state::State;
+
+/// What is known of a request beside the request itself.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// Its id.
+    pub(crate) id: RequestId,
+    /// The template of its route; none where no route has this path.
+    pub(crate) template: Option<Arc<str>>,
+    /// The key it came with, once that is known.
+    pub(crate) key: Option<Arc<Key>>,
+    /// The upsert that it made, or asked for: from here on its deliveries' lines can be followed.
+    pub(crate) upsert: Option<UpsertId>,
+    /// What everything that it leads to is a part of, as a `traceparent`.
+    pub(crate) traceparent: Option<String>,
+}
+
+/// What everything that the request leads to is a part of, as a `traceparent`.
+pub(crate) fn traceparent(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<Observed>()?.traceparent.clone()
+}
+
+/// The layer around all routes.
+pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let state = request.app_data::<Data<State>>().cloned();
+    let _answering = state.as_ref().map(|state| state.lifecycle.answering());
+    let phase = state.as_ref().map_or(Phase::Serving, |state| state.lifecycle.phase());
+    let id = RequestId::of(request.headers());
+    let template: Option<Arc<str>> = request.match_pattern().map(Arc::from);
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let mut span = span_of(&request, template.as_deref());
+    request.extensions_mut().insert(Observed {
+        id: id.clone(),
+        template: template.clone(),
+        key: None,
+        upsert: None,
+        traceparent: span.traceparent().map(str::to_owned),
+    });
+
+    let answered = if phase == Phase::Stopping && !is_about_the_process(&path) {
+        let response = Problem::from(shutting_down()).to_response(&path, id.as_str());
+        Ok(Ok(request.into_response(response)))
+    } else {
+        AssertUnwindSafe(next.call(request)).catch_unwind().await
+    };
+
+    let ending = Ending {
+        id: &id,
+        path: &path,
+        must_close: phase != Phase::Serving,
+    };
+    let (result, seen) = match answered {
+        Ok(Ok(response)) => {
+            let response = ending.finished(response);
+            let seen = response.request().extensions_mut().remove::<Observed>();
+            (Ok(response), seen)
+        }
+        Ok(Err(error)) => (Err(ending.failed(&error)), None),
+        // The hook has logged where; the request is gone with the panic.
+        Err(_panic) => (
+            Err(ending.refused(&Problem::new(ProblemCode::Internal, "the request could not be handled"))),
+            None,
+        ),
+    };
+    let status = match &result {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    let key = seen.as_ref().and_then(|seen| Some(seen.key.as_ref()?.name.as_str()));
+    let upsert = seen.as_ref().and_then(|seen| seen.upsert);
+    span.answered(status.as_u16(), key, upsert);
+    let line = metrics::Line {
+        method: metrics::method_name(&method),
+        template: template.as_deref().unwrap_or("none"),
+        status: status.as_u16(),
+        took: started.elapsed(),
+        request_id: id.as_str(),
+        key,
+        upsert,
+        trace_id: span.trace_id(),
+    };
+    line.record();
+    result
+}
+
+fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
+    if is_about_the_process(request.path()) {
+        return RequestSpan::none();
+    }
+    let spans = request
+        .app_data::<Data<State>>()
+        .and_then(|state| state.traces.as_deref());
+    let came = Came {
+        method: metrics::method_name(request.method()),
+        template,
+        is_https: spans.is_some() && request.connection_info().scheme() == "https",
+        version: request.version(),
+        traceparent: headers::traceparent(request.headers()),
+    };
+    RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
+}
+
+/// Life signs go on to the end.
+fn is_about_the_process(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/metrics")
+}
+
+/// 503 while the process is ending.
+pub(crate) fn shutting_down() -> upsert_app::Refusal {
+    upsert_app::Refusal::new(ProblemCode::ShuttingDown, "the gateway is shutting down").retry_after(1)
+}
+
+/// How an answer is finished, whatever made it.
+struct Ending<'a> {
+    id: &'a RequestId,
+    path: &'a str,
+    must_close: bool,
+}
+
+impl Ending<'_> {
+    /// Gives a refusal its document, and every answer its request id.
+    fn finished(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+        let refused = response.response().error().map(|error| {
+            let problem = error.as_error::<Problem>();
+            problem.map_or_else(
+                || problem::of_status(response.status()).to_response(self.path, self.id.as_str()),
+                |problem| problem.to_response(self.path, self.id.as_str()),
+            )
+        });
+        let mut response = match refused {
+            Some(refused) => response.into_response(refused),
+            None => response,
+        };
+        self.mark(response.response_mut());
+        response
+    }
+
+    /// An error that no handler made.
+    fn failed(&self, error: &Error) -> Error {
+        self.refused(&problem::of_status(error.as_response_error().status_code()))
+    }
+
+    fn refused(&self, problem: &Problem) -> Error {
+        let mut response = problem.to_response(self.path, self.id.as_str());
+        self.mark(&mut response);
+        InternalError::from_response("refused", response).into()
+    }
+
+    fn mark(&self, response: &mut HttpResponse) {
+        response.headers_mut().insert(X_REQUEST_ID, self.id.value().clone());
+        if self.must_close {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+    }
+}

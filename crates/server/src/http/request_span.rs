@@ -1,0 +1,167 @@
+//! The span of a request, under OpenTelemetry's names. Never the path or the query: they may hold personal data.
+
+use actix_web::http::Version;
+
+use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
+use upsert_core::UpsertId;
+
+use crate::http::metrics::OTHER_METHOD;
+
+/// What is known of a request before it is answered.
+#[derive(Debug)]
+pub(crate) struct Came<'a> {
+    /// One of those that we know, or [`OTHER_METHOD`].
+    pub(crate) method: &'static str,
+    /// The template of its route; none where no route has this path.
+    pub(crate) template: Option<&'a str>,
+    /// Whether it came encrypted, as far as whoever stands in front says.
+    pub(crate) is_https: bool,
+    /// Of HTTP.
+    pub(crate) version: Version,
+    /// The caller's, if it is a valid one.
+    pub(crate) traceparent: Option<String>,
+}
+
+/// The span of a request, if spans are recorded; and what everything that it leads to is a part of.
+pub(crate) struct RequestSpan {
+    open: Option<Box<dyn OpenSpan>>,
+    traceparent: Option<String>,
+}
+
+impl RequestSpan {
+    /// Of a request that is asked all the time, and about the process alone.
+    pub(crate) fn none() -> Self {
+        Self {
+            open: None,
+            traceparent: None,
+        }
+    }
+
+    pub(crate) fn begin(spans: Option<&dyn Spans>, came: Came<'_>) -> Self {
+        let Some(spans) = spans else {
+            return Self {
+                open: None,
+                traceparent: came.traceparent,
+            };
+        };
+        // As the conventions have it, an unknown method is called HTTP in a name.
+        let verb = if came.method == OTHER_METHOD {
+            "HTTP"
+        } else {
+            came.method
+        };
+        let name = match came.template {
+            Some(template) => format!("{verb} {template}").into(),
+            None => verb.into(),
+        };
+        let mut open = spans.begin(NewSpan {
+            name,
+            side: Side::Server,
+            origin: Origin::child_of(came.traceparent.as_deref()),
+        });
+        open.set("http.request.method", Fact::Text(came.method));
+        if let Some(template) = came.template {
+            open.set("http.route", Fact::Text(template));
+        }
+        open.set("url.scheme", Fact::Text(if came.is_https { "https" } else { "http" }));
+        open.set("network.protocol.version", Fact::Text(version(came.version)));
+        let traceparent = Some(open.traceparent().to_owned());
+        Self {
+            open: Some(open),
+            traceparent,
+        }
+    }
+
+    /// What everything that the request leads to is a part of: this span; without one, whatever the caller said.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    /// The trace that it is a part of.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        self.traceparent().and_then(trace_id)
+    }
+
+    /// Says how it was answered.
+    pub(crate) fn answered(&mut self, status: u16, key: Option<&str>, upsert: Option<UpsertId>) {
+        let Some(open) = &mut self.open else { return };
+        open.set("http.response.status_code", Fact::Number(i64::from(status)));
+        if let Some(key) = key {
+            open.set("upsert_gateway.api_key", Fact::Text(key));
+        }
+        if let Some(upsert) = upsert {
+            open.set("upsert_gateway.upsert_id", Fact::Text(&upsert.to_string()));
+        }
+        if status >= 500 {
+            open.set("error.type", Fact::Text(&status.to_string()));
+            open.fail();
+        }
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+    use std::sync::Arc;
+
+    use actix_web::http::Method;
+
+    use super::*;
+    use crate::http::metrics::method_name;
+
+    /// What was begun and said.
+    #[derive(Debug, Default, Clone)]
+    struct Paper(Arc<Mutex<Vec<String>>>);
+
+    impl Spans for Paper {
+        fn begin(&self, span: NewSpan<'_>) -> Box<dyn OpenSpan> {
+            self.0.lock().push(span.name.into_owned());
+            Box::new(self.clone())
+        }
+    }
+
+    impl OpenSpan for Paper {
+        fn traceparent(&self) -> &'static str {
+            ""
+        }
+
+        fn set(&mut self, name: &'static str, value: Fact<'_>) {
+            if let Fact::Text(text) = value {
+                self.0.lock().push(format!("{name}={text}"));
+            }
+        }
+
+        fn fail(&mut self) {}
+    }
+
+    fn said_of(method: &[u8], template: Option<&str>) -> Vec<String> {
+        let paper = Paper::default();
+        let came = Came {
+            method: method_name(&Method::from_bytes(method).unwrap()),
+            template,
+            is_https: false,
+            version: Version::HTTP_11,
+            traceparent: None,
+        };
+        drop(RequestSpan::begin(Some(&paper), came));
+        let said = paper.0.lock();
+        said.iter().take(2).cloned().collect()
+    }
+
+    #[test]
+    fn a_made_up_method_is_called_http_and_said_to_be_another() {
+        let of_route = said_of(b"BREW", Some("/v1/customers"));
+        assert_eq!(of_route, ["HTTP /v1/customers", "http.request.method=_OTHER"]);
+        assert_eq!(said_of(b"BREW", None), ["HTTP", "http.request.method=_OTHER"]);
+        let known = said_of(b"POST", Some("/v1/customers"));
+        assert_eq!(known, ["POST /v1/customers", "http.request.method=POST"]);
+    }
+}

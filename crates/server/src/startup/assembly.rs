@@ -1,0 +1,179 @@
+//! The only assembler: from settings to a server that answers, and back to a process that may end.
+
+use crate::startup::start_error::StartError;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use upsert_app::{Directory, Gateway, GatewayParts, Spans};
+use upsert_core::{Clock, SystemClock};
+use upsert_provider_kit::Registry;
+use upsert_settings::Settings;
+use upsert_store::Store;
+
+use crate::config::builder::Workshop;
+use crate::config::check;
+use crate::config::history::Chronicle;
+use crate::config::key_store::Keyring;
+use crate::config::reload;
+use crate::config::reload::{ReloadFrom, Reloader};
+use crate::config::snapshot::Served;
+use crate::http::dashboard as ops;
+use crate::http::metrics as measure;
+use crate::http::openapi;
+use crate::routes;
+use crate::startup::background::Background;
+use crate::startup::binding::{bind_all, bind_metrics};
+use crate::startup::day_counts::DayCounts;
+use crate::startup::lifecycle::Lifecycle;
+use crate::startup::running::Running;
+use crate::startup::state::State;
+use crate::startup::store::Opened;
+use crate::telemetry::traces::Traces;
+
+/// A body that takes longer to arrive is answered with 408.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a start is told beside the settings. The default is a process of its own without reloading.
+#[derive(Debug, Clone)]
+pub struct StartOptions {
+    /// Where to read the configuration again on SIGHUP or when a file has changed; none: never.
+    pub reload: Option<ReloadFrom>,
+    /// A store in the place of the one that the settings name.
+    pub store: Option<Arc<dyn Store>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long a request body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self {
+            reload: None,
+            store: None,
+            clock: Arc::new(SystemClock),
+            body_timeout: BODY_TIMEOUT,
+        }
+    }
+}
+
+/// Starts the gateway. When it answers, requests are answered: settings are judged, the store is open and recovered,
+/// the address is bound.
+///
+/// # Errors
+/// See [`StartError`]; nothing is left running.
+pub async fn start(settings: Settings, registry: Registry, options: StartOptions) -> Result<Running, StartError> {
+    let unbuilt = check::unbuilt(&settings);
+    if !unbuilt.is_empty() {
+        return Err(StartError::Settings(unbuilt));
+    }
+    measure::recorder();
+    let workshop = Arc::new(Workshop::new(registry, options.clock.clone()));
+    let opened = match options.store.clone() {
+        Some(store) => Opened::given(store),
+        None => Opened::open(&settings.store.url).await?,
+    };
+    let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
+    let counts = DayCounts::read(opened.store.as_ref(), options.clock.as_ref()).await?;
+    let assembled = workshop
+        .assemble(&settings, &Directory::default(), &counts)
+        .map_err(StartError::Settings)?;
+    let gateway = Gateway::new(GatewayParts {
+        store: opened.store.clone(),
+        clock: options.clock.clone(),
+        directory: assembled.directory,
+        idempotency_keep: settings.server.idempotency_keep,
+        spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
+    });
+    gateway.deliveries.recover().await?;
+    let state = Arc::new(state_of(&settings, &gateway, &workshop, &options, traces));
+    let running = serve(&settings, state, opened)?;
+    gateway.run_background();
+    running.background.listen(&gateway, assembled.bells);
+    running.background.keep_metrics();
+    running.background.keep_log_filter();
+    announce(&settings, running.addr);
+    if let Some(from) = options.reload {
+        watch(from, &running, workshop, settings);
+    }
+    Ok(running)
+}
+
+/// Binds every address before the first request is answered at one of them.
+fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Running, StartError> {
+    let background = Background::default();
+    let desk = Arc::new(ops::desk(&state, background.stopping.clone()));
+    let main = bind_all(settings, &state, &desk)?;
+    let metrics = settings.server.metrics_bind.as_deref();
+    let metrics = metrics.map(|address| bind_metrics(address, &state)).transpose()?;
+    let (addr, metrics_addr) = (main.addr, metrics.as_ref().map(|bound| bound.addr));
+    background.tasks.spawn(async move { desk.observe().await });
+    let mut handles = Vec::new();
+    for bound in std::iter::once(main).chain(metrics) {
+        let server = bound.run();
+        handles.push(server.handle());
+        background.serve(server);
+    }
+    Ok(Running {
+        addr,
+        metrics_addr,
+        state,
+        background,
+        handles,
+        opened,
+        grace: settings.server.shutdown_grace,
+    })
+}
+
+fn watch(from: ReloadFrom, running: &Running, workshop: Arc<Workshop>, settings: Settings) {
+    let background = running.background.clone();
+    let stopping = background.stopping.clone();
+    let reloader = Reloader {
+        from,
+        state: running.state.clone(),
+        workshop,
+        background,
+        started_with: settings,
+        // Heard from now on: unheard, the signal would end the process.
+        hangups: reload::hangups(),
+    };
+    running.background.tasks.spawn(reloader.run(stopping));
+}
+
+fn state_of(
+    settings: &Settings,
+    gateway: &Gateway,
+    workshop: &Workshop,
+    options: &StartOptions,
+    traces: Option<Arc<Traces>>,
+) -> State {
+    State {
+        gateway: gateway.clone(),
+        served: ArcSwap::from_pointee(Served {
+            keys: Keyring::new(&settings.api_keys, &Keyring::default()),
+            directory: gateway.directory(),
+            body_limit: settings.server.body_limit,
+            generation: 1,
+            is_stale: false,
+        }),
+        chronicle: Chronicle::begin(gateway.clock().now(), Arc::new(settings.clone())),
+        lifecycle: Lifecycle::default(),
+        providers: routes::providers::document(workshop.registry()),
+        documented: openapi::documented(),
+        body_timeout: options.body_timeout,
+        metrics_apart: settings.server.metrics_bind.is_some(),
+        traces,
+        started_at: options.clock.now(),
+    }
+}
+
+fn announce(settings: &Settings, addr: SocketAddr) {
+    for warning in check::warnings(settings) {
+        tracing::warn!("{warning}");
+    }
+    tracing::warn!("what is stored is not sealed: no encryption key is set");
+    tracing::info!(%addr, merchants = settings.merchants.len(), store = %settings.store.url, "the gateway is ready");
+}

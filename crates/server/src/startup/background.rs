@@ -1,0 +1,73 @@
+//! What runs beside the requests, on tracked tasks.
+
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use upsert_app::Gateway;
+
+use crate::config::builder::BreakerBell;
+use crate::http::metrics as measure;
+use crate::telemetry::log_filter;
+
+/// The exporter's histograms are to be emptied from time to time.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Tasks that end when the server stops.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Background {
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Background {
+    /// Answers requests.
+    pub(crate) fn serve(&self, server: Server) {
+        self.tasks.spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        });
+    }
+
+    /// Whenever a breaker closes, all that waits for its connection is due at once.
+    pub(crate) fn listen(&self, gateway: &Gateway, bells: Vec<BreakerBell>) {
+        for mut bell in bells {
+            let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
+            self.tasks.spawn(async move {
+                loop {
+                    tokio::select! {
+                        () = stopping.cancelled() => return,
+                        // The connection is gone with its breaker.
+                        changed = bell.closed.changed() => if changed.is_err() { return },
+                    }
+                    gateway.deliveries.release(&bell.merchant, &bell.connection);
+                }
+            });
+        }
+    }
+
+    /// Gives the log its configured filter back when another one's time is over.
+    pub(crate) fn keep_log_filter(&self) {
+        if let Some(filter) = log_filter::of_process() {
+            self.tasks.spawn(filter.keep(self.stopping.clone()));
+        }
+    }
+
+    /// Keeps the metrics small.
+    pub(crate) fn keep_metrics(&self) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = interval(UPKEEP_EVERY);
+            loop {
+                tokio::select! {
+                    () = stopping.cancelled() => return,
+                    _ = ticks.tick() => measure::recorder().run_upkeep(),
+                }
+            }
+        });
+    }
+}

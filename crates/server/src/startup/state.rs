@@ -1,0 +1,51 @@
+//! What every worker shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::web::Data;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use upsert_app::Gateway;
+
+use crate::config::history::Chronicle;
+use crate::config::snapshot::Served;
+use crate::http::openapi::Documented;
+use crate::startup::lifecycle::Lifecycle;
+use crate::telemetry::traces::Traces;
+
+/// Made once, shared by all workers.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The use cases.
+    pub(crate) gateway: Gateway,
+    /// Keys and merchants as they are now. A request takes one snapshot and keeps it.
+    pub(crate) served: ArcSwap<Served>,
+    /// How what is served came to be.
+    pub(crate) chronicle: Chronicle,
+    /// Where in its life the server is.
+    pub(crate) lifecycle: Lifecycle,
+    /// `GET /v1/providers`, which nothing changes while the process lives.
+    pub(crate) providers: Json,
+    /// What is documented, likewise.
+    pub(crate) documented: Documented,
+    /// How long a body may take to arrive.
+    pub(crate) body_timeout: Duration,
+    /// Whether `/metrics` has an address of its own.
+    pub(crate) metrics_apart: bool,
+    /// When the server started.
+    pub(crate) started_at: Timestamp,
+    /// Where spans go; none: nowhere.
+    pub(crate) traces: Option<Arc<Traces>>,
+}
+
+impl State {
+    /// The state of the server that this request came to. It is put there by the one assembler, so a request without
+    /// one is a bug; it is answered with 500.
+    pub(crate) fn of(request: &HttpRequest) -> Option<&Arc<State>> {
+        request.app_data::<Data<State>>().map(|data| &**data as &Arc<State>)
+    }
+}

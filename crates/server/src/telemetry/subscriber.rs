@@ -1,0 +1,119 @@
+//! Logs: one line an event, as JSON or for people, filtered; and panics that are logged without what they say.
+
+use std::io::IsTerminal as _;
+use std::panic;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::telemetry::log_directives;
+use crate::telemetry::log_filter::{self, LogFilter};
+
+/// How log lines are written, to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people; coloured on a terminal.
+    Readable,
+}
+
+/// What would let a client or a start fill the log: heads that are no HTTP, at level ERROR, and every worker. A filter
+/// that names these targets has its way.
+const QUIET: &str = "actix_http::h1::dispatcher=off,actix_server=warn";
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// How.
+    pub format: LogFormat,
+    /// What: directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// Whether the configuration has no say in what, since somebody asked for it when the process was started.
+    pub is_fixed: bool,
+}
+
+/// The logs cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The directives cannot be read.
+    #[error("`{directives}` is not a filter of log lines, such as `info,upsert_app=debug`: {why}")]
+    Filter {
+        /// As they were given.
+        directives: String,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// Somebody has set up logs before.
+    #[error("logs are set up already")]
+    Twice,
+}
+
+pub(crate) fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
+    log_directives::read(directives)
+        .and_then(|read| EnvFilter::try_new(format!("{QUIET},{read}")).map_err(|error| error.to_string()))
+        .map_err(|why| TelemetryError::Filter {
+            directives: directives.to_owned(),
+            why,
+        })
+}
+
+/// Whether these directives can be read.
+///
+/// # Errors
+/// They cannot.
+pub fn check_log_filter(directives: &str) -> Result<(), TelemetryError> {
+    filter(directives).map(drop)
+}
+
+/// Sets up logs and the panic hook, for the whole process.
+///
+/// # Errors
+/// The filter cannot be read, or it was done before.
+pub fn install_telemetry(telemetry: &Telemetry) -> Result<(), TelemetryError> {
+    let filter = filter(&telemetry.filter)?;
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // What replaces the filter later: it fails only where the log is gone.
+    let (installed, apply): (_, Box<dyn Fn(EnvFilter) + Send + Sync>) = match telemetry.format {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false);
+            let lines = lines.with_filter_reloading();
+            let handle = lines.reload_handle();
+            let apply = move |filter| drop(handle.reload(filter));
+            (lines.finish().try_init(), Box::new(apply))
+        }
+        LogFormat::Readable => {
+            let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let handle = lines.reload_handle();
+            let apply = move |filter| drop(handle.reload(filter));
+            (lines.finish().try_init(), Box::new(apply))
+        }
+    };
+    installed.map_err(|_| TelemetryError::Twice)?;
+    log_filter::belongs_to_process(LogFilter::new(&telemetry.filter, telemetry.is_fixed, apply))?;
+    panic::set_hook(Box::new(|panic| {
+        // What a panic says may repeat a value; where it was does not.
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(at, "a panic: this is a bug");
+    }));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_could_fill_the_log_with_is_quiet_unless_it_is_named() {
+        let has = |directives: &str, wanted: &str| filter(directives).unwrap().to_string().contains(wanted);
+        assert!(has("trace", "actix_http::h1::dispatcher=off") && has("trace", "trace"));
+        assert!(has("info,actix_server=debug", "actix_server=debug"));
+        assert!(!has("info,actix_server=debug", "actix_server=warn"));
+        assert_eq!(
+            filter("inof").unwrap_err().to_string(),
+            "`inof` is not a filter of log lines, such as `info,upsert_app=debug`: `inof` is no level: off, error, warn, \
+             info, debug, trace"
+        );
+    }
+}
