@@ -20,7 +20,8 @@ use tokio::time::{sleep, timeout};
 use upsert_app::{ProblemCode, Refusal};
 
 use crate::http::middleware::shutting_down;
-use crate::startup::lifecycle::{Phase, Streaming};
+use crate::lifecycle::Phase;
+use crate::state::Streaming;
 
 use line::problem_line;
 use lines::Lines;

@@ -2,10 +2,10 @@
 
 pub(crate) mod builder;
 pub(crate) mod check;
+pub(crate) mod day_counts;
+pub(crate) mod event_sender;
 pub(crate) mod history;
 pub(crate) mod key_store;
 pub(crate) mod policies;
 pub(crate) mod rehearsal;
-pub(crate) mod reload;
 pub(crate) mod snapshot;
-pub(crate) mod watch;

@@ -3,11 +3,11 @@
 pub(crate) mod access;
 pub(crate) mod body;
 pub(crate) mod dashboard;
+pub(crate) mod documented;
 pub(crate) mod headers;
 pub(crate) mod merchant_id;
 pub(crate) mod metrics;
 pub(crate) mod middleware;
-pub(crate) mod openapi;
 pub(crate) mod prefer;
 pub(crate) mod problem;
 pub(crate) mod query;

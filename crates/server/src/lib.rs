@@ -9,16 +9,19 @@
 mod batch;
 mod config;
 mod http;
+mod lifecycle;
 mod routes;
 mod startup;
+mod state;
 mod telemetry;
 
 pub use config::check::{Checked, check};
 pub use config::rehearsal::Rehearsal;
-pub use config::reload::ReloadFrom;
 pub use startup::assembly::{StartOptions, start};
+pub use startup::reload::ReloadFrom;
 pub use startup::running::Running;
 pub use startup::start_error::StartError;
-pub use telemetry::subscriber::{LogFormat, Telemetry, TelemetryError, check_log_filter, install_telemetry};
+pub use telemetry::log_directives::TelemetryError;
+pub use telemetry::subscriber::{LogFormat, Telemetry, check_log_filter, install_telemetry};
 /// A body of JSON as every way in reads it, and whether an event's own time is believed.
 pub use upsert_app::{read_json, unbelieved_time};

@@ -3,10 +3,9 @@
 pub(crate) mod assembly;
 pub(crate) mod background;
 pub(crate) mod binding;
-pub(crate) mod day_counts;
-pub(crate) mod event_sender;
-pub(crate) mod lifecycle;
+pub(crate) mod openapi;
+pub(crate) mod reload;
 pub(crate) mod running;
 pub(crate) mod start_error;
-pub(crate) mod state;
 pub(crate) mod store;
+pub(crate) mod watch;

@@ -16,7 +16,7 @@ use super::lines::Line;
 use super::turns::{Turn, Turns};
 use crate::config::key_store::Key;
 use crate::http::headers::{Wishes, is_idempotency_key};
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Idempotency keys of lines are scoped to it.
 const ROUTE: &str = "POST /v1/customers/batch";

@@ -17,9 +17,9 @@ use upsert_provider_kit::{
 };
 use upsert_settings::{self as settings, MatchOn, Problem, Settings, is_public};
 
+use crate::config::day_counts::DayCounts;
+use crate::config::event_sender::HttpEventSender;
 use crate::config::policies::{Retries, Status, policy_of};
-use crate::startup::day_counts::DayCounts;
-use crate::startup::event_sender::HttpEventSender;
 
 /// Endpoints share their client, whoever's they are.
 const WEBHOOKS: &str = "webhooks";

@@ -8,8 +8,8 @@ use upsert_provider_kit::Registry;
 use upsert_settings::{Location, Problem, Settings, StoreUrl};
 
 use crate::config::builder::Workshop;
-use crate::startup::day_counts::DayCounts;
-use crate::telemetry::subscriber::filter;
+use crate::config::day_counts::DayCounts;
+use crate::telemetry::log_directives::filter;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use upsert_settings::{Problem, Settings};
 use upsert_store::MemoryStore;
 
 use crate::config::builder::Workshop;
-use crate::startup::day_counts::DayCounts;
+use crate::config::day_counts::DayCounts;
 
 /// A gateway that knows no customer and only plans.
 #[derive(Debug)]

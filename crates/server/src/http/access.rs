@@ -16,7 +16,7 @@ use crate::config::snapshot::Served;
 use crate::http::headers::accepts;
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// `X-Api-Key`.
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use upsert_app::{ProblemCode, read_json};
 
 use crate::http::problem::Problem;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// A body, read whole and parsed; whether it is a valid request is for the application to say.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use upsert_dashboard::{Closed, Configuration, Desk, DeskParts, Doors, Visitor};
 use upsert_settings::looks_mistyped;
 
 use crate::config::key_store::Key;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// The API keys.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const LONGEST_KEY: usize = 255;
 
 /// The wishes of one request.
@@ -102,21 +101,6 @@ fn unquoted(rest: &str) -> Option<String> {
             character => key.push(character),
         }
     }
-}
-
-/// `traceparent`, if it is a valid one; an invalid one is as good as none (W3C Trace Context):
-/// `00-{32 hex}-{16 hex}-{2 hex}` in lower case; of later versions the same part.
-pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(TRACEPARENT)?.to_str().ok()?.trim();
-    let mut parts = text.split('-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_something = |part: &str| part.bytes().any(|byte| byte != b'0');
-    let is_whole = is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
-    let is_known = version != "ff" && (version != "00" || parts.next().is_none());
-    (is_whole && is_known && is_something(trace) && is_something(span)).then(|| text.to_owned())
 }
 
 /// Whether an answer of this media type will do. No `Accept` means that anything will.

@@ -11,9 +11,10 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 use upsert_core::UpsertId;
 
-use crate::config::reload;
 use crate::telemetry::traces::export;
 
+/// Readings of the configuration after the start.
+pub(crate) const RELOADS: &str = "upsert_gateway_config_reloads_total";
 const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 
 /// Upper bounds of histogram buckets, in seconds: from a lone upsert on one machine to the longest wait for an answer.
@@ -157,8 +158,16 @@ fn describe() {
     upsert_app::describe_metrics();
     upsert_policy::describe_metrics();
     upsert_provider_kit::describe_metrics();
-    reload::describe_metrics();
+    describe_reloads();
     export::describe();
+}
+
+/// Tells the metrics recorder what is counted here. Both are there from the start, so that the first one is an increase.
+fn describe_reloads() {
+    metrics::describe_counter!(RELOADS, "Readings of the configuration after the start, by result.");
+    for result in ["ok", "refused"] {
+        metrics::counter!(RELOADS, "result" => result).increment(0);
+    }
 }
 
 #[cfg(test)]

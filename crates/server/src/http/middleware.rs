@@ -18,13 +18,13 @@ use upsert_app::{ProblemCode, Spans};
 use upsert_core::UpsertId;
 
 use crate::config::key_store::Key;
-use crate::http::headers;
 use crate::http::metrics;
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
+use crate::http::request_span;
 use crate::http::request_span::{Came, RequestSpan};
-use crate::startup::lifecycle::Phase;
-use crate::startup::state::State;
+use crate::lifecycle::Phase;
+use crate::state::State;
 
 /// What is known of a request beside the request itself.
 #[derive(Debug)]
@@ -39,11 +39,6 @@ pub(crate) struct Observed {
     pub(crate) upsert: Option<UpsertId>,
     /// What everything that it leads to is a part of, as a `traceparent`.
     pub(crate) traceparent: Option<String>,
-}
-
-/// What everything that the request leads to is a part of, as a `traceparent`.
-pub(crate) fn traceparent(request: &HttpRequest) -> Option<String> {
-    request.extensions().get::<Observed>()?.traceparent.clone()
 }
 
 /// The layer around all routes.
@@ -122,7 +117,7 @@ fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
         template,
         is_https: spans.is_some() && request.connection_info().scheme() == "https",
         version: request.version(),
-        traceparent: headers::traceparent(request.headers()),
+        traceparent: request_span::traceparent(request.headers()),
     };
     RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
 }
@@ -179,4 +174,9 @@ impl Ending<'_> {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
     }
+}
+
+/// What everything that the request leads to is a part of, as a `traceparent`.
+pub(crate) fn traceparent(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<Observed>()?.traceparent.clone()
 }

@@ -1,11 +1,14 @@
 //! The span of a request, under OpenTelemetry's names. Never the path or the query: they may hold personal data.
 
 use actix_web::http::Version;
+use actix_web::http::header::{HeaderMap, HeaderName};
 
 use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
 use upsert_core::UpsertId;
 
 use crate::http::metrics::OTHER_METHOD;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What is known of a request before it is answered.
 #[derive(Debug)]
@@ -29,6 +32,11 @@ pub(crate) struct RequestSpan {
 }
 
 impl RequestSpan {
+    /// What everything that the request leads to is a part of: this span; without one, whatever the caller said.
+    pub(crate) fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
     /// Of a request that is asked all the time, and about the process alone.
     pub(crate) fn none() -> Self {
         Self {
@@ -72,11 +80,6 @@ impl RequestSpan {
         }
     }
 
-    /// What everything that the request leads to is a part of: this span; without one, whatever the caller said.
-    pub(crate) fn traceparent(&self) -> Option<&str> {
-        self.traceparent.as_deref()
-    }
-
     /// The trace that it is a part of.
     pub(crate) fn trace_id(&self) -> Option<&str> {
         self.traceparent().and_then(trace_id)
@@ -105,6 +108,21 @@ fn version(version: Version) -> &'static str {
         Version::HTTP_2 => "2",
         _ => "1.1",
     }
+}
+
+/// `traceparent`, if it is a valid one; an invalid one is as good as none (W3C Trace Context):
+/// `00-{32 hex}-{16 hex}-{2 hex}` in lower case; of later versions the same part.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?.trim();
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_something = |part: &str| part.bytes().any(|byte| byte != b'0');
+    let is_whole = is_hex(version, 2) && is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2);
+    let is_known = version != "ff" && (version != "00" || parts.next().is_none());
+    (is_whole && is_known && is_something(trace) && is_something(span)).then(|| text.to_owned())
 }
 
 #[cfg(test)]

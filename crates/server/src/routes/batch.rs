@@ -17,8 +17,8 @@ use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::routes::reply::PREFERENCE_APPLIED;
-use crate::startup::lifecycle::Streaming;
-use crate::startup::state::State;
+use crate::state::State;
+use crate::state::Streaming;
 
 const NDJSON: &str = "application/x-ndjson";
 

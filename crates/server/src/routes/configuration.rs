@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// The configuration in force: since when, what each generation since the start changed, and why the last reading of the
 /// files was refused, if it was. Secrets are shown as where they are kept.

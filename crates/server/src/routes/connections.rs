@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// How every connection is doing that the key may see.
 ///

@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// A text that is no id names no customer.
 pub(crate) fn customer_id(text: &str) -> Result<CustomerId, Problem> {

@@ -13,7 +13,7 @@ use crate::http::problem::Problem;
 use crate::http::query::{limit, read_query};
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Which deliveries to list; every filter that is given has to hold.
 #[derive(Deserialize, IntoParams)]

@@ -10,7 +10,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::delivery::delivery_id;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Gives a delivery up that has failed or waits.
 ///

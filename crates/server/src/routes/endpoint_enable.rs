@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Has events go to an endpoint again that was disabled by its answer 410. What became a dead letter meanwhile is brought by
 /// a replay.

@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Sends an event of type `gateway.test` to an endpoint, once and now, signed like any other; nothing of it is stored.
 ///

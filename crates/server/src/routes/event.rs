@@ -12,7 +12,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::events::{direction, event_id};
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// One event, with what it says as long as that is kept: `raw` of a dead letter that came in, `body` of one that has not
 /// reached its endpoint.

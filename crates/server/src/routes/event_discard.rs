@@ -12,7 +12,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::events::{direction, event_id};
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Gives a dead letter up, and forgets what it said.
 ///

@@ -14,7 +14,7 @@ use crate::http::schema;
 use crate::routes::events::{direction, event_id};
 use crate::routes::replay::customer_meant;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Tries a dead letter again: one that came in by the mapping of now, one that goes out with the same id as before.
 ///

@@ -13,7 +13,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::events::direction;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Gives all dead letters up that match; at least one filter has to be given.
 ///

@@ -13,7 +13,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::events::direction;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Tries all dead letters that match again, those that came in in the order in which they came.
 ///

@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// What the newest 1,000 deliveries of a connection failed of that have failed, are tried again or wait after an error,
 /// by the error's kind and code.

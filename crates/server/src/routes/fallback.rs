@@ -6,7 +6,7 @@ use upsert_app::Refusal;
 
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Tells a wrong method from a wrong path.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {

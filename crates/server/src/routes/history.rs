@@ -12,7 +12,7 @@ use crate::http::query::{limit, read_query};
 use crate::http::schema;
 use crate::routes::customer::customer_id;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Which part of the history.
 #[derive(Deserialize, IntoParams)]

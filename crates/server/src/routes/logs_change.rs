@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 use crate::telemetry::log_filter::{self, ForAWhile};
 
 /// Longer than anybody would write by hand.

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, get, web};
 use upsert_app::Refusal;
 
 use crate::http::problem::Problem;
-use crate::startup::state::State;
+use crate::state::State;
 use crate::telemetry::gauges;
 
 /// Metrics in the text format of Prometheus. Not here if they have an address of their own.

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 
-use crate::startup::state::State;
+use crate::state::State;
 
 /// This document.
 #[utoipa::path(

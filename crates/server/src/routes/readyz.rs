@@ -12,8 +12,8 @@ use upsert_app::{ProblemCode, Refusal};
 use crate::http::middleware::shutting_down;
 use crate::http::problem::Problem;
 use crate::http::schema;
-use crate::startup::lifecycle::Phase;
-use crate::startup::state::State;
+use crate::lifecycle::Phase;
+use crate::state::State;
 
 /// A store that answers later than this is as good as away.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -17,7 +17,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::delivery::delivery_id;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 const CUSTOMER: &str = "customer_id";
 

@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Replays all deliveries that have failed and match; several of one customer at one connection become one call.
 ///

@@ -10,7 +10,7 @@ use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::customer::customer_id;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Forgets which record of the vendor a customer is, where that record is gone (`link_stale`).
 ///

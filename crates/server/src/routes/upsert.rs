@@ -15,7 +15,7 @@ use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Idempotency keys are scoped to it.
 const ROUTE: &str = "POST /v1/customers";

@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::http::query::{flag, limit, read_query};
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// What to list; a filter that the vendor does not know is refused.
 #[derive(Deserialize, IntoParams)]

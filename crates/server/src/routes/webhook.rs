@@ -14,7 +14,7 @@ use crate::http::middleware::traceparent;
 use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// An event of a system that the merchant's configuration names as a source.
 ///

@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::http::query::no_query;
 use crate::http::schema;
 use crate::routes::reply;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// Where events come from and where they go, and how both are doing.
 ///

@@ -15,22 +15,22 @@ use upsert_store::Store;
 
 use crate::config::builder::Workshop;
 use crate::config::check;
+use crate::config::day_counts::DayCounts;
 use crate::config::history::Chronicle;
 use crate::config::key_store::Keyring;
-use crate::config::reload;
-use crate::config::reload::{ReloadFrom, Reloader};
 use crate::config::snapshot::Served;
 use crate::http::dashboard as ops;
 use crate::http::metrics as measure;
-use crate::http::openapi;
+use crate::lifecycle::Lifecycle;
 use crate::routes;
 use crate::startup::background::Background;
 use crate::startup::binding::{bind_all, bind_metrics};
-use crate::startup::day_counts::DayCounts;
-use crate::startup::lifecycle::Lifecycle;
+use crate::startup::openapi;
+use crate::startup::reload;
+use crate::startup::reload::{ReloadFrom, Reloader};
 use crate::startup::running::Running;
-use crate::startup::state::State;
 use crate::startup::store::Opened;
+use crate::state::State;
 use crate::telemetry::traces::Traces;
 
 /// A body that takes longer to arrive is answered with 408.

@@ -18,7 +18,7 @@ use upsert_settings::Settings;
 
 use crate::http::middleware::observe;
 use crate::routes;
-use crate::startup::state::State;
+use crate::state::State;
 
 /// A head that takes longer to arrive is answered with 408.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::lifecycle::Phase;
 use crate::startup::background::Background;
-use crate::startup::lifecycle::Phase;
-use crate::startup::state::State;
 use crate::startup::store::Opened;
+use crate::state::State;
 
 /// A server that answers.
 pub struct Running {

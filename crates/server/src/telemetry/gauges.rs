@@ -7,7 +7,7 @@ mod process;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 
-use crate::startup::state::State;
+use crate::state::State;
 
 /// All of them as they are now, in the text format of Prometheus. What the store cannot tell is left out.
 pub(crate) async fn page(state: &State) -> String {

@@ -1,5 +1,10 @@
 //! Which filters of log lines are meant. The library takes any word for a target, so that a slip of the pen would show
 //! nothing at all.
+use tracing_subscriber::EnvFilter;
+
+/// What would let a client or a start fill the log: heads that are no HTTP, at level ERROR, and every worker. A filter
+/// that names these targets has its way.
+const QUIET: &str = "actix_http::h1::dispatcher=off,actix_server=warn";
 
 /// What a filter is made of, loudest last.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -78,6 +83,31 @@ fn is_ours(rest: &str) -> bool {
         let is_a_vendors = name.strip_prefix("provider_").is_some_and(|vendor| !vendor.is_empty());
         is_a_vendors || CRATES.contains(&name)
     })
+}
+
+/// The logs cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The directives cannot be read.
+    #[error("`{directives}` is not a filter of log lines, such as `info,upsert_app=debug`: {why}")]
+    Filter {
+        /// As they were given.
+        directives: String,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// Somebody has set up logs before.
+    #[error("logs are set up already")]
+    Twice,
+}
+
+pub(crate) fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
+    read(directives)
+        .and_then(|read| EnvFilter::try_new(format!("{QUIET},{read}")).map_err(|error| error.to_string()))
+        .map_err(|why| TelemetryError::Filter {
+            directives: directives.to_owned(),
+            why,
+        })
 }
 
 #[cfg(test)]

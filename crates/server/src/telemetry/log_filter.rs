@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::telemetry::subscriber::{TelemetryError, filter};
+use crate::telemetry::log_directives::{TelemetryError, filter};
 
 static OF_PROCESS: OnceLock<LogFilter> = OnceLock::new();
 

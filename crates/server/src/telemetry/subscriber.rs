@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::telemetry::log_directives;
+use crate::telemetry::log_directives::{TelemetryError, filter};
 use crate::telemetry::log_filter::{self, LogFilter};
 
 /// How log lines are written, to standard error.
@@ -19,10 +19,6 @@ pub enum LogFormat {
     Readable,
 }
 
-/// What would let a client or a start fill the log: heads that are no HTTP, at level ERROR, and every worker. A filter
-/// that names these targets has its way.
-const QUIET: &str = "actix_http::h1::dispatcher=off,actix_server=warn";
-
 /// What is logged, and how.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
@@ -32,31 +28,6 @@ pub struct Telemetry {
     pub filter: String,
     /// Whether the configuration has no say in what, since somebody asked for it when the process was started.
     pub is_fixed: bool,
-}
-
-/// The logs cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// The directives cannot be read.
-    #[error("`{directives}` is not a filter of log lines, such as `info,upsert_app=debug`: {why}")]
-    Filter {
-        /// As they were given.
-        directives: String,
-        /// What is wrong with them.
-        why: String,
-    },
-    /// Somebody has set up logs before.
-    #[error("logs are set up already")]
-    Twice,
-}
-
-pub(crate) fn filter(directives: &str) -> Result<EnvFilter, TelemetryError> {
-    log_directives::read(directives)
-        .and_then(|read| EnvFilter::try_new(format!("{QUIET},{read}")).map_err(|error| error.to_string()))
-        .map_err(|why| TelemetryError::Filter {
-            directives: directives.to_owned(),
-            why,
-        })
 }
 
 /// Whether these directives can be read.

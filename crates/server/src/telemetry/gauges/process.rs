@@ -2,7 +2,7 @@
 
 use metrics::{Unit, describe_gauge, gauge};
 
-use crate::startup::state::State;
+use crate::state::State;
 
 const BUILD: &str = "upsert_gateway_build_info";
 const GENERATION: &str = "upsert_gateway_config_generation";

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made of the routes' own annotations; what holds for every route is added here once.
 
+use crate::http::documented::Documented;
 use std::collections::HashMap;
 
 use actix_web::App;
@@ -14,15 +15,6 @@ use utoipa::openapi::{
 use utoipa_actix_web::AppExt as _;
 
 use crate::routes;
-
-/// The document, and which methods each path knows.
-#[derive(Debug)]
-pub(crate) struct Documented {
-    /// As it is served.
-    pub(crate) json: Bytes,
-    /// By template.
-    pub(crate) methods: HashMap<String, Vec<Method>>,
-}
 
 /// Makes the document.
 pub(crate) fn documented() -> Documented {

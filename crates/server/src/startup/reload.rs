@@ -13,12 +13,13 @@ use upsert_settings::{Environment, Problem, Secrets, Settings};
 
 use crate::config::builder::{Assembled, Workshop};
 use crate::config::check;
+use crate::config::day_counts::DayCounts;
 use crate::config::key_store::Keyring;
 use crate::config::snapshot::Served;
-use crate::config::watch::Look;
+use crate::http::metrics::RELOADS;
 use crate::startup::background::Background;
-use crate::startup::day_counts::DayCounts;
-use crate::startup::state::State;
+use crate::startup::watch::Look;
+use crate::state::State;
 use crate::telemetry::log_filter;
 
 /// How often the files are looked at.
@@ -26,8 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Files that were changed are read when they have looked the same for this long.
 const SETTLES_IN: Duration = Duration::from_millis(200);
-
-const RELOADS: &str = "upsert_gateway_config_reloads_total";
 
 /// So often it is waited for that; then they are read as they are.
 const MOST_LOOKS: usize = 10;
@@ -65,14 +64,6 @@ pub(crate) struct Reloader {
     pub(crate) started_with: Settings,
     /// SIGHUP, as far as it can be heard.
     pub(crate) hangups: Option<Signal>,
-}
-
-/// Tells the metrics recorder what is counted here. Both are there from the start, so that the first one is an increase.
-pub(crate) fn describe_metrics() {
-    metrics::describe_counter!(RELOADS, "Readings of the configuration after the start, by result.");
-    for result in ["ok", "refused"] {
-        metrics::counter!(RELOADS, "result" => result).increment(0);
-    }
 }
 
 /// Hears SIGHUP.

@@ -13,8 +13,8 @@ use upsert_app::Gateway;
 
 use crate::config::history::Chronicle;
 use crate::config::snapshot::Served;
-use crate::http::openapi::Documented;
-use crate::startup::lifecycle::Lifecycle;
+use crate::http::documented::Documented;
+use crate::lifecycle::Lifecycle;
 use crate::telemetry::traces::Traces;
 
 /// Made once, shared by all workers.
@@ -47,5 +47,22 @@ impl State {
     /// one is a bug; it is answered with 500.
     pub(crate) fn of(request: &HttpRequest) -> Option<&Arc<State>> {
         request.app_data::<Data<State>>().map(|data| &**data as &Arc<State>)
+    }
+}
+
+/// One answer that is being streamed, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Streaming(Arc<State>);
+
+impl Streaming {
+    pub(crate) fn of(state: &Arc<State>) -> Self {
+        state.lifecycle.one_more();
+        Self(state.clone())
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.lifecycle.one_less();
     }
 }

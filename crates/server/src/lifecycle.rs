@@ -1,13 +1,10 @@
 //! Where in its life the server is, and how many requests it is answering.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
-
-use crate::startup::state::State;
 
 /// From start to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,23 +26,6 @@ pub(crate) struct Lifecycle {
 /// One request that is being answered, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Answering<'a>(&'a Lifecycle);
-
-/// One answer that is being streamed, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Streaming(Arc<State>);
-
-impl Streaming {
-    pub(crate) fn of(state: &Arc<State>) -> Self {
-        state.lifecycle.one_more();
-        Self(state.clone())
-    }
-}
-
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        self.0.lifecycle.one_less();
-    }
-}
 
 impl Lifecycle {
     pub(crate) fn phase(&self) -> Phase {
@@ -71,11 +51,11 @@ impl Lifecycle {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    fn one_more(&self) {
+    pub(crate) fn one_more(&self) {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn one_less(&self) {
+    pub(crate) fn one_less(&self) {
         if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.idle.notify_waiters();
         }
