@@ -10,7 +10,8 @@ use common::{Act, House, Vendor, body, connection, merchant};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use upsert_app::{
-    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, Sight, UpsertListQuery,
+    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, UpsertListQuery,
+    Visibility,
 };
 use upsert_core::{DeliveryId, KeyKind, MatchKey, Payload, Repeat};
 use upsert_store::Store;
@@ -41,7 +42,7 @@ async fn listed(house: &House, state: &str) -> Vec<Json> {
     house
         .gateway
         .queries
-        .list_deliveries(query, Sight::Whole)
+        .list_deliveries(query, Visibility::Whole)
         .await
         .unwrap()
         .data
@@ -56,7 +57,7 @@ async fn upserts_that_failed(house: &House) -> usize {
     let listing = house
         .gateway
         .queries
-        .list_upserts(&house.merchant, query, Sight::Whole)
+        .list_upserts(&house.merchant, query, Visibility::Whole)
         .await
         .unwrap();
     listing.data.len()
@@ -70,7 +71,7 @@ async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
     house
         .gateway
         .operations
-        .replay_delivery(&operator(), None, id, None, Sight::Whole)
+        .replay_delivery(&operator(), None, id, None, Visibility::Whole)
         .await
 }
 
@@ -78,12 +79,12 @@ async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
     house
         .gateway
         .operations
-        .discard_delivery(&operator(), None, id, Sight::Whole)
+        .discard_delivery(&operator(), None, id, Visibility::Whole)
         .await
 }
 
 fn selection(body: &Json) -> Selection {
-    Selection::read(body, None, Sight::Whole).unwrap()
+    Selection::read(body, None, Visibility::Whole).unwrap()
 }
 
 /// The delivery at `w` of an answer.
@@ -165,7 +166,7 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     let old = house
         .gateway
         .queries
-        .get_delivery(None, failed, Sight::Whole)
+        .get_delivery(None, failed, Visibility::Whole)
         .await
         .unwrap();
     assert_eq!(
@@ -228,7 +229,7 @@ async fn what_cannot_be_replayed_is_refused_and_says_why() {
     let hidden = house
         .gateway
         .operations
-        .replay_delivery(&operator(), others.as_ref(), failed, None, Sight::Whole)
+        .replay_delivery(&operator(), others.as_ref(), failed, None, Visibility::Whole)
         .await;
     assert_eq!(hidden.unwrap_err().code, ProblemCode::NotFound);
 
@@ -593,7 +594,7 @@ fn a_selection_that_cannot_be_read_is_refused_with_everything_that_is_wrong() {
         "state": "fialed", "error_kind": "rejected,transient", "customer_id": "x", "since": "yesterday", "limit": 1001,
         "dry_run": "yes", "conection": "rotor", "upsert_id": 7
     });
-    let refusal = Selection::read(&body, None, Sight::Whole).unwrap_err();
+    let refusal = Selection::read(&body, None, Visibility::Whole).unwrap_err();
     let found = |pointer: &str| refusal.errors.iter().find(|problem| problem.pointer == pointer);
     for (pointer, code) in [
         ("/state", "invalid_value"),

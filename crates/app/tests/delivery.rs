@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Act, House, TokioClock, Vendor, body, connection};
 use serde_json::{Value as Json, json};
-use upsert_app::{Answer, Sight};
+use upsert_app::{Answer, Visibility};
 use upsert_core::Repeat;
 use upsert_store::{Changeset, DeliveryState, Store, Write};
 use upsert_testkit::records::{delivery_id, delivery_record};
@@ -410,7 +410,7 @@ async fn attempts(house: &House, answer: &Answer) -> Json {
     let shown = house
         .gateway
         .queries
-        .get_delivery(None, id, Sight::Whole)
+        .get_delivery(None, id, Visibility::Whole)
         .await
         .unwrap();
     shown["attempt_log"].clone()
@@ -471,7 +471,7 @@ async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told
     let causes = house
         .gateway
         .queries
-        .failures_by_cause(&house.merchant, "v", Sight::Whole)
+        .failures_by_cause(&house.merchant, "v", Visibility::Whole)
         .await
         .unwrap();
     assert_eq!(causes[0].sample_detail, "as the script says");
@@ -503,7 +503,7 @@ async fn what_has_failed_is_told_however_many_wait_that_were_never_tried() {
     let causes = house
         .gateway
         .queries
-        .failures_by_cause(&house.merchant, "v", Sight::Masked);
+        .failures_by_cause(&house.merchant, "v", Visibility::Masked);
     let causes = causes.await.unwrap();
     assert_eq!((causes.len(), causes[0].count), (1, 1));
     assert_eq!(causes[0].sample_detail, "•••");

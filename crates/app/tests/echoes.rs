@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use common::events::source;
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
-use upsert_app::{Caller, Sight};
+use upsert_app::{Caller, Visibility};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};
 
@@ -405,7 +405,7 @@ async fn what_an_operator_does_not_want_at_a_vendor_is_not_taken_back_by_what_th
     pair.house
         .gateway
         .operations
-        .discard_delivery(&ops, None, failed.id, Sight::Whole)
+        .discard_delivery(&ops, None, failed.id, Visibility::Whole)
         .await
         .unwrap();
     pair.upsert(json!({ "reference": "r", "notes": "m" })).await;
@@ -427,7 +427,7 @@ async fn of_a_record_that_was_unlinked_no_form_is_ours() {
     pair.house
         .gateway
         .operations
-        .unlink(&pair.house.merchant, id, "a", Sight::Whole)
+        .unlink(&pair.house.merchant, id, "a", Visibility::Whole)
         .await
         .unwrap();
     assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "accepted");

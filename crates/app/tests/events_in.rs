@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use common::events::{event, source};
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
-use upsert_app::{Caller, Direction, EventListQuery, LetterAction, Merchant, Sight};
+use upsert_app::{Caller, DeadLetterAction, Direction, EventListQuery, Merchant, Visibility};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, CustomerRecord, MemoryStore, Store};
 
@@ -172,7 +172,7 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
     let letters = house
         .gateway
         .queries
-        .list_incoming(&failed, Sight::Whole)
+        .list_incoming(&failed, Visibility::Whole)
         .await
         .unwrap()
         .data;
@@ -183,7 +183,7 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
     let whole = house
         .gateway
         .queries
-        .get_incoming(None, id, Sight::Whole)
+        .get_incoming(None, id, Visibility::Whole)
         .await
         .unwrap();
     assert_eq!(whole["raw"], bad.to_string());
@@ -195,7 +195,7 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
     let letters = house
         .gateway
         .queries
-        .list_incoming(&failed, Sight::Whole)
+        .list_incoming(&failed, Visibility::Whole)
         .await
         .unwrap()
         .data;
@@ -222,7 +222,14 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
         async move {
             gateway
                 .operations
-                .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
+                .event_dead_letter(
+                    &caller,
+                    None,
+                    Direction::In,
+                    DeadLetterAction::Replay,
+                    id,
+                    Visibility::Whole,
+                )
                 .await
         }
     };
@@ -297,7 +304,14 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     house
         .gateway
         .operations
-        .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole)
+        .event_dead_letter(
+            &caller,
+            None,
+            Direction::In,
+            DeadLetterAction::Replay,
+            id,
+            Visibility::Whole,
+        )
         .await
         .unwrap();
     assert_eq!(shown(&house).await["given_name"], "New");
@@ -310,7 +324,7 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
         house
             .gateway
             .queries
-            .list_incoming(&failed, Sight::Whole)
+            .list_incoming(&failed, Visibility::Whole)
             .await
             .unwrap()
             .data

@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 use common::events::{Got, Listener, key};
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_app::{
-    Caller, Connection, ConnectionStatus, Direction, Directory, Endpoint, EventKind, EventListQuery, LetterAction,
-    Sight,
+    Caller, Connection, ConnectionStatus, DeadLetterAction, Direction, Directory, Endpoint, EventKind, EventListQuery,
+    Visibility,
 };
 use upsert_core::{Clock as _, Held, Priority, Repeat};
 use upsert_store::{Applied, Changeset, MemoryStore, OutgoingFilter, OutgoingState, Store, UpsertFilter, Write};
@@ -319,7 +319,14 @@ async fn gone_disables_the_endpoint_durably_until_it_is_enabled_and_its_dead_let
     let done = second
         .gateway
         .operations
-        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false, Sight::Whole)
+        .event_dead_letters(
+            &ops(),
+            all,
+            Direction::Out,
+            DeadLetterAction::Replay,
+            false,
+            Visibility::Whole,
+        )
         .await
         .unwrap();
     assert_eq!((&done["done"], &done["refused"]), (&json!(2), &json!(0)));
@@ -517,7 +524,14 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     let replayed = house
         .gateway
         .operations
-        .event_letters(&ops(), all, Direction::Out, LetterAction::Replay, false, Sight::Whole)
+        .event_dead_letters(
+            &ops(),
+            all,
+            Direction::Out,
+            DeadLetterAction::Replay,
+            false,
+            Visibility::Whole,
+        )
         .await
         .unwrap();
     assert_eq!(replayed["done"], 1);

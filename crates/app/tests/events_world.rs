@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 use common::events::{key, source};
 use common::{House, TokioClock, merchant};
 use upsert_app::{
-    Caller, Direction, EventListQuery, Intake, LetterAction, Merchant, Ping, ProblemCode, Refusal, Sight, Source,
+    Caller, DeadLetterAction, Direction, EventListQuery, Intake, Merchant, Ping, ProblemCode, Refusal, Source,
+    Visibility,
 };
 use upsert_core::{Clock as _, Handling};
 use upsert_store::{CustomerFilter, MemoryStore, Store as _};
@@ -94,7 +95,7 @@ async fn dead_letters(house: &House) -> Vec<Json> {
     house
         .gateway
         .queries
-        .list_incoming(&failed, Sight::Whole)
+        .list_incoming(&failed, Visibility::Whole)
         .await
         .unwrap()
         .data
@@ -409,14 +410,15 @@ async fn a_dead_event_is_replayed_for_whom_it_means() {
         .unwrap()
         .id;
     let replay = async |direction, action| {
-        let letter = house
-            .gateway
-            .operations
-            .event_letter(&caller, None, direction, action, id, Sight::Whole);
+        let letter =
+            house
+                .gateway
+                .operations
+                .event_dead_letter(&caller, None, direction, action, id, Visibility::Whole);
         letter.await.map_err(|refusal| refusal.code)
     };
     let nobody = upsert_core::CustomerId::from_uuid(uuid::Uuid::from_u128(7));
-    let (into, again) = (Direction::In, LetterAction::ReplayFor);
+    let (into, again) = (Direction::In, DeadLetterAction::ReplayFor);
     assert_eq!(replay(into, again(nobody)).await.unwrap_err(), ProblemCode::NotFound);
     assert_eq!(replay(into, again(whom)).await.unwrap()["result"], "accepted");
     let ann = house.store.customer("acme", whom).await.unwrap().unwrap();
@@ -494,11 +496,14 @@ async fn an_event_that_is_too_long_is_kept_and_taken_once_it_may_be() {
         .operations
         .replace_directory(upsert_app::Directory::new([of(vec![shop()])]));
     let caller = Caller { name: "ops".to_owned() };
-    let letter =
-        house
-            .gateway
-            .operations
-            .event_letter(&caller, None, Direction::In, LetterAction::Replay, id, Sight::Whole);
+    let letter = house.gateway.operations.event_dead_letter(
+        &caller,
+        None,
+        Direction::In,
+        DeadLetterAction::Replay,
+        id,
+        Visibility::Whole,
+    );
     assert_eq!(letter.await.unwrap()["result"], "accepted");
     assert_eq!(house.told("shop", &long).await, "repeated");
     assert!(dead_letters(&house).await.is_empty());

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::Path;
 use actix_web::{HttpResponse, get};
 
-use crate::refused::Refused;
+use crate::error::PageError;
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -31,13 +31,13 @@ const ICON: &str = include_str!("../assets/icon.svg");
 
 /// A file of the page; its address carries the version, so it may be kept.
 #[get("/assets/{version}/{file}")]
-pub(crate) async fn asset(path: Path<(String, String)>) -> Result<HttpResponse, Refused> {
+pub(crate) async fn asset(path: Path<(String, String)>) -> Result<HttpResponse, PageError> {
     let (_version, file) = path.into_inner();
     if file == "icon.svg" {
         return Ok(kept("image/svg+xml", ICON.as_bytes()));
     }
     let known = FILES.into_iter().find(|(name, _, _)| *name == file);
-    let (_, content_type, content) = known.ok_or_else(|| Refused::not_found("file"))?;
+    let (_, content_type, content) = known.ok_or_else(|| PageError::not_found("file"))?;
     Ok(kept(content_type, content))
 }
 

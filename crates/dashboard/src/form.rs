@@ -7,8 +7,8 @@ use actix_web::web::{Bytes, BytesMut, Data};
 use futures_util::StreamExt as _;
 use tokio::time::{Duration, timeout};
 
-use crate::desk::Desk;
-use crate::refused::Refused;
+use crate::error::PageError;
+use crate::state::Dashboard;
 
 /// The most that a form may hold: a customer to plan with, its quotes escaped.
 const MOST: usize = 256 * 1024;
@@ -18,11 +18,14 @@ const MOST: usize = 256 * 1024;
 ///
 /// # Errors
 /// 408: it took too long; 413: it is too large; 400: it broke off.
-pub(crate) async fn arrived(request: &mut ServiceRequest) -> Result<(), Refused> {
+pub(crate) async fn arrived(request: &mut ServiceRequest) -> Result<(), PageError> {
     if request.method().is_safe() {
         return Ok(());
     }
-    let Some(longest) = request.app_data::<Data<Desk>>().map(|desk| desk.form_timeout) else {
+    let Some(longest) = request
+        .app_data::<Data<Dashboard>>()
+        .map(|dashboard| dashboard.form_timeout)
+    else {
         return Ok(());
     };
     let form = in_time(longest, request.take_payload()).await?;
@@ -30,19 +33,19 @@ pub(crate) async fn arrived(request: &mut ServiceRequest) -> Result<(), Refused>
     Ok(())
 }
 
-async fn in_time(longest: Duration, payload: Payload) -> Result<Bytes, Refused> {
+async fn in_time(longest: Duration, payload: Payload) -> Result<Bytes, PageError> {
     timeout(longest, read(payload))
         .await
-        .map_err(|_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the form took too long to arrive"))?
+        .map_err(|_| PageError::new(StatusCode::REQUEST_TIMEOUT, "the form took too long to arrive"))?
 }
 
-async fn read(mut payload: Payload) -> Result<Bytes, Refused> {
+async fn read(mut payload: Payload) -> Result<Bytes, PageError> {
     let mut form = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Refused::unreadable("the form broke off"))?;
+        let chunk = chunk.map_err(|_| PageError::unreadable("the form broke off"))?;
         if form.len() + chunk.len() > MOST {
             let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return Err(Refused::new(status, what_is_wrong(status)));
+            return Err(PageError::new(status, what_is_wrong(status)));
         }
         form.extend_from_slice(&chunk);
     }

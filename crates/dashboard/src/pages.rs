@@ -10,9 +10,8 @@ mod deliveries;
 mod delivery;
 mod delivery_filter;
 mod event;
-mod event_letters;
+mod event_dead_letters;
 mod events;
-mod live;
 mod many_deliveries;
 mod merchant_field;
 mod overview;
@@ -21,21 +20,19 @@ mod session;
 mod timeline;
 mod webhooks;
 
-pub(crate) use live::MOST as MOST_LIVE;
-
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::assets;
-use crate::desk::Desk;
-use crate::door;
-use crate::refused::Refused;
-use crate::visit::see_other;
+use crate::auth::enter;
+use crate::auth::session::see_other;
+use crate::error::PageError;
+use crate::state::Dashboard;
 
 /// The dashboard's routes, all below `/ops`, behind its door.
-pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
+pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
     let dashboard = web::scope("/ops")
-        .app_data(desk)
+        .app_data(dashboard)
         .service(overview::show)
         .service(overview::show_below)
         .service(overview::live)
@@ -62,8 +59,8 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         .service(webhooks::test)
         .service(webhooks::enable)
         .service(events::list)
-        .service(event_letters::confirm)
-        .service(event_letters::carry_out)
+        .service(event_dead_letters::confirm)
+        .service(event_dead_letters::carry_out)
         .service(event::show)
         .service(event::handle)
         .service(configuration::show)
@@ -77,10 +74,10 @@ pub fn configure(config: &mut ServiceConfig, desk: Data<Desk>) {
         // As some type it.
         .route("/", web::get().to(async || see_other("/ops")))
         .default_service(web::to(nowhere))
-        .wrap(from_fn(door::enter));
+        .wrap(from_fn(enter::enter));
     config.service(dashboard);
 }
 
-async fn nowhere() -> Result<actix_web::HttpResponse, Refused> {
-    Err(Refused::not_found("page"))
+async fn nowhere() -> Result<actix_web::HttpResponse, PageError> {
+    Err(PageError::not_found("page"))
 }

@@ -5,13 +5,13 @@ use actix_web::web::Query;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use crate::refused::Refused;
+use crate::error::PageError;
 
 /// Reads the query. Empty members of a form are as good as none: see [`given`].
-pub(crate) fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refused> {
+pub(crate) fn read<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, PageError> {
     Query::from_query(request.query_string())
         .map(Query::into_inner)
-        .map_err(|_| Refused::unreadable("the address cannot be read: a filter stands there twice, or is none"))
+        .map_err(|_| PageError::unreadable("the address cannot be read: a filter stands there twice, or is none"))
 }
 
 /// What a form left empty is not given.

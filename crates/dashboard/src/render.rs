@@ -5,8 +5,8 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::refused::Refused;
-use crate::sessions::Notice;
+use crate::auth::sessions::Notice;
+use crate::error::PageError;
 
 /// The parts of the dashboard, as the navigation lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) struct Frame {
     pub(crate) section: Section,
     pub(crate) title: String,
     /// The key's name.
-    pub(crate) visitor: String,
+    pub(crate) principal: String,
     /// Whether there are buttons.
     pub(crate) may_operate: bool,
     /// Whether personal data is shown.
@@ -86,12 +86,12 @@ impl Frame {
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// 200.
-pub(crate) fn page(template: &impl Template) -> Result<HttpResponse, Refused> {
+pub(crate) fn page(template: &impl Template) -> Result<HttpResponse, PageError> {
     page_with(StatusCode::OK, template)
 }
 
 /// A page with another status.
-pub(crate) fn page_with(status: StatusCode, template: &impl Template) -> Result<HttpResponse, Refused> {
+pub(crate) fn page_with(status: StatusCode, template: &impl Template) -> Result<HttpResponse, PageError> {
     let html = template.render()?;
     Ok(HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")

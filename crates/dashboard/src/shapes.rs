@@ -16,10 +16,10 @@ use serde_json::Value as Json;
 
 use upsert_app::{ProblemCode, Refusal};
 
-use crate::refused::Refused;
+use crate::error::PageError;
 
 /// Reads one. That it cannot be read is a bug of ours: answered with 500.
-pub(crate) fn read<T: DeserializeOwned>(answer: Json) -> Result<T, Refused> {
+pub(crate) fn read<T: DeserializeOwned>(answer: Json) -> Result<T, PageError> {
     serde_json::from_value(answer).map_err(|error| {
         // Says which member is missing or of which type, never a value.
         tracing::error!(at = error.line(), category = ?error.classify(), "an answer has another shape than its page knows");

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, RetryAdvice, WaitingFor};
 
 use crate::day_budget::{DayBudget, DayCount, day_of, next_opening, time_until};
-use crate::dice::Dice;
+use crate::jitter::Jitter;
 use crate::layer::{Answer, Layer};
 use crate::settings::RateLimitPolicy;
 use crate::vendor_block::{Blocked, VendorBlock};
@@ -50,7 +50,7 @@ pub struct RateLimit {
     learnt: AtomicU32,
     day_count: Arc<dyn DayCount>,
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    jitter: Jitter,
     /// Held while a call is admitted, so that two calls never share the day's last one.
     vendor: Mutex<VendorBlock>,
 }
@@ -93,7 +93,7 @@ impl RateLimit {
         policy: Option<RateLimitPolicy>,
         clock: Arc<dyn Clock>,
         day_count: Arc<dyn DayCount>,
-        dice: Dice,
+        jitter: Jitter,
     ) -> Self {
         let limiter_clock = TokioClock { origin: Instant::now() };
         let quota = policy.and_then(|policy| {
@@ -109,7 +109,7 @@ impl RateLimit {
             learnt: AtomicU32::new(0),
             day_count,
             clock,
-            dice,
+            jitter,
             vendor: Mutex::new(VendorBlock::default()),
         }
     }
@@ -273,7 +273,9 @@ impl RateLimit {
         }
         let wait = retry_after(error);
         match error.kind {
-            ErrorKind::RateLimited => self.vendor().throttled(admission.era, wait, Instant::now(), &self.dice),
+            ErrorKind::RateLimited => self
+                .vendor()
+                .throttled(admission.era, wait, Instant::now(), &self.jitter),
             ErrorKind::QuotaSpent => self.vendor().quota_spent(admission.era, wait, self.clock.now()),
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use upsert_core::{ErrorKind, Held, ProviderError, Repeat, RetryAdvice, StateAtVendor, WaitingFor};
 
 use crate::budget::RetryBudget;
-use crate::dice::{Dice, part_of};
+use crate::jitter::{Jitter, part_of};
 use crate::settings::RetryPolicy;
 
 /// The longest delay in the background.
@@ -103,18 +103,18 @@ pub fn again(
 pub struct RetryRule {
     policy: RetryPolicy,
     budget: Arc<RetryBudget>,
-    dice: Dice,
+    jitter: Jitter,
 }
 
 impl RetryRule {
     /// The rule under this policy; the budget is the connection's.
-    pub fn new(policy: RetryPolicy, budget: Arc<RetryBudget>, dice: Dice) -> Self {
-        Self { policy, budget, dice }
+    pub fn new(policy: RetryPolicy, budget: Arc<RetryBudget>, jitter: Jitter) -> Self {
+        Self { policy, budget, jitter }
     }
 
     /// What this failure leads to; see [`again`]. A retry is taken off the budget, anything else is not.
     pub fn decide(&self, error: &ProviderError, attempt: u32, repeat: Repeat, time_left: Duration) -> Decision {
-        let chance = self.dice.throw();
+        let chance = self.jitter.throw();
         let decide = |budget_left| again(error, attempt, repeat, &self.policy, budget_left, time_left, chance);
         match decide(true) {
             Decision::Retry { .. } if !self.budget.take() => decide(false),

@@ -9,7 +9,7 @@ use crate::breaker::Breaker;
 use crate::budget::RetryBudget;
 use crate::concurrency::Concurrency;
 use crate::day_budget::DayCount;
-use crate::dice::Dice;
+use crate::jitter::Jitter;
 use crate::last_look::LastLook;
 use crate::layer::{Seam, wrap};
 use crate::observe::Observe;
@@ -26,7 +26,7 @@ pub struct Outside {
     /// This connection's calls by day.
     pub day_count: Arc<dyn DayCount>,
     /// Where jitter comes from.
-    pub dice: Dice,
+    pub jitter: Jitter,
 }
 
 /// A connection under its policies.
@@ -85,13 +85,17 @@ pub fn standard_stack(
     connection: &str,
     outside: Outside,
 ) -> Stack {
-    let Outside { clock, day_count, dice } = outside;
+    let Outside {
+        clock,
+        day_count,
+        jitter,
+    } = outside;
     let names = ConnectionNames::new(merchant, connection, provider.info().kind);
     let budget = Arc::new(RetryBudget::default());
-    let retry = Arc::new(RetryRule::new(policy.retry, Arc::clone(&budget), dice.clone()));
+    let retry = Arc::new(RetryRule::new(policy.retry, Arc::clone(&budget), jitter.clone()));
     let observe = Arc::new(Observe::new(names.clone(), Arc::clone(&clock), budget));
     let breaker = Arc::new(Breaker::new(policy.breaker, names, Arc::clone(&clock)));
-    let rate_limit = Arc::new(RateLimit::new(policy.rate_limit, clock, day_count, dice));
+    let rate_limit = Arc::new(RateLimit::new(policy.rate_limit, clock, day_count, jitter));
     let layers = Layers {
         observe,
         last_look: Arc::new(LastLook::new(Arc::clone(&breaker), Arc::clone(&rate_limit))),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::day_budget::{next_opening, time_until};
-use crate::dice::{Dice, part_of};
+use crate::jitter::{Jitter, part_of};
 
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
@@ -92,7 +92,7 @@ impl VendorBlock {
     }
 
     /// The vendor answered 429 to a call of this era.
-    pub(crate) fn throttled(&mut self, era: u64, retry_after: Option<Duration>, now: Instant, dice: &Dice) {
+    pub(crate) fn throttled(&mut self, era: u64, retry_after: Option<Duration>, now: Instant, jitter: &Jitter) {
         let is_news = era == self.era;
         let step = if is_news {
             self.refusals
@@ -103,7 +103,7 @@ impl VendorBlock {
             Some(wait) if !wait.is_zero() => wait.min(LONGEST_WAIT),
             _ => backoff(step),
         };
-        let until = now + wait + part_of(wait, JITTER * dice.throw());
+        let until = now + wait + part_of(wait, JITTER * jitter.throw());
         self.throttled_until = Some(self.throttled_until.map_or(until, |known| known.max(until)));
         if is_news {
             self.refusals = self.refusals.saturating_add(1);
@@ -159,15 +159,15 @@ mod tests {
         "2026-11-20T12:00:00Z".parse().unwrap()
     }
 
-    fn dice(shown: f64) -> Dice {
-        Dice::loaded(move || shown)
+    fn jitter(shown: f64) -> Jitter {
+        Jitter::loaded(move || shown)
     }
 
     #[test]
     fn a_throttled_connection_waits_as_long_as_it_was_asked_and_a_part_more_and_not_a_moment_longer() {
         let (start, mut block) = (Instant::now(), VendorBlock::default());
         assert_eq!((block.standing(start, noon()), block.era()), (None, 0));
-        block.throttled(0, Some(10 * SECOND), start, &dice(0.5));
+        block.throttled(0, Some(10 * SECOND), start, &jitter(0.5));
         for (after, left) in [
             (0, Some(10_500)),
             (4_000, Some(6_500)),
@@ -189,15 +189,15 @@ mod tests {
             let mut block = VendorBlock::default();
             for (refusal, seconds) in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].into_iter().enumerate() {
                 let (era, at) = (block.era(), start + refusal.try_into().unwrap_or(0_u32) * HOUR);
-                block.throttled(era, named, at, &dice(0.0));
+                block.throttled(era, named, at, &jitter(0.0));
                 assert_eq!(block.standing(at, noon()), Some(Blocked::Throttled(seconds * SECOND)));
                 assert_eq!(block.era(), era + 1);
             }
         }
         let mut block = VendorBlock::default();
-        block.throttled(0, Some(100 * HOUR), start, &dice(0.0));
+        block.throttled(0, Some(100 * HOUR), start, &jitter(0.0));
         assert_eq!(block.standing(start, noon()), Some(Blocked::Throttled(24 * HOUR)));
-        block.throttled(1, Some(SECOND), start, &dice(0.0));
+        block.throttled(1, Some(SECOND), start, &jitter(0.0));
         assert_eq!(
             block.standing(start, noon()),
             Some(Blocked::Throttled(24 * HOUR)),
@@ -209,19 +209,19 @@ mod tests {
     fn calls_that_went_out_before_a_block_neither_lengthen_nor_lift_it() {
         let (start, mut block) = (Instant::now(), VendorBlock::default());
         for era in 0..3 {
-            block.throttled(era, None, start, &dice(0.0));
+            block.throttled(era, None, start, &jitter(0.0));
         }
         let four = Some(Blocked::Throttled(4 * SECOND));
-        block.throttled(0, None, start, &dice(0.0));
+        block.throttled(0, None, start, &jitter(0.0));
         block.taken(0);
         block.taken(2);
         assert_eq!((block.standing(start, noon()), block.era()), (four, 3));
         // Four seconds on it says so again, of an older call: the step is the same one.
-        block.throttled(2, None, start + 4 * SECOND, &dice(0.0));
+        block.throttled(2, None, start + 4 * SECOND, &jitter(0.0));
         assert_eq!(block.standing(start + 4 * SECOND, noon()), four);
         block.taken(3);
         assert_eq!(block.standing(start, noon()), None);
-        block.throttled(3, None, start, &dice(0.0));
+        block.throttled(3, None, start, &jitter(0.0));
         assert_eq!(
             block.standing(start, noon()),
             Some(Blocked::Throttled(SECOND)),
@@ -272,7 +272,7 @@ mod tests {
         assert!(block.probe_is_due(after(HOUR)));
         assert_eq!(block.standing_since(now, after(HOUR)), left);
         block.probe(after(HOUR));
-        block.throttled(1, Some(SECOND), now, &dice(0.0));
+        block.throttled(1, Some(SECOND), now, &jitter(0.0));
         assert_eq!(block.standing_since(now, after(HOUR)), Some(Blocked::Throttled(SECOND)));
         // Said again, by an older call and for a shorter time: the longer stands, and the next probe is an hour off.
         block.quota_spent(0, Some(HOUR), after(HOUR));

@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 
 use upsert_app::Gateway;
 
-use crate::config::history::Chronicle;
-use crate::config::snapshot::Served;
+use crate::config::history::ConfigHistory;
+use crate::config::snapshot::ConfigSnapshot;
 use crate::http::documented::Documented;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::traces::Traces;
@@ -23,9 +23,9 @@ pub(crate) struct State {
     /// The use cases.
     pub(crate) gateway: Gateway,
     /// Keys and merchants as they are now. A request takes one snapshot and keeps it.
-    pub(crate) served: ArcSwap<Served>,
+    pub(crate) served: ArcSwap<ConfigSnapshot>,
     /// How what is served came to be.
-    pub(crate) chronicle: Chronicle,
+    pub(crate) history: ConfigHistory,
     /// Where in its life the server is.
     pub(crate) lifecycle: Lifecycle,
     /// `GET /v1/providers`, which nothing changes while the process lives.

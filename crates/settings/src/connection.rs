@@ -18,7 +18,6 @@ use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
 use crate::section::{Section, Spot};
 use crate::spelled;
-use crate::tree::{Node, Shape};
 use crate::urls::{UrlRules, read_url};
 use crate::values::is_name;
 use crate::words::word;

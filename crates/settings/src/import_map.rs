@@ -14,7 +14,7 @@ use upsert_webhook::{Rule, Target};
 use crate::environment::Environment;
 use crate::mapping::{FIELDS, Fields};
 use crate::members::Member;
-use crate::problems::{Location, Problem};
+use crate::problems::Problem;
 use crate::section::{Reading, Section, Spot};
 use crate::tree::{Entry, Node, Shape, parse};
 

@@ -1,12 +1,11 @@
 //! `[[webhooks.in]]`: a source of events that become upserts.
 
 use crate::conditions::conditions;
-use crate::json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use upsert_webhook::{Conditions, EventId, Mapping, OrderKind, Pointer};
+use upsert_webhook::{EventId, Mapping, OrderKind, Pointer};
 
 use crate::hmac::header_name;
 use crate::mapping::Fields;

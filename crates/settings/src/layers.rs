@@ -169,7 +169,7 @@ fn out_of_environment(text: String, variable: &str) -> Rc<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::Secrets;
+    use crate::environment::Secrets;
     use crate::tree::parse;
 
     /// The first member of a file as it counts, where the environment has another value for it.

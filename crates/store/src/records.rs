@@ -99,7 +99,7 @@ pub struct Lane {
     pub failed: bool,
     /// By the vendor's field: a value that an operator does not want to be sent there, until it changes again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unwanted: BTreeMap<String, Json>,
+    pub declined: BTreeMap<String, Json>,
     /// What was written to the vendor lately, oldest first, as long as events that come in may tell of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<Written>,
@@ -144,7 +144,7 @@ impl Lane {
             in_flight: None,
             queued: None,
             failed: false,
-            unwanted: BTreeMap::new(),
+            declined: BTreeMap::new(),
             written: Vec::new(),
             kept: BTreeMap::new(),
             superseded: Vec::new(),

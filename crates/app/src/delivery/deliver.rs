@@ -56,7 +56,7 @@ impl Deliveries {
             self.context
                 .spawn(async move { wing.settle(&upsert.merchant, upsert.id).await });
         }
-        for connection in &committed.to_pump {
+        for connection in &committed.to_wake {
             self.context
                 .wake_connection(&committed.upsert.merchant, connection, Reach::Due);
         }

@@ -85,7 +85,7 @@ impl Deliveries {
         })];
         write.extend(
             self.outbox
-                .tell_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
+                .events_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
                 .await?,
         );
         crash_point(points::PAUSE_BEFORE_COMMIT);

@@ -99,7 +99,7 @@ impl Deliveries {
     }
 
     /// Tells what the last process owed when it died.
-    pub(crate) async fn tell_what_is_owed(&self) {
+    pub(crate) async fn publish_what_is_owed(&self) {
         let mut after = None;
         loop {
             let owing = match self.context.store.owing(after, AT_ONCE).await {

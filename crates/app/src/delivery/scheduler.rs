@@ -46,7 +46,7 @@ impl Scheduler {
         let wing = self.clone();
         self.context.spawn(async move {
             wing.deliveries.settle_what_was_left().await;
-            wing.deliveries.tell_what_is_owed().await;
+            wing.deliveries.publish_what_is_owed().await;
         });
         let wing = self.clone();
         self.context.spawn(async move {
@@ -128,7 +128,7 @@ impl Scheduler {
                 self.context.wake(QueueKey::Endpoint(merchant, endpoint), Reach::Due);
             }
         }
-        self.outbox.tell_of_quotas(now).await?;
+        self.outbox.publish_quota_warnings(now).await?;
         self.context.store.forget_expired(now, AT_ONCE).await?;
         self.forget_events(now).await?;
         Ok(())

@@ -130,7 +130,7 @@ impl Deliveries {
         if is_owed && has_ended_well(state, &deliveries) {
             changes
                 .write
-                .extend(self.outbox.tell_of_upsert(&upsert, &own, &deliveries).await?);
+                .extend(self.outbox.events_of_upsert(&upsert, &own, &deliveries).await?);
         }
         changes.write.push(Write::PutUpsert(upsert.clone()));
         let (before, after) = if upsert.rolled_back {
@@ -172,7 +172,7 @@ impl Deliveries {
         if has_ended_well {
             changes
                 .write
-                .extend(self.outbox.tell_of_upsert(&upsert, own, effective).await?);
+                .extend(self.outbox.events_of_upsert(&upsert, own, effective).await?);
         }
         changes.write.push(Write::PutUpsert(upsert));
         Ok(match self.outbox.apply(changes).await? {

@@ -28,7 +28,7 @@ pub(crate) struct Committed {
     /// What is to be sent now.
     pub(crate) works: Vec<Work>,
     /// Connections whose pump has something new to take.
-    pub(crate) to_pump: Vec<String>,
+    pub(crate) to_wake: Vec<String>,
 }
 
 /// One delivery on its way: its attempt is durable.

@@ -23,7 +23,7 @@ use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::{Ping, Source};
 use crate::inbox::Inbox;
 use crate::inbox::outcome::{Intake, Taken, in_the_events_words, left_out, problem_json, unbelieved, unmapped};
-use crate::inbox::reconcile::Narrowed;
+use crate::inbox::reconcile::Reconciled;
 use crate::problem::{ProblemCode, Refusal};
 use crate::runtime::metrics::{FORGED, count_ignored, events_in};
 use crate::strict_json::read_json;
@@ -217,14 +217,14 @@ impl Inbox {
         for _race in 0..MOST_RACES {
             let mut identified = self.upserts.identify(merchant, &canonical.patch).await?;
             let narrowing = (mapped, &canonical.patch, told.as_slice());
-            let (patch, draft) = match self.narrow(arrival, narrowing, &mut identified, &mut waited).await? {
-                Narrowed::Left(patch, draft) => (patch, draft),
-                Narrowed::Nothing(event, true) => return Ok(Taken::Repeated(event)),
-                Narrowed::Nothing(event, false) => {
+            let (patch, draft) = match self.reconcile(arrival, narrowing, &mut identified, &mut waited).await? {
+                Reconciled::Left(patch, draft) => (patch, draft),
+                Reconciled::Nothing(event, true) => return Ok(Taken::Repeated(event)),
+                Reconciled::Nothing(event, false) => {
                     count_ignored(&merchant.id, &ignored);
                     return Ok(Taken::Done(event));
                 }
-                Narrowed::Again => continue,
+                Reconciled::Again => continue,
             };
             identified.seen.extend(draft.expect.iter().cloned());
             let left = Canonical {

@@ -28,7 +28,7 @@ const FOR_A_RECEIPT: Duration = Duration::from_secs(2);
 const MOST_LETTERS: usize = 32;
 
 /// What is left of an event.
-pub(crate) enum Narrowed {
+pub(crate) enum Reconciled {
     /// This is to be brought to the customer.
     Left(CustomerPatch, Box<EventDraft>),
     /// Nothing; it is durable that it was here. Whether it had been here before.
@@ -39,16 +39,16 @@ pub(crate) enum Narrowed {
 
 impl Inbox {
     /// Holds a mapped event against what is known. `ignored`: what of it was left out. `waited`: it has waited for a receipt already.
-    pub(crate) async fn narrow(
+    pub(crate) async fn reconcile(
         &self,
         arrival: &Arrival,
         (mapped, patch, ignored): (&Mapped, &CustomerPatch, &[Ignored]),
         identified: &mut Identified,
         waited: &mut bool,
-    ) -> Result<Narrowed, StoreError> {
+    ) -> Result<Reconciled, StoreError> {
         let seen = self.seen(arrival).await?;
         if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
-            return Ok(Narrowed::Nothing(Box::new(done.clone()), true));
+            return Ok(Reconciled::Nothing(Box::new(done.clone()), true));
         }
         let mut draft = EventDraft {
             expect: arrival.expected(seen.as_ref()),
@@ -69,7 +69,7 @@ impl Inbox {
         let Some(known) = &mut identified.known else {
             keep_what_others_gave(&mut patch, mapped, &arrival.source, None, None);
             draft.mark(mapped, None, None, arrival, &patch);
-            return Ok(Narrowed::Left(patch, Box::new(draft)));
+            return Ok(Reconciled::Left(patch, Box::new(draft)));
         };
         let marks = self
             .context
@@ -102,7 +102,7 @@ impl Inbox {
         if (!told.unclear.is_empty() || is_made_now) && !*waited {
             *waited = true;
             self.wait_for_receipt(known.record.id).await;
-            return Ok(Narrowed::Again);
+            return Ok(Reconciled::Again);
         }
         // It tells of the call on its way, whose answer will name the record too.
         has_news &= !is_made_now || told.ours.is_empty();
@@ -118,7 +118,7 @@ impl Inbox {
         if let Some(name) = &arrival.source.connection {
             learn_from_event(&arrival.merchant, name, known, &patch, &mut draft);
         }
-        Ok(Narrowed::Left(patch, Box::new(draft)))
+        Ok(Reconciled::Left(patch, Box::new(draft)))
     }
 
     /// The event's row, if it was here before with this content.
@@ -184,14 +184,14 @@ impl Inbox {
     }
 
     /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept.
-    async fn note_nothing(&self, mut draft: EventDraft, known: &Known) -> Result<Narrowed, StoreError> {
+    async fn note_nothing(&self, mut draft: EventDraft, known: &Known) -> Result<Reconciled, StoreError> {
         draft.row.customer = Some(known.record.id);
         let is_taught = |lane: &&Lane| draft.lanes.contains(&lane.connection);
         let taught = known.lanes.iter().filter(is_taught).cloned().collect();
         self.note(draft, taught).await
     }
 
-    async fn note(&self, mut draft: EventDraft, taught: Vec<Lane>) -> Result<Narrowed, StoreError> {
+    async fn note(&self, mut draft: EventDraft, taught: Vec<Lane>) -> Result<Reconciled, StoreError> {
         let mut changes = Changeset {
             expect: std::mem::take(&mut draft.expect),
             write: Vec::new(),
@@ -213,8 +213,8 @@ impl Inbox {
         }
         let applied = self.outbox.apply(changes).await?;
         Ok(match applied {
-            Applied::Done => Narrowed::Nothing(Box::new(draft.row), false),
-            Applied::Unmet(_) => Narrowed::Again,
+            Applied::Done => Reconciled::Nothing(Box::new(draft.row), false),
+            Applied::Unmet(_) => Reconciled::Again,
         })
     }
 }

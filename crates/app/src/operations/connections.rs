@@ -10,7 +10,7 @@ use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
 use crate::directory::merchant::Merchant;
 use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 /// So often an unlink is worked out anew because the lane changed meanwhile.
 const MOST_RACES: usize = 16;
@@ -69,7 +69,7 @@ impl Operations {
         merchant: &Merchant,
         id: CustomerId,
         connection: &str,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
         let overloaded = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
         for _race in 0..MOST_RACES {
@@ -97,7 +97,7 @@ impl Operations {
             let left_behind = std::mem::take(&mut lane.known_by);
             lane.left_behind.extend(left_behind);
             lane.sure_keys = None;
-            lane.unwanted.clear();
+            lane.declined.clear();
             lane.written.clear();
             lane.kept.clear();
             if self
@@ -110,7 +110,7 @@ impl Operations {
                 == Applied::Done
             {
                 tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
-                return Ok(sight.customer(self.queries.customer_json(merchant, id).await?));
+                return Ok(visibility.customer(self.queries.customer_json(merchant, id).await?));
             }
         }
         overloaded("too many changes of this customer at once")

@@ -23,7 +23,7 @@ use crate::planning::plan::{ConnectionPlan, plan};
 use crate::problem::{ProblemCode, Refusal};
 use crate::queries::filter::Selection;
 use crate::view::answer::Answer;
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 /// So often a discard is worked out anew because the lane changed meanwhile.
 const MOST_RACES: usize = 16;
@@ -58,7 +58,7 @@ impl Operations {
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
         of: Option<CustomerId>,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Answer, Refusal> {
         let delivery = self.queries.visible_delivery(merchants, id).await?;
         if of.is_some_and(|of| of != delivery.customer) {
@@ -71,7 +71,7 @@ impl Operations {
             return Err(not_now("replayed", delivery.state));
         }
         let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive);
-        Ok(sight.answer(answer.await?))
+        Ok(visibility.answer(answer.await?))
     }
 
     /// Replays all that have failed and match; several of one customer at one connection become one call.
@@ -110,11 +110,11 @@ impl Operations {
         caller: &Caller,
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
         self.queries.visible_delivery(merchants, id).await?;
         let discarded = self.discard_on_a_task(caller, id).await?;
-        Ok(sight.delivery(listed_delivery(&discarded)))
+        Ok(visibility.delivery(listed_delivery(&discarded)))
     }
 
     async fn discard_on_a_task(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryRecord, Refusal> {
@@ -210,7 +210,7 @@ impl Operations {
             crash_point(points::DISCARD_BEFORE_COMMIT);
             if self.outbox.apply(changes).await? == Applied::Done {
                 crash_point(points::DISCARD_AFTER_COMMIT);
-                self.tell_of_discard(&discarded, by).await;
+                self.events_of_discard(&discarded, by).await;
                 return Ok(discarded);
             }
         }
@@ -232,7 +232,7 @@ impl Operations {
         delivery
     }
 
-    async fn tell_of_discard(&self, delivery: &DeliveryRecord, by: &str) {
+    async fn events_of_discard(&self, delivery: &DeliveryRecord, by: &str) {
         tracing::warn!(
             merchant = delivery.merchant, connection = delivery.connection, delivery_id = %delivery.id, by,
             "delivery discarded by hand"
@@ -252,7 +252,7 @@ impl Operations {
         if let Some(connection) = merchant.and_then(|merchant| merchant.connection(&delivery.connection)) {
             let brought = self.brought_by(delivery, known).await?;
             let customer = &known.record.customer;
-            lane.unwanted
+            lane.declined
                 .extend(not_accepted(connection, customer, &brought, &lane));
             let is_in_sync = lane.queued.is_none() && is_unchanged(connection, customer, &lane);
             lane.failed = lane.failed && !is_in_sync;

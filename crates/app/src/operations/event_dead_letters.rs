@@ -21,7 +21,7 @@ use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
 use crate::queries::event_filter::EventListQuery;
 use crate::queries::events::{incoming_json, outgoing_json};
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 /// Events that one request replays or discards at most.
 const MOST_AT_ONCE: usize = 1_000;
@@ -34,7 +34,7 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// What is to be done with dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LetterAction {
+pub enum DeadLetterAction {
     /// Tried again.
     Replay,
     /// Tried again, one that came in, for the customer whom it means.
@@ -48,63 +48,63 @@ impl Operations {
     ///
     /// # Errors
     /// 404; 422 where it is none, or cannot be taken this time either (then with what is wrong).
-    pub async fn event_letter(
+    pub async fn event_dead_letter(
         &self,
         caller: &Caller,
         merchants: Option<&BTreeSet<String>>,
         direction: Direction,
-        action: LetterAction,
+        action: DeadLetterAction,
         id: EventId,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
         let by = &caller.name;
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
         let handled = match (direction, action) {
-            (Direction::In, LetterAction::Replay) => {
+            (Direction::In, DeadLetterAction::Replay) => {
                 let event = self.queries.visible_incoming(merchants, id).await?;
                 self.replay_incoming(event, None).await
             }
-            (Direction::In, LetterAction::ReplayFor(whom)) => {
+            (Direction::In, DeadLetterAction::ReplayFor(whom)) => {
                 let event = self.queries.visible_incoming(merchants, id).await?;
                 self.replay_incoming(event, Some(whom)).await
             }
-            (Direction::In, LetterAction::Discard) => {
+            (Direction::In, DeadLetterAction::Discard) => {
                 let event = self.queries.visible_incoming(merchants, id).await?;
                 self.discard_incoming(event).await
             }
-            (Direction::Out, LetterAction::Replay) => {
+            (Direction::Out, DeadLetterAction::Replay) => {
                 let event = self.queries.visible_outgoing(merchants, id).await?;
                 self.replay_outgoing(event).await
             }
-            (Direction::Out, LetterAction::ReplayFor(_)) => {
+            (Direction::Out, DeadLetterAction::ReplayFor(_)) => {
                 let detail = "only an event that came in is about a customer who can be named";
                 let problem = Problem::new("/customer_id", "unknown_field", detail);
                 Err(Refusal::invalid(vec![problem]))
             }
-            (Direction::Out, LetterAction::Discard) => {
+            (Direction::Out, DeadLetterAction::Discard) => {
                 let event = self.queries.visible_outgoing(merchants, id).await?;
                 self.discard_outgoing(event).await
             }
         };
         handled
-            .map(|shown| sight.incoming(shown))
-            .map_err(|refusal| sight.refusal(refusal))
+            .map(|shown| visibility.incoming(shown))
+            .map_err(|refusal| visibility.refusal(refusal))
     }
 
     /// Replays or discards all dead letters that match. Events are tried in the order in which they came.
     ///
     /// # Errors
     /// 422 for a filter that cannot be read.
-    pub async fn event_letters(
+    pub async fn event_dead_letters(
         &self,
         caller: &Caller,
         query: EventListQuery,
         direction: Direction,
-        action: LetterAction,
+        action: DeadLetterAction,
         dry_run: bool,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
-        if action == LetterAction::Discard && !query.is_narrowed() {
+        if action == DeadLetterAction::Discard && !query.is_narrowed() {
             let detail = "name at least one filter: `source`, `endpoint`, `since` …";
             return Err(Refusal::invalid(vec![Problem::new("", "required", detail)]));
         }
@@ -114,7 +114,9 @@ impl Operations {
         }
         ids.sort_unstable();
         let letters = ids.iter().map(|id| async move {
-            let done = self.event_letter(caller, None, direction, action, *id, sight).await;
+            let done = self
+                .event_dead_letter(caller, None, direction, action, *id, visibility)
+                .await;
             (*id, done.map(drop))
         });
         // An event that came before another one is tried before it.

@@ -23,7 +23,7 @@ use crate::view::answer::Answering;
 const NEARLY_SPENT: f64 = 0.1;
 
 /// What happened, as the API shows it and by its ids alone.
-pub(crate) struct Happening {
+pub(crate) struct NewEvent {
     pub(crate) kind: EventKind,
     pub(crate) full: Json,
     pub(crate) ids: Json,
@@ -40,7 +40,7 @@ impl Outbox {
                 Write::PutDelivery(delivery) if delivery.state == DeliveryState::Failed => Some(delivery),
                 _ => None,
             })
-            .flat_map(|delivery| self.tell_of_failure(delivery))
+            .flat_map(|delivery| self.events_of_failure(delivery))
             .collect();
         changes.write.extend(failed);
         let told: Vec<QueueKey> = changes
@@ -65,20 +65,16 @@ impl Outbox {
     }
 
     /// One event for each endpoint that wants to know.
-    pub(crate) fn tell(&self, merchant: &Merchant, happening: &Happening) -> Vec<Write> {
+    pub(crate) fn tell(&self, merchant: &Merchant, event: &NewEvent) -> Vec<Write> {
         let now = self.context.clock.now();
-        let wants = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.events.contains(&happening.kind);
+        let wants = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.events.contains(&event.kind);
         let events = merchant.endpoints.iter().filter(wants).map(|endpoint| {
-            let data = if endpoint.ids_only {
-                &happening.ids
-            } else {
-                &happening.full
-            };
+            let data = if endpoint.ids_only { &event.ids } else { &event.full };
             let mut event = OutgoingEvent {
                 id: self.context.ids.event(),
                 merchant: merchant.id.clone(),
                 endpoint: endpoint.name.clone(),
-                kind: happening.kind.as_str().to_owned(),
+                kind: event.kind.as_str().to_owned(),
                 revision: 1,
                 state: OutgoingState::Pending,
                 created_at: now,
@@ -89,7 +85,7 @@ impl Outbox {
                 last_error: None,
                 ended_at: None,
                 replayed_at: None,
-                body: body(happening.kind.as_str(), now, data),
+                body: body(event.kind.as_str(), now, data),
             };
             if self.context.endpoints.is_disabled(&merchant.id, &endpoint.name) {
                 give_up(&mut event, "the endpoint is disabled", now);
@@ -99,23 +95,23 @@ impl Outbox {
         events.collect()
     }
 
-    fn tell_of_failure(&self, delivery: &DeliveryRecord) -> Vec<Write> {
+    fn events_of_failure(&self, delivery: &DeliveryRecord) -> Vec<Write> {
         let directory = self.context.directory();
         let kind = EventKind::CustomerDeliveryFailed;
         let merchant = directory.get(&delivery.merchant);
         let Some(merchant) = merchant.filter(|merchant| merchant.tells(kind)) else {
             return Vec::new();
         };
-        let happening = Happening {
+        let event = NewEvent {
             kind,
             full: listed_delivery(delivery),
             ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert, "customer_id": delivery.customer }),
         };
-        self.tell(merchant, &happening)
+        self.tell(merchant, &event)
     }
 
     /// That an upsert's required deliveries have ended well, with its answer.
-    pub(crate) async fn tell_of_upsert(
+    pub(crate) async fn events_of_upsert(
         &self,
         upsert: &UpsertRecord,
         own: &[DeliveryRecord],
@@ -140,16 +136,16 @@ impl Outbox {
             now: self.context.clock.now(),
         };
         let deliveries: Vec<Json> = own.iter().map(|delivery| json!({ "id": delivery.id })).collect();
-        let happening = Happening {
+        let event = NewEvent {
             kind,
             full: Json::Object(answering.members()),
             ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
         };
-        Ok(self.tell(merchant, &happening))
+        Ok(self.tell(merchant, &event))
     }
 
     /// That a connection was paused or goes on, as it will be seen from then on.
-    pub(crate) async fn tell_of_pause(
+    pub(crate) async fn events_of_pause(
         &self,
         merchant: &str,
         connection: &str,
@@ -164,12 +160,12 @@ impl Outbox {
         let directory = self.context.directory();
         let merchant = directory.get(merchant).filter(|merchant| merchant.tells(kind));
         match merchant.and_then(|merchant| Some((merchant, merchant.connection(connection)?))) {
-            Some((merchant, connection)) => self.tell_of_connection(merchant, connection, kind, after).await,
+            Some((merchant, connection)) => self.events_of_connection(merchant, connection, kind, after).await,
             None => Ok(Vec::new()),
         }
     }
 
-    async fn tell_of_connection(
+    async fn events_of_connection(
         &self,
         merchant: &Merchant,
         connection: &Connection,
@@ -177,16 +173,16 @@ impl Outbox {
         pause: Option<&Pause>,
     ) -> Result<Vec<Write>, StoreError> {
         let counts = self.context.counts().await?;
-        let happening = Happening {
+        let event = NewEvent {
             kind,
             full: self.context.connection_view(&merchant.id, connection, pause, &counts).0,
             ids: json!({ "merchant_id": merchant.id, "name": connection.name }),
         };
-        Ok(self.tell(merchant, &happening))
+        Ok(self.tell(merchant, &event))
     }
 
     /// Tells, once a day for each connection, that the day's calls are nearly used up.
-    pub(crate) async fn tell_of_quotas(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn publish_quota_warnings(&self, now: Timestamp) -> Result<(), StoreError> {
         let (directory, kind, today) = (self.context.directory(), EventKind::QuotaRunningOut, utc_day(now));
         for merchant in directory.iter().filter(|merchant| merchant.tells(kind)) {
             for connection in merchant.connections.iter().filter(|connection| connection.counts_calls) {
@@ -198,7 +194,7 @@ impl Outbox {
                 let _one_at_a_time = self.context.pausing.lock().await;
                 let pause = self.context.connections.pause_of(&merchant.id, &connection.name);
                 let mut write = self
-                    .tell_of_connection(merchant, connection, kind, pause.as_ref())
+                    .events_of_connection(merchant, connection, kind, pause.as_ref())
                     .await?;
                 write.push(Write::PutConnection(ConnectionRecord {
                     merchant: merchant.id.clone(),

@@ -13,17 +13,17 @@ use crate::planning::plan::difference;
 
 /// Marks of values that are not the customer's any more go. Answers whether there were any.
 pub(crate) fn forget_outdated(connection: &Connection, customer: &Customer, lane: &mut Lane) -> bool {
-    if lane.unwanted.is_empty() {
+    if lane.declined.is_empty() {
         return false;
     }
     // Where nothing can be sent at all, nobody can tell.
     let Some((_, sent)) = difference(connection, lane.customer, customer, lane) else {
         return false;
     };
-    let before = lane.unwanted.len();
-    lane.unwanted
+    let before = lane.declined.len();
+    lane.declined
         .retain(|name, value| sent.get(name).is_some_and(|sent| sent.value == *value));
-    lane.unwanted.len() < before
+    lane.declined.len() < before
 }
 
 /// What the connection has not accepted of what the delivery was to bring (`brought`), as far as it is what the customer

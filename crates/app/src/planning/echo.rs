@@ -174,13 +174,13 @@ fn edited(lanes: &mut [Lane], field: Field, teller: Teller<'_>, told: &mut Told)
 
 /// The vendor has this version of the customer, but for what is not wanted there.
 pub(crate) fn now_known(lane: &mut Lane, version: u64, now: Timestamp) {
-    let names = lane.unwanted.keys();
-    let unwanted: BTreeSet<String> = names
+    let names = lane.declined.keys();
+    let declined: BTreeSet<String> = names
         .filter_map(|name| lane.accepted.fields.get(name))
         .map(|(pointer, _)| pointer.clone())
         .collect();
     set_known(lane, now, |written, pointer| {
-        written.version <= version && !unwanted.contains(pointer)
+        written.version <= version && !declined.contains(pointer)
     });
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn plan(
         is_new,
         replaces_link,
     } = asked.whole(lane)?;
-    let unwanted: BTreeSet<&String> = match lane {
+    let declined: BTreeSet<&String> = match lane {
         Some(lane) => changed
             .iter()
             .filter(|name| is_unwanted(lane, &all.sent, name))
@@ -82,15 +82,15 @@ pub(crate) fn plan(
     };
     let wanted: BTreeSet<String> = changed
         .iter()
-        .filter(|name| !unwanted.contains(name))
+        .filter(|name| !declined.contains(name))
         .cloned()
         .collect();
-    if !force && wanted.is_empty() && (!is_new || !unwanted.is_empty()) {
+    if !force && wanted.is_empty() && (!is_new || !declined.is_empty()) {
         return Ok(ConnectionPlan::Unchanged { warnings: all.warnings });
     }
     let prepared = match (lane, connection.payload) {
-        (Some(lane), Payload::Full) if !(is_new || force || unwanted.is_empty()) => {
-            asked.full_without(&all, &unwanted, lane)?
+        (Some(lane), Payload::Full) if !(is_new || force || declined.is_empty()) => {
+            asked.full_without(&all, &declined, lane)?
         }
         (Some(lane), Payload::Changed) if !(is_new || force) => {
             asked.prepare(lane.link.as_ref().map(view), &lane.accepted, Selection::Only(&wanted))?
@@ -118,7 +118,7 @@ pub(crate) fn difference(
 
 /// An operator does not want this value to be sent there.
 fn is_unwanted(lane: &Lane, sent: &BTreeMap<String, Sent>, vendor_field: &str) -> bool {
-    let mark = lane.unwanted.get(vendor_field);
+    let mark = lane.declined.get(vendor_field);
     mark.is_some() && mark == sent.get(vendor_field).map(|sent| &sent.value)
 }
 
@@ -272,18 +272,18 @@ impl<'a> Asked<'a> {
     fn full_without(
         &self,
         all: &PreparedUpsert,
-        unwanted: &BTreeSet<&String>,
+        declined: &BTreeSet<&String>,
         lane: &Lane,
     ) -> Result<PreparedUpsert, PlanRefusal> {
         let others: BTreeSet<String> = all
             .sent
             .keys()
-            .filter(|name| !unwanted.contains(name))
+            .filter(|name| !declined.contains(name))
             .cloned()
             .collect();
         let link = lane.link.as_ref().map(view);
         let mut prepared = self.prepare(link, &lane.accepted, Selection::Only(&others))?;
-        let left_out = unwanted.iter().filter(|name| !lane.accepted.uncertain.contains(**name));
+        let left_out = declined.iter().filter(|name| !lane.accepted.uncertain.contains(**name));
         for name in left_out {
             if let Some((pointer, value)) = lane.accepted.fields.get(*name)
                 && !prepared.sent.contains_key(*name)

@@ -17,7 +17,7 @@ use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::queries::filter::{Reading, Written, below, oldest_of};
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 /// Which deliveries to list, as the query string has it.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +72,7 @@ impl Queries {
     ///
     /// # Errors
     /// 400 for a filter or a cursor that cannot be read.
-    pub async fn list_deliveries(&self, query: DeliveryListQuery, sight: Sight) -> Result<Listing, Refusal> {
+    pub async fn list_deliveries(&self, query: DeliveryListQuery, visibility: Visibility) -> Result<Listing, Refusal> {
         let written = Written(vec![
             ("state", query.state.as_deref()),
             ("connection", query.connection.as_deref()),
@@ -85,7 +85,7 @@ impl Queries {
             ("until", query.until.as_deref()),
         ]);
         let mut reading = Reading::default();
-        let mut filter = reading.filter(&written, sight);
+        let mut filter = reading.filter(&written, visibility);
         if !reading.problems.is_empty() {
             return Err(invalid_query(reading.problems));
         }
@@ -96,13 +96,13 @@ impl Queries {
             data: page
                 .entries
                 .iter()
-                .map(|one| sight.delivery(listed_delivery(one)))
+                .map(|one| visibility.delivery(listed_delivery(one)))
                 .collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
     }
 
-    /// One delivery with its attempts. `merchants`: whose may be seen; none: all. `sight`: how much of what was sent.
+    /// One delivery with its attempts. `merchants`: whose may be seen; none: all. `visibility`: how much of what was sent.
     ///
     /// # Errors
     /// 404.
@@ -110,13 +110,16 @@ impl Queries {
         &self,
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
         let delivery = self.visible_delivery(merchants, id).await?;
         let attempts = self.context.store.attempts(id).await?;
         let mut shown = listed_delivery(&delivery);
-        shown["attempt_log"] = attempts.iter().map(|attempt| attempt_json(attempt, sight)).collect();
-        Ok(sight.delivery(shown))
+        shown["attempt_log"] = attempts
+            .iter()
+            .map(|attempt| attempt_json(attempt, visibility))
+            .collect();
+        Ok(visibility.delivery(shown))
     }
 
     /// A delivery of a merchant that may be seen.
@@ -139,7 +142,7 @@ impl Queries {
         &self,
         merchant: &Merchant,
         query: UpsertListQuery,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Listing, Refusal> {
         let mut reading = Reading::default();
         let mut filter = UpsertFilter {
@@ -165,7 +168,7 @@ impl Queries {
             data: page
                 .entries
                 .iter()
-                .map(|one| sight.upsert(listed_upsert(one)))
+                .map(|one| visibility.upsert(listed_upsert(one)))
                 .collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
@@ -191,7 +194,7 @@ fn listed_upsert((upsert, deliveries): &(UpsertRecord, Vec<DeliveryRecord>)) -> 
     })
 }
 
-fn attempt_json(attempt: &AttemptRecord, sight: Sight) -> Json {
+fn attempt_json(attempt: &AttemptRecord, visibility: Visibility) -> Json {
     json!({
         "number": attempt.number,
         "started_at": attempt.started_at,
@@ -199,15 +202,15 @@ fn attempt_json(attempt: &AttemptRecord, sight: Sight) -> Json {
         "result": attempt.result,
         "vendor_status": attempt.vendor_status,
         "vendor_said": attempt.vendor_said,
-        "request": attempt.request.as_ref().map(|request| request_json(request, sight)),
+        "request": attempt.request.as_ref().map(|request| request_json(request, visibility)),
         "error": attempt.error.as_ref().map(error_json),
     })
 }
 
-fn request_json(request: &SentRequest, sight: Sight) -> Json {
+fn request_json(request: &SentRequest, visibility: Visibility) -> Json {
     json!({
         "method": request.method,
-        "path": sight.path(&request.path),
-        "body": sight.sent(&request.body),
+        "path": visibility.path(&request.path),
+        "body": visibility.sent(&request.body),
     })
 }

@@ -17,14 +17,14 @@ use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::queries::event_filter::EventListQuery;
 use crate::queries::filter::below;
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 impl Queries {
     /// Events that came in, newest first.
     ///
     /// # Errors
     /// 400 for a filter or a cursor that cannot be read.
-    pub async fn list_incoming(&self, query: &EventListQuery, sight: Sight) -> Result<Listing, Refusal> {
+    pub async fn list_incoming(&self, query: &EventListQuery, visibility: Visibility) -> Result<Listing, Refusal> {
         let filter = query.incoming()?;
         let before = below(query.cursor.as_deref(), filter.until)?.map(EventId::from_uuid);
         let page = self.context.store.incoming_events(&filter, before, query.limit).await?;
@@ -32,7 +32,7 @@ impl Queries {
             data: page
                 .entries
                 .iter()
-                .map(|one| sight.incoming(incoming_json(one)))
+                .map(|one| visibility.incoming(incoming_json(one)))
                 .collect(),
             next_cursor: page.next.map(|next| to_cursor(next.as_uuid())),
         })
@@ -60,11 +60,11 @@ impl Queries {
         &self,
         merchants: Option<&BTreeSet<String>>,
         id: EventId,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
         let event = self.visible_incoming(merchants, id).await?;
-        let mut shown = sight.incoming(incoming_json(&event));
-        shown["raw"] = json!(event.raw.map(|raw| sight.document(&raw)));
+        let mut shown = visibility.incoming(incoming_json(&event));
+        shown["raw"] = json!(event.raw.map(|raw| visibility.document(&raw)));
         Ok(shown)
     }
 
@@ -76,11 +76,11 @@ impl Queries {
         &self,
         merchants: Option<&BTreeSet<String>>,
         id: EventId,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Json, Refusal> {
         let event = self.visible_outgoing(merchants, id).await?;
         let mut shown = outgoing_json(&event);
-        shown["body"] = json!((!event.body.is_empty()).then(|| sight.document(&event.body)));
+        shown["body"] = json!((!event.body.is_empty()).then(|| visibility.document(&event.body)));
         Ok(shown)
     }
 

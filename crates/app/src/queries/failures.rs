@@ -14,7 +14,7 @@ use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState,
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::queries::Queries;
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 /// So many of the newest deliveries with an error are grouped.
 const MOST: usize = 1_000;
@@ -99,7 +99,7 @@ impl Queries {
         &self,
         merchant: &Merchant,
         connection: &str,
-        sight: Sight,
+        visibility: Visibility,
     ) -> Result<Vec<Cause>, Refusal> {
         let connection = named(merchant, connection)?;
         let filter = |states: &[DeliveryState]| DeliveryFilter {
@@ -115,7 +115,7 @@ impl Queries {
         found.sort_unstable_by_key(|delivery| Reverse(delivery.id));
         let mut grouping = Grouping::default();
         found.iter().take(MOST).for_each(|delivery| grouping.add(delivery));
-        Ok(grouping.most_frequent_first(sight))
+        Ok(grouping.most_frequent_first(visibility))
     }
 
     /// The newest that match and have an error.
@@ -148,12 +148,12 @@ impl Grouping {
         *cause.states.entry(delivery.state).or_default() += 1;
     }
 
-    fn most_frequent_first(self, sight: Sight) -> Vec<Cause> {
+    fn most_frequent_first(self, visibility: Visibility) -> Vec<Cause> {
         let mut causes: Vec<_> = self.causes.into_values().collect();
         causes.sort_unstable_by_key(|cause| Reverse((cause.count, cause.newest)));
         for cause in &mut causes {
-            cause.sample_detail = sight.words(&cause.sample_detail);
-            cause.code = cause.code.take().map(|code| sight.code(code));
+            cause.sample_detail = visibility.words(&cause.sample_detail);
+            cause.code = cause.code.take().map(|code| visibility.code(code));
         }
         causes
     }
@@ -193,7 +193,7 @@ mod tests {
         ] {
             grouping.add(&delivery);
         }
-        let causes = grouping.most_frequent_first(Sight::Whole);
+        let causes = grouping.most_frequent_first(Visibility::Whole);
         let shown: Vec<_> = causes
             .iter()
             .map(|cause| (cause.code.as_deref(), cause.count))

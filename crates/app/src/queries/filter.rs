@@ -11,7 +11,7 @@ use upsert_core::{DeliveryId, ErrorKind, Problem, UpsertId, WaitingFor};
 use upsert_store::{DeliveryFilter, DeliveryRecord, DeliveryState};
 
 use crate::problem::Refusal;
-use crate::view::visibility::Sight;
+use crate::view::visibility::Visibility;
 
 /// Filters of `GET /v1/deliveries`, and members of the bodies of replay and discard.
 pub(crate) const FILTERS: [&str; 9] = [
@@ -83,8 +83,8 @@ impl Reading {
     }
 
     /// A code that would be covered cannot be asked for either.
-    fn check_code(&mut self, name: &str, text: &str, sight: Sight) {
-        if !sight.may_ask_for_code(text) {
+    fn check_code(&mut self, name: &str, text: &str, visibility: Visibility) {
+        if !visibility.may_ask_for_code(text) {
             let detail =
                 "is not a word of letters, digits, `_`, `-` and `.`; for another one the key needs `customers:read`";
             self.problems.push(Problem::new(name, "invalid_value", detail));
@@ -110,7 +110,7 @@ impl Reading {
     }
 
     /// The filter; merchants are for the caller to add.
-    pub(crate) fn filter(&mut self, written: &Written<'_>, sight: Sight) -> DeliveryFilter {
+    pub(crate) fn filter(&mut self, written: &Written<'_>, visibility: Visibility) -> DeliveryFilter {
         let mut filter = DeliveryFilter::default();
         for (name, text) in &written.0 {
             let Some(text) = *text else { continue };
@@ -119,7 +119,7 @@ impl Reading {
                 "connection" => filter.connection = Some(text.to_owned()),
                 "error_kind" => filter.error_kind = self.word(name, text, &ErrorKind::ALL, ErrorKind::as_str),
                 "error_code" => {
-                    self.check_code(name, text, sight);
+                    self.check_code(name, text, visibility);
                     filter.error_code = Some(text.to_owned());
                 }
                 "waiting_for" => filter.waiting_for = self.word(name, text, &WaitingFor::ALL, WaitingFor::as_str),
@@ -175,7 +175,7 @@ impl Selection {
     ///
     /// # Errors
     /// 422 with everything that is wrong, by pointer.
-    pub fn read(body: &Json, merchants: Option<BTreeSet<String>>, sight: Sight) -> Result<Self, Refusal> {
+    pub fn read(body: &Json, merchants: Option<BTreeSet<String>>, visibility: Visibility) -> Result<Self, Refusal> {
         let Some(members) = body.as_object() else {
             let problem = Problem::new("", "invalid_type", "has to be an object");
             return Err(Refusal::invalid(vec![problem]));
@@ -187,7 +187,7 @@ impl Selection {
             name => members.get(name).and_then(Json::as_str),
         };
         let written = Written(FILTERS.iter().map(|name| (*name, text(name))).collect());
-        let mut filter = reading.filter(&written, sight);
+        let mut filter = reading.filter(&written, visibility);
         filter.merchants = merchants;
         for (name, value) in members {
             reading.check_type(name, value, states.is_some());

@@ -70,7 +70,7 @@ pub(crate) struct Building<'a> {
     record: CustomerRecord,
     deliveries: Vec<DeliveryRecord>,
     works: Vec<Work>,
-    to_pump: Vec<String>,
+    to_wake: Vec<String>,
 }
 
 /// How a delivery begins that is not sent at once.
@@ -136,7 +136,7 @@ impl<'a> Building<'a> {
             record,
             deliveries: Vec::new(),
             works: Vec::new(),
-            to_pump: Vec::new(),
+            to_wake: Vec::new(),
         };
         building.put_idempotency();
         if changed {
@@ -245,7 +245,7 @@ impl<'a> Building<'a> {
                     lane.queued = Some(delivery.id);
                     match birth {
                         Birth::Parked(held) => park(&mut delivery, held, self.now),
-                        Birth::ForThePump => self.to_pump.push(connection.name.clone()),
+                        Birth::ForThePump => self.to_wake.push(connection.name.clone()),
                     }
                 } else if let ConnectionPlan::Send {
                     prepared,
@@ -456,7 +456,7 @@ impl<'a> Building<'a> {
             record: self.record,
             deliveries: self.deliveries,
             works: self.works,
-            to_pump: self.to_pump,
+            to_wake: self.to_wake,
         };
         (self.changes, committed)
     }

@@ -13,14 +13,14 @@ const OF_THE_RECORD: [&str; 6] = ["id", "version", "merchant_id", "created_at", 
 
 /// How much a caller may see of customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub enum Visibility {
     /// All of it.
     Whole,
     /// Only of what shape it is.
     Masked,
 }
 
-impl Sight {
+impl Visibility {
     /// Of a caller that may read customers, or may not.
     pub const fn of(may_read_customers: bool) -> Self {
         if may_read_customers { Self::Whole } else { Self::Masked }
@@ -293,7 +293,7 @@ mod tests {
     fn nothing_of_what_is_answered_says_who_it_is_and_the_rest_stays() {
         let upsert = json!({ "upsert_id": "ups_1", "customer": customer(), "deliveries": [delivery()],
             "ignored": [{ "pointer": "/metadata/CANARY", "code": "too_long", "detail": "is too long" }] });
-        let covered = Sight::Masked.upsert(upsert.clone());
+        let covered = Visibility::Masked.upsert(upsert.clone());
         assert!(!covered.to_string().to_lowercase().contains("canary"), "{covered:#}");
         let customer = &covered["customer"];
         assert_eq!(
@@ -321,21 +321,21 @@ mod tests {
             delivery["fields"]["differs"][0]["kept"], MASK,
             "a yes says something too"
         );
-        assert_eq!(Sight::Whole.upsert(upsert.clone()), upsert);
+        assert_eq!(Visibility::Whole.upsert(upsert.clone()), upsert);
     }
 
     #[test]
     fn a_document_keeps_its_members_and_none_of_its_values() {
         let text = r#"{"who":{"mail":"ann@example.com","age":41,"vip":true,"tags":["a",null]}}"#;
         let masked = r#"{"who":{"age":"•••","mail":"•••","tags":["•••","•••"],"vip":"•••"}}"#;
-        assert_eq!(Sight::Masked.document(text), masked);
-        assert_eq!(Sight::Masked.document("mail=ann@example.com"), MASK);
-        assert_eq!(Sight::Whole.document(text), text);
+        assert_eq!(Visibility::Masked.document(text), masked);
+        assert_eq!(Visibility::Masked.document("mail=ann@example.com"), MASK);
+        assert_eq!(Visibility::Whole.document(text), text);
     }
 
     #[test]
     fn nothing_is_added_to_what_is_covered() {
         let listed = json!({ "id": "dlv_1", "error": null });
-        assert_eq!(Sight::Masked.delivery(listed.clone()), listed);
+        assert_eq!(Visibility::Masked.delivery(listed.clone()), listed);
     }
 }

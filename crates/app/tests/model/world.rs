@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
-    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, Sight, SignedEvent,
-    Source, UpsertCommand,
+    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, SignedEvent, Source,
+    UpsertCommand, Visibility,
 };
 use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
 use upsert_policy::{Decision, RetryPolicy, again};
@@ -259,7 +259,7 @@ impl World {
         if self
             .gateway
             .operations
-            .unlink(&self.merchant(), id, name, Sight::Whole)
+            .unlink(&self.merchant(), id, name, Visibility::Whole)
             .await
             .is_ok()
         {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::pulse::Snapshot;
+use crate::live::snapshots::Snapshot;
 use crate::query::address;
 use crate::render::{count, lasting};
 use crate::shapes::connection::Connection;

@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use upsert_settings::Reach;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::query::{given, read};
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
 use crate::shapes::configuration::{InForce, Line};
-use crate::visit::Visit;
 
 /// Merchants that the form suggests.
 const SUGGESTED: usize = 500;
@@ -35,23 +35,26 @@ struct ConfigurationPage {
 
 /// The page.
 #[get("/configuration")]
-pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let choice: Choice = read(&request)?;
-    let merchants = visit.merchants(SUGGESTED);
-    let sees_gateway = visit.visitor.reach == Reach::All;
+    let merchants = session.merchants(SUGGESTED);
+    let sees_gateway = session.principal.reach == Reach::All;
     let merchant = match given(choice.merchant.as_deref()) {
-        Some(id) => Some(visit.merchant(&id)?.id.clone()),
+        Some(id) => Some(session.merchant(&id)?.id.clone()),
         None if sees_gateway => None,
         None => merchants.first().cloned(),
     };
-    let sight = visit.visitor.in_sight();
-    let told = visit.desk.configuration.json(sight.as_ref(), merchant.as_deref());
+    let visibility = session.principal.in_sight();
+    let told = session
+        .dashboard
+        .configuration
+        .json(visibility.as_ref(), merchant.as_deref());
     page(&ConfigurationPage {
         in_force: shapes::read(told)?,
         merchant: merchant.unwrap_or_default(),
         merchants,
         sees_gateway,
-        frame: visit.frame(Section::Configuration, "Configuration"),
+        frame: session.frame(Section::Configuration, "Configuration"),
     })
 }
 

@@ -8,15 +8,15 @@ use jiff::{SignedDuration, Timestamp};
 use upsert_app::Ending;
 use upsert_settings::Scope;
 
-use crate::history::{Change, MOST, Track, series};
-use crate::pages::live::events;
-use crate::pulse::Snapshot;
-use crate::refused::Refused;
+use crate::auth::session::Session;
+use crate::error::PageError;
+use crate::live::history::{Change, MOST, Track, series};
+use crate::live::snapshots::Snapshot;
+use crate::live::stream::events;
 use crate::render::{Frame, Section, apart, filters, page};
 use crate::shapes;
 use crate::shapes::cause::Cause;
 use crate::shapes::connection::Connection;
-use crate::visit::Visit;
 
 /// A pace is one that was kept for so long.
 const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(5);
@@ -47,16 +47,16 @@ struct Part {
 }
 
 impl Part {
-    fn of(visit: &Visit, snapshot: &Snapshot, merchant: &str, name: &str) -> Result<Self, Refused> {
+    fn of(session: &Session, snapshot: &Snapshot, merchant: &str, name: &str) -> Result<Self, PageError> {
         let is_it = |connection: &&Connection| connection.merchant_id == merchant && connection.name == name;
         let connection = snapshot
             .connections
             .iter()
-            .filter(|connection| visit.visitor.covers(&connection.merchant_id))
+            .filter(|connection| session.principal.covers(&connection.merchant_id))
             .find(is_it)
             .cloned()
-            .ok_or_else(|| Refused::not_found("connection"))?;
-        let history = visit.desk.pulse.history();
+            .ok_or_else(|| PageError::not_found("connection"))?;
+        let history = session.dashboard.snapshots.history();
         let track = history.of(merchant, name);
         let mut changes = Vec::new();
         let mut until = snapshot.at;
@@ -70,7 +70,7 @@ impl Part {
             is_uncharted: history.leaves_out(&connection),
             connection,
             changes,
-            may_operate: visit.may_operate(),
+            may_operate: session.may_operate(),
         })
     }
 
@@ -90,85 +90,85 @@ fn spent_at(connection: &Connection, track: &Track, now: Timestamp) -> Option<Ti
 
 /// The page.
 #[get("/connections/{merchant}/{name}")]
-pub(crate) async fn show(visit: Visit, named: Named) -> Result<HttpResponse, Refused> {
+pub(crate) async fn show(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
-    let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
-    let part = Part::of(&visit, &snapshot, &merchant, &name)?;
-    let known = visit.merchant(&merchant)?;
-    let causes = visit
-        .desk
+    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
+    let part = Part::of(&session, &snapshot, &merchant, &name)?;
+    let known = session.merchant(&merchant)?;
+    let causes = session
+        .dashboard
         .gateway
         .queries
-        .failures_by_cause(&known, &name, visit.sight())
+        .failures_by_cause(&known, &name, session.visibility())
         .await?;
     let causes = causes.iter().map(|cause| shapes::read(cause.to_json()));
     page(&ConnectionPage {
-        causes: causes.collect::<Result<_, Refused>>()?,
+        causes: causes.collect::<Result<_, PageError>>()?,
         part,
-        frame: visit.frame(Section::Connections, format!("{merchant} / {name}")),
+        frame: session.frame(Section::Connections, format!("{merchant} / {name}")),
     })
 }
 
 /// Its live part.
 #[get("/live/connections/{merchant}/{name}")]
-pub(crate) async fn live(visit: Visit, named: Named) -> Result<HttpResponse, Refused> {
+pub(crate) async fn live(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
-    let known = visit.merchant(&merchant)?;
+    let known = session.merchant(&merchant)?;
     known
         .connection(&name)
-        .ok_or_else(|| Refused::not_found("connection"))?;
-    events(visit, move |visit, snapshot| {
-        Ok(Part::of(visit, snapshot, &merchant, &name)?.render()?)
+        .ok_or_else(|| PageError::not_found("connection"))?;
+    events(session, move |session, snapshot| {
+        Ok(Part::of(session, snapshot, &merchant, &name)?.render()?)
     })
 }
 
 /// Nothing more is sent there until somebody resumes it.
 #[post("/connections/{merchant}/{name}/pause")]
-pub(crate) async fn pause(visit: Visit, named: Named) -> HttpResponse {
+pub(crate) async fn pause(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let paused = async {
-        visit.needs(Scope::OpsWrite)?;
-        let known = visit.merchant(&merchant)?;
-        visit
-            .desk
+        session.needs(Scope::OpsWrite)?;
+        let known = session.merchant(&merchant)?;
+        session
+            .dashboard
             .gateway
             .operations
-            .pause(&known, &name, &visit.visitor.name)
+            .pause(&known, &name, &session.principal.name)
             .await?;
         Ok(format!("{merchant} / {name} is paused: what comes meanwhile waits"))
     };
     let result = paused.await;
-    back(&visit, &merchant, &name, result).await
+    back(&session, &merchant, &name, result).await
 }
 
 /// What waits is sent at once.
 #[post("/connections/{merchant}/{name}/resume")]
-pub(crate) async fn resume(visit: Visit, named: Named) -> HttpResponse {
+pub(crate) async fn resume(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let resumed = async {
-        visit.needs(Scope::OpsWrite)?;
-        let known = visit.merchant(&merchant)?;
-        visit
-            .desk
+        session.needs(Scope::OpsWrite)?;
+        let known = session.merchant(&merchant)?;
+        session
+            .dashboard
             .gateway
             .operations
-            .resume(&known, &name, &visit.visitor.name)
+            .resume(&known, &name, &session.principal.name)
             .await?;
         Ok(format!("{merchant} / {name} goes on: what waited is being sent"))
     };
     let result = resumed.await;
-    back(&visit, &merchant, &name, result).await
+    back(&session, &merchant, &name, result).await
 }
 
-async fn back(visit: &Visit, merchant: &str, name: &str, result: Result<String, Refused>) -> HttpResponse {
-    visit.desk.pulse.forget().await;
-    visit.done(&format!("/ops/connections/{merchant}/{name}"), result)
+async fn back(session: &Session, merchant: &str, name: &str, result: Result<String, PageError>) -> HttpResponse {
+    session.dashboard.snapshots.forget().await;
+    session.done(&format!("/ops/connections/{merchant}/{name}"), result)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::tests::connection;
+    use crate::live::history::tests::connection;
 
     #[test]
     fn a_connection_that_is_not_followed_says_so_instead_of_having_only_just_begun() {

@@ -4,13 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::pages::live::events;
-use crate::pulse::Snapshot;
+use crate::auth::session::Session;
+use crate::error::PageError;
+use crate::live::snapshots::Snapshot;
+use crate::live::stream::events;
 use crate::query::{given, read};
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes::connection::{Connection, troubled_first};
-use crate::visit::Visit;
 
 /// Rows on the page; a filter finds the others.
 const MOST: usize = 200;
@@ -36,9 +36,9 @@ struct Part {
 }
 
 impl Part {
-    fn of(visit: &Visit, snapshot: &Snapshot, merchant: Option<&str>) -> Self {
+    fn of(session: &Session, snapshot: &Snapshot, merchant: Option<&str>) -> Self {
         let is_wanted = |connection: &&Connection| {
-            visit.visitor.covers(&connection.merchant_id)
+            session.principal.covers(&connection.merchant_id)
                 && merchant.is_none_or(|merchant| connection.merchant_id.contains(merchant))
         };
         let found = snapshot.connections.iter().filter(is_wanted).cloned().collect();
@@ -49,23 +49,23 @@ impl Part {
 
 /// The list.
 #[get("/connections")]
-pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let filter: Filter = read(&request)?;
     let merchant = given(filter.merchant.as_deref());
-    let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
+    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
     page(&ConnectionsPage {
-        part: Part::of(&visit, &snapshot, merchant.as_deref()),
+        part: Part::of(&session, &snapshot, merchant.as_deref()),
         merchant: merchant.unwrap_or_default(),
-        frame: visit.frame(Section::Connections, "Connections"),
+        frame: session.frame(Section::Connections, "Connections"),
     })
 }
 
 /// Its live part.
 #[get("/live/connections")]
-pub(crate) async fn live(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn live(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let filter: Filter = read(&request)?;
     let merchant = given(filter.merchant.as_deref());
-    events(visit, move |visit, snapshot| {
-        Ok(Part::of(visit, snapshot, merchant.as_deref()).render()?)
+    events(session, move |session, snapshot| {
+        Ok(Part::of(session, snapshot, merchant.as_deref()).render()?)
     })
 }

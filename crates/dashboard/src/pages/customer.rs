@@ -11,13 +11,13 @@ use upsert_app::Merchant;
 use upsert_core::CustomerId;
 use upsert_settings::Scope;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::pages::timeline::Timeline;
 use crate::query::{address, given, read};
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
 use crate::shapes::customer::Customer;
-use crate::visit::Visit;
 
 #[derive(Deserialize)]
 struct Place {
@@ -47,20 +47,20 @@ struct UnlinkPage {
 /// The page.
 #[get("/customers/{merchant}/{id}")]
 pub(crate) async fn show(
-    visit: Visit,
+    session: Session,
     named: Path<(String, String)>,
     request: HttpRequest,
-) -> Result<HttpResponse, Refused> {
+) -> Result<HttpResponse, PageError> {
     let (merchant, id) = named.into_inner();
     let place: Place = read(&request)?;
     let cursor = given(place.cursor.as_deref());
-    let (merchant, id) = (visit.merchant(&merchant)?, customer_id(&id)?);
-    let customer = customer(&visit, &merchant, id).await?;
-    let timeline = Timeline::of(&visit, &merchant, id, cursor.clone()).await?;
+    let (merchant, id) = (session.merchant(&merchant)?, customer_id(&id)?);
+    let customer = customer(&session, &merchant, id).await?;
+    let timeline = Timeline::of(&session, &merchant, id, cursor.clone()).await?;
     let older = timeline.next.as_deref();
     page(&CustomerPage {
         // Browsers keep titles in their history: it says no name.
-        frame: visit.frame(Section::Customers, format!("Customer {}", customer.id)),
+        frame: session.frame(Section::Customers, format!("Customer {}", customer.id)),
         is_first: cursor.is_none(),
         older: older.map(|cursor| address(&customer.path(), &[("cursor", Some(cursor))])),
         customer,
@@ -70,17 +70,20 @@ pub(crate) async fn show(
 
 /// What it means to forget a link, before it is done.
 #[get("/customers/{merchant}/{id}/unlink/{connection}")]
-pub(crate) async fn ask_unlink(visit: Visit, named: Path<(String, String, String)>) -> Result<HttpResponse, Refused> {
-    visit.needs(Scope::OpsWrite)?;
+pub(crate) async fn ask_unlink(
+    session: Session,
+    named: Path<(String, String, String)>,
+) -> Result<HttpResponse, PageError> {
+    session.needs(Scope::OpsWrite)?;
     let (merchant, id, connection) = named.into_inner();
-    let merchant = visit.merchant(&merchant)?;
-    let customer = customer(&visit, &merchant, customer_id(&id)?).await?;
+    let merchant = session.merchant(&merchant)?;
+    let customer = customer(&session, &merchant, customer_id(&id)?).await?;
     let link = customer.links.iter().find(|link| link.connection == connection);
     let link = link
         .filter(|link| link.is_live())
-        .ok_or_else(|| Refused::not_found("link"))?;
+        .ok_or_else(|| PageError::not_found("link"))?;
     page(&UnlinkPage {
-        frame: visit.frame(Section::Customers, format!("Forget the link at {connection}")),
+        frame: session.frame(Section::Customers, format!("Forget the link at {connection}")),
         provider_customer_id: link.provider_customer_id.clone().unwrap_or_default(),
         connection,
         customer,
@@ -89,29 +92,29 @@ pub(crate) async fn ask_unlink(visit: Visit, named: Path<(String, String, String
 
 /// The next upsert is matched by the vendor's own keys again.
 #[post("/customers/{merchant}/{id}/unlink/{connection}")]
-pub(crate) async fn unlink(visit: Visit, named: Path<(String, String, String)>) -> HttpResponse {
+pub(crate) async fn unlink(session: Session, named: Path<(String, String, String)>) -> HttpResponse {
     let (merchant, id, connection) = named.into_inner();
     let unlinked = async {
-        visit.needs(Scope::OpsWrite)?;
-        let known = visit.merchant(&merchant)?;
-        let gateway = &visit.desk.gateway;
+        session.needs(Scope::OpsWrite)?;
+        let known = session.merchant(&merchant)?;
+        let gateway = &session.dashboard.gateway;
         gateway
             .operations
-            .unlink(&known, customer_id(&id)?, &connection, visit.sight())
+            .unlink(&known, customer_id(&id)?, &connection, session.visibility())
             .await?;
         Ok(format!(
             "the link at {connection} is forgotten: the next upsert is matched by the vendor's own keys"
         ))
     };
     let result = unlinked.await;
-    visit.done(&format!("/ops/customers/{merchant}/{id}"), result)
+    session.done(&format!("/ops/customers/{merchant}/{id}"), result)
 }
 
-fn customer_id(text: &str) -> Result<CustomerId, Refused> {
-    text.parse().map_err(|_| Refused::not_found("customer"))
+fn customer_id(text: &str) -> Result<CustomerId, PageError> {
+    text.parse().map_err(|_| PageError::not_found("customer"))
 }
 
-async fn customer(visit: &Visit, merchant: &Arc<Merchant>, id: CustomerId) -> Result<Customer, Refused> {
-    let record = visit.desk.gateway.queries.customer_json(merchant, id).await?;
-    shapes::read(visit.sight().customer(record))
+async fn customer(session: &Session, merchant: &Arc<Merchant>, id: CustomerId) -> Result<Customer, PageError> {
+    let record = session.dashboard.gateway.queries.customer_json(merchant, id).await?;
+    shapes::read(session.visibility().customer(record))
 }

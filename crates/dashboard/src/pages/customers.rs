@@ -18,12 +18,12 @@ use upsert_core::canonicalise::canonical_text;
 use upsert_core::{CustomerId, IdentifierKind};
 use upsert_settings::Scope;
 
+use crate::auth::session::{Session, see_other};
+use crate::error::PageError;
 use crate::pages::merchant_field::MerchantField;
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page_with};
 use crate::shapes;
 use crate::shapes::customer::Customer;
-use crate::visit::{Visit, see_other};
 
 /// Customers on the page.
 const MOST: usize = 50;
@@ -66,31 +66,35 @@ struct Found {
 
 /// The form.
 #[get("/customers")]
-pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
-    answer(&visit, &Search::default(), Ok(None))
+pub(crate) async fn show(session: Session) -> Result<HttpResponse, PageError> {
+    answer(&session, &Search::default(), Ok(None))
 }
 
 /// Looks for a customer: one that is found alone is gone to.
 #[post("/customers")]
-pub(crate) async fn find(visit: Visit, search: Form<Search>) -> Result<HttpResponse, Refused> {
-    match look(&visit, &search).await {
+pub(crate) async fn find(session: Session, search: Form<Search>) -> Result<HttpResponse, PageError> {
+    match look(&session, &search).await {
         Ok(Found {
             customers, has_more, ..
         }) if customers.len() == 1 && !has_more => Ok(see_other(&customers[0].path())),
-        Ok(found) => answer(&visit, &search, Ok(Some(found))),
-        Err(refused) => answer(&visit, &search, Err(refused)),
+        Ok(found) => answer(&session, &search, Ok(Some(found))),
+        Err(refused) => answer(&session, &search, Err(refused)),
     }
 }
 
-fn answer(visit: &Visit, search: &Search, found: Result<Option<Found>, Refused>) -> Result<HttpResponse, Refused> {
+fn answer(
+    session: &Session,
+    search: &Search,
+    found: Result<Option<Found>, PageError>,
+) -> Result<HttpResponse, PageError> {
     let status = found.as_ref().err().map_or(StatusCode::OK, |refused| refused.status);
     let (found, problem) = match found {
         Ok(found) => (found, None),
         Err(refused) => (None, Some(refused.sentence())),
     };
     let customers = CustomersPage {
-        frame: visit.frame(Section::Customers, "Customers"),
-        merchants: MerchantField::new(visit, search.merchant.trim(), Some("any")),
+        frame: session.frame(Section::Customers, "Customers"),
+        merchants: MerchantField::new(session, search.merchant.trim(), Some("any")),
         typed: search.q.clone(),
         kind: search.kind.clone(),
         problem,
@@ -99,25 +103,25 @@ fn answer(visit: &Visit, search: &Search, found: Result<Option<Found>, Refused>)
     page_with(status, &customers)
 }
 
-async fn look(visit: &Visit, search: &Search) -> Result<Found, Refused> {
+async fn look(session: &Session, search: &Search) -> Result<Found, PageError> {
     let text = search.q.trim();
     if text.is_empty() {
-        return Err(Refused::unreadable("say what to look for"));
+        return Err(PageError::unreadable("say what to look for"));
     }
-    let merchants = merchants(visit, search.merchant.trim())?;
+    let merchants = merchants(session, search.merchant.trim())?;
     let mut found = Found::default();
     if let Ok(id) = text.parse::<CustomerId>() {
         found.looked_for.insert(format!("id {id}"));
         for merchant in &merchants {
-            found.add_by_id(visit, merchant, id).await?;
+            found.add_by_id(session, merchant, id).await?;
         }
         return Ok(found);
     }
-    visit.needs(Scope::CustomersRead)?;
+    session.needs(Scope::CustomersRead)?;
     let kinds = kinds(&search.kind)?;
     for merchant in &merchants {
         for kind in &kinds {
-            found.add_by_identifier(visit, merchant, *kind, text).await?;
+            found.add_by_identifier(session, merchant, *kind, text).await?;
         }
         if found.customers.len() > MOST {
             break;
@@ -129,19 +133,19 @@ async fn look(visit: &Visit, search: &Search) -> Result<Found, Refused> {
 }
 
 /// The merchant that is named, or all that the key sees.
-fn merchants(visit: &Visit, named: &str) -> Result<Vec<Arc<Merchant>>, Refused> {
+fn merchants(session: &Session, named: &str) -> Result<Vec<Arc<Merchant>>, PageError> {
     if !named.is_empty() {
-        return Ok(vec![visit.merchant(named)?]);
+        return Ok(vec![session.merchant(named)?]);
     }
-    let ids = visit.merchants(MOST_MERCHANTS + 1);
+    let ids = session.merchants(MOST_MERCHANTS + 1);
     if ids.len() > MOST_MERCHANTS {
         let says = format!("your key sees more than {MOST_MERCHANTS} merchants: say which one's customer it is");
-        return Err(Refused::unreadable(says));
+        return Err(PageError::unreadable(says));
     }
-    ids.iter().map(|id| visit.merchant(id)).collect()
+    ids.iter().map(|id| session.merchant(id)).collect()
 }
 
-fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, Refused> {
+fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, PageError> {
     match kind {
         "" => Ok(vec![
             IdentifierKind::Reference,
@@ -151,15 +155,17 @@ fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, Refused> {
         "reference" => Ok(vec![IdentifierKind::Reference]),
         "email" => Ok(vec![IdentifierKind::Email]),
         "phone" => Ok(vec![IdentifierKind::Phone]),
-        _ => Err(Refused::unreadable("customers are found by reference, e-mail or phone")),
+        _ => Err(PageError::unreadable(
+            "customers are found by reference, e-mail or phone",
+        )),
     }
 }
 
 impl Found {
-    async fn add_by_id(&mut self, visit: &Visit, merchant: &Merchant, id: CustomerId) -> Result<(), Refused> {
-        match visit.desk.gateway.queries.customer_json(merchant, id).await {
+    async fn add_by_id(&mut self, session: &Session, merchant: &Merchant, id: CustomerId) -> Result<(), PageError> {
+        match session.dashboard.gateway.queries.customer_json(merchant, id).await {
             Ok(customer) => {
-                self.add(shapes::read(visit.sight().customer(customer))?);
+                self.add(shapes::read(session.visibility().customer(customer))?);
             }
             Err(refusal) if refusal.code == ProblemCode::NotFound => {}
             Err(refusal) => return Err(refusal.into()),
@@ -169,11 +175,11 @@ impl Found {
 
     async fn add_by_identifier(
         &mut self,
-        visit: &Visit,
+        session: &Session,
         merchant: &Merchant,
         kind: IdentifierKind,
         text: &str,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), PageError> {
         match canonical_text(kind.field(), text, merchant.default_region.as_deref()) {
             Ok(canonical) => self.looked_for.insert(format!("{} {canonical}", kind.as_str())),
             // What is no phone number may still be a reference.
@@ -192,7 +198,12 @@ impl Found {
             IdentifierKind::Phone => &mut query.phone,
         };
         *asked = Some(text.to_owned());
-        let listing = visit.desk.gateway.queries.list_customers(merchant, query).await?;
+        let listing = session
+            .dashboard
+            .gateway
+            .queries
+            .list_customers(merchant, query)
+            .await?;
         self.has_more |= listing.next_cursor.is_some();
         for customer in listing.data {
             self.add(shapes::read(customer)?);

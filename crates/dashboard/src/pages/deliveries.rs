@@ -4,14 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::pages::delivery_filter::DeliveryFilter;
 use crate::pages::many_deliveries::Action;
 use crate::query::read;
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page_with};
 use crate::shapes;
 use crate::shapes::delivery::Delivery;
-use crate::visit::Visit;
 
 /// Rows on the page.
 const PAGE: usize = 50;
@@ -44,9 +44,9 @@ struct Found {
 
 /// The list. What the filter gets wrong is said above it, and the form keeps what was typed.
 #[get("/deliveries")]
-pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let filter: DeliveryFilter = read(&request)?;
-    let (status, found, problems) = match found(&visit, &filter).await {
+    let (status, found, problems) = match found(&session, &filter).await {
         Ok(found) => (StatusCode::OK, found, Vec::new()),
         Err(refused) if refused.status == StatusCode::BAD_REQUEST => {
             let nothing = Found {
@@ -61,8 +61,8 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
     let offered = Action::ALL.into_iter().filter(|action| action.suits(&filter));
     let actions = offered.map(|action| (action, filter.address(action.path()))).collect();
     let page = DeliveriesPage {
-        merchants: visit.merchants(MOST_MERCHANTS),
-        recent: filter.recent(visit.desk.gateway.clock().now()),
+        merchants: session.merchants(MOST_MERCHANTS),
+        recent: filter.recent(session.dashboard.gateway.clock().now()),
         next: found
             .next_cursor
             .map(|cursor| filter.address_with(path, &[("cursor", &cursor)])),
@@ -70,18 +70,18 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
         actions: if problems.is_empty() { actions } else { Vec::new() },
         problems,
         deliveries: found.deliveries,
-        frame: visit.frame(Section::Deliveries, "Deliveries"),
+        frame: session.frame(Section::Deliveries, "Deliveries"),
         filter,
     };
     page_with(status, &page)
 }
 
-async fn found(visit: &Visit, filter: &DeliveryFilter) -> Result<Found, Refused> {
-    let listing = visit
-        .desk
+async fn found(session: &Session, filter: &DeliveryFilter) -> Result<Found, PageError> {
+    let listing = session
+        .dashboard
         .gateway
         .queries
-        .list_deliveries(filter.query(visit, PAGE)?, visit.sight())
+        .list_deliveries(filter.query(session, PAGE)?, session.visibility())
         .await?;
     let read = listing.data.into_iter().map(shapes::read);
     let deliveries: Vec<Delivery> = read.collect::<Result<_, _>>()?;

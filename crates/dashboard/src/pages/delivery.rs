@@ -10,11 +10,11 @@ use upsert_app::Answer;
 use upsert_core::DeliveryId;
 use upsert_settings::Scope;
 
-use crate::refused::Refused;
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::render::{Frame, Section, filters, page, page_with};
 use crate::shapes;
 use crate::shapes::delivery::Delivery;
-use crate::visit::Visit;
 
 /// htmx's word for "ask no more", as an HTTP status.
 const ASK_NO_MORE: u16 = 286;
@@ -39,94 +39,94 @@ struct Made {
 
 /// The page.
 #[get("/deliveries/{id}")]
-pub(crate) async fn show(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
-    let frame = visit.frame(Section::Deliveries, format!("Delivery {id}"));
+pub(crate) async fn show(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let frame = session.frame(Section::Deliveries, format!("Delivery {id}"));
     page(&DeliveryPage {
-        delivery: delivery(&visit, &id).await?,
+        delivery: delivery(&session, &id).await?,
         frame,
     })
 }
 
 /// The page again, for itself, until the delivery has ended: then htmx is told to ask no more.
 #[get("/live/deliveries/{id}")]
-pub(crate) async fn live(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
-    let delivery = delivery(&visit, &id).await?;
+pub(crate) async fn live(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let delivery = delivery(&session, &id).await?;
     let status = if delivery.has_ended() { ASK_NO_MORE } else { 200 };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let frame = visit.quiet_frame(Section::Deliveries, format!("Delivery {id}"));
+    let frame = session.quiet_frame(Section::Deliveries, format!("Delivery {id}"));
     page_with(status, &DeliveryPage { frame, delivery })
 }
 
-/// As far as the visitor may see it.
-async fn delivery(visit: &Visit, id: &str) -> Result<Delivery, Refused> {
-    let in_sight = visit.visitor.in_sight();
-    let gateway = &visit.desk.gateway;
+/// As far as the principal may see it.
+async fn delivery(session: &Session, id: &str) -> Result<Delivery, PageError> {
+    let in_sight = session.principal.in_sight();
+    let gateway = &session.dashboard.gateway;
     let answer = gateway
         .queries
-        .get_delivery(in_sight.as_ref(), read(id)?, visit.sight())
+        .get_delivery(in_sight.as_ref(), read(id)?, session.visibility())
         .await?;
     shapes::read(answer)
 }
 
 /// Sends the customer's current state in its place, and goes to the delivery that does.
 #[post("/deliveries/{id}/replay")]
-pub(crate) async fn replay(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
-    visit.needs(Scope::OpsWrite)?;
-    let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
-    let gateway = &visit.desk.gateway;
+pub(crate) async fn replay(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
+    session.needs(Scope::OpsWrite)?;
+    let (caller, in_sight) = (session.principal.caller(), session.principal.in_sight());
+    let gateway = &session.dashboard.gateway;
     let replayed = gateway
         .operations
-        .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, None, visit.sight())
+        .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, None, session.visibility())
         .await;
-    visit.desk.pulse.forget().await;
+    session.dashboard.snapshots.forget().await;
     let old = format!("/ops/deliveries/{id}");
-    match replayed.map_err(Refused::from) {
+    match replayed.map_err(PageError::from) {
         Ok(answer) => {
             let notice = format!("{id} is replayed: this delivery takes its place");
             let new = made(&answer)?.map(|new| format!("/ops/deliveries/{new}"));
-            Ok(visit.done(&new.unwrap_or(old), Ok(notice)))
+            Ok(session.done(&new.unwrap_or(old), Ok(notice)))
         }
-        Err(refused) => back(&visit, &old, refused),
+        Err(refused) => back(&session, &old, refused),
     }
 }
 
 /// Gives it up.
 #[post("/deliveries/{id}/discard")]
-pub(crate) async fn discard(visit: Visit, id: Path<String>) -> Result<HttpResponse, Refused> {
-    visit.needs(Scope::OpsWrite)?;
-    let (caller, in_sight) = (visit.visitor.caller(), visit.visitor.in_sight());
-    let gateway = &visit.desk.gateway;
+pub(crate) async fn discard(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
+    session.needs(Scope::OpsWrite)?;
+    let (caller, in_sight) = (session.principal.caller(), session.principal.in_sight());
+    let gateway = &session.dashboard.gateway;
     let discarded = gateway
         .operations
-        .discard_delivery(&caller, in_sight.as_ref(), read(&id)?, visit.sight())
+        .discard_delivery(&caller, in_sight.as_ref(), read(&id)?, session.visibility())
         .await;
-    visit.desk.pulse.forget().await;
+    session.dashboard.snapshots.forget().await;
     let path = format!("/ops/deliveries/{id}");
-    match discarded.map_err(Refused::from) {
+    match discarded.map_err(PageError::from) {
         Ok(_) => {
             let notice = "discarded: what it would have brought is not sent there until it changes again";
-            Ok(visit.done(&path, Ok(notice.to_owned())))
+            Ok(session.done(&path, Ok(notice.to_owned())))
         }
-        Err(refused) => back(&visit, &path, refused),
+        Err(refused) => back(&session, &path, refused),
     }
 }
 
 /// What was refused is told on the delivery's page, if there is one for this key.
-fn back(visit: &Visit, path: &str, refused: Refused) -> Result<HttpResponse, Refused> {
+fn back(session: &Session, path: &str, refused: PageError) -> Result<HttpResponse, PageError> {
     if refused.status == StatusCode::NOT_FOUND {
         return Err(refused);
     }
-    Ok(visit.done(path, Err(refused.for_eyes_of(visit))))
+    Ok(session.done(path, Err(refused.for_eyes_of(session.sees_people()))))
 }
 
 /// The delivery that a replay made.
-fn made(answer: &Answer) -> Result<Option<String>, Refused> {
+fn made(answer: &Answer) -> Result<Option<String>, PageError> {
     let body = serde_json::from_str(&answer.body).unwrap_or_default();
     let replayed: Replayed = shapes::read(body)?;
     Ok(replayed.deliveries.into_iter().next().map(|made| made.id))
 }
 
 /// What is no id finds nothing.
-fn read(id: &str) -> Result<DeliveryId, Refused> {
-    id.parse().map_err(|_| Refused::not_found("delivery"))
+fn read(id: &str) -> Result<DeliveryId, PageError> {
+    id.parse().map_err(|_| PageError::not_found("delivery"))
 }

@@ -11,10 +11,10 @@ use serde_json::{Map, Value as Json, json};
 use upsert_app::DeliveryListQuery;
 use upsert_core::{ErrorKind, WaitingFor};
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::query::{address, given};
-use crate::refused::Refused;
 use crate::render::moment;
-use crate::visit::Visit;
 
 /// As `datetime-local` fields write it.
 const LOCAL: &str = "%Y-%m-%dT%H:%M:%S";
@@ -167,10 +167,10 @@ impl DeliveryFilter {
     ///
     /// # Errors
     /// 404 for one that is not there for this key.
-    pub(crate) fn merchants(&self, visit: &Visit) -> Result<Option<BTreeSet<String>>, Refused> {
+    pub(crate) fn merchants(&self, session: &Session) -> Result<Option<BTreeSet<String>>, PageError> {
         match given(self.merchant.as_deref()) {
-            Some(id) => Ok(Some(BTreeSet::from([visit.merchant(&id)?.id.clone()]))),
-            None => Ok(visit.visitor.in_sight()),
+            Some(id) => Ok(Some(BTreeSet::from([session.merchant(&id)?.id.clone()]))),
+            None => Ok(session.principal.in_sight()),
         }
     }
 
@@ -178,9 +178,9 @@ impl DeliveryFilter {
     ///
     /// # Errors
     /// See [`Self::merchants`].
-    pub(crate) fn query(&self, visit: &Visit, limit: usize) -> Result<DeliveryListQuery, Refused> {
+    pub(crate) fn query(&self, session: &Session, limit: usize) -> Result<DeliveryListQuery, PageError> {
         Ok(DeliveryListQuery {
-            merchants: self.merchants(visit)?,
+            merchants: self.merchants(session)?,
             state: given(self.state.as_deref()),
             connection: given(self.connection.as_deref()),
             error_kind: given(self.error_kind.as_deref()),

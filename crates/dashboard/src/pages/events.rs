@@ -11,12 +11,12 @@ use serde::Deserialize;
 
 use upsert_app::{Direction, EventListQuery};
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::query::{address, given, read};
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
 use crate::shapes::event::{Incoming, Outgoing};
-use crate::visit::Visit;
 
 /// Events on a page.
 const PAGE: usize = 50;
@@ -56,9 +56,9 @@ impl Filter {
     ///
     /// # Errors
     /// 404 for a merchant that does not exist for this key; 400 for a filter of the other direction.
-    pub(crate) fn query(&self, visit: &Visit, direction: Direction) -> Result<EventListQuery, Refused> {
+    pub(crate) fn query(&self, session: &Session, direction: Direction) -> Result<EventListQuery, PageError> {
         let query = EventListQuery {
-            merchants: self.merchants(visit)?,
+            merchants: self.merchants(session)?,
             state: given(self.state.as_deref()),
             source: given(self.source.as_deref()),
             event_id: given(self.event_id.as_deref()),
@@ -77,11 +77,11 @@ impl Filter {
     }
 
     /// One that is configured no more may still have events.
-    fn merchants(&self, visit: &Visit) -> Result<Option<BTreeSet<String>>, Refused> {
+    fn merchants(&self, session: &Session) -> Result<Option<BTreeSet<String>>, PageError> {
         match given(self.merchant.as_deref()) {
-            None => Ok(visit.visitor.in_sight()),
-            Some(id) if visit.visitor.covers(&id) => Ok(Some(BTreeSet::from([id]))),
-            Some(_) => Err(Refused::not_found("merchant")),
+            None => Ok(session.principal.in_sight()),
+            Some(id) if session.principal.covers(&id) => Ok(Some(BTreeSet::from([id]))),
+            Some(_) => Err(PageError::not_found("merchant")),
         }
     }
 
@@ -135,11 +135,11 @@ fn in_field(text: Option<&str>) -> String {
 ///
 /// # Errors
 /// 404.
-pub(crate) fn direction_of(word: &str) -> Result<Direction, Refused> {
+pub(crate) fn direction_of(word: &str) -> Result<Direction, PageError> {
     match word {
         "in" => Ok(Direction::In),
         "out" => Ok(Direction::Out),
-        _ => Err(Refused::not_found("page")),
+        _ => Err(PageError::not_found("page")),
     }
 }
 
@@ -188,15 +188,19 @@ impl EventsPage {
 
 /// The list.
 #[get("/events/{direction}")]
-pub(crate) async fn list(visit: Visit, word: Path<String>, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn list(
+    session: Session,
+    word: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, PageError> {
     let direction = direction_of(&word)?;
     let filter: Filter = read(&request)?;
-    let query = filter.query(&visit, direction)?;
-    let gateway = &visit.desk.gateway;
+    let query = filter.query(&session, direction)?;
+    let gateway = &session.dashboard.gateway;
     let (mut incoming, mut outgoing) = (Vec::new(), Vec::new());
     let next_cursor = match direction {
         Direction::In => {
-            let listing = gateway.queries.list_incoming(&query, visit.sight()).await?;
+            let listing = gateway.queries.list_incoming(&query, session.visibility()).await?;
             incoming = listing.data.into_iter().map(shapes::read).collect::<Result<_, _>>()?;
             listing.next_cursor
         }
@@ -213,13 +217,13 @@ pub(crate) async fn list(visit: Visit, word: Path<String>, request: HttpRequest)
         .map(|cursor| filter.address(&path, &[("state", state.as_deref()), ("cursor", Some(cursor.as_str()))]));
     page(&EventsPage {
         states: if is_in { &IN_STATES } else { &OUT_STATES },
-        merchants: visit.merchants(SUGGESTED),
+        merchants: session.merchants(SUGGESTED),
         is_in,
         incoming,
         outgoing,
         next,
         filter,
-        frame: visit.frame(
+        frame: session.frame(
             Section::Webhooks,
             if is_in {
                 "Events that came in"

@@ -10,13 +10,13 @@ use serde_json::{Map, Value as Json, json};
 use upsert_app::{Gateway, ProblemCode, Refusal, Selection};
 use upsert_settings::Scope;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::pages::delivery_filter::DeliveryFilter;
 use crate::query::read;
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
 use crate::shapes::sums::Sums;
-use crate::visit::Visit;
 
 /// So many are done at once; whoever wants more does it again.
 const MOST: u64 = 5_000;
@@ -65,8 +65,8 @@ impl Action {
         states.is_empty() || states.split(',').map(str::trim).all(can)
     }
 
-    async fn with(self, gateway: &Gateway, visit: &Visit, selection: Selection) -> Result<Sums, Refused> {
-        let caller = visit.visitor.caller();
+    async fn with(self, gateway: &Gateway, session: &Session, selection: Selection) -> Result<Sums, PageError> {
+        let caller = session.principal.caller();
         let answer = match self {
             Self::Replay => gateway.operations.replay_matching(&caller, selection).await?,
             Self::Discard => gateway.operations.discard_matching(&caller, selection).await?,
@@ -101,34 +101,34 @@ pub(crate) struct Confirmed {
 
 /// Counts those that would be replayed.
 #[get("/deliveries/replay")]
-pub(crate) async fn count_replay(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    confirm(&visit, Action::Replay, read(&request)?).await
+pub(crate) async fn count_replay(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
+    confirm(&session, Action::Replay, read(&request)?).await
 }
 
 /// Counts those that would be discarded.
 #[get("/deliveries/discard")]
-pub(crate) async fn count_discard(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    confirm(&visit, Action::Discard, read(&request)?).await
+pub(crate) async fn count_discard(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
+    confirm(&session, Action::Discard, read(&request)?).await
 }
 
 /// Replays all that match.
 #[post("/deliveries/replay")]
-pub(crate) async fn replay_all(visit: Visit, form: Form<Confirmed>) -> Result<HttpResponse, Refused> {
-    do_all(&visit, Action::Replay, form.into_inner()).await
+pub(crate) async fn replay_all(session: Session, form: Form<Confirmed>) -> Result<HttpResponse, PageError> {
+    do_all(&session, Action::Replay, form.into_inner()).await
 }
 
 /// Discards all that match.
 #[post("/deliveries/discard")]
-pub(crate) async fn discard_all(visit: Visit, form: Form<Confirmed>) -> Result<HttpResponse, Refused> {
-    do_all(&visit, Action::Discard, form.into_inner()).await
+pub(crate) async fn discard_all(session: Session, form: Form<Confirmed>) -> Result<HttpResponse, PageError> {
+    do_all(&session, Action::Discard, form.into_inner()).await
 }
 
-async fn confirm(visit: &Visit, action: Action, filter: DeliveryFilter) -> Result<HttpResponse, Refused> {
-    let filter = permitted(visit, action, filter)?;
+async fn confirm(session: &Session, action: Action, filter: DeliveryFilter) -> Result<HttpResponse, PageError> {
+    let filter = permitted(session, action, filter)?;
     let mut body = filter.body();
     body.insert("dry_run".to_owned(), json!(true));
-    let selection = selection(visit, &filter, body)?;
-    let counted = action.with(&visit.desk.gateway, visit, selection).await?;
+    let selection = selection(session, &filter, body)?;
+    let counted = action.with(&session.dashboard.gateway, session, selection).await?;
     let verb = action.verb();
     page(&ConfirmPage {
         action,
@@ -138,21 +138,21 @@ async fn confirm(visit: &Visit, action: Action, filter: DeliveryFilter) -> Resul
         most: MOST,
         back: filter.address(Section::Deliveries.path()),
         filter,
-        frame: visit.frame(Section::Deliveries, format!("{verb} all that match")),
+        frame: session.frame(Section::Deliveries, format!("{verb} all that match")),
     })
 }
 
-async fn do_all(visit: &Visit, action: Action, confirmed: Confirmed) -> Result<HttpResponse, Refused> {
-    let filter = permitted(visit, action, confirmed.filter.clone())?;
-    let result = all_parts(visit, action, &filter, &confirmed).await;
-    visit.desk.pulse.forget().await;
+async fn do_all(session: &Session, action: Action, confirmed: Confirmed) -> Result<HttpResponse, PageError> {
+    let filter = permitted(session, action, confirmed.filter.clone())?;
+    let result = all_parts(session, action, &filter, &confirmed).await;
+    session.dashboard.snapshots.forget().await;
     let back = filter.address(Section::Deliveries.path());
-    Ok(visit.done(&back, result.map(|sums| sums.told(action.done()))))
+    Ok(session.done(&back, result.map(|sums| sums.told(action.done()))))
 }
 
 /// The filter with its states named.
-fn permitted(visit: &Visit, action: Action, filter: DeliveryFilter) -> Result<DeliveryFilter, Refused> {
-    visit.needs(Scope::OpsWrite)?;
+fn permitted(session: &Session, action: Action, filter: DeliveryFilter) -> Result<DeliveryFilter, PageError> {
+    session.needs(Scope::OpsWrite)?;
     if action.suits(&filter) {
         return Ok(filter.or_failed());
     }
@@ -160,21 +160,21 @@ fn permitted(visit: &Visit, action: Action, filter: DeliveryFilter) -> Result<De
     Err(Refusal::new(ProblemCode::ValidationFailed, detail).into())
 }
 
-fn selection(visit: &Visit, filter: &DeliveryFilter, body: Map<String, Json>) -> Result<Selection, Refused> {
+fn selection(session: &Session, filter: &DeliveryFilter, body: Map<String, Json>) -> Result<Selection, PageError> {
     Ok(Selection::read(
         &Json::Object(body),
-        filter.merchants(visit)?,
-        visit.sight(),
+        filter.merchants(session)?,
+        session.visibility(),
     )?)
 }
 
 /// Part after part, up to what is done at once. What was done before something went wrong is done, and told.
 async fn all_parts(
-    visit: &Visit,
+    session: &Session,
     action: Action,
     filter: &DeliveryFilter,
     confirmed: &Confirmed,
-) -> Result<Sums, Refused> {
+) -> Result<Sums, PageError> {
     let most = confirmed.counted.min(MOST);
     let mut sums = Sums::default();
     let mut cursor: Option<String> = None;
@@ -185,8 +185,8 @@ async fn all_parts(
         if let Some(cursor) = cursor {
             body.insert("cursor".to_owned(), json!(cursor));
         }
-        let selection = selection(visit, filter, body)?;
-        let part = match action.with(&visit.desk.gateway, visit, selection).await {
+        let selection = selection(session, filter, body)?;
+        let part = match action.with(&session.dashboard.gateway, session, selection).await {
             Ok(part) => part,
             Err(refused) if sums.matched == 0 => return Err(refused),
             Err(refused) => {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::visit::Visit;
+use crate::auth::session::Session;
 
 /// A select has no more entries; whoever sees more merchants writes the id.
 const MOST_CHOICES: usize = 50;
@@ -18,8 +18,8 @@ pub(crate) struct MerchantField {
 }
 
 impl MerchantField {
-    pub(crate) fn new(visit: &Visit, chosen: &str, any: Option<&'static str>) -> Self {
-        let mut choices = visit.merchants(MOST_CHOICES + 1);
+    pub(crate) fn new(session: &Session, chosen: &str, any: Option<&'static str>) -> Self {
+        let mut choices = session.merchants(MOST_CHOICES + 1);
         if choices.len() > MOST_CHOICES {
             choices.clear();
         }

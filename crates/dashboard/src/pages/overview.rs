@@ -5,14 +5,14 @@ use askama::Template;
 
 use upsert_app::Ending;
 
-use crate::history::series;
+use crate::auth::session::{Session, see_other};
+use crate::error::PageError;
+use crate::live::history::series;
+use crate::live::snapshots::Snapshot;
+use crate::live::stream::events;
 use crate::pages::attention::{Attention, attention};
-use crate::pages::live::events;
-use crate::pulse::Snapshot;
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, moment, page};
 use crate::shapes::connection::{Connection, troubled_first};
-use crate::visit::{Visit, see_other};
 
 /// Rows on the page: the page of connections has more.
 const MOST: usize = 50;
@@ -47,8 +47,8 @@ struct Part {
 }
 
 impl Part {
-    fn of(visit: &Visit, snapshot: &Snapshot) -> Self {
-        let covers = |merchant: &str| visit.visitor.covers(merchant);
+    fn of(session: &Session, snapshot: &Snapshot) -> Self {
+        let covers = |merchant: &str| session.principal.covers(merchant);
         let connections: Vec<Connection> = snapshot
             .connections
             .iter()
@@ -62,11 +62,11 @@ impl Part {
                 sum.2 + connection.dead_letters,
             )
         });
-        let refused_with = visit.desk.configuration.refused_with();
+        let refused_with = session.dashboard.configuration.refused_with();
         let mut attention = attention(snapshot, refused_with, covers);
         let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
         attention.truncate(MOST_ATTENTION);
-        let history = visit.desk.pulse.history();
+        let history = session.dashboard.snapshots.history();
         let uncharted = connections.iter().filter(|one| history.leaves_out(one)).count();
         let (connections, left_out) = troubled_first(connections, MOST);
         let series = series(history.seen(covers));
@@ -93,11 +93,11 @@ impl Part {
 
 /// The overview.
 #[get("")]
-pub(crate) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
-    let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
+pub(crate) async fn show(session: Session) -> Result<HttpResponse, PageError> {
+    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
     page(&OverviewPage {
-        part: Part::of(&visit, &snapshot),
-        frame: visit.frame(Section::Overview, "Overview"),
+        part: Part::of(&session, &snapshot),
+        frame: session.frame(Section::Overview, "Overview"),
     })
 }
 
@@ -109,8 +109,8 @@ pub(crate) async fn show_below() -> HttpResponse {
 
 /// Its live part.
 #[get("/live/overview")]
-pub(crate) async fn live(visit: Visit) -> Result<HttpResponse, Refused> {
-    events(visit, |visit, snapshot| Ok(Part::of(visit, snapshot).render()?))
+pub(crate) async fn live(session: Session) -> Result<HttpResponse, PageError> {
+    events(session, |session, snapshot| Ok(Part::of(session, snapshot).render()?))
 }
 
 #[cfg(test)]

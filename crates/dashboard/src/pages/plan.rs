@@ -11,13 +11,13 @@ use upsert_app::{Refusal, read_json};
 use upsert_core::Handling;
 use upsert_settings::Scope;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::pages::merchant_field::MerchantField;
 use crate::query::{given, read};
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page_with};
 use crate::shapes;
 use crate::shapes::plan::Planned;
-use crate::visit::Visit;
 
 /// A customer that most vendors can take.
 const EXAMPLE: &str = r#"{
@@ -75,7 +75,7 @@ enum Outcome {
 
 /// The form.
 #[get("/plan")]
-pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let filling: Filling = read(&request)?;
     let body = given(filling.example.as_deref()).map_or_else(String::new, |_| EXAMPLE.to_owned());
     let typed = Typed {
@@ -83,19 +83,19 @@ pub(crate) async fn show(visit: Visit, request: HttpRequest) -> Result<HttpRespo
         body,
         ..Typed::default()
     };
-    answer(&visit, typed, Outcome::Nothing)
+    answer(&session, typed, Outcome::Nothing)
 }
 
 /// The plan, beside the form as it was typed.
 #[post("/plan")]
-pub(crate) async fn make(visit: Visit, sent: Bytes) -> Result<HttpResponse, Refused> {
-    visit.needs(Scope::CustomersWrite)?;
+pub(crate) async fn make(session: Session, sent: Bytes) -> Result<HttpResponse, PageError> {
+    session.needs(Scope::CustomersWrite)?;
     let typed = Typed::read(&sent);
-    let known = visit.merchant(&typed.merchant)?;
+    let known = session.merchant(&typed.merchant)?;
     let planned = match read_json(typed.body.as_bytes()) {
         Ok(body) => {
-            visit
-                .desk
+            session
+                .dashboard
                 .gateway
                 .upserts
                 .plan(&known, &body, typed.handling(), typed.fresh)
@@ -107,25 +107,25 @@ pub(crate) async fn make(visit: Visit, sent: Bytes) -> Result<HttpResponse, Refu
     let outcome = match planned {
         Ok(plan) => {
             let mut plan: Planned = shapes::read(plan)?;
-            if !visit.sees_people() {
+            if !session.sees_people() {
                 plan.mask();
             }
             Outcome::Planned { merchant, plan }
         }
         Err(refusal) => Outcome::Refused { merchant, refusal },
     };
-    answer(&visit, typed, outcome)
+    answer(&session, typed, outcome)
 }
 
-fn answer(visit: &Visit, typed: Typed, result: Outcome) -> Result<HttpResponse, Refused> {
+fn answer(session: &Session, typed: Typed, result: Outcome) -> Result<HttpResponse, PageError> {
     let status = match &result {
         Outcome::Refused { refusal, .. } => StatusCode::from_u16(refusal.code.status()).unwrap_or_default(),
         _ => StatusCode::OK,
     };
     let plan = PlanPage {
-        frame: visit.frame(Section::Plan, "Plan"),
-        may_plan: visit.visitor.may(Scope::CustomersWrite),
-        merchants: MerchantField::new(visit, &typed.merchant, None),
+        frame: session.frame(Section::Plan, "Plan"),
+        may_plan: session.principal.may(Scope::CustomersWrite),
+        merchants: MerchantField::new(session, &typed.merchant, None),
         typed,
         example: EXAMPLE,
         result,

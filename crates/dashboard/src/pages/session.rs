@@ -8,11 +8,11 @@ use serde::Deserialize;
 
 use upsert_settings::Scope;
 
-use crate::desk::{Closed, Desk};
-use crate::door::sign_in_form;
-use crate::refused::Refused;
-use crate::sessions::{COOKIE, SessionId};
-use crate::visit::{local, see_other};
+use crate::auth::enter::sign_in_form;
+use crate::auth::session::{local, see_other};
+use crate::auth::sessions::{COOKIE, SessionId};
+use crate::error::PageError;
+use crate::state::{AuthError, Dashboard};
 
 /// The sign-in form. (No `Debug`: it holds a key.)
 #[derive(Deserialize)]
@@ -25,32 +25,32 @@ pub(crate) struct SignIn {
 /// Signs in with an API key that has the scope `ops:read`. A wrong key is no more delayed than at the API: keys are long and
 /// random, and nobody guesses one however often they try. One that is known counts against its own limit.
 #[post("/session")]
-pub(crate) async fn sign_in(request: HttpRequest, desk: Data<Desk>, form: Form<SignIn>) -> HttpResponse {
+pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, form: Form<SignIn>) -> HttpResponse {
     let again = |status, problem: &str| sign_in_form(status, Some(problem), local(&form.next));
-    let visitor = match desk.doors.open(form.key.trim()) {
-        Ok(visitor) => visitor,
-        Err(Closed::Unknown) => return again(StatusCode::UNAUTHORIZED, "this key is not known"),
-        Err(Closed::Mistyped) => {
+    let principal = match dashboard.keys.open(form.key.trim()) {
+        Ok(principal) => principal,
+        Err(AuthError::Unknown) => return again(StatusCode::UNAUTHORIZED, "this key is not known"),
+        Err(AuthError::Mistyped) => {
             return again(
                 StatusCode::UNAUTHORIZED,
                 "this key is not whole: a letter is wrong or missing",
             );
         }
-        Err(Closed::TooOften) => {
+        Err(AuthError::TooOften) => {
             return again(
                 StatusCode::TOO_MANY_REQUESTS,
                 "this key calls more often than it may: try again in a moment",
             );
         }
     };
-    if !visitor.may(Scope::OpsRead) {
-        return again(StatusCode::FORBIDDEN, &Refused::lacks(Scope::OpsRead).sentence());
+    if !principal.may(Scope::OpsRead) {
+        return again(StatusCode::FORBIDDEN, &PageError::lacks(Scope::OpsRead).sentence());
     }
     if let Some(before) = request.cookie(COOKIE) {
-        desk.sessions.end(SessionId::of(before.value()));
+        dashboard.sessions.end(SessionId::of(before.value()));
     }
-    let token = desk.sessions.begin(visitor.key_hash);
-    tracing::info!(key = visitor.name, "signed in to the dashboard");
+    let token = dashboard.sessions.begin(principal.key_hash);
+    tracing::info!(key = principal.name, "signed in to the dashboard");
     let mut response = see_other(&form.next);
     let cookie = cookie(token, is_encrypted(&request));
     match response.add_cookie(&cookie) {
@@ -61,9 +61,9 @@ pub(crate) async fn sign_in(request: HttpRequest, desk: Data<Desk>, form: Form<S
 
 /// Signs out.
 #[post("/session/end")]
-pub(crate) async fn sign_out(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
+pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -> HttpResponse {
     if let Some(cookie) = request.cookie(COOKIE) {
-        desk.sessions.end(SessionId::of(cookie.value()));
+        dashboard.sessions.end(SessionId::of(cookie.value()));
     }
     let mut response = see_other("/ops");
     let mut gone = cookie(String::new(), is_encrypted(&request));

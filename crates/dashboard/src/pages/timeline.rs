@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use upsert_app::{Listing, Merchant, UpsertListQuery};
 use upsert_core::{CustomerId, UpsertId};
 
-use crate::refused::Refused;
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::shapes;
 use crate::shapes::customer::{Change, Version};
 use crate::shapes::receipt::{Ignored, Receipt, Upsert};
-use crate::visit::Visit;
 
 /// Entries on a page.
 const MOST: usize = 20;
@@ -43,12 +43,12 @@ impl Timeline {
     /// # Errors
     /// 404; 400 for a cursor that cannot be read.
     pub(crate) async fn of(
-        visit: &Visit,
+        session: &Session,
         merchant: &Merchant,
         id: CustomerId,
         cursor: Option<String>,
-    ) -> Result<Self, Refused> {
-        let gateway = &visit.desk.gateway;
+    ) -> Result<Self, PageError> {
+        let gateway = &session.dashboard.gateway;
         let query = UpsertListQuery {
             customer_id: Some(id.to_string()),
             limit: MOST,
@@ -56,14 +56,17 @@ impl Timeline {
             ..UpsertListQuery::default()
         };
         let versions = gateway.queries.customer_history(merchant, id, MOST, cursor).await?;
-        let upserts = gateway.queries.list_upserts(merchant, query, visit.sight()).await?;
+        let upserts = gateway
+            .queries
+            .list_upserts(merchant, query, session.visibility())
+            .await?;
         let next = later_end(&versions, &upserts);
         let mut entries = joined(merchant, versions, upserts)?;
         if let Some((end, _)) = &next {
             entries.retain(|id, _| id.as_uuid().as_bytes().as_slice() >= end.as_slice());
         }
         let mut entries: Vec<Entry> = entries.into_values().rev().collect();
-        if !visit.sees_people() {
+        if !session.sees_people() {
             for entry in &mut entries {
                 entry.changes.iter_mut().for_each(Change::mask);
             }
@@ -83,7 +86,7 @@ fn later_end(versions: &Listing, upserts: &Listing) -> Option<(Vec<u8>, String)>
         .max()
 }
 
-fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BTreeMap<UpsertId, Entry>, Refused> {
+fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BTreeMap<UpsertId, Entry>, PageError> {
     let mut entries = BTreeMap::new();
     for upsert in upserts.data {
         let upsert: Upsert = shapes::read(upsert)?;

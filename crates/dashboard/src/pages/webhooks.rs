@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use upsert_settings::Scope;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::query::{address, given, read};
-use crate::refused::Refused;
 use crate::render::{Frame, Section, filters, page};
 use crate::shapes;
 use crate::shapes::event::Test;
 use crate::shapes::webhooks::{Endpoint, Source};
-use crate::visit::Visit;
 
 /// Rows of a table; a filter finds the others.
 const MOST: usize = 200;
@@ -37,11 +37,12 @@ struct WebhooksPage {
 
 /// The page.
 #[get("/webhooks")]
-pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Refused> {
+pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let filter: Filter = read(&request)?;
     let merchant = given(filter.merchant.as_deref());
-    let snapshot = visit.desk.pulse.fresh(&visit.desk.gateway).await?;
-    let is_wanted = |id: &str| visit.visitor.covers(id) && merchant.as_deref().is_none_or(|wanted| id.contains(wanted));
+    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
+    let is_wanted =
+        |id: &str| session.principal.covers(id) && merchant.as_deref().is_none_or(|wanted| id.contains(wanted));
     let webhooks = &snapshot.webhooks;
     let mut sources: Vec<Source> = webhooks.sources.clone();
     sources.retain(|source| is_wanted(&source.merchant_id));
@@ -63,7 +64,7 @@ pub(crate) async fn list(visit: Visit, request: HttpRequest) -> Result<HttpRespo
         sources,
         endpoints,
         left_out,
-        frame: visit.frame(Section::Webhooks, "Webhooks"),
+        frame: session.frame(Section::Webhooks, "Webhooks"),
     })
 }
 
@@ -71,19 +72,24 @@ type Named = Path<(String, String)>;
 
 /// Sends it an event once and now, and tells what it answered.
 #[post("/webhooks/{merchant}/{name}/test")]
-pub(crate) async fn test(visit: Visit, named: Named) -> HttpResponse {
+pub(crate) async fn test(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let tested = async {
-        visit.needs(Scope::OpsWrite)?;
-        let known = visit.merchant(&merchant)?;
-        let answer = visit.desk.gateway.operations.test_endpoint(&known, &name).await?;
+        session.needs(Scope::OpsWrite)?;
+        let known = session.merchant(&merchant)?;
+        let answer = session
+            .dashboard
+            .gateway
+            .operations
+            .test_endpoint(&known, &name)
+            .await?;
         told(&format!("{merchant} / {name}"), &shapes::read(answer)?)
     };
     let result = tested.await;
-    back(&visit, result).await
+    back(&session, result).await
 }
 
-fn told(whose: &str, tried: &Test) -> Result<String, Refused> {
+fn told(whose: &str, tried: &Test) -> Result<String, PageError> {
     let status = tried.status.map(|status| format!(" with {status}")).unwrap_or_default();
     let took = tried.duration_ms;
     if tried.delivered {
@@ -91,29 +97,34 @@ fn told(whose: &str, tried: &Test) -> Result<String, Refused> {
     }
     let error = tried.error.as_deref().unwrap_or("it did not say why");
     let says = format!("{whose} did not take the test event: {error} (after {took} ms)");
-    Err(Refused::new(StatusCode::BAD_GATEWAY, says))
+    Err(PageError::new(StatusCode::BAD_GATEWAY, says))
 }
 
 /// Events go there again.
 #[post("/webhooks/{merchant}/{name}/enable")]
-pub(crate) async fn enable(visit: Visit, named: Named) -> HttpResponse {
+pub(crate) async fn enable(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let enabled = async {
-        visit.needs(Scope::OpsWrite)?;
-        let known = visit.merchant(&merchant)?;
-        let by = &visit.visitor.name;
-        visit.desk.gateway.operations.enable_endpoint(&known, &name, by).await?;
+        session.needs(Scope::OpsWrite)?;
+        let known = session.merchant(&merchant)?;
+        let by = &session.principal.name;
+        session
+            .dashboard
+            .gateway
+            .operations
+            .enable_endpoint(&known, &name, by)
+            .await?;
         Ok(format!(
             "{merchant} / {name} is enabled: new events go there; dead letters wait for a replay"
         ))
     };
     let result = enabled.await;
-    back(&visit, result).await
+    back(&session, result).await
 }
 
-async fn back(visit: &Visit, result: Result<String, Refused>) -> HttpResponse {
-    visit.desk.pulse.forget().await;
-    visit.done("/ops/webhooks", result)
+async fn back(session: &Session, result: Result<String, PageError>) -> HttpResponse {
+    session.dashboard.snapshots.forget().await;
+    session.done("/ops/webhooks", result)
 }
 
 impl Source {

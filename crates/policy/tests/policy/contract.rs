@@ -15,8 +15,8 @@ use upsert_policy::{
 };
 
 use crate::scripted::{
-    Answer, CANARY, Scripted, broken, call, context, dice, fault, names, noon, prepared, quota_spent, receipt, record,
-    rejected, secs, throttled, unauthorised, unavailable_for, violation,
+    Answer, CANARY, Scripted, broken, call, context, fault, jitter, names, noon, prepared, quota_spent, receipt,
+    record, rejected, secs, throttled, unauthorised, unavailable_for, violation,
 };
 
 struct Subject {
@@ -54,7 +54,7 @@ fn breaker(script: Vec<Answer>) -> Subject {
 
 fn rate_limit(script: Vec<Answer>) -> Subject {
     let day_count = Arc::new(InMemoryDayCount::default());
-    under(RateLimit::new(Some(limits()), noon(), day_count, dice(0.5)), script)
+    under(RateLimit::new(Some(limits()), noon(), day_count, jitter(0.5)), script)
 }
 
 fn concurrency(script: Vec<Answer>) -> Subject {
@@ -75,7 +75,7 @@ fn whole_stack(script: Vec<Answer>) -> Subject {
     let outside = Outside {
         clock: noon(),
         day_count: Arc::new(InMemoryDayCount::default()),
-        dice: dice(0.5),
+        jitter: jitter(0.5),
     };
     let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(&vendor);
     let reader: Arc<dyn CustomerReader> = Arc::<Scripted>::clone(&vendor);

@@ -13,7 +13,7 @@ use upsert_core::{Clock, ProviderError, UpsertProvider, WaitingFor};
 use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, wrap};
 
 use crate::scripted::{
-    Answer, PausedClock, Scripted, bulk, call, dice, fault, hold_of, noon, prepared, quota_spent, rejected, secs,
+    Answer, PausedClock, Scripted, bulk, call, fault, hold_of, jitter, noon, prepared, quota_spent, rejected, secs,
     throttled, times,
 };
 
@@ -29,7 +29,7 @@ fn limited(policy: Option<RateLimitPolicy>, used: u32, shown: f64, script: Vec<A
     let (vendor, clock) = (Scripted::new(script), noon());
     let count = Arc::new(InMemoryDayCount::preloaded("2026-11-20".parse().unwrap(), used));
     let (wall, day_count): (Arc<dyn Clock>, Arc<dyn DayCount>) = (clock.clone(), count.clone());
-    let layer = Arc::new(RateLimit::new(policy, wall, day_count, dice(shown)));
+    let layer = Arc::new(RateLimit::new(policy, wall, day_count, jitter(shown)));
     let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(&vendor);
     let stack = wrap(&layer, provider);
     Subject {

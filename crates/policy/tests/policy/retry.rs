@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use upsert_core::{ErrorKind, Held, ProviderError, Repeat, RetryAdvice, StateAtVendor, WaitingFor};
 use upsert_policy::{Decision, RetryBudget, RetryPolicy, RetryRule, again};
 
-use crate::scripted::{broken, dice, fault, quota_spent, rejected, secs, throttled, unauthorised, unavailable_for};
+use crate::scripted::{broken, fault, jitter, quota_spent, rejected, secs, throttled, unauthorised, unavailable_for};
 
 const AGE_LEFT: Duration = Duration::from_hours(72);
 
@@ -202,7 +202,7 @@ fn nothing_is_planned_beyond_the_age_but_what_does_not_age() {
 #[tokio::test(start_paused = true)]
 async fn retries_use_the_budget_up_and_nothing_else_does() {
     let budget = Arc::new(RetryBudget::default());
-    let rule = RetryRule::new(RetryPolicy::default(), Arc::clone(&budget), dice(1.0));
+    let rule = RetryRule::new(RetryPolicy::default(), Arc::clone(&budget), jitter(1.0));
     for _ in 0..10 {
         assert!(matches!(
             rule.decide(&throttled(None), 1, Repeat::Safe, AGE_LEFT),

@@ -19,7 +19,7 @@ use upsert_core::{
     ReadCustomer, ReadPage, Repeat, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
     Violation, WaitingFor, WireRequest,
 };
-use upsert_policy::{ConnectionNames, Dice};
+use upsert_policy::{ConnectionNames, Jitter};
 
 /// Stands in every text that may hold a personal datum.
 pub(crate) const CANARY: &str = "canary.person@example.com";
@@ -316,8 +316,8 @@ pub(crate) fn noon() -> Arc<PausedClock> {
     PausedClock::at("2026-11-20T12:00:00Z")
 }
 
-pub(crate) fn dice(shown: f64) -> Dice {
-    Dice::loaded(move || shown)
+pub(crate) fn jitter(shown: f64) -> Jitter {
+    Jitter::loaded(move || shown)
 }
 
 pub(crate) const fn secs(seconds: u64) -> Duration {

@@ -14,7 +14,8 @@ use upsert_policy::{
 };
 
 use crate::scripted::{
-    Answer, Scripted, call, context, dice, fault, hold_of, noon, prepared, quota_spent, secs, throttled, times, within,
+    Answer, Scripted, call, context, fault, hold_of, jitter, noon, prepared, quota_spent, secs, throttled, times,
+    within,
 };
 
 fn stack(vendor: &Arc<Scripted>, per_day: u32) -> Stack {
@@ -29,7 +30,7 @@ fn stack(vendor: &Arc<Scripted>, per_day: u32) -> Stack {
     let outside = Outside {
         clock: noon(),
         day_count: Arc::new(InMemoryDayCount::default()),
-        dice: dice(1.0),
+        jitter: jitter(1.0),
     };
     let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(vendor);
     let reader: Arc<dyn CustomerReader> = Arc::<Scripted>::clone(vendor);

@@ -11,7 +11,7 @@ use upsert_app::{
     Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Ping, Route, Source, When,
 };
 use upsert_core::{Clock, Handling, IdentifierKind, NeverMatch, Payload};
-use upsert_policy::{Dice, Outside, standard_stack};
+use upsert_policy::{Jitter, Outside, standard_stack};
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
 };
@@ -25,15 +25,15 @@ use crate::config::policies::{Retries, Status, policy_of};
 const WEBHOOKS: &str = "webhooks";
 
 /// What connections are built with, for as long as the process lives.
-pub(crate) struct Workshop {
+pub(crate) struct ConnectionBuilder {
     registry: Registry,
     transports: Transports,
     clock: Arc<dyn Clock>,
 }
 
-impl fmt::Debug for Workshop {
+impl fmt::Debug for ConnectionBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workshop")
+        f.debug_struct("ConnectionBuilder")
             .field("registry", &self.registry)
             .finish_non_exhaustive()
     }
@@ -55,7 +55,7 @@ pub(crate) struct Assembled {
     pub(crate) bells: Vec<BreakerBell>,
 }
 
-impl Workshop {
+impl ConnectionBuilder {
     pub(crate) fn new(registry: Registry, clock: Arc<dyn Clock>) -> Self {
         Self {
             registry,
@@ -222,7 +222,7 @@ impl Workshop {
         let outside = Outside {
             clock: self.clock.clone(),
             day_count: Arc::new(counts.of(&merchant.id, &connection.name)),
-            dice: Dice::fair(),
+            jitter: Jitter::fair(),
         };
         let policy = policy_of(connection, capabilities.known_daily_limit);
         let stack = standard_stack(

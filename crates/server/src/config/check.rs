@@ -7,7 +7,7 @@ use upsert_core::SystemClock;
 use upsert_provider_kit::Registry;
 use upsert_settings::{Location, Problem, Settings, StoreUrl};
 
-use crate::config::builder::Workshop;
+use crate::config::builder::ConnectionBuilder;
 use crate::config::day_counts::DayCounts;
 use crate::telemetry::log_directives::filter;
 
@@ -22,9 +22,9 @@ pub struct Checked {
 
 /// Checks settings that were read well: builds every provider dry, and calls nobody.
 pub fn check(settings: &Settings, registry: Registry) -> Checked {
-    let workshop = Workshop::new(registry, Arc::new(SystemClock));
+    let builder = ConnectionBuilder::new(registry, Arc::new(SystemClock));
     let mut problems = unbuilt(settings);
-    if let Err(refused) = workshop.assemble(settings, &Directory::default(), &DayCounts::default()) {
+    if let Err(refused) = builder.assemble(settings, &Directory::default(), &DayCounts::default()) {
         problems.extend(refused);
     }
     Checked {

@@ -66,12 +66,12 @@ struct Pages {
 
 /// Since the start.
 #[derive(Debug)]
-pub(crate) struct Chronicle(RwLock<Pages>);
+pub(crate) struct ConfigHistory(RwLock<Pages>);
 
 /// Whose is told; none: everybody's, and the gateway's own.
-pub(crate) type Sight<'a> = Option<&'a BTreeSet<String>>;
+pub(crate) type Visibility<'a> = Option<&'a BTreeSet<String>>;
 
-impl Chronicle {
+impl ConfigHistory {
     /// Begins with what the process was started with: the first generation, which changed nothing.
     pub(crate) fn begin(at: Timestamp, settings: Arc<Settings>) -> Self {
         let first = Generation {
@@ -137,11 +137,15 @@ impl Chronicle {
 
     /// As `GET /v1/configuration` shows it to somebody who sees these merchants: what is configured for `merchant`, or the
     /// gateway's own.
-    pub(crate) fn json(&self, sight: Sight<'_>, merchant: Option<&str>) -> Json {
+    pub(crate) fn json(&self, visibility: Visibility<'_>, merchant: Option<&str>) -> Json {
         let pages = self.pages();
         let newest = pages.generations.back();
-        let (own, others) = pages.problems(sight);
-        let history = pages.generations.iter().rev().map(|generation| generation.json(sight));
+        let (own, others) = pages.problems(visibility);
+        let history = pages
+            .generations
+            .iter()
+            .rev()
+            .map(|generation| generation.json(visibility));
         json!({
             "generation": newest.map(|generation| generation.number),
             "since": newest.map(|generation| generation.at),
@@ -149,18 +153,18 @@ impl Chronicle {
             "refused_at": pages.refused.as_ref().map(|refused| refused.at),
             "problems": own,
             "other_problems": others,
-            "waits_for_restart": changes_json(&pages.waiting(), sight),
+            "waits_for_restart": changes_json(&pages.waiting(), visibility),
             "history": history.collect::<Vec<_>>(),
-            "configured": pages.configured(sight, merchant),
+            "configured": pages.configured(visibility, merchant),
         })
     }
 }
 
 impl Pages {
     /// Those in files that may be seen, and how many there are besides.
-    fn problems(&self, sight: Sight<'_>) -> (Vec<&Problem>, usize) {
+    fn problems(&self, visibility: Visibility<'_>) -> (Vec<&Problem>, usize) {
         let all = self.refused.iter().flat_map(|refused| &refused.problems);
-        let Some(merchants) = sight else {
+        let Some(merchants) = visibility else {
             return (all.collect(), 0);
         };
         let seen = merchants.iter().filter_map(|id| self.settings.merchant(id));
@@ -176,11 +180,11 @@ impl Pages {
         waiting
     }
 
-    fn configured(&self, sight: Sight<'_>, merchant: Option<&str>) -> Vec<Json> {
+    fn configured(&self, visibility: Visibility<'_>, merchant: Option<&str>) -> Vec<Json> {
         let lines = match merchant {
-            None if sight.is_none() => self.settings.lines(),
+            None if visibility.is_none() => self.settings.lines(),
             None => Vec::new(),
-            Some(id) if !sees(sight, Some(id)) => Vec::new(),
+            Some(id) if !sees(visibility, Some(id)) => Vec::new(),
             Some(id) => self.settings.merchant(id).map(Merchant::lines).unwrap_or_default(),
         };
         let shown = |line: Line| json!({ "place": place(merchant, &line.path), "text": line.text });
@@ -189,25 +193,27 @@ impl Pages {
 }
 
 impl Generation {
-    fn json(&self, sight: Sight<'_>) -> Json {
+    fn json(&self, visibility: Visibility<'_>) -> Json {
         json!({
             "generation": self.number,
             "at": self.at,
-            "changes": changes_json(&self.changes, sight),
+            "changes": changes_json(&self.changes, visibility),
             "left_out": self.left_out,
         })
     }
 }
 
-fn changes_json(changes: &[Change], sight: Sight<'_>) -> Vec<Json> {
-    let seen = changes.iter().filter(|change| sees(sight, change.merchant.as_deref()));
+fn changes_json(changes: &[Change], visibility: Visibility<'_>) -> Vec<Json> {
+    let seen = changes
+        .iter()
+        .filter(|change| sees(visibility, change.merchant.as_deref()));
     seen.map(|change| json!({ "place": change.place(), "from": change.from, "to": change.to }))
         .collect()
 }
 
 /// The gateway's own is for those alone who see every merchant.
-fn sees(sight: Sight<'_>, merchant: Option<&str>) -> bool {
-    match (sight, merchant) {
+fn sees(visibility: Visibility<'_>, merchant: Option<&str>) -> bool {
+    match (visibility, merchant) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(merchants), Some(merchant)) => merchants.contains(merchant),
@@ -248,15 +254,15 @@ mod tests {
     fn a_key_for_one_merchant_is_told_of_that_one_alone() {
         let folder = tempfile::tempdir().unwrap();
         let first = settings(folder.path(), "", &[("acme", ""), ("globex", "")]);
-        let chronicle = Chronicle::begin(at(1), first);
+        let history = ConfigHistory::begin(at(1), first);
         let gateway = "[server]\nbind = \"127.0.0.1:9999\"\nbody_limit = \"32KiB\"\n";
         let deadline = "sync_deadline = \"3s\"";
         let second = settings(folder.path(), gateway, &[("acme", deadline), ("globex", deadline)]);
-        chronicle.take_over(2, at(2), second.clone());
+        history.take_over(2, at(2), second.clone());
         let problem = |merchant: &str| Problem::new(&second.merchants[merchant].location, "id", "is wrong");
-        chronicle.refuse(at(3), &[problem("acme"), problem("globex")]);
+        history.refuse(at(3), &[problem("acme"), problem("globex")]);
 
-        let all = chronicle.json(None, None);
+        let all = history.json(None, None);
         assert_eq!((&all["generation"], &all["stale"]), (&json!(2), &json!(true)));
         assert_eq!(all["history"][0]["changes"].as_array().unwrap().len(), 4);
         assert_eq!(all["history"][1]["changes"], json!([]));
@@ -266,7 +272,7 @@ mod tests {
         let lines = all["configured"].as_array().unwrap();
         assert!(lines.contains(&json!({ "place": "gateway: server.body_limit", "text": "32768" })));
 
-        let own = chronicle.json(Some(&only("acme")), Some("acme"));
+        let own = history.json(Some(&only("acme")), Some("acme"));
         let change = json!([{ "place": "merchants/acme: sync_deadline", "from": "10s", "to": "3s" }]);
         assert_eq!(own["history"][0]["changes"], change);
         assert_eq!(
@@ -275,24 +281,24 @@ mod tests {
         );
         assert!(!own.to_string().contains("globex"), "{own}");
         assert_eq!(
-            chronicle.json(Some(&only("acme")), Some("globex"))["configured"],
+            history.json(Some(&only("acme")), Some("globex"))["configured"],
             json!([])
         );
-        assert_eq!(chronicle.json(Some(&only("acme")), None)["configured"], json!([]));
+        assert_eq!(history.json(Some(&only("acme")), None)["configured"], json!([]));
     }
 
     #[test]
     fn all_that_the_next_start_alone_takes_over_waits_for_a_restart_and_nothing_else_does() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("header"), "canary").unwrap();
-        let chronicle = Chronicle::begin(at(1), settings(folder.path(), "", &[]));
+        let history = ConfigHistory::begin(at(1), settings(folder.path(), "", &[]));
         let gateway = "[server]\nworkers = 3\nmetrics_bind = \"127.0.0.1:9999\"\nidempotency_keep = \"1h\"\n\
                        shutdown_grace = \"5s\"\nbody_limit = \"32KiB\"\n\
                        [store]\nurl = \"sqlite:elsewhere.db\"\n\
                        [telemetry]\nlog = \"debug\"\nlog_format = \"json\"\notlp_endpoint = \"http://localhost:4318\"\n\
                        otlp_headers = { authorization = { file = \"header\" } }\nservice_name = \"x\"\nsample_ratio = 0.5\n";
-        chronicle.take_over(2, at(2), settings(folder.path(), gateway, &[]));
-        let mut waits = chronicle.waits_for_restart();
+        history.take_over(2, at(2), settings(folder.path(), gateway, &[]));
+        let mut waits = history.waits_for_restart();
         waits.sort_unstable();
         let wanted = [
             "server.idempotency_keep",
@@ -307,27 +313,27 @@ mod tests {
             "telemetry.service_name",
         ];
         assert_eq!(waits, wanted);
-        assert!(!chronicle.json(None, None).to_string().contains("canary"));
-        chronicle.take_over(3, at(3), settings(folder.path(), "", &[]));
-        assert_eq!(chronicle.waits_for_restart(), [""; 0], "as it was again");
+        assert!(!history.json(None, None).to_string().contains("canary"));
+        history.take_over(3, at(3), settings(folder.path(), "", &[]));
+        assert_eq!(history.waits_for_restart(), [""; 0], "as it was again");
     }
 
     #[test]
     fn the_last_fifty_generations_are_remembered_and_a_good_reading_ends_a_refusal() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), "", &[]);
-        let chronicle = Chronicle::begin(at(0), settings.clone());
-        chronicle.refuse(at(1), &[Problem::new(&upsert_settings::Location::whole("x"), "", "no")]);
-        assert_eq!(chronicle.refused_with(), Some(1));
+        let history = ConfigHistory::begin(at(0), settings.clone());
+        history.refuse(at(1), &[Problem::new(&upsert_settings::Location::whole("x"), "", "no")]);
+        assert_eq!(history.refused_with(), Some(1));
         for number in 2..=60 {
-            chronicle.take_over(number, at(1), settings.clone());
+            history.take_over(number, at(1), settings.clone());
         }
-        let all = chronicle.json(None, None);
-        let history = all["history"].as_array().unwrap();
+        let all = history.json(None, None);
+        let kept = all["history"].as_array().unwrap();
         assert_eq!(
-            (history.len(), &history[0]["generation"], &history[49]["generation"]),
+            (kept.len(), &kept[0]["generation"], &kept[49]["generation"]),
             (50, &json!(60), &json!(11))
         );
-        assert_eq!((chronicle.refused_with(), &all["problems"]), (None, &json!([])));
+        assert_eq!((history.refused_with(), &all["problems"]), (None, &json!([])));
     }
 }

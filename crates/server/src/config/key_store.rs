@@ -76,9 +76,9 @@ fn too_often(limit: KeyRateLimit, wait: Duration) -> TooOften {
 
 /// All keys.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Keyring(Vec<Arc<Key>>);
+pub(crate) struct Keys(Vec<Arc<Key>>);
 
-impl Keyring {
+impl Keys {
     /// Of these keys. One that was there before under the same limit goes on with what it has used of it.
     pub(crate) fn new(keys: &[ApiKey], before: &Self) -> Self {
         Self(keys.iter().map(|key| Arc::new(before.renewed(key))).collect())
@@ -147,9 +147,9 @@ mod tests {
 
     #[test]
     fn a_key_is_found_by_its_secret_alone() {
-        let keys = Keyring::new(
+        let keys = Keys::new(
             &[api_key("one", "1", None), api_key("other", "2", None)],
-            &Keyring::default(),
+            &Keys::default(),
         );
         assert_eq!(keys.find("1").map(|key| key.name.as_str()), Some("one"));
         assert_eq!(keys.find("2").map(|key| key.name.as_str()), Some("other"));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_key_that_calls_too_often_is_told_when_to_come_again() {
-        let keys = Keyring::new(&[api_key("slow", "1", Some((1, 2)))], &Keyring::default());
+        let keys = Keys::new(&[api_key("slow", "1", Some((1, 2)))], &Keys::default());
         let key = keys.find("1").unwrap();
         assert_eq!([key.take_call(), key.take_call()], [Ok(()), Ok(())]);
         let refused = key.take_call().unwrap_err();
@@ -169,11 +169,11 @@ mod tests {
     #[test]
     fn a_reload_does_not_give_a_key_its_burst_again() {
         let configured = [api_key("slow", "1", Some((1, 1)))];
-        let before = Keyring::new(&configured, &Keyring::default());
+        let before = Keys::new(&configured, &Keys::default());
         before.find("1").unwrap().take_call().unwrap();
-        let after = Keyring::new(&configured, &before);
+        let after = Keys::new(&configured, &before);
         assert!(after.find("1").unwrap().take_call().is_err());
-        let changed = Keyring::new(&[api_key("slow", "1", Some((1, 3)))], &after);
+        let changed = Keys::new(&[api_key("slow", "1", Some((1, 3)))], &after);
         assert!(changed.find("1").unwrap().take_call().is_ok());
     }
 }

@@ -10,7 +10,7 @@ use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
 use upsert_store::MemoryStore;
 
-use crate::config::builder::Workshop;
+use crate::config::builder::ConnectionBuilder;
 use crate::config::day_counts::DayCounts;
 
 /// A gateway that knows no customer and only plans.
@@ -26,8 +26,8 @@ impl Rehearsal {
     /// Everything that providers refuse, each with file and line.
     pub fn new(settings: &Settings, registry: Registry) -> Result<Self, Vec<Problem>> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let workshop = Workshop::new(registry, Arc::clone(&clock));
-        let assembled = workshop.assemble(settings, &Directory::default(), &DayCounts::default())?;
+        let builder = ConnectionBuilder::new(registry, Arc::clone(&clock));
+        let assembled = builder.assemble(settings, &Directory::default(), &DayCounts::default())?;
         let gateway = Gateway::new(GatewayParts {
             store: Arc::new(MemoryStore::new()),
             clock,

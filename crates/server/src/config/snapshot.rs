@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use upsert_app::Directory;
 
-use crate::config::key_store::Keyring;
+use crate::config::key_store::Keys;
 
 /// Keys and merchants of one configuration.
 #[derive(Debug)]
-pub(crate) struct Served {
+pub(crate) struct ConfigSnapshot {
     /// Who may call.
-    pub(crate) keys: Keyring,
+    pub(crate) keys: Keys,
     /// For whom.
     pub(crate) directory: Arc<Directory>,
     /// The longest request body, in bytes.

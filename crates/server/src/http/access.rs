@@ -8,11 +8,11 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use upsert_app::{Caller, ProblemCode, Sight};
+use upsert_app::{Caller, ProblemCode, Visibility};
 use upsert_settings::{Scope, looks_mistyped};
 
 use crate::config::key_store::{Key, TooOften};
-use crate::config::snapshot::Served;
+use crate::config::snapshot::ConfigSnapshot;
 use crate::http::headers::accepts;
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
@@ -66,7 +66,7 @@ pub(crate) struct Access<P> {
     /// The caller's key.
     pub(crate) key: Arc<Key>,
     /// The configuration that the whole request is served by.
-    pub(crate) served: Arc<Served>,
+    pub(crate) served: Arc<ConfigSnapshot>,
     permission: PhantomData<P>,
 }
 
@@ -88,8 +88,8 @@ impl<P: Permission> Access<P> {
     }
 
     /// What of customers it may see.
-    pub(crate) fn sight(&self) -> Sight {
-        Sight::of(self.key.may(Scope::CustomersRead))
+    pub(crate) fn visibility(&self) -> Visibility {
+        Visibility::of(self.key.may(Scope::CustomersRead))
     }
 
     /// Judges the request: key, limit, scope, and whether an answer in JSON is wanted at all.

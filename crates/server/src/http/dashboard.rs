@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use tokio_util::sync::CancellationToken;
 
-use upsert_dashboard::{Closed, Configuration, Desk, DeskParts, Doors, Visitor};
+use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyStore, Principal};
 use upsert_settings::looks_mistyped;
 
 use crate::config::key_store::Key;
@@ -17,21 +17,21 @@ use crate::state::State;
 #[derive(Debug)]
 struct KeyDoors(Arc<State>);
 
-impl Doors for KeyDoors {
-    fn open(&self, key: &str) -> Result<Visitor, Closed> {
+impl KeyStore for KeyDoors {
+    fn open(&self, key: &str) -> Result<Principal, AuthError> {
         let served = self.0.served.load();
         let Some(found) = served.keys.find(key) else {
             return Err(if looks_mistyped(key) {
-                Closed::Mistyped
+                AuthError::Mistyped
             } else {
-                Closed::Unknown
+                AuthError::Unknown
             });
         };
-        found.take_call().map_err(|_| Closed::TooOften)?;
+        found.take_call().map_err(|_| AuthError::TooOften)?;
         Ok(visitor(found))
     }
 
-    fn still_open(&self, key_hash: &[u8; 32]) -> Option<Visitor> {
+    fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal> {
         let served = self.0.served.load();
         served.keys.by_hash(key_hash).map(|key| visitor(key))
     }
@@ -43,16 +43,16 @@ struct InForce(Arc<State>);
 
 impl Configuration for InForce {
     fn json(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> Json {
-        self.0.chronicle.json(merchants, merchant)
+        self.0.history.json(merchants, merchant)
     }
 
     fn refused_with(&self) -> Option<usize> {
-        self.0.chronicle.refused_with()
+        self.0.history.refused_with()
     }
 }
 
-fn visitor(key: &Key) -> Visitor {
-    Visitor {
+fn visitor(key: &Key) -> Principal {
+    Principal {
         key_hash: key.hash,
         name: key.name.clone(),
         reach: key.reach.clone(),
@@ -61,10 +61,10 @@ fn visitor(key: &Key) -> Visitor {
 }
 
 /// The dashboard over this state.
-pub(crate) fn desk(state: &Arc<State>, stopping: CancellationToken) -> Desk {
-    Desk::new(DeskParts {
+pub(crate) fn dashboard(state: &Arc<State>, stopping: CancellationToken) -> Dashboard {
+    Dashboard::new(DashboardParts {
         gateway: state.gateway.clone(),
-        doors: Arc::new(KeyDoors(state.clone())),
+        keys: Arc::new(KeyDoors(state.clone())),
         configuration: Arc::new(InForce(state.clone())),
         form_timeout: state.body_timeout,
         stopping,

@@ -12,7 +12,7 @@ use upsert_app::{Merchant, ProblemCode, Refusal};
 use upsert_settings::Reach;
 
 use crate::config::key_store::Key;
-use crate::config::snapshot::Served;
+use crate::config::snapshot::ConfigSnapshot;
 use crate::http::access::{Access, Permission};
 use crate::http::problem::Problem;
 
@@ -83,7 +83,7 @@ pub(crate) fn in_path<P>(
 }
 
 /// A merchant that does not exist is answered like one that the key may not speak for.
-fn within_reach<'a>(key: &Key, served: &'a Served, id: &str) -> Result<&'a Arc<Merchant>, Problem> {
+fn within_reach<'a>(key: &Key, served: &'a ConfigSnapshot, id: &str) -> Result<&'a Arc<Merchant>, Problem> {
     served
         .directory
         .get(id)

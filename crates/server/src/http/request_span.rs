@@ -182,4 +182,33 @@ mod tests {
         let known = said_of(b"POST", Some("/v1/customers"));
         assert_eq!(known, ["POST /v1/customers", "http.request.method=POST"]);
     }
+
+    fn given_traceparent(text: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            TRACEPARENT,
+            actix_web::http::header::HeaderValue::from_str(text).unwrap(),
+        );
+        super::traceparent(&headers)
+    }
+
+    #[test]
+    fn only_a_valid_traceparent_is_continued() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+        for given in [valid, later] {
+            assert_eq!(given_traceparent(given).as_deref(), Some(given));
+        }
+        for given in [
+            "",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        ] {
+            assert_eq!(given_traceparent(given), None, "{given}");
+        }
+    }
 }

@@ -11,23 +11,30 @@ mod upsert;
 mod vendor;
 mod webhooks;
 
-pub(crate) use configuration::Configuration;
-pub(crate) use customer::{
-    Addresses, Customer, CustomerPage, CustomerRecord, HistoryPage, LinkedCustomer, Notifications, Service,
+pub use configuration::{
+    Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
 };
-pub(crate) use delivery::{Delivery, DeliveryError, ErrorKind, Warning};
-pub(crate) use lists::{
-    DeliveryPage, DeliverySelection, DeliveryWithAttempts, ListedDelivery, SelectionDone, UpsertPage,
+pub use customer::{
+    Address, Addresses, Change, Customer, CustomerPage, CustomerRecord, HistoryEntry, HistoryPage, Link, LinkState,
+    LinkedCustomer, Notifications, Service,
 };
-pub(crate) use operations::{
-    Alive, CausePage, ConnectionHealth, ConnectionPage, Logs, LogsChange, ProviderPage, Ready,
+pub use delivery::{Delivery, DeliveryError, DeliveryState, Differs, ErrorKind, FieldError, FieldFates, Warning};
+pub use lists::{
+    Attempt, DeliveryPage, DeliverySelection, DeliveryWithAttempts, ListedDelivery, ListedUpsert, SelectionDone,
+    SelectionRefusal, SentRequest, States, UpsertPage,
 };
-pub(crate) use problem::{Conflict, Problem, Wrong};
-pub(crate) use upsert::{
-    BatchAnswer, BatchLine, Ignored, Plan, ReplayOf, Through, UpsertAnswer, UpsertRequest, UpsertState,
+pub use operations::{
+    Alive, Cause, CausePage, ConnectionHealth, ConnectionPage, ConnectionState, FieldMap, Form, Logs, LogsChange,
+    Provider, ProviderPage, Ready, ReadyConfiguration,
 };
-pub(crate) use vendor::{VendorCustomer, VendorCustomerPage};
-pub(crate) use webhooks::{
-    AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventReplayed, EventSelection, EventsDone, Intake, Webhooks,
-    WholeEvent,
+pub use problem::{Conflict, Problem, Wrong};
+pub use upsert::{
+    BatchAnswer, BatchLine, Ignored, Plan, PlannedConnection, PlannedRequest, ReplayOf, Through, UpsertAnswer,
+    UpsertRequest, UpsertState,
+};
+pub use vendor::{Unreadable, VendorCustomer, VendorCustomerPage};
+pub use webhooks::{
+    AnyEvent, Endpoint, EndpointTest, Event, EventPage, EventProblem, EventRefusal, EventReplayed, EventSelection,
+    EventsDone, IncomingEvent, Intake, OutgoingEvent, Source, TakenEvent, Webhooks, WholeEvent, WholeIncomingEvent,
+    WholeOutgoingEvent,
 };

@@ -30,5 +30,5 @@ pub(crate) async fn configuration(
     let merchant = merchant_id::filter(&caller, request.headers())?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let id = merchant.as_ref().map(|merchant| merchant.id.as_str());
-    Ok(reply::json_reply(&state.chronicle.json(merchants.as_ref(), id)))
+    Ok(reply::json_reply(&state.history.json(merchants.as_ref(), id)))
 }

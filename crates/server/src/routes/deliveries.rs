@@ -77,6 +77,10 @@ pub(crate) async fn deliveries(
         until: filters.until,
         cursor: filters.cursor,
     };
-    let listing = state.gateway.queries.list_deliveries(query, caller.sight()).await?;
+    let listing = state
+        .gateway
+        .queries
+        .list_deliveries(query, caller.visibility())
+        .await?;
     Ok(reply::page(&listing))
 }

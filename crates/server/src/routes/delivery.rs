@@ -40,7 +40,7 @@ pub(crate) async fn delivery(
     let shown = state
         .gateway
         .queries
-        .get_delivery(merchants.as_ref(), delivery_id(&id)?, caller.sight())
+        .get_delivery(merchants.as_ref(), delivery_id(&id)?, caller.visibility())
         .await?;
     Ok(reply::json_reply(&shown))
 }

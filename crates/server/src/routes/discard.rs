@@ -41,7 +41,7 @@ pub(crate) async fn discard(
     let delivery = state
         .gateway
         .operations
-        .discard_delivery(&caller.caller(), merchants.as_ref(), id, caller.sight())
+        .discard_delivery(&caller.caller(), merchants.as_ref(), id, caller.visibility())
         .await?;
     Ok(reply::json_reply(&delivery))
 }

@@ -39,20 +39,20 @@ pub(crate) async fn event(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let (id, sight) = (event_id(&path.1)?, caller.sight());
+    let (id, visibility) = (event_id(&path.1)?, caller.visibility());
     let shown = match direction(&path.0)? {
         Direction::In => {
             state
                 .gateway
                 .queries
-                .get_incoming(merchants.as_ref(), id, sight)
+                .get_incoming(merchants.as_ref(), id, visibility)
                 .await?
         }
         Direction::Out => {
             state
                 .gateway
                 .queries
-                .get_outgoing(merchants.as_ref(), id, sight)
+                .get_outgoing(merchants.as_ref(), id, visibility)
                 .await?
         }
     };

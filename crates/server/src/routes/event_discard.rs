@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use upsert_app::LetterAction;
+use upsert_app::DeadLetterAction;
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::merchant_id;
@@ -40,17 +40,17 @@ pub(crate) async fn event_discard(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (direction, id) = (direction(&path.0)?, event_id(&path.1)?);
-    let action = LetterAction::Discard;
+    let action = DeadLetterAction::Discard;
     let done = state
         .gateway
         .operations
-        .event_letter(
+        .event_dead_letter(
             &caller.caller(),
             merchants.as_ref(),
             direction,
             action,
             id,
-            caller.sight(),
+            caller.visibility(),
         )
         .await?;
     Ok(reply::json_reply(&done))

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use upsert_app::LetterAction;
+use upsert_app::DeadLetterAction;
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::MaybeJson;
@@ -44,17 +44,17 @@ pub(crate) async fn event_replay(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (direction, id) = (direction(&path.0)?, event_id(&path.1)?);
-    let action = customer_meant(body)?.map_or(LetterAction::Replay, LetterAction::ReplayFor);
+    let action = customer_meant(body)?.map_or(DeadLetterAction::Replay, DeadLetterAction::ReplayFor);
     let done = state
         .gateway
         .operations
-        .event_letter(
+        .event_dead_letter(
             &caller.caller(),
             merchants.as_ref(),
             direction,
             action,
             id,
-            caller.sight(),
+            caller.visibility(),
         )
         .await?;
     Ok(reply::accepted(&done))

@@ -86,7 +86,7 @@ pub(crate) async fn events(
     };
     query.fits(direction)?;
     let listing = match direction {
-        Direction::In => state.gateway.queries.list_incoming(&query, caller.sight()).await?,
+        Direction::In => state.gateway.queries.list_incoming(&query, caller.visibility()).await?,
         Direction::Out => state.gateway.queries.list_outgoing(&query).await?,
     };
     Ok(reply::page(&listing))

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use upsert_app::{EventListQuery, LetterAction};
+use upsert_app::{DeadLetterAction, EventListQuery};
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::JsonBody;
@@ -46,11 +46,11 @@ pub(crate) async fn events_discard(
     let direction = direction(&path)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (query, dry_run) = EventListQuery::read(&body.0, merchants, direction)?;
-    let action = LetterAction::Discard;
+    let action = DeadLetterAction::Discard;
     let done = state
         .gateway
         .operations
-        .event_letters(&caller.caller(), query, direction, action, dry_run, caller.sight())
+        .event_dead_letters(&caller.caller(), query, direction, action, dry_run, caller.visibility())
         .await?;
     Ok(reply::json_reply(&done))
 }

@@ -43,7 +43,7 @@ pub(crate) async fn failures(
     let causes = state
         .gateway
         .queries
-        .failures_by_cause(&merchant, &name, caller.sight())
+        .failures_by_cause(&merchant, &name, caller.visibility())
         .await?;
     let data: Vec<Json> = causes.iter().map(Cause::to_json).collect();
     Ok(reply::json_reply(&json!({ "data": data })))

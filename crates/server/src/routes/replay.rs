@@ -54,7 +54,7 @@ pub(crate) async fn replay(
     let answer = state
         .gateway
         .operations
-        .replay_delivery(&caller.caller(), merchants.as_ref(), id, of, caller.sight())
+        .replay_delivery(&caller.caller(), merchants.as_ref(), id, of, caller.visibility())
         .await?;
     Ok(reply::answer(answer, Preferences::default()))
 }

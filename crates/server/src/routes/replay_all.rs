@@ -38,7 +38,7 @@ pub(crate) async fn replay_all(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let selection = Selection::read(&body.0, merchants, caller.sight())?;
+    let selection = Selection::read(&body.0, merchants, caller.visibility())?;
     let done = state
         .gateway
         .operations

@@ -41,7 +41,12 @@ pub(crate) async fn unlink(
     let customer = state
         .gateway
         .operations
-        .unlink(&caller.merchant, customer_id(&id)?, &connection, caller.access.sight())
+        .unlink(
+            &caller.merchant,
+            customer_id(&id)?,
+            &connection,
+            caller.access.visibility(),
+        )
         .await?;
     Ok(reply::json_reply(&customer))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn upserts(
     let listing = state
         .gateway
         .queries
-        .list_upserts(&caller.merchant, query, caller.access.sight())
+        .list_upserts(&caller.merchant, query, caller.access.visibility())
         .await?;
     Ok(reply::page(&listing))
 }

@@ -13,13 +13,13 @@ use upsert_provider_kit::Registry;
 use upsert_settings::Settings;
 use upsert_store::Store;
 
-use crate::config::builder::Workshop;
+use crate::config::builder::ConnectionBuilder;
 use crate::config::check;
 use crate::config::day_counts::DayCounts;
-use crate::config::history::Chronicle;
-use crate::config::key_store::Keyring;
-use crate::config::snapshot::Served;
-use crate::http::dashboard as ops;
+use crate::config::history::ConfigHistory;
+use crate::config::key_store::Keys;
+use crate::config::snapshot::ConfigSnapshot;
+use crate::http::dashboard;
 use crate::http::metrics as measure;
 use crate::lifecycle::Lifecycle;
 use crate::routes;
@@ -71,14 +71,14 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         return Err(StartError::Settings(unbuilt));
     }
     measure::recorder();
-    let workshop = Arc::new(Workshop::new(registry, options.clock.clone()));
+    let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()));
     let opened = match options.store.clone() {
         Some(store) => Opened::given(store),
         None => Opened::open(&settings.store.url).await?,
     };
     let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
     let counts = DayCounts::read(opened.store.as_ref(), options.clock.as_ref()).await?;
-    let assembled = workshop
+    let assembled = builder
         .assemble(&settings, &Directory::default(), &counts)
         .map_err(StartError::Settings)?;
     let gateway = Gateway::new(GatewayParts {
@@ -89,7 +89,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
     });
     gateway.deliveries.recover().await?;
-    let state = Arc::new(state_of(&settings, &gateway, &workshop, &options, traces));
+    let state = Arc::new(state_of(&settings, &gateway, &builder, &options, traces));
     let running = serve(&settings, state, opened)?;
     gateway.run_background();
     running.background.listen(&gateway, assembled.bells);
@@ -97,7 +97,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     running.background.keep_log_filter();
     announce(&settings, running.addr);
     if let Some(from) = options.reload {
-        watch(from, &running, workshop, settings);
+        watch(from, &running, builder, settings);
     }
     Ok(running)
 }
@@ -105,12 +105,12 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
 /// Binds every address before the first request is answered at one of them.
 fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Running, StartError> {
     let background = Background::default();
-    let desk = Arc::new(ops::desk(&state, background.stopping.clone()));
-    let main = bind_all(settings, &state, &desk)?;
+    let dashboard = Arc::new(dashboard::dashboard(&state, background.stopping.clone()));
+    let main = bind_all(settings, &state, &dashboard)?;
     let metrics = settings.server.metrics_bind.as_deref();
     let metrics = metrics.map(|address| bind_metrics(address, &state)).transpose()?;
     let (addr, metrics_addr) = (main.addr, metrics.as_ref().map(|bound| bound.addr));
-    background.tasks.spawn(async move { desk.observe().await });
+    background.tasks.spawn(async move { dashboard.observe().await });
     let mut handles = Vec::new();
     for bound in std::iter::once(main).chain(metrics) {
         let server = bound.run();
@@ -128,13 +128,13 @@ fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Runni
     })
 }
 
-fn watch(from: ReloadFrom, running: &Running, workshop: Arc<Workshop>, settings: Settings) {
+fn watch(from: ReloadFrom, running: &Running, builder: Arc<ConnectionBuilder>, settings: Settings) {
     let background = running.background.clone();
     let stopping = background.stopping.clone();
     let reloader = Reloader {
         from,
         state: running.state.clone(),
-        workshop,
+        builder,
         background,
         started_with: settings,
         // Heard from now on: unheard, the signal would end the process.
@@ -146,22 +146,22 @@ fn watch(from: ReloadFrom, running: &Running, workshop: Arc<Workshop>, settings:
 fn state_of(
     settings: &Settings,
     gateway: &Gateway,
-    workshop: &Workshop,
+    builder: &ConnectionBuilder,
     options: &StartOptions,
     traces: Option<Arc<Traces>>,
 ) -> State {
     State {
         gateway: gateway.clone(),
-        served: ArcSwap::from_pointee(Served {
-            keys: Keyring::new(&settings.api_keys, &Keyring::default()),
+        served: ArcSwap::from_pointee(ConfigSnapshot {
+            keys: Keys::new(&settings.api_keys, &Keys::default()),
             directory: gateway.directory(),
             body_limit: settings.server.body_limit,
             generation: 1,
             is_stale: false,
         }),
-        chronicle: Chronicle::begin(gateway.clock().now(), Arc::new(settings.clone())),
+        history: ConfigHistory::begin(gateway.clock().now(), Arc::new(settings.clone())),
         lifecycle: Lifecycle::default(),
-        providers: routes::providers::document(workshop.registry()),
+        providers: routes::providers::document(builder.registry()),
         documented: openapi::documented(),
         body_timeout: options.body_timeout,
         metrics_apart: settings.server.metrics_bind.is_some(),

@@ -13,7 +13,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use utoipa_actix_web::AppExt as _;
 
-use upsert_dashboard::Desk;
+use upsert_dashboard::Dashboard;
 use upsert_settings::Settings;
 
 use crate::http::middleware::observe;
@@ -48,17 +48,21 @@ impl Bound {
 }
 
 /// Binds the address of the gateway.
-pub(crate) fn bind_all(settings: &Settings, state: &Arc<State>, desk: &Arc<Desk>) -> Result<Bound, StartError> {
+pub(crate) fn bind_all(
+    settings: &Settings,
+    state: &Arc<State>,
+    dashboard: &Arc<Dashboard>,
+) -> Result<Bound, StartError> {
     let state = Data::from(state.clone());
-    let desk = Data::from(desk.clone());
+    let dashboard = Data::from(dashboard.clone());
     let server = HttpServer::new(move || {
         let (app, _documented) = App::new()
             .app_data(state.clone())
             .into_utoipa_app()
             .configure(routes::all)
             .split_for_parts();
-        let desk = desk.clone();
-        app.configure(|config| upsert_dashboard::configure(config, desk))
+        let dashboard = dashboard.clone();
+        app.configure(|config| upsert_dashboard::configure(config, dashboard))
             .default_service(actix_web::web::route().to(routes::fallback::fallback))
             .wrap(from_fn(observe))
     });

@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
-use crate::config::builder::{Assembled, Workshop};
+use crate::config::builder::{Assembled, ConnectionBuilder};
 use crate::config::check;
 use crate::config::day_counts::DayCounts;
-use crate::config::key_store::Keyring;
-use crate::config::snapshot::Served;
+use crate::config::key_store::Keys;
+use crate::config::snapshot::ConfigSnapshot;
 use crate::http::metrics::RELOADS;
 use crate::startup::background::Background;
 use crate::startup::watch::Look;
@@ -58,7 +58,7 @@ impl ReloadFrom {
 pub(crate) struct Reloader {
     pub(crate) from: ReloadFrom,
     pub(crate) state: Arc<State>,
-    pub(crate) workshop: Arc<Workshop>,
+    pub(crate) builder: Arc<ConnectionBuilder>,
     pub(crate) background: Background,
     /// What the process was started with.
     pub(crate) started_with: Settings,
@@ -142,7 +142,7 @@ impl Reloader {
             .await
             .map_err(|error| vec![self.whole(&format!("the day's calls cannot be read: {error}"))])?;
         let before = self.state.served.load_full();
-        let assembled = self.workshop.assemble(&settings, &before.directory, &counts)?;
+        let assembled = self.builder.assemble(&settings, &before.directory, &counts)?;
         let settings = self.told(before.generation + 1, settings).await;
         self.serve(&settings, &before, assembled);
         self.accepted(&settings, before.generation + 1);
@@ -150,11 +150,11 @@ impl Reloader {
     }
 
     /// What is sent and who may ask change together: nothing is waited for in between.
-    fn serve(&self, settings: &Settings, before: &Served, assembled: Assembled) {
+    fn serve(&self, settings: &Settings, before: &ConfigSnapshot, assembled: Assembled) {
         let gateway = &self.state.gateway;
         gateway.operations.replace_directory(assembled.directory);
-        self.state.served.store(Arc::new(Served {
-            keys: Keyring::new(&settings.api_keys, &before.keys),
+        self.state.served.store(Arc::new(ConfigSnapshot {
+            keys: Keys::new(&settings.api_keys, &before.keys),
             directory: gateway.directory(),
             body_limit: settings.server.body_limit,
             generation: before.generation + 1,
@@ -167,7 +167,7 @@ impl Reloader {
     async fn told(&self, generation: u64, settings: Settings) -> Arc<Settings> {
         let (settings, state) = (Arc::new(settings), self.state.clone());
         let (told, now) = (settings.clone(), self.state.gateway.clock().now());
-        let telling = tokio::task::spawn_blocking(move || state.chronicle.take_over(generation, now, told));
+        let telling = tokio::task::spawn_blocking(move || state.history.take_over(generation, now, told));
         if telling.await.is_err() {
             tracing::error!(generation, "what the configuration changed could not be told");
         }
@@ -187,7 +187,7 @@ impl Reloader {
         for warning in check::warnings(settings) {
             tracing::warn!("{warning}");
         }
-        let waiting = self.state.chronicle.waits_for_restart();
+        let waiting = self.state.history.waits_for_restart();
         if !waiting.is_empty() {
             tracing::warn!(
                 members = waiting.join(", "),
@@ -199,8 +199,8 @@ impl Reloader {
     fn refused(&self, problems: &[Problem]) {
         count("refused");
         let now = self.state.gateway.clock().now();
-        self.state.chronicle.refuse(now, problems);
-        self.state.served.rcu(|served| Served {
+        self.state.history.refuse(now, problems);
+        self.state.served.rcu(|served| ConfigSnapshot {
             keys: served.keys.clone(),
             directory: served.directory.clone(),
             is_stale: true,
@@ -280,7 +280,7 @@ mod tests {
         let reloader = Reloader {
             from: ReloadFrom::new(folder.path(), environment),
             state: running.state.clone(),
-            workshop: Arc::new(Workshop::new(Registry::new(), clock.clone())),
+            builder: Arc::new(ConnectionBuilder::new(Registry::new(), clock.clone())),
             background: running.background.clone(),
             started_with: settings,
             hangups: None,

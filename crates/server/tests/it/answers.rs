@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
-use crate::served::{Served, header, read};
+use crate::served::{ConfigSnapshot, header, read};
 use crate::settled::whole;
 use crate::shape::misfits;
 
@@ -27,7 +27,7 @@ pub(crate) async fn documented(document: &Json, operation: &str, request: Reques
 
 #[tokio::test]
 async fn every_answer_has_the_shape_that_is_documented() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let body = json!({
         "reference": "CUST-1", "given_name": "Ann", "email": "ann@example.com", "tags": ["vip"], "tax_id": "1",
@@ -85,7 +85,7 @@ async fn every_answer_has_the_shape_that_is_documented() {
 
 #[tokio::test]
 async fn answers_about_dead_letters_have_the_shape_that_is_documented() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     served.customer("eve@example.com").await;
     let mut failed = Vec::new();
@@ -111,7 +111,7 @@ async fn answers_about_dead_letters_have_the_shape_that_is_documented() {
 
 #[tokio::test]
 async fn a_first_upsert_is_answered_with_a_receipt_and_a_second_makes_no_call() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let body = json!({ "email": "ann@example.com", "given_name": "Ann" });
     insta::assert_json_snapshot!("first_upsert", whole(served.upsert(&body)).await);
     let (status, second) = read(served.upsert(&body)).await;
@@ -127,7 +127,7 @@ async fn a_first_upsert_is_answered_with_a_receipt_and_a_second_makes_no_call() 
 
 #[tokio::test]
 async fn a_location_leads_to_what_it_names() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let created = served
         .upsert(&json!({ "email": "ann@example.com" }))
         .send()
@@ -149,7 +149,7 @@ async fn a_location_leads_to_what_it_names() {
 
 #[tokio::test]
 async fn an_idempotency_key_is_answered_to_the_letter() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let body = json!({ "email": "ann@example.com" });
     let send = |key: &str| served.upsert(&body).header("Idempotency-Key", key).send();
     let first = send("k-1").await.unwrap();
@@ -164,7 +164,7 @@ async fn an_idempotency_key_is_answered_to_the_letter() {
 
 #[tokio::test]
 async fn pages_follow_one_another_by_their_cursor() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     for name in ["a", "b", "c"] {
         served.customer(&format!("{name}@example.com")).await;
     }

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::ledger::DAWDLES;
-use crate::served::{Served, read};
+use crate::served::{ConfigSnapshot, read};
 
 /// A connection that is kept alive, and has been used.
-async fn kept_alive(served: &Served) -> TcpStream {
+async fn kept_alive(served: &ConfigSnapshot) -> TcpStream {
     let mut stream = TcpStream::connect(served.running.addr).await.unwrap();
     assert!(get(&mut stream, "/livez").await.starts_with("HTTP/1.1 200"));
     stream
@@ -27,7 +27,7 @@ async fn get(stream: &mut TcpStream, path: &str) -> String {
 }
 
 /// Waits until a delivery is with the vendor, which takes its time.
-async fn until_it_is_being_sent(served: &Served) {
+async fn until_it_is_being_sent(served: &ConfigSnapshot) {
     loop {
         let (_, told) = read(served.get("/v1/connections", "acme")).await;
         if told["data"]
@@ -55,7 +55,7 @@ async fn until_it_stops(addr: SocketAddr) -> String {
 
 #[tokio::test]
 async fn a_request_in_flight_is_answered_while_no_new_ones_are_welcome() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let mut stream = kept_alive(&served).await;
     let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
     let upsert = tokio::spawn(read(served.upsert(&body)));
@@ -74,7 +74,7 @@ async fn a_request_in_flight_is_answered_while_no_new_ones_are_welcome() {
 
 #[tokio::test]
 async fn deliveries_under_way_end_before_the_process_does() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let mut stream = kept_alive(&served).await;
     let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
     let request = served.upsert(&body).header("Prefer", "respond-async");
@@ -95,7 +95,7 @@ async fn deliveries_under_way_end_before_the_process_does() {
 
 #[tokio::test]
 async fn a_connection_made_while_it_stops_is_told_so_at_once() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let body = json!({ "email": "ann@example.com", "notes": "dawdle" });
     let upsert = tokio::spawn(read(served.upsert(&body)));
     until_it_is_being_sent(&served).await;

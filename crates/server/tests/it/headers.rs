@@ -3,11 +3,11 @@
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::served::{Served, header, secret};
+use crate::served::{ConfigSnapshot, header, secret};
 
 #[tokio::test]
 async fn every_answer_names_its_request() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     for (method, path) in [
         (Method::GET, "/livez"),
         (Method::GET, "/nowhere"),
@@ -34,7 +34,7 @@ async fn every_answer_names_its_request() {
 
 #[tokio::test]
 async fn a_problem_names_the_request_and_the_path_without_the_query() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let response = served.get("/v1/nowhere?email=canary", "").send().await.unwrap();
     let body: Json = response.json().await.unwrap();
     assert_eq!(body["request_id"], "a-test");
@@ -44,7 +44,7 @@ async fn a_problem_names_the_request_and_the_path_without_the_query() {
 
 #[tokio::test]
 async fn no_answer_with_personal_data_may_be_cached_and_none_is_shared_across_origins() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let id = served.customer("ann@example.com").await;
     for path in [format!("/v1/customers/{id}"), "/v1/customers".to_owned()] {
         let request = served.get(&path, "acme").header("Origin", "https://elsewhere.example");
@@ -57,7 +57,7 @@ async fn no_answer_with_personal_data_may_be_cached_and_none_is_shared_across_or
 
 #[tokio::test]
 async fn both_headers_for_keys_are_understood() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let request = served.client.get(served.url("/v1/providers"));
     let own = request.try_clone().unwrap().header("X-Api-Key", secret("acme"));
     let bearer = request.header("Authorization", format!("bearer {}", secret("acme")));
@@ -69,7 +69,7 @@ async fn both_headers_for_keys_are_understood() {
 
 #[tokio::test]
 async fn a_body_may_be_any_json_type_but_no_other_encoding() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let text = json!({ "email": "ann@example.com" }).to_string();
     for (name, value, wanted) in [
         ("Content-Type", "application/json", 201),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::served::{Served, read};
+use crate::served::{ConfigSnapshot, read};
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ async fn a_request_is_one_line_by_template_with_neither_path_nor_query_nor_body(
         .with_max_level(tracing::Level::TRACE)
         .with_writer(paper.clone())
         .init();
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let body = json!({ "email": "canary-mail@example.com", "notes": "canary-notes" });
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let context = format!("00-{trace}-00f067aa0ba902b7-01");

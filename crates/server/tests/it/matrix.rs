@@ -3,10 +3,10 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
-use crate::served::{Served, header, read};
+use crate::served::{ConfigSnapshot, header, read};
 
 /// Every documented route that asks for a key: method and path, with ids that may or may not exist.
-async fn guarded(served: &Served) -> Vec<(Method, String)> {
+async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let mut routes = Vec::new();
     for (template, item) in document["paths"].as_object().unwrap() {
@@ -36,7 +36,7 @@ fn is_for_admins(path: &str) -> bool {
     path == "/v1/logs"
 }
 
-fn sent(served: &Served, method: &Method, path: &str, key: &str) -> RequestBuilder {
+fn sent(served: &ConfigSnapshot, method: &Method, path: &str, key: &str) -> RequestBuilder {
     let request = served.request(method.clone(), path, key);
     if method == Method::POST || method == Method::PUT {
         request.json(&json!({}))
@@ -47,7 +47,7 @@ fn sent(served: &Served, method: &Method, path: &str, key: &str) -> RequestBuild
 
 #[tokio::test]
 async fn without_a_known_key_every_route_is_closed() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     for (method, path) in guarded(&served).await {
         let none = sent(&served, &method, &path, "");
         let unknown = none.try_clone().unwrap().bearer_auth("not-a-key");
@@ -69,7 +69,7 @@ async fn without_a_known_key_every_route_is_closed() {
 
 #[tokio::test]
 async fn a_key_without_the_scope_is_refused_wherever_a_scope_is_asked() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     for (method, path) in guarded(&served).await {
         let key = if is_for_admins(&path) { "acme" } else { "admin" };
         let (status, body) = read(sent(&served, &method, &path, key)).await;
@@ -88,7 +88,7 @@ async fn a_key_without_the_scope_is_refused_wherever_a_scope_is_asked() {
 
 #[tokio::test]
 async fn another_merchant_is_out_of_reach_on_every_route() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     for (method, path) in guarded(&served).await {
         for stranger in ["globex", "no-such-merchant"] {
             let request = sent(&served, &method, &path, "acme").header("Merchant-Id", stranger);
@@ -117,7 +117,7 @@ async fn another_merchant_is_out_of_reach_on_every_route() {
 
 #[tokio::test]
 async fn another_merchants_customer_is_answered_like_one_that_does_not_exist() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let of_acme = served.customer("ann@example.com").await;
     let missing = "cus_00000000000000000000000000";
     for rest in ["", "/history"] {
@@ -137,7 +137,7 @@ async fn another_merchants_customer_is_answered_like_one_that_does_not_exist() {
 
 #[tokio::test]
 async fn another_merchants_delivery_is_answered_like_one_that_does_not_exist() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let made = served.upsert(&json!({ "email": "ann@example.com" }));
     let (_, made) = read(made).await;
     let of_acme = made["deliveries"][0]["id"].as_str().unwrap();
@@ -179,7 +179,7 @@ async fn another_merchants_delivery_is_answered_like_one_that_does_not_exist() {
 
 #[tokio::test]
 async fn another_merchants_events_and_webhooks_are_out_of_reach() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let missing = "evt_00000000000000000000000000";
     for direction in ["in", "out"] {
         let (_, listed) = read(served.get(&format!("/v1/events/{direction}"), "globex")).await;
@@ -204,7 +204,7 @@ async fn another_merchants_events_and_webhooks_are_out_of_reach() {
 
 #[tokio::test]
 async fn filters_of_the_other_direction_and_discards_without_a_filter_are_refused() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (status, body) = read(served.get("/v1/events/in?endpoint=hooks&type=x", "all")).await;
     assert_eq!((status, body["errors"].as_array().unwrap().len()), (400, 2));
     let (status, body) = read(served.post("/v1/events/out/discard", "all", &json!({}))).await;
@@ -225,7 +225,7 @@ async fn filters_of_the_other_direction_and_discards_without_a_filter_are_refuse
 
 #[tokio::test]
 async fn a_merchant_has_to_be_named_unless_the_key_lists_exactly_one() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let body = json!({ "email": "ann@example.com" });
     for (key, merchant, wanted) in [
         ("acme", None, 201),
@@ -249,7 +249,7 @@ async fn a_merchant_has_to_be_named_unless_the_key_lists_exactly_one() {
 
 #[tokio::test]
 async fn connections_are_those_of_the_keys_merchants_and_the_header_filters() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let merchants = |body: &Json| {
         let data = body["data"].as_array().unwrap().iter();
         data.map(|one| one["merchant_id"].as_str().unwrap().to_owned())

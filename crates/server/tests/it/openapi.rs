@@ -8,11 +8,11 @@ use serde_json::Value as Json;
 use upsert_app::ProblemCode;
 use upsert_core::Field;
 
-use crate::served::{Served, header, read};
+use crate::served::{ConfigSnapshot, header, read};
 
 #[tokio::test]
 async fn the_document_lists_every_route_with_its_statuses() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut routes = BTreeMap::new();
@@ -28,7 +28,7 @@ async fn the_document_lists_every_route_with_its_statuses() {
 
 #[tokio::test]
 async fn every_path_answers_other_methods_with_those_that_are_documented() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     for (template, item) in document["paths"].as_object().unwrap() {
         let path = template.replace(['{', '}'], "");
@@ -49,7 +49,7 @@ async fn every_path_answers_other_methods_with_those_that_are_documented() {
 
 #[tokio::test]
 async fn every_reference_leads_somewhere_and_every_answer_carries_its_request_id() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let mut references = Vec::new();
     collect(&document, &mut references);
@@ -83,7 +83,7 @@ fn collect<'a>(json: &'a Json, references: &mut Vec<&'a str>) {
 
 #[tokio::test]
 async fn the_request_has_every_field_of_a_customer_and_the_document_every_code() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let schemas = &document["components"]["schemas"];
     for name in ["UpsertRequest", "Customer"] {

@@ -11,7 +11,7 @@ use upsert_app::ProblemCode;
 use upsert_app::ProblemCode as Code;
 use upsert_store::MemoryStore;
 
-use crate::served::{Folder, Served, read};
+use crate::served::{ConfigSnapshot, Folder, read};
 use crate::settled::whole;
 
 /// Codes that are shown elsewhere: by a slow client, while stopping; nothing can be erased yet.
@@ -22,7 +22,7 @@ const ELSEWHERE: [ProblemCode; 3] = [
 ];
 
 /// A request for each code; what they need is there when they are sent.
-async fn requests(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
+async fn requests(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
     let mut requests = vec![(Code::RateLimited, used_up(served).await)];
     requests.extend(refused_at_the_door(served));
     requests.extend(refused_by_what_is_known(served).await);
@@ -33,7 +33,7 @@ async fn requests(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
 }
 
 /// A request whose idempotency key belongs to one that is still being answered.
-async fn being_answered(served: &Served) -> RequestBuilder {
+async fn being_answered(served: &ConfigSnapshot) -> RequestBuilder {
     let body = json!({ "email": "lee@example.com", "notes": "dawdle" });
     let slow = served.upsert(&body).header("Idempotency-Key", "slow");
     let again = slow.try_clone().unwrap();
@@ -43,14 +43,14 @@ async fn being_answered(served: &Served) -> RequestBuilder {
 }
 
 /// A request of a key that has used up its limit.
-async fn used_up(served: &Served) -> RequestBuilder {
+async fn used_up(served: &ConfigSnapshot) -> RequestBuilder {
     for _ in 0..2 {
         read(served.get("/v1/providers", "slow")).await;
     }
     served.get("/v1/providers", "slow")
 }
 
-fn refused_at_the_door(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
+fn refused_at_the_door(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
     let raw = |body: &'static str, content_type: &'static str| {
         let request = served.request(Method::POST, "/v1/customers", "acme");
         request.header("Content-Type", content_type).body(body)
@@ -97,7 +97,7 @@ fn refused_at_the_door(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
     ]
 }
 
-async fn refused_by_what_is_known(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
+async fn refused_by_what_is_known(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
     let ann = served.customer("ann@example.com").await;
     for body in [
         json!({ "email": "ann@example.com", "phone": "+12025550123" }),
@@ -134,7 +134,7 @@ async fn refused_by_what_is_known(served: &Served) -> Vec<(ProblemCode, RequestB
     ]
 }
 
-fn refused_by_vendors(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
+fn refused_by_vendors(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
     let noted = |notes: &str| served.upsert(&json!({ "email": format!("{notes}@example.com"), "notes": notes }));
     let internal = json!({ "email": "p@example.com", "notes": "panic in prepare" });
     let vendor = |rest: &str| served.get(&format!("/v1/connections/acme/{rest}"), "acme");
@@ -149,7 +149,7 @@ fn refused_by_vendors(served: &Served) -> Vec<(ProblemCode, RequestBuilder)> {
 
 #[tokio::test]
 async fn every_code_has_its_status_and_its_document() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let mut seen = BTreeSet::new();
     for (code, request) in requests(&served).await {
         let answer = whole(request).await;
@@ -168,7 +168,7 @@ async fn every_code_has_its_status_and_its_document() {
 
 #[tokio::test]
 async fn every_query_parameter_that_is_not_known_or_not_valid_is_refused() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let id = served.customer("ann@example.com").await;
     for path in [
         "/v1/customers?limit=0",
@@ -199,7 +199,7 @@ async fn every_query_parameter_that_is_not_known_or_not_valid_is_refused() {
 
 #[tokio::test]
 async fn what_is_no_json_is_told_where_and_never_repeated() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     for (body, place) in [
         ("", "line 1, column 0"),
         ("{\"canary\":\n 1,}", "line 2, column 4"),
@@ -220,7 +220,7 @@ async fn what_is_no_json_is_told_where_and_never_repeated() {
 
 #[tokio::test]
 async fn a_panic_answers_one_request_and_the_next_is_served() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let request = served.upsert(&json!({ "email": "p@example.com", "notes": "panic in prepare" }));
     let (status, body) = read(request).await;
     assert_eq!((status, &body["code"]), (500, &json!("internal")));
@@ -237,7 +237,7 @@ async fn a_store_that_is_away_makes_the_gateway_unready_and_says_nothing_of_the_
     options.store = Some(store.clone());
     let running = folder.start(options).await.unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let served = Served {
+    let served = ConfigSnapshot {
         folder,
         running,
         client,

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::served::{Served, header, read};
+use crate::served::{ConfigSnapshot, header, read};
 
 #[tokio::test]
 async fn a_started_gateway_is_alive_and_ready_without_a_key() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     assert_eq!(
         read(served.get("/livez", "")).await,
         (200, json!({ "status": "alive" }))
@@ -19,7 +19,7 @@ async fn a_started_gateway_is_alive_and_ready_without_a_key() {
 
 #[tokio::test]
 async fn requests_are_counted_by_template_and_never_by_path() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let id = served.customer("ann@example.com").await;
     read(served.get(&format!("/v1/customers/{id}?x=canary"), "acme")).await;
     read(served.get("/canary/nowhere", "")).await;
@@ -62,7 +62,7 @@ async fn requests_are_counted_by_template_and_never_by_path() {
 
 #[tokio::test]
 async fn metrics_may_have_an_address_of_their_own() {
-    let served = Served::with("metrics_bind = \"127.0.0.1:0\"").await;
+    let served = ConfigSnapshot::with("metrics_bind = \"127.0.0.1:0\"").await;
     assert_eq!(read(served.get("/metrics", "")).await.0, 404);
     let own = served.running.metrics_addr.expect("an address");
     let response = served.client.get(format!("http://{own}/metrics")).send().await.unwrap();
@@ -72,7 +72,7 @@ async fn metrics_may_have_an_address_of_their_own() {
 
 #[tokio::test]
 async fn the_page_for_people_loads_everything_from_here_under_a_strict_policy() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let page = served.get("/docs", "").send().await.unwrap();
     let policy = header(&page, "content-security-policy").unwrap().to_owned();
     assert!(
@@ -98,7 +98,7 @@ async fn the_page_for_people_loads_everything_from_here_under_a_strict_policy() 
 
 #[tokio::test]
 async fn two_gateways_live_in_one_process_and_share_its_metrics() {
-    let (one, other) = (Served::start().await, Served::start().await);
+    let (one, other) = (ConfigSnapshot::start().await, ConfigSnapshot::start().await);
     for served in [&one, &other] {
         served.customer("ann@example.com").await;
     }

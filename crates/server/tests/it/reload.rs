@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::answers::documented;
-use crate::served::{Served, gateway_toml, read};
+use crate::served::{ConfigSnapshot, gateway_toml, read};
 
 /// Waits until `/readyz` shows this of the configuration.
-async fn shows(served: &Served, member: &str, wanted: Json) {
+async fn shows(served: &ConfigSnapshot, member: &str, wanted: Json) {
     for _ in 0..100 {
         let (_, ready) = read(served.get("/readyz", "")).await;
         if ready["configuration"][member] == wanted {
@@ -21,7 +21,7 @@ async fn shows(served: &Served, member: &str, wanted: Json) {
 
 #[tokio::test]
 async fn a_changed_file_takes_effect_and_a_wrong_one_changes_nothing() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     served.customer("ann@example.com").await;
     served.folder.write("merchants/initech.toml", "id = \"initech\"\n");
     shows(&served, "merchants", json!(3)).await;
@@ -55,7 +55,7 @@ async fn a_changed_file_takes_effect_and_a_wrong_one_changes_nothing() {
 
 #[tokio::test]
 async fn what_changed_and_what_was_refused_is_told_as_documented() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let told = async |request| documented(&document, "GET /v1/configuration", request).await;
     let own = served.get("/v1/configuration", "all").header("Merchant-Id", "acme");
@@ -93,7 +93,7 @@ async fn what_changed_and_what_was_refused_is_told_as_documented() {
 
 #[tokio::test]
 async fn what_a_provider_refuses_is_refused_before_anything_changes() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     served.folder.write(
         "merchants/globex.toml",
         "id = \"globex\"\n[[connections]]\nname = \"ledger\"\nprovider = \"no-such-provider\"\n",
@@ -106,7 +106,7 @@ async fn what_a_provider_refuses_is_refused_before_anything_changes() {
 
 #[tokio::test]
 async fn sighup_reads_the_configuration_anew() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     shows(&served, "generation", json!(1)).await;
     let process = std::process::id().to_string();
     let sent = std::process::Command::new("kill")
@@ -120,7 +120,7 @@ async fn sighup_reads_the_configuration_anew() {
 
 #[tokio::test]
 async fn a_connection_that_says_the_same_keeps_what_it_has_written() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     served.customer("ann@example.com").await;
     served.folder.write("merchants/initech.toml", "id = \"initech\"\n");
     shows(&served, "merchants", json!(3)).await;
@@ -132,7 +132,7 @@ async fn a_connection_that_says_the_same_keeps_what_it_has_written() {
 
 #[tokio::test]
 async fn a_file_that_is_still_being_written_is_not_taken_over() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let whole = gateway_toml("body_limit = \"1KiB\"");
     // Each piece is a valid file without any API key; one of them is there whenever it is looked at.
     for piece in 0..30 {

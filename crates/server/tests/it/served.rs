@@ -146,13 +146,13 @@ impl Folder {
 }
 
 /// A started gateway.
-pub(crate) struct Served {
+pub(crate) struct ConfigSnapshot {
     pub(crate) folder: Folder,
     pub(crate) running: Running,
     pub(crate) client: Client,
 }
 
-impl Served {
+impl ConfigSnapshot {
     pub(crate) async fn start() -> Self {
         Self::with("").await
     }

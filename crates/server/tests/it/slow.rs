@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::served::{Served, secret};
+use crate::served::{ConfigSnapshot, secret};
 
 #[tokio::test]
 async fn a_body_that_trickles_is_answered_with_408_and_the_connection_closed() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let mut stream = TcpStream::connect(served.running.addr).await.unwrap();
     let head = format!(
         "POST /v1/customers HTTP/1.1\r\nHost: gateway\r\nX-Api-Key: {}\r\nContent-Type: application/json\r\n\
@@ -31,7 +31,7 @@ async fn a_body_that_trickles_is_answered_with_408_and_the_connection_closed() {
 
 #[tokio::test]
 async fn without_a_key_nobody_waits_for_a_body() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let mut stream = TcpStream::connect(served.running.addr).await.unwrap();
     let head =
         "POST /v1/customers HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n";

@@ -8,7 +8,7 @@ use upsert_server::{StartError, StartOptions, check};
 use upsert_settings::{Secrets, Settings};
 
 use crate::ledger::registry;
-use crate::served::{Folder, Served, gateway_toml, read};
+use crate::served::{ConfigSnapshot, Folder, gateway_toml, read};
 
 fn store(folder: &Folder) -> String {
     gateway_toml(&format!("[store]\nurl = \"sqlite:{}/g.db\"", folder.path().display()))
@@ -22,7 +22,7 @@ async fn what_was_answered_is_there_after_a_restart_and_a_start_is_quick() {
     let began = Instant::now();
     let running = folder.start(StartOptions::default()).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    let served = Served {
+    let served = ConfigSnapshot {
         folder,
         running,
         client,
@@ -33,7 +33,7 @@ async fn what_was_answered_is_there_after_a_restart_and_a_start_is_quick() {
         matches!(second, Err(StartError::Store(_))),
         "two processes with one file"
     );
-    let Served {
+    let ConfigSnapshot {
         folder,
         running,
         client,
@@ -43,7 +43,7 @@ async fn what_was_answered_is_there_after_a_restart_and_a_start_is_quick() {
         .start(StartOptions::default())
         .await
         .expect("the file is free again");
-    let served = Served {
+    let served = ConfigSnapshot {
         folder,
         running,
         client,
@@ -76,7 +76,7 @@ async fn what_is_not_built_yet_is_refused_and_never_passed_over() {
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
-    let served = Served::start().await;
+    let served = ConfigSnapshot::start().await;
     let bind = format!("bind = \"{}\"", served.running.addr);
     let text = gateway_toml("").replace("bind = \"127.0.0.1:0\"", &bind);
     let folder = Folder::new("");

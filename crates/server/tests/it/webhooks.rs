@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use upsert_webhook::{SigningKey, sign};
 
 use crate::answers::documented;
-use crate::served::{Served, read};
+use crate::served::{ConfigSnapshot, read};
 
 /// Secrets come from the environment's one variable.
 const SECRET: &str = "1234";
@@ -42,7 +42,7 @@ fn event(id: &str, version: u32, email: &str, name: &str) -> Json {
 }
 
 /// As the shop sends it.
-fn signed(served: &Served, body: String) -> RequestBuilder {
+fn signed(served: &ConfigSnapshot, body: String) -> RequestBuilder {
     #[expect(clippy::disallowed_methods, reason = "the sender's clock is the machine's")]
     let now = Timestamp::now();
     let key = SigningKey::standard(SECRET).unwrap();
@@ -55,7 +55,7 @@ fn signed(served: &Served, body: String) -> RequestBuilder {
         .body(body)
 }
 
-fn hmac_signed(served: &Served, body: &Json) -> RequestBuilder {
+fn hmac_signed(served: &ConfigSnapshot, body: &Json) -> RequestBuilder {
     use upsert_webhook::{Hmac, HmacHash, SignatureEncoding, Signed};
     let hmac = Hmac {
         keys: Vec::new(),
@@ -79,7 +79,7 @@ const IN: &str = "POST /v1/webhooks/{merchant}/{source}";
 
 #[tokio::test]
 async fn an_event_is_answered_by_what_became_of_it_as_documented() {
-    let served = Served::with_acme(WEBHOOKS).await;
+    let served = ConfigSnapshot::with_acme(WEBHOOKS).await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let ann = event("e1", 2, "ann@example.com", "Ann").to_string();
     let taken = documented(&document, IN, signed(&served, ann.clone())).await;
@@ -97,7 +97,7 @@ async fn an_event_is_answered_by_what_became_of_it_as_documented() {
 
 #[tokio::test]
 async fn what_is_not_signed_as_the_source_signs_is_401_and_nothing_is_kept() {
-    let served = Served::with_acme(WEBHOOKS).await;
+    let served = ConfigSnapshot::with_acme(WEBHOOKS).await;
     let body = event("e1", 1, "ann@example.com", "Ann").to_string();
     let wrong = [
         signed(&served, body.clone()).header("webhook-id", "msg_2"),
@@ -136,7 +136,7 @@ async fn what_is_not_signed_as_the_source_signs_is_401_and_nothing_is_kept() {
 
 #[tokio::test]
 async fn an_event_that_cannot_be_taken_is_422_and_a_dead_letter_that_operators_see() {
-    let served = Served::with_acme(WEBHOOKS).await;
+    let served = ConfigSnapshot::with_acme(WEBHOOKS).await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let bad = json!({ "id": "e1", "type": "customer.updated", "customer": { "email": 7, "name": { "first": "Ann" } } });
     let (status, problem) = read(signed(&served, bad.to_string())).await;
@@ -186,7 +186,7 @@ async fn an_event_that_cannot_be_taken_is_422_and_a_dead_letter_that_operators_s
 
 #[tokio::test]
 async fn of_several_customers_in_one_event_a_bad_one_stops_no_other() {
-    let served = Served::with_acme(WEBHOOKS).await;
+    let served = ConfigSnapshot::with_acme(WEBHOOKS).await;
     let event = json!({ "id": "batch-1", "customers": [
         { "email": "ann@example.com" }, { "email": "nonsense" }, { "email": "bob@example.com" }
     ] });
@@ -224,7 +224,7 @@ async fn of_several_customers_in_one_event_a_bad_one_stops_no_other() {
 
 #[tokio::test]
 async fn events_that_go_out_are_listed_tested_and_replayed_as_documented() {
-    let served = Served::with_acme(WEBHOOKS).await;
+    let served = ConfigSnapshot::with_acme(WEBHOOKS).await;
     let (_, document) = read(served.get("/openapi.json", "")).await;
     served.customer("ann@example.com").await;
     let listed = loop {

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// The configuration in force, and how it came to be.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Configuration {
+pub struct Configuration {
     /// Grows with each one taken over, from 1.
     pub generation: u64,
     /// Since when it is in force.
@@ -31,7 +31,7 @@ pub(crate) struct Configuration {
 
 /// One thing that is wrong in the files.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConfigurationProblem {
+pub struct ConfigurationProblem {
     /// The file.
     pub file: String,
     /// The line, from 1; 0: none.
@@ -48,7 +48,7 @@ pub(crate) struct ConfigurationProblem {
 
 /// One configuration that was taken over.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConfigurationGeneration {
+pub struct ConfigurationGeneration {
     /// Its number.
     pub generation: u64,
     /// When.
@@ -62,7 +62,7 @@ pub(crate) struct ConfigurationGeneration {
 
 /// What one configuration has otherwise.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConfigurationChange {
+pub struct ConfigurationChange {
     /// Such as `merchants/acme: connections.rotor.timeout`.
     pub place: String,
     /// What was configured; null: it was not there.
@@ -73,7 +73,7 @@ pub(crate) struct ConfigurationChange {
 
 /// One thing that is configured.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConfigurationLine {
+pub struct ConfigurationLine {
     /// Such as `merchants/acme: connections.rotor.timeout`.
     pub place: String,
     /// As people read it; a secret is where it is kept.

@@ -11,7 +11,7 @@ use super::Ignored;
 /// A postal address.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Address {
+pub struct Address {
     /// Street and number.
     pub line1: Option<String>,
     /// What does not fit there.
@@ -30,7 +30,7 @@ pub(crate) struct Address {
 /// Addresses by what they are for.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Addresses {
+pub struct Addresses {
     /// Where bills go.
     pub billing: Option<Address>,
     /// Where the service is done.
@@ -40,7 +40,7 @@ pub(crate) struct Addresses {
 /// What is done for the customer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Service {
+pub struct Service {
     /// What.
     #[schema(example = "pest control")]
     pub r#type: Option<String>,
@@ -52,7 +52,7 @@ pub(crate) struct Service {
 /// Whether the vendor may write to the customer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Notifications {
+pub struct Notifications {
     /// By e-mail.
     pub email: Option<bool>,
     /// By phone.
@@ -61,7 +61,7 @@ pub(crate) struct Notifications {
 
 /// The fields of a customer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Customer {
+pub struct Customer {
     /// The merchant's own id.
     #[schema(example = "CUST-123")]
     pub reference: Option<String>,
@@ -111,7 +111,7 @@ pub(crate) struct Customer {
 
 /// A customer as it is kept.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CustomerRecord {
+pub struct CustomerRecord {
     /// `cus_…`
     pub id: String,
     /// Grows by one with each change.
@@ -131,7 +131,7 @@ pub(crate) struct CustomerRecord {
 
 /// A customer, and where it is linked.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LinkedCustomer {
+pub struct LinkedCustomer {
     /// The record.
     #[serde(flatten)]
     pub record: CustomerRecord,
@@ -141,7 +141,7 @@ pub(crate) struct LinkedCustomer {
 
 /// What is known of a customer at one connection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Link {
+pub struct Link {
     /// The connection.
     pub connection: String,
     /// The vendor's id.
@@ -158,7 +158,7 @@ pub(crate) struct Link {
 /// How a link stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum LinkState {
+pub enum LinkState {
     /// The vendor has what we have.
     InSync,
     /// Something is on its way or waits.
@@ -173,7 +173,7 @@ pub(crate) enum LinkState {
 
 /// A page of customers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CustomerPage {
+pub struct CustomerPage {
     /// Oldest first.
     pub data: Vec<CustomerRecord>,
     /// Where the next page starts.
@@ -182,7 +182,7 @@ pub(crate) struct CustomerPage {
 
 /// One field that changed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Change {
+pub struct Change {
     /// JSON Pointer.
     pub pointer: String,
     /// What it was.
@@ -193,7 +193,7 @@ pub(crate) struct Change {
 
 /// One version of a customer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct HistoryEntry {
+pub struct HistoryEntry {
     /// Its number.
     pub version: u64,
     /// When.
@@ -213,7 +213,7 @@ pub(crate) struct HistoryEntry {
 
 /// A page of versions.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct HistoryPage {
+pub struct HistoryPage {
     /// Newest first.
     pub data: Vec<HistoryEntry>,
     /// Where the next page starts.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 /// An upsert's work at one connection, and what it proved.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Delivery {
+pub struct Delivery {
     /// `dlv_…`
     pub id: String,
     /// The connection.
@@ -47,7 +47,7 @@ pub(crate) struct Delivery {
 /// How a delivery stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum DeliveryState {
+pub enum DeliveryState {
     /// Not tried.
     Pending,
     /// Being sent.
@@ -68,7 +68,7 @@ pub(crate) enum DeliveryState {
 
 /// What the vendor's echo shows of the fields that were sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FieldFates {
+pub struct FieldFates {
     /// Came back as sent.
     pub confirmed: Vec<String>,
     /// Came back otherwise.
@@ -79,7 +79,7 @@ pub(crate) struct FieldFates {
 
 /// A field that the vendor keeps otherwise.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Differs {
+pub struct Differs {
     /// JSON Pointer.
     pub pointer: String,
     /// What the vendor kept.
@@ -88,7 +88,7 @@ pub(crate) struct Differs {
 
 /// It never fails a delivery.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Warning {
+pub struct Warning {
     /// `unsupported_field`, `cannot_clear`, `tags_are_merged`, `may_be_cut`, `key_is_shared`, `new_record`, `placeholder`,
     /// `unlikely_phone`, `may_not_know_country` or `link_is_checked_afterwards`.
     pub code: String,
@@ -100,7 +100,7 @@ pub(crate) struct Warning {
 
 /// Why a delivery failed.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DeliveryError {
+pub struct DeliveryError {
     /// What it means.
     pub kind: ErrorKind,
     /// `unchanged` or `unknown`.
@@ -122,7 +122,7 @@ pub(crate) struct DeliveryError {
 /// What a failure means.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ErrorKind {
+pub enum ErrorKind {
     /// The vendor refuses the data.
     Rejected,
     /// The vendor refuses the credentials.
@@ -139,7 +139,7 @@ pub(crate) enum ErrorKind {
 
 /// A field that the vendor complains of.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FieldError {
+pub struct FieldError {
     /// JSON Pointer of our field.
     pub pointer: Option<String>,
     /// The vendor's name of it.

@@ -8,7 +8,7 @@ use super::{Delivery, DeliveryError, Ignored, Through, UpsertState};
 
 /// A page of deliveries, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DeliveryPage {
+pub struct DeliveryPage {
     /// The deliveries.
     pub data: Vec<ListedDelivery>,
     /// Where the next page starts; null: this was the last.
@@ -17,7 +17,7 @@ pub(crate) struct DeliveryPage {
 
 /// A delivery, and whose it is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ListedDelivery {
+pub struct ListedDelivery {
     /// As in the upsert's answer.
     #[serde(flatten)]
     pub delivery: Delivery,
@@ -37,7 +37,7 @@ pub(crate) struct ListedDelivery {
 
 /// A delivery, whose it is, and what was sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DeliveryWithAttempts {
+pub struct DeliveryWithAttempts {
     /// As in the list.
     #[serde(flatten)]
     pub delivery: ListedDelivery,
@@ -47,7 +47,7 @@ pub(crate) struct DeliveryWithAttempts {
 
 /// One call.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Attempt {
+pub struct Attempt {
     /// From 1.
     pub number: u32,
     /// When it was about to go out.
@@ -71,7 +71,7 @@ pub(crate) struct Attempt {
 
 /// What went out to the vendor. Credentials are never in it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SentRequest {
+pub struct SentRequest {
     /// HTTP method.
     pub method: String,
     /// Path under the connection's base URL; null without `customers:read`.
@@ -82,7 +82,7 @@ pub(crate) struct SentRequest {
 
 /// A page of upserts, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UpsertPage {
+pub struct UpsertPage {
     /// The upserts.
     pub data: Vec<ListedUpsert>,
     /// Where the next page starts; null: this was the last.
@@ -91,7 +91,7 @@ pub(crate) struct UpsertPage {
 
 /// An upsert without its customer's data.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ListedUpsert {
+pub struct ListedUpsert {
     /// `ups_…`
     pub upsert_id: String,
     /// Over all deliveries.
@@ -129,7 +129,7 @@ pub(crate) struct ListedUpsert {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "connection": "crm", "error_kind": "rejected", "dry_run": true }))]
-pub(crate) struct DeliverySelection {
+pub struct DeliverySelection {
     /// One state, or several.
     pub state: Option<States>,
     /// The connection's name.
@@ -166,7 +166,7 @@ pub(crate) struct DeliverySelection {
 /// States by name.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum States {
+pub enum States {
     /// One, or several with commas between.
     Text(String),
     /// Several.
@@ -175,7 +175,7 @@ pub(crate) enum States {
 
 /// What became of deliveries that matched.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SelectionDone {
+pub struct SelectionDone {
     /// Whether they were only counted.
     pub dry_run: bool,
     /// How many matched: of this request, at most `limit`; counted, at most 10,000.
@@ -198,7 +198,7 @@ pub(crate) struct SelectionDone {
 
 /// A delivery that was refused.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SelectionRefusal {
+pub struct SelectionRefusal {
     /// `dlv_…`
     pub delivery_id: String,
     /// A problem's code.

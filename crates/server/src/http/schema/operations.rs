@@ -10,7 +10,7 @@ use super::ErrorKind;
 
 /// All providers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ProviderPage {
+pub struct ProviderPage {
     /// By name.
     pub data: Vec<Provider>,
     /// Always null: it is one page.
@@ -23,7 +23,7 @@ pub(crate) struct ProviderPage {
     clippy::struct_excessive_bools,
     reason = "each is an independent fact about a vendor"
 )]
-pub(crate) struct Provider {
+pub struct Provider {
     /// Its name in the configuration.
     pub name: String,
     /// Its name for people.
@@ -56,7 +56,7 @@ pub(crate) struct Provider {
 
 /// One shape of request.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Form {
+pub struct Form {
     /// `person`, `organisation`.
     pub kinds: Vec<String>,
     /// Where each field goes.
@@ -69,7 +69,7 @@ pub(crate) struct Form {
 
 /// Where one field goes.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FieldMap {
+pub struct FieldMap {
     /// Ours, as a JSON Pointer.
     pub pointer: String,
     /// The vendor's.
@@ -84,7 +84,7 @@ pub(crate) struct FieldMap {
 
 /// All connections that the key may see.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConnectionPage {
+pub struct ConnectionPage {
     /// By merchant.
     pub data: Vec<ConnectionHealth>,
     /// Always null: it is one page.
@@ -93,7 +93,7 @@ pub(crate) struct ConnectionPage {
 
 /// How a connection is doing.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConnectionHealth {
+pub struct ConnectionHealth {
     /// Whose.
     pub merchant_id: String,
     /// Its name.
@@ -136,7 +136,7 @@ pub(crate) struct ConnectionHealth {
 /// A connection's state in one word.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ConnectionState {
+pub enum ConnectionState {
     /// Well.
     Healthy,
     /// Some calls fail.
@@ -153,14 +153,14 @@ pub(crate) enum ConnectionState {
 
 /// What a connection's deliveries failed of.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CausePage {
+pub struct CausePage {
     /// The most frequent one first.
     pub data: Vec<Cause>,
 }
 
 /// Deliveries that failed of the same.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Cause {
+pub struct Cause {
     /// What the error means.
     pub kind: ErrorKind,
     /// The vendor's code, or one of ours.
@@ -180,14 +180,14 @@ pub(crate) struct Cause {
 
 /// The process lives.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Alive {
+pub struct Alive {
     /// `alive`.
     pub status: String,
 }
 
 /// Requests are welcome.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Ready {
+pub struct Ready {
     /// `ready`.
     pub status: String,
     /// What is served.
@@ -202,7 +202,7 @@ pub(crate) struct Ready {
 
 /// Which configuration is served.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ReadyConfiguration {
+pub struct ReadyConfiguration {
     /// Grows with each one taken over.
     pub generation: u64,
     /// How many it has.
@@ -213,7 +213,7 @@ pub(crate) struct ReadyConfiguration {
 
 /// What is logged.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Logs {
+pub struct Logs {
     /// In force: a level, or directives such as `info,upsert_app=debug`.
     pub filter: String,
     /// What the configuration, or whoever started the process, says.
@@ -225,7 +225,7 @@ pub(crate) struct Logs {
 
 /// What is to be logged from now on.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LogsChange {
+pub struct LogsChange {
     /// A level, or directives such as `info,upsert_app=debug`.
     pub filter: String,
     /// From `1s` to `24h`, such as `15m`; after it the configured filter comes back. None: it does not by itself.

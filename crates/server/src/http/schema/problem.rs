@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// A problem document (RFC 9457). `provider_rejected` and `provider_failed` carry the upsert's answer beside it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// What is known of the code.
     #[schema(format = "uri")]
     pub r#type: String,
@@ -30,7 +30,7 @@ pub(crate) struct Problem {
 
 /// One thing that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Wrong {
+pub struct Wrong {
     /// JSON Pointer into the body; the name of a header or of a query parameter.
     pub pointer: String,
     /// Stable, for programs.
@@ -43,7 +43,7 @@ pub(crate) struct Wrong {
 
 /// Who holds an identifier or a key in question.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Conflict {
+pub struct Conflict {
     /// `cus_…`
     pub customer_id: String,
     /// JSON Pointer.

@@ -18,7 +18,7 @@ use super::{Addresses, Customer, CustomerRecord, Delivery, Notifications, Proble
     "addresses": { "billing": { "line1": "1 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701", "country": "US" } },
     "tags": ["vip"], "metadata": { "plan": "gold" }, "links": { "crm": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e" }
 }))]
-pub(crate) struct UpsertRequest {
+pub struct UpsertRequest {
     /// The gateway's id, `cus_…`.
     pub id: Option<String>,
     /// The merchant's own id.
@@ -77,7 +77,7 @@ pub(crate) struct UpsertRequest {
 
 /// What an upsert came to.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UpsertAnswer {
+pub struct UpsertAnswer {
     /// `ups_…`
     pub upsert_id: String,
     /// Over all deliveries.
@@ -92,7 +92,7 @@ pub(crate) struct UpsertAnswer {
 
 /// A member of a request that could not be read and was left out: what was known there is kept.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Ignored {
+pub struct Ignored {
     /// JSON Pointer into the request.
     pub pointer: String,
     /// The code that it would have been refused with.
@@ -103,7 +103,7 @@ pub(crate) struct Ignored {
 
 /// One line of a batch: an upsert's body, and its idempotency key if it has one.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BatchLine {
+pub struct BatchLine {
     /// 1 to 255 visible ASCII characters. Scoped to the route, so it is another key than the same one in a header.
     pub idempotency_key: Option<String>,
     /// The upsert.
@@ -114,7 +114,7 @@ pub(crate) struct BatchLine {
 /// One line of a batch's answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum BatchAnswer {
+pub enum BatchAnswer {
     /// It was taken.
     Taken {
         /// Which line, from 1.
@@ -139,7 +139,7 @@ pub(crate) enum BatchAnswer {
 /// How far an upsert is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum UpsertState {
+pub enum UpsertState {
     /// Something has not ended.
     Pending,
     /// Everything succeeded.
@@ -153,7 +153,7 @@ pub(crate) enum UpsertState {
 /// The way by which an upsert came.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Through {
+pub enum Through {
     /// A request of its own.
     Request,
     /// A line of a batch; imports are batches.
@@ -166,7 +166,7 @@ pub(crate) enum Through {
 
 /// What an upsert would do.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// The customer it would change; null: a new one.
     pub customer_id: Option<String>,
     /// The customer as it would be.
@@ -179,7 +179,7 @@ pub(crate) struct Plan {
 
 /// What would go to one connection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PlannedConnection {
+pub struct PlannedConnection {
     /// The connection.
     pub connection: String,
     /// The provider.
@@ -202,7 +202,7 @@ pub(crate) struct PlannedConnection {
 
 /// A request in the vendor's words.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PlannedRequest {
+pub struct PlannedRequest {
     /// HTTP method.
     pub method: String,
     /// Path under the base URL.
@@ -214,7 +214,7 @@ pub(crate) struct PlannedRequest {
 /// Whom a replay is about.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ReplayOf {
+pub struct ReplayOf {
     /// `cus_…`
     pub customer_id: Option<String>,
 }

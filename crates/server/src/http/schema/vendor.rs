@@ -8,7 +8,7 @@ use super::Customer;
 
 /// A vendor's record in our words.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VendorCustomer {
+pub struct VendorCustomer {
     /// The vendor's id; null where the record has none that can be understood.
     pub provider_customer_id: Option<String>,
     /// What could be read.
@@ -24,7 +24,7 @@ pub(crate) struct VendorCustomer {
 
 /// A field that cannot be read.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Unreadable {
+pub struct Unreadable {
     /// JSON Pointer of our field; `/provider_customer_id` for the vendor's id, empty for the whole record.
     pub pointer: String,
     /// What the vendor shows in its place; null: nothing.
@@ -33,7 +33,7 @@ pub(crate) struct Unreadable {
 
 /// A page of a vendor's records.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VendorCustomerPage {
+pub struct VendorCustomerPage {
     /// In the vendor's order.
     pub data: Vec<VendorCustomer>,
     /// Where the next page starts.

@@ -9,18 +9,18 @@ use super::Ignored;
 /// Whatever a source sends.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(value_type = Object)]
-pub(crate) struct AnyEvent(pub Json);
+pub struct AnyEvent(pub Json);
 
 /// What became of an event that came in.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Intake {
+pub struct Intake {
     /// One entry for each customer in it.
     pub data: Vec<TakenEvent>,
 }
 
 /// What became of one customer's part of an event.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TakenEvent {
+pub struct TakenEvent {
     /// `evt_…`; null where it was left out.
     pub id: Option<String>,
     /// The sender's id of it.
@@ -42,7 +42,7 @@ pub(crate) struct TakenEvent {
 /// What a replay made of a dead letter: of one that came in what became of it, of one that goes out the event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum EventReplayed {
+pub enum EventReplayed {
     /// It came in.
     Taken(TakenEvent),
     /// It goes out.
@@ -52,7 +52,7 @@ pub(crate) enum EventReplayed {
 /// An event without what it says.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum Event {
+pub enum Event {
     /// It came in.
     Incoming(IncomingEvent),
     /// It goes out.
@@ -62,7 +62,7 @@ pub(crate) enum Event {
 /// An event with what it says, as long as that is kept.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum WholeEvent {
+pub enum WholeEvent {
     /// It came in.
     Incoming(WholeIncomingEvent),
     /// It goes out.
@@ -71,7 +71,7 @@ pub(crate) enum WholeEvent {
 
 /// A page of events, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventPage {
+pub struct EventPage {
     /// The events.
     pub data: Vec<Event>,
     /// Where the next page starts; null: this was the last.
@@ -80,7 +80,7 @@ pub(crate) struct EventPage {
 
 /// An event that came in.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct IncomingEvent {
+pub struct IncomingEvent {
     /// `evt_…`
     pub id: String,
     /// Whose.
@@ -114,7 +114,7 @@ pub(crate) struct IncomingEvent {
 
 /// Why an event could not be taken.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventProblem {
+pub struct EventProblem {
     /// A problem's code.
     pub code: String,
     /// For people.
@@ -128,7 +128,7 @@ pub(crate) struct EventProblem {
 
 /// An event that came in, and what it says.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WholeIncomingEvent {
+pub struct WholeIncomingEvent {
     /// As in the list.
     #[serde(flatten)]
     pub event: IncomingEvent,
@@ -138,7 +138,7 @@ pub(crate) struct WholeIncomingEvent {
 
 /// An event that goes out.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OutgoingEvent {
+pub struct OutgoingEvent {
     /// `evt_…`: `webhook-id` of every try.
     pub id: String,
     /// Whose.
@@ -171,7 +171,7 @@ pub(crate) struct OutgoingEvent {
 
 /// An event that goes out, and what it says.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WholeOutgoingEvent {
+pub struct WholeOutgoingEvent {
     /// As in the list.
     #[serde(flatten)]
     pub event: OutgoingEvent,
@@ -183,7 +183,7 @@ pub(crate) struct WholeOutgoingEvent {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "source": "shop", "dry_run": true }))]
-pub(crate) struct EventSelection {
+pub struct EventSelection {
     /// The source's name (`in` alone).
     pub source: Option<String>,
     /// The sender's id (`in` alone).
@@ -207,7 +207,7 @@ pub(crate) struct EventSelection {
 
 /// What became of dead letters that matched.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventsDone {
+pub struct EventsDone {
     /// Whether they were only counted.
     pub dry_run: bool,
     /// How many matched, at most `limit`.
@@ -224,7 +224,7 @@ pub(crate) struct EventsDone {
 
 /// A dead letter that was refused.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventRefusal {
+pub struct EventRefusal {
     /// `evt_…`
     pub id: String,
     /// A problem's code.
@@ -235,7 +235,7 @@ pub(crate) struct EventRefusal {
 
 /// Where events come from and where they go.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Webhooks {
+pub struct Webhooks {
     /// Who sends events.
     pub sources: Vec<Source>,
     /// Who is told of events.
@@ -244,7 +244,7 @@ pub(crate) struct Webhooks {
 
 /// Who sends events.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Source {
+pub struct Source {
     /// Whose.
     pub merchant_id: String,
     /// The last part of the path that it sends to.
@@ -263,7 +263,7 @@ pub(crate) struct Source {
 
 /// Who is told of events. What is since the start of the process alone: failures, successes, the last error.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     /// Whose.
     pub merchant_id: String,
     /// Unique in the merchant.
@@ -304,7 +304,7 @@ pub(crate) struct Endpoint {
 
 /// What an endpoint answered to a test.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EndpointTest {
+pub struct EndpointTest {
     /// The event's id.
     pub id: String,
     /// Whether it took the event: any 2xx.

@@ -8,49 +8,48 @@ use actix_web::web::Bytes;
 use futures_util::stream;
 use tokio::time::{Duration, timeout};
 
-use crate::pulse::Snapshot;
-use crate::refused::Refused;
-use crate::visit::Visit;
+use crate::auth::session::Session;
+use crate::error::PageError;
+use crate::live::snapshots::Snapshot;
 
 /// Something is sent at least this often, so that whoever stands in between keeps the connection.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-
-/// So many pages may be kept up to date at a time: each holds a connection.
-pub(crate) const MOST: usize = 256;
 
 /// Sends `part` whenever the gateway was looked at anew and it says something else, until the browser or the server goes,
 /// or the key does.
 ///
 /// # Errors
 /// 503: as many as may be are.
-pub(crate) fn events<F>(visit: Visit, part: F) -> Result<HttpResponse, Refused>
+pub(crate) fn events<F>(session: Session, part: F) -> Result<HttpResponse, PageError>
 where
-    F: Fn(&Visit, &Snapshot) -> Result<String, Refused> + 'static,
+    F: Fn(&Session, &Snapshot) -> Result<String, PageError> + 'static,
 {
-    let place = Arc::clone(&visit.desk.live_places).try_acquire_owned().map_err(|_| {
-        let says = "too many pages are kept up to date already: reload this one to see how things are now";
-        Refused::new(StatusCode::SERVICE_UNAVAILABLE, says)
-    })?;
-    let watch = visit.desk.pulse.watch();
-    let state = (visit, watch, part, String::new(), place);
-    let events = stream::unfold(state, |(visit, mut watch, part, last, place)| async move {
+    let place = Arc::clone(&session.dashboard.live_places)
+        .try_acquire_owned()
+        .map_err(|_| {
+            let says = "too many pages are kept up to date already: reload this one to see how things are now";
+            PageError::new(StatusCode::SERVICE_UNAVAILABLE, says)
+        })?;
+    let watch = session.dashboard.snapshots.watch();
+    let state = (session, watch, part, String::new(), place);
+    let events = stream::unfold(state, |(session, mut watch, part, last, place)| async move {
         loop {
             let changed = tokio::select! {
-                () = visit.desk.stopping.cancelled() => return None,
+                () = session.dashboard.stopping.cancelled() => return None,
                 changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
             };
             // What its key may see can have changed while it lay open.
-            let visit = visit.renewed()?;
+            let session = session.renewed()?;
             let Ok(Ok(())) = changed else {
                 let sign = Bytes::from_static(b": still here\n\n");
-                return Some((Ok::<_, actix_web::Error>(sign), (visit, watch, part, last, place)));
+                return Some((Ok::<_, actix_web::Error>(sign), (session, watch, part, last, place)));
             };
             let snapshot: Arc<Snapshot> = watch.borrow_and_update().clone();
-            match part(&visit, &snapshot) {
+            match part(&session, &snapshot) {
                 Ok(html) if html == last => {}
                 Ok(html) => {
                     let event = Bytes::from(event("part", &html));
-                    return Some((Ok(event), (visit, watch, part, html, place)));
+                    return Some((Ok(event), (session, watch, part, html, place)));
                 }
                 Err(_) => return None,
             }

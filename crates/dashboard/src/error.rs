@@ -8,17 +8,15 @@ use actix_web::http::StatusCode;
 use upsert_app::{ProblemCode, Refusal};
 use upsert_settings::Scope;
 
-use crate::visit::Visit;
-
 /// It becomes a page at the door.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct PageError {
     pub(crate) status: StatusCode,
     /// Sentences for people: what is wrong first, then each field.
     pub(crate) says: Vec<String>,
 }
 
-impl Refused {
+impl PageError {
     pub(crate) fn new(status: StatusCode, says: impl Into<String>) -> Self {
         Self {
             status,
@@ -41,8 +39,8 @@ impl Refused {
     }
 
     /// What is wrong with a field may repeat what stands in it.
-    pub(crate) fn for_eyes_of(mut self, visit: &Visit) -> Self {
-        if !visit.sees_people() {
+    pub(crate) fn for_eyes_of(mut self, sees_people: bool) -> Self {
+        if !sees_people {
             self.says.truncate(1);
         }
         self
@@ -54,7 +52,7 @@ impl Refused {
     }
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for PageError {
     fn from(refusal: Refusal) -> Self {
         let mut says = vec![refusal.detail.clone()];
         says.extend(refusal.errors.iter().map(|error| {
@@ -72,20 +70,20 @@ impl From<Refusal> for Refused {
     }
 }
 
-impl From<askama::Error> for Refused {
+impl From<askama::Error> for PageError {
     fn from(error: askama::Error) -> Self {
         tracing::error!(%error, "a page could not be made");
         Refusal::new(ProblemCode::Internal, "the page could not be made").into()
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence())
     }
 }
 
-impl ResponseError for Refused {
+impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         self.status
     }

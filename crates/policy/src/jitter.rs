@@ -6,9 +6,9 @@ use std::time::Duration;
 
 /// Where jitter comes from.
 #[derive(Clone)]
-pub struct Dice(Arc<dyn Fn() -> f64 + Send + Sync>);
+pub struct Jitter(Arc<dyn Fn() -> f64 + Send + Sync>);
 
-impl Dice {
+impl Jitter {
     /// The thread's own generator.
     pub fn fair() -> Self {
         Self(Arc::new(rand::random::<f64>))
@@ -26,9 +26,9 @@ impl Dice {
     }
 }
 
-impl fmt::Debug for Dice {
+impl fmt::Debug for Jitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Dice")
+        f.write_str("Jitter")
     }
 }
 

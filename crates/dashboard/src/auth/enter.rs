@@ -9,14 +9,14 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use askama::Template;
 
-use crate::cross_origin::is_forged;
-use crate::desk::Desk;
+use crate::auth::cross_origin::is_forged;
+use crate::auth::session::Session;
+use crate::auth::sessions::{COOKIE, Notice, SessionId};
+use crate::error::PageError;
 use crate::form;
 use crate::headers::secure;
-use crate::refused::Refused;
 use crate::render::{Frame, Section, VERSION, page_with};
-use crate::sessions::{COOKIE, Notice, SessionId};
-use crate::visit::Visit;
+use crate::state::Dashboard;
 
 /// The sign-in form.
 #[derive(Template)]
@@ -39,23 +39,23 @@ struct RefusedPage {
 
 /// Around everything below `/ops`.
 pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let visit = visit_of(&request);
+    let session = visit_of(&request);
     let mut response = if is_forged(request.method(), request.headers()) {
         let says = "this was asked for by a page of another site";
-        let refused = Refused::new(StatusCode::FORBIDDEN, says);
-        let page = refused_page(visit.as_ref(), &refused);
+        let refused = PageError::new(StatusCode::FORBIDDEN, says);
+        let page = refused_page(session.as_ref(), &refused);
         request.into_response(page)
-    } else if visit.is_none() && !is_open(&request) {
+    } else if session.is_none() && !is_open(&request) {
         let page = knock(&request);
         request.into_response(page)
     } else {
-        if let Some(visit) = visit.clone() {
-            request.extensions_mut().insert(visit);
+        if let Some(session) = session.clone() {
+            request.extensions_mut().insert(session);
         }
         match form::arrived(&mut request).await {
             Ok(()) => next.call(request).await?,
             Err(refused) => {
-                let mut page = refused_page(visit.as_ref(), &refused);
+                let mut page = refused_page(session.as_ref(), &refused);
                 // The rest of it may still be on its way: nothing more can be read from this connection.
                 page.head_mut().set_connection_type(ConnectionType::Close);
                 request.into_response(page)
@@ -63,11 +63,11 @@ pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> R
         }
     };
     if let Some(error) = response.response().error() {
-        let page = match error.as_error::<Refused>() {
-            Some(refused) => refused_page(visit.as_ref(), refused),
+        let page = match error.as_error::<PageError>() {
+            Some(refused) => refused_page(session.as_ref(), refused),
             None => {
                 let status = error.as_response_error().status_code();
-                refused_page(visit.as_ref(), &Refused::new(status, form::what_is_wrong(status)))
+                refused_page(session.as_ref(), &PageError::new(status, form::what_is_wrong(status)))
             }
         };
         response = response.into_response(page);
@@ -83,10 +83,10 @@ fn is_open(request: &ServiceRequest) -> bool {
 }
 
 /// Whoever has signed in with a key that still opens the door.
-fn visit_of(request: &ServiceRequest) -> Option<Visit> {
-    let desk = request.app_data::<Data<Desk>>()?.clone();
+fn visit_of(request: &ServiceRequest) -> Option<Session> {
+    let dashboard = request.app_data::<Data<Dashboard>>()?.clone();
     let cookie = request.cookie(COOKIE)?;
-    Visit::of(desk, SessionId::of(cookie.value()), !is_live(request))
+    Session::of(dashboard, SessionId::of(cookie.value()), !is_live(request))
 }
 
 /// What a page that lies open asks for by itself.
@@ -124,16 +124,16 @@ pub(crate) fn sign_in_form(status: StatusCode, problem: Option<&str>, next: &str
     page_with(status, &form).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
 }
 
-fn refused_page(visit: Option<&Visit>, refused: &Refused) -> HttpResponse {
-    let Some(visit) = visit else {
+fn refused_page(session: Option<&Session>, refused: &PageError) -> HttpResponse {
+    let Some(session) = session else {
         return sign_in_form(refused.status, Some(&refused.sentence()), "/ops");
     };
     let frame = Frame {
         section: Section::Overview,
-        title: refused.status.canonical_reason().unwrap_or("Refused").to_owned(),
-        visitor: visit.visitor.name.clone(),
-        may_operate: visit.may_operate(),
-        sees_people: visit.sees_people(),
+        title: refused.status.canonical_reason().unwrap_or("PageError").to_owned(),
+        principal: session.principal.name.clone(),
+        may_operate: session.may_operate(),
+        sees_people: session.sees_people(),
         notice: None::<Notice>,
     };
     let page = RefusedPage {

@@ -12,13 +12,15 @@ use tokio_util::sync::CancellationToken;
 use upsert_app::{Caller, Gateway};
 use upsert_settings::{Reach, Scope};
 
-use crate::pages::MOST_LIVE;
-use crate::pulse::Pulse;
-use crate::sessions::Sessions;
+use crate::auth::sessions::Sessions;
+use crate::live::snapshots::SnapshotCache;
+
+/// Pages that are kept up to date at once.
+pub(crate) const MOST_LIVE: usize = 256;
 
 /// Somebody who has signed in: a key, as it is configured now.
 #[derive(Clone)]
-pub struct Visitor {
+pub struct Principal {
     /// SHA-256 of the key.
     pub key_hash: [u8; 32],
     /// The key's name.
@@ -29,13 +31,13 @@ pub struct Visitor {
     pub scopes: Vec<Scope>,
 }
 
-impl fmt::Debug for Visitor {
+impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Visitor({})", self.name)
+        write!(f, "Principal({})", self.name)
     }
 }
 
-impl Visitor {
+impl Principal {
     /// Whether its key has this scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
@@ -64,7 +66,7 @@ impl Visitor {
 
 /// Why a key does not open the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
+pub enum AuthError {
     /// Nobody knows it.
     Unknown,
     /// It is one of ours, with a letter wrong or missing.
@@ -74,15 +76,15 @@ pub enum Closed {
 }
 
 /// The API keys of the configuration in force.
-pub trait Doors: fmt::Debug + Send + Sync + 'static {
+pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// Whose key this is.
     ///
     /// # Errors
-    /// See [`Closed`].
-    fn open(&self, key: &str) -> Result<Visitor, Closed>;
+    /// See [`AuthError`].
+    fn open(&self, key: &str) -> Result<Principal, AuthError>;
 
     /// The key with this hash, as it is configured now; none: it is configured no more.
-    fn still_open(&self, key_hash: &[u8; 32]) -> Option<Visitor>;
+    fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal>;
 }
 
 /// The configuration in force, and how it came to be.
@@ -97,11 +99,11 @@ pub trait Configuration: fmt::Debug + Send + Sync + 'static {
 
 /// What the dashboard is made of.
 #[derive(Debug)]
-pub struct DeskParts {
+pub struct DashboardParts {
     /// The use cases.
     pub gateway: Gateway,
     /// Who may come in.
-    pub doors: Arc<dyn Doors>,
+    pub keys: Arc<dyn KeyStore>,
     /// What is configured.
     pub configuration: Arc<dyn Configuration>,
     /// So long a form may take to arrive.
@@ -112,27 +114,27 @@ pub struct DeskParts {
 
 /// Everything that a page needs, shared by all workers.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Dashboard {
     pub(crate) gateway: Gateway,
-    pub(crate) doors: Arc<dyn Doors>,
+    pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) configuration: Arc<dyn Configuration>,
     pub(crate) sessions: Sessions,
-    pub(crate) pulse: Pulse,
+    pub(crate) snapshots: SnapshotCache,
     /// One for each page that is kept up to date.
     pub(crate) live_places: Arc<Semaphore>,
     pub(crate) form_timeout: Duration,
     pub(crate) stopping: CancellationToken,
 }
 
-impl Desk {
-    /// A dashboard over these parts. [`Desk::observe`] has to run beside it.
-    pub fn new(parts: DeskParts) -> Self {
+impl Dashboard {
+    /// A dashboard over these parts. [`Dashboard::observe`] has to run beside it.
+    pub fn new(parts: DashboardParts) -> Self {
         Self {
             sessions: Sessions::new(parts.gateway.clock().clone()),
-            pulse: Pulse::new(),
+            snapshots: SnapshotCache::new(),
             live_places: Arc::new(Semaphore::new(MOST_LIVE)),
             gateway: parts.gateway,
-            doors: parts.doors,
+            keys: parts.keys,
             configuration: parts.configuration,
             form_timeout: parts.form_timeout,
             stopping: parts.stopping,
@@ -141,6 +143,6 @@ impl Desk {
 
     /// Watches the gateway for as long as the server runs: what the charts show of the last hour.
     pub async fn observe(&self) {
-        self.pulse.run(&self.gateway, &self.stopping).await;
+        self.snapshots.run(&self.gateway, &self.stopping).await;
     }
 }

@@ -8,75 +8,79 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
-use upsert_app::{Merchant, Sight};
+use upsert_app::{Merchant, Visibility};
 use upsert_settings::Scope;
 
-use crate::desk::{Desk, Visitor};
-use crate::refused::Refused;
+use crate::auth::sessions::{Notice, SessionId};
+use crate::error::PageError;
 use crate::render::{Frame, Section};
-use crate::sessions::{Notice, SessionId};
+use crate::state::{Dashboard, Principal};
 
-/// Who asks, and the desk that is asked.
+/// Who asks, and the dashboard that is asked.
 #[derive(Debug, Clone)]
-pub(crate) struct Visit {
-    pub(crate) desk: Data<Desk>,
-    pub(crate) visitor: Visitor,
-    pub(crate) session: SessionId,
+pub(crate) struct Session {
+    pub(crate) dashboard: Data<Dashboard>,
+    pub(crate) principal: Principal,
+    pub(crate) id: SessionId,
 }
 
-impl Visit {
+impl Session {
     /// Of this session, if it lives and its key still opens the door. `is_looked_at`: whether a person did this.
-    pub(crate) fn of(desk: Data<Desk>, session: SessionId, is_looked_at: bool) -> Option<Self> {
-        let key_hash = desk.sessions.key(session, is_looked_at)?;
-        let visitor = desk.doors.still_open(&key_hash)?;
-        visitor.may(Scope::OpsRead).then_some(Self { desk, visitor, session })
+    pub(crate) fn of(dashboard: Data<Dashboard>, id: SessionId, is_looked_at: bool) -> Option<Self> {
+        let key_hash = dashboard.sessions.key(id, is_looked_at)?;
+        let principal = dashboard.keys.still_open(&key_hash)?;
+        principal.may(Scope::OpsRead).then_some(Self {
+            dashboard,
+            principal,
+            id,
+        })
     }
 
     /// The same with what its key may do now, for what goes on by itself.
     pub(crate) fn renewed(&self) -> Option<Self> {
-        Self::of(self.desk.clone(), self.session, false)
+        Self::of(self.dashboard.clone(), self.id, false)
     }
 
     /// # Errors
     /// 403: the key lacks the scope.
-    pub(crate) fn needs(&self, scope: Scope) -> Result<(), Refused> {
-        if self.visitor.may(scope) {
+    pub(crate) fn needs(&self, scope: Scope) -> Result<(), PageError> {
+        if self.principal.may(scope) {
             Ok(())
         } else {
-            Err(Refused::lacks(scope))
+            Err(PageError::lacks(scope))
         }
     }
 
     /// Whether names, addresses and the vendors' words about them may be shown; they are masked otherwise.
     pub(crate) fn sees_people(&self) -> bool {
-        self.visitor.may(Scope::CustomersRead)
+        self.principal.may(Scope::CustomersRead)
     }
 
     /// What of customers its pages show.
-    pub(crate) fn sight(&self) -> Sight {
-        Sight::of(self.sees_people())
+    pub(crate) fn visibility(&self) -> Visibility {
+        Visibility::of(self.sees_people())
     }
 
     /// Whether there are buttons.
     pub(crate) fn may_operate(&self) -> bool {
-        self.visitor.may(Scope::OpsWrite)
+        self.principal.may(Scope::OpsWrite)
     }
 
     /// The merchant, if it exists for this key.
     ///
     /// # Errors
     /// 404.
-    pub(crate) fn merchant(&self, id: &str) -> Result<Arc<Merchant>, Refused> {
-        let known = self.desk.gateway.directory().get(id).cloned();
+    pub(crate) fn merchant(&self, id: &str) -> Result<Arc<Merchant>, PageError> {
+        let known = self.dashboard.gateway.directory().get(id).cloned();
         known
-            .filter(|merchant| self.visitor.covers(&merchant.id))
-            .ok_or_else(|| Refused::not_found("merchant"))
+            .filter(|merchant| self.principal.covers(&merchant.id))
+            .ok_or_else(|| PageError::not_found("merchant"))
     }
 
     /// The merchants that exist for this key, by id; at most `most`.
     pub(crate) fn merchants(&self, most: usize) -> Vec<String> {
-        let directory = self.desk.gateway.directory();
-        let seen = directory.iter().filter(|merchant| self.visitor.covers(&merchant.id));
+        let directory = self.dashboard.gateway.directory();
+        let seen = directory.iter().filter(|merchant| self.principal.covers(&merchant.id));
         let mut ids: Vec<String> = seen.map(|merchant| merchant.id.clone()).collect();
         ids.sort();
         ids.truncate(most);
@@ -86,7 +90,7 @@ impl Visit {
     /// What stands around a page; takes the notice that is to be told.
     pub(crate) fn frame(&self, section: Section, title: impl Into<String>) -> Frame {
         Frame {
-            notice: self.desk.sessions.told(self.session),
+            notice: self.dashboard.sessions.told(self.id),
             ..self.quiet_frame(section, title)
         }
     }
@@ -96,7 +100,7 @@ impl Visit {
         Frame {
             section,
             title: title.into(),
-            visitor: self.visitor.name.clone(),
+            principal: self.principal.name.clone(),
             may_operate: self.may_operate(),
             sees_people: self.sees_people(),
             notice: None,
@@ -104,7 +108,7 @@ impl Visit {
     }
 
     /// What became of an action, on the page that is gone back to.
-    pub(crate) fn done(&self, back_to: &str, result: Result<String, Refused>) -> HttpResponse {
+    pub(crate) fn done(&self, back_to: &str, result: Result<String, PageError>) -> HttpResponse {
         let notice = match result {
             Ok(text) => Notice {
                 is_problem: false,
@@ -115,7 +119,7 @@ impl Visit {
                 text: refused.sentence(),
             },
         };
-        self.desk.sessions.tell(self.session, notice);
+        self.dashboard.sessions.tell(self.id, notice);
         see_other(back_to)
     }
 }
@@ -134,14 +138,14 @@ pub(crate) fn local(path: &str) -> &str {
     if is_ours && is_plain { path } else { "/ops" }
 }
 
-impl FromRequest for Visit {
-    type Error = Refused;
-    type Future = Ready<Result<Self, Refused>>;
+impl FromRequest for Session {
+    type Error = PageError;
+    type Future = Ready<Result<Self, PageError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = request.extensions().get::<Self>().cloned();
+        let session = request.extensions().get::<Self>().cloned();
         // The door stands before every page that asks for this.
-        ready(visit.ok_or_else(|| Refused::new(actix_web::http::StatusCode::UNAUTHORIZED, "sign in first")))
+        ready(session.ok_or_else(|| PageError::new(actix_web::http::StatusCode::UNAUTHORIZED, "sign in first")))
     }
 }
 

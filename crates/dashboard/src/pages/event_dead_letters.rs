@@ -4,17 +4,17 @@ use actix_web::web::{Form, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
 
-use upsert_app::{Direction, LetterAction};
+use upsert_app::{DeadLetterAction, Direction};
 use upsert_settings::Scope;
 
+use crate::auth::session::Session;
+use crate::error::PageError;
 use crate::pages::event::action_of;
 use crate::pages::events::{Filter, direction_of, word_of};
 use crate::query::read;
-use crate::refused::Refused;
 use crate::render::{Frame, Section, count, filters, page};
 use crate::shapes;
 use crate::shapes::event::Done;
-use crate::visit::Visit;
 
 /// Dead letters that are handled at once.
 const MOST: usize = 1_000;
@@ -22,7 +22,7 @@ const MOST: usize = 1_000;
 const TOLD: usize = 3;
 
 #[derive(Template)]
-#[template(path = "event_letters.html")]
+#[template(path = "event_dead_letters.html")]
 struct ConfirmPage {
     frame: Frame,
     is_replay: bool,
@@ -38,13 +38,13 @@ type Named = Path<(String, String)>;
 
 /// How many there are.
 #[get("/events/{direction}/letters/{action}")]
-pub(crate) async fn confirm(visit: Visit, named: Named, request: HttpRequest) -> Result<HttpResponse, Refused> {
-    visit.needs(Scope::OpsWrite)?;
+pub(crate) async fn confirm(session: Session, named: Named, request: HttpRequest) -> Result<HttpResponse, PageError> {
+    session.needs(Scope::OpsWrite)?;
     let (direction, action) = (direction_of(&named.0)?, action_of(&named.1)?);
     let filter: Filter = read(&request)?;
-    let counted_at = visit.desk.gateway.clock().now().to_string();
-    let done = handled(&visit, &filter, direction, action, true).await?;
-    let is_replay = action == LetterAction::Replay;
+    let counted_at = session.dashboard.gateway.clock().now().to_string();
+    let done = handled(&session, &filter, direction, action, true).await?;
+    let is_replay = action == DeadLetterAction::Replay;
     let title = if is_replay {
         "Replay dead letters"
     } else {
@@ -57,38 +57,38 @@ pub(crate) async fn confirm(visit: Visit, named: Named, request: HttpRequest) ->
         members: filter.members(),
         counted_at,
         done,
-        frame: visit.frame(Section::Webhooks, title),
+        frame: session.frame(Section::Webhooks, title),
     })
 }
 
 /// What was counted is done.
 #[post("/events/{direction}/letters/{action}")]
-pub(crate) async fn carry_out(visit: Visit, named: Named, form: Form<Filter>) -> Result<HttpResponse, Refused> {
+pub(crate) async fn carry_out(session: Session, named: Named, form: Form<Filter>) -> Result<HttpResponse, PageError> {
     let (direction, action) = (direction_of(&named.0)?, action_of(&named.1)?);
     let carried_out = async {
-        visit.needs(Scope::OpsWrite)?;
-        let done = handled(&visit, &form, direction, action, false).await?;
+        session.needs(Scope::OpsWrite)?;
+        let done = handled(&session, &form, direction, action, false).await?;
         told(action, &done)
     };
     let result = carried_out.await;
-    visit.desk.pulse.forget().await;
-    Ok(visit.done(&back_to(&form, direction), result))
+    session.dashboard.snapshots.forget().await;
+    Ok(session.done(&back_to(&form, direction), result))
 }
 
 async fn handled(
-    visit: &Visit,
+    session: &Session,
     filter: &Filter,
     direction: Direction,
-    action: LetterAction,
+    action: DeadLetterAction,
     dry_run: bool,
-) -> Result<Done, Refused> {
-    let mut query = filter.query(visit, direction)?;
+) -> Result<Done, PageError> {
+    let mut query = filter.query(session, direction)?;
     query.limit = MOST;
     query.cursor = None;
-    let (gateway, caller) = (&visit.desk.gateway, visit.visitor.caller());
+    let (gateway, caller) = (&session.dashboard.gateway, session.principal.caller());
     let answer = gateway
         .operations
-        .event_letters(&caller, query, direction, action, dry_run, visit.sight())
+        .event_dead_letters(&caller, query, direction, action, dry_run, session.visibility())
         .await?;
     shapes::read(answer)
 }
@@ -99,10 +99,10 @@ fn back_to(filter: &Filter, direction: Direction) -> String {
 }
 
 /// The sums; that nothing at all could be done is a problem.
-fn told(action: LetterAction, done: &Done) -> Result<String, Refused> {
+fn told(action: DeadLetterAction, done: &Done) -> Result<String, PageError> {
     let what = match action {
-        LetterAction::Replay | LetterAction::ReplayFor(_) => "replayed",
-        LetterAction::Discard => "discarded",
+        DeadLetterAction::Replay | DeadLetterAction::ReplayFor(_) => "replayed",
+        DeadLetterAction::Discard => "discarded",
     };
     let mut says = format!("{} of {} dead letters {what}", count(done.handled), count(done.matched));
     if done.refused > 0 {
@@ -115,7 +115,7 @@ fn told(action: LetterAction, done: &Done) -> Result<String, Refused> {
         says = format!("{says}; more match than are handled at once");
     }
     if done.handled == 0 && done.refused > 0 {
-        Err(Refused::unreadable(says))
+        Err(PageError::unreadable(says))
     } else {
         Ok(says)
     }

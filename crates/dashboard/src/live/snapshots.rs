@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use upsert_app::Gateway;
 
-use crate::history::{History, STEP};
-use crate::refused::Refused;
+use crate::error::PageError;
+use crate::live::history::{History, STEP};
 use crate::shapes::connection::Connection;
 use crate::shapes::read;
 use crate::shapes::webhooks::Webhooks;
@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Reading may take this part of the time at the most, however much the store holds.
 const SHARE: u32 = 20;
 
-/// Everything at one moment, of all merchants: what a visitor may not see is left out by whoever shows it.
+/// Everything at one moment, of all merchants: what a principal may not see is left out by whoever shows it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) at: Timestamp,
@@ -33,7 +33,7 @@ pub(crate) struct Snapshot {
 
 /// Reads, remembers, and tells whoever watches.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct SnapshotCache {
     now: watch::Sender<Arc<Snapshot>>,
     history: RwLock<History>,
     last: tokio::sync::Mutex<Option<Reading>>,
@@ -45,7 +45,7 @@ struct Reading {
     took: Duration,
 }
 
-impl Pulse {
+impl SnapshotCache {
     pub(crate) fn new() -> Self {
         Self {
             now: watch::Sender::new(Arc::default()),
@@ -86,7 +86,7 @@ impl Pulse {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) async fn fresh(&self, gateway: &Gateway) -> Result<Arc<Snapshot>, Refused> {
+    pub(crate) async fn fresh(&self, gateway: &Gateway) -> Result<Arc<Snapshot>, PageError> {
         let mut last = self.last.lock().await;
         let is_fresh = |reading: &Reading| reading.at.elapsed() < FRESH.max(reading.took * SHARE);
         if last.as_ref().is_some_and(is_fresh) {

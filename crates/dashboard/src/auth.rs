@@ -1,0 +1,6 @@
+//! Who may come in.
+
+pub(crate) mod cross_origin;
+pub(crate) mod enter;
+pub(crate) mod session;
+pub(crate) mod sessions;

@@ -1,0 +1,5 @@
+//! What changes while somebody looks.
+
+pub(crate) mod history;
+pub(crate) mod snapshots;
+pub(crate) mod stream;
