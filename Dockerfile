@@ -8,8 +8,8 @@ COPY . .
 # The caches keep what is compiled between builds, but are no part of the image: hence the copy.
 RUN --mount=type=cache,id=upsert-cargo,target=/usr/local/cargo/registry \
     --mount=type=cache,id=upsert-target,target=/src/target \
-    cargo build --release --locked -p upsert-gateway -p upsert-simulators \
-    && install -D --strip -t /out target/release/upsert-gateway target/release/upsert-simulators
+    cargo build --profile dist --locked -p upsert-gateway -p upsert-simulators \
+    && install -D --strip -t /out target/dist/upsert-gateway target/dist/upsert-simulators
 
 FROM debian:bookworm-slim AS runtime
 # The vendors' certificates are checked against these.

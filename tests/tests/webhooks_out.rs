@@ -246,7 +246,7 @@ async fn a_changed_secret_signs_the_very_next_event_though_the_pump_never_rests(
     let changed = Instant::now();
     assert!(
         receiver.came().len() < 104,
-        "the pump is still at it: {}",
+        "the worker is still at it: {}",
         receiver.came().len()
     );
     receiver.answers(Manner::Status(204));

@@ -38,7 +38,7 @@ const SELDOM: [&str; 12] = [
     points::ROLLBACK_AFTER_COMMIT,
     points::REPEAT_BEFORE_KEEPING,
     points::REPEAT_AFTER_KEEPING,
-    points::BACKGROUND_BEFORE_PUMP,
+    points::SCHEDULER_BEFORE_WAKE,
     points::DELIVER_AFTER_HELD,
 ];
 

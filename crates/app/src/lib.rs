@@ -1,4 +1,4 @@
-//! The use cases: what an upsert means, from the request to the receipt. See `upsert.rs` for the straight line.
+//! The use cases: what an upsert means, from the request to the receipt. See `upsert/straight_line.rs` for the straight line.
 //!
 //! It knows no HTTP library, no SQL, no vendor and no policy: connections come in as [`Connection`], ready
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.

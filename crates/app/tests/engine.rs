@@ -187,7 +187,7 @@ async fn bulk_work_takes_no_place_from_requests_and_leaves_the_days_reserve_alon
     let answer = bulk(1).await.unwrap();
     assert_eq!(body(&answer)["deliveries"][0]["state"], "pending");
     at(2).await;
-    assert_eq!(vendor.calls(), 1, "the pump queued it for a place");
+    assert_eq!(vendor.calls(), 1, "the worker queued it for a place");
 
     gate.turn(Gate::RESERVE);
     let answer = bulk(2).await.unwrap();

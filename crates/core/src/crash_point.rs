@@ -56,12 +56,12 @@ points! {
     CLAIM_AFTER_COMMIT = "claim.after_commit";
     /// It ended without a call.
     CLAIM_ENDED = "claim.ended";
-    /// The background pass knows where something is due, and no pump of it.
-    BACKGROUND_BEFORE_PUMP = "background.before_pump";
-    /// A pump is about to take a delivery.
-    PUMP_BEFORE_CLAIM = "pump.before_claim";
-    /// A pump has claimed a delivery and is about to drive it.
-    PUMP_BEFORE_DRIVE = "pump.before_drive";
+    /// The background pass knows where something is due, and no worker of it.
+    SCHEDULER_BEFORE_WAKE = "scheduler.before_wake";
+    /// A worker is about to take a delivery.
+    WORKER_BEFORE_CLAIM = "worker.before_claim";
+    /// A worker has claimed a delivery and is about to drive it.
+    WORKER_BEFORE_DRIVE = "worker.before_drive";
     /// A delivery is about to be parked for a pause.
     PARK_BEFORE_COMMIT = "park.before_commit";
     /// It is parked.
@@ -72,8 +72,8 @@ points! {
     PAUSE_AFTER_COMMIT = "pause.after_commit";
     /// A pause is lifted, what waits is not released.
     RESUME_BEFORE_RELEASE = "resume.before_release";
-    /// A connection is free again, its pump has not been told.
-    RELEASE_BEFORE_PUMP = "release.before_pump";
+    /// A connection is free again, its worker has not been told.
+    RELEASE_BEFORE_WAKE = "release.before_wake";
     /// Failed deliveries are about to be replaced by a replay.
     REPLAY_BEFORE_COMMIT = "replay.before_commit";
     /// The replay is durable and not started.

@@ -26,7 +26,7 @@ use crate::runtime::connections::UNTIL_RELEASED;
 use crate::runtime::wakeups::Reach;
 
 /// A delivery that somebody may wait for and that is due again within this is kept on its task; anything else is left to
-/// its connection's pump.
+/// its connection's worker.
 const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long a call may wait for its turn and a place among the connection's calls; then it still has its whole time-out.

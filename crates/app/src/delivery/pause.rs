@@ -115,7 +115,7 @@ impl Deliveries {
     pub fn release(&self, merchant: &str, connection: &str) {
         // Should something come in between, the pass goes on with it.
         self.context.connections.drain(merchant, connection);
-        crash_point(points::RELEASE_BEFORE_PUMP);
+        crash_point(points::RELEASE_BEFORE_WAKE);
         self.context.wake_connection(merchant, connection, Reach::All);
     }
 }

@@ -1,4 +1,4 @@
-//! What is due and nobody waits for: once a second it is found out where, and each connection's pump does the rest.
+//! What is due and nobody waits for: once a second it is found out where, and each connection's worker does the rest.
 
 use crate::context::Context;
 use crate::delivery::Deliveries;
@@ -120,7 +120,7 @@ impl Scheduler {
             }
         }
         for (merchant, connection) in self.context.store.due_connections(now).await? {
-            crash_point(points::BACKGROUND_BEFORE_PUMP);
+            crash_point(points::SCHEDULER_BEFORE_WAKE);
             self.context.wake_connection(&merchant, &connection, Reach::Due);
         }
         for (merchant, endpoint) in self.context.store.due_endpoints(now).await? {

@@ -27,7 +27,7 @@ pub(crate) struct Committed {
     pub(crate) deliveries: Vec<DeliveryRecord>,
     /// What is to be sent now.
     pub(crate) works: Vec<Work>,
-    /// Connections whose pump has something new to take.
+    /// Connections whose worker has something new to take.
     pub(crate) to_wake: Vec<String>,
 }
 

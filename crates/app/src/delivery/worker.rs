@@ -1,5 +1,5 @@
 //! What waits at one connection, taken as fast as the connection lets calls through and no faster. Each connection has
-//! a pump of its own, so however much waits at one, and however long its calls hang, the others do not notice.
+//! a worker of its own, so however much waits at one, and however long its calls hang, the others do not notice.
 
 use crate::runtime::wakeups::Reach;
 use std::collections::{HashSet, VecDeque};
@@ -21,13 +21,13 @@ use crate::runtime::connections::UNTIL_RELEASED;
 /// Deliveries that are read at once.
 const PAGE: usize = 128;
 
-/// The most that one pump has under way; the connection's own places bound it further.
+/// The most that one worker has under way; the connection's own places bound it further.
 const MOST_AT_ONCE: usize = 64;
 
 /// What it has under way where no place is free.
 const FEW: usize = 4;
 
-/// What came of one delivery that a pump took.
+/// What came of one delivery that a worker took.
 struct Tried {
     id: DeliveryId,
     /// Whether it may be met again: it is still due, and nobody can tell why.
@@ -104,10 +104,10 @@ impl Deliveries {
         let mut next = Some(id);
         let mut moved = true;
         while let Some(id) = next.take() {
-            crash_point(points::PUMP_BEFORE_CLAIM);
+            crash_point(points::WORKER_BEFORE_CLAIM);
             match self.claim(id, purpose).await {
                 Ok(Claimed::Work(work)) => {
-                    crash_point(points::PUMP_BEFORE_DRIVE);
+                    crash_point(points::WORKER_BEFORE_DRIVE);
                     self.drive(*work, None).await;
                 }
                 Ok(Claimed::Ended(following)) => next = following,

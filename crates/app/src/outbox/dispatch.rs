@@ -1,4 +1,4 @@
-//! Bringing events to endpoints. Each endpoint has a pump of its own, as each connection has: one that is dead, or slow,
+//! Bringing events to endpoints. Each endpoint has a worker of its own, as each connection has: one that is dead, or slow,
 //! delays nobody else. At least once: what is not recorded as taken is sent again, with the same id.
 
 use crate::outbox::retry_schedule::Tried;
@@ -29,7 +29,7 @@ const PAGE: usize = 128;
 /// How soon what became due is seen while answers are waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// An event that a pump took.
+/// An event that a worker took.
 struct Dispatched {
     id: EventId,
     /// Otherwise it is still due, and would be sent again and again.
@@ -188,7 +188,7 @@ fn observe(event: &OutgoingEvent, tried: &Tried) {
     );
 }
 
-/// One time round of an endpoint's pump.
+/// One time round of an endpoint's worker.
 struct Batch<'a> {
     wing: &'a Outbox,
     merchant: &'a str,

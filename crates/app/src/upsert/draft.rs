@@ -77,8 +77,8 @@ pub(crate) struct Building<'a> {
 enum Birth {
     /// It waits for what holds its connection back.
     Parked(Held),
-    /// It is due, and its connection's pump takes it when there is a place.
-    ForThePump,
+    /// It is due, and its connection's worker takes it when there is a place.
+    ForTheWorker,
 }
 
 impl<'a> Building<'a> {
@@ -245,7 +245,7 @@ impl<'a> Building<'a> {
                     lane.queued = Some(delivery.id);
                     match birth {
                         Birth::Parked(held) => park(&mut delivery, held, self.now),
-                        Birth::ForThePump => self.to_wake.push(connection.name.clone()),
+                        Birth::ForTheWorker => self.to_wake.push(connection.name.clone()),
                     }
                 } else if let ConnectionPlan::Send {
                     prepared,
@@ -364,7 +364,7 @@ impl<'a> Building<'a> {
         let priority = self.draft.command.priority;
         match connection.status.room(priority) {
             Err(held) => Some(Birth::Parked(held)),
-            Ok(0) if priority == Priority::Bulk => Some(Birth::ForThePump),
+            Ok(0) if priority == Priority::Bulk => Some(Birth::ForTheWorker),
             Ok(_) => None,
         }
     }

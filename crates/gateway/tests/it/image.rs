@@ -50,7 +50,7 @@ fn words(stage: &[String], instruction: &str) -> Vec<String> {
 fn what_is_built_is_what_the_stages_run() {
     let binaries: BTreeSet<String> = ["gateway", "simulators"].map(|stage| format!("upsert-{stage}")).into();
     let build = stage("build").join("\n");
-    assert!(build.contains("cargo build --release --locked"));
+    assert!(build.contains("cargo build --profile dist --locked"));
     for name in ["gateway", "simulators"] {
         let stage = stage(name);
         let entry = words(&stage, "ENTRYPOINT");
