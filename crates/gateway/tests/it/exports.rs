@@ -38,7 +38,7 @@ fn number(variable: &str, usual: u64) -> u64 {
 
 fn comes_in(name: &str) {
     let system = System::named(name);
-    let (rows, seed) = (number("EXPORT_ROWS", 400), number("EXPORT_SEED", 1));
+    let (rows, seed) = (number("EXPORT_ROWS", 300), number("EXPORT_SEED", 1));
     println!("{name}: EXPORT_ROWS={rows} EXPORT_SEED={seed}");
     let made = MadeUp::of(system, usize::try_from(rows).unwrap(), seed);
     let vendor = Simulator::start(Vendor::AddUpdate, SimulatorOptions::quick()).unwrap();
