@@ -408,7 +408,7 @@ impl Recording<'_> {
                 day: utc_day(started_at),
             });
         }
-        // That the wing itself held it back is said by `waiting_for`: the vendor's last words stay.
+        // That the gateway itself held it back is said by `waiting_for`: the vendor's last words stay.
         if error.sent {
             self.delivery.error = Some(delivery_error(error));
         }

@@ -144,7 +144,7 @@ impl Deliveries {
             ErrorKind::Transient,
             StateAtVendor::Unknown,
             RetryAdvice::Backoff,
-            "the wing stopped during the call; whether the vendor wrote is not known",
+            "the gateway stopped during the call; whether the vendor wrote is not known",
         )));
         if let Some(mut lane) = known.and_then(|known| known.lane(&delivery.connection).cloned()) {
             changes.expect.push(Expect::Lane {

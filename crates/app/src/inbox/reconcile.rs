@@ -1,5 +1,5 @@
 //! What is left of an event once it is held against what is known: nothing of what was done before, of what is older than
-//! another event, or of what the wing wrote itself.
+//! another event, or of what the gateway wrote itself.
 
 use crate::inbox::arrival::Arrival;
 use crate::upsert::event_draft::EventDraft;

@@ -8,10 +8,10 @@ use crate::outbox::publish::body;
 use crate::problem::Refusal;
 
 /// The `type` of an event that is sent on demand.
-const TEST: &str = "wing.test";
+const TEST: &str = "gateway.test";
 
 impl Operations {
-    /// Sends an event of type `wing.test`, once and now, and tells what came of it. Nothing of it is stored.
+    /// Sends an event of type `gateway.test`, once and now, and tells what came of it. Nothing of it is stored.
     ///
     /// # Errors
     /// 404.
