@@ -191,7 +191,7 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
     ),
     (
         "crates/server/src/config/builder.rs",
-        "staff",
+        "finish",
         "a connection from its settings, a member each",
     ),
     (

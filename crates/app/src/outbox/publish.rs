@@ -65,7 +65,7 @@ impl Outbox {
     }
 
     /// One event for each endpoint that wants to know.
-    pub(crate) fn tell(&self, merchant: &Merchant, event: &NewEvent) -> Vec<Write> {
+    pub(crate) fn publish(&self, merchant: &Merchant, event: &NewEvent) -> Vec<Write> {
         let now = self.context.clock.now();
         let wants = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.events.contains(&event.kind);
         let events = merchant.endpoints.iter().filter(wants).map(|endpoint| {
@@ -107,7 +107,7 @@ impl Outbox {
             full: listed_delivery(delivery),
             ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert, "customer_id": delivery.customer }),
         };
-        self.tell(merchant, &event)
+        self.publish(merchant, &event)
     }
 
     /// That an upsert's required deliveries have ended well, with its answer.
@@ -141,7 +141,7 @@ impl Outbox {
             full: Json::Object(answering.members()),
             ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
         };
-        Ok(self.tell(merchant, &event))
+        Ok(self.publish(merchant, &event))
     }
 
     /// That a connection was paused or goes on, as it will be seen from then on.
@@ -178,7 +178,7 @@ impl Outbox {
             full: self.context.connection_view(&merchant.id, connection, pause, &counts).0,
             ids: json!({ "merchant_id": merchant.id, "name": connection.name }),
         };
-        Ok(self.tell(merchant, &event))
+        Ok(self.publish(merchant, &event))
     }
 
     /// Tells, once a day for each connection, that the day's calls are nearly used up.

@@ -102,7 +102,7 @@ impl ConnectionBuilder {
                 }
                 match self.build(&merchant.id, connection) {
                     Ok(built) => {
-                        let (connection, bell) = self.staff(merchant, connection, built, fingerprint, counts);
+                        let (connection, bell) = self.finish(merchant, connection, built, fingerprint, counts);
                         connections.push(Arc::new(Connection {
                             never_match: Arc::clone(&never_match),
                             ..connection
@@ -209,7 +209,7 @@ impl ConnectionBuilder {
     }
 
     /// Puts the policies around it.
-    fn staff(
+    fn finish(
         &self,
         merchant: &settings::Merchant,
         connection: &settings::Connection,
