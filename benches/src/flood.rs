@@ -1,13 +1,13 @@
 //! The load of callers who do not wait for each other: requests at a fixed rate, each on a connection that is free or on
 //! a new one, whatever the answers are. They are counted by status, and those of one kind are timed.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use crate::client::{Connection, head};

@@ -1,11 +1,11 @@
 //! A vendor that can be made to misbehave while it runs: a small TCP server before a simulator. Healthy, it passes bytes
 //! on; hostile, it does what no HTTP server would. It counts what it sees, by second.
 
-use parking_lot::Mutex;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;

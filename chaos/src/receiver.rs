@@ -1,11 +1,11 @@
 //! A merchant's own system that is told of events. Now and then it fails the first try of one, before or after it has
 //! written it down: nobody may rely on its answers.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde::Serialize;

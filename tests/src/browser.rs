@@ -7,17 +7,17 @@ mod picture;
 mod vendor;
 mod watch;
 
-use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
+use driver::Driver;
 use fantoccini::error::CmdError;
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
+use watch::Seen;
 
 use crate::give_up;
-use driver::Driver;
-use watch::Seen;
 
 pub use picture::Scheme;
 pub use watch::ConsoleMessage;

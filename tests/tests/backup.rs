@@ -1,14 +1,15 @@
 //! A backup taken while the gateway works, put in the place of its file.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::json;
+
 use upsert_tests::{Plan, World};
 
 /// What was told: the upsert's id, and whether it had ended, by reference.

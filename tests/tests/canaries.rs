@@ -2,10 +2,10 @@
 //! at TRACE, over good days and bad ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
-use parking_lot::Mutex;
 use std::io::Write;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 

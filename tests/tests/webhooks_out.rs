@@ -6,14 +6,15 @@
     reason = "a test that cannot go on has to stop; figures are for whoever reads the output"
 )]
 
-use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
+
 use upsert_tests::{Came, Manner, Plan, Receiver, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+
 use upsert_core::crash_point as points;
 
 use super::{Places, Report, Run, to_the_end};

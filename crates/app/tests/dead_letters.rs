@@ -9,6 +9,7 @@ use std::time::Duration;
 use common::{Act, House, Vendor, body, connection, merchant};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
+
 use upsert_app::{
     Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, UpsertListQuery,
     Visibility,

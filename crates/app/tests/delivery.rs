@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{Act, House, TokioClock, Vendor, body, connection};
 use serde_json::{Value as Json, json};
+
 use upsert_app::{Answer, Visibility};
 use upsert_core::Repeat;
 use upsert_store::{Changeset, DeliveryState, Store, Write};

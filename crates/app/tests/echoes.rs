@@ -7,10 +7,10 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
-
 use common::events::source;
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
+use serde_json::{Value as Json, json};
+
 use upsert_app::{Caller, Visibility};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};

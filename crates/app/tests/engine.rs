@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_app::{ConnectionStatus, Directory};
 use upsert_core::{Held, Priority, Repeat, WaitingFor};
 use upsert_store::{DeliveryState, MemoryStore, Store, UpsertState};

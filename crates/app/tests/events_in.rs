@@ -6,10 +6,10 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
-
 use common::events::{event, source};
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
+use serde_json::{Value as Json, json};
+
 use upsert_app::{Caller, DeadLetterAction, Direction, EventListQuery, Merchant, Visibility};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, CustomerRecord, MemoryStore, Store};

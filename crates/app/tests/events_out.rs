@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::events::{Got, Listener, key};
+use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
-use common::events::{Got, Listener, key};
-use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_app::{
     Caller, Connection, ConnectionStatus, DeadLetterAction, Direction, Directory, Endpoint, EventKind, EventListQuery,
     Visibility,

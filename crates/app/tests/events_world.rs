@@ -6,11 +6,11 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use common::events::{key, source};
+use common::{House, TokioClock, merchant};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use common::events::{key, source};
-use common::{House, TokioClock, merchant};
 use upsert_app::{
     Caller, DeadLetterAction, Direction, EventListQuery, Intake, Merchant, Ping, ProblemCode, Refusal, Source,
     Visibility,

@@ -6,10 +6,10 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_app::{Merchant, ProblemCode};
 use upsert_core::{Handling, IdentifierKind, NeverMatch, Repeat};
 use upsert_store::MemoryStore;

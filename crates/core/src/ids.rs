@@ -1,12 +1,12 @@
 //! Typed ids: a prefix and a sortable part (UUID version 7 in Crockford's base 32, 26 characters).
 
-use parking_lot::Mutex;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use data_encoding::{Encoding, Specification};
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::{ContextV7, Uuid};
 

@@ -1,10 +1,10 @@
 //! Stops calls to a vendor that fails, and lets one probe through from time to time.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -1,8 +1,8 @@
 //! Bounds retries by the calls there are, so that they cannot make an outage worse.
 
-use parking_lot::Mutex;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::sliding_count::SlidingCount;

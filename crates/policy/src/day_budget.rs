@@ -1,6 +1,5 @@
 //! The day's calls: counted through a port, so that the count outlives the process.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::num::NonZeroU32;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 
 use upsert_core::Priority;
 

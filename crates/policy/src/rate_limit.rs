@@ -1,6 +1,5 @@
 //! Lets a call through only as often as we, the day's quota and the vendor's own word allow.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 

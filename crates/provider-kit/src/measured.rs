@@ -1,12 +1,12 @@
 //! How long calls took on the wire, by OpenTelemetry's names: around the transport, for one peer of the configuration.
 
-use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::Method;
 use metrics::{Histogram, Unit, describe_histogram, histogram};
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use crate::transport::{Incoming, Outgoing, Transport, TransportError};

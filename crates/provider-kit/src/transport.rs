@@ -1,6 +1,5 @@
 //! The one place that sends: reqwest, without redirects, retries or proxies, with bounded answers.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 

@@ -1,7 +1,6 @@
 //! What a provider over HTTP adds to its adapter: times, ids in one form, and that reads leave nothing in doubt.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 

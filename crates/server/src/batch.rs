@@ -15,17 +15,16 @@ use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream, unfold};
+use line::problem_line;
+use lines::Lines;
 use tokio::time::{sleep, timeout};
+use turns::Turns;
 
 use upsert_app::{ProblemCode, Refusal};
 
 use crate::http::middleware::shutting_down;
 use crate::lifecycle::Phase;
 use crate::state::Streaming;
-
-use line::problem_line;
-use lines::Lines;
-use turns::Turns;
 
 pub(crate) use line::Terms;
 

@@ -1,11 +1,15 @@
 //! `when`, `only`: what an event has to say.
 
-use crate::json::json;
-use crate::section::Spot;
-use serde_json::Value;
 use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use upsert_webhook::Pointer;
 use upsert_webhook::mapping::Conditions;
+
+use crate::json::json;
+use crate::section::Spot;
+
 /// Pointers and the values that they must have.
 pub(crate) fn conditions(spot: &Spot<'_>) -> Option<Conditions> {
     let mut conditions = Vec::new();

@@ -1,6 +1,5 @@
 //! `[[connections]]`: one merchant's account at one vendor.
 
-use crate::json::json;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::json::json;
 use crate::limits::{self, Breaker, RateLimit, Retry};
 use crate::members::Member;
 use crate::places::Places;

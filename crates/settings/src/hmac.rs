@@ -1,13 +1,13 @@
 //! `verify` with `scheme = "hmac"`: a sender with its own way.
 
-use crate::signed::tolerance;
 use std::time::Duration;
 
 use serde::Serialize;
+
 use upsert_webhook::{HmacHash, SignatureEncoding, Signed, SignedTime, SigningKey};
 
 use crate::section::{Section, Spot};
-use crate::signed::read_signed;
+use crate::signed::{read_signed, tolerance};
 use crate::spelled;
 use crate::words::word;
 

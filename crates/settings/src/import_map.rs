@@ -1,21 +1,20 @@
 //! The map of an import: what the columns of a table are, in the rules of a webhook source. A rule names columns where that
 //! of a source points into an event.
 
-use crate::environment::Secrets;
-use crate::json::json;
-use crate::section::Named;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
 use serde_json::Value;
+
 use upsert_webhook::{Rule, Target};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Secrets};
+use crate::json::json;
 use crate::mapping::{FIELDS, Fields};
 use crate::members::Member;
 use crate::problems::Problem;
-use crate::section::{Reading, Section, Spot};
+use crate::section::{Named, Reading, Section, Spot};
 use crate::tree::{Entry, Node, Shape, parse};
 
 const MEMBERS: &[Member] = &[

@@ -1,12 +1,13 @@
 //! `[[webhooks.in]]`: a source of events that become upserts.
 
-use crate::conditions::conditions;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+
 use upsert_webhook::{EventId, Mapping, OrderKind, Pointer};
 
+use crate::conditions::conditions;
 use crate::hmac::header_name;
 use crate::mapping::Fields;
 use crate::members::Member;

@@ -1,9 +1,10 @@
 //! Values of TOML as JSON.
 
-use crate::section::Spot;
-use crate::tree::Node;
-use crate::tree::Shape;
 use serde_json::Value;
+
+use crate::section::Spot;
+use crate::tree::{Node, Shape};
+
 /// Free settings as JSON. Dates become texts; numbers that JSON has no form for are refused.
 pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
     fn value(node: &Node) -> Option<Value> {

@@ -1,17 +1,15 @@
 //! Reading the folder: every file, every problem, then one value or none.
 
-use crate::environment::Secrets;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::{fs, io};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Secrets};
 use crate::layers::{Overrides, layered};
 use crate::merchant::{self, Merchant};
 use crate::problems::{Location, Problem};

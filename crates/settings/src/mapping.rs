@@ -1,11 +1,12 @@
 //! `map` of a source: which members of an upsert's body it fills, and where nested tables end and rules begin.
 
-use crate::json::json;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
 use upsert_webhook::{Rule, Target};
 
+use crate::json::json;
 use crate::nearest::suggestion;
 use crate::problems::Location;
 use crate::rule;

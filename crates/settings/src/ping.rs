@@ -1,11 +1,12 @@
 //! `ping`: how a sender's test call is told from an event.
 
-use crate::conditions::conditions;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
 use upsert_webhook::Conditions;
 
+use crate::conditions::conditions;
 use crate::members::Member;
 use crate::section::{Section, Spot};
 

@@ -1,12 +1,13 @@
 //! A rule of a mapping that is more than a pointer.
 
-use crate::conditions::conditions;
-use crate::json::json;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+
 use upsert_webhook::{NamePart, Rule, Source, Transform};
 
+use crate::conditions::conditions;
+use crate::json::json;
 use crate::members::Member;
 use crate::nearest::suggestion;
 use crate::section::{Section, Spot};

@@ -1,6 +1,5 @@
 //! References to secrets, and the secrets they refer to.
 
-use crate::environment::Secrets;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,6 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::{Serialize, Serializer};
 
+use crate::environment::Secrets;
 use crate::problems::Location;
 use crate::section::{Spot, path_to};
 use crate::tree::Shape;

@@ -1,12 +1,11 @@
 //! Reading: a spot in the tree, and a section whose members are known. Nothing here stops at the first problem: what
 //! cannot be read is reported, left out (`None`), and reading goes on.
 
-use crate::environment::Secrets;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Secrets};
 use crate::members::{Below, Member, Presence};
 use crate::nearest::suggestion;
 use crate::problems::{Location, Problem};

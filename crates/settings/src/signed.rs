@@ -1,6 +1,7 @@
 //! `signed`: what a sender signs, as a text with placeholders.
 
 use std::time::Duration;
+
 use upsert_webhook::Signed;
 
 use crate::nearest::suggestion;

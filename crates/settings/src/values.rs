@@ -1,13 +1,12 @@
 //! The plain values that members are made of: texts, names, numbers, durations, sizes.
 
-use crate::section::Named;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use upsert_webhook::Pointer;
 
-use crate::section::Spot;
+use crate::section::{Named, Spot};
 use crate::tree::Shape;
 
 /// How long an id or a name may be.

@@ -1,16 +1,17 @@
 //! `verify`: how a webhook that comes in proves who sent it.
 
-use crate::signed::tolerance;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
+
 use upsert_webhook::{SigningKey, Verifier};
 
 use crate::hmac::Hmac;
 use crate::members::Member;
 use crate::secrets::Secret;
 use crate::section::{Section, Spot};
+use crate::signed::tolerance;
 use crate::spelled;
 use crate::words::word;
 

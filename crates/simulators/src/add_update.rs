@@ -1,17 +1,12 @@
 //! add-update: upsert by `externalId` within the merchant of `x-merchant-id`; one envelope for every error \[S3\].
 
-use crate::options::AddUpdateAuth;
-use crate::options::AddUpdateRules;
-use crate::record::Probe;
-use crate::record::Record;
-use crate::record::Upsert;
-use crate::record::Written;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::{Clock, iso_millis};
-use crate::options::SimulatorOptions;
+use crate::options::{AddUpdateAuth, AddUpdateRules, SimulatorOptions};
+use crate::record::{Probe, Record, Upsert, Written};
 use crate::records::Records;
 use crate::wire::{Call, Reply};
 

@@ -1,22 +1,15 @@
 //! April: upsert by e-mail (consumer) or reference (organisation) within a merchant, in a single-key wrapper \[S4\].
 
-use crate::april_answers::CONSUMER;
-use crate::april_answers::ORGANISATION;
-use crate::april_answers::invalid;
-use crate::april_answers::refusal;
-use crate::options::AprilRules;
-use crate::record::Probe;
-use crate::record::Record;
-use crate::record::Upsert;
-use crate::record::Written;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::april_answers::{CONSUMER, ORGANISATION, invalid, refusal};
 use crate::april_credentials::{merchant_of, readable};
 use crate::april_reads;
 use crate::checks::{Field, FieldProblem, Shape, problems};
 use crate::clock::Clock;
-use crate::options::SimulatorOptions;
+use crate::options::{AprilRules, SimulatorOptions};
+use crate::record::{Probe, Record, Upsert, Written};
 use crate::records::Records;
 use crate::wire::{Call, Reply};
 

@@ -1,10 +1,11 @@
 //! What April answers.
 
+use serde_json::{Value, json};
+use uuid::Uuid;
+
 use crate::checks::FieldProblem;
 use crate::wire::Reply;
-use serde_json::Value;
-use serde_json::json;
-use uuid::Uuid;
+
 pub(crate) const ORGANISATION: &str = "organisation";
 
 pub(crate) const CONSUMER: &str = "consumer";

@@ -1,14 +1,13 @@
 //! April's reads: a bare array without a total, and one customer in a single-key object. Their fields are assumed to be
 //! those of the write with the ids and a stamp.
 
-use crate::april_answers::ORGANISATION;
-use crate::april_answers::refusal;
-use crate::record::Record;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::april::April;
+use crate::april_answers::{ORGANISATION, refusal};
 use crate::clock::iso_millis;
+use crate::record::Record;
 use crate::wire::{Call, Reply};
 
 const NAMES: [&str; 3] = ["givenName", "familyName", "organisationName"];

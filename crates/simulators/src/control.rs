@@ -27,7 +27,6 @@
 //!
 //! A body that does not fit is answered 400 with `{"error": …}`. None of it stands in the journal, and no fault strikes it.
 
-use crate::sim::Sim;
 use std::io;
 
 use actix_web::web::Payload;
@@ -38,6 +37,7 @@ use serde_json::{Map, Value, json};
 
 use crate::faults::Fault;
 use crate::rewrites::Rewrites;
+use crate::sim::Sim;
 
 /// Where these paths begin.
 pub const PREFIX: &str = "/__sim";

@@ -1,6 +1,5 @@
 //! One request on its way: journal, fault, the vendor's rules, answer.
 
-use crate::sim::Sim;
 use std::future::pending;
 use std::time::Duration;
 
@@ -8,12 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::broken;
-use crate::control;
 use crate::effects::{Answer, Cut, Effect, When};
 use crate::hooks::{By, Held};
 use crate::journal::{Answered, Line};
+use crate::sim::Sim;
 use crate::wire::{Call, Reply};
+use crate::{broken, control};
 
 /// Larger bodies than any page allows for; more is answered 413.
 const MOST_BODY: usize = 8 * 1024 * 1024;

@@ -1,7 +1,9 @@
 //! Whom a vendor tells of changes.
 
-use serde::Deserialize;
 use std::fmt;
+
+use serde::Deserialize;
+
 /// When an event of an API call goes out. An edit in the vendor's screen has no answer: its events go at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,8 +1,8 @@
 //! What a simulator told its hooks, and what they answered.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use crate::journal::JournalDepth;

@@ -1,13 +1,10 @@
 //! The webhooks of a simulated vendor: who is told of a record that was created or changed.
 
-use crate::hook::Hook;
-use crate::hook::HookTime;
-use crate::record::Written;
-use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -15,9 +12,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::clock::{Clock, iso_millis};
+use crate::hook::{Hook, HookTime};
 use crate::hook_journal::{HookCounts, HookEntry, HookJournal, Told};
 use crate::journal::JournalDepth;
 use crate::posting::{Event, Parcel, Post, Target, UnderWay};
+use crate::record::Written;
 
 /// Who changed a record.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What a simulator received and what became of it: the oracle for "written once", "never overlapping", "not sent".
 
-use crate::vendor::Vendor;
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use crate::clock::Clock;
 use crate::effects::{Cut, Effect};
+use crate::vendor::Vendor;
 
 /// How much of the journal stays in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

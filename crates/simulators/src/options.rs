@@ -1,11 +1,11 @@
 //! What can be set when a simulator starts.
 
-use crate::april_credentials::AprilCredential;
-use crate::hook::Hook;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::april_credentials::AprilCredential;
 use crate::clock::{Clock, system_clock};
+use crate::hook::Hook;
 use crate::journal::JournalDepth;
 use crate::rewrites::Rewrites;
 

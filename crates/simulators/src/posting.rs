@@ -1,6 +1,5 @@
 //! The way of one event to one hook: signed, tried until it is taken or refused.
 
-use crate::hook::Hook;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
+use crate::hook::Hook;
 use crate::hook_journal::{HookJournal, LineNumber, Told};
 use crate::signing::Signer;
 

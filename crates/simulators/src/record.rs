@@ -1,10 +1,11 @@
 //! A record that a vendor has, and how it is found and written.
 
-use crate::journal::Write;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::journal::Write;
+
 /// One stored customer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {

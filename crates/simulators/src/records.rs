@@ -1,15 +1,12 @@
 //! What a vendor has stored, and how a write finds it.
 
-use crate::record::Probe;
-use crate::record::Record;
-use crate::record::Upsert;
-use crate::record::Written;
-use parking_lot::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value};
 
+use crate::record::{Probe, Record, Upsert, Written};
 use crate::shelf::Shelf;
 
 /// All records of one simulator.

@@ -3,10 +3,10 @@
 //! What is sent is rewritten before the vendor looks for it and stores it, so the same value sent twice finds the same
 //! record and changes nothing. Reads compare with what is stored.
 
-use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -1,27 +1,21 @@
 //! Rotor: upsert by id, then phone, then e-mail; tags merged; a day's limit per key \[S0\]\[S1\]\[S2\].
 
-use crate::options::RotorKey;
-use crate::options::RotorRules;
-use crate::record::Probe;
-use crate::record::Record;
-use crate::record::Upsert;
-use crate::record::Written;
-use crate::rotor_answers::FIELDS;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::checks::{FieldProblem, problems};
 use crate::clock::Clock;
-use crate::options::SimulatorOptions;
+use crate::options::{RotorKey, RotorRules, SimulatorOptions};
+use crate::record::{Probe, Record, Upsert, Written};
 use crate::records::Records;
-use crate::rotor_answers::{invalid, out_of_scope, success};
+use crate::rotor_answers::{self, FIELDS, invalid, out_of_scope, success};
+use crate::rotor_reads;
 use crate::wire::{Call, Reply};
-use crate::{rotor_answers, rotor_reads};
 
 const VERSION: &str = "1.1.0";
 const KIND: &str = "customer";

@@ -1,12 +1,10 @@
 //! Rotor's answers to a write, and its error bodies \[S1\].
 
-use crate::checks::Shape;
-use crate::record::Record;
-use crate::record::Written;
 use serde_json::{Map, Value, json};
 
-use crate::checks::{Field, FieldProblem};
+use crate::checks::{Field, FieldProblem, Shape};
 use crate::clock::iso_millis;
+use crate::record::{Record, Written};
 use crate::wire::Reply;
 
 /// The body parameters of `POST /customers` \[S0\]. `id` is no stored field.

@@ -1,12 +1,12 @@
 //! Rotor's reads: another shape than its write, with a nested address and without billing and service \[S2\].
 
-use crate::options::RotorKey;
-use crate::record::Record;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::checks::FieldProblem;
 use crate::clock::iso_millis;
+use crate::options::RotorKey;
+use crate::record::Record;
 use crate::records::Records;
 use crate::rotor_answers::invalid;
 use crate::wire::{Call, Reply};

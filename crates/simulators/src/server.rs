@@ -1,8 +1,5 @@
 //! Starting and stopping a simulator, and what a test in the same process may do with it.
 
-use crate::record::Record;
-use crate::sim::Sim;
-use crate::vendor::Vendor;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -18,7 +15,10 @@ use crate::faults::Faults;
 use crate::hooks::Hooks;
 use crate::journal::Journal;
 use crate::options::SimulatorOptions;
+use crate::record::Record;
 use crate::rewrites::Rewrites;
+use crate::sim::Sim;
+use crate::vendor::Vendor;
 
 /// Starts simulators.
 pub struct Simulator;

@@ -1,16 +1,13 @@
 //! Records in the order they came, found by their match keys through an index that is not unique, as the vendors'
 //! must be for two creates at once to make two records.
 
-use crate::record::Probe;
-use crate::record::Record;
-use crate::record::Upsert;
-use crate::record::Written;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::edits;
+use crate::record::{Probe, Record, Upsert, Written};
 
 /// A found row, and the key that found it.
 type Found = (u64, &'static str);

@@ -1,22 +1,20 @@
 //! One simulated vendor with all that belongs to it.
 
+use std::io;
+
+use serde_json::{Map, Value};
+
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::hook::Hook;
-use crate::hooks::By;
-use crate::hooks::Held;
-use crate::hooks::Hooks;
+use crate::hooks::{By, Held, Hooks};
 use crate::journal::Journal;
 use crate::options::SimulatorOptions;
-use crate::record::Record;
-use crate::record::Written;
-use crate::rewrites::Rewrites;
-use crate::rewrites::Standing;
+use crate::record::{Record, Written};
+use crate::rewrites::{Rewrites, Standing};
 use crate::vendor::Vendor;
 use crate::vendor_rules::VendorRules;
-use serde_json::Map;
-use serde_json::Value;
-use std::io;
+
 /// One simulator's state, shared by its threads.
 pub(crate) struct Sim {
     pub(crate) rules: VendorRules,

@@ -1,20 +1,17 @@
 //! The one place that lists the simulated vendors.
 
-use crate::record::Record;
-use crate::record::Written;
-use crate::vendor::Vendor;
 use serde_json::{Map, Value, json};
 
 use crate::add_update::{self, AddUpdate};
 use crate::april::{self, April};
-use crate::april_answers;
-use crate::april_reads;
 use crate::checks::Field;
 use crate::options::SimulatorOptions;
+use crate::record::{Record, Written};
 use crate::records::Records;
 use crate::rotor::Rotor;
-use crate::rotor_answers;
+use crate::vendor::Vendor;
 use crate::wire::{Call, Reply};
+use crate::{april_answers, april_reads, rotor_answers};
 
 /// A vendor's rules with what it has stored.
 pub(crate) enum VendorRules {

@@ -1,12 +1,12 @@
 //! One HTTP exchange as a vendor's rules see it.
 
-use crate::record::Written;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Bytes, Query};
 use serde_json::{Map, Value};
 
+use crate::record::Written;
 use crate::rewrites::Rewrites;
 
 /// A request, read as a whole.

@@ -29,7 +29,6 @@ mod rows;
 mod write;
 mod writer;
 
-use parking_lot::Mutex;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -37,6 +36,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use parking_lot::Mutex;
 
 use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 use upsert_store::{

@@ -4,10 +4,9 @@ use jiff::civil::Date;
 
 use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
 
-use crate::events::{EndpointRecord, EventMarks, IncomingEvent, OutgoingEvent};
-use crate::records::{
-    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, HistoryRecord, IdempotencyRecord, Lane,
-    StoredAnswer, UpsertRecord,
+use crate::{
+    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, EndpointRecord, EventMarks, HistoryRecord,
+    IdempotencyRecord, IncomingEvent, Lane, OutgoingEvent, StoredAnswer, UpsertRecord,
 };
 
 /// All of it or nothing.

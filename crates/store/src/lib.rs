@@ -8,10 +8,13 @@
 //! "Not found" is `None`; errors are opaque upwards. Times are kept to the microsecond: what is finer may be lost.
 
 mod changeset;
-mod events;
+mod connection;
+mod customer;
+mod delivery;
+mod event;
+mod lane;
 mod memory;
-mod queries;
-mod records;
+mod upsert;
 
 use std::fmt::Debug;
 
@@ -22,20 +25,19 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 
 pub use changeset::{Applied, Changeset, Expect, Write};
-pub use events::{
-    Disabled, EndpointRecord, EventCount, EventMark, EventMarks, Given, IncomingEvent, IncomingFilter, IncomingPage,
-    IncomingState, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState,
+pub use connection::{ConnectionRecord, Disabled, EndpointRecord, Pause};
+pub use customer::{CustomerFilter, CustomerRecord, HistoryPage, HistoryRecord, IdentityQuery, IdentityView, Known};
+pub use delivery::{
+    AttemptRecord, Counted, DeliveryError, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, FailedCount,
+    SentRequest, WaitingCount,
 };
+pub use event::{
+    EventCount, EventMark, EventMarks, Given, IncomingEvent, IncomingFilter, IncomingPage, IncomingState,
+    OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState,
+};
+pub use lane::{Accepted, AcceptedField, Adopted, Lane, Link, Sending, Written};
 pub use memory::MemoryStore;
-pub use queries::{
-    Counted, CustomerFilter, DeliveryFilter, DeliveryPage, FailedCount, HistoryPage, IdentityQuery, IdentityView,
-    Known, UpsertFilter, UpsertPage, WaitingCount,
-};
-pub use records::{
-    Accepted, AcceptedField, Adopted, AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord,
-    DeliveryState, HistoryRecord, IdempotencyRecord, Lane, Link, Pause, Sending, SentRequest, StoredAnswer, Through,
-    UpsertRecord, UpsertState, Written,
-};
+pub use upsert::{IdempotencyRecord, StoredAnswer, Through, UpsertFilter, UpsertPage, UpsertRecord, UpsertState};
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
 #[derive(Debug, thiserror::Error)]

@@ -5,13 +5,13 @@ mod ask;
 mod events;
 mod lists;
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use parking_lot::{Mutex, MutexGuard};
 
 use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
 

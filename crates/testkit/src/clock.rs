@@ -1,9 +1,9 @@
 //! A clock that stands still until a test turns it.
 
-use parking_lot::Mutex;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 use upsert_core::Clock;
 

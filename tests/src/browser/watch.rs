@@ -1,8 +1,8 @@
 //! What a browser tells of the pages it shows: the console, and every request.
 
-use parking_lot::MutexGuard;
 use std::fmt;
 
+use parking_lot::MutexGuard;
 use reqwest::Url;
 use serde_json::Value as Json;
 

@@ -1,12 +1,5 @@
 //! Taking a delivery that waits: planned on what is there now, its next attempt made durable before anything is sent.
 
-use crate::delivery::log::observe;
-use crate::delivery::work::PREDECESSOR_CHECK;
-use crate::delivery::work::Work;
-use crate::delivery::work::attempt_writes;
-use crate::delivery::work::lease_until;
-use crate::delivery::work::unchanged;
-use crate::planning::lane::contested_keys;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,9 +11,11 @@ use upsert_store::{
 };
 
 use crate::delivery::Deliveries;
+use crate::delivery::log::observe;
 use crate::delivery::record::delivery_error;
+use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt_writes, lease_until, unchanged};
 use crate::directory::merchant::{Connection, OnCollision};
-use crate::planning::lane::{give_back_keys, mark_failed, sending};
+use crate::planning::lane::{contested_keys, give_back_keys, mark_failed, sending};
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::runtime::connections::UNTIL_RELEASED;
 

@@ -1,16 +1,11 @@
 //! Step 9: to all connections at once, each on a tracked task, so that a client that hangs up strands nothing. The
 //! synchronous answer, the background pass and the retry all run the same code.
 
-use crate::delivery::attempt_span::AttemptSpan;
-use crate::delivery::log::observe;
-use crate::delivery::work::Committed;
-use crate::delivery::work::LEASE_MARGIN;
-use crate::delivery::work::Work;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -19,8 +14,11 @@ use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, Waiting
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
 
 use crate::delivery::Deliveries;
+use crate::delivery::attempt_span::AttemptSpan;
 use crate::delivery::claim::{ClaimPurpose, Claimed, time_left};
+use crate::delivery::log::observe;
 use crate::delivery::record::{AttemptEnd, AttemptTimes, Recorded, ends_its_upsert, judge};
+use crate::delivery::work::{Committed, LEASE_MARGIN, Work};
 use crate::directory::merchant::{Connection, NextStep};
 use crate::runtime::connections::UNTIL_RELEASED;
 use crate::runtime::wakeups::Reach;

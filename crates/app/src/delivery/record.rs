@@ -1,21 +1,22 @@
 //! Step 10: what an attempt proved, on the delivery and on the lane, in one durable transaction. A result that somebody
 //! else overtook (another claim, a changed lane) is worked out anew on what is there now.
 
-use crate::delivery::work::Work;
 use std::sync::Arc;
-use upsert_core::utc_day;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor};
+use upsert_core::{
+    ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor, utc_day,
+};
 use upsert_store::{
     Adopted, Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link,
     StoreError, UpsertState, Write,
 };
 
 use crate::delivery::Deliveries;
+use crate::delivery::work::Work;
 use crate::directory::merchant::OnCollision;
 use crate::planning::echo::learn_from_receipt;
 use crate::planning::lane::{give_back_keys, known_after, mark_accepted, mark_failed, may_be_known_by, supersede};

@@ -1,8 +1,5 @@
 //! What is due and nobody waits for: once a second it is found out where, and each connection's worker does the rest.
 
-use crate::context::Context;
-use crate::delivery::Deliveries;
-use crate::outbox::Outbox;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +9,11 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority};
 use upsert_store::{DeliveryState, StoreError};
 
+use crate::context::Context;
+use crate::delivery::Deliveries;
 use crate::delivery::claim::ClaimPurpose;
 use crate::directory::merchant::Connection;
+use crate::outbox::Outbox;
 use crate::runtime::wakeups::{QueueKey, Reach};
 
 const EVERY: Duration = Duration::from_secs(1);

@@ -1,8 +1,6 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
-use crate::planning::identifiers::identifier_writes;
-use crate::view::answer::state_of;
 use parking_lot::MutexGuard;
 
 use upsert_core::crash_point::{self as points, crash_point};
@@ -14,7 +12,9 @@ use upsert_store::{
 
 use crate::delivery::Deliveries;
 use crate::outbox::publish::has_ended_well;
+use crate::planning::identifiers::identifier_writes;
 use crate::planning::plan::{ConnectionPlan, plan};
+use crate::view::answer::state_of;
 
 /// What came of looking whether an upsert has ended.
 enum Settled {

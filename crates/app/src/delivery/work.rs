@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use upsert_core::utc_day;
-use upsert_store::CustomerRecord;
 
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_core::{Evidence, Held, Outcome, PreparedUpsert, WaitingFor};
-use upsert_store::{AttemptRecord, DeliveryRecord, DeliveryState, Lane, SentRequest, UpsertRecord, Write};
+use upsert_core::{Evidence, Held, Outcome, PreparedUpsert, WaitingFor, utc_day};
+use upsert_store::{
+    AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Lane, SentRequest, UpsertRecord, Write,
+};
 
 use crate::directory::merchant::Connection;
 use crate::planning::lane::mark_accepted;

@@ -1,7 +1,6 @@
 //! What waits at one connection, taken as fast as the connection lets calls through and no faster. Each connection has
 //! a worker of its own, so however much waits at one, and however long its calls hang, the others do not notice.
 
-use crate::runtime::wakeups::Reach;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::delivery::Deliveries;
 use crate::delivery::claim::{ClaimPurpose, Claimed};
 use crate::directory::merchant::Connection;
 use crate::runtime::connections::UNTIL_RELEASED;
+use crate::runtime::wakeups::Reach;
 
 /// Deliveries that are read at once.
 const PAGE: usize = 128;

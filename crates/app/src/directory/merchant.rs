@@ -1,6 +1,5 @@
 //! Merchants and their connections as requests see them: one unchanging snapshot.
 
-use crate::problem::Refusal;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use upsert_core::{
 };
 
 use crate::directory::webhooks::{Endpoint, EventKind, Source};
+use crate::problem::Refusal;
 
 /// All merchants, by id.
 #[derive(Debug, Default)]

@@ -1,20 +1,21 @@
 //! One customer's part of an event that came in.
 
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use upsert_core::EventId;
+use upsert_store::{Expect, IncomingEvent, IncomingState};
+use upsert_webhook::{Part, Read};
+
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::Source;
 use crate::problem::Refusal;
 use crate::strict_json::read_json;
 use crate::upsert::idempotency::canonical_json;
-use jiff::Timestamp;
-use serde_json::{Value as Json, json};
-use std::fmt;
-use std::sync::Arc;
-use upsert_core::EventId;
-use upsert_store::Expect;
-use upsert_store::IncomingEvent;
-use upsert_store::IncomingState;
-use upsert_webhook::Part;
-use upsert_webhook::Read;
+
 /// One customer's part of an event that came in.
 pub(crate) struct Arrival {
     pub(crate) id: EventId,

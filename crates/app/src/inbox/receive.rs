@@ -1,13 +1,5 @@
 //! An event that comes in, from the bytes to the upsert that it becomes. What cannot be taken is kept as a dead letter.
 
-use crate::delivery::work::Committed;
-use crate::inbox::arrival::Arrival;
-use crate::inbox::arrival::contents_of;
-use crate::inbox::arrival::read_parts;
-use crate::upsert::command::Caller;
-use crate::upsert::command::UpsertCommand;
-use crate::upsert::straight_line::Asked;
-use crate::upsert::straight_line::read_patch;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,15 +11,19 @@ use upsert_core::{Canonical, Field, Ignored, Priority};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 
+use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::{Ping, Source};
 use crate::inbox::Inbox;
+use crate::inbox::arrival::{Arrival, contents_of, read_parts};
 use crate::inbox::outcome::{Intake, Taken, in_the_events_words, left_out, problem_json, unbelieved, unmapped};
 use crate::inbox::reconcile::Reconciled;
 use crate::problem::{ProblemCode, Refusal};
 use crate::runtime::metrics::{FORGED, count_ignored, events_in};
 use crate::strict_json::read_json;
+use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::commit::Attempted;
+use crate::upsert::straight_line::{Asked, read_patch};
 
 /// So often an event is worked out anew because somebody else changed what it is about.
 const MOST_RACES: usize = 64;

@@ -1,8 +1,6 @@
 //! What is left of an event once it is held against what is known: nothing of what was done before, of what is older than
 //! another event, or of what the gateway wrote itself.
 
-use crate::inbox::arrival::Arrival;
-use crate::upsert::event_draft::EventDraft;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -15,10 +13,12 @@ use upsert_webhook::{Mapped, Order};
 
 use crate::directory::merchant::Merchant;
 use crate::inbox::Inbox;
+use crate::inbox::arrival::Arrival;
 use crate::inbox::ordering::{has_newer, leave_out_older, marked, spoken_of};
 use crate::inbox::properties::{self, given_after, keep_what_others_gave};
 use crate::planning::echo::{Teller, Told, take_out_echoes};
 use crate::planning::plan::{ConnectionPlan, plan};
+use crate::upsert::event_draft::EventDraft;
 use crate::upsert::identify::Identified;
 
 /// So long an event waits for the call on its way to explain what it says.

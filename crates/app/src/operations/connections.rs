@@ -1,13 +1,12 @@
 //! What operators do by hand: pause and resume a connection, forget a stale link.
 
-use crate::directory::merchant::named;
 use serde_json::Value as Json;
 
 use upsert_core::CustomerId;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
 
-use crate::directory::merchant::Merchant;
+use crate::directory::merchant::{Merchant, named};
 use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
 use crate::view::visibility::Visibility;

@@ -1,10 +1,6 @@
 //! Dead letters: a delivery that has failed is replayed or discarded, one or all that match a filter. What still waits
 //! can be discarded too.
 
-use crate::delivery::log::observe;
-use crate::queries::page::to_cursor;
-use crate::upsert::command::Caller;
-use crate::view::delivery::listed_delivery;
 use std::collections::{BTreeSet, HashMap};
 
 use futures_util::StreamExt as _;
@@ -14,6 +10,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, DeliveryId, Priority};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
+use crate::delivery::log::observe;
 use crate::directory::merchant::Connection;
 use crate::operations::Operations;
 use crate::operations::replay::{Failed, not_now};
@@ -22,7 +19,10 @@ use crate::planning::lane::give_back_keys;
 use crate::planning::plan::{ConnectionPlan, plan};
 use crate::problem::{ProblemCode, Refusal};
 use crate::queries::filter::Selection;
+use crate::queries::page::to_cursor;
+use crate::upsert::command::Caller;
 use crate::view::answer::Answer;
+use crate::view::delivery::listed_delivery;
 use crate::view::visibility::Visibility;
 
 /// So often a discard is worked out anew because the lane changed meanwhile.

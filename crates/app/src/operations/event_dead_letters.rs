@@ -1,11 +1,6 @@
 //! Dead letters of webhooks: an event that could not be taken, or not be brought to its endpoint, is tried again or given
 //! up, one or all that match.
 
-use crate::inbox::arrival::Arrival;
-use crate::inbox::arrival::contents_of;
-use crate::inbox::arrival::read_again;
-use crate::queries::event_filter::Direction;
-use crate::upsert::command::Caller;
 use std::collections::BTreeSet;
 
 use futures_util::StreamExt as _;
@@ -15,12 +10,14 @@ use upsert_core::{CustomerId, EventId, Problem};
 use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::Read;
 
+use crate::inbox::arrival::{Arrival, contents_of, read_again};
 use crate::inbox::outcome::{Taken, taken_json};
 use crate::inbox::receive::{event_id_of, is_stand_in, unbelieved_time};
 use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
-use crate::queries::event_filter::EventListQuery;
+use crate::queries::event_filter::{Direction, EventListQuery};
 use crate::queries::events::{incoming_json, outgoing_json};
+use crate::upsert::command::Caller;
 use crate::view::visibility::Visibility;
 
 /// Events that one request replays or discards at most.

@@ -1,9 +1,6 @@
 //! Replaying a delivery that has failed: a new upsert of the customer's current state, with one delivery, in the place of
 //! the failed one. It is planned and committed like any other.
 
-use crate::delivery::work::Committed;
-use crate::upsert::command::Caller;
-use crate::upsert::command::UpsertCommand;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -12,12 +9,14 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CustomerId, DeliveryId, Handling, Priority};
 use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known, Through};
 
+use crate::delivery::work::Committed;
 use crate::directory::merchant::{Connection, Merchant};
 use crate::operations::Operations;
 use crate::planning::plan::{Planned, plan};
 use crate::problem::{ProblemCode, Refusal};
 use crate::runtime::tracing::{NewSpan, Origin, Side};
 use crate::upsert::adopt::Adopting;
+use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::commit::Attempted;
 use crate::upsert::draft::Draft;
 use crate::upsert::identify::Identified;

@@ -1,21 +1,18 @@
 //! What a vendor holds, read there now and turned into our words.
 
-use crate::directory::merchant::named;
-use crate::queries::page::Listing;
-use crate::queries::page::invalid_query;
-use crate::view::delivery::error_json;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
-use upsert_core::utc_day;
 
-use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer};
+use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, utc_day};
 use upsert_store::{Changeset, Write};
 
 use crate::delivery::deliver::opens_in;
 use crate::delivery::record::delivery_error;
-use crate::directory::merchant::{Connection, Merchant};
+use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
 use crate::problem::{ProblemCode, Refusal};
+use crate::queries::page::{Listing, invalid_query};
+use crate::view::delivery::error_json;
 
 impl Operations {
     /// A page of what the vendor holds, and what the page says beside its records, in the vendor's own members.

@@ -1,8 +1,6 @@
 //! Bringing events to endpoints. Each endpoint has a worker of its own, as each connection has: one that is dead, or slow,
 //! delays nobody else. At least once: what is not recorded as taken is sent again, with the same id.
 
-use crate::outbox::retry_schedule::Tried;
-use crate::outbox::retry_schedule::give_up;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +17,7 @@ use upsert_webhook::sign;
 
 use crate::directory::webhooks::{Endpoint, SignedEvent};
 use crate::outbox::Outbox;
-use crate::outbox::retry_schedule::{GONE, after_try};
+use crate::outbox::retry_schedule::{GONE, Tried, after_try, give_up};
 use crate::runtime::wakeups::{QueueKey, Reach};
 
 /// Events under way to one endpoint.

@@ -1,12 +1,10 @@
 //! What is told to a merchant's own systems. An event is written in the same transaction as what it tells of, so none is
 //! lost and none tells of what never was.
 
-use crate::outbox::retry_schedule::give_up;
-use crate::view::delivery::listed_delivery;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
-use upsert_core::utc_day;
 
+use upsert_core::utc_day;
 use upsert_store::{
     Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause,
     StoreError, UpsertRecord, UpsertState, Write,
@@ -15,9 +13,11 @@ use upsert_store::{
 use crate::directory::merchant::{Connection, Merchant};
 use crate::directory::webhooks::{Endpoint, EventKind};
 use crate::outbox::Outbox;
+use crate::outbox::retry_schedule::give_up;
 use crate::runtime::counters::Counters;
 use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::view::answer::Answering;
+use crate::view::delivery::listed_delivery;
 
 /// A quota is running out when no more than this part of the day's calls is left.
 const NEARLY_SPENT: f64 = 0.1;

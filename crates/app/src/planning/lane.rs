@@ -1,15 +1,12 @@
 //! What holds in a lane whatever happens in it: which keys stay reserved, and how an older delivery gives way.
 
 use std::collections::BTreeSet;
-use upsert_core::KeyKind;
 
 use jiff::Timestamp;
-
 use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
-
-use upsert_core::{MatchKey, PreparedUpsert, Sent};
+use upsert_core::{KeyKind, MatchKey, PreparedUpsert, Sent};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, Sending, Write};
 
 use crate::planning::echo::now_known;

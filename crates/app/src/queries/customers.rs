@@ -1,10 +1,5 @@
 //! Looking things up: customers, their history, upserts. Another merchant's things do not exist.
 
-use crate::queries::page::Listing;
-use crate::queries::page::from_cursor;
-use crate::queries::page::invalid_query;
-use crate::queries::page::to_cursor;
-use crate::view::delivery::link_json;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,7 +14,9 @@ use crate::directory::merchant::Merchant;
 use crate::planning::route::route;
 use crate::problem::Refusal;
 use crate::queries::Queries;
+use crate::queries::page::{Listing, from_cursor, invalid_query, to_cursor};
 use crate::view::answer::{Answer, customer_json};
+use crate::view::delivery::link_json;
 
 /// What to list, as the query string has it.
 #[derive(Clone, Default)]

@@ -1,11 +1,5 @@
 //! Lists of deliveries and upserts, newest first, for dashboards and for whoever looks after dead letters.
 
-use crate::queries::page::Listing;
-use crate::queries::page::invalid_query;
-use crate::queries::page::to_cursor;
-use crate::view::delivery::delivery_json;
-use crate::view::delivery::error_json;
-use crate::view::delivery::listed_delivery;
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
@@ -17,6 +11,8 @@ use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::queries::filter::{Reading, Written, below, oldest_of};
+use crate::queries::page::{Listing, invalid_query, to_cursor};
+use crate::view::delivery::{delivery_json, error_json, listed_delivery};
 use crate::view::visibility::Visibility;
 
 /// Which deliveries to list, as the query string has it.

@@ -1,6 +1,5 @@
 //! Which events are meant, in the words of a query string or of a body.
 
-use crate::queries::page::invalid_query;
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
@@ -10,6 +9,7 @@ use upsert_store::{IncomingFilter, IncomingState, OutgoingFilter, OutgoingState}
 
 use crate::problem::Refusal;
 use crate::queries::filter::{Reading, oldest_of};
+use crate::queries::page::invalid_query;
 
 /// Which way an event goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

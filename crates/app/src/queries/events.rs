@@ -1,8 +1,6 @@
 //! Events as operators see them: lists in both directions, dead letters to replay or give up, and how sources and
 //! endpoints are doing.
 
-use crate::queries::page::Listing;
-use crate::queries::page::to_cursor;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -17,6 +15,7 @@ use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::queries::event_filter::EventListQuery;
 use crate::queries::filter::below;
+use crate::queries::page::{Listing, to_cursor};
 use crate::view::visibility::Visibility;
 
 impl Queries {

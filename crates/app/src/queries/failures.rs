@@ -1,6 +1,5 @@
 //! Of what deliveries fail: counted by connection, and grouped by cause.
 
-use crate::directory::merchant::named;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,7 +10,7 @@ use serde_json::{Value as Json, json};
 use upsert_core::{DeliveryId, ErrorKind};
 use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, FailedCount, StoreError};
 
-use crate::directory::merchant::Merchant;
+use crate::directory::merchant::{Merchant, named};
 use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::view::visibility::Visibility;

@@ -1,6 +1,5 @@
 //! Which deliveries are meant, in the words of a query string or of a body.
 
-use crate::queries::page::from_cursor;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +10,7 @@ use upsert_core::{DeliveryId, ErrorKind, Problem, UpsertId, WaitingFor};
 use upsert_store::{DeliveryFilter, DeliveryRecord, DeliveryState};
 
 use crate::problem::Refusal;
+use crate::queries::page::from_cursor;
 use crate::view::visibility::Visibility;
 
 /// Filters of `GET /v1/deliveries`, and members of the bodies of replay and discard.

@@ -1,12 +1,12 @@
 //! How much is taken on at once. Beyond that a request is refused early, with a word when to come back: a queue without
 //! an end only makes everybody late.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 

@@ -1,10 +1,10 @@
 //! What a connection's own state is beside its policies: pauses, durable and in memory.
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::HashMap;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use upsert_core::{Held, WaitingFor};
 use upsert_store::Pause;

@@ -1,7 +1,6 @@
 //! How many deliveries have ended how since the start, by connection: counted in memory for whoever draws rates, and in
 //! the metrics.
 
-use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use metrics::Counter;
+use parking_lot::RwLock;
 
 use upsert_store::{DeliveryRecord, DeliveryState, Write};
 

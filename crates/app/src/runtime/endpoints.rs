@@ -1,9 +1,9 @@
 //! How endpoints are doing: disabled or not (durable), and whether they answered lately (of this process).
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 
 use upsert_store::Disabled;
 

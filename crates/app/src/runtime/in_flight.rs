@@ -1,10 +1,10 @@
 //! The calls that this process has under way itself, by the monotonic clock: a wall clock that is set forward ends no
 //! lease of a process that is alive, so nothing is sent a second time beside a call that still runs.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use upsert_core::DeliveryId;

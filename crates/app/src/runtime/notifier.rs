@@ -1,12 +1,12 @@
 //! Wakes those who wait for news of a customer, and nobody else. While a vendor hangs thousands may wait; what is going
 //! on with other customers must not have each of them read the store again.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use upsert_core::CustomerId;

@@ -1,7 +1,8 @@
 //! Which delivery stands for one that gave way: the last of those that went in its place, one after the other.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use upsert_core::DeliveryId;
 

@@ -1,8 +1,6 @@
 //! When the caller is answered: as soon as every required delivery has ended, or none of those still open could end
 //! before the merchant's deadline, or the deadline is over.
 
-use crate::delivery::work::Committed;
-use crate::upsert::command::UpsertCommand;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +12,11 @@ use upsert_core::{DeliveryId, Priority, UpsertId, WaitingFor};
 use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState};
 
 use crate::delivery::deliver::Progress;
+use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
 use crate::upsert::Upserts;
+use crate::upsert::command::UpsertCommand;
 use crate::view::answer::{Answer, Answering};
 
 /// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.

@@ -2,11 +2,10 @@
 //! in one durable transaction. Before it nothing was stored and nothing sent; from here on nothing is lost. What is
 //! written is drawn up in `draft.rs`.
 
-use crate::delivery::work::Committed;
-
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, DeliveryRecord, Expect};
 
+use crate::delivery::work::Committed;
 use crate::planning::plan::Planned;
 use crate::problem::Refusal;
 use crate::runtime::metrics::count_ignored;

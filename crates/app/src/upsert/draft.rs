@@ -1,18 +1,5 @@
 //! What a commit writes, drawn up from what was decided: nothing in here asks or stores anything.
 
-use crate::delivery::work::Committed;
-use crate::delivery::work::PREDECESSOR_CHECK;
-use crate::delivery::work::Work;
-use crate::delivery::work::attempt_writes;
-use crate::delivery::work::lease_until;
-use crate::delivery::work::park;
-use crate::delivery::work::unchanged;
-use crate::planning::identifiers::identifier_writes;
-use crate::planning::lane::contested_keys;
-use crate::upsert::command::Caller;
-use crate::upsert::command::UpsertCommand;
-use crate::upsert::event_draft::EventDraft;
-use crate::view::answer::state_of;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -27,17 +14,22 @@ use upsert_store::{
     Lane, UpsertRecord, UpsertState, Write,
 };
 
+use crate::delivery::work::{Committed, PREDECESSOR_CHECK, Work, attempt_writes, lease_until, park, unchanged};
 use crate::directory::merchant::{Connection, Merchant, OnCollision};
 use crate::directory::webhooks::EventKind;
 use crate::planning::declined::forget_outdated;
 use crate::planning::echo::remember_before;
-use crate::planning::lane::{mark_failed, sending, supersede};
+use crate::planning::identifiers::identifier_writes;
+use crate::planning::lane::{contested_keys, mark_failed, sending, supersede};
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, Planned};
 use crate::runtime::connections::UNTIL_RELEASED;
 use crate::upsert::Upserts;
 use crate::upsert::adopt::Adopting;
+use crate::upsert::command::{Caller, UpsertCommand};
+use crate::upsert::event_draft::EventDraft;
 use crate::upsert::idempotency::Claim;
 use crate::upsert::identify::Identified;
+use crate::view::answer::state_of;
 
 /// Everything that was decided, ready to be committed.
 pub(crate) struct Draft<'a> {

@@ -1,10 +1,10 @@
 //! Steps 6 and 7: plan for each connection, and refuse what would mix customers up, before anything is stored.
 
-use crate::planning::lane::contested_keys;
 use upsert_core::{Customer, CustomerId, MatchKey, Problem, Warning, WarningCode};
 use upsert_store::Known;
 
 use crate::directory::merchant::{Merchant, OnCollision};
+use crate::planning::lane::contested_keys;
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, Planned, plan};
 use crate::planning::route::route;
 use crate::problem::{Conflict, ProblemCode, Refusal};

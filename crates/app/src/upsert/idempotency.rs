@@ -1,12 +1,10 @@
 //! Step 3: a key is used once. The record of it is made in the commit, so a request that is refused before leaves none.
 
-use crate::upsert::command::Caller;
-use crate::upsert::command::UpsertCommand;
-use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +14,7 @@ use upsert_store::{Changeset, IdempotencyRecord, Write};
 use crate::directory::merchant::Merchant;
 use crate::problem::{ProblemCode, Refusal};
 use crate::upsert::Upserts;
+use crate::upsert::command::{Caller, UpsertCommand};
 use crate::view::answer::Answer;
 
 /// A key that this request answers for. While it lives, others with the same key are told to wait.

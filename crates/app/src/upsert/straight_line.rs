@@ -1,11 +1,5 @@
 //! The straight line: one upsert from the request to the answer, each step in a file of its own.
 
-use crate::delivery::work::Committed;
-use crate::upsert::Upserts;
-use crate::upsert::command::Caller;
-use crate::upsert::command::UpsertCommand;
-use crate::upsert::event_draft::EventDraft;
-use crate::upsert::idempotency::Claim;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -16,12 +10,16 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
 
+use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
-
 use crate::planning::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
+use crate::upsert::Upserts;
+use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::commit::Attempted;
 use crate::upsert::draft::Draft;
+use crate::upsert::event_draft::EventDraft;
+use crate::upsert::idempotency::Claim;
 use crate::upsert::identify::Identified;
 use crate::view::answer::Answer;
 

@@ -1,17 +1,17 @@
 //! What the caller is told: the body, and the status that the required deliveries call for.
 
-use crate::context::Context;
-use crate::view::delivery::delivery_json;
-use serde_json::{Map, Value as Json, json};
-use upsert_store::StoreError;
-use upsert_store::UpsertState;
-
 use jiff::Timestamp;
-use upsert_core::{Customer, CustomerId, ErrorKind, Ignored, UpsertId, WaitingFor};
-use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoredAnswer, UpsertRecord};
+use serde_json::{Map, Value as Json, json};
 
+use upsert_core::{Customer, CustomerId, ErrorKind, Ignored, UpsertId, WaitingFor};
+use upsert_store::{
+    CustomerRecord, DeliveryRecord, DeliveryState, StoreError, StoredAnswer, UpsertRecord, UpsertState,
+};
+
+use crate::context::Context;
 use crate::planning::plan::Planned;
 use crate::problem::{ProblemCode, Refusal};
+use crate::view::delivery::delivery_json;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";

@@ -7,12 +7,12 @@
     reason = "each test file uses its own part, and a test may panic"
 )]
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 

@@ -10,13 +10,13 @@
 pub mod events;
 pub mod slow_store;
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 

@@ -1,11 +1,11 @@
 //! Everything that was ever committed, in order, held against the reference model as it comes in.
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 

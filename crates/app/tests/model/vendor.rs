@@ -1,11 +1,11 @@
 //! Three kinds of vendor, each with a script and a ledger that no crash of the gateway touches.
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 

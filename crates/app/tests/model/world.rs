@@ -1,6 +1,5 @@
 //! A gateway that is killed and started again over one store, its vendors and its clocks.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;

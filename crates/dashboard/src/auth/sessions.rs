@@ -1,13 +1,13 @@
 //! Who has signed in, in memory: a restart signs everybody out. The browser holds a random token; what is kept of it here
 //! is its hash.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use rand::RngCore as _;
 
 use upsert_core::Clock;

@@ -1,11 +1,11 @@
 //! The gateway's state as pages show it, read once for everybody who looks: a dashboard that lies open on ten screens asks
 //! the store as often as one does, and one that nobody looks at next to never.
 
-use parking_lot::{RwLock, RwLockReadGuard};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;

@@ -1,10 +1,10 @@
 //! Metrics, events and health.
 
-use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tracing_subscriber::fmt::MakeWriter;
 

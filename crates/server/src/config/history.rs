@@ -1,11 +1,11 @@
 //! How the configuration in force came to be: what each generation changed, what the last reading was refused for, and
 //! what waits for a restart.
 
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::{Value as Json, json};
 
 use upsert_settings::{Change, Line, Merchant, Problem, Settings, changes, line_changes, place};

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-
 use tokio_util::sync::CancellationToken;
 
 use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyStore, Principal};

@@ -21,8 +21,7 @@ use crate::config::key_store::Key;
 use crate::http::metrics;
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
-use crate::http::request_span;
-use crate::http::request_span::{Came, RequestSpan};
+use crate::http::request_span::{self, Came, RequestSpan};
 use crate::lifecycle::Phase;
 use crate::state::State;
 

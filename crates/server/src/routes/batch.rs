@@ -17,8 +17,7 @@ use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
 use crate::http::schema;
 use crate::routes::reply::PREFERENCE_APPLIED;
-use crate::state::State;
-use crate::state::Streaming;
+use crate::state::{State, Streaming};
 
 const NDJSON: &str = "application/x-ndjson";
 

@@ -8,10 +8,9 @@ use utoipa::IntoParams;
 use upsert_app::DeliveryListQuery;
 
 use crate::http::access::{Access, ReadOperations};
-use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::{limit, read_query};
-use crate::http::schema;
+use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 

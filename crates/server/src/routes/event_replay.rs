@@ -7,10 +7,9 @@ use upsert_app::DeadLetterAction;
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::MaybeJson;
-use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
+use crate::http::{merchant_id, schema};
 use crate::routes::events::{direction, event_id};
 use crate::routes::replay::customer_meant;
 use crate::routes::reply;

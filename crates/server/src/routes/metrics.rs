@@ -1,7 +1,7 @@
 //! `GET /metrics`.
 
-use actix_web::web::Data;
-use actix_web::{HttpResponse, Resource, get, web};
+use actix_web::web::{self, Data};
+use actix_web::{HttpResponse, Resource, get};
 
 use upsert_app::Refusal;
 

@@ -10,11 +10,10 @@ use upsert_core::{CustomerId, Problem as Wrong};
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::MaybeJson;
-use crate::http::merchant_id;
 use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
+use crate::http::{merchant_id, schema};
 use crate::routes::delivery::delivery_id;
 use crate::routes::reply;
 use crate::state::State;

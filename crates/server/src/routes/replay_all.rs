@@ -7,10 +7,9 @@ use upsert_app::Selection;
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::JsonBody;
-use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
+use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 

@@ -9,10 +9,9 @@ use utoipa::IntoParams;
 use upsert_core::ListQuery;
 
 use crate::http::access::{Access, ReadCustomers};
-use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::{flag, limit, read_query};
-use crate::http::schema;
+use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 

@@ -9,10 +9,9 @@ use serde_json::json;
 use upsert_app::{Intake, ProblemCode, Refusal};
 use upsert_webhook::Received;
 
-use crate::http::body;
 use crate::http::middleware::traceparent;
 use crate::http::problem::Problem;
-use crate::http::schema;
+use crate::http::{body, schema};
 use crate::routes::reply;
 use crate::state::State;
 

@@ -4,10 +4,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 
 use crate::http::access::{Access, ReadOperations};
-use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
+use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 

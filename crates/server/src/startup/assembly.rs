@@ -1,6 +1,5 @@
 //! The only assembler: from settings to a server that answers, and back to a process that may end.
 
-use crate::startup::start_error::StartError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +18,15 @@ use crate::config::day_counts::DayCounts;
 use crate::config::history::ConfigHistory;
 use crate::config::key_store::Keys;
 use crate::config::snapshot::ConfigSnapshot;
-use crate::http::dashboard;
-use crate::http::metrics as measure;
+use crate::http::{dashboard, metrics as measure};
 use crate::lifecycle::Lifecycle;
 use crate::routes;
 use crate::startup::background::Background;
 use crate::startup::binding::{bind_all, bind_metrics};
 use crate::startup::openapi;
-use crate::startup::reload;
-use crate::startup::reload::{ReloadFrom, Reloader};
+use crate::startup::reload::{self, ReloadFrom, Reloader};
 use crate::startup::running::Running;
+use crate::startup::start_error::StartError;
 use crate::startup::store::Opened;
 use crate::state::State;
 use crate::telemetry::traces::Traces;

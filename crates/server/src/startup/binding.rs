@@ -1,11 +1,9 @@
 //! Listening: the HTTP server with its limits, bound before anything runs.
 
-use crate::startup::start_error::StartError;
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -18,6 +16,7 @@ use upsert_settings::Settings;
 
 use crate::http::middleware::observe;
 use crate::routes;
+use crate::startup::start_error::StartError;
 use crate::state::State;
 
 /// A head that takes longer to arrive is answered with 408.

@@ -1,6 +1,5 @@
 //! The OpenAPI 3.1 document, made of the routes' own annotations; what holds for every route is added here once.
 
-use crate::http::documented::Documented;
 use std::collections::HashMap;
 
 use actix_web::App;
@@ -14,6 +13,7 @@ use utoipa::openapi::{
 };
 use utoipa_actix_web::AppExt as _;
 
+use crate::http::documented::Documented;
 use crate::routes;
 
 /// Makes the document.

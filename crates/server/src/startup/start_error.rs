@@ -1,8 +1,10 @@
 //! Why a server does not start.
 
 use std::io;
+
 use upsert_settings::Problem;
 use upsert_store::StoreError;
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

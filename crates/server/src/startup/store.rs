@@ -1,11 +1,12 @@
 //! Opening the store that the settings name.
 
-use crate::startup::start_error::StartError;
 use std::sync::Arc;
 
 use upsert_settings::StoreUrl;
 use upsert_store::Store;
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+
+use crate::startup::start_error::StartError;
 
 /// An open store, and what has to be closed in the end.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! Which filters of log lines are meant. The library takes any word for a target, so that a slip of the pen would show
 //! nothing at all.
+
 use tracing_subscriber::EnvFilter;
 
 /// What would let a client or a start fill the log: heads that are no HTTP, at level ERROR, and every worker. A filter

@@ -1,12 +1,12 @@
 //! What is logged, changed while the process runs: by the configuration, or by hand and for a while. Whoever spoke last
 //! has its way.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::time::Instant;

@@ -3,9 +3,8 @@
 use std::io::IsTerminal as _;
 use std::panic;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::telemetry::log_directives::{TelemetryError, filter};
 use crate::telemetry::log_filter::{self, LogFilter};

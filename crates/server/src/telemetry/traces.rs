@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use export::Bounded;
 use opentelemetry::trace::{
     Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer as _, TracerProvider as _,
@@ -18,14 +19,12 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use sampling::AsDecidedBefore;
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
 use upsert_app::{Fact, NewSpan, OpenSpan, Origin, Side, Spans};
 use upsert_settings::Telemetry;
-
-use export::Bounded;
-use sampling::AsDecidedBefore;
 
 /// How long the collector may take to answer.
 const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,11 +1,11 @@
 //! A made-up vendor that keeps a ledger in memory and speaks no HTTP. What it does to a customer, the notes say.
 
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 
 use upsert_core::{

@@ -1,9 +1,9 @@
 //! One line a request, and nothing in it that the caller sent but the request id.
 
-use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use tracing_subscriber::fmt::MakeWriter;
 

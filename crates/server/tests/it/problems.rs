@@ -7,8 +7,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use upsert_app::ProblemCode;
-use upsert_app::ProblemCode as Code;
+use upsert_app::{ProblemCode, ProblemCode as Code};
 use upsert_store::MemoryStore;
 
 use crate::served::{ConfigSnapshot, Folder, read};

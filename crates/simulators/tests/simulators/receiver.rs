@@ -1,6 +1,5 @@
 //! A place that is told: it checks every signature with the reference implementation and answers as it is scripted.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, mpsc};
@@ -10,8 +9,10 @@ use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Bytes};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
 use serde_json::Value;
 use standardwebhooks::Webhook;
+
 use upsert_simulators::Hook;
 
 /// The secret that it knows.

@@ -1,7 +1,6 @@
 //! What stands between a span that has ended and the collector: so many may wait, the others are dropped, and whatever is
 //! lost is counted, and said once in a while.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
+use parking_lot::Mutex;
 
 /// So many spans wait for the collector.
 const MOST_WAITING: usize = 8_192;

@@ -248,26 +248,6 @@ impl fmt::Debug for OutgoingEvent {
     }
 }
 
-/// What is durable of an endpoint's own state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EndpointRecord {
-    /// Whose.
-    pub merchant: String,
-    /// Which.
-    pub endpoint: String,
-    /// Set while nothing is sent there.
-    pub disabled: Option<Disabled>,
-}
-
-/// Why nothing is sent to an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disabled {
-    /// `endpoint` (it answered 410) or `operator`.
-    pub by: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
 /// Which events that came in to list; every filter that is there has to hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncomingFilter {

@@ -1,0 +1,52 @@
+//! What is durable of connections and endpoints themselves.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// What is durable of a connection's own state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionRecord {
+    /// Whose.
+    pub merchant: String,
+    /// Which.
+    pub connection: String,
+    /// Set while nothing may be sent.
+    pub pause: Option<Pause>,
+    /// The last day on which endpoints were told that the quota is running out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_told: Option<Date>,
+}
+
+/// Why nothing may be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// `vendor` (401, 403) or `operator`.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// A sentence for operators, free of personal data.
+    pub reason: String,
+    /// Fingerprint of credentials and configuration at that time: a change of it lifts a pause by the vendor.
+    pub fingerprint: String,
+}
+
+/// What is durable of an endpoint's own state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointRecord {
+    /// Whose.
+    pub merchant: String,
+    /// Which.
+    pub endpoint: String,
+    /// Set while nothing is sent there.
+    pub disabled: Option<Disabled>,
+}
+
+/// Why nothing is sent to an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// `endpoint` (it answered 410) or `operator`.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
+}

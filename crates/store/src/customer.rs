@@ -1,0 +1,123 @@
+//! A customer, its versions, and how it is found.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use upsert_core::{Customer, CustomerId, Identifier, Ignored, UpsertId};
+
+use crate::lane::Lane;
+
+/// A customer as the merchant wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomerRecord {
+    /// The gateway's id.
+    pub id: CustomerId,
+    /// Whose customer.
+    pub merchant: String,
+    /// Grows by one with each change that was not taken back.
+    pub version: u64,
+    /// Grows by one with each write of the row, for [`crate::Expect::Customer`].
+    pub revision: u64,
+    /// The record.
+    pub customer: Customer,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+    /// When the version was made.
+    pub updated_at: Timestamp,
+}
+
+/// One version of a customer, accepted or refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryRecord {
+    /// Whose.
+    pub customer: CustomerId,
+    /// The version that it made, or would have made.
+    pub version: u64,
+    /// The upsert that made it.
+    pub upsert: UpsertId,
+    /// When.
+    pub at: Timestamp,
+    /// By whom: an API key's name, a webhook source, an import.
+    pub by: String,
+    /// Whether every connection refused it, so that it was taken back.
+    pub refused: bool,
+    /// The record after it.
+    pub record: Customer,
+    /// By connection: vendors' records that it adopted for the customer.
+    pub links: BTreeMap<String, String>,
+    /// What could not be read in the request that made it, and was left out.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Which customers to list; every filter that is there has to hold.
+#[derive(Clone, Default)]
+pub struct CustomerFilter {
+    /// Identifiers that it holds.
+    pub identifiers: Vec<Identifier>,
+    /// A label that it carries.
+    pub tag: Option<String>,
+    /// Its status.
+    pub status: Option<String>,
+    /// Its kind.
+    pub kind: Option<String>,
+    /// Changed at or after this moment.
+    pub updated_since: Option<Timestamp>,
+}
+
+impl fmt::Debug for CustomerFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomerFilter")
+            .field("identifiers", &self.identifiers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Versions of one customer, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HistoryPage {
+    /// The versions.
+    pub entries: Vec<HistoryRecord>,
+    /// The accepted version below the oldest entry of the page, if there is one.
+    pub below: Option<HistoryRecord>,
+}
+
+/// By what to look for customers.
+#[derive(Debug, Clone, Default)]
+pub struct IdentityQuery {
+    /// The gateway's id.
+    pub id: Option<CustomerId>,
+    /// Identifiers, each answered on its own.
+    pub identifiers: Vec<Identifier>,
+}
+
+/// Who was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IdentityView {
+    /// By the gateway's id.
+    pub by_id: Option<Known>,
+    /// For each identifier of the query, in its order: who holds it, sorted by id.
+    pub holders: Vec<Vec<Known>>,
+}
+
+impl IdentityView {
+    /// At most so many are answered for one identifier: two are a conflict already.
+    pub const MOST: usize = 16;
+}
+
+/// A customer and what is known of it at each connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The record.
+    pub record: CustomerRecord,
+    /// One for each connection that ever had to do with it, sorted by name.
+    pub lanes: Vec<Lane>,
+}
+
+impl Known {
+    /// The lane to this connection.
+    pub fn lane(&self, connection: &str) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.connection == connection)
+    }
+}

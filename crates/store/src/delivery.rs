@@ -1,0 +1,370 @@
+//! An upsert's work at one connection, with its attempts.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use upsert_core::{
+    CustomerId, DeliveryId, ErrorKind, Evidence, FieldError, FieldFates, KeyKind, Outcome, Priority, StateAtVendor,
+    UpsertId, WaitingFor, Warning, WireRequest,
+};
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Not tried.
+    Pending,
+    /// Being sent.
+    InFlight,
+    /// Accepted, or nothing had to be sent.
+    Succeeded,
+    /// Tried, due again at a known time.
+    Retrying,
+    /// Not to be tried now.
+    Waiting,
+    /// A newer one goes in its place.
+    Superseded,
+    /// Failed for good.
+    Failed,
+    /// An operator gave it up.
+    Discarded,
+}
+
+impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::InFlight,
+        Self::Succeeded,
+        Self::Retrying,
+        Self::Waiting,
+        Self::Superseded,
+        Self::Failed,
+        Self::Discarded,
+    ];
+
+    /// As it stands in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InFlight => "in_flight",
+            Self::Succeeded => "succeeded",
+            Self::Retrying => "retrying",
+            Self::Waiting => "waiting",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Whether nothing will happen to it by itself any more.
+    pub const fn has_ended(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Superseded | Self::Failed | Self::Discarded
+        )
+    }
+}
+
+/// An upsert's work at one connection. What is not there is left out of its stored form: a delivery is written twice on
+/// the way of an upsert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Of which upsert.
+    pub upsert: UpsertId,
+    /// Whose customer.
+    pub merchant: String,
+    /// Which customer.
+    pub customer: CustomerId,
+    /// To where.
+    pub connection: String,
+    /// The provider's name there.
+    pub provider: String,
+    /// Whether the upsert fails with it.
+    pub required: bool,
+    /// The customer's version that it set out to bring.
+    pub version: u64,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// Why it waits, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
+    /// The newer one that goes in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<DeliveryId>,
+    /// The older ones that it goes in the place of: their upserts end with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took_over: Vec<DeliveryId>,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// How that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// By which key the vendor found the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched_by: Option<KeyKind>,
+    /// The vendor's id of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_customer_id: Option<String>,
+    /// Calls that were sent.
+    pub attempts: u32,
+    /// When it is due; none if it has ended, is in flight, or nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// How long its calls took in all, in milliseconds.
+    pub duration_ms: u64,
+    /// What became of each field.
+    pub fields: FieldFates,
+    /// What the vendor cannot hold or do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<DeliveryError>,
+    /// Whether to call even if nothing has changed.
+    pub force: bool,
+    /// How urgent.
+    pub priority: Priority,
+    /// Grows by one with each claim: a late result carries an old one and is refused.
+    pub fence: u64,
+    /// Until when whoever sends it has it for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Milliseconds that it spent waiting for a pause or a quota: they do not count against `max_age`.
+    pub parked_ms: u64,
+    /// Since when it has been waiting for a pause or a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_since: Option<Timestamp>,
+    /// Whether any of its calls may have changed something at the vendor.
+    #[serde(default)]
+    pub maybe_written: bool,
+    /// W3C trace context of the request that it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What went wrong, as the API shows it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryError {
+    /// What it means.
+    pub kind: ErrorKind,
+    /// What the call may have done.
+    pub state_at_vendor: StateAtVendor,
+    /// The vendor's code.
+    pub code: Option<String>,
+    /// A sentence for the caller, with the vendor's words.
+    pub detail: String,
+    /// The HTTP status.
+    pub vendor_status: Option<u16>,
+    /// The vendor's id of the call.
+    pub vendor_request_id: Option<String>,
+    /// Fields that the vendor complains of.
+    pub errors: Vec<FieldError>,
+    /// The vendor's own document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_body: Option<Json>,
+}
+
+/// Leaves the vendor's words out: they may repeat a value.
+impl fmt::Debug for DeliveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeliveryError")
+            .field("kind", &self.kind)
+            .field("state_at_vendor", &self.state_at_vendor)
+            .field("vendor_status", &self.vendor_status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One send. Written before the first byte goes out, so that a crash in between shows up as unknown.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// From 1.
+    pub number: u32,
+    /// The claim that it was made under.
+    pub fence: u64,
+    /// When it was about to go out.
+    pub started_at: Timestamp,
+    /// When it was over; none: nobody knows what became of it.
+    pub ended_at: Option<Timestamp>,
+    /// What came of it: an outcome's or an error kind's name.
+    pub result: Option<String>,
+    /// The HTTP status, of an acceptance too.
+    pub vendor_status: Option<u16>,
+    /// What an acceptance said beside the record: message, times and the like, in the vendor's own members.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub vendor_said: Map<String, Json>,
+    /// What went out; none: the attempt is older than the keeping of requests, or, where it is put again, the one that
+    /// is there stays.
+    pub request: Option<SentRequest>,
+    /// This attempt's own failure, where it ended badly.
+    pub error: Option<DeliveryError>,
+}
+
+/// Leaves the vendor's words out: they may repeat a value.
+impl fmt::Debug for AttemptRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptRecord")
+            .field("delivery", &self.delivery)
+            .field("number", &self.number)
+            .field("fence", &self.fence)
+            .field("started_at", &self.started_at)
+            .field("ended_at", &self.ended_at)
+            .field("result", &self.result)
+            .field("vendor_status", &self.vendor_status)
+            .field("request", &self.request)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request as the adapter worded it. Credentials are added on the way out and are not in it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct SentRequest {
+    /// HTTP method, or the verb of whatever the vendor speaks.
+    pub method: String,
+    /// Path under the base URL.
+    pub path: String,
+    /// The body; null for none.
+    pub body: Json,
+}
+
+/// Shows no more than the method: path and body hold personal data.
+impl fmt::Debug for SentRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SentRequest({})", self.method)
+    }
+}
+
+impl From<&WireRequest> for SentRequest {
+    fn from(request: &WireRequest) -> Self {
+        Self {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            body: request.body.clone(),
+        }
+    }
+}
+
+/// Which deliveries to list; every filter that is there has to hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Only of these merchants; none: of all.
+    pub merchants: Option<BTreeSet<String>>,
+    /// To this connection, whosever it is.
+    pub connection: Option<String>,
+    /// In one of these states; empty: in any.
+    pub states: BTreeSet<DeliveryState>,
+    /// With an error that means this.
+    pub error_kind: Option<ErrorKind>,
+    /// With an error of this code.
+    pub error_code: Option<String>,
+    /// That wait for this.
+    pub waiting_for: Option<WaitingFor>,
+    /// Of this customer.
+    pub customer: Option<CustomerId>,
+    /// Of this upsert.
+    pub upsert: Option<UpsertId>,
+    /// Made at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Made before this moment.
+    pub until: Option<Timestamp>,
+    /// Only with an id above this one: whoever knows that ids grow with time spares the store the older ones.
+    pub above: Option<DeliveryId>,
+}
+
+impl DeliveryFilter {
+    /// Whether the delivery is to be listed.
+    pub fn matches(&self, delivery: &DeliveryRecord) -> bool {
+        let error = delivery.error.as_ref();
+        self.merchants
+            .as_ref()
+            .is_none_or(|merchants| merchants.contains(&delivery.merchant))
+            && is_wanted(self.connection.as_ref(), &&delivery.connection)
+            && (self.states.is_empty() || self.states.contains(&delivery.state))
+            && self
+                .error_kind
+                .is_none_or(|kind| error.is_some_and(|error| error.kind == kind))
+            && self
+                .error_code
+                .as_ref()
+                .is_none_or(|code| error.is_some_and(|error| error.code.as_ref() == Some(code)))
+            && self
+                .waiting_for
+                .is_none_or(|reason| delivery.waiting_for == Some(reason))
+            && is_wanted(self.customer, &delivery.customer)
+            && is_wanted(self.upsert, &delivery.upsert)
+            && self.since.is_none_or(|since| delivery.created_at >= since)
+            && self.until.is_none_or(|until| delivery.created_at < until)
+            && self.above.is_none_or(|above| delivery.id > above)
+    }
+}
+
+pub(crate) fn is_wanted<T: PartialEq>(wanted: Option<T>, value: &T) -> bool {
+    wanted.is_none_or(|wanted| wanted == *value)
+}
+
+/// A page of deliveries, newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeliveryPage {
+    /// As many as were asked for, at most. A store that has to look at very many to find them may stop before.
+    pub entries: Vec<DeliveryRecord>,
+    /// Where the next page begins: below this id. None: nothing that matches is below.
+    pub next: Option<DeliveryId>,
+}
+
+/// How many match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// So many were found.
+    pub count: usize,
+    /// Whether that is all; otherwise there may be more, and nobody looked on.
+    pub is_all: bool,
+}
+
+/// How many deliveries of one connection have not ended, in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingCount {
+    /// Whose connection.
+    pub merchant: String,
+    /// Which.
+    pub connection: String,
+    /// The state.
+    pub state: DeliveryState,
+    /// How many.
+    pub count: u64,
+    /// When the oldest of them was made.
+    pub oldest: Timestamp,
+}
+
+/// How many deliveries of one connection are dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCount {
+    /// Whose connection.
+    pub merchant: String,
+    /// Which.
+    pub connection: String,
+    /// How many.
+    pub count: u64,
+    /// The newest of them, by id.
+    pub newest: DeliveryId,
+}
