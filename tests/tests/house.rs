@@ -27,7 +27,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "crates/store-sql/src/sqlite.rs",
         "the whole trait of the store, a call each",
     ),
-    ("crates/store/src/records.rs", "every record; to be split by aggregate"),
 ];
 const LONGEST_FILE: usize = 400;
 
