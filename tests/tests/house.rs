@@ -239,8 +239,8 @@ const LONGEST_FUNCTION: usize = 50;
 
 /// In `app` a folder knows those before it, and none after it.
 const APP: [&str; 13] = [
-    "strict_json",
     "problem",
+    "strict_json",
     "directory",
     "runtime",
     "context",
@@ -515,11 +515,11 @@ fn circles(arrows: &[BTreeSet<usize>]) -> BTreeSet<Vec<usize>> {
 fn no_crate_has_a_circle_of_more_than_two_files() {
     for (name, sources) in crates() {
         let arrows = arrows(&sources);
-        let shown = |file: &usize| sources[*file].module.join("::");
-        for circle in circles(&arrows) {
-            let files: Vec<String> = circle.iter().map(shown).collect();
-            panic!("{name} has a circle: {}", files.join(", "));
-        }
+        let shown = |circle: Vec<usize>| -> Vec<String> {
+            circle.into_iter().map(|file| sources[file].module.join("::")).collect()
+        };
+        let circles: Vec<Vec<String>> = circles(&arrows).into_iter().map(shown).collect();
+        assert_eq!(circles, Vec::<Vec<String>>::new(), "{name}");
         let known: usize = arrows.iter().map(BTreeSet::len).sum();
         assert!(
             sources.len() < 4 || known >= sources.len() / 2,
@@ -554,7 +554,7 @@ fn a_circle_is_seen_through_imports_paths_and_methods() {
         1
     );
     assert_eq!(
-        through("struct S { t: crate::x::T } pub fn g(t: &S) { t.t.first() }"),
+        through("impl T { pub fn other(&self) {} } pub fn g(s: &S) { s.t.first() }"),
         1
     );
     assert_eq!(through("pub fn g(other: &S) { other.first() }"), 0);

@@ -329,7 +329,7 @@ impl Reading<'_> {
                 }
                 read.e164
             }),
-            Rule::Text(rule) if self.is_lenient() => return self.line(pointer, raw, rule),
+            Rule::Text(rule) => return self.line(pointer, raw, rule),
             _ => canonical_text(field, raw, self.terms.region),
         };
         read.map_err(|refused| self.refused(pointer, refused)).ok()

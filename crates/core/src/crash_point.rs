@@ -116,7 +116,7 @@ pub const ROLLBACK: (&str, &str) = (ROLLBACK_BEFORE_COMMIT, ROLLBACK_AFTER_COMMI
 /// The environment variable that names a point, and which time it is reached the process dies: `record.after_commit@3`.
 pub const VARIABLE: &str = "UPSERT_CRASH_POINT";
 
-#[cfg(feature = "crash-points")]
+#[cfg(any(test, feature = "crash-points"))]
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -149,11 +149,11 @@ mod armed {
 
 /// Aims at a point, as `VARIABLE` names it. Without the feature nothing is ever aimed at.
 pub fn arm(aim: Option<&str>) {
-    #[cfg(feature = "crash-points")]
+    #[cfg(any(test, feature = "crash-points"))]
     if let Some(aim) = aim {
         armed::arm(aim);
     }
-    #[cfg(not(feature = "crash-points"))]
+    #[cfg(not(any(test, feature = "crash-points")))]
     let _ = aim;
 }
 
@@ -161,17 +161,61 @@ pub fn arm(aim: Option<&str>) {
 /// flushed.
 #[inline]
 pub fn crash_point(point: &str) {
-    #[cfg(feature = "crash-points")]
+    #[cfg(any(test, feature = "crash-points"))]
     armed::reached(point);
-    #[cfg(not(feature = "crash-points"))]
+    #[cfg(not(any(test, feature = "crash-points")))]
     let _ = point;
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::process::{Command, Stdio};
 
     use super::*;
+
+    /// Says in a child process, which is this program again, that it is one.
+    const CHILD: &str = "UPSERT_CRASH_POINT_TEST_AIM";
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a child is told by its environment what to do")]
+    fn a_process_dies_at_the_point_that_was_aimed_at_when_it_is_reached_for_the_named_time() {
+        if let Ok(aim) = std::env::var(CHILD) {
+            arm(Some(aim.as_str()).filter(|aim| !aim.is_empty()));
+            for point in [SETTLE_BEFORE_COMMIT, SETTLE_AFTER_COMMIT, SETTLE_AFTER_COMMIT] {
+                eprintln!("reached {point}");
+                crash_point(point);
+            }
+            return;
+        }
+        for (aim, reached) in [
+            ("", 3),
+            ("rollback.after_commit", 3),
+            ("settle.before_commit", 1),
+            ("settle.before_commit@2", 3),
+            ("settle.after_commit", 2),
+            ("settle.after_commit@1", 2),
+            ("settle.after_commit@2", 3),
+            ("settle.after_commit@3", 3),
+        ] {
+            let itself = std::thread::current().name().unwrap().to_owned();
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", &itself, "--nocapture"])
+                .env(CHILD, aim)
+                .stdout(Stdio::null())
+                .output()
+                .unwrap();
+            let said = String::from_utf8(child.stderr).unwrap();
+            assert_eq!(said.matches("reached").count(), reached, "{aim}: {said}");
+            let survives = [
+                "",
+                "rollback.after_commit",
+                "settle.before_commit@2",
+                "settle.after_commit@3",
+            ];
+            assert_eq!(child.status.success(), survives.contains(&aim), "{aim}");
+        }
+    }
 
     #[test]
     fn no_two_points_share_a_name() {

@@ -310,6 +310,30 @@ mod tests {
 
     use super::*;
 
+    /// Says nothing of its ids.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait]
+    impl UpsertProvider for Silent {
+        fn info(&self) -> &ProviderInfo {
+            unreachable!("nobody asks")
+        }
+
+        fn prepare(&self, _: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
+            Err(Vec::new())
+        }
+
+        async fn upsert(&self, _: &CallContext, _: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
+            unreachable!("nobody calls")
+        }
+    }
+
+    #[test]
+    fn a_vendors_id_is_its_very_text_unless_the_provider_knows_better() {
+        assert_eq!(Silent.canonical_id(" CRM-1"), " CRM-1");
+    }
+
     #[test]
     fn a_form_is_found_by_the_kind_of_customer_and_shown_with_our_pointers() {
         let field = FieldMap {

@@ -1,6 +1,6 @@
 //! Text: from what people type to one canonical spelling.
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Why a text was refused: a stable code and a sentence that does not repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,16 +82,13 @@ pub fn text(raw: &str, rule: TextRule) -> Result<String, Refused> {
     if lines.chars().any(|c| is_refused_control(c) && !is_kept(c)) {
         return Err(Refused::new("control_character", "holds a control character"));
     }
-    let normal = match is_nfc_quick(lines.chars()) {
-        IsNormalized::Yes => lines,
-        _ => lines.nfc().collect(),
-    };
+    let normal = if is_nfc(&lines) { lines } else { lines.nfc().collect() };
     within(normal, rule.max_chars)
 }
 
 fn within(text: String, max_chars: usize) -> Result<String, Refused> {
-    // No text has more characters than bytes.
-    if text.len() > max_chars && text.chars().count() > max_chars {
+    let is_too_long = text.chars().nth(max_chars).is_some();
+    if is_too_long {
         return Err(Refused::too_long(max_chars));
     }
     Ok(text)
@@ -189,8 +186,8 @@ mod tests {
                 "{line_break:?}"
             );
             assert_eq!(
-                text(&given, with(LineBreaks::Refused)).unwrap_err().code,
-                "control_character",
+                text(&given, with(LineBreaks::Refused)).unwrap_err(),
+                Refused::new("control_character", "holds a line break, and is to be one line"),
                 "{line_break:?}"
             );
             assert_eq!(

@@ -8,7 +8,7 @@ use serde_json::json;
 use upsert_server::Checked;
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
-use crate::cli::CONFIG;
+use crate::arguments::CONFIG;
 use crate::output;
 
 #[derive(Args)]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 use upsert_settings::generate_key;
 
-use crate::cli::LogArguments;
+use crate::arguments::LogArguments;
 use crate::output;
 use crate::serve;
 use crate::signals::Signals;

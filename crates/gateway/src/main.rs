@@ -1,6 +1,7 @@
 //! `upsert-gateway`: the gateway, and what one says to it from a terminal. See `cli` for the commands.
 
 mod api;
+mod arguments;
 mod check;
 mod cli;
 mod customers;

@@ -7,7 +7,7 @@ use clap::Args;
 use upsert_server::{ReloadFrom, Running, StartError, StartOptions, TelemetryError, start};
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
-use crate::cli::{CONFIG, LogArguments};
+use crate::arguments::{CONFIG, LogArguments};
 use crate::output::complain;
 use crate::signals::Signals;
 

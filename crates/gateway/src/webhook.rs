@@ -16,7 +16,7 @@ use upsert_server::{Rehearsal, read_json};
 use upsert_settings::{Environment, Ping, Problem, Secrets, Settings, WebhookIn};
 use upsert_webhook::MapProblem;
 
-use crate::cli::CONFIG;
+use crate::arguments::CONFIG;
 use crate::output;
 
 use customer::Customer;

@@ -53,7 +53,7 @@ impl SlidingCount {
     }
 
     pub(crate) fn totals(&self, now: Instant) -> Totals {
-        let oldest = (self.number(now) + 1).saturating_sub(SLOTS);
+        let oldest = self.number(now).saturating_sub(SLOTS - 1);
         let recent = self.slots.iter().filter(|slot| slot.number >= oldest);
         recent.fold(Totals::default(), |totals, slot| Totals {
             calls: totals.calls.saturating_add(slot.calls),
@@ -67,7 +67,7 @@ impl SlidingCount {
 
     fn number(&self, now: Instant) -> usize {
         let passed = now.saturating_duration_since(self.origin).as_nanos();
-        usize::try_from(passed / self.slot.as_nanos()).unwrap_or(usize::MAX - 1)
+        usize::try_from(passed / self.slot.as_nanos()).unwrap_or(usize::MAX)
     }
 }
 

@@ -155,6 +155,21 @@ mod tests {
     }
 
     #[test]
+    fn each_meaning_is_told_in_words_of_its_own() {
+        for (status, detail) in [
+            (302, "the vendor redirects, which is not followed"),
+            (400, "the vendor refuses the request"),
+            (401, "the vendor refuses the credentials of this connection"),
+            (429, "the vendor asks to slow down"),
+            (503, "the vendor cannot take it now"),
+            (500, "the vendor failed; whether it wrote is not known"),
+            (600, "the vendor answers with a status that its pages do not know"),
+        ] {
+            assert_eq!(classify(&reply(status)).detail, detail, "{status}");
+        }
+    }
+
+    #[test]
     fn retry_after_is_obeyed_wherever_a_retry_makes_sense() {
         for status in [429, 503, 500, 408] {
             assert_eq!(

@@ -273,8 +273,9 @@ fn parts(name: &str) -> Vec<String> {
         let letters = part.chars().filter(|c| c.is_alphanumeric());
         letters.flat_map(char::to_lowercase).collect::<String>()
     });
+    // A part of nothing has no byte but digits either.
     parts
-        .filter(|part| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter(|part| !part.bytes().all(|byte| byte.is_ascii_digit()))
         .collect()
 }
 
@@ -314,6 +315,7 @@ mod tests {
                 (Field::BillingCity, "billing_city"),
                 (Field::PropertyCity, "property_city"),
                 (Field::NotifyEmail, "notificationOptions/notifyEmail"),
+                (Field::Notes, "remarks"),
                 (Field::Tags, "tags"),
                 (Field::Metadata, "metadata"),
             ])],
@@ -353,6 +355,8 @@ mod tests {
             ("billing.city", "/addresses/billing/city"),
             ("BillingCity", "/addresses/billing/city"),
             ("/addresses/property/city", "/addresses/property/city"),
+            ("billing[0].city", "/addresses/billing/city"),
+            ("remarks", "/notes"),
             ("tags.0", "/tags"),
             ("tags[12]", "/tags"),
             ("metadata.email", "/metadata"),
@@ -462,6 +466,18 @@ mod tests {
                 json!([{ "field": "shoe_size", "message": "odd" }]),
                 json!([[null, "shoe_size", "odd"]]),
             ),
+            (
+                json!([{ "field": " ", "param": "email", "message": "bad" }]),
+                json!([["/email", "email", "bad"]]),
+            ),
+            (
+                json!({ "name": ["is too short"] }),
+                json!([[null, "name", "is too short"]]),
+            ),
+            (
+                json!([{ "field": "email", "message": ["a", 7, "b"] }]),
+                json!([["/email", "email", "a; b"]]),
+            ),
             (json!([{ "path": [{}], "message": "odd" }]), json!([[null, "", "odd"]])),
             (
                 json!({ "email": ["a", "b"], "tags": 7 }),
@@ -476,6 +492,28 @@ mod tests {
         ] {
             assert_eq!(said(shape.clone()), read, "{shape}");
         }
+    }
+
+    #[test]
+    fn complaints_by_field_are_known_though_a_field_is_called_like_a_word_for_words() {
+        let names = FieldNames::new(&[form(&[(Field::Notes, "description"), (Field::Email, "email")])], None);
+        let read = |said: Json| {
+            let found = names.complaints(&said).into_iter();
+            Json::Array(found.map(|it| json!([it.pointer, it.detail])).collect())
+        };
+        assert_eq!(
+            read(json!({ "description": "too long", "email": "bad" })),
+            json!([["/notes", "too long"], ["/email", "bad"]])
+        );
+        // Within a complaint of a field, and beside what is no field, they are its words.
+        assert_eq!(
+            read(json!({ "email": { "description": "bad" } })),
+            json!([["/email", "bad"]])
+        );
+        assert_eq!(
+            read(json!({ "description": "nothing works", "code": 7 })),
+            json!([[null, "nothing works"]])
+        );
     }
 
     #[test]

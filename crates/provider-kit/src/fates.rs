@@ -40,3 +40,55 @@ fn is_same(sent: &Sent, kept: &Json) -> bool {
         (ours, theirs) => ours == theirs,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fate(value: Json, merged: bool, echo: &Json) -> Json {
+        let sent = Sent {
+            pointer: "/tags".to_owned(),
+            value,
+            merged,
+        };
+        let fates = fates(&BTreeMap::from([("a/b".to_owned(), sent)]), echo);
+        json!(fates)
+    }
+
+    #[test]
+    fn a_field_is_confirmed_by_the_same_value_in_the_same_place() {
+        let confirmed = || json!({ "confirmed": ["/tags"], "differs": [], "unconfirmed": [] });
+        let differs = |kept: Json| json!({ "confirmed": [], "differs": [{ "pointer": "/tags", "kept": kept }], "unconfirmed": [] });
+        let unconfirmed = || json!({ "confirmed": [], "differs": [], "unconfirmed": ["/tags"] });
+        for (sent, merged, echo, fate_of_it) in [
+            (json!("x"), false, json!({ "a": { "b": "x" } }), confirmed()),
+            (json!("x"), false, json!({ "a": { "b": "y" } }), differs(json!("y"))),
+            (json!("x"), false, json!({ "a": { "b": null } }), differs(Json::Null)),
+            (json!("x"), false, json!({ "a": {}, "b": "x" }), unconfirmed()),
+            (json!("x"), false, json!([]), unconfirmed()),
+            // Cleared is cleared, however it is shown.
+            (json!(""), false, json!({ "a": { "b": null } }), confirmed()),
+            (json!(null), false, json!({ "a": { "b": "" } }), confirmed()),
+            (json!(null), false, json!({ "a": { "b": null } }), confirmed()),
+            (json!(null), false, json!({ "a": { "b": "x" } }), differs(json!("x"))),
+            // A vendor that adds ours to its own shows both.
+            (json!(["y"]), true, json!({ "a": { "b": ["x", "y"] } }), confirmed()),
+            (
+                json!(["y", "z"]),
+                true,
+                json!({ "a": { "b": ["x", "y"] } }),
+                differs(json!(["x", "y"])),
+            ),
+            (
+                json!(["y"]),
+                false,
+                json!({ "a": { "b": ["x", "y"] } }),
+                differs(json!(["x", "y"])),
+            ),
+        ] {
+            assert_eq!(fate(sent.clone(), merged, &echo), fate_of_it, "{sent} {merged} {echo}");
+        }
+    }
+}

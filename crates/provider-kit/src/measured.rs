@@ -221,6 +221,71 @@ mod tests {
         }
     }
 
+    fn outgoing(method: Method) -> Outgoing {
+        Outgoing {
+            method,
+            url: "https://hooks.example/a-secret".parse().unwrap(),
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+
+    /// Answers the status that stands in the body; without one the connection breaks.
+    #[derive(Debug)]
+    struct AsAsked;
+
+    #[async_trait]
+    impl Transport for AsAsked {
+        async fn send(&self, outgoing: Outgoing) -> Result<Incoming, TransportError> {
+            let broken = || TransportError::Interrupted("the connection broke".to_owned());
+            let status = outgoing.body.ok_or_else(broken)?;
+            Ok(Incoming {
+                status: str::from_utf8(&status).unwrap().parse().unwrap(),
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_are_told_apart_by_method_and_by_end_and_the_metric_says_what_it_is() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        describe_metrics();
+        let peer = Peer::Connection {
+            merchant: "acme".to_owned(),
+            connection: "main".to_owned(),
+            provider: "shouting".to_owned(),
+        };
+        let measured = Measured::new(Arc::new(AsAsked), peer);
+        let ends = [
+            (Method::GET, Some("200"), 2),
+            (Method::GET, Some("404"), 3),
+            (Method::POST, Some("200"), 4),
+            (Method::POST, None, 5),
+        ];
+        for (method, status, times) in ends.iter().cycle().take(2 * ends.len()) {
+            for _request in 0..*times {
+                let mut outgoing = outgoing(method.clone());
+                outgoing.body = status.map(|status| Bytes::from_static(status.as_bytes()));
+                let _answer = measured.send(outgoing).await;
+            }
+        }
+        let page = recorder.handle().render();
+        for (method, status, times) in ends {
+            let own = r#"merchant="acme",connection="main",provider="shouting""#;
+            let asked = format!(r#"http_request_method="{method}",server_address="hooks.example""#);
+            let end = match status {
+                Some(status) => format!(r#"http_response_status_code="{status}""#),
+                None => r#"error_type="interrupted""#.to_owned(),
+            };
+            let counted = format!("{DURATION}_count{{{own},{asked},{end}}} {}\n", 2 * times);
+            assert!(page.contains(&counted), "{counted}{page}");
+        }
+        let told = format!("# HELP {DURATION} How long HTTP requests to vendors and endpoints took");
+        assert!(page.contains(&told), "{page}");
+    }
+
     async fn sent_twice(answers: fn() -> Option<Result<Incoming, TransportError>>) -> String {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _guard = metrics::set_default_local_recorder(&recorder);
@@ -230,12 +295,7 @@ mod tests {
         };
         let measured = Measured::new(Arc::new(Answers(answers)), peer);
         for _request in 0..2 {
-            let outgoing = Outgoing {
-                method: Method::POST,
-                url: "https://hooks.example/a-secret".parse().unwrap(),
-                headers: HeaderMap::new(),
-                body: None,
-            };
+            let outgoing = outgoing(Method::POST);
             let _ended_or_not = tokio::time::timeout(Duration::from_millis(1), measured.send(outgoing)).await;
         }
         recorder.handle().render()

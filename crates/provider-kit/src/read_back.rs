@@ -220,6 +220,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_empty_is_absent_and_what_is_not_is_read() {
+        for empty in [json!(null), json!(" "), json!([]), json!({})] {
+            let read = read(&json!({
+                "id": "r-1", "mail": empty, "phone": empty, "source": empty, "tags": empty, "meta": empty, "notes": "x"
+            }));
+            assert_eq!(
+                Json::Object(read.customer.to_json(false)),
+                json!({ "notes": "x" }),
+                "{empty}"
+            );
+            assert_eq!(unreadable(&read), json!([]), "{empty}");
+        }
+        let read = read(&json!({ "id": "r-1", "tags": ["a"], "meta": { "plan": "gold" }, "notes": "x" }));
+        assert_eq!(
+            Json::Object(read.customer.to_json(false)),
+            json!({ "notes": "x", "tags": ["a"], "metadata": { "plan": "gold" } })
+        );
+        assert_eq!(unreadable(&read), json!([]));
+    }
+
+    #[test]
     fn a_field_that_is_shown_against_the_vendors_word_is_read() {
         let read = read(&json!({ "id": "r-1", "notes": "ring twice", "phone": "(202) 555-0123" }));
         assert_eq!(read.customer.text(Field::Notes), Some("ring twice"));

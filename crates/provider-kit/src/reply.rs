@@ -215,6 +215,14 @@ mod tests {
             assert_eq!(read.json(), Some(json!({ "name": "Zoë" })), "{name}");
             assert_eq!(read.text(), text, "{name}");
         }
+        // A wide text of plain letters is UTF-8 too, with a nothing after each of them.
+        for (set, bytes) in [("le", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("be", u16::to_be_bytes)] {
+            let read = reply(
+                Some(&format!("application/json; charset=utf-16{set}")),
+                wide("[\"Ann\"]", bytes),
+            );
+            assert_eq!(read.json(), Some(json!(["Ann"])), "{set}");
+        }
         // Nothing names its set, and it is no UTF-8: a guess would be another name.
         for unnamed in [
             reply(None, latin.clone()),
@@ -239,7 +247,9 @@ mod tests {
             for text in ["x".repeat(length), Json::from("x".repeat(length)).to_string()] {
                 let kept = reply(None, text).vendor_body().unwrap();
                 assert_eq!(kept.as_str().unwrap().ends_with('…'), cut, "{length}");
-                assert!(kept.to_string().len() <= MAX_VENDOR_BODY_BYTES, "{length}");
+                // Nothing is left out for which there would be room.
+                let length = length.min(MAX_VENDOR_BODY_BYTES - 2) + 2;
+                assert_eq!(kept.to_string().len(), length);
             }
         }
         for awkward in ["\"\\\n", "ä", "\u{1}", "🦀"] {

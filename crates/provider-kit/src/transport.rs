@@ -280,17 +280,61 @@ mod tests {
 
     #[tokio::test]
     async fn an_acceptance_has_to_arrive_whole() {
+        let one_mebibyte = 1_048_576;
         assert_eq!(
-            answered(200, MAX_REPLY_BYTES, 0).await.ok().unwrap().body.len(),
-            MAX_REPLY_BYTES
+            answered(200, one_mebibyte, 0).await.ok().unwrap().body.len(),
+            one_mebibyte
         );
         assert!(matches!(
-            answered(201, MAX_REPLY_BYTES + 1, 0).await,
+            answered(201, one_mebibyte + 1, 0).await,
             Err(TransportError::TooLarge(201))
         ));
-        assert!(matches!(
-            answered(200, 10, 4).await,
-            Err(TransportError::Interrupted(_))
-        ));
+        let Err(TransportError::Interrupted(said)) = answered(200, 10, 4).await else {
+            panic!("half an acceptance was taken");
+        };
+        assert_eq!(said, "the answer broke off");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_called_was_not_sent() {
+        // Nobody listens there any more.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        for allow_plain_http in [true, false] {
+            let options = TransportOptions {
+                allow_plain_http,
+                allow_private_network: true,
+            };
+            let transport = ReqwestTransport::new(options, Arc::new(|_| true)).unwrap();
+            let outgoing = Outgoing {
+                method: http::Method::GET,
+                url: format!("http://{address}/").parse().unwrap(),
+                headers: HeaderMap::new(),
+                body: None,
+            };
+            let Err(TransportError::NotSent(said)) = transport.send(outgoing).await else {
+                panic!("it may have been sent: {allow_plain_http}");
+            };
+            assert_eq!(said, "could not connect");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_to_public_addresses_and_localhost_to_its_own_machine() {
+        for (name, everything_is_public, may_be_called) in [
+            ("localhost", false, true),
+            ("127.0.0.1", false, false),
+            ("127.0.0.1", true, true),
+            ("192.0.2.1", false, false),
+            ("192.0.2.1", true, true),
+        ] {
+            let dns = FilteredDns {
+                is_public: Arc::new(move |_| everything_is_public),
+            };
+            let found = dns.resolve(name.parse().unwrap()).await;
+            let found: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
+            assert_eq!(!found.is_empty(), may_be_called, "{name} {everything_is_public}");
+        }
     }
 }

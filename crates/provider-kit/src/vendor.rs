@@ -142,3 +142,22 @@ pub struct SettingProblem {
     /// A sentence for people; it repeats no secret.
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_by_its_name_and_one_that_is_missing_is_named() {
+        let credentials = Credentials::new(BTreeMap::from([("api_key".to_owned(), "k-1".into())]));
+        assert_eq!(credentials.names().collect::<Vec<_>>(), ["api_key"]);
+        assert_eq!(credentials.require("api_key").unwrap().expose_secret(), "k-1");
+        let problem = SettingProblem {
+            path: "credentials.token".to_owned(),
+            message: "is required by this provider".to_owned(),
+        };
+        assert_eq!(credentials.require("token").unwrap_err(), problem);
+    }
+}

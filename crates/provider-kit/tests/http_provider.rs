@@ -19,7 +19,7 @@ use upsert_core::{
 };
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, HttpReads, HttpVendor, Incoming, Outgoing, Registry, SettingProblem,
-    Transport, TransportError, VendorSetup, WireReply, classify, record_id, unreadable,
+    Transport, TransportError, VendorSetup, WireReply, classify, record_id, unknown_filters, unreadable,
 };
 
 const BEGAN: &str = "2026-01-02T03:04:05Z";
@@ -47,7 +47,7 @@ impl HttpVendor for Shouting {
             merges_tags: false,
             updates_by_id: false,
             default_payload: Payload::Full,
-            credentials: &[],
+            credentials: &["key"],
             protected: &[],
             can_read: true,
             known_daily_limit: None,
@@ -91,9 +91,40 @@ impl HttpVendor for Shouting {
     }
 }
 
+/// The same, but that it says nothing of its ids and cannot read.
+#[derive(Debug)]
+struct Quiet;
+
+impl HttpVendor for Quiet {
+    const KIND: &'static str = "quiet";
+    const DEFAULT_BASE_URL: &'static str = Shouting::DEFAULT_BASE_URL;
+    type Settings = Map<String, Json>;
+
+    fn capabilities(settings: &Self::Settings) -> Capabilities {
+        Shouting::capabilities(settings)
+    }
+
+    fn new(_: VendorSetup<Self::Settings>) -> Result<Self, Vec<SettingProblem>> {
+        Ok(Self)
+    }
+
+    fn authorise(&self, headers: &mut HeaderMap) {
+        Shouting.authorise(headers);
+    }
+
+    fn encode(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
+        Shouting.encode(request)
+    }
+
+    fn decode(&self, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
+        Shouting.decode(prepared, reply)
+    }
+}
+
 impl HttpReads for Shouting {
-    fn check(&self, _: &ListQuery) -> Result<(), Vec<Problem>> {
-        Ok(())
+    fn check(&self, query: &ListQuery) -> Result<(), Vec<Problem>> {
+        let unknown = unknown_filters(query, &["tag"]);
+        if unknown.is_empty() { Ok(()) } else { Err(unknown) }
     }
 
     fn list_request(&self, _: &ListQuery) -> WireRequest {
@@ -169,17 +200,25 @@ impl Clock for Moving {
     }
 }
 
-fn built(answer: Answered) -> Built {
+fn registry() -> Registry {
+    Registry::new().with::<Shouting>().with::<Quiet>()
+}
+
+fn setup(answer: Answered, credentials: &[&str]) -> ConnectionSetup {
+    let credentials = credentials.iter().map(|name| ((*name).to_owned(), "secret".into()));
     let clock = Arc::new(Moving(Mutex::new(BEGAN.parse().unwrap())));
-    let setup = ConnectionSetup {
+    ConnectionSetup {
         base_url: None,
-        credentials: Credentials::default(),
+        credentials: Credentials::new(credentials.collect()),
         settings: json!({}),
         transport: Arc::new(Line(Mutex::new(Some(answer)), clock.clone())),
         clock,
         send_traceparent: false,
-    };
-    Registry::new().with::<Shouting>().build("shouting", setup).unwrap()
+    }
+}
+
+fn built(answer: Answered) -> Built {
+    registry().build("shouting", setup(answer, &["key"])).unwrap()
 }
 
 fn context() -> CallContext {
@@ -272,4 +311,59 @@ async fn a_read_that_fails_leaves_nothing_in_doubt_and_a_write_does() {
             written.detail
         );
     }
+}
+
+#[tokio::test]
+async fn an_id_is_its_very_text_where_the_vendor_says_nothing_of_it() {
+    let answer = Ok((200, r#"{"id":"ABC"}"#));
+    let quiet = registry().build("quiet", setup(answer, &[])).unwrap();
+    assert!(quiet.reader.is_none());
+    let receipt = quiet.provider.upsert(&context(), &prepared()).await.unwrap();
+    assert_eq!(receipt.provider_customer_id, "ABC");
+}
+
+#[test]
+fn a_filter_that_the_vendor_does_not_know_is_refused_before_anything_is_sent() {
+    let reader = built(Ok((200, ""))).reader.unwrap();
+    let query = |search: Option<&str>| ListQuery {
+        search: search.map(str::to_owned),
+        tags: vec!["vip".to_owned()],
+        ..ListQuery::default()
+    };
+    assert_eq!(reader.check(&query(None)), Ok(()));
+    let problems = reader.check(&query(Some("ann"))).unwrap_err();
+    let pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+    assert_eq!(pointers, ["search"]);
+}
+
+#[test]
+fn providers_are_described_by_name_and_an_unknown_credential_is_named() {
+    let registry = registry();
+    let kinds: Vec<_> = registry.describe().map(|it| it.kind).collect();
+    assert_eq!(kinds, ["quiet", "shouting"]);
+    let shouting = registry.description("shouting").unwrap();
+    assert_eq!(
+        (shouting.default_base_url, shouting.capabilities.title),
+        ("http://vendor.example/api", "Shouting")
+    );
+    assert!(registry.description("whispering").is_none());
+    let refused =
+        |kind: &str, credentials: &[&str]| registry.build(kind, setup(Ok((200, "")), credentials)).unwrap_err();
+    let problem = |path: &str, message: &str| {
+        vec![SettingProblem {
+            path: path.to_owned(),
+            message: message.to_owned(),
+        }]
+    };
+    assert_eq!(
+        refused("shouting", &["key", "token"]),
+        problem(
+            "credentials.token",
+            "is not a credential of this provider; known are: key"
+        )
+    );
+    assert_eq!(
+        refused("whispering", &[]),
+        problem("provider", "is not a provider; known are: quiet, shouting")
+    );
 }

@@ -57,12 +57,10 @@ fn limit_at(words: &[String], at: usize) -> Option<NonZeroU32> {
 fn number(word: &str) -> Option<NonZeroU32> {
     let mut groups = word.split(',');
     let first = groups.next()?;
-    let is_digits = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
     let rest: Vec<&str> = groups.collect();
-    let is_number = is_digits(first)
-        && (rest.is_empty() || first.len() <= 3)
-        && rest.iter().all(|group| group.len() == 3 && is_digits(group));
-    is_number.then(|| word.replace(',', "").parse().ok()).flatten()
+    let is_grouped = (rest.is_empty() || first.len() <= 3) && rest.iter().all(|group| group.len() == 3);
+    // What is no digit is no number then.
+    is_grouped.then(|| word.replace(',', "").parse().ok()).flatten()
 }
 
 /// The words of a text in lower case, a slash being one of its own; commas and points stay within numbers alone.
@@ -125,6 +123,8 @@ mod tests {
             ("Daily limit of 1000 exceeded: 1001 requests made", Some(1_000)),
             ("Daily limit of 1000 exceeded, retry in 3600 seconds", Some(1_000)),
             ("Limit of 60 per minute and of 1000 per day", Some(1_000)),
+            ("Daily limit of 1000 per key exceeded", Some(1_000)),
+            ("Daily limit of 1000, next week more", Some(1_000)),
             ("limit of 60 requests a minute, 5000 each day", Some(5_000)),
             ("Daily limit exceeded, retry in 3600 seconds", None),
             ("Daily limit exceeded (1001 requests)", None),
@@ -134,6 +134,8 @@ mod tests {
             ("daily limit of 1,00", None),
             ("daily limit of 1000,000", None),
             ("daily limit of 10.5k", None),
+            ("daily limit of 1,abc", None),
+            ("daily limit of ten", None),
             ("daily limit of 1.000", None),
             ("daily limit", None),
             ("", None),

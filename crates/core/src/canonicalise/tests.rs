@@ -106,6 +106,53 @@ fn null_clears_absent_keeps_and_a_value_sets() {
 }
 
 #[test]
+fn null_in_the_place_of_a_group_clears_all_of_it_and_nothing_else() {
+    let record = Customer::default().merged(
+        &strict(
+            &json!({ "reference": "r", "service": { "type": "garden", "frequency": "weekly" },
+                "addresses": { "billing": { "city": "C" }, "property": { "line1": "1", "city": "D" } } }),
+            None,
+        )
+        .unwrap(),
+    );
+    let after = |change: Json| {
+        let record = record.merged(&strict(&change, None).unwrap());
+        Json::Object(record.to_json(false))
+    };
+    let (service, property) = (
+        json!({ "type": "garden", "frequency": "weekly" }),
+        json!({ "line1": "1", "city": "D" }),
+    );
+    assert_eq!(
+        after(json!({ "reference": "r", "service": null })),
+        json!({ "reference": "r", "kind": "person", "addresses": { "billing": { "city": "C" }, "property": property } })
+    );
+    assert_eq!(
+        after(json!({ "reference": "r", "addresses": { "billing": null } })),
+        json!({ "reference": "r", "kind": "person", "service": service, "addresses": { "property": property } })
+    );
+    assert_eq!(
+        after(json!({ "reference": "r", "addresses": null })),
+        json!({ "reference": "r", "kind": "person", "service": service })
+    );
+}
+
+#[test]
+fn a_patch_sets_the_identifiers_that_it_gives() {
+    let read = strict(&json!({ "reference": "r", "email": "A@b.co", "phone": null }), None).unwrap();
+    let given = IdentifierKind::ALL.map(|kind| read.identifier(kind).map(|it| (it.kind, it.value)));
+    let set = |kind, value: &str| Some((kind, value.to_owned()));
+    for (kind, given) in IdentifierKind::ALL.into_iter().zip(given) {
+        let expected = match kind {
+            IdentifierKind::Reference => set(kind, "r"),
+            IdentifierKind::Email => set(kind, "a@b.co"),
+            IdentifierKind::Phone => None,
+        };
+        assert_eq!(given, expected, "{kind:?}");
+    }
+}
+
+#[test]
 fn only_an_organisations_name_makes_a_new_customer_an_organisation() {
     let kind = |body: Json| {
         Customer::default()
@@ -294,6 +341,13 @@ fn an_identifier_that_cannot_be_read_is_another_value_and_not_an_absent_one() {
         .unwrap()
         .patch;
     assert_eq!(read.unreadable, BTreeSet::from([IdentifierKind::Email]));
+    // What is not there, and what was read but for an extension, is not unreadable.
+    for body in [
+        json!({ "email": "a@b.co" }),
+        json!({ "email": "a@b.co", "phone": format!("{phone} x5") }),
+    ] {
+        assert_eq!(leniently(&body).unwrap().patch.unreadable, BTreeSet::new(), "{body}");
+    }
     let phone_first = Terms {
         match_on: &[IdentifierKind::Phone, IdentifierKind::Email],
         ..lenient(Some("US"))

@@ -88,6 +88,8 @@ fn all_nulls_are_shown_where_the_whole_shape_is_asked_for() {
         short,
         json!({ "reference": "r", "kind": "person", "provider_fields": { "crm": { "a": 1 } } })
     );
+    let passed_on = record.provider_fields()["crm"].clone();
+    assert_eq!(Json::Object(passed_on), json!({ "a": 1 }));
     let whole = Json::Object(record.to_json(true));
     for field in Field::ALL {
         assert!(whole.pointer(field.pointer()).is_some(), "{field:?}");

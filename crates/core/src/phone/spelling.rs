@@ -30,11 +30,14 @@ const SHORTEST_WHOLE: usize = 7;
 /// In ASCII: the digits of every script as ours, every dash a hyphen, every blank a blank. What is nobody's digit (marks of
 /// direction and of form) is gone.
 pub(super) fn plain(given: &str) -> Result<String, Refused> {
+    // Most are so already.
+    if given.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(given.to_owned());
+    }
     let mut plain = String::with_capacity(given.len());
     for c in given.chars() {
         match c {
             '\t' => plain.push(' '),
-            ' '..='~' => plain.push(c),
             _ if is_format(c) => {}
             _ if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
                 return Err(Refused::new("control_character", "holds a control character"));

@@ -64,6 +64,18 @@ fn a_phone_number_is_read_by_the_merchants_region() {
 }
 
 #[test]
+fn a_number_is_as_long_as_any_in_its_country_and_never_longer_than_fifteen_digits() {
+    becomes(&[
+        ("030 12345678901", "DE", "+493012345678901"),
+        // Numbers of services have lengths of their own.
+        ("1300 123 456", "AU", "+611300123456"),
+        ("13 12 34", "AU", "+61131234"),
+        ("962 147 0369", "CZ", "+4209621470369"),
+    ]);
+    is_refused(&[("030 123456789012", "DE"), ("13 123 456", "AU")]);
+}
+
+#[test]
 fn a_spreadsheets_float_is_its_number_and_any_other_fraction_is_none() {
     becomes(&[
         ("401234567.0", "AU", "+61401234567"),
@@ -346,6 +358,13 @@ fn an_extension_is_told_and_never_part_of_the_number() {
         ("+1 202 555 0123 fax5", "US"),
         ("#1234567", "US"),
     ]);
+    // Too little stands before it to be a number, or it is the end of a word: then it is no extension.
+    for (raw, detail) in [
+        ("1234 x5", "holds letters: send the number alone"),
+        ("+1 202 555 0123 fax5", "holds letters: send the number alone"),
+    ] {
+        assert_eq!(phone(raw, Some("DE")).unwrap_err().detail, detail, "{raw}");
+    }
 }
 
 #[test]

@@ -102,6 +102,7 @@ async fn what_is_pure_passes_through_without_a_call(subject: impl Fn(Vec<Answer>
     assert_eq!(subject.provider.prepare(&request), Ok(prepared()));
     request.tags_lost = true;
     assert_eq!(subject.provider.prepare(&request), Err(vec![violation()]));
+    assert_eq!(subject.provider.canonical_id("CRM-1"), "crm-1");
     assert_eq!(subject.provider.info().kind, "scripted");
     assert_eq!(subject.provider.info().capabilities, subject.vendor.info().capabilities);
     assert!(subject.reader.check(&ListQuery::default()).is_ok());

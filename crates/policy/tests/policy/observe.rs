@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use parking_lot::Mutex;
@@ -69,6 +70,13 @@ async fn every_attempt_is_counted_once_by_its_outcome() {
         "what was held is no attempt: {shown}"
     );
     assert!(!shown.contains(CANARY), "{shown}");
+    for told in [
+        "# HELP upsert_gateway_attempts_total Calls sent to vendors, by what came of them",
+        "# HELP upsert_gateway_calls_held_total Calls that were not sent, by what the connection waits for",
+        "# HELP upsert_gateway_attempt_duration_seconds How long calls to vendors took, the queue for a place included",
+    ] {
+        assert!(shown.contains(told), "{told} in {shown}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +154,11 @@ async fn events_carry_ids_and_no_datum() {
         .with_writer(log.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let subject = observed(vec![Answer::Taken, Answer::Error(fault()), held()]);
+    let subject = observed(vec![
+        Answer::Slow(Duration::from_millis(1_500)),
+        Answer::SlowError(secs(2), fault()),
+        held(),
+    ]);
     let clock: Arc<dyn Clock> = noon();
     let delivery: DeliveryId = IdSource::new(clock).delivery();
     let context = upsert_core::CallContext {
@@ -160,12 +172,14 @@ async fn events_carry_ids_and_no_datum() {
     let lines: Vec<&str> = written.lines().collect();
     assert_eq!(lines.len(), 3, "{written}");
     for (line, said) in lines.iter().zip([
-        r#"outcome="created""#,
-        r#"outcome="transient""#,
-        r#"waiting_for="breaker""#,
+        [r#"outcome="created""#, "took_ms=1500"],
+        [r#"outcome="transient""#, "took_ms=2000"],
+        [r#"waiting_for="breaker""#; 2],
     ]) {
         assert!(
-            line.contains(said) && line.contains("merchant=acme") && line.contains("connection=crm"),
+            said.iter().all(|said| line.contains(said))
+                && line.contains("merchant=acme")
+                && line.contains("connection=crm"),
             "{line}"
         );
         assert!(line.contains(&delivery.to_string()), "{line}");

@@ -14,7 +14,7 @@ use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, wrap
 
 use crate::scripted::{
     Answer, PausedClock, Scripted, bulk, call, fault, hold_of, jitter, noon, prepared, quota_spent, rejected, secs,
-    throttled, times,
+    throttled, times, within,
 };
 
 struct Subject {
@@ -139,6 +139,25 @@ async fn calls_take_their_turn_in_order_and_what_would_wait_too_long_is_told_so(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_whose_turn_comes_after_its_deadline_is_told_so_at_once() {
+    let policy = RateLimitPolicy {
+        per_second: NonZeroU32::new(2),
+        burst: NonZeroU32::new(1),
+        ..RateLimitPolicy::default()
+    };
+    let subject = limited(Some(policy), 0, 0.0, Vec::new());
+    assert!(call(&subject.stack).await.is_ok());
+    let began = Instant::now();
+    let prepared = prepared();
+    let hurried = within(Duration::from_millis(400));
+    let told = subject.stack.upsert(&hurried, &prepared).await;
+    assert_eq!(hold_of(told), (WaitingFor::RateLimit, Some(Duration::from_millis(500))));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let patient = within(Duration::from_millis(600));
+    assert!(subject.stack.upsert(&patient, &prepared).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_day_ends_at_midnight_utc_and_is_counted_from_what_was_known() {
     let subject = a_day(1_000, 998);
     assert!(call(&subject.stack).await.is_ok());
@@ -194,6 +213,15 @@ async fn a_429_holds_the_whole_connection_as_long_as_it_asks_and_a_little_more()
         assert!(call(&subject.stack).await.is_ok());
         assert_eq!(subject.layer.snapshot().blocked_by, None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_names_no_hold_holds_for_as_long_as_it_advises() {
+    let mut told = throttled(Some(secs(60)));
+    told.held = None;
+    let subject = unlimited(vec![Answer::Error(told)]);
+    assert!(call(&subject.stack).await.unwrap_err().sent);
+    assert_eq!(subject.held().await, (WaitingFor::RateLimit, secs(60)));
 }
 
 #[tokio::test(start_paused = true)]

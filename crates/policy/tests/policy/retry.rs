@@ -171,6 +171,17 @@ fn a_429_that_names_no_hold_holds_by_its_kind() {
 }
 
 #[test]
+fn what_a_429_names_is_held_with_up_to_a_tenth_more_and_what_it_does_not_name_half_drawn() {
+    let policy = RetryPolicy::default();
+    for (chance, named, backoff) in [(0.0, 60_000, 100), (0.5, 63_000, 150), (1.0, 66_000, 200)] {
+        let decide = |error: &ProviderError| again(error, 1, Repeat::Safe, &policy, true, AGE_LEFT, chance);
+        let held = |millis| hold(WaitingFor::RateLimit, Some(Duration::from_millis(millis)));
+        assert_eq!(decide(&throttled(Some(secs(60)))), held(named), "{chance}");
+        assert_eq!(decide(&throttled(None)), held(backoff), "{chance}");
+    }
+}
+
+#[test]
 fn background_delays_double_from_the_cap_to_an_hour() {
     let delays: Vec<_> = (4..=13)
         .map(|attempt| decide(&fault(), attempt, Repeat::Safe, true))

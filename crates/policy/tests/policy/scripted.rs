@@ -118,6 +118,10 @@ impl UpsertProvider for Scripted {
         Ok(prepared())
     }
 
+    fn canonical_id(&self, id: &str) -> String {
+        id.to_lowercase()
+    }
+
     async fn upsert(&self, _context: &CallContext, _prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         self.answer().await.map(|()| receipt())
     }

@@ -19,12 +19,17 @@ use crate::scripted::{
 };
 
 fn stack(vendor: &Arc<Scripted>, per_day: u32) -> Stack {
+    let rate_limit = RateLimitPolicy {
+        per_day: NonZeroU32::new(per_day),
+        ..RateLimitPolicy::default()
+    };
+    stack_under(vendor, rate_limit)
+}
+
+fn stack_under(vendor: &Arc<Scripted>, rate_limit: RateLimitPolicy) -> Stack {
     let policy = ConnectionPolicy {
         concurrency: NonZeroU32::new(2).unwrap(),
-        rate_limit: Some(RateLimitPolicy {
-            per_day: NonZeroU32::new(per_day),
-            ..RateLimitPolicy::default()
-        }),
+        rate_limit: Some(rate_limit),
         ..ConnectionPolicy::default()
     };
     let outside = Outside {
@@ -227,6 +232,46 @@ async fn the_room_of_a_connection_is_what_its_layers_would_let_through() {
         (shut.waiting_for, shut.for_at_least),
         (WaitingFor::Quota, Some(secs(12 * 3_600)))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_had_its_turn_or_gave_up_leaves_room_in_line() {
+    let vendor = Scripted::new([]);
+    let rate_limit = RateLimitPolicy {
+        per_second: NonZeroU32::new(1),
+        ..RateLimitPolicy::default()
+    };
+    let slow = stack_under(&vendor, rate_limit);
+    for _ in 0..4 {
+        call(&slow.provider).await.unwrap();
+    }
+    assert_eq!(slow.status.room(Priority::Interactive), Ok(2));
+    for _ in 0..4 {
+        let gives_up = timeout(Duration::from_millis(100), call(&slow.provider));
+        assert!(gives_up.await.is_err());
+    }
+    assert_eq!(slow.status.room(Priority::Interactive), Ok(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_foreseen_by_latency_places_and_the_days_calls() {
+    let vendor = Scripted::new((0..4).map(|_| Answer::Slow(secs(10))));
+    let stack = stack(&vendor, 10);
+    for _ in 0..4 {
+        call(&stack.provider).await.unwrap();
+    }
+    // Ten calls a day, one of them the reserve, four gone.
+    for (calls, seconds) in [
+        (0, 0),
+        (1, 5),
+        (5, 25),
+        // 40 s after noon; the sixth goes out first thing tomorrow.
+        (6, 12 * 3_600 - 40 + 5),
+        (14, 12 * 3_600 - 40 + 45),
+        (15, 36 * 3_600 - 40 + 5),
+    ] {
+        assert_eq!(stack.status.through_in(calls), Some(secs(seconds)), "{calls}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,3 +158,17 @@ fn an_error_under_a_success_is_a_failure_with_the_vendors_words() {
         .unwrap_err();
     assert_eq!(error.errors[0].pointer.as_deref(), Some("/email"));
 }
+
+#[test]
+fn a_success_with_half_of_the_frameworks_error_is_no_error_but_cannot_be_understood() {
+    for body in [json!({ "message": "Saved" }), json!({ "statusCode": 200 })] {
+        let error = vendor()
+            .decode(&prepared(), &WireReply::of_json(200, &body))
+            .unwrap_err();
+        assert!(
+            error.detail.starts_with("the vendor's answer cannot be understood: "),
+            "{}",
+            error.detail
+        );
+    }
+}

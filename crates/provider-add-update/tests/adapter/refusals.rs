@@ -62,6 +62,13 @@ fn the_frameworks_own_shape_is_understood() {
 }
 
 #[test]
+fn an_error_that_is_one_text_is_told_in_the_vendors_words() {
+    let error = refused(400, &json!({ "error": "phoneNumber must be a valid phone number" }));
+    assert_eq!(error["detail"], "phoneNumber must be a valid phone number");
+    assert_eq!(error["errors"][0]["pointer"], "/phone");
+}
+
+#[test]
 fn throttling_waits_as_long_as_the_vendor_says() {
     let mut reply = raw(429, "");
     golden!(

@@ -343,6 +343,23 @@ fn what_a_log_shows_of_an_error_holds_none_of_the_vendors_free_text() {
 }
 
 #[test]
+fn operators_are_told_of_the_scope_that_is_missing_and_of_nothing_that_may_be_something_else() {
+    for (message, context) in [
+        ("Required scope 'leads:read' not granted", "scope leads:read"),
+        ("Needs customer_notes:write.", "scope customer_notes:write"),
+        ("Needs leads:admin", ""),
+        ("Needs Leads:read", ""),
+        ("Needs lead5:read", ""),
+        ("Needs :read", ""),
+        ("Needs read", ""),
+    ] {
+        let body = json!({ "status": "error", "message": message });
+        let error = read(&new_customer(), &WireReply::of_json(403, &body)).unwrap_err();
+        assert_eq!(error.context, context, "{message}");
+    }
+}
+
+#[test]
 fn the_number_of_the_daily_limit_is_learnt() {
     let limit = |status: u16, message: &str| {
         let body = json!({ "status": "error", "message": message, "error_code": "RATE_LIMIT_EXCEEDED" });

@@ -298,6 +298,7 @@ mod tests {
             ("Ann de", ["Ann", "", "de"]),
             ("Łukasz Żółć", ["Łukasz", "", "Żółć"]),
             (", Ann", ["Ann", "", ""]),
+            (", Ann Smith", ["Ann", "", "Smith"]),
             ("", ["", "", ""]),
             (" , ", ["", "", ""]),
             // Generations.
@@ -316,6 +317,7 @@ mod tests {
             ("Vi Smith", ["Vi", "", "Smith"]),
             ("John Smith V", ["", "", "John Smith V"]),
             ("Malcolm X", ["Malcolm", "", "X"]),
+            ("Ann V", ["Ann", "", "V"]),
             // Titles and degrees.
             ("Dr. Ann Smith", ["Ann", "", "Smith"]),
             ("DR ANN SMITH", ["ANN", "", "SMITH"]),
@@ -333,6 +335,12 @@ mod tests {
             ("H. G. Wells", ["H.", "G.", "Wells"]),
             ("C. Smith", ["C.", "", "Smith"]),
             ("Md Rahman", ["Md", "", "Rahman"]),
+            ("Ngozi Mba", ["Ngozi", "", "Mba"]),
+            ("Ann Smith Esquire", ["Ann", "", "Smith"]),
+            // Words between people and of companies mean that only where they stand as such.
+            ("E. Smith", ["E.", "", "Smith"]),
+            ("Maria Y", ["Maria", "", "Y"]),
+            ("Trust Ncube", ["Trust", "", "Ncube"]),
             ("Dr.", ["Dr.", "", ""]),
             // What nobody can split for sure.
             ("Ann & Bob Smith", ["", "", "Ann & Bob Smith"]),

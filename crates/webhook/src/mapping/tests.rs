@@ -119,6 +119,11 @@ fn constants_and_defaults_stand_where_nothing_was_found() {
         body(Rule::of(Source::Value(json!("shop"))), json!({})),
         json!({ "notes": "shop" })
     );
+    // A constant is what somebody wrote, a blank one too.
+    assert_eq!(
+        body(Rule::of(Source::Value(json!(" "))), json!({})),
+        json!({ "notes": " " })
+    );
     for nothing in [json!({}), json!({ "a": null }), json!({ "a": "  " })] {
         let mut rule = from(&["/a"]);
         rule.default = Some(json!("none"));
@@ -178,6 +183,59 @@ fn texts_are_transformed_in_the_order_given_also_in_lists() {
     );
     let wrong = mapping(vec![("/notes", rule(&both))]);
     assert_eq!(codes(&wrong, json!({ "id": 1, "a": {} }))[0].2, "invalid_type");
+}
+
+#[test]
+fn a_number_becomes_a_text_only_by_the_transform_that_says_so() {
+    for (transform, made) in [
+        (Transform::Text, json!(["7", "true", "x"])),
+        (Transform::Trim, json!([7, true, "x"])),
+        (Transform::Lower, json!([7, true, "x"])),
+        (Transform::Upper, json!([7, true, "X"])),
+    ] {
+        let mut rule = Rule::plain(at("/a"));
+        rule.transform = vec![transform];
+        let passed_on = mapping(vec![("/provider_fields/ledger/a", rule)]);
+        let read = mapped(&passed_on, json!({ "id": 1, "a": [7, true, "x"] })).body;
+        assert_eq!(read["provider_fields"]["ledger"]["a"], made, "{transform:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_value_is_told_in_a_sentence() {
+    let join = || {
+        Rule::of(Source::Join {
+            pointers: vec![at("/a")],
+            with: " ".to_owned(),
+        })
+    };
+    let mut required = from(&["/missing"]);
+    required.required = true;
+    for (path, rule, value, detail) in [
+        (
+            "/notes",
+            join(),
+            json!([]),
+            "a list or an object stands where a text, a number or a truth value is asked for",
+        ),
+        (
+            "/notes",
+            join(),
+            json!(1e300),
+            "a number with more digits than can be read stands there: send it as text",
+        ),
+        (
+            "/reference",
+            Rule::plain(at("/a")),
+            json!(1.5),
+            "an id is a whole number, and this one has a fraction",
+        ),
+        ("/notes", required, json!(1), "nothing stands there"),
+    ] {
+        let found = problems(&mapping(vec![(path, rule)]), json!({ "id": 1, "a": value }));
+        let told: Vec<&str> = found.iter().map(|problem| problem.detail.as_str()).collect();
+        assert_eq!(told, [detail], "{value}");
+    }
 }
 
 #[test]
@@ -416,6 +474,9 @@ fn an_event_cannot_be_made_to_fill_the_memory() {
     assert_eq!(list.parts(event(1_001, 0)).unwrap_err().code, "too_many");
     assert_eq!(list.parts(event(900, 40_000)).unwrap_err().code, "too_many");
     assert_eq!(list.parts(event(1_000, 10_000)).unwrap().len(), 1_000);
+    // What is repeated may come to 32 MiB: here 64 KiB, three members of 32 bytes and ten bytes of names among them.
+    assert_eq!(list.parts(event(512, 65_430)).unwrap().len(), 512);
+    assert_eq!(list.parts(event(512, 65_431)).unwrap_err().code, "too_many");
     assert_eq!(list.parts(event(10, 1_000_000)).unwrap().len(), 10);
 }
 
@@ -506,6 +567,110 @@ fn a_blank_text_counts_as_not_there_whatever_the_rule() {
         body(Rule::plain(at("/a")), json!({ "a": ["vip", "", " "] })),
         json!({ "notes": ["vip"] })
     );
+    let nested = json!({ "a": [{ "x": " ", "y": "1" }, ["", "2"]] });
+    assert_eq!(
+        body(Rule::plain(at("/a")), nested),
+        json!({ "notes": [{ "y": "1" }, ["2"]] })
+    );
+}
+
+#[test]
+fn blanks_are_told_by_where_they_stand_and_once() {
+    let clearing = |pointer: &str| {
+        let mut rule = from(&[pointer]);
+        rule.clear = true;
+        rule
+    };
+    let conditional = |pointer: &str| {
+        let mut rule = from(&[pointer]);
+        rule.when = when("/kind", &["home"]);
+        rule
+    };
+    let mut all = mapping(vec![
+        ("/given_name", from(&["/a", "/b"])),
+        ("/notes", Rule::plain(at("/b"))),
+        ("/source", Rule::of(Source::Value(json!("shop")))),
+        // A blank that clears is no absent one.
+        ("/status", clearing("/d")),
+        // A rule that does not count finds nothing.
+        ("/metadata/e", conditional("/e")),
+    ]);
+    all.each = Some(at("/list"));
+    let blanks = |item: Json| mapped(&all, json!({ "list": [item] })).blanks;
+    assert_eq!(
+        blanks(json!({ "id": 1, "a": "\u{200b}", "b": " ", "d": "", "e": "", "kind": "work" })),
+        ["/list/0/a", "/list/0/b"]
+    );
+    assert_eq!(
+        blanks(json!({ "id": 1, "a": "x", "b": null, "e": "", "kind": "home" })),
+        ["/list/0/e"]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(blanks(json!({ "id": 1, "a": 7, "b": {}, "kind": "home" })), none);
+}
+
+#[test]
+fn each_member_knows_where_in_the_event_it_came_from() {
+    let all = mapping(vec![
+        ("/metadata", Rule::plain(at("/extra"))),
+        ("/metadata/vip", Rule::plain(at("/level"))),
+        ("/given_name", from(&["/first", "/nick"])),
+        ("/source", Rule::of(Source::Value(json!("shop")))),
+    ]);
+    let made = mapped(
+        &all,
+        json!({ "id": 1, "extra": { "plan": "gold" }, "level": "1", "nick": "Annie" }),
+    );
+    let origins: Vec<_> = made.origins.iter().map(|(to, from)| (&**to, &**from)).collect();
+    assert_eq!(
+        origins,
+        [
+            ("/given_name", "/nick"),
+            ("/metadata/vip", "/level"),
+            ("/metadata", "/extra")
+        ]
+    );
+    for (member, origin) in [
+        ("/given_name", Some("/nick")),
+        ("/metadata", Some("/extra")),
+        ("/metadata/plan", Some("/extra/plan")),
+        ("/metadata/vip", Some("/level")),
+        ("/metadata/vip/0", Some("/level/0")),
+        ("/metadata/vips", Some("/extra/vips")),
+        ("/metadatas", None),
+        ("/source", None),
+    ] {
+        assert_eq!(made.origin(member).as_deref(), origin, "{member}");
+    }
+}
+
+#[test]
+fn a_property_is_named_by_its_condition_only_where_that_leaves_a_choice() {
+    let rule = |pointer: &str| {
+        let mut rule = from(&[pointer]);
+        rule.when = when("/kind", &["home"]);
+        ("/phone", rule)
+    };
+    let event = json!({ "id": 1, "kind": "home", "a": "1" });
+    let alone = mapped(&mapping(vec![rule("/a")]), event.clone());
+    assert!(alone.given.is_empty());
+    let both = mapped(&mapping(vec![rule("/a"), rule("/b")]), event);
+    assert_eq!(both.given, BTreeMap::from([("/phone".to_owned(), "/a".to_owned())]));
+}
+
+#[test]
+fn conditions_hold_of_a_whole_event() {
+    let conditions = when("/type", &["ping", "1"]);
+    for (event, holds) in [
+        (json!({ "type": "ping" }), true),
+        (json!({ "type": 1 }), true),
+        (json!({ "type": "order" }), false),
+        (json!({ "type": null }), false),
+        (json!([]), false),
+    ] {
+        assert_eq!(conditions.hold_of(&event), holds, "{event}");
+    }
+    assert!(Conditions::default().hold_of(&json!(null)));
 }
 
 #[test]
@@ -529,6 +694,21 @@ fn a_blank_of_one_of_several_properties_says_which_it_was() {
     );
     let cleared = read("mobilephone", json!(null));
     assert_eq!((cleared.body, cleared.emptied.len()), (json!({ "phone": null }), 0));
+}
+
+#[test]
+fn of_several_pointers_of_a_rule_those_that_are_blank_are_named() {
+    let mut rule = from(&["/a", "/b", "/c"]);
+    rule.clear = true;
+    let several = mapping(vec![("/phone", rule)]);
+    for (event, blank) in [
+        (json!({ "id": 1, "a": "", "b": " " }), vec!["/a", "/b"]),
+        (json!({ "id": 1, "b": " " }), vec!["/b"]),
+    ] {
+        let emptied = mapped(&several, event.clone()).emptied;
+        let named: Vec<&str> = emptied["/phone"].iter().map(String::as_str).collect();
+        assert_eq!(named, blank, "{event}");
+    }
 }
 
 #[test]
@@ -641,6 +821,15 @@ fn a_lenient_source_leaves_out_what_it_cannot_read_and_never_who_it_is() {
         found.contains(&("/ref".to_owned(), "/reference".to_owned(), "not_whole")),
         "{found:?}"
     );
+    // What kind of customer it is, is no weaker sign of who: with a reference too it refuses.
+    let mut kind = from(&["/state"]);
+    kind.values = Some(BTreeMap::from([("firm".to_owned(), json!("organisation"))]));
+    all.rules.push((target("/kind"), kind));
+    assert_eq!(
+        codes(&all, event.clone()),
+        [("/state".to_owned(), "/kind".to_owned(), "unknown_value")]
+    );
+    all.rules.pop();
     all.rules.push((target("/notes"), required));
     assert_eq!(codes(&all, event.clone())[0].2, "missing");
     all.is_lenient = false;

@@ -161,6 +161,13 @@ fn versions_are_compared_by_value_also_as_text_and_below_zero() {
         assert_eq!(number(json!(same)), number(json!(7)), "{same}");
     }
     assert_eq!(number(json!("-0")), number(json!(0)));
+    let same = (number(json!(7)), number(json!("7.0")));
+    assert!(!same.0.is_older_than(&same.1) && !same.1.is_older_than(&same.0));
+    // 64 digits are read, before and behind the point, and not one more.
+    let digits = |count: usize| format!("1.{}", "3".repeat(count - 1));
+    assert!(number(json!(digits(63))).is_older_than(&number(json!(digits(64)))));
+    assert_eq!(Order::read(&json!(digits(65)), &OrderKind::Number), None);
+    assert_eq!(Order::read(&json!("3".repeat(70)), &OrderKind::Number), None);
     for time in ["2026-11-20", "2026-11-20T12:00:00Z", "12:00"] {
         assert_eq!(Order::read(&json!(time), &OrderKind::Number), None, "{time}");
     }

@@ -280,6 +280,46 @@ fn a_list_may_have_several_signatures_and_exactly_one_time() {
 }
 
 #[test]
+fn a_time_with_a_mark_in_a_header_of_its_own_makes_no_list_of_the_signatures() {
+    let mut apart = listed();
+    apart.timestamp = apart.timestamp.map(|time| SignedTime {
+        header: "x-time".to_owned(),
+        ..time
+    });
+    let signature = apart.signature(&apart.keys[0], "1700000000", "POST", b"{}");
+    assert!(signature.starts_with("v1=") && !signature.contains(','), "{signature}");
+    let verifier = Verifier::Hmac(apart);
+    let judged = |header: &str| {
+        let headers = [("x-signature", header), ("x-time", "t=1700000000")];
+        judge(&verifier, &headers, b"{}", at(1_700_000_000))
+    };
+    assert_eq!(judged(&signature), Ok(()));
+    assert_eq!(
+        judged(&format!("{signature},v1=00")),
+        Err(Forged::Unreadable("x-signature".to_owned()))
+    );
+}
+
+#[test]
+fn a_fingerprint_is_keyed_by_each_secret_the_newest_ones_first() {
+    let (new, old) = (
+        "3edd1aa283fa9ae046c6a77741e9fdec178a3df4862646a39e534aa233698138",
+        "a6ebc474780f3c57b216f7663db87d303201eb22ac0c76fca8f97dd02b018a07",
+    );
+    let keys = vec![SigningKey::raw("new"), SigningKey::raw("old")];
+    let mut custom = hmac(HmacHash::Sha512, SignatureEncoding::Base64, "");
+    custom.keys.clone_from(&keys);
+    let standard = Verifier::Standard {
+        keys,
+        tolerance: MINUTES,
+    };
+    for verifier in [standard, Verifier::Hmac(custom)] {
+        assert_eq!(verifier.fingerprints("ann"), [new, old]);
+        assert_ne!(verifier.fingerprints("Ann")[0], new);
+    }
+}
+
+#[test]
 fn a_time_is_seconds_milliseconds_or_rfc_3339() {
     let listed = listed();
     let verifier = Verifier::Hmac(listed.clone());
