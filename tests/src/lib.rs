@@ -8,6 +8,7 @@
 )]
 
 pub mod browser;
+mod code;
 mod collector;
 mod operator;
 mod receiver;
@@ -28,6 +29,7 @@ use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
 
 pub use browser::{Browser, Scheme};
+pub use code::lines_of_production;
 pub use collector::{CollectedSpan, Collector};
 pub use operator::{Listening, Operator, Page};
 pub use receiver::{Came, Manner, Receiver};

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use upsert_tests::lines_of_production;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -185,11 +187,7 @@ fn no_vendor_is_named_in_code_outside_its_places() {
         // `tests.rs` is a module of tests wherever it stands.
         for path in sources.iter().filter(|path| !path.ends_with("tests.rs")) {
             let text = fs::read_to_string(path).unwrap();
-            for (number, line) in text
-                .lines()
-                .take_while(|line| !line.starts_with("#[cfg(test)]"))
-                .enumerate()
-            {
+            for (number, line) in lines_of_production(&text).into_iter().enumerate() {
                 let code = line.split("//").next().unwrap_or_default().to_lowercase();
                 for vendor in ["rotor", "cheqpay", "add-update", "add_update", "addupdate", "april"] {
                     assert!(
