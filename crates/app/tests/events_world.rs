@@ -17,7 +17,7 @@ use upsert_app::{
 };
 use upsert_core::{Clock as _, Handling};
 use upsert_store::{CustomerFilter, MemoryStore, Store as _};
-use upsert_webhook::mapping::{Conditions, Pointer, Rule, Source as From, Target};
+use upsert_webhook::mapping::{Conditions, Pointer, Rule, Source as From, Target, Transform};
 use upsert_webhook::{OrderKind, Received, sign};
 
 fn at(text: &str) -> Pointer {
@@ -37,6 +37,15 @@ fn shop() -> Source {
     let more = [("phone", "/who/tel"), ("status", "/who/state")];
     let more = more.map(|(name, pointer)| (target(name), Rule::plain(at(pointer))));
     shop.mapping.rules.extend(more);
+    shop
+}
+
+/// The same with a transform in each rule, as many sources have it: then the mapping itself cannot read what is no text.
+fn trimming() -> Source {
+    let mut shop = shop();
+    for (_, rule) in &mut shop.mapping.rules {
+        rule.transform = vec![Transform::Trim];
+    }
     shop
 }
 
@@ -387,6 +396,46 @@ async fn what_cannot_be_read_costs_its_own_field_and_never_who_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_cannot_read_an_email_nobody_is_found_by_a_phone_in_its_place() {
+    let told = |id: u32, reference: Json, mail: Json, name: &str| {
+        json!({ "id": id, "at": 1_795_000_000, "who": {
+            "ref": reference, "mail": mail, "tel": "(202) 555-0123", "first": name } })
+    };
+    // What the canonicaliser cannot read, and what the mapping cannot.
+    for unreadable in [
+        json!("garbage"),
+        json!(["bob@x.example"]),
+        json!({ "at": "bob@x.example" }),
+    ] {
+        for unread_is_first in [false, true] {
+            let house = house(vec![trimming()]).await;
+            let unread = told(1, json!("r-bob"), unreadable.clone(), "Bob");
+            let other = told(2, json!(null), json!("ann@x.example"), "Ann");
+            let events = if unread_is_first {
+                [&unread, &other]
+            } else {
+                [&other, &unread]
+            };
+            for event in events {
+                assert_eq!(house.told("shop", event).await, "accepted", "{event}");
+            }
+            let names: BTreeSet<(String, bool)> = people(&house)
+                .await
+                .iter()
+                .map(|person| {
+                    let name = person["given_name"].as_str().unwrap().to_owned();
+                    (name, person["email"].is_string())
+                })
+                .collect();
+            let expected = BTreeSet::from([("Ann".to_owned(), true), ("Bob".to_owned(), false)]);
+            assert_eq!(names, expected, "{unreadable} {unread_is_first}");
+            let nameless = told(3, json!(null), unreadable.clone(), "Cy");
+            assert_eq!(house.told("shop", &nameless).await, "refused");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_event_is_replayed_for_whom_it_means() {
     let house = house(vec![shop()]).await;
     let caller = Caller { name: "ops".to_owned() };
@@ -554,6 +603,8 @@ impl Said {
         let who = self.person;
         let mail = match self.oddity {
             0 => json!("garbage"),
+            // No text at all: its mapping cannot read it.
+            5 => json!([format!("p{who}v0@x.example")]),
             1 if self.has_reference => json!(""),
             _ => json!(format!("p{who}v{}@x.example", self.version)),
         };
@@ -583,7 +634,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let house = house(vec![shop()]).await;
+            let house = house(vec![trimming()]).await;
             let events: Vec<Json> = all.iter().enumerate().map(|(number, said)| said.event(number)).collect();
             let again = repeats.iter().map(|index| index.get(&events));
             for event in events.iter().chain(again) {

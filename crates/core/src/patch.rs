@@ -67,4 +67,12 @@ impl CustomerPatch {
             value: value.to_owned(),
         })
     }
+
+    /// Something was given at `pointer` that could not be read, and was left out before the patch was made.
+    pub fn note_unreadable(&mut self, pointer: &str) {
+        let meant = |kind: &IdentifierKind| kind.field().pointer() == pointer;
+        let kind = IdentifierKind::ALL.into_iter().find(meant);
+        self.unreadable
+            .extend(kind.filter(|kind| !self.fields.contains_key(&kind.field())));
+    }
 }

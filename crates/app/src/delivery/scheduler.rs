@@ -84,6 +84,7 @@ impl Scheduler {
 
     /// Works through a queue, as often as it is marked meanwhile.
     async fn work_through(&self, queue: &QueueKey, reach: Reach) {
+        let _own = self.context.wakeups.let_go_on_panic(queue.clone());
         let mut next = Some(reach);
         while let Some(reach) = next.take() {
             let worked = match queue {

@@ -185,7 +185,10 @@ impl Inbox {
             return Err(unmapped(vec![problem]));
         }
         let body = self.named_by_vendor(arrival, mapped).await?;
-        let canonical = read_patch(merchant, &body, source.handling)?;
+        let mut canonical = read_patch(merchant, &body, source.handling)?;
+        for problem in &mapped.ignored {
+            canonical.patch.note_unreadable(&problem.target);
+        }
         let (ignored, told) = left_out(mapped, &canonical.ignored);
         let command = UpsertCommand {
             body: Json::Null,

@@ -40,7 +40,7 @@ const MOST_PAGES: usize = 100;
 
 /// What became of each of those that were found.
 #[derive(Default)]
-struct Counters {
+struct Sum {
     done: usize,
     refused: Vec<(DeliveryId, Refusal)>,
 }
@@ -96,8 +96,8 @@ impl Operations {
             (ids, outcome.map(drop))
         });
         let outcomes = futures_util::stream::iter(replays).buffer_unordered(SIDE_BY_SIDE);
-        let counters = outcomes.fold(Counters::default(), add_up).await;
-        Ok(told(&found, next, counters))
+        let sum = outcomes.fold(Sum::default(), add_up).await;
+        Ok(told(&found, next, sum))
     }
 
     /// Gives a delivery up: what it would have brought is not wanted there until it changes again. It may have failed, or
@@ -149,8 +149,8 @@ impl Operations {
             (vec![delivery.id], outcome.map(drop))
         });
         let outcomes = futures_util::stream::iter(discards).buffer_unordered(SIDE_BY_SIDE);
-        let counters = outcomes.fold(Counters::default(), add_up).await;
-        Ok(told(&found, next, counters))
+        let sum = outcomes.fold(Sum::default(), add_up).await;
+        Ok(told(&found, next, sum))
     }
 
     async fn counted(&self, selection: &Selection) -> Result<Json, Refusal> {
@@ -330,17 +330,17 @@ fn by_lane(found: &[DeliveryRecord]) -> Vec<Failed> {
     lanes
 }
 
-async fn add_up(mut counters: Counters, (ids, outcome): (Vec<DeliveryId>, Result<(), Refusal>)) -> Counters {
+async fn add_up(mut sum: Sum, (ids, outcome): (Vec<DeliveryId>, Result<(), Refusal>)) -> Sum {
     match outcome {
-        Ok(()) => counters.done += ids.len(),
-        Err(refusal) => counters.refused.extend(ids.into_iter().map(|id| (id, refusal.clone()))),
+        Ok(()) => sum.done += ids.len(),
+        Err(refusal) => sum.refused.extend(ids.into_iter().map(|id| (id, refusal.clone()))),
     }
-    counters
+    sum
 }
 
-fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut counters: Counters) -> Json {
-    counters.refused.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let refusals = counters
+fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut sum: Sum) -> Json {
+    sum.refused.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let refusals = sum
         .refused
         .iter()
         .take(MOST_TOLD)
@@ -348,8 +348,8 @@ fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut counters: Counte
     json!({
         "dry_run": false,
         "matched": found.len(),
-        "done": counters.done,
-        "refused": counters.refused.len(),
+        "done": sum.done,
+        "refused": sum.refused.len(),
         "refusals": refusals.collect::<Vec<_>>(),
         "more": next.is_some(),
         "next_cursor": next.map(|next| to_cursor(next.as_uuid())),

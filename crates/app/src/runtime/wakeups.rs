@@ -59,6 +59,11 @@ impl Wakeups {
         begun
     }
 
+    /// Lets go of a queue whose worker panics: the next mark gets it another one.
+    pub(crate) fn let_go_on_panic(&self, queue: QueueKey) -> LetGoOnPanic<'_> {
+        LetGoOnPanic { wakeups: self, queue }
+    }
+
     /// It was worked through. How far to reach once more; none: nobody works on it any more.
     pub(crate) fn again(&self, queue: &QueueKey) -> Option<Reach> {
         let mut queues = self.queues.lock();
@@ -72,5 +77,71 @@ impl Wakeups {
     /// Until a queue is marked.
     pub(crate) async fn marked(&self) {
         self.marked.notified().await;
+    }
+}
+
+/// See [`Wakeups::let_go_on_panic`].
+pub(crate) struct LetGoOnPanic<'a> {
+    wakeups: &'a Wakeups,
+    queue: QueueKey,
+}
+
+impl Drop for LetGoOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.wakeups.queues.lock().busy.remove(&self.queue);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(name: &str) -> QueueKey {
+        QueueKey::Connection("acme".to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn a_queue_has_one_worker_which_goes_once_more_as_far_as_was_asked_meanwhile() {
+        let wakeups = Wakeups::default();
+        wakeups.mark(queue("crm"), Reach::Due);
+        wakeups.mark(queue("crm"), Reach::All);
+        wakeups.mark(queue("crm"), Reach::Parked);
+        wakeups.mark(queue("wallet"), Reach::Due);
+        let mut begun = wakeups.begin();
+        begun.sort_by_key(|(_, reach)| *reach);
+        assert_eq!(begun, [(queue("wallet"), Reach::Due), (queue("crm"), Reach::All)]);
+        wakeups.mark(queue("crm"), Reach::Parked);
+        assert_eq!(wakeups.begin(), [], "it has a worker");
+        assert_eq!(wakeups.again(&queue("crm")), Some(Reach::Parked));
+        assert_eq!(wakeups.again(&queue("crm")), None);
+        wakeups.mark(queue("crm"), Reach::Due);
+        assert_eq!(wakeups.begin(), [(queue("crm"), Reach::Due)]);
+    }
+
+    #[test]
+    fn a_worker_that_panics_lets_its_queue_go_and_one_that_ends_does_not_take_it_from_the_next() {
+        let wakeups = Wakeups::default();
+        wakeups.mark(queue("crm"), Reach::Due);
+        assert_eq!(wakeups.begin().len(), 1);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _own = wakeups.let_go_on_panic(queue("crm"));
+            panic!("a worker's own mistake");
+        }));
+        assert!(panicked.is_err());
+        wakeups.mark(queue("crm"), Reach::Due);
+        assert_eq!(wakeups.begin().len(), 1);
+        drop(wakeups.let_go_on_panic(queue("crm")));
+        wakeups.mark(queue("crm"), Reach::Due);
+        assert_eq!(wakeups.begin(), [], "the other one is still at it");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_mark_is_told_of_one_that_came_before() {
+        let wakeups = Wakeups::default();
+        wakeups.mark(queue("crm"), Reach::Due);
+        wakeups.marked().await;
+        assert_eq!(wakeups.begin().len(), 1);
     }
 }

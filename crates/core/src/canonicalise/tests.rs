@@ -341,6 +341,16 @@ fn an_identifier_that_cannot_be_read_is_another_value_and_not_an_absent_one() {
         .unwrap()
         .patch;
     assert_eq!(read.unreadable, BTreeSet::from([IdentifierKind::Email]));
+    // What was left out before, as a source's mapping does, is noted in the same place.
+    let mut noted = leniently(&json!({ "phone": phone, "reference": "r" })).unwrap().patch;
+    for pointer in ["/email", "/phone", "/notes"] {
+        noted.note_unreadable(pointer);
+    }
+    assert_eq!(
+        noted.unreadable,
+        BTreeSet::from([IdentifierKind::Email]),
+        "the phone is there"
+    );
     // What is not there, and what was read but for an extension, is not unreadable.
     for body in [
         json!({ "email": "a@b.co" }),

@@ -238,6 +238,29 @@ fn what_a_rule_cannot_read_is_refused_with_its_column_or_left_out_where_that_is_
     }
 }
 
+#[test]
+fn an_email_or_a_phone_that_a_rule_cannot_read_refuses_the_row_since_the_gateway_would_not_know_of_it() {
+    let header: Vec<String> = ["No", "Mail", "Tel"].map(str::to_owned).to_vec();
+    for member in ["email", "phone"] {
+        let map = format!(
+            "[map]\nreference = {{ column = \"No\" }}\n{member} = {{ column = \"Mail\", values = {{ one = \"a@x.example\" }} }}\n\
+             notes = {{ column = \"Tel\" }}\n"
+        );
+        let map = ImportMap::read("map.toml", &map).unwrap();
+        let lenient = Columns::new(&header, Some(&map), true).unwrap();
+        assert!(lenient.made(&["r", "one", "n"].map(str::to_owned)).is_ok());
+        let refused = lenient.made(&["r", "two", "n"].map(str::to_owned)).unwrap_err();
+        assert_eq!(
+            (refused.code, &refused.errors[0]["pointer"], &refused.errors[0]["code"]),
+            (
+                "validation_failed",
+                &json!(format!("/{member}")),
+                &json!("unknown_value")
+            )
+        );
+    }
+}
+
 fn wrong(header: &[&str], map: &str) -> String {
     columns(header, map).unwrap_err().to_string()
 }
