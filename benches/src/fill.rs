@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use upsert_core::{
-    Customer, CustomerId, ErrorKind, Evidence, FieldFates, IdSource, KeyKind, MatchKey, Outcome, Priority,
+    Customer, CustomerId, ErrorKind, Evidence, FieldOutcomes, IdSource, KeyKind, MatchKey, Outcome, Priority,
     StateAtVendor, SystemClock, WaitingFor,
 };
 use upsert_store::{
@@ -61,7 +61,7 @@ pub async fn fill(database: &Path, customers: u64) -> anyhow::Result<Filled> {
         apply(&store, write).await?;
     }
     let pause = Pause {
-        by: "operator".to_owned(),
+        by: upsert_store::PausedBy::Operator,
         since: now(),
         reason: "paused by the benchmark".to_owned(),
         fingerprint: String::new(),
@@ -224,7 +224,7 @@ fn delivery(
         attempts: u32::from(has_ended),
         next_attempt_at: None,
         duration_ms: 12,
-        fields: FieldFates::default(),
+        fields: FieldOutcomes::default(),
         warnings: Vec::new(),
         error: (state == DeliveryState::Failed).then(|| refused(number)),
         force: false,

@@ -51,7 +51,7 @@ async fn a_failing_vendor_appears_without_reload_and_its_dead_letter_is_found_re
     world.rotor.faults().add(Fault::always(Effect::Answer(refuses)));
     let refused = world.upsert(&ann()).await;
     assert_eq!(refused.delivery("rotor")["state"], "failed", "{}", refused.text);
-    browser.wait_for_text("1 dead letter", LIVE).await;
+    browser.wait_for_text("1 delivery failed for good", LIVE).await;
 
     browser.click(".attention a").await;
     browser.wait_for_text("Deliveries", PATIENCE).await;

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use upsert_core::{
-    CallContext, Capabilities, Evidence, Field, FieldFates, FieldMap, Form, Intent, KeyKind, Kind, MatchKey, Outcome,
-    Payload, PreparedUpsert, ProviderError, ProviderInfo, Repeat, UpsertProvider, UpsertReceipt, UpsertRequest,
-    Violation, WireRequest,
+    CallContext, Capabilities, Evidence, Field, FieldMap, FieldOutcomes, Form, Intent, KeyKind, Kind, MatchKey,
+    Outcome, Payload, PreparedUpsert, ProviderError, ProviderInfo, Repeat, UpsertProvider, UpsertReceipt,
+    UpsertRequest, Violation, WireRequest,
 };
 use upsert_provider_kit::{
     Built, EncodeRules, HttpVendor, ProviderDescription, SettingProblem, VendorSetup, WireReply, at_path, classify,
-    encode, fates, unreadable,
+    encode, field_outcomes, unreadable,
 };
 use upsert_tests::{Plan, World};
 
@@ -136,7 +136,7 @@ impl HttpVendor for Ledger {
             evidence: Evidence::VendorSaid,
             matched_by: (!created).then_some(KeyKind::Reference),
             provider_customer_id: id.to_owned(),
-            fields: fates(&prepared.sent, &body),
+            fields: field_outcomes(&prepared.sent, &body),
             vendor_request_id: None,
             vendor_said: upsert_core::VendorSaid::default(),
         })
@@ -174,7 +174,7 @@ impl UpsertProvider for CardIndex {
             evidence: Evidence::VendorSaid,
             matched_by: before.is_some().then_some(KeyKind::Reference),
             provider_customer_id: format!("card-{}", prepared.link_key.value),
-            fields: FieldFates::default(),
+            fields: FieldOutcomes::default(),
             vendor_request_id: None,
             vendor_said: upsert_core::VendorSaid::default(),
         })

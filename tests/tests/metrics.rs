@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use upsert_core::Word as _;
 
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
@@ -564,7 +565,7 @@ async fn before_anything_fails_its_counter_is_there_at_zero_also_of_what_a_reloa
     let forged = |source: &str| {
         format!("upsert_gateway_events_in_total{{merchant=\"acme\",source=\"{source}\",result=\"forged\"}} 0\n")
     };
-    let kinds = upsert_core::ErrorKind::ALL.map(upsert_core::ErrorKind::as_str);
+    let kinds = upsert_core::ErrorKind::all().map(upsert_core::Word::as_str);
     let page = world.get("/metrics").await.text;
     for kind in kinds {
         assert!(page.contains(&failed("rotor", kind)), "{kind}: {page}");

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use upsert_core::field::Rule;
-use upsert_core::{Clock, Customer, CustomerId, Field, IdSource, Kind, Selection, SystemClock, UpsertRequest, Value};
+use upsert_core::{
+    Clock, Customer, CustomerId, Field, IdSource, Kind, Selection, SystemClock, UpsertRequest, Value, Word as _,
+};
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{Plan, World};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use upsert_core::{Clock, SystemClock};
+use upsert_core::{Clock, SystemClock, Word as _};
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{CollectedSpan, Collector, Plan, World};
 

@@ -20,28 +20,20 @@ mod view;
 
 pub use context::GatewayParts;
 pub use delivery::Deliveries;
-pub use directory::merchant::{
-    Connection, ConnectionStatus, Directory, Merchant, NextStep, OnCollision, OnKeyChange, RetryRule, Route, When,
-};
-pub use directory::webhooks::{Endpoint, EndpointAnswer, EventKind, EventSender, Ping, SignedEvent, Source};
+pub use directory::merchant::{Connection, ConnectionStatus, Directory, Merchant, NextStep, RetryRule, Route};
+pub use directory::webhooks::{Endpoint, EndpointAnswer, EventSender, SignedEvent, Source};
 pub use gateway::Gateway;
 pub use inbox::Inbox;
 pub use inbox::outcome::Intake;
 pub use inbox::receive::{ReadEvent, unbelieved_time};
 pub use operations::Operations;
-pub use operations::event_dead_letters::DeadLetterAction;
+pub use operations::event_dead_letters::{DeadLetterAction, DeadLetters};
 pub use outbox::Outbox;
 pub use planning::plan::{ConnectionPlan, PlanRefusal, Planned};
-pub use problem::{Conflict, ProblemCode, Refusal};
+pub use problem::Refusal;
 pub use queries::Queries;
+pub use queries::attention::{ConfigurationRefused, needs_attention};
 pub use queries::backlog::{EventBacklog, OfMerchant};
-pub use queries::customers::CustomerListQuery;
-pub use queries::deliveries::{DeliveryListQuery, UpsertListQuery};
-pub use queries::event_filter::Direction;
-pub use queries::event_filter::EventListQuery;
-pub use queries::failures::Cause;
-pub use queries::filter::Selection;
-pub use queries::page::Listing;
 pub use runtime::counters::{Ending, Endings};
 pub use runtime::metrics::describe_metrics;
 pub use runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
@@ -49,9 +41,10 @@ pub use strict_json::read_json;
 pub use upsert::Upserts;
 pub use upsert::command::{Caller, UpsertCommand};
 pub use upsert::identify::identifiers_in;
+pub use upsert::rehearse::rehearse;
 pub use upsert::straight_line::Begun;
 pub use view::answer::Answer;
-pub use view::connection::ConnectionView;
-pub use view::delivery::link_json;
-pub use view::mask::{MASK, cover, cover_pointer, cover_value};
-pub use view::visibility::Visibility;
+
+// The words that merchants and connections are made of.
+pub use upsert_core::{EventKind, EventPayload, OnCollision, OnKeyChange, When};
+pub use upsert_webhook::Ping;

@@ -1,14 +1,13 @@
 //! What is asked and changes nothing.
 
+pub(crate) mod attention;
 pub(crate) mod backlog;
 pub(crate) mod connections;
 pub(crate) mod customers;
 pub(crate) mod deliveries;
 pub(crate) mod endings;
-pub(crate) mod event_filter;
 pub(crate) mod events;
 pub(crate) mod failures;
-pub(crate) mod filter;
 pub(crate) mod page;
 
 use crate::context::Context;

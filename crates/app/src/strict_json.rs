@@ -7,7 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value as Json};
 
-use crate::problem::{ProblemCode, Refusal};
+use upsert_api::ProblemCode;
+
+use crate::problem::Refusal;
 
 /// Reads a request's body, a line of a batch, an event. A byte order mark before it is nobody's data.
 ///

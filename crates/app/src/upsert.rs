@@ -9,6 +9,7 @@ pub(crate) mod event_draft;
 pub(crate) mod guard;
 pub(crate) mod idempotency;
 pub(crate) mod identify;
+pub(crate) mod rehearse;
 pub(crate) mod straight_line;
 
 use crate::context::Context;

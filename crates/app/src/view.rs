@@ -1,7 +1,8 @@
-//! What callers are shown, and how much of it.
+//! What callers are shown: from records to the API's types.
 
 pub(crate) mod answer;
 pub(crate) mod connection;
+pub(crate) mod customer;
 pub(crate) mod delivery;
-pub(crate) mod mask;
-pub(crate) mod visibility;
+pub(crate) mod event;
+pub(crate) mod webhooks;

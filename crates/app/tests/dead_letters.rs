@@ -6,15 +6,16 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Act, House, Vendor, body, connection, merchant};
+use common::{Act, House, Vendor, all_of_it, body, connection, merchant};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use upsert_app::{
-    Answer, Caller, Connection, DeliveryListQuery, Directory, ProblemCode, Refusal, Selection, UpsertListQuery,
-    Visibility,
+use upsert_api::{
+    DeliveriesDone, DeliveryFilter, DeliverySelection, DeliveryState, ListedDelivery, ProblemCode, UpsertFilter,
+    UpsertState, Visibility,
 };
-use upsert_core::{DeliveryId, KeyKind, MatchKey, Payload, Repeat};
+use upsert_app::{Answer, Caller, Connection, Directory, Refusal};
+use upsert_core::{DeliveryId, ErrorKind, KeyKind, MatchKey, Payload, Repeat};
 use upsert_store::Store;
 
 /// `v` accepts whatever comes; what `w` does is for each test to say.
@@ -34,31 +35,30 @@ fn operator() -> Caller {
     }
 }
 
-async fn listed(house: &House, state: &str) -> Vec<Json> {
-    let query = DeliveryListQuery {
-        state: Some(state.to_owned()),
-        limit: 100,
-        ..DeliveryListQuery::default()
+async fn listed(house: &House, state: DeliveryState) -> Vec<ListedDelivery> {
+    let filter = DeliveryFilter {
+        state: [state].into(),
+        ..DeliveryFilter::default()
     };
     house
         .gateway
         .queries
-        .list_deliveries(query, Visibility::Whole)
+        .list_deliveries(&filter, &all_of_it(), Visibility::Whole)
         .await
         .unwrap()
         .data
 }
 
 async fn upserts_that_failed(house: &House) -> usize {
-    let query = UpsertListQuery {
-        state: Some("failed,partially_failed".to_owned()),
-        limit: 100,
-        ..UpsertListQuery::default()
+    let filter = UpsertFilter {
+        merchant: house.merchant.id.clone(),
+        state: [UpsertState::Failed, UpsertState::PartiallyFailed].into(),
+        ..UpsertFilter::default()
     };
     let listing = house
         .gateway
         .queries
-        .list_upserts(&house.merchant, query, Visibility::Whole)
+        .list_upserts(&filter, &all_of_it(), Visibility::Whole)
         .await
         .unwrap();
     listing.data.len()
@@ -76,7 +76,7 @@ async fn replay(house: &House, id: DeliveryId) -> Result<Answer, Refusal> {
         .await
 }
 
-async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
+async fn discard(house: &House, id: DeliveryId) -> Result<ListedDelivery, Refusal> {
     house
         .gateway
         .operations
@@ -84,8 +84,21 @@ async fn discard(house: &House, id: DeliveryId) -> Result<Json, Refusal> {
         .await
 }
 
-fn selection(body: &Json) -> Selection {
-    Selection::read(body, None, Visibility::Whole).unwrap()
+async fn replay_all(house: &House, body: Json) -> DeliveriesDone {
+    let selection = DeliverySelection::read(&body).unwrap();
+    let operations = &house.gateway.operations;
+    operations
+        .replay_matching(&operator(), selection, Visibility::Whole)
+        .await
+        .unwrap()
+}
+
+async fn discard_all(house: &House, body: Json) -> Result<DeliveriesDone, Refusal> {
+    let selection = DeliverySelection::read(&body).unwrap();
+    let operations = &house.gateway.operations;
+    operations
+        .discard_matching(&operator(), selection, Visibility::Whole)
+        .await
 }
 
 /// The delivery at `w` of an answer.
@@ -138,7 +151,7 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     let (house, v, w) = two_vendors(Payload::Changed).await;
     let failed = refused_name(&house, &w).await;
     let calls_of_v = v.calls();
-    assert_eq!(listed(&house, "failed").await.len(), 1);
+    assert_eq!(listed(&house, DeliveryState::Failed).await.len(), 1);
     assert_eq!(upserts_that_failed(&house).await, 1);
 
     let answer = replay(&house, failed).await.unwrap();
@@ -163,18 +176,19 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
     );
     assert_eq!(w.record("r")["first"], "B");
     assert_eq!(v.calls(), calls_of_v, "only that connection is called");
-    assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
+    assert!(listed(&house, DeliveryState::Failed).await.is_empty());
     let old = house
         .gateway
         .queries
         .get_delivery(None, failed, Visibility::Whole)
         .await
         .unwrap();
+    let delivery = &old.listed.delivery;
     assert_eq!(
-        (&old["state"], &old["superseded_by"]),
-        (&json!("superseded"), &shown["deliveries"][0]["id"])
+        (delivery.state, delivery.superseded_by),
+        (DeliveryState::Superseded, Some(id_of(&shown["deliveries"][0])))
     );
-    assert_eq!(old["attempt_log"][0]["result"], "rejected");
+    assert_eq!(old.attempt_log[0].result.as_deref(), Some("rejected"));
     let again = replay(&house, failed).await.unwrap_err();
     assert_eq!(again.code, ProblemCode::ValidationFailed);
     assert!(
@@ -222,7 +236,7 @@ async fn a_replay_that_has_nothing_to_bring_is_unchanged_and_calls_nobody() {
 async fn what_cannot_be_replayed_is_refused_and_says_why() {
     let (house, _, w) = two_vendors(Payload::Changed).await;
     let failed = refused_name(&house, &w).await;
-    let done = id_of(&listed(&house, "succeeded").await[0]);
+    let done = listed(&house, DeliveryState::Succeeded).await[0].delivery.id;
     let refusal = replay(&house, done).await.unwrap_err();
     assert_eq!(refusal.code, ProblemCode::ValidationFailed);
     assert!(refusal.detail.contains("succeeded"), "{}", refusal.detail);
@@ -239,7 +253,8 @@ async fn what_cannot_be_replayed_is_refused_and_says_why() {
     let refusal = replay(&house, failed).await.unwrap_err();
     assert_eq!(refusal.code, ProblemCode::ValidationFailed);
     assert!(refusal.detail.contains("`w` is not configured"), "{}", refusal.detail);
-    assert_eq!(discard(&house, failed).await.unwrap()["state"], "discarded");
+    let discarded = discard(&house, failed).await.unwrap();
+    assert_eq!(discarded.delivery.state, DeliveryState::Discarded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,10 +264,15 @@ async fn a_replay_for_a_customer_that_is_gone_finds_nobody() {
     vendor.then([Act::Reject]);
     let refused = house.upsert(json!({ "reference": "r" })).await.unwrap();
     assert_eq!(body(&refused)["rolled_back"], true);
-    let failed = id_of(&listed(&house, "failed").await[0]);
+    let failed = listed(&house, DeliveryState::Failed).await[0].delivery.id;
     assert_eq!(replay(&house, failed).await.unwrap_err().code, ProblemCode::NotFound);
-    assert_eq!(listed(&house, "failed").await.len(), 1, "it stays where it was");
-    assert_eq!(discard(&house, failed).await.unwrap()["state"], "discarded");
+    assert_eq!(
+        listed(&house, DeliveryState::Failed).await.len(),
+        1,
+        "it stays where it was"
+    );
+    let discarded = discard(&house, failed).await.unwrap();
+    assert_eq!(discarded.delivery.state, DeliveryState::Discarded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,9 +308,9 @@ async fn a_replay_that_fails_again_is_a_dead_letter_of_its_own() {
     w.then([Act::Reject]);
     let answer = replay(&house, failed).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let left = listed(&house, "failed").await;
+    let left = listed(&house, DeliveryState::Failed).await;
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0]["id"], body(&answer)["deliveries"][0]["id"]);
+    assert_eq!(left[0].delivery.id, id_of(&body(&answer)["deliveries"][0]));
     assert_eq!(house.look(&answer).await["state"], "failed");
 }
 
@@ -298,12 +318,10 @@ async fn a_replay_that_fails_again_is_a_dead_letter_of_its_own() {
 async fn what_was_discarded_is_not_sent_until_it_changes_again() {
     let (house, _, w) = two_vendors(Payload::Changed).await;
     let failed = refused_name(&house, &w).await;
-    let discarded = discard(&house, failed).await.unwrap();
-    assert_eq!(
-        (&discarded["state"], &discarded["error"]["kind"]),
-        (&json!("discarded"), &json!("rejected"))
-    );
-    assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
+    let discarded = discard(&house, failed).await.unwrap().delivery;
+    assert_eq!(discarded.state, DeliveryState::Discarded);
+    assert_eq!(discarded.error.unwrap().kind, ErrorKind::Rejected);
+    assert!(listed(&house, DeliveryState::Failed).await.is_empty());
     let calls = w.calls();
 
     let same = house
@@ -408,10 +426,10 @@ async fn a_discarded_first_delivery_leaves_no_record_until_something_else_change
     let shown = house
         .gateway
         .queries
-        .customer_json(&house.merchant, customer)
+        .get_customer(&house.merchant, customer, Visibility::Whole)
         .await
         .unwrap();
-    assert_eq!(shown["version"], 1, "nothing goes back through a discard");
+    assert_eq!(shown.record.version, 1, "nothing goes back through a discard");
     let same = house
         .upsert(json!({ "reference": "r", "given_name": "A" }))
         .await
@@ -441,8 +459,8 @@ async fn discarding_what_waits_answers_who_waits_and_gives_the_keys_back() {
         },
         async {
             tokio::time::sleep(Duration::from_millis(2_500)).await;
-            let waiting = listed(&house, "retrying").await;
-            discard(&house, id_of(&waiting[0])).await.unwrap();
+            let waiting = listed(&house, DeliveryState::Retrying).await;
+            discard(&house, waiting[0].delivery.id).await.unwrap();
         }
     );
     assert_eq!(answer.status, 502, "{}", answer.body);
@@ -469,13 +487,13 @@ async fn what_is_in_flight_cannot_be_discarded() {
         })
         .await
         .unwrap();
-    let flying = id_of(&listed(&house, "in_flight").await[0]);
+    let flying = listed(&house, DeliveryState::InFlight).await[0].delivery.id;
     for id in [flying, failed] {
-        let refusal = discard(&house, id).await.unwrap_err();
+        let refusal = discard(&house, id).await.map(drop).unwrap_err();
         assert_eq!((refusal.code, refusal.retry_after), (ProblemCode::Overloaded, Some(1)));
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let late = discard(&house, flying).await.unwrap_err();
+    let late = discard(&house, flying).await.map(drop).unwrap_err();
     assert_eq!(late.code, ProblemCode::ValidationFailed);
     discard(&house, failed).await.unwrap();
     w.usually(Act::Accept);
@@ -499,33 +517,17 @@ async fn all_that_match_are_replayed_and_those_of_one_customer_become_one_call()
         assert_eq!(house.upsert(body).await.unwrap().status, 422);
     }
     let calls = w.calls();
-    let replay = |body: Json| {
-        let gateway = house.gateway.clone();
-        async move {
-            gateway
-                .operations
-                .replay_matching(&operator(), selection(&body))
-                .await
-                .unwrap()
-        }
-    };
-    let counted = replay(json!({ "connection": "w", "dry_run": true })).await;
-    assert_eq!((&counted["matched"], &counted["done"]), (&json!(7), &json!(0)));
-    let first = replay(json!({ "error_kind": "rejected", "limit": 3 })).await;
-    assert_eq!(
-        (&first["matched"], &first["done"], &first["more"]),
-        (&json!(3), &json!(3), &json!(true))
-    );
-    let rest = replay(json!({ "cursor": first["next_cursor"] })).await;
-    assert_eq!(
-        (&rest["matched"], &rest["done"], &rest["more"]),
-        (&json!(4), &json!(4), &json!(false))
-    );
+    let counted = replay_all(&house, json!({ "connection": "w", "dry_run": true })).await;
+    assert_eq!((counted.matched, counted.done), (7, 0));
+    let first = replay_all(&house, json!({ "error_kind": "rejected", "limit": 3 })).await;
+    assert_eq!((first.matched, first.done, first.more), (3, 3, true));
+    let rest = replay_all(&house, json!({ "cursor": first.next_cursor })).await;
+    assert_eq!((rest.matched, rest.done, rest.more), (4, 4, false));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(w.calls(), calls + 6);
     assert_eq!(w.record("r")["first"], "C");
-    assert_eq!(listed(&house, "failed").await, Vec::<Json>::new());
-    assert_eq!(listed(&house, "superseded").await.len(), 7);
+    assert!(listed(&house, DeliveryState::Failed).await.is_empty());
+    assert_eq!(listed(&house, DeliveryState::Superseded).await.len(), 7);
 }
 
 #[tokio::test(start_paused = true)]
@@ -545,18 +547,10 @@ async fn a_replay_of_all_tells_which_were_refused_and_goes_on_with_the_others() 
     let house = House { merchant, ..house };
     house.upsert(json!({ "reference": "r", "notes": "m" })).await.unwrap();
     elsewhere.usually(Act::Accept);
-    let done = house
-        .gateway
-        .operations
-        .replay_matching(&operator(), selection(&json!({})))
-        .await
-        .unwrap();
-    assert_eq!(
-        (&done["matched"], &done["done"], &done["refused"]),
-        (&json!(2), &json!(1), &json!(1))
-    );
-    assert_eq!(done["refusals"][0]["delivery_id"], json!(failed));
-    assert_eq!(done["refusals"][0]["code"], "validation_failed");
+    let done = replay_all(&house, json!({})).await;
+    assert_eq!((done.matched, done.done, done.refused), (2, 1, 1));
+    assert_eq!(done.refusals[0].delivery_id, failed);
+    assert_eq!(done.refusals[0].code, ProblemCode::ValidationFailed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -569,24 +563,19 @@ async fn all_that_match_are_discarded_but_a_filter_has_to_be_named() {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let discard = |body: Json| {
-        let gateway = house.gateway.clone();
-        async move { gateway.operations.discard_matching(&operator(), selection(&body)).await }
-    };
-    let refusal = discard(json!({ "limit": 5 })).await.unwrap_err();
+    let refusal = discard_all(&house, json!({ "limit": 5 })).await.unwrap_err();
     assert_eq!(refusal.code, ProblemCode::ValidationFailed);
-    let failed = discard(json!({ "connection": "w" })).await.unwrap();
+    let failed = discard_all(&house, json!({ "connection": "w" })).await.unwrap();
     assert_eq!(
-        (&failed["matched"], &failed["done"]),
-        (&json!(1), &json!(1)),
+        (failed.matched, failed.done),
+        (1, 1),
         "`failed` unless states are named"
     );
-    let open = discard(json!({ "state": ["retrying", "waiting", "pending"] }))
-        .await
-        .unwrap();
-    assert_eq!((&open["matched"], &open["done"]), (&json!(1), &json!(1)));
+    let states = json!({ "state": ["retrying", "waiting", "pending"] });
+    let open = discard_all(&house, states).await.unwrap();
+    assert_eq!((open.matched, open.done), (1, 1));
     assert_eq!(house.look(&waiting).await["state"], "failed");
-    assert_eq!(listed(&house, "discarded").await.len(), 2);
+    assert_eq!(listed(&house, DeliveryState::Discarded).await.len(), 2);
 }
 
 #[test]
@@ -595,8 +584,8 @@ fn a_selection_that_cannot_be_read_is_refused_with_everything_that_is_wrong() {
         "state": "fialed", "error_kind": "rejected,transient", "customer_id": "x", "since": "yesterday", "limit": 1001,
         "dry_run": "yes", "conection": "rotor", "upsert_id": 7
     });
-    let refusal = Selection::read(&body, None, Visibility::Whole).unwrap_err();
-    let found = |pointer: &str| refusal.errors.iter().find(|problem| problem.pointer == pointer);
+    let wrong = DeliverySelection::read(&body).unwrap_err();
+    let found = |pointer: &str| wrong.iter().find(|problem| problem.pointer == pointer);
     for (pointer, code) in [
         ("/state", "invalid_value"),
         ("/error_kind", "invalid_value"),
@@ -614,5 +603,5 @@ fn a_selection_that_cannot_be_read_is_refused_with_everything_that_is_wrong() {
         );
     }
     assert!(found("/state").unwrap().detail.contains("failed, discarded"));
-    assert_eq!(refusal.errors.len(), 8);
+    assert_eq!(wrong.len(), 8);
 }

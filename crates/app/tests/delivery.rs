@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Act, House, TokioClock, Vendor, body, connection};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use upsert_app::{Answer, Visibility};
-use upsert_core::Repeat;
+use upsert_api::{Attempt, SentRequest, Visibility};
+use upsert_app::Answer;
+use upsert_core::{Repeat, StateAtVendor};
 use upsert_store::{Changeset, DeliveryState, Store, Write};
 use upsert_testkit::records::{delivery_id, delivery_record};
 
@@ -406,7 +407,7 @@ async fn an_answer_about_another_record_than_the_request_named_makes_no_link() {
 
 /// The attempts of the upsert's one delivery.
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
-async fn attempts(house: &House, answer: &Answer) -> Json {
+async fn attempts(house: &House, answer: &Answer) -> Vec<Attempt> {
     let id = body(answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
     let shown = house
         .gateway
@@ -414,7 +415,7 @@ async fn attempts(house: &House, answer: &Answer) -> Json {
         .get_delivery(None, id, Visibility::Whole)
         .await
         .unwrap();
-    shown["attempt_log"].clone()
+    shown.attempt_log
 }
 
 #[tokio::test(start_paused = true)]
@@ -428,11 +429,19 @@ async fn every_attempt_tells_what_it_sent_and_what_it_failed_of_itself() {
         .unwrap();
     assert_eq!(answer.status, 201, "{}", answer.body);
     let log = attempts(&house, &answer).await;
-    let states: Vec<_> = (0..3).map(|number| &log[number]["error"]["state_at_vendor"]).collect();
-    assert_eq!(states, [&json!("unknown"), &json!("unchanged"), &Json::Null]);
-    let request = json!({ "method": "PUT", "path": "/", "body": { "ref": "r", "first": "A" } });
-    for number in 0..3 {
-        assert_eq!(log[number]["request"], request, "attempt {number}");
+    let states = log.iter().map(|attempt| Some(attempt.error.as_ref()?.state_at_vendor));
+    let states: Vec<_> = states.collect();
+    assert_eq!(
+        states,
+        [Some(StateAtVendor::Unknown), Some(StateAtVendor::Unchanged), None]
+    );
+    for attempt in &log {
+        let sent = SentRequest {
+            method: "PUT".to_owned(),
+            path: Some("/".to_owned()),
+            body: json!({ "ref": "r", "first": "A" }),
+        };
+        assert!(attempt.request == Some(sent), "attempt {}", attempt.number);
     }
 }
 
@@ -453,8 +462,9 @@ async fn a_call_whose_outcome_is_unknown_shows_what_was_sent() {
     house.kill().await;
     let next = House::quiet(store, clock, vec![connection("v", &Vendor::new(Repeat::Safe))]).await;
     let log = attempts(&next, &answer).await;
-    assert_eq!(log[0]["request"]["body"], json!({ "ref": "r", "first": "A" }));
-    assert_eq!((&log[0]["ended_at"], &log[0]["error"]), (&Json::Null, &Json::Null));
+    let sent = log[0].request.as_ref().unwrap();
+    assert_eq!(sent.body, json!({ "ref": "r", "first": "A" }));
+    assert_eq!((log[0].ended_at, &log[0].error), (None, &None));
 }
 
 #[tokio::test(start_paused = true)]

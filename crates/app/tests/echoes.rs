@@ -11,7 +11,8 @@ use common::events::source;
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
 use serde_json::{Value as Json, json};
 
-use upsert_app::{Caller, Visibility};
+use upsert_api::Visibility;
+use upsert_app::Caller;
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};
 
@@ -390,7 +391,7 @@ async fn what_an_operator_does_not_want_at_a_vendor_is_not_taken_back_by_what_th
         .await;
     assert_eq!(refused.unwrap().status, 422);
     let failed = DeliveryFilter {
-        states: [DeliveryState::Failed].into(),
+        state: [DeliveryState::Failed].into(),
         ..DeliveryFilter::default()
     };
     let failed = pair

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use common::untouched::untouched;
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio::time::Instant;
 
+use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, Directory};
 use upsert_core::{Held, Priority, Repeat, WaitingFor};
 use upsert_store::{DeliveryState, MemoryStore, Store, UpsertState};
@@ -33,12 +35,12 @@ impl Gate {
 }
 
 impl ConnectionStatus for Gate {
-    fn snapshot(&self) -> Json {
-        json!({})
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        untouched()
     }
 
-    fn state(&self) -> &'static str {
-        "healthy"
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Healthy
     }
 
     fn room(&self, priority: Priority) -> Result<usize, Held> {

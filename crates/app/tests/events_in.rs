@@ -10,7 +10,8 @@ use common::events::{event, source};
 use common::{Act, House, TokioClock, Vendor, connection, merchant};
 use serde_json::{Value as Json, json};
 
-use upsert_app::{Caller, DeadLetterAction, Direction, EventListQuery, Merchant, Visibility};
+use upsert_api::{EventResult, ProblemCode, Visibility};
+use upsert_app::{DeadLetterAction, Merchant};
 use upsert_core::Repeat;
 use upsert_store::{CustomerFilter, CustomerRecord, MemoryStore, Store};
 
@@ -47,7 +48,7 @@ async fn an_event_becomes_an_upsert_by_its_source() {
     let ann = event("e1", 1, &json!({ "ref": 7, "first": "Ann", "mail": "ANN@x.com" }));
     let intake = house.event("shop", &ann).await.unwrap();
     assert!(intake.is_new && intake.refusal.is_none());
-    assert_eq!(intake.data[0]["result"], "accepted");
+    assert_eq!(intake.data[0].result, EventResult::Accepted);
     until_quiet().await;
     assert_eq!(
         vendor.record("7"),
@@ -75,7 +76,7 @@ async fn the_same_event_twice_is_done_once() {
     for _repeat in 0..10 {
         let again = house.event("shop", &ann).await.unwrap();
         assert!(!again.is_new);
-        assert_eq!(again.data[0]["result"], "repeated");
+        assert_eq!(again.data[0].result, EventResult::Repeated);
     }
     assert_eq!(shown(&house).await["given_name"], "Anna");
     assert_eq!(vendor.calls(), 2);
@@ -164,41 +165,24 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
     let refusal = intake.refusal.unwrap();
     assert_eq!(refusal.errors[0].pointer, "/who/mail", "it points into the event");
     house.event("shop", &bad).await.unwrap();
-    let failed = EventListQuery {
-        state: Some("failed".to_owned()),
-        limit: 10,
-        ..EventListQuery::default()
-    };
-    let letters = house
-        .gateway
-        .queries
-        .list_incoming(&failed, Visibility::Whole)
-        .await
-        .unwrap()
-        .data;
+    let letters = house.refused_events().await;
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!(letters[0]["tries"], 2);
-    assert_eq!(letters[0]["problem"]["errors"][0]["code"], "invalid_email");
-    let id = letters[0]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(letters[0].tries, 2);
+    let problem = letters[0].problem.as_ref().unwrap();
+    assert_eq!(problem.errors[0].code, "invalid_email");
     let whole = house
         .gateway
         .queries
-        .get_incoming(None, id, Visibility::Whole)
+        .get_incoming(None, letters[0].id, Visibility::Whole)
         .await
         .unwrap();
-    assert_eq!(whole["raw"], bad.to_string());
+    assert_eq!(whole.raw, Some(bad.to_string()));
     assert!(customers(&house).await.is_empty());
     // Under the same id its sender says something else: that is news. What could not be taken stays until somebody looks at it.
     let good = event("e1", 1, &json!({ "ref": "r", "mail": "ann@x.com" }));
     assert_eq!(house.told("shop", &good).await, "accepted");
     assert_eq!(house.told("shop", &good).await, "repeated");
-    let letters = house
-        .gateway
-        .queries
-        .list_incoming(&failed, Visibility::Whole)
-        .await
-        .unwrap()
-        .data;
+    let letters = house.refused_events().await;
     assert_eq!(letters.len(), 1, "{letters:?}");
 }
 
@@ -206,34 +190,21 @@ async fn an_event_that_is_refused_is_a_dead_letter_until_it_can_be_taken() {
 async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newer() {
     let vendor = Vendor::new(Repeat::Safe);
     let house = house(&vendor, None).await;
-    let caller = Caller { name: "ops".to_owned() };
     let bad = event(
         "e1",
         1,
         &json!({ "ref": "r", "first": "Old", "mail": "no address", "notes": "kept" }),
     );
     let intake = house.event("shop", &bad).await.unwrap();
-    let id = intake.data[0]["id"].as_str().unwrap().parse().unwrap();
+    let id = intake.data[0].id.unwrap();
     house
         .told("shop", &event("e2", 2, &json!({ "ref": "r", "first": "New" })))
         .await;
-    let replay = |house: &House| {
-        let (gateway, caller) = (house.gateway.clone(), caller.clone());
-        async move {
-            gateway
-                .operations
-                .event_dead_letter(
-                    &caller,
-                    None,
-                    Direction::In,
-                    DeadLetterAction::Replay,
-                    id,
-                    Visibility::Whole,
-                )
-                .await
-        }
+    let refused = async || {
+        let replayed = house.by_hand(id, DeadLetterAction::Replay).await;
+        replayed.map(drop).unwrap_err().code
     };
-    assert_eq!(replay(&house).await.unwrap_err().code.as_str(), "validation_failed");
+    assert_eq!(refused().await, ProblemCode::ValidationFailed);
     let mut mended = with_source(&vendor, None);
     let mut source = source("shop", None);
     source
@@ -245,11 +216,10 @@ async fn a_dead_letter_is_replayed_by_the_mapping_of_now_and_behind_what_is_newe
         .gateway
         .operations
         .replace_directory(upsert_app::Directory::new([mended]));
-    let replayed = replay(&house).await.unwrap();
-    assert_eq!(replayed["result"], "accepted");
+    assert_eq!(house.replayed(id).await.result, EventResult::Accepted);
     let ann = shown(&house).await;
     assert_eq!((&ann["given_name"], &ann["notes"]), (&json!("New"), &json!("kept")));
-    assert_eq!(replay(&house).await.unwrap_err().code.as_str(), "validation_failed");
+    assert_eq!(refused().await, ProblemCode::ValidationFailed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,11 +253,10 @@ async fn events_that_come_while_the_vendor_is_down_all_arrive_after_a_crash() {
 async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     let vendor = Vendor::new(Repeat::Safe);
     let house = house(&vendor, None).await;
-    let caller = Caller { name: "ops".to_owned() };
     let old = json!({ "key": "k1", "who": { "ref": "r", "first": "Old" } });
     let intake = house.event("shop", &old).await.unwrap();
-    let id = intake.data[0]["id"].as_str().unwrap().parse().unwrap();
-    assert_eq!(intake.data[0]["result"], "refused");
+    let id = intake.data[0].id.unwrap();
+    assert_eq!(intake.data[0].result, EventResult::Refused);
     let mut mended = with_source(&vendor, None);
     let mut source = source("shop", None);
     source.mapping.event_id =
@@ -301,33 +270,7 @@ async fn an_event_whose_id_could_not_be_read_is_done_once_when_it_can_be() {
     assert_eq!(house.told("shop", &old).await, "accepted");
     let new = json!({ "key": "k2", "who": { "ref": "r", "first": "New" } });
     assert_eq!(house.told("shop", &new).await, "accepted");
-    house
-        .gateway
-        .operations
-        .event_dead_letter(
-            &caller,
-            None,
-            Direction::In,
-            DeadLetterAction::Replay,
-            id,
-            Visibility::Whole,
-        )
-        .await
-        .unwrap();
+    house.by_hand(id, DeadLetterAction::Replay).await.map(drop).unwrap();
     assert_eq!(shown(&house).await["given_name"], "New");
-    let failed = EventListQuery {
-        state: Some("failed".to_owned()),
-        limit: 10,
-        ..EventListQuery::default()
-    };
-    assert!(
-        house
-            .gateway
-            .queries
-            .list_incoming(&failed, Visibility::Whole)
-            .await
-            .unwrap()
-            .data
-            .is_empty()
-    );
+    assert!(house.refused_events().await.is_empty());
 }

@@ -1,5 +1,5 @@
 //! Events that go out: told once and for certain, signed, tried again, and held up by nobody else's endpoint.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 mod common;
 
@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::events::{Got, Listener, key};
-use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
+use common::untouched::untouched;
+use common::{Act, House, TokioClock, Vendor, all_of_it, body, connection, merchant};
 use jiff::SignedDuration;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use upsert_app::{
-    Caller, Connection, ConnectionStatus, DeadLetterAction, Direction, Directory, Endpoint, EventKind, EventListQuery,
+use upsert_api::{
+    ConnectionState, EndpointState, Event, EventSelection, EventsDone, OutgoingFilter, RateLimit, UpsertFilter,
     Visibility,
 };
+use upsert_app::{Caller, Connection, ConnectionStatus, DeadLetterAction, DeadLetters, Directory, Endpoint, EventKind};
 use upsert_core::{Clock as _, Held, Priority, Repeat};
-use upsert_store::{Applied, Changeset, MemoryStore, OutgoingFilter, OutgoingState, Store, UpsertFilter, Write};
+use upsert_store::{Applied, Changeset, MemoryStore, OutgoingState, Store, Write};
 use upsert_webhook::{Received, Verifier};
 
 async fn house(connections: Vec<Connection>, endpoints: Vec<Endpoint>) -> House {
@@ -46,15 +48,25 @@ fn ops() -> Caller {
 }
 
 async fn states(house: &House) -> BTreeMap<String, usize> {
-    let query = EventListQuery {
-        limit: 10_000,
-        ..EventListQuery::default()
-    };
     let mut states = BTreeMap::new();
-    for event in house.gateway.queries.list_outgoing(&query).await.unwrap().data {
-        *states.entry(event["state"].as_str().unwrap().to_owned()).or_default() += 1;
+    let queries = &house.gateway.queries;
+    let page = queries.list_outgoing(&OutgoingFilter::default(), &all_of_it()).await;
+    for event in page.unwrap().data {
+        let Event::Outgoing(event) = event else {
+            panic!("it goes out")
+        };
+        *states.entry(event.state.to_string()).or_default() += 1;
     }
     states
+}
+
+/// Replays every dead letter that goes out.
+async fn replay_all(house: &House) -> EventsDone {
+    let all = DeadLetters::Out(EventSelection::read(&json!({})).unwrap());
+    let (caller, action) = (ops(), DeadLetterAction::Replay);
+    let operations = &house.gateway.operations;
+    let done = operations.event_dead_letters(&caller, None, all, action, Visibility::Whole);
+    done.await.unwrap()
 }
 
 fn is_signed(house: &House, got: &Got) -> bool {
@@ -68,11 +80,10 @@ fn is_signed(house: &House, got: &Got) -> bool {
         tolerance: Duration::from_secs(86_400),
     };
     let header = |name: &str| headers.get(name).cloned();
-    let body = got.body.to_string();
     let received = Received {
         header: &header,
         method: "POST",
-        body: body.as_bytes(),
+        body: got.text.as_bytes(),
     };
     verifier.verify(&received, house.clock.now()).is_ok()
 }
@@ -112,7 +123,7 @@ async fn an_upsert_that_changed_nothing_and_called_nobody_is_not_told() {
 async fn thin_events_say_ids_alone() {
     let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
     let mut endpoint = listener.endpoint("hooks");
-    endpoint.ids_only = true;
+    endpoint.payload = upsert_core::EventPayload::Ids;
     let house = house(vec![connection("v", &vendor)], vec![endpoint]).await;
     let answer = body(
         &house
@@ -210,11 +221,20 @@ async fn pausing_and_resuming_are_told_with_the_connection_as_it_is_then() {
 struct NearlySpent;
 
 impl ConnectionStatus for NearlySpent {
-    fn snapshot(&self) -> Json {
-        json!({ "rate_limit": { "per_day": 1_000, "left_today": 99, "left_today_for_bulk": 0 } })
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        let untouched = untouched();
+        upsert_api::ConnectionStatus {
+            rate_limit: RateLimit {
+                per_day: Some(1_000),
+                left_today: Some(99),
+                left_today_for_bulk: Some(0),
+                ..untouched.rate_limit
+            },
+            ..untouched
+        }
     }
-    fn state(&self) -> &'static str {
-        "healthy"
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Healthy
     }
     fn room(&self, _: Priority) -> Result<usize, Held> {
         Ok(16)
@@ -303,33 +323,17 @@ async fn gone_disables_the_endpoint_durably_until_it_is_enabled_and_its_dead_let
     seconds(86_400).await;
     assert_eq!(listener.got().len(), 1);
     assert_eq!(states(&second).await, BTreeMap::from([("failed".to_owned(), 2)]));
-    let shown = second.gateway.queries.webhooks_json(|_| true).await.unwrap();
-    assert_eq!(shown["endpoints"][0]["state"], "disabled");
-    assert_eq!(shown["endpoints"][0]["dead_letters"], 2);
+    let shown = second.gateway.queries.webhooks(|_| true).await.unwrap();
+    assert_eq!(shown.endpoints[0].state, EndpointState::Disabled);
+    assert_eq!(shown.endpoints[0].dead_letters, 2);
     second
         .gateway
         .operations
         .enable_endpoint(&second.merchant, "hooks", "ops")
         .await
         .unwrap();
-    let all = EventListQuery {
-        limit: 100,
-        ..EventListQuery::default()
-    };
-    let done = second
-        .gateway
-        .operations
-        .event_dead_letters(
-            &ops(),
-            all,
-            Direction::Out,
-            DeadLetterAction::Replay,
-            false,
-            Visibility::Whole,
-        )
-        .await
-        .unwrap();
-    assert_eq!((&done["done"], &done["refused"]), (&json!(2), &json!(0)));
+    let done = replay_all(&second).await;
+    assert_eq!((done.done, done.refused), (2, 0));
     seconds(10).await;
     let got = listener.got();
     assert_eq!(got.len(), 3);
@@ -404,13 +408,10 @@ async fn a_test_event_is_sent_at_once_and_told_of() {
     let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
     listener.then([Ok(204), Ok(500), Err("could not connect".to_owned())]);
     let test = || house.gateway.operations.test_endpoint(&house.merchant, "hooks");
-    assert_eq!(test().await.unwrap()["delivered"], true);
+    assert!(test().await.unwrap().delivered);
     let refused = test().await.unwrap();
-    assert_eq!(
-        (&refused["delivered"], &refused["status"]),
-        (&json!(false), &json!(500))
-    );
-    assert_eq!(test().await.unwrap()["error"], "could not connect");
+    assert_eq!((refused.delivered, refused.status), (false, Some(500)));
+    assert_eq!(test().await.unwrap().error.as_deref(), Some("could not connect"));
     assert_eq!(listener.kinds()[0], "gateway.test");
     assert!(is_signed(&house, &listener.got()[0]));
     assert!(
@@ -517,24 +518,7 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     };
     assert_eq!(house.store.apply(given_up).await.unwrap(), Applied::Done);
     listener.usually(503);
-    let all = EventListQuery {
-        limit: 10,
-        ..EventListQuery::default()
-    };
-    let replayed = house
-        .gateway
-        .operations
-        .event_dead_letters(
-            &ops(),
-            all,
-            Direction::Out,
-            DeadLetterAction::Replay,
-            false,
-            Visibility::Whole,
-        )
-        .await
-        .unwrap();
-    assert_eq!(replayed["done"], 1);
+    assert_eq!(replay_all(&house).await.done, 1);
     seconds(2).await;
     assert_eq!(listener.got().len(), tried + 1);
     listener.usually(204);

@@ -6,15 +6,13 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use common::events::{key, source};
+use common::events::{key, source, taken};
 use common::{House, TokioClock, merchant};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use upsert_app::{
-    Caller, DeadLetterAction, Direction, EventListQuery, Intake, Merchant, Ping, ProblemCode, Refusal, Source,
-    Visibility,
-};
+use upsert_api::{EventResult, ProblemCode};
+use upsert_app::{DeadLetterAction, Intake, Merchant, Ping, Refusal, Source};
 use upsert_core::{Clock as _, Handling};
 use upsert_store::{CustomerFilter, MemoryStore, Store as _};
 use upsert_webhook::mapping::{Conditions, Pointer, Rule, Source as From, Target, Transform};
@@ -95,21 +93,6 @@ async fn one(house: &House) -> Json {
     all.remove(0)
 }
 
-async fn dead_letters(house: &House) -> Vec<Json> {
-    let failed = EventListQuery {
-        state: Some("failed".to_owned()),
-        limit: 100,
-        ..EventListQuery::default()
-    };
-    house
-        .gateway
-        .queries
-        .list_incoming(&failed, Visibility::Whole)
-        .await
-        .unwrap()
-        .data
-}
-
 /// Sends these bytes, signed or not, with this media type.
 async fn send(house: &House, body: &[u8], is_signed: bool, media_type: &str) -> Result<Intake, Refusal> {
     let now = house.clock.now();
@@ -180,10 +163,10 @@ async fn each_content_of_an_id_is_a_dead_letter_of_its_own() {
     ] {
         assert_eq!(house.told("shop", &event(mail, tries)).await, told, "{mail} {tries}");
     }
-    let letters = dead_letters(&house).await;
-    let tries: Vec<u64> = letters.iter().map(|letter| letter["tries"].as_u64().unwrap()).collect();
+    let letters = house.refused_events().await;
+    let tries: Vec<u32> = letters.iter().map(|letter| letter.tries).collect();
     assert_eq!(tries, [1, 2]);
-    assert!(letters.iter().all(|letter| letter["event_id"] == "e1"));
+    assert!(letters.iter().all(|letter| letter.event_id == "e1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -289,13 +272,14 @@ async fn a_clock_far_ahead_silences_nobody() {
         ("e6", json!("2026-11-20T23:00:00Z"), "Six", "outdated", json!(null)),
     ] {
         let intake = house.event("shop", &event(id, at, first)).await.unwrap();
-        assert_eq!(intake.data[0]["result"], told, "{id}");
-        assert_eq!(intake.data[0]["unbelieved_time"], unbelieved, "{id}");
+        let taken = json!(intake.data[0]);
+        assert_eq!(taken["result"], told, "{id}");
+        assert_eq!(taken["unbelieved_time"], unbelieved, "{id}");
     }
     assert_eq!(one(&house).await["given_name"], "Four");
     // An order that cannot be read is no order that is not there.
     let intake = house.event("shop", &event("e7", json!("soon"), "Seven")).await.unwrap();
-    assert_eq!(intake.data[0]["result"], "refused");
+    assert_eq!(intake.data[0].result, EventResult::Refused);
     assert_eq!(intake.refusal.unwrap().errors[0].code, "invalid_order");
 }
 
@@ -366,13 +350,9 @@ async fn what_cannot_be_read_costs_its_own_field_and_never_who_it_is() {
         )
         .await
         .unwrap();
-    assert_eq!(intake.data[0]["result"], "accepted");
-    let ignored: BTreeMap<&str, &str> = intake.data[0]["ignored"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|ignored| (ignored["pointer"].as_str().unwrap(), ignored["code"].as_str().unwrap()))
-        .collect();
+    assert_eq!(intake.data[0].result, EventResult::Accepted);
+    let ignored = intake.data[0].ignored.iter();
+    let ignored: BTreeMap<&str, &str> = ignored.map(|ignored| (&*ignored.pointer, &*ignored.code)).collect();
     assert_eq!(ignored.keys().copied().collect::<Vec<_>>(), ["/who/mail", "/who/state"]);
     let ann = one(&lenient).await;
     assert_eq!(ann["reference"], "7");
@@ -438,7 +418,6 @@ async fn whatever_cannot_read_an_email_nobody_is_found_by_a_phone_in_its_place()
 #[tokio::test(start_paused = true)]
 async fn a_dead_event_is_replayed_for_whom_it_means() {
     let house = house(vec![shop()]).await;
-    let caller = Caller { name: "ops".to_owned() };
     for mail in ["a@x.example", "b@x.example"] {
         house
             .upsert(json!({ "email": mail, "given_name": mail }))
@@ -447,7 +426,7 @@ async fn a_dead_event_is_replayed_for_whom_it_means() {
     }
     let bad = json!({ "id": "e1", "at": 1_795_000_000, "who": { "mail": "garbage", "tel": "+12025550123" } });
     let intake = house.event("shop", &bad).await.unwrap();
-    let id = intake.data[0]["id"].as_str().unwrap().parse().unwrap();
+    let id = intake.data[0].id.unwrap();
     let all = house
         .store
         .customers("acme", &CustomerFilter::default(), None, 10)
@@ -458,18 +437,15 @@ async fn a_dead_event_is_replayed_for_whom_it_means() {
         .find(|record| record.customer.to_json(false)["email"] == "a@x.example")
         .unwrap()
         .id;
-    let replay = async |direction, action| {
-        let letter =
-            house
-                .gateway
-                .operations
-                .event_dead_letter(&caller, None, direction, action, id, Visibility::Whole);
-        letter.await.map_err(|refusal| refusal.code)
+    let replay = async |whom| {
+        let replayed = house.by_hand(id, DeadLetterAction::ReplayFor(whom)).await;
+        replayed
+            .map(|replayed| taken(replayed).result)
+            .map_err(|refusal| refusal.code)
     };
     let nobody = upsert_core::CustomerId::from_uuid(uuid::Uuid::from_u128(7));
-    let (into, again) = (Direction::In, DeadLetterAction::ReplayFor);
-    assert_eq!(replay(into, again(nobody)).await.unwrap_err(), ProblemCode::NotFound);
-    assert_eq!(replay(into, again(whom)).await.unwrap()["result"], "accepted");
+    assert_eq!(replay(nobody).await, Err(ProblemCode::NotFound));
+    assert_eq!(replay(whom).await, Ok(EventResult::Accepted));
     let ann = house.store.customer("acme", whom).await.unwrap().unwrap();
     let ann = ann.record.customer.to_json(false);
     assert_eq!(
@@ -494,10 +470,10 @@ async fn a_test_call_is_answered_and_does_nothing() {
         for (body, is_signed) in [("webhook_id=2", false), ("webhook_id=2", true), (event.as_str(), false)] {
             let intake = send(&woo, body.as_bytes(), is_signed, kind).await.unwrap();
             assert!(!intake.is_new && intake.refusal.is_none());
-            assert_eq!(intake.data[0]["result"], "ping");
+            assert_eq!(intake.data[0].result, EventResult::Ping);
         }
     }
-    assert!(people(&woo).await.is_empty() && dead_letters(&woo).await.is_empty());
+    assert!(people(&woo).await.is_empty() && woo.refused_events().await.is_empty());
     for (body, is_signed, kind, code) in [
         ("webhook_id=2", false, "application/json", ProblemCode::Unauthenticated),
         ("webhook_id=2", false, "text/plain", ProblemCode::Unauthenticated),
@@ -512,8 +488,8 @@ async fn a_test_call_is_answered_and_does_nothing() {
     }
     // What is signed is an event, whatever its type says.
     assert_eq!(
-        send(&woo, event.as_bytes(), true, form).await.unwrap().data[0]["result"],
-        "accepted"
+        send(&woo, event.as_bytes(), true, form).await.unwrap().data[0].result,
+        EventResult::Accepted
     );
 
     let mut by_content = shop();
@@ -526,7 +502,7 @@ async fn a_test_call_is_answered_and_does_nothing() {
     assert_eq!(other.told("shop", &ping).await, "ping");
     let forged = send(&other, ping.to_string().as_bytes(), false, "application/json").await;
     assert_eq!(forged.unwrap_err().code, ProblemCode::Unauthenticated);
-    assert!(people(&other).await.is_empty() && dead_letters(&other).await.is_empty());
+    assert!(people(&other).await.is_empty() && other.refused_events().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -537,25 +513,16 @@ async fn an_event_that_is_too_long_is_kept_and_taken_once_it_may_be() {
     let long = json!({ "id": "e1", "at": 1_795_000_000, "who": { "ref": "r", "notes": "x".repeat(1_000) } });
     let intake = house.event("shop", &long).await.unwrap();
     assert_eq!(intake.refusal.unwrap().errors[0].code, "body_too_large");
-    let id = intake.data[0]["id"].as_str().unwrap().parse().unwrap();
+    let id = intake.data[0].id.unwrap();
     assert_eq!(house.told("shop", &long).await, "refused");
-    assert_eq!(dead_letters(&house).await.len(), 1);
+    assert_eq!(house.refused_events().await.len(), 1);
     house
         .gateway
         .operations
         .replace_directory(upsert_app::Directory::new([of(vec![shop()])]));
-    let caller = Caller { name: "ops".to_owned() };
-    let letter = house.gateway.operations.event_dead_letter(
-        &caller,
-        None,
-        Direction::In,
-        DeadLetterAction::Replay,
-        id,
-        Visibility::Whole,
-    );
-    assert_eq!(letter.await.unwrap()["result"], "accepted");
+    assert_eq!(house.replayed(id).await.result, EventResult::Accepted);
     assert_eq!(house.told("shop", &long).await, "repeated");
-    assert!(dead_letters(&house).await.is_empty());
+    assert!(house.refused_events().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -565,9 +532,9 @@ async fn a_byte_order_mark_is_taken_and_a_member_named_twice_refused() {
     let taken = send(&house, format!("\u{feff}{event}").as_bytes(), true, "application/json")
         .await
         .unwrap();
-    assert_eq!(taken.data[0]["result"], "accepted");
+    assert_eq!(taken.data[0].result, EventResult::Accepted);
     let again = send(&house, event.as_bytes(), true, "application/json").await.unwrap();
-    assert_eq!(again.data[0]["result"], "repeated");
+    assert_eq!(again.data[0].result, EventResult::Repeated);
     let twice = event.replace(r#""ref":"r","#, r#""ref":"r","ref":"s","#);
     let refused = send(&house, twice.as_bytes(), true, "application/json").await;
     assert_eq!(refused.unwrap_err().code, ProblemCode::MalformedJson);

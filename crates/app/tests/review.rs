@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{Act, House, Vendor, body, connection};
 use serde_json::json;
+use upsert_api::ProblemCode;
 use upsert_core::{Field, Repeat};
 use upsert_store::{CustomerFilter, CustomerRecord, Lane, Store, UpsertState};
 
@@ -93,7 +94,7 @@ async fn a_key_that_a_record_may_have_been_made_with_cannot_change_before_that_i
     assert_eq!(unseen.status, 202);
     let id = body(&unseen)["customer"]["id"].clone();
     let renamed = house.upsert(json!({ "id": id, "reference": "other" })).await;
-    assert_eq!(renamed.unwrap_err().code.as_str(), "business_key_change");
+    assert_eq!(renamed.unwrap_err().code, ProblemCode::BusinessKeyChange);
     vendor.usually(Act::Accept);
     tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
     assert_eq!(house.look(&unseen).await["state"], "succeeded");

@@ -6,11 +6,12 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
+use common::{Act, House, TokioClock, Vendor, all_of_it, body, connection, merchant};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use upsert_app::{Merchant, ProblemCode};
+use upsert_api::{CustomerFilter, Link, LinkState, PageQuery, ProblemCode, Visibility};
+use upsert_app::Merchant;
 use upsert_core::{Handling, IdentifierKind, NeverMatch, Repeat};
 use upsert_store::MemoryStore;
 
@@ -261,15 +262,16 @@ proptest! {
                     assert!(house.upsert(asked).await.is_ok(), "whoever gives an e-mail is somebody");
                 }
             }
-            let listed = house.gateway.queries.list_customers(&house.merchant, upsert_app::CustomerListQuery { limit: 100, ..Default::default() });
-            for customer in listed.await.unwrap().data {
-                let name = customer["given_name"].as_str().unwrap().to_owned();
-                assert_eq!(customer["email"], format!("{name}@x.example"));
-                let id = customer["id"].as_str().unwrap().parse().unwrap();
-                let history = house.gateway.queries.customer_history(&house.merchant, id, 100, None).await.unwrap();
-                for version in history.data {
-                    for change in version["changes"].as_array().unwrap() {
-                        let to = change["to"].as_str().unwrap_or_default();
+            let (queries, all, whole) = (&house.gateway.queries, all_of_it(), Visibility::Whole);
+            let any = CustomerFilter::default();
+            let listed = queries.list_customers(&house.merchant, &any, &all, whole);
+            for record in listed.await.unwrap().data {
+                let name = record.customer.given_name.unwrap();
+                assert_eq!(record.customer.email, Some(format!("{name}@x.example")));
+                let history = queries.customer_history(&house.merchant, record.id, &all, whole);
+                for version in history.await.unwrap().data {
+                    for change in version.changes {
+                        let to = change.to.as_str().unwrap_or_default();
                         assert!(!to.starts_with("zz") || to.starts_with(&name), "{name} was given {to}");
                     }
                 }
@@ -278,22 +280,22 @@ proptest! {
     }
 }
 
-async fn linked(house: &House, reference: &str) -> Json {
-    let listed = house.gateway.queries.list_customers(
-        &house.merchant,
-        upsert_app::CustomerListQuery {
-            reference: Some(reference.to_owned()),
-            limit: 1,
-            ..Default::default()
-        },
-    );
-    let id = listed.await.unwrap().data[0]["id"].as_str().unwrap().parse().unwrap();
-    house.gateway.queries.customer_json(&house.merchant, id).await.unwrap()["links"][0].clone()
+async fn linked(house: &House, reference: &str) -> Link {
+    let (queries, whole) = (&house.gateway.queries, Visibility::Whole);
+    let filter = CustomerFilter {
+        reference: Some(reference.to_owned()),
+        ..CustomerFilter::default()
+    };
+    let first = PageQuery { limit: 1, cursor: None };
+    let listed = queries.list_customers(&house.merchant, &filter, &first, whole);
+    let id = listed.await.unwrap().data[0].id;
+    let shown = queries.get_customer(&house.merchant, id, whole);
+    shown.await.unwrap().links.remove(0)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_record_adopted_while_the_call_is_out_is_held_against_what_the_call_wrote_to() {
-    for (claimed, state) in [("rec-R", "in_sync"), ("rec-other", "failed")] {
+    for (claimed, state) in [("rec-R", LinkState::InSync), ("rec-other", LinkState::Failed)] {
         let vendor = Vendor::new(Repeat::Safe);
         vendor.then([Act::Slow(Duration::from_secs(5))]);
         let house = House::new(vec![connection("crm", &vendor)]).await;
@@ -309,9 +311,8 @@ async fn a_record_adopted_while_the_call_is_out_is_held_against_what_the_call_wr
         tokio::time::sleep(Duration::from_secs(60)).await;
         let link = linked(&house, "R").await;
         assert_eq!(
-            (&link["provider_customer_id"], &link["state"]),
-            (&json!(claimed), &json!(state)),
-            "{link}"
+            (link.provider_customer_id.as_deref(), link.state),
+            (Some(claimed), state)
         );
     }
 }
@@ -354,7 +355,8 @@ async fn a_link_that_every_vendor_refuses_goes_with_its_version() {
         .await
         .unwrap();
     assert_eq!(made.status, 201, "{}", made.body);
-    assert_eq!(linked(&house, "R").await["provider_customer_id"], "rec-R");
+    let link = linked(&house, "R").await;
+    assert_eq!(link.provider_customer_id.as_deref(), Some("rec-R"));
     let history = body(&made)["customer"]["version"].clone();
     assert_eq!(history, 1);
 }

@@ -4,6 +4,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+use crate::word::Word as _;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,7 +101,7 @@ fn identifier_missing(patch: &CustomerPatch, terms: &Terms<'_>) -> Option<Proble
         return None;
     }
     let mut unfit = None;
-    for kind in IdentifierKind::ALL {
+    for kind in IdentifierKind::all() {
         let Some(value) = patch.text(kind.field()) else {
             continue;
         };
@@ -199,7 +200,7 @@ impl Reading<'_> {
             let is_ignored = self.ignored.iter().any(|ignored| ignored.pointer == pointer);
             is_ignored && !self.patch.fields.contains_key(&kind.field())
         };
-        self.patch.unreadable = IdentifierKind::ALL.into_iter().filter(is_left_out).collect();
+        self.patch.unreadable = IdentifierKind::all().filter(is_left_out).collect();
         let patch = &self.patch;
         if patch.id.is_some() || patch.text(Field::Reference).is_some() {
             return;

@@ -1,5 +1,6 @@
 //! The canonical customer: what the merchant wants to be true, and how a patch changes it.
 
+use crate::word::Word as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -25,6 +26,7 @@ const UNREAD: &str = "unread";
 
 /// One field that differs between two versions.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Change {
     /// JSON Pointer of the field.
     pub pointer: String,
@@ -84,8 +86,7 @@ impl Customer {
 
     /// What it is recognised by here.
     pub fn identifiers(&self) -> Vec<Identifier> {
-        IdentifierKind::ALL
-            .into_iter()
+        IdentifierKind::all()
             .filter_map(|kind| {
                 Some(Identifier {
                     kind,

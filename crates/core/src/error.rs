@@ -1,5 +1,6 @@
 //! What can go wrong with a call: its kind, what it means for the vendor's record, and whether to try again.
 
+use crate::word::Word as _;
 use std::error::Error;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,10 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// What a failure means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum ErrorKind {
     /// The vendor refuses the data.
     Rejected,
@@ -26,33 +31,12 @@ pub enum ErrorKind {
     BrokenContract,
 }
 
-impl ErrorKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::Rejected,
-        Self::Unauthorised,
-        Self::RateLimited,
-        Self::QuotaSpent,
-        Self::Transient,
-        Self::BrokenContract,
-    ];
-
-    /// As it stands in JSON and in labels.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Unauthorised => "unauthorised",
-            Self::RateLimited => "rate_limited",
-            Self::QuotaSpent => "quota_spent",
-            Self::Transient => "transient",
-            Self::BrokenContract => "broken_contract",
-        }
-    }
-}
-
 /// What the call may have done to the vendor's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum StateAtVendor {
     /// Nothing was changed.
     Unchanged,
@@ -75,7 +59,10 @@ pub enum RetryAdvice {
 
 /// Why a delivery is not to be tried now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum WaitingFor {
     /// The connection is paused.
     Paused,
@@ -89,28 +76,6 @@ pub enum WaitingFor {
     Predecessor,
 }
 
-impl WaitingFor {
-    /// Every reason.
-    pub const ALL: [Self; 5] = [
-        Self::Paused,
-        Self::Quota,
-        Self::RateLimit,
-        Self::Breaker,
-        Self::Predecessor,
-    ];
-
-    /// As it stands in JSON and in labels.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Paused => "paused",
-            Self::Quota => "quota",
-            Self::RateLimit => "rate_limit",
-            Self::Breaker => "breaker",
-            Self::Predecessor => "predecessor",
-        }
-    }
-}
-
 /// The whole connection has to wait, not only this call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
@@ -122,6 +87,7 @@ pub struct Held {
 
 /// A field that the vendor complains of.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// Pointer of our field, if it can be told.
     pub pointer: Option<String>,

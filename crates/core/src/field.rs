@@ -5,27 +5,21 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::text::{LineBreaks, TextRule};
 
 /// A person or an organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// A natural person.
     Person,
     /// A company, a club, an authority.
     Organisation,
-}
-
-impl Kind {
-    /// As it stands in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Organisation => "organisation",
-        }
-    }
 }
 
 /// What a field may hold and how it is canonicalised.

@@ -58,6 +58,13 @@ macro_rules! id_type {
             pub const fn as_uuid(&self) -> &Uuid {
                 &self.0
             }
+
+            /// No id that is made at this moment or later is smaller: ids begin with the milliseconds since 1970, in 48
+            /// bits.
+            pub fn oldest_at(moment: jiff::Timestamp) -> Self {
+                let ms = u128::try_from(moment.as_millisecond()).unwrap_or_default();
+                Self(Uuid::from_u128(ms << 80))
+            }
         }
 
         impl fmt::Display for $name {
@@ -91,6 +98,19 @@ macro_rules! id_type {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .pattern(Some(concat!("^", $prefix, "[0-9A-HJKMNP-TV-Z]{26}$")))
+                    .into()
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for $name {}
     };
 }
 
@@ -114,14 +134,6 @@ id_type!(
     EventId,
     "evt_"
 );
-
-impl EventId {
-    /// No id that is made at this moment or later is smaller: ids begin with the milliseconds since 1970, in 48 bits.
-    pub fn oldest_at(moment: jiff::Timestamp) -> Self {
-        let ms = u128::try_from(moment.as_millisecond()).unwrap_or_default();
-        Self(Uuid::from_u128(ms << 80))
-    }
-}
 
 /// Makes ids from the injected clock: within a process strictly increasing, also within a millisecond.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ pub mod crash_point;
 pub mod customer;
 pub mod email;
 pub mod error;
+pub mod event;
 pub mod field;
 pub mod ids;
 pub mod matching;
@@ -21,15 +22,18 @@ pub mod problem;
 pub mod provider;
 pub mod reader;
 pub mod receipt;
+pub mod routing;
 pub mod text;
+pub mod word;
 
 pub use canonicalise::{Canonical, Handling, Terms, canonicalise};
 pub use clock::{Clock, SystemClock, utc_day};
 pub use customer::{Change, Customer};
 pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
+pub use event::{EventKind, EventPayload};
 pub use field::{Field, Kind, Value};
 pub use ids::{CustomerId, DeliveryId, EventId, IdSource, UpsertId};
-pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey};
+pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey, OnCollision, OnKeyChange};
 pub use never_match::{NeverMatch, Unfit};
 pub use patch::{CustomerPatch, Patch};
 pub use problem::{Ignored, Problem};
@@ -38,4 +42,6 @@ pub use provider::{
     Repeat, Selection, Sent, UpsertProvider, UpsertRequest, Violation, WireRequest,
 };
 pub use reader::{CustomerReader, ListQuery, ReadCustomer, ReadPage, Unreadable};
-pub use receipt::{Differs, Evidence, FieldFates, Outcome, UpsertReceipt, VendorSaid, Warning, WarningCode};
+pub use receipt::{Differs, Evidence, FieldOutcomes, Outcome, UpsertReceipt, VendorSaid, Warning, WarningCode};
+pub use routing::When;
+pub use word::Word;

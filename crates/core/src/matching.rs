@@ -1,14 +1,18 @@
 //! What recognises a customer: here (identifiers), and at a vendor (match keys).
 
+use crate::word::Word as _;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::field::Field;
 
 /// What the gateway finds its own customers by, beside their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum IdentifierKind {
     /// The merchant's own id.
     Reference,
@@ -19,24 +23,12 @@ pub enum IdentifierKind {
 }
 
 impl IdentifierKind {
-    /// All of them, strongest first.
-    pub const ALL: [Self; 3] = [Self::Reference, Self::Email, Self::Phone];
-
     /// The field that holds it.
     pub const fn field(self) -> Field {
         match self {
             Self::Reference => Field::Reference,
             Self::Email => Field::Email,
             Self::Phone => Field::Phone,
-        }
-    }
-
-    /// As it stands in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reference => "reference",
-            Self::Email => "email",
-            Self::Phone => "phone",
         }
     }
 }
@@ -59,7 +51,10 @@ impl fmt::Debug for Identifier {
 
 /// What a vendor matches its own records by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum KeyKind {
     /// The vendor's own id of the record.
     Id,
@@ -72,16 +67,6 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// As it stands in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::Reference => "reference",
-            Self::Email => "email",
-            Self::Phone => "phone",
-        }
-    }
-
     /// The pointer of the canonical field that feeds it.
     pub const fn pointer(self) -> &'static str {
         match self {
@@ -95,6 +80,7 @@ impl KeyKind {
 
 /// A value by which one vendor recognises its own record.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MatchKey {
     /// Which kind.
     pub kind: KeyKind,
@@ -117,6 +103,30 @@ impl fmt::Debug for MatchKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MatchKey({})", self.kind.as_str())
     }
+}
+
+/// What to do where a vendor would match another customer's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum OnCollision {
+    /// The upsert is refused: 409.
+    Refuse,
+    /// It goes on, and both links are marked shared.
+    Proceed,
+}
+
+/// What to do where the key changes that a vendor's record was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum OnKeyChange {
+    /// The upsert is refused: 409.
+    Refuse,
+    /// The vendor makes a new record; the old link is kept as superseded.
+    CreateNew,
 }
 
 #[cfg(test)]

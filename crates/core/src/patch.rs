@@ -1,5 +1,6 @@
 //! A change as received: three states for each field (RFC 7396), tags as additions and removals.
 
+use crate::word::Word as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -71,7 +72,7 @@ impl CustomerPatch {
     /// Something was given at `pointer` that could not be read, and was left out before the patch was made.
     pub fn note_unreadable(&mut self, pointer: &str) {
         let meant = |kind: &IdentifierKind| kind.field().pointer() == pointer;
-        let kind = IdentifierKind::ALL.into_iter().find(meant);
+        let kind = IdentifierKind::all().find(meant);
         self.unreadable
             .extend(kind.filter(|kind| !self.fields.contains_key(&kind.field())));
     }

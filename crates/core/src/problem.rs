@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that is wrong with a request body. Its texts never repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = Wrong))]
 pub struct Problem {
     /// JSON Pointer (RFC 6901) into the request body.
     pub pointer: String,
@@ -30,6 +32,7 @@ impl Problem {
 /// A member of a request that could not be read and was left out, so that the rest of it counts: what was known there is
 /// kept. Its texts never repeat the value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Ignored {
     /// JSON Pointer (RFC 6901) into the request body.
     pub pointer: String,

@@ -10,6 +10,7 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use tokio::time::Instant;
 
 use crate::customer::Customer;
@@ -54,8 +55,11 @@ pub struct ProviderInfo {
 }
 
 /// What of the customer a connection sends when something has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Payload {
     /// What differs from the last accepted request, what the vendor requires, and the match key.
     Changed,
@@ -188,8 +192,11 @@ pub enum Selection<'a> {
 }
 
 /// Whether this very request may be sent again after an unknown outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Repeat {
     /// The vendor would match the same record again.
     Safe,
@@ -198,8 +205,11 @@ pub enum Repeat {
 }
 
 /// What the vendor is expected to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Intent {
     /// Make a record.
     Create,
@@ -210,7 +220,8 @@ pub enum Intent {
 }
 
 /// A request in the vendor's words, without credentials.
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WireRequest {
     /// HTTP method, or the verb of whatever the vendor speaks.
     pub method: String,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::customer::Customer;
@@ -96,7 +96,8 @@ pub struct ReadCustomer {
 }
 
 /// A field that cannot be read.
-#[derive(Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Unreadable {
     /// Pointer of our field.
     pub pointer: String,

@@ -4,12 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::matching::KeyKind;
 
 /// What came of it at the vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// A record was made.
     Created,
@@ -21,21 +25,12 @@ pub enum Outcome {
     Unchanged,
 }
 
-impl Outcome {
-    /// As it stands in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Upserted => "upserted",
-            Self::Unchanged => "unchanged",
-        }
-    }
-}
-
 /// How the outcome is known. The first that holds, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Evidence {
     /// The vendor's status or message says so.
     VendorSaid,
@@ -47,20 +42,9 @@ pub enum Evidence {
     None,
 }
 
-impl Evidence {
-    /// As it stands in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::VendorSaid => "vendor_said",
-            Self::Link => "link",
-            Self::Inferred => "inferred",
-            Self::None => "none",
-        }
-    }
-}
-
 /// A field that the vendor keeps otherwise than it was sent.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Differs {
     /// Pointer of our field.
     pub pointer: String,
@@ -77,7 +61,8 @@ impl fmt::Debug for Differs {
 
 /// What became of each field that was sent, as far as the vendor's echo shows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct FieldFates {
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct FieldOutcomes {
     /// Pointers of fields that came back as they were sent.
     pub confirmed: Vec<String>,
     /// Fields that came back otherwise.
@@ -88,7 +73,10 @@ pub struct FieldFates {
 
 /// Why a warning was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum WarningCode {
     /// The vendor has no place for the field.
     UnsupportedField,
@@ -114,6 +102,7 @@ pub enum WarningCode {
 
 /// Something that this vendor cannot hold or do. It never fails a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Warning {
     /// Which kind.
     pub code: WarningCode,
@@ -146,7 +135,7 @@ pub struct UpsertReceipt {
     /// The vendor's id of the record.
     pub provider_customer_id: String,
     /// What became of each field.
-    pub fields: FieldFates,
+    pub fields: FieldOutcomes,
     /// The vendor's id of this call, if it gives one.
     pub vendor_request_id: Option<String>,
     /// What the answer says beside the record: the evidence can be looked at.
@@ -187,6 +176,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::word::Word as _;
 
     #[test]
     fn outcomes_and_evidence_are_called_alike_in_json_and_in_the_store() {

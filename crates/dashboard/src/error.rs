@@ -1,11 +1,13 @@
 //! What a page cannot show, and why: a refusal of the use cases, or of the dashboard itself.
 
 use std::fmt;
+use upsert_core::Word as _;
 
 use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 
-use upsert_app::{ProblemCode, Refusal};
+use upsert_api::ProblemCode;
+use upsert_app::Refusal;
 use upsert_settings::Scope;
 
 /// It becomes a page at the door.

@@ -1,6 +1,6 @@
 //! The pages, one file each, and their addresses.
 
-mod attention;
+mod action;
 mod configuration;
 mod connection;
 mod connections;
@@ -8,7 +8,6 @@ mod customer;
 mod customers;
 mod deliveries;
 mod delivery;
-mod delivery_filter;
 mod event;
 mod event_dead_letters;
 mod events;
@@ -17,7 +16,9 @@ mod merchant_field;
 mod overview;
 mod plan;
 mod session;
+mod sums;
 mod timeline;
+mod typed;
 mod webhooks;
 
 use actix_web::middleware::from_fn;
@@ -47,10 +48,8 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
         .service(connection::resume)
         .service(deliveries::list)
         // Before the page of one: these are no ids.
-        .service(many_deliveries::count_replay)
-        .service(many_deliveries::count_discard)
-        .service(many_deliveries::replay_all)
-        .service(many_deliveries::discard_all)
+        .service(many_deliveries::confirm)
+        .service(many_deliveries::carry_out)
         .service(delivery::show)
         .service(delivery::live)
         .service(delivery::replay)

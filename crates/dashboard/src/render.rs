@@ -1,5 +1,7 @@
 //! From templates to pages.
 
+use std::fmt::Display;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
@@ -121,7 +123,7 @@ pub(crate) fn apart(one: Timestamp, other: Timestamp) -> String {
 }
 
 /// A count with thin gaps: `12 345`.
-pub(crate) fn count(number: u64) -> String {
+pub(crate) fn count(number: impl Display) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -157,7 +159,7 @@ pub(crate) mod filters {
     /// With thin gaps.
     #[askama::filter_fn]
     pub(crate) fn count(number: impl Display, _: &dyn Values) -> Result<String> {
-        Ok(super::count(number.to_string().parse().unwrap_or_default()))
+        Ok(super::count(number))
     }
 
     /// Seconds, for people.

@@ -5,11 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use upsert_app::{Caller, Gateway};
+use upsert_app::{Caller, ConfigurationRefused, Gateway};
 use upsert_settings::{Reach, Scope};
 
 use crate::auth::sessions::Sessions;
@@ -91,10 +90,10 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
 pub trait Configuration: fmt::Debug + Send + Sync + 'static {
     /// As `GET /v1/configuration` answers somebody who sees these merchants (none: all, and what is the gateway's own), with
     /// what is configured for `merchant`, or with the gateway's own.
-    fn json(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> Json;
+    fn shown(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> upsert_api::Configuration;
 
-    /// With how many problems the last reading of the files was refused; none: it was taken over.
-    fn refused_with(&self) -> Option<usize>;
+    /// The last reading of the files, if it was refused.
+    fn refused(&self) -> Option<ConfigurationRefused>;
 }
 
 /// What the dashboard is made of.

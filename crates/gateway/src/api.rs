@@ -1,18 +1,18 @@
-//! Calls of the commands for operators: JSON in, JSON out, and a refusal that is told with its pointers.
+//! Calls of the commands: answers as the API's types, and a refusal that is told with its pointers.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value as Json, json};
+use upsert_api::{LARGEST_PAGE, Page, Problem, Texts};
 
 use crate::import::target::Target;
 use crate::upsert::problem;
 use crate::{http_client, output};
-
-/// The most that a page holds.
-const PAGE: usize = 200;
 
 /// A running gateway, as the caller's key sees it.
 pub(crate) struct Api<'a> {
@@ -20,16 +20,23 @@ pub(crate) struct Api<'a> {
     client: Client,
 }
 
+/// What the gateway answered: as it said it, for programs, and as it is meant.
+pub(crate) struct Answered<T> {
+    pub(crate) status: StatusCode,
+    pub(crate) raw: Json,
+    pub(crate) value: T,
+}
+
 /// The gateway's answer was a problem.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    pub(crate) status: StatusCode,
-    pub(crate) problem: Json,
+    pub(crate) raw: Json,
+    pub(crate) problem: Problem,
 }
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&problem::text(&self.problem, self.status))
+        f.write_str(&problem::text(&self.problem))
     }
 }
 
@@ -41,59 +48,94 @@ impl<'a> Api<'a> {
         Ok(Self { target, client })
     }
 
-    pub(crate) async fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<Json> {
-        let request = self.target.request(&self.client, Method::GET, path)?;
-        self.answer(request.query(query)).await
+    /// A request with the key.
+    pub(crate) fn request(&self, method: Method, path: &str) -> anyhow::Result<RequestBuilder> {
+        self.target.request(&self.client, method, path)
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Option<&Json>) -> anyhow::Result<Json> {
-        let request = self.target.request(&self.client, Method::POST, path)?;
-        let request = match body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        self.answer(request).await
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Answered<T>> {
+        self.answer(self.request(Method::GET, path)?).await
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Answered<T>> {
+        self.answer(self.request(Method::POST, path)?).await
+    }
+
+    pub(crate) async fn post_body<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<Answered<T>> {
+        self.answer(self.request(Method::POST, path)?.json(body)).await
+    }
+
+    /// One page of a list.
+    pub(crate) async fn page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        filters: &Texts,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> anyhow::Result<Answered<Page<T>>> {
+        let request = self.request(Method::GET, path)?.query(filters);
+        let request = request.query(&[("limit", limit)]);
+        let cursor = cursor.map(|cursor| ("cursor", cursor));
+        self.answer(request.query(cursor.as_slice())).await
     }
 
     /// Follows cursors until there are so many entries, or all; as one page. A page on the way may be empty.
-    pub(crate) async fn gather(
+    pub(crate) async fn gather<T: DeserializeOwned>(
         &self,
         path: &str,
-        filters: &[(&str, String)],
+        filters: &Texts,
         mut cursor: Option<String>,
         most: Option<usize>,
-    ) -> anyhow::Result<Json> {
-        let mut data = Vec::new();
+    ) -> anyhow::Result<Answered<Page<T>>> {
+        let (mut raw, mut data) = (Vec::new(), Vec::new());
         loop {
-            let left = most.map_or(PAGE, |most| most.saturating_sub(data.len()).min(PAGE));
-            let mut query = filters.to_vec();
-            query.push(("limit", left.to_string()));
-            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-            let mut page = self.get(path, &query).await?;
-            if let Json::Array(entries) = page["data"].take() {
-                data.extend(entries);
+            let left = most.map_or(LARGEST_PAGE, |most| most.saturating_sub(data.len()).min(LARGEST_PAGE));
+            let mut page = self.page(path, filters, left, cursor.as_deref()).await?;
+            if let Json::Array(entries) = page.raw["data"].take() {
+                raw.extend(entries);
             }
-            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            data.append(&mut page.value.data);
+            cursor = page.value.next_cursor;
             if cursor.is_none() || most.is_some_and(|most| data.len() >= most) {
-                return Ok(json!({ "data": data, "next_cursor": cursor }));
+                return Ok(Answered {
+                    status: page.status,
+                    raw: json!({ "data": raw, "next_cursor": cursor }),
+                    value: Page {
+                        data,
+                        next_cursor: cursor,
+                    },
+                });
             }
         }
     }
 
-    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Json> {
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// [`Refused`]; nobody answers, or nobody who answers as a gateway does.
+    pub(crate) async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<Answered<T>> {
         let url = &self.target.url;
         let response = request.send().await.with_context(|| format!("{url} does not answer"))?;
         let status = response.status();
         let text = response.text().await.context("the gateway's answer ended early")?;
-        let answer: Json =
-            serde_json::from_str(&text).with_context(|| format!("{url} answers {status}, not as the gateway does"))?;
-        if status.is_success() {
-            Ok(answer)
-        } else {
-            let problem = answer;
-            Err(Refused { status, problem }.into())
-        }
+        read(status, &text).with_context(|| format!("{url} answers {status}, not as the gateway does"))?
     }
+}
+
+/// The outer error: it cannot be read. The inner one: it is a refusal.
+fn read<T: DeserializeOwned>(status: StatusCode, text: &str) -> serde_json::Result<anyhow::Result<Answered<T>>> {
+    let raw: Json = serde_json::from_str(text)?;
+    Ok(if status.is_success() {
+        let value = T::deserialize(&raw)?;
+        Ok(Answered { status, raw, value })
+    } else {
+        let problem = Problem::deserialize(&raw)?;
+        Err(Refused { raw, problem }.into())
+    })
 }
 
 /// Tells a refusal: to people with its pointers, to programs as the API has it. Other failures are passed on.
@@ -101,7 +143,7 @@ pub(crate) fn told(outcome: anyhow::Result<ExitCode>, as_json: bool) -> anyhow::
     outcome.or_else(|error| {
         let refused = error.downcast::<Refused>()?;
         if as_json {
-            output::json(&refused.problem)?;
+            output::json(&refused.raw)?;
         } else {
             output::complain(&refused.to_string());
         }

@@ -30,27 +30,20 @@ pub(crate) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     } else {
         Secrets::Resolve
     };
-    let settings = Settings::load(&arguments.config, &Environment::of_process(), secrets);
-    let (checked, settings) = match settings {
-        Ok(settings) => (
-            upsert_server::check(&settings, upsert_registry::registry()),
-            Some(settings),
-        ),
-        Err(problems) => (
-            Checked {
-                problems,
-                warnings: Vec::new(),
-            },
-            None,
-        ),
+    let (checked, settings) = match Settings::load(&arguments.config, &Environment::of_process(), secrets) {
+        Ok(settings) => {
+            let checked = upsert_server::check(&settings, upsert_registry::registry());
+            (checked, Some(settings))
+        }
+        Err(problems) => {
+            let warnings = Vec::new();
+            (Checked { problems, warnings }, None)
+        }
     };
     let is_right = checked.problems.is_empty();
-    if arguments.json {
-        output::json(&json!({ "ok": is_right, "problems": checked.problems, "warnings": checked.warnings }))?;
-    } else {
-        output::answer(&text(&checked, settings.as_ref(), arguments))?;
-    }
-    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let shown = json!({ "ok": is_right, "problems": checked.problems, "warnings": checked.warnings });
+    output::say(arguments.json, &shown, || text(&checked, settings.as_ref(), arguments))?;
+    Ok(output::exit_code(is_right))
 }
 
 fn text(checked: &Checked, settings: Option<&Settings>, arguments: &CheckArguments) -> String {

@@ -69,7 +69,7 @@ impl Cli {
             Command::Upsert(arguments) => upsert::run(arguments).await,
             Command::Import(arguments) => import::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
-            Command::Webhook(arguments) => webhook::run(arguments).await,
+            Command::Webhook(arguments) => webhook::run(arguments),
             Command::Status(arguments) => status::run(arguments).await,
             Command::Deliveries(arguments) => deliveries::run(arguments).await,
             Command::Customers(arguments) => customers::run(arguments).await,

@@ -6,12 +6,12 @@ mod record;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
+use upsert_api::{CustomerRecord, LinkedCustomer, Page, Texts};
+use upsert_core::CustomerId;
 
-use crate::api::{self, Api};
-use crate::deliveries::id;
+use crate::api::{self, Answered, Api};
 use crate::import::target::Target;
-use crate::show::{list, text};
 use crate::{moment, output};
 
 #[derive(Args)]
@@ -58,8 +58,8 @@ struct ShowArguments {
 #[group(required = true, multiple = false)]
 struct Who {
     /// The gateway's id
-    #[arg(value_name = "ID", value_parser = customer_id)]
-    id: Option<String>,
+    #[arg(value_name = "ID")]
+    id: Option<CustomerId>,
     /// The merchant's own id
     #[arg(long)]
     reference: Option<String>,
@@ -71,20 +71,16 @@ struct Who {
     phone: Option<String>,
 }
 
-fn customer_id(text: &str) -> Result<String, String> {
-    id("cus_", text)
-}
-
 impl Who {
-    fn filter(&self) -> Vec<(&'static str, String)> {
-        [
+    fn filter(&self) -> Texts {
+        let all = [
             ("reference", &self.reference),
             ("email", &self.email),
             ("phone", &self.phone),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.clone()?)))
-        .collect()
+        ];
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+            .collect()
     }
 }
 
@@ -95,38 +91,32 @@ pub(crate) async fn run(arguments: CustomersArguments) -> anyhow::Result<ExitCod
 
 async fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
-    let id = match &arguments.who.id {
-        Some(id) => id.clone(),
+    let id = match arguments.who.id {
+        Some(id) => id,
         None => {
-            let found = api
-                .gather("v1/customers", &arguments.who.filter(), None, Some(50))
-                .await?;
-            match list(&found, "data") {
-                [] => return nobody(arguments, &found),
-                [one] => text(one, "id"),
-                several => return listed(arguments, &found, several),
+            let filter = arguments.who.filter();
+            let found: Answered<Page<CustomerRecord>> = api.gather("v1/customers", &filter, None, Some(50)).await?;
+            match found.value.data.as_slice() {
+                [] => return nobody(arguments, &found.raw),
+                [one] => one.id,
+                _ => {
+                    output::say(arguments.json, &found.raw, || record::several(&found.value))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
             }
         }
     };
-    let mut customer = api.get(&format!("v1/customers/{id}"), &[]).await?;
-    let history = if arguments.history {
-        Some(history::read(&api, &id, arguments.all).await?)
-    } else {
-        None
-    };
-    if arguments.json {
-        if let Some(history) = history {
-            customer["history"] = json!({ "data": history.versions, "next_cursor": history.versions_cursor });
-            customer["upserts"] = json!({ "data": history.upserts, "next_cursor": history.next_cursor });
-        }
-        output::json(&customer)?;
-    } else {
-        let mut shown = record::text_of(&customer, moment::now());
-        if let Some(history) = history {
-            shown.push_str(&history.text());
-        }
-        output::answer(&shown)?;
+    let mut customer = api.get::<LinkedCustomer>(&format!("v1/customers/{id}")).await?;
+    let mut told = String::new();
+    if arguments.history {
+        let history = history::read(&api, id, arguments.all).await?;
+        told = history.text();
+        customer.raw["history"] = history.versions.raw;
+        customer.raw["upserts"] = history.upserts.raw;
     }
+    output::say(arguments.json, &customer.raw, || {
+        record::text_of(&customer.value, moment::now()) + &told
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -137,13 +127,4 @@ fn nobody(arguments: &ShowArguments, found: &Json) -> anyhow::Result<ExitCode> {
         output::complain("no customer of the merchant has it");
     }
     Ok(ExitCode::FAILURE)
-}
-
-fn listed(arguments: &ShowArguments, found: &Json, several: &[Json]) -> anyhow::Result<ExitCode> {
-    if arguments.json {
-        output::json(found)?;
-    } else {
-        output::answer(&record::several(several, found["next_cursor"].is_string()))?;
-    }
-    Ok(ExitCode::SUCCESS)
 }

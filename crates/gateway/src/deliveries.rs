@@ -10,12 +10,12 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
+use upsert_core::DeliveryId;
 
 use crate::api;
 use crate::import::target::Target;
 
 use filters::Filters;
-pub(crate) use filters::id;
 use list::ListArguments;
 use show::ShowArguments;
 
@@ -69,8 +69,8 @@ Exit codes: 0 all were discarded, 1 some were refused or nothing could be done, 
 #[command(mut_arg("merchant", |arg| arg.help("Only this merchant's")))]
 struct DoArguments {
     /// The deliveries; needed unless --matching says which
-    #[arg(value_name = "ID", value_parser = filters::delivery_id)]
-    ids: Vec<String>,
+    #[arg(value_name = "ID")]
+    ids: Vec<DeliveryId>,
     /// All that match the filters, after a count and a yes
     #[arg(long, conflicts_with = "ids")]
     matching: bool,
@@ -131,13 +131,11 @@ async fn act(deed: Deed, arguments: &DoArguments) -> anyhow::Result<ExitCode> {
             deed.verb()
         );
         Err(wrong(ErrorKind::MissingRequiredArgument, &text))
-    } else if arguments.filters.given().is_empty() {
-        named::run(deed, arguments).await
+    } else if arguments.filters.given().is_narrowed() {
+        let text = "filters stand beside --matching alone, not beside ids";
+        Err(wrong(ErrorKind::ArgumentConflict, text))
     } else {
-        Err(wrong(
-            ErrorKind::ArgumentConflict,
-            "filters stand beside --matching alone, not beside ids",
-        ))
+        named::run(deed, arguments).await
     };
     api::told(outcome, arguments.json)
 }

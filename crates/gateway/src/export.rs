@@ -7,20 +7,17 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::{Client, Method};
-use serde_json::Value as Json;
+use upsert_api::{CustomerRecord, LARGEST_PAGE, LinkedCustomer, Texts};
 
-use crate::http_client;
+use crate::api::{self, Answered, Api};
 use crate::import::Format;
 use crate::import::target::Target;
 use crate::output::complain;
 use out::Out;
 
-/// The most that a page holds.
-const PAGE: &str = "200";
 /// Customers that are asked for at once: the list has no links.
 const AT_ONCE: usize = 8;
 
@@ -37,36 +34,34 @@ pub(crate) struct ExportArguments {
 }
 
 pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> {
-    let client = http_client::for_upserts()?;
+    api::told(export(&arguments).await, false)
+}
+
+async fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&arguments.target)?;
     let out: Box<dyn Write> = match &arguments.out {
         Some(path) => Box::new(File::create(path).with_context(|| format!("{} cannot be written", path.display()))?),
         None => Box::new(io::stdout()),
     };
     let mut out = Out::new(arguments.format, out)?;
-    let (mut cursor, mut count) = (None, 0_u64);
+    let (mut cursor, mut count) = (None::<String>, 0_u64);
     loop {
-        let mut query = vec![("limit", PAGE.to_owned())];
-        query.extend(cursor.map(|cursor: String| ("cursor", cursor)));
-        let page = get(&arguments.target, &client, "v1/customers", &query).await?;
-        let ids: Vec<String> = page["data"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|customer| customer["id"].as_str().map(str::to_owned))
-            .collect();
-        let customers: Vec<Json> = stream::iter(ids)
-            .map(|id| {
-                let (target, client) = (&arguments.target, &client);
-                async move { get(target, client, &format!("v1/customers/{id}"), &[]).await }
-            })
+        let page = api
+            .page("v1/customers", &Texts::new(), LARGEST_PAGE, cursor.as_deref())
+            .await?
+            .value;
+        let paths = page.data.iter();
+        let paths = paths.map(|customer: &CustomerRecord| format!("v1/customers/{}", customer.id));
+        let customers: Vec<Answered<LinkedCustomer>> = stream::iter(paths)
+            .map(async |path| api.get(&path).await)
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
         for customer in &customers {
-            out.write(customer)?;
+            out.write(&customer.raw, &customer.value.links)?;
             count += 1;
         }
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        cursor = page.next_cursor;
         if cursor.is_none() {
             break;
         }
@@ -76,25 +71,4 @@ pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> 
         complain(&format!("{count} customers"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn get(target: &Target, client: &Client, path: &str, query: &[(&str, String)]) -> anyhow::Result<Json> {
-    let request = target.request(client, Method::GET, path)?.query(query);
-    let response = request
-        .send()
-        .await
-        .with_context(|| format!("{} does not answer", target.url))?;
-    let status = response.status();
-    let body: Json = response
-        .json()
-        .await
-        .with_context(|| format!("{} answers {status}", target.url))?;
-    if !status.is_success() {
-        bail!(
-            "{} answers {status}: {}",
-            target.url,
-            body["detail"].as_str().unwrap_or_default()
-        );
-    }
-    Ok(body)
 }

@@ -9,6 +9,7 @@ mod options;
 mod progress;
 #[cfg(test)]
 mod ready_maps;
+mod refused;
 pub(crate) mod rows;
 mod send;
 mod state;
@@ -123,11 +124,9 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
     let ended = sender.send_all(&mut work).await;
     sender.progress.end();
     work.save()?;
-    if arguments.json {
-        output::json(&summary::as_json(&work))?;
-    } else {
-        output::answer(&summary::text(&work, refused_path.as_deref()))?;
-    }
+    output::say(arguments.json, &summary::as_json(&work), || {
+        summary::text(&work, refused_path.as_deref())
+    })?;
     let is_interrupted = matches!(ended?, End::Interrupted);
     if is_interrupted {
         output::complain("interrupted; the same command goes on from here");
@@ -136,11 +135,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
         output::complain(&format!("{}: {why}", arguments.file));
     }
     let is_all_in = !is_interrupted && work.rows.stopped.is_none() && work.state.tally.refused == 0;
-    Ok(if is_all_in {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(output::exit_code(is_all_in))
 }
 
 /// `Prefer` of the request.

@@ -1,6 +1,7 @@
 //! `keys new`: an API key for its caller, and the block that makes the gateway know it.
 
 use std::process::ExitCode;
+use upsert_core::Word as _;
 
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
@@ -53,18 +54,15 @@ pub(crate) fn run(arguments: KeysArguments) -> anyhow::Result<ExitCode> {
         return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text).into());
     }
     let key = generate_key()?;
-    if new.json {
-        output::json(&json!({
-            "key": key.key,
-            "key_sha256": key.sha256_hex,
-            "name": new.name,
-            "merchants": new.merchants,
-            "scopes": new.scopes,
-            "toml": block(&new, &key),
-        }))?;
-    } else {
-        output::answer(&text(&new, &key))?;
-    }
+    let shown = json!({
+        "key": key.key,
+        "key_sha256": key.sha256_hex,
+        "name": new.name,
+        "merchants": new.merchants,
+        "scopes": new.scopes,
+        "toml": block(&new, &key),
+    });
+    output::say(new.json, &shown, || text(&new, &key))?;
     Ok(ExitCode::SUCCESS)
 }
 

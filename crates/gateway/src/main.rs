@@ -11,9 +11,12 @@ mod export;
 mod health;
 mod http_client;
 mod import;
+mod input;
 mod keys;
 mod moment;
 mod output;
+#[cfg(test)]
+mod samples;
 mod serve;
 mod show;
 mod signals;

@@ -8,9 +8,9 @@ pub(crate) fn now() -> Timestamp {
     SystemClock.now()
 }
 
-/// As the API wants it.
-pub(crate) fn parse(text: &str) -> Result<String, String> {
-    at(text, now()).map(|at| at.to_string())
+/// As somebody writes it.
+pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
+    at(text, now())
 }
 
 fn at(text: &str, now: Timestamp) -> Result<Timestamp, String> {

@@ -1,6 +1,9 @@
 //! The one place that writes to the terminal: answers to standard output, complaints to standard error.
 
 use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
 
 /// Prints an answer and a line break. A reader that has gone away (`… | head`) is no failure.
 ///
@@ -18,12 +21,26 @@ pub(crate) fn answer(text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// Standard output cannot be written to.
-pub(crate) fn json(value: &serde_json::Value) -> io::Result<()> {
-    answer(&format!("{value:#}"))
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    // By way of a value, whose members stand in the order of their names.
+    answer(&format!("{:#}", serde_json::to_value(value)?))
+}
+
+/// Prints an answer: to programs as JSON, to people as a text.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub(crate) fn say(as_json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+    if as_json { json(value) } else { answer(&text()) }
 }
 
 /// Says what is wrong, or what somebody should know, beside the answer.
 pub(crate) fn complain(text: &str) {
     // Where standard error is gone there is nobody left to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// 0, or 1 where the thing itself failed.
+pub(crate) fn exit_code(is_right: bool) -> ExitCode {
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

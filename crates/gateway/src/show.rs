@@ -1,22 +1,31 @@
-//! What the commands for operators show: tables that fit 80 columns, ages, and texts that cannot steer a terminal.
+//! What the commands show: tables, ages, and texts that cannot steer a terminal.
 
-use std::fmt::Write as _;
+pub(crate) mod delivery;
+
+use std::fmt::{Display, Write as _};
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 /// Terminals have at least so many columns; so have pagers and tickets that a table is pasted into.
 const WIDTH: u16 = 80;
 
 /// A table that wraps its cells to fit.
 pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = wide_table(header);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
+    table
+}
+
+/// A table that is as wide as what stands in it.
+pub(crate) fn wide_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
+        .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.iter().map(Cell::new));
     table
 }
@@ -31,32 +40,15 @@ pub(crate) fn keep_whole(table: &mut Table, column: usize, most: u16) {
     }
 }
 
-pub(crate) fn list<'a>(value: &'a Json, name: &str) -> &'a [Json] {
-    value.get(name).and_then(Json::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// A member as text; a dash where there is none.
-pub(crate) fn text(value: &Json, name: &str) -> String {
-    given(value, name).unwrap_or_else(|| "-".to_owned())
-}
-
-/// A member as text, if it is there.
-pub(crate) fn given(value: &Json, name: &str) -> Option<String> {
-    match value.get(name)? {
-        Json::Null => None,
-        Json::String(text) => Some(printable(text)),
-        other => Some(other.to_string()),
-    }
-}
-
-pub(crate) fn number(value: &Json, name: &str) -> u64 {
-    value.get(name).and_then(Json::as_u64).unwrap_or_default()
-}
-
 /// Vendors and callers wrote some of these texts: none of them moves the cursor or changes colours.
-pub(crate) fn printable(text: &str) -> String {
+pub(crate) fn plain(value: impl Display) -> String {
     let replaced = |character: char| if character.is_control() { ' ' } else { character };
-    text.chars().map(replaced).collect()
+    value.to_string().chars().map(replaced).collect()
+}
+
+/// A dash where there is none.
+pub(crate) fn or_dash(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), plain)
 }
 
 /// The first so many characters.
@@ -77,22 +69,13 @@ pub(crate) fn age(seconds: i64) -> String {
     }
 }
 
-/// How long ago a time was that a member says.
-pub(crate) fn ago(value: &Json, name: &str, now: Timestamp) -> Option<String> {
-    let at: Timestamp = value.get(name)?.as_str()?.parse().ok()?;
-    Some(age(now.duration_since(at).as_secs()))
-}
-
-/// A time that a member says, to the second, which is as much as anybody reads.
-pub(crate) fn moment(value: &Json, name: &str) -> String {
-    let said = text(value, name);
-    let at = said.parse::<Timestamp>().ok();
-    at.and_then(|at| Timestamp::from_second(at.as_second()).ok())
-        .map_or(said, |at| at.to_string())
+/// How long ago that was.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", age(now.duration_since(at).as_secs()))
 }
 
 /// "1 delivery", "2 deliveries".
-pub(crate) fn counted(count: u64, one: &str, several: &str) -> String {
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
@@ -122,8 +105,6 @@ pub(crate) fn line(text: &mut String, indent: usize, line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -136,17 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_told_to_the_second_and_what_is_none_as_it_is() {
-        let value = json!({ "until": "2026-01-31T12:00:00.622263016Z", "opens_at": "soon", "never": null });
-        let told = ["until", "opens_at", "never"].map(|name| moment(&value, name));
-        assert_eq!(told, ["2026-01-31T12:00:00Z", "soon", "-"]);
-    }
-
-    #[test]
     fn no_text_of_somebody_else_steers_the_terminal() {
-        let value = json!({ "detail": "red\u{1b}[31m\r\nnext", "none": null });
-        assert_eq!(text(&value, "detail"), "red [31m  next");
-        assert_eq!(text(&value, "none"), "-");
+        let detail = "red\u{1b}[31m\r\nnext";
+        assert_eq!(plain(detail), "red [31m  next");
+        assert_eq!(or_dash(Some(detail)), "red [31m  next");
+        assert_eq!(or_dash(None::<&str>), "-");
     }
 
     #[test]

@@ -7,23 +7,24 @@ mod report;
 use std::process::ExitCode;
 
 use clap::Args;
-use reqwest::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use upsert_api::{AttentionPage, Connection, Page, ProblemCode, Ready, Webhooks};
 
-use crate::api::{self, Api, Refused};
+use crate::api::{self, Answered, Api, Refused};
 use crate::import::target::Target;
 use crate::{moment, output};
 
-use attention::Attention;
 use dead_letters::DeadLetters;
 
 /// What the command found out.
 struct Found {
     url: String,
     version: String,
-    ready: Json,
-    connections: Json,
-    webhooks: Json,
+    ready: Answered<Ready>,
+    attention: Answered<AttentionPage>,
+    connections: Answered<Page<Connection>>,
+    webhooks: Answered<Webhooks>,
     dead_letters: Vec<DeadLetters>,
 }
 
@@ -56,59 +57,68 @@ pub(crate) async fn run(arguments: StatusArguments) -> anyhow::Result<ExitCode> 
 async fn show(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
     let url = arguments.target.url.as_str().trim_end_matches('/').to_owned();
-    let ready = match api.get("readyz", &[]).await {
+    let ready = match api.get("readyz").await {
         Ok(ready) => ready,
         Err(error) => return not_ready(&url, error, arguments.json),
     };
-    let connections = api.get("v1/connections", &[]).await?;
+    let connections: Answered<Page<Connection>> = api.get("v1/connections").await?;
     let found = Found {
         url,
         version: version(&api).await?,
         ready,
-        dead_letters: DeadLetters::read(&api, &connections).await?,
+        attention: api.get("v1/attention").await?,
+        dead_letters: DeadLetters::read(&api, &connections.value.data).await?,
         connections,
-        webhooks: api.get("v1/webhooks", &[]).await?,
+        webhooks: api.get("v1/webhooks").await?,
     };
-    let attention = attention::of(&found);
-    if arguments.json {
-        output::json(&as_json(&found, &attention))?;
-    } else {
-        output::answer(&report::text_of(&found, &attention, moment::now()))?;
-    }
-    let is_well = attention.is_empty() || !arguments.check;
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    output::say(arguments.json, &found.json(), || report::text_of(&found, moment::now()))?;
+    let needs_nothing = found.attention.value.data.is_empty();
+    Ok(output::exit_code(needs_nothing || !arguments.check))
 }
 
 /// Not reached is one thing, reached and not ready another.
 fn not_ready(url: &str, error: anyhow::Error, as_json: bool) -> anyhow::Result<ExitCode> {
     let refused = error.downcast::<Refused>()?;
     // A gateway always has this route: what answers is something else, or it is a path too far.
-    if refused.status == StatusCode::NOT_FOUND {
+    if refused.problem.code == ProblemCode::NotFound {
         return Err(anyhow::anyhow!(
             "no gateway answers at {url}: it has no {url}/readyz (404)"
         ));
     }
     if as_json {
-        output::json(&json!({ "ready": refused.problem }))?;
+        output::json(&json!({ "ready": refused.raw }))?;
     } else {
         output::complain(&format!("{url} is reached, but it is not ready: {refused}"));
     }
     Ok(ExitCode::FAILURE)
 }
 
-/// Of the program that serves, which its description of itself says.
-async fn version(api: &Api<'_>) -> anyhow::Result<String> {
-    let description = api.get("openapi.json", &[]).await?;
-    Ok(description["info"]["version"].as_str().unwrap_or("?").to_owned())
+/// The program's description of itself.
+#[derive(Deserialize)]
+struct Description {
+    info: Info,
 }
 
-fn as_json(found: &Found, attention: &[Attention]) -> Json {
-    json!({
-        "version": found.version,
-        "ready": found.ready,
-        "connections": found.connections,
-        "webhooks": found.webhooks,
-        "dead_letters": found.dead_letters.iter().map(DeadLetters::to_json).collect::<Vec<_>>(),
-        "attention": attention.iter().map(Attention::to_json).collect::<Vec<_>>(),
-    })
+#[derive(Deserialize)]
+struct Info {
+    version: String,
+}
+
+/// Of the program that serves.
+async fn version(api: &Api<'_>) -> anyhow::Result<String> {
+    let description: Answered<Description> = api.get("openapi.json").await?;
+    Ok(description.value.info.version)
+}
+
+impl Found {
+    fn json(&self) -> Json {
+        json!({
+            "version": self.version,
+            "ready": self.ready.raw,
+            "connections": self.connections.raw,
+            "webhooks": self.webhooks.raw,
+            "dead_letters": self.dead_letters,
+            "attention": self.attention.raw["data"],
+        })
+    }
 }

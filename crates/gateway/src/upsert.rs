@@ -3,18 +3,17 @@
 pub(crate) mod problem;
 pub(crate) mod table;
 
-use std::io::Read as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::{Method, Response, StatusCode};
-use serde_json::Value;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Deserialize as _;
+use upsert_api::{Plan, UpsertAnswer, UpsertProblem};
 
-use crate::http_client;
+use crate::api::{self, Answered, Api, Refused};
 use crate::import::target::Target;
-use crate::output;
+use crate::{input, output};
 
 #[derive(Args)]
 #[expect(
@@ -48,57 +47,43 @@ pub(crate) struct UpsertArguments {
 }
 
 pub(crate) async fn run(arguments: UpsertArguments) -> anyhow::Result<ExitCode> {
-    let response = send(&arguments, body(&arguments.file)?).await?;
-    let status = response.status();
-    let text = response.text().await.context("the gateway's answer ended early")?;
-    let answer: Value = serde_json::from_str(&text)
-        .with_context(|| format!("{} answers {status}, not as the gateway does", arguments.target.url))?;
-    if arguments.json {
-        output::json(&answer)?;
-    } else if !status.is_success() {
-        output::complain(&problem::text(&answer, status));
-        if answer.get("deliveries").is_some() {
-            output::answer(&table::deliveries(&answer))?;
-        }
-    } else if arguments.plan {
-        output::answer(&table::plan(&answer))?;
-    } else {
-        output::answer(&format!(
-            "{}\n\n{}",
-            headline(&answer, status),
-            table::deliveries(&answer)
-        ))?;
+    let outcome = send(&arguments).await;
+    let failed = outcome.as_ref().err().and_then(failed_upsert);
+    let code = api::told(outcome, arguments.json)?;
+    if let Some(failed) = failed.filter(|_| !arguments.json) {
+        output::answer(&table::deliveries(&failed))?;
     }
-    Ok(if status.is_success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(code)
 }
 
-fn body(file: &str) -> anyhow::Result<Vec<u8>> {
-    if file != "-" {
-        return std::fs::read(file).with_context(|| format!("{file} cannot be read"));
-    }
-    let mut body = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut body)
-        .context("standard input cannot be read")?;
-    Ok(body)
+/// The upsert that vendors refused or failed, which stands beside the problem.
+fn failed_upsert(error: &anyhow::Error) -> Option<UpsertAnswer> {
+    let refused = error.downcast_ref::<Refused>()?;
+    let problem = UpsertProblem::deserialize(&refused.raw).ok()?;
+    Some(problem.failed.answer)
 }
 
-async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Response> {
-    let path = if arguments.plan {
-        "v1/customers/plan"
+async fn send(arguments: &UpsertArguments) -> anyhow::Result<ExitCode> {
+    let body = input::read(&arguments.file)?;
+    let api = Api::new(&arguments.target)?;
+    if arguments.plan {
+        let request = asked(arguments, api.request(Method::POST, "v1/customers/plan")?);
+        let plan: Answered<Plan> = api.answer(request.body(body)).await?;
+        output::say(arguments.json, &plan.raw, || table::plan(&plan.value))?;
     } else {
-        "v1/customers"
-    };
-    let mut request = arguments
-        .target
-        .request(&http_client::for_upserts()?, Method::POST, path)?
-        .header(CONTENT_TYPE, "application/json")
-        .body(body);
+        let request = asked(arguments, api.request(Method::POST, "v1/customers")?);
+        let answer: Answered<UpsertAnswer> = api.answer(request.body(body)).await?;
+        output::say(arguments.json, &answer.raw, || {
+            let (answer, status) = (&answer.value, answer.status);
+            format!("{}\n\n{}", headline(answer, status), table::deliveries(answer))
+        })?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The request with what was asked for beside the body.
+fn asked(arguments: &UpsertArguments, request: RequestBuilder) -> RequestBuilder {
+    let mut request = request.header(CONTENT_TYPE, "application/json");
     if let Some(key) = &arguments.idempotency_key {
         request = request.header("idempotency-key", key);
     }
@@ -112,27 +97,18 @@ async fn send(arguments: &UpsertArguments, body: Vec<u8>) -> anyhow::Result<Resp
         request = request.header(CACHE_CONTROL, "no-cache");
     }
     request
-        .send()
-        .await
-        .with_context(|| format!("{} does not answer", arguments.target.url))
 }
 
 /// One line: who, in which version, and how it stands.
-fn headline(answer: &Value, status: StatusCode) -> String {
-    let text = |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
-    let version = answer
-        .pointer("/customer/version")
-        .and_then(Value::as_u64)
-        .unwrap_or_default();
+fn headline(answer: &UpsertAnswer, status: StatusCode) -> String {
     let new = match status {
         StatusCode::CREATED => ", new",
         StatusCode::ACCEPTED => ", goes on by itself",
         _ => "",
     };
+    let (customer, version) = (answer.customer.id, answer.customer.version);
     format!(
-        "{} version {version}: {}{new} ({})",
-        text("/customer/id"),
-        text("/state"),
-        text("/upsert_id")
+        "{customer} version {version}: {}{new} ({})",
+        answer.state, answer.upsert_id
     )
 }

@@ -3,21 +3,19 @@
 mod customer;
 mod report;
 
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use upsert_core::{Clock as _, SystemClock};
 use upsert_server::{Rehearsal, read_json};
-use upsert_settings::{Environment, Ping, Problem, Secrets, Settings, WebhookIn};
+use upsert_settings::{Environment, Problem, Secrets, Settings, WebhookIn};
 use upsert_webhook::MapProblem;
 
 use crate::arguments::CONFIG;
-use crate::output;
+use crate::{input, output};
 
 use customer::Customer;
 
@@ -61,9 +59,9 @@ struct TestArguments {
     json: bool,
 }
 
-pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode> {
     let Action::Test(test) = arguments.action;
-    let event = event(&test.file)?;
+    let event = input::read(&test.file)?;
     let settings = match Settings::load(&test.config, &Environment::of_process(), Secrets::Skip) {
         Ok(settings) => settings,
         Err(problems) => return misconfigured(&problems, test.json),
@@ -75,30 +73,13 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode>
     };
     let mut customers = customers(source, &event, &test)?;
     for customer in &mut customers {
-        customer.plan(&rehearsal, &test.merchant, source.handling).await;
+        customer.plan(&rehearsal, &test.merchant, source.handling);
     }
     let is_right = customers.iter().all(Customer::is_right);
-    if test.json {
-        let shown: Vec<Value> = customers.iter().map(|customer| customer.to_json(source)).collect();
-        output::json(&json!({ "ok": is_right, "merchant": test.merchant, "source": test.source, "customers": shown }))?;
-    } else {
-        output::answer(&report::text(&customers, source))?;
-    }
-    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn event(file: &str) -> anyhow::Result<Vec<u8>> {
-    let bytes = if file == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .context("standard input cannot be read")?;
-        bytes
-    } else {
-        std::fs::read(file).with_context(|| format!("{file} cannot be read"))?
-    };
-    Ok(bytes)
+    let shown: Vec<Value> = customers.iter().map(|customer| customer.to_json(source)).collect();
+    let shown = json!({ "ok": is_right, "merchant": test.merchant, "source": test.source, "customers": shown });
+    output::say(test.json, &shown, || report::text(&customers, source))?;
+    Ok(output::exit_code(is_right))
 }
 
 fn source<'s>(settings: &'s Settings, test: &TestArguments) -> anyhow::Result<&'s WebhookIn> {
@@ -139,18 +120,10 @@ fn customers(source: &WebhookIn, event: &[u8], test: &TestArguments) -> anyhow::
     }
     let read = read_json(event)
         .map_err(|refusal| anyhow::anyhow!("{} is not JSON that can be taken: {}", test.file, refusal.detail));
-    let is_ping = match &source.ping {
-        Some(Ping::ContentType(wanted)) => {
-            let said = header("content-type").unwrap_or_default();
-            read.is_err()
-                && said
-                    .split(';')
-                    .next()
-                    .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
-        }
-        Some(Ping::When(conditions)) => read.as_ref().is_ok_and(|event| conditions.hold_of(event)),
-        None => false,
-    };
+    let is_ping = source.ping.as_ref().is_some_and(|ping| match &read {
+        Ok(event) => ping.is_said_by(event),
+        Err(_) => ping.is_of_type(&header("content-type").unwrap_or_default()),
+    });
     if is_ping {
         return Ok(vec![Customer::ping()]);
     }

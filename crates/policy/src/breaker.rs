@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use parking_lot::{Mutex, MutexGuard};
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use upsert_api::BreakerState;
 use upsert_core::{CallContext, Clock, ErrorKind, ProviderError, RetryAdvice, WaitingFor};
 
 use crate::layer::{Answer, Layer};
@@ -30,31 +30,6 @@ pub struct Breaker {
     clock: Arc<dyn Clock>,
     circuit: Mutex<Circuit>,
     closings: watch::Sender<u64>,
-}
-
-/// As it stands in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BreakerState {
-    /// Calls go through.
-    Closed,
-    /// No call goes through.
-    Open,
-    /// The next call is a probe, or one is under way.
-    HalfOpen,
-}
-
-/// What the breaker knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct BreakerSnapshot {
-    /// Whether calls go through.
-    pub state: BreakerState,
-    /// When the next probe may go, while it is open.
-    pub until: Option<Timestamp>,
-    /// Calls that were judged within the window.
-    pub calls: u32,
-    /// How many of them failed by the vendor's fault.
-    pub faults: u32,
 }
 
 #[derive(Debug)]
@@ -135,7 +110,7 @@ impl Breaker {
     }
 
     /// What it knows now.
-    pub fn snapshot(&self) -> BreakerSnapshot {
+    pub fn snapshot(&self) -> upsert_api::Breaker {
         let now = Instant::now();
         let circuit = self.circuit();
         let (state, left) = match circuit.state {
@@ -145,7 +120,7 @@ impl Breaker {
         };
         let totals = circuit.count.totals(now);
         let left = left.and_then(|left| SignedDuration::try_from(left).ok());
-        BreakerSnapshot {
+        upsert_api::Breaker {
             state,
             until: left.and_then(|left| self.clock.now().checked_add(left).ok()),
             calls: totals.calls,

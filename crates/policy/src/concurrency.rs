@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
@@ -28,17 +27,6 @@ pub struct Concurrency {
     waiting: AtomicUsize,
 }
 
-/// What is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConcurrencySnapshot {
-    /// Calls that may be under way at the same time.
-    pub places: usize,
-    /// Calls under way.
-    pub in_use: usize,
-    /// Calls that wait for a place.
-    pub waiting: usize,
-}
-
 impl Concurrency {
     /// So many calls at the same time.
     pub fn new(places: std::num::NonZeroU32) -> Self {
@@ -53,8 +41,8 @@ impl Concurrency {
     }
 
     /// What is under way now.
-    pub fn snapshot(&self) -> ConcurrencySnapshot {
-        ConcurrencySnapshot {
+    pub fn snapshot(&self) -> upsert_api::Concurrency {
+        upsert_api::Concurrency {
             places: self.places,
             in_use: self.places.saturating_sub(self.free.available_permits()),
             waiting: self.waiting.load(Ordering::Relaxed),

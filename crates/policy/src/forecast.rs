@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::concurrency::ConcurrencySnapshot;
+use upsert_api::{Concurrency, RateLimit};
+
 use crate::day_budget::time_until;
-use crate::rate_limit::RateLimitSnapshot;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -15,8 +15,8 @@ const DAY: Duration = Duration::from_hours(24);
 /// leaves bulk work no calls at all.
 pub fn forecast(
     calls: u64,
-    rate_limit: &RateLimitSnapshot,
-    concurrency: &ConcurrencySnapshot,
+    rate_limit: &RateLimit,
+    concurrency: &Concurrency,
     latency_p50_ms: Option<f64>,
     blocked: Duration,
     now: Timestamp,
@@ -50,8 +50,8 @@ pub fn forecast(
 }
 
 /// Calls a second: the slower of the limit and of what the places allow at the usual latency.
-fn pace(rate_limit: &RateLimitSnapshot, concurrency: &ConcurrencySnapshot, latency_p50_ms: Option<f64>) -> Option<f64> {
-    let limit = rate_limit.per_second.map(|per_second| f64::from(per_second.get()));
+fn pace(rate_limit: &RateLimit, concurrency: &Concurrency, latency_p50_ms: Option<f64>) -> Option<f64> {
+    let limit = rate_limit.per_second.map(f64::from);
     #[expect(clippy::cast_precision_loss, reason = "a few places")]
     let places = concurrency.places as f64;
     let by_latency = latency_p50_ms.filter(|ms| *ms > 0.0).map(|ms| places * 1_000.0 / ms);
@@ -68,13 +68,11 @@ fn duration(calls: u64, pace: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
-    fn limits(per_second: u32, per_day_for_bulk: Option<u32>, left: u32) -> RateLimitSnapshot {
-        RateLimitSnapshot {
-            per_second: NonZeroU32::new(per_second),
+    fn limits(per_second: u32, per_day_for_bulk: Option<u32>, left: u32) -> RateLimit {
+        RateLimit {
+            per_second: Some(per_second).filter(|calls| *calls > 0),
             burst: None,
             per_day: None,
             used_today: 0,
@@ -87,8 +85,8 @@ mod tests {
         }
     }
 
-    fn seconds(calls: u64, rate_limit: &RateLimitSnapshot, latency: Option<f64>) -> Option<u64> {
-        let concurrency = ConcurrencySnapshot {
+    fn seconds(calls: u64, rate_limit: &RateLimit, latency: Option<f64>) -> Option<u64> {
+        let concurrency = Concurrency {
             places: 16,
             in_use: 0,
             waiting: 0,
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_blocked_begins_when_the_longest_block_is_over() {
-        let concurrency = ConcurrencySnapshot {
+        let concurrency = Concurrency {
             places: 16,
             in_use: 0,
             waiting: 0,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use serde::Serialize;
 
 use upsert_core::{Clock, ErrorKind};
 
@@ -28,25 +27,6 @@ struct Record {
     /// A ring: `next` is overwritten next.
     latencies: Vec<Duration>,
     next: usize,
-}
-
-/// What one connection's attempts came to, at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct HealthSnapshot {
-    /// When the vendor last took a call.
-    pub last_success_at: Option<Timestamp>,
-    /// When a call last failed that had been sent.
-    pub last_failure_at: Option<Timestamp>,
-    /// What that failure meant.
-    pub last_failure_kind: Option<ErrorKind>,
-    /// Calls under way, those in the queue for a place included.
-    pub in_flight: u32,
-    /// Half of the last 256 calls took no longer than this, in milliseconds, the queue for a place included.
-    pub latency_p50_ms: Option<f64>,
-    /// 95 of 100 took no longer.
-    pub latency_p95_ms: Option<f64>,
-    /// 99 of 100 took no longer.
-    pub latency_p99_ms: Option<f64>,
 }
 
 impl Health {
@@ -80,7 +60,7 @@ impl Health {
         record.remember(took);
     }
 
-    pub(crate) fn snapshot(&self) -> HealthSnapshot {
+    pub(crate) fn snapshot(&self) -> upsert_api::Health {
         let (last_success_at, last_failure, mut latencies) = {
             let record = self.record();
             (record.last_success_at, record.last_failure, record.latencies.clone())
@@ -90,7 +70,7 @@ impl Health {
             let rank = (latencies.len() * percent).div_ceil(100).max(1);
             latencies.get(rank - 1).map(|took| took.as_secs_f64() * 1_000.0)
         };
-        HealthSnapshot {
+        upsert_api::Health {
             last_success_at,
             last_failure_at: last_failure.map(|(at, _)| at),
             last_failure_kind: last_failure.map(|(_, kind)| kind),

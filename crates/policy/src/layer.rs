@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use upsert_core::{
     CallContext, CustomerReader, ListQuery, PreparedUpsert, Problem, ProviderError, ProviderInfo, ReadCustomer,
-    ReadPage, UpsertProvider, UpsertReceipt, UpsertRequest, Violation,
+    ReadPage, UpsertProvider, UpsertReceipt, UpsertRequest, Violation, Word as _,
 };
 
 /// A rule around each attempt of one connection.

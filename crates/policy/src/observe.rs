@@ -6,10 +6,10 @@ use std::time::Duration;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
 
-use upsert_core::{CallContext, Clock, ProviderError};
+use upsert_core::{CallContext, Clock, ProviderError, Word as _};
 
 use crate::budget::RetryBudget;
-use crate::health::{Health, HealthSnapshot};
+use crate::health::Health;
 use crate::layer::{Answer, Layer};
 use crate::settings::ConnectionNames;
 
@@ -47,7 +47,7 @@ impl Observe {
     }
 
     /// How it has been doing.
-    pub fn health(&self) -> HealthSnapshot {
+    pub fn health(&self) -> upsert_api::Health {
         self.health.snapshot()
     }
 

@@ -13,7 +13,6 @@ use governor::{Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
-use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, RetryAdvice, WaitingFor};
@@ -55,31 +54,6 @@ pub struct RateLimit {
     vendor: Mutex<VendorBlock>,
 }
 
-/// What the limits are and how much of them is left.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RateLimitSnapshot {
-    /// Calls a second.
-    pub per_second: Option<NonZeroU32>,
-    /// Calls at once.
-    pub burst: Option<NonZeroU32>,
-    /// Calls a day.
-    pub per_day: Option<NonZeroU32>,
-    /// Calls of this UTC day.
-    pub used_today: u32,
-    /// Calls that are left today.
-    pub left_today: Option<u32>,
-    /// Calls that are left today for bulk work, which may not touch the reserve.
-    pub left_today_for_bulk: Option<u32>,
-    /// Calls a day that bulk work may use.
-    pub per_day_for_bulk: Option<u32>,
-    /// When the next day's calls open.
-    pub opens_at: Timestamp,
-    /// Until when nothing is sent.
-    pub blocked_until: Option<Timestamp>,
-    /// Why: `rate_limit` (the vendor's 429) or `quota` (spent by the vendor's word or by our count).
-    pub blocked_by: Option<WaitingFor>,
-}
-
 /// One call that was let through.
 struct Admission {
     era: u64,
@@ -115,7 +89,7 @@ impl RateLimit {
     }
 
     /// What is left now.
-    pub fn snapshot(&self) -> RateLimitSnapshot {
+    pub fn snapshot(&self) -> upsert_api::RateLimit {
         let wall = self.clock.now();
         let used_today = self.day_count.used(day_of(wall));
         let budget = self.budget();
@@ -130,10 +104,10 @@ impl RateLimit {
             None => (None, None),
         };
         let policy = self.policy.unwrap_or_default();
-        RateLimitSnapshot {
-            per_second: policy.per_second,
-            burst: policy.burst.or(policy.per_second),
-            per_day: self.per_day(),
+        upsert_api::RateLimit {
+            per_second: policy.per_second.map(NonZeroU32::get),
+            burst: policy.burst.or(policy.per_second).map(NonZeroU32::get),
+            per_day: self.per_day().map(NonZeroU32::get),
             used_today,
             left_today,
             left_today_for_bulk: left(Priority::Bulk),

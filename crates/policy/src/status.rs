@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::sync::watch;
 
+use upsert_api::{BreakerState, ConnectionState};
 use upsert_core::{Held, Priority, WaitingFor};
 
-use crate::breaker::{Breaker, BreakerSnapshot, BreakerState};
-use crate::concurrency::{Concurrency, ConcurrencySnapshot};
+use crate::breaker::Breaker;
+use crate::concurrency::Concurrency;
 use crate::forecast::forecast;
-use crate::health::HealthSnapshot;
 use crate::observe::Observe;
-use crate::rate_limit::{RateLimit, RateLimitSnapshot};
+use crate::rate_limit::RateLimit;
 
 /// The state of a connection's layers, shared by its provider and its reader.
 #[derive(Debug)]
@@ -24,36 +23,19 @@ pub struct ConnectionStatus {
     pub(crate) concurrency: Arc<Concurrency>,
 }
 
-/// That state at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StatusSnapshot {
-    /// `healthy`, `degraded`, `throttled`, `open` or `quota_spent`. A pause is durable and not known here.
-    pub state: &'static str,
-    /// Whether calls to a failing vendor are stopped.
-    pub breaker: BreakerSnapshot,
-    /// Limits and the day's quota.
-    pub rate_limit: RateLimitSnapshot,
-    /// What is under way.
-    pub concurrency: ConcurrencySnapshot,
-    /// Last success and failure, latency.
-    pub health: HealthSnapshot,
-}
-
 impl ConnectionStatus {
-    /// How it is doing now.
-    pub fn snapshot(&self) -> StatusSnapshot {
-        let (breaker, rate_limit) = (self.breaker.snapshot(), self.rate_limit.snapshot());
-        StatusSnapshot {
-            state: state(&breaker, &rate_limit),
-            breaker,
-            rate_limit,
+    /// How it is doing now. A pause is durable and not known here.
+    pub fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        upsert_api::ConnectionStatus {
+            breaker: self.breaker.snapshot(),
+            rate_limit: self.rate_limit.snapshot(),
             concurrency: self.concurrency.snapshot(),
             health: self.observe.health(),
         }
     }
 
-    /// The one word of it: `healthy`, `degraded`, `throttled`, `open` or `quota_spent`.
-    pub fn state(&self) -> &'static str {
+    /// The one word of it; never [`ConnectionState::Paused`].
+    pub fn state(&self) -> ConnectionState {
         state(&self.breaker.snapshot(), &self.rate_limit.snapshot())
     }
 
@@ -97,20 +79,22 @@ impl ConnectionStatus {
     }
 }
 
-fn state(breaker: &BreakerSnapshot, rate_limit: &RateLimitSnapshot) -> &'static str {
+fn state(breaker: &upsert_api::Breaker, rate_limit: &upsert_api::RateLimit) -> ConnectionState {
     match (breaker.state, rate_limit.blocked_by) {
-        (BreakerState::Open, _) => "open",
-        (_, Some(WaitingFor::Quota)) => "quota_spent",
-        (_, Some(_)) => "throttled",
-        (BreakerState::HalfOpen, None) => "degraded",
-        (BreakerState::Closed, None) if breaker.faults > 0 => "degraded",
-        (BreakerState::Closed, None) => "healthy",
+        (BreakerState::Open, _) => ConnectionState::Open,
+        (_, Some(WaitingFor::Quota)) => ConnectionState::QuotaSpent,
+        (_, Some(_)) => ConnectionState::Throttled,
+        (BreakerState::HalfOpen, None) => ConnectionState::Degraded,
+        (BreakerState::Closed, None) if breaker.faults > 0 => ConnectionState::Degraded,
+        (BreakerState::Closed, None) => ConnectionState::Healthy,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+
+    use upsert_core::Word as _;
 
     use super::*;
 
@@ -129,13 +113,13 @@ mod tests {
             (HalfOpen, 2, Some(WaitingFor::RateLimit), "throttled"),
             (Open, 0, Some(WaitingFor::RateLimit), "open"),
         ] {
-            let breaker = BreakerSnapshot {
+            let breaker = upsert_api::Breaker {
                 state: breaker,
                 until: None,
                 calls: 5,
                 faults,
             };
-            let rate_limit = RateLimitSnapshot {
+            let rate_limit = upsert_api::RateLimit {
                 per_second: None,
                 burst: None,
                 per_day: None,
@@ -147,7 +131,11 @@ mod tests {
                 blocked_until: None,
                 blocked_by,
             };
-            assert_eq!(state(&breaker, &rate_limit), word, "{breaker:?} {blocked_by:?}");
+            assert_eq!(
+                state(&breaker, &rate_limit).as_str(),
+                word,
+                "{breaker:?} {blocked_by:?}"
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use upsert_core::{Evidence, Intent, KeyKind, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, fates, record_id, unreadable};
+use upsert_provider_kit::{WireReply, field_outcomes, record_id, unreadable};
 
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
@@ -40,7 +40,7 @@ pub(crate) fn decode(
         evidence,
         matched_by: (outcome != Outcome::Created).then_some(KeyKind::Reference),
         provider_customer_id: id,
-        fields: fates(&prepared.sent, &record),
+        fields: field_outcomes(&prepared.sent, &record),
         vendor_request_id: None,
         vendor_said: reply.said(&record, &TIMES),
     })

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use upsert_core::{Evidence, Intent, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, fates, record_id, unreadable};
+use upsert_provider_kit::{WireReply, field_outcomes, record_id, unreadable};
 
 use crate::April;
 use crate::refusal::{is_error, refusal};
@@ -37,7 +37,7 @@ pub(crate) fn decode(
         evidence,
         matched_by: matched_by.filter(|_| outcome != Outcome::Created),
         provider_customer_id: id,
-        fields: fates(&prepared.sent, &Json::Null),
+        fields: field_outcomes(&prepared.sent, &Json::Null),
         vendor_request_id: None,
         vendor_said: reply.said(&answer, &BESIDE),
     })

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::{
     Customer, Field, Kind, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Unreadable, Value, WireRequest,
+    Word as _,
 };
 use upsert_provider_kit::{
     HttpReads, Reading, WireReply, canonical_value, path_segment, path_with_query, unknown_filters, unreadable,

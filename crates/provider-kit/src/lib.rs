@@ -7,7 +7,7 @@
 mod classify;
 mod complaints;
 mod encode;
-mod fates;
+mod field_outcomes;
 mod http_provider;
 mod measured;
 mod path;
@@ -22,7 +22,7 @@ mod vendor;
 pub use classify::{classify, error_in_disguise, of_read, unreadable};
 pub use complaints::{FieldNames, cut};
 pub use encode::{ClearWith, EncodeRules, Encoded, encode};
-pub use fates::{at_path, fates};
+pub use field_outcomes::{at_path, field_outcomes};
 pub use http_provider::HttpProvider;
 pub use measured::{Measured, Peer, describe_metrics};
 pub use path::{path_segment, path_with_query};

@@ -7,7 +7,7 @@ use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
 use upsert_core::{Customer, Field, Form, ListQuery, Problem, ReadCustomer, Unreadable, Value};
 
-use crate::fates::at_path;
+use crate::field_outcomes::at_path;
 use crate::record_id::record_id;
 
 /// Stands for the vendor's id among what is unreadable.

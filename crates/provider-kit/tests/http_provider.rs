@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, Evidence, FieldFates, Intent, KeyKind, ListQuery, MatchKey, Outcome,
+    CallContext, Capabilities, Clock, Customer, Evidence, FieldOutcomes, Intent, KeyKind, ListQuery, MatchKey, Outcome,
     Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat, StateAtVendor,
     UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
@@ -76,7 +76,7 @@ impl HttpVendor for Shouting {
             evidence: Evidence::None,
             matched_by: None,
             provider_customer_id: record_id(&body["id"]).unwrap(),
-            fields: FieldFates::default(),
+            fields: FieldOutcomes::default(),
             vendor_request_id: None,
             vendor_said: reply.said(&body, &[]),
         })

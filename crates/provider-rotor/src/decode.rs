@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use upsert_core::{Evidence, Form, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, fates, record_id, unreadable};
+use upsert_provider_kit::{WireReply, field_outcomes, record_id, unreadable};
 
 use crate::refusal::{is_error, refusal};
 
@@ -54,7 +54,7 @@ fn accepted(form: &Form, prepared: &PreparedUpsert, reply: &WireReply) -> Result
             _ => prepared.match_key.as_ref().map(|key| key.kind),
         },
         provider_customer_id: id,
-        fields: fates(&prepared.sent, &Json::Object(echo)),
+        fields: field_outcomes(&prepared.sent, &Json::Object(echo)),
         vendor_request_id: None,
         vendor_said: said,
     })

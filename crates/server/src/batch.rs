@@ -20,7 +20,8 @@ use lines::Lines;
 use tokio::time::{sleep, timeout};
 use turns::Turns;
 
-use upsert_app::{ProblemCode, Refusal};
+use upsert_api::ProblemCode;
+use upsert_app::Refusal;
 
 use crate::http::middleware::shutting_down;
 use crate::lifecycle::Phase;

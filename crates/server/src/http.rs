@@ -13,4 +13,3 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod request_id;
 pub(crate) mod request_span;
-pub mod schema;

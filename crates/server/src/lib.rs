@@ -17,7 +17,6 @@ mod telemetry;
 
 pub use config::check::{Checked, check};
 pub use config::rehearsal::Rehearsal;
-pub use http::schema;
 pub use startup::assembly::{StartOptions, start};
 pub use startup::reload::ReloadFrom;
 pub use startup::running::Running;

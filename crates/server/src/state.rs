@@ -7,8 +7,8 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
+use upsert_api::{Page, Provider};
 use upsert_app::Gateway;
 
 use crate::config::history::ConfigHistory;
@@ -29,7 +29,7 @@ pub(crate) struct State {
     /// Where in its life the server is.
     pub(crate) lifecycle: Lifecycle,
     /// `GET /v1/providers`, which nothing changes while the process lives.
-    pub(crate) providers: Json,
+    pub(crate) providers: Page<Provider>,
     /// What is documented, likewise.
     pub(crate) documented: Documented,
     /// How long a body may take to arrive.

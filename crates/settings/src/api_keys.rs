@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Serialize, Serializer};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::members::Member;
 use crate::nearest::suggestion;
 use crate::problems::Location;
 use crate::section::{Section, Spot};
-use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("name"),
@@ -20,20 +20,26 @@ pub(crate) const MEMBERS: &[Member] = &[
 ];
 const RATE_LIMIT: &[Member] = &[Member::required("per_second"), Member::optional("burst")];
 
-words! {
-    /// What a key may do.
-    pub enum Scope {
-        /// Read customers, their history, upserts, and what vendors hold.
-        CustomersRead = "customers:read",
-        /// Upsert, plan, batch, erase.
-        CustomersWrite = "customers:write",
-        /// See deliveries, connections and the dashboard.
-        OpsRead = "ops:read",
-        /// Replay, discard, pause, resume, unlink.
-        OpsWrite = "ops:write",
-        /// Manage merchants.
-        Admin = "admin",
-    }
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "&'static str")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+pub enum Scope {
+    /// Read customers, their history, upserts, and what vendors hold.
+    #[strum(serialize = "customers:read")]
+    CustomersRead,
+    /// Upsert, plan, batch, erase.
+    #[strum(serialize = "customers:write")]
+    CustomersWrite,
+    /// See deliveries, connections and the dashboard.
+    #[strum(serialize = "ops:read")]
+    OpsRead,
+    /// Replay, discard, pause, resume, unlink.
+    #[strum(serialize = "ops:write")]
+    OpsWrite,
+    /// Manage merchants.
+    #[strum(serialize = "admin")]
+    Admin,
 }
 
 /// The merchants that a key may speak for.
@@ -102,7 +108,7 @@ impl ApiKey {
         let name = section.read("name", Spot::name);
         let key_sha256 = section.read("key_sha256", hash);
         let merchants = section.read("merchants", |spot| reach(spot, known));
-        let scopes = section.read("scopes", |spot| spot.some(word::<Scope>));
+        let scopes = section.read("scopes", |spot| spot.some(Spot::word::<Scope>));
         let rate_limit = section.maybe_section("rate_limit", |limit| {
             let per_second = limit.read("per_second", Spot::count);
             let burst = limit.maybe("burst", Spot::count).or(per_second);

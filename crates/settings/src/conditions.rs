@@ -12,21 +12,15 @@ use crate::section::Spot;
 
 /// Pointers and the values that they must have.
 pub(crate) fn conditions(spot: &Spot<'_>) -> Option<Conditions> {
-    let mut conditions = Vec::new();
-    let mut whole = true;
-    for (entry, spot) in spot.entries()? {
+    let conditions = spot.each_entry(|entry, spot| {
         let values = spot.one_or_some(value);
         let pointer = spot.column(&entry.key).or_else(|| Pointer::parse(&entry.key));
-        let pointer = pointer.filter(|_| !entry.key.is_empty());
-        if pointer.is_none() {
-            spot.refuse_but::<()>("not a JSON Pointer", "it starts with /, such as \"/type\"");
-        }
-        match (pointer, values) {
-            (Some(pointer), Some(values)) => conditions.push((pointer, values.into_iter().collect::<BTreeSet<_>>())),
-            _ => whole = false,
-        }
-    }
-    whole.then_some(Conditions(conditions))
+        let Some(pointer) = pointer.filter(|_| !entry.key.is_empty()) else {
+            return spot.refuse_but("not a JSON Pointer", "it starts with /, such as \"/type\"");
+        };
+        Some((pointer, values?.into_iter().collect::<BTreeSet<_>>()))
+    });
+    conditions.map(Conditions)
 }
 
 /// What a value in an event is compared with: its text.

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use upsert_core::{OnCollision, OnKeyChange, Payload};
 use url::Url;
 
 use crate::json::json;
@@ -17,10 +18,8 @@ use crate::places::Places;
 use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
 use crate::section::{Section, Spot};
-use crate::spelled;
 use crate::urls::{UrlRules, read_url};
-use crate::values::is_name;
-use crate::words::word;
+use crate::values::{duration, is_name};
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("name"),
@@ -42,36 +41,6 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("breaker", "{}").section(limits::BREAKER),
 ];
 
-words! {
-    /// Which fields a call carries.
-    pub enum Payload {
-        /// Those that differ from what the connection last accepted.
-        Changed = "changed",
-        /// Everything known.
-        Full = "full",
-    }
-}
-
-words! {
-    /// What happens where a vendor would match another customer's record.
-    pub enum OnCollision {
-        /// The upsert is refused.
-        Refuse = "refuse",
-        /// It goes on, and both links are marked shared.
-        Proceed = "proceed",
-    }
-}
-
-words! {
-    /// What happens where a key changes that the vendor cannot change.
-    pub enum OnKeyChange {
-        /// The upsert is refused.
-        Refuse = "refuse",
-        /// The vendor makes a new record; the old link is kept as superseded.
-        CreateNew = "create_new",
-    }
-}
-
 /// One merchant's account at one vendor.
 #[derive(Clone, Debug, Serialize)]
 #[expect(
@@ -84,7 +53,6 @@ pub struct Connection {
     /// The provider's kind; whether there is such a provider is the registry's to say.
     pub provider: String,
     /// Where the vendor is; none: the provider's default.
-    #[serde(serialize_with = "spelled::maybe_url")]
     pub base_url: Option<Url>,
     /// The credentials by name.
     pub credentials: BTreeMap<String, Secret>,
@@ -99,7 +67,7 @@ pub struct Connection {
     /// What happens where a key changes that the vendor cannot change.
     pub on_key_change: OnKeyChange,
     /// The longest that one attempt may take.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub timeout: Duration,
     /// Whether the vendor gets our `traceparent`.
     pub send_traceparent: bool,
@@ -138,15 +106,6 @@ impl Connection {
         Problem::new(&self.locate(member), format!("{}.{member}", self.path), message)
     }
 
-    /// The rules that its URL was held against, for the addresses that its host resolves to.
-    pub fn url_rules(&self) -> UrlRules {
-        UrlRules {
-            allow_plain_http: self.allow_plain_http,
-            allow_private_network: self.allow_private_network,
-            allow_literal_loopback: true,
-        }
-    }
-
     /// Hex of a SHA-256 over everything that it says, its credentials' values too: another value means that the
     /// connection is another one now. It is for comparing in memory, and no place for it is in a log.
     pub fn fingerprint(&self) -> String {
@@ -169,12 +128,7 @@ impl Connection {
         let provider = section.read("provider", Spot::name);
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
         let allow_private_network = section.read("allow_private_network", Spot::flag);
-        // With a flag that cannot be read, the looser rule: the flag is the problem, not the URL.
-        let rules = UrlRules {
-            allow_plain_http: allow_plain_http.unwrap_or(true),
-            allow_private_network: allow_private_network.unwrap_or(true),
-            allow_literal_loopback: true,
-        };
+        let rules = UrlRules::in_a_file(allow_plain_http, allow_private_network);
         let base_url = section.maybe("base_url", |spot| base_url(spot, rules));
         let credentials = section.read("credentials", credentials);
         let settings = section.read("settings", |spot| {
@@ -188,9 +142,9 @@ impl Connection {
             })
         });
         let required = section.read("required", Spot::flag);
-        let payload = section.maybe("payload", word);
-        let on_collision = section.read("on_collision", word);
-        let on_key_change = section.read("on_key_change", word);
+        let payload = section.maybe("payload", Spot::word);
+        let on_collision = section.read("on_collision", Spot::word);
+        let on_key_change = section.read("on_key_change", Spot::word);
         let timeout = section.read("timeout", |spot| spot.duration(Duration::from_mins(10)));
         let send_traceparent = section.read("send_traceparent", Spot::flag);
         let concurrency = section.read("concurrency", |spot| spot.whole(1..=10_000));
@@ -231,12 +185,10 @@ fn base_url(spot: &Spot<'_>, rules: UrlRules) -> Option<Url> {
 }
 
 fn credentials(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
-    let read = |(entry, spot): (&crate::tree::Entry, Spot<'_>)| {
+    spot.each_entry(|entry, spot| {
         if !is_name(&entry.key) {
             return spot.refuse("not the name of a credential: a-z, 0-9, _ and -");
         }
-        Some((entry.key.clone(), Secret::read(&spot)?))
-    };
-    let read: Vec<Option<_>> = spot.entries()?.into_iter().map(read).collect();
-    read.into_iter().collect()
+        Some((entry.key.clone(), Secret::read(spot)?))
+    })
 }

@@ -6,8 +6,9 @@ use std::fmt;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use upsert_core::Word as _;
 
 use crate::connection::Connection;
 use crate::displayed_text::{HIDDEN, is_secret_name, shown_text};
@@ -17,6 +18,7 @@ use crate::routes::Route;
 use crate::secrets::{Reference, Secret};
 use crate::settings::Settings;
 use crate::store::StoreUrl;
+use crate::verification::SchemeName;
 use crate::webhooks::WebhookOut;
 
 /// One thing that is configured.
@@ -42,27 +44,21 @@ impl Settings {
     /// What `gateway.toml` configures, defaults included: no merchant's.
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Lines::default();
-        lines.members("server", &self.server);
+        lines.members("server", &self.server, &[]);
         let url = match &self.store.url {
-            StoreUrl::Postgres(url) => url.expose_secret().to_owned(),
-            StoreUrl::Sqlite(_) => String::new(),
+            StoreUrl::Postgres(url) => url.expose_secret(),
+            StoreUrl::Sqlite(_) => "",
         };
-        lines.partly("store.url", self.store.url.to_string(), url.as_bytes());
+        lines.partly("store.url", self.store.url.to_string(), url);
         for key in &self.store.encryption_keys {
             lines.secret(&format!("store.encryption_keys.{}", key.id), &key.key);
         }
-        let mut telemetry = members_of(&self.telemetry);
-        telemetry.remove("otlp_headers");
-        lines.flat("telemetry", &Value::Object(telemetry));
-        for (name, secret) in &self.telemetry.otlp_headers {
-            lines.secret(&format!("telemetry.otlp_headers.{name}"), secret);
-        }
+        lines.members("telemetry", &self.telemetry, &["otlp_headers"]);
+        lines.named_secrets("telemetry.otlp_headers", &self.telemetry.otlp_headers);
         for key in &self.api_keys {
             let path = format!("api_keys.{}", key.name);
-            lines.head(path.clone(), "known by its hash".to_owned(), Some(&key.key_sha256));
-            let mut members = members_of(key);
-            members.retain(|name, _| name != "name" && name != "key_sha256");
-            lines.flat(&path, &Value::Object(members));
+            lines.head(&path, "known by its hash".to_owned(), Some(&key.key_sha256));
+            lines.members(&path, key, &["name", "key_sha256"]);
         }
         lines.0
     }
@@ -72,18 +68,14 @@ impl Merchant {
     /// What its file configures, defaults included.
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Lines::default();
-        let name = self.name.clone().unwrap_or_else(|| self.id.clone());
-        lines.head(String::new(), name, None);
-        let mut members = members_of(self);
-        for elsewhere in ["id", "name", "connections", "routes", "webhooks_in", "webhooks_out"] {
-            members.remove(elsewhere);
-        }
-        lines.flat("", &Value::Object(members));
+        lines.head("", self.name.as_ref().unwrap_or(&self.id).clone(), None);
+        let elsewhere = ["id", "name", "connections", "routes", "webhooks_in", "webhooks_out"];
+        lines.members("", self, &elsewhere);
         for connection in &self.connections {
             lines.connection(connection);
         }
         for (index, route) in self.routes.iter().enumerate() {
-            lines.route(index, route);
+            lines.route(&format!("routes[{index}]"), route);
         }
         for source in &self.webhooks_in {
             lines.source(source);
@@ -95,39 +87,26 @@ impl Merchant {
     }
 }
 
-fn members_of(section: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(section) {
-        Ok(Value::Object(members)) => members,
-        _ => Map::new(),
-    }
-}
-
 #[derive(Default)]
 struct Lines(Vec<Line>);
 
 impl Lines {
-    fn line(&mut self, path: String, text: String, is_head: bool, hidden: Option<&[u8]>) {
+    fn line(&mut self, path: &str, text: String, is_head: bool, hidden: Option<&[u8]>) {
         self.0.push(Line {
-            path,
+            path: path.to_owned(),
             text,
             is_head,
             hidden: hidden.map(|hidden| Sha256::digest(hidden).into()),
         });
     }
 
-    fn head(&mut self, path: String, text: String, hidden: Option<&[u8]>) {
+    fn head(&mut self, path: &str, text: String, hidden: Option<&[u8]>) {
         self.line(path, text, true, hidden);
     }
 
     /// Something of which a part is not shown.
-    fn partly(&mut self, path: &str, text: String, whole: &[u8]) {
-        self.line(path.to_owned(), text, false, Some(whole));
-    }
-
-    fn text(&mut self, path: &str, text: &str) {
-        let shown = shown_text(text);
-        let hidden = (shown != text).then_some(text.as_bytes());
-        self.line(path.to_owned(), shown, false, hidden);
+    fn partly(&mut self, path: &str, text: String, whole: &str) {
+        self.line(path, text, false, Some(whole.as_bytes()));
     }
 
     fn secret(&mut self, path: &str, secret: &Secret) {
@@ -135,7 +114,13 @@ impl Lines {
             Reference::Env(name) => format!("env {name}"),
             Reference::File(file) => format!("file {}", file.display()),
         };
-        self.partly(path, text, secret.value().expose_secret().as_bytes());
+        self.partly(path, text, secret.value().expose_secret());
+    }
+
+    fn named_secrets(&mut self, path: &str, secrets: &BTreeMap<String, Secret>) {
+        for (name, secret) in secrets {
+            self.secret(&format!("{path}.{name}"), secret);
+        }
     }
 
     /// One, or several while they are being rotated.
@@ -148,120 +133,94 @@ impl Lines {
         }
     }
 
-    fn members(&mut self, path: &str, section: &impl Serialize) {
-        self.flat(path, &Value::Object(members_of(section)));
-    }
-
-    /// A line for each leaf; what is not given has none.
-    fn flat(&mut self, path: &str, value: &Value) {
-        match value {
-            Value::Null => {}
-            Value::Object(members) => {
-                for (name, member) in members {
-                    self.flat(&within(path, name), member);
-                }
-            }
-            Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.flat(&format!("{path}[{index}]"), item);
-                }
-            }
-            Value::Array(items) => self.list(path, items),
-            Value::String(text) => self.text(path, text),
-            plain => self.text(path, &plain.to_string()),
-        }
-    }
-
-    fn list(&mut self, path: &str, items: &[Value]) {
-        let whole: Vec<String> = items.iter().map(plain).collect();
-        let shown: Vec<String> = whole.iter().map(|item| shown_text(item)).collect();
+    /// Texts in one line, each without what may be secret in it.
+    fn texts(&mut self, path: &str, whole: &[String]) {
+        let shown: Vec<String> = whole.iter().map(|text| shown_text(text)).collect();
+        let hidden = (shown != whole).then(|| whole.join("\n"));
         let text = if shown.is_empty() {
             "none".to_owned()
         } else {
             shown.join(", ")
         };
-        let hidden = (shown != whole).then(|| whole.join("\n"));
-        self.line(path.to_owned(), text, false, hidden.as_deref().map(str::as_bytes));
+        self.line(path, text, false, hidden.as_deref().map(str::as_bytes));
     }
 
-    /// A provider's own settings may hold anything: what is named like a secret is none that is shown.
-    fn settings(&mut self, path: &str, settings: &Map<String, Value>) {
-        for (name, value) in settings {
-            let path = within(path, name);
-            match value {
-                _ if is_secret_name(name) => self.partly(&path, HIDDEN.to_owned(), value.to_string().as_bytes()),
-                Value::Object(members) => self.settings(&path, members),
-                Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-                    for (index, item) in items.iter().enumerate() {
-                        let one = Map::from_iter([(format!("[{index}]"), item.clone())]);
-                        self.settings(&path, &one);
+    /// The members of a section, but for those that are told elsewhere.
+    fn members(&mut self, path: &str, section: &impl Serialize, elsewhere: &[&str]) {
+        let Ok(Value::Object(mut members)) = serde_json::to_value(section) else {
+            return;
+        };
+        members.retain(|name, _| !elsewhere.contains(&name.as_str()));
+        self.walk(path, &Value::Object(members), false);
+    }
+
+    /// A line for each leaf; what is not given has none. `guarded`: anything may stand there, and what is named like a
+    /// secret is not shown.
+    fn walk(&mut self, path: &str, value: &Value, guarded: bool) {
+        match value {
+            Value::Null => {}
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
+                    if guarded && is_secret_name(name) {
+                        self.partly(&path, HIDDEN.to_owned(), &member.to_string());
+                    } else {
+                        self.walk(&path, member, guarded);
                     }
                 }
-                value => self.flat(&path, value),
             }
+            Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.walk(&format!("{path}[{index}]"), item, guarded);
+                }
+            }
+            Value::Array(items) => self.texts(path, &items.iter().map(plain).collect::<Vec<_>>()),
+            leaf => self.texts(path, &[plain(leaf)]),
         }
     }
 
     fn connection(&mut self, connection: &Connection) {
         let path = format!("connections.{}", connection.name);
-        self.head(path.clone(), format!("provider {}", connection.provider), None);
-        let mut members = members_of(connection);
-        for elsewhere in ["name", "provider", "credentials", "settings"] {
-            members.remove(elsewhere);
-        }
-        self.flat(&path, &Value::Object(members));
-        for (name, secret) in &connection.credentials {
-            self.secret(&format!("{path}.credentials.{name}"), secret);
-        }
-        self.settings(&format!("{path}.settings"), &connection.settings);
+        self.head(&path, format!("provider {}", connection.provider), None);
+        self.members(&path, connection, &["name", "provider", "credentials", "settings"]);
+        self.named_secrets(&format!("{path}.credentials"), &connection.credentials);
+        let settings = Value::Object(connection.settings.clone());
+        self.walk(&format!("{path}.settings"), &settings, true);
     }
 
-    fn route(&mut self, index: usize, route: &Route) {
-        let path = format!("routes[{index}]");
-        self.head(path.clone(), format!("to {}", route.to.join(", ")), None);
-        let mut when = members_of(&route.when);
-        when.retain(|_, values| values.as_array().is_some_and(|values| !values.is_empty()));
-        self.flat(&format!("{path}.when"), &Value::Object(when));
+    fn route(&mut self, path: &str, route: &Route) {
+        self.head(path, format!("to {}", route.to.join(", ")), None);
+        let mut when = serde_json::to_value(&route.when).unwrap_or_default();
+        if let Some(conditions) = when.as_object_mut() {
+            conditions.retain(|_, values| values.as_array().is_some_and(|values| !values.is_empty()));
+        }
+        self.walk(&format!("{path}.when"), &when, false);
     }
 
     fn source(&mut self, source: &WebhookIn) {
         let path = format!("webhooks.in.{}", source.source);
-        let mut members = members_of(source);
-        for elsewhere in ["source", "verify", "map", "only"] {
-            members.remove(elsewhere);
-        }
-        let mut verify = members_of(&source.verify.scheme);
-        let scheme = verify.remove("scheme").as_ref().map(plain).unwrap_or_default();
-        self.head(path.clone(), format!("signed by {scheme}"), None);
-        self.flat(&path, &Value::Object(members));
-        self.flat(&format!("{path}.verify"), &Value::Object(verify));
+        let scheme = &source.verify.scheme;
+        self.head(&path, format!("signed by {}", SchemeName::from(scheme).as_str()), None);
+        self.members(&path, source, &["source", "verify", "map", "only"]);
+        self.members(&format!("{path}.verify"), scheme, &["scheme"]);
         self.secrets(&format!("{path}.verify"), &source.verify.secrets);
         for (pointer, values) in &source.only {
-            self.text(&format!("{path}.only.{pointer}"), &values.join(", "));
+            self.texts(&format!("{path}.only.{pointer}"), &[values.join(", ")]);
         }
         for (target, rule) in &source.map {
-            self.text(&format!("{path}.map.{target}"), &plain(rule));
+            self.texts(&format!("{path}.map.{target}"), &[plain(rule)]);
         }
     }
 
     fn endpoint(&mut self, endpoint: &WebhookOut) {
         let path = format!("webhooks.out.{}", endpoint.name);
-        let url = endpoint.url.as_str();
-        self.head(path.clone(), shown_text(url), Some(url.as_bytes()));
-        let mut members = members_of(endpoint);
-        for elsewhere in ["name", "url", "secrets"] {
-            members.remove(elsewhere);
-        }
-        self.flat(&path, &Value::Object(members));
+        self.head(&path, endpoint.shown_url(), Some(endpoint.url.as_str().as_bytes()));
+        self.members(&path, endpoint, &["name", "url", "secrets"]);
         self.secrets(&path, &endpoint.secrets);
-    }
-}
-
-fn within(path: &str, name: &str) -> String {
-    if path.is_empty() || name.starts_with('[') {
-        format!("{path}{name}")
-    } else {
-        format!("{path}.{name}")
     }
 }
 
@@ -316,56 +275,43 @@ pub fn changes(before: &Settings, after: &Settings) -> Vec<Change> {
     all
 }
 
-/// The same of some lines.
+/// The same of some lines: what is gone, what has changed, what is new.
 pub fn line_changes(merchant: Option<&str>, before: &[Line], after: &[Line]) -> Vec<Change> {
-    let by_path = |lines: &'_ [Line]| -> BTreeMap<String, Line> {
-        let entries = lines.iter().map(|line| (line.path.clone(), line.clone()));
-        entries.collect()
-    };
-    let (was, is) = (by_path(before), by_path(after));
-    let change = |path: &str, from: Option<String>, to: Option<String>| Change {
+    let change = |path: &str, from: Option<&str>, to: Option<&str>| Change {
         merchant: merchant.map(str::to_owned),
         path: path.to_owned(),
-        from,
-        to,
+        from: from.map(str::to_owned),
+        to: to.map(str::to_owned),
     };
-    let mut all = Vec::new();
-    for line in outermost(before, &is) {
-        all.push(change(&line.path, Some(line.text.clone()), None));
-    }
-    for line in after {
-        let Some(earlier) = was.get(&line.path).filter(|earlier| *earlier != line) else {
-            continue;
-        };
-        let to = if earlier.text == line.text {
-            format!("{} (what is not shown of it has changed)", line.text)
-        } else {
-            line.text.clone()
-        };
-        all.push(change(&line.path, Some(earlier.text.clone()), Some(to)));
-    }
-    for line in outermost(after, &was) {
-        all.push(change(&line.path, None, Some(line.text.clone())));
-    }
-    all
+    let (was, is) = (by_path(before), by_path(after));
+    let gone = outermost(before, &is).into_iter();
+    let gone = gone.map(|line| change(&line.path, Some(&line.text), None));
+    let changed = after.iter().filter_map(|line| {
+        let earlier = was.get(line.path.as_str()).filter(|earlier| **earlier != line)?;
+        let unseen = format!("{} (what is not shown of it has changed)", line.text);
+        let to = if earlier.text == line.text { &unseen } else { &line.text };
+        Some(change(&line.path, Some(&earlier.text), Some(to)))
+    });
+    let new = outermost(after, &was).into_iter();
+    let new = new.map(|line| change(&line.path, None, Some(&line.text)));
+    gone.chain(changed).chain(new).collect()
+}
+
+fn by_path(lines: &[Line]) -> BTreeMap<&str, &Line> {
+    lines.iter().map(|line| (line.path.as_str(), line)).collect()
 }
 
 /// Those that the others have not; of a whole that they have not, its head alone.
-fn outermost<'a>(lines: &'a [Line], others: &BTreeMap<String, Line>) -> Vec<&'a Line> {
+fn outermost<'a>(lines: &'a [Line], others: &BTreeMap<&str, &Line>) -> Vec<&'a Line> {
     let mut found: Vec<&Line> = Vec::new();
-    let mut heads: Vec<&str> = Vec::new();
-    for line in lines.iter().filter(|line| !others.contains_key(&line.path)) {
-        let belongs_to = |head: &&str| {
-            let rest = line.path.strip_prefix(*head);
-            rest.is_some_and(|rest| head.is_empty() || rest.starts_with(['.', '[']))
+    for line in lines.iter().filter(|line| !others.contains_key(line.path.as_str())) {
+        let belongs_to = |head: &&Line| {
+            let rest = line.path.strip_prefix(head.path.as_str());
+            head.is_head && rest.is_some_and(|rest| head.path.is_empty() || rest.starts_with(['.', '[']))
         };
-        if heads.iter().any(belongs_to) {
-            continue;
+        if !found.iter().any(belongs_to) {
+            found.push(line);
         }
-        if line.is_head {
-            heads.push(&line.path);
-        }
-        found.push(line);
     }
     found
 }

@@ -8,30 +8,7 @@ use upsert_webhook::{HmacHash, SignatureEncoding, Signed, SignedTime, SigningKey
 
 use crate::section::{Section, Spot};
 use crate::signed::{read_signed, tolerance};
-use crate::spelled;
-use crate::words::word;
-
-words! {
-    /// The hash of an HMAC.
-    pub enum Algorithm {
-        /// SHA-1, for senders that know no better.
-        Sha1 = "sha1",
-        /// SHA-256.
-        Sha256 = "sha256",
-        /// SHA-512.
-        Sha512 = "sha512",
-    }
-}
-
-words! {
-    /// How a signature is written.
-    pub enum Encoding {
-        /// Hexadecimal digits.
-        Hex = "hex",
-        /// Base64.
-        Base64 = "base64",
-    }
-}
+use crate::values::duration;
 
 /// An HMAC over what `signed` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,9 +16,9 @@ pub struct Hmac {
     /// The header that carries the signature, in small letters.
     pub header: String,
     /// The hash.
-    pub algorithm: Algorithm,
+    pub algorithm: HmacHash,
     /// How the signature is written.
-    pub encoding: Encoding,
+    pub encoding: SignatureEncoding,
     /// What stands before the signature, such as `sha256=`; may be empty.
     pub prefix: String,
     /// The header that carries the signed timestamp, in small letters.
@@ -50,7 +27,7 @@ pub struct Hmac {
     /// `timestamp_header`.
     pub timestamp_prefix: Option<String>,
     /// How far that timestamp may be off; none without one.
-    #[serde(serialize_with = "spelled::maybe_duration")]
+    #[serde(serialize_with = "duration")]
     pub tolerance: Option<Duration>,
     /// What is signed, with `{timestamp}`, `{body}`, `{method}` and `{url}` in it.
     pub signed: String,
@@ -75,8 +52,8 @@ impl Hmac {
         upsert_webhook::Hmac {
             keys,
             header: self.header.clone(),
-            hash: self.algorithm.hash(),
-            encoding: self.encoding.written(),
+            hash: self.algorithm,
+            encoding: self.encoding,
             prefix: self.prefix.clone(),
             timestamp,
             signed: self.parts.clone(),
@@ -92,8 +69,8 @@ impl Hmac {
             })
         };
         let header = needed("header").and_then(|spot| header_name(&spot));
-        let algorithm = needed("algorithm").and_then(|spot| word(&spot));
-        let encoding = needed("encoding").and_then(|spot| word(&spot));
+        let algorithm = needed("algorithm").and_then(|spot| spot.word());
+        let encoding = needed("encoding").and_then(|spot| spot.word());
         let prefix = section
             .given("prefix")
             .map_or_else(|| Some(String::new()), |spot| spot.text().map(str::to_owned));
@@ -182,25 +159,6 @@ fn list_mark(spot: &Spot<'_>, before_signature: Option<&str>) -> Option<String> 
         return spot.refuse("neither this nor `prefix` may have a comma in it, or a blank at an end");
     }
     Some(mark)
-}
-
-impl Algorithm {
-    fn hash(self) -> HmacHash {
-        match self {
-            Self::Sha1 => HmacHash::Sha1,
-            Self::Sha256 => HmacHash::Sha256,
-            Self::Sha512 => HmacHash::Sha512,
-        }
-    }
-}
-
-impl Encoding {
-    fn written(self) -> SignatureEncoding {
-        match self {
-            Self::Hex => SignatureEncoding::Hex,
-            Self::Base64 => SignatureEncoding::Base64,
-        }
-    }
 }
 
 /// A header's name: the characters of RFC 9110's token, in small letters.

@@ -1,6 +1,7 @@
 //! The map of an import: what the columns of a table are, in the rules of a webhook source. A rule names columns where that
 //! of a source points into an event.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
@@ -68,19 +69,13 @@ impl ImportMap {
     pub fn read(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let node = parse(&file.into(), text)?;
         let environment = Environment::default();
-        let reading = Reading {
-            environment: &environment,
-            secrets: Secrets::Skip,
-            folder: Path::new(""),
-            problems: Vec::new().into(),
-            secret_files: Vec::new().into(),
-            columns: Some(Vec::new().into()),
-        };
+        let mut reading = Reading::new(&environment, Secrets::Skip, Path::new(""));
+        reading.columns = Some(RefCell::default());
         let map = read(&reading, &node);
         let mut problems = reading.problems.into_inner();
         match map {
             Some(mut map) if problems.is_empty() => {
-                map.columns = reading.columns.map(std::cell::RefCell::into_inner).unwrap_or_default();
+                map.columns = reading.columns.map(RefCell::into_inner).unwrap_or_default();
                 Ok(map)
             }
             _ => {
@@ -118,25 +113,9 @@ fn read(reading: &Reading<'_>, node: &Rc<Node>) -> Option<ImportMap> {
 
 /// The fields that stand at the top of the file, without `[map]` above them; and everything else.
 fn apart(node: &Rc<Node>) -> (Option<Rc<Node>>, Rc<Node>) {
-    let Shape::Table(entries) = &node.shape else {
-        return (None, Rc::clone(node));
-    };
-    let copy = |entry: &Entry| Entry {
-        key: entry.key.clone(),
-        at: entry.at.clone(),
-        node: Rc::clone(&entry.node),
-    };
-    let (fields, rest): (Vec<Entry>, Vec<Entry>) = entries
-        .iter()
-        .map(copy)
-        .partition(|entry| FIELDS.contains(&entry.key.as_str()));
-    let table = |entries: Vec<Entry>| {
-        Rc::new(Node {
-            at: node.at.clone(),
-            shape: Shape::Table(entries),
-            spelled: None,
-        })
-    };
+    let is_field = |entry: &Entry| FIELDS.contains(&entry.key.as_str());
+    let (fields, rest): (Vec<Entry>, Vec<Entry>) = node.entries().iter().cloned().partition(is_field);
+    let table = |entries: Vec<Entry>| Node::new(&node.at, Shape::Table(entries));
     ((!fields.is_empty()).then(|| table(fields)), table(rest))
 }
 
@@ -145,25 +124,17 @@ fn fixed(section: &Section<'_>, name: &str) -> Option<Vec<(Named, Value)>> {
 }
 
 fn pairs<T>(spot: &Spot<'_>, read: impl Fn(&Spot<'_>) -> Option<T>) -> Option<Vec<(Named, T)>> {
-    let pair = |(entry, spot): (&Entry, Spot<'_>)| {
+    spot.each_entry(|entry, spot| {
         let named = Named {
-            name: entry.key.clone(),
             at: entry.at.clone(),
-            path: spot.path.clone(),
+            ..spot.named(&entry.key)
         };
-        Some((named, read(&spot)?))
-    };
-    spot.entries()?.into_iter().map(pair).collect()
+        Some((named, read(spot)?))
+    })
 }
 
 fn names(section: &Section<'_>, name: &str) -> Option<Vec<Named>> {
-    let named = |spot: &Spot<'_>| {
-        Some(Named {
-            name: spot.text()?.to_owned(),
-            at: spot.node.at.clone(),
-            path: spot.path.clone(),
-        })
-    };
+    let named = |spot: &Spot<'_>| Some(spot.named(spot.text()?));
     section.read(name, |spot| match &spot.node.shape {
         Shape::List(_) => spot.each(named),
         _ => named(spot).map(|one| vec![one]),
@@ -230,5 +201,10 @@ mod tests {
         );
         assert!(problems("email = [\"a\"\n")[0].starts_with("map.toml:1:"));
         assert_eq!(problems("email = { column = \"a\", from = \"b\" }").len(), 1);
+        assert_eq!(
+            problems("[columns]\na = 1\nb = 2\n").len(),
+            2,
+            "each, not the first alone"
+        );
     }
 }

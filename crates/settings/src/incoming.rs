@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use upsert_webhook::{EventId, Mapping, OrderKind, Pointer};
+use upsert_core::Handling;
+use upsert_webhook::{EventId, Mapping, OrderBy, OrderKind, Ping, Pointer};
 
 use crate::conditions::conditions;
 use crate::hmac::header_name;
 use crate::mapping::Fields;
 use crate::members::Member;
-use crate::ping::{self, Ping};
+use crate::ping;
 use crate::problems::Location;
 use crate::routes::target as connection;
 use crate::section::{Section, Spot};
 use crate::tree::Shape;
 use crate::verification::{self, Scheme, Verify};
-use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("source"),
@@ -37,26 +37,6 @@ pub(crate) const MEMBERS: &[Member] = &[
 ];
 /// How much of one event is read at most.
 const BODY_LIMITS: std::ops::RangeInclusive<usize> = 1_024..=16 * 1_024 * 1_024;
-
-words! {
-    /// What stands where `order_by` points.
-    pub enum OrderBy {
-        /// A moment.
-        Time = "time",
-        /// A counter or a version.
-        Number = "number",
-    }
-}
-
-words! {
-    /// What becomes of an optional member that cannot be read.
-    pub enum Handling {
-        /// It is left out, and said to be.
-        Lenient = "lenient",
-        /// The whole event is refused.
-        Strict = "strict",
-    }
-}
 
 const HEADER: &[Member] = &[Member::required("header")];
 
@@ -134,12 +114,12 @@ impl WebhookIn {
         let id = section.read("event_id", event_id);
         let each = section.maybe("each", list);
         let order_by = section.maybe("order_by", Spot::pointer);
-        let order_kind = section.read("order_kind", word::<OrderBy>);
+        let order_kind = section.read("order_kind", Spot::word::<OrderBy>);
         let order_zone = section.read("order_zone", zone);
-        let handling = section.read("handling", word::<Handling>);
+        let handling = section.read("handling", Spot::word::<Handling>);
         let body_limit = section.read("body_limit", |spot| spot.size(BODY_LIMITS));
         let ping = section.given("ping");
-        let ping = ping.map(|_| section.section("ping", Ping::read));
+        let ping = ping.map(|_| section.section("ping", ping::read));
         let connection = section.maybe("connection", |spot| connection(spot, connections));
         let provider_customer_id = section.maybe("provider_customer_id", |spot| {
             let pointer = spot.pointer();

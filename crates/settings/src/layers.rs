@@ -25,9 +25,7 @@ pub(crate) fn layered(
     overrides: Overrides,
     reading: &Reading<'_>,
 ) -> Option<Rc<Node>> {
-    if let Shape::Table(entries) = &document.shape
-        && entries.iter().any(|entry| entry.key.contains('['))
-    {
+    if document.entries().iter().any(|entry| entry.key.contains('[')) {
         // No file has such a member, which is said when it is read. To `config` it would be a place in a list, and the
         // list be made as long as that.
         return Some(Rc::clone(document));
@@ -99,20 +97,12 @@ fn laid_over(value: Value, document: Option<&Rc<Node>>, variable: &str) -> Optio
         (ValueKind::Table(members), None) => {
             let entries = entries_of(members, &[], variable);
             let at = entries.first()?.at.clone();
-            Some(Rc::new(Node {
-                at,
-                shape: Shape::Table(entries),
-                spelled: None,
-            }))
+            Some(Node::new(&at, Shape::Table(entries)))
         }
         (ValueKind::Table(members), Some(document)) => match &document.shape {
             Shape::Table(entries) => {
-                let shape = Shape::Table(entries_of(members, entries, variable));
-                Some(Rc::new(Node {
-                    at: document.at.clone(),
-                    shape,
-                    spelled: None,
-                }))
+                let entries = entries_of(members, entries, variable);
+                Some(Node::new(&document.at, Shape::Table(entries)))
             }
             _ => Some(Rc::clone(document)),
         },
@@ -175,25 +165,12 @@ mod tests {
     /// The first member of a file as it counts, where the environment has another value for it.
     fn counts(overrides: Overrides) -> String {
         let environment = Environment::from_iter([("UPSERT_GATEWAY__ID", "from-the-environment")]);
-        let reading = Reading {
-            environment: &environment,
-            secrets: Secrets::Skip,
-            folder: "config".as_ref(),
-            problems: Vec::new().into(),
-            secret_files: Vec::new().into(),
-            columns: None,
-        };
+        let reading = Reading::new(&environment, Secrets::Skip, "config".as_ref());
         let text = "id = \"from-the-file\"\n";
         let document = parse(&"a.toml".into(), text).unwrap();
         let layered = layered(text, &document, overrides, &reading).unwrap();
         assert!(reading.problems.into_inner().is_empty());
-        match &layered.shape {
-            Shape::Table(entries) => match &entries[0].node.shape {
-                Shape::Text(text) => text.clone(),
-                other => other.kind().to_owned(),
-            },
-            other => other.kind().to_owned(),
-        }
+        layered.entries()[0].node.text().unwrap().to_owned()
     }
 
     #[test]

@@ -9,9 +9,6 @@
 //! A new setting is one [`Member`] in its section's list, one line in its `read`, and one line in `config/` (a test
 //! insists on the last).
 
-#[macro_use]
-mod words;
-
 mod addresses;
 mod api_keys;
 mod conditions;
@@ -43,7 +40,6 @@ mod section;
 mod server;
 mod settings;
 mod signed;
-mod spelled;
 mod store;
 mod telemetry;
 mod tree;
@@ -54,22 +50,21 @@ mod webhooks;
 
 pub use addresses::is_public;
 pub use api_keys::{ApiKey, KeyRateLimit, Reach, Scope};
-pub use connection::{Connection, OnCollision, OnKeyChange, Payload};
+pub use connection::Connection;
 pub use displayed::{Change, Line, changes, line_changes, place};
 pub use environment::Environment;
 pub use environment::Secrets;
-pub use hmac::{Algorithm, Encoding, Hmac};
+pub use hmac::Hmac;
 pub use import_map::ImportMap;
-pub use incoming::{Handling, OrderBy, WebhookIn};
+pub use incoming::WebhookIn;
 pub use keys::{KEY_PREFIX, NewKey, NoRandomness, generate_key, key_from_random, key_hash, looks_mistyped};
 pub use known_members::{Document, KnownMember, known_members};
 pub use limits::{Breaker, RateLimit, Retry};
 pub use members::Member;
-pub use merchant::{MatchOn, Merchant, NeverMatch};
+pub use merchant::{Merchant, NeverMatch};
 pub use nearest::nearest;
-pub use ping::Ping;
 pub use problems::{Location, Problem};
-pub use routes::{Conditions, Kind, Route, Status};
+pub use routes::Route;
 pub use secrets::{Reference, Secret};
 pub use section::Named;
 pub use server::Server;
@@ -78,5 +73,5 @@ pub use store::{EncryptionKey, Store, StoreUrl};
 pub use telemetry::{LogForm, Telemetry};
 pub use urls::{UrlRules, check_url};
 pub use values::{is_name, parse_duration};
-pub use verification::{Scheme, SchemeName, Verify};
-pub use webhooks::{Event, WebhookOut, WebhookPayload};
+pub use verification::{Scheme, Verify};
+pub use webhooks::WebhookOut;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::members::Member;
 use crate::section::{Section, Spot};
-use crate::spelled;
+use crate::values::duration;
 
 pub(crate) const RATE_LIMIT: &[Member] = &[
     Member::optional("per_second"),
@@ -71,13 +71,13 @@ pub struct Retry {
     /// Attempts in all, the first included, before it goes on in the background.
     pub attempts: NonZeroU32,
     /// The first delay, before jitter.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub base: Duration,
     /// The longest delay of these attempts.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub cap: Duration,
     /// How old a delivery may become in the background.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub max_age: Duration,
 }
 
@@ -109,12 +109,12 @@ pub struct Breaker {
     /// The part of the calls that must fail: more than 0, at most 1.
     pub failure_ratio: f64,
     /// The time over which calls are counted.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub window: Duration,
     /// It never opens on fewer calls than this.
     pub min_calls: NonZeroU32,
     /// How long it stays open before a trial call.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub open_for: Duration,
 }
 

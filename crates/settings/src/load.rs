@@ -15,7 +15,7 @@ use crate::merchant::{self, Merchant};
 use crate::problems::{Location, Problem};
 use crate::section::{Reading, Spot};
 use crate::settings::{self, Gateway, Settings};
-use crate::tree::{Node, Shape, parse};
+use crate::tree::{Node, parse};
 
 impl Settings {
     /// Reads and checks the whole configuration in `dir`: `gateway.toml` under the environment's overrides, and each
@@ -24,14 +24,7 @@ impl Settings {
     /// # Errors
     /// Every problem there is, by file and line. It blocks on the file system.
     pub fn load(dir: &Path, environment: &Environment, secrets: Secrets) -> Result<Self, Vec<Problem>> {
-        let reading = Reading {
-            environment,
-            secrets,
-            folder: dir,
-            problems: Vec::new().into(),
-            secret_files: Vec::new().into(),
-            columns: None,
-        };
+        let reading = Reading::new(environment, secrets, dir);
         let files = Files::find(&reading);
         let settings = files.as_ref().and_then(|files| read(&reading, files));
         let mut problems = reading.problems.into_inner();
@@ -182,8 +175,11 @@ fn read(reading: &Reading<'_>, files: &Files) -> Option<Settings> {
         .map(|file| document(reading, file, Overrides::Nothing))
         .collect();
     let merchants = read_merchants(reading, &documents);
-    let ids: Option<Vec<String>> = documents.iter().map(|document| id_of(document.as_ref()?)).collect();
-    let ids: Option<Vec<&str>> = ids.as_ref().map(|ids| ids.iter().map(String::as_str).collect());
+    // The ids that documents give, whether or not the rest of them is right.
+    let ids: Option<Vec<&str>> = documents
+        .iter()
+        .map(|document| document.as_ref()?.get("id")?.text())
+        .collect();
     let document = document(reading, gateway, Overrides::Environment)?;
     let section = Spot::root(reading, &document).section(settings::MEMBERS)?;
     let gateway = Gateway::read(&section, ids.as_deref())?;
@@ -235,15 +231,4 @@ fn read_merchants(reading: &Reading<'_>, documents: &[Option<Rc<Node>>]) -> Opti
         }
     }
     whole.then_some(merchants)
-}
-
-/// The id that a document gives, whether or not the rest of it is right.
-fn id_of(document: &Node) -> Option<String> {
-    let Shape::Table(entries) = &document.shape else {
-        return None;
-    };
-    match &entries.iter().find(|entry| entry.key == "id")?.node.shape {
-        Shape::Text(id) => Some(id.clone()),
-        _ => None,
-    }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
+use upsert_core::IdentifierKind;
 
 use crate::connection::{self, Connection};
 use crate::endpoint::Names;
@@ -13,10 +14,9 @@ use crate::places::Places;
 use crate::problems::{Location, Problem};
 use crate::routes::{self, Route};
 use crate::section::{Section, Spot, path_to};
-use crate::spelled;
-use crate::tree::{Node, Shape};
+use crate::tree::Node;
+use crate::values::duration;
 use crate::webhooks::{self, WebhookOut};
-use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("id"),
@@ -35,15 +35,8 @@ const NEVER_MATCH: &[Member] = &[Member::or("phone", "[\"repeated-digit\"]"), Me
 /// A client should never have to wait longer than this for an answer.
 const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 
-words! {
-    /// An identifier that recognises a customer who is named by neither id nor reference.
-    pub enum MatchOn {
-        /// The email address.
-        Email = "email",
-        /// The phone number.
-        Phone = "phone",
-    }
-}
+/// What may recognise a customer who is named by neither id nor reference.
+const MATCH_ON: [IdentifierKind; 2] = [IdentifierKind::Email, IdentifierKind::Phone];
 
 /// Values that people type who do not want to give theirs: they are kept, and recognise nobody.
 #[derive(Clone, Debug, Serialize)]
@@ -64,11 +57,11 @@ pub struct Merchant {
     /// The region of phone numbers without a country code, two capital letters.
     pub default_region: Option<String>,
     /// What recognises a customer, in this order; may be empty.
-    pub match_on: Vec<MatchOn>,
+    pub match_on: Vec<IdentifierKind>,
     /// Values that recognise nobody.
     pub never_match: NeverMatch,
     /// How long an upsert waits for its deliveries before it is answered with 202.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub sync_deadline: Duration,
     /// Its accounts at vendors.
     pub connections: Vec<Connection>,
@@ -103,7 +96,8 @@ impl Merchant {
         let name = section.maybe("name", Spot::line);
         let default_region = section.maybe("default_region", Spot::region);
         let match_on = section.read("match_on", |spot| {
-            spot.each(word).and_then(|all| without_repeats(spot, all))
+            spot.each(|item| item.one_of(&MATCH_ON))
+                .and_then(|all| without_repeats(spot, all))
         });
         let never_match = section.section("never_match", |section| {
             let phone = section.read("phone", |spot| spot.each(Spot::line));
@@ -116,7 +110,7 @@ impl Merchant {
         let sync_deadline = section.read("sync_deadline", |spot| spot.duration(LONGEST_DEADLINE));
         let connections = section.sections("connections", |connection| Connection::read(connection, &places));
         let names = texts_of(document, "connections", "name");
-        let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().map(|(name, ..)| name).collect();
         let routes = section.sections("routes", |route| Route::read(route, &names));
         let webhooks = section.section("webhooks", |webhooks| {
             let incoming = webhooks.sections("in", |source| WebhookIn::read(source, &names));
@@ -144,7 +138,7 @@ impl Merchant {
     }
 }
 
-fn without_repeats(spot: &Spot<'_>, all: Vec<MatchOn>) -> Option<Vec<MatchOn>> {
+fn without_repeats(spot: &Spot<'_>, all: Vec<IdentifierKind>) -> Option<Vec<IdentifierKind>> {
     let repeated = all.iter().enumerate().any(|(index, one)| all[..index].contains(one));
     if repeated {
         spot.refuse("names the same identifier twice")
@@ -153,37 +147,23 @@ fn without_repeats(spot: &Spot<'_>, all: Vec<MatchOn>) -> Option<Vec<MatchOn>> {
     }
 }
 
-/// The text of one member in each section of a list, whether or not the rest of the section is right.
-pub(crate) fn texts_of(table: &Node, list: &str, member: &str) -> Vec<(String, (Location, usize))> {
-    let Shape::Table(entries) = &table.shape else {
-        return Vec::new();
+/// The text of one member in each section of a list, whether or not the rest of the section is right; where it stands,
+/// and in which section.
+fn texts_of<'n>(table: &'n Node, list: &str, member: &str) -> Vec<(&'n str, &'n Location, usize)> {
+    let sections = table.get(list).map_or(&[][..], |list| list.items());
+    let text = |(index, section): (usize, &'n Rc<Node>)| {
+        let node = section.get(member)?;
+        Some((node.text()?, &node.at, index))
     };
-    let Some(Shape::List(items)) = entries
-        .iter()
-        .find(|entry| entry.key == list)
-        .map(|entry| &entry.node.shape)
-    else {
-        return Vec::new();
-    };
-    let text = |(index, item): (usize, &Rc<Node>)| {
-        let Shape::Table(entries) = &item.shape else {
-            return None;
-        };
-        let node = &entries.iter().find(|entry| entry.key == member)?.node;
-        let Shape::Text(text) = &node.shape else { return None };
-        Some((text.clone(), (node.at.clone(), index)))
-    };
-    items.iter().enumerate().filter_map(text).collect()
+    sections.iter().enumerate().filter_map(text).collect()
 }
 
 /// Reports each section of a list whose `member` says the same as an earlier one's.
 pub(crate) fn report_repeats(spot: &Spot<'_>, list: &str, member: &str) {
     let texts = texts_of(&spot.node, list, member);
-    for (position, (text, (at, index))) in texts.iter().enumerate() {
-        if let Some((_, (first, _))) = texts[..position]
-            .iter()
-            .find(|(earlier, _)| earlier.eq_ignore_ascii_case(text))
-        {
+    for (position, (text, at, index)) in texts.iter().enumerate() {
+        let same = |(earlier, ..): &&(&str, &Location, usize)| earlier.eq_ignore_ascii_case(text);
+        if let Some((_, first, _)) = texts[..position].iter().find(same) {
             let path = path_to(&spot.path, list);
             // A hash is a secret's, and too long to say anything to anybody.
             let said = if text.len() <= 63 {

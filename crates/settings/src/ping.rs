@@ -1,10 +1,6 @@
 //! `ping`: how a sender's test call is told from an event.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-
-use upsert_webhook::Conditions;
+use upsert_webhook::Ping;
 
 use crate::conditions::conditions;
 use crate::members::Member;
@@ -12,30 +8,17 @@ use crate::section::{Section, Spot};
 
 pub(crate) const MEMBERS: &[Member] = &[Member::optional("when"), Member::optional("content_type")];
 
-/// How a sender's test call is told from an event. It is answered 200, and nothing is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ping {
-    /// It is signed, and these hold of its whole.
-    #[serde(serialize_with = "written")]
-    When(Conditions),
-    /// It has this media type, which no event has. Senders do not sign such calls, so its signature is not asked for.
-    ContentType(String),
-}
-
-impl Ping {
-    pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        match (section.given("when"), section.given("content_type")) {
-            (Some(when), None) => {
-                let read = conditions(&when)?;
-                if read.0.is_empty() {
-                    return when.refuse("must not be empty: every event would be a test call");
-                }
-                Some(Self::When(read))
+pub(crate) fn read(section: &Section<'_>) -> Option<Ping> {
+    match (section.given("when"), section.given("content_type")) {
+        (Some(when), None) => {
+            let read = conditions(&when)?;
+            if read.0.is_empty() {
+                return when.refuse("must not be empty: every event would be a test call");
             }
-            (None, Some(kind)) => media_type(&kind).map(Self::ContentType),
-            _ => section.spot.refuse("`ping` has either `when` or `content_type`"),
+            Some(Ping::When(read))
         }
+        (None, Some(kind)) => media_type(&kind).map(Ping::ContentType),
+        _ => section.spot.refuse("`ping` has either `when` or `content_type`"),
     }
 }
 
@@ -57,13 +40,4 @@ fn media_type(spot: &Spot<'_>) -> Option<String> {
             "without parameters, such as \"application/x-www-form-urlencoded\"",
         ),
     }
-}
-
-fn written<S: serde::Serializer>(conditions: &Conditions, serializer: S) -> Result<S::Ok, S::Error> {
-    let written: BTreeMap<String, Vec<&String>> = conditions
-        .0
-        .iter()
-        .map(|(pointer, allowed)| (pointer.to_string(), allowed.iter().collect()))
-        .collect();
-    written.serialize(serializer)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::problems::Location;
 use crate::section::path_to;
-use crate::tree::{Node, Shape};
+use crate::tree::Node;
 
 /// The locations of a document's members by path.
 #[derive(Clone)]
@@ -41,18 +41,11 @@ impl fmt::Debug for Places {
 }
 
 fn collect(node: &Node, path: String, places: &mut BTreeMap<String, Location>) {
-    match &node.shape {
-        Shape::Table(entries) => {
-            for entry in entries {
-                collect(&entry.node, path_to(&path, &entry.key), places);
-            }
-        }
-        Shape::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                collect(item, format!("{path}[{index}]"), places);
-            }
-        }
-        _ => {}
+    for entry in node.entries() {
+        collect(&entry.node, path_to(&path, &entry.key), places);
+    }
+    for (index, item) in node.items().iter().enumerate() {
+        collect(item, format!("{path}[{index}]"), places);
     }
     places.insert(path, node.at.clone());
 }

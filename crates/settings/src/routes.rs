@@ -1,12 +1,13 @@
 //! `[[routes]]`: which customers go to which connections.
 
 use serde::Serialize;
+use upsert_core::When;
+use upsert_core::field::{Field, Rule};
 
 use crate::members::Member;
 use crate::nearest::suggestion;
 use crate::problems::Location;
 use crate::section::{Section, Spot};
-use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[Member::or("when", "{}").section(WHEN), Member::required("to")];
 const WHEN: &[Member] = &[
@@ -17,46 +18,11 @@ const WHEN: &[Member] = &[
     Member::optional("status"),
 ];
 
-words! {
-    /// What a customer is.
-    pub enum Kind {
-        /// A person.
-        Person = "person",
-        /// An organisation.
-        Organisation = "organisation",
-    }
-}
-
-words! {
-    /// Whether a customer is active.
-    pub enum Status {
-        /// Active.
-        Active = "active",
-        /// Inactive.
-        Inactive = "inactive",
-    }
-}
-
-/// What a customer must be for a route: one of the values of each list that is not empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Conditions {
-    /// One of these kinds.
-    pub kind: Vec<Kind>,
-    /// One of these sources.
-    pub source: Vec<String>,
-    /// At least one of these tags.
-    pub tag: Vec<String>,
-    /// One of these countries (of the billing address, else of the property), two capital letters.
-    pub country: Vec<String>,
-    /// One of these statuses.
-    pub status: Vec<Status>,
-}
-
 /// Customers of one kind go to these connections.
 #[derive(Clone, Debug, Serialize)]
 pub struct Route {
     /// Whom it holds for; all empty: everybody.
-    pub when: Conditions,
+    pub when: When,
     /// The names of the connections; never empty.
     pub to: Vec<String>,
     /// Where it stands.
@@ -67,7 +33,7 @@ pub struct Route {
 impl Route {
     /// `connections` are the names that the merchant's file gives, whether or not the rest of them could be read.
     pub(crate) fn read(section: &Section<'_>, connections: &[&str]) -> Option<Self> {
-        let when = section.section("when", |when| Some(Conditions::read(when)));
+        let when = section.section("when", |when| Some(conditions(when)));
         let to = section.read("to", |spot| spot.some(|item| target(item, connections)));
         let to = to?;
         for (index, name) in to.iter().enumerate() {
@@ -99,22 +65,22 @@ pub(crate) fn target(spot: &Spot<'_>, connections: &[&str]) -> Option<String> {
     spot.refuse_but(format!("there is no connection `{name}`"), hint)
 }
 
-impl Conditions {
-    fn read(section: &Section<'_>) -> Self {
-        Self {
-            kind: section.maybe("kind", |spot| spot.one_or_some(word)).unwrap_or_default(),
-            source: section
-                .maybe("source", |spot| spot.one_or_some(Spot::line))
-                .unwrap_or_default(),
-            tag: section
-                .maybe("tag", |spot| spot.one_or_some(Spot::line))
-                .unwrap_or_default(),
-            country: section
-                .maybe("country", |spot| spot.one_or_some(Spot::region))
-                .unwrap_or_default(),
-            status: section
-                .maybe("status", |spot| spot.one_or_some(word))
-                .unwrap_or_default(),
-        }
+fn conditions<'r>(section: &Section<'r>) -> When {
+    let some = |name: &str, read: fn(&Spot<'r>) -> Option<String>| {
+        let read = section.maybe(name, |spot| spot.one_or_some(read));
+        read.unwrap_or_default()
+    };
+    When {
+        kind: some("kind", |spot| word_of(spot, Field::Kind)),
+        source: some("source", Spot::line),
+        tag: some("tag", Spot::line),
+        country: some("country", Spot::region),
+        status: some("status", |spot| word_of(spot, Field::Status)),
     }
+}
+
+/// One of the words that a customer may have in this field.
+fn word_of(spot: &Spot<'_>, field: Field) -> Option<String> {
+    let Rule::Word(known) = field.rule() else { return None };
+    spot.known(known).map(str::to_owned)
 }

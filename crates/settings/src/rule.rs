@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use upsert_webhook::{NamePart, Rule, Source, Transform};
+use upsert_webhook::{Rule, Source};
 
 use crate::conditions::conditions;
 use crate::json::json;
 use crate::members::Member;
-use crate::nearest::suggestion;
 use crate::section::{Section, Spot};
 
 const MEMBERS: &[Member] = &[
@@ -27,17 +26,6 @@ const MEMBERS: &[Member] = &[
     Member::or("clear", "false"),
     Member::or("when", "{}"),
 ];
-const PARTS: &[(&str, NamePart)] = &[
-    ("given_name", NamePart::Given),
-    ("middle_name", NamePart::Middle),
-    ("family_name", NamePart::Family),
-];
-const TRANSFORMS: &[(&str, Transform)] = &[
-    ("trim", Transform::Trim),
-    ("lower", Transform::Lower),
-    ("upper", Transform::Upper),
-    ("text", Transform::Text),
-];
 /// What may not stand together, and why.
 const APART: &[(&str, &str)] = &[
     ("split", "values"),
@@ -51,10 +39,10 @@ const OF_THE_FOUND: &[&str] = &["part", "transform", "values", "split", "default
 pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
     let section = spot.section(MEMBERS)?;
     let source = source(&section);
-    let part = section.maybe("part", |spot| chosen(spot, PARTS));
+    let part = section.maybe("part", Spot::word);
     let transform = section.read("transform", |spot| match &spot.node.shape {
-        crate::tree::Shape::List(_) => spot.each(|item| chosen(item, TRANSFORMS)),
-        _ => chosen(spot, TRANSFORMS).map(|one| vec![one]),
+        crate::tree::Shape::List(_) => spot.each(Spot::word),
+        _ => spot.word().map(|one| vec![one]),
     });
     let values = section.maybe("values", constants);
     let split = section.maybe("split", |spot| match spot.text()? {
@@ -147,22 +135,9 @@ fn fits(section: &Section<'_>) -> bool {
 
 /// A constant by the text of a value.
 fn constants(spot: &Spot<'_>) -> Option<BTreeMap<String, Value>> {
-    let constants: Vec<Option<(String, Value)>> = spot
-        .entries()?
-        .into_iter()
-        .map(|(entry, spot)| Some((entry.key.clone(), json(&spot)?)))
-        .collect();
+    let constants: BTreeMap<_, _> = spot.each_entry(|entry, spot| Some((entry.key.clone(), json(spot)?)))?;
     if constants.is_empty() {
         return spot.refuse("must not be empty");
     }
-    constants.into_iter().collect()
-}
-
-fn chosen<T: Copy>(spot: &Spot<'_>, known: &[(&str, T)]) -> Option<T> {
-    let written = spot.text()?;
-    if let Some((_, found)) = known.iter().find(|(name, _)| *name == written) {
-        return Some(*found);
-    }
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    spot.refuse_but(format!("`{written}` is not known here"), suggestion(written, &names))
+    Some(constants)
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::environment::Secrets;
 use crate::problems::Location;
-use crate::section::{Spot, path_to};
+use crate::section::Spot;
 use crate::tree::Shape;
 
 /// No secret is longer than this, in bytes.
@@ -59,30 +59,27 @@ impl Secret {
     /// Reads `{ env = "NAME" }` or `{ file = "/path" }` and follows it.
     pub(crate) fn read(spot: &Spot<'_>) -> Option<Self> {
         let reference = reference(spot)?;
-        let location = spot.node.at.clone();
         if let Reference::File(path) = &reference {
             spot.reading
                 .secret_files
                 .borrow_mut()
                 .push(spot.reading.folder.join(path));
         }
-        if spot.reading.secrets == Secrets::Skip {
-            return Some(Self {
-                reference,
-                value: "not-resolved".into(),
-                resolved: false,
-                location,
-            });
-        }
-        match follow(&reference, spot) {
-            Ok(value) => Some(Self {
-                reference,
-                value,
-                resolved: true,
-                location,
-            }),
-            Err(problem) => spot.refuse(problem),
-        }
+        let resolved = spot.reading.secrets == Secrets::Resolve;
+        let value = if resolved {
+            match follow(&reference, spot) {
+                Ok(value) => value,
+                Err(problem) => return spot.refuse(problem),
+            }
+        } else {
+            "not-resolved".into()
+        };
+        Some(Self {
+            reference,
+            value,
+            resolved,
+            location: spot.node.at.clone(),
+        })
     }
 }
 
@@ -107,12 +104,7 @@ fn reference(spot: &Spot<'_>) -> Option<Reference> {
     let [entry] = entries.as_slice() else {
         return spot.refuse_but("a reference to a secret has exactly one member, `env` or `file`", FORMS);
     };
-    let path = path_to(&spot.path, &entry.key);
-    let inner = Spot {
-        reading: spot.reading,
-        node: std::rc::Rc::clone(&entry.node),
-        path,
-    };
+    let inner = spot.below(&entry.key, &entry.node);
     match entry.key.as_str() {
         "env" => {
             let name = inner.line()?;

@@ -34,7 +34,18 @@ pub(crate) struct Reading<'e> {
     pub(crate) columns: Option<RefCell<Vec<Named>>>,
 }
 
-impl Reading<'_> {
+impl<'e> Reading<'e> {
+    pub(crate) fn new(environment: &'e Environment, secrets: Secrets, folder: &'e Path) -> Self {
+        Self {
+            environment,
+            secrets,
+            folder,
+            problems: RefCell::default(),
+            secret_files: RefCell::default(),
+            columns: None,
+        }
+    }
+
     pub(crate) fn report(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
@@ -59,15 +70,27 @@ impl<'r> Spot<'r> {
 
     /// Reports a problem here. It returns `None`, the value that cannot be had.
     pub(crate) fn refuse<T>(&self, message: impl Into<String>) -> Option<T> {
-        self.reading.report(Problem::new(&self.node.at, &self.path, message));
+        self.reading.report(self.problem(message));
         None
     }
 
     /// The same, with what to do about it.
     pub(crate) fn refuse_but<T>(&self, message: impl Into<String>, hint: impl Into<String>) -> Option<T> {
-        self.reading
-            .report(Problem::new(&self.node.at, &self.path, message).hint(hint));
+        self.reading.report(self.problem(message).hint(hint));
         None
+    }
+
+    fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem::new(&self.node.at, &self.path, message)
+    }
+
+    /// A name that stands here.
+    pub(crate) fn named(&self, name: &str) -> Named {
+        Named {
+            name: name.to_owned(),
+            at: self.node.at.clone(),
+            path: self.path.clone(),
+        }
     }
 
     pub(crate) fn expected<T>(&self, what: &str) -> Option<T> {
@@ -90,14 +113,25 @@ impl<'r> Spot<'r> {
         let Shape::Table(entries) = &self.node.shape else {
             return self.expected("a table");
         };
-        Some(entries.iter().map(|entry| (entry, self.below(entry))).collect())
+        Some(
+            entries
+                .iter()
+                .map(|entry| (entry, self.below(&entry.key, &entry.node)))
+                .collect(),
+        )
     }
 
-    fn below(&self, entry: &Entry) -> Self {
+    /// The same, each read by `read`; all bad ones are reported.
+    pub(crate) fn each_entry<T, C: FromIterator<T>>(&self, read: impl Fn(&Entry, &Spot<'r>) -> Option<T>) -> Option<C> {
+        let read: Vec<Option<T>> = self.entries()?.iter().map(|(entry, spot)| read(entry, spot)).collect();
+        read.into_iter().collect()
+    }
+
+    pub(crate) fn below(&self, key: &str, node: &Rc<Node>) -> Self {
         Self {
             reading: self.reading,
-            node: Rc::clone(&entry.node),
-            path: path_to(&self.path, &entry.key),
+            node: Rc::clone(node),
+            path: path_to(&self.path, key),
         }
     }
 
@@ -146,11 +180,14 @@ pub(crate) struct Section<'r> {
 
 impl<'r> Section<'r> {
     fn report_unknown(&self) {
-        let Shape::Table(entries) = &self.spot.node.shape else {
-            return;
-        };
         let known: Vec<&str> = self.members.iter().map(|member| member.name).collect();
-        for Entry { key, at, .. } in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+        for Entry { key, at, .. } in self
+            .spot
+            .node
+            .entries()
+            .iter()
+            .filter(|entry| !known.contains(&entry.key.as_str()))
+        {
             let problem = Problem::new(
                 at,
                 path_to(&self.spot.path, key),
@@ -172,13 +209,7 @@ impl<'r> Section<'r> {
 
     /// Where a member stands, if it was given.
     pub(crate) fn given(&self, name: &str) -> Option<Spot<'r>> {
-        let Shape::Table(entries) = &self.spot.node.shape else {
-            return None;
-        };
-        entries
-            .iter()
-            .find(|entry| entry.key == name)
-            .map(|entry| self.spot.below(entry))
+        self.spot.node.get(name).map(|node| self.spot.below(name, node))
     }
 
     fn given_or_default(&self, name: &str) -> Option<Spot<'r>> {
@@ -188,11 +219,7 @@ impl<'r> Section<'r> {
                 return None;
             };
             let node = parse_value(&self.spot.node.at, default)?;
-            Some(Spot {
-                reading: self.spot.reading,
-                node,
-                path: path_to(&self.spot.path, name),
-            })
+            Some(self.spot.below(name, &node))
         })
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::members::Member;
 use crate::section::{Section, Spot};
-use crate::spelled;
+use crate::values::duration;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::or("bind", "\"127.0.0.1:8080\""),
@@ -30,12 +30,12 @@ pub struct Server {
     /// The longest request body, in bytes.
     pub body_limit: usize,
     /// How long requests in flight may go on after SIGTERM.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub shutdown_grace: Duration,
     /// A second `host:port`, for `/metrics` alone; `None`: it is served on `bind`.
     pub metrics_bind: Option<String>,
     /// How long an idempotency key is remembered.
-    #[serde(serialize_with = "spelled::duration")]
+    #[serde(serialize_with = "duration")]
     pub idempotency_keep: Duration,
     /// Whether merchants that are put there by API may name loopback addresses.
     pub api_merchants_may_use_loopback: bool,
@@ -47,16 +47,10 @@ impl Server {
         let workers = section.read("workers", |spot| spot.whole(0..=1024));
         let body_limit = section.read("body_limit", |spot| spot.size(1024..=64 * 1024 * 1024));
         let shutdown_grace = section.read("shutdown_grace", Spot::duration_or_zero);
-        let metrics_bind = section.read("metrics_bind", |spot| {
-            if spot.text()?.is_empty() {
-                Some(None)
-            } else {
-                address(spot).map(Some)
-            }
-        });
+        let metrics_bind = section.maybe("metrics_bind", |spot| spot.unless_empty(address));
         let idempotency_keep = section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366));
         let api_merchants_may_use_loopback = section.read("api_merchants_may_use_loopback", Spot::flag);
-        if let (Some(bind), Some(Some(metrics))) = (&bind, &metrics_bind)
+        if let (Some(bind), Some(metrics)) = (&bind, &metrics_bind)
             && bind == metrics
             && !bind.ends_with(":0")
         {
@@ -68,7 +62,7 @@ impl Server {
             workers: usize::try_from(workers?).ok()?,
             body_limit: body_limit?,
             shutdown_grace: shutdown_grace?,
-            metrics_bind: metrics_bind?,
+            metrics_bind,
             idempotency_keep: idempotency_keep?,
             api_merchants_may_use_loopback: api_merchants_may_use_loopback?,
         })

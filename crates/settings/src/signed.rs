@@ -63,11 +63,7 @@ pub(crate) fn read_signed(section: &Section<'_>, timed: bool) -> Option<SignedTe
 
 /// Checked, and kept to the letter: what is signed is what the sender was told, not what a URL reader makes of it.
 fn public_url(spot: &Spot<'_>) -> Option<String> {
-    let any = UrlRules {
-        allow_plain_http: true,
-        allow_private_network: true,
-        allow_literal_loopback: true,
-    };
+    let any = UrlRules::in_a_file(Some(true), Some(true));
     read_url(spot, any)?;
     spot.text().map(str::to_owned)
 }

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use url::Url;
 
 use crate::members::Member;
 use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
 use crate::section::{Section, Spot};
-use crate::spelled;
 use crate::urls::{UrlRules, check_url};
-use crate::words::word;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::or("log", "\"info\""),
@@ -22,14 +21,16 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("sample_ratio", "1.0"),
 ];
 
-words! {
-    /// The form of the log.
-    pub enum LogForm {
-        /// One JSON object a line.
-        Json = "json",
-        /// Lines for people.
-        Text = "text",
-    }
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum LogForm {
+    /// One JSON object a line.
+    Json,
+    /// Lines for people.
+    Text,
 }
 
 /// What operators are told beside the API.
@@ -40,7 +41,6 @@ pub struct Telemetry {
     /// How.
     pub log_format: LogForm,
     /// Where traces are sent by OTLP over HTTP, without `/v1/traces`; none: nowhere.
-    #[serde(serialize_with = "spelled::maybe_url")]
     pub otlp_endpoint: Option<Url>,
     /// What is sent with them, by the header's name.
     pub otlp_headers: BTreeMap<String, Secret>,
@@ -62,21 +62,15 @@ impl Telemetry {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let log = section.read("log", Spot::line);
         let location = section.given("log").map(|spot| spot.node.at.clone());
-        let log_format = section.read("log_format", word);
-        let otlp_endpoint = section.read("otlp_endpoint", |spot| {
-            if spot.text()?.is_empty() {
-                Some(None)
-            } else {
-                endpoint(spot).map(Some)
-            }
-        });
+        let log_format = section.read("log_format", Spot::word);
+        let otlp_endpoint = section.maybe("otlp_endpoint", |spot| spot.unless_empty(endpoint));
         let otlp_headers = section.read("otlp_headers", headers);
         let service_name = section.read("service_name", Spot::line);
         let sample_ratio = section.read("sample_ratio", ratio);
         Some(Self {
             log: log?,
             log_format: log_format?,
-            otlp_endpoint: otlp_endpoint?,
+            otlp_endpoint,
             otlp_headers: otlp_headers?,
             service_name: service_name?,
             sample_ratio: sample_ratio?,
@@ -87,11 +81,7 @@ impl Telemetry {
 
 /// The operator's own collector, which may be anywhere: no vendor's URL, so no rule against private networks.
 fn endpoint(spot: &Spot<'_>) -> Option<Url> {
-    let rules = UrlRules {
-        allow_plain_http: true,
-        allow_private_network: true,
-        allow_literal_loopback: true,
-    };
+    let rules = UrlRules::in_a_file(Some(true), Some(true));
     let hint = "for example \"http://localhost:4318\"";
     match check_url(spot.text()?, rules) {
         Ok(url) if url.query().is_some() => spot.refuse_but("may have no query", hint),
@@ -102,25 +92,15 @@ fn endpoint(spot: &Spot<'_>) -> Option<Url> {
 }
 
 fn headers(spot: &Spot<'_>) -> Option<BTreeMap<String, Secret>> {
-    let mut headers = BTreeMap::new();
-    let mut is_whole = true;
-    for (entry, value) in spot.entries()? {
-        let is_name = !entry.key.is_empty()
-            && entry
-                .key
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !is_name {
-            value.refuse::<()>("not the name of a header");
+    spot.each_entry(|entry, spot| {
+        let secret = Secret::read(spot);
+        let name = entry.key.to_ascii_lowercase();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(allowed) {
+            return spot.refuse("not the name of a header");
         }
-        match Secret::read(&value) {
-            Some(secret) if is_name => {
-                headers.insert(entry.key.to_ascii_lowercase(), secret);
-            }
-            _ => is_whole = false,
-        }
-    }
-    is_whole.then_some(headers)
+        Some((name, secret?))
+    })
 }
 
 fn ratio(spot: &Spot<'_>) -> Option<f64> {

@@ -30,11 +30,51 @@ pub(crate) enum Shape {
     Table(Vec<Entry>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) at: Location,
     pub(crate) node: Rc<Node>,
+}
+
+impl Node {
+    pub(crate) fn new(at: &Location, shape: Shape) -> Rc<Self> {
+        Rc::new(Self {
+            at: at.clone(),
+            shape,
+            spelled: None,
+        })
+    }
+
+    /// What stands in a table; nothing stands in anything else.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match &self.shape {
+            Shape::Table(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// What stands in a table under this key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Rc<Self>> {
+        let entry = self.entries().iter().find(|entry| entry.key == key);
+        entry.map(|entry| &entry.node)
+    }
+
+    /// The items of a list; anything else has none.
+    pub(crate) fn items(&self) -> &[Rc<Self>] {
+        match &self.shape {
+            Shape::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The text that it is.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Text(text) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 impl Shape {
@@ -61,21 +101,9 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Result<Rc<Node>, Vec<Problem
         Problem::new(&lines.at(start), "", format!("not valid TOML: {}", error.message()))
     };
     let mut problems: Vec<Problem> = errors.iter().map(problem).collect();
-    let node = Node {
-        at: Location {
-            file: Arc::clone(file),
-            line: 1,
-            column: 1,
-        },
-        shape: lines.table(table.get_ref()),
-        spelled: None,
-    };
+    let node = Node::new(&lines.at(0), lines.table(table.get_ref()));
     problems.extend(lines.too_large.take().iter().map(|at| Problem::new(at, "", TOO_LARGE)));
-    if problems.is_empty() {
-        Ok(Rc::new(node))
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(node) } else { Err(problems) }
 }
 
 /// Reads a single value, all of which then stands at `at`.
@@ -146,11 +174,7 @@ impl<'t> Lines<'t> {
     /// A table opened by a header or a dotted key stands where its name does.
     fn under(&self, key: Range<usize>, value: &Spanned<DeValue<'_>>) -> Rc<Node> {
         match value.get_ref() {
-            DeValue::Table(table) if !self.is_inline(value) => Rc::new(Node {
-                at: self.at(key.start),
-                shape: self.table(table),
-                spelled: None,
-            }),
+            DeValue::Table(table) if !self.is_inline(value) => Node::new(&self.at(key.start), self.table(table)),
             _ => self.node(value),
         }
     }
@@ -181,10 +205,6 @@ impl<'t> Lines<'t> {
             DeValue::Array(items) => Shape::List(items.iter().map(|item| self.node(item)).collect()),
             DeValue::Table(table) => self.table(table),
         };
-        Rc::new(Node {
-            at: self.at(value.span().start),
-            shape,
-            spelled: None,
-        })
+        Node::new(&self.at(value.span().start), shape)
     }
 }

@@ -49,6 +49,15 @@ const INSIDE_ENDINGS: [&str; 8] = [
 ];
 
 impl UrlRules {
+    /// For files that allow so much. A flag that cannot be read allows: the flag is the problem, not the URL.
+    pub(crate) fn in_a_file(allow_plain_http: Option<bool>, allow_private_network: Option<bool>) -> Self {
+        Self {
+            allow_plain_http: allow_plain_http.unwrap_or(true),
+            allow_private_network: allow_private_network.unwrap_or(true),
+            allow_literal_loopback: true,
+        }
+    }
+
     /// Whether a call to `host` (as the URL spells it) may go to `address`, one of those that it resolved to.
     pub fn allows(self, host: &str, address: IpAddr) -> bool {
         let literal = self.allow_literal_loopback && LITERAL_LOOPBACK.contains(&host) && address.is_loopback();

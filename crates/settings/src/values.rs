@@ -4,9 +4,12 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use upsert_core::Word;
 use upsert_webhook::Pointer;
 
-use crate::section::{Named, Spot};
+use crate::nearest::suggestion;
+use crate::section::Spot;
 use crate::tree::Shape;
 
 /// How long an id or a name may be.
@@ -20,6 +23,24 @@ impl Spot<'_> {
             (_, Some(spelled)) => Some(spelled),
             _ => self.expected("a text"),
         }
+    }
+
+    /// One of a closed set of words.
+    pub(crate) fn word<W: Word>(&self) -> Option<W> {
+        self.one_of(W::ALL)
+    }
+
+    /// One of these words of such a set.
+    pub(crate) fn one_of<W: Word>(&self, words: &[W]) -> Option<W> {
+        let known: Vec<&'static str> = words.iter().map(|word| word.as_str()).collect();
+        self.known(&known)?.parse().ok()
+    }
+
+    /// One of these texts.
+    pub(crate) fn known(&self, known: &[&'static str]) -> Option<&'static str> {
+        let written = self.text()?;
+        let found = known.iter().copied().find(|word| *word == written);
+        found.or_else(|| self.refuse_but(format!("`{written}` is not known here"), suggestion(written, known)))
     }
 
     /// A text with something in it, on one line.
@@ -60,6 +81,12 @@ impl Spot<'_> {
             "not a region",
             "two capital letters of ISO 3166-1, such as \"US\" or \"AU\"",
         )
+    }
+
+    /// What `read` makes of a text; none of an empty one, which says that there is none.
+    pub(crate) fn unless_empty<T>(&self, read: impl FnOnce(&Self) -> Option<T>) -> Option<T> {
+        let text = self.text()?;
+        if text.is_empty() { None } else { read(self) }
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
@@ -165,11 +192,7 @@ impl Spot<'_> {
     /// The column of this name, as a pointer into a row; none where rules point into events.
     pub(crate) fn column(&self, name: &str) -> Option<Pointer> {
         let columns = self.reading.columns.as_ref()?;
-        columns.borrow_mut().push(Named {
-            name: name.to_owned(),
-            at: self.node.at.clone(),
-            path: self.path.clone(),
-        });
+        columns.borrow_mut().push(self.named(name));
         Pointer::parse(&format!("/{}", name.replace('~', "~0").replace('/', "~1")))
     }
 
@@ -196,6 +219,16 @@ pub fn is_name(text: &str) -> bool {
 /// A length of time as it is written everywhere: `"200ms"`, `"10s"`, `"72h"`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text).ok()
+}
+
+/// Writes one that is there: `10s`, `1m 30s`.
+pub(crate) fn duration<'d, D, S: Serializer>(duration: &'d D, serializer: S) -> Result<S::Ok, S::Error>
+where
+    &'d D: Into<Option<&'d Duration>>,
+{
+    let there: Option<&Duration> = duration.into();
+    let written = there.map(|there| humantime::format_duration(*there).to_string());
+    written.serialize(serializer)
 }
 
 #[cfg(test)]

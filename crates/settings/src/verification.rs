@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantArray};
 
 use upsert_webhook::{SigningKey, Verifier};
 
@@ -12,8 +13,7 @@ use crate::members::Member;
 use crate::secrets::Secret;
 use crate::section::{Section, Spot};
 use crate::signed::tolerance;
-use crate::spelled;
-use crate::words::word;
+use crate::values::duration;
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("scheme"),
@@ -41,16 +41,6 @@ const HMAC_ALONE: [&str; 8] = [
     "url",
 ];
 
-words! {
-    /// The names of the schemes.
-    pub enum SchemeName {
-        /// Standard Webhooks 1.0.
-        StandardWebhooks = "standard-webhooks",
-        /// An HMAC over the raw body.
-        Hmac = "hmac",
-    }
-}
-
 /// How a webhook is verified.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verify {
@@ -64,11 +54,18 @@ pub struct Verify {
 /// What is signed, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "scheme", rename_all = "kebab-case")]
+#[derive(EnumDiscriminants)]
+#[strum_discriminants(
+    name(SchemeName),
+    vis(pub(crate)),
+    derive(EnumString, IntoStaticStr, VariantArray),
+    strum(serialize_all = "kebab-case")
+)]
 pub enum Scheme {
     /// Standard Webhooks 1.0.
     StandardWebhooks {
         /// How far the timestamp may be off.
-        #[serde(serialize_with = "spelled::duration")]
+        #[serde(serialize_with = "duration")]
         tolerance: Duration,
     },
     /// An HMAC over the raw body.
@@ -96,7 +93,7 @@ impl Verify {
     }
 
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        let scheme = section.read("scheme", word::<SchemeName>);
+        let scheme = section.read("scheme", Spot::word::<SchemeName>);
         let secrets = match scheme {
             Some(SchemeName::StandardWebhooks) => secrets(section, standard_secret),
             Some(SchemeName::Hmac) | None => secrets(section, Secret::read),

@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor};
+use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor, Word as _};
 use upsert_store::{
     Applied, Changeset, DeliveryError, DeliveryFilter, DeliveryState, Store, UpsertFilter, UpsertState, Write,
 };
@@ -40,7 +40,7 @@ async fn main() {
         let (then, _) = page(&store, &filter, middle).await;
         print_line(what, first, then, entries);
     }
-    let failed = filter(|f| f.states = [DeliveryState::Failed].into());
+    let failed = filter(|f| f.state = [DeliveryState::Failed].into());
     let started = Instant::now();
     let counted = store.count_deliveries(&failed, 10_000).await.unwrap();
     print_line(
@@ -111,14 +111,14 @@ fn lists() -> Vec<(&'static str, DeliveryFilter)> {
     let merchant = |name: &str| Some([name.to_owned()].into());
     vec![
         ("no filter", filter(|_| {})),
-        ("state=failed", filter(|f| f.states = [Failed].into())),
-        ("state=waiting", filter(|f| f.states = [Waiting].into())),
-        ("state=succeeded", filter(|f| f.states = [Succeeded].into())),
-        ("state=discarded: none", filter(|f| f.states = [Discarded].into())),
+        ("state=failed", filter(|f| f.state = [Failed].into())),
+        ("state=waiting", filter(|f| f.state = [Waiting].into())),
+        ("state=succeeded", filter(|f| f.state = [Succeeded].into())),
+        ("state=discarded: none", filter(|f| f.state = [Discarded].into())),
         (
             "state=failed,waiting of one merchant",
             filter(|f| {
-                f.states = [Failed, Waiting].into();
+                f.state = [Failed, Waiting].into();
                 f.merchants = merchant("m7");
             }),
         ),
@@ -128,30 +128,30 @@ fn lists() -> Vec<(&'static str, DeliveryFilter)> {
             "connection, state=failed",
             filter(|f| {
                 f.connection = Some("wallet".to_owned());
-                f.states = [Failed].into();
+                f.state = [Failed].into();
             }),
         ),
-        ("customer", filter(|f| f.customer = Some(customer_id(77)))),
+        ("customer", filter(|f| f.customer_id = Some(customer_id(77)))),
         ("big merchant", filter(|f| f.merchants = merchant("m0"))),
         ("rare merchant", filter(|f| f.merchants = merchant("rare"))),
         (
             "rare merchant, state=succeeded",
             filter(|f| {
                 f.merchants = merchant("rare");
-                f.states = [Succeeded].into();
+                f.state = [Succeeded].into();
             }),
         ),
         (
             "state=failed, an error code of which there is none",
             filter(|f| {
-                f.states = [Failed].into();
+                f.state = [Failed].into();
                 f.error_code = Some("nowhere".to_owned());
             }),
         ),
         (
             "state=waiting for what nobody waits for",
             filter(|f| {
-                f.states = [Waiting].into();
+                f.state = [Waiting].into();
                 f.waiting_for = Some(WaitingFor::Breaker);
             }),
         ),
@@ -172,15 +172,15 @@ fn upsert_lists() -> Vec<(&'static str, UpsertFilter)> {
         ("upserts of the rare merchant", of("rare", &|_| {})),
         (
             "upserts, state=failed",
-            of("m0", &|f| f.states = [UpsertState::Failed].into()),
+            of("m0", &|f| f.state = [UpsertState::Failed].into()),
         ),
         (
             "upserts, state=pending: none",
-            of("m0", &|f| f.states = [UpsertState::Pending].into()),
+            of("m0", &|f| f.state = [UpsertState::Pending].into()),
         ),
         (
             "upserts of a customer",
-            of("m0", &|f| f.customer = Some(customer_id(77))),
+            of("m0", &|f| f.customer_id = Some(customer_id(77))),
         ),
         (
             "upserts, connection with few",

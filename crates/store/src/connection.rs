@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use upsert_api::PausedBy;
+
 /// What is durable of a connection's own state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionRecord {
@@ -21,8 +23,8 @@ pub struct ConnectionRecord {
 /// Why nothing may be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// `vendor` (401, 403) or `operator`.
-    pub by: String,
+    /// Who said so; the vendor by 401 or 403.
+    pub by: PausedBy,
     /// Since when.
     pub since: Timestamp,
     /// A sentence for operators, free of personal data.

@@ -7,73 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use upsert_api::{DeliveryError, DeliveryFilter, DeliveryState};
 use upsert_core::{
-    CustomerId, DeliveryId, ErrorKind, Evidence, FieldError, FieldFates, KeyKind, Outcome, Priority, StateAtVendor,
-    UpsertId, WaitingFor, Warning, WireRequest,
+    CustomerId, DeliveryId, Evidence, FieldOutcomes, KeyKind, Outcome, Priority, UpsertId, WaitingFor, Warning,
+    WireRequest,
 };
-
-/// How far a delivery is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
-    /// Not tried.
-    Pending,
-    /// Being sent.
-    InFlight,
-    /// Accepted, or nothing had to be sent.
-    Succeeded,
-    /// Tried, due again at a known time.
-    Retrying,
-    /// Not to be tried now.
-    Waiting,
-    /// A newer one goes in its place.
-    Superseded,
-    /// Failed for good.
-    Failed,
-    /// An operator gave it up.
-    Discarded,
-}
-
-impl DeliveryState {
-    /// Every state.
-    pub const ALL: [Self; 8] = [
-        Self::Pending,
-        Self::InFlight,
-        Self::Succeeded,
-        Self::Retrying,
-        Self::Waiting,
-        Self::Superseded,
-        Self::Failed,
-        Self::Discarded,
-    ];
-
-    /// As it stands in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::InFlight => "in_flight",
-            Self::Succeeded => "succeeded",
-            Self::Retrying => "retrying",
-            Self::Waiting => "waiting",
-            Self::Superseded => "superseded",
-            Self::Failed => "failed",
-            Self::Discarded => "discarded",
-        }
-    }
-
-    /// The state of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
-    /// Whether nothing will happen to it by itself any more.
-    pub const fn has_ended(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded | Self::Superseded | Self::Failed | Self::Discarded
-        )
-    }
-}
 
 /// An upsert's work at one connection. What is not there is left out of its stored form: a delivery is written twice on
 /// the way of an upsert.
@@ -126,7 +64,7 @@ pub struct DeliveryRecord {
     /// How long its calls took in all, in milliseconds.
     pub duration_ms: u64,
     /// What became of each field.
-    pub fields: FieldFates,
+    pub fields: FieldOutcomes,
     /// What the vendor cannot hold or do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
@@ -158,39 +96,6 @@ pub struct DeliveryRecord {
     /// W3C trace context of the request that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-}
-
-/// What went wrong, as the API shows it.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeliveryError {
-    /// What it means.
-    pub kind: ErrorKind,
-    /// What the call may have done.
-    pub state_at_vendor: StateAtVendor,
-    /// The vendor's code.
-    pub code: Option<String>,
-    /// A sentence for the caller, with the vendor's words.
-    pub detail: String,
-    /// The HTTP status.
-    pub vendor_status: Option<u16>,
-    /// The vendor's id of the call.
-    pub vendor_request_id: Option<String>,
-    /// Fields that the vendor complains of.
-    pub errors: Vec<FieldError>,
-    /// The vendor's own document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vendor_body: Option<Json>,
-}
-
-/// Leaves the vendor's words out: they may repeat a value.
-impl fmt::Debug for DeliveryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeliveryError")
-            .field("kind", &self.kind)
-            .field("state_at_vendor", &self.state_at_vendor)
-            .field("vendor_status", &self.vendor_status)
-            .finish_non_exhaustive()
-    }
 }
 
 /// One send. Written before the first byte goes out, so that a crash in between shows up as unknown.
@@ -265,58 +170,31 @@ impl From<&WireRequest> for SentRequest {
     }
 }
 
-/// Which deliveries to list; every filter that is there has to hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeliveryFilter {
-    /// Only of these merchants; none: of all.
-    pub merchants: Option<BTreeSet<String>>,
-    /// To this connection, whosever it is.
-    pub connection: Option<String>,
-    /// In one of these states; empty: in any.
-    pub states: BTreeSet<DeliveryState>,
-    /// With an error that means this.
-    pub error_kind: Option<ErrorKind>,
-    /// With an error of this code.
-    pub error_code: Option<String>,
-    /// That wait for this.
-    pub waiting_for: Option<WaitingFor>,
-    /// Of this customer.
-    pub customer: Option<CustomerId>,
-    /// Of this upsert.
-    pub upsert: Option<UpsertId>,
-    /// Made at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Made before this moment.
-    pub until: Option<Timestamp>,
-    /// Only with an id above this one: whoever knows that ids grow with time spares the store the older ones.
-    pub above: Option<DeliveryId>,
-}
-
-impl DeliveryFilter {
-    /// Whether the delivery is to be listed.
-    pub fn matches(&self, delivery: &DeliveryRecord) -> bool {
-        let error = delivery.error.as_ref();
-        self.merchants
-            .as_ref()
-            .is_none_or(|merchants| merchants.contains(&delivery.merchant))
-            && is_wanted(self.connection.as_ref(), &&delivery.connection)
-            && (self.states.is_empty() || self.states.contains(&delivery.state))
-            && self
+impl DeliveryRecord {
+    /// Whether the filter means it.
+    pub fn matches(&self, filter: &DeliveryFilter) -> bool {
+        let error = self.error.as_ref();
+        is_among(filter.merchants.as_ref(), &self.merchant)
+            && is_wanted(filter.connection.as_ref(), &&self.connection)
+            && (filter.state.is_empty() || filter.state.contains(&self.state))
+            && filter
                 .error_kind
                 .is_none_or(|kind| error.is_some_and(|error| error.kind == kind))
-            && self
+            && filter
                 .error_code
                 .as_ref()
                 .is_none_or(|code| error.is_some_and(|error| error.code.as_ref() == Some(code)))
-            && self
-                .waiting_for
-                .is_none_or(|reason| delivery.waiting_for == Some(reason))
-            && is_wanted(self.customer, &delivery.customer)
-            && is_wanted(self.upsert, &delivery.upsert)
-            && self.since.is_none_or(|since| delivery.created_at >= since)
-            && self.until.is_none_or(|until| delivery.created_at < until)
-            && self.above.is_none_or(|above| delivery.id > above)
+            && filter.waiting_for.is_none_or(|reason| self.waiting_for == Some(reason))
+            && is_wanted(filter.customer_id, &self.customer)
+            && is_wanted(filter.upsert_id, &self.upsert)
+            && filter.since.is_none_or(|since| self.created_at >= since)
+            && filter.until.is_none_or(|until| self.created_at < until)
     }
+}
+
+/// None: all are.
+pub(crate) fn is_among(merchants: Option<&BTreeSet<String>>, merchant: &str) -> bool {
+    merchants.is_none_or(|merchants| merchants.contains(merchant))
 }
 
 pub(crate) fn is_wanted<T: PartialEq>(wanted: Option<T>, value: &T) -> bool {

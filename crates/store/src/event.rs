@@ -5,57 +5,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
+use upsert_api::{EventProblem, IncomingFilter, IncomingState, OutgoingFilter, OutgoingState};
 use upsert_core::{CustomerId, EventId, Ignored, UpsertId};
 
-/// How far an event that came in is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IncomingState {
-    /// It became an upsert.
-    Accepted,
-    /// It told of what the gateway had written itself: nothing was done.
-    Echo,
-    /// A newer event of its source had come before it: nothing was done.
-    Outdated,
-    /// It could not be taken: a dead letter.
-    Failed,
-    /// An operator gave the dead letter up.
-    Discarded,
-}
-
-impl IncomingState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [
-        Self::Accepted,
-        Self::Echo,
-        Self::Outdated,
-        Self::Failed,
-        Self::Discarded,
-    ];
-
-    /// As it stands in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Echo => "echo",
-            Self::Outdated => "outdated",
-            Self::Failed => "failed",
-            Self::Discarded => "discarded",
-        }
-    }
-
-    /// The state of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
-    /// Whether the same event is not done again.
-    pub const fn is_done(self) -> bool {
-        !matches!(self, Self::Failed)
-    }
-}
+use crate::delivery::{is_among, is_wanted};
 
 /// An event that came in. There is one row for each merchant, source, event id of the sender's and content.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -87,9 +41,9 @@ pub struct IncomingEvent {
     /// The upsert that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upsert: Option<UpsertId>,
-    /// Why it could not be taken: `code`, `detail`, `errors`, `conflicts`.
+    /// Why it could not be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Json>,
+    pub problem: Option<EventProblem>,
     /// Members that could not be read and were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Ignored>,
@@ -146,54 +100,6 @@ pub struct EventMark {
     pub fields: BTreeSet<String>,
 }
 
-/// How far an event that goes out is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutgoingState {
-    /// Not tried.
-    Pending,
-    /// Tried, due again at a known time.
-    Retrying,
-    /// The endpoint took it.
-    Succeeded,
-    /// It was given up: a dead letter.
-    Failed,
-    /// An operator gave the dead letter up.
-    Discarded,
-}
-
-impl OutgoingState {
-    /// Every state.
-    pub const ALL: [Self; 5] = [
-        Self::Pending,
-        Self::Retrying,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Discarded,
-    ];
-
-    /// As it stands in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Retrying => "retrying",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Discarded => "discarded",
-        }
-    }
-
-    /// The state of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
-    /// Whether it is still to be sent.
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Retrying)
-    }
-}
-
 /// One event on its way to one endpoint.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutgoingEvent {
@@ -248,77 +154,30 @@ impl fmt::Debug for OutgoingEvent {
     }
 }
 
-/// Which events that came in to list; every filter that is there has to hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IncomingFilter {
-    /// Only of these merchants; none: of all.
-    pub merchants: Option<BTreeSet<String>>,
-    /// Of this source.
-    pub source: Option<String>,
-    /// In one of these states; empty: in any.
-    pub states: BTreeSet<IncomingState>,
-    /// With this id of the sender's.
-    pub event_id: Option<String>,
-    /// About this customer.
-    pub customer: Option<CustomerId>,
-    /// Received at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Received before this moment.
-    pub until: Option<Timestamp>,
-    /// Only with an id above this one: whoever knows that ids grow with time spares the store the older ones.
-    pub above: Option<EventId>,
-}
-
-impl IncomingFilter {
-    /// Whether the event is to be listed.
-    pub fn matches(&self, event: &IncomingEvent) -> bool {
-        self.merchants
-            .as_ref()
-            .is_none_or(|merchants| merchants.contains(&event.merchant))
-            && self.source.as_ref().is_none_or(|source| *source == event.source)
-            && (self.states.is_empty() || self.states.contains(&event.state))
-            && self.event_id.as_ref().is_none_or(|id| *id == event.event_id)
-            && self.customer.is_none_or(|customer| event.customer == Some(customer))
-            && self.since.is_none_or(|since| event.received_at >= since)
-            && self.until.is_none_or(|until| event.received_at < until)
-            && self.above.is_none_or(|above| event.id > above)
+impl IncomingEvent {
+    /// Whether the filter means it.
+    pub fn matches(&self, filter: &IncomingFilter) -> bool {
+        is_among(filter.merchants.as_ref(), &self.merchant)
+            && is_wanted(filter.source.as_ref(), &&self.source)
+            && (filter.state.is_empty() || filter.state.contains(&self.state))
+            && is_wanted(filter.event_id.as_ref(), &&self.event_id)
+            && filter
+                .customer_id
+                .is_none_or(|customer| self.customer == Some(customer))
+            && filter.since.is_none_or(|since| self.received_at >= since)
+            && filter.until.is_none_or(|until| self.received_at < until)
     }
 }
 
-/// Which events that go out to list; every filter that is there has to hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OutgoingFilter {
-    /// Only of these merchants; none: of all.
-    pub merchants: Option<BTreeSet<String>>,
-    /// To this endpoint.
-    pub endpoint: Option<String>,
-    /// Of this kind, such as `customer.upserted`.
-    pub kind: Option<String>,
-    /// In one of these states; empty: in any.
-    pub states: BTreeSet<OutgoingState>,
-    /// Made at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Made before this moment.
-    pub until: Option<Timestamp>,
-    /// Only with an id above this one: whoever knows that ids grow with time spares the store the older ones.
-    pub above: Option<EventId>,
-}
-
-impl OutgoingFilter {
-    /// Whether the event is to be listed.
-    pub fn matches(&self, event: &OutgoingEvent) -> bool {
-        self.merchants
-            .as_ref()
-            .is_none_or(|merchants| merchants.contains(&event.merchant))
-            && self
-                .endpoint
-                .as_ref()
-                .is_none_or(|endpoint| *endpoint == event.endpoint)
-            && self.kind.as_ref().is_none_or(|kind| *kind == event.kind)
-            && (self.states.is_empty() || self.states.contains(&event.state))
-            && self.since.is_none_or(|since| event.created_at >= since)
-            && self.until.is_none_or(|until| event.created_at < until)
-            && self.above.is_none_or(|above| event.id > above)
+impl OutgoingEvent {
+    /// Whether the filter means it.
+    pub fn matches(&self, filter: &OutgoingFilter) -> bool {
+        is_among(filter.merchants.as_ref(), &self.merchant)
+            && is_wanted(filter.endpoint.as_ref(), &&self.endpoint)
+            && is_wanted(filter.r#type.as_ref(), &&self.kind)
+            && (filter.state.is_empty() || filter.state.contains(&self.state))
+            && filter.since.is_none_or(|since| self.created_at >= since)
+            && filter.until.is_none_or(|until| self.created_at < until)
     }
 }
 

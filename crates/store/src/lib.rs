@@ -27,17 +27,16 @@ use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
 pub use changeset::{Applied, Changeset, Expect, Write};
 pub use connection::{ConnectionRecord, Disabled, EndpointRecord, Pause};
 pub use customer::{CustomerFilter, CustomerRecord, HistoryPage, HistoryRecord, IdentityQuery, IdentityView, Known};
-pub use delivery::{
-    AttemptRecord, Counted, DeliveryError, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, FailedCount,
-    SentRequest, WaitingCount,
-};
-pub use event::{
-    EventCount, EventMark, EventMarks, Given, IncomingEvent, IncomingFilter, IncomingPage, IncomingState,
-    OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState,
-};
+pub use delivery::{AttemptRecord, Counted, DeliveryPage, DeliveryRecord, FailedCount, SentRequest, WaitingCount};
+pub use event::{EventCount, EventMark, EventMarks, Given, IncomingEvent, IncomingPage, OutgoingEvent, OutgoingPage};
 pub use lane::{Accepted, AcceptedField, Adopted, Lane, Link, Sending, Written};
 pub use memory::MemoryStore;
-pub use upsert::{IdempotencyRecord, StoredAnswer, Through, UpsertFilter, UpsertPage, UpsertRecord, UpsertState};
+pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord};
+/// What the store keeps and asks for in the words of the API.
+pub use upsert_api::{
+    DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, OutgoingFilter, OutgoingState,
+    PausedBy, Through, UpsertFilter, UpsertState,
+};
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
 #[derive(Debug, thiserror::Error)]

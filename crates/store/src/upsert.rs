@@ -1,48 +1,14 @@
 //! An accepted request, and the answer that its idempotency key gets.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use upsert_api::{Through, UpsertFilter, UpsertState};
 use upsert_core::{CustomerId, Ignored, UpsertId};
 
 use crate::delivery::{DeliveryRecord, is_wanted};
-
-/// How far an upsert is, over its required connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UpsertState {
-    /// Something has not ended.
-    Pending,
-    /// Everything succeeded.
-    Succeeded,
-    /// Only connections that are not required failed.
-    PartiallyFailed,
-    /// A required connection failed.
-    Failed,
-}
-
-impl UpsertState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Succeeded, Self::PartiallyFailed, Self::Failed];
-
-    /// As it stands in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Succeeded => "succeeded",
-            Self::PartiallyFailed => "partially_failed",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The state of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-}
 
 /// One accepted request to change one customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,54 +52,23 @@ pub struct UpsertRecord {
     pub ended_at: Option<Timestamp>,
 }
 
-/// The way by which an upsert came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Through {
-    /// A request of its own.
-    Request,
-    /// A line of a batch; imports are batches.
-    Batch,
-    /// An event of a webhook source.
-    Webhook,
-    /// The replay of a failed delivery.
-    Replay,
-}
-
-/// Which upserts of one merchant to list; every filter that is there has to hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UpsertFilter {
-    /// Whose.
-    pub merchant: String,
-    /// In one of these states; empty: in any.
-    pub states: BTreeSet<UpsertState>,
-    /// With a delivery to this connection.
-    pub connection: Option<String>,
-    /// Of this customer.
-    pub customer: Option<CustomerId>,
-    /// Accepted at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Accepted before this moment.
-    pub until: Option<Timestamp>,
-    /// Only with an id above this one.
-    pub above: Option<UpsertId>,
-}
-
-impl UpsertFilter {
-    /// Whether the upsert is to be listed, as far as it can say so without its deliveries.
-    pub fn matches(&self, upsert: &UpsertRecord) -> bool {
-        upsert.merchant == self.merchant
-            && (self.states.is_empty() || self.states.contains(&upsert.state))
-            && is_wanted(self.customer, &upsert.customer)
-            && self.since.is_none_or(|since| upsert.created_at >= since)
-            && self.until.is_none_or(|until| upsert.created_at < until)
-            && self.above.is_none_or(|above| upsert.id > above)
+impl UpsertRecord {
+    /// Whether the filter means it, with these deliveries.
+    pub fn matches(&self, filter: &UpsertFilter, deliveries: &[DeliveryRecord]) -> bool {
+        self.matches_alone(filter)
+            && filter
+                .connection
+                .as_ref()
+                .is_none_or(|name| deliveries.iter().any(|delivery| delivery.connection == *name))
     }
 
-    /// Whether one of its deliveries is to the connection that is asked for.
-    pub fn matches_deliveries(&self, deliveries: &[DeliveryRecord]) -> bool {
-        let is_there = |name: &String| deliveries.iter().any(|delivery| delivery.connection == *name);
-        self.connection.as_ref().is_none_or(is_there)
+    /// The same, as far as it can be said without its deliveries.
+    pub fn matches_alone(&self, filter: &UpsertFilter) -> bool {
+        self.merchant == filter.merchant
+            && (filter.state.is_empty() || filter.state.contains(&self.state))
+            && is_wanted(filter.customer_id, &self.customer)
+            && filter.since.is_none_or(|since| self.created_at >= since)
+            && filter.until.is_none_or(|until| self.created_at < until)
     }
 }
 

@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use upsert_core::{
-    Customer, CustomerId, DeliveryId, ErrorKind, EventId, Evidence, Field, FieldError, FieldFates, Identifier,
+    Customer, CustomerId, DeliveryId, ErrorKind, EventId, Evidence, Field, FieldError, FieldOutcomes, Identifier,
     IdentifierKind, Ignored, KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning,
     WarningCode,
 };
 use upsert_store::{
     AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Disabled,
     EndpointRecord, EventMark, EventMarks, HistoryRecord, IdempotencyRecord, IncomingEvent, IncomingState, Lane, Link,
-    OutgoingEvent, OutgoingState, Pause, SentRequest, StoredAnswer, UpsertRecord, UpsertState,
+    OutgoingEvent, OutgoingState, Pause, PausedBy, SentRequest, StoredAnswer, UpsertRecord, UpsertState,
 };
 
 /// 2026-11-20, 12:00 UTC.
@@ -35,20 +35,26 @@ pub fn customer_id(number: u128) -> CustomerId {
     CustomerId::from_uuid(Uuid::from_u128(number))
 }
 
-/// The upsert of this number; a greater one is younger.
+/// The upsert of this number, made so many seconds after [`noon`].
 pub fn upsert_id(number: u128) -> UpsertId {
-    UpsertId::from_uuid(Uuid::from_u128(number))
+    UpsertId::from_uuid(made_at(number))
 }
 
-/// The delivery of this number; a greater one is younger.
+/// The delivery of this number, made so many seconds after [`noon`].
 pub fn delivery_id(number: u128) -> DeliveryId {
-    DeliveryId::from_uuid(Uuid::from_u128(number))
+    DeliveryId::from_uuid(made_at(number))
 }
 
 /// The event of this number, made so many seconds after [`noon`].
 pub fn event_id(number: u32) -> EventId {
-    let time = EventId::oldest_at(seconds(number.into())).as_uuid().as_u128();
-    EventId::from_uuid(Uuid::from_u128(time | u128::from(number)))
+    EventId::from_uuid(made_at(number.into()))
+}
+
+/// It begins with that moment, as ids do. A greater number is younger, also where there are not so many seconds.
+fn made_at(number: u128) -> Uuid {
+    let after_noon = u32::try_from(number).unwrap_or(u32::MAX);
+    let time = EventId::oldest_at(seconds(after_noon.into())).as_uuid().as_u128();
+    Uuid::from_u128(time + number)
 }
 
 /// An e-mail address as identifier.
@@ -180,7 +186,7 @@ pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: 
         attempts: 0,
         next_attempt_at: None,
         duration_ms: 0,
-        fields: FieldFates::default(),
+        fields: FieldOutcomes::default(),
         warnings: Vec::new(),
         error: None,
         force: false,
@@ -209,7 +215,7 @@ pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) ->
         attempts: 3,
         next_attempt_at: Some(seconds(30)),
         duration_ms: 412,
-        fields: FieldFates {
+        fields: FieldOutcomes {
             confirmed: vec!["/email".to_owned()],
             differs: vec![upsert_core::Differs {
                 pointer: "/notes".to_owned(),
@@ -312,7 +318,7 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
         merchant: merchant.to_owned(),
         connection: connection.to_owned(),
         pause: Some(Pause {
-            by: "operator".to_owned(),
+            by: PausedBy::Operator,
             since: noon(),
             reason: "maintenance".to_owned(),
             fingerprint: "f00d".to_owned(),

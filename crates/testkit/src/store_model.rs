@@ -5,7 +5,7 @@ mod events;
 
 use jiff::civil::{Date, date};
 
-use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value};
+use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter, DeliveryPage,
     DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
@@ -174,13 +174,13 @@ pub async fn observe(store: &dyn Store) -> Observed {
 
 async fn observe_lists(store: &dyn Store, seen: &mut Observed) {
     let acme = || Some([MERCHANTS[0].to_owned()].into());
-    for states in [&[][..], &[DeliveryState::Failed], &DeliveryState::ALL] {
+    for states in [&[][..], &[DeliveryState::Failed], DeliveryState::ALL] {
         for merchants in [None, acme()] {
             for connection in [None, Some(CONNECTIONS[1].to_owned())] {
                 let filter = DeliveryFilter {
                     merchants: merchants.clone(),
                     connection,
-                    states: states.iter().copied().collect(),
+                    state: states.iter().copied().collect(),
                     ..DeliveryFilter::default()
                 };
                 let page = store.deliveries(&filter, None, 2).await.unwrap();
@@ -193,7 +193,7 @@ async fn observe_lists(store: &dyn Store, seen: &mut Observed) {
         for state in [None, Some(UpsertState::Pending), Some(UpsertState::Failed)] {
             let filter = UpsertFilter {
                 merchant: merchant.to_owned(),
-                states: state.into_iter().collect(),
+                state: state.into_iter().collect(),
                 ..UpsertFilter::default()
             };
             seen.upsert_lists.push(store.upserts(&filter, None, 1).await.unwrap());

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(78 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(81 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -24,7 +24,11 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use upsert_store::{Applied, Changeset, Expect, Store, Write};
+
+use crate::records::seconds;
 
 use events::{incoming, outgoing};
 
@@ -141,7 +145,8 @@ suite! { $
         a_delivery_moves_between_lists_with_its_state,
         pages_have_no_gaps_while_new_deliveries_come_in,
         deliveries_are_counted_up_to_a_limit,
-        every_filter_of_upserts_has_to_hold;
+        every_filter_of_upserts_has_to_hold,
+        what_was_made_within_a_minute_of_its_id_is_listed_by_time;
     idempotency:
         a_key_is_free_until_it_is_used_and_after_it_has_expired,
         a_key_has_one_answer,
@@ -161,6 +166,7 @@ suite! { $
         an_id_has_a_row_for_each_content_that_came_under_it,
         events_that_came_in_are_listed_newest_first_by_every_filter,
         an_event_that_came_in_moves_between_lists_with_its_state,
+        an_event_that_came_in_within_a_minute_of_its_id_is_listed_by_time,
         dead_letters_are_counted_by_source;
     outgoing:
         an_event_that_goes_out_comes_back_as_it_was_put,
@@ -170,6 +176,7 @@ suite! { $
         what_waits_for_an_endpoint_is_read_page_by_page,
         events_that_go_out_are_listed_newest_first_by_every_filter,
         an_event_that_goes_out_moves_between_lists_with_its_state,
+        an_event_that_was_made_within_a_minute_of_its_id_is_listed_by_time,
         what_is_open_or_failed_is_counted_by_endpoint_and_state,
         an_endpoint_has_one_state;
     concurrency:
@@ -201,4 +208,24 @@ async fn holds(store: &dyn Store, expect: Expect) -> bool {
             false
         }
     }
+}
+
+/// Numbers of which a list by time may leave some out by their ids alone, each with a moment that is almost a minute before
+/// or after what its id says.
+fn almost_a_minute_from_their_ids() -> impl Iterator<Item = (u32, Timestamp)> {
+    [59, -59]
+        .into_iter()
+        .cycle()
+        .zip((100..=600).step_by(100))
+        .map(|(apart, number)| (number, seconds(i64::from(number) + apart)))
+}
+
+/// Of a list by time: from this moment on, up to it, and it alone.
+fn spans(moment: Timestamp) -> [(Option<Timestamp>, Option<Timestamp>); 3] {
+    let just_after = moment.checked_add(SignedDuration::from_nanos(1)).unwrap();
+    [
+        (Some(moment), None),
+        (None, Some(just_after)),
+        (Some(moment), Some(just_after)),
+    ]
 }

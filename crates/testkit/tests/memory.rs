@@ -6,7 +6,7 @@ use upsert_store::{Changeset, MemoryStore, Store, StoreError, Write};
 use upsert_testkit::records::{customer_id, customer_record};
 
 mod suite {
-    upsert_testkit::store_suite!(78 cases, || (super::Arc::new(super::MemoryStore::new()), ()));
+    upsert_testkit::store_suite!(81 cases, || (super::Arc::new(super::MemoryStore::new()), ()));
 }
 
 #[tokio::test]

@@ -5,12 +5,14 @@
 
 pub mod mapping;
 pub mod order;
+pub mod ping;
 pub mod signature;
 
 pub use mapping::{
     Conditions, EventId, MapProblem, Mapped, Mapping, NamePart, Part, Pointer, Read, Rule, Source, Target, Transform,
 };
-pub use order::{Order, OrderKind};
+pub use order::{Order, OrderBy, OrderKind};
+pub use ping::Ping;
 pub use signature::{
     Forged, Hmac, HmacHash, Received, SignatureEncoding, Signed, SignedTime, SigningKey, Verifier, sign,
 };

@@ -6,10 +6,19 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use serde_json::Value as Json;
+use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantArray};
 
 /// What stands where a source says that its events are ordered by.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, EnumDiscriminants)]
+#[strum_discriminants(
+    name(OrderBy),
+    doc = "Which of the two it is.",
+    derive(Serialize, EnumString, IntoStaticStr, VariantArray),
+    serde(rename_all = "snake_case"),
+    strum(serialize_all = "snake_case")
+)]
 pub enum OrderKind {
     /// A moment. Times that name no zone are of this one.
     Time {

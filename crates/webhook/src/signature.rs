@@ -15,6 +15,8 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 pub use standard::sign;
 
@@ -117,7 +119,10 @@ pub enum Signed {
 }
 
 /// The hash of an HMAC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum HmacHash {
     /// SHA-1, for senders that know no better.
     Sha1,
@@ -128,7 +133,10 @@ pub enum HmacHash {
 }
 
 /// How a signature is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum SignatureEncoding {
     /// Hexadecimal digits.
     Hex,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use upsert_core::ProviderError;
+use upsert_core::{ProviderError, Word as _};
 
 use crate::delivery::record::AttemptEnd;
 use crate::delivery::work::Work;

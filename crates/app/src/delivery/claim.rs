@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
+use upsert_core::{
+    DeliveryId, ErrorKind, OnCollision, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor,
+};
 use upsert_store::{
     Applied, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write,
 };
@@ -14,7 +16,7 @@ use crate::delivery::Deliveries;
 use crate::delivery::log::observe;
 use crate::delivery::record::delivery_error;
 use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt_writes, lease_until, unchanged};
-use crate::directory::merchant::{Connection, OnCollision};
+use crate::directory::merchant::Connection;
 use crate::planning::lane::{contested_keys, give_back_keys, mark_failed, sending};
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::runtime::connections::UNTIL_RELEASED;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor};
-use upsert_store::{DeliveryRecord, DeliveryState, Lane, StoreError};
+use upsert_store::{DeliveryRecord, DeliveryState, Lane, PausedBy, StoreError};
 
 use crate::delivery::Deliveries;
 use crate::delivery::attempt_span::AttemptSpan;
@@ -151,7 +151,7 @@ impl Deliveries {
                     .context
                     .connections
                     .pause_of(merchant, connection)
-                    .is_some_and(|pause| pause.by == "vendor");
+                    .is_some_and(|pause| pause.by == PausedBy::Vendor);
                 if was_paused {
                     self.set_pause(merchant, connection, None).await?;
                 }

@@ -1,6 +1,6 @@
 //! The log line of a delivery.
 
-use upsert_core::WaitingFor;
+use upsert_core::{WaitingFor, Word as _};
 use upsert_store::{DeliveryRecord, DeliveryState};
 
 use crate::runtime::tracing::trace_id;

@@ -1,5 +1,6 @@
 //! Connections to which nothing goes for now, and what waits for them.
 
+use upsert_api::PausedBy;
 use upsert_core::Held;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Changeset, ConnectionRecord, DeliveryRecord, Expect, Pause, StoreError, Write};
@@ -23,7 +24,7 @@ impl Deliveries {
                 .get(&record.merchant)
                 .and_then(|merchant| merchant.connection(&record.connection));
             let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
-            if pause.by == "vendor" && has_changed {
+            if pause.by == PausedBy::Vendor && has_changed {
                 // Known first, so that whoever is told of pauses is told that it ends.
                 self.context
                     .connections
@@ -57,7 +58,7 @@ impl Deliveries {
             "connection paused: the vendor refuses its credentials"
         );
         let pause = Pause {
-            by: "vendor".to_owned(),
+            by: PausedBy::Vendor,
             since: self.context.clock.now(),
             reason,
             fingerprint: connection.fingerprint.clone(),
@@ -74,7 +75,7 @@ impl Deliveries {
     ) -> Result<(), StoreError> {
         let _one_at_a_time = self.context.pausing.lock().await;
         let before = self.context.connections.pause_of(merchant, connection);
-        if before.is_some() && pause.as_ref().is_some_and(|pause| pause.by == "vendor") {
+        if before.is_some() && pause.as_ref().is_some_and(|pause| pause.by == PausedBy::Vendor) {
             return Ok(());
         }
         let mut write = vec![Write::PutConnection(ConnectionRecord {

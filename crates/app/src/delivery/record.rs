@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor, utc_day,
+    ErrorKind, OnCollision, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor,
+    Word as _, utc_day,
 };
 use upsert_store::{
     Adopted, Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link,
@@ -17,7 +18,6 @@ use upsert_store::{
 
 use crate::delivery::Deliveries;
 use crate::delivery::work::Work;
-use crate::directory::merchant::OnCollision;
 use crate::planning::echo::learn_from_receipt;
 use crate::planning::lane::{give_back_keys, known_after, mark_accepted, mark_failed, may_be_known_by, supersede};
 

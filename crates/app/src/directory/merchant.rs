@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use upsert_api::ConnectionState;
 use upsert_core::{
-    Canonical, Customer, CustomerReader, Field, Handling, Held, Identifier, IdentifierKind, NeverMatch, Payload,
-    Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, Value, canonicalise,
+    Canonical, CustomerReader, EventKind, Field, Handling, Held, Identifier, IdentifierKind, NeverMatch, OnCollision,
+    OnKeyChange, Payload, Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, When, canonicalise,
 };
 
-use crate::directory::webhooks::{Endpoint, EventKind, Source};
+use crate::directory::webhooks::{Endpoint, Source};
 use crate::problem::Refusal;
 
 /// All merchants, by id.
@@ -123,24 +124,6 @@ impl Merchant {
     }
 }
 
-/// What to do where a vendor would match another customer's record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnCollision {
-    /// 409.
-    Refuse,
-    /// Send, and mark the record as shared.
-    Proceed,
-}
-
-/// What to do where the key that a vendor's record was made with changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnKeyChange {
-    /// 409.
-    Refuse,
-    /// Make a new record; the old link stays as superseded.
-    CreateNew,
-}
-
 /// One merchant's account at one vendor, ready to call.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -195,11 +178,11 @@ pub trait RetryRule: Debug + Send + Sync + 'static {
 
 /// How a connection is doing, for operators.
 pub trait ConnectionStatus: Debug + Send + Sync + 'static {
-    /// Breaker, limits, quota, health, as `GET /v1/connections` shows them.
-    fn snapshot(&self) -> Json;
+    /// Breaker, limits, quota, health.
+    fn snapshot(&self) -> upsert_api::ConnectionStatus;
 
-    /// `healthy`, `degraded`, `throttled`, `open` or `quota_spent`.
-    fn state(&self) -> &'static str;
+    /// In one word; a pause is not known here.
+    fn state(&self) -> ConnectionState;
 
     /// How many calls could go out now. None may be free for the moment, and a call may wait a little for its place.
     ///
@@ -218,56 +201,6 @@ pub struct Route {
     pub when: When,
     /// Names of connections.
     pub to: Vec<String>,
-}
-
-/// Conditions on the merged customer; an empty list asks for nothing.
-#[derive(Debug, Clone, Default)]
-pub struct When {
-    /// `person`, `organisation`.
-    pub kind: Vec<String>,
-    /// The source field.
-    pub source: Vec<String>,
-    /// Any of these tags.
-    pub tag: Vec<String>,
-    /// The billing address's country, else the property's.
-    pub country: Vec<String>,
-    /// `active`, `inactive`.
-    pub status: Vec<String>,
-}
-
-impl When {
-    /// The fields that it asks for.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = Field> {
-        let asked = [
-            (&self.kind, Field::Kind),
-            (&self.source, Field::Source),
-            (&self.tag, Field::Tags),
-            (&self.country, Field::BillingCountry),
-            (&self.country, Field::PropertyCountry),
-            (&self.status, Field::Status),
-        ];
-        asked
-            .into_iter()
-            .filter(|(wanted, _)| !wanted.is_empty())
-            .map(|(_, field)| field)
-    }
-
-    /// Whether all conditions hold.
-    pub fn holds(&self, customer: &Customer) -> bool {
-        let is_one_of = |wanted: &[String], value: Option<&str>| {
-            wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|wanted| wanted == value))
-        };
-        let has_tag = self.tag.is_empty()
-            || matches!(customer.get(Field::Tags), Some(Value::Tags(tags)) if self.tag.iter().any(|tag| tags.contains(tag)));
-        let country = customer
-            .text(Field::BillingCountry)
-            .or_else(|| customer.text(Field::PropertyCountry));
-        is_one_of(&self.kind, Some(customer.kind().as_str()))
-            && is_one_of(&self.source, customer.text(Field::Source))
-            && is_one_of(&self.country, country)
-            && is_one_of(&self.status, customer.text(Field::Status))
-            && has_tag
-    }
 }
 
 pub(crate) fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use upsert_core::Handling;
-use upsert_webhook::{Conditions, Mapping, SigningKey, Verifier};
+use upsert_core::{EventKind, EventPayload, Handling};
+use upsert_webhook::{Mapping, Ping, SigningKey, Verifier};
 
 /// A system that sends events.
 #[derive(Debug)]
@@ -29,61 +29,6 @@ pub struct Source {
     pub ping: Option<Ping>,
 }
 
-/// How a sender's test call is told from an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ping {
-    /// It is signed, and these hold of its whole.
-    When(Conditions),
-    /// It has this media type, signed or not.
-    ContentType(String),
-}
-
-/// What merchants are told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EventKind {
-    /// An upsert's required deliveries have ended well.
-    CustomerUpserted,
-    /// A delivery failed for good.
-    CustomerDeliveryFailed,
-    /// A customer was erased.
-    CustomerErased,
-    /// A connection was paused.
-    ConnectionPaused,
-    /// A connection goes on.
-    ConnectionResumed,
-    /// A day's quota is nearly used up.
-    QuotaRunningOut,
-}
-
-impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::CustomerUpserted,
-        Self::CustomerDeliveryFailed,
-        Self::CustomerErased,
-        Self::ConnectionPaused,
-        Self::ConnectionResumed,
-        Self::QuotaRunningOut,
-    ];
-
-    /// As it stands in `type`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CustomerUpserted => "customer.upserted",
-            Self::CustomerDeliveryFailed => "customer.delivery_failed",
-            Self::CustomerErased => "customer.erased",
-            Self::ConnectionPaused => "connection.paused",
-            Self::ConnectionResumed => "connection.resumed",
-            Self::QuotaRunningOut => "quota.running_out",
-        }
-    }
-
-    /// The kind of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
 /// A URL of the merchant's that is told of events.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -93,8 +38,8 @@ pub struct Endpoint {
     pub shown_url: String,
     /// What it is told of.
     pub events: BTreeSet<EventKind>,
-    /// Whether it is told ids alone.
-    pub ids_only: bool,
+    /// How much it is told.
+    pub payload: EventPayload,
     /// What signs; while secrets are rotated both the new and the old one.
     pub keys: Vec<SigningKey>,
     /// What brings events there.

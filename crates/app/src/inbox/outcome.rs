@@ -1,12 +1,11 @@
 //! What became of an event, as its sender is told and as it is kept.
 
-use serde_json::{Map, Value as Json, json};
-
+use upsert_api::{EventProblem, EventResult, ProblemCode, TakenEvent};
 use upsert_core::{Ignored, Problem};
 use upsert_store::IncomingEvent;
 use upsert_webhook::{Forged, MapProblem, Mapped};
 
-use crate::problem::{ProblemCode, Refusal};
+use crate::problem::Refusal;
 
 /// What became of an event, or of one customer's part of it.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ pub(crate) enum Taken {
 #[derive(Debug, Default)]
 pub struct Intake {
     /// One entry for each customer in the event.
-    pub data: Vec<Json>,
+    pub data: Vec<TakenEvent>,
     /// Whether anything was stored that had not been here before.
     pub is_new: bool,
     /// Why a part of it could not be taken: the first that could not.
@@ -35,14 +34,32 @@ pub struct Intake {
 }
 
 impl Taken {
-    /// For the metrics.
-    pub(crate) fn result(&self) -> &'static str {
+    /// In a word.
+    pub(crate) fn result(&self) -> EventResult {
         match self {
-            Self::LeftOut => "left_out",
-            Self::Ping => "ping",
-            Self::Repeated(_) => "repeated",
-            Self::Done(event) => event.state.as_str(),
-            Self::Refused(..) => "refused",
+            Self::LeftOut => EventResult::LeftOut,
+            Self::Ping => EventResult::Ping,
+            Self::Repeated(_) => EventResult::Repeated,
+            Self::Done(event) => event.state.into(),
+            Self::Refused(..) => EventResult::Refused,
+        }
+    }
+
+    /// As the sender is told.
+    pub(crate) fn shown(&self) -> TakenEvent {
+        let (event, ignored) = match self {
+            Self::LeftOut | Self::Ping => (None, Vec::new()),
+            Self::Repeated(event) => (Some(event), Vec::new()),
+            Self::Done(event) | Self::Refused(event, _) => (Some(event), event.ignored.clone()),
+        };
+        TakenEvent {
+            id: event.map(|event| event.id),
+            event_id: event.map(|event| event.event_id.clone()),
+            result: self.result(),
+            upsert_id: event.and_then(|event| event.upsert),
+            customer_id: event.and_then(|event| event.customer),
+            unbelieved_time: event.and_then(|event| event.unbelieved_time),
+            ignored,
         }
     }
 }
@@ -50,40 +67,12 @@ impl Taken {
 impl Intake {
     pub(crate) fn add(&mut self, taken: Taken) {
         self.is_new |= matches!(taken, Taken::Done(_));
-        self.data.push(taken_json(&taken));
+        self.data.push(taken.shown());
         if let Taken::Refused(_, refusal) = taken
             && self.refusal.is_none()
         {
             self.refusal = Some(*refusal);
         }
-    }
-}
-
-/// As the sender is told.
-pub(crate) fn taken_json(taken: &Taken) -> Json {
-    let with = |event: &IncomingEvent, result: &str, ignored: &[Ignored]| {
-        json!({
-            "id": event.id,
-            "event_id": event.event_id,
-            "result": result,
-            "upsert_id": event.upsert,
-            "customer_id": event.customer,
-            "ignored": ignored,
-            "unbelieved_time": event.unbelieved_time,
-        })
-    };
-    let shown = |event: &IncomingEvent, result: &str| with(event, result, &event.ignored);
-    let nothing = |result: &str| {
-        json!({
-            "id": null, "event_id": null, "result": result, "upsert_id": null, "customer_id": null, "ignored": [],
-            "unbelieved_time": null,
-        })
-    };
-    match taken {
-        Taken::LeftOut | Taken::Ping => nothing(taken.result()),
-        Taken::Repeated(event) => with(event, "repeated", &[]),
-        Taken::Done(event) => shown(event, event.state.as_str()),
-        Taken::Refused(event, _) => shown(event, "refused"),
     }
 }
 
@@ -161,13 +150,11 @@ pub(crate) fn in_the_events_words(mut refusal: Refusal, mapped: &Mapped) -> Refu
 }
 
 /// Why it could not be taken, as it is kept.
-pub(crate) fn problem_json(refusal: &Refusal) -> Json {
-    let mut kept = Map::new();
-    kept.insert("code".to_owned(), json!(refusal.code.as_str()));
-    kept.insert("detail".to_owned(), json!(refusal.detail));
-    kept.insert("errors".to_owned(), json!(refusal.errors));
-    if !refusal.conflicts.is_empty() {
-        kept.insert("conflicts".to_owned(), json!(refusal.conflicts));
+pub(crate) fn kept_problem(refusal: &Refusal) -> EventProblem {
+    EventProblem {
+        code: refusal.code,
+        detail: refusal.detail.clone(),
+        errors: refusal.errors.clone(),
+        conflicts: (!refusal.conflicts.is_empty()).then(|| refusal.conflicts.clone()),
     }
-    Json::Object(kept)
 }

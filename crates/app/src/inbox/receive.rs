@@ -7,18 +7,19 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Canonical, Field, Ignored, Priority};
+use upsert_api::{EventResult, ProblemCode};
+use upsert_core::{Canonical, Field, Ignored, Priority, Word as _};
 use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 
 use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
-use crate::directory::webhooks::{Ping, Source};
+use crate::directory::webhooks::Source;
 use crate::inbox::Inbox;
 use crate::inbox::arrival::{Arrival, contents_of, read_parts};
-use crate::inbox::outcome::{Intake, Taken, in_the_events_words, left_out, problem_json, unbelieved, unmapped};
+use crate::inbox::outcome::{Intake, Taken, in_the_events_words, kept_problem, left_out, unbelieved, unmapped};
 use crate::inbox::reconcile::Reconciled;
-use crate::problem::{ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::runtime::metrics::{FORGED, count_ignored, events_in};
 use crate::strict_json::read_json;
 use crate::upsert::command::{Caller, UpsertCommand};
@@ -64,7 +65,7 @@ impl Inbox {
                 count(merchant, source, Taken::Ping.result());
                 return Ok(ping);
             }
-            count(merchant, source, FORGED);
+            events_in(&merchant.id, &source.name, FORGED).increment(1);
             tracing::warn!(merchant = merchant.id, source = source.name, reason = %forged, "an event was not believed");
             return Err(unbelieved(&forged));
         }
@@ -289,7 +290,7 @@ impl Inbox {
                 return Ok(Taken::Repeated(Box::new(done.clone())));
             }
             let row = IncomingEvent {
-                problem: Some(problem_json(&refusal)),
+                problem: Some(kept_problem(&refusal)),
                 raw: Some(arrival.raw.clone()),
                 ignored: ignored.clone(),
                 ..arrival.row(seen.as_ref(), IncomingState::Failed)
@@ -325,24 +326,21 @@ fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
     }
 }
 
-fn count(merchant: &Merchant, source: &Source, result: &'static str) {
-    events_in(&merchant.id, &source.name, result).increment(1);
+fn count(merchant: &Merchant, source: &Source, result: EventResult) {
+    events_in(&merchant.id, &source.name, result.as_str()).increment(1);
 }
 
 fn has_the_media_type_of_pings(source: &Source, request: &Received<'_>) -> bool {
-    let Some(Ping::ContentType(wanted)) = &source.ping else {
-        return false;
-    };
     let said = (request.header)("content-type");
-    said.is_some_and(|said| {
-        said.split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(wanted))
-    })
+    source
+        .ping
+        .as_ref()
+        .zip(said)
+        .is_some_and(|(ping, said)| ping.is_of_type(&said))
 }
 
 fn is_ping(source: &Source, event: &Json) -> bool {
-    matches!(&source.ping, Some(Ping::When(conditions)) if conditions.hold_of(event))
+    source.ping.as_ref().is_some_and(|ping| ping.is_said_by(event))
 }
 
 /// The time that an event gives itself, where no clock can be that far ahead.

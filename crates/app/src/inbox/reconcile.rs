@@ -138,7 +138,7 @@ impl Inbox {
         let filter = IncomingFilter {
             merchants: Some(BTreeSet::from([merchant.clone()])),
             source: Some(source.clone()),
-            states: BTreeSet::from([IncomingState::Failed]),
+            state: BTreeSet::from([IncomingState::Failed]),
             event_id: Some(arrival.event_id.clone()),
             ..IncomingFilter::default()
         };

@@ -1,15 +1,13 @@
 //! What operators do by hand: pause and resume a connection, forget a stale link.
 
-use serde_json::Value as Json;
-
+use upsert_api::{Connection, LinkedCustomer, PausedBy, ProblemCode, Visibility};
 use upsert_core::CustomerId;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
 
 use crate::directory::merchant::{Merchant, named};
 use crate::operations::Operations;
-use crate::problem::{ProblemCode, Refusal};
-use crate::view::visibility::Visibility;
+use crate::problem::Refusal;
 
 /// So often an unlink is worked out anew because the lane changed meanwhile.
 const MOST_RACES: usize = 16;
@@ -20,10 +18,10 @@ impl Operations {
     ///
     /// # Errors
     /// 404.
-    pub async fn pause(&self, merchant: &Merchant, connection: &str, by: &str) -> Result<Json, Refusal> {
+    pub async fn pause(&self, merchant: &Merchant, connection: &str, by: &str) -> Result<Connection, Refusal> {
         let connection = named(merchant, connection)?;
         let pause = Pause {
-            by: "operator".to_owned(),
+            by: PausedBy::Operator,
             since: self.context.clock.now(),
             reason: format!("paused by {by}"),
             fingerprint: connection.fingerprint.clone(),
@@ -44,7 +42,7 @@ impl Operations {
     ///
     /// # Errors
     /// 404.
-    pub async fn resume(&self, merchant: &Merchant, connection: &str, by: &str) -> Result<Json, Refusal> {
+    pub async fn resume(&self, merchant: &Merchant, connection: &str, by: &str) -> Result<Connection, Refusal> {
         let connection = named(merchant, connection)?;
         tracing::warn!(
             merchant = merchant.id,
@@ -69,7 +67,7 @@ impl Operations {
         id: CustomerId,
         connection: &str,
         visibility: Visibility,
-    ) -> Result<Json, Refusal> {
+    ) -> Result<LinkedCustomer, Refusal> {
         let overloaded = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
         for _race in 0..MOST_RACES {
             let known = self
@@ -109,7 +107,7 @@ impl Operations {
                 == Applied::Done
             {
                 tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
-                return Ok(visibility.customer(self.queries.customer_json(merchant, id).await?));
+                return self.queries.get_customer(merchant, id, visibility).await;
             }
         }
         overloaded("too many changes of this customer at once")

@@ -4,26 +4,25 @@
 use std::collections::{BTreeSet, HashMap};
 
 use futures_util::StreamExt as _;
-use serde_json::{Value as Json, json};
 
+use upsert_api::{DeliveriesDone, DeliverySelection, ListedDelivery, Own, ProblemCode, RefusedDelivery, Visibility};
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{Customer, CustomerId, DeliveryId, Priority};
+use upsert_core::{Customer, CustomerId, DeliveryId, Priority, Problem};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write};
 
 use crate::delivery::log::observe;
 use crate::directory::merchant::Connection;
 use crate::operations::Operations;
 use crate::operations::replay::{Failed, not_now};
+use crate::operations::selected::check_code;
 use crate::planning::declined::not_accepted;
 use crate::planning::lane::give_back_keys;
 use crate::planning::plan::{ConnectionPlan, plan};
-use crate::problem::{ProblemCode, Refusal};
-use crate::queries::filter::Selection;
+use crate::problem::Refusal;
 use crate::queries::page::to_cursor;
 use crate::upsert::command::Caller;
 use crate::view::answer::Answer;
 use crate::view::delivery::listed_delivery;
-use crate::view::visibility::Visibility;
 
 /// So often a discard is worked out anew because the lane changed meanwhile.
 const MOST_RACES: usize = 16;
@@ -31,12 +30,6 @@ const MOST_RACES: usize = 16;
 const SIDE_BY_SIDE: usize = 16;
 /// Refusals that an answer tells one by one.
 const MOST_TOLD: usize = 100;
-/// A dry run counts up to this.
-const MOST_COUNTED: usize = 10_000;
-/// Deliveries read at once.
-const PAGE: usize = 200;
-/// Pages that are read for one request; where matches are rare the caller goes on with the cursor.
-const MOST_PAGES: usize = 100;
 
 /// What became of each of those that were found.
 #[derive(Default)]
@@ -64,28 +57,35 @@ impl Operations {
         if of.is_some_and(|of| of != delivery.customer) {
             let detail = "the delivery is another customer's, and brings that one's state; to have this one changed, send \
                           an upsert with its `id`";
-            let problem = upsert_core::Problem::new("/customer_id", "other_customer", detail);
+            let problem = Problem::new("/customer_id", "other_customer", detail);
             return Err(Refusal::invalid(vec![problem]));
         }
         if delivery.state != DeliveryState::Failed {
             return Err(not_now("replayed", delivery.state));
         }
         let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive);
-        Ok(visibility.answer(answer.await?))
+        // It brings the customer as it is: nothing of that was sent with it.
+        Ok(answer.await?.seen_by(visibility, Own::default()))
     }
 
     /// Replays all that have failed and match; several of one customer at one connection become one call.
     ///
     /// # Errors
     /// 422 where other states are asked for.
-    pub async fn replay_matching(&self, caller: &Caller, mut selection: Selection) -> Result<Json, Refusal> {
+    pub async fn replay_matching(
+        &self,
+        caller: &Caller,
+        mut selection: DeliverySelection,
+        visibility: Visibility,
+    ) -> Result<DeliveriesDone, Refusal> {
+        check_code(&selection, visibility)?;
         let failed = BTreeSet::from([DeliveryState::Failed]);
-        if !selection.filter.states.is_empty() && selection.filter.states != failed {
+        if !selection.filter.state.is_empty() && selection.filter.state != failed {
             let detail = "only `failed` ones can be replayed";
-            let problem = upsert_core::Problem::new("/state", "invalid_value", detail);
+            let problem = Problem::new("/state", "invalid_value", detail);
             return Err(Refusal::invalid(vec![problem]));
         }
-        selection.filter.states = failed;
+        selection.filter.state = failed;
         if selection.dry_run {
             return self.counted(&selection).await;
         }
@@ -111,10 +111,10 @@ impl Operations {
         merchants: Option<&BTreeSet<String>>,
         id: DeliveryId,
         visibility: Visibility,
-    ) -> Result<Json, Refusal> {
+    ) -> Result<ListedDelivery, Refusal> {
         self.queries.visible_delivery(merchants, id).await?;
         let discarded = self.discard_on_a_task(caller, id).await?;
-        Ok(visibility.delivery(listed_delivery(&discarded)))
+        Ok(visibility.show(listed_delivery(&discarded)))
     }
 
     async fn discard_on_a_task(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryRecord, Refusal> {
@@ -131,14 +131,20 @@ impl Operations {
     ///
     /// # Errors
     /// 422 where the body names no filter at all.
-    pub async fn discard_matching(&self, caller: &Caller, mut selection: Selection) -> Result<Json, Refusal> {
-        if !selection.is_narrowed {
+    pub async fn discard_matching(
+        &self,
+        caller: &Caller,
+        mut selection: DeliverySelection,
+        visibility: Visibility,
+    ) -> Result<DeliveriesDone, Refusal> {
+        check_code(&selection, visibility)?;
+        if !selection.filter.is_narrowed() {
             let detail = "name at least one filter: `state`, `connection`, `error_kind` …";
-            let problem = upsert_core::Problem::new("", "required", detail);
+            let problem = Problem::new("", "required", detail);
             return Err(Refusal::invalid(vec![problem]));
         }
-        if selection.filter.states.is_empty() {
-            selection.filter.states.insert(DeliveryState::Failed);
+        if selection.filter.state.is_empty() {
+            selection.filter.state.insert(DeliveryState::Failed);
         }
         if selection.dry_run {
             return self.counted(&selection).await;
@@ -151,35 +157,6 @@ impl Operations {
         let outcomes = futures_util::stream::iter(discards).buffer_unordered(SIDE_BY_SIDE);
         let sum = outcomes.fold(Sum::default(), add_up).await;
         Ok(told(&found, next, sum))
-    }
-
-    async fn counted(&self, selection: &Selection) -> Result<Json, Refusal> {
-        // Before it counts: what is done with this moment is at most what was counted.
-        let counted_at = self.context.clock.now();
-        let counted = self
-            .context
-            .store
-            .count_deliveries(&selection.filter, MOST_COUNTED)
-            .await?;
-        Ok(json!({
-            "dry_run": true, "matched": counted.count, "done": 0, "refused": 0, "refusals": [],
-            "more": !counted.is_all, "next_cursor": null, "counted_at": counted_at,
-        }))
-    }
-
-    /// As many as are asked for, newest first, and where to go on.
-    async fn found(&self, selection: &Selection) -> Result<(Vec<DeliveryRecord>, Option<DeliveryId>), Refusal> {
-        let (mut found, mut below) = (Vec::new(), selection.below);
-        for _page in 0..MOST_PAGES {
-            let limit = PAGE.min(selection.limit - found.len());
-            let page = self.context.store.deliveries(&selection.filter, below, limit).await?;
-            found.extend(page.entries.into_iter().filter(|one| selection.was_counted(one)));
-            below = page.next;
-            if below.is_none() || found.len() == selection.limit {
-                break;
-            }
-        }
-        Ok((found, below))
     }
 
     async fn discard_now(&self, id: DeliveryId, by: &str) -> Result<DeliveryRecord, Refusal> {
@@ -338,20 +315,22 @@ async fn add_up(mut sum: Sum, (ids, outcome): (Vec<DeliveryId>, Result<(), Refus
     sum
 }
 
-fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut sum: Sum) -> Json {
+fn told(found: &[DeliveryRecord], next: Option<DeliveryId>, mut sum: Sum) -> DeliveriesDone {
     sum.refused.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let refusals = sum
-        .refused
-        .iter()
-        .take(MOST_TOLD)
-        .map(|(id, refusal)| json!({ "delivery_id": id, "code": refusal.code.as_str(), "detail": refusal.detail }));
-    json!({
-        "dry_run": false,
-        "matched": found.len(),
-        "done": sum.done,
-        "refused": sum.refused.len(),
-        "refusals": refusals.collect::<Vec<_>>(),
-        "more": next.is_some(),
-        "next_cursor": next.map(|next| to_cursor(next.as_uuid())),
-    })
+    let refusals = sum.refused.iter().take(MOST_TOLD);
+    let refusal = |(id, refusal): &(DeliveryId, Refusal)| RefusedDelivery {
+        delivery_id: *id,
+        code: refusal.code,
+        detail: refusal.detail.clone(),
+    };
+    DeliveriesDone {
+        dry_run: false,
+        matched: found.len(),
+        done: sum.done,
+        refused: sum.refused.len(),
+        refusals: refusals.map(refusal).collect(),
+        more: next.is_some(),
+        next_cursor: next.map(|next| to_cursor(next.as_uuid())),
+        counted_at: None,
+    }
 }

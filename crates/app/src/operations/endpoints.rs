@@ -1,6 +1,8 @@
 //! What operators do with endpoints.
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
+
+use upsert_api::{Endpoint, EndpointTest};
 
 use crate::directory::merchant::Merchant;
 use crate::operations::Operations;
@@ -15,7 +17,7 @@ impl Operations {
     ///
     /// # Errors
     /// 404.
-    pub async fn test_endpoint(&self, merchant: &Merchant, name: &str) -> Result<Json, Refusal> {
+    pub async fn test_endpoint(&self, merchant: &Merchant, name: &str) -> Result<EndpointTest, Refusal> {
         let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
         let id = self.context.ids.event();
         let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
@@ -23,24 +25,24 @@ impl Operations {
             .outbox
             .try_endpoint(endpoint, id, &body(TEST, self.context.clock.now(), &data))
             .await;
-        Ok(json!({
-            "id": id,
-            "delivered": tried.error.is_none(),
-            "status": tried.status,
-            "error": tried.error,
-            "duration_ms": u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
-        }))
+        Ok(EndpointTest {
+            id,
+            delivered: tried.error.is_none(),
+            status: tried.status,
+            error: tried.error,
+            duration_ms: u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
+        })
     }
 
     /// Has events go to a disabled endpoint again. What became a dead letter meanwhile is for a replay to bring.
     ///
     /// # Errors
     /// 404.
-    pub async fn enable_endpoint(&self, merchant: &Merchant, name: &str, by: &str) -> Result<Json, Refusal> {
+    pub async fn enable_endpoint(&self, merchant: &Merchant, name: &str, by: &str) -> Result<Endpoint, Refusal> {
         let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
         self.outbox.set_disabled(&merchant.id, name, None).await?;
         tracing::warn!(merchant = merchant.id, endpoint = name, by, "endpoint enabled by hand");
         let open = self.context.store.open_outgoing().await?;
-        Ok(self.queries.endpoint_json(merchant, endpoint, &open))
+        Ok(self.context.endpoint_view(merchant, endpoint, &open))
     }
 }

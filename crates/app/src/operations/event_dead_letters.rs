@@ -2,26 +2,27 @@
 //! up, one or all that match.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use futures_util::StreamExt as _;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
+use upsert_api::{
+    Direction, Event, EventReplayed, EventSelection, EventsDone, IncomingFilter, OutgoingFilter, ProblemCode, Refused,
+    Visibility,
+};
 use upsert_core::{CustomerId, EventId, Problem};
 use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::Read;
 
 use crate::inbox::arrival::{Arrival, contents_of, read_again};
-use crate::inbox::outcome::{Taken, taken_json};
+use crate::inbox::outcome::Taken;
 use crate::inbox::receive::{event_id_of, is_stand_in, unbelieved_time};
 use crate::operations::Operations;
-use crate::problem::{ProblemCode, Refusal};
-use crate::queries::event_filter::{Direction, EventListQuery};
-use crate::queries::events::{incoming_json, outgoing_json};
+use crate::problem::Refusal;
 use crate::upsert::command::Caller;
-use crate::view::visibility::Visibility;
+use crate::view::event::{incoming, outgoing};
 
-/// Events that one request replays or discards at most.
-const MOST_AT_ONCE: usize = 1_000;
 /// Refusals that an answer tells one by one.
 const MOST_TOLD: usize = 100;
 /// Events read at once.
@@ -40,6 +41,25 @@ pub enum DeadLetterAction {
     Discard,
 }
 
+/// Dead letters of one direction that match.
+#[derive(Debug, Clone)]
+pub enum DeadLetters {
+    /// Events that came in.
+    In(EventSelection<IncomingFilter>),
+    /// Events that go out.
+    Out(EventSelection<OutgoingFilter>),
+}
+
+impl DeadLetters {
+    /// The direction, whether a filter was named, and whether they are only to be counted.
+    fn asked(&self) -> (Direction, bool, bool) {
+        match self {
+            Self::In(selection) => (Direction::In, selection.is_narrowed, selection.dry_run),
+            Self::Out(selection) => (Direction::Out, selection.is_narrowed, selection.dry_run),
+        }
+    }
+}
+
 impl Operations {
     /// Replays or discards one dead letter.
     ///
@@ -49,11 +69,10 @@ impl Operations {
         &self,
         caller: &Caller,
         merchants: Option<&BTreeSet<String>>,
-        direction: Direction,
+        (direction, id): (Direction, EventId),
         action: DeadLetterAction,
-        id: EventId,
         visibility: Visibility,
-    ) -> Result<Json, Refusal> {
+    ) -> Result<EventReplayed, Refusal> {
         let by = &caller.name;
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
         let handled = match (direction, action) {
@@ -84,78 +103,98 @@ impl Operations {
             }
         };
         handled
-            .map(|shown| visibility.incoming(shown))
-            .map_err(|refusal| visibility.refusal(refusal))
+            .map(|shown| visibility.show(shown))
+            .map_err(|refusal| refusal.seen_by(visibility))
     }
 
-    /// Replays or discards all dead letters that match. Events are tried in the order in which they came.
+    /// Replays or discards all dead letters that match. Events are tried in the order in which they came. `merchants`:
+    /// those that the caller may speak for; none: all.
     ///
     /// # Errors
-    /// 422 for a filter that cannot be read.
+    /// 422 where all are to be discarded.
     pub async fn event_dead_letters(
         &self,
         caller: &Caller,
-        query: EventListQuery,
-        direction: Direction,
+        merchants: Option<&BTreeSet<String>>,
+        letters: DeadLetters,
         action: DeadLetterAction,
-        dry_run: bool,
         visibility: Visibility,
-    ) -> Result<Json, Refusal> {
-        if action == DeadLetterAction::Discard && !query.is_narrowed() {
+    ) -> Result<EventsDone, Refusal> {
+        let (direction, is_narrowed, dry_run) = letters.asked();
+        if action == DeadLetterAction::Discard && !is_narrowed {
             let detail = "name at least one filter: `source`, `endpoint`, `since` …";
             return Err(Refusal::invalid(vec![Problem::new("", "required", detail)]));
         }
-        let (mut ids, more) = self.dead_letters_of(query, direction).await?;
-        if dry_run {
-            return Ok(told(true, ids.len(), 0, &[], more));
-        }
+        let (mut ids, more) = self.dead_letters_of(letters, merchants).await?;
         ids.sort_unstable();
+        let mut done = EventsDone {
+            dry_run,
+            matched: ids.len(),
+            done: 0,
+            refused: 0,
+            refusals: Vec::new(),
+            more,
+        };
+        if dry_run {
+            return Ok(done);
+        }
         let letters = ids.iter().map(|id| async move {
-            let done = self
-                .event_dead_letter(caller, None, direction, action, *id, visibility)
-                .await;
-            (*id, done.map(drop))
+            let letter = (direction, *id);
+            (
+                *id,
+                self.event_dead_letter(caller, None, letter, action, visibility).await,
+            )
         });
         // An event that came before another one is tried before it.
         let width = if direction == Direction::In { 1 } else { SIDE_BY_SIDE };
         let outcomes: Vec<_> = futures_util::stream::iter(letters).buffered(width).collect().await;
-        let refused: Vec<(EventId, Refusal)> = outcomes
-            .into_iter()
-            .filter_map(|(id, outcome)| Some((id, outcome.err()?)))
-            .collect();
-        Ok(told(false, ids.len(), ids.len() - refused.len(), &refused, more))
+        for (id, outcome) in outcomes {
+            match outcome {
+                Ok(_) => done.done += 1,
+                Err(_) if done.refusals.len() == MOST_TOLD => done.refused += 1,
+                Err(refusal) => {
+                    done.refused += 1;
+                    let (code, detail) = (refusal.code, refusal.detail);
+                    done.refusals.push(Refused { id, code, detail });
+                }
+            }
+        }
+        Ok(done)
     }
 
     async fn dead_letters_of(
         &self,
-        mut query: EventListQuery,
-        direction: Direction,
+        letters: DeadLetters,
+        merchants: Option<&BTreeSet<String>>,
     ) -> Result<(Vec<EventId>, bool), Refusal> {
-        query.state = Some("failed".to_owned());
-        let limit = query.limit.clamp(1, MOST_AT_ONCE);
+        let (letters, limit) = match letters {
+            DeadLetters::In(mut selection) => {
+                selection.filter.merchants = merchants.cloned();
+                selection.filter.state = [IncomingState::Failed].into();
+                (DeadLetters::In(selection.clone()), selection.limit)
+            }
+            DeadLetters::Out(mut selection) => {
+                selection.filter.merchants = merchants.cloned();
+                selection.filter.state = [OutgoingState::Failed].into();
+                (DeadLetters::Out(selection.clone()), selection.limit)
+            }
+        };
+        let store = &self.context.store;
         let (mut found, mut before) = (Vec::new(), None);
         loop {
             let most = PAGE.min(limit - found.len());
-            let (ids, next) = match direction {
-                Direction::In => {
-                    let page = self
-                        .context
-                        .store
-                        .incoming_events(&query.incoming()?, before, most)
-                        .await?;
-                    (page.entries.iter().map(|event| event.id).collect(), page.next)
+            before = match &letters {
+                DeadLetters::In(selection) => {
+                    let page = store.incoming_events(&selection.filter, before, most).await?;
+                    found.extend(page.entries.iter().map(|event| event.id));
+                    page.next
                 }
-                Direction::Out => {
-                    let page = self
-                        .context
-                        .store
-                        .outgoing_events(&query.outgoing()?, before, most)
-                        .await?;
-                    (page.entries.iter().map(|event| event.id).collect::<Vec<_>>(), page.next)
+                DeadLetters::Out(selection) => {
+                    let page = store.outgoing_events(&selection.filter, before, most).await?;
+                    found.extend(page.entries.iter().map(|event| event.id));
+                    page.next
                 }
             };
-            found.extend(ids);
-            before = next;
             if before.is_none() || found.len() >= limit {
                 return Ok((found, before.is_some()));
             }
@@ -163,9 +202,9 @@ impl Operations {
     }
 
     /// Maps it anew, by the mapping of now.
-    async fn replay_incoming(&self, event: IncomingEvent, whom: Option<CustomerId>) -> Result<Json, Refusal> {
+    async fn replay_incoming(&self, event: IncomingEvent, whom: Option<CustomerId>) -> Result<EventReplayed, Refusal> {
         let Some(raw) = event.raw.clone().filter(|_| event.state == IncomingState::Failed) else {
-            return Err(not_now("replayed", event.state.as_str()));
+            return Err(not_now("replayed", event.state));
         };
         let directory = self.context.directory();
         let merchant = directory.get(&event.merchant);
@@ -197,7 +236,7 @@ impl Operations {
         // may have been done under its own id meanwhile.
         let has_id_now = |read: &Read| is_stand_in(&event.event_id) && event_id_of(read, &raw) != event.event_id;
         let is_split = reads.len() > 1 || reads.iter().any(has_id_now);
-        let mut shown = Json::Null;
+        let mut shown = None;
         for read in &mut reads {
             let event_id = if is_split {
                 event_id_of(read, &raw)
@@ -226,18 +265,23 @@ impl Operations {
                     return self.discard_incoming(event).await;
                 }
                 Taken::Refused(_, refusal) => return Err(*refusal),
-                taken => shown = taken_json(&taken),
+                taken => shown = Some(taken.shown()),
             }
         }
-        if is_split {
-            self.discard_incoming(event).await?;
-        }
-        Ok(shown)
+        let given_up = if is_split || shown.is_none() {
+            Some(self.discard_incoming(event).await?)
+        } else {
+            None
+        };
+        shown
+            .map(EventReplayed::Taken)
+            .or(given_up)
+            .ok_or_else(changed_meanwhile)
     }
 
-    async fn discard_incoming(&self, event: IncomingEvent) -> Result<Json, Refusal> {
+    async fn discard_incoming(&self, event: IncomingEvent) -> Result<EventReplayed, Refusal> {
         if event.state != IncomingState::Failed {
-            return Err(not_now("discarded", event.state.as_str()));
+            return Err(not_now("discarded", event.state));
         }
         let discarded = IncomingEvent {
             state: IncomingState::Discarded,
@@ -256,15 +300,15 @@ impl Operations {
             write: vec![Write::PutIncomingEvent(discarded.clone())],
         };
         match self.outbox.apply(changes).await? {
-            Applied::Done => Ok(incoming_json(&discarded)),
+            Applied::Done => Ok(EventReplayed::Event(Event::Incoming(incoming(&discarded)))),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }
     }
 
     /// It starts anew, with the same id.
-    async fn replay_outgoing(&self, event: OutgoingEvent) -> Result<Json, Refusal> {
+    async fn replay_outgoing(&self, event: OutgoingEvent) -> Result<EventReplayed, Refusal> {
         if event.state != OutgoingState::Failed {
-            return Err(not_now("replayed", event.state.as_str()));
+            return Err(not_now("replayed", event.state));
         }
         let directory = self.context.directory();
         let merchant = directory.get(&event.merchant);
@@ -290,9 +334,9 @@ impl Operations {
         self.put_outgoing(again, revision).await
     }
 
-    async fn discard_outgoing(&self, event: OutgoingEvent) -> Result<Json, Refusal> {
+    async fn discard_outgoing(&self, event: OutgoingEvent) -> Result<EventReplayed, Refusal> {
         if event.state != OutgoingState::Failed {
-            return Err(not_now("discarded", event.state.as_str()));
+            return Err(not_now("discarded", event.state));
         }
         let revision = event.revision;
         let discarded = OutgoingEvent {
@@ -304,7 +348,7 @@ impl Operations {
         self.put_outgoing(discarded, revision).await
     }
 
-    async fn put_outgoing(&self, event: OutgoingEvent, before: u64) -> Result<Json, Refusal> {
+    async fn put_outgoing(&self, event: OutgoingEvent, before: u64) -> Result<EventReplayed, Refusal> {
         let changes = Changeset {
             expect: vec![Expect::OutgoingEvent {
                 id: event.id,
@@ -313,7 +357,7 @@ impl Operations {
             write: vec![Write::PutOutgoingEvent(event.clone())],
         };
         match self.outbox.apply(changes).await? {
-            Applied::Done => Ok(outgoing_json(&event)),
+            Applied::Done => Ok(EventReplayed::Event(Event::Outgoing(outgoing(&event)))),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }
     }
@@ -327,24 +371,8 @@ fn changed_meanwhile() -> Refusal {
     .retry_after(1)
 }
 
-fn told(dry_run: bool, matched: usize, done: usize, refused: &[(EventId, Refusal)], more: bool) -> Json {
-    let refusals: Vec<Json> = refused
-        .iter()
-        .take(MOST_TOLD)
-        .map(|(id, refusal)| json!({ "id": id, "code": refusal.code.as_str(), "detail": refusal.detail }))
-        .collect();
-    json!({
-        "dry_run": dry_run,
-        "matched": matched,
-        "done": done,
-        "refused": refused.len(),
-        "refusals": refusals,
-        "more": more,
-    })
-}
-
 /// It is in a state in which this cannot be done to it.
-pub(crate) fn not_now(what: &str, state: &str) -> Refusal {
+pub(crate) fn not_now(what: &str, state: impl Display) -> Refusal {
     let detail = format!("the event cannot be {what}: it is `{state}`");
     Refusal::new(ProblemCode::ValidationFailed, detail)
 }

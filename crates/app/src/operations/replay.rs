@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use upsert_api::ProblemCode;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CustomerId, DeliveryId, Handling, Priority};
+use upsert_core::{CustomerId, DeliveryId, Handling, Priority, Word as _};
 use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known, Through};
 
 use crate::delivery::work::Committed;
 use crate::directory::merchant::{Connection, Merchant};
 use crate::operations::Operations;
 use crate::planning::plan::{Planned, plan};
-use crate::problem::{ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::runtime::tracing::{NewSpan, Origin, Side};
 use crate::upsert::adopt::Adopting;
 use crate::upsert::command::{Caller, UpsertCommand};

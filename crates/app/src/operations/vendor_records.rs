@@ -1,8 +1,8 @@
 //! What a vendor holds, read there now and turned into our words.
 
-use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
+use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
 use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, utc_day};
 use upsert_store::{Changeset, Write};
 
@@ -10,9 +10,7 @@ use crate::delivery::deliver::opens_in;
 use crate::delivery::record::delivery_error;
 use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
-use crate::problem::{ProblemCode, Refusal};
-use crate::queries::page::{Listing, invalid_query};
-use crate::view::delivery::error_json;
+use crate::problem::Refusal;
 
 impl Operations {
     /// A page of what the vendor holds, and what the page says beside its records, in the vendor's own members.
@@ -24,10 +22,10 @@ impl Operations {
         merchant: &Merchant,
         connection: &str,
         query: ListQuery,
-    ) -> Result<(Listing, Map<String, Json>), Refusal> {
+    ) -> Result<VendorCustomerPage, Refusal> {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
-        reader.check(&query).map_err(invalid_query)?;
+        reader.check(&query).map_err(Refusal::invalid_query)?;
         self.before_read(merchant, connection).await?;
         let page = reader.list(&context(connection), &query).await;
         let page = self.after_read(merchant, connection, page).await?;
@@ -35,18 +33,23 @@ impl Operations {
         for record in &page.data {
             data.push(self.shown(merchant, connection, record).await?);
         }
-        let listing = Listing {
+        Ok(VendorCustomerPage {
             data,
             next_cursor: page.next,
-        };
-        Ok((listing, page.vendor_fields))
+            vendor_fields: page.vendor_fields,
+        })
     }
 
     /// One record that the vendor holds.
     ///
     /// # Errors
     /// 404, 501, 502, 503.
-    pub async fn vendor_customer(&self, merchant: &Merchant, connection: &str, id: &str) -> Result<Json, Refusal> {
+    pub async fn vendor_customer(
+        &self,
+        merchant: &Merchant,
+        connection: &str,
+        id: &str,
+    ) -> Result<VendorCustomer, Refusal> {
         let connection = named(merchant, connection)?;
         let reader = connection.reader.as_ref().ok_or_else(|| cannot_read(connection))?;
         self.before_read(merchant, connection).await?;
@@ -118,7 +121,7 @@ impl Operations {
         merchant: &Merchant,
         connection: &Connection,
         record: &ReadCustomer,
-    ) -> Result<Json, Refusal> {
+    ) -> Result<VendorCustomer, Refusal> {
         let owners = match &record.provider_customer_id {
             Some(id) => {
                 self.context
@@ -128,13 +131,13 @@ impl Operations {
             }
             None => Vec::new(),
         };
-        Ok(json!({
-            "provider_customer_id": record.provider_customer_id,
-            "customer": record.customer.to_json(false),
-            "unreadable": record.unreadable,
-            "vendor_fields": record.vendor_fields,
-            "linked_customer_id": owners.first(),
-        }))
+        Ok(VendorCustomer {
+            provider_customer_id: record.provider_customer_id.clone(),
+            customer: record.customer.clone(),
+            unreadable: record.unreadable.clone(),
+            vendor_fields: record.vendor_fields.clone(),
+            linked_customer_id: owners.first().copied(),
+        })
     }
 }
 
@@ -172,8 +175,8 @@ fn refusal(connection: &Connection, error: &ProviderError) -> Refusal {
         }
         _ => Refusal::new(ProblemCode::ProviderFailed, error.detail.clone()),
     };
-    refusal
-        .beside
-        .insert("error".to_owned(), error_json(&delivery_error(error)));
+    refusal.beside = Some(Beside::Vendor(Box::new(VendorRefusal {
+        error: delivery_error(error),
+    })));
     refusal
 }

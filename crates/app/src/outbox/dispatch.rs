@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
-use upsert_core::EventId;
+use upsert_core::{EventId, Word as _};
 use upsert_store::{Applied, Changeset, Disabled, Expect, OutgoingEvent, OutgoingState, StoreError, Write};
 use upsert_webhook::sign;
 

@@ -2,16 +2,18 @@
 //! lost and none tells of what never was.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use upsert_core::utc_day;
+use upsert_api::EventBody;
+use upsert_core::{EventKind, EventPayload, Word as _, utc_day};
 use upsert_store::{
     Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause,
     StoreError, UpsertRecord, UpsertState, Write,
 };
 
 use crate::directory::merchant::{Connection, Merchant};
-use crate::directory::webhooks::{Endpoint, EventKind};
+use crate::directory::webhooks::Endpoint;
 use crate::outbox::Outbox;
 use crate::outbox::retry_schedule::give_up;
 use crate::runtime::counters::Counters;
@@ -23,9 +25,9 @@ use crate::view::delivery::listed_delivery;
 const NEARLY_SPENT: f64 = 0.1;
 
 /// What happened, as the API shows it and by its ids alone.
-pub(crate) struct NewEvent {
+pub(crate) struct NewEvent<T> {
     pub(crate) kind: EventKind,
-    pub(crate) full: Json,
+    pub(crate) full: T,
     pub(crate) ids: Json,
 }
 
@@ -65,16 +67,20 @@ impl Outbox {
     }
 
     /// One event for each endpoint that wants to know.
-    pub(crate) fn publish(&self, merchant: &Merchant, event: &NewEvent) -> Vec<Write> {
+    pub(crate) fn publish<T: Serialize>(&self, merchant: &Merchant, event: &NewEvent<T>) -> Vec<Write> {
         let now = self.context.clock.now();
         let wants = |endpoint: &&std::sync::Arc<Endpoint>| endpoint.events.contains(&event.kind);
         let events = merchant.endpoints.iter().filter(wants).map(|endpoint| {
-            let data = if endpoint.ids_only { &event.ids } else { &event.full };
+            let word = event.kind.as_str();
+            let body = match endpoint.payload {
+                EventPayload::Ids => body(word, now, &event.ids),
+                EventPayload::Full => body(word, now, &event.full),
+            };
             let mut event = OutgoingEvent {
                 id: self.context.ids.event(),
                 merchant: merchant.id.clone(),
                 endpoint: endpoint.name.clone(),
-                kind: event.kind.as_str().to_owned(),
+                kind: word.to_owned(),
                 revision: 1,
                 state: OutgoingState::Pending,
                 created_at: now,
@@ -85,7 +91,7 @@ impl Outbox {
                 last_error: None,
                 ended_at: None,
                 replayed_at: None,
-                body: body(event.kind.as_str(), now, data),
+                body,
             };
             if self.context.endpoints.is_disabled(&merchant.id, &endpoint.name) {
                 give_up(&mut event, "the endpoint is disabled", now);
@@ -138,7 +144,7 @@ impl Outbox {
         let deliveries: Vec<Json> = own.iter().map(|delivery| json!({ "id": delivery.id })).collect();
         let event = NewEvent {
             kind,
-            full: Json::Object(answering.members()),
+            full: answering.shape(),
             ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
         };
         Ok(self.publish(merchant, &event))
@@ -175,7 +181,7 @@ impl Outbox {
         let counts = self.context.counts().await?;
         let event = NewEvent {
             kind,
-            full: self.context.connection_view(&merchant.id, connection, pause, &counts).0,
+            full: self.context.connection_view(&merchant.id, connection, pause, &counts),
             ids: json!({ "merchant_id": merchant.id, "name": connection.name }),
         };
         Ok(self.publish(merchant, &event))
@@ -221,15 +227,21 @@ pub(crate) fn has_ended_well(state: UpsertState, effective: &[DeliveryRecord]) -
 }
 
 /// The body of an event.
-pub(crate) fn body(kind: &str, at: Timestamp, data: &Json) -> String {
-    json!({ "type": kind, "timestamp": at, "data": data }).to_string()
+pub(crate) fn body(kind: &str, at: Timestamp, data: &impl Serialize) -> String {
+    let body = EventBody {
+        r#type: kind,
+        timestamp: at,
+        data,
+    };
+    serde_json::to_string(&body).unwrap_or_default()
 }
 
 fn is_running_out(connection: &Connection) -> bool {
-    let snapshot = connection.status.snapshot();
-    let limit = |name: &str| snapshot["rate_limit"][name].as_f64();
-    match (limit("left_today"), limit("per_day")) {
-        (Some(left), Some(per_day)) => left <= per_day * NEARLY_SPENT || limit("left_today_for_bulk") == Some(0.0),
+    let limit = connection.status.snapshot().rate_limit;
+    match (limit.left_today, limit.per_day) {
+        (Some(left), Some(per_day)) => {
+            f64::from(left) <= f64::from(per_day) * NEARLY_SPENT || limit.left_today_for_bulk == Some(0)
+        }
         _ => false,
     }
 }

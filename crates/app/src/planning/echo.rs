@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::field::Rule;
-use upsert_core::{Customer, CustomerPatch, Field, FieldFates, Patch, Sent, Value};
+use upsert_core::{Customer, CustomerPatch, Field, FieldOutcomes, Patch, Sent, Value};
 use upsert_store::{CustomerRecord, Lane, Sending, Written};
 
 /// So long after a write an event without a time of its own may not know of it yet.
@@ -283,13 +283,13 @@ pub(crate) fn learn_from_receipt(
     lane: &mut Lane,
     version: u64,
     sent: &BTreeMap<String, Sent>,
-    fates: &FieldFates,
+    outcomes: &FieldOutcomes,
     tells: bool,
     region: Option<&str>,
 ) {
     for Sent { pointer, value, .. } in sent.values() {
-        let differs = fates.differs.iter().find(|differs| differs.pointer == *pointer);
-        let confirmed = || (tells && fates.confirmed.contains(pointer)).then_some(value);
+        let differs = outcomes.differs.iter().find(|differs| differs.pointer == *pointer);
+        let confirmed = || (tells && outcomes.confirmed.contains(pointer)).then_some(value);
         let form = differs.map(|differs| &differs.kept).or_else(confirmed);
         let form = form.map(|form| in_our_words(pointer, form, region));
         // It was changed again since: what the vendor has now is what it had before that change.

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
+use upsert_api::{Conflict, PlanAction, PlannedConnection, ProblemCode};
 use upsert_core::customer::{escape, merge_objects};
 use upsert_core::{
-    Customer, CustomerId, Field, Intent, KeyKind, LinkView, MatchKey, Payload, PreparedUpsert, Problem, Selection,
-    Sent, UpsertRequest, Value, Warning, WarningCode,
+    Customer, CustomerId, Field, Intent, KeyKind, LinkView, MatchKey, OnKeyChange, Payload, PreparedUpsert, Problem,
+    Selection, Sent, UpsertRequest, Value, Warning, WarningCode,
 };
 use upsert_store::{Accepted, Lane, Link};
 
-use crate::directory::merchant::{Connection, OnKeyChange};
+use crate::directory::merchant::Connection;
 use crate::planning::unfit::Unfitting;
-use crate::problem::Conflict;
 
 /// The pointers of what is passed through begin so.
 const PASSED_THROUGH: &str = "/provider_fields/";
@@ -497,33 +497,26 @@ impl Planned {
     }
 
     /// As `POST /v1/customers/plan` shows it.
-    pub fn to_json(&self) -> Json {
-        let mut shown = json!({
-            "connection": self.connection.name,
-            "provider": self.connection.provider,
-            "required": self.connection.required,
-            "action": Json::Null,
-            "match_key": Json::Null,
-            "request": Json::Null,
-            "repeat": Json::Null,
-            "warnings": [],
-            "refusals": [],
-        });
-        match &self.plan {
-            Ok(ConnectionPlan::Unchanged { warnings }) => {
-                shown["action"] = json!("unchanged");
-                shown["warnings"] = json!(warnings);
-            }
+    pub(crate) fn shown(&self) -> PlannedConnection {
+        let prepared = self.prepared();
+        let (action, warnings, refusals) = match &self.plan {
+            Ok(ConnectionPlan::Unchanged { warnings }) => (Some(PlanAction::Unchanged), warnings.clone(), Vec::new()),
             Ok(ConnectionPlan::Send { prepared, .. }) => {
-                shown["action"] = json!(prepared.intent);
-                shown["match_key"] = json!(prepared.match_key);
-                shown["request"] = json!(prepared.request);
-                shown["repeat"] = json!(prepared.repeat);
-                shown["warnings"] = json!(prepared.warnings);
+                (Some(prepared.intent.into()), prepared.warnings.clone(), Vec::new())
             }
-            Err(refusal) => shown["refusals"] = refusal.to_json(&self.connection.name),
+            Err(refusal) => (None, Vec::new(), refusal.shown(&self.connection.name)),
+        };
+        PlannedConnection {
+            connection: self.connection.name.clone(),
+            provider: self.connection.provider.clone(),
+            required: self.connection.required,
+            action,
+            match_key: prepared.and_then(|prepared| prepared.match_key.clone()),
+            request: prepared.map(|prepared| prepared.request.clone()),
+            repeat: prepared.map(|prepared| prepared.repeat),
+            warnings,
+            refusals,
         }
-        shown
     }
 
     /// What the vendor is expected to do.
@@ -534,15 +527,17 @@ impl Planned {
 
 impl PlanRefusal {
     /// As the API shows it.
-    pub fn to_json(&self, connection: &str) -> Json {
-        let conflict = |code: &str, conflict: &Conflict| {
-            json!({ "code": code, "pointer": conflict.pointer, "detail": self.detail(), "connection": connection,
-                "customer_id": conflict.customer_id })
+    fn shown(&self, connection: &str) -> Vec<upsert_api::PlanRefusal> {
+        let conflict = |code: ProblemCode, with: &Conflict| {
+            upsert_api::PlanRefusal::conflict(code, &with.pointer, self.detail(), connection, with.customer_id)
         };
         match self {
-            Self::Invalid(problems) => json!(problems),
-            Self::KeyChange(with) => json!([conflict("business_key_change", with)]),
-            Self::Collision(with) => with.iter().map(|with| conflict("match_key_collision", with)).collect(),
+            Self::Invalid(problems) => problems.iter().cloned().map(Into::into).collect(),
+            Self::KeyChange(with) => vec![conflict(ProblemCode::BusinessKeyChange, with)],
+            Self::Collision(all) => {
+                let conflicts = all.iter().map(|with| conflict(ProblemCode::MatchKeyCollision, with));
+                conflicts.collect()
+            }
         }
     }
 

@@ -1,20 +1,17 @@
 //! `GET /v1/connections`.
 
+use upsert_api::Connection;
 use upsert_store::StoreError;
 
 use crate::directory::merchant::Merchant;
 use crate::queries::Queries;
-use crate::view::connection::ConnectionView;
 
 impl Queries {
     /// Every connection of these merchants with its health and what waits for it.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn connection_views(
-        &self,
-        may_see: impl Fn(&Merchant) -> bool,
-    ) -> Result<Vec<ConnectionView>, StoreError> {
+    pub async fn connection_views(&self, may_see: impl Fn(&Merchant) -> bool) -> Result<Vec<Connection>, StoreError> {
         let counts = self.context.counts().await?;
         let directory = self.context.directory();
         let mut merchants: Vec<_> = directory.iter().filter(|merchant| may_see(merchant)).collect();

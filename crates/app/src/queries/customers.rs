@@ -2,102 +2,73 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use upsert_api::{CustomerFilter, CustomerRecord, HistoryEntry, LinkedCustomer, Page, PageQuery, Visibility};
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::customer::{Change, escape};
 use upsert_core::{Customer, CustomerId, Field, Identifier, IdentifierKind, Problem, UpsertId};
-use upsert_store::CustomerFilter;
+use upsert_store::{HistoryRecord, Known};
 
 use crate::directory::merchant::Merchant;
 use crate::planning::route::route;
 use crate::problem::Refusal;
 use crate::queries::Queries;
-use crate::queries::page::{Listing, from_cursor, invalid_query, to_cursor};
-use crate::view::answer::{Answer, customer_json};
-use crate::view::delivery::link_json;
-
-/// What to list, as the query string has it.
-#[derive(Clone, Default)]
-pub struct CustomerListQuery {
-    /// Canonicalised like a request's.
-    pub reference: Option<String>,
-    /// Canonicalised like a request's.
-    pub email: Option<String>,
-    /// Canonicalised like a request's.
-    pub phone: Option<String>,
-    /// A label.
-    pub tag: Option<String>,
-    /// `active` or `inactive`.
-    pub status: Option<String>,
-    /// `person` or `organisation`.
-    pub kind: Option<String>,
-    /// RFC 3339.
-    pub updated_since: Option<String>,
-    /// How many.
-    pub limit: usize,
-    /// Where to go on.
-    pub cursor: Option<String>,
-}
+use crate::queries::page::{begins, to_cursor};
+use crate::view::answer::Answer;
+use crate::view::customer::{customer_record, linked_customer};
 
 impl Queries {
     /// The record, and in it its links.
     ///
     /// # Errors
     /// 404.
-    pub async fn customer_json(&self, merchant: &Merchant, id: CustomerId) -> Result<Json, Refusal> {
-        let known = self
-            .context
-            .store
-            .customer(&merchant.id, id)
-            .await?
-            .ok_or_else(|| Refusal::not_found("customer"))?;
+    pub async fn get_customer(
+        &self,
+        merchant: &Merchant,
+        id: CustomerId,
+        visibility: Visibility,
+    ) -> Result<LinkedCustomer, Refusal> {
+        let known = self.known_customer(merchant, id).await?;
         let routed = route(merchant, &known.record.customer).unwrap_or_default();
         let is_routed = |name: &str| routed.iter().any(|connection| connection.name == name);
-        let mut shown = customer_json(&known.record);
-        let links: Vec<Json> = known
-            .lanes
-            .iter()
-            .flat_map(|lane| link_json(lane, is_routed(&lane.connection)))
-            .collect();
-        shown["links"] = Json::Array(links);
-        Ok(shown)
+        Ok(visibility.show(linked_customer(&known, is_routed)))
+    }
+
+    async fn known_customer(&self, merchant: &Merchant, id: CustomerId) -> Result<Known, Refusal> {
+        let known = self.context.store.customer(&merchant.id, id).await?;
+        known.ok_or_else(|| Refusal::not_found("customer"))
     }
 
     /// Customers, oldest first.
     ///
     /// # Errors
     /// 400 for a filter or a cursor that cannot be read.
-    pub async fn list_customers(&self, merchant: &Merchant, query: CustomerListQuery) -> Result<Listing, Refusal> {
-        let filter = filter(merchant, &query)?;
-        if !filter
-            .identifiers
-            .iter()
-            .all(|identifier| merchant.is_identified_by(identifier))
-        {
+    pub async fn list_customers(
+        &self,
+        merchant: &Merchant,
+        filter: &CustomerFilter,
+        page: &PageQuery,
+        visibility: Visibility,
+    ) -> Result<Page<CustomerRecord>, Refusal> {
+        let filter = canonical(merchant, filter)?;
+        let mut identifiers = filter.identifiers.iter();
+        if !identifiers.all(|identifier| merchant.is_identified_by(identifier)) {
             // Many may have typed it: it finds nobody, here as anywhere.
-            return Ok(Listing::default());
+            return Ok(Page::whole(Vec::new()));
         }
-        let after = query
-            .cursor
-            .as_deref()
-            .map(from_cursor)
-            .transpose()?
-            .map(CustomerId::from_uuid);
-        let mut records = self
-            .context
-            .store
-            .customers(&merchant.id, &filter, after, query.limit + 1)
-            .await?;
-        let has_more = records.len() > query.limit;
-        records.truncate(query.limit);
-        let next_cursor = has_more
-            .then(|| records.last().map(|last| to_cursor(last.id.as_uuid())))
-            .flatten();
-        Ok(Listing {
-            data: records.iter().map(customer_json).collect(),
-            next_cursor,
+        let after = begins(page, CustomerId::from_uuid)?;
+        let store = &self.context.store;
+        let mut records = store.customers(&merchant.id, &filter, after, page.limit + 1).await?;
+        let has_more = records.len() > page.limit;
+        records.truncate(page.limit);
+        let last = records.last().filter(|_| has_more);
+        Ok(Page {
+            next_cursor: last.map(|last| to_cursor(last.id.as_uuid())),
+            data: records
+                .iter()
+                .map(|record| visibility.show(customer_record(record)))
+                .collect(),
         })
     }
 
@@ -109,46 +80,26 @@ impl Queries {
         &self,
         merchant: &Merchant,
         id: CustomerId,
-        limit: usize,
-        cursor: Option<String>,
-    ) -> Result<Listing, Refusal> {
-        if self.context.store.customer(&merchant.id, id).await?.is_none() {
-            return Err(Refusal::not_found("customer"));
-        }
-        let before = cursor.as_deref().map(from_cursor).transpose()?.map(UpsertId::from_uuid);
-        let mut page = self.context.store.history(id, before, limit + 1).await?;
-        let extra = (page.entries.len() > limit).then(|| page.entries.pop()).flatten();
-        let next_cursor = extra
-            .is_some()
-            .then(|| page.entries.last().map(|last| to_cursor(last.upsert.as_uuid())))
-            .flatten();
-        let nothing = Customer::default();
-        let data = (0..page.entries.len())
-            .map(|index| {
-                let entry = &page.entries[index];
-                // A refused version changed nothing for those after it: the version below is the last accepted one.
-                let older = page.entries[index + 1..]
-                    .iter()
-                    .chain(extra.as_ref())
-                    .chain(page.below.as_ref());
-                let before = older
-                    .into_iter()
-                    .find(|older| !older.refused)
-                    .map_or(&nothing, |older| &older.record);
-                let mut changes = before.changes_to(&entry.record);
-                changes.extend(entry.links.iter().map(adopted));
-                json!({
-                    "version": entry.version,
-                    "at": entry.at,
-                    "by": entry.by,
-                    "upsert_id": entry.upsert,
-                    "changes": changes,
-                    "ignored": entry.ignored,
-                    "refused": entry.refused,
-                })
-            })
-            .collect();
-        Ok(Listing { data, next_cursor })
+        page: &PageQuery,
+        visibility: Visibility,
+    ) -> Result<Page<HistoryEntry>, Refusal> {
+        self.known_customer(merchant, id).await?;
+        let before = begins(page, UpsertId::from_uuid)?;
+        let limit = page.limit;
+        let mut found = self.context.store.history(id, before, limit + 1).await?;
+        let extra = (found.entries.len() > limit).then(|| found.entries.pop()).flatten();
+        let last = found.entries.last().filter(|_| extra.is_some());
+        let next_cursor = last.map(|last| to_cursor(last.upsert.as_uuid()));
+        let below: Vec<&HistoryRecord> = extra.iter().chain(&found.below).collect();
+        let entries = found.entries.iter().enumerate();
+        let data = entries.map(|(index, entry)| {
+            let older = found.entries[index + 1..].iter().chain(below.iter().copied());
+            visibility.show(history_entry(entry, older))
+        });
+        Ok(Page {
+            data: data.collect(),
+            next_cursor,
+        })
     }
 
     /// How an upsert stands.
@@ -163,6 +114,26 @@ impl Queries {
     }
 }
 
+/// `older`: the versions before it, the next one first.
+fn history_entry<'a>(entry: &HistoryRecord, mut older: impl Iterator<Item = &'a HistoryRecord>) -> HistoryEntry {
+    let nothing = Customer::default();
+    // A refused version changed nothing for those after it: the version before is the last accepted one.
+    let before = older
+        .find(|older| !older.refused)
+        .map_or(&nothing, |older| &older.record);
+    let mut changes = before.changes_to(&entry.record);
+    changes.extend(entry.links.iter().map(adopted));
+    HistoryEntry {
+        version: entry.version,
+        at: entry.at,
+        by: entry.by.clone(),
+        upsert_id: entry.upsert,
+        changes,
+        ignored: entry.ignored.clone(),
+        refused: entry.refused,
+    }
+}
+
 /// A vendor's record that a version brought.
 fn adopted((connection, record): (&String, &String)) -> Change {
     Change {
@@ -172,8 +143,8 @@ fn adopted((connection, record): (&String, &String)) -> Change {
     }
 }
 
-fn filter(merchant: &Merchant, query: &CustomerListQuery) -> Result<CustomerFilter, Refusal> {
-    let mut filter = CustomerFilter::default();
+/// Values as a request's.
+fn canonical(merchant: &Merchant, filter: &CustomerFilter) -> Result<upsert_store::CustomerFilter, Refusal> {
     let mut problems = Vec::new();
     let region = merchant.default_region.as_deref();
     let mut read = |name: &str, field: Field, raw: &Option<String>| {
@@ -182,30 +153,25 @@ fn filter(merchant: &Merchant, query: &CustomerListQuery) -> Result<CustomerFilt
             .map_err(|refused| problems.push(Problem::new(name, refused.code, refused.detail)))
             .ok()
     };
-    let reference = read("reference", Field::Reference, &query.reference);
-    let email = read("email", Field::Email, &query.email);
-    let phone = read("phone", Field::Phone, &query.phone);
-    filter.status = read("status", Field::Status, &query.status);
-    filter.kind = read("kind", Field::Kind, &query.kind);
-    filter.tag = read("tag", Field::Tags, &query.tag);
-    let given = [
-        (IdentifierKind::Reference, reference),
-        (IdentifierKind::Email, email),
-        (IdentifierKind::Phone, phone),
+    let identifiers = [
+        (
+            IdentifierKind::Reference,
+            read("reference", Field::Reference, &filter.reference),
+        ),
+        (IdentifierKind::Email, read("email", Field::Email, &filter.email)),
+        (IdentifierKind::Phone, read("phone", Field::Phone, &filter.phone)),
     ];
-    filter.identifiers = given
-        .into_iter()
-        .filter_map(|(kind, value)| Some(Identifier { kind, value: value? }))
-        .collect();
-    if let Some(raw) = &query.updated_since {
-        match raw.parse::<Timestamp>() {
-            Ok(since) => filter.updated_since = Some(since),
-            Err(_) => problems.push(Problem::new("updated_since", "invalid_time", "is not an RFC 3339 time")),
-        }
-    }
+    let identifier = |(kind, value): (_, Option<String>)| Some(Identifier { kind, value: value? });
+    let canonical = upsert_store::CustomerFilter {
+        identifiers: identifiers.into_iter().filter_map(identifier).collect(),
+        status: read("status", Field::Status, &filter.status),
+        kind: read("kind", Field::Kind, &filter.kind),
+        tag: read("tag", Field::Tags, &filter.tag),
+        updated_since: filter.updated_since,
+    };
     if problems.is_empty() {
-        Ok(filter)
+        Ok(canonical)
     } else {
-        Err(invalid_query(problems))
+        Err(Refusal::invalid_query(problems))
     }
 }

@@ -2,80 +2,30 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
-use jiff::Timestamp;
-use serde_json::{Value as Json, json};
-
-use upsert_core::{DeliveryId, ErrorKind};
+use upsert_api::{Cause, Visibility};
+use upsert_core::ErrorKind;
 use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, FailedCount, StoreError};
 
 use crate::directory::merchant::{Merchant, named};
 use crate::problem::Refusal;
 use crate::queries::Queries;
-use crate::view::visibility::Visibility;
 
 /// So many of the newest deliveries with an error are grouped.
 const MOST: usize = 1_000;
 /// So many pages are read for them: where very many wait that were never tried, fewer of those that wait are found.
 const MOST_PAGES: usize = 3;
 
-/// What deliveries of one connection failed of, in one word of ours and one of the vendor's.
-#[derive(Clone, PartialEq)]
-pub struct Cause {
-    /// What the error means.
-    pub kind: ErrorKind,
-    /// The vendor's code, or one of ours.
-    pub code: Option<String>,
-    /// How many deliveries.
-    pub count: u64,
-    /// The newest one's sentence, with the vendor's words.
-    pub sample_detail: String,
-    /// The newest one.
-    pub newest: DeliveryId,
-    /// When that was made.
-    pub newest_at: Timestamp,
-    /// How many are in which state.
-    pub states: BTreeMap<DeliveryState, u64>,
-}
-
-/// Leaves the vendor's words out: they may repeat a value.
-impl fmt::Debug for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cause")
-            .field("kind", &self.kind)
-            .field("count", &self.count)
-            .field("newest", &self.newest)
-            .field("states", &self.states)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Cause {
-    fn first(delivery: &DeliveryRecord, error: &DeliveryError) -> Self {
-        Self {
-            kind: error.kind,
-            code: error.code.clone(),
-            count: 0,
-            sample_detail: error.detail.clone(),
-            newest: delivery.id,
-            newest_at: delivery.created_at,
-            states: BTreeMap::new(),
-        }
-    }
-
-    /// As the API shows it.
-    pub fn to_json(&self) -> Json {
-        let states = self.states.iter().map(|(state, count)| (state.as_str(), count));
-        json!({
-            "kind": self.kind,
-            "code": self.code,
-            "count": self.count,
-            "sample_detail": self.sample_detail,
-            "newest_delivery_id": self.newest,
-            "newest_at": self.newest_at,
-            "states": states.collect::<BTreeMap<_, _>>(),
-        })
+/// The first of its cause.
+fn cause_of(delivery: &DeliveryRecord, error: &DeliveryError) -> Cause {
+    Cause {
+        kind: error.kind,
+        code: error.code.clone(),
+        count: 0,
+        sample_detail: error.detail.clone(),
+        newest_delivery_id: delivery.id,
+        newest_at: delivery.created_at,
+        states: BTreeMap::new(),
     }
 }
 
@@ -104,7 +54,7 @@ impl Queries {
         let filter = |states: &[DeliveryState]| DeliveryFilter {
             merchants: Some([merchant.id.clone()].into()),
             connection: Some(connection.name.clone()),
-            states: states.iter().copied().collect(),
+            state: states.iter().copied().collect(),
             ..DeliveryFilter::default()
         };
         // Apart: in an outage very many wait that were never tried, and would hide those that have failed.
@@ -142,19 +92,15 @@ impl Grouping {
     fn add(&mut self, delivery: &DeliveryRecord) {
         let Some(error) = &delivery.error else { return };
         let cause = self.causes.entry((error.kind, error.code.clone()));
-        let cause = cause.or_insert_with(|| Cause::first(delivery, error));
+        let cause = cause.or_insert_with(|| cause_of(delivery, error));
         cause.count += 1;
         *cause.states.entry(delivery.state).or_default() += 1;
     }
 
     fn most_frequent_first(self, visibility: Visibility) -> Vec<Cause> {
         let mut causes: Vec<_> = self.causes.into_values().collect();
-        causes.sort_unstable_by_key(|cause| Reverse((cause.count, cause.newest)));
-        for cause in &mut causes {
-            cause.sample_detail = visibility.words(&cause.sample_detail);
-            cause.code = cause.code.take().map(|code| visibility.code(code));
-        }
-        causes
+        causes.sort_unstable_by_key(|cause| Reverse((cause.count, cause.newest_delivery_id)));
+        visibility.show(causes)
     }
 }
 
@@ -199,7 +145,7 @@ mod tests {
             .collect();
         assert_eq!(shown, [(Some("E1"), 2), (None, 1), (Some("E2"), 1)]);
         assert_eq!(
-            (causes[0].newest, &*causes[0].sample_detail),
+            (causes[0].newest_delivery_id, &*causes[0].sample_detail),
             (delivery_id(8), "words 8")
         );
         let states = [(DeliveryState::Waiting, 1), (DeliveryState::Failed, 1)];

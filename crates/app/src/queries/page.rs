@@ -1,28 +1,12 @@
-//! Pages of lists, and what a query may say.
+//! Where the pages of lists begin and end.
 
 use data_encoding::BASE64URL_NOPAD;
-use serde_json::Value as Json;
 use uuid::Uuid;
 
+use upsert_api::PageQuery;
 use upsert_core::Problem;
 
-use crate::problem::{ProblemCode, Refusal};
-
-/// A page of a list.
-#[derive(Debug, Clone, Default)]
-pub struct Listing {
-    /// The items.
-    pub data: Vec<Json>,
-    /// Where the next page starts.
-    pub next_cursor: Option<String>,
-}
-
-/// 400, by query parameter.
-pub(crate) fn invalid_query(problems: Vec<Problem>) -> Refusal {
-    let mut refusal = Refusal::new(ProblemCode::InvalidQuery, "a query parameter is not valid");
-    refusal.errors = problems;
-    refusal
-}
+use crate::problem::Refusal;
 
 pub(crate) fn to_cursor(id: &Uuid) -> String {
     BASE64URL_NOPAD.encode(id.as_bytes())
@@ -34,10 +18,64 @@ pub(crate) fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
         .ok()
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())
         .ok_or_else(|| {
-            invalid_query(vec![Problem::new(
-                "cursor",
-                "invalid_cursor",
-                "is not a cursor of this list",
-            )])
+            let problem = Problem::new("cursor", "invalid_cursor", "is not a cursor of this list");
+            Refusal::invalid_query(vec![problem])
         })
+}
+
+/// Where a page begins, as the page before says.
+pub(crate) fn begins<T>(query: &PageQuery, of: impl Fn(Uuid) -> T) -> Result<Option<T>, Refusal> {
+    query
+        .cursor
+        .as_deref()
+        .map(from_cursor)
+        .transpose()
+        .map(|id| id.map(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use upsert_core::DeliveryId;
+    use upsert_testkit::records::delivery_id;
+
+    use super::*;
+
+    fn page(cursor: Option<String>) -> PageQuery {
+        PageQuery { limit: 50, cursor }
+    }
+
+    #[test]
+    fn a_page_begins_where_the_one_before_ended() {
+        for id in [
+            delivery_id(1),
+            delivery_id(u128::MAX / 2),
+            DeliveryId::from_uuid(Uuid::nil()),
+        ] {
+            let cursor = to_cursor(id.as_uuid());
+            let is_url_safe = cursor
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            assert!(is_url_safe, "{cursor}");
+            assert_eq!(begins(&page(Some(cursor)), DeliveryId::from_uuid).unwrap(), Some(id));
+        }
+        assert_eq!(begins(&page(None), DeliveryId::from_uuid).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_cursor_of_a_list_is_refused() {
+        let good = to_cursor(delivery_id(1).as_uuid());
+        for wrong in [
+            "",
+            "next",
+            "dlv_00000000000000000000000000",
+            &good[1..],
+            &format!("{good}AA"),
+            &format!("{good}="),
+        ] {
+            let refusal = begins(&page(Some(wrong.to_owned())), DeliveryId::from_uuid).unwrap_err();
+            assert_eq!(refusal.code.status(), 400, "{wrong}");
+            let told: Vec<_> = refusal.errors.iter().map(|one| (&*one.pointer, &*one.code)).collect();
+            assert_eq!(told, [("cursor", "invalid_cursor")], "{wrong}");
+        }
+    }
 }

@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use upsert_api::ProblemCode;
 use upsert_core::Priority;
 
-use crate::problem::{ProblemCode, Refusal};
+use crate::problem::Refusal;
 
 /// Upserts that may be under way, most of them waiting for vendors. Each holds some tens of kilobytes.
 const MOST_IN_PROGRESS: usize = 8_192;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use upsert_core::{Held, WaitingFor};
-use upsert_store::Pause;
+use upsert_store::{Pause, PausedBy};
 
 /// Nobody can tell for how long: until the connection is resumed, comes back or takes a probe.
 pub(crate) const UNTIL_RELEASED: Held = Held {
@@ -98,7 +98,7 @@ impl Connections {
         let pauses = self.pauses.read();
         let mut probed = locked(&self.probed);
         let mut due = Vec::new();
-        for (key, pause) in pauses.iter().filter(|(_, pause)| pause.by == "vendor") {
+        for (key, pause) in pauses.iter().filter(|(_, pause)| pause.by == PausedBy::Vendor) {
             let last = probed.get(key).map_or(pause.since, |last| (*last).max(pause.since));
             if now.duration_since(last) >= PROBE_EVERY {
                 probed.insert(key.clone(), now);

@@ -9,13 +9,27 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use metrics::Counter;
 use parking_lot::RwLock;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use upsert_store::{DeliveryRecord, DeliveryState, Write};
 
 use crate::runtime::metrics::Meters;
 
 /// How a delivery can end: an outcome where the vendor has it, the state otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Ending {
     /// A record was made.
     Created,
@@ -32,28 +46,6 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// Every ending.
-    pub const ALL: [Self; 6] = [
-        Self::Created,
-        Self::Updated,
-        Self::Unchanged,
-        Self::Superseded,
-        Self::Failed,
-        Self::Discarded,
-    ];
-
-    /// In a word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
-            Self::Superseded => "superseded",
-            Self::Failed => "failed",
-            Self::Discarded => "discarded",
-        }
-    }
-
     /// How this one ended; none: it has not.
     fn of(delivery: &DeliveryRecord) -> Option<Self> {
         use upsert_core::Outcome;
@@ -71,10 +63,10 @@ impl Ending {
     }
 }
 
-/// One connection's endings, in the order of [`Ending::ALL`].
-pub type Endings = [u64; Ending::ALL.len()];
+/// One connection's endings, in the order in which they are listed.
+pub type Endings = [u64; <Ending as VariantArray>::VARIANTS.len()];
 
-type Counts = [AtomicU64; Ending::ALL.len()];
+type Counts = [AtomicU64; <Ending as VariantArray>::VARIANTS.len()];
 
 /// What is counted of one connection.
 pub(crate) struct OfConnection {

@@ -33,15 +33,15 @@ pub(crate) struct EndpointState {
 
 impl EndpointState {
     /// For operators.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> upsert_api::EndpointState {
         if self.disabled.is_some() {
-            "disabled"
+            upsert_api::EndpointState::Disabled
         } else if self.is_in_trouble() {
-            "failing"
+            upsert_api::EndpointState::Failing
         } else if self.failures > 0 {
-            "degraded"
+            upsert_api::EndpointState::Degraded
         } else {
-            "healthy"
+            upsert_api::EndpointState::Healthy
         }
     }
 

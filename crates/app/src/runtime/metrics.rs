@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram, Label, Unit, counter, describe_counter, describe_histogram, histogram};
 
-use upsert_core::{ErrorKind, Ignored, Outcome};
+use upsert_core::{ErrorKind, Ignored, Outcome, Word as _};
 use upsert_store::{DeliveryRecord, DeliveryState};
 
 use crate::directory::merchant::Directory;
@@ -103,14 +103,18 @@ fn ended(own: &[Label; 3], state: DeliveryState, outcome: &'static str, kind: &'
     counter!(DELIVERIES, labels)
 }
 
-fn failures(own: &[Label; 3]) -> [Counter; ErrorKind::ALL.len()] {
-    ErrorKind::ALL.map(|kind| ended(own, DeliveryState::Failed, NONE, kind.as_str()))
+fn failures(own: &[Label; 3]) -> Vec<Counter> {
+    let kinds = ErrorKind::ALL.iter();
+    kinds
+        .map(|kind| ended(own, DeliveryState::Failed, NONE, kind.as_str()))
+        .collect()
 }
 
 /// One connection's meters. All are there from its first delivery on, at zero; failures from the start.
 pub(crate) struct Meters {
     succeeded: [Counter; OUTCOMES.len()],
-    failed: [Counter; ErrorKind::ALL.len()],
+    /// In the order of the kinds.
+    failed: Vec<Counter>,
     superseded: Counter,
     discarded: Counter,
     queue_wait: Histogram,

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use upsert_api::{Conflict, ProblemCode};
 use upsert_core::{CustomerId, CustomerPatch, UpsertId};
 use upsert_store::{Adopted, Expect, Known, Lane, Link};
 
 use crate::directory::merchant::Merchant;
 use crate::planning::plan::unknown_key;
-use crate::problem::{Conflict, ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::upsert::Upserts;
 
 /// What an upsert adopts.
@@ -27,6 +28,33 @@ impl Adopting {
             |(name, lane): (&String, &Lane)| Some((name.clone(), lane.link.as_ref()?.provider_customer_id.clone()));
         self.lanes.iter().filter_map(link).collect()
     }
+}
+
+/// What `patch.links` brings of a customer whom nobody knows, where no record is anybody's.
+pub(crate) fn adopt_of_nobody(
+    merchant: &Merchant,
+    id: CustomerId,
+    patch: &CustomerPatch,
+    upsert: UpsertId,
+) -> Adopting {
+    let lane = |(name, record): (&String, &String)| {
+        let lane = claimed(Lane::new(&merchant.id, id, name), record, upsert);
+        (name.clone(), lane)
+    };
+    Adopting {
+        lanes: patch.links.iter().map(lane).collect(),
+        expect: Vec::new(),
+    }
+}
+
+fn claimed(mut lane: Lane, record: &str, upsert: UpsertId) -> Lane {
+    lane.link = Some(Link {
+        provider_customer_id: record.to_owned(),
+        key: unknown_key(record),
+        shared: false,
+        adopted: Some(Adopted::Claimed(upsert)),
+    });
+    lane
 }
 
 impl Upserts {
@@ -68,14 +96,8 @@ impl Upserts {
                 provider_customer_id: record.clone(),
                 customer: id,
             });
-            let mut lane = lane.cloned().unwrap_or_else(|| Lane::new(&merchant.id, id, name));
-            lane.link = Some(Link {
-                provider_customer_id: record.clone(),
-                key: unknown_key(record),
-                shared: false,
-                adopted: Some(Adopted::Claimed(upsert)),
-            });
-            adopting.lanes.insert(name.clone(), lane);
+            let lane = lane.cloned().unwrap_or_else(|| Lane::new(&merchant.id, id, name));
+            adopting.lanes.insert(name.clone(), claimed(lane, record, upsert));
         }
         if conflicts.is_empty() {
             return Ok(adopting);

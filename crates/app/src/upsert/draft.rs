@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicUsize;
 use jiff::Timestamp;
 
 use upsert_core::{
-    Customer, CustomerId, ErrorKind, FieldError, FieldFates, Held, Ignored, Outcome, PreparedUpsert, Priority,
-    StateAtVendor, UpsertId, WaitingFor,
+    Customer, CustomerId, ErrorKind, EventKind, FieldError, FieldOutcomes, Held, Ignored, OnCollision, Outcome,
+    PreparedUpsert, Priority, StateAtVendor, UpsertId, WaitingFor,
 };
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
@@ -15,8 +15,7 @@ use upsert_store::{
 };
 
 use crate::delivery::work::{Committed, PREDECESSOR_CHECK, Work, attempt_writes, lease_until, park, unchanged};
-use crate::directory::merchant::{Connection, Merchant, OnCollision};
-use crate::directory::webhooks::EventKind;
+use crate::directory::merchant::{Connection, Merchant};
 use crate::planning::declined::forget_outdated;
 use crate::planning::echo::remember_before;
 use crate::planning::identifiers::identifier_writes;
@@ -317,7 +316,7 @@ impl<'a> Building<'a> {
             attempts: 0,
             next_attempt_at: Some(self.now),
             duration_ms: 0,
-            fields: FieldFates::default(),
+            fields: FieldOutcomes::default(),
             warnings: Vec::new(),
             error: None,
             force: self.draft.command.force,

@@ -1,13 +1,14 @@
 //! Steps 6 and 7: plan for each connection, and refuse what would mix customers up, before anything is stored.
 
-use upsert_core::{Customer, CustomerId, MatchKey, Problem, Warning, WarningCode};
+use upsert_api::{Conflict, ProblemCode};
+use upsert_core::{Customer, CustomerId, MatchKey, OnCollision, Problem, Warning, WarningCode};
 use upsert_store::Known;
 
-use crate::directory::merchant::{Merchant, OnCollision};
+use crate::directory::merchant::Merchant;
 use crate::planning::lane::contested_keys;
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, Planned, plan};
 use crate::planning::route::route;
-use crate::problem::{Conflict, ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::upsert::Upserts;
 use crate::upsert::adopt::Adopting;
 

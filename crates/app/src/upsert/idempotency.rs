@@ -8,11 +8,12 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use upsert_api::ProblemCode;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Changeset, IdempotencyRecord, Write};
 
 use crate::directory::merchant::Merchant;
-use crate::problem::{ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::upsert::Upserts;
 use crate::upsert::command::{Caller, UpsertCommand};
 use crate::view::answer::Answer;

@@ -2,11 +2,12 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identifier, IdentifierKind};
+use upsert_api::{Conflict, ProblemCode};
+use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identifier, IdentifierKind, Word as _};
 use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
 
 use crate::directory::merchant::Merchant;
-use crate::problem::{Conflict, ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::upsert::Upserts;
 
 /// Who it is, and what was looked at to find that out: the commit holds it against the store once more.
@@ -41,9 +42,7 @@ pub fn identifiers_in(merchant: &Merchant, body: &Json, handling: Handling) -> V
     let Ok(Canonical { patch, .. }) = merchant.canonicalise(body, handling) else {
         return Vec::new();
     };
-    let named = IdentifierKind::ALL
-        .into_iter()
-        .filter_map(|kind| patch.identifier(kind));
+    let named = IdentifierKind::all().filter_map(|kind| patch.identifier(kind));
     let named = named
         .filter(|identifier| merchant.is_identified_by(identifier))
         .map(|identifier| format!("{} {}", identifier.kind.field().pointer(), identifier.value));

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use upsert_api::{Plan, ProblemCode};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
@@ -13,7 +14,7 @@ use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Proble
 use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
 use crate::planning::plan::Planned;
-use crate::problem::{ProblemCode, Refusal};
+use crate::problem::Refusal;
 use crate::upsert::Upserts;
 use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::commit::Attempted;
@@ -133,7 +134,7 @@ impl Upserts {
         body: &Json,
         handling: Handling,
         force: bool,
-    ) -> Result<Json, Refusal> {
+    ) -> Result<Plan, Refusal> {
         let Canonical { patch, ignored } = read_patch(merchant, body, handling)?;
         let _deciding = self.context.admission.decide(Priority::Interactive).await?;
         let identified = self.identify(merchant, &patch).await?;
@@ -150,12 +151,12 @@ impl Upserts {
         let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
         let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
-        Ok(crate::view::answer::plan_json(
-            identified.known.as_ref().map(|known| known.record.id),
-            &after,
-            &plans,
-            &ignored,
-        ))
+        Ok(Plan {
+            customer_id: known.map(|known| known.record.id),
+            customer: (&after).into(),
+            connections: plans.iter().map(Planned::shown).collect(),
+            ignored,
+        })
     }
 
     /// Steps 5 to 8, anew whenever somebody else changed what they were decided on.

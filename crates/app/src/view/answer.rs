@@ -1,17 +1,14 @@
 //! What the caller is told: the body, and the status that the required deliveries call for.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json, json};
 
-use upsert_core::{Customer, CustomerId, ErrorKind, Ignored, UpsertId, WaitingFor};
-use upsert_store::{
-    CustomerRecord, DeliveryRecord, DeliveryState, StoreError, StoredAnswer, UpsertRecord, UpsertState,
-};
+use upsert_api::{Beside, FailedUpsert, MASK, Own, ProblemCode, UpsertAnswer, UpsertProblem, Visibility};
+use upsert_core::{ErrorKind, UpsertId, WaitingFor};
+use upsert_store::{CustomerRecord, DeliveryRecord, DeliveryState, StoredAnswer, UpsertRecord, UpsertState};
 
-use crate::context::Context;
-use crate::planning::plan::Planned;
-use crate::problem::{ProblemCode, Refusal};
-use crate::view::delivery::delivery_json;
+use crate::problem::Refusal;
+use crate::view::customer::customer_record;
+use crate::view::delivery::delivery;
 
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
@@ -107,7 +104,7 @@ impl Answering<'_> {
             location: None,
             retry_after: None,
             content_type: JSON.to_owned(),
-            body: Json::Object(self.members()).to_string(),
+            body: serde_json::to_string(&self.shape()).unwrap_or_default(),
             replayed: false,
             is_final,
         }
@@ -115,28 +112,31 @@ impl Answering<'_> {
 
     fn problem(&self, code: ProblemCode, detail: &str) -> Answer {
         let mut refusal = Refusal::new(code, detail);
-        refusal.beside = self.members();
-        refusal
-            .beside
-            .insert("rolled_back".to_owned(), json!(self.upsert.rolled_back));
+        refusal.beside = Some(Beside::Upsert(Box::new(FailedUpsert {
+            answer: self.shape(),
+            rolled_back: self.upsert.rolled_back,
+        })));
         Answer {
+            upsert: self.upsert.id,
+            status: code.status(),
+            location: None,
+            retry_after: None,
             content_type: PROBLEM.to_owned(),
-            body: refusal.document(self.instance, self.request_id).to_string(),
-            ..self.json(
-                code.status(),
-                self.effective.iter().filter(|delivery| delivery.required).all(ended),
-            )
+            body: refusal.document(self.instance, self.request_id),
+            replayed: false,
+            is_final: self.effective.iter().filter(|delivery| delivery.required).all(ended),
         }
     }
 
-    pub(crate) fn members(&self) -> Map<String, Json> {
-        let mut members = Map::new();
-        members.insert("upsert_id".to_owned(), json!(self.upsert.id));
-        members.insert("state".to_owned(), json!(state_of(self.effective)));
-        members.insert("customer".to_owned(), customer_json(self.record));
-        members.insert("deliveries".to_owned(), self.own.iter().map(delivery_json).collect());
-        members.insert("ignored".to_owned(), json!(self.upsert.ignored));
-        members
+    /// The answer as the API has it.
+    pub(crate) fn shape(&self) -> UpsertAnswer {
+        UpsertAnswer {
+            upsert_id: self.upsert.id,
+            state: state_of(self.effective),
+            customer: customer_record(self.record),
+            deliveries: self.own.iter().map(delivery).collect(),
+            ignored: self.upsert.ignored.clone(),
+        }
     }
 }
 
@@ -190,69 +190,6 @@ fn verdict(deliveries: &[DeliveryRecord]) -> Verdict {
     }
 }
 
-/// A customer's record as the API shows it.
-pub(crate) fn customer_json(record: &CustomerRecord) -> Json {
-    let mut shown = Map::new();
-    shown.insert("id".to_owned(), json!(record.id));
-    shown.insert("version".to_owned(), json!(record.version));
-    shown.insert("merchant_id".to_owned(), json!(record.merchant));
-    shown.insert("created_at".to_owned(), json!(record.created_at));
-    shown.insert("updated_at".to_owned(), json!(record.updated_at));
-    shown.extend(record.customer.to_json(true));
-    Json::Object(shown)
-}
-
-/// A dry run as the API shows it.
-pub(crate) fn plan_json(id: Option<CustomerId>, after: &Customer, plans: &[Planned], ignored: &[Ignored]) -> Json {
-    json!({
-        "customer_id": id,
-        "customer": after.to_json(true),
-        "connections": plans.iter().map(Planned::to_json).collect::<Vec<_>>(),
-        "ignored": ignored,
-    })
-}
-
-impl Context {
-    /// The customer as it was after this upsert.
-    pub(crate) async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, StoreError> {
-        let current = self
-            .store
-            .customer(&upsert.merchant, upsert.customer)
-            .await?
-            .map(|known| known.record);
-        if let Some(current) = &current
-            && current.version == upsert.version
-            && upsert.changed
-            && !upsert.rolled_back
-        {
-            return Ok(Some(current.clone()));
-        }
-        let mut before = None;
-        loop {
-            let page = self.store.history(upsert.customer, before, 100).await?;
-            let found = page.entries.iter().find(|entry| {
-                entry.upsert == upsert.id
-                    || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)
-            });
-            if let Some(entry) = found {
-                return Ok(Some(CustomerRecord {
-                    id: upsert.customer,
-                    merchant: upsert.merchant.clone(),
-                    version: entry.version,
-                    revision: 0,
-                    customer: entry.record.clone(),
-                    created_at: current.as_ref().map_or(entry.at, |current| current.created_at),
-                    updated_at: entry.at,
-                }));
-            }
-            match page.entries.last() {
-                Some(last) => before = Some(last.upsert),
-                None => return Ok(current),
-            }
-        }
-    }
-}
-
 /// How an upsert stands whose deliveries have these states. A superseded one has to be replaced by its successor first.
 pub(crate) fn state_of(deliveries: &[DeliveryRecord]) -> UpsertState {
     let failed =
@@ -273,6 +210,27 @@ pub(crate) fn state_of(deliveries: &[DeliveryRecord]) -> UpsertState {
 }
 
 impl Answer {
+    /// As the API has it, unless it is a problem.
+    pub fn read(&self) -> Option<UpsertAnswer> {
+        serde_json::from_str(&self.body).ok()
+    }
+
+    /// As somebody is told who may see so much of customers, and has sent this itself.
+    pub(crate) fn seen_by(self, visibility: Visibility, own: Own<'_>) -> Self {
+        if visibility == Visibility::Whole {
+            return self;
+        }
+        let body = match (self.read(), serde_json::from_str::<UpsertProblem>(&self.body)) {
+            (_, Ok(problem)) => serde_json::to_string(&visibility.show_beside(problem, own)),
+            (Some(answer), _) => serde_json::to_string(&visibility.show_beside(answer, own)),
+            (None, Err(_)) => Ok(MASK.to_owned()),
+        };
+        Self {
+            body: body.unwrap_or_default(),
+            ..self
+        }
+    }
+
     pub(crate) fn stored(upsert: UpsertId, stored: StoredAnswer, replayed: bool) -> Self {
         Self {
             upsert,
@@ -297,62 +255,4 @@ impl Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-    use upsert_testkit::records::{delivery_id, delivery_record};
-
-    use super::*;
-
-    #[test]
-    fn when_looking_again_makes_sense_depends_on_what_is_waited_for() {
-        let now = Timestamp::UNIX_EPOCH;
-        for (state, waiting_for, due_in, seconds) in [
-            (DeliveryState::InFlight, None, None, 1),
-            (DeliveryState::Pending, None, None, 1),
-            (DeliveryState::Retrying, None, Some(7), 7),
-            (DeliveryState::Retrying, None, Some(-7), 1),
-            (DeliveryState::Retrying, None, Some(90_000), 3_600),
-            (DeliveryState::Waiting, Some(WaitingFor::Paused), None, 60),
-            (DeliveryState::Waiting, Some(WaitingFor::Paused), Some(1), 60),
-            (DeliveryState::Waiting, Some(WaitingFor::Paused), Some(300), 300),
-            (DeliveryState::Waiting, Some(WaitingFor::Quota), None, 60),
-            (DeliveryState::Waiting, Some(WaitingFor::Quota), Some(-1), 60),
-            (DeliveryState::Waiting, Some(WaitingFor::Quota), Some(50_000), 3_600),
-            (DeliveryState::Waiting, Some(WaitingFor::Breaker), Some(15), 15),
-            (DeliveryState::Waiting, Some(WaitingFor::Breaker), None, 5),
-            (DeliveryState::Waiting, Some(WaitingFor::RateLimit), Some(30), 30),
-            (DeliveryState::Waiting, Some(WaitingFor::Predecessor), None, 5),
-            (DeliveryState::Succeeded, None, None, 1),
-        ] {
-            let mut delivery = delivery_record("acme", "crm", delivery_id(1), state);
-            delivery.required = true;
-            delivery.waiting_for = waiting_for;
-            delivery.next_attempt_at = due_in.map(|seconds| now + SignedDuration::from_secs(seconds));
-            assert_eq!(
-                look_again_in(&[delivery], now),
-                seconds,
-                "{state:?} {waiting_for:?} {due_in:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_longest_wait_of_the_required_deliveries_counts() {
-        let waiting = |number, waiting_for, is_required| {
-            let mut delivery = delivery_record("acme", "crm", delivery_id(number), DeliveryState::Waiting);
-            (delivery.required, delivery.waiting_for, delivery.next_attempt_at) =
-                (is_required, Some(waiting_for), None);
-            delivery
-        };
-        let both = [
-            waiting(1, WaitingFor::Predecessor, true),
-            waiting(2, WaitingFor::Paused, true),
-        ];
-        assert_eq!(look_again_in(&both, Timestamp::UNIX_EPOCH), 60);
-        let optional = [
-            waiting(1, WaitingFor::Predecessor, true),
-            waiting(2, WaitingFor::Paused, false),
-        ];
-        assert_eq!(look_again_in(&optional, Timestamp::UNIX_EPOCH), 5);
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! A connection, as callers are shown it.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value as Json, json};
 
+use upsert_api::ConnectionState;
 use upsert_store::{DeliveryState, FailedCount, Pause, StoreError, WaitingCount};
 
 use crate::context::Context;
@@ -15,10 +15,6 @@ pub(crate) struct Counts {
     failed: Vec<FailedCount>,
 }
 
-/// A connection as `GET /v1/connections` shows it.
-#[derive(Debug, Clone)]
-pub struct ConnectionView(pub Json);
-
 impl Context {
     pub(crate) async fn counts(&self) -> Result<Counts, StoreError> {
         Ok(Counts {
@@ -28,12 +24,14 @@ impl Context {
     }
 
     /// One connection as the list shows it.
-    pub(crate) async fn one_view(&self, merchant: &Merchant, connection: &Connection) -> Result<Json, Refusal> {
+    pub(crate) async fn one_view(
+        &self,
+        merchant: &Merchant,
+        connection: &Connection,
+    ) -> Result<upsert_api::Connection, Refusal> {
         let counts = self.counts().await?;
         let pause = self.connections.pause_of(&merchant.id, &connection.name);
-        Ok(self
-            .connection_view(&merchant.id, connection, pause.as_ref(), &counts)
-            .0)
+        Ok(self.connection_view(&merchant.id, connection, pause.as_ref(), &counts))
     }
 
     pub(crate) fn connection_view(
@@ -42,7 +40,7 @@ impl Context {
         connection: &Connection,
         pause: Option<&Pause>,
         counts: &Counts,
-    ) -> ConnectionView {
+    ) -> upsert_api::Connection {
         let is_own = |of: &str, name: &str| of == merchant && name == connection.name;
         let own = counts.waiting.iter();
         let own = own.filter(|count| is_own(&count.merchant, &count.connection));
@@ -65,26 +63,21 @@ impl Context {
         let through_at = through_in
             .and_then(|wait| SignedDuration::try_from(wait).ok())
             .and_then(|wait| self.clock.now().checked_add(wait).ok());
-        let mut view = json!({
-            "merchant_id": merchant,
-            "name": connection.name,
-            "provider": connection.provider,
-            "required": connection.required,
-            "state": if pause.is_some() { "paused" } else { connection.status.state() },
-            "paused_by": pause.map(|pause| &pause.by),
-            "paused_since": pause.map(|pause| pause.since),
-            "pause_reason": pause.map(|pause| &pause.reason),
-            "waiting": waiting,
-            "in_flight": in_flight,
-            "oldest_waiting_seconds": age,
-            "through_at": through_at,
-            "dead_letters": failed.map_or(0, |failed| failed.count),
-        });
-        if let (Json::Object(view), Json::Object(status)) = (&mut view, connection.status.snapshot()) {
-            for (name, value) in status {
-                view.entry(name).or_insert(value);
-            }
+        upsert_api::Connection {
+            merchant_id: merchant.to_owned(),
+            name: connection.name.clone(),
+            provider: connection.provider.clone(),
+            required: connection.required,
+            state: pause.map_or_else(|| connection.status.state(), |_| ConnectionState::Paused),
+            paused_by: pause.map(|pause| pause.by),
+            paused_since: pause.map(|pause| pause.since),
+            pause_reason: pause.map(|pause| pause.reason.clone()),
+            waiting,
+            in_flight,
+            oldest_waiting_seconds: age,
+            through_at,
+            dead_letters: failed.map_or(0, |failed| failed.count),
+            status: connection.status.snapshot(),
         }
-        ConnectionView(view)
     }
 }

@@ -1,77 +1,85 @@
-//! A delivery and a link, as callers are shown them.
+//! Deliveries and upserts, as callers are shown them.
 
-use serde_json::{Value as Json, json};
-
-use upsert_store::{DeliveryError, DeliveryRecord, Lane};
+use upsert_api::{Attempt, Delivery, ListedDelivery, ListedUpsert, WholeDelivery};
+use upsert_store::{AttemptRecord, DeliveryRecord, SentRequest, UpsertRecord};
 
 /// A delivery as the API shows it.
-pub(crate) fn delivery_json(delivery: &DeliveryRecord) -> Json {
-    json!({
-        "id": delivery.id,
-        "connection": delivery.connection,
-        "provider": delivery.provider,
-        "required": delivery.required,
-        "state": delivery.state,
-        "waiting_for": delivery.waiting_for,
-        "superseded_by": delivery.superseded_by,
-        "outcome": delivery.outcome,
-        "evidence": delivery.evidence,
-        "matched_by": delivery.matched_by,
-        "provider_customer_id": delivery.provider_customer_id,
-        "attempts": delivery.attempts,
-        "next_attempt_at": delivery.next_attempt_at,
-        "duration_ms": delivery.duration_ms,
-        "fields": delivery.fields,
-        "warnings": delivery.warnings,
-        "error": delivery.error.as_ref().map(error_json),
-    })
-}
-
-/// What went wrong, with the vendor's words.
-pub(crate) fn error_json(error: &DeliveryError) -> Json {
-    json!({
-        "kind": error.kind,
-        "state_at_vendor": error.state_at_vendor,
-        "code": error.code,
-        "detail": error.detail,
-        "vendor_status": error.vendor_status,
-        "vendor_request_id": error.vendor_request_id,
-        "errors": error.errors,
-        "vendor_body": error.vendor_body,
-    })
-}
-
-/// A customer's link at one connection as the API shows it.
-pub fn link_json(lane: &Lane, is_routed: bool) -> Vec<Json> {
-    let shown = |link: Option<&upsert_store::Link>, state: &str| {
-        json!({
-            "connection": lane.connection,
-            "provider_customer_id": link.map(|link| &link.provider_customer_id),
-            "state": state,
-            "shared": link.is_some_and(|link| link.shared),
-            "last_delivered_at": lane.last_delivered_at,
-        })
-    };
-    let state = if !is_routed {
-        "unrouted"
-    } else if lane.in_flight.is_some() || lane.queued.is_some() {
-        "pending"
-    } else if lane.failed {
-        "failed"
-    } else {
-        "in_sync"
-    };
-    let old = lane.superseded.iter().map(|link| shown(Some(link), "superseded"));
-    std::iter::once(shown(lane.link.as_ref(), state)).chain(old).collect()
+pub(crate) fn delivery(record: &DeliveryRecord) -> Delivery {
+    Delivery {
+        id: record.id,
+        connection: record.connection.clone(),
+        provider: record.provider.clone(),
+        required: record.required,
+        state: record.state,
+        waiting_for: record.waiting_for,
+        superseded_by: record.superseded_by,
+        outcome: record.outcome,
+        evidence: record.evidence,
+        matched_by: record.matched_by,
+        provider_customer_id: record.provider_customer_id.clone(),
+        attempts: record.attempts,
+        next_attempt_at: record.next_attempt_at,
+        duration_ms: record.duration_ms,
+        fields: record.fields.clone(),
+        warnings: record.warnings.clone(),
+        error: record.error.clone(),
+    }
 }
 
 /// As in an upsert's answer, and whose it is.
-pub(crate) fn listed_delivery(delivery: &DeliveryRecord) -> Json {
-    let mut shown = delivery_json(delivery);
-    shown["merchant_id"] = json!(delivery.merchant);
-    shown["customer_id"] = json!(delivery.customer);
-    shown["upsert_id"] = json!(delivery.upsert);
-    shown["created_at"] = json!(delivery.created_at);
-    shown["ended_at"] = json!(delivery.ended_at);
-    shown
+pub(crate) fn listed_delivery(record: &DeliveryRecord) -> ListedDelivery {
+    ListedDelivery {
+        delivery: delivery(record),
+        merchant_id: record.merchant.clone(),
+        customer_id: record.customer,
+        upsert_id: record.upsert,
+        created_at: record.created_at,
+        ended_at: record.ended_at,
+    }
+}
+
+/// With its calls.
+pub(crate) fn whole_delivery(record: &DeliveryRecord, attempts: Vec<AttemptRecord>) -> WholeDelivery {
+    WholeDelivery {
+        listed: listed_delivery(record),
+        attempt_log: attempts.into_iter().map(attempt).collect(),
+    }
+}
+
+fn attempt(record: AttemptRecord) -> Attempt {
+    let request = |request: SentRequest| upsert_api::SentRequest {
+        method: request.method,
+        path: Some(request.path),
+        body: request.body,
+    };
+    Attempt {
+        number: record.number,
+        started_at: record.started_at,
+        ended_at: record.ended_at,
+        result: record.result,
+        vendor_status: record.vendor_status,
+        vendor_said: record.vendor_said,
+        request: record.request.map(request),
+        error: record.error,
+    }
+}
+
+/// An upsert of a list, with its deliveries.
+pub(crate) fn listed_upsert((upsert, deliveries): (UpsertRecord, Vec<DeliveryRecord>)) -> ListedUpsert {
+    ListedUpsert {
+        upsert_id: upsert.id,
+        state: upsert.state,
+        merchant_id: upsert.merchant,
+        customer_id: upsert.customer,
+        version: upsert.version,
+        new_customer: upsert.new_customer,
+        changed: upsert.changed,
+        rolled_back: upsert.rolled_back,
+        by: upsert.by,
+        through: upsert.through,
+        created_at: upsert.created_at,
+        ended_at: upsert.ended_at,
+        ignored: upsert.ignored,
+        deliveries: deliveries.iter().map(delivery).collect(),
+    }
 }

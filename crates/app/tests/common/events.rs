@@ -1,5 +1,6 @@
 //! Systems that send events and systems that are told of them.
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
@@ -16,12 +17,17 @@ use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use upsert_app::{Endpoint, EndpointAnswer, EventKind, EventSender, Intake, Refusal, SignedEvent, Source};
-use upsert_core::{Clock, Handling};
+use upsert_api::{
+    Direction, Event, EventReplayed, IncomingEvent, IncomingFilter, IncomingState, TakenEvent, Visibility,
+};
+use upsert_app::{
+    Caller, DeadLetterAction, Endpoint, EndpointAnswer, EventKind, EventSender, Intake, Refusal, SignedEvent, Source,
+};
+use upsert_core::{Clock, Handling, Word as _};
 use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule, Target};
 use upsert_webhook::{Mapping, OrderKind, Received, SigningKey, Verifier, sign};
 
-use super::House;
+use super::{House, all_of_it};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -93,7 +99,46 @@ impl House {
     /// Sends one and tells what became of it.
     pub async fn told(&self, source: &str, event: &Json) -> String {
         let intake = self.event(source, event).await.unwrap();
-        intake.data[0]["result"].as_str().unwrap().to_owned()
+        intake.data[0].result.to_string()
+    }
+}
+
+impl House {
+    /// Events that came in and could not be taken.
+    pub async fn refused_events(&self) -> Vec<IncomingEvent> {
+        let failed = IncomingFilter {
+            state: [IncomingState::Failed].into(),
+            ..IncomingFilter::default()
+        };
+        let queries = &self.gateway.queries;
+        let page = queries.list_incoming(&failed, &all_of_it(), Visibility::Whole).await;
+        let incoming = |event| match event {
+            Event::Incoming(event) => event,
+            Event::Outgoing(_) => panic!("it came in"),
+        };
+        page.unwrap().data.into_iter().map(incoming).collect()
+    }
+
+    /// Handles one of them by hand.
+    pub async fn by_hand(&self, id: upsert_core::EventId, action: DeadLetterAction) -> Result<EventReplayed, Refusal> {
+        let ops = Caller { name: "ops".to_owned() };
+        let (operations, letter) = (&self.gateway.operations, (Direction::In, id));
+        operations
+            .event_dead_letter(&ops, None, letter, action, Visibility::Whole)
+            .await
+    }
+
+    /// Replays one of them that can be taken now.
+    pub async fn replayed(&self, id: upsert_core::EventId) -> TakenEvent {
+        taken(self.by_hand(id, DeadLetterAction::Replay).await.unwrap())
+    }
+}
+
+/// Of an event that came in and was not given up.
+pub fn taken(replayed: EventReplayed) -> TakenEvent {
+    match replayed {
+        EventReplayed::Taken(taken) => taken,
+        EventReplayed::Event(_) => panic!("it was given up"),
     }
 }
 
@@ -104,6 +149,8 @@ pub struct Got {
     pub id: String,
     pub timestamp: i64,
     pub signature: String,
+    /// The body as it came: that is what is signed.
+    pub text: String,
     pub body: Json,
 }
 
@@ -146,8 +193,8 @@ impl Listener {
         Endpoint {
             name: name.to_owned(),
             shown_url: format!("https://{name}.example/hooks"),
-            events: EventKind::ALL.into_iter().collect(),
-            ids_only: false,
+            events: EventKind::all().collect(),
+            payload: upsert_core::EventPayload::Full,
             keys: vec![key()],
             sender: self.clone(),
         }
@@ -162,6 +209,7 @@ impl EventSender for Listener {
             id: event.id.to_owned(),
             timestamp: event.timestamp,
             signature: event.signature.to_owned(),
+            text: event.body.to_owned(),
             body: serde_json::from_str(event.body).unwrap(),
         };
         self.got.lock().push(got);

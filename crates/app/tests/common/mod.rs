@@ -9,6 +9,7 @@
 
 pub mod events;
 pub mod slow_store;
+pub mod untouched;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,13 +21,14 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
+use upsert_api::{ConnectionState, PageQuery};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
     OnKeyChange, Refusal, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Handling, Held,
-    IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError,
+    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
+    Held, IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError,
     ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
     Violation, WireRequest,
 };
@@ -149,21 +151,21 @@ impl Vendor {
         *self.keeps.lock() = Some(keeps.collect());
     }
 
-    fn fates(&self, prepared: &PreparedUpsert) -> FieldFates {
-        let mut fates = FieldFates::default();
+    fn outcomes(&self, prepared: &PreparedUpsert) -> FieldOutcomes {
+        let mut outcomes = FieldOutcomes::default();
         for (name, sent) in &prepared.sent {
             match self.keeps.lock().as_ref() {
-                None => fates.unconfirmed.push(sent.pointer.clone()),
+                None => outcomes.unconfirmed.push(sent.pointer.clone()),
                 Some(keeps) => match keeps.get(name) {
-                    None => fates.confirmed.push(sent.pointer.clone()),
-                    Some(kept) => fates.differs.push(Differs {
+                    None => outcomes.confirmed.push(sent.pointer.clone()),
+                    Some(kept) => outcomes.differs.push(Differs {
                         pointer: sent.pointer.clone(),
                         kept: kept.clone(),
                     }),
                 },
             }
         }
-        fates
+        outcomes
     }
 
     pub fn then(&self, acts: impl IntoIterator<Item = Act>) {
@@ -299,7 +301,7 @@ impl UpsertProvider for Vendor {
                     evidence: Evidence::VendorSaid,
                     matched_by: (!is_new).then_some(KeyKind::Reference),
                     provider_customer_id: format!("rec-{key}"),
-                    fields: self.fates(prepared),
+                    fields: self.outcomes(prepared),
                     vendor_request_id: None,
                     vendor_said: upsert_core::VendorSaid::default(),
                 })
@@ -336,17 +338,25 @@ impl RetryRule for Doubling {
 struct Fine;
 
 impl ConnectionStatus for Fine {
-    fn snapshot(&self) -> Json {
-        json!({})
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        untouched::untouched()
     }
-    fn state(&self) -> &'static str {
-        "healthy"
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Healthy
     }
     fn room(&self, _: Priority) -> Result<usize, Held> {
         Ok(16)
     }
     fn through_in(&self, _: u64) -> Option<Duration> {
         None
+    }
+}
+
+/// A page of all there is, as far as tests go.
+pub fn all_of_it() -> PageQuery {
+    PageQuery {
+        limit: 10_000,
+        cursor: None,
     }
 }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use upsert_api::PausedBy;
 use upsert_core::{CustomerId, DeliveryId, Outcome, UpsertId, WaitingFor};
 use upsert_store::{
     AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, IncomingEvent, IncomingState, Lane, OutgoingEvent,
@@ -330,8 +331,8 @@ impl Books {
             .last_probe
             .get(&delivery.connection)
             .map_or(pause.since, |last| *last);
-        let is_probe =
-            pause.by == "vendor" && (self.clock_jumped || now.duration_since(since) >= SignedDuration::from_mins(59));
+        let is_probe = pause.by == PausedBy::Vendor
+            && (self.clock_jumped || now.duration_since(since) >= SignedDuration::from_mins(59));
         if !is_probe {
             let what = format!(
                 "{} is sent though {} is paused by the {}",

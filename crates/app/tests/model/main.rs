@@ -17,6 +17,8 @@ mod actions;
 mod books;
 mod invariants;
 mod reference;
+#[path = "../common/untouched.rs"]
+mod untouched;
 mod vendor;
 mod watched;
 mod world;

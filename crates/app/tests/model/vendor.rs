@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, CustomerId, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form, Intent, KeyKind,
+    CallContext, Capabilities, CustomerId, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Intent, KeyKind,
     Kind, MatchKey, Outcome, Payload, PreparedUpsert, ProviderError, ProviderInfo, Repeat, RetryAdvice, Selection,
     Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation, WaitingFor, WireRequest,
 };
@@ -328,7 +328,7 @@ impl UpsertProvider for Vendor {
                 evidence: Evidence::VendorSaid,
                 matched_by: None,
                 provider_customer_id: id,
-                fields: FieldFates::default(),
+                fields: FieldOutcomes::default(),
                 vendor_request_id: None,
                 vendor_said: upsert_core::VendorSaid::default(),
             }),

@@ -13,12 +13,12 @@ use serde_json::{Value as Json, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use upsert_api::{ConnectionState, EventResult, ProblemCode, Visibility};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
-    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, ProblemCode, Refusal, RetryRule, SignedEvent, Source,
-    UpsertCommand, Visibility,
+    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, Refusal, RetryRule, SignedEvent, Source, UpsertCommand,
 };
-use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId};
+use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId, Word as _};
 use upsert_policy::{Decision, RetryPolicy, again};
 use upsert_store::{DeliveryState, Store, Through};
 use upsert_webhook::mapping::{Conditions, EventId, Pointer, Rule as MapRule, Target};
@@ -27,6 +27,7 @@ use upsert_webhook::{Mapping, Received, SigningKey, Verifier, sign};
 use crate::actions::{Action, Submit};
 use crate::books::{Books, MAX_AGE, Shared};
 use crate::reference::FIELDS;
+use crate::untouched::untouched;
 use crate::vendor::{Matching, TIME_OUT, Vendor};
 use crate::watched::Watched;
 
@@ -73,11 +74,11 @@ impl RetryRule for Rule {
 struct Fine;
 
 impl ConnectionStatus for Fine {
-    fn snapshot(&self) -> Json {
-        json!({})
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        untouched()
     }
-    fn state(&self) -> &'static str {
-        "healthy"
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Healthy
     }
     fn room(&self, _: Priority) -> Result<usize, Held> {
         Ok(16)
@@ -309,10 +310,11 @@ impl World {
             let mut books = books.lock();
             match taken {
                 Ok(intake) => {
-                    let result = intake.data[0]["result"].as_str().unwrap_or_default();
-                    let id = intake.data[0]["event_id"].as_str().unwrap_or_default();
-                    let is_done = books.done.keys().any(|(done, _)| done == id);
-                    if matches!(result, "accepted" | "repeated" | "echo") && !is_done {
+                    use EventResult::{Accepted, Echo, Repeated};
+                    let result = intake.data[0].result;
+                    let id = intake.data[0].event_id.clone().unwrap_or_default();
+                    let is_done = books.done.keys().any(|(done, _)| *done == id);
+                    if matches!(result, Accepted | Repeated | Echo) && !is_done {
                         books.wrong(format!("{id} was answered {result}, and is not durable"));
                     }
                 }
@@ -519,8 +521,8 @@ fn directory(vendors: &[Arc<Vendor>; 3], credentials: [u32; 3], removed: [bool; 
         endpoints: vec![Arc::new(Endpoint {
             name: "hooks".to_owned(),
             shown_url: String::new(),
-            events: EventKind::ALL.into_iter().collect(),
-            ids_only: false,
+            events: EventKind::all().collect(),
+            payload: upsert_core::EventPayload::Full,
             keys: vec![key()],
             sender: Arc::new(Takes),
         })],

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::field::Field;
 use crate::matching::IdentifierKind;
@@ -14,22 +15,14 @@ use crate::problem::Ignored;
 /// What becomes of a member that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Handling {
     /// The whole body is refused.
     #[default]
     Strict,
     /// An optional member is left out, and said to be.
     Lenient,
-}
-
-impl Handling {
-    /// As it stands in headers and configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Strict => "strict",
-            Self::Lenient => "lenient",
-        }
-    }
 }
 
 /// How a body is read.

@@ -140,9 +140,9 @@ fn null_in_the_place_of_a_group_clears_all_of_it_and_nothing_else() {
 #[test]
 fn a_patch_sets_the_identifiers_that_it_gives() {
     let read = strict(&json!({ "reference": "r", "email": "A@b.co", "phone": null }), None).unwrap();
-    let given = IdentifierKind::ALL.map(|kind| read.identifier(kind).map(|it| (it.kind, it.value)));
+    let given = IdentifierKind::all().map(|kind| read.identifier(kind).map(|it| (it.kind, it.value)));
     let set = |kind, value: &str| Some((kind, value.to_owned()));
-    for (kind, given) in IdentifierKind::ALL.into_iter().zip(given) {
+    for (kind, given) in IdentifierKind::all().zip(given) {
         let expected = match kind {
             IdentifierKind::Reference => set(kind, "r"),
             IdentifierKind::Email => set(kind, "a@b.co"),

@@ -8,7 +8,8 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
-use upsert_app::{Merchant, Visibility};
+use upsert_api::Visibility;
+use upsert_app::Merchant;
 use upsert_settings::Scope;
 
 use crate::auth::sessions::{Notice, SessionId};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
+use upsert_api::{Connection, ConnectionState};
 use upsert_app::{Ending, Endings};
-
-use crate::shapes::connection::Connection;
+use upsert_core::Word as _;
 
 /// Seconds from one sample to the next.
 pub(crate) const STEP: i64 = 5;
@@ -16,13 +16,14 @@ const KEPT: usize = 360;
 pub(crate) const MOST: usize = 512;
 /// Changes of state that are kept of a connection.
 const CHANGES: usize = 50;
+const ENDINGS: usize = Ending::ALL.len();
 
 /// One connection at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
     /// Deliveries that have ended since the sample before.
-    pub(crate) ended: [u32; Ending::ALL.len()],
+    pub(crate) ended: [u32; ENDINGS],
     pub(crate) waiting: u64,
     pub(crate) latency_ms: [Option<f64>; 3],
     pub(crate) used_today: u32,
@@ -32,7 +33,7 @@ pub(crate) struct Sample {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) at: Timestamp,
-    pub(crate) state: String,
+    pub(crate) state: ConnectionState,
     /// Why, where somebody said so.
     pub(crate) reason: Option<String>,
 }
@@ -166,7 +167,8 @@ impl Track {
         let ended = std::array::from_fn(|ending| {
             u32::try_from(counts[ending].saturating_sub(before[ending])).unwrap_or(u32::MAX)
         });
-        let health = &connection.health;
+        let status = &connection.status;
+        let health = &status.health;
         push(
             &mut self.samples,
             KEPT,
@@ -174,7 +176,7 @@ impl Track {
                 at,
                 ended,
                 waiting: connection.waiting,
-                used_today: connection.rate_limit.used_today,
+                used_today: status.rate_limit.used_today,
                 latency_ms: [health.latency_p50_ms, health.latency_p95_ms, health.latency_p99_ms],
             },
         );
@@ -184,7 +186,7 @@ impl Track {
                 CHANGES,
                 Change {
                     at,
-                    state: connection.state.clone(),
+                    state: connection.state,
                     reason: connection.pause_reason.clone(),
                 },
             );
@@ -210,10 +212,16 @@ pub(crate) struct Series {
     /// Seconds since 1970.
     at: Vec<i64>,
     /// Deliveries a second, by ending, in the order of [`Ending::ALL`].
-    ended: [Vec<f64>; Ending::ALL.len()],
+    ended: [Vec<f64>; ENDINGS],
     waiting: Vec<u64>,
     /// p50, p95, p99 in milliseconds; of several connections the slowest.
     latency: [Vec<Option<f64>>; 3],
+}
+
+/// The endings, in the order in which a chart has them.
+pub(crate) fn endings() -> String {
+    let words: Vec<_> = Ending::all().map(Ending::as_str).collect();
+    words.join(",")
 }
 
 /// The sum of these tracks.
@@ -263,126 +271,4 @@ impl Sample {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use serde_json::json;
-
-    pub(crate) fn connection(name: &str, state: &str, waiting: u64) -> Connection {
-        let shape = json!({
-            "merchant_id": "acme", "name": name, "provider": "p", "required": true, "state": state, "waiting": waiting,
-            "in_flight": 0,
-            "breaker": { "state": "closed", "calls": 0, "faults": 0 },
-            "rate_limit": { "used_today": 0, "opens_at": "2026-11-22T00:00:00Z" },
-            "concurrency": { "places": 16, "in_use": 0, "waiting": 0 },
-            "health": { "latency_p50_ms": 4.0, "latency_p95_ms": null, "latency_p99_ms": null },
-        });
-        serde_json::from_value(shape).unwrap()
-    }
-
-    fn endings(name: &str, created: u64, failed: u64) -> (String, String, Endings) {
-        let mut counts = Endings::default();
-        counts[Ending::Created as usize] = created;
-        counts[Ending::Failed as usize] = failed;
-        ("acme".to_owned(), name.to_owned(), counts)
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
-    }
-
-    #[test]
-    fn rates_are_what_ended_between_two_samples_and_connections_are_summed() {
-        let mut history = History::default();
-        let both = [connection("a", "healthy", 1), connection("b", "healthy", 2)];
-        history.take(at(0), &both, &[endings("a", 100, 0)]);
-        history.take(at(5), &both, &[endings("a", 110, 5), endings("b", 5, 0)]);
-        let sum = series(history.seen(|_| true));
-        assert_eq!(sum.at, [0, 5]);
-        assert_eq!(
-            sum.ended[Ending::Created as usize],
-            [0.0, 3.0],
-            "what was before the first sample is no rate"
-        );
-        assert_eq!(sum.ended[Ending::Failed as usize], [0.0, 1.0]);
-        assert_eq!(sum.waiting, [3, 3]);
-        assert!((history.rate(|_| true) - 4.0).abs() < 1e-9);
-        assert!(history.rate(|_| false).abs() < 1e-9);
-        assert_eq!(series(history.seen(|_| false)).at, [0; 0]);
-    }
-
-    #[test]
-    fn changes_of_state_are_kept_and_a_connection_that_is_gone_is_forgotten() {
-        let mut history = History::default();
-        for (second, state) in [(0, "healthy"), (5, "open"), (10, "open"), (15, "healthy")] {
-            history.take(at(second), &[connection("a", state, 0), connection("b", state, 0)], &[]);
-        }
-        let track = history.of("acme", "a").unwrap();
-        let changes: Vec<_> = track.changes.iter().map(|change| change.state.as_str()).collect();
-        assert_eq!(changes, ["healthy", "open", "healthy"]);
-        history.take(at(20), &[connection("a", "healthy", 0)], &[]);
-        assert!(history.of("acme", "b").is_none() && history.of("acme", "a").is_some());
-    }
-
-    #[test]
-    fn with_more_connections_than_are_followed_all_are_counted_and_a_new_one_takes_a_place_that_is_free() {
-        let mut history = History::default();
-        let names: Vec<String> = (0..=MOST).map(|number| format!("c{number:03}")).collect();
-        let all: Vec<Connection> = names.iter().map(|name| connection(name, "healthy", 0)).collect();
-        let last = &names[MOST];
-        history.take(at(0), &all, &[endings(last, 7, 0)]);
-        assert!(history.rate(|_| true).abs() < 1e-9, "when those were is not known");
-        history.take(at(5), &all, &[endings(last, 27, 3), endings("c000", 2, 0)]);
-        assert!((history.rate(|merchant| merchant == "acme") - 5.0).abs() < 1e-9);
-        assert!(history.rate(|merchant| merchant == "globex").abs() < 1e-9);
-        assert!(history.leaves_out(&all[MOST]) && !history.leaves_out(&all[0]));
-
-        // As many as before: one is gone, and another has come.
-        let mut others = all[1..].to_vec();
-        others.push(connection("new", "healthy", 0));
-        history.take(at(10), &others, &[endings(last, 27, 3)]);
-        assert!(history.of("acme", "c000").is_none(), "it is there no more");
-        assert!(history.of("acme", last).is_some() && !history.leaves_out(&all[MOST]));
-        assert!(history.leaves_out(&others[MOST]));
-        assert_eq!(history.seen(|_| true).count(), MOST);
-    }
-
-    #[test]
-    fn until_there_are_too_many_none_is_left_out() {
-        let mut history = History::default();
-        history.take(at(0), &[connection("a", "healthy", 0)], &[]);
-        assert!(!history.leaves_out(&connection("b", "healthy", 0)), "not yet seen");
-    }
-
-    #[test]
-    fn the_pace_of_the_days_calls_begins_anew_at_midnight() {
-        let night = 24 * 60 * 60;
-        let calls = |from: i64, used: &[u32]| {
-            let mut history = History::default();
-            for (step, used_today) in (0..).zip(used) {
-                let mut one = connection("a", "healthy", 0);
-                one.rate_limit.used_today = *used_today;
-                history.take(at(from + step * STEP), &[one], &[]);
-            }
-            let calls = history.of("acme", "a").unwrap().calls();
-            calls.map(|(calls, over)| (calls, over.as_secs()))
-        };
-        assert_eq!(calls(0, &[10, 12, 16]), Some((6, 10)));
-        // A call that was not made after all is given back, by day.
-        assert_eq!(calls(0, &[10, 18, 17, 20]), Some((10, 15)));
-        // More today already than at the beginning of what is remembered, and less.
-        assert_eq!(calls(night - 2 * STEP, &[10, 50, 2, 8, 14]), Some((12, 10)));
-        assert_eq!(calls(night - 2 * STEP, &[100, 120, 0, 130]), Some((130, 5)));
-        assert_eq!(calls(night - 2 * STEP, &[100, 120, 3]), None);
-        assert_eq!(calls(0, &[5, 5, 5]), None);
-        assert_eq!(calls(0, &[5]), None);
-    }
-
-    #[test]
-    fn half_an_hour_is_kept() {
-        let mut history = History::default();
-        for step in 0..400 {
-            history.take(at(step * STEP), &[connection("a", "healthy", 0)], &[]);
-        }
-        assert_eq!(history.of("acme", "a").unwrap().samples.len(), KEPT);
-    }
-}
+pub(crate) mod tests;

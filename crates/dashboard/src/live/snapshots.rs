@@ -10,13 +10,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use upsert_app::Gateway;
+use upsert_api::{Connection, Webhooks};
+use upsert_app::{Gateway, Refusal};
 
 use crate::error::PageError;
 use crate::live::history::{History, STEP};
-use crate::shapes::connection::Connection;
-use crate::shapes::read;
-use crate::shapes::webhooks::Webhooks;
 
 /// How old what a page shows may be.
 const FRESH: Duration = Duration::from_secs(2);
@@ -29,6 +27,22 @@ pub(crate) struct Snapshot {
     pub(crate) at: Timestamp,
     pub(crate) connections: Vec<Connection>,
     pub(crate) webhooks: Webhooks,
+}
+
+impl Snapshot {
+    /// What there is of these merchants.
+    pub(crate) fn of(&self, covers: impl Fn(&str) -> bool) -> Self {
+        let (connections, webhooks) = (self.connections.iter(), &self.webhooks);
+        let (sources, endpoints) = (webhooks.sources.iter(), webhooks.endpoints.iter());
+        Self {
+            at: self.at,
+            connections: connections.filter(|one| covers(&one.merchant_id)).cloned().collect(),
+            webhooks: Webhooks {
+                sources: sources.filter(|one| covers(&one.merchant_id)).cloned().collect(),
+                endpoints: endpoints.filter(|one| covers(&one.merchant_id)).cloned().collect(),
+            },
+        }
+    }
 }
 
 /// Reads, remembers, and tells whoever watches.
@@ -93,15 +107,11 @@ impl SnapshotCache {
             return Ok(self.now.borrow().clone());
         }
         let began = Instant::now();
-        let views = gateway
-            .queries
-            .connection_views(|_| true)
-            .await
-            .map_err(upsert_app::Refusal::from)?;
+        let queries = &gateway.queries;
         let snapshot = Arc::new(Snapshot {
             at: gateway.clock().now(),
-            connections: views.into_iter().map(|view| read(view.0)).collect::<Result<_, _>>()?,
-            webhooks: read(gateway.queries.webhooks_json(|_| true).await?)?,
+            connections: queries.connection_views(|_| true).await.map_err(Refusal::from)?,
+            webhooks: queries.webhooks(|_| true).await?,
         });
         *last = Some(Reading {
             at: Instant::now(),

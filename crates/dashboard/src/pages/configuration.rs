@@ -2,30 +2,24 @@
 
 use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
-use serde::Deserialize;
 
+use upsert_api::Configuration;
 use upsert_settings::Reach;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::query::{given, read};
+use crate::query::read;
 use crate::render::{Frame, Section, filters, page};
-use crate::shapes;
-use crate::shapes::configuration::{InForce, Line};
+use crate::words;
 
 /// Merchants that the form suggests.
 const SUGGESTED: usize = 500;
-
-#[derive(Deserialize)]
-struct Choice {
-    merchant: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "configuration.html")]
 struct ConfigurationPage {
     frame: Frame,
-    in_force: InForce,
+    in_force: Configuration,
     /// Whose configuration is shown; empty: the gateway's own.
     merchant: String,
     merchants: Vec<String>,
@@ -36,31 +30,21 @@ struct ConfigurationPage {
 /// The page.
 #[get("/configuration")]
 pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    let choice: Choice = read(&request)?;
+    let sent = read(&request)?;
     let merchants = session.merchants(SUGGESTED);
     let sees_gateway = session.principal.reach == Reach::All;
-    let merchant = match given(choice.merchant.as_deref()) {
-        Some(id) => Some(session.merchant(&id)?.id.clone()),
+    let merchant = match sent.get("merchant") {
+        Some(id) => Some(session.merchant(id)?.id.clone()),
         None if sees_gateway => None,
         None => merchants.first().cloned(),
     };
-    let visibility = session.principal.in_sight();
-    let told = session
-        .dashboard
-        .configuration
-        .json(visibility.as_ref(), merchant.as_deref());
+    let in_sight = session.principal.in_sight();
+    let configuration = &session.dashboard.configuration;
     page(&ConfigurationPage {
-        in_force: shapes::read(told)?,
+        in_force: configuration.shown(in_sight.as_ref(), merchant.as_deref()),
         merchant: merchant.unwrap_or_default(),
         merchants,
         sees_gateway,
         frame: session.frame(Section::Configuration, "Configuration"),
     })
-}
-
-impl Line {
-    /// Where in its file it stands; the page says whose file it is.
-    fn path(&self) -> &str {
-        self.place.split_once(": ").map_or("itself", |(_, path)| path)
-    }
 }

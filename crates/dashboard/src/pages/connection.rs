@@ -5,18 +5,17 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_app::Ending;
+use upsert_api::{BreakerState, Cause, Connection, ConnectionState, DeliveryState};
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::live::history::{Change, MOST, Track, series};
+use crate::links;
+use crate::live::history::{self, Change, MOST, Track, series};
 use crate::live::snapshots::Snapshot;
 use crate::live::stream::events;
 use crate::render::{Frame, Section, apart, filters, page};
-use crate::shapes;
-use crate::shapes::cause::Cause;
-use crate::shapes::connection::Connection;
+use crate::words;
 
 /// A pace is one that was kept for so long.
 const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(5);
@@ -73,19 +72,15 @@ impl Part {
             may_operate: session.may_operate(),
         })
     }
-
-    #[expect(clippy::unused_self, reason = "templates know methods alone")]
-    fn endings(&self) -> String {
-        Ending::ALL.map(Ending::as_str).join(",")
-    }
 }
 
 fn spent_at(connection: &Connection, track: &Track, now: Timestamp) -> Option<Timestamp> {
-    let left = connection.rate_limit.left_today?;
+    let limit = &connection.status.rate_limit;
+    let left = limit.left_today?;
     let (calls, over) = track.calls().filter(|(_, over)| *over >= LONG_ENOUGH)?;
     let seconds = i64::from(left).checked_mul(over.as_secs())? / i64::from(calls);
     let spent_at = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
-    (spent_at < connection.rate_limit.opens_at).then_some(spent_at)
+    (spent_at < limit.opens_at).then_some(spent_at)
 }
 
 /// The page.
@@ -101,9 +96,8 @@ pub(crate) async fn show(session: Session, named: Named) -> Result<HttpResponse,
         .queries
         .failures_by_cause(&known, &name, session.visibility())
         .await?;
-    let causes = causes.iter().map(|cause| shapes::read(cause.to_json()));
     page(&ConnectionPage {
-        causes: causes.collect::<Result<_, PageError>>()?,
+        causes,
         part,
         frame: session.frame(Section::Connections, format!("{merchant} / {name}")),
     })
@@ -162,7 +156,7 @@ pub(crate) async fn resume(session: Session, named: Named) -> HttpResponse {
 
 async fn back(session: &Session, merchant: &str, name: &str, result: Result<String, PageError>) -> HttpResponse {
     session.dashboard.snapshots.forget().await;
-    session.done(&format!("/ops/connections/{merchant}/{name}"), result)
+    session.done(&links::connection(merchant, name), result)
 }
 
 #[cfg(test)]
@@ -174,7 +168,7 @@ mod tests {
     fn a_connection_that_is_not_followed_says_so_instead_of_having_only_just_begun() {
         let page = |is_uncharted| {
             let part = Part {
-                connection: connection("a", "healthy", 0),
+                connection: connection("a", ConnectionState::Healthy, 0),
                 may_operate: false,
                 changes: Vec::new(),
                 series: String::new(),

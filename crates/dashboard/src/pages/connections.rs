@@ -2,23 +2,19 @@
 
 use actix_web::{HttpRequest, HttpResponse, get};
 use askama::Template;
-use serde::Deserialize;
+
+use upsert_api::{Connection, ConnectionState, DeliveryState};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
+use crate::links;
 use crate::live::snapshots::Snapshot;
 use crate::live::stream::events;
-use crate::query::{given, read};
+use crate::query::read;
 use crate::render::{Frame, Section, filters, page};
-use crate::shapes::connection::{Connection, troubled_first};
 
 /// Rows on the page; a filter finds the others.
 const MOST: usize = 200;
-
-#[derive(Deserialize)]
-struct Filter {
-    merchant: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "connections.html")]
@@ -37,21 +33,31 @@ struct Part {
 
 impl Part {
     fn of(session: &Session, snapshot: &Snapshot, merchant: Option<&str>) -> Self {
-        let is_wanted = |connection: &&Connection| {
-            session.principal.covers(&connection.merchant_id)
-                && merchant.is_none_or(|merchant| connection.merchant_id.contains(merchant))
-        };
-        let found = snapshot.connections.iter().filter(is_wanted).cloned().collect();
-        let (connections, left_out) = troubled_first(found, MOST);
+        let is_wanted = |id: &str| merchant.is_none_or(|wanted| id.contains(wanted));
+        let found = snapshot.of(|id| session.principal.covers(id) && is_wanted(id));
+        let (connections, left_out) = troubled_first(found.connections, MOST);
         Self { connections, left_out }
     }
+}
+
+/// Those in trouble first, then by name; at most `most`, and how many are left out.
+pub(crate) fn troubled_first(mut all: Vec<Connection>, most: usize) -> (Vec<Connection>, usize) {
+    let is_well = |one: &Connection| one.state == ConnectionState::Healthy && one.dead_letters == 0;
+    all.sort_by(|one, other| {
+        let key = |connection: &Connection| (is_well(connection), connection.waiting == 0);
+        key(one)
+            .cmp(&key(other))
+            .then_with(|| (&one.merchant_id, &one.name).cmp(&(&other.merchant_id, &other.name)))
+    });
+    let left_out = all.len().saturating_sub(most);
+    all.truncate(most);
+    (all, left_out)
 }
 
 /// The list.
 #[get("/connections")]
 pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    let filter: Filter = read(&request)?;
-    let merchant = given(filter.merchant.as_deref());
+    let merchant = read(&request)?.given("merchant");
     let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
     page(&ConnectionsPage {
         part: Part::of(&session, &snapshot, merchant.as_deref()),
@@ -63,8 +69,7 @@ pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpR
 /// Its live part.
 #[get("/live/connections")]
 pub(crate) async fn live(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    let filter: Filter = read(&request)?;
-    let merchant = given(filter.merchant.as_deref());
+    let merchant = read(&request)?.given("merchant");
     events(session, move |session, snapshot| {
         Ok(Part::of(session, snapshot, merchant.as_deref()).render()?)
     })

@@ -1,34 +1,30 @@
 //! `GET /ops/customers/{merchant}/{id}`: one customer, its links and its history; and the way to forget a link.
 
-use std::sync::Arc;
-
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
-use serde::Deserialize;
 
+use upsert_api::LinkedCustomer;
 use upsert_app::Merchant;
 use upsert_core::CustomerId;
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
+use crate::links;
 use crate::pages::timeline::Timeline;
-use crate::query::{address, given, read};
+use crate::person;
+use crate::query::{address, read};
 use crate::render::{Frame, Section, filters, page};
-use crate::shapes;
-use crate::shapes::customer::Customer;
-
-#[derive(Deserialize)]
-struct Place {
-    cursor: Option<String>,
-}
+use crate::words;
 
 #[derive(Template)]
 #[template(path = "customer.html")]
 struct CustomerPage {
     frame: Frame,
-    customer: Customer,
+    customer: LinkedCustomer,
+    /// Its page.
+    path: String,
     timeline: Timeline,
     is_first: bool,
     /// Where the history goes on.
@@ -39,7 +35,9 @@ struct CustomerPage {
 #[template(path = "unlink.html")]
 struct UnlinkPage {
     frame: Frame,
-    customer: Customer,
+    customer: LinkedCustomer,
+    /// Its page.
+    path: String,
     connection: String,
     provider_customer_id: String,
 }
@@ -52,17 +50,18 @@ pub(crate) async fn show(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let (merchant, id) = named.into_inner();
-    let place: Place = read(&request)?;
-    let cursor = given(place.cursor.as_deref());
+    let cursor = read(&request)?.given("cursor");
     let (merchant, id) = (session.merchant(&merchant)?, customer_id(&id)?);
     let customer = customer(&session, &merchant, id).await?;
     let timeline = Timeline::of(&session, &merchant, id, cursor.clone()).await?;
+    let path = links::customer(&merchant.id, id);
     let older = timeline.next.as_deref();
     page(&CustomerPage {
         // Browsers keep titles in their history: it says no name.
-        frame: session.frame(Section::Customers, format!("Customer {}", customer.id)),
+        frame: session.frame(Section::Customers, format!("Customer {id}")),
         is_first: cursor.is_none(),
-        older: older.map(|cursor| address(&customer.path(), &[("cursor", Some(cursor))])),
+        older: older.map(|cursor| address(&path, [("cursor", cursor)])),
+        path,
         customer,
         timeline,
     })
@@ -77,7 +76,8 @@ pub(crate) async fn ask_unlink(
     session.needs(Scope::OpsWrite)?;
     let (merchant, id, connection) = named.into_inner();
     let merchant = session.merchant(&merchant)?;
-    let customer = customer(&session, &merchant, customer_id(&id)?).await?;
+    let id = customer_id(&id)?;
+    let customer = customer(&session, &merchant, id).await?;
     let link = customer.links.iter().find(|link| link.connection == connection);
     let link = link
         .filter(|link| link.is_live())
@@ -85,6 +85,7 @@ pub(crate) async fn ask_unlink(
     page(&UnlinkPage {
         frame: session.frame(Section::Customers, format!("Forget the link at {connection}")),
         provider_customer_id: link.provider_customer_id.clone().unwrap_or_default(),
+        path: links::customer(&merchant.id, id),
         connection,
         customer,
     })
@@ -107,14 +108,14 @@ pub(crate) async fn unlink(session: Session, named: Path<(String, String, String
         ))
     };
     let result = unlinked.await;
-    session.done(&format!("/ops/customers/{merchant}/{id}"), result)
+    session.done(&links::customer(&merchant, id), result)
 }
 
 fn customer_id(text: &str) -> Result<CustomerId, PageError> {
     text.parse().map_err(|_| PageError::not_found("customer"))
 }
 
-async fn customer(session: &Session, merchant: &Arc<Merchant>, id: CustomerId) -> Result<Customer, PageError> {
-    let record = session.dashboard.gateway.queries.customer_json(merchant, id).await?;
-    shapes::read(session.visibility().customer(record))
+async fn customer(session: &Session, merchant: &Merchant, id: CustomerId) -> Result<LinkedCustomer, PageError> {
+    let queries = &session.dashboard.gateway.queries;
+    Ok(queries.get_customer(merchant, id, session.visibility()).await?)
 }

@@ -13,17 +13,18 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 use serde::Deserialize;
 
-use upsert_app::{CustomerListQuery, Merchant, ProblemCode};
+use upsert_api::{CustomerFilter, CustomerRecord, PageQuery, ProblemCode};
+use upsert_app::Merchant;
 use upsert_core::canonicalise::canonical_text;
-use upsert_core::{CustomerId, IdentifierKind};
+use upsert_core::{CustomerId, IdentifierKind, Word as _};
 use upsert_settings::Scope;
 
 use crate::auth::session::{Session, see_other};
 use crate::error::PageError;
+use crate::links;
 use crate::pages::merchant_field::MerchantField;
+use crate::person;
 use crate::render::{Frame, Section, filters, page_with};
-use crate::shapes;
-use crate::shapes::customer::Customer;
 
 /// Customers on the page.
 const MOST: usize = 50;
@@ -57,7 +58,7 @@ struct CustomersPage {
 /// What was found, and as what it was looked for.
 #[derive(Default)]
 struct Found {
-    customers: Vec<Customer>,
+    customers: Vec<CustomerRecord>,
     has_more: bool,
     looked_for: BTreeSet<String>,
     /// Why it was looked for as nothing at all.
@@ -76,7 +77,10 @@ pub(crate) async fn find(session: Session, search: Form<Search>) -> Result<HttpR
     match look(&session, &search).await {
         Ok(Found {
             customers, has_more, ..
-        }) if customers.len() == 1 && !has_more => Ok(see_other(&customers[0].path())),
+        }) if customers.len() == 1 && !has_more => {
+            let found = &customers[0];
+            Ok(see_other(&links::customer(&found.merchant_id, found.id)))
+        }
         Ok(found) => answer(&session, &search, Ok(Some(found))),
         Err(refused) => answer(&session, &search, Err(refused)),
     }
@@ -146,27 +150,19 @@ fn merchants(session: &Session, named: &str) -> Result<Vec<Arc<Merchant>>, PageE
 }
 
 fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, PageError> {
-    match kind {
-        "" => Ok(vec![
-            IdentifierKind::Reference,
-            IdentifierKind::Email,
-            IdentifierKind::Phone,
-        ]),
-        "reference" => Ok(vec![IdentifierKind::Reference]),
-        "email" => Ok(vec![IdentifierKind::Email]),
-        "phone" => Ok(vec![IdentifierKind::Phone]),
-        _ => Err(PageError::unreadable(
-            "customers are found by reference, e-mail or phone",
-        )),
+    if kind.is_empty() {
+        return Ok(IdentifierKind::ALL.to_vec());
     }
+    let says = "customers are found by reference, e-mail or phone";
+    let kind = kind.parse().map_err(|_| PageError::unreadable(says))?;
+    Ok(vec![kind])
 }
 
 impl Found {
     async fn add_by_id(&mut self, session: &Session, merchant: &Merchant, id: CustomerId) -> Result<(), PageError> {
-        match session.dashboard.gateway.queries.customer_json(merchant, id).await {
-            Ok(customer) => {
-                self.add(shapes::read(session.visibility().customer(customer))?);
-            }
+        let queries = &session.dashboard.gateway.queries;
+        match queries.get_customer(merchant, id, session.visibility()).await {
+            Ok(customer) => self.add(customer.record),
             Err(refusal) if refusal.code == ProblemCode::NotFound => {}
             Err(refusal) => return Err(refusal.into()),
         }
@@ -188,31 +184,28 @@ impl Found {
                 return Ok(());
             }
         };
-        let mut query = CustomerListQuery {
-            limit: MOST,
-            ..CustomerListQuery::default()
-        };
+        let mut filter = CustomerFilter::default();
         let asked = match kind {
-            IdentifierKind::Reference => &mut query.reference,
-            IdentifierKind::Email => &mut query.email,
-            IdentifierKind::Phone => &mut query.phone,
+            IdentifierKind::Reference => &mut filter.reference,
+            IdentifierKind::Email => &mut filter.email,
+            IdentifierKind::Phone => &mut filter.phone,
         };
         *asked = Some(text.to_owned());
-        let listing = session
-            .dashboard
-            .gateway
-            .queries
-            .list_customers(merchant, query)
+        let first = PageQuery {
+            limit: MOST,
+            cursor: None,
+        };
+        let queries = &session.dashboard.gateway.queries;
+        let found = queries
+            .list_customers(merchant, &filter, &first, session.visibility())
             .await?;
-        self.has_more |= listing.next_cursor.is_some();
-        for customer in listing.data {
-            self.add(shapes::read(customer)?);
-        }
+        self.has_more |= found.next_cursor.is_some();
+        found.data.into_iter().for_each(|customer| self.add(customer));
         Ok(())
     }
 
     /// One may be found in more than one way.
-    fn add(&mut self, customer: Customer) {
+    fn add(&mut self, customer: CustomerRecord) {
         if self.customers.iter().all(|known| known.id != customer.id) {
             self.customers.push(customer);
         }

@@ -4,17 +4,16 @@ use actix_web::http::StatusCode;
 use actix_web::web::Path;
 use actix_web::{HttpResponse, get, post};
 use askama::Template;
-use serde::Deserialize;
 
-use upsert_app::Answer;
+use upsert_api::{DeliveryState, MASK, WholeDelivery};
 use upsert_core::DeliveryId;
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
+use crate::links;
 use crate::render::{Frame, Section, filters, page, page_with};
-use crate::shapes;
-use crate::shapes::delivery::Delivery;
+use crate::words;
 
 /// htmx's word for "ask no more", as an HTTP status.
 const ASK_NO_MORE: u16 = 286;
@@ -23,18 +22,7 @@ const ASK_NO_MORE: u16 = 286;
 #[template(path = "delivery.html")]
 struct DeliveryPage {
     frame: Frame,
-    delivery: Delivery,
-}
-
-/// The answer to a replay, as far as the way on needs it.
-#[derive(Deserialize)]
-struct Replayed {
-    deliveries: Vec<Made>,
-}
-
-#[derive(Deserialize)]
-struct Made {
-    id: String,
+    delivery: WholeDelivery,
 }
 
 /// The page.
@@ -51,21 +39,23 @@ pub(crate) async fn show(session: Session, id: Path<String>) -> Result<HttpRespo
 #[get("/live/deliveries/{id}")]
 pub(crate) async fn live(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
     let delivery = delivery(&session, &id).await?;
-    let status = if delivery.has_ended() { ASK_NO_MORE } else { 200 };
+    let status = if delivery.listed.delivery.state.has_ended() {
+        ASK_NO_MORE
+    } else {
+        200
+    };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let frame = session.quiet_frame(Section::Deliveries, format!("Delivery {id}"));
     page_with(status, &DeliveryPage { frame, delivery })
 }
 
 /// As far as the principal may see it.
-async fn delivery(session: &Session, id: &str) -> Result<Delivery, PageError> {
+async fn delivery(session: &Session, id: &str) -> Result<WholeDelivery, PageError> {
     let in_sight = session.principal.in_sight();
-    let gateway = &session.dashboard.gateway;
-    let answer = gateway
-        .queries
+    let queries = &session.dashboard.gateway.queries;
+    Ok(queries
         .get_delivery(in_sight.as_ref(), read(id)?, session.visibility())
-        .await?;
-    shapes::read(answer)
+        .await?)
 }
 
 /// Sends the customer's current state in its place, and goes to the delivery that does.
@@ -79,12 +69,13 @@ pub(crate) async fn replay(session: Session, id: Path<String>) -> Result<HttpRes
         .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, None, session.visibility())
         .await;
     session.dashboard.snapshots.forget().await;
-    let old = format!("/ops/deliveries/{id}");
+    let old = links::delivery(&id);
     match replayed.map_err(PageError::from) {
         Ok(answer) => {
             let notice = format!("{id} is replayed: this delivery takes its place");
-            let new = made(&answer)?.map(|new| format!("/ops/deliveries/{new}"));
-            Ok(session.done(&new.unwrap_or(old), Ok(notice)))
+            let made = answer.read().and_then(|answer| answer.deliveries.into_iter().next());
+            let new = made.map_or(old, |made| links::delivery(made.id));
+            Ok(session.done(&new, Ok(notice)))
         }
         Err(refused) => back(&session, &old, refused),
     }
@@ -101,7 +92,7 @@ pub(crate) async fn discard(session: Session, id: Path<String>) -> Result<HttpRe
         .discard_delivery(&caller, in_sight.as_ref(), read(&id)?, session.visibility())
         .await;
     session.dashboard.snapshots.forget().await;
-    let path = format!("/ops/deliveries/{id}");
+    let path = links::delivery(&id);
     match discarded.map_err(PageError::from) {
         Ok(_) => {
             let notice = "discarded: what it would have brought is not sent there until it changes again";
@@ -117,13 +108,6 @@ fn back(session: &Session, path: &str, refused: PageError) -> Result<HttpRespons
         return Err(refused);
     }
     Ok(session.done(path, Err(refused.for_eyes_of(session.sees_people()))))
-}
-
-/// The delivery that a replay made.
-fn made(answer: &Answer) -> Result<Option<String>, PageError> {
-    let body = serde_json::from_str(&answer.body).unwrap_or_default();
-    let replayed: Replayed = shapes::read(body)?;
-    Ok(replayed.deliveries.into_iter().next().map(|made| made.id))
 }
 
 /// What is no id finds nothing.

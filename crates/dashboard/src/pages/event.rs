@@ -4,23 +4,23 @@ use actix_web::web::Path;
 use actix_web::{HttpResponse, get, post};
 use askama::Template;
 
-use upsert_app::{DeadLetterAction, Direction};
+use upsert_api::{Direction, IncomingState, OutgoingState, WholeIncomingEvent, WholeOutgoingEvent};
 use upsert_core::EventId;
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::pages::events::{direction_of, word_of};
+use crate::links;
+use crate::pages::action::Action;
+use crate::pages::events::{direction_of, path_of};
 use crate::raw::laid_out;
 use crate::render::{Frame, Section, filters, page};
-use crate::shapes;
-use crate::shapes::event::{Incoming, Outgoing};
 
 #[derive(Template)]
 #[template(path = "event_in.html")]
 struct IncomingPage {
     frame: Frame,
-    event: Incoming,
+    event: WholeIncomingEvent,
     /// For reading.
     raw: Option<String>,
 }
@@ -29,7 +29,7 @@ struct IncomingPage {
 #[template(path = "event_out.html")]
 struct OutgoingPage {
     frame: Frame,
-    event: Outgoing,
+    event: WholeOutgoingEvent,
     /// For reading.
     body: Option<String>,
 }
@@ -48,35 +48,21 @@ pub(crate) async fn show(session: Session, named: Path<(String, String)>) -> Res
     let visibility = session.visibility();
     match direction {
         Direction::In => {
-            let event: Incoming =
-                shapes::read(gateway.queries.get_incoming(merchants.as_ref(), id, visibility).await?)?;
+            let event = gateway.queries.get_incoming(merchants.as_ref(), id, visibility).await?;
             page(&IncomingPage {
                 raw: event.raw.as_deref().map(laid_out),
-                frame: session.frame(Section::Webhooks, format!("Event {}", event.event_id)),
+                frame: session.frame(Section::Webhooks, format!("Event {}", event.event.event_id)),
                 event,
             })
         }
         Direction::Out => {
-            let event: Outgoing =
-                shapes::read(gateway.queries.get_outgoing(merchants.as_ref(), id, visibility).await?)?;
+            let event = gateway.queries.get_outgoing(merchants.as_ref(), id, visibility).await?;
             page(&OutgoingPage {
                 body: event.body.as_deref().map(laid_out),
-                frame: session.frame(Section::Webhooks, format!("Event {}", event.kind)),
+                frame: session.frame(Section::Webhooks, format!("Event {}", event.event.r#type)),
                 event,
             })
         }
-    }
-}
-
-/// The word of an address.
-///
-/// # Errors
-/// 404.
-pub(crate) fn action_of(word: &str) -> Result<DeadLetterAction, PageError> {
-    match word {
-        "replay" => Ok(DeadLetterAction::Replay),
-        "discard" => Ok(DeadLetterAction::Discard),
-        _ => Err(PageError::not_found("page")),
     }
 }
 
@@ -84,27 +70,23 @@ pub(crate) fn action_of(word: &str) -> Result<DeadLetterAction, PageError> {
 #[post("/events/{direction}/{id}/{action}")]
 pub(crate) async fn handle(session: Session, named: Path<(String, String, String)>) -> Result<HttpResponse, PageError> {
     let (word, id, action) = named.into_inner();
-    let (direction, id, action) = (direction_of(&word)?, id_of(&id)?, action_of(&action)?);
+    let (direction, id, action) = (direction_of(&word)?, id_of(&id)?, Action::of(&action)?);
     let handled = async {
         session.needs(Scope::OpsWrite)?;
         let (caller, merchants) = (session.principal.caller(), session.principal.in_sight());
-        let gateway = &session.dashboard.gateway;
-        gateway
-            .operations
-            .event_dead_letter(&caller, merchants.as_ref(), direction, action, id, session.visibility())
+        let (letter, visibility) = ((direction, id), session.visibility());
+        let operations = &session.dashboard.gateway.operations;
+        operations
+            .event_dead_letter(&caller, merchants.as_ref(), letter, action.into(), visibility)
             .await?;
-        Ok(match (action, direction) {
-            (DeadLetterAction::Discard, _) => "the event is given up",
-            (DeadLetterAction::Replay | DeadLetterAction::ReplayFor(_), Direction::In) => {
-                "the event was taken this time"
-            }
-            (DeadLetterAction::Replay | DeadLetterAction::ReplayFor(_), Direction::Out) => {
-                "the event is being sent again"
-            }
-        }
-        .to_owned())
+        let says = match (action, direction) {
+            (Action::Discard, _) => "the event is given up",
+            (Action::Replay, Direction::In) => "the event was taken this time",
+            (Action::Replay, Direction::Out) => "the event is being sent again",
+        };
+        Ok(says.to_owned())
     };
     let result = handled.await;
     session.dashboard.snapshots.forget().await;
-    Ok(session.done(&format!("/ops/events/{}/{id}", word_of(direction)), result))
+    Ok(session.done(&format!("{}/{id}", path_of(direction)), result))
 }

@@ -4,17 +4,17 @@ use actix_web::web::{Form, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
 
-use upsert_app::{DeadLetterAction, Direction};
+use upsert_api::{Direction, EventFilter, EventSelection, EventsDone};
+use upsert_app::DeadLetters;
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::pages::event::action_of;
-use crate::pages::events::{Filter, direction_of, word_of};
-use crate::query::read;
+use crate::pages::action::Action;
+use crate::pages::events::{direction_of, merchants, path_of, typed};
+use crate::pages::typed::Typed;
+use crate::query::{Sent, read};
 use crate::render::{Frame, Section, count, filters, page};
-use crate::shapes;
-use crate::shapes::event::Done;
 
 /// Dead letters that are handled at once.
 const MOST: usize = 1_000;
@@ -25,13 +25,65 @@ const TOLD: usize = 3;
 #[template(path = "event_dead_letters.html")]
 struct ConfirmPage {
     frame: Frame,
-    is_replay: bool,
+    what: Action,
     /// Where the form goes.
     action: String,
     back: String,
-    members: Vec<(&'static str, String)>,
+    filter: Typed,
     counted_at: String,
-    done: Done,
+    done: EventsDone,
+}
+
+/// Dead letters that match, and what is to be done with them.
+struct Asked {
+    direction: Direction,
+    action: Action,
+    filter: Typed,
+}
+
+impl Asked {
+    /// # Errors
+    /// 404; 400 for a filter of the other direction.
+    fn read((direction, action): &(String, String), sent: &Sent) -> Result<Self, PageError> {
+        let direction = direction_of(direction)?;
+        Ok(Self {
+            direction,
+            action: Action::of(action)?,
+            // Dead letters are in one state alone.
+            filter: typed(sent, direction)?.with("state", ""),
+        })
+    }
+
+    fn letters(&self, filter: &Typed, dry_run: bool) -> Result<DeadLetters, PageError> {
+        Ok(match self.direction {
+            Direction::In => DeadLetters::In(selection(filter, dry_run)?),
+            Direction::Out => DeadLetters::Out(selection(filter, dry_run)?),
+        })
+    }
+
+    async fn handle(&self, session: &Session, letters: DeadLetters) -> Result<EventsDone, PageError> {
+        let merchants = merchants(session, &self.filter)?;
+        let (caller, visibility) = (session.principal.caller(), session.visibility());
+        let operations = &session.dashboard.gateway.operations;
+        let done = operations
+            .event_dead_letters(&caller, merchants.as_ref(), letters, self.action.into(), visibility)
+            .await?;
+        Ok(done)
+    }
+
+    fn back(&self) -> String {
+        let list = self.filter.clone().with("state", "failed");
+        list.address(&path_of(self.direction))
+    }
+}
+
+fn selection<F: EventFilter>(typed: &Typed, dry_run: bool) -> Result<EventSelection<F>, PageError> {
+    Ok(EventSelection {
+        filter: typed.read()?,
+        is_narrowed: typed.members().iter().any(|(name, _)| F::NAMES.contains(name)),
+        dry_run,
+        limit: MOST,
+    })
 }
 
 type Named = Path<(String, String)>;
@@ -40,71 +92,42 @@ type Named = Path<(String, String)>;
 #[get("/events/{direction}/letters/{action}")]
 pub(crate) async fn confirm(session: Session, named: Named, request: HttpRequest) -> Result<HttpResponse, PageError> {
     session.needs(Scope::OpsWrite)?;
-    let (direction, action) = (direction_of(&named.0)?, action_of(&named.1)?);
-    let filter: Filter = read(&request)?;
+    let asked = Asked::read(&named, &read(&request)?)?;
     let counted_at = session.dashboard.gateway.clock().now().to_string();
-    let done = handled(&session, &filter, direction, action, true).await?;
-    let is_replay = action == DeadLetterAction::Replay;
-    let title = if is_replay {
-        "Replay dead letters"
-    } else {
-        "Discard dead letters"
-    };
+    let done = asked.handle(&session, asked.letters(&asked.filter, true)?).await?;
     page(&ConfirmPage {
-        is_replay,
-        action: format!("/ops/events/{}/letters/{}", named.0, named.1),
-        back: back_to(&filter, direction),
-        members: filter.members(),
+        what: asked.action,
+        action: format!("{}/letters/{}", path_of(asked.direction), asked.action.word()),
+        back: asked.back(),
         counted_at,
         done,
-        frame: session.frame(Section::Webhooks, title),
+        frame: session.frame(Section::Webhooks, format!("{} dead letters", asked.action.verb())),
+        filter: asked.filter,
     })
 }
 
-/// What was counted is done.
+/// What was counted is done: what came later was not, and is left alone.
 #[post("/events/{direction}/letters/{action}")]
-pub(crate) async fn carry_out(session: Session, named: Named, form: Form<Filter>) -> Result<HttpResponse, PageError> {
-    let (direction, action) = (direction_of(&named.0)?, action_of(&named.1)?);
+pub(crate) async fn carry_out(session: Session, named: Named, form: Form<Sent>) -> Result<HttpResponse, PageError> {
+    let asked = Asked::read(&named, &form)?;
     let carried_out = async {
         session.needs(Scope::OpsWrite)?;
-        let done = handled(&session, &form, direction, action, false).await?;
-        told(action, &done)
+        let mut counted = asked.filter.clone();
+        if let Some(at) = form.get("counted_at").filter(|_| counted.get("until").is_empty()) {
+            counted = counted.with("until", at);
+        }
+        let done = asked.handle(&session, asked.letters(&counted, false)?).await?;
+        told(asked.action, &done)
     };
     let result = carried_out.await;
     session.dashboard.snapshots.forget().await;
-    Ok(session.done(&back_to(&form, direction), result))
-}
-
-async fn handled(
-    session: &Session,
-    filter: &Filter,
-    direction: Direction,
-    action: DeadLetterAction,
-    dry_run: bool,
-) -> Result<Done, PageError> {
-    let mut query = filter.query(session, direction)?;
-    query.limit = MOST;
-    query.cursor = None;
-    let (gateway, caller) = (&session.dashboard.gateway, session.principal.caller());
-    let answer = gateway
-        .operations
-        .event_dead_letters(&caller, query, direction, action, dry_run, session.visibility())
-        .await?;
-    shapes::read(answer)
-}
-
-fn back_to(filter: &Filter, direction: Direction) -> String {
-    let path = format!("/ops/events/{}", word_of(direction));
-    filter.address(&path, &[("state", Some("failed"))])
+    Ok(session.done(&asked.back(), result))
 }
 
 /// The sums; that nothing at all could be done is a problem.
-fn told(action: DeadLetterAction, done: &Done) -> Result<String, PageError> {
-    let what = match action {
-        DeadLetterAction::Replay | DeadLetterAction::ReplayFor(_) => "replayed",
-        DeadLetterAction::Discard => "discarded",
-    };
-    let mut says = format!("{} of {} dead letters {what}", count(done.handled), count(done.matched));
+fn told(action: Action, done: &EventsDone) -> Result<String, PageError> {
+    let what = action.done();
+    let mut says = format!("{} of {} dead letters {what}", count(done.done), count(done.matched));
     if done.refused > 0 {
         says = format!("{says}, {} refused", count(done.refused));
         for refusal in done.refusals.iter().take(TOLD) {
@@ -114,7 +137,7 @@ fn told(action: DeadLetterAction, done: &Done) -> Result<String, PageError> {
     if done.more {
         says = format!("{says}; more match than are handled at once");
     }
-    if done.handled == 0 && done.refused > 0 {
+    if done.done == 0 && done.refused > 0 {
         Err(PageError::unreadable(says))
     } else {
         Ok(says)

@@ -1,78 +1,45 @@
 //! `GET` and `POST /ops/deliveries/replay` and `/ops/deliveries/discard`: all that match a filter, counted before it is
 //! done.
 
-use actix_web::web::Form;
+use actix_web::web::{Form, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
+use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
 
-use upsert_app::{Gateway, ProblemCode, Refusal, Selection};
+use upsert_api::{DeliveriesDone, DeliveryFilter, DeliverySelection, DeliveryState, ProblemCode};
+use upsert_app::Refusal;
+use upsert_core::Word as _;
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::pages::delivery_filter::DeliveryFilter;
-use crate::query::read;
-use crate::render::{Frame, Section, filters, page};
-use crate::shapes;
-use crate::shapes::sums::Sums;
+use crate::links::DELIVERIES;
+use crate::pages::action::Action;
+use crate::pages::deliveries::asked;
+use crate::pages::sums;
+use crate::pages::typed::Typed;
+use crate::query::{Sent, read};
+use crate::render::{Frame, Section, filters, moment, page};
 
 /// So many are done at once; whoever wants more does it again.
-const MOST: u64 = 5_000;
+const MOST: usize = 5_000;
 /// Where matches are rare, so many parts of the list are looked through at once.
 const MOST_PARTS: usize = 50;
 
-/// What can be done with all that match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    Replay,
-    Discard,
+/// Where it is confirmed and done.
+pub(crate) fn path(action: Action) -> String {
+    format!("{DELIVERIES}/{}", action.word())
 }
 
-impl Action {
-    pub(crate) const ALL: [Self; 2] = [Self::Replay, Self::Discard];
-
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::Replay => "/ops/deliveries/replay",
-            Self::Discard => "/ops/deliveries/discard",
-        }
-    }
-
-    pub(crate) const fn verb(self) -> &'static str {
-        match self {
-            Self::Replay => "Replay",
-            Self::Discard => "Discard",
-        }
-    }
-
-    const fn done(self) -> &'static str {
-        match self {
-            Self::Replay => "replayed",
-            Self::Discard => "discarded",
-        }
-    }
-
-    /// Whether it can be done with deliveries in the states that are filtered by; without any, those that have failed are
-    /// meant.
-    pub(crate) fn suits(self, filter: &DeliveryFilter) -> bool {
-        let states = filter.typed("state");
-        let can = |state: &str| match self {
-            Self::Replay => state == "failed",
-            Self::Discard => matches!(state, "failed" | "pending" | "retrying" | "waiting"),
-        };
-        states.is_empty() || states.split(',').map(str::trim).all(can)
-    }
-
-    async fn with(self, gateway: &Gateway, session: &Session, selection: Selection) -> Result<Sums, PageError> {
-        let caller = session.principal.caller();
-        let answer = match self {
-            Self::Replay => gateway.operations.replay_matching(&caller, selection).await?,
-            Self::Discard => gateway.operations.discard_matching(&caller, selection).await?,
-        };
-        shapes::read(answer)
-    }
+/// Whether it can be done with deliveries in the states that are filtered by; without any, those that have failed are
+/// meant.
+pub(crate) fn suits(action: Action, filter: &DeliveryFilter) -> bool {
+    let can = match action {
+        Action::Replay => DeliveryState::can_be_replayed,
+        Action::Discard => DeliveryState::can_be_discarded,
+    };
+    filter.state.iter().copied().all(can)
 }
 
 #[derive(Template)]
@@ -80,12 +47,12 @@ impl Action {
 struct ConfirmPage {
     frame: Frame,
     action: Action,
-    filter: DeliveryFilter,
-    matched: u64,
+    filter: Typed,
+    matched: usize,
     /// Whether there are more than were counted.
     more: bool,
     counted_at: String,
-    most: u64,
+    most: usize,
     back: String,
 }
 
@@ -93,111 +60,162 @@ struct ConfirmPage {
 #[derive(Deserialize)]
 pub(crate) struct Confirmed {
     #[serde(flatten)]
-    filter: DeliveryFilter,
-    counted_at: String,
+    filter: Sent,
+    counted_at: Timestamp,
     /// So many are done at the most: what still waits may come to match without a trace of when it did.
-    counted: u64,
+    counted: usize,
 }
 
-/// Counts those that would be replayed.
-#[get("/deliveries/replay")]
-pub(crate) async fn count_replay(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    confirm(&session, Action::Replay, read(&request)?).await
-}
-
-/// Counts those that would be discarded.
-#[get("/deliveries/discard")]
-pub(crate) async fn count_discard(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    confirm(&session, Action::Discard, read(&request)?).await
-}
-
-/// Replays all that match.
-#[post("/deliveries/replay")]
-pub(crate) async fn replay_all(session: Session, form: Form<Confirmed>) -> Result<HttpResponse, PageError> {
-    do_all(&session, Action::Replay, form.into_inner()).await
-}
-
-/// Discards all that match.
-#[post("/deliveries/discard")]
-pub(crate) async fn discard_all(session: Session, form: Form<Confirmed>) -> Result<HttpResponse, PageError> {
-    do_all(&session, Action::Discard, form.into_inner()).await
-}
-
-async fn confirm(session: &Session, action: Action, filter: DeliveryFilter) -> Result<HttpResponse, PageError> {
-    let filter = permitted(session, action, filter)?;
-    let mut body = filter.body();
-    body.insert("dry_run".to_owned(), json!(true));
-    let selection = selection(session, &filter, body)?;
-    let counted = action.with(&session.dashboard.gateway, session, selection).await?;
-    let verb = action.verb();
+/// Counts those that it would be done with.
+#[get("/deliveries/{action:replay|discard}")]
+pub(crate) async fn confirm(
+    session: Session,
+    action: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, PageError> {
+    let action = Action::of(&action)?;
+    let (typed, filter) = permitted(&session, action, &read(&request)?)?;
+    let selection = DeliverySelection {
+        dry_run: true,
+        ..filter.into()
+    };
+    let counted = done(&session, action, selection).await?;
     page(&ConfirmPage {
         action,
         matched: counted.matched,
         more: counted.more,
-        counted_at: counted.counted_at.unwrap_or_default(),
+        counted_at: counted.counted_at.map(|at| at.to_string()).unwrap_or_default(),
         most: MOST,
-        back: filter.address(Section::Deliveries.path()),
-        filter,
-        frame: session.frame(Section::Deliveries, format!("{verb} all that match")),
+        back: typed.address(DELIVERIES),
+        filter: typed,
+        frame: session.frame(Section::Deliveries, format!("{} all that match", action.verb())),
     })
 }
 
-async fn do_all(session: &Session, action: Action, confirmed: Confirmed) -> Result<HttpResponse, PageError> {
-    let filter = permitted(session, action, confirmed.filter.clone())?;
-    let result = all_parts(session, action, &filter, &confirmed).await;
+/// Does it with all that match.
+#[post("/deliveries/{action:replay|discard}")]
+pub(crate) async fn carry_out(
+    session: Session,
+    action: Path<String>,
+    confirmed: Form<Confirmed>,
+) -> Result<HttpResponse, PageError> {
+    let action = Action::of(&action)?;
+    let (typed, filter) = permitted(&session, action, &confirmed.filter)?;
+    let result = all_parts(&session, action, filter, &confirmed).await;
     session.dashboard.snapshots.forget().await;
-    let back = filter.address(Section::Deliveries.path());
-    Ok(session.done(&back, result.map(|sums| sums.told(action.done()))))
+    let told = result.map(|sums| sums::told(&sums, action.done()));
+    Ok(session.done(&typed.address(DELIVERIES), told))
 }
 
 /// The filter with its states named.
-fn permitted(session: &Session, action: Action, filter: DeliveryFilter) -> Result<DeliveryFilter, PageError> {
+fn permitted(session: &Session, action: Action, sent: &Sent) -> Result<(Typed, DeliveryFilter), PageError> {
     session.needs(Scope::OpsWrite)?;
-    if action.suits(&filter) {
-        return Ok(filter.or_failed());
+    let typed = Typed::of::<DeliveryFilter>(sent);
+    let mut filter = asked(session, &typed)?;
+    if !suits(action, &filter) {
+        let detail = format!("deliveries in these states cannot be {}", action.done());
+        return Err(Refusal::new(ProblemCode::ValidationFailed, detail).into());
     }
-    let detail = format!("deliveries in these states cannot be {}", action.done());
-    Err(Refusal::new(ProblemCode::ValidationFailed, detail).into())
+    if !filter.state.is_empty() {
+        return Ok((typed, filter));
+    }
+    filter.state.insert(DeliveryState::Failed);
+    Ok((typed.with("state", DeliveryState::Failed.as_str()), filter))
 }
 
-fn selection(session: &Session, filter: &DeliveryFilter, body: Map<String, Json>) -> Result<Selection, PageError> {
-    Ok(Selection::read(
-        &Json::Object(body),
-        filter.merchants(session)?,
-        session.visibility(),
-    )?)
+async fn done(session: &Session, action: Action, selection: DeliverySelection) -> Result<DeliveriesDone, PageError> {
+    let (caller, visibility) = (session.principal.caller(), session.visibility());
+    let operations = &session.dashboard.gateway.operations;
+    let done = match action {
+        Action::Replay => operations.replay_matching(&caller, selection, visibility).await?,
+        Action::Discard => operations.discard_matching(&caller, selection, visibility).await?,
+    };
+    Ok(done)
 }
 
 /// Part after part, up to what is done at once. What was done before something went wrong is done, and told.
 async fn all_parts(
     session: &Session,
     action: Action,
-    filter: &DeliveryFilter,
+    filter: DeliveryFilter,
     confirmed: &Confirmed,
-) -> Result<Sums, PageError> {
+) -> Result<DeliveriesDone, PageError> {
     let most = confirmed.counted.min(MOST);
-    let mut sums = Sums::default();
-    let mut cursor: Option<String> = None;
+    let mut sums = DeliveriesDone::default();
+    let mut selection = DeliverySelection {
+        counted_at: Some(confirmed.counted_at),
+        ..filter.into()
+    };
     for _part in 0..MOST_PARTS {
-        let mut body = filter.body();
-        body.insert("counted_at".to_owned(), json!(confirmed.counted_at));
-        body.insert("limit".to_owned(), json!((most - sums.matched).min(1_000)));
-        if let Some(cursor) = cursor {
-            body.insert("cursor".to_owned(), json!(cursor));
+        selection.limit = selection.limit.min(most - sums.matched);
+        if selection.limit == 0 {
+            break;
         }
-        let selection = selection(session, filter, body)?;
-        let part = match action.with(&session.dashboard.gateway, session, selection).await {
-            Ok(part) => part,
+        match done(session, action, selection.clone()).await {
+            Ok(part) => selection.cursor = sums::add(&mut sums, part),
             Err(refused) if sums.matched == 0 => return Err(refused),
             Err(refused) => {
                 tracing::warn!(status = refused.status.as_u16(), "many deliveries: stopped on the way");
                 break;
             }
-        };
-        cursor = sums.add(part);
-        if cursor.is_none() || sums.matched >= most {
+        }
+        if selection.cursor.is_none() {
             break;
         }
     }
     Ok(sums)
+}
+
+impl ConfirmPage {
+    /// For people: what is filtered by, and how.
+    fn words(&self) -> Vec<(String, String)> {
+        let in_words = |(name, value): &(&'static str, String)| match *name {
+            "state" => ((*name).to_owned(), value.replace('_', " ").replace(',', ", ")),
+            "since" | "until" => {
+                let at: Option<Timestamp> = value.parse().ok();
+                let name = if *name == "since" { "made since" } else { "made before" };
+                let at = at.map(|at| format!("{} UTC", moment(at)));
+                (name.to_owned(), at.unwrap_or_else(|| value.clone()))
+            }
+            "error_kind" | "waiting_for" => (name.replace('_', " "), value.replace('_', " ")),
+            _ => (name.replace('_', " "), value.clone()),
+        };
+        self.filter.members().iter().map(in_words).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::dev::ResourceDef;
+    use actix_web::web::Query;
+
+    use super::*;
+
+    #[test]
+    fn a_confirmed_form_is_read_whole_and_only_what_can_be_done_is_no_id() {
+        let form = "state=failed&merchant=acme&counted_at=2026-11-21T12:00:00Z&counted=3";
+        let read = Query::<Confirmed>::from_query(form).unwrap();
+        assert_eq!((read.filter.get("merchant"), read.counted), (Some("acme"), 3));
+        assert_eq!(read.counted_at.to_string(), "2026-11-21T12:00:00Z");
+        assert!(Query::<Confirmed>::from_query("counted_at=2026-11-21T12:00:00Z").is_err());
+        let route = ResourceDef::new("/deliveries/{action:replay|discard}");
+        assert!(route.is_match(&path(Action::Replay)[4..]) && route.is_match("/deliveries/discard"));
+        assert!(!route.is_match("/deliveries/dlv_discard"));
+    }
+
+    #[test]
+    fn states_of_which_some_cannot_be_given_up_are_not_offered() {
+        let of = |states: &[DeliveryState]| DeliveryFilter {
+            state: states.iter().copied().collect(),
+            ..DeliveryFilter::default()
+        };
+        let suiting = |states| Action::ALL.map(|action| suits(action, &of(states)));
+        assert_eq!(suiting(&[]), [true, true]);
+        assert_eq!(suiting(&[DeliveryState::Failed]), [true, true]);
+        assert_eq!(suiting(&[DeliveryState::Failed, DeliveryState::Waiting]), [false, true]);
+        assert_eq!(
+            suiting(&[DeliveryState::Failed, DeliveryState::Succeeded]),
+            [false, false]
+        );
+    }
 }

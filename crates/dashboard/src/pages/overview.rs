@@ -3,16 +3,18 @@
 use actix_web::{HttpResponse, get};
 use askama::Template;
 
-use upsert_app::Ending;
+use upsert_api::{Attention, Connection, DeliveryState};
+use upsert_app::needs_attention;
 
 use crate::auth::session::{Session, see_other};
 use crate::error::PageError;
-use crate::live::history::series;
+use crate::links;
+use crate::live::history::{self, series};
 use crate::live::snapshots::Snapshot;
 use crate::live::stream::events;
-use crate::pages::attention::{Attention, attention};
+use crate::pages::connections::troubled_first;
 use crate::render::{Frame, Section, filters, moment, page};
-use crate::shapes::connection::{Connection, troubled_first};
+use crate::words;
 
 /// Rows on the page: the page of connections has more.
 const MOST: usize = 50;
@@ -49,12 +51,11 @@ struct Part {
 impl Part {
     fn of(session: &Session, snapshot: &Snapshot) -> Self {
         let covers = |merchant: &str| session.principal.covers(merchant);
-        let connections: Vec<Connection> = snapshot
-            .connections
-            .iter()
-            .filter(|connection| covers(&connection.merchant_id))
-            .cloned()
-            .collect();
+        let Snapshot {
+            at,
+            connections,
+            webhooks,
+        } = snapshot.of(covers);
         let (waiting, in_flight, dead_letters) = connections.iter().fold((0, 0, 0), |sum, connection| {
             (
                 sum.0 + connection.waiting,
@@ -62,8 +63,8 @@ impl Part {
                 sum.2 + connection.dead_letters,
             )
         });
-        let refused_with = session.dashboard.configuration.refused_with();
-        let mut attention = attention(snapshot, refused_with, covers);
+        let refused = session.dashboard.configuration.refused();
+        let mut attention = needs_attention(&connections, &webhooks, refused, at);
         let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
         attention.truncate(MOST_ATTENTION);
         let history = session.dashboard.snapshots.history();
@@ -71,7 +72,7 @@ impl Part {
         let (connections, left_out) = troubled_first(connections, MOST);
         let series = series(history.seen(covers));
         Self {
-            at: moment(snapshot.at),
+            at: moment(at),
             attention,
             unlisted,
             waiting,
@@ -83,11 +84,6 @@ impl Part {
             series: series.json(),
             connections,
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "templates know methods alone")]
-    fn endings(&self) -> String {
-        Ending::ALL.map(Ending::as_str).join(",")
     }
 }
 

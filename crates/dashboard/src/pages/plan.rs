@@ -4,20 +4,20 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use askama::Template;
-use serde::Deserialize;
 use url::form_urlencoded;
 
+use upsert_api::Plan;
 use upsert_app::{Refusal, read_json};
-use upsert_core::Handling;
+use upsert_core::{Handling, Repeat};
 use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
+use crate::links;
 use crate::pages::merchant_field::MerchantField;
-use crate::query::{given, read};
+use crate::query::read;
 use crate::render::{Frame, Section, filters, page_with};
-use crate::shapes;
-use crate::shapes::plan::Planned;
+use crate::words;
 
 /// A customer that most vendors can take.
 const EXAMPLE: &str = r#"{
@@ -39,13 +39,6 @@ const EXAMPLE: &str = r#"{
   "tags": ["vip"],
   "metadata": { "plan": "gold" }
 }"#;
-
-/// How the empty form is filled.
-#[derive(Deserialize)]
-struct Filling {
-    merchant: Option<String>,
-    example: Option<String>,
-}
 
 /// The form, as it was typed. (No `Debug`: it is about a person.)
 #[derive(Default)]
@@ -69,17 +62,17 @@ struct PlanPage {
 
 enum Outcome {
     Nothing,
-    Planned { merchant: String, plan: Planned },
+    Planned { merchant: String, plan: Box<Plan> },
     Refused { merchant: String, refusal: Refusal },
 }
 
 /// The form.
 #[get("/plan")]
 pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
-    let filling: Filling = read(&request)?;
-    let body = given(filling.example.as_deref()).map_or_else(String::new, |_| EXAMPLE.to_owned());
+    let sent = read(&request)?;
+    let body = sent.get("example").map_or_else(String::new, |_| EXAMPLE.to_owned());
     let typed = Typed {
-        merchant: given(filling.merchant.as_deref()).unwrap_or_default(),
+        merchant: sent.given("merchant").unwrap_or_default(),
         body,
         ..Typed::default()
     };
@@ -105,13 +98,10 @@ pub(crate) async fn make(session: Session, sent: Bytes) -> Result<HttpResponse, 
     };
     let merchant = known.id.clone();
     let outcome = match planned {
-        Ok(plan) => {
-            let mut plan: Planned = shapes::read(plan)?;
-            if !session.sees_people() {
-                plan.mask();
-            }
-            Outcome::Planned { merchant, plan }
-        }
+        Ok(plan) => Outcome::Planned {
+            merchant,
+            plan: Box::new(session.visibility().show(plan)),
+        },
         Err(refusal) => Outcome::Refused { merchant, refusal },
     };
     answer(&session, typed, outcome)

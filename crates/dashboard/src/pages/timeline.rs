@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 
-use upsert_app::{Listing, Merchant, UpsertListQuery};
-use upsert_core::{CustomerId, UpsertId};
+use upsert_api::{Delivery, HistoryEntry, ListedUpsert, Page, PageQuery, Through, UpsertFilter, UpsertState};
+use upsert_app::Merchant;
+use upsert_core::customer::Change;
+use upsert_core::{CustomerId, Ignored, UpsertId};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::shapes;
-use crate::shapes::customer::{Change, Version};
-use crate::shapes::receipt::{Ignored, Receipt, Upsert};
 
 /// Entries on a page.
 const MOST: usize = 20;
@@ -28,9 +27,9 @@ pub(crate) struct Entry {
     pub(crate) changes: Vec<Change>,
     pub(crate) ignored: Vec<Ignored>,
     /// Over all deliveries; none: the upsert is kept no more.
-    pub(crate) state: Option<String>,
+    pub(crate) state: Option<UpsertState>,
     pub(crate) rolled_back: bool,
-    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) receipts: Vec<Delivery>,
 }
 
 /// A page of them.
@@ -48,29 +47,22 @@ impl Timeline {
         id: CustomerId,
         cursor: Option<String>,
     ) -> Result<Self, PageError> {
-        let gateway = &session.dashboard.gateway;
-        let query = UpsertListQuery {
-            customer_id: Some(id.to_string()),
-            limit: MOST,
-            cursor: cursor.clone(),
-            ..UpsertListQuery::default()
+        let queries = &session.dashboard.gateway.queries;
+        let page = PageQuery { limit: MOST, cursor };
+        let filter = UpsertFilter {
+            merchant: merchant.id.clone(),
+            customer_id: Some(id),
+            ..UpsertFilter::default()
         };
-        let versions = gateway.queries.customer_history(merchant, id, MOST, cursor).await?;
-        let upserts = gateway
-            .queries
-            .list_upserts(merchant, query, session.visibility())
-            .await?;
-        let next = later_end(&versions, &upserts);
-        let mut entries = joined(merchant, versions, upserts)?;
+        let visibility = session.visibility();
+        let versions = queries.customer_history(merchant, id, &page, visibility).await?;
+        let upserts = queries.list_upserts(&filter, &page, visibility).await?;
+        let next = later_end([&versions.next_cursor, &upserts.next_cursor]);
+        let mut entries = joined(merchant, versions, upserts);
         if let Some((end, _)) = &next {
             entries.retain(|id, _| id.as_uuid().as_bytes().as_slice() >= end.as_slice());
         }
-        let mut entries: Vec<Entry> = entries.into_values().rev().collect();
-        if !session.sees_people() {
-            for entry in &mut entries {
-                entry.changes.iter_mut().for_each(Change::mask);
-            }
-        }
+        let entries = entries.into_values().rev().collect();
         Ok(Self {
             entries,
             next: next.map(|(_, cursor)| cursor),
@@ -79,37 +71,28 @@ impl Timeline {
 }
 
 /// Both lists go by the ids of upserts, and so do their cursors: down to the later of the two ends both are whole.
-fn later_end(versions: &Listing, upserts: &Listing) -> Option<(Vec<u8>, String)> {
-    let cursors = [&versions.next_cursor, &upserts.next_cursor];
+fn later_end(cursors: [&Option<String>; 2]) -> Option<(Vec<u8>, String)> {
     let ends = cursors.into_iter().flatten();
     ends.filter_map(|cursor| Some((BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?, cursor.clone())))
         .max()
 }
 
-fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BTreeMap<UpsertId, Entry>, PageError> {
-    let mut entries = BTreeMap::new();
-    for upsert in upserts.data {
-        let upsert: Upsert = shapes::read(upsert)?;
-        let entry = Entry {
-            upsert_id: upsert.upsert_id,
-            at: upsert.created_at,
-            through: upsert
-                .through
-                .as_deref()
-                .map_or_else(|| guessed(merchant, &upsert.by), said),
-            by: upsert.by,
-            version: None,
-            refused: false,
-            changes: Vec::new(),
-            ignored: upsert.ignored,
-            state: Some(upsert.state),
-            rolled_back: upsert.rolled_back,
-            receipts: upsert.deliveries,
-        };
-        entries.insert(entry.upsert_id, entry);
-    }
+fn joined(merchant: &Merchant, versions: Page<HistoryEntry>, upserts: Page<ListedUpsert>) -> BTreeMap<UpsertId, Entry> {
+    let upserts = upserts.data.into_iter().map(|upsert| Entry {
+        upsert_id: upsert.upsert_id,
+        at: upsert.created_at,
+        through: upsert.through.map_or_else(|| guessed(merchant, &upsert.by), said),
+        by: upsert.by,
+        version: None,
+        refused: false,
+        changes: Vec::new(),
+        ignored: upsert.ignored,
+        state: Some(upsert.state),
+        rolled_back: upsert.rolled_back,
+        receipts: upsert.deliveries,
+    });
+    let mut entries: BTreeMap<_, _> = upserts.map(|entry| (entry.upsert_id, entry)).collect();
     for version in versions.data {
-        let version: Version = shapes::read(version)?;
         let entry = entries.entry(version.upsert_id).or_insert_with(|| Entry {
             upsert_id: version.upsert_id,
             at: version.at,
@@ -118,7 +101,7 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
             version: None,
             refused: false,
             changes: Vec::new(),
-            ignored: version.ignored.clone(),
+            ignored: version.ignored,
             state: None,
             rolled_back: false,
             receipts: Vec::new(),
@@ -127,16 +110,16 @@ fn joined(merchant: &Merchant, versions: Listing, upserts: Listing) -> Result<BT
         entry.refused = version.refused;
         entry.changes = version.changes;
     }
-    Ok(entries)
+    entries
 }
 
 /// In words, whose name stands before it.
-fn said(through: &str) -> &'static str {
+const fn said(through: Through) -> &'static str {
     match through {
-        "webhook" => "webhook source",
-        "batch" => "API key, batch or import",
-        "replay" => "API key, replay",
-        _ => "API key",
+        Through::Webhook => "webhook source",
+        Through::Batch => "API key, batch or import",
+        Through::Replay => "API key, replay",
+        Through::Request => "API key",
     }
 }
 
@@ -153,11 +136,8 @@ fn guessed(merchant: &Merchant, by: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn ending_at(byte: Option<u8>) -> Listing {
-        Listing {
-            data: Vec::new(),
-            next_cursor: byte.map(|byte| BASE64URL_NOPAD.encode(&[byte; 16])),
-        }
+    fn ending_at(byte: Option<u8>) -> Option<String> {
+        byte.map(|byte| BASE64URL_NOPAD.encode(&[byte; 16]))
     }
 
     #[test]
@@ -169,7 +149,7 @@ mod tests {
             (Some(3), None, Some(3)),
             (None, None, None),
         ] {
-            let found = later_end(&ending_at(versions), &ending_at(upserts));
+            let found = later_end([&ending_at(versions), &ending_at(upserts)]);
             assert_eq!(found.map(|(end, _)| end[0]), end);
         }
     }

@@ -3,145 +3,139 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
+use upsert_api::{Delivery, HistoryEntry, ListedUpsert, Page, Texts, Through};
+use upsert_core::{CustomerId, UpsertId};
 
-use crate::api::Api;
-use crate::show::{given, line, list, printable, text, wrapped};
+use crate::api::{Answered, Api};
+use crate::show::delivery::{meaning, state};
+use crate::show::{line, or_dash, plain, wrapped};
 
 /// So much is shown unless all of it is asked for.
 const NEWEST: usize = 50;
 
 pub(super) struct History {
-    pub(super) versions: Vec<Json>,
-    pub(super) versions_cursor: Option<String>,
-    pub(super) upserts: Vec<Json>,
-    pub(super) next_cursor: Option<String>,
+    pub(super) versions: Answered<Page<HistoryEntry>>,
+    pub(super) upserts: Answered<Page<ListedUpsert>>,
 }
 
 /// The newest upserts, and the newest versions. Every version is an upsert's.
-pub(super) async fn read(api: &Api<'_>, customer: &str, all: bool) -> anyhow::Result<History> {
+pub(super) async fn read(api: &Api<'_>, customer: CustomerId, all: bool) -> anyhow::Result<History> {
     let most = (!all).then_some(NEWEST);
-    let of_customer = [("customer_id", customer.to_owned())];
-    let mut upserts = api.gather("v1/upserts", &of_customer, None, most).await?;
+    let of_customer = Texts::from([("customer_id".to_owned(), customer.to_string())]);
     let path = format!("v1/customers/{customer}/history");
-    let mut versions = api.gather(&path, &[], None, most).await?;
     Ok(History {
-        versions_cursor: given(&versions, "next_cursor"),
-        versions: taken(&mut versions),
-        next_cursor: given(&upserts, "next_cursor"),
-        upserts: taken(&mut upserts),
+        upserts: api.gather("v1/upserts", &of_customer, None, most).await?,
+        versions: api.gather(&path, &Texts::new(), None, most).await?,
     })
 }
 
-fn taken(page: &mut Json) -> Vec<Json> {
-    match page["data"].take() {
-        Json::Array(entries) => entries,
-        _ => Vec::new(),
-    }
-}
-
 impl History {
-    /// Whether its upsert is among those that were read: ids are in the order of time.
-    fn is_covered(&self, version: &Json) -> bool {
-        let oldest = self.upserts.last().filter(|_| self.next_cursor.is_some());
-        oldest.is_none_or(|oldest| text(version, "upsert_id") >= text(oldest, "upsert_id"))
-    }
-
     pub(super) fn text(&self) -> String {
-        let mut by_upsert: BTreeMap<String, (Option<&Json>, Option<&Json>)> = BTreeMap::new();
-        for version in self.versions.iter().filter(|version| self.is_covered(version)) {
-            by_upsert.entry(text(version, "upsert_id")).or_default().0 = Some(version);
-        }
-        for upsert in &self.upserts {
-            by_upsert.entry(text(upsert, "upsert_id")).or_default().1 = Some(upsert);
-        }
-        let mut shown = String::from("\n\nHistory, newest first:");
-        for (id, (version, upsert)) in by_upsert.iter().rev() {
-            shown.push('\n');
-            line(&mut shown, 0, &headline(id, *version, *upsert));
-            if let Some(version) = version {
-                changes(&mut shown, list(version, "changes"));
-            }
-            // The upsert says it too where nothing changed, and a version where the upsert is kept no more.
-            let said = upsert.as_ref().or(version.as_ref());
-            for ignored in said.iter().flat_map(|said| list(said, "ignored")) {
-                let (at, detail) = (text(ignored, "pointer"), text(ignored, "detail"));
-                line(&mut shown, 2, &format!("{at} left out: {detail}"));
-            }
-            for delivery in upsert.iter().flat_map(|upsert| list(upsert, "deliveries")) {
-                line(&mut shown, 2, &outcome(delivery));
-                why(&mut shown, delivery);
-            }
-        }
-        if self.next_cursor.is_some() {
-            shown.push_str("\n\nThere is more before this: --all shows it.");
-        }
-        shown
+        text_of(&self.versions.value.data, &self.upserts.value)
     }
 }
 
-fn headline(id: &str, version: Option<&Json>, upsert: Option<&Json>) -> String {
-    let what = match version {
-        Some(version) if version["refused"] == true => format!("version {}, taken back", text(version, "version")),
-        Some(version) => format!("version {}", text(version, "version")),
-        None => "no new version".to_owned(),
-    };
-    let (by, at) = match (version, upsert) {
-        (Some(version), _) => (text(version, "by"), text(version, "at")),
-        (None, Some(upsert)) => (text(upsert, "by"), text(upsert, "created_at")),
-        (None, None) => ("-".to_owned(), "-".to_owned()),
-    };
-    let state = upsert.map_or_else(String::new, |upsert| format!(": {}", text(upsert, "state")));
-    // A request of its own is the usual way, and an upsert that is kept no more does not say.
-    let through = upsert
-        .and_then(|upsert| given(upsert, "through"))
-        .filter(|through| through != "request");
-    let through = through.map_or_else(String::new, |through| format!(" ({through})"));
-    format!("{at} {what} by {by}{through}\n{id}{state}")
+fn text_of(versions: &[HistoryEntry], upserts: &Page<ListedUpsert>) -> String {
+    // Ids are in the order of time: what is older than the upserts that were read is told with the rest.
+    let oldest = upserts.data.last().filter(|_| upserts.next_cursor.is_some());
+    let is_covered = |version: &&HistoryEntry| oldest.is_none_or(|oldest| version.upsert_id >= oldest.upsert_id);
+    let mut by_upsert: BTreeMap<UpsertId, Change<'_>> = BTreeMap::new();
+    for version in versions.iter().filter(is_covered) {
+        by_upsert.entry(version.upsert_id).or_default().version = Some(version);
+    }
+    for upsert in &upserts.data {
+        by_upsert.entry(upsert.upsert_id).or_default().upsert = Some(upsert);
+    }
+    let mut shown = String::from("\n\nHistory, newest first:");
+    for (id, change) in by_upsert.iter().rev() {
+        shown.push('\n');
+        line(&mut shown, 0, &change.headline(*id));
+        change.tell(&mut shown);
+    }
+    if upserts.next_cursor.is_some() {
+        shown.push_str("\n\nThere is more before this: --all shows it.");
+    }
+    shown
 }
 
-fn changes(shown: &mut String, changes: &[Json]) {
-    for change in changes {
-        let value = |name: &str| match &change[name] {
-            Json::Null => "nothing".to_owned(),
-            value => printable(&value.to_string()),
+/// What is known of one upsert. It has no version where nothing changed, and is itself not there where it is kept no more.
+#[derive(Default)]
+struct Change<'a> {
+    version: Option<&'a HistoryEntry>,
+    upsert: Option<&'a ListedUpsert>,
+}
+
+impl Change<'_> {
+    fn headline(&self, id: UpsertId) -> String {
+        let what = match self.version {
+            Some(version) if version.refused => format!("version {}, taken back", version.version),
+            Some(version) => format!("version {}", version.version),
+            None => "no new version".to_owned(),
         };
-        let (at, from, to) = (text(change, "pointer"), value("from"), value("to"));
-        line(shown, 2, &format!("{at}: {from} -> {to}"));
+        let of_version = self.version.map(|version| (version.at, &version.by));
+        let of_upsert = self.upsert.map(|upsert| (upsert.created_at, &upsert.by));
+        let (at, by) = of_version.or(of_upsert).unzip();
+        let (at, by) = (at.map(plain).unwrap_or_default(), by.map(plain).unwrap_or_default());
+        // A request of its own is the usual way.
+        let through = self.upsert.and_then(|upsert| upsert.through);
+        let through = through.filter(|through| *through != Through::Request);
+        let through = through.map_or_else(String::new, |through| format!(" ({through})"));
+        let state = self
+            .upsert
+            .map_or_else(String::new, |upsert| format!(": {}", upsert.state));
+        format!("{at} {what} by {by}{through}\n{id}{state}")
+    }
+
+    fn tell(&self, shown: &mut String) {
+        for change in self.version.iter().flat_map(|version| &version.changes) {
+            let (at, from, to) = (plain(&change.pointer), value(&change.from), value(&change.to));
+            line(shown, 2, &format!("{at}: {from} -> {to}"));
+        }
+        let of_upsert = self.upsert.map(|upsert| &upsert.ignored);
+        let ignored = of_upsert.or(self.version.map(|version| &version.ignored));
+        for ignored in ignored.into_iter().flatten() {
+            let (at, detail) = (plain(&ignored.pointer), plain(&ignored.detail));
+            line(shown, 2, &format!("{at} left out: {detail}"));
+        }
+        for delivery in self.upsert.iter().flat_map(|upsert| &upsert.deliveries) {
+            line(shown, 2, &outcome(delivery));
+            why(shown, delivery);
+        }
+    }
+}
+
+fn value(value: &Json) -> String {
+    match value {
+        Json::Null => "nothing".to_owned(),
+        value => plain(value),
     }
 }
 
 /// The receipt in one line.
-fn outcome(delivery: &Json) -> String {
-    let mut shown = format!("{}: {}", text(delivery, "connection"), text(delivery, "state"));
-    if let Some(waiting_for) = given(delivery, "waiting_for") {
-        shown = format!("{shown} for {waiting_for}");
+fn outcome(delivery: &Delivery) -> String {
+    let mut shown = format!("{}: {}", plain(&delivery.connection), state(delivery));
+    if let Some(outcome) = delivery.outcome {
+        let evidence = or_dash(delivery.evidence);
+        shown = format!("{shown}, {outcome} (evidence: {evidence})");
     }
-    if let Some(outcome) = given(delivery, "outcome") {
-        shown = format!("{shown}, {outcome} (evidence: {})", text(delivery, "evidence"));
-    }
-    for fate in ["confirmed", "unconfirmed"] {
-        let count = list(&delivery["fields"], fate).len();
-        if count > 0 {
-            shown = format!("{shown}, {count} {fate}");
+    for (fate, pointers) in [
+        ("confirmed", &delivery.fields.confirmed),
+        ("unconfirmed", &delivery.fields.unconfirmed),
+    ] {
+        if !pointers.is_empty() {
+            shown = format!("{shown}, {} {fate}", pointers.len());
         }
     }
     shown
 }
 
-fn why(shown: &mut String, delivery: &Json) {
-    for differs in list(&delivery["fields"], "differs") {
-        let (at, kept) = (text(differs, "pointer"), printable(&differs["kept"].to_string()));
+fn why(shown: &mut String, delivery: &Delivery) {
+    for differs in &delivery.fields.differs {
+        let (at, kept) = (plain(&differs.pointer), plain(&differs.kept));
         line(shown, 4, &format!("{at} differs: the vendor keeps {kept}"));
     }
-    let error = &delivery["error"];
-    if !error.is_null() {
-        let code = given(error, "code").map_or_else(String::new, |code| format!(" {code}"));
-        let why = format!(
-            "{}{code}: {} ({})",
-            text(error, "kind"),
-            text(error, "detail"),
-            text(delivery, "id")
-        );
+    if let Some(error) = &delivery.error {
+        let why = format!("{}: {} ({})", meaning(error), plain(&error.detail), delivery.id);
         line(shown, 0, &wrapped("    ", &why));
     }
 }
@@ -151,45 +145,70 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::samples::{self, whole};
+
+    const FIRST: &str = "ups_06GZW88GRDSBF772HB0WJ89T10";
+    const SECOND: &str = "ups_06GZW88GRDSBF772HB0WJ89T20";
+    const THIRD: &str = "ups_06GZW88GRDSBF772HB0WJ89T30";
+
+    fn version(more: Json) -> HistoryEntry {
+        let usual = json!({ "version": 1, "at": "2026-01-01T00:00:00Z", "by": "crm", "upsert_id": FIRST, "refused": false,
+            "changes": [], "ignored": [] });
+        whole(usual, more)
+    }
+
+    fn upsert(more: Json) -> ListedUpsert {
+        let usual = json!({ "upsert_id": FIRST, "state": "succeeded", "merchant_id": "acme",
+            "customer_id": samples::CUSTOMER, "version": 1, "new_customer": false, "changed": true, "rolled_back": false,
+            "by": "crm", "through": "request", "created_at": "2026-01-01T00:00:00Z", "ended_at": null, "ignored": [],
+            "deliveries": [] });
+        whole(usual, more)
+    }
 
     #[test]
     fn a_version_stands_with_its_changes_its_receipts_and_what_a_replay_did_later() {
-        let history = History {
-            versions: vec![
-                json!({ "version": 1, "at": "T1", "by": "crm", "upsert_id": "ups_1", "refused": false,
-                "changes": [{ "pointer": "/email", "from": null, "to": "a@x.example" }] }),
-            ],
-            upserts: vec![
-                json!({ "upsert_id": "ups_2", "state": "succeeded", "by": "ops", "through": "replay", "created_at": "T2",
-                    "deliveries": [
-                    { "id": "dlv_2", "connection": "crm", "state": "succeeded", "outcome": "created",
-                      "evidence": "vendor_said", "fields": { "confirmed": ["/email"], "differs": [] } }] }),
-                json!({ "upsert_id": "ups_1", "state": "failed", "by": "crm", "through": "request", "created_at": "T1",
-                    "deliveries": [
-                    { "id": "dlv_1", "connection": "crm", "state": "superseded",
-                      "error": { "kind": "rejected", "code": "E1", "detail": "no" } }] }),
-            ],
-            versions_cursor: None,
-            next_cursor: None,
-        };
+        let versions = [version(
+            json!({ "changes": [{ "pointer": "/email", "from": null, "to": "a@x.example" }] }),
+        )];
+        let accepted = samples::delivery(
+            json!({ "state": "succeeded", "outcome": "created", "evidence": "vendor_said",
+            "fields": { "confirmed": ["/email"], "differs": [], "unconfirmed": [] } }),
+        );
+        let refused =
+            samples::delivery(json!({ "state": "superseded", "error": samples::error(json!({ "code": "E1" })) }));
+        let upserts = vec![
+            upsert(
+                json!({ "upsert_id": SECOND, "by": "ops", "through": "replay", "created_at": "2026-01-02T00:00:00Z",
+                "deliveries": [accepted] }),
+            ),
+            upsert(json!({ "state": "failed", "deliveries": [refused] })),
+        ];
+        let id = samples::DELIVERY;
         assert_eq!(
-            history.text(),
-            "\n\nHistory, newest first:\n\nT2 no new version by ops (replay)\nups_2: succeeded\n  crm: succeeded, created \
-             (evidence: vendor_said), 1 confirmed\n\nT1 version 1 by crm\nups_1: failed\n  /email: nothing -> \
-             \"a@x.example\"\n  crm: superseded\n    rejected E1: no (dlv_1)"
+            text_of(&versions, &Page::whole(upserts)),
+            format!(
+                "\n\nHistory, newest first:\n\n2026-01-02T00:00:00Z no new version by ops (replay)\n{SECOND}: \
+                 succeeded\n  crm: succeeded, created (evidence: vendor_said), 1 confirmed\n\n2026-01-01T00:00:00Z version \
+                 1 by crm\n{FIRST}: failed\n  /email: nothing -> \"a@x.example\"\n  crm: superseded\n    rejected E1: no \
+                 ({id})"
+            )
         );
     }
 
     #[test]
     fn versions_older_than_the_upserts_that_were_read_wait_for_all() {
-        let version = |number: u8, upsert: &str| json!({ "version": number, "upsert_id": upsert, "refused": false });
-        let history = History {
-            versions: vec![version(2, "ups_3"), version(1, "ups_1")],
-            versions_cursor: None,
-            upserts: vec![json!({ "upsert_id": "ups_3" }), json!({ "upsert_id": "ups_2" })],
+        let versions = [
+            version(json!({ "version": 2, "upsert_id": THIRD })),
+            version(json!({ "version": 1, "upsert_id": FIRST })),
+        ];
+        let upserts = Page {
+            data: vec![
+                upsert(json!({ "upsert_id": THIRD })),
+                upsert(json!({ "upsert_id": SECOND })),
+            ],
             next_cursor: Some("c".to_owned()),
         };
-        let text = history.text();
+        let text = text_of(&versions, &upserts);
         assert!(text.contains("version 2") && !text.contains("version 1"), "{text}");
         assert!(text.ends_with("--all shows it."), "{text}");
     }

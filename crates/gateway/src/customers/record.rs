@@ -2,41 +2,27 @@
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
+use upsert_api::{Customer, CustomerRecord, Link, LinkedCustomer, Page};
 
-use crate::show::{ago, counted, given, keep_whole, line, list, number, printable, table, text};
+use crate::show::{ago, counted, keep_whole, line, or_dash, plain, table};
 
-/// What is told before the fields, or after them.
-const NOT_FIELDS: [&str; 8] = [
-    "id",
-    "version",
-    "merchant_id",
-    "created_at",
-    "updated_at",
-    "links",
-    "history",
-    "upserts",
-];
-
-pub(super) fn text_of(customer: &Json, now: Timestamp) -> String {
+pub(super) fn text_of(LinkedCustomer { record, links }: &LinkedCustomer, now: Timestamp) -> String {
     let mut shown = format!(
         "{} of {}, version {}",
-        text(customer, "id"),
-        text(customer, "merchant_id"),
-        number(customer, "version")
+        record.id,
+        plain(&record.merchant_id),
+        record.version
     );
-    let (made, changed) = (text(customer, "created_at"), text(customer, "updated_at"));
+    let (made, changed) = (record.created_at, record.updated_at);
     line(&mut shown, 0, &format!("made {made}, changed {changed}"));
+    format!("{shown}\n\n{}\n\n{}", fields_of(&record.customer), links_of(links, now))
+}
+
+fn fields_of(customer: &Customer) -> String {
     let mut table = table(&["field", "value"]);
-    for (name, value) in customer.as_object().into_iter().flatten() {
-        if !NOT_FIELDS.contains(&name.as_str()) {
-            add_fields(&mut table, &format!("/{name}"), value);
-        }
-    }
-    shown.push_str("\n\n");
-    shown.push_str(&table.trim_fmt());
-    shown.push_str("\n\n");
-    shown.push_str(&links(list(customer, "links"), now));
-    shown
+    // As the API writes them: one row for each value, by its pointer.
+    add_fields(&mut table, "", &serde_json::to_value(customer).unwrap_or_default());
+    table.trim_fmt()
 }
 
 /// One row for each value, however deep it stands; what is not set has none.
@@ -51,64 +37,55 @@ fn add_fields(table: &mut comfy_table::Table, pointer: &str, value: &Json) {
         }
         Json::Array(entries) if entries.is_empty() => {}
         Json::Array(entries) => {
-            let entries: Vec<String> = entries.iter().map(plain).collect();
+            let entries: Vec<String> = entries.iter().map(without_quotes).collect();
             table.add_row([pointer.to_owned(), entries.join(", ")]);
         }
         value => {
-            table.add_row([printable(pointer), plain(value)]);
+            table.add_row([plain(pointer), without_quotes(value)]);
         }
     }
 }
 
-fn plain(value: &Json) -> String {
-    match value {
-        Json::String(text) => printable(text),
-        other => other.to_string(),
-    }
+fn without_quotes(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), plain)
 }
 
-fn links(links: &[Json], now: Timestamp) -> String {
+fn links_of(links: &[Link], now: Timestamp) -> String {
     if links.is_empty() {
         return "It is linked nowhere.".to_owned();
     }
     let mut table = table(&["connection", "link", "vendor id", "delivered"]);
     for link in links {
-        let shared = if link["shared"] == true { ", shared" } else { "" };
+        let shared = if link.shared { ", shared" } else { "" };
         table.add_row([
-            text(link, "connection"),
-            format!("{}{shared}", text(link, "state")),
-            text(link, "provider_customer_id"),
-            ago(link, "last_delivered_at", now).map_or("-".to_owned(), |ago| format!("{ago} ago")),
+            plain(&link.connection),
+            format!("{}{shared}", link.state),
+            or_dash(link.provider_customer_id.as_ref()),
+            or_dash(link.last_delivered_at.map(|at| ago(at, now))),
         ]);
     }
     keep_whole(&mut table, 2, 40);
     table.trim_fmt()
 }
 
-pub(super) fn several(customers: &[Json], has_more: bool) -> String {
+pub(super) fn several(page: &Page<CustomerRecord>) -> String {
     let mut table = table(&["customer", "reference", "name", "email and phone"]);
-    for customer in customers {
-        let name: Vec<String> = ["given_name", "family_name", "organisation_name"]
-            .into_iter()
-            .filter_map(|member| given(customer, member))
-            .collect();
-        let reach: Vec<String> = ["email", "phone"]
-            .into_iter()
-            .filter_map(|member| given(customer, member))
-            .collect();
+    for CustomerRecord { id, customer, .. } in &page.data {
+        let name = [&customer.given_name, &customer.family_name, &customer.organisation_name];
         table.add_row([
-            text(customer, "id"),
-            text(customer, "reference"),
-            name.join(" "),
-            reach.join("\n"),
+            id.to_string(),
+            or_dash(customer.reference.as_ref()),
+            joined(name, " "),
+            joined([&customer.email, &customer.phone], "\n"),
         ]);
     }
     keep_whole(&mut table, 0, 30);
-    let count = counted(
-        u64::try_from(customers.len()).unwrap_or(u64::MAX),
-        "customer",
-        "customers",
-    );
-    let or_more = if has_more { " or more" } else { "" };
+    let count = counted(page.data.len(), "customer", "customers");
+    let or_more = if page.next_cursor.is_some() { " or more" } else { "" };
     format!("{count}{or_more} have it; show one by its id:\n{}", table.trim_fmt())
+}
+
+fn joined<const N: usize>(texts: [&Option<String>; N], between: &str) -> String {
+    let texts: Vec<String> = texts.into_iter().flatten().map(plain).collect();
+    texts.join(between)
 }

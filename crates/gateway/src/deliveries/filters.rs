@@ -1,71 +1,63 @@
 //! Which deliveries are meant: the filters of the API by its names.
 
 use clap::Args;
+use jiff::Timestamp;
+use upsert_api::{DeliveryFilter, DeliveryState};
+use upsert_core::{CustomerId, ErrorKind, UpsertId, WaitingFor, Word};
 
 use crate::moment;
 
 #[derive(Args)]
 pub(super) struct Filters {
     /// failed (dead letters), pending, in_flight, retrying, waiting, succeeded, superseded, discarded; several with commas
-    #[arg(long, value_name = "STATE")]
-    state: Option<String>,
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = word::<DeliveryState>)]
+    state: Vec<DeliveryState>,
     /// The connection's name
     #[arg(long, value_name = "NAME")]
     connection: Option<String>,
     /// rejected, unauthorised, rate_limited, quota_spent, transient or broken_contract
-    #[arg(long, value_name = "KIND")]
-    error_kind: Option<String>,
+    #[arg(long, value_name = "KIND", value_parser = word::<ErrorKind>)]
+    error_kind: Option<ErrorKind>,
     /// The vendor's code, or one of the gateway's
     #[arg(long, value_name = "CODE")]
     error_code: Option<String>,
     /// paused, quota, rate_limit, breaker or predecessor
-    #[arg(long, value_name = "WHAT")]
-    waiting_for: Option<String>,
+    #[arg(long, value_name = "WHAT", value_parser = word::<WaitingFor>)]
+    waiting_for: Option<WaitingFor>,
     /// The customer, cus_…
     #[arg(long, value_name = "ID")]
-    customer: Option<String>,
+    customer: Option<CustomerId>,
     /// The upsert, ups_…
     #[arg(long, value_name = "ID")]
-    upsert: Option<String>,
+    upsert: Option<UpsertId>,
     /// Made at or after this moment: RFC 3339, or an age such as 2h
     #[arg(long, value_name = "MOMENT", value_parser = moment::parse)]
-    since: Option<String>,
+    since: Option<Timestamp>,
     /// Made before this moment: RFC 3339, or an age such as 2h
     #[arg(long, value_name = "MOMENT", value_parser = moment::parse)]
-    until: Option<String>,
+    until: Option<Timestamp>,
 }
 
 impl Filters {
-    /// Those that were given, by the API's names, which are the same in a query and in a body.
-    pub(super) fn given(&self) -> Vec<(&'static str, String)> {
-        let all = [
-            ("state", &self.state),
-            ("connection", &self.connection),
-            ("error_kind", &self.error_kind),
-            ("error_code", &self.error_code),
-            ("waiting_for", &self.waiting_for),
-            ("customer_id", &self.customer),
-            ("upsert_id", &self.upsert),
-            ("since", &self.since),
-            ("until", &self.until),
-        ];
-        all.into_iter()
-            .filter_map(|(name, value)| Some((name, value.clone()?)))
-            .collect()
+    pub(super) fn given(&self) -> DeliveryFilter {
+        DeliveryFilter {
+            merchants: None,
+            state: self.state.iter().copied().collect(),
+            connection: self.connection.clone(),
+            error_kind: self.error_kind,
+            error_code: self.error_code.clone(),
+            waiting_for: self.waiting_for,
+            customer_id: self.customer,
+            upsert_id: self.upsert,
+            since: self.since,
+            until: self.until,
+        }
     }
 }
 
-/// An id goes into a path: nothing else may.
-pub(super) fn delivery_id(text: &str) -> Result<String, String> {
-    id("dlv_", text)
-}
-
-/// A prefix, then letters and digits.
-pub(crate) fn id(prefix: &str, text: &str) -> Result<String, String> {
-    let made_up = text.strip_prefix(prefix).unwrap_or_default();
-    if !made_up.is_empty() && made_up.chars().all(|character| character.is_ascii_alphanumeric()) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("is not an id that starts with {prefix}"))
-    }
+fn word<T: Word>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| {
+        let known: Vec<&str> = T::all().map(Word::as_str).collect();
+        format!("is not known here; known are: {}", known.join(", "))
+    })
 }

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::Value as Json;
+use upsert_api::{Delivery, ListedDelivery, Page};
 
 use super::filters::Filters;
 use crate::api::Api;
 use crate::import::target::Target;
-use crate::show::{ago, counted, cut, given, keep_whole, list, table, text};
+use crate::show::delivery::{short_meaning, state};
+use crate::show::{ago, counted, cut, keep_whole, plain, table};
 use crate::{moment, output};
 
 /// More of the vendor's words stand in `deliveries show`.
@@ -44,63 +45,46 @@ pub(super) struct ListArguments {
 pub(super) async fn run(arguments: &ListArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
     let most = (!arguments.all).then(|| usize::try_from(arguments.limit).unwrap_or(usize::MAX));
-    let filters = arguments.filters.given();
+    let filters = arguments.filters.given().texts();
     let page = api
         .gather("v1/deliveries", &filters, arguments.cursor.clone(), most)
         .await?;
-    if arguments.json {
-        output::json(&page)?;
-    } else {
-        output::answer(&shown(&page, moment::now()))?;
-    }
+    output::say(arguments.json, &page.raw, || shown(&page.value, moment::now()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn shown(page: &Json, now: Timestamp) -> String {
-    let deliveries = list(page, "data");
-    if deliveries.is_empty() {
+fn shown(page: &Page<ListedDelivery>, now: Timestamp) -> String {
+    if page.data.is_empty() {
         return "No delivery matches.".to_owned();
     }
     let mut table = table(&["delivery", "connection", "state"]);
-    for delivery in deliveries {
-        let age = ago(delivery, "created_at", now).map_or_else(String::new, |ago| format!("\n{ago} ago"));
+    for listed in &page.data {
+        let delivery = &listed.delivery;
+        let (merchant, connection) = (plain(&listed.merchant_id), plain(&delivery.connection));
         table.add_row([
-            format!("{}\n{}", text(delivery, "id"), text(delivery, "customer_id")),
-            format!(
-                "{}/{}{age}",
-                text(delivery, "merchant_id"),
-                text(delivery, "connection")
-            ),
-            state(delivery),
+            format!("{}\n{}", delivery.id, listed.customer_id),
+            format!("{merchant}/{connection}\n{}", ago(listed.created_at, now)),
+            how(delivery),
         ]);
     }
     keep_whole(&mut table, 0, 30);
-    let count = u64::try_from(deliveries.len()).unwrap_or(u64::MAX);
-    let count = counted(count, "delivery", "deliveries");
-    let more = match given(page, "next_cursor") {
-        Some(cursor) => format!("; there are more: --all, or --cursor {cursor}"),
+    let count = counted(page.data.len(), "delivery", "deliveries");
+    let more = match &page.next_cursor {
+        Some(cursor) => format!("; there are more: --all, or --cursor {}", plain(cursor)),
         None => String::new(),
     };
     format!("{}\n{count}{more}", table.trim_fmt())
 }
 
 /// How it stands, and why.
-fn state(delivery: &Json) -> String {
-    let mut state = text(delivery, "state");
-    if let Some(waiting_for) = given(delivery, "waiting_for") {
-        state = format!("{state} for {waiting_for}");
+fn how(delivery: &Delivery) -> String {
+    let mut how = state(delivery);
+    if let Some(outcome) = delivery.outcome {
+        how = format!("{how}, {outcome}");
     }
-    if let Some(outcome) = given(delivery, "outcome") {
-        state = format!("{state}, {outcome}");
+    if let Some(error) = &delivery.error {
+        let words = plain(&error.detail);
+        how = format!("{how}: {}\n{}", short_meaning(error), cut(&words, MOST_WORDS));
     }
-    let error = &delivery["error"];
-    if error.is_null() {
-        return state;
-    }
-    let kind = text(error, "kind");
-    // Some vendors' codes say no more than what they mean.
-    let code = given(error, "code").filter(|code| *code != kind);
-    let code = code.map_or_else(String::new, |code| format!(" {code}"));
-    let words = cut(&text(error, "detail"), MOST_WORDS);
-    format!("{state}: {kind}{code}\n{words}")
+    how
 }

@@ -4,20 +4,22 @@ use std::io;
 use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
+use upsert_api::{ListedDelivery, UpsertAnswer};
+use upsert_core::DeliveryId;
 
 use super::{Deed, DoArguments};
 use crate::api::{Api, Refused};
 use crate::output;
-use crate::show::text;
 
 pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
     let (mut answers, mut are_all_done) = (Vec::new(), true);
     for id in &arguments.ids {
-        let path = format!("v1/deliveries/{id}/{}", deed.verb());
-        let answer = match api.post(&path, None).await {
-            Ok(answer) => {
-                say_done(arguments.json, &line(deed, id, &answer))?;
+        let answer = match act(&api, deed, id).await {
+            Ok((answer, line)) => {
+                if !arguments.json {
+                    output::answer(&line)?;
+                }
                 answer
             }
             Err(error) => {
@@ -34,24 +36,29 @@ pub(super) async fn run(deed: Deed, arguments: &DoArguments) -> anyhow::Result<E
                 if !arguments.json {
                     output::complain(&format!("{id}: {refused}"));
                 }
-                refused.problem
+                refused.raw
             }
         };
         answers.push(answer);
     }
     say_all(arguments.json, &answers)?;
-    Ok(if are_all_done {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(output::exit_code(are_all_done))
 }
 
-fn say_done(as_json: bool, line: &str) -> anyhow::Result<()> {
-    if !as_json {
-        output::answer(line)?;
-    }
-    Ok(())
+/// What the gateway said, and the same for people.
+async fn act(api: &Api<'_>, deed: Deed, id: &DeliveryId) -> anyhow::Result<(Json, String)> {
+    let path = format!("v1/deliveries/{id}/{}", deed.verb());
+    Ok(match deed {
+        Deed::Replay => {
+            let answer = api.post::<UpsertAnswer>(&path).await?;
+            let by = answer.value;
+            (answer.raw, format!("{id} replayed by {}: {}", by.upsert_id, by.state))
+        }
+        Deed::Discard => {
+            let answer = api.post::<ListedDelivery>(&path).await?;
+            (answer.raw, format!("{id} discarded"))
+        }
+    })
 }
 
 /// One document of all answers; people were told each as it came.
@@ -60,15 +67,4 @@ fn say_all(as_json: bool, answers: &[Json]) -> io::Result<()> {
         output::json(&json!({ "data": answers }))?;
     }
     Ok(())
-}
-
-fn line(deed: Deed, id: &str, answer: &Json) -> String {
-    match deed {
-        Deed::Replay => format!(
-            "{id} replayed by {}: {}",
-            text(answer, "upsert_id"),
-            text(answer, "state")
-        ),
-        Deed::Discard => format!("{id} discarded"),
-    }
 }

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::Value as Json;
+use upsert_api::{Attempt, DeliveryError, WholeDelivery};
+use upsert_core::{DeliveryId, FieldOutcomes};
 
-use super::filters::delivery_id;
 use crate::api::Api;
 use crate::import::target::Target;
 use crate::output;
-use crate::show::{given, line, list, printable, table, text};
+use crate::show::delivery::meaning;
+use crate::show::{line, or_dash, plain, table};
 
 const EXAMPLES: &str = "Examples:
   upsert-gateway deliveries show dlv_01KB...
@@ -19,8 +21,8 @@ const EXAMPLES: &str = "Examples:
 #[command(after_help = EXAMPLES, mut_arg("merchant", |arg| arg.help("Only if it is this merchant's")))]
 pub(super) struct ShowArguments {
     /// The delivery
-    #[arg(value_name = "ID", value_parser = delivery_id)]
-    id: String,
+    #[arg(value_name = "ID")]
+    id: DeliveryId,
     #[command(flatten)]
     target: Target,
     /// Print the gateway's answer as JSON
@@ -30,107 +32,109 @@ pub(super) struct ShowArguments {
 
 pub(super) async fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
-    let delivery = api.get(&format!("v1/deliveries/{}", arguments.id), &[]).await?;
-    if arguments.json {
-        output::json(&delivery)?;
-    } else {
-        output::answer(&shown(&delivery))?;
-    }
+    let delivery = api.get(&format!("v1/deliveries/{}", arguments.id)).await?;
+    output::say(arguments.json, &delivery.raw, || shown(&delivery.value))?;
     Ok(ExitCode::SUCCESS)
 }
 
-const MEMBERS: [(&str, &str); 13] = [
-    ("customer", "customer_id"),
-    ("upsert", "upsert_id"),
-    ("state", "state"),
-    ("waits for", "waiting_for"),
-    ("outcome", "outcome"),
-    ("evidence", "evidence"),
-    ("matched by", "matched_by"),
-    ("vendor's id", "provider_customer_id"),
-    ("superseded by", "superseded_by"),
-    ("made at", "created_at"),
-    ("due again at", "next_attempt_at"),
-    ("ended at", "ended_at"),
-    ("attempts", "attempts"),
-];
+/// Each with its label; what is not there is not told.
+fn members(WholeDelivery { listed, .. }: &WholeDelivery) -> [(&'static str, Option<String>); 13] {
+    let delivery = &listed.delivery;
+    [
+        ("customer", Some(listed.customer_id.to_string())),
+        ("upsert", Some(listed.upsert_id.to_string())),
+        ("state", Some(delivery.state.to_string())),
+        ("waits for", delivery.waiting_for.map(plain)),
+        ("outcome", delivery.outcome.map(plain)),
+        ("evidence", delivery.evidence.map(plain)),
+        ("matched by", delivery.matched_by.map(plain)),
+        ("vendor's id", delivery.provider_customer_id.as_ref().map(plain)),
+        ("superseded by", delivery.superseded_by.map(plain)),
+        ("made at", Some(listed.created_at.to_string())),
+        ("due again at", delivery.next_attempt_at.map(plain)),
+        ("ended at", listed.ended_at.map(plain)),
+        ("attempts", Some(delivery.attempts.to_string())),
+    ]
+}
 
-fn shown(delivery: &Json) -> String {
+fn shown(whole: &WholeDelivery) -> String {
+    let delivery = &whole.listed.delivery;
     let mut shown = format!(
         "{} to {}/{} ({})",
-        text(delivery, "id"),
-        text(delivery, "merchant_id"),
-        text(delivery, "connection"),
-        text(delivery, "provider")
+        delivery.id,
+        plain(&whole.listed.merchant_id),
+        plain(&delivery.connection),
+        plain(&delivery.provider)
     );
-    for (label, member) in MEMBERS {
-        if let Some(value) = given(delivery, member) {
+    for (label, value) in members(whole) {
+        if let Some(value) = value {
             line(&mut shown, 2, &format!("{label:<14} {value}"));
         }
     }
-    fields(&mut shown, &delivery["fields"]);
-    for warning in list(delivery, "warnings") {
-        let (code, at, detail) = (text(warning, "code"), text(warning, "pointer"), text(warning, "detail"));
+    fields(&mut shown, &delivery.fields);
+    for warning in &delivery.warnings {
+        let (code, at, detail) = (warning.code, plain(&warning.pointer), plain(&warning.detail));
         line(&mut shown, 2, &format!("warning        {code} {at}: {detail}"));
     }
-    error(&mut shown, &delivery["error"]);
-    attempts(&mut shown, list(delivery, "attempt_log"));
+    if let Some(failure) = &delivery.error {
+        error(&mut shown, failure);
+    }
+    attempts(&mut shown, &whole.attempt_log);
     shown
 }
 
 /// What the vendor's answer shows of them.
-fn fields(shown: &mut String, fields: &Json) {
-    for fate in ["confirmed", "unconfirmed"] {
-        let pointers: Vec<&str> = list(fields, fate).iter().filter_map(Json::as_str).collect();
+fn fields(shown: &mut String, fields: &FieldOutcomes) {
+    for (fate, pointers) in [("confirmed", &fields.confirmed), ("unconfirmed", &fields.unconfirmed)] {
         if !pointers.is_empty() {
-            line(shown, 2, &format!("{fate:<14} {}", pointers.join(", ")));
+            line(shown, 2, &format!("{fate:<14} {}", plain(pointers.join(", "))));
         }
     }
-    for differs in list(fields, "differs") {
-        let (at, kept) = (text(differs, "pointer"), printable(&differs["kept"].to_string()));
+    for differs in &fields.differs {
+        let (at, kept) = (plain(&differs.pointer), plain(&differs.kept));
         line(shown, 2, &format!("differs        {at}: the vendor keeps {kept}"));
     }
 }
 
-fn error(shown: &mut String, error: &Json) {
-    if error.is_null() {
-        return;
+fn error(shown: &mut String, error: &DeliveryError) {
+    let detail = plain(&error.detail);
+    line(shown, 2, &format!("error          {}: {detail}", meaning(error)));
+    if let Some(status) = error.vendor_status {
+        line(shown, 4, &format!("HTTP status {status}"));
     }
-    let (kind, detail) = (text(error, "kind"), text(error, "detail"));
-    let code = given(error, "code").map_or_else(String::new, |code| format!(" {code}"));
-    line(shown, 2, &format!("error          {kind}{code}: {detail}"));
-    for (label, member) in [("HTTP status", "vendor_status"), ("vendor's call", "vendor_request_id")] {
-        if let Some(value) = given(error, member) {
-            line(shown, 4, &format!("{label} {value}"));
-        }
+    if let Some(call) = &error.vendor_request_id {
+        line(shown, 4, &format!("vendor's call {}", plain(call)));
     }
-    for place in list(error, "errors") {
-        let pointer = given(place, "pointer").unwrap_or_else(|| text(place, "vendor_field"));
-        line(shown, 4, &format!("{pointer}: {}", text(place, "detail")));
+    for place in &error.errors {
+        let at = plain(place.pointer.as_ref().unwrap_or(&place.vendor_field));
+        line(shown, 4, &format!("{at}: {}", plain(&place.detail)));
     }
-    if let Some(body) = given(error, "vendor_body") {
-        line(shown, 4, &format!("vendor's answer {body}"));
+    match &error.vendor_body {
+        None | Some(Json::Null) => {}
+        Some(Json::String(text)) => line(shown, 4, &format!("vendor's answer {}", plain(text))),
+        Some(document) => line(shown, 4, &format!("vendor's answer {document}")),
     }
 }
 
-fn attempts(shown: &mut String, attempts: &[Json]) {
+fn attempts(shown: &mut String, attempts: &[Attempt]) {
     if attempts.is_empty() {
         shown.push_str("\n\nNo call was made for it.");
         return;
     }
     let mut table = table(&["attempt", "started", "ended", "result", "HTTP status"]);
     for attempt in attempts {
-        let members = ["number", "started_at", "ended_at", "result", "vendor_status"];
-        table.add_row(members.map(|member| text(attempt, member)));
+        table.add_row([
+            attempt.number.to_string(),
+            attempt.started_at.to_string(),
+            or_dash(attempt.ended_at),
+            or_dash(attempt.result.as_ref()),
+            or_dash(attempt.vendor_status),
+        ]);
     }
     shown.push_str("\n\n");
     shown.push_str(&table.trim_fmt());
-    for attempt in attempts {
-        let said = attempt["vendor_said"].as_object().filter(|said| !said.is_empty());
-        if let Some(said) = said {
-            let number = text(attempt, "number");
-            let said = printable(&Json::Object(said.clone()).to_string());
-            line(shown, 0, &format!("attempt {number}: the vendor said {said}"));
-        }
+    for attempt in attempts.iter().filter(|attempt| !attempt.vendor_said.is_empty()) {
+        let said = plain(Json::Object(attempt.vendor_said.clone()));
+        line(shown, 0, &format!("attempt {}: the vendor said {said}", attempt.number));
     }
 }

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Seek as _, Write};
 
 use anyhow::Context as _;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
+use upsert_api::Link;
 use upsert_core::Field;
 
 use crate::import::Format;
@@ -38,19 +39,18 @@ impl<W: Write> Out<W> {
         })))
     }
 
-    /// A customer as the API shows it.
-    pub(super) fn write(&mut self, customer: &Json) -> anyhow::Result<()> {
+    /// A customer as the API shows it: nothing of it is lost that this program does not know.
+    pub(super) fn write(&mut self, customer: &Json, links: &[Link]) -> anyhow::Result<()> {
         let mut customer = without_nulls(customer);
-        let live = links::live(&customer["links"]);
+        let live = links::live(links);
         match self {
             Self::Ndjson(out) => {
-                customer["links"] = live;
+                customer["links"] = Json::Object(live);
                 writeln!(out, "{customer}")?;
             }
             Self::Csv(table) => {
-                let names = live.as_object().into_iter().flat_map(Map::keys).cloned();
-                table.connections.extend(names);
-                customer["links"] = live;
+                table.connections.extend(live.keys().cloned());
+                customer["links"] = Json::Object(live);
                 writeln!(table.rows, "{customer}")?;
             }
         }
@@ -139,7 +139,8 @@ mod tests {
         let mut bytes = Vec::new();
         let mut out = Out::new(format, &mut bytes).unwrap();
         for customer in customers {
-            out.write(customer).unwrap();
+            let links: Vec<Link> = serde_json::from_value(customer["links"].clone()).unwrap();
+            out.write(customer, &links).unwrap();
         }
         out.end().unwrap();
         String::from_utf8(bytes).unwrap()
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn live_links_are_columns_of_their_own() {
-        let link = |connection: &str, id: Json, state: &str| json!({ "connection": connection, "provider_customer_id": id, "state": state });
+        let link = |connection: &str, id: Json, state: &str| json!({ "connection": connection, "provider_customer_id": id, "state": state, "shared": false });
         let customers = [
             json!({ "id": "cus_1", "phone": "+12025550101", "version": 2, "notes": "=1+1", "metadata": { "a": "b" },
                 "links": [link("rotor", json!("r-1"), "in_sync"), link("pay", Json::Null, "pending")] }),
@@ -247,7 +248,7 @@ mod tests {
         let mut shown = customer.clone();
         let links = customer["links"].as_object().into_iter().flatten();
         shown["links"] = links
-            .map(|(name, id)| json!({ "connection": name, "provider_customer_id": id, "state": "in_sync" }))
+            .map(|(name, id)| json!({ "connection": name, "provider_customer_id": id, "state": "in_sync", "shared": false }))
             .collect();
         shown["version"] = json!(3);
         shown["middle_name"] = customer.get("middle_name").cloned().unwrap_or_default();

@@ -1,133 +1,165 @@
 //! One line of a batch's answer, as far as an import looks at it.
 
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use upsert_api::{BatchAnswer, Delivery, Problem, ProblemCode, UpsertAnswer, UpsertState};
+use upsert_core::{Outcome, Word as _};
 
+use crate::import::refused::Refused;
 use crate::import::state::Tally;
 
-#[derive(Debug, Deserialize)]
 pub(crate) struct Answer {
-    /// Of the request, from 1.
-    pub(crate) line: u64,
-    #[serde(default)]
-    status: u16,
-    #[serde(default)]
-    state: String,
-    customer: Option<Customer>,
+    said: BatchAnswer,
+    /// Of an upsert that vendors refused or failed.
+    deliveries: Vec<Delivery>,
+}
+
+/// What stands beside a problem.
+#[derive(Deserialize)]
+struct Line {
+    problem: Beside,
+}
+
+#[derive(Deserialize)]
+struct Beside {
     #[serde(default)]
     deliveries: Vec<Delivery>,
-    #[serde(default)]
-    idempotent_replayed: bool,
-    /// What lenient handling left out.
-    #[serde(default)]
-    ignored: Vec<Ignored>,
-    pub(crate) problem: Option<Json>,
 }
-
-#[derive(Debug, Deserialize)]
-struct Ignored {
-    code: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Customer {
-    version: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Delivery {
-    outcome: Option<String>,
-}
-
-/// Refusals that say nothing about the row: it is sent again.
-const AGAIN: [&str; 6] = [
-    "overloaded",
-    "shutting_down",
-    "idempotency_in_progress",
-    "rate_limited",
-    "request_timeout",
-    "internal",
-];
 
 impl Answer {
-    /// Whether the row has to be sent again.
-    pub(crate) fn is_for_later(&self) -> bool {
-        let code = self.problem.as_ref().and_then(|problem| problem["code"].as_str());
-        code.is_some_and(|code| AGAIN.contains(&code))
+    /// Of a line of the answer.
+    ///
+    /// # Errors
+    /// It is none.
+    pub(crate) fn read(line: &[u8]) -> serde_json::Result<Self> {
+        let said = serde_json::from_slice(line)?;
+        let deliveries = match said {
+            BatchAnswer::Taken { .. } => Vec::new(),
+            BatchAnswer::Refused { .. } => serde_json::from_slice::<Line>(line)?.problem.deliveries,
+        };
+        Ok(Self { said, deliveries })
     }
 
-    pub(crate) fn count(&self, tally: &mut Tally) {
-        if let Some(problem) = &self.problem {
-            tally.refuse(problem["code"].as_str().unwrap_or_default());
-            return;
+    /// Of the request, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        match self.said {
+            BatchAnswer::Taken { line, .. } | BatchAnswer::Refused { line, .. } => line,
         }
-        tally.accepted += 1;
-        tally.repeated += u64::from(self.idempotent_replayed);
-        for ignored in &self.ignored {
-            *tally.ignored.entry(ignored.code.clone()).or_default() += 1;
+    }
+
+    fn problem(&self) -> Option<&Problem> {
+        match &self.said {
+            BatchAnswer::Taken { .. } => None,
+            BatchAnswer::Refused { problem, .. } => Some(&problem.problem),
         }
-        let is_unchanged = |delivery: &Delivery| delivery.outcome.as_deref() == Some("unchanged");
-        let is_first = self.customer.as_ref().is_some_and(|customer| customer.version == 1);
-        let is_unchanged = !self.deliveries.is_empty() && self.deliveries.iter().all(is_unchanged);
-        // 202 does not say whether the customer is new.
-        if self.status == 201 || (self.status == 202 && is_first && !is_unchanged) {
-            tally.created += 1;
-        } else if is_unchanged {
-            tally.unchanged += 1;
-        } else {
-            tally.updated += 1;
-        }
-        tally.pending += u64::from(self.state == "pending");
+    }
+
+    /// Whether the row has to be sent again: it is refused for something that says nothing about the row.
+    pub(crate) fn is_for_later(&self) -> bool {
+        use ProblemCode as Code;
+        self.problem().is_some_and(|problem| {
+            matches!(
+                problem.code,
+                Code::Overloaded
+                    | Code::ShuttingDown
+                    | Code::IdempotencyInProgress
+                    | Code::RateLimited
+                    | Code::RequestTimeout
+                    | Code::Internal
+            )
+        })
     }
 
     /// Codes, pointers and connections, and the gateway's own sentences, which repeat no value. A vendor's sentences
     /// may repeat one, so they stay out.
-    pub(crate) fn reasons(&self) -> Json {
-        self.problem.as_ref().map_or_else(|| json!({}), reasons)
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        let problem = self.problem()?;
+        Some(Refused::by_gateway(problem, &self.deliveries))
+    }
+
+    pub(crate) fn count(&self, tally: &mut Tally) {
+        match &self.said {
+            BatchAnswer::Refused { problem, .. } => tally.refuse(problem.problem.code.as_str()),
+            BatchAnswer::Taken {
+                status,
+                idempotent_replayed,
+                answer,
+                ..
+            } => count_taken(*status, *idempotent_replayed, answer, tally),
+        }
     }
 }
 
-/// What [`Answer::reasons`] says of a problem.
-pub(crate) fn reasons(problem: &Json) -> Json {
-    let list = |value: &Json| value.as_array().cloned().unwrap_or_default();
-    let own = list(&problem["errors"]).into_iter().map(|error| {
-        json!({ "pointer": error["pointer"], "code": error["code"], "detail": error["detail"],
-                "connection": error["connection"] })
-    });
-    let conflicts = list(&problem["conflicts"]).into_iter().map(|with| {
-        json!({ "pointer": with["pointer"], "code": problem["code"], "connection": with["connection"],
-                "customer_id": with["customer_id"] })
-    });
-    let vendors = list(&problem["deliveries"]).into_iter().flat_map(|delivery| {
-        let (connection, code) = (delivery["connection"].clone(), delivery["error"]["code"].clone());
-        let pointers = list(&delivery["error"]["errors"]);
-        let of = move |pointer: Json| json!({ "pointer": pointer, "code": code, "connection": connection });
-        match (delivery["error"].is_null(), pointers.is_empty()) {
-            (true, _) => Vec::new(),
-            (false, true) => vec![of(json!(""))],
-            (false, false) => pointers.into_iter().map(|error| of(error["pointer"].clone())).collect(),
-        }
-    });
-    json!({ "code": problem["code"], "errors": own.chain(conflicts).chain(vendors).collect::<Vec<_>>() })
+fn count_taken(status: u16, is_repeated: bool, answer: &UpsertAnswer, tally: &mut Tally) {
+    tally.accepted += 1;
+    tally.repeated += u64::from(is_repeated);
+    for ignored in &answer.ignored {
+        *tally.ignored.entry(ignored.code.clone()).or_default() += 1;
+    }
+    let mut outcomes = answer.deliveries.iter().map(|delivery| delivery.outcome);
+    let is_unchanged = !answer.deliveries.is_empty() && outcomes.all(|outcome| outcome == Some(Outcome::Unchanged));
+    // 202 does not say whether the customer is new.
+    if status == 201 || (status == 202 && answer.customer.version == 1 && !is_unchanged) {
+        tally.created += 1;
+    } else if is_unchanged {
+        tally.unchanged += 1;
+    } else {
+        tally.updated += 1;
+    }
+    tally.pending += u64::from(answer.state == UpsertState::Pending);
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
+    use crate::samples;
+
+    fn answer(line: &Json) -> Answer {
+        Answer::read(line.to_string().as_bytes()).unwrap()
+    }
 
     #[test]
     fn a_vendors_words_are_left_out_of_the_reasons() {
-        let answer: Answer = serde_json::from_value(json!({ "line": 1, "problem": {
-            "code": "provider_rejected", "detail": "no", "errors": [],
-            "customer": { "email": "secret@x.example" },
-            "deliveries": [{ "connection": "rotor", "error": { "code": "bad_phone", "detail": "secret is bad",
-                "errors": [{ "pointer": "/phone", "detail": "secret" }] } }] } }))
-        .unwrap();
-        let reasons = answer.reasons();
+        let error = samples::error(json!({ "code": "bad_phone", "detail": "secret is bad",
+            "errors": [{ "pointer": "/phone", "vendor_field": "tel", "detail": "secret" }] }));
+        let delivery = samples::delivery(json!({ "connection": "rotor", "state": "failed", "error": error }));
+        let problem = samples::problem(
+            json!({ "code": "provider_rejected", "rolled_back": true, "upsert_id": "ups_1",
+            "customer": { "email": "secret@x.example" }, "deliveries": [delivery] }),
+        );
+        let answer = answer(&json!({ "line": 1, "problem": problem }));
+        let reasons = json!(answer.refused());
         assert!(!reasons.to_string().contains("secret"), "{reasons}");
         assert_eq!(
             reasons["errors"][0],
             json!({ "pointer": "/phone", "code": "bad_phone", "connection": "rotor" })
         );
+    }
+
+    #[test]
+    fn a_line_that_was_taken_says_whether_it_made_or_changed_anything() {
+        let of = |more: Json| {
+            let mut tally = Tally::default();
+            answer(&samples::taken(more)).count(&mut tally);
+            [tally.created, tally.updated, tally.unchanged, tally.pending]
+        };
+        let unchanged = samples::delivery(json!({ "outcome": "unchanged" }));
+        assert_eq!(of(json!({ "status": 201 })), [1, 0, 0, 0]);
+        assert_eq!(of(json!({ "status": 202, "state": "pending" })), [1, 0, 0, 1]);
+        assert_eq!(of(json!({ "status": 200 })), [0, 1, 0, 0]);
+        assert_eq!(of(json!({ "status": 202, "deliveries": [unchanged] })), [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn what_says_nothing_of_the_row_is_for_later() {
+        let refused = |code: &str| {
+            let problem = samples::problem(json!({ "code": code, "retry_after": 1 }));
+            answer(&json!({ "line": 7, "problem": problem }))
+        };
+        assert!(refused("overloaded").is_for_later());
+        assert!(!refused("validation_failed").is_for_later());
+        assert_eq!(refused("overloaded").line(), 7);
+        assert!(!answer(&samples::taken(json!({}))).is_for_later());
     }
 }

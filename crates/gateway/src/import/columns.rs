@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use upsert_webhook::{MapProblem, Mapping, Part, Read};
 
 use crate::import::guard::{is_exponential, unguarded};
+use crate::import::refused::{Refused, Why};
 
 use field::Form;
 pub(crate) use header::is_expected;
@@ -42,31 +43,6 @@ pub(crate) struct Made {
     pub(crate) ignored: Vec<String>,
     /// Cells that lost a spreadsheet's guard.
     pub(crate) guards: u64,
-}
-
-/// Why a row is refused before it is sent. Repeats nothing of the row.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refused {
-    pub(crate) code: &'static str,
-    pub(crate) errors: Json,
-}
-
-impl Refused {
-    /// Of the row as a whole.
-    pub(crate) fn whole(code: &'static str, detail: &str) -> Self {
-        Self {
-            code,
-            errors: json!([{ "pointer": "", "code": code, "detail": detail }]),
-        }
-    }
-
-    /// Nothing but a code.
-    pub(crate) fn plain(code: &'static str) -> Self {
-        Self {
-            code,
-            errors: json!([]),
-        }
-    }
 }
 
 impl Columns {
@@ -136,16 +112,19 @@ impl Columns {
 
 fn refused(problems: &[MapProblem]) -> Refused {
     let error = |problem: &MapProblem| {
-        let column = problem
-            .pointer
-            .trim_start_matches('/')
-            .replace("~1", "/")
-            .replace("~0", "~");
-        json!({ "pointer": problem.target, "code": problem.code, "detail": problem.detail, "column": column })
+        let column = problem.pointer.trim_start_matches('/');
+        Why {
+            column: Some(column.replace("~1", "/").replace("~0", "~")),
+            ..Why::at(&problem.target, problem.code, &problem.detail)
+        }
     };
+    invalid(problems.iter().map(error).collect())
+}
+
+fn invalid(errors: Vec<Why>) -> Refused {
     Refused {
-        code: "validation_failed",
-        errors: problems.iter().map(error).collect(),
+        errors,
+        ..Refused::plain("validation_failed")
     }
 }
 
@@ -164,15 +143,12 @@ fn lost_id(body: &Json, are_texts: &BTreeSet<String>) -> Option<Refused> {
     let (pointer, _) = ids.find(|(_, id)| id.as_str().is_some_and(is_lost))?;
     let detail =
         "a spreadsheet wrote this id in exponents, and digits of it may be lost: export it as text, or put ' before it";
-    Some(Refused {
-        code: "validation_failed",
-        errors: json!([{ "pointer": pointer, "code": "inexact_number", "detail": detail }]),
-    })
+    Some(invalid(vec![Why::at(&pointer, "inexact_number", detail)]))
 }
 
-fn at_member(code: &'static str, pointer: &str) -> Refused {
+fn at_member(code: &str, pointer: &str) -> Refused {
     Refused {
-        code,
-        errors: json!([{ "pointer": pointer, "code": code, "detail": "the cell begins as JSON and is none" }]),
+        errors: vec![Why::at(pointer, code, "the cell begins as JSON and is none")],
+        ..Refused::plain(code)
     }
 }

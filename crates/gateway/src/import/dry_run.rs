@@ -66,16 +66,8 @@ pub(crate) async fn run(
         seen: &seen,
         estimates: &estimates,
     };
-    if is_json {
-        output::json(&report.json())?;
-    } else {
-        output::answer(&report.text())?;
-    }
-    Ok(if counts.refused == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    output::say(is_json, &report.json(), || report.text())?;
+    Ok(output::exit_code(counts.refused == 0))
 }
 
 /// Answers are taken in the order of the rows: which row is the earlier one depends on it.
@@ -101,10 +93,7 @@ async fn plan_all(
 async fn plan(ask: &Ask<'_>, row: anyhow::Result<Row>) -> anyhow::Result<Planned> {
     let row = row?;
     let (members, said) = match row.body {
-        Err(refused) => {
-            let problem = serde_json::json!({ "code": refused.code, "errors": refused.errors });
-            (Map::new(), Said::Refused(problem))
-        }
+        Err(refused) => (Map::new(), Said::Refused(refused)),
         Ok(text) => {
             let mut members: Map<String, Json> = serde_json::from_str(&text).unwrap_or_default();
             // A line of a batch may have one, and a plan needs none.

@@ -9,7 +9,8 @@ use encoding_rs::Encoding;
 use serde_json::{Value as Json, json};
 use upsert_settings::ImportMap;
 
-use crate::import::columns::{Columns, Made, Refused, is_expected};
+use crate::import::columns::{Columns, Made, is_expected};
+use crate::import::refused::Refused;
 use crate::import::table::{self, Fault, Opened, Record, Table};
 use crate::import::text::{Taken, Text};
 

@@ -9,6 +9,7 @@ use futures_util::stream;
 use reqwest::{Body, Client, Method, Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
+use upsert_api::Problem;
 
 use crate::import::answer::Answer;
 use crate::import::progress::Progress;
@@ -187,7 +188,7 @@ impl<'a> Sender<'a> {
         let mut from = 0;
         while let Some(at) = received[from..].iter().position(|byte| *byte == b'\n') {
             let line = &received[from..from + at];
-            let answer: Answer = serde_json::from_slice(line).context("the gateway's answer cannot be read")?;
+            let answer = Answer::read(line).context("the gateway's answer cannot be read")?;
             if !work.answered(&answer)? {
                 self.last_answer = Instant::now();
             }
@@ -214,7 +215,9 @@ fn ended(work: &Work, is_interrupted: bool) -> Over {
 /// What a refusal says of itself.
 async fn said(response: Response) -> String {
     let text = response.text().await.unwrap_or_default();
-    let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let member = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-    format!("{} {}", member("code"), member("detail"))
+    let problem = serde_json::from_str::<Problem>(&text);
+    problem.map_or_else(
+        |_| String::new(),
+        |problem| format!("{} {}", problem.code, problem.detail),
+    )
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use serde_json::json;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::import::answer::Answer;
-use crate::import::columns::Refused;
+use crate::import::refused::Refused;
 use crate::import::rows::{Changed, Row, Rows, with_key};
 use crate::import::state::State;
 
@@ -26,6 +26,15 @@ struct Open {
     file_line: u64,
     text: Bytes,
     changed: Changed,
+}
+
+/// What stands in the file of refused rows.
+#[derive(Serialize)]
+struct RefusedLine<'a> {
+    #[serde(flatten)]
+    refused: &'a Refused,
+    /// Of the file.
+    line: u64,
 }
 
 /// One import.
@@ -147,7 +156,7 @@ impl Work {
 
     /// Notes an answer; whether the row has to go out again later.
     pub(crate) fn answered(&mut self, answer: &Answer) -> anyhow::Result<bool> {
-        let Some(row) = self.sent.remove(&answer.line) else {
+        let Some(row) = self.sent.remove(&answer.line()) else {
             // It speaks of a line that was not read: see `shutting_down`.
             return Ok(answer.is_for_later());
         };
@@ -159,24 +168,22 @@ impl Work {
         };
         answer.count(&mut self.state.tally);
         self.state.tally.note(&open.changed);
-        if answer.problem.is_some() {
-            let mut reasons = answer.reasons();
-            reasons["line"] = json!(open.file_line);
-            self.write_refused(&reasons)?;
+        if let Some(refused) = answer.refused() {
+            self.write_refused(open.file_line, &refused)?;
         }
         self.state.answered(row);
         Ok(false)
     }
 
     fn refuse_unsent(&mut self, row: &Row, refused: &Refused) -> anyhow::Result<()> {
-        self.state.tally.refuse(refused.code);
-        self.write_refused(&json!({ "line": row.line, "code": refused.code, "errors": refused.errors }))?;
+        self.state.tally.refuse(&refused.code);
+        self.write_refused(row.line, refused)?;
         self.state.answered(row.number);
         Ok(())
     }
 
-    fn write_refused(&mut self, reasons: &serde_json::Value) -> anyhow::Result<()> {
-        let line = format!("{reasons}\n");
+    fn write_refused(&mut self, line: u64, refused: &Refused) -> anyhow::Result<()> {
+        let line = serde_json::to_string(&RefusedLine { refused, line })? + "\n";
         self.state.refused_bytes += line.len() as u64;
         match &mut self.refused {
             Some(file) => file

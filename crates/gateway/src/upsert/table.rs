@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Cell, ContentArrangement, Table};
-use serde_json::Value;
+use upsert_api::{Delivery, DeliveryError, Plan, UpsertAnswer};
+use upsert_core::{FieldOutcomes, Ignored, Warning};
+
+use crate::show::delivery::state;
+use crate::show::{or_dash, plain, wide_table};
 
 /// What came of each delivery.
-pub(super) fn deliveries(answer: &Value) -> String {
-    let mut table = table(&[
+pub(super) fn deliveries(answer: &UpsertAnswer) -> String {
+    let mut table = wide_table(&[
         "connection",
         "state",
         "outcome",
@@ -18,142 +20,91 @@ pub(super) fn deliveries(answer: &Value) -> String {
         "fields",
     ]);
     let mut notes = String::new();
-    for delivery in list(answer, "deliveries") {
+    for delivery in &answer.deliveries {
         table.add_row([
-            text(delivery, "connection"),
+            plain(&delivery.connection),
             state(delivery),
-            text(delivery, "outcome"),
-            text(delivery, "evidence"),
-            text(delivery, "matched_by"),
-            text(delivery, "provider_customer_id"),
-            fields(delivery),
+            or_dash(delivery.outcome),
+            or_dash(delivery.evidence),
+            or_dash(delivery.matched_by),
+            or_dash(delivery.provider_customer_id.as_ref()),
+            fields(&delivery.fields),
         ]);
-        note_differences(&mut notes, delivery);
-        note_warnings(&mut notes, delivery);
-        note_error(&mut notes, delivery);
+        note_delivery(&mut notes, delivery);
     }
-    note_ignored(&mut notes, answer);
+    note_ignored(&mut notes, &answer.ignored);
     format!("{}{notes}", table.trim_fmt())
-}
-
-/// What was left out.
-fn note_ignored(notes: &mut String, answer: &Value) {
-    for ignored in list(answer, "ignored") {
-        let of = |name: &str| text(ignored, name);
-        let _ = write!(notes, "\nleft out {}: {} ({})", of("pointer"), of("detail"), of("code"));
-    }
 }
 
 /// What would be sent to each connection.
-pub(crate) fn plan(answer: &Value) -> String {
-    let mut table = table(&["connection", "action", "match key", "request"]);
+pub(crate) fn plan(plan: &Plan) -> String {
+    let mut table = wide_table(&["connection", "action", "match key", "request"]);
     let mut notes = String::new();
-    for row in list(answer, "connections") {
-        let request = row.get("request").filter(|request| request.is_object());
-        let line = request.map_or("-".to_owned(), |request| {
-            format!("{} {}", text(request, "method"), text(request, "path"))
-        });
-        table.add_row([text(row, "connection"), text(row, "action"), match_key(row), line]);
-        if let Some(body) = request
-            .and_then(|request| request.get("body"))
-            .filter(|body| !body.is_null())
-        {
-            let _ = write!(notes, "\n{} would get: {body}", text(row, "connection"));
+    for planned in &plan.connections {
+        let name = plain(&planned.connection);
+        let request = planned.request.as_ref();
+        table.add_row([
+            name.clone(),
+            or_dash(planned.action),
+            or_dash(planned.match_key.as_ref().map(|key| key.kind)),
+            or_dash(request.map(|request| format!("{} {}", request.method, request.path))),
+        ]);
+        if let Some(request) = request.filter(|request| !request.body.is_null()) {
+            let _ = write!(notes, "\n{name} would get: {}", request.body);
         }
-        note_warnings(&mut notes, row);
-        for refusal in list(row, "refusals") {
-            let (at, detail) = (text(refusal, "pointer"), text(refusal, "detail"));
-            let _ = write!(notes, "\n{}: refuses {at}: {detail}", text(row, "connection"));
+        note_warnings(&mut notes, &name, &planned.warnings);
+        for refusal in &planned.refusals {
+            let (at, detail) = (plain(&refusal.pointer), plain(&refusal.detail));
+            let _ = write!(notes, "\n{name}: refuses {at}: {detail}");
         }
     }
-    note_ignored(&mut notes, answer);
+    note_ignored(&mut notes, &plan.ignored);
     format!("{}{notes}", table.trim_fmt())
 }
 
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header.iter().map(Cell::new));
-    table
+fn fields(fields: &FieldOutcomes) -> String {
+    let counts = [
+        (fields.confirmed.len(), "confirmed"),
+        (fields.differs.len(), "differs"),
+        (fields.unconfirmed.len(), "unconfirmed"),
+    ];
+    let shown = counts.into_iter().filter(|(count, _)| *count > 0);
+    let shown: Vec<String> = shown.map(|(count, name)| format!("{count} {name}")).collect();
+    or_dash(Some(shown.join(", ")).filter(|shown| !shown.is_empty()))
 }
 
-fn state(delivery: &Value) -> String {
-    let state = text(delivery, "state");
-    match text(delivery, "waiting_for").as_str() {
-        "-" => state,
-        waiting_for => format!("{state} for {waiting_for}"),
+fn note_delivery(notes: &mut String, delivery: &Delivery) {
+    let name = plain(&delivery.connection);
+    for differs in &delivery.fields.differs {
+        let (at, kept) = (plain(&differs.pointer), plain(&differs.kept));
+        let _ = write!(notes, "\n{name}: {at} differs: the vendor keeps {kept}");
+    }
+    note_warnings(notes, &name, &delivery.warnings);
+    if let Some(error) = &delivery.error {
+        note_error(notes, &name, error);
     }
 }
 
-fn fields(delivery: &Value) -> String {
-    let count = |name: &str| list(&delivery["fields"], name).len();
-    let shown = ["confirmed", "differs", "unconfirmed"]
-        .into_iter()
-        .filter(|name| count(name) > 0)
-        .map(|name| format!("{} {name}", count(name)));
-    let shown: Vec<String> = shown.collect();
-    if shown.is_empty() {
-        "-".to_owned()
-    } else {
-        shown.join(", ")
+fn note_warnings(notes: &mut String, name: &str, warnings: &[Warning]) {
+    for Warning { code, pointer, detail } in warnings {
+        let _ = write!(notes, "\n{name}: {code} {}: {}", plain(pointer), plain(detail));
     }
 }
 
-fn note_differences(notes: &mut String, delivery: &Value) {
-    for difference in list(&delivery["fields"], "differs") {
-        let (at, kept) = (text(difference, "pointer"), &difference["kept"]);
-        let _ = write!(
-            notes,
-            "\n{}: {at} differs: the vendor keeps {kept}",
-            text(delivery, "connection")
-        );
+fn note_error(notes: &mut String, name: &str, error: &DeliveryError) {
+    let (kind, code) = (error.kind, or_dash(error.code.as_ref()));
+    let _ = write!(notes, "\n{name}: {kind} {code}: {}", plain(&error.detail));
+    for place in &error.errors {
+        let (at, detail) = (or_dash(place.pointer.as_ref()), plain(&place.detail));
+        let _ = write!(notes, "\n  {at}: {detail}");
     }
 }
 
-fn note_warnings(notes: &mut String, row: &Value) {
-    for warning in list(row, "warnings") {
-        let (code, at) = (text(warning, "code"), text(warning, "pointer"));
-        let _ = write!(
-            notes,
-            "\n{}: {code} {at}: {}",
-            text(row, "connection"),
-            text(warning, "detail")
-        );
-    }
-}
-
-fn note_error(notes: &mut String, delivery: &Value) {
-    let error = &delivery["error"];
-    if error.is_null() {
-        return;
-    }
-    let (kind, code) = (text(error, "kind"), text(error, "code"));
-    let _ = write!(
-        notes,
-        "\n{}: {kind} {code}: {}",
-        text(delivery, "connection"),
-        text(error, "detail")
-    );
-    for place in list(error, "errors") {
-        let _ = write!(notes, "\n  {}: {}", text(place, "pointer"), text(place, "detail"));
-    }
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// A text member; a dash where there is none.
-fn text(value: &Value, name: &str) -> String {
-    value.get(name).and_then(Value::as_str).unwrap_or("-").to_owned()
-}
-
-fn match_key(row: &Value) -> String {
-    match &row["match_key"] {
-        Value::String(key) => key.clone(),
-        key => text(key, "kind"),
+/// What was left out.
+fn note_ignored(notes: &mut String, ignored: &[Ignored]) {
+    for Ignored { pointer, code, detail } in ignored {
+        let (at, detail, code) = (plain(pointer), plain(detail), plain(code));
+        let _ = write!(notes, "\nleft out {at}: {detail} ({code})");
     }
 }
 
@@ -162,15 +113,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::samples::{self, delivery, whole};
 
     #[test]
     fn what_waits_differs_or_failed_is_said_below_the_table() {
-        let answer = json!({ "deliveries": [
-            { "connection": "rotor", "state": "waiting", "waiting_for": "quota", "fields": {
-                "confirmed": [], "differs": [{ "pointer": "/email", "kept": "old@x.example" }], "unconfirmed": ["/phone"] } },
-            { "connection": "payments", "state": "failed", "error": { "kind": "rejected", "code": "E1",
-                "detail": "no", "errors": [{ "pointer": "/phone", "detail": "too short" }] } },
-        ] });
+        let waiting = delivery(
+            json!({ "connection": "rotor", "state": "waiting", "waiting_for": "quota", "fields": {
+            "confirmed": [], "differs": [{ "pointer": "/email", "kept": "old@x.example" }], "unconfirmed": ["/phone"] } }),
+        );
+        let places = json!([{ "pointer": "/phone", "vendor_field": "phone", "detail": "too short" }]);
+        let error = samples::error(json!({ "code": "E1", "errors": places }));
+        let failed = delivery(json!({ "connection": "payments", "state": "failed", "error": error }));
+        let answer = whole(samples::taken(json!({ "deliveries": [waiting, failed] })), json!({}));
         let text = deliveries(&answer);
         for wanted in [
             "waiting for quota",
@@ -184,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_plan_that_refuses_says_where_and_why() {
-        let answer = json!({ "connections": [{ "connection": "payments", "request": null, "refusals": [
-            { "pointer": "/email", "detail": "is required" }] }] });
-        let text = plan(&answer);
+        let refusals = json!([{ "pointer": "/email", "code": "required", "detail": "is required" }]);
+        let planned = samples::planned(json!({ "connection": "payments", "refusals": refusals }));
+        let text = plan(&samples::plan(json!({ "connections": [planned] })));
         assert!(text.ends_with("\npayments: refuses /email: is required"), "{text}");
     }
 }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use upsert_core::Handling;
-use upsert_server::Rehearsal;
-use upsert_server::unbelieved_time;
-use upsert_settings::{self as settings, WebhookIn};
+use upsert_api::{Plan, Problem};
+use upsert_core::{Handling, Ignored};
+use upsert_server::{Rehearsal, unbelieved_time};
+use upsert_settings::WebhookIn;
 use upsert_webhook::{MapProblem, Mapped, Mapping, Part, Read};
 
 /// One customer of an event.
@@ -16,8 +16,8 @@ pub(super) struct Customer {
     is_ping: bool,
     /// The time that it gives itself, where that is too far ahead to be believed.
     pub(super) unbelieved_time: Option<Timestamp>,
-    /// The plan, or the problem document of what refuses it; none: there is nothing to plan.
-    pub(super) planned: Option<Result<Value, Value>>,
+    /// The plan, or why it is refused; none: there is nothing to plan.
+    pub(super) planned: Option<Result<Plan, Problem>>,
 }
 
 impl Customer {
@@ -57,13 +57,9 @@ impl Customer {
         }
     }
 
-    pub(super) async fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str, handling: settings::Handling) {
-        let handling = match handling {
-            settings::Handling::Lenient => Handling::Lenient,
-            settings::Handling::Strict => Handling::Strict,
-        };
+    pub(super) fn plan(&mut self, rehearsal: &Rehearsal, merchant: &str, handling: Handling) {
         if let Read::Mapped(mapped) = &self.read {
-            self.planned = rehearsal.plan(merchant, &mapped.body, handling).await;
+            self.planned = rehearsal.plan(merchant, &mapped.body, handling);
         }
     }
 
@@ -71,7 +67,7 @@ impl Customer {
     pub(super) fn is_right(&self) -> bool {
         match (&self.read, &self.planned) {
             (Read::LeftOut, _) => true,
-            (Read::Mapped(_), Some(Ok(plan))) => connections(plan).iter().all(|row| refusals(row).is_empty()),
+            (Read::Mapped(_), Some(Ok(plan))) => plan.connections.iter().all(|planned| planned.refusals.is_empty()),
             _ => false,
         }
     }
@@ -122,21 +118,23 @@ impl Customer {
             "problems": self.problems().iter().map(problem).collect::<Vec<_>>(),
             "ignored": self.ignored(),
             "plan": self.planned.as_ref().and_then(|planned| planned.as_ref().ok()),
-            "refusal": self.refusal().map(|document| json!({
-                "code": document["code"], "detail": document["detail"], "errors": document["errors"],
+            "refusal": self.planned.as_ref().and_then(|planned| planned.as_ref().err()).map(|problem| json!({
+                "code": problem.code, "detail": problem.detail, "errors": problem.errors,
             })),
         })
     }
 
     /// What would be left out, since it cannot be read.
-    fn ignored(&self) -> Vec<Value> {
-        let plan = self.planned.as_ref().and_then(|planned| planned.as_ref().ok());
-        let of_body = plan.and_then(|plan| plan.get("ignored")).and_then(Value::as_array);
+    fn ignored(&self) -> Vec<Ignored> {
         let by_mapping = self.mapped().into_iter().flat_map(|mapped| &mapped.ignored);
-        by_mapping
-            .map(|problem| json!({ "pointer": problem.target, "code": problem.code, "detail": problem.detail }))
-            .chain(of_body.into_iter().flatten().cloned())
-            .collect()
+        let by_mapping = by_mapping.map(|problem| Ignored {
+            pointer: problem.target.clone(),
+            code: problem.code.to_owned(),
+            detail: problem.detail.clone(),
+        });
+        let plan = self.planned.as_ref().and_then(|planned| planned.as_ref().ok());
+        let of_body = plan.into_iter().flat_map(|plan| plan.ignored.iter().cloned());
+        by_mapping.chain(of_body).collect()
     }
 
     pub(super) fn result(&self) -> &'static str {
@@ -147,19 +145,4 @@ impl Customer {
             (_, false) => "refused",
         }
     }
-
-    /// Why it would be no upsert.
-    pub(super) fn refusal(&self) -> Option<&Value> {
-        self.planned.as_ref().and_then(|planned| planned.as_ref().err())
-    }
-}
-
-fn connections(plan: &Value) -> &[Value] {
-    plan.get("connections")
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
-}
-
-fn refusals(row: &Value) -> &[Value] {
-    row.get("refusals").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use reqwest::StatusCode;
-use serde_json::Value;
 use upsert_settings::WebhookIn;
 use upsert_webhook::MapProblem;
 
@@ -71,7 +69,7 @@ fn block(customer: &Customer, source: &WebhookIn) -> String {
     }
     match &customer.planned {
         Some(Ok(plan)) => drop(write!(text, "\n{}", table::plan(plan))),
-        Some(Err(document)) => drop(write!(text, "\n{}", problem::text(document, status(document)))),
+        Some(Err(problem)) => drop(write!(text, "\n{}", problem::text(problem))),
         None => {}
     }
     text
@@ -98,13 +96,4 @@ fn line(problem: &MapProblem, source: &WebhookIn) -> String {
     };
     let at = source.locate(&problem.target);
     format!("{from}{to}: {} ({}, {at})", problem.detail, problem.code)
-}
-
-fn status(document: &Value) -> StatusCode {
-    let code = document
-        .get("status")
-        .and_then(Value::as_u64)
-        .and_then(|code| u16::try_from(code).ok());
-    code.and_then(|code| StatusCode::from_u16(code).ok())
-        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -1,9 +1,11 @@
 //! `customers show`: found in any notation, with links and history.
 
-use crate::deliveries::Scripted;
+use serde_json::json;
+
 use crate::demo::Demo;
 use crate::operator::{answer, assert_fits_a_terminal, dead_letters, refused_by_a_vendor, said, say, until, upsert};
 use crate::process::{gateway, run, stderr, stdout};
+use crate::scripted::{CUSTOMER, Scripted, customer};
 
 #[test]
 fn a_customer_is_found_by_a_phone_in_another_notation_with_its_history() {
@@ -58,10 +60,12 @@ fn a_replay_stands_in_the_history_as_an_upsert_without_a_version() {
 
 #[test]
 fn several_that_are_found_are_listed() {
-    let found = r#"{"next_cursor":null,"data":[
-        {"id":"cus_06GZW88GRDSBF772HB0WJ89TJW","reference":"A-1","given_name":"Jane","email":"jane@example.com"},
-        {"id":"cus_06GZW88GRDSBF772HB0WJ89TJX","organisation_name":"Twins Ltd","phone":"+12025550121"}]}"#;
-    let scripted = Scripted::start(vec![(200, found.to_owned())]);
+    const OTHER: &str = "cus_06GZW88GRDSBF772HB0WJ89TJR";
+    let found = json!({ "next_cursor": null, "data": [
+        customer(json!({ "reference": "A-1", "given_name": "Jane", "email": "jane@example.com" })),
+        customer(json!({ "id": OTHER, "organisation_name": "Twins Ltd", "phone": "+12025550121" })),
+    ] });
+    let scripted = Scripted::start(vec![(200, found)]);
     let arguments = [
         "customers",
         "show",
@@ -78,8 +82,8 @@ fn several_that_are_found_are_listed() {
     assert_fits_a_terminal(&text);
     for wanted in [
         "2 customers have it",
-        "cus_06GZW88GRDSBF772HB0WJ89TJW",
-        "cus_06GZW88GRDSBF772HB0WJ89TJX",
+        CUSTOMER,
+        OTHER,
         "A-1",
         "Twins Ltd",
         "+12025550121",

@@ -1,63 +1,17 @@
 //! `deliveries`: dead letters are found, replayed and discarded, never by mistake.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread::JoinHandle;
-
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::demo::Demo;
 use crate::operator::{
     answer, assert_fits_a_terminal, dead_letters, post, refused_by_a_vendor, said, say, until, upsert,
 };
 use crate::process::{gateway, run, stderr, stdout};
+use crate::scripted::{DELIVERY, MOMENT, Scripted, problem, upserted};
 
-/// Answers requests as it was told, one after the other, and remembers their bodies.
-pub(crate) struct Scripted {
-    pub(crate) url: String,
-    bodies: JoinHandle<Vec<Value>>,
-}
-
-impl Scripted {
-    pub(crate) fn start(answers: Vec<(u16, String)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let bodies = std::thread::spawn(move || {
-            let answers = answers.into_iter();
-            answers.map(|answer| answered(&listener, &answer)).collect()
-        });
-        Self { url, bodies }
-    }
-}
-
-fn answered(listener: &TcpListener, (status, answer): &(u16, String)) -> Value {
-    let (mut stream, _) = listener.accept().unwrap();
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        answer.len()
-    );
-    stream.write_all((head + answer).as_bytes()).unwrap();
-    serde_json::from_slice(&body).unwrap_or_default()
-}
-
-fn page(done: u64, cursor: &str) -> (u16, String) {
-    let answer = format!(
-        r#"{{"dry_run":false,"counted_at":"T","matched":{done},"done":{done},"refused":0,"refusals":[],"more":true,"next_cursor":{cursor}}}"#
-    );
+fn page(done: u64, cursor: Option<&str>) -> (u16, Value) {
+    let answer = json!({ "dry_run": false, "counted_at": MOMENT, "matched": done, "done": done, "refused": 0,
+        "refusals": [], "more": true, "next_cursor": cursor });
     (202, answer)
 }
 
@@ -69,30 +23,29 @@ fn replay_all(url: &str) -> std::process::Output {
 #[test]
 fn all_pages_are_done_each_from_the_cursor_of_the_one_before_and_summed_up() {
     let scripted = Scripted::start(vec![
-        page(0, "null"),
-        page(1_000, r#""c1""#),
-        page(1_000, r#""c2""#),
-        page(7, "null"),
+        page(0, None),
+        page(1_000, Some("c1")),
+        page(1_000, Some("c2")),
+        page(7, None),
     ]);
     let output = replay_all(&scripted.url);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output), "2007 replayed, 0 refused\n");
-    let bodies = scripted.bodies.join().unwrap();
     assert_eq!(
-        bodies,
+        scripted.bodies(),
         [
-            serde_json::json!({ "connection": "crm", "dry_run": true }),
-            serde_json::json!({ "connection": "crm", "counted_at": "T" }),
-            serde_json::json!({ "connection": "crm", "counted_at": "T", "cursor": "c1" }),
-            serde_json::json!({ "connection": "crm", "counted_at": "T", "cursor": "c2" }),
+            json!({ "connection": "crm", "limit": 1_000, "dry_run": true }),
+            json!({ "connection": "crm", "limit": 1_000, "counted_at": MOMENT }),
+            json!({ "connection": "crm", "limit": 1_000, "counted_at": MOMENT, "cursor": "c1" }),
+            json!({ "connection": "crm", "limit": 1_000, "counted_at": MOMENT, "cursor": "c2" }),
         ]
     );
 }
 
 #[test]
 fn what_was_done_before_a_page_failed_is_told() {
-    let problem = (503, r#"{"code":"overloaded","detail":"too much"}"#.to_owned());
-    let scripted = Scripted::start(vec![page(0, "null"), page(1_000, r#""c1""#), problem]);
+    let problem = problem(503, "overloaded", "too much");
+    let scripted = Scripted::start(vec![page(0, None), page(1_000, Some("c1")), problem]);
     let output = replay_all(&scripted.url);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stdout(&output), "1000 replayed, 0 refused; then it ended early\n");
@@ -105,16 +58,13 @@ fn what_was_done_before_a_page_failed_is_told() {
 
 #[test]
 fn what_was_done_before_the_gateway_went_away_is_told_to_programs_too() {
-    let done = (202, r#"{"upsert_id":"ups_1","state":"pending"}"#.to_owned());
-    let scripted = Scripted::start(vec![done]);
-    let arguments = ["deliveries", "replay", "dlv_1", "dlv_2", "--json", "--key", "k"];
+    let done = upserted(json!({ "not_known_yet": 1.50 }));
+    let scripted = Scripted::start(vec![(202, done.clone())]);
+    let arguments = ["deliveries", "replay", DELIVERY, DELIVERY, "--json", "--key", "k"];
     let output = run(gateway(&arguments).args(["--url", &scripted.url]), "");
     assert_eq!(output.status.code(), Some(1));
     let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(
-        told,
-        serde_json::json!({ "data": [{ "upsert_id": "ups_1", "state": "pending" }] })
-    );
+    assert_eq!(told, json!({ "data": [done] }), "what the gateway said, all of it");
     assert!(stderr(&output).contains("does not answer"), "{}", stderr(&output));
 }
 
@@ -241,12 +191,12 @@ fn what_failed_and_what_waits_can_be_discarded() {
 }
 
 #[test]
-fn a_filter_that_the_gateway_does_not_know_is_told_with_what_it_knows() {
+fn a_filter_that_the_gateway_does_not_know_is_told_with_what_is_known() {
     let demo = Demo::start(&[]);
     let output = say(&demo, &["deliveries", "list", "--state", "lost"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("state: is not known here; known are:"),
+        stderr(&output).contains("'--state <STATE>': is not known here; known are: pending, in_flight,"),
         "{}",
         stderr(&output)
     );

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::demo::Demo;
 use crate::process::{Started, gateway, read_to, run, stderr, stdout, workspace};
+use crate::scripted::upserted;
 
 fn with_key(demo: &Demo, arguments: &[&str]) -> Command {
     let mut command = gateway(arguments);
@@ -118,7 +119,7 @@ fn a_table_is_read_by_its_columns_and_a_map() {
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     let all = exported(&demo);
     assert_eq!(all[0]["addresses"]["billing"]["city"], "Spring, field");
-    assert_eq!(all[0]["tags"], serde_json::json!(["new", "vip"]));
+    assert_eq!(all[0]["tags"], json!(["new", "vip"]));
     assert_eq!(
         (&all[1]["source"], &all[1]["reference"]),
         (&Value::from("crm"), &Value::from("R-2"))
@@ -272,7 +273,7 @@ fn a_file_that_is_not_utf8_says_so_by_its_line_and_comes_in_when_it_is_said_what
 }
 
 /// Takes one batch and answers its one line with this; what was asked, with its body.
-fn answers_a_batch(answer: &'static str) -> (String, std::thread::JoinHandle<String>) {
+fn answers_a_batch(answer: Value) -> (String, std::thread::JoinHandle<String>) {
     use std::io::{Read as _, Write as _};
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -299,7 +300,10 @@ fn answers_a_batch(answer: &'static str) -> (String, std::thread::JoinHandle<Str
 
 #[test]
 fn an_import_asks_for_lenient_handling_sends_links_and_counts_what_was_left_out() {
-    let answer = r#"{"line":1,"status":200,"idempotent_replayed":true,"state":"succeeded","customer":{"version":2},"deliveries":[],"ignored":[{"pointer":"/phone","code":"invalid_phone","detail":"x"}]}"#;
+    let ignored = [json!({ "pointer": "/phone", "code": "invalid_phone", "detail": "x" })];
+    let answer = upserted(
+        json!({ "line": 1, "status": 200, "idempotent_replayed": true, "state": "succeeded", "ignored": ignored }),
+    );
     let (url, asked) = answers_a_batch(answer);
     let arguments = [
         "import",
@@ -526,7 +530,7 @@ fn a_dry_run_of_a_table_counts_what_the_import_of_it_then_does() {
     );
     assert_eq!(
         told["refused_as_a_whole"]["reasons"],
-        serde_json::json!([{ "code": "invalid_phone", "pointer": "/phone", "rows": 1 }])
+        json!([{ "code": "invalid_phone", "pointer": "/phone", "rows": 1 }])
     );
 }
 
@@ -611,12 +615,12 @@ fn a_dry_run_keeps_no_state_and_takes_no_arguments_that_are_about_it() {
 }
 
 /// Answers one request after the other, each on a connection of its own, with what stands here.
-fn answers_in_turn(answers: Vec<(&'static str, &'static str)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+fn answers_in_turn(answers: Vec<(&'static str, String)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let serve = move |(head, body): (&str, &str)| {
+    let serve = move |(head, body): (&str, String)| {
         let (mut stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let (mut first, mut length) = (String::new(), 0);
@@ -648,12 +652,14 @@ fn answers_in_turn(answers: Vec<(&'static str, &'static str)>) -> (String, std::
 
 #[test]
 fn a_dry_run_waits_as_long_as_the_gateway_says_and_asks_again() {
-    let plan = r#"{"customer_id":null,"customer":{},"connections":[{"connection":"rotor","required":true,"action":"create","refusals":[]}]}"#;
+    let rotor = json!({ "connection": "rotor", "provider": "rotor", "required": true, "action": "create", "match_key": null,
+        "request": null, "repeat": null, "warnings": [], "refusals": [] });
+    let plan = json!({ "customer_id": null, "customer": {}, "connections": [rotor], "ignored": [] });
     let (url, asked) = answers_in_turn(vec![
-        ("503 Busy\r\nRetry-After: 2", "{}"),
-        ("429 Slow\r\nRetry-After: 0", "{}"),
-        ("200 OK", plan),
-        ("403 No", r#"{"code":"forbidden"}"#),
+        ("503 Busy\r\nRetry-After: 2", "{}".to_owned()),
+        ("429 Slow\r\nRetry-After: 0", "{}".to_owned()),
+        ("200 OK", plan.to_string()),
+        ("403 No", "{}".to_owned()),
     ]);
     let began = Instant::now();
     let arguments = ["import", "-", "--dry-run", "--json", "--url", &url, "--key", "k"];

@@ -14,6 +14,7 @@ mod keys;
 mod operator;
 mod own_gateway;
 mod process;
+mod scripted;
 mod second_gateway;
 mod serve;
 mod shipped;

@@ -7,6 +7,7 @@ use crate::operator::{
     answer, assert_fits_a_terminal, configure, post, refused_by_a_vendor, said, say_as, until, upsert,
 };
 use crate::process::{gateway, run, stderr, stdout};
+use crate::scripted::{CUSTOMER, DELIVERY, Scripted, problem};
 
 /// Rows without their borders, and without what is another one each time: the port, times, ages, latencies.
 fn redacted(demo: &Demo, text: &str) -> String {
@@ -63,10 +64,17 @@ fn a_troubled_gateway_says_what_is_wrong_and_the_command_that_puts_it_right() {
     insta::assert_snapshot!("troubled", redacted(&demo, &text));
     said(&demo, 1, &["status", "--check"]);
 
-    // The first command is the one that resumes, as it stands there.
+    // To programs it is the gateway's own judgement, the most urgent first.
     let shown = answer(&demo, &["status", "--json"]);
-    assert_eq!(shown["attention"][0]["kind"], "paused");
-    let resume = shown["attention"][0]["commands"][0].as_str().unwrap();
+    let entries = shown["attention"].as_array().unwrap().iter();
+    let codes: Vec<&str> = entries.map(|entry| entry["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["configuration_refused", "dead_letters", "paused_by_operator"]);
+    assert_eq!(shown["attention"][2]["actions"][0], "resume");
+
+    // The command that resumes does so, as it stands there.
+    let resume = text.find("curl -X POST").map(|from| &text[from..]).unwrap();
+    let (resume, _) = resume.split_once("\n\n").unwrap();
+    assert!(resume.contains("acme/rotor/resume"), "{resume}");
     let mut shell = std::process::Command::new("sh");
     let resumed = run(
         shell
@@ -116,7 +124,7 @@ fn a_key_without_the_scope_is_told_which_one_is_missing() {
             "{arguments:?}"
         );
     }
-    let refused = say_as(&demo, &key, &["deliveries", "discard", "dlv_1", "--json"]);
+    let refused = say_as(&demo, &key, &["deliveries", "discard", DELIVERY, "--json"]);
     let refused: Value = serde_json::from_str(&stdout(&refused)).unwrap();
     assert_eq!(refused["data"][0]["code"], "scope_missing");
 }
@@ -126,8 +134,8 @@ fn a_gateway_that_is_not_there_is_told_from_one_that_is_not_ready() {
     for arguments in [
         &["status"][..],
         &["deliveries", "list"],
-        &["deliveries", "replay", "dlv_1"],
-        &["customers", "show", "cus_1"],
+        &["deliveries", "replay", DELIVERY],
+        &["customers", "show", CUSTOMER],
     ] {
         let mut command = gateway(arguments);
         let output = run(command.args(["--url", "http://127.0.0.1:9", "--key", "ugk_canary"]), "");
@@ -140,8 +148,7 @@ fn a_gateway_that_is_not_there_is_told_from_one_that_is_not_ready() {
 
 #[test]
 fn a_gateway_that_is_stopping_is_reached_and_not_ready() {
-    let problem = r#"{"code":"shutting_down","detail":"the gateway is stopping","status":503}"#;
-    let stopping = crate::deliveries::Scripted::start(vec![(503, problem.to_owned())]);
+    let stopping = Scripted::start(vec![problem(503, "shutting_down", "the gateway is stopping")]);
     let output = run(&mut gateway(&["status", "--url", &stopping.url, "--key", "k"]), "");
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
@@ -153,8 +160,7 @@ fn a_gateway_that_is_stopping_is_reached_and_not_ready() {
 
 #[test]
 fn a_path_at_which_there_is_no_gateway_is_told_from_a_gateway_that_is_not_ready() {
-    let problem = r#"{"code":"not_found","detail":"there is no such route","status":404}"#;
-    let other = crate::deliveries::Scripted::start(vec![(404, problem.to_owned())]);
+    let other = Scripted::start(vec![problem(404, "not_found", "there is no such route")]);
     let url = format!("{}/foo", other.url);
     let output = run(&mut gateway(&["status", "--url", &url, "--key", "k", "--json"]), "");
     assert_eq!(output.status.code(), Some(1));

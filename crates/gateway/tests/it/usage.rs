@@ -1,6 +1,7 @@
 //! Wrong usage is told from failure, and help is there.
 
 use crate::process::{gateway, run, stderr, stdout};
+use crate::scripted::{CUSTOMER, DELIVERY};
 
 #[test]
 fn wrong_usage_exits_with_2() {
@@ -30,7 +31,7 @@ fn wrong_usage_exits_with_2() {
         &[
             "customers",
             "show",
-            "cus_1",
+            CUSTOMER,
             "--phone",
             "1",
             "--url",
@@ -51,7 +52,7 @@ fn wrong_usage_exits_with_2() {
         &[
             "deliveries",
             "replay",
-            "dlv_1",
+            DELIVERY,
             "--connection",
             "x",
             "--url",

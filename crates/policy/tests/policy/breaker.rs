@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{advance, timeout};
 
+use upsert_api::BreakerState;
 use upsert_core::{ProviderError, UpsertProvider, WaitingFor};
-use upsert_policy::{Breaker, BreakerPolicy, BreakerState, wrap};
+use upsert_policy::{Breaker, BreakerPolicy, wrap};
 
 use crate::scripted::{
     Answer, Scripted, broken, call, fault, hold_of, names, noon, quota_spent, rejected, secs, throttled, times,

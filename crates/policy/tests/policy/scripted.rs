@@ -14,8 +14,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, CustomerReader, ErrorKind, Evidence, FieldFates, Held, Intent, KeyKind,
-    ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ProviderInfo,
+    CallContext, Capabilities, Clock, Customer, CustomerReader, ErrorKind, Evidence, FieldOutcomes, Held, Intent,
+    KeyKind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ProviderInfo,
     ReadCustomer, ReadPage, Repeat, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
     Violation, WaitingFor, WireRequest,
 };
@@ -198,7 +198,7 @@ pub(crate) fn receipt() -> UpsertReceipt {
         evidence: Evidence::VendorSaid,
         matched_by: None,
         provider_customer_id: CANARY.to_owned(),
-        fields: FieldFates::default(),
+        fields: FieldOutcomes::default(),
         vendor_request_id: Some("call-1".to_owned()),
         vendor_said: upsert_core::VendorSaid::default(),
     }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{advance, timeout};
 
+use upsert_api::{BreakerState, ConnectionState};
 use upsert_core::{
     CustomerReader, ListQuery, Priority, ProviderError, Repeat, UpsertProvider, UpsertReceipt, WaitingFor,
 };
-use upsert_policy::{
-    BreakerState, ConnectionPolicy, Decision, InMemoryDayCount, Outside, RateLimitPolicy, Stack, standard_stack,
-};
+use upsert_policy::{ConnectionPolicy, Decision, InMemoryDayCount, Outside, RateLimitPolicy, Stack, standard_stack};
 
 use crate::scripted::{
     Answer, Scripted, call, context, fault, hold_of, jitter, noon, prepared, quota_spent, secs, throttled, times,
@@ -64,7 +63,7 @@ async fn reads_and_writes_share_the_quota() {
         list(&stack).await.unwrap_err().held.unwrap().waiting_for,
         WaitingFor::Quota
     );
-    assert_eq!((vendor.sent(), stack.status.state()), (4, "quota_spent"));
+    assert_eq!((vendor.sent(), stack.status.state()), (4, ConnectionState::QuotaSpent));
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +138,7 @@ async fn time_outs_open_the_breaker_and_free_their_places() {
     let snapshot = stack.status.snapshot();
     assert_eq!(snapshot.concurrency.in_use, 0);
     assert_eq!(snapshot.breaker.faults, 3, "those of the last 30 s: too few to open");
-    assert_eq!(snapshot.state, "degraded");
+    assert_eq!(stack.status.state(), ConnectionState::Degraded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,13 +170,13 @@ async fn a_dead_vendor_sees_little_more_than_its_first_calls() {
 async fn the_snapshot_is_json_without_surprises() {
     let vendor = Scripted::new([Answer::Taken, Answer::Error(quota_spent(None))]);
     let stack = stack(&vendor, 1_000);
-    assert_eq!(stack.status.snapshot().state, "healthy");
+    assert_eq!(stack.status.state(), ConnectionState::Healthy);
     for _ in 0..2 {
         let _ = call(&stack.provider).await;
     }
+    assert_eq!(serde_json::to_value(stack.status.state()).unwrap(), "quota_spent");
     let snapshot = serde_json::to_value(stack.status.snapshot()).unwrap();
     let expected = serde_json::json!({
-        "state": "quota_spent",
         "breaker": { "state": "closed", "until": null, "calls": 2, "faults": 0 },
         "rate_limit": {
             "per_second": null, "burst": null, "per_day": 1_000, "used_today": 2, "left_today": 998,

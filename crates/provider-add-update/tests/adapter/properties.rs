@@ -7,7 +7,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
 
 use upsert_core::field::Rule;
-use upsert_core::{Customer, Field, Value};
+use upsert_core::{Customer, Field, Value, Word as _};
 use upsert_provider_add_update::AddUpdate;
 use upsert_provider_kit::{HttpVendor, WireReply};
 

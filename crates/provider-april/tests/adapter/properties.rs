@@ -7,7 +7,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
 
 use upsert_core::field::Rule;
-use upsert_core::{Customer, Field, KeyKind, MatchKey, Value};
+use upsert_core::{Customer, Field, KeyKind, MatchKey, Value, Word as _};
 use upsert_provider_april::{April, AprilSettings};
 use upsert_provider_kit::{HttpVendor, WireReply};
 

@@ -9,7 +9,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
 
 use upsert_core::field::Rule;
-use upsert_core::{Customer, Field, Kind, ListQuery, Value};
+use upsert_core::{Customer, Field, Kind, ListQuery, Value, Word as _};
 use upsert_provider_kit::{HttpVendor, RetryAfter, WireReply};
 use upsert_provider_rotor::{Rotor, RotorSettings};
 

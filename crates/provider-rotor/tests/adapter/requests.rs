@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use upsert_core::{Field, WarningCode};
+use upsert_core::{Field, WarningCode, Word as _};
 
 use crate::samples::{Ask, ROTOR_ID, assert_golden, full_person, plan, rotor};
 

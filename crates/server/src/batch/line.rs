@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture, ready};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::time::sleep;
 
-use upsert_app::{Answer, Caller, Merchant, ProblemCode, Refusal, UpsertCommand, identifiers_in, read_json};
+use upsert_api::ProblemCode;
+use upsert_app::{Answer, Caller, Merchant, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Handling, Priority, Problem as Wrong};
 use upsert_store::Through;
 
@@ -138,7 +139,7 @@ impl Terms {
 /// The answer with the line's number and the status before its members; what vendors refused is a problem.
 fn answer_line(number: u64, answer: &Answer) -> Bytes {
     if answer.content_type == "application/problem+json" {
-        return Bytes::from(format!("{{\"line\":{number},\"problem\":{}}}\n", answer.body));
+        return problem_of(number, &answer.body);
     }
     let members = answer.body.strip_prefix('{').unwrap_or("}");
     let replayed = if answer.replayed {
@@ -154,9 +155,9 @@ fn answer_line(number: u64, answer: &Answer) -> Bytes {
 
 /// The problem of a line.
 pub(super) fn problem_line(number: u64, refusal: &Refusal, terms: &Terms) -> Bytes {
-    let mut problem = refusal.document(PATH, &terms.request_id);
-    if let Some(seconds) = refusal.retry_after {
-        problem["retry_after"] = json!(seconds);
-    }
-    Bytes::from(format!("{}\n", json!({ "line": number, "problem": problem })))
+    problem_of(number, &refusal.document_of_line(PATH, &terms.request_id))
+}
+
+fn problem_of(number: u64, document: &str) -> Bytes {
+    Bytes::from(format!("{{\"line\":{number},\"problem\":{document}}}\n"))
 }

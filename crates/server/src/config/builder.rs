@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use tokio::sync::watch;
-use url::Url;
 
-use upsert_app::{
-    Connection, Directory, Endpoint, EventKind, Merchant, OnCollision, OnKeyChange, Ping, Route, Source, When,
-};
-use upsert_core::{Clock, Handling, IdentifierKind, NeverMatch, Payload};
+use upsert_app::{Connection, Directory, Endpoint, Merchant, Route, Source};
+use upsert_core::{Clock, NeverMatch, Word as _};
 use upsert_policy::{Jitter, Outside, standard_stack};
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
 };
-use upsert_settings::{self as settings, MatchOn, Problem, Settings, is_public};
+use upsert_settings::{self as settings, Problem, Settings, is_public};
 
 use crate::config::day_counts::DayCounts;
 use crate::config::event_sender::HttpEventSender;
@@ -182,13 +179,9 @@ impl ConnectionBuilder {
             };
             Ok(Arc::new(Endpoint {
                 name: webhook.name.clone(),
-                shown_url: shown(&webhook.url),
-                events: webhook
-                    .events
-                    .iter()
-                    .filter_map(|event| EventKind::from_name(event.as_str()))
-                    .collect(),
-                ids_only: webhook.payload == settings::WebhookPayload::Ids,
+                shown_url: webhook.shown_url(),
+                events: webhook.events.iter().copied().collect(),
+                payload: webhook.payload,
                 keys: webhook.signing_keys(),
                 sender: Arc::new(HttpEventSender {
                     url: webhook.url.clone(),
@@ -242,19 +235,9 @@ impl ConnectionBuilder {
             name: connection.name.clone(),
             provider: connection.provider.clone(),
             required: connection.required,
-            payload: match connection.payload {
-                None => usual_payload,
-                Some(settings::Payload::Changed) => Payload::Changed,
-                Some(settings::Payload::Full) => Payload::Full,
-            },
-            on_collision: match connection.on_collision {
-                settings::OnCollision::Refuse => OnCollision::Refuse,
-                settings::OnCollision::Proceed => OnCollision::Proceed,
-            },
-            on_key_change: match connection.on_key_change {
-                settings::OnKeyChange::Refuse => OnKeyChange::Refuse,
-                settings::OnKeyChange::CreateNew => OnKeyChange::CreateNew,
-            },
+            payload: connection.payload.unwrap_or(usual_payload),
+            on_collision: connection.on_collision,
+            on_key_change: connection.on_key_change,
             // The merchant's is put in its place.
             never_match: Arc::default(),
             timeout: connection.timeout,
@@ -292,14 +275,7 @@ fn merchant_of(
     Merchant {
         id: merchant.id.clone(),
         default_region: merchant.default_region.clone(),
-        match_on: merchant
-            .match_on
-            .iter()
-            .map(|match_on| match match_on {
-                MatchOn::Email => IdentifierKind::Email,
-                MatchOn::Phone => IdentifierKind::Phone,
-            })
-            .collect(),
+        match_on: merchant.match_on.clone(),
         never_match,
         sync_deadline: merchant.sync_deadline,
         connections,
@@ -327,38 +303,15 @@ fn source_of(merchant: &settings::Merchant, webhook: &settings::WebhookIn) -> So
         verifier: webhook.verify.verifier(),
         mapping: webhook.mapping.clone(),
         connection: connection.or_else(|| named_alike().map(|connection| connection.name.clone())),
-        handling: match webhook.handling {
-            settings::Handling::Lenient => Handling::Lenient,
-            settings::Handling::Strict => Handling::Strict,
-        },
+        handling: webhook.handling,
         body_limit: webhook.body_limit,
-        ping: webhook.ping.clone().map(|ping| match ping {
-            settings::Ping::When(conditions) => Ping::When(conditions),
-            settings::Ping::ContentType(kind) => Ping::ContentType(kind),
-        }),
+        ping: webhook.ping.clone(),
     }
 }
 
-/// Where an endpoint is, for people: what may be secret in a URL is left out.
-fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    // A URL that can be called can have no user, too.
-    let _cannot_fail = shown.set_username("").and_then(|()| shown.set_password(None));
-    shown.into()
-}
-
 fn route_of(route: &settings::Route) -> Route {
-    let when = &route.when;
     Route {
-        when: When {
-            kind: when.kind.iter().map(|kind| kind.as_str().to_owned()).collect(),
-            source: when.source.clone(),
-            tag: when.tag.clone(),
-            country: when.country.clone(),
-            status: when.status.iter().map(|status| status.as_str().to_owned()).collect(),
-        },
+        when: route.when.clone(),
         to: route.to.clone(),
     }
 }

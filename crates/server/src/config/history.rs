@@ -5,9 +5,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use serde_json::{Value as Json, json};
+use parking_lot::RwLock;
 
+use upsert_api::{
+    Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
+};
+use upsert_app::ConfigurationRefused;
 use upsert_settings::{Change, Line, Merchant, Problem, Settings, changes, line_changes, place};
 
 /// Generations that are remembered.
@@ -88,21 +91,13 @@ impl ConfigHistory {
         }))
     }
 
-    fn pages(&self) -> RwLockReadGuard<'_, Pages> {
-        self.0.read()
-    }
-
-    fn pages_mut(&self) -> RwLockWriteGuard<'_, Pages> {
-        self.0.write()
-    }
-
     /// These settings are served from now on. It compares all of them, and so takes its time.
     pub(crate) fn take_over(&self, number: u64, at: Timestamp, settings: Arc<Settings>) {
-        let before = self.pages().settings.clone();
+        let before = self.0.read().settings.clone();
         let mut changes = changes(&before, &settings);
         let left_out = changes.len().saturating_sub(MOST_CHANGES);
         changes.truncate(MOST_CHANGES);
-        let mut pages = self.pages_mut();
+        let mut pages = self.0.write();
         pages.settings = settings;
         pages.refused = None;
         if pages.generations.len() == MOST_GENERATIONS {
@@ -118,60 +113,61 @@ impl ConfigHistory {
 
     /// The files say something that is wrong: what is served stays.
     pub(crate) fn refuse(&self, at: Timestamp, problems: &[Problem]) {
-        self.pages_mut().refused = Some(Refused {
+        self.0.write().refused = Some(Refused {
             at,
             problems: problems.to_vec(),
         });
     }
 
-    /// With how many problems the last reading was refused; none: it was taken over.
-    pub(crate) fn refused_with(&self) -> Option<usize> {
-        self.pages().refused.as_ref().map(|refused| refused.problems.len())
+    /// The last reading, if it was refused.
+    pub(crate) fn refused(&self) -> Option<ConfigurationRefused> {
+        let pages = self.0.read();
+        pages.refused.as_ref().map(|refused| ConfigurationRefused {
+            at: refused.at,
+            problems: refused.problems.len(),
+        })
     }
 
     /// Which members wait for a restart: the files give them another value than the process was started with.
     pub(crate) fn waits_for_restart(&self) -> Vec<String> {
-        let waiting = self.pages().waiting();
+        let waiting = self.0.read().waiting();
         waiting.into_iter().map(|change| change.path).collect()
     }
 
     /// As `GET /v1/configuration` shows it to somebody who sees these merchants: what is configured for `merchant`, or the
     /// gateway's own.
-    pub(crate) fn json(&self, visibility: Visibility<'_>, merchant: Option<&str>) -> Json {
-        let pages = self.pages();
-        let newest = pages.generations.back();
-        let (own, others) = pages.problems(visibility);
-        let history = pages
-            .generations
-            .iter()
-            .rev()
-            .map(|generation| generation.json(visibility));
-        json!({
-            "generation": newest.map(|generation| generation.number),
-            "since": newest.map(|generation| generation.at),
-            "stale": pages.refused.is_some(),
-            "refused_at": pages.refused.as_ref().map(|refused| refused.at),
-            "problems": own,
-            "other_problems": others,
-            "waits_for_restart": changes_json(&pages.waiting(), visibility),
-            "history": history.collect::<Vec<_>>(),
-            "configured": pages.configured(visibility, merchant),
-        })
+    pub(crate) fn shown(&self, visibility: Visibility<'_>, merchant: Option<&str>) -> Configuration {
+        let pages = self.0.read();
+        let (problems, other_problems) = pages.problems(visibility);
+        let newest_first = pages.generations.iter().rev();
+        let history: Vec<_> = newest_first.map(|generation| generation.shown(visibility)).collect();
+        let newest = history.first();
+        Configuration {
+            generation: newest.map_or(0, |generation| generation.generation),
+            since: newest.map_or(Timestamp::UNIX_EPOCH, |generation| generation.at),
+            stale: pages.refused.is_some(),
+            refused_at: pages.refused.as_ref().map(|refused| refused.at),
+            problems,
+            other_problems,
+            waits_for_restart: seen(&pages.waiting(), visibility),
+            history,
+            configured: pages.configured(visibility, merchant),
+        }
     }
 }
 
 impl Pages {
     /// Those in files that may be seen, and how many there are besides.
-    fn problems(&self, visibility: Visibility<'_>) -> (Vec<&Problem>, usize) {
+    fn problems(&self, visibility: Visibility<'_>) -> (Vec<ConfigurationProblem>, usize) {
         let all = self.refused.iter().flat_map(|refused| &refused.problems);
         let Some(merchants) = visibility else {
-            return (all.collect(), 0);
+            return (all.map(shown).collect(), 0);
         };
         let seen = merchants.iter().filter_map(|id| self.settings.merchant(id));
         let files: Vec<&str> = seen.map(|merchant| &*merchant.location.file).collect();
         let (own, others): (Vec<&Problem>, Vec<&Problem>) =
             all.partition(|problem| files.contains(&problem.file.as_str()));
-        (own, others.len())
+        (own.into_iter().map(shown).collect(), others.len())
     }
 
     fn waiting(&self) -> Vec<Change> {
@@ -180,35 +176,53 @@ impl Pages {
         waiting
     }
 
-    fn configured(&self, visibility: Visibility<'_>, merchant: Option<&str>) -> Vec<Json> {
+    fn configured(&self, visibility: Visibility<'_>, merchant: Option<&str>) -> Vec<ConfigurationLine> {
         let lines = match merchant {
             None if visibility.is_none() => self.settings.lines(),
             None => Vec::new(),
             Some(id) if !sees(visibility, Some(id)) => Vec::new(),
             Some(id) => self.settings.merchant(id).map(Merchant::lines).unwrap_or_default(),
         };
-        let shown = |line: Line| json!({ "place": place(merchant, &line.path), "text": line.text });
+        let shown = |line: Line| ConfigurationLine {
+            place: place(merchant, &line.path),
+            text: line.text,
+        };
         lines.into_iter().map(shown).collect()
     }
 }
 
 impl Generation {
-    fn json(&self, visibility: Visibility<'_>) -> Json {
-        json!({
-            "generation": self.number,
-            "at": self.at,
-            "changes": changes_json(&self.changes, visibility),
-            "left_out": self.left_out,
-        })
+    fn shown(&self, visibility: Visibility<'_>) -> ConfigurationGeneration {
+        ConfigurationGeneration {
+            generation: self.number,
+            at: self.at,
+            changes: seen(&self.changes, visibility),
+            left_out: self.left_out,
+        }
     }
 }
 
-fn changes_json(changes: &[Change], visibility: Visibility<'_>) -> Vec<Json> {
+fn shown(problem: &Problem) -> ConfigurationProblem {
+    ConfigurationProblem {
+        file: problem.file.clone(),
+        line: problem.line,
+        column: problem.column,
+        path: problem.path.clone(),
+        message: problem.message.clone(),
+        hint: problem.hint.clone(),
+    }
+}
+
+fn seen(changes: &[Change], visibility: Visibility<'_>) -> Vec<ConfigurationChange> {
     let seen = changes
         .iter()
         .filter(|change| sees(visibility, change.merchant.as_deref()));
-    seen.map(|change| json!({ "place": change.place(), "from": change.from, "to": change.to }))
-        .collect()
+    seen.map(|change| ConfigurationChange {
+        place: change.place(),
+        from: change.from.clone(),
+        to: change.to.clone(),
+    })
+    .collect()
 }
 
 /// The gateway's own is for those alone who see every merchant.
@@ -222,6 +236,8 @@ fn sees(visibility: Visibility<'_>, merchant: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use upsert_settings::{Environment, Secrets};
 
@@ -262,7 +278,7 @@ mod tests {
         let problem = |merchant: &str| Problem::new(&second.merchants[merchant].location, "id", "is wrong");
         history.refuse(at(3), &[problem("acme"), problem("globex")]);
 
-        let all = history.json(None, None);
+        let all = json!(history.shown(None, None));
         assert_eq!((&all["generation"], &all["stale"]), (&json!(2), &json!(true)));
         assert_eq!(all["history"][0]["changes"].as_array().unwrap().len(), 4);
         assert_eq!(all["history"][1]["changes"], json!([]));
@@ -272,7 +288,7 @@ mod tests {
         let lines = all["configured"].as_array().unwrap();
         assert!(lines.contains(&json!({ "place": "gateway: server.body_limit", "text": "32768" })));
 
-        let own = history.json(Some(&only("acme")), Some("acme"));
+        let own = json!(history.shown(Some(&only("acme")), Some("acme")));
         let change = json!([{ "place": "merchants/acme: sync_deadline", "from": "10s", "to": "3s" }]);
         assert_eq!(own["history"][0]["changes"], change);
         assert_eq!(
@@ -281,10 +297,10 @@ mod tests {
         );
         assert!(!own.to_string().contains("globex"), "{own}");
         assert_eq!(
-            history.json(Some(&only("acme")), Some("globex"))["configured"],
+            json!(history.shown(Some(&only("acme")), Some("globex")))["configured"],
             json!([])
         );
-        assert_eq!(history.json(Some(&only("acme")), None)["configured"], json!([]));
+        assert_eq!(json!(history.shown(Some(&only("acme")), None))["configured"], json!([]));
     }
 
     #[test]
@@ -313,7 +329,7 @@ mod tests {
             "telemetry.service_name",
         ];
         assert_eq!(waits, wanted);
-        assert!(!history.json(None, None).to_string().contains("canary"));
+        assert!(!json!(history.shown(None, None)).to_string().contains("canary"));
         history.take_over(3, at(3), settings(folder.path(), "", &[]));
         assert_eq!(history.waits_for_restart(), [""; 0], "as it was again");
     }
@@ -324,16 +340,16 @@ mod tests {
         let settings = settings(folder.path(), "", &[]);
         let history = ConfigHistory::begin(at(0), settings.clone());
         history.refuse(at(1), &[Problem::new(&upsert_settings::Location::whole("x"), "", "no")]);
-        assert_eq!(history.refused_with(), Some(1));
+        assert_eq!(history.refused().map(|refused| refused.problems), Some(1));
         for number in 2..=60 {
             history.take_over(number, at(1), settings.clone());
         }
-        let all = history.json(None, None);
+        let all = json!(history.shown(None, None));
         let kept = all["history"].as_array().unwrap();
         assert_eq!(
             (kept.len(), &kept[0]["generation"], &kept[49]["generation"]),
             (50, &json!(60), &json!(11))
         );
-        assert_eq!((history.refused_with(), &all["problems"]), (None, &json!([])));
+        assert_eq!((history.refused(), &all["problems"]), (None, &json!([])));
     }
 }

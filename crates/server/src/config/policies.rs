@@ -4,8 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value as Json;
-
+use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, NextStep, RetryRule};
 use upsert_core::{Held, Priority, ProviderError, Repeat};
 use upsert_policy::{BreakerPolicy, ConnectionPolicy, Decision, RateLimitPolicy, RetryPolicy};
@@ -65,11 +64,11 @@ impl RetryRule for Retries {
 pub(crate) struct Status(pub(crate) Arc<upsert_policy::ConnectionStatus>);
 
 impl ConnectionStatus for Status {
-    fn snapshot(&self) -> Json {
-        serde_json::to_value(self.0.snapshot()).unwrap_or_default()
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        self.0.snapshot()
     }
 
-    fn state(&self) -> &'static str {
+    fn state(&self) -> ConnectionState {
         self.0.state()
     }
 

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use upsert_app::{Directory, Gateway, GatewayParts};
-use upsert_core::{Clock, Handling, SystemClock};
+use upsert_api::Plan;
+use upsert_app::{Directory, Refusal, rehearse};
+use upsert_core::{Clock, Handling, IdSource, SystemClock};
 use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
-use upsert_store::MemoryStore;
 
 use crate::config::builder::ConnectionBuilder;
 use crate::config::day_counts::DayCounts;
 
-/// A gateway that knows no customer and only plans.
+/// Plans for customers whom nobody knows.
 #[derive(Debug)]
 pub struct Rehearsal {
-    gateway: Gateway,
+    directory: Directory,
+    ids: IdSource,
 }
 
 impl Rehearsal {
@@ -28,24 +29,19 @@ impl Rehearsal {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let builder = ConnectionBuilder::new(registry, Arc::clone(&clock));
         let assembled = builder.assemble(settings, &Directory::default(), &DayCounts::default())?;
-        let gateway = Gateway::new(GatewayParts {
-            store: Arc::new(MemoryStore::new()),
-            clock,
+        Ok(Self {
             directory: assembled.directory,
-            idempotency_keep: settings.server.idempotency_keep,
-            spans: None,
-        });
-        Ok(Self { gateway })
+            ids: IdSource::new(clock),
+        })
     }
 
     /// As `POST /v1/customers/plan` answers where no customer is known yet; none if there is no such merchant.
     ///
     /// # Errors
-    /// The problem document of what is refused.
-    pub async fn plan(&self, merchant: &str, body: &Json, handling: Handling) -> Option<Result<Json, Json>> {
-        let directory = self.gateway.directory();
-        let merchant = directory.get(merchant)?;
-        let plan = self.gateway.upserts.plan(merchant, body, handling, false).await;
-        Some(plan.map_err(|refusal| refusal.document("", "")))
+    /// Why it is refused.
+    pub fn plan(&self, merchant: &str, body: &Json, handling: Handling) -> Option<Result<Plan, upsert_api::Problem>> {
+        let merchant = self.directory.get(merchant)?;
+        let problem = |refusal: Refusal| refusal.problem("", "");
+        Some(rehearse(merchant, body, handling, &self.ids).map_err(problem))
     }
 }

@@ -8,7 +8,9 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use upsert_app::{Caller, ProblemCode, Visibility};
+use upsert_api::{ProblemCode, Visibility};
+use upsert_app::Caller;
+use upsert_core::Word as _;
 use upsert_settings::{Scope, looks_mistyped};
 
 use crate::config::key_store::{Key, TooOften};

@@ -12,7 +12,8 @@ use futures_util::StreamExt as _;
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
-use upsert_app::{ProblemCode, read_json};
+use upsert_api::ProblemCode;
+use upsert_app::read_json;
 
 use crate::http::problem::Problem;
 use crate::state::State;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
+use upsert_app::ConfigurationRefused;
 use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyStore, Principal};
 use upsert_settings::looks_mistyped;
 
@@ -41,12 +41,12 @@ impl KeyStore for KeyDoors {
 struct InForce(Arc<State>);
 
 impl Configuration for InForce {
-    fn json(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> Json {
-        self.0.history.json(merchants, merchant)
+    fn shown(&self, merchants: Option<&BTreeSet<String>>, merchant: Option<&str>) -> upsert_api::Configuration {
+        self.0.history.shown(merchants, merchant)
     }
 
-    fn refused_with(&self) -> Option<usize> {
-        self.0.history.refused_with()
+    fn refused(&self) -> Option<ConfigurationRefused> {
+        self.0.history.refused()
     }
 }
 

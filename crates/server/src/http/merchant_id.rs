@@ -8,7 +8,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpRequest};
 
-use upsert_app::{Merchant, ProblemCode, Refusal};
+use upsert_api::ProblemCode;
+use upsert_app::{Merchant, Refusal};
 use upsert_settings::Reach;
 
 use crate::config::key_store::Key;

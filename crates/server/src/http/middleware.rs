@@ -14,7 +14,8 @@ use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use upsert_app::{ProblemCode, Spans};
+use upsert_api::ProblemCode;
+use upsert_app::Spans;
 use upsert_core::UpsertId;
 
 use crate::config::key_store::Key;

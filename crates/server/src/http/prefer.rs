@@ -3,7 +3,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-use upsert_core::Handling;
+use upsert_core::{Handling, Word as _};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const RESPOND_ASYNC: &str = "respond-async";

@@ -6,8 +6,9 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 
-use upsert_app::{ProblemCode, Refusal};
-use upsert_core::Problem as Wrong;
+use upsert_api::ProblemCode;
+use upsert_app::Refusal;
+use upsert_core::{Problem as Wrong, Word as _};
 
 /// `Content-Type` of a problem document.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -34,9 +35,7 @@ impl Problem {
 
     /// 400 for one query parameter.
     pub(crate) fn invalid_query(name: &str, code: &str, detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(ProblemCode::InvalidQuery, "a query parameter is not valid");
-        problem.refusal.errors = vec![Wrong::new(name, code, detail)];
-        problem
+        Refusal::invalid_query(vec![Wrong::new(name, code, detail)]).into()
     }
 
     /// 405, saying what is allowed.
@@ -64,7 +63,7 @@ impl Problem {
         let mut response = self.error_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
         response.set_body(actix_web::body::BoxBody::new(
-            self.refusal.document(instance, request_id).to_string(),
+            self.refusal.document(instance, request_id),
         ))
     }
 }

@@ -1,44 +1,36 @@
 //! Query strings: what a route knows, and nothing else.
 
 use actix_web::HttpRequest;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json};
 use url::form_urlencoded;
-use utoipa::IntoParams;
+
+use upsert_api::{EventFilter, Filter, IncomingFilter, OutgoingFilter, PageQuery, Texts};
+use upsert_app::Refusal;
 
 use crate::http::problem::Problem;
 
-/// How many items a page has unless the caller says otherwise.
-pub(crate) const USUAL_LIMIT: usize = 50;
-/// How many it may have.
-pub(crate) const LARGEST_LIMIT: usize = 200;
+/// Reads a filter, and which part of the list; any other parameter, and one that is given twice, is refused, so that a
+/// misspelt filter never lists everything.
+pub(crate) fn read_list<F: Filter>(request: &HttpRequest) -> Result<(F, PageQuery), Problem> {
+    let texts = texts(request, &[F::NAMES, PageQuery::NAMES])?;
+    read(&texts)
+}
 
-/// Reads the query into a structure whose members are optional texts. Its documented parameters are the ones that are
-/// known; any other, and one that is given twice, is refused, so that a misspelt filter never lists everything.
-pub(crate) fn read_query<T: DeserializeOwned + IntoParams>(request: &HttpRequest) -> Result<T, Problem> {
-    let known: Vec<String> = T::into_params(|| None)
-        .into_iter()
-        .map(|parameter| parameter.name)
-        .collect();
-    let mut given = Map::new();
-    for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
-        if !known.iter().any(|known| *known == name) {
-            let detail = format!("is not known here; known are: {}", known.join(", "));
-            return Err(Problem::invalid_query(&name, "unknown_parameter", detail));
-        }
-        if given
-            .insert(name.clone().into_owned(), Json::String(value.into_owned()))
-            .is_some()
-        {
-            return Err(Problem::invalid_query(
-                &name,
-                "repeated_parameter",
-                "is given more than once",
-            ));
-        }
+/// The same of events, which have another filter for each direction.
+pub(crate) fn read_events<F: EventFilter>(request: &HttpRequest) -> Result<(F, PageQuery), Problem> {
+    let texts = texts(
+        request,
+        &[IncomingFilter::NAMES, OutgoingFilter::NAMES, PageQuery::NAMES],
+    )?;
+    match F::foreign(&texts) {
+        foreign if foreign.is_empty() => read(&texts),
+        foreign => Err(Refusal::invalid_query(foreign).into()),
     }
-    serde_json::from_value(Json::Object(given))
-        .map_err(|_| Problem::invalid_query("", "invalid_value", "the query cannot be read"))
+}
+
+/// Which part of a list that has no filter.
+pub(crate) fn read_page(request: &HttpRequest) -> Result<PageQuery, Problem> {
+    let texts = texts(request, &[PageQuery::NAMES])?;
+    Ok(PageQuery::of(&texts).map_err(Refusal::invalid_query)?)
 }
 
 /// Refuses every parameter, for routes that know none.
@@ -52,24 +44,28 @@ pub(crate) fn no_query(request: &HttpRequest) -> Result<(), Problem> {
     }
 }
 
-/// `limit`: 1 to 200.
-pub(crate) fn limit(given: Option<&str>) -> Result<usize, Problem> {
-    match given.map(str::parse) {
-        None => Ok(USUAL_LIMIT),
-        Some(Ok(limit)) if (1..=LARGEST_LIMIT).contains(&limit) => Ok(limit),
-        Some(_) => {
-            let detail = format!("has to be a whole number from 1 to {LARGEST_LIMIT}");
-            Err(Problem::invalid_query("limit", "invalid_value", detail))
+fn read<F: Filter>(texts: &Texts) -> Result<(F, PageQuery), Problem> {
+    match (F::of(texts), PageQuery::of(texts)) {
+        (Ok(filter), Ok(page)) => Ok((filter, page)),
+        (filter, page) => {
+            let problems = [filter.err(), page.err()].into_iter().flatten().flatten();
+            Err(Refusal::invalid_query(problems.collect()).into())
         }
     }
 }
 
-/// `true` or `false`.
-pub(crate) fn flag(name: &str, given: Option<&str>) -> Result<Option<bool>, Problem> {
-    match given {
-        None => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        Some(_) => Err(Problem::invalid_query(name, "invalid_value", "has to be true or false")),
+fn texts(request: &HttpRequest, known: &[&[&str]]) -> Result<Texts, Problem> {
+    let known = known.concat();
+    let mut given = Texts::new();
+    for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        if !known.contains(&&*name) {
+            let detail = format!("is not known here; known are: {}", known.join(", "));
+            return Err(Problem::invalid_query(&name, "unknown_parameter", detail));
+        }
+        if given.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+            let detail = "is given more than once";
+            return Err(Problem::invalid_query(&name, "repeated_parameter", detail));
+        }
     }
+    Ok(given)
 }

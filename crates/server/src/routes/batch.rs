@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
-use upsert_app::ProblemCode;
+use upsert_api::{BatchAnswer, BatchLine, ProblemCode};
 
 use crate::batch::{Batch, Terms};
 use crate::http::access::WriteBatches;
@@ -15,7 +15,6 @@ use crate::http::headers::Wishes;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
-use crate::http::schema;
 use crate::routes::reply::PREFERENCE_APPLIED;
 use crate::state::{State, Streaming};
 
@@ -35,15 +34,15 @@ const NDJSON: &str = "application/x-ndjson";
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
     ),
-    request_body(content = schema::BatchLine, content_type = "application/x-ndjson"),
+    request_body(content = BatchLine, content_type = "application/x-ndjson"),
     responses(
-        (status = 200, description = "A line for each line", body = schema::BatchAnswer, content_type = "application/x-ndjson",
+        (status = 200, description = "A line for each line", body = BatchAnswer, content_type = "application/x-ndjson",
             headers(("Preference-Applied" = String, description = "The preferences that held, of every line"))),
-        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`: it is not NDJSON"),
     ),
 )]
 #[post("/v1/customers/batch")]
-pub(crate) async fn batch(
+pub(crate) async fn upsert_batch(
     caller: ForMerchant<WriteBatches>,
     wishes: Wishes,
     payload: Payload,

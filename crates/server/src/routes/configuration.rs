@@ -3,10 +3,12 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use upsert_api::Configuration;
+
 use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -17,10 +19,10 @@ use crate::state::State;
 #[utoipa::path(
     tag = "operations",
     params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's, and what is configured for it")),
-    responses((status = 200, description = "The configuration", body = schema::Configuration)),
+    responses((status = 200, description = "The configuration", body = Configuration)),
 )]
 #[get("/v1/configuration")]
-pub(crate) async fn configuration(
+pub(crate) async fn get_configuration(
     caller: Access<ReadOperations>,
     request: HttpRequest,
     state: Data<State>,
@@ -29,5 +31,5 @@ pub(crate) async fn configuration(
     let merchant = merchant_id::filter(&caller, request.headers())?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let id = merchant.as_ref().map(|merchant| merchant.id.as_str());
-    Ok(reply::json_reply(&state.history.json(merchants.as_ref(), id)))
+    Ok(reply::json(&state.history.shown(merchants.as_ref(), id)))
 }

@@ -2,14 +2,14 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde_json::{Value as Json, json};
 
+use upsert_api::{Connection, Page};
 use upsert_app::Refusal;
 
 use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -19,10 +19,10 @@ use crate::state::State;
 #[utoipa::path(
     tag = "operations",
     params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's")),
-    responses((status = 200, description = "All connections", body = schema::ConnectionPage)),
+    responses((status = 200, description = "All connections", body = Page<Connection>)),
 )]
 #[get("/v1/connections")]
-pub(crate) async fn connections(
+pub(crate) async fn list_connections(
     caller: Access<ReadOperations>,
     request: HttpRequest,
     state: Data<State>,
@@ -38,6 +38,5 @@ pub(crate) async fn connections(
         })
         .await
         .map_err(Refusal::from)?;
-    let data: Vec<Json> = views.into_iter().map(|view| view.0).collect();
-    Ok(reply::json_reply(&json!({ "data": data, "next_cursor": null })))
+    Ok(reply::json(&Page::whole(views)))
 }

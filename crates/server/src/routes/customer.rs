@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use upsert_api::LinkedCustomer;
 use upsert_app::Refusal;
 use upsert_core::CustomerId;
 
@@ -10,7 +11,6 @@ use crate::http::access::ReadCustomers;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
 use crate::routes::reply;
 use crate::state::State;
 
@@ -29,12 +29,12 @@ pub(crate) fn customer_id(text: &str) -> Result<CustomerId, Problem> {
         ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
     ),
     responses(
-        (status = 200, description = "The record", body = schema::LinkedCustomer),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The record", body = LinkedCustomer),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/v1/customers/{id}")]
-pub(crate) async fn customer(
+pub(crate) async fn get_customer(
     caller: ForMerchant<ReadCustomers>,
     id: Path<String>,
     request: HttpRequest,
@@ -44,7 +44,7 @@ pub(crate) async fn customer(
     let record = state
         .gateway
         .queries
-        .customer_json(&caller.merchant, customer_id(&id)?)
+        .get_customer(&caller.merchant, customer_id(&id)?, caller.access.visibility())
         .await?;
-    Ok(reply::json_reply(&record))
+    Ok(reply::json(&record))
 }

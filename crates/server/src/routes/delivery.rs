@@ -3,13 +3,14 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use upsert_api::WholeDelivery;
 use upsert_app::Refusal;
 use upsert_core::DeliveryId;
 
 use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -23,12 +24,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
     responses(
-        (status = 200, description = "As it stands", body = schema::DeliveryWithAttempts),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "As it stands", body = WholeDelivery),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/v1/deliveries/{id}")]
-pub(crate) async fn delivery(
+pub(crate) async fn get_delivery(
     caller: Access<ReadOperations>,
     id: Path<String>,
     request: HttpRequest,
@@ -41,7 +42,7 @@ pub(crate) async fn delivery(
         .queries
         .get_delivery(merchants.as_ref(), delivery_id(&id)?, caller.visibility())
         .await?;
-    Ok(reply::json_reply(&shown))
+    Ok(reply::json(&shown))
 }
 
 /// What is no id finds nothing.

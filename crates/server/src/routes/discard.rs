@@ -3,10 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::ListedDelivery;
+
 use crate::http::access::{Access, WriteOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::delivery::delivery_id;
 use crate::routes::reply;
 use crate::state::State;
@@ -21,14 +23,14 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
     responses(
-        (status = 200, description = "The delivery as it is now", body = schema::ListedDelivery),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`: it has ended otherwise", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`overloaded`: a delivery of this customer is in flight there", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The delivery as it is now", body = ListedDelivery),
+        (status = 404, description = "`not_found`"),
+        (status = 422, description = "`validation_failed`: it has ended otherwise"),
+        (status = 503, description = "`overloaded`: a delivery of this customer is in flight there"),
     ),
 )]
 #[post("/v1/deliveries/{id}/discard")]
-pub(crate) async fn discard(
+pub(crate) async fn discard_delivery(
     caller: Access<WriteOperations>,
     id: Path<String>,
     request: HttpRequest,
@@ -42,5 +44,5 @@ pub(crate) async fn discard(
         .operations
         .discard_delivery(&caller.caller(), merchants.as_ref(), id, caller.visibility())
         .await?;
-    Ok(reply::json_reply(&delivery))
+    Ok(reply::json(&delivery))
 }

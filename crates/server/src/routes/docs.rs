@@ -32,7 +32,7 @@ const PAGE: &str = r#"<!doctype html>
     responses((status = 200, description = "A page", body = String, content_type = "text/html")),
 )]
 #[get("/docs")]
-pub(crate) async fn docs() -> HttpResponse {
+pub(crate) async fn get_docs() -> HttpResponse {
     HttpResponse::Ok()
         .content_type(header::ContentType::html())
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))

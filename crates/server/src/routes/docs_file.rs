@@ -8,10 +8,10 @@ use actix_web::{HttpResponse, get};
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
 
-use upsert_app::{ProblemCode, Refusal};
+use upsert_api::ProblemCode;
+use upsert_app::Refusal;
 
 use crate::http::problem::Problem;
-use crate::http::schema;
 
 /// What is served of the archive, and as what; the rest of it is not for here.
 const FILES: [(&str, &str); 4] = [
@@ -40,11 +40,11 @@ const START: &str = r##"window.addEventListener("load", () => {
     params(("file" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "The file", body = String, content_type = "text/javascript"),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/docs/{file}")]
-pub(crate) async fn docs_file(file: Path<String>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get_docs_file(file: Path<String>) -> Result<HttpResponse, Problem> {
     if *file == "start.js" {
         return Ok(served("text/javascript; charset=utf-8", START.as_bytes().to_vec()));
     }

@@ -3,10 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::Endpoint;
+
 use crate::http::access::{Access, WriteOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -22,12 +24,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
     ),
     responses(
-        (status = 200, description = "The endpoint as it is now", body = schema::Endpoint),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The endpoint as it is now", body = Endpoint),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[post("/v1/endpoints/{merchant}/{name}/enable")]
-pub(crate) async fn endpoint_enable(
+pub(crate) async fn enable_endpoint(
     caller: Access<WriteOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -41,5 +43,5 @@ pub(crate) async fn endpoint_enable(
         .operations
         .enable_endpoint(&merchant, &name, &caller.key.name)
         .await?;
-    Ok(reply::json_reply(&shown))
+    Ok(reply::json(&shown))
 }

@@ -3,10 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::EndpointTest;
+
 use crate::http::access::{Access, WriteOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -21,12 +23,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
     ),
     responses(
-        (status = 200, description = "What the endpoint answered", body = schema::EndpointTest),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "What the endpoint answered", body = EndpointTest),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[post("/v1/endpoints/{merchant}/{name}/test")]
-pub(crate) async fn endpoint_test(
+pub(crate) async fn test_endpoint(
     caller: Access<WriteOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -36,5 +38,5 @@ pub(crate) async fn endpoint_test(
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "endpoint")?;
     let shown = state.gateway.operations.test_endpoint(&merchant, &name).await?;
-    Ok(reply::json_reply(&shown))
+    Ok(reply::json(&shown))
 }

@@ -3,12 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use upsert_app::Direction;
+use upsert_api::{Direction, WholeEvent};
 
 use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::events::{direction, event_id};
 use crate::routes::reply;
 use crate::state::State;
@@ -25,12 +25,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
     responses(
-        (status = 200, description = "As it stands", body = schema::WholeEvent),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "As it stands", body = WholeEvent),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/v1/events/{direction}/{id}")]
-pub(crate) async fn event(
+pub(crate) async fn get_event(
     caller: Access<ReadOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -39,21 +39,9 @@ pub(crate) async fn event(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let (id, visibility) = (event_id(&path.1)?, caller.visibility());
-    let shown = match direction(&path.0)? {
-        Direction::In => {
-            state
-                .gateway
-                .queries
-                .get_incoming(merchants.as_ref(), id, visibility)
-                .await?
-        }
-        Direction::Out => {
-            state
-                .gateway
-                .queries
-                .get_outgoing(merchants.as_ref(), id, visibility)
-                .await?
-        }
-    };
-    Ok(reply::json_reply(&shown))
+    let (queries, merchants) = (&state.gateway.queries, merchants.as_ref());
+    Ok(match direction(&path.0)? {
+        Direction::In => reply::json(&queries.get_incoming(merchants, id, visibility).await?),
+        Direction::Out => reply::json(&queries.get_outgoing(merchants, id, visibility).await?),
+    })
 }

@@ -3,12 +3,13 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::Event;
 use upsert_app::DeadLetterAction;
 
 use crate::http::access::{Access, WriteOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::events::{direction, event_id};
 use crate::routes::reply;
 use crate::state::State;
@@ -24,13 +25,13 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
     responses(
-        (status = 200, description = "Durable", body = schema::Event),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`: it is no dead letter", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "Durable", body = Event),
+        (status = 404, description = "`not_found`"),
+        (status = 422, description = "`validation_failed`: it is no dead letter"),
     ),
 )]
 #[post("/v1/events/{direction}/{id}/discard")]
-pub(crate) async fn event_discard(
+pub(crate) async fn discard_event(
     caller: Access<WriteOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -38,7 +39,7 @@ pub(crate) async fn event_discard(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let (direction, id) = (direction(&path.0)?, event_id(&path.1)?);
+    let letter = (direction(&path.0)?, event_id(&path.1)?);
     let action = DeadLetterAction::Discard;
     let done = state
         .gateway
@@ -46,11 +47,10 @@ pub(crate) async fn event_discard(
         .event_dead_letter(
             &caller.caller(),
             merchants.as_ref(),
-            direction,
+            letter,
             action,
-            id,
             caller.visibility(),
         )
         .await?;
-    Ok(reply::json_reply(&done))
+    Ok(reply::json(&done))
 }

@@ -3,14 +3,15 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use upsert_app::{DeadLetterAction, EventListQuery};
+use upsert_api::{EventSelectionBody, EventsDone};
+use upsert_app::DeadLetterAction;
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::JsonBody;
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
-use crate::routes::events::direction;
+use crate::routes::events::{dead_letters, direction};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -23,18 +24,15 @@ use crate::state::State;
         ("direction" = String, Path, description = "`in` or `out`"),
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
-    request_body(content = schema::EventSelection, content_type = "application/json"),
+    request_body(content = EventSelectionBody, content_type = "application/json"),
     responses(
-        (status = 200, description = "What became of them", body = schema::EventsDone),
-        (status = 404, description = "`not_found`: no such direction", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "What became of them", body = EventsDone),
+        (status = 404, description = "`not_found`: no such direction"),
+        (status = 422, description = "`validation_failed`"),
     ),
 )]
 #[post("/v1/events/{direction}/discard")]
-pub(crate) async fn events_discard(
+pub(crate) async fn discard_events(
     caller: Access<WriteOperations>,
     path: Path<String>,
     body: JsonBody,
@@ -42,14 +40,19 @@ pub(crate) async fn events_discard(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
-    let direction = direction(&path)?;
+    let letters = dead_letters(direction(&path)?, &body.0)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let (query, dry_run) = EventListQuery::read(&body.0, merchants, direction)?;
     let action = DeadLetterAction::Discard;
     let done = state
         .gateway
         .operations
-        .event_dead_letters(&caller.caller(), query, direction, action, dry_run, caller.visibility())
+        .event_dead_letters(
+            &caller.caller(),
+            merchants.as_ref(),
+            letters,
+            action,
+            caller.visibility(),
+        )
         .await?;
-    Ok(reply::json_reply(&done))
+    Ok(reply::json(&done))
 }

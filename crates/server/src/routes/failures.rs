@@ -2,14 +2,13 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde_json::{Value as Json, json};
 
-use upsert_app::Cause;
+use upsert_api::CausePage;
 
 use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -25,12 +24,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
     ),
     responses(
-        (status = 200, description = "The most frequent cause first", body = schema::CausePage),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The most frequent cause first", body = CausePage),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/v1/connections/{merchant}/{name}/failures")]
-pub(crate) async fn failures(
+pub(crate) async fn list_failures(
     caller: Access<ReadOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -39,11 +38,10 @@ pub(crate) async fn failures(
     no_query(&request)?;
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
-    let causes = state
+    let data = state
         .gateway
         .queries
         .failures_by_cause(&merchant, &name, caller.visibility())
         .await?;
-    let data: Vec<Json> = causes.iter().map(Cause::to_json).collect();
-    Ok(reply::json_reply(&json!({ "data": data })))
+    Ok(reply::json(&CausePage { data }))
 }

@@ -2,28 +2,16 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde::Deserialize;
-use utoipa::IntoParams;
+
+use upsert_api::{HistoryEntry, Page, PageQuery};
 
 use crate::http::access::ReadCustomers;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::problem::Problem;
-use crate::http::query::{limit, read_query};
-use crate::http::schema;
+use crate::http::query::read_page;
 use crate::routes::customer::customer_id;
 use crate::routes::reply;
 use crate::state::State;
-
-/// Which part of the history.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Page {
-    /// How many at the most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
-    limit: Option<String>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// A customer's versions, newest first; refused ones too.
 ///
@@ -33,27 +21,27 @@ pub(crate) struct Page {
     params(
         ("id" = String, Path, description = "`cus_…`"),
         ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
-        Page,
+        PageQuery,
     ),
     responses(
-        (status = 200, description = "A page", body = schema::HistoryPage),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page", body = Page<HistoryEntry>),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/v1/customers/{id}/history")]
-pub(crate) async fn history(
+pub(crate) async fn get_customer_history(
     caller: ForMerchant<ReadCustomers>,
     id: Path<String>,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let page: Page = read_query(&request)?;
-    let limit = limit(page.limit.as_deref())?;
+    let page = read_page(&request)?;
     let id = customer_id(&id)?;
-    let listing = state
+    let visibility = caller.access.visibility();
+    let found = state
         .gateway
         .queries
-        .customer_history(&caller.merchant, id, limit, page.cursor)
+        .customer_history(&caller.merchant, id, &page, visibility)
         .await?;
-    Ok(reply::page(&listing))
+    Ok(reply::json(&found))
 }

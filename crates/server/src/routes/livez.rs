@@ -1,16 +1,16 @@
 //! `GET /livez`.
 
 use actix_web::{HttpResponse, get};
-use serde_json::json;
 
-use crate::http::schema;
+use upsert_api::Alive;
 
 /// The process lives.
 #[utoipa::path(
     tag = "process",
-    responses((status = 200, description = "It does", body = schema::Alive)),
+    responses((status = 200, description = "It does", body = Alive)),
 )]
 #[get("/livez")]
-pub(crate) async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "alive" }))
+pub(crate) async fn check_liveness() -> HttpResponse {
+    let status = "alive".to_owned();
+    HttpResponse::Ok().json(Alive { status })
 }

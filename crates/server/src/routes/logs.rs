@@ -2,12 +2,12 @@
 
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use upsert_api::Logs;
 use upsert_app::Refusal;
 
 use crate::http::access::{Access, Administer};
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
 use crate::routes::reply;
 use crate::telemetry::log_filter;
 
@@ -17,13 +17,13 @@ use crate::telemetry::log_filter;
 #[utoipa::path(
     tag = "process",
     responses(
-        (status = 200, description = "The filter in force", body = schema::Logs),
-        (status = 404, description = "`not_found`: the process logs by its own rules", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The filter in force", body = Logs),
+        (status = 404, description = "`not_found`: the process logs by its own rules"),
     ),
 )]
 #[get("/v1/logs")]
-pub(crate) async fn logs(_caller: Access<Administer>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get_logs(_caller: Access<Administer>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let filter = log_filter::of_process().ok_or_else(|| Refusal::not_found("log"))?;
-    Ok(reply::json_reply(&filter.shown()))
+    Ok(reply::json(&filter.shown()))
 }

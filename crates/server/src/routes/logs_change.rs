@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, put};
 use jiff::SignedDuration;
 use serde_json::Value as Json;
 
+use upsert_api::{Logs, LogsChange};
 use upsert_app::Refusal;
 use upsert_core::Problem as Wrong;
 use upsert_settings::parse_duration;
@@ -15,7 +16,6 @@ use crate::http::access::{Access, Administer};
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
 use crate::routes::reply;
 use crate::state::State;
 use crate::telemetry::log_filter::{self, ForAWhile};
@@ -32,18 +32,15 @@ const LONGEST_WHILE: Duration = Duration::from_hours(24);
 /// Scope: `admin`.
 #[utoipa::path(
     tag = "process",
-    request_body(content = schema::LogsChange, content_type = "application/json"),
+    request_body(content = LogsChange, content_type = "application/json"),
     responses(
-        (status = 200, description = "The filter in force", body = schema::Logs),
-        (status = 404, description = "`not_found`: the process logs by its own rules", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`: such as a filter that cannot be read", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The filter in force", body = Logs),
+        (status = 404, description = "`not_found`: the process logs by its own rules"),
+        (status = 422, description = "`validation_failed`: such as a filter that cannot be read"),
     ),
 )]
 #[put("/v1/logs")]
-pub(crate) async fn logs_change(
+pub(crate) async fn change_logs(
     caller: Access<Administer>,
     body: JsonBody,
     request: HttpRequest,
@@ -58,7 +55,7 @@ pub(crate) async fn logs_change(
     });
     let set = filter.set(&caller.key.name, change.filter, how_long);
     set.map_err(|error| Refusal::invalid(vec![unreadable(&error.to_string())]))?;
-    Ok(reply::json_reply(&filter.shown()))
+    Ok(reply::json(&filter.shown()))
 }
 
 #[derive(Debug, PartialEq, Eq)]

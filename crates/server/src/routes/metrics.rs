@@ -14,12 +14,11 @@ use crate::telemetry::gauges;
     tag = "process",
     responses(
         (status = 200, description = "All metrics", body = String, content_type = "text/plain"),
-        (status = 404, description = "`not_found`: they have an address of their own", body = crate::http::schema::Problem,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: they have an address of their own"),
     ),
 )]
 #[get("/metrics")]
-pub(crate) async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn get_metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
     if state.metrics_apart {
         return Err(Refusal::not_found("page").into());
     }

@@ -12,7 +12,7 @@ use crate::state::State;
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 #[get("/openapi.json")]
-pub(crate) async fn openapi_json(state: Data<State>) -> HttpResponse {
+pub(crate) async fn get_openapi(state: Data<State>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(header::ContentType::json())
         .body(state.documented.json.clone())

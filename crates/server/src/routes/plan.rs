@@ -3,6 +3,8 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::{Plan, UpsertRequest};
+
 use crate::http::access::WriteCustomers;
 use crate::http::body::JsonBody;
 use crate::http::headers::wants_fresh;
@@ -10,7 +12,6 @@ use crate::http::merchant_id::ForMerchant;
 use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
 use crate::routes::reply;
 use crate::state::State;
 
@@ -24,20 +25,17 @@ use crate::state::State;
         ("Prefer" = Option<String>, Header, description = "`handling=lenient`: optional members that cannot be read are left out (`ignored`)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: plan a call even if nothing has changed"),
     ),
-    request_body(content = schema::UpsertRequest, content_type = "application/json"),
+    request_body(content = UpsertRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "What would be sent, by connection", body = schema::Plan,
+        (status = 200, description = "What would be sent, by connection", body = Plan,
             headers(("Preference-Applied" = String, description = "The preferences that held"))),
-        (status = 404, description = "`not_found`: no customer has this id", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`identity_conflict`, `link_conflict`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: no customer has this id"),
+        (status = 409, description = "`identity_conflict`, `link_conflict`"),
+        (status = 422, description = "`validation_failed`"),
     ),
 )]
 #[post("/v1/customers/plan")]
-pub(crate) async fn plan(
+pub(crate) async fn plan_upsert(
     caller: ForMerchant<WriteCustomers>,
     body: JsonBody,
     request: HttpRequest,
@@ -52,7 +50,7 @@ pub(crate) async fn plan(
         .upserts
         .plan(&caller.merchant, &body.0, handling, force)
         .await?;
-    let mut response = reply::json_reply(&plan);
+    let mut response = reply::json(&plan);
     if let Some(held) = prefers.applied(false).and_then(|held| held.parse().ok()) {
         response.headers_mut().insert(reply::PREFERENCE_APPLIED, held);
     }

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
-use serde_json::json;
 use tokio::time::timeout;
 
-use upsert_app::{ProblemCode, Refusal};
+use upsert_api::{ProblemCode, Ready, ReadyConfiguration};
+use upsert_app::Refusal;
 
 use crate::http::middleware::shutting_down;
 use crate::http::problem::Problem;
-use crate::http::schema;
 use crate::lifecycle::Phase;
 use crate::state::State;
 
@@ -22,13 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[utoipa::path(
     tag = "process",
     responses(
-        (status = 200, description = "They are", body = schema::Ready),
-        (status = 503, description = "`shutting_down`, or the store cannot be reached (`overloaded`)", body = schema::Problem,
-            content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 200, description = "They are", body = Ready),
+        (status = 503, description = "`shutting_down`, or the store cannot be reached (`overloaded`)"),
     ),
 )]
 #[get("/readyz")]
-pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, Problem> {
     if state.lifecycle.phase() != Phase::Serving {
         return Err(shutting_down().into());
     }
@@ -38,16 +36,16 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
         return Err(refusal.into());
     }
     let served = state.served.load();
-    Ok(HttpResponse::Ok().json(json!({
-        "status": "ready",
-        "configuration": {
-            "generation": served.generation,
-            "merchants": served.directory.iter().count(),
-            "last_reading": if served.is_stale { "refused" } else { "taken_over" },
+    Ok(HttpResponse::Ok().json(Ready {
+        status: "ready".to_owned(),
+        configuration: ReadyConfiguration {
+            generation: served.generation,
+            merchants: served.directory.iter().count(),
+            last_reading: if served.is_stale { "refused" } else { "taken_over" }.to_owned(),
         },
-        "store": "reachable",
+        store: "reachable".to_owned(),
         // The store is opened only with its schema up to date.
-        "migrations": "done",
-        "encryption": "off",
-    })))
+        migrations: "done".to_owned(),
+        encryption: "off".to_owned(),
+    }))
 }

@@ -4,16 +4,17 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 use serde_json::Value as Json;
 
+use upsert_api::{ReplayOf, UpsertAnswer};
 use upsert_app::Refusal;
 use upsert_core::customer::escape;
 use upsert_core::{CustomerId, Problem as Wrong};
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::MaybeJson;
+use crate::http::merchant_id;
 use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::delivery::delivery_id;
 use crate::routes::reply;
 use crate::state::State;
@@ -30,16 +31,16 @@ const CUSTOMER: &str = "customer_id";
         ("id" = String, Path, description = "`dlv_…`"),
         ("Merchant-Id" = Option<String>, Header, description = "Only this merchant's"),
     ),
-    request_body(content = Option<schema::ReplayOf>, content_type = "application/json", description = "May be absent"),
+    request_body(content = Option<ReplayOf>, content_type = "application/json", description = "May be absent"),
     responses(
-        (status = 202, description = "Durable; `Location` says how it stands", body = schema::UpsertAnswer),
-        (status = 404, description = "`not_found`: no such delivery, or its customer is gone", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`match_key_collision` or `business_key_change`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`: it has not failed, it is another customer's than `customer_id` says, its connection is not configured any more, or the vendor asks for something that is not there", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 202, description = "Durable; `Location` says how it stands", body = UpsertAnswer),
+        (status = 404, description = "`not_found`: no such delivery, or its customer is gone"),
+        (status = 409, description = "`match_key_collision` or `business_key_change`"),
+        (status = 422, description = "`validation_failed`: it has not failed, it is another customer's than `customer_id` says, its connection is not configured any more, or the vendor asks for something that is not there"),
     ),
 )]
 #[post("/v1/deliveries/{id}/replay")]
-pub(crate) async fn replay(
+pub(crate) async fn replay_delivery(
     caller: Access<WriteOperations>,
     id: Path<String>,
     body: MaybeJson,

@@ -3,13 +3,14 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 
-use upsert_app::Selection;
+use upsert_api::{DeliveriesDone, DeliverySelection};
+use upsert_app::Refusal;
 
 use crate::http::access::{Access, WriteOperations};
 use crate::http::body::JsonBody;
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -19,17 +20,14 @@ use crate::state::State;
 #[utoipa::path(
     tag = "deliveries",
     params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's")),
-    request_body(content = schema::DeliverySelection, content_type = "application/json"),
+    request_body(content = DeliverySelection, content_type = "application/json"),
     responses(
-        (status = 202, description = "What became of them", body = schema::SelectionDone),
-        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 202, description = "What became of them", body = DeliveriesDone),
+        (status = 422, description = "`validation_failed`"),
     ),
 )]
 #[post("/v1/deliveries/replay")]
-pub(crate) async fn replay_all(
+pub(crate) async fn replay_deliveries(
     caller: Access<WriteOperations>,
     body: JsonBody,
     request: HttpRequest,
@@ -37,11 +35,12 @@ pub(crate) async fn replay_all(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
-    let selection = Selection::read(&body.0, merchants, caller.visibility())?;
+    let mut selection = DeliverySelection::read(&body.0).map_err(Refusal::invalid)?;
+    selection.filter.merchants = merchants;
     let done = state
         .gateway
         .operations
-        .replay_matching(&caller.caller(), selection)
+        .replay_matching(&caller.caller(), selection, caller.visibility())
         .await?;
     Ok(reply::accepted(&done))
 }

@@ -3,9 +3,9 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 
-use upsert_app::{Answer, Listing};
+use upsert_app::Answer;
 
 use crate::http::prefer::Preferences;
 
@@ -13,29 +13,20 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// 200 with personal data in it, which no cache may keep.
-pub(crate) fn json_reply(body: &Json) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(header::ContentType::json())
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(body.to_string())
+pub(crate) fn json(body: &impl Serialize) -> HttpResponse {
+    with_status(StatusCode::OK, body)
 }
 
 /// 202: it is done durably, and what it began goes on by itself.
-pub(crate) fn accepted(body: &Json) -> HttpResponse {
-    HttpResponse::Accepted()
-        .content_type(header::ContentType::json())
+pub(crate) fn accepted(body: &impl Serialize) -> HttpResponse {
+    with_status(StatusCode::ACCEPTED, body)
+}
+
+/// With this status.
+pub(crate) fn with_status(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(body.to_string())
-}
-
-/// `{ "data": … }`.
-pub(crate) fn data(data: &[Json]) -> String {
-    json!({ "data": data }).to_string()
-}
-
-/// A page of a list.
-pub(crate) fn page(listing: &Listing) -> HttpResponse {
-    json_reply(&json!({ "data": listing.data, "next_cursor": listing.next_cursor }))
+        .json(body)
 }
 
 /// An upsert's answer.

@@ -3,10 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::Connection;
+
 use crate::http::access::{Access, WriteOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -21,12 +23,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
     ),
     responses(
-        (status = 200, description = "The connection as it is now", body = schema::ConnectionHealth),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The connection as it is now", body = Connection),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[post("/v1/connections/{merchant}/{name}/resume")]
-pub(crate) async fn resume(
+pub(crate) async fn resume_connection(
     caller: Access<WriteOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -40,5 +42,5 @@ pub(crate) async fn resume(
         .operations
         .resume(&merchant, &name, &caller.key.name)
         .await?;
-    Ok(reply::json_reply(&connection))
+    Ok(reply::json(&connection))
 }

@@ -3,11 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, post};
 
+use upsert_api::LinkedCustomer;
+
 use crate::http::access::WriteOperations;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
 use crate::routes::customer::customer_id;
 use crate::routes::reply;
 use crate::state::State;
@@ -24,13 +25,13 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
     ),
     responses(
-        (status = 200, description = "The customer with the links that are left", body = schema::LinkedCustomer),
-        (status = 404, description = "`not_found`: no such customer or link", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`overloaded`: a delivery is in flight there", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The customer with the links that are left", body = LinkedCustomer),
+        (status = 404, description = "`not_found`: no such customer or link"),
+        (status = 503, description = "`overloaded`: a delivery is in flight there"),
     ),
 )]
 #[post("/v1/customers/{id}/links/{connection}/unlink")]
-pub(crate) async fn unlink(
+pub(crate) async fn unlink_customer(
     caller: ForMerchant<WriteOperations>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -48,5 +49,5 @@ pub(crate) async fn unlink(
             caller.access.visibility(),
         )
         .await?;
-    Ok(reply::json_reply(&customer))
+    Ok(reply::json(&customer))
 }

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
+use upsert_api::{UpsertAnswer, UpsertProblem, UpsertRequest};
 use upsert_app::UpsertCommand;
 use upsert_core::Priority;
 use upsert_store::Through;
@@ -13,7 +14,6 @@ use crate::http::headers::Wishes;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
-use crate::http::schema;
 use crate::routes::reply;
 use crate::state::State;
 
@@ -33,34 +33,30 @@ const ROUTE: &str = "POST /v1/customers";
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
     ),
-    request_body(content = schema::UpsertRequest, content_type = "application/json"),
+    request_body(content = UpsertRequest, content_type = "application/json"),
     responses(
-        (status = 200, description = "Done; the customer was known", body = schema::UpsertAnswer,
+        (status = 200, description = "Done; the customer was known", body = UpsertAnswer,
             headers(("Preference-Applied" = String, description = "The preferences that held"),
                 ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
-        (status = 201, description = "Done; the customer is new", body = schema::UpsertAnswer,
+        (status = 201, description = "Done; the customer is new", body = UpsertAnswer,
             headers(("Location" = String, description = "The customer"),
                 ("Preference-Applied" = String, description = "The preferences that held"),
                 ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
-        (status = 202, description = "Stored; a required delivery has not ended", body = schema::UpsertAnswer,
+        (status = 202, description = "Stored; a required delivery has not ended", body = UpsertAnswer,
             headers(("Location" = String, description = "The upsert"),
                 ("Retry-After" = u64, description = "Seconds"),
                 ("Preference-Applied" = String, description = "The preferences that held"),
                 ("Idempotent-Replayed" = String, description = "`true`: an idempotency key was used again"))),
-        (status = 404, description = "`not_found`: no customer has this id", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: no customer has this id"),
         (status = 409, description = "`identity_conflict`, `link_conflict`, `match_key_collision`, `business_key_change`, `idempotency_in_progress`, `erased`",
-            body = schema::Problem, content_type = "application/problem+json",
             headers(("Retry-After" = u64, description = "Seconds, with `idempotency_in_progress`"))),
-        (status = 413, description = "`body_too_large`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `idempotency_key_reused`; `provider_rejected`, with the answer's members beside",
-            body = schema::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`provider_failed`, with the answer's members beside", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `idempotency_key_reused`; `provider_rejected`, with the answer's members beside"),
+        (status = 502, description = "`provider_failed`, with the answer's members beside",
+            body = UpsertProblem, content_type = "application/problem+json"),
     ),
 )]
 #[post("/v1/customers")]
-pub(crate) async fn upsert(
+pub(crate) async fn upsert_customer(
     caller: ForMerchant<WriteCustomers>,
     wishes: Wishes,
     body: JsonBody,

@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use upsert_api::UpsertAnswer;
 use upsert_app::Refusal;
 use upsert_core::UpsertId;
 
@@ -11,7 +12,6 @@ use crate::http::merchant_id::ForMerchant;
 use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::schema;
 use crate::routes::reply;
 use crate::state::State;
 
@@ -25,12 +25,12 @@ use crate::state::State;
         ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
     ),
     responses(
-        (status = 200, description = "As it stands", body = schema::UpsertAnswer),
-        (status = 404, description = "`not_found`", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "As it stands", body = UpsertAnswer),
+        (status = 404, description = "`not_found`"),
     ),
 )]
 #[get("/v1/upserts/{id}")]
-pub(crate) async fn upsert_state(
+pub(crate) async fn get_upsert(
     caller: ForMerchant<ReadCustomers>,
     id: Path<String>,
     request: HttpRequest,

@@ -2,38 +2,16 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
 
+use upsert_api::{PageQuery, VendorCustomerPage, VendorFilter, VendorProblem};
 use upsert_core::ListQuery;
 
 use crate::http::access::{Access, ReadCustomers};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
-use crate::http::query::{flag, limit, read_query};
-use crate::http::{merchant_id, schema};
+use crate::http::query::read_list;
 use crate::routes::reply;
 use crate::state::State;
-
-/// What to list; a filter that the vendor does not know is refused.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Filters {
-    /// Free text.
-    search: Option<String>,
-    /// `active` or `inactive`.
-    status: Option<String>,
-    /// A label that the record carries.
-    tag: Option<String>,
-    /// Archived records too.
-    #[param(value_type = Option<bool>)]
-    archived: Option<String>,
-    /// How many at the most; the vendor may give fewer.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
-    limit: Option<String>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// What the vendor holds, read there now and turned into our words.
 ///
@@ -44,20 +22,20 @@ pub(crate) struct Filters {
         ("merchant" = String, Path, description = "The merchant's id"),
         ("name" = String, Path, description = "The connection's name"),
         ("Merchant-Id" = Option<String>, Header, description = "Has to be the path's merchant, if given"),
-        Filters,
+        VendorFilter, PageQuery,
     ),
     responses(
-        (status = 200, description = "A page", body = schema::VendorCustomerPage),
-        (status = 404, description = "`not_found`: no such connection", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 501, description = "`unsupported_by_provider`: it cannot read", body = schema::Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page", body = VendorCustomerPage),
+        (status = 404, description = "`not_found`: no such connection"),
+        (status = 501, description = "`unsupported_by_provider`: it cannot read"),
         (status = 502, description = "`provider_failed`: the vendor is down or refuses; `error` as a delivery's",
-            body = schema::Problem, content_type = "application/problem+json"),
+            body = VendorProblem, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`: the vendor throttles or the day's calls are used up; `error` as a delivery's",
-            body = schema::Problem, content_type = "application/problem+json", headers(("Retry-After" = u64))),
+            body = VendorProblem, content_type = "application/problem+json"),
     ),
 )]
 #[get("/v1/connections/{merchant}/{name}/customers")]
-pub(crate) async fn vendor_customers(
+pub(crate) async fn list_vendor_customers(
     caller: Access<ReadCustomers>,
     path: Path<(String, String)>,
     request: HttpRequest,
@@ -65,21 +43,19 @@ pub(crate) async fn vendor_customers(
 ) -> Result<HttpResponse, Problem> {
     let (merchant, name) = path.into_inner();
     let merchant = merchant_id::in_path(&caller, request.headers(), &merchant, "connection")?;
-    let filters: Filters = read_query(&request)?;
+    let (filter, page) = read_list::<VendorFilter>(&request)?;
     let query = ListQuery {
-        archived: flag("archived", filters.archived.as_deref())?,
-        limit: limit(filters.limit.as_deref())?.try_into().unwrap_or(u32::MAX),
-        search: filters.search,
-        status: filters.status,
-        tags: filters.tag.into_iter().collect(),
-        cursor: filters.cursor,
+        archived: filter.archived,
+        limit: page.limit.try_into().unwrap_or(u32::MAX),
+        search: filter.search,
+        status: filter.status,
+        tags: filter.tag.into_iter().collect(),
+        cursor: page.cursor,
     };
-    let (listing, vendor_fields) = state
+    let found = state
         .gateway
         .operations
         .vendor_customers(&merchant, &name, query)
         .await?;
-    Ok(reply::json_reply(&json!({
-        "data": listing.data, "next_cursor": listing.next_cursor, "vendor_fields": vendor_fields,
-    })))
+    Ok(reply::json(&found))
 }

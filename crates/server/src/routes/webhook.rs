@@ -1,17 +1,17 @@
 //! `POST /v1/webhooks/{merchant}/{source}`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
-use serde_json::json;
 
-use upsert_app::{Intake, ProblemCode, Refusal};
+use upsert_api::{AnyEvent, Beside, ProblemCode, RefusedEvents, WebhookProblem};
+use upsert_app::{Intake, Refusal};
 use upsert_webhook::Received;
 
+use crate::http::body;
 use crate::http::middleware::traceparent;
 use crate::http::problem::Problem;
-use crate::http::{body, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -26,23 +26,22 @@ use crate::state::State;
         ("source" = String, Path, description = "The source's name"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
     ),
-    request_body(content = schema::AnyEvent, content_type = "application/json", description = "Any JSON, signed to the byte"),
+    request_body(content = AnyEvent, content_type = "application/json", description = "Any JSON, signed to the byte"),
     responses(
-        (status = 200, description = "Nothing was to be done: every part of it was here before, or is left out by the source's `only`, or it is the sender's test call, told by `ping`", body = schema::Intake),
-        (status = 202, description = "Durable", body = schema::Intake),
-        (status = 400, description = "`malformed_json`: it is signed, and no JSON", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthenticated`: the signature does not fit, or is too old", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`: no such source", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`: the body took too long", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body_too_large`: twice as long as the source's `body_limit`; up to there it is kept as a dead letter", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`: the body has a content coding", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`: it could not be taken, and is kept as a dead letter; `events` stands beside", body = schema::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`overloaded`, `shutting_down`: to be sent again", body = schema::Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = u64, description = "Seconds"))),
+        (status = 200, description = "Nothing was to be done: every part of it was here before, or is left out by the source's `only`, or it is the sender's test call, told by `ping`", body = upsert_api::Intake),
+        (status = 202, description = "Durable", body = upsert_api::Intake),
+        (status = 400, description = "`malformed_json`: it is signed, and no JSON"),
+        (status = 401, description = "`unauthenticated`: the signature does not fit, or is too old"),
+        (status = 404, description = "`not_found`: no such source"),
+        (status = 413, description = "`body_too_large`: twice as long as the source's `body_limit`; up to there it is kept as a dead letter"),
+        (status = 415, description = "`unsupported_media_type`: the body has a content coding"),
+        (status = 422, description = "`validation_failed`: it could not be taken, and is kept as a dead letter; `events` stands beside",
+            body = WebhookProblem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`, `shutting_down`: to be sent again"),
     ),
 )]
 #[post("/v1/webhooks/{merchant}/{source}")]
-pub(crate) async fn webhook(
+pub(crate) async fn receive_event(
     path: Path<(String, String)>,
     payload: Payload,
     request: HttpRequest,
@@ -83,12 +82,10 @@ fn answer(intake: Intake) -> Result<HttpResponse, Problem> {
     if let Some(mut refusal) = intake.refusal {
         // Whatever it was that refused it, to the sender the event is what is not valid.
         let reason = std::mem::replace(&mut refusal.code, ProblemCode::ValidationFailed);
-        refusal.beside.insert("reason".to_owned(), json!(reason.as_str()));
-        refusal.beside.insert("events".to_owned(), json!(intake.data));
-        if !refusal.conflicts.is_empty() {
-            let conflicts = json!(refusal.conflicts);
-            refusal.beside.insert("conflicts".to_owned(), conflicts);
-        }
+        refusal.beside = Some(Beside::Events(RefusedEvents {
+            reason,
+            events: intake.data,
+        }));
         return Err(refusal.into());
     }
     let status = if intake.is_new {
@@ -96,8 +93,5 @@ fn answer(intake: Intake) -> Result<HttpResponse, Problem> {
     } else {
         StatusCode::OK
     };
-    let mut response = HttpResponse::build(status);
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
-    response.content_type(header::ContentType::json());
-    Ok(response.body(reply::data(&intake.data)))
+    Ok(reply::with_status(status, &upsert_api::Intake { data: intake.data }))
 }

@@ -3,10 +3,12 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 
+use upsert_api::Webhooks;
+
 use crate::http::access::{Access, ReadOperations};
+use crate::http::merchant_id;
 use crate::http::problem::Problem;
 use crate::http::query::no_query;
-use crate::http::{merchant_id, schema};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -16,10 +18,10 @@ use crate::state::State;
 #[utoipa::path(
     tag = "webhooks",
     params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's")),
-    responses((status = 200, description = "Sources and endpoints", body = schema::Webhooks)),
+    responses((status = 200, description = "Sources and endpoints", body = Webhooks)),
 )]
 #[get("/v1/webhooks")]
-pub(crate) async fn webhooks(
+pub(crate) async fn list_webhooks(
     caller: Access<ReadOperations>,
     request: HttpRequest,
     state: Data<State>,
@@ -27,5 +29,5 @@ pub(crate) async fn webhooks(
     no_query(&request)?;
     let merchants = merchant_id::in_sight(&caller, request.headers())?;
     let may_see = |merchant: &upsert_app::Merchant| merchants.as_ref().is_none_or(|all| all.contains(&merchant.id));
-    Ok(reply::json_reply(&state.gateway.queries.webhooks_json(may_see).await?))
+    Ok(reply::json(&state.gateway.queries.webhooks(may_see).await?))
 }

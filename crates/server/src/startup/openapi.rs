@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use actix_web::App;
 use actix_web::http::Method;
 use actix_web::web::Bytes;
+use utoipa::PartialSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
@@ -27,6 +29,9 @@ pub(crate) fn documented() -> Documented {
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let own = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Api-Key")));
     components.add_security_scheme("api_key", own);
+    components
+        .schemas
+        .insert("Problem".to_owned(), upsert_api::Problem::schema());
     let mut methods = HashMap::new();
     for (path, item) in &mut api.paths.paths {
         let mut known = Vec::new();
@@ -76,48 +81,71 @@ const WITH_A_KEY: [(&str, &str); 7] = [
     ("500", "`internal`"),
     ("503", "`overloaded`, `shutting_down`"),
 ];
+/// What any route that takes JSON may answer.
+const WITH_A_BODY: [(&str, &str); 3] = [
+    ("408", "`request_timeout`: the body took too long"),
+    ("413", "`body_too_large`"),
+    ("415", "`unsupported_media_type`"),
+];
 
 fn complete(operation: &mut Operation, needs_key: bool) {
     let responses = &mut operation.responses.responses;
+    let mut add = |all: &[(&str, &str)]| {
+        for (status, description) in all {
+            let response = || RefOr::T(ResponseBuilder::new().description(*description).build());
+            responses.entry((*status).to_owned()).or_insert_with(response);
+        }
+    };
     if needs_key {
         operation.security = Some(
             ["bearer", "api_key"]
                 .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
                 .to_vec(),
         );
-        for (status, description) in WITH_A_KEY {
-            responses
-                .entry(status.to_owned())
-                .or_insert_with(|| RefOr::T(problem(status, description)));
-        }
+        add(&WITH_A_KEY);
     }
-    for response in responses.values_mut() {
+    let takes_json = |body: &RefOr<RequestBody>| match body {
+        RefOr::T(body) => body.content.contains_key("application/json"),
+        RefOr::Ref(_) => false,
+    };
+    if operation.request_body.as_ref().is_some_and(takes_json) {
+        add(&WITH_A_BODY);
+    }
+    for (status, response) in responses {
         if let RefOr::T(response) = response {
+            if status.as_str() >= "400" {
+                as_problem(status, response);
+            }
             let id = header("The request's id: yours, if it was sane");
             response.headers.insert("X-Request-Id".to_owned(), RefOr::T(id));
         }
     }
 }
 
-fn problem(status: &str, description: &str) -> Response {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    let mut response = ResponseBuilder::new()
-        .description(description)
-        .content("application/problem+json", content);
-    if status == "401" {
-        response = response.header("WWW-Authenticate", header("Bearer"));
+/// A refusal is a problem document, and has its headers.
+fn as_problem(status: &str, response: &mut Response) {
+    if response.content.is_empty() {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Problem")))
+            .build();
+        response
+            .content
+            .insert("application/problem+json".to_owned(), RefOr::T(content));
     }
-    if matches!(status, "429" | "503") {
-        response = response.header("Retry-After", header("Seconds"));
+    let headers: &[(&str, &str)] = match status {
+        "401" => &[("WWW-Authenticate", "Bearer")],
+        "429" => &[
+            ("Retry-After", "Seconds"),
+            ("RateLimit", "What remains, and when there is more"),
+            ("RateLimit-Policy", "The key's quota and its window"),
+        ],
+        "503" => &[("Retry-After", "Seconds")],
+        _ => &[],
+    };
+    for (name, description) in headers {
+        let header = || RefOr::T(header(description));
+        response.headers.entry((*name).to_owned()).or_insert_with(header);
     }
-    if status == "429" {
-        response = response
-            .header("RateLimit", header("What remains, and when there is more"))
-            .header("RateLimit-Policy", header("The key's quota and its window"));
-    }
-    response.build()
 }
 
 fn header(description: &str) -> utoipa::openapi::Header {

@@ -11,7 +11,8 @@ const QUIET: &str = "actix_http::h1::dispatcher=off,actix_server=warn";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Every crate that may write a line, without what they all begin with. Which vendors there are is not known here.
-const CRATES: [&str; 15] = [
+const CRATES: [&str; 16] = [
+    "api",
     "app",
     "core",
     "dashboard",
@@ -149,7 +150,7 @@ mod tests {
             ("3", "`3` is no level"),
             (
                 "upsert_ap=debug",
-                "`upsert_ap` is no crate of the gateway: upsert_app, ",
+                "`upsert_ap` is no crate of the gateway: upsert_api, upsert_app, ",
             ),
             ("Upsert_app=debug", "`Upsert_app` is no crate of the gateway"),
             ("upsert=debug", "`upsert` is no crate of the gateway"),

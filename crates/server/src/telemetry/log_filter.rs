@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+use upsert_api::Logs;
 
 use crate::telemetry::log_directives::{TelemetryError, filter};
 
@@ -81,14 +82,16 @@ impl LogFilter {
     }
 
     /// As the API shows it.
-    pub(crate) fn shown(&self) -> Json {
+    pub(crate) fn shown(&self) -> Logs {
         let said = self.said().clone();
         let until = said.by_hand.as_ref().and_then(|by_hand| by_hand.until);
-        json!({
-            "filter": said.by_hand.map_or_else(|| said.configured.clone(), |by_hand| by_hand.filter),
-            "configured": said.configured,
-            "until": until,
-        })
+        Logs {
+            filter: said
+                .by_hand
+                .map_or_else(|| said.configured.clone(), |by_hand| by_hand.filter),
+            configured: said.configured,
+            until,
+        }
     }
 
     /// Takes a filter that somebody set by hand, for a while or until anybody says otherwise.
@@ -228,20 +231,24 @@ mod tests {
         let test = async {
             log.set("k", "debug", Some(for_minutes(15))).unwrap();
             tokio::time::sleep(Duration::from_mins(14)).await;
-            assert_eq!(log.shown()["filter"], "debug");
+            assert_eq!(log.shown().filter, "debug");
             // Said anew, it counts anew.
             log.set("k", "trace", Some(for_minutes(15))).unwrap();
             tokio::time::sleep(Duration::from_mins(14)).await;
-            assert_eq!(log.shown()["filter"], "trace");
+            assert_eq!(log.shown().filter, "trace");
             tokio::time::sleep(Duration::from_mins(2)).await;
             assert_eq!(
                 log.shown(),
-                json!({ "filter": "info", "configured": "info", "until": null })
+                Logs {
+                    filter: "info".to_owned(),
+                    configured: "info".to_owned(),
+                    until: None
+                }
             );
             assert!(applied.lock().last().unwrap().ends_with("info"));
             log.set("k", "warn", None).unwrap();
             tokio::time::sleep(Duration::from_hours(99)).await;
-            assert_eq!(log.shown()["filter"], "warn");
+            assert_eq!(log.shown().filter, "warn");
             stopping.cancel();
         };
         tokio::join!(keeping, test);
@@ -254,14 +261,14 @@ mod tests {
         assert!(log.set("k", "a=b=c", None).is_err());
         // Read anew, and the same as before.
         log.configure("info");
-        assert_eq!(log.shown()["filter"], "debug");
+        assert_eq!(log.shown().filter, "debug");
         log.configure("warn");
-        assert_eq!(log.shown()["filter"], "warn");
+        assert_eq!(log.shown().filter, "warn");
         let in_force = || applied.lock().last().cloned().unwrap();
         assert!(in_force().ends_with("warn"), "{}", in_force());
         let (fixed, _) = observed(true);
         fixed.configure("warn");
-        assert_eq!(fixed.shown()["configured"], "info");
+        assert_eq!(fixed.shown().configured, "info");
     }
 
     #[test]

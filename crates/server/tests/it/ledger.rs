@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 
 use upsert_core::{
-    CallContext, Capabilities, Customer, CustomerReader, ErrorKind, Evidence, Field, FieldFates, FieldMap, Form,
+    CallContext, Capabilities, Customer, CustomerReader, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form,
     Intent, KeyKind, Kind, ListQuery, MatchKey, Outcome, Payload, PreparedUpsert, Problem, ProviderError, ProviderInfo,
     ReadCustomer, ReadPage, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, Unreadable, UpsertProvider,
     UpsertReceipt, UpsertRequest, Violation, WireRequest,
@@ -174,9 +174,9 @@ impl UpsertProvider for Ledger {
             evidence: Evidence::VendorSaid,
             matched_by: known.then_some(KeyKind::Email),
             provider_customer_id: format!("page of {email}"),
-            fields: FieldFates {
+            fields: FieldOutcomes {
                 confirmed: prepared.sent.values().map(|sent| sent.pointer.clone()).collect(),
-                ..FieldFates::default()
+                ..FieldOutcomes::default()
             },
             vendor_request_id: None,
             vendor_said: upsert_core::VendorSaid::default(),

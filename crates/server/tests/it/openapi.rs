@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::Value as Json;
 
-use upsert_app::ProblemCode;
-use upsert_core::Field;
+use upsert_api::ProblemCode;
+use upsert_core::{Field, Word as _};
 
 use crate::served::{ConfigSnapshot, header, read};
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use upsert_core::Word as _;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use upsert_app::{ProblemCode, ProblemCode as Code};
+use upsert_api::{ProblemCode, ProblemCode as Code};
 use upsert_store::MemoryStore;
 
 use crate::served::{ConfigSnapshot, Folder, read};

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use upsert_settings::{Algorithm, Kind, MatchOn, Payload, Reach, Scheme, Scope, Secrets, StoreUrl};
+use upsert_core::{IdentifierKind, Payload};
+use upsert_settings::{Reach, Scheme, Scope, Secrets, StoreUrl};
+use upsert_webhook::HmacHash;
 
 use crate::folder::Folder;
 
@@ -25,7 +27,7 @@ fn a_connection_that_says_little_has_the_defaults_of_the_contract() {
         .load()
         .unwrap();
     let merchant = settings.merchant("acme").unwrap();
-    assert_eq!(merchant.match_on, [MatchOn::Email, MatchOn::Phone]);
+    assert_eq!(merchant.match_on, [IdentifierKind::Email, IdentifierKind::Phone]);
     assert_eq!(merchant.sync_deadline, Duration::from_secs(10));
     let connection = merchant.connection("rotor").unwrap();
     assert!(connection.required && connection.payload.is_none() && connection.base_url.is_none());
@@ -61,7 +63,7 @@ fn what_a_merchant_file_says_is_what_the_settings_hold() {
     let limit = &connection.rate_limit;
     assert_eq!((limit.burst, limit.per_day), (limit.per_second, Some(1000)));
     assert!((limit.reserve - 0.1).abs() < f64::EPSILON);
-    assert_eq!(merchant.routes[0].when.kind, [Kind::Organisation]);
+    assert_eq!(merchant.routes[0].when.kind, ["organisation"]);
     assert_eq!(merchant.routes[0].when.country, ["AU", "NZ"]);
     assert!(
         matches!(&merchant.webhooks_in[0].verify.scheme, Scheme::StandardWebhooks { tolerance } if *tolerance == Duration::from_mins(5))
@@ -69,7 +71,7 @@ fn what_a_merchant_file_says_is_what_the_settings_hold() {
     assert_eq!(merchant.webhooks_in[0].only["/type"], ["customer.created"]);
     assert_eq!(merchant.webhooks_in[1].map["/addresses/billing/city"], "/town");
     assert!(
-        matches!(&merchant.webhooks_in[1].verify.scheme, Scheme::Hmac(hmac) if hmac.algorithm == Algorithm::Sha512 && hmac.header == "x-signature")
+        matches!(&merchant.webhooks_in[1].verify.scheme, Scheme::Hmac(hmac) if hmac.algorithm == HmacHash::Sha512 && hmac.header == "x-signature")
     );
     assert_eq!(merchant.webhooks_in[1].verify.secrets.len(), 2);
     assert_eq!(merchant.webhooks_out[0].events.len(), 2);

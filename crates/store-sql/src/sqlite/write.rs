@@ -4,7 +4,7 @@ mod events;
 
 use rusqlite::{Connection, params};
 
-use upsert_core::{CustomerId, Identifier, MatchKey};
+use upsert_core::{CustomerId, Identifier, MatchKey, Word as _};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, DeliveryState, HistoryRecord, IdempotencyRecord,
     Lane, StoredAnswer, UpsertRecord, Write,

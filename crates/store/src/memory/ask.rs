@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use upsert_core::{CustomerId, DeliveryId, Field, UpsertId, Value};
+use upsert_core::{CustomerId, DeliveryId, Field, UpsertId, Value, Word as _};
 
 use super::Tables;
 use crate::{

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use upsert_core::{CustomerId, EventId, UpsertId};
+use upsert_core::{CustomerId, EventId, UpsertId, Word as _};
 
 use super::Tables;
 use crate::{
@@ -78,13 +78,13 @@ impl EventTables {
     }
 
     pub(super) fn incoming_page(&self, filter: &IncomingFilter, before: Option<EventId>, limit: usize) -> IncomingPage {
-        let (entries, has_more) = newest(&self.incoming, before, limit, |row| filter.matches(row));
+        let (entries, has_more) = newest(&self.incoming, before, limit, |row| row.matches(filter));
         let next = entries.last().filter(|_| has_more).map(|last| last.id);
         IncomingPage { entries, next }
     }
 
     pub(super) fn outgoing_page(&self, filter: &OutgoingFilter, before: Option<EventId>, limit: usize) -> OutgoingPage {
-        let (entries, has_more) = newest(&self.outgoing, before, limit, |row| filter.matches(row));
+        let (entries, has_more) = newest(&self.outgoing, before, limit, |row| row.matches(filter));
         let next = entries.last().filter(|_| has_more).map(|last| last.id);
         OutgoingPage { entries, next }
     }
@@ -110,7 +110,7 @@ impl EventTables {
             Some(EventCount {
                 merchant: merchant.to_owned(),
                 name: endpoint.to_owned(),
-                state: OutgoingState::from_name(state)?,
+                state: state.parse().ok()?,
                 count,
                 oldest,
             })

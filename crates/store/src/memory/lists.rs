@@ -10,7 +10,7 @@ impl Tables {
         let newest_first = self.deliveries.values().rev();
         let below = newest_first.filter(|row| before.is_none_or(|before| row.id < before));
         let mut entries: Vec<_> = below
-            .filter(|row| filter.matches(row))
+            .filter(|row| row.matches(filter))
             .take(limit.saturating_add(1))
             .cloned()
             .collect();
@@ -21,7 +21,7 @@ impl Tables {
     }
 
     pub(super) fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Counted {
-        let matching = self.deliveries.values().filter(|row| filter.matches(row));
+        let matching = self.deliveries.values().filter(|row| row.matches(filter));
         let found = matching.take(most.saturating_add(1)).count();
         Counted {
             count: found.min(most),
@@ -37,9 +37,8 @@ impl Tables {
         let newest_first = self.upserts.values().rev();
         let below = newest_first.filter(|row| before.is_none_or(|before| row.id < before));
         let mut entries: Vec<_> = below
-            .filter(|row| filter.matches(row))
             .map(|row| (row.clone(), of(row.id)))
-            .filter(|(_, deliveries)| filter.matches_deliveries(deliveries))
+            .filter(|(upsert, deliveries)| upsert.matches(filter, deliveries))
             .take(limit.saturating_add(1))
             .collect();
         let has_more = entries.len() > limit;

@@ -6,7 +6,7 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-use upsert_core::{CustomerId, DeliveryId, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, UpsertId, Word as _};
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane,
     UpsertState, Write,
@@ -173,7 +173,7 @@ fn delivery_record_of_the_world() -> impl Strategy<Value = DeliveryRecord> {
 
 fn delivery_writes() -> impl Strategy<Value = Write> {
     let attempt = (delivery(), 1..=2_u32, option::of(moment()), option::of(1..=2_u32));
-    let states = select(&UpsertState::ALL[..]);
+    let states = select(UpsertState::ALL);
     prop_oneof![
         2 => delivery_record_of_the_world().prop_map(Write::PutDelivery),
         1 => (number(), states, revision(), any::<bool>()).prop_map(|(number, state, revision, owes_event)| {

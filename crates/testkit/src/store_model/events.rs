@@ -6,6 +6,7 @@ use proptest::option;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::select;
 
+use upsert_core::Word as _;
 use upsert_store::{
     EventMark, Expect, IncomingEvent, IncomingFilter, IncomingState, OutgoingEvent, OutgoingFilter, OutgoingState,
     Store, Write,
@@ -23,7 +24,7 @@ const ENDPOINTS: [&str; 2] = ["hook", "shop"];
 
 /// What is for good goes by the number.
 fn incoming() -> impl Strategy<Value = IncomingEvent> {
-    let state = select(&IncomingState::ALL[..]);
+    let state = select(IncomingState::ALL);
     (number(), state, revision(), option::of(customer()), moment()).prop_map(
         |(number, state, revision, customer, received_at)| {
             let (merchant, source) = (of_number(number, &MERCHANTS), of_number(number / 2, &SOURCES));
@@ -40,7 +41,7 @@ fn incoming() -> impl Strategy<Value = IncomingEvent> {
 
 /// What is for good goes by the number.
 fn outgoing() -> impl Strategy<Value = OutgoingEvent> {
-    let state = select(&OutgoingState::ALL[..]);
+    let state = select(OutgoingState::ALL);
     (number(), state, revision(), option::of(moment())).prop_map(|(number, state, revision, next_attempt_at)| {
         let (merchant, endpoint) = (of_number(number, &MERCHANTS), of_number(number / 2, &ENDPOINTS));
         OutgoingEvent {
@@ -132,7 +133,7 @@ fn incoming_filters() -> Vec<IncomingFilter> {
                 filters.push(IncomingFilter {
                     merchants: merchants.clone(),
                     source: source.clone(),
-                    states: states.iter().copied().collect(),
+                    state: states.iter().copied().collect(),
                     ..IncomingFilter::default()
                 });
             }
@@ -145,13 +146,12 @@ fn incoming_filters() -> Vec<IncomingFilter> {
         }
     }
     filters.push(IncomingFilter {
-        customer: Some(customer_id(1)),
+        customer_id: Some(customer_id(1)),
         ..IncomingFilter::default()
     });
     filters.push(IncomingFilter {
         since: Some(seconds(1)),
         until: Some(seconds(3)),
-        above: Some(event_id(1)),
         ..IncomingFilter::default()
     });
     filters
@@ -206,17 +206,16 @@ fn outgoing_filters() -> Vec<OutgoingFilter> {
                 filters.push(OutgoingFilter {
                     merchants: merchants.clone(),
                     endpoint: endpoint.clone(),
-                    states: states.iter().copied().collect(),
+                    state: states.iter().copied().collect(),
                     ..OutgoingFilter::default()
                 });
             }
         }
     }
     filters.push(OutgoingFilter {
-        kind: Some("customer.upserted".to_owned()),
+        r#type: Some("customer.upserted".to_owned()),
         since: Some(seconds(1)),
         until: Some(seconds(3)),
-        above: Some(event_id(1)),
         ..OutgoingFilter::default()
     });
     filters

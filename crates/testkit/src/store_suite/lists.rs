@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor};
+use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor, Word as _};
 use upsert_store::{
     Counted, DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, Store, UpsertFilter, UpsertRecord,
     UpsertState, Write,
 };
 
-use super::put;
+use super::{almost_a_minute_from_their_ids, put, spans};
 use crate::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_record};
 
 use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
@@ -87,7 +87,7 @@ fn of_merchants(names: &[&str]) -> DeliveryFilter {
 }
 
 fn of_states(states: &[DeliveryState]) -> DeliveryFilter {
-    filter(|f| f.states = states.iter().copied().collect())
+    filter(|f| f.state = states.iter().copied().collect())
 }
 
 /// What each list narrows down, and how many there are of it.
@@ -97,14 +97,14 @@ fn filters() -> Vec<(DeliveryFilter, usize)> {
         ..filter
     };
     let in_states = |states: &[DeliveryState], filter: DeliveryFilter| DeliveryFilter {
-        states: states.iter().copied().collect(),
+        state: states.iter().copied().collect(),
         ..filter
     };
     let of_customer = |number, filter: DeliveryFilter| DeliveryFilter {
-        customer: Some(customer_id(number)),
+        customer_id: Some(customer_id(number)),
         ..filter
     };
-    let of_upsert = |number| filter(|f| f.upsert = Some(upsert_id(number)));
+    let of_upsert = |number| filter(|f| f.upsert_id = Some(upsert_id(number)));
     let all = DeliveryFilter::default;
     let acme = || of_merchants(&["acme"]);
     let mut filters = vec![
@@ -137,10 +137,11 @@ fn filters() -> Vec<(DeliveryFilter, usize)> {
             filter(|f| (f.since, f.until) = (Some(seconds(10)), Some(seconds(20)))),
             10,
         ),
-        (filter(|f| f.above = Some(delivery_id(60))), 4),
-        (of_customer(1, filter(|f| f.above = Some(delivery_id(60)))), 2),
+        (filter(|f| f.until = Some(seconds(5))), 4),
+        (of_customer(1, filter(|f| f.since = Some(seconds(61)))), 2),
+        (in_states(&[Failed], filter(|f| f.since = Some(seconds(33)))), 4),
     ];
-    filters.extend(DeliveryState::ALL.map(|state| (of_states(&[state]), 8)));
+    filters.extend(DeliveryState::all().map(|state| (of_states(&[state]), 8)));
     filters
 }
 
@@ -165,7 +166,7 @@ pub(super) async fn deliveries_are_listed_newest_first_and_paged(store: Arc<dyn 
 pub(super) async fn every_filter_of_deliveries_has_to_hold(store: Arc<dyn Store>) {
     let all = filled(&*store).await;
     for (filter, count) in filters() {
-        let mut expected: Vec<_> = all.iter().filter(|row| filter.matches(row)).cloned().collect();
+        let mut expected: Vec<_> = all.iter().filter(|row| row.matches(&filter)).cloned().collect();
         expected.reverse();
         assert_eq!(expected.len(), count, "{filter:?}");
         for limit in [1, 3, 100] {
@@ -182,13 +183,10 @@ pub(super) async fn every_filter_of_deliveries_has_to_hold(store: Arc<dyn Store>
 
 pub(super) async fn a_delivery_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
     let mut record = delivery_record("acme", "crm", delivery_id(1), Pending);
-    for now in DeliveryState::ALL
-        .into_iter()
-        .chain(DeliveryState::ALL.into_iter().rev())
-    {
+    for now in DeliveryState::all().chain(DeliveryState::all().rev()) {
         record.state = now;
         put(&*store, vec![Write::PutDelivery(record.clone())]).await;
-        for state in DeliveryState::ALL {
+        for state in DeliveryState::all() {
             let found = store.deliveries(&of_states(&[state]), None, 10).await.unwrap().entries;
             assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
         }
@@ -269,9 +267,9 @@ fn upsert_filters() -> Vec<(UpsertFilter, usize)> {
         change(&mut filter);
         filter
     };
-    let in_states = |states: &[UpsertState]| acme(&|f| f.states = states.iter().copied().collect());
+    let in_states = |states: &[UpsertState]| acme(&|f| f.state = states.iter().copied().collect());
     let to = |connection: &str| acme(&|f| f.connection = Some(connection.to_owned()));
-    let of_customer = |number| acme(&|f| f.customer = Some(customer_id(number)));
+    let of_customer = |number| acme(&|f| f.customer_id = Some(customer_id(number)));
     let from_11_to_13 = acme(&|f| (f.since, f.until) = (Some(seconds(11)), Some(seconds(13))));
     vec![
         (acme(&|_| {}), 16),
@@ -286,7 +284,7 @@ fn upsert_filters() -> Vec<(UpsertFilter, usize)> {
         (of_customer(3), 0),
         (acme(&|f| f.since = Some(seconds(30))), 1),
         (from_11_to_13, 1),
-        (acme(&|f| f.above = Some(upsert_id(28))), 2),
+        (acme(&|f| f.until = Some(seconds(5))), 2),
     ]
 }
 
@@ -298,12 +296,55 @@ pub(super) async fn every_filter_of_upserts_has_to_hold(store: Arc<dyn Store>) {
     };
     for (filter, count) in upsert_filters() {
         let all = upserts().into_iter().rev().map(|row| (row.clone(), of(row.id)));
-        let expected: Vec<_> = all
-            .filter(|(row, own)| filter.matches(row) && filter.matches_deliveries(own))
-            .collect();
+        let expected: Vec<_> = all.filter(|(row, own)| row.matches(&filter, own)).collect();
         assert_eq!(expected.len(), count, "{filter:?}");
         for limit in [1, 3, 100] {
             assert!(walked_upserts(&*store, &filter, limit).await == expected, "{filter:?}");
+        }
+    }
+}
+
+pub(super) async fn what_was_made_within_a_minute_of_its_id_is_listed_by_time(store: Arc<dyn Store>) {
+    let all: Vec<Listed> = almost_a_minute_from_their_ids()
+        .map(|(number, made_at)| {
+            let (id, customer) = (upsert_id(number.into()), customer_id(1));
+            let mut upsert = upsert_record("acme", id, customer);
+            let mut delivery = delivery_record("acme", "crm", delivery_id(number.into()), Failed);
+            delivery.upsert = id;
+            (upsert.created_at, delivery.created_at) = (made_at, made_at);
+            (upsert, vec![delivery])
+        })
+        .collect();
+    for (upsert, deliveries) in all.clone() {
+        let writes = deliveries.into_iter().map(Write::PutDelivery);
+        put(&*store, [Write::PutUpsert(upsert)].into_iter().chain(writes).collect()).await;
+    }
+    for (since, until) in all.iter().flat_map(|(upsert, _)| spans(upsert.created_at)) {
+        let filter = UpsertFilter {
+            merchant: "acme".to_owned(),
+            since,
+            until,
+            ..UpsertFilter::default()
+        };
+        let mut expected: Vec<_> = all
+            .iter()
+            .filter(|(row, own)| row.matches(&filter, own))
+            .cloned()
+            .collect();
+        expected.reverse();
+        assert!(!expected.is_empty());
+        assert!(walked_upserts(&*store, &filter, 2).await == expected, "{filter:?}");
+
+        let expected: Vec<_> = expected.into_iter().flat_map(|(_, own)| own).collect();
+        for states in [&[][..], &[Failed]] {
+            let filter = DeliveryFilter {
+                since,
+                until,
+                ..of_states(states)
+            };
+            assert_eq!(ids(&walked(&*store, &filter, 2).await), ids(&expected), "{filter:?}");
+            let counted = store.count_deliveries(&filter, 10).await.unwrap();
+            assert_eq!((counted.count, counted.is_all), (expected.len(), true), "{filter:?}");
         }
     }
 }

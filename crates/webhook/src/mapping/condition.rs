@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::pointer::{Pointer, View, is_written};
@@ -34,6 +35,13 @@ impl Conditions {
     /// Whether one of the pointers may have one of several values.
     pub(super) fn has_choice(&self) -> bool {
         self.0.iter().any(|(_, allowed)| allowed.len() > 1)
+    }
+}
+
+/// As it is written in a file: values by their pointer.
+impl Serialize for Conditions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(pointer, allowed)| (pointer.to_string(), allowed)))
     }
 }
 

@@ -1,13 +1,18 @@
 //! A person's full name, taken apart.
 
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
 /// A part of a full name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantArray)]
 pub enum NamePart {
     /// The first.
+    #[strum(serialize = "given_name")]
     Given,
     /// What stands between the first and the last.
+    #[strum(serialize = "middle_name")]
     Middle,
     /// The last, with the small words before it.
+    #[strum(serialize = "family_name")]
     Family,
 }
 

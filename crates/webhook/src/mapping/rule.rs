@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::condition::Conditions;
 use super::full_name::{self, NamePart};
@@ -51,7 +52,8 @@ pub enum Source {
 }
 
 /// What can be done to a text; of a list, to each text in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Transform {
     /// Takes away blanks at both ends.
     Trim,

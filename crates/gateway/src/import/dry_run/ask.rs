@@ -6,9 +6,11 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use serde_json::Value as Json;
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
+use upsert_api::{Connection, Page, Plan, Problem, ProblemCode};
 
+use crate::import::refused::Refused;
 use crate::import::target::Target;
 
 /// Without an answer in so long it gives up.
@@ -19,9 +21,9 @@ const USUAL_WAIT: Duration = Duration::from_secs(1);
 /// What the gateway said of a row.
 pub(super) enum Said {
     /// The plan.
-    Plan(Json),
-    /// The problem document; of a row that cannot be sent, its code alone.
-    Refused(Json),
+    Plan(Box<Plan>),
+    /// Why there is none; of a row that cannot be sent too.
+    Refused(Refused),
 }
 
 pub(super) struct Ask<'a> {
@@ -51,55 +53,52 @@ impl<'a> Ask<'a> {
                 Ok(request.header(CONTENT_TYPE, "application/json").body(body.clone()))
             })
             .await?;
-        let code = answer["code"].as_str().unwrap_or_default();
+        if status.is_success() {
+            return Ok(Said::Plan(self.read(status, &answer)?));
+        }
+        let problem: Problem = self.read(status, &answer)?;
         match status {
-            StatusCode::OK if answer["connections"].is_array() => Ok(Said::Plan(answer)),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.refusal(status, &answer)),
-            _ if code.is_empty() || code == "merchant_required" => Err(self.refusal(status, &answer)),
-            _ => Ok(Said::Refused(answer)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.refusal(status, &problem)),
+            _ if problem.code == ProblemCode::MerchantRequired => Err(self.refusal(status, &problem)),
+            _ => Ok(Said::Refused(Refused::by_gateway(&problem, &[]))),
         }
     }
 
     /// `GET /v1/connections`; none where the key may not see them.
-    pub(super) async fn connections(&self) -> anyhow::Result<Option<Json>> {
+    pub(super) async fn connections(&self) -> anyhow::Result<Option<Vec<Connection>>> {
         let (status, answer) = self
             .answer(|| self.target.request(&self.client, Method::GET, "v1/connections"))
             .await?;
         match status {
-            StatusCode::OK => Ok(Some(answer)),
+            StatusCode::OK => Ok(Some(self.read::<Page<Connection>>(status, &answer)?.data)),
             StatusCode::FORBIDDEN => Ok(None),
-            _ => Err(self.refusal(status, &answer)),
+            _ => Err(self.refusal(status, &self.read(status, &answer)?)),
         }
     }
 
-    fn refusal(&self, status: StatusCode, answer: &Json) -> anyhow::Error {
-        let member = |name: &str| answer[name].as_str().unwrap_or_default();
-        anyhow::anyhow!(
-            "{} answers {status}: {} {}",
-            self.target.url,
-            member("code"),
-            member("detail")
-        )
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, answer: &str) -> anyhow::Result<T> {
+        let strange = || format!("{} answers {status}, not as the gateway does", self.target.url);
+        serde_json::from_str(answer).with_context(strange)
+    }
+
+    fn refusal(&self, status: StatusCode, Problem { code, detail, .. }: &Problem) -> anyhow::Error {
+        anyhow::anyhow!("{} answers {status}: {code} {detail}", self.target.url)
     }
 
     /// The answer, when there is one that says something about the question.
-    async fn answer(&self, request: impl Fn() -> anyhow::Result<RequestBuilder>) -> anyhow::Result<(StatusCode, Json)> {
+    async fn answer(
+        &self,
+        request: impl Fn() -> anyhow::Result<RequestBuilder>,
+    ) -> anyhow::Result<(StatusCode, String)> {
         let began = Instant::now();
         loop {
-            let response = request()?.send().await;
-            let wait = match response {
+            let wait = match request()?.send().await {
                 Ok(response) if !is_for_later(response.status()) => {
                     let status = response.status();
-                    if let Ok(text) = response.text().await {
-                        let answer = serde_json::from_str(&text);
-                        return Ok((
-                            status,
-                            answer.with_context(|| {
-                                format!("{} answers {status}, not as the gateway does", self.target.url)
-                            })?,
-                        ));
+                    match response.text().await {
+                        Ok(text) => return Ok((status, text)),
+                        Err(_) => USUAL_WAIT,
                     }
-                    USUAL_WAIT
                 }
                 Ok(response) => wait_of(&response),
                 Err(error) if error.is_builder() => return Err(error.without_url().into()),

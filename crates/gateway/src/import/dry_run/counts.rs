@@ -1,11 +1,12 @@
 //! How many rows would come to what, and why others are refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
+use upsert_api::{Plan, PlanAction, PlanRefusal};
 
-use crate::import::answer::reasons;
 use crate::import::dry_run::ask::Said;
+use crate::import::refused::{Refused, Why};
 use crate::import::rows::Changed;
 
 /// So many different reasons are told apart; what comes after is counted together.
@@ -59,10 +60,10 @@ impl Counts {
     pub(super) fn note(&mut self, said: &Said) {
         self.rows += 1;
         match said {
-            Said::Refused(problem) => {
+            Said::Refused(refused) => {
                 self.refused += 1;
                 self.refused_as_a_whole += 1;
-                self.reasons.note_problem(problem);
+                self.reasons.note_row(refused);
             }
             Said::Plan(plan) => self.note_plan(plan),
         }
@@ -82,32 +83,25 @@ impl Counts {
         *self.ignored.entry(code.to_owned()).or_default() += 1;
     }
 
-    fn note_plan(&mut self, plan: &Json) {
-        let ignored = list(&plan["ignored"])
-            .iter()
-            .filter_map(|ignored| ignored["code"].as_str());
-        ignored.for_each(|code| self.note_ignored(code));
-        let planned = list(&plan["connections"]);
-        let is_refused = planned
-            .iter()
-            .any(|one| one["required"] == true && !list(&one["refusals"]).is_empty());
+    fn note_plan(&mut self, plan: &Plan) {
+        plan.ignored.iter().for_each(|ignored| self.note_ignored(&ignored.code));
+        let mut planned = plan.connections.iter();
+        let is_refused = planned.any(|one| one.required && !one.refusals.is_empty());
         self.refused += u64::from(is_refused);
-        for one in planned {
-            let name = one["connection"].as_str().unwrap_or_default();
-            let counts = self.connections.entry(name.to_owned()).or_default();
-            counts.required = one["required"] == true;
-            let refusals = list(&one["refusals"]);
-            if !refusals.is_empty() {
+        for one in &plan.connections {
+            let counts = self.connections.entry(one.connection.clone()).or_default();
+            counts.required = one.required;
+            if !one.refusals.is_empty() {
                 counts.refused += 1;
-                counts.reasons.note_all(refusals);
+                counts.reasons.note_all(one.refusals.iter().map(Reason::from));
             } else if is_refused {
                 counts.left_out += 1;
             } else {
-                match one["action"].as_str() {
-                    Some("create") => counts.create += 1,
-                    Some("update") => counts.update += 1,
-                    Some("upsert") => counts.upsert += 1,
-                    _ => counts.unchanged += 1,
+                match one.action {
+                    Some(PlanAction::Create) => counts.create += 1,
+                    Some(PlanAction::Update) => counts.update += 1,
+                    Some(PlanAction::Upsert) => counts.upsert += 1,
+                    Some(PlanAction::Unchanged) | None => counts.unchanged += 1,
                 }
             }
         }
@@ -122,26 +116,18 @@ impl OfConnection {
 }
 
 impl Reasons {
-    fn note_problem(&mut self, problem: &Json) {
-        let told = reasons(problem);
-        if list(&told["errors"]).is_empty() {
-            self.note_all(std::slice::from_ref(&told));
-        } else {
-            self.note_all(list(&told["errors"]));
-        }
+    fn note_row(&mut self, refused: &Refused) {
+        let whole = Reason {
+            code: refused.code.clone(),
+            pointer: String::new(),
+        };
+        let whole = refused.errors.is_empty().then_some(whole);
+        self.note_all(refused.errors.iter().map(Reason::from).chain(whole));
     }
 
     /// A row that is refused twice for the same reason counts once.
-    fn note_all(&mut self, refusals: &[Json]) {
-        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        let of = |refusal: &Json| Reason {
-            code: text(&refusal["code"]),
-            pointer: text(&refusal["pointer"]),
-        };
-        let mut all: Vec<Reason> = refusals.iter().map(of).collect();
-        all.sort();
-        all.dedup();
-        for reason in all {
+    fn note_all(&mut self, reasons: impl Iterator<Item = Reason>) {
+        for reason in reasons.collect::<BTreeSet<_>>() {
             let is_one_too_many = self.0.len() >= MOST_REASONS && !self.0.contains_key(&reason);
             let reason = if is_one_too_many { other() } else { reason };
             *self.0.entry(reason).or_default() += 1;
@@ -169,18 +155,38 @@ fn other() -> Reason {
     }
 }
 
-fn list(value: &Json) -> &[Json] {
-    value.as_array().map_or(&[], Vec::as_slice)
+impl From<&Why> for Reason {
+    fn from(why: &Why) -> Self {
+        Self {
+            code: why.code.clone().unwrap_or_default(),
+            pointer: why.pointer.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl From<&PlanRefusal> for Reason {
+    fn from(refusal: &PlanRefusal) -> Self {
+        Self {
+            code: refusal.code.clone(),
+            pointer: refusal.pointer.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples;
 
     fn plan(rotor: &Json, wallet: &Json) -> Said {
-        Said::Plan(json!({ "connections": [
-            { "connection": "rotor", "required": true, "action": rotor["action"], "refusals": rotor["refusals"] },
-            { "connection": "wallet", "required": false, "action": wallet["action"], "refusals": wallet["refusals"] } ] }))
+        let planned = |connection: &str, required: bool, says: &Json| {
+            samples::planned(
+                json!({ "connection": connection, "required": required, "action": says["action"],
+                "refusals": says["refusals"] }),
+            )
+        };
+        let connections = [planned("rotor", true, rotor), planned("wallet", false, wallet)];
+        Said::Plan(Box::new(samples::plan(json!({ "connections": connections }))))
     }
 
     #[test]
@@ -208,7 +214,11 @@ mod tests {
     fn reasons_beyond_a_bound_are_counted_together() {
         let mut reasons = Reasons::default();
         for n in 0..MOST_REASONS + 5 {
-            reasons.note_all(&[json!({ "code": "unknown_field", "pointer": format!("/f{n}") })]);
+            let reason = Reason {
+                code: "unknown_field".to_owned(),
+                pointer: format!("/f{n}"),
+            };
+            reasons.note_all(std::iter::once(reason));
         }
         assert_eq!(reasons.by_count()[0], (&other(), 5));
         assert_eq!(reasons.0.len(), MOST_REASONS + 1);

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value as Json, json};
 
 use crate::import::dry_run::counts::{Counts, OfConnection, Reasons};
@@ -13,6 +11,7 @@ use crate::import::dry_run::estimate::Estimate;
 use crate::import::dry_run::seen::Seen;
 use crate::import::rows::Rows;
 use crate::import::summary;
+use crate::show::{or_dash, wide_table};
 
 /// Reasons of each kind that people are shown.
 const SHOWN: usize = 5;
@@ -61,28 +60,24 @@ impl Report<'_> {
     }
 
     fn table(&self) -> String {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header([
-                "connection",
-                "create",
-                "update",
-                "upsert",
-                "unchanged",
-                "refused",
-                "left out",
-                "waiting already",
-                "takes about",
-            ]);
+        let mut table = wide_table(&[
+            "connection",
+            "create",
+            "update",
+            "upsert",
+            "unchanged",
+            "refused",
+            "left out",
+            "waiting already",
+            "takes about",
+        ]);
         for (name, of) in &self.counts.connections {
             let estimate = self.estimate(name);
             let numbers = [of.create, of.update, of.upsert, of.unchanged, of.refused, of.left_out];
             let mut row = vec![name.clone()];
             row.extend(numbers.iter().map(u64::to_string));
-            row.push(estimate.map_or("-".to_owned(), |estimate| estimate.waiting.to_string()));
-            row.push(estimate.map_or("-".to_owned(), |estimate| takes(of, estimate)));
+            row.push(or_dash(estimate.map(|estimate| estimate.waiting)));
+            row.push(or_dash(estimate.map(|estimate| takes(of, estimate))));
             table.add_row(row);
         }
         table.trim_fmt()

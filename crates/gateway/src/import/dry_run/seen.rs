@@ -32,18 +32,20 @@ impl Seen {
 
     fn note_within(&mut self, line: u64, row: &Map<String, Json>, said: &Said, most: usize) {
         let mut hashes = Vec::new();
-        let mut add = |name: &str, value: &Json| {
-            if let Some(text) = value.as_str().filter(|text| !text.trim().is_empty()) {
+        let mut add = |name: &str, text: Option<&str>| {
+            if let Some(text) = text.filter(|text| !text.trim().is_empty()) {
                 hashes.push(self.hasher.hash_one((name, plain(name, text))));
             }
         };
         for name in IDENTIFIERS {
-            add(name, row.get(name).unwrap_or(&Json::Null));
+            add(name, row.get(name).and_then(Json::as_str));
         }
         if let Said::Plan(plan) = said {
-            add("id", &plan["customer_id"]);
-            for name in IDENTIFIERS {
-                add(name, &plan["customer"][name]);
+            let id = plan.customer_id.map(|id| id.to_string());
+            let customer = &plan.customer;
+            let found = [&id, &customer.reference, &customer.email, &customer.phone];
+            for (name, text) in IDENTIFIERS.into_iter().zip(found) {
+                add(name, text.as_deref());
             }
         }
         self.again += u64::from(hashes.iter().any(|hash| self.hashes.contains(hash)));
@@ -69,6 +71,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::import::refused::Refused;
+    use crate::samples;
 
     fn row(value: &Json) -> Map<String, Json> {
         value.as_object().cloned().unwrap()
@@ -76,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_row_shares_an_identifier_as_written_as_canonical_or_by_the_customer_it_is() {
-        let refused = || Said::Refused(json!({}));
+        let refused = || Said::Refused(Refused::plain("no"));
         let mut seen = Seen::default();
         seen.note(
             1,
@@ -87,7 +91,10 @@ mod tests {
         assert_eq!(seen.again, 1);
         seen.note(3, &row(&json!({ "reference": "a@x.example" })), &refused());
         assert_eq!(seen.again, 1, "a reference is no e-mail address");
-        let known = |email: &str| Said::Plan(json!({ "customer_id": "cus_1", "customer": { "email": email } }));
+        let known = |email: &str| {
+            let plan = json!({ "customer_id": samples::CUSTOMER, "customer": { "email": email } });
+            Said::Plan(Box::new(samples::plan(plan)))
+        };
         seen.note(4, &row(&json!({ "reference": "R" })), &known("new@x.example"));
         seen.note(5, &row(&json!({ "email": "old@x.example" })), &known("old@x.example"));
         assert_eq!(seen.again, 2);
@@ -97,7 +104,7 @@ mod tests {
     fn beyond_the_bound_rows_are_still_looked_up_and_the_line_is_kept() {
         let mut seen = Seen::default();
         for (line, reference) in ["a", "b", "c", "a", "c"].into_iter().enumerate() {
-            let said = Said::Refused(json!({}));
+            let said = Said::Refused(Refused::plain("no"));
             seen.note_within(line as u64 + 1, &row(&json!({ "reference": reference })), &said, 2);
         }
         assert_eq!((seen.again, seen.kept_to_line), (1, Some(2)));

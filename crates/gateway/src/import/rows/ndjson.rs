@@ -4,11 +4,13 @@ use std::fmt;
 use std::io::{self, BufRead, Read as _};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use upsert_api::Link;
 
 use super::NOT_IMPORTED;
-use crate::import::columns::Refused;
 use crate::import::links;
+use crate::import::refused::Refused;
 
 /// Longer than any line that a gateway takes, unless it is configured far beyond the usual 64 KiB.
 const LONGEST: u64 = 1024 * 1024;
@@ -78,11 +80,12 @@ fn body(text: &[u8]) -> Result<String, Refused> {
         .iter()
         .filter(|(name, _)| !NOT_IMPORTED.contains(&name.as_str()));
     let written = kept.map(|(name, value)| {
-        let value = match serde_json::from_str(value.get()) {
-            Ok(list) if listed(name, value) => links::live(&list).to_string(),
+        let links = listed(name, value).then(|| serde_json::from_str::<Vec<Link>>(value.get()));
+        let value = match links {
+            Some(Ok(links)) => Json::Object(links::live(&links)).to_string(),
             _ => value.get().to_owned(),
         };
-        format!("{}:{value}", serde_json::Value::from(name.as_str()))
+        format!("{}:{value}", Json::from(name.as_str()))
     });
     Ok(format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
 }
@@ -150,7 +153,7 @@ mod tests {
                 r#"{"links":{"rotor":"x"}}"#,
             ),
             (
-                r#"{"links":[{"connection":"rotor","provider_customer_id":"x","state":"in_sync"},{"connection":"old","provider_customer_id":"y","state":"superseded"}]}"#,
+                r#"{"links":[{"connection":"rotor","provider_customer_id":"x","state":"in_sync","shared":false},{"connection":"old","provider_customer_id":"y","state":"superseded","shared":false}]}"#,
                 r#"{"links":{"rotor":"x"}}"#,
             ),
             ("[1]", "[1]"),

@@ -1,34 +1,26 @@
 //! How each connection is doing: the figures of `GET /v1/connections`.
 
-use metrics::{Unit, describe_gauge, gauge};
-use serde_json::Value as Json;
+use metrics::{Label, Unit, describe_gauge, gauge};
 
-use upsert_app::ConnectionView;
+use upsert_api::Connection;
+use upsert_core::Word;
 
 const STATE: &str = "upsert_gateway_connection_state";
 const BREAKER: &str = "upsert_gateway_connection_breaker_state";
 const PAUSED: &str = "upsert_gateway_connection_paused";
 
-/// Every word that a state can be: each is a series, one of them at 1.
-const STATES: [&str; 6] = ["healthy", "degraded", "throttled", "open", "quota_spent", "paused"];
-const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];
-const PAUSED_BY: [&str; 2] = ["operator", "vendor"];
-
-/// One figure: its metric, where the view has it, and what it means.
+/// One figure: its metric, what the connection says, and what it means. Where the connection says nothing there is no gauge.
 struct Figure {
     metric: &'static str,
-    pointer: &'static str,
-    /// Whether there is a 0 where the view has nothing; otherwise there is no gauge.
-    or_zero: bool,
+    of: fn(&Connection) -> Option<f64>,
     unit: Unit,
     meaning: &'static str,
 }
 
-const fn figure(metric: &'static str, pointer: &'static str, meaning: &'static str) -> Figure {
+const fn figure(metric: &'static str, of: fn(&Connection) -> Option<f64>, meaning: &'static str) -> Figure {
     Figure {
         metric,
-        pointer,
-        or_zero: false,
+        of,
         unit: Unit::Count,
         meaning,
     }
@@ -37,86 +29,97 @@ const fn figure(metric: &'static str, pointer: &'static str, meaning: &'static s
 const FIGURES: [Figure; 11] = [
     figure(
         "upsert_gateway_connection_waiting",
-        "/waiting",
+        |connection| counted(connection.waiting),
         "Deliveries that wait, those to be tried again included.",
     ),
     Figure {
-        or_zero: true,
         unit: Unit::Seconds,
         ..figure(
             "upsert_gateway_connection_oldest_waiting_seconds",
-            "/oldest_waiting_seconds",
+            |connection| counted(connection.oldest_waiting_seconds.unwrap_or_default().unsigned_abs()),
             "Age of the delivery that waits longest; 0: none waits.",
         )
     },
     figure(
         "upsert_gateway_connection_in_flight",
-        "/in_flight",
+        |connection| counted(connection.in_flight),
         "Deliveries that are being sent.",
     ),
     figure(
         "upsert_gateway_connection_dead_letters",
-        "/dead_letters",
+        |connection| counted(connection.dead_letters),
         "Deliveries that failed for good, for a replay.",
     ),
     figure(
         "upsert_gateway_connection_calls",
-        "/concurrency/in_use",
+        |connection| counted(connection.status.concurrency.in_use as u64),
         "Calls to the vendor that are under way.",
     ),
     figure(
         "upsert_gateway_connection_calls_limit",
-        "/concurrency/places",
+        |connection| counted(connection.status.concurrency.places as u64),
         "Calls to the vendor that may be under way at once.",
     ),
     figure(
         "upsert_gateway_connection_calls_queued",
-        "/concurrency/waiting",
+        |connection| counted(connection.status.concurrency.waiting as u64),
         "Calls that wait for a place among those.",
     ),
     figure(
         "upsert_gateway_connection_rate_limit_per_second",
-        "/rate_limit/per_second",
+        |connection| connection.status.rate_limit.per_second.map(f64::from),
         "Calls a second that the configuration allows.",
     ),
     figure(
         "upsert_gateway_connection_rate_limit_burst",
-        "/rate_limit/burst",
+        |connection| connection.status.rate_limit.burst.map(f64::from),
         "Calls at once that the configuration allows.",
     ),
     figure(
         "upsert_gateway_connection_quota_per_day",
-        "/rate_limit/per_day",
+        |connection| connection.status.rate_limit.per_day.map(f64::from),
         "Calls a day that the configuration allows.",
     ),
     figure(
         "upsert_gateway_connection_quota_left",
-        "/rate_limit/left_today",
+        |connection| connection.status.rate_limit.left_today.map(f64::from),
         "Calls that are left of this UTC day's.",
     ),
 ];
 
-pub(super) fn show(view: &ConnectionView) {
-    let view = &view.0;
-    let text = |name: &str| view[name].as_str().unwrap_or_default();
-    let own = ["merchant_id", "name", "provider"].map(|name| text(name).to_owned());
-    let one_of = |metric: &'static str, label: &'static str, words: &[&'static str], is: Option<&str>| {
-        for word in words {
-            let [merchant, connection, provider] = own.clone();
-            gauge!(metric, "merchant" => merchant, "connection" => connection, "provider" => provider, label => *word)
-                .set(f64::from(is == Some(word)));
-        }
-    };
-    one_of(STATE, "state", &STATES, view["state"].as_str());
-    one_of(BREAKER, "state", &BREAKER_STATES, view["breaker"]["state"].as_str());
-    one_of(PAUSED, "by", &PAUSED_BY, view["paused_by"].as_str());
+#[expect(
+    clippy::unnecessary_wraps,
+    clippy::cast_precision_loss,
+    reason = "figures may be missing, and none grows that far"
+)]
+fn counted(number: u64) -> Option<f64> {
+    Some(number as f64)
+}
+
+pub(super) fn show(connection: &Connection) {
+    let own = [&connection.merchant_id, &connection.name, &connection.provider];
+    one_of(own, STATE, "state", Some(connection.state));
+    one_of(own, BREAKER, "state", Some(connection.status.breaker.state));
+    one_of(own, PAUSED, "by", connection.paused_by);
     for figure in &FIGURES {
-        let value = view.pointer(figure.pointer).and_then(Json::as_f64);
-        if let Some(value) = value.or_else(|| figure.or_zero.then_some(0.0)) {
-            let [merchant, connection, provider] = own.clone();
+        if let Some(value) = (figure.of)(connection) {
+            let [merchant, connection, provider] = own.map(String::clone);
             gauge!(figure.metric, "merchant" => merchant, "connection" => connection, "provider" => provider)
                 .set(value);
         }
+    }
+}
+
+/// Every word that it can be is a series, one of them at 1.
+fn one_of<T: Word + PartialEq>(own: [&String; 3], metric: &'static str, label: &'static str, is: Option<T>) {
+    for word in T::all() {
+        let [merchant, connection, provider] = own.map(String::clone);
+        let labels = ["merchant", "connection", "provider"]
+            .into_iter()
+            .zip([merchant, connection, provider]);
+        let labels: Vec<_> = labels.map(|(name, value)| Label::new(name, value)).collect();
+        let labels = [labels, vec![Label::new(label, word.as_str())]].concat();
+        gauge!(metric, labels).set(f64::from(is == Some(word)));
     }
 }
 
@@ -139,12 +142,24 @@ mod tests {
     #[test]
     fn a_paused_connection_without_limits_shows_its_pause_and_no_quota() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let view = json!({
-            "merchant_id": "acme", "name": "crm", "provider": "p", "state": "paused", "paused_by": "operator",
-            "waiting": 3, "in_flight": 0, "dead_letters": 2, "oldest_waiting_seconds": null,
-            "breaker": { "state": "closed" }, "rate_limit": { "per_day": null, "left_today": null },
-        });
-        metrics::with_local_recorder(&recorder, || show(&ConnectionView(view)));
+        let view: Connection = serde_json::from_value(json!({
+            "merchant_id": "acme", "name": "crm", "provider": "p", "required": true, "state": "paused",
+            "paused_by": "operator", "paused_since": null, "pause_reason": null,
+            "waiting": 3, "in_flight": 0, "dead_letters": 2, "oldest_waiting_seconds": null, "through_at": null,
+            "breaker": { "state": "closed", "until": null, "calls": 0, "faults": 0 },
+            "rate_limit": {
+                "per_second": null, "burst": null, "per_day": null, "used_today": 0, "left_today": null,
+                "left_today_for_bulk": null, "per_day_for_bulk": null, "opens_at": "2026-01-01T00:00:00Z",
+                "blocked_until": null, "blocked_by": null,
+            },
+            "concurrency": { "places": 4, "in_use": 0, "waiting": 0 },
+            "health": {
+                "last_success_at": null, "last_failure_at": null, "last_failure_kind": null, "in_flight": 0,
+                "latency_p50_ms": null, "latency_p95_ms": null, "latency_p99_ms": null,
+            },
+        }))
+        .unwrap();
+        metrics::with_local_recorder(&recorder, || show(&view));
         let page = recorder.handle().render();
         let own = r#"merchant="acme",connection="crm",provider="p""#;
         for line in [

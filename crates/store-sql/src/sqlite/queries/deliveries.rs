@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Row, params};
 
-use upsert_core::{DeliveryId, UpsertId};
+use upsert_core::{DeliveryId, UpsertId, Word as _};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, DeliveryRecord, DeliveryState, FailedCount, IdempotencyRecord, UpsertRecord,
     WaitingCount,
@@ -154,7 +154,7 @@ impl Reader {
             Ok(WaitingCount {
                 merchant: row.get("merchant")?,
                 connection: row.get("connection")?,
-                state: DeliveryState::from_name(&state).ok_or(DbError::Value("open_state"))?,
+                state: state.parse().map_err(|_| DbError::Value("open_state"))?,
                 count: unsigned(row, "waiting")?,
                 oldest: moment(row, "oldest")?,
             })

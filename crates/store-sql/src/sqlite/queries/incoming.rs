@@ -9,7 +9,7 @@ use upsert_store::{EventCount, EventMarks, IncomingEvent, IncomingFilter, Incomi
 use super::super::readers::Reader;
 use super::super::rows::{DbResult, all, blob, first, moment, record, unsigned};
 use super::lists::MOST_LOOKED_AT;
-use super::newest::{Newest, Run};
+use super::newest::{Newest, Run, bounds};
 use super::places::Places;
 
 const BY_ID: &str = "SELECT record FROM incoming_events WHERE id = ?1";
@@ -76,14 +76,11 @@ impl Reader {
         let Some(runs) = self.incoming_runs(filter)? else {
             return Ok(IncomingPage::default());
         };
-        let bounds = (
-            before.as_ref().map(EventId::as_uuid),
-            filter.above.as_ref().map(EventId::as_uuid),
-        );
+        let bounds = bounds(before, filter.newest(), filter.oldest(), EventId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let (entries, next) = newest.page(most, MOST_LOOKED_AT, |id| {
             let found: Option<IncomingEvent> = first(&self.db, BY_ID, params![blob(id)], record)?;
-            Ok(found.filter(|found| filter.matches(found)))
+            Ok(found.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(EventId::from_uuid);
         Ok(IncomingPage { entries, next })
@@ -94,10 +91,10 @@ impl Reader {
         let Some(wanted) = self.wanted(filter.merchants.as_ref(), filter.source.as_ref())? else {
             return Ok(None);
         };
-        let failed_only = filter.states.iter().eq([&IncomingState::Failed]);
+        let failed_only = filter.state.iter().eq([&IncomingState::Failed]);
         let (places, ids) = if filter.event_id.is_some() {
             (ALL_PLACES, WITH_EVENT_ID)
-        } else if let Some(customer) = &filter.customer {
+        } else if let Some(customer) = &filter.customer_id {
             let customer = SqlValue::Blob(blob(customer.as_uuid()).to_vec());
             return Ok(Some(vec![Run::new(OF_CUSTOMER, vec![customer])]));
         } else if failed_only {

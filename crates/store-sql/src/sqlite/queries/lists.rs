@@ -5,7 +5,7 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use upsert_core::{DeliveryId, UpsertId};
+use upsert_core::{DeliveryId, UpsertId, Word as _};
 use upsert_store::{
     Counted, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, UpsertFilter, UpsertPage, UpsertRecord,
     UpsertState,
@@ -13,7 +13,7 @@ use upsert_store::{
 
 use super::super::readers::Reader;
 use super::super::rows::{DbResult, all, blob, first, record, uuid};
-use super::newest::{Newest, Run};
+use super::newest::{Newest, Run, bounds};
 use super::places::Places;
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
@@ -73,10 +73,10 @@ impl Reader {
         let Some(runs) = self.runs(filter)? else {
             return Ok(DeliveryPage::default());
         };
-        let bounds = (before.as_ref().map(DeliveryId::as_uuid), above(filter));
+        let bounds = bounds(before, filter.newest(), filter.oldest(), DeliveryId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let (entries, next) = newest.page(most, MOST_LOOKED_AT, |id| {
-            Ok(delivery(&self.db, id)?.filter(|found| filter.matches(found)))
+            Ok(delivery(&self.db, id)?.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(DeliveryId::from_uuid);
         Ok(DeliveryPage { entries, next })
@@ -89,10 +89,11 @@ impl Reader {
         };
         let by_index = is_decided_by_index(filter);
         let most_looked_at = if by_index { MOST_COUNTED } else { MOST_LOOKED_AT }.max(most);
-        let mut newest = Newest::new(&self.db, runs, (None, above(filter)), most.saturating_add(1))?;
+        let bounds = bounds(None, filter.newest(), filter.oldest(), DeliveryId::as_uuid);
+        let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let mut looked_at = 0;
         while let Some(id) = newest.next()? {
-            let counts = by_index || delivery(&self.db, &id)?.is_some_and(|found| filter.matches(&found));
+            let counts = by_index || delivery(&self.db, &id)?.is_some_and(|found| found.matches(filter));
             if looked_at == most_looked_at || (counts && counted.count == most) {
                 counted.is_all = false;
                 break;
@@ -113,10 +114,7 @@ impl Reader {
             return Ok(UpsertPage::default());
         };
         let runs = upsert_runs(filter, merchant);
-        let bounds = (
-            before.as_ref().map(UpsertId::as_uuid),
-            filter.above.as_ref().map(UpsertId::as_uuid),
-        );
+        let bounds = bounds(before, filter.newest(), filter.oldest(), UpsertId::as_uuid);
         // To tell its connections costs as much again.
         let most_looked_at = MOST_LOOKED_AT / if filter.connection.is_some() { 2 } else { 1 };
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
@@ -132,21 +130,21 @@ impl Reader {
     ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
         let sql = "SELECT record FROM upserts WHERE id = ?1";
         let upsert: Option<UpsertRecord> = first(&self.db, sql, params![blob(id)], record)?;
-        let Some(upsert) = upsert.filter(|upsert| filter.matches(upsert)) else {
+        let Some(upsert) = upsert.filter(|upsert| upsert.matches_alone(filter)) else {
             return Ok(None);
         };
         let sql = "SELECT record FROM deliveries WHERE upsert = ?1 ORDER BY id";
         let deliveries: Vec<DeliveryRecord> = all(&self.db, sql, params![blob(id)], record)?;
-        let matches = filter.matches_deliveries(&deliveries);
+        let matches = upsert.matches(filter, &deliveries);
         Ok(matches.then_some((upsert, deliveries)))
     }
 
     /// The narrowest runs in which everything is that matches; none: nothing can.
     fn runs(&mut self, filter: &DeliveryFilter) -> DbResult<Option<Vec<Run>>> {
-        if let Some(upsert) = filter.upsert {
+        if let Some(upsert) = filter.upsert_id {
             return self.of_upserts("upsert = ?1", upsert.as_uuid()).map(Some);
         }
-        if let Some(customer) = filter.customer {
+        if let Some(customer) = filter.customer_id {
             let its_own = "upsert IN (SELECT id FROM upserts WHERE customer = ?1)";
             return self.of_upserts(its_own, customer.as_uuid()).map(Some);
         }
@@ -155,7 +153,7 @@ impl Reader {
         };
         let place = |merchant, connection| vec![SqlValue::Integer(merchant), SqlValue::Integer(connection)];
         let mut runs = Vec::new();
-        if filter.states.is_empty() || filter.states.contains(&DeliveryState::Succeeded) {
+        if filter.state.is_empty() || filter.state.contains(&DeliveryState::Succeeded) {
             if wanted.merchants.is_none() && wanted.name.is_none() {
                 runs.push(Run::new(EVERY_DELIVERY, Vec::new()));
             } else {
@@ -165,7 +163,7 @@ impl Reader {
             }
             return Ok(Some(runs));
         }
-        for state in &filter.states {
+        for state in &filter.state {
             let (places, ids) = if state.has_ended() {
                 (SET_ASIDE_PLACES, SET_ASIDE)
             } else {
@@ -191,25 +189,21 @@ impl Reader {
 }
 
 fn upsert_runs(filter: &UpsertFilter, merchant: i64) -> Vec<Run> {
-    if let Some(customer) = filter.customer {
+    if let Some(customer) = filter.customer_id {
         let customer = SqlValue::Blob(customer.as_uuid().as_bytes().to_vec());
         return vec![Run::new(OF_CUSTOMER, vec![customer])];
     }
-    if filter.states.iter().eq([&UpsertState::Pending]) {
+    if filter.state.iter().eq([&UpsertState::Pending]) {
         return vec![Run::new(PENDING_UPSERTS, Vec::new())];
     }
     let merchant = SqlValue::Integer(merchant);
     let has_failed = |state: &UpsertState| matches!(state, UpsertState::Failed | UpsertState::PartiallyFailed);
-    if !filter.states.is_empty() && filter.states.iter().all(has_failed) {
+    if !filter.state.is_empty() && filter.state.iter().all(has_failed) {
         let in_state = |state: &UpsertState| vec![merchant.clone(), SqlValue::Text(state.as_str().to_owned())];
-        let states = filter.states.iter();
+        let states = filter.state.iter();
         return states.map(|state| Run::new(FAILED_UPSERTS, in_state(state))).collect();
     }
     vec![Run::new(OF_MERCHANT, vec![merchant])]
-}
-
-fn above(filter: &DeliveryFilter) -> Option<&Uuid> {
-    filter.above.as_ref().map(DeliveryId::as_uuid)
 }
 
 /// Whether all that the runs have matches.
@@ -217,11 +211,10 @@ fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
     let by_state = DeliveryFilter {
         merchants: filter.merchants.clone(),
         connection: filter.connection.clone(),
-        states: filter.states.clone(),
-        above: filter.above,
+        state: filter.state.clone(),
         ..DeliveryFilter::default()
     };
-    *filter == by_state && !filter.states.contains(&DeliveryState::Succeeded)
+    *filter == by_state && !filter.state.contains(&DeliveryState::Succeeded)
 }
 
 fn delivery(db: &Connection, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {

@@ -62,6 +62,21 @@ impl Run {
     }
 }
 
+/// Below which id, and above which.
+pub(super) type Bounds = (Option<Uuid>, Option<Uuid>);
+
+/// Of a page that goes on below `before`, and of a filter that means nothing above `newest` and below `oldest`.
+pub(super) fn bounds<I: Ord>(
+    before: Option<I>,
+    newest: Option<I>,
+    oldest: Option<I>,
+    as_uuid: impl Fn(&I) -> &Uuid,
+) -> Bounds {
+    let below = before.into_iter().chain(newest).min();
+    let uuid = |id: Option<I>| id.map(|id| *as_uuid(&id));
+    (uuid(below), uuid(oldest))
+}
+
 /// All runs as one.
 pub(super) struct Newest<'db> {
     db: &'db Connection,
@@ -73,12 +88,7 @@ pub(super) struct Newest<'db> {
 
 impl<'db> Newest<'db> {
     /// Ids below and above these. `page`: how many will be wanted, as far as that is known.
-    pub(super) fn new(
-        db: &'db Connection,
-        mut runs: Vec<Run>,
-        (before, above): (Option<&Uuid>, Option<&Uuid>),
-        page: usize,
-    ) -> DbResult<Self> {
+    pub(super) fn new(db: &'db Connection, mut runs: Vec<Run>, (before, above): Bounds, page: usize) -> DbResult<Self> {
         // No id is as great as a blob that is longer than ids are, and none is as small as an empty one.
         let below = before.map_or(vec![u8::MAX; 17], |id| id.as_bytes().to_vec());
         let above = above.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
@@ -141,7 +151,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         let ids = (1..=10).rev().map(Uuid::from_u128);
         let before = before.map(Uuid::from_u128);
-        let newest = Newest::new(&db, vec![Run::known(ids)], (before.as_ref(), None), most).unwrap();
+        let newest = Newest::new(&db, vec![Run::known(ids)], (before, None), most).unwrap();
         let find = |id: &Uuid| Ok(Some(id.as_u128()).filter(|id| wanted.contains(id)));
         let (found, next) = newest.page(most, 4, find).unwrap();
         (found, next.map(|id| id.as_u128()))

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Row, params};
 
-use upsert_core::EventId;
+use upsert_core::{EventId, Word as _};
 use upsert_store::{EndpointRecord, EventCount, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState};
 
 use super::super::readers::Reader;
 use super::super::rows::{DbResult, all, blob, first, limit, micros, moment, record, unsigned};
 use super::lists::MOST_LOOKED_AT;
-use super::newest::{Newest, Run};
+use super::newest::{Newest, Run, bounds};
 use super::places::{DuePlaces, Places};
 
 const BY_ID: &str = "SELECT record FROM outgoing_events WHERE id = ?1";
@@ -81,14 +81,11 @@ impl Reader {
         let Some(runs) = self.outgoing_runs(filter)? else {
             return Ok(OutgoingPage::default());
         };
-        let bounds = (
-            before.as_ref().map(EventId::as_uuid),
-            filter.above.as_ref().map(EventId::as_uuid),
-        );
+        let bounds = bounds(before, filter.newest(), filter.oldest(), EventId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let (entries, next) = newest.page(most, MOST_LOOKED_AT, |id| {
             let found: Option<OutgoingEvent> = first(&self.db, BY_ID, params![blob(id)], record)?;
-            Ok(found.filter(|found| filter.matches(found)))
+            Ok(found.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(EventId::from_uuid);
         Ok(OutgoingPage { entries, next })
@@ -99,11 +96,11 @@ impl Reader {
         let Some(wanted) = self.wanted(filter.merchants.as_ref(), filter.endpoint.as_ref())? else {
             return Ok(None);
         };
-        let has_failed = filter.states.contains(&OutgoingState::Failed);
-        let has_open = filter.states.iter().any(|state| state.is_open());
+        let has_failed = filter.state.contains(&OutgoingState::Failed);
+        let has_open = filter.state.iter().any(|state| state.is_open());
         let has_an_index = |state: &OutgoingState| state.is_open() || *state == OutgoingState::Failed;
         let mut parts = Vec::new();
-        if !filter.states.is_empty() && filter.states.iter().all(has_an_index) {
+        if !filter.state.is_empty() && filter.state.iter().all(has_an_index) {
             parts.extend(has_failed.then_some((FAILED_PLACES, FAILED)));
             parts.extend(has_open.then_some((OPEN_PLACES, OPEN)));
         } else if wanted.merchants.is_none() && wanted.name.is_none() {

@@ -1,6 +1,7 @@
 //! Writes about webhook events.
 
 use rusqlite::params;
+use upsert_core::Word as _;
 
 use upsert_store::{EndpointRecord, EventMarks, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState};
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
+use upsert_api::{Conflict, EventProblem, ProblemCode};
+use upsert_core::{Problem, Word as _};
 use upsert_store::{EventCount, Expect, IncomingEvent, IncomingFilter, IncomingState, Store, Write};
 
-use super::super::{holds, put};
+use super::super::{almost_a_minute_from_their_ids, holds, put, spans};
 use crate::records::{content_of, customer_id, event_id, incoming_event, seconds, upsert_id};
 
 use IncomingState::{Accepted, Discarded, Echo, Failed, Outdated};
@@ -17,7 +17,16 @@ pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(sto
     let mut event = incoming_event("acme", "shop", 1, Failed);
     event.tries = 3;
     event.tried_at = seconds(60);
-    event.problem = Some(json!({"code": "mapping", "errors": [{"pointer": "/a/0", "kept": null}]}));
+    event.problem = Some(EventProblem {
+        code: ProblemCode::IdentityConflict,
+        detail: "is \"two\" customers — ü".to_owned(),
+        errors: vec![Problem::new("/a/0", "invalid_email", "is no address")],
+        conflicts: Some(vec![Conflict {
+            customer_id: customer_id(2),
+            pointer: "/email".to_owned(),
+            connection: None,
+        }]),
+    });
     event.raw = Some("{ \"name\" : \"Adä\",\n\"n\":1.0}".to_owned());
     let other = incoming_event("globex", "shop", 2, Accepted);
     let writes = [&event, &other].map(|event| Write::PutIncomingEvent(event.clone()));
@@ -169,7 +178,7 @@ fn filters() -> Vec<(IncomingFilter, usize)> {
         ..filter
     };
     let in_states = |states: &[IncomingState], filter: IncomingFilter| IncomingFilter {
-        states: states.iter().copied().collect(),
+        state: states.iter().copied().collect(),
         ..filter
     };
     let with_id = |id: &str, filter: IncomingFilter| IncomingFilter {
@@ -177,7 +186,7 @@ fn filters() -> Vec<(IncomingFilter, usize)> {
         ..filter
     };
     let about = |number, filter: IncomingFilter| IncomingFilter {
-        customer: Some(customer_id(number)),
+        customer_id: Some(customer_id(number)),
         ..filter
     };
     let all = IncomingFilter::default;
@@ -212,11 +221,13 @@ fn filters() -> Vec<(IncomingFilter, usize)> {
             filter(|f| (f.since, f.until) = (Some(seconds(10)), Some(seconds(20)))),
             10,
         ),
-        (filter(|f| f.above = Some(event_id(26))), 4),
-        (in_states(&[Failed], filter(|f| f.above = Some(event_id(26)))), 1),
+        (filter(|f| f.until = Some(seconds(5))), 4),
+        (in_states(&[Failed], filter(|f| f.since = Some(seconds(27)))), 1),
+        (about(2, filter(|f| f.until = Some(seconds(5)))), 1),
+        (with_id("in-3", filter(|f| f.since = Some(seconds(13)))), 2),
     ];
     let of_state = |state| (in_states(&[state], all()), 6);
-    filters.extend(IncomingState::ALL.map(of_state));
+    filters.extend(IncomingState::all().map(of_state));
     filters
 }
 
@@ -228,7 +239,7 @@ pub(in super::super) async fn events_that_came_in_are_listed_newest_first_by_eve
     assert!(page.entries.is_empty() && page.next.is_none());
     let all = filled(&*store).await;
     for (filter, count) in filters() {
-        let mut expected: Vec<_> = all.iter().filter(|event| filter.matches(event)).cloned().collect();
+        let mut expected: Vec<_> = all.iter().filter(|event| event.matches(&filter)).cloned().collect();
         expected.reverse();
         assert_eq!(expected.len(), count, "{filter:?}");
         for limit in [1, 3, 30, 100] {
@@ -249,22 +260,44 @@ pub(in super::super) async fn events_that_came_in_are_listed_newest_first_by_eve
 
 pub(in super::super) async fn an_event_that_came_in_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
     let mut event = incoming_event("acme", "shop", 1, Accepted);
-    for now in IncomingState::ALL
-        .into_iter()
-        .chain(IncomingState::ALL.into_iter().rev())
-    {
+    for now in IncomingState::all().chain(IncomingState::all().rev()) {
         event.state = now;
         event.customer = (now != Failed).then(|| customer_id(7));
         put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
-        for state in IncomingState::ALL {
-            let in_state = filter(|f| f.states = [state].into());
+        for state in IncomingState::all() {
+            let in_state = filter(|f| f.state = [state].into());
             let found = walked(&*store, &in_state, 10).await;
             assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
         }
-        let about = filter(|f| f.customer = Some(customer_id(7)));
+        let about = filter(|f| f.customer_id = Some(customer_id(7)));
         assert_eq!(walked(&*store, &about, 10).await.len(), usize::from(now != Failed));
         let failed = store.failed_incoming().await.unwrap();
         assert_eq!(failed.len(), usize::from(now == Failed));
+    }
+}
+
+pub(in super::super) async fn an_event_that_came_in_within_a_minute_of_its_id_is_listed_by_time(store: Arc<dyn Store>) {
+    let all: Vec<_> = almost_a_minute_from_their_ids()
+        .map(|(number, moment)| {
+            let mut event = incoming_event("acme", "shop", number, Failed);
+            event.received_at = moment;
+            event
+        })
+        .collect();
+    put(&*store, all.iter().cloned().map(Write::PutIncomingEvent).collect()).await;
+    for (since, until) in all.iter().flat_map(|event| spans(event.received_at)) {
+        for state in [[].into(), [Failed].into()] {
+            let filter = IncomingFilter {
+                state,
+                since,
+                until,
+                ..IncomingFilter::default()
+            };
+            let mut expected: Vec<_> = all.iter().filter(|event| event.matches(&filter)).cloned().collect();
+            expected.reverse();
+            assert!(!expected.is_empty());
+            assert_eq!(walked(&*store, &filter, 2).await, expected, "{filter:?}");
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use upsert_core::EventId;
+use upsert_core::{EventId, Word as _};
 use upsert_store::{EventCount, Expect, OutgoingEvent, OutgoingFilter, OutgoingState, Store, Write};
 
-use super::super::{holds, put};
+use super::super::{almost_a_minute_from_their_ids, holds, put, spans};
 use crate::records::{disabled_endpoint, event_id, outgoing_event, seconds};
 
 use OutgoingState::{Discarded, Failed, Pending, Retrying, Succeeded};
@@ -219,11 +219,11 @@ fn filters() -> Vec<(OutgoingFilter, usize)> {
         ..filter
     };
     let in_states = |states: &[OutgoingState], filter: OutgoingFilter| OutgoingFilter {
-        states: states.iter().copied().collect(),
+        state: states.iter().copied().collect(),
         ..filter
     };
     let paused = |filter: OutgoingFilter| OutgoingFilter {
-        kind: Some("connection.paused".to_owned()),
+        r#type: Some("connection.paused".to_owned()),
         ..filter
     };
     let all = OutgoingFilter::default;
@@ -246,17 +246,18 @@ fn filters() -> Vec<(OutgoingFilter, usize)> {
         (in_states(&[Succeeded, Pending], acme()), 8),
         (paused(all()), 14),
         (paused(in_states(&[Failed], all())), 3),
-        (filter(|f| f.kind = Some("nothing".to_owned())), 0),
+        (filter(|f| f.r#type = Some("nothing".to_owned())), 0),
         (filter(|f| f.since = Some(seconds(38))), 3),
         (
             filter(|f| (f.since, f.until) = (Some(seconds(10)), Some(seconds(20)))),
             10,
         ),
-        (filter(|f| f.above = Some(event_id(36))), 4),
-        (in_states(&[Failed], filter(|f| f.above = Some(event_id(36)))), 1),
+        (filter(|f| f.until = Some(seconds(5))), 4),
+        (in_states(&[Failed], filter(|f| f.since = Some(seconds(37)))), 1),
+        (to("hook", filter(|f| f.since = Some(seconds(37)))), 2),
     ];
     let of_state = |state| (in_states(&[state], all()), 8);
-    filters.extend(OutgoingState::ALL.map(of_state));
+    filters.extend(OutgoingState::all().map(of_state));
     filters
 }
 
@@ -268,7 +269,7 @@ pub(in super::super) async fn events_that_go_out_are_listed_newest_first_by_ever
     assert!(page.entries.is_empty() && page.next.is_none());
     let all = filled(&*store).await;
     for (filter, count) in filters() {
-        let mut expected: Vec<_> = all.iter().filter(|event| filter.matches(event)).cloned().collect();
+        let mut expected: Vec<_> = all.iter().filter(|event| event.matches(&filter)).cloned().collect();
         expected.reverse();
         assert_eq!(expected.len(), count, "{filter:?}");
         for limit in [1, 3, 40, 100] {
@@ -289,14 +290,11 @@ pub(in super::super) async fn events_that_go_out_are_listed_newest_first_by_ever
 
 pub(in super::super) async fn an_event_that_goes_out_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
     let mut event = outgoing_event("acme", "hook", 1, Pending);
-    for now in OutgoingState::ALL
-        .into_iter()
-        .chain(OutgoingState::ALL.into_iter().rev())
-    {
+    for now in OutgoingState::all().chain(OutgoingState::all().rev()) {
         event.state = now;
         put_all(&*store, &[event.clone()]).await;
-        for state in OutgoingState::ALL {
-            let in_state = filter(|f| f.states = [state].into());
+        for state in OutgoingState::all() {
+            let in_state = filter(|f| f.state = [state].into());
             let found = walked(&*store, &in_state, 10).await;
             assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
         }
@@ -307,6 +305,33 @@ pub(in super::super) async fn an_event_that_goes_out_moves_between_lists_with_it
             .filter(|now| now.is_open() || *now == Failed)
             .collect();
         assert_eq!(states, expected);
+    }
+}
+
+pub(in super::super) async fn an_event_that_was_made_within_a_minute_of_its_id_is_listed_by_time(
+    store: Arc<dyn Store>,
+) {
+    let all: Vec<_> = almost_a_minute_from_their_ids()
+        .map(|(number, moment)| {
+            let mut event = outgoing_event("acme", "hook", number, Failed);
+            event.created_at = moment;
+            event
+        })
+        .collect();
+    put_all(&*store, &all).await;
+    for (since, until) in all.iter().flat_map(|event| spans(event.created_at)) {
+        for state in [[].into(), [Failed].into()] {
+            let filter = OutgoingFilter {
+                state,
+                since,
+                until,
+                ..OutgoingFilter::default()
+            };
+            let mut expected: Vec<_> = all.iter().filter(|event| event.matches(&filter)).cloned().collect();
+            expected.reverse();
+            assert!(!expected.is_empty());
+            assert_eq!(walked(&*store, &filter, 2).await, expected, "{filter:?}");
+        }
     }
 }
 

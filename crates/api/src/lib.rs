@@ -1,0 +1,69 @@
+//! The API as types: what a client sends, and what it is answered. Use cases make them, the server sends them, the
+//! dashboard, the command line and tests read them: a member that one of them does not know is a compile error.
+//!
+//! A type that says something of a person covers it by [`Cover`]; `/openapi.json` is made of these types.
+
+mod attention;
+mod configuration;
+mod connection;
+mod cover;
+mod customer;
+mod delivery;
+mod event;
+mod event_filters;
+mod filter;
+mod filters;
+mod history;
+mod masks;
+mod plan;
+mod problem;
+mod process;
+mod provider;
+mod selection;
+mod states;
+mod upsert;
+mod vendor;
+mod webhooks;
+
+pub use attention::{Action, Attention, AttentionCode, AttentionPage, Severity, Subject};
+pub use configuration::{
+    Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
+};
+pub use connection::{
+    Breaker, Cause, CausePage, Concurrency, Connection, ConnectionStatus, Health, PausedBy, RateLimit,
+};
+pub use cover::{Cover, MASK, Own, Visibility};
+pub use customer::{
+    Address, Addresses, Customer, CustomerRecord, Link, LinkedCustomer, Notifications, Service, Status,
+};
+pub use delivery::{Attempt, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
+pub use event::{
+    Event, EventBody, EventProblem, EventReplayed, IncomingEvent, OutgoingEvent, WholeEvent, WholeIncomingEvent,
+    WholeOutgoingEvent,
+};
+pub use event_filters::{EventParameters, IncomingFilter, OutgoingFilter};
+pub use filter::{Filter, LARGEST_PAGE, Page, PageQuery, Reader, Texts};
+pub use filters::{CustomerFilter, DeliveryFilter, UpsertFilter, VendorFilter};
+pub use history::HistoryEntry;
+pub use masks::{cover_pointer, is_code};
+pub use plan::{Plan, PlanAction, PlanRefusal, PlannedConnection};
+pub use problem::{
+    BatchProblem, Beside, Conflict, FailedUpsert, Problem, ProblemCode, RefusedEvents, UpsertProblem, VendorProblem,
+    VendorRefusal, WebhookProblem,
+};
+pub use process::{Alive, Logs, LogsChange, Ready, ReadyConfiguration};
+pub use provider::{FieldMap, Form, Provider};
+pub use selection::{
+    DeliveriesDone, DeliverySelection, EventFilter, EventSelection, EventSelectionBody, EventsDone, Refused,
+    RefusedDelivery, ReplayOf,
+};
+pub use states::{
+    BreakerState, ConnectionState, DeliveryState, Direction, EndpointState, EventResult, IncomingState, LinkState,
+    OutgoingState, Through, UpsertState,
+};
+pub use upsert::{AnyEvent, BatchAnswer, BatchLine, ListedUpsert, UpsertAnswer, UpsertRequest};
+pub use vendor::{VendorCustomer, VendorCustomerPage};
+pub use webhooks::{Endpoint, EndpointTest, Intake, Source, TakenEvent, Webhooks};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! The process itself.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The process lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Alive {
+    /// `alive`.
+    pub status: String,
+}
+
+/// Requests are welcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ready {
+    /// `ready`.
+    pub status: String,
+    /// What is served.
+    pub configuration: ReadyConfiguration,
+    /// `reachable`.
+    pub store: String,
+    /// `done`.
+    pub migrations: String,
+    /// `off`: nothing that is stored is sealed.
+    pub encryption: String,
+}
+
+/// Which configuration is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadyConfiguration {
+    /// Grows with each one taken over.
+    pub generation: u64,
+    /// How many it has.
+    pub merchants: usize,
+    /// `taken_over`, or `refused`: the files say something that is wrong.
+    pub last_reading: String,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Logs {
+    /// In force: a level, or directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// What the configuration, or whoever started the process, says.
+    pub configured: String,
+    /// When the configured one comes back; null: not by itself.
+    pub until: Option<Timestamp>,
+}
+
+/// What is to be logged from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogsChange {
+    /// A level, or directives such as `info,upsert_app=debug`.
+    pub filter: String,
+    /// From `1s` to `24h`, such as `15m`; after it the configured filter comes back. None: it does not by itself.
+    #[serde(rename = "for")]
+    #[schema(required = false)]
+    pub length: Option<String>,
+}

@@ -1,0 +1,127 @@
+//! What a list or a selection is refused for, beyond what its filter says by itself.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{Act, House, Vendor, all_of_it, body, connection};
+use serde_json::{Value as Json, json};
+
+use upsert_api::{DeliveryFilter, DeliverySelection, PageQuery, ProblemCode, Visibility};
+use upsert_app::{Caller, Refusal};
+use upsert_core::Repeat;
+
+fn operator() -> Caller {
+    Caller {
+        name: "operator".to_owned(),
+    }
+}
+
+async fn house() -> House {
+    House::new(vec![connection("v", &Vendor::new(Repeat::Safe))]).await
+}
+
+/// What each of both says to a body: a replay and a discard.
+async fn refused(house: &House, body: &Json, visibility: Visibility) -> [Refusal; 2] {
+    let (operations, caller) = (&house.gateway.operations, operator());
+    let selection = || DeliverySelection::read(body).unwrap();
+    let replayed = operations.replay_matching(&caller, selection(), visibility).await;
+    let discarded = operations.discard_matching(&caller, selection(), visibility).await;
+    [replayed.unwrap_err(), discarded.unwrap_err()]
+}
+
+fn told(refusal: &Refusal) -> Vec<(&str, &str)> {
+    let errors = refusal.errors.iter();
+    errors.map(|one| (&*one.pointer, &*one.code)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_would_be_covered_cannot_be_asked_for_either() {
+    let house = house().await;
+    let filter = |code: &str| DeliveryFilter {
+        error_code: Some(code.to_owned()),
+        ..DeliveryFilter::default()
+    };
+    let list = async |code: &str, visibility| {
+        let (filter, all) = (filter(code), all_of_it());
+        let listed = house.gateway.queries.list_deliveries(&filter, &all, visibility).await;
+        listed.map(|page| page.data.len())
+    };
+    for code in ["Ada Lee is known", "2025550123", "a@x.example"] {
+        assert_eq!(list(code, Visibility::Whole).await.unwrap(), 0);
+        let refusal = list(code, Visibility::Masked).await.unwrap_err();
+        assert_eq!(refusal.code, ProblemCode::InvalidQuery);
+        assert_eq!(told(&refusal), [("error_code", "invalid_value")]);
+        assert!(
+            refusal.errors[0]
+                .detail
+                .ends_with("for another one the key needs `customers:read`")
+        );
+        for refusal in refused(&house, &json!({ "error_code": code }), Visibility::Masked).await {
+            assert_eq!(refusal.code, ProblemCode::ValidationFailed);
+            assert_eq!(told(&refusal), [("/error_code", "invalid_value")]);
+        }
+    }
+    assert_eq!(list("E_400", Visibility::Masked).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_cannot_be_read_is_told_where_it_stands() {
+    let house = house().await;
+    let page = PageQuery {
+        limit: 10,
+        cursor: Some("garbage".to_owned()),
+    };
+    let filter = DeliveryFilter::default();
+    let listed = house
+        .gateway
+        .queries
+        .list_deliveries(&filter, &page, Visibility::Whole)
+        .await;
+    let refusal = listed.map(drop).unwrap_err();
+    assert_eq!(
+        (refusal.code, told(&refusal)),
+        (ProblemCode::InvalidQuery, vec![("cursor", "invalid_cursor")])
+    );
+    let body = json!({ "connection": "v", "cursor": "garbage" });
+    for refusal in refused(&house, &body, Visibility::Whole).await {
+        assert_eq!(refusal.code, ProblemCode::ValidationFailed);
+        assert_eq!(told(&refusal), [("/cursor", "invalid_cursor")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_has_failed_can_be_replayed() {
+    let house = house().await;
+    let selection = DeliverySelection::read(&json!({ "state": "failed,waiting" })).unwrap();
+    let (operations, caller) = (&house.gateway.operations, operator());
+    let replayed = operations.replay_matching(&caller, selection, Visibility::Whole);
+    let refusal = replayed.await.unwrap_err();
+    assert_eq!(told(&refusal), [("/state", "invalid_value")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_after_it_was_counted_is_left_alone() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = House::new(vec![connection("v", &vendor)]).await;
+    let fail = async |reference: &str| {
+        vendor.then([Act::Reject]);
+        let refused = house.upsert(json!({ "reference": reference })).await.unwrap();
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        body(&refused)["deliveries"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let discard = async |body: Json| {
+        let selection = DeliverySelection::read(&body).unwrap();
+        let (operations, caller) = (&house.gateway.operations, operator());
+        let done = operations.discard_matching(&caller, selection, Visibility::Whole);
+        done.await.unwrap()
+    };
+    fail("one").await;
+    let counted = discard(json!({ "connection": "v", "dry_run": true })).await;
+    assert_eq!((counted.dry_run, counted.matched, counted.done), (true, 1, 0));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    fail("two").await;
+    let done = discard(json!({ "connection": "v", "counted_at": counted.counted_at })).await;
+    assert_eq!((done.matched, done.done, done.refused), (1, 1, 0));
+    let rest = discard(json!({ "connection": "v" })).await;
+    assert_eq!((rest.matched, rest.counted_at), (1, None));
+}

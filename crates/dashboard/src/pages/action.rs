@@ -1,0 +1,60 @@
+//! What can be done with what was given up.
+
+use upsert_app::DeadLetterAction;
+
+use crate::error::PageError;
+
+/// What can be done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Replay,
+    Discard,
+}
+
+impl Action {
+    pub(crate) const ALL: [Self; 2] = [Self::Replay, Self::Discard];
+
+    /// As an address has it.
+    ///
+    /// # Errors
+    /// 404.
+    pub(crate) fn of(word: &str) -> Result<Self, PageError> {
+        let mut known = Self::ALL.into_iter();
+        known
+            .find(|action| action.word() == word)
+            .ok_or_else(|| PageError::not_found("page"))
+    }
+
+    /// That word.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Discard => "discard",
+        }
+    }
+
+    /// On a button.
+    pub(crate) const fn verb(self) -> &'static str {
+        match self {
+            Self::Replay => "Replay",
+            Self::Discard => "Discard",
+        }
+    }
+
+    /// Of what it was done with.
+    pub(crate) const fn done(self) -> &'static str {
+        match self {
+            Self::Replay => "replayed",
+            Self::Discard => "discarded",
+        }
+    }
+}
+
+impl From<Action> for DeadLetterAction {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Replay => Self::Replay,
+            Action::Discard => Self::Discard,
+        }
+    }
+}
