@@ -30,7 +30,7 @@ pub(super) struct Source {
     /// The modules that lead to it: `delivery::claim`.
     module: Vec<String>,
     pub(super) path: PathBuf,
-    syntax: syn::File,
+    pub(super) syntax: syn::File,
 }
 
 fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
