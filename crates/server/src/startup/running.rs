@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::lifecycle::Phase;
 use crate::startup::background::Background;
 use crate::startup::store::Opened;
 use crate::state::State;
+
+/// How long an acceptor has to let go of its listener: it wakes at once, unless the machine is very busy.
+const LETS_GO: Duration = Duration::from_millis(100);
 
 /// A server that answers.
 pub struct Running {
@@ -58,6 +61,12 @@ impl Running {
         if timeout(left(), self.state.gateway.shut_down()).await.is_err() {
             tracing::warn!("deliveries were still under way when the grace was over: the next start takes them back");
         }
+        // Workers without a connection end at once. The acceptor must have let go of the listener by then, or it hands
+        // a late connection to nobody and logs an error.
+        for handle in &self.handles {
+            handle.pause().await;
+        }
+        sleep(LETS_GO.min(left())).await;
         for handle in &self.handles {
             let graceful = !left().is_zero();
             if timeout(left().max(Duration::from_secs(1)), handle.stop(graceful))
