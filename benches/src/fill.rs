@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use upsert_core::{
-    Customer, CustomerId, ErrorKind, Evidence, FieldOutcomes, IdSource, KeyKind, MatchKey, Outcome, Priority,
-    StateAtVendor, SystemClock, WaitingFor,
+    Customer, ErrorKind, Evidence, FieldOutcomes, IdSource, KeyKind, MatchKey, Outcome, StateAtVendor, SystemClock,
+    UpsertReceipt, VendorSaid, WaitingFor,
 };
 use upsert_store::{
     Applied, Changeset, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, HistoryRecord,
-    Lane, Link, Pause, Store as _, UpsertRecord, UpsertState, Write,
+    Lane, Link, Pause, PausedBy, Store as _, UpsertRecord, UpsertState, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 
@@ -61,7 +61,7 @@ pub async fn fill(database: &Path, customers: u64) -> anyhow::Result<Filled> {
         apply(&store, write).await?;
     }
     let pause = Pause {
-        by: upsert_store::PausedBy::Operator,
+        by: PausedBy::Operator,
         since: now(),
         reason: "paused by the benchmark".to_owned(),
         fingerprint: String::new(),
@@ -99,7 +99,10 @@ fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)>
         "addresses": { "billing": { "line1": "1 Main St", "city": "Springfield", "state": "IL", "postal_code": "62701", "country": "US" } },
     });
     let customer = Customer::from_json(&record).context("the record is a customer's")?;
-    let delivery = delivery(ids, number, id, upsert, at);
+    let mut accepted = UpsertRecord::new(upsert, MERCHANT, id, 1, "fill", at);
+    (accepted.new_customer, accepted.changed) = (true, true);
+    let delivery = delivery(ids, number, &accepted);
+    end(&mut accepted, &delivery);
     let mut write: Vec<Write> = customer
         .identifiers()
         .into_iter()
@@ -129,7 +132,7 @@ fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)>
         links: std::collections::BTreeMap::new(),
         ignored: Vec::new(),
     }));
-    write.push(Write::PutUpsert(upsert_of(&delivery)));
+    write.push(Write::PutUpsert(accepted));
     write.push(Write::PutLane(lane(&delivery, number)));
     let filled = Filled {
         customer: id.to_string(),
@@ -140,36 +143,21 @@ fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)>
     Ok((write, filled))
 }
 
-fn upsert_of(delivery: &DeliveryRecord) -> UpsertRecord {
-    UpsertRecord {
-        id: delivery.upsert,
-        merchant: delivery.merchant.clone(),
-        customer: delivery.customer,
-        version: 1,
-        revision: 1,
-        state: match delivery.state {
-            DeliveryState::Succeeded => UpsertState::Succeeded,
-            DeliveryState::Failed => UpsertState::Failed,
-            _ => UpsertState::Pending,
-        },
-        new_customer: true,
-        changed: true,
-        rolled_back: false,
-        owes_event: false,
-        by: "fill".to_owned(),
-        through: None,
-        ignored: Vec::new(),
-        created_at: delivery.created_at,
-        ended_at: delivery.ended_at,
+/// How it ended; it waits where it has not.
+fn end(upsert: &mut UpsertRecord, delivery: &DeliveryRecord) {
+    match delivery.state() {
+        DeliveryState::Succeeded => upsert.end(UpsertState::Succeeded, upsert.created_at),
+        DeliveryState::Failed => upsert.end(UpsertState::Failed, upsert.created_at),
+        _ => {}
     }
 }
 
 fn lane(delivery: &DeliveryRecord, number: u64) -> Lane {
     let mut lane = Lane::new(MERCHANT, delivery.customer, &delivery.connection);
-    lane.revision = 1;
-    match delivery.state {
+    let _it_is_new = lane.change();
+    match delivery.state() {
         DeliveryState::Succeeded => {
-            lane.link = Some(Link {
+            let link = Link {
                 provider_customer_id: format!("v{number}"),
                 key: MatchKey {
                     kind: KeyKind::Reference,
@@ -177,66 +165,46 @@ fn lane(delivery: &DeliveryRecord, number: u64) -> Lane {
                 },
                 shared: false,
                 adopted: None,
-            });
-            lane.last_delivered_at = delivery.ended_at;
+            };
+            return lane.with_link(link, delivery.ended_at());
         }
-        DeliveryState::Failed => lane.failed = true,
-        _ => lane.queued = Some(delivery.id),
+        DeliveryState::Failed => lane.mark_failed(1),
+        _ => lane.queue(delivery.id),
     }
     lane
 }
 
-fn delivery(
-    ids: &IdSource,
-    number: u64,
-    customer: CustomerId,
-    upsert: upsert_core::UpsertId,
-    at: Timestamp,
-) -> DeliveryRecord {
-    let state = match number % 1_000 {
-        part if part < FAILED => DeliveryState::Failed,
-        part if part < FAILED + WAITING => DeliveryState::Waiting,
-        _ => DeliveryState::Succeeded,
+fn delivery(ids: &IdSource, number: u64, upsert: &UpsertRecord) -> DeliveryRecord {
+    let (part, at) = (number % 1_000, upsert.created_at);
+    let waits = (FAILED..FAILED + WAITING).contains(&part);
+    let connection = if waits {
+        CONNECTIONS[2]
+    } else {
+        CONNECTIONS[usize::try_from(number % 2).unwrap_or_default()]
     };
-    let connection = match state {
-        DeliveryState::Waiting => CONNECTIONS[2],
-        _ => CONNECTIONS[usize::try_from(number % 2).unwrap_or_default()],
-    };
-    let has_ended = state.has_ended();
-    let succeeded = state == DeliveryState::Succeeded;
-    DeliveryRecord {
-        id: ids.delivery(),
-        upsert,
-        merchant: MERCHANT.to_owned(),
-        customer,
-        connection: connection.to_owned(),
-        provider: connection.to_owned(),
-        required: true,
-        version: 1,
-        state,
-        waiting_for: (!has_ended).then_some(WaitingFor::Paused),
-        superseded_by: None,
-        took_over: Vec::new(),
-        outcome: succeeded.then_some(Outcome::Created),
-        evidence: succeeded.then_some(Evidence::VendorSaid),
+    let mut delivery = DeliveryRecord::new(ids.delivery(), upsert, connection, connection, true);
+    delivery.start_at_once(at);
+    if part < FAILED {
+        let error = refused(number);
+        delivery.note_failed_call(&error, true, 12);
+        delivery.fail(error, at);
+    } else if waits {
+        delivery.wait(WaitingFor::Paused, None, at);
+    } else {
+        delivery.succeed(&created(number), 12, at);
+    }
+    delivery
+}
+
+fn created(number: u64) -> UpsertReceipt {
+    UpsertReceipt {
+        outcome: Outcome::Created,
+        evidence: Evidence::VendorSaid,
         matched_by: None,
-        provider_customer_id: succeeded.then(|| format!("v{number}")),
-        attempts: u32::from(has_ended),
-        next_attempt_at: None,
-        duration_ms: 12,
+        provider_customer_id: format!("v{number}"),
         fields: FieldOutcomes::default(),
-        warnings: Vec::new(),
-        error: (state == DeliveryState::Failed).then(|| refused(number)),
-        force: false,
-        priority: Priority::Interactive,
-        fence: 1,
-        lease_until: None,
-        created_at: at,
-        ended_at: has_ended.then_some(at),
-        parked_ms: 0,
-        parked_since: None,
-        maybe_written: false,
-        traceparent: None,
+        vendor_request_id: None,
+        vendor_said: VendorSaid::default(),
     }
 }
 

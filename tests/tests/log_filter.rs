@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use upsert_server::{LogFormat, Telemetry, install_telemetry};
+use upsert_server::{Telemetry, install_telemetry};
+use upsert_settings::LogForm;
 use upsert_tests::{Answered, Plan, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -14,7 +15,7 @@ fn logs_debug() -> bool {
     tracing::enabled!(target: "upsert_app::anything", tracing::Level::DEBUG)
 }
 
-fn start_log(format: LogFormat) {
+fn start_log(format: LogForm) {
     let (filter, is_fixed) = ("info".to_owned(), false);
     install_telemetry(&Telemetry {
         format,
@@ -30,7 +31,7 @@ async fn put(world: &World, body: &Json) -> Answered {
 
 #[tokio::test]
 async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() {
-    start_log(LogFormat::Json);
+    start_log(LogForm::Json);
     let world = World::start().await;
     let usual = json!({ "filter": "info", "configured": "info", "until": null });
     assert_eq!(world.get("/v1/logs").await.body, usual);
@@ -69,7 +70,7 @@ async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() 
 
 #[tokio::test]
 async fn a_changed_configuration_changes_the_filter_and_an_unreadable_one_is_refused() {
-    start_log(LogFormat::Readable);
+    start_log(LogForm::Text);
     let world = World::with(Plan {
         reloads: true,
         ..Plan::default()

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use upsert_api::ProblemCode;
 use upsert_core::{Clock, IdSource, UpsertId};
-use upsert_store::Store;
+use upsert_store::{DeliveryRecord, Known, Store, StoreError};
 
 use crate::directory::merchant::Directory;
+use crate::problem::Refusal;
 use crate::runtime::admission::Admission;
 use crate::runtime::connections::Connections;
 use crate::runtime::counters::Counters;
@@ -112,9 +115,23 @@ impl Context {
         self.directory.load_full()
     }
 
+    /// The customer whom a delivery brings, with its lanes.
+    pub(crate) async fn customer_of(&self, delivery: &DeliveryRecord) -> Result<Option<Known>, StoreError> {
+        self.store.customer(&delivery.merchant, delivery.customer).await
+    }
+
     /// Runs a task that the shutdown waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Does `what` on a task of its own: a client that hangs up changes nothing about what becomes of it.
+    pub(crate) async fn on_own_task<T: Send + 'static>(
+        &self,
+        what: &str,
+        task: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        ended(what, self.tasks.spawn(task)).await
     }
 
     /// Says that a connection's queue has work.
@@ -127,4 +144,12 @@ impl Context {
     pub(crate) fn wake(&self, queue: QueueKey, reach: Reach) {
         self.wakeups.mark(queue, reach);
     }
+}
+
+/// What came of a task that somebody waits for.
+pub(crate) async fn ended<T>(what: &str, task: JoinHandle<Result<T, Refusal>>) -> Result<T, Refusal> {
+    task.await.unwrap_or_else(|_| {
+        tracing::error!("{what}'s task ended before its time");
+        Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
+    })
 }

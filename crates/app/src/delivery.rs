@@ -24,7 +24,10 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    pub(crate) fn new(outbox: Outbox, context: Context) -> Self {
-        Self { context, outbox }
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            context: context.clone(),
+            outbox: Outbox::new(context),
+        }
     }
 }

@@ -48,27 +48,15 @@ impl Gateway {
     pub fn new(parts: GatewayParts) -> Self {
         metrics::begin_at_zero(&parts.directory);
         let context = Context::new(parts);
-        let outbox = Outbox::new(context.clone());
-        let deliveries = Deliveries::new(outbox.clone(), context.clone());
-        let upserts = Upserts::new(deliveries.clone(), outbox.clone(), context.clone());
-        let inbox = Inbox::new(upserts.clone(), deliveries.clone(), outbox.clone(), context.clone());
-        let queries = Queries::new(upserts.clone(), context.clone());
-        let wings = (
-            outbox.clone(),
-            deliveries.clone(),
-            upserts.clone(),
-            inbox.clone(),
-            queries.clone(),
-        );
         Self {
-            operations: Operations::new(wings, context.clone()),
-            scheduler: Scheduler::new(deliveries.clone(), outbox.clone(), context.clone()),
+            scheduler: Scheduler::new(&context),
+            upserts: Upserts::new(&context),
+            deliveries: Deliveries::new(&context),
+            inbox: Inbox::new(&context),
+            outbox: Outbox::new(&context),
+            queries: Queries::new(&context),
+            operations: Operations::new(&context),
             context,
-            upserts,
-            deliveries,
-            inbox,
-            outbox,
-            queries,
         }
     }
 

@@ -22,12 +22,12 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(upserts: Upserts, deliveries: Deliveries, outbox: Outbox, context: Context) -> Self {
+    pub(crate) fn new(context: &Context) -> Self {
         Self {
-            context,
-            outbox,
-            deliveries,
-            upserts,
+            context: context.clone(),
+            outbox: Outbox::new(context),
+            deliveries: Deliveries::new(context),
+            upserts: Upserts::new(context),
         }
     }
 }

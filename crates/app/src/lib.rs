@@ -29,7 +29,6 @@ pub use inbox::receive::{ReadEvent, unbelieved_time};
 pub use operations::Operations;
 pub use operations::event_dead_letters::{DeadLetterAction, DeadLetters};
 pub use outbox::Outbox;
-pub use planning::plan::{ConnectionPlan, PlanRefusal, Planned};
 pub use problem::Refusal;
 pub use queries::Queries;
 pub use queries::attention::{ConfigurationRefused, needs_attention};

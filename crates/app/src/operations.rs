@@ -28,15 +28,14 @@ pub struct Operations {
 }
 
 impl Operations {
-    pub(crate) fn new(wings: (Outbox, Deliveries, Upserts, Inbox, Queries), context: Context) -> Self {
-        let (outbox, deliveries, upserts, inbox, queries) = wings;
+    pub(crate) fn new(context: &Context) -> Self {
         Self {
-            context,
-            outbox,
-            deliveries,
-            upserts,
-            inbox,
-            queries,
+            context: context.clone(),
+            outbox: Outbox::new(context),
+            deliveries: Deliveries::new(context),
+            upserts: Upserts::new(context),
+            inbox: Inbox::new(context),
+            queries: Queries::new(context),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod dispatch;
 pub(crate) mod endpoints;
 pub(crate) mod publish;
+pub(crate) mod races;
 pub(crate) mod retry_schedule;
 
 use crate::context::Context;
@@ -14,7 +15,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(context: Context) -> Self {
+    pub(crate) fn new(context: &Context) -> Self {
+        let context = context.clone();
         Self { context }
     }
 }

@@ -70,6 +70,29 @@ impl Refusal {
         }
     }
 
+    /// 422 with one thing that is wrong.
+    pub(crate) fn invalid_at(pointer: &str, code: &str, detail: &str) -> Self {
+        Self::invalid(vec![Problem::new(pointer, code, detail)])
+    }
+
+    /// These are in the way.
+    pub(crate) fn conflict(code: ProblemCode, detail: &str, conflicts: Vec<Conflict>) -> Self {
+        Self {
+            conflicts,
+            ..Self::new(code, detail)
+        }
+    }
+
+    /// 503, for a second: others are before it.
+    pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
+        Self::new(ProblemCode::Overloaded, detail).retry_after(1)
+    }
+
+    /// 503: others change the customer faster than this can be decided on.
+    pub(crate) fn too_many_changes() -> Self {
+        Self::overloaded("too many changes of this customer at once")
+    }
+
     /// 400 with everything that is wrong, by query parameter.
     pub fn invalid_query(errors: Vec<Problem>) -> Self {
         Self {
@@ -139,7 +162,7 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Busy => Self::new(ProblemCode::Overloaded, "the store cannot take more now").retry_after(1),
+            StoreError::Busy => Self::overloaded("the store cannot take more now"),
             StoreError::Unavailable(inside) => {
                 tracing::error!(error = %inside, "the store cannot write");
                 Self::new(ProblemCode::Overloaded, "the store cannot write now").retry_after(5)

@@ -10,8 +10,13 @@ pub(crate) mod events;
 pub(crate) mod failures;
 pub(crate) mod page;
 
+use std::collections::BTreeSet;
+
 use crate::context::Context;
 use crate::upsert::Upserts;
+
+/// Whose things may be seen; none: all merchants'.
+pub(crate) type Merchants<'a> = Option<&'a BTreeSet<String>>;
 
 /// Answers questions.
 #[derive(Debug, Clone)]
@@ -21,7 +26,10 @@ pub struct Queries {
 }
 
 impl Queries {
-    pub(crate) fn new(upserts: Upserts, context: Context) -> Self {
-        Self { context, upserts }
+    pub(crate) fn new(context: &Context) -> Self {
+        Self {
+            context: context.clone(),
+            upserts: Upserts::new(context),
+        }
     }
 }

@@ -10,3 +10,4 @@ pub(crate) mod notifier;
 pub(crate) mod successors;
 pub(crate) mod tracing;
 pub(crate) mod wakeups;
+pub(crate) mod worker;

@@ -25,11 +25,11 @@ pub struct Upserts {
 }
 
 impl Upserts {
-    pub(crate) fn new(deliveries: Deliveries, outbox: Outbox, context: Context) -> Self {
+    pub(crate) fn new(context: &Context) -> Self {
         Self {
-            context,
-            outbox,
-            deliveries,
+            context: context.clone(),
+            outbox: Outbox::new(context),
+            deliveries: Deliveries::new(context),
         }
     }
 }

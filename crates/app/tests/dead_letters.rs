@@ -16,7 +16,7 @@ use upsert_api::{
 };
 use upsert_app::{Answer, Caller, Connection, Directory, Refusal};
 use upsert_core::{DeliveryId, ErrorKind, KeyKind, MatchKey, Payload, Repeat};
-use upsert_store::Store;
+use upsert_store::CustomerStore as _;
 
 /// `v` accepts whatever comes; what `w` does is for each test to say.
 async fn two_vendors(payload: Payload) -> (House, Arc<Vendor>, Arc<Vendor>) {

@@ -12,8 +12,8 @@ use serde_json::json;
 use upsert_api::{Attempt, SentRequest, Visibility};
 use upsert_app::Answer;
 use upsert_core::{Repeat, StateAtVendor};
-use upsert_store::{Changeset, DeliveryState, Store, Write};
-use upsert_testkit::records::{delivery_id, delivery_record};
+use upsert_store::{Changeset, CustomerStore as _, DeliveryState, DeliveryStore as _, Store, Write};
+use upsert_testkit::records::{delivery_id, delivery_record, plain_progress};
 
 #[tokio::test(start_paused = true)]
 async fn a_repeat_unsafe_request_is_never_sent_twice_after_an_unknown_outcome() {
@@ -186,8 +186,9 @@ async fn what_waited_behind_a_delivery_goes_out_at_once_if_the_process_died_befo
     let mut first = house.store.abandoned(None, 2).await.unwrap().remove(0);
     let known = house.store.customer("acme", first.customer).await.unwrap().unwrap();
     let mut lane = known.lane("v").unwrap().clone();
-    (lane.in_flight, lane.revision) = (None, lane.revision + 1);
-    (first.state, first.lease_until) = (DeliveryState::Succeeded, None);
+    lane.end_call();
+    let _nobody_else_is_there = lane.change();
+    first = first.with_progress(plain_progress(DeliveryState::Succeeded));
     let changes = Changeset {
         expect: Vec::new(),
         write: vec![Write::PutLane(lane), Write::PutDelivery(first)],
@@ -352,7 +353,7 @@ async fn a_refused_new_customer_stays_if_a_newer_version_already_waits() {
     assert_eq!(vendor.record("r")["first"], "B");
     let open = house.store.waiting_at("acme", "v", None, 10).await.unwrap();
     assert!(
-        open.iter().all(|delivery| delivery.state != DeliveryState::Pending),
+        open.iter().all(|delivery| delivery.state() != DeliveryState::Pending),
         "{open:?}"
     );
 }
@@ -448,7 +449,7 @@ async fn every_attempt_tells_what_it_sent_and_what_it_failed_of_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_outcome_is_unknown_shows_what_was_sent() {
     let vendor = Vendor::new(Repeat::Safe);
-    let (store, clock) = (Arc::new(upsert_store::MemoryStore::new()), TokioClock::new());
+    let (store, clock) = (Arc::new(upsert_testkit::MemoryStore::new()), TokioClock::new());
     let house = House::on(store.clone(), clock.clone(), vec![connection("v", &vendor)]).await;
     vendor.then([Act::Slow(Duration::from_secs(60))]);
     let command = |command: &mut upsert_app::UpsertCommand| command.respond_async = true;

@@ -14,7 +14,8 @@ use serde_json::{Value as Json, json};
 use upsert_api::Visibility;
 use upsert_app::Caller;
 use upsert_core::Repeat;
-use upsert_store::{CustomerFilter, DeliveryFilter, DeliveryState, MemoryStore, Store};
+use upsert_store::{CustomerFilter, CustomerStore as _, DeliveryFilter, DeliveryState, DeliveryStore as _};
+use upsert_testkit::MemoryStore;
 
 /// Two vendors; the first one, `a`, sends events without a time. `named`: the source says whose they are.
 struct Pair {

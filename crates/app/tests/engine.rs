@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, Directory};
 use upsert_core::{Held, Priority, Repeat, WaitingFor};
-use upsert_store::{DeliveryState, MemoryStore, Store, UpsertState};
+use upsert_store::{DeliveryState, DeliveryStore as _, Store, UpsertState, UpsertStore as _};
+use upsert_testkit::MemoryStore;
 
 /// A connection's gate that a test opens and shuts.
 #[derive(Debug, Default)]
@@ -256,7 +257,10 @@ async fn what_waits_for_a_connection_that_was_taken_out_goes_when_it_is_back() {
         .replace_directory(Directory::new([merchant(vec![connection("w", &other)])]));
     at(3_600).await;
     let parked = waiting(&house, "v").await.remove(0);
-    assert_eq!((parked.state, parked.next_attempt_at), (DeliveryState::Waiting, None));
+    assert_eq!(
+        (parked.state(), parked.next_attempt_at()),
+        (DeliveryState::Waiting, None)
+    );
     let calls = vendor.calls();
     at(80 * 3_600).await;
     assert_eq!(vendor.calls(), calls);
@@ -327,7 +331,7 @@ async fn upserts_that_others_joined_end_with_the_one_that_went_in_their_place() 
     for id in upserts {
         let (upsert, _) = house.store.upsert("acme", id).await.unwrap().unwrap();
         assert_eq!(
-            upsert.state,
+            upsert.state(),
             UpsertState::Succeeded,
             "as it is stored, without having been looked at"
         );
@@ -344,17 +348,17 @@ async fn an_upsert_whose_process_died_before_it_was_ended_is_ended_by_the_next_o
         .await
         .unwrap();
     house.kill().await;
-    let (mut upsert, _) = store.upsert("acme", answer.upsert).await.unwrap().unwrap();
-    assert_eq!(upsert.state, UpsertState::Succeeded);
-    upsert.state = UpsertState::Pending;
-    upsert.revision += 1;
-    let write = vec![upsert_store::Write::PutUpsert(upsert)];
+    let (ended, _) = store.upsert("acme", answer.upsert).await.unwrap().unwrap();
+    assert_eq!(ended.state(), UpsertState::Succeeded);
+    let (id, customer, version) = (ended.id, ended.customer, ended.version);
+    let pending = upsert_store::UpsertRecord::new(id, "acme", customer, version, "tests", ended.created_at);
+    let write = vec![upsert_store::Write::PutUpsert(pending)];
     let expect = Vec::new();
     store.apply(upsert_store::Changeset { expect, write }).await.unwrap();
     let _house = House::on(store.clone(), clock, vec![connection("v", &vendor)]).await;
     at(1).await;
     let (upsert, _) = store.upsert("acme", answer.upsert).await.unwrap().unwrap();
-    assert_eq!(upsert.state, UpsertState::Succeeded);
+    assert_eq!(upsert.state(), UpsertState::Succeeded);
 }
 
 #[tokio::test(start_paused = true)]

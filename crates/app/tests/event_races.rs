@@ -13,7 +13,7 @@ use common::events::{Listener, event, source};
 use common::slow_store::SlowStore;
 use common::{House, TokioClock, Vendor, connection, merchant};
 use upsert_core::Repeat;
-use upsert_store::MemoryStore;
+use upsert_testkit::MemoryStore;
 
 struct Slow {
     house: House,

@@ -13,7 +13,8 @@ use serde_json::{Value as Json, json};
 use upsert_api::{EventResult, ProblemCode, Visibility};
 use upsert_app::{DeadLetterAction, Merchant};
 use upsert_core::Repeat;
-use upsert_store::{CustomerFilter, CustomerRecord, MemoryStore, Store};
+use upsert_store::{CustomerFilter, CustomerRecord, CustomerStore as _};
+use upsert_testkit::MemoryStore;
 
 fn with_source(vendor: &Arc<Vendor>, connection_of: Option<&str>) -> Merchant {
     let mut merchant = merchant(vec![connection("v", vendor)]);

@@ -19,7 +19,8 @@ use upsert_api::{
 };
 use upsert_app::{Caller, Connection, ConnectionStatus, DeadLetterAction, DeadLetters, Directory, Endpoint, EventKind};
 use upsert_core::{Clock as _, Held, Priority, Repeat};
-use upsert_store::{Applied, Changeset, MemoryStore, OutgoingState, Store, Write};
+use upsert_store::{Applied, Changeset, EventStore as _, OutgoingEvent, Store, UpsertStore as _, Write};
+use upsert_testkit::MemoryStore;
 use upsert_webhook::{Received, Verifier};
 
 async fn house(connections: Vec<Connection>, endpoints: Vec<Endpoint>) -> House {
@@ -399,7 +400,7 @@ async fn what_a_dead_process_owed_is_told_by_the_next_one() {
         ..UpsertFilter::default()
     };
     let page = second.store.upserts(&filter, None, 10).await.unwrap();
-    assert!(page.entries.iter().all(|(upsert, _)| !upsert.owes_event));
+    assert!(page.entries.iter().all(|(upsert, _)| !upsert.owes_event()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -501,16 +502,19 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     house.upsert(json!({ "reference": "r" })).await.unwrap();
     seconds(1).await;
     let (all, tried) = (OutgoingFilter::default(), listener.got().len());
-    let mut event = house
+    let taken = house
         .store
         .outgoing_events(&all, None, 1)
         .await
         .unwrap()
         .entries
         .remove(0);
-    event.state = OutgoingState::Failed;
-    event.created_at -= SignedDuration::from_hours(100);
-    event.body = r#"{"type":"customer.upserted"}"#.to_owned();
+    let (body, old) = (
+        r#"{"type":"customer.upserted"}"#,
+        taken.created_at - SignedDuration::from_hours(100),
+    );
+    let mut event = OutgoingEvent::new(taken.id, "acme", "hooks", &taken.kind, body.to_owned(), old);
+    event.give_up("the endpoint answered 503", old);
     let write = vec![Write::PutOutgoingEvent(event)];
     let given_up = Changeset {
         expect: Vec::new(),

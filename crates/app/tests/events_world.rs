@@ -14,7 +14,8 @@ use serde_json::{Value as Json, json};
 use upsert_api::{EventResult, ProblemCode};
 use upsert_app::{DeadLetterAction, Intake, Merchant, Ping, Refusal, Source};
 use upsert_core::{Clock as _, Handling};
-use upsert_store::{CustomerFilter, MemoryStore, Store as _};
+use upsert_store::{CustomerFilter, CustomerStore as _};
+use upsert_testkit::MemoryStore;
 use upsert_webhook::mapping::{Conditions, Pointer, Rule, Source as From, Target, Transform};
 use upsert_webhook::{OrderKind, Received, sign};
 

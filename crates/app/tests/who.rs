@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use upsert_api::{CustomerFilter, Link, LinkState, PageQuery, ProblemCode, Visibility};
 use upsert_app::Merchant;
 use upsert_core::{Handling, IdentifierKind, NeverMatch, Repeat};
-use upsert_store::MemoryStore;
+use upsert_testkit::MemoryStore;
 
 /// Nobody at all to deliver to: who is who alone.
 async fn alone(change: impl FnOnce(&mut Merchant)) -> House {

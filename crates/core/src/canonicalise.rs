@@ -23,22 +23,10 @@ use crate::text::{self, LineBreaks, Refused, TextRule, text};
 
 pub use terms::{Canonical, Handling, Terms};
 
-const TAG: TextRule = TextRule {
-    max_chars: 100,
-    line_breaks: LineBreaks::Blank,
-};
-const NAME: TextRule = TextRule {
-    max_chars: 100,
-    line_breaks: LineBreaks::Refused,
-};
-const LINK: TextRule = TextRule {
-    max_chars: 255,
-    line_breaks: LineBreaks::Refused,
-};
-const METADATA: TextRule = TextRule {
-    max_chars: 1_000,
-    line_breaks: LineBreaks::Kept,
-};
+const TAG: TextRule = TextRule::new(100, LineBreaks::Blank);
+const NAME: TextRule = TextRule::new(100, LineBreaks::Refused);
+const LINK: TextRule = TextRule::new(255, LineBreaks::Refused);
+const METADATA: TextRule = TextRule::new(1_000, LineBreaks::Kept);
 /// Shops tag their customers freely: Shopify alone takes 250.
 const MOST_TAGS: usize = 1_000;
 const MOST_METADATA: usize = 100;
@@ -65,11 +53,8 @@ const OTHER_MEMBERS: [&str; 4] = ["/id", "/tags_removed", "/provider_fields", "/
 /// Every problem that the body has, in the order of its members. An identifier has to be there.
 pub fn canonicalise(body: &Json, terms: &Terms<'_>) -> Result<Canonical, Vec<Problem>> {
     let Some(members) = body.as_object() else {
-        return Err(vec![Problem::new(
-            "",
-            "invalid_type",
-            "the body has to be a JSON object",
-        )]);
+        let detail = "the body has to be a JSON object";
+        return Err(vec![Problem::new("", "invalid_type", detail)]);
     };
     let mut reading = Reading {
         terms,
@@ -141,10 +126,8 @@ fn one_of(raw: &str, words: &[&str]) -> Result<String, Refused> {
     } else if words.contains(&given.as_str()) {
         Ok(given)
     } else {
-        Err(Refused::new(
-            "invalid_value",
-            format!("has to be one of: {}", words.join(", ")),
-        ))
+        let detail = format!("has to be one of: {}", words.join(", "));
+        Err(Refused::new("invalid_value", detail))
     }
 }
 
@@ -278,15 +261,11 @@ impl Reading<'_> {
     }
 
     fn unknown(&mut self, pointer: &str) {
-        let known = Field::ALL
-            .iter()
-            .map(|field| field.pointer())
-            .chain(GROUPS)
-            .chain(OTHER_MEMBERS);
-        let nearest = known
-            .map(|known| (strsim::damerau_levenshtein(pointer, known), known))
-            .min()
-            .filter(|(distance, known)| *distance <= 3.max(known.len() / 3));
+        let fields = Field::ALL.iter().map(|field| field.pointer());
+        let known = fields.chain(GROUPS).chain(OTHER_MEMBERS);
+        let nearest = known.map(|known| (strsim::damerau_levenshtein(pointer, known), known));
+        let is_near = |(distance, known): &(usize, &str)| *distance <= 3.max(known.len() / 3);
+        let nearest = nearest.min().filter(is_near);
         let detail = match nearest {
             Some((_, known)) => format!("is not known; did you mean {known}?"),
             None => "is not known".to_owned(),
@@ -304,15 +283,9 @@ impl Reading<'_> {
             (_, Json::Null) => Some(Patch::Clear),
             (Rule::Tags, _) => self.tags(pointer, value).map(|tags| Patch::Set(Value::Tags(tags))),
             (Rule::Flag, Json::Bool(flag)) => Some(Patch::Set(Value::Flag(*flag))),
-            (Rule::Flag, _) => {
-                self.wrong_type(pointer, "true, false or null");
-                None
-            }
+            (Rule::Flag, _) => return self.wrong_type(pointer, "true, false or null"),
             (_, Json::String(raw)) => self.text(field, raw).map(|text| Patch::Set(Value::Text(text))),
-            (_, _) => {
-                self.wrong_type(pointer, "a string or null");
-                None
-            }
+            (_, _) => return self.wrong_type(pointer, "a string or null"),
         };
         if let Some(change) = change {
             self.patch.fields.insert(field, change);
@@ -325,8 +298,8 @@ impl Reading<'_> {
             Rule::Phone if self.is_lenient() => phone::read(raw, self.terms.region).map(|read| {
                 if read.has_extension {
                     let left_out = phone::extension();
-                    self.ignored
-                        .push(Problem::new(pointer, left_out.code, left_out.detail).into());
+                    let left_out = Problem::new(pointer, left_out.code, left_out.detail);
+                    self.ignored.push(left_out.into());
                 }
                 read.e164
             }),
@@ -338,10 +311,8 @@ impl Reading<'_> {
 
     /// A text whose line breaks may be read as blanks where the sender cannot be asked.
     fn line(&mut self, pointer: &str, raw: &str, rule: TextRule) -> Option<String> {
-        let broken = self.is_lenient() && rule.line_breaks == LineBreaks::Blank;
-        let broken = broken
-            .then(|| text::trimmed(raw))
-            .filter(|given| given.contains(text::is_line_break));
+        let may_be_broken = self.is_lenient() && rule.line_breaks == LineBreaks::Blank;
+        let broken = Some(text::trimmed(raw)).filter(|given| may_be_broken && given.contains(text::is_line_break));
         let read = match broken {
             Some(given) => text(&text::joined(given, " "), rule),
             None => text(raw, rule),
@@ -410,17 +381,14 @@ impl Reading<'_> {
         let mut changes = BTreeMap::new();
         for (name, value) in members {
             let at = format!("/metadata/{}", escape(name));
-            let canonical_name = match text(name, NAME) {
-                Ok(canonical) => canonical,
-                Err(refused) => {
+            let (name, change) = match (text(name, NAME), value) {
+                (Err(refused), _) => {
                     self.unreadable(&at, refused.code, format!("its name {}", refused.detail));
                     continue;
                 }
-            };
-            let change = match value {
-                Json::Null => Patch::Clear,
-                Json::String(raw) => match text(raw, METADATA) {
-                    Ok(canonical) => Patch::Set(canonical),
+                (Ok(name), Json::Null) => (name, Patch::Clear),
+                (Ok(name), Json::String(raw)) => match text(raw, METADATA) {
+                    Ok(canonical) => (name, Patch::Set(canonical)),
                     Err(refused) => {
                         self.refused(&at, refused);
                         continue;
@@ -431,12 +399,11 @@ impl Reading<'_> {
                     continue;
                 }
             };
-            match changes.entry(canonical_name) {
-                Entry::Vacant(place) => drop(place.insert(change)),
-                Entry::Occupied(_) => {
-                    let detail = "another member has the same name, but for what nobody sees in it";
-                    self.unreadable(&at, "contradiction", detail);
-                }
+            if let Entry::Vacant(place) = changes.entry(name) {
+                place.insert(change);
+            } else {
+                let detail = "another member has the same name, but for what nobody sees in it";
+                self.unreadable(&at, "contradiction", detail);
             }
         }
         self.patch.metadata = Some(Patch::Set(changes));

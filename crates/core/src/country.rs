@@ -1,7 +1,5 @@
 //! Countries: from codes and English names to ISO 3166-1 alpha-2.
 
-mod names;
-
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -20,22 +18,10 @@ const OTHER_CODES: &[(&str, &str)] = &[("UK", "GB"), ("EL", "GR")];
 /// # Errors
 /// `invalid_country`, and what refuses any text. A name that several countries have (`Korea`, `Congo`) is none.
 pub fn country(raw: &str) -> Result<String, Refused> {
-    let given = text(
-        raw,
-        TextRule {
-            max_chars: 100,
-            line_breaks: LineBreaks::Refused,
-        },
-    )?;
-    known(&given)
-        .or_else(|| said_twice(&given))
-        .map(str::to_owned)
-        .ok_or_else(|| {
-            Refused::new(
-                "invalid_country",
-                "is not a country of ISO 3166-1; send its two-letter code",
-            )
-        })
+    let given = text(raw, TextRule::new(100, LineBreaks::Refused))?;
+    let found = known(&given).or_else(|| said_twice(&given)).map(str::to_owned);
+    let detail = "is not a country of ISO 3166-1; send its two-letter code";
+    found.ok_or_else(|| Refused::new("invalid_country", detail))
 }
 
 fn known(given: &str) -> Option<&'static str> {
@@ -66,12 +52,15 @@ fn by_code(upper: &str) -> Option<&'static str> {
     found.map(|country| country.alpha2)
 }
 
-static BY_NAME: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
-    let names = names::NAMES.iter();
-    names
-        .flat_map(|(code, names)| names.iter().map(|name| (folded(name), *code)))
-        .collect()
-});
+static BY_NAME: LazyLock<HashMap<String, &'static str>> =
+    LazyLock::new(|| names().map(|(code, name)| (folded(name), code)).collect());
+
+/// Each code with each of its names.
+fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = include_str!("country/names.txt").lines();
+    let entries = lines.filter_map(|line| line.split_once(": ").filter(|(code, _)| code.len() == 2));
+    entries.flat_map(|(code, names)| names.split("; ").map(move |name| (code, name)))
+}
 
 /// A name as it is compared: small letters without accents, words alone, without `the` and `of`, abbreviations in one form.
 fn folded(name: &str) -> String {
@@ -248,14 +237,13 @@ mod tests {
     #[test]
     fn every_country_is_known_by_each_of_its_names_and_no_name_is_that_of_two() {
         let mut seen: HashMap<String, &str> = HashMap::new();
-        for (code, names) in names::NAMES {
-            assert_eq!(country(code).as_deref(), Ok(*code), "{code}");
-            for name in *names {
-                assert_eq!(country(name).as_deref(), Ok(*code), "{name}");
-                let other = seen.insert(folded(name), code);
-                assert!(other.is_none_or(|other| other == *code), "{name}: {other:?}");
-            }
+        for (code, name) in names() {
+            assert_eq!(country(code).as_deref(), Ok(code), "{code}");
+            assert_eq!(country(name).as_deref(), Ok(code), "{name}");
+            let other = seen.insert(folded(name), code);
+            assert!(other.is_none_or(|other| other == code), "{name}: {other:?}");
         }
+        assert!(seen.len() > 300, "{} names", seen.len());
         // `Congo` is what two countries are called, whatever ISO says.
         for known in rust_iso3166::ALL.iter().filter(|known| known.alpha2 != "CG") {
             assert_eq!(country(known.name).as_deref(), Ok(known.alpha2), "{}", known.name);

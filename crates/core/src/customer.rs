@@ -86,14 +86,11 @@ impl Customer {
 
     /// What it is recognised by here.
     pub fn identifiers(&self) -> Vec<Identifier> {
-        IdentifierKind::all()
-            .filter_map(|kind| {
-                Some(Identifier {
-                    kind,
-                    value: self.text(kind.field())?.to_owned(),
-                })
-            })
-            .collect()
+        let identifier = |kind: IdentifierKind| {
+            let value = self.text(kind.field())?.to_owned();
+            Some(Identifier { kind, value })
+        };
+        IdentifierKind::all().filter_map(identifier).collect()
     }
 
     /// Identifiers of which no value is known, since what was given could not be read: whoever has a readable one is somebody
@@ -140,9 +137,8 @@ impl Customer {
 
     fn implied_kind(&self) -> Kind {
         let has = |field| self.fields.contains_key(&field);
-        let named_as_person = [Field::GivenName, Field::MiddleName, Field::FamilyName]
-            .into_iter()
-            .any(has);
+        let persons = [Field::GivenName, Field::MiddleName, Field::FamilyName];
+        let named_as_person = persons.into_iter().any(has);
         if has(Field::OrganisationName) && !named_as_person {
             Kind::Organisation
         } else {
@@ -153,7 +149,7 @@ impl Customer {
     fn take_tags(&mut self) -> BTreeSet<String> {
         match self.fields.remove(&Field::Tags) {
             Some(Value::Tags(tags)) => tags,
-            _ => std::collections::BTreeSet::new(),
+            _ => BTreeSet::new(),
         }
     }
 
@@ -203,11 +199,9 @@ impl Customer {
     fn merge_unread(&mut self, patch: &CustomerPatch) {
         let fields = &self.fields;
         self.unread.retain(|kind| !patch.fields.contains_key(&kind.field()));
-        let unknown = patch
-            .unreadable
-            .iter()
-            .filter(|kind| !fields.contains_key(&kind.field()));
-        self.unread.extend(unknown);
+        let unreadable = patch.unreadable.iter();
+        self.unread
+            .extend(unreadable.filter(|kind| !fields.contains_key(&kind.field())));
     }
 
     /// What differs from `self` to `after`, one entry a leaf, in the order of the fields.
@@ -219,10 +213,9 @@ impl Customer {
                 continue;
             }
             if let Rule::Map = field.rule() {
-                let empty = BTreeMap::new();
                 let members = |value: Option<&Value>| match value {
                     Some(Value::Map(map)) => map.clone(),
-                    _ => empty.clone(),
+                    _ => BTreeMap::new(),
                 };
                 changes.extend(map_changes(field.pointer(), &members(from), &members(to)));
             } else {
@@ -234,11 +227,8 @@ impl Customer {
                 });
             }
         }
-        changes.extend(map_changes(
-            "/provider_fields",
-            &self.provider_fields,
-            &after.provider_fields,
-        ));
+        let (from, to) = (&self.provider_fields, &after.provider_fields);
+        changes.extend(map_changes("/provider_fields", from, to));
         changes
     }
 
@@ -257,10 +247,8 @@ impl Customer {
             put(&mut record, field.pointer(), value);
         }
         if with_nulls || !self.provider_fields.is_empty() {
-            let all = self
-                .provider_fields
-                .iter()
-                .map(|(name, map)| (name.clone(), Json::Object(map.clone())));
+            let all = self.provider_fields.iter();
+            let all = all.map(|(name, map)| (name.clone(), Json::Object(map.clone())));
             record.insert("provider_fields".to_owned(), Json::Object(all.collect()));
         }
         record
@@ -281,9 +269,8 @@ impl Customer {
         }
         if let Some(Json::Object(all)) = record.get("provider_fields") {
             for (name, fields) in all {
-                customer
-                    .provider_fields
-                    .insert(name.clone(), fields.as_object()?.clone());
+                let fields = fields.as_object()?.clone();
+                customer.provider_fields.insert(name.clone(), fields);
             }
         }
         Some(customer)

@@ -2,10 +2,7 @@
 
 use crate::text::{LineBreaks, Refused, TextRule, is_format, text};
 
-const RULE: TextRule = TextRule {
-    max_chars: 254,
-    line_breaks: LineBreaks::Refused,
-};
+const RULE: TextRule = TextRule::new(254, LineBreaks::Refused);
 
 /// An e-mail address in lower case, its domain in punycode. `mailto:` before it and angle brackets around it are none of it.
 ///

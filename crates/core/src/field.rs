@@ -44,7 +44,7 @@ pub enum Rule {
 }
 
 const fn text(max_chars: usize, line_breaks: LineBreaks) -> Rule {
-    Rule::Text(TextRule { max_chars, line_breaks })
+    Rule::Text(TextRule::new(max_chars, line_breaks))
 }
 
 /// An id, a code: one line.
@@ -206,18 +206,15 @@ impl Value {
     pub(crate) fn from_json(json: &Json, rule: Rule) -> Option<Self> {
         Some(match rule {
             Rule::Flag => Self::Flag(json.as_bool()?),
-            Rule::Tags => Self::Tags(
-                json.as_array()?
-                    .iter()
-                    .map(|t| t.as_str().map(str::to_owned))
-                    .collect::<Option<_>>()?,
-            ),
-            Rule::Map => Self::Map(
-                json.as_object()?
-                    .iter()
-                    .map(|(k, v)| v.as_str().map(|v| (k.clone(), v.to_owned())))
-                    .collect::<Option<_>>()?,
-            ),
+            Rule::Tags => {
+                let tags = json.as_array()?.iter();
+                Self::Tags(tags.map(|tag| Some(tag.as_str()?.to_owned())).collect::<Option<_>>()?)
+            }
+            Rule::Map => {
+                let members = json.as_object()?.iter();
+                let text = |(name, value): (&String, &Json)| Some((name.clone(), value.as_str()?.to_owned()));
+                Self::Map(members.map(text).collect::<Option<_>>()?)
+            }
             _ => Self::Text(json.as_str()?.to_owned()),
         })
     }

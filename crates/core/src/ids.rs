@@ -23,10 +23,8 @@ static CROCKFORD: LazyLock<Option<Encoding>> = LazyLock::new(|| {
 });
 
 fn encode(id: Uuid) -> String {
-    CROCKFORD
-        .as_ref()
-        .map(|encoding| encoding.encode(id.as_bytes()))
-        .unwrap_or_default()
+    let text = CROCKFORD.as_ref().map(|encoding| encoding.encode(id.as_bytes()));
+    text.unwrap_or_default()
 }
 
 fn decode(text: &str) -> Option<Uuid> {

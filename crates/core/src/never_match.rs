@@ -45,12 +45,8 @@ impl Default for NeverMatch {
 /// Leaves the values out: they may be somebody's after all.
 impl fmt::Debug for NeverMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "NeverMatch({} emails, {} phones)",
-            self.email.len(),
-            self.phone.len()
-        )
+        let (emails, phones) = (self.email.len(), self.phone.len());
+        write!(f, "NeverMatch({emails} emails, {phones} phones)")
     }
 }
 
@@ -160,10 +156,8 @@ fn phone_pattern(entry: &str, region: Option<&str>) -> Result<PhonePattern, &'st
         return Ok(PhonePattern::Exactly(e164));
     }
     let digits: String = entry.chars().filter(char::is_ascii_digit).collect();
-    let is_number = entry
-        .chars()
-        .all(|c| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '+' | '/'));
-    if is_number && digits.len() >= 3 {
+    let is_in_number = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')' | '+' | '/');
+    if entry.chars().all(is_in_number) && digits.len() >= 3 {
         Ok(PhonePattern::National(digits))
     } else {
         Err("is neither a phone number nor `repeated-digit`")

@@ -73,14 +73,15 @@ pub fn read(raw: &str, region: Option<&str>) -> Result<Phone, Refused> {
 
 /// Why a number with an extension is refused where nothing may be left out.
 pub(crate) fn extension() -> Refused {
-    Refused::new(
-        "invalid_phone",
-        "has an extension, which has no place in E.164: leave it out, or keep it in metadata or notes",
-    )
+    invalid("has an extension, which has no place in E.164: leave it out, or keep it in metadata or notes")
 }
 
 fn no_number() -> Refused {
-    Refused::new("invalid_phone", "is not a phone number")
+    invalid("is not a phone number")
+}
+
+fn invalid(detail: &str) -> Refused {
+    Refused::new("invalid_phone", detail)
 }
 
 /// Whether our tables think that such a number can exist. One that is unlikely is kept and sent, and identifies nobody.
@@ -152,13 +153,10 @@ fn dialled(number: &str, region: Option<Region>) -> Result<String, Refused> {
             return Ok(found);
         }
     }
-    Err(match region {
-        None => Refused::new(
-            "invalid_phone",
-            "has no country code, and the merchant has no default_region",
-        ),
-        Some(_) => Refused::new("invalid_phone", "has a length that no number of its country has"),
-    })
+    Err(invalid(match region {
+        None => "has no country code, and the merchant has no default_region",
+        Some(_) => "has a length that no number of its country has",
+    }))
 }
 
 /// With `+`: taken wherever the calling code is assigned. Where `(0)` stands in it, which is dialled in the country alone,
@@ -192,14 +190,11 @@ fn international(digits: &str, without_zero: Option<&String>) -> Result<String, 
     if is_assigned && without_zero.is_none() && DIGITS.contains(&digits.len()) {
         return Ok(format!("+{digits}"));
     }
-    Err(Refused::new(
-        "invalid_phone",
-        if is_assigned {
-            "has a length that no phone number has"
-        } else {
-            "has a calling code that no country has"
-        },
-    ))
+    Err(invalid(if is_assigned {
+        "has a length that no phone number has"
+    } else {
+        "has a calling code that no country has"
+    }))
 }
 
 /// Without `+`: the region's lengths decide.
@@ -215,10 +210,7 @@ fn national(digits: &str, region: Region) -> Result<Option<String>, Refused> {
             let number = format!("{}{digits}", code.unwrap_or_default());
             Ok(DIGITS.contains(&number.len()).then(|| format!("+{number}")))
         }
-        Ok(Length::Local) => {
-            let detail = "has no area code: it can be called from its own area alone";
-            Err(Refused::new("invalid_phone", detail))
-        }
+        Ok(Length::Local) => Err(invalid("has no area code: it can be called from its own area alone")),
         _ => Ok(None),
     }
 }

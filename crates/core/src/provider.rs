@@ -119,9 +119,10 @@ pub struct Form {
 }
 
 /// Where one canonical field goes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FieldMap {
     /// Our field.
+    #[serde(rename = "pointer", serialize_with = "as_pointer")]
     pub field: Field,
     /// The vendor's member; `/` goes one object deeper.
     pub vendor_field: &'static str,
@@ -133,17 +134,9 @@ pub struct FieldMap {
     pub readable: bool,
 }
 
-impl Serialize for FieldMap {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct as _;
-        let mut map = serializer.serialize_struct("FieldMap", 5)?;
-        map.serialize_field("pointer", self.field.pointer())?;
-        map.serialize_field("vendor_field", self.vendor_field)?;
-        map.serialize_field("required", &self.required)?;
-        map.serialize_field("soft_limit", &self.soft_limit)?;
-        map.serialize_field("readable", &self.readable)?;
-        map.end()
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so serde calls it")]
+fn as_pointer<S: serde::Serializer>(field: &Field, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(field.pointer())
 }
 
 /// What is to be brought about at the vendor.

@@ -32,10 +32,8 @@ impl When {
             (&self.country, Field::PropertyCountry),
             (&self.status, Field::Status),
         ];
-        asked
-            .into_iter()
-            .filter(|(wanted, _)| !wanted.is_empty())
-            .map(|(_, field)| field)
+        let asked = asked.into_iter().filter(|(wanted, _)| !wanted.is_empty());
+        asked.map(|(_, field)| field)
     }
 
     /// Whether all conditions hold.
@@ -45,9 +43,8 @@ impl When {
         };
         let has_tag = self.tag.is_empty()
             || matches!(customer.get(Field::Tags), Some(Value::Tags(tags)) if self.tag.iter().any(|tag| tags.contains(tag)));
-        let country = customer
-            .text(Field::BillingCountry)
-            .or_else(|| customer.text(Field::PropertyCountry));
+        let country = customer.text(Field::BillingCountry);
+        let country = country.or_else(|| customer.text(Field::PropertyCountry));
         is_one_of(&self.kind, Some(customer.kind().as_str()))
             && is_one_of(&self.source, customer.text(Field::Source))
             && is_one_of(&self.country, country)

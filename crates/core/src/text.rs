@@ -53,6 +53,13 @@ pub struct TextRule {
     pub line_breaks: LineBreaks,
 }
 
+impl TextRule {
+    /// So long at the most, and that of line breaks.
+    pub const fn new(max_chars: usize, line_breaks: LineBreaks) -> Self {
+        Self { max_chars, line_breaks }
+    }
+}
+
 /// Unicode NFC, without blanks and marks without a shape at its ends, without control characters, not empty, within the
 /// rule's length.
 ///
@@ -71,10 +78,8 @@ pub fn text(raw: &str, rule: TextRule) -> Result<String, Refused> {
         LineBreaks::Joined => joined(given, ", "),
         LineBreaks::Kept => given.to_owned(),
         LineBreaks::Blank | LineBreaks::Refused if given.contains(is_line_break) => {
-            return Err(Refused::new(
-                "control_character",
-                "holds a line break, and is to be one line",
-            ));
+            let detail = "holds a line break, and is to be one line";
+            return Err(Refused::new("control_character", detail));
         }
         LineBreaks::Blank | LineBreaks::Refused => given.to_owned(),
     };

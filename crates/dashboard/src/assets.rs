@@ -8,8 +8,9 @@ use crate::error::PageError;
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 
-const FILES: [(&str, &str, &[u8]); 7] = [
+const FILES: [(&str, &str, &[u8]); 8] = [
     ("htmx.js", JAVASCRIPT, include_bytes!("../assets/vendor/htmx.min.js")),
     ("sse.js", JAVASCRIPT, include_bytes!("../assets/vendor/htmx-sse.min.js")),
     (
@@ -25,27 +26,19 @@ const FILES: [(&str, &str, &[u8]); 7] = [
     ("uplot.css", CSS, include_bytes!("../assets/vendor/uPlot.min.css")),
     ("ops.js", JAVASCRIPT, include_bytes!("../assets/ops.js")),
     ("ops.css", CSS, include_bytes!("../assets/ops.css")),
+    ("icon.svg", SVG, include_bytes!("../assets/icon.svg")),
 ];
-
-const ICON: &str = include_str!("../assets/icon.svg");
 
 /// A file of the page; its address carries the version, so it may be kept.
 #[get("/assets/{version}/{file}")]
 pub(crate) async fn asset(path: Path<(String, String)>) -> Result<HttpResponse, PageError> {
     let (_version, file) = path.into_inner();
-    if file == "icon.svg" {
-        return Ok(kept("image/svg+xml", ICON.as_bytes()));
-    }
     let known = FILES.into_iter().find(|(name, _, _)| *name == file);
     let (_, content_type, content) = known.ok_or_else(|| PageError::not_found("file"))?;
-    Ok(kept(content_type, content))
-}
-
-fn kept(content_type: &'static str, content: &'static [u8]) -> HttpResponse {
-    HttpResponse::Ok()
+    Ok(HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "public, max-age=86400"))
-        .body(content)
+        .body(content))
 }
 
 #[cfg(test)]

@@ -22,13 +22,10 @@ pub(crate) async fn arrived(request: &mut ServiceRequest) -> Result<(), PageErro
     if request.method().is_safe() {
         return Ok(());
     }
-    let Some(longest) = request
-        .app_data::<Data<Dashboard>>()
-        .map(|dashboard| dashboard.form_timeout)
-    else {
+    let Some(dashboard) = request.app_data::<Data<Dashboard>>().cloned() else {
         return Ok(());
     };
-    let form = in_time(longest, request.take_payload()).await?;
+    let form = in_time(dashboard.parts.form_timeout, request.take_payload()).await?;
     request.set_payload(Payload::from(form));
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::query::address;
 
 pub(crate) const DELIVERIES: &str = "/ops/deliveries";
 const CONFIGURATION: &str = "/ops/configuration";
-const WEBHOOKS: &str = "/ops/webhooks";
+pub(crate) const WEBHOOKS: &str = "/ops/webhooks";
 
 /// A connection's page.
 pub(crate) fn connection(merchant: &str, name: &str) -> String {

@@ -35,7 +35,6 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
     let dashboard = web::scope("/ops")
         .app_data(dashboard)
         .service(overview::show)
-        .service(overview::show_below)
         .service(overview::live)
         .service(session::sign_in)
         .service(session::sign_out)

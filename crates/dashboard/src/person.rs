@@ -1,11 +1,11 @@
 //! A customer's record, as people read it.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use upsert_api::{Customer, Status};
-use upsert_core::{Field, Kind};
+use upsert_api::Customer;
+use upsert_core::Field;
 
-use crate::words::yes_or_no;
+use crate::words::text_of;
 
 /// Fields that belong together: a heading, and each with its value.
 pub(crate) type Group = (&'static str, Vec<(String, String)>);
@@ -34,15 +34,21 @@ pub(crate) fn groups(customer: &Customer) -> Vec<Group> {
             None => groups.push((title, vec![(name, text)])),
         }
     };
-    for field in Field::ALL {
+    // As the API writes them: each by its pointer. The members of the merchant's own stand one by one.
+    let written = serde_json::to_value(customer).unwrap_or_default();
+    for field in Field::ALL.iter().filter(|field| **field != Field::Metadata) {
         let (title, name) = place_of(field.pointer());
-        put(title, name, text_in(customer, *field));
+        put(
+            title,
+            name,
+            written.pointer(field.pointer()).map(text_of).unwrap_or_default(),
+        );
     }
     for (name, value) in &customer.metadata {
         put("Metadata", name.clone(), value.clone());
     }
     for (name, value) in &customer.provider_fields {
-        put("Passed through", name.clone(), value.text());
+        put("Passed through", name.clone(), Json::Object(value.clone()).to_string());
     }
     groups
 }
@@ -64,97 +70,11 @@ fn place_of(pointer: &str) -> (&'static str, String) {
     }
 }
 
-/// What a field holds; empty: nothing.
-fn text_in(customer: &Customer, field: Field) -> String {
-    let (billing, property) = (&customer.addresses.billing, &customer.addresses.property);
-    let value: &dyn Shown = match field {
-        Field::Reference => &customer.reference,
-        Field::Kind => &customer.kind,
-        Field::GivenName => &customer.given_name,
-        Field::MiddleName => &customer.middle_name,
-        Field::FamilyName => &customer.family_name,
-        Field::OrganisationName => &customer.organisation_name,
-        Field::TaxId => &customer.tax_id,
-        Field::Email => &customer.email,
-        Field::Phone => &customer.phone,
-        Field::Status => &customer.status,
-        Field::Verified => &customer.verified,
-        Field::BillingLine1 => &billing.line1,
-        Field::BillingLine2 => &billing.line2,
-        Field::BillingCity => &billing.city,
-        Field::BillingState => &billing.state,
-        Field::BillingPostalCode => &billing.postal_code,
-        Field::BillingCountry => &billing.country,
-        Field::PropertyLine1 => &property.line1,
-        Field::PropertyLine2 => &property.line2,
-        Field::PropertyCity => &property.city,
-        Field::PropertyState => &property.state,
-        Field::PropertyPostalCode => &property.postal_code,
-        Field::PropertyCountry => &property.country,
-        Field::BillingSameAsProperty => &customer.billing_same_as_property,
-        Field::ServiceType => &customer.service.r#type,
-        Field::ServiceFrequency => &customer.service.frequency,
-        Field::NotifyEmail => &customer.notifications.email,
-        Field::NotifyPhone => &customer.notifications.phone,
-        Field::Notes => &customer.notes,
-        Field::Source => &customer.source,
-        Field::Tags => &customer.tags,
-        // Its members stand one by one.
-        Field::Metadata => return String::new(),
-    };
-    value.text()
-}
-
-/// A value for people; empty: there is none.
-trait Shown {
-    fn text(&self) -> String;
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn text(&self) -> String {
-        self.as_ref().map(Shown::text).unwrap_or_default()
-    }
-}
-
-impl Shown for String {
-    fn text(&self) -> String {
-        self.clone()
-    }
-}
-
-impl Shown for bool {
-    fn text(&self) -> String {
-        yes_or_no(*self).to_owned()
-    }
-}
-
-impl Shown for Kind {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Shown for Status {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Shown for Vec<String> {
-    fn text(&self) -> String {
-        self.join(", ")
-    }
-}
-
-impl Shown for Map<String, Json> {
-    fn text(&self) -> String {
-        Json::Object(self.clone()).to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
     use upsert_api::{Address, Addresses, Notifications};
+    use upsert_core::Kind;
 
     use super::*;
 

@@ -6,12 +6,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 use jiff::{SignedDuration, Timestamp};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::auth::sessions::Notice;
 use crate::error::PageError;
 
 /// The parts of the dashboard, as the navigation lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub(crate) enum Section {
     Overview,
     Connections,
@@ -23,37 +24,14 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Overview,
-        Self::Connections,
-        Self::Deliveries,
-        Self::Customers,
-        Self::Plan,
-        Self::Webhooks,
-        Self::Configuration,
-    ];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Overview => "Overview",
-            Self::Connections => "Connections",
-            Self::Deliveries => "Deliveries",
-            Self::Customers => "Customers",
-            Self::Plan => "Plan",
-            Self::Webhooks => "Webhooks",
-            Self::Configuration => "Configuration",
-        }
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
     }
 
-    pub(crate) const fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> String {
         match self {
-            Self::Overview => "/ops",
-            Self::Connections => "/ops/connections",
-            Self::Deliveries => "/ops/deliveries",
-            Self::Customers => "/ops/customers",
-            Self::Plan => "/ops/plan",
-            Self::Webhooks => "/ops/webhooks",
-            Self::Configuration => "/ops/configuration",
+            Self::Overview => "/ops".to_owned(),
+            other => format!("/ops/{}", other.name().to_ascii_lowercase()),
         }
     }
 }
@@ -74,8 +52,8 @@ pub(crate) struct Frame {
 
 impl Frame {
     #[expect(clippy::unused_self, reason = "templates know methods alone")]
-    pub(crate) fn sections(&self) -> [Section; 7] {
-        Section::ALL
+    pub(crate) fn sections(&self) -> &'static [Section] {
+        Section::VARIANTS
     }
 
     /// Stands in the addresses of scripts and styles, so that browsers keep them no longer than they are true.

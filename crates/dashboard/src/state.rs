@@ -114,15 +114,11 @@ pub struct DashboardParts {
 /// Everything that a page needs, shared by all workers.
 #[derive(Debug)]
 pub struct Dashboard {
-    pub(crate) gateway: Gateway,
-    pub(crate) keys: Arc<dyn KeyStore>,
-    pub(crate) configuration: Arc<dyn Configuration>,
+    pub(crate) parts: DashboardParts,
     pub(crate) sessions: Sessions,
     pub(crate) snapshots: SnapshotCache,
     /// One for each page that is kept up to date.
     pub(crate) live_places: Arc<Semaphore>,
-    pub(crate) form_timeout: Duration,
-    pub(crate) stopping: CancellationToken,
 }
 
 impl Dashboard {
@@ -132,16 +128,12 @@ impl Dashboard {
             sessions: Sessions::new(parts.gateway.clock().clone()),
             snapshots: SnapshotCache::new(),
             live_places: Arc::new(Semaphore::new(MOST_LIVE)),
-            gateway: parts.gateway,
-            keys: parts.keys,
-            configuration: parts.configuration,
-            form_timeout: parts.form_timeout,
-            stopping: parts.stopping,
+            parts,
         }
     }
 
     /// Watches the gateway for as long as the server runs: what the charts show of the last hour.
     pub async fn observe(&self) {
-        self.snapshots.run(&self.gateway, &self.stopping).await;
+        self.snapshots.run(&self.parts.gateway, &self.parts.stopping).await;
     }
 }

@@ -9,15 +9,11 @@ use upsert_core::{Warning, WarningCode};
 pub(crate) fn text_of(value: &Json) -> String {
     match value {
         Json::Null => String::new(),
-        Json::Bool(flag) => yes_or_no(*flag).to_owned(),
+        Json::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         Json::String(text) => text.clone(),
         Json::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
-}
-
-pub(crate) const fn yes_or_no(flag: bool) -> &'static str {
-    if flag { "yes" } else { "no" }
 }
 
 /// JSON in lines, a text as it is; none where there is nothing.

@@ -1,8 +1,12 @@
 //! What several commands are told in the same words.
 
+use std::fmt::Display;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, ValueEnum};
-use upsert_server::{LogFormat, Telemetry, TelemetryError, check_log_filter, install_telemetry};
+use upsert_core::Word as _;
+use upsert_server::{Telemetry, TelemetryError, check_log_filter, install_telemetry};
 use upsert_settings::LogForm;
 
 /// Where the configuration is, unless `--config` says otherwise.
@@ -11,21 +15,18 @@ pub(crate) const CONFIG: &str = "config";
 /// How the gateway logs.
 #[derive(Args)]
 pub(crate) struct LogArguments {
-    /// The form of the log, which goes to standard error [default: as the configuration says, which is text]
-    #[arg(long, value_name = "FORM", value_enum, env = "UPSERT_GATEWAY_LOG")]
-    log: Option<Log>,
+    /// The form of the log, which goes to standard error: `json`, an object a line, or `text`, lines for people
+    /// [default: as the configuration says, which is text]
+    #[arg(long, value_name = "FORM", value_parser = log_forms(), env = "UPSERT_GATEWAY_LOG")]
+    log: Option<LogForm>,
     /// What is logged: error, warn, info, debug, trace; or directives such as `info,upsert_server=debug`
     /// [default: as the configuration says, which is info]
     #[arg(long, value_name = "LEVEL", env = "UPSERT_GATEWAY_LOG_LEVEL")]
     log_level: Option<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Log {
-    /// One JSON object a line, for programs
-    Json,
-    /// Lines for people
-    Text,
+fn log_forms() -> impl TypedValueParser<Value = LogForm> {
+    PossibleValuesParser::new(LogForm::ALL.iter().map(|form| form.as_str())).try_map(|form| form.parse::<LogForm>())
 }
 
 impl LogArguments {
@@ -45,25 +46,23 @@ impl LogArguments {
 
     /// Starts the log: as it was asked for here, otherwise as the configuration says.
     pub(crate) fn start(&self, configured: &upsert_settings::Telemetry) -> Result<(), TelemetryError> {
-        let is_json = match self.log {
-            Some(Log::Json) => true,
-            Some(Log::Text) => false,
-            None => configured.log_format == LogForm::Json,
-        };
         install_telemetry(&Telemetry {
-            format: if is_json { LogFormat::Json } else { LogFormat::Readable },
+            format: self.log.unwrap_or(configured.log_format),
             filter: self.log_level.as_ref().unwrap_or(&configured.log).clone(),
             is_fixed: self.log_level.is_some(),
         })
     }
 }
 
+/// Wrong usage: exit code 2.
+pub(crate) fn wrong(kind: ErrorKind, text: impl Display) -> anyhow::Error {
+    clap::Error::raw(kind, format!("{text}\n")).into()
+}
+
 /// A level that cannot be read is wrong usage.
 fn wrong_level(error: TelemetryError) -> anyhow::Error {
     match error {
-        TelemetryError::Filter { .. } => {
-            clap::Error::raw(ErrorKind::ValueValidation, format!("--log-level: {error}\n")).into()
-        }
+        TelemetryError::Filter { .. } => wrong(ErrorKind::ValueValidation, format!("--log-level: {error}")),
         TelemetryError::Twice => error.into(),
     }
 }

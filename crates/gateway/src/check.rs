@@ -10,6 +10,7 @@ use upsert_settings::{Environment, Problem, Secrets, Settings};
 
 use crate::arguments::CONFIG;
 use crate::output;
+use crate::show::counted;
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
@@ -64,15 +65,11 @@ fn text(checked: &Checked, settings: Option<&Settings>, arguments: &CheckArgumen
             };
             format!(
                 "{folder}: {}, {}: no problem{skipped}",
-                count(settings.merchants.len(), "merchant"),
-                count(connections, "connection")
+                counted(settings.merchants.len(), "merchant", "merchants"),
+                counted(connections, "connection", "connections")
             )
         }
-        (problems, _) => format!("{folder}: {}", count(problems, "problem")),
+        (problems, _) => format!("{folder}: {}", counted(problems, "problem", "problems")),
     });
     lines.join("\n")
-}
-
-fn count(number: usize, of: &str) -> String {
-    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use upsert_core::DeliveryId;
 
 use crate::api;
+use crate::arguments::wrong;
 use crate::import::target::Target;
 
 use filters::Filters;
@@ -130,7 +131,7 @@ async fn act(deed: Deed, arguments: &DoArguments) -> anyhow::Result<ExitCode> {
             "say which: ids (deliveries {} ID...), or --matching for all that match the filters",
             deed.verb()
         );
-        Err(wrong(ErrorKind::MissingRequiredArgument, &text))
+        Err(wrong(ErrorKind::MissingRequiredArgument, text))
     } else if arguments.filters.given().is_narrowed() {
         let text = "filters stand beside --matching alone, not beside ids";
         Err(wrong(ErrorKind::ArgumentConflict, text))
@@ -138,9 +139,4 @@ async fn act(deed: Deed, arguments: &DoArguments) -> anyhow::Result<ExitCode> {
         named::run(deed, arguments).await
     };
     api::told(outcome, arguments.json)
-}
-
-/// Exit code 2.
-fn wrong(kind: ErrorKind, text: &str) -> anyhow::Error {
-    clap::Error::raw(kind, format!("{text}\n")).into()
 }

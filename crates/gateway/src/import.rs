@@ -1,6 +1,7 @@
 //! `import`: the customers of a file, over the batch route; can be interrupted and run again.
 
 mod answer;
+mod changed;
 mod columns;
 mod dry_run;
 pub(crate) mod guard;
@@ -20,14 +21,12 @@ mod text;
 mod work;
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
 
-use crate::http_client;
 use crate::output;
 use crate::signals::Signals;
 use options::{Options, delimiter};
@@ -101,7 +100,7 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
     let options = Options::of(&arguments)?;
     if arguments.dry_run {
         let bytes = fs::metadata(&arguments.file).ok().filter(fs::Metadata::is_file);
-        let progress = Progress::new(bytes.map(|file| file.len()), 0, io::stderr().is_terminal());
+        let progress = Progress::new(bytes.map(|file| file.len()), 0);
         let rows = options.rows()?;
         let (target, is_json) = (&arguments.target, arguments.json);
         return dry_run::run(target, rows, progress, signals, arguments.lenient, is_json).await;
@@ -116,11 +115,10 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<ExitCode> 
     let merchant = arguments.target.merchant.as_deref();
     let state = State::open(state_path.as_deref(), &fingerprint, merchant, arguments.restart)?;
     let before = state.tally.accepted + state.tally.refused;
-    let progress = Progress::new(bytes, before, io::stderr().is_terminal());
+    let progress = Progress::new(bytes, before);
     let rows = options.rows()?;
     let mut work = Work::new(rows, state, fingerprint, refused_path.as_deref())?;
-    let client = http_client::for_streams()?;
-    let mut sender = Sender::new(&arguments.target, client, preferences(&arguments), signals, progress);
+    let mut sender = Sender::new(&arguments.target, preferences(&arguments), signals, progress)?;
     let ended = sender.send_all(&mut work).await;
     sender.progress.end();
     work.save()?;

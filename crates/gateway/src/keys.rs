@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use upsert_settings::{NewKey, Scope, generate_key, is_name};
 
+use crate::arguments::wrong;
 use crate::output;
 
 #[derive(Args)]
@@ -50,8 +51,8 @@ struct NewArguments {
 pub(crate) fn run(arguments: KeysArguments) -> anyhow::Result<ExitCode> {
     let Action::New(new) = arguments.action;
     if new.merchants.len() > 1 && new.merchants.iter().any(|merchant| merchant == "*") {
-        let text = "--merchant \"*\" means all merchants: it stands alone\n";
-        return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text).into());
+        let text = "--merchant \"*\" means all merchants: it stands alone";
+        return Err(wrong(ErrorKind::ArgumentConflict, text));
     }
     let key = generate_key()?;
     let shown = json!({
@@ -75,18 +76,11 @@ fn text(new: &NewArguments, key: &NewKey) -> String {
     )
 }
 
-/// Names, scopes and digits need no escape in TOML.
+/// Names, scopes and digits need no escape in TOML, whose texts and lists are written as Rust's are.
 fn block(new: &NewArguments, key: &NewKey) -> String {
-    let list = |items: &[String]| {
-        let quoted: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
-        quoted.join(", ")
-    };
     format!(
-        "[[api_keys]]\nname = \"{}\"\nkey_sha256 = \"{}\"\nmerchants = [{}]\nscopes = [{}]",
-        new.name,
-        key.sha256_hex,
-        list(&new.merchants),
-        list(&new.scopes)
+        "[[api_keys]]\nname = {:?}\nkey_sha256 = {:?}\nmerchants = {:?}\nscopes = {:?}",
+        new.name, key.sha256_hex, new.merchants, new.scopes
     )
 }
 

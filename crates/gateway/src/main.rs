@@ -15,6 +15,7 @@ mod input;
 mod keys;
 mod moment;
 mod output;
+mod pointer;
 #[cfg(test)]
 mod samples;
 mod serve;

@@ -40,6 +40,13 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Says everything that is wrong, a line each.
+pub(crate) fn complain_of(problems: &[impl ToString]) {
+    for problem in problems {
+        complain(&problem.to_string());
+    }
+}
+
 /// 0, or 1 where the thing itself failed.
 pub(crate) fn exit_code(is_right: bool) -> ExitCode {
     if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -8,7 +8,7 @@ use upsert_server::{ReloadFrom, Running, StartError, StartOptions, TelemetryErro
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
 use crate::arguments::{CONFIG, LogArguments};
-use crate::output::complain;
+use crate::output::{complain, complain_of};
 use crate::signals::Signals;
 
 #[derive(Args)]
@@ -59,9 +59,7 @@ pub(crate) async fn start_from(folder: &Path, log: &LogArguments) -> anyhow::Res
 }
 
 fn refused(problems: &[Problem]) -> Option<Running> {
-    for problem in problems {
-        complain(&problem.to_string());
-    }
+    complain_of(problems);
     None
 }
 

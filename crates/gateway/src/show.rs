@@ -46,6 +46,11 @@ pub(crate) fn plain(value: impl Display) -> String {
     value.to_string().chars().map(replaced).collect()
 }
 
+/// What a merchant has, by its name, such as `acme/crm`.
+pub(crate) fn place(merchant: &str, name: &str) -> String {
+    format!("{}/{}", plain(merchant), plain(name))
+}
+
 /// A dash where there is none.
 pub(crate) fn or_dash(value: Option<impl Display>) -> String {
     value.map_or_else(|| "-".to_owned(), plain)

@@ -6,7 +6,6 @@ pub(crate) mod table;
 use std::process::ExitCode;
 
 use clap::Args;
-use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize as _;
 use upsert_api::{Plan, UpsertAnswer, UpsertProblem};
@@ -83,20 +82,15 @@ async fn send(arguments: &UpsertArguments) -> anyhow::Result<ExitCode> {
 
 /// The request with what was asked for beside the body.
 fn asked(arguments: &UpsertArguments, request: RequestBuilder) -> RequestBuilder {
-    let mut request = request.header(CONTENT_TYPE, "application/json");
-    if let Some(key) = &arguments.idempotency_key {
-        request = request.header("idempotency-key", key);
-    }
-    if arguments.respond_async {
-        request = request.header("prefer", "respond-async");
-    }
-    if arguments.lenient {
-        request = request.header("prefer", "handling=lenient");
-    }
-    if arguments.no_cache {
-        request = request.header(CACHE_CONTROL, "no-cache");
-    }
-    request
+    let headers = [
+        ("content-type", Some("application/json")),
+        ("idempotency-key", arguments.idempotency_key.as_deref()),
+        ("prefer", arguments.respond_async.then_some("respond-async")),
+        ("prefer", arguments.lenient.then_some("handling=lenient")),
+        ("cache-control", arguments.no_cache.then_some("no-cache")),
+    ];
+    let given = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    given.fold(request, |request, (name, value)| request.header(name, value))
 }
 
 /// One line: who, in which version, and how it stands.

@@ -14,7 +14,7 @@ use upsert_server::{Rehearsal, read_json};
 use upsert_settings::{Environment, Problem, Secrets, Settings, WebhookIn};
 use upsert_webhook::MapProblem;
 
-use crate::arguments::CONFIG;
+use crate::arguments::{CONFIG, wrong};
 use crate::{input, output};
 
 use customer::Customer;
@@ -101,11 +101,8 @@ fn unknown<'k>(argument: &str, written: &str, known: impl Iterator<Item = &'k st
     } else {
         known.join(", ")
     };
-    wrong(&format!("{argument} `{written}` is not configured (known: {known})"))
-}
-
-fn wrong(text: &str) -> anyhow::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, format!("{text}\n")).into()
+    let text = format!("{argument} `{written}` is not configured (known: {known})");
+    wrong(ErrorKind::ValueValidation, text)
 }
 
 fn customers(source: &WebhookIn, event: &[u8], test: &TestArguments) -> anyhow::Result<Vec<Customer>> {
@@ -139,9 +136,8 @@ fn customers(source: &WebhookIn, event: &[u8], test: &TestArguments) -> anyhow::
         .map(|(_, part)| Customer::read(&source.mapping, part, &header, SystemClock.now()))
         .collect();
     if customers.is_empty() && test.index.is_some() {
-        return Err(wrong(&format!(
-            "--index: the event carries {all} customers, the first is 0"
-        )));
+        let text = format!("--index: the event carries {all} customers, the first is 0");
+        return Err(wrong(ErrorKind::ValueValidation, text));
     }
     Ok(customers)
 }
@@ -151,9 +147,7 @@ fn misconfigured(problems: &[Problem], as_json: bool) -> anyhow::Result<ExitCode
     if as_json {
         output::json(&json!({ "ok": false, "problems": problems }))?;
     } else {
-        for problem in problems {
-            output::complain(&problem.to_string());
-        }
+        output::complain_of(problems);
     }
     Ok(ExitCode::FAILURE)
 }

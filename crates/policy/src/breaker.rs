@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use upsert_api::BreakerState;
-use upsert_core::{CallContext, Clock, ErrorKind, ProviderError, RetryAdvice, WaitingFor};
+use upsert_core::{CallContext, Clock, ErrorKind, ProviderError, WaitingFor};
 
 use crate::layer::{Answer, Layer};
+use crate::retry::advised_wait;
 use crate::settings::{BreakerPolicy, ConnectionNames};
 use crate::sliding_count::SlidingCount;
 
@@ -71,10 +72,7 @@ impl Verdict {
         match error.kind {
             _ if held_by_us => Self::Nothing,
             ErrorKind::Transient => Self::Fault {
-                retry_after: match error.advice {
-                    RetryAdvice::After(wait) => Some(wait.min(LONGEST_WAIT)),
-                    _ => None,
-                },
+                retry_after: advised_wait(error).map(|wait| wait.min(LONGEST_WAIT)),
             },
             // Neither a sign of health nor an outage.
             ErrorKind::BrokenContract => Self::Nothing,
@@ -290,7 +288,7 @@ fn held(left: Duration) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use tokio::time::advance;
-    use upsert_core::SystemClock;
+    use upsert_core::{RetryAdvice, SystemClock};
 
     use super::*;
 

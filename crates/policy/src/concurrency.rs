@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use upsert_core::{CallContext, Held, ProviderError, WaitingFor};
 
+use crate::counted::Counted;
 use crate::layer::{Answer, Layer};
 
 /// Calls that may wait for each place.
@@ -52,8 +53,12 @@ impl Concurrency {
     /// Places that are free now; none where the queue for them is full too.
     pub(crate) fn room(&self) -> Option<usize> {
         let free = self.free.available_permits();
-        let is_full = self.waiting.load(Ordering::Relaxed) >= self.places.saturating_mul(QUEUE_PER_PLACE);
+        let is_full = self.waiting.load(Ordering::Relaxed) >= self.longest_queue();
         (free > 0 || !is_full).then_some(free)
+    }
+
+    fn longest_queue(&self) -> usize {
+        self.places.saturating_mul(QUEUE_PER_PLACE)
     }
 
     /// What a call is told that finds no place.
@@ -69,7 +74,7 @@ impl Concurrency {
             return Ok(place);
         }
         let refused = |detail| ProviderError::held(WaitingFor::RateLimit, Some(NO_PLACE), detail);
-        let waiting = Waiting::join(&self.waiting, self.places.saturating_mul(QUEUE_PER_PLACE))
+        let waiting = Counted::among_at_most(self.longest_queue(), &self.waiting)
             .ok_or_else(|| refused("too many calls of this connection wait already"))?;
         let patience = context.deadline.min(Instant::now() + LONGEST_WAIT);
         let place = timeout_at(patience, self.free.acquire()).await;
@@ -90,25 +95,6 @@ impl Layer for Concurrency {
     ) -> Result<T, ProviderError> {
         let _place = self.place(context).await?;
         call.await
-    }
-}
-
-/// One call in the queue; dropping it, as a cancelled call does, leaves the queue.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn join(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let one_more = |count: usize| (count < most).then(|| count + 1);
-        waiting
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
-            .ok()
-            .map(|_| Self(waiting))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

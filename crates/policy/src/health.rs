@@ -1,13 +1,15 @@
 //! How a connection has been doing of late.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use upsert_core::{Clock, ErrorKind};
+
+use crate::counted::Counted;
 
 /// Latencies that are remembered.
 const REMEMBERED: usize = 256;
@@ -16,7 +18,7 @@ const REMEMBERED: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Health {
     clock: Arc<dyn Clock>,
-    in_flight: AtomicU32,
+    in_flight: AtomicUsize,
     record: Mutex<Record>,
 }
 
@@ -33,36 +35,33 @@ impl Health {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            in_flight: AtomicU32::new(0),
+            in_flight: AtomicUsize::new(0),
             record: Mutex::default(),
         }
     }
 
-    pub(crate) fn begun(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn ended(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    /// One more call is in flight.
+    pub(crate) fn begun(&self) -> Counted<'_> {
+        Counted::among(&self.in_flight)
     }
 
     pub(crate) fn succeeded(&self, took: Duration) {
         let now = self.clock.now();
-        let mut record = self.record();
+        let mut record = self.record.lock();
         record.last_success_at = Some(now);
         record.remember(took);
     }
 
     pub(crate) fn failed(&self, took: Duration, kind: ErrorKind) {
         let now = self.clock.now();
-        let mut record = self.record();
+        let mut record = self.record.lock();
         record.last_failure = Some((now, kind));
         record.remember(took);
     }
 
     pub(crate) fn snapshot(&self) -> upsert_api::Health {
         let (last_success_at, last_failure, mut latencies) = {
-            let record = self.record();
+            let record = self.record.lock();
             (record.last_success_at, record.last_failure, record.latencies.clone())
         };
         latencies.sort_unstable();
@@ -74,15 +73,11 @@ impl Health {
             last_success_at,
             last_failure_at: last_failure.map(|(at, _)| at),
             last_failure_kind: last_failure.map(|(_, kind)| kind),
-            in_flight: self.in_flight.load(Ordering::Relaxed),
+            in_flight: u32::try_from(self.in_flight.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
             latency_p50_ms: quantile(50),
             latency_p95_ms: quantile(95),
             latency_p99_ms: quantile(99),
         }
-    }
-
-    fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Randomness, injected.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where jitter comes from.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Jitter")]
 pub struct Jitter(Arc<dyn Fn() -> f64 + Send + Sync>);
 
 impl Jitter {
@@ -23,12 +23,6 @@ impl Jitter {
     pub fn throw(&self) -> f64 {
         let number = (self.0)();
         if number.is_nan() { 0.0 } else { number.clamp(0.0, 1.0) }
-    }
-}
-
-impl fmt::Debug for Jitter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Jitter")
     }
 }
 

@@ -14,6 +14,7 @@ mod attempt_timeout;
 mod breaker;
 mod budget;
 mod concurrency;
+mod counted;
 mod day_budget;
 mod forecast;
 mod health;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Label, Unit, counter, describe_counter, describe_histogram, histogram};
 use tokio::time::Instant;
 
 use upsert_core::{CallContext, Clock, ProviderError, Word as _};
 
 use crate::budget::RetryBudget;
+use crate::counted::Counted;
 use crate::health::Health;
 use crate::layer::{Answer, Layer};
 use crate::settings::ConnectionNames;
@@ -54,13 +55,9 @@ impl Observe {
     fn succeeded(&self, context: &CallContext, outcome: &'static str, took: Duration) {
         self.health.succeeded(took);
         self.attempted(outcome, took);
-        let ConnectionNames {
-            merchant,
-            connection,
-            provider,
-        } = &self.names;
+        let names = &self.names;
         tracing::debug!(
-            %merchant, %connection, provider, outcome,
+            merchant = %names.merchant, connection = %names.connection, provider = names.provider, outcome,
             delivery_id = context.delivery_id.map(tracing::field::display),
             attempt = context.attempt, took_ms = millis(took), "vendor called"
         );
@@ -69,14 +66,11 @@ impl Observe {
     fn failed(&self, context: &CallContext, error: &ProviderError, took: Duration) {
         self.health.failed(took, error.kind);
         self.attempted(error.kind.as_str(), took);
-        let ConnectionNames {
-            merchant,
-            connection,
-            provider,
-        } = &self.names;
+        let names = &self.names;
         // Its Display is safe; its detail may hold the vendor's words and stays out.
         tracing::info!(
-            %merchant, %connection, provider, outcome = error.kind.as_str(), state = ?error.state,
+            merchant = %names.merchant, connection = %names.connection, provider = names.provider,
+            outcome = error.kind.as_str(), state = ?error.state,
             delivery_id = context.delivery_id.map(tracing::field::display),
             attempt = context.attempt, took_ms = millis(took), %error, "vendor call failed"
         );
@@ -84,39 +78,32 @@ impl Observe {
 
     fn not_sent(&self, context: &CallContext, error: &ProviderError) {
         let waiting_for = error.held.map_or(error.kind.as_str(), |held| held.waiting_for.as_str());
-        let ConnectionNames {
-            merchant,
-            connection,
-            provider,
-        } = &self.names;
-        counter!(
-            HELD, "merchant" => Arc::clone(merchant), "connection" => Arc::clone(connection),
-            "provider" => *provider, "waiting_for" => waiting_for
-        )
-        .increment(1);
+        counter!(HELD, self.labels("waiting_for", waiting_for)).increment(1);
+        let names = &self.names;
         tracing::debug!(
-            %merchant, %connection, provider, waiting_for,
+            merchant = %names.merchant, connection = %names.connection, provider = names.provider, waiting_for,
             delivery_id = context.delivery_id.map(tracing::field::display), "call held back"
         );
     }
 
     fn attempted(&self, outcome: &'static str, took: Duration) {
         self.budget.called();
+        let labels = self.labels("outcome", outcome);
+        counter!(ATTEMPTS, labels.clone()).increment(1);
+        histogram!(DURATION, labels).record(took);
+    }
+
+    /// Whose call it is, and one thing that is said of it.
+    fn labels(&self, name: &'static str, value: &'static str) -> Vec<Label> {
         let ConnectionNames {
-            merchant,
-            connection,
-            provider,
+            merchant, connection, ..
         } = &self.names;
-        counter!(
-            ATTEMPTS, "merchant" => Arc::clone(merchant), "connection" => Arc::clone(connection),
-            "provider" => *provider, "outcome" => outcome
-        )
-        .increment(1);
-        histogram!(
-            DURATION, "merchant" => Arc::clone(merchant), "connection" => Arc::clone(connection),
-            "provider" => *provider, "outcome" => outcome
-        )
-        .record(took);
+        vec![
+            Label::new("merchant", Arc::clone(merchant)),
+            Label::new("connection", Arc::clone(connection)),
+            Label::new("provider", self.names.provider),
+            Label::new(name, value),
+        ]
     }
 }
 
@@ -126,7 +113,12 @@ impl Layer for Observe {
         context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
-        let mut under_way = UnderWay::new(self);
+        let mut under_way = UnderWay {
+            observe: self,
+            _in_flight: self.health.begun(),
+            began: Instant::now(),
+            is_over: false,
+        };
         let result = call.await;
         under_way.is_over = true;
         let took = under_way.began.elapsed();
@@ -142,24 +134,13 @@ impl Layer for Observe {
 /// A call that has begun. Dropped before its end, it is counted as abandoned: it may have gone out.
 struct UnderWay<'a> {
     observe: &'a Observe,
+    _in_flight: Counted<'a>,
     began: Instant,
     is_over: bool,
 }
 
-impl<'a> UnderWay<'a> {
-    fn new(observe: &'a Observe) -> Self {
-        observe.health.begun();
-        Self {
-            observe,
-            began: Instant::now(),
-            is_over: false,
-        }
-    }
-}
-
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.observe.health.ended();
         if !self.is_over {
             self.observe.attempted("abandoned", self.began.elapsed());
         }

@@ -1,9 +1,8 @@
 //! Lets a call through only as often as we, the day's quota and the vendor's own word allow.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
@@ -12,14 +11,16 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, RetryAdvice, WaitingFor};
+use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, WaitingFor};
 
+use crate::counted::Counted;
 use crate::day_budget::{DayBudget, DayCount, day_of, next_opening, time_until};
 use crate::jitter::Jitter;
 use crate::layer::{Answer, Layer};
+use crate::retry::named_wait;
 use crate::settings::RateLimitPolicy;
 use crate::vendor_block::{Blocked, VendorBlock};
 
@@ -37,6 +38,8 @@ const NO_TURN: Held = Held {
 
 /// The rate limit of one connection. A call whose turn under our own limit comes soon waits for it, first come, first
 /// served; any other is told how long to wait.
+#[derive(derive_more::Debug)]
+#[debug("RateLimit {{ policy: {policy:?}, vendor: {vendor:?}, .. }}")]
 pub struct RateLimit {
     policy: Option<RateLimitPolicy>,
     limiter: Option<Limiter>,
@@ -44,7 +47,7 @@ pub struct RateLimit {
     /// Held by the call whose turn is next; those behind it queue for it in order.
     turn: tokio::sync::Mutex<()>,
     /// Calls that wait for their turn.
-    in_line: AtomicU32,
+    in_line: AtomicUsize,
     /// The day's limit that the vendor's words have named; 0: none.
     learnt: AtomicU32,
     day_count: Arc<dyn DayCount>,
@@ -79,7 +82,7 @@ impl RateLimit {
             limiter: quota.map(|quota| RateLimiter::direct_with_clock(quota, limiter_clock)),
             limiter_clock,
             turn: tokio::sync::Mutex::default(),
-            in_line: AtomicU32::new(0),
+            in_line: AtomicUsize::new(0),
             learnt: AtomicU32::new(0),
             day_count,
             clock,
@@ -97,7 +100,7 @@ impl RateLimit {
         let left_today = left(Priority::Interactive);
         let opens_at = next_opening(wall);
         let in_future = |wait: Duration| wall.checked_add(SignedDuration::try_from(wait).ok()?).ok();
-        let (blocked_until, blocked_by) = match self.vendor().standing(Instant::now(), wall) {
+        let (blocked_until, blocked_by) = match self.vendor.lock().standing(Instant::now(), wall) {
             Some(Blocked::Throttled(wait)) => (in_future(wait), Some(WaitingFor::RateLimit)),
             Some(Blocked::QuotaSpent(wait)) => (in_future(wait), Some(WaitingFor::Quota)),
             None if left_today == Some(0) => (Some(opens_at), Some(WaitingFor::Quota)),
@@ -166,7 +169,7 @@ impl RateLimit {
 
     /// Whether the vendor has not said stop since a call was let through.
     pub(crate) fn still_lets_through(&self) -> Result<(), ProviderError> {
-        match self.vendor().standing_since(Instant::now(), self.clock.now()) {
+        match self.vendor.lock().standing_since(Instant::now(), self.clock.now()) {
             Some(blocked) => Err(vendor_waits(blocked)),
             None => Ok(()),
         }
@@ -174,7 +177,7 @@ impl RateLimit {
 
     fn admit(&self, priority: Priority) -> Result<Admission, ProviderError> {
         let (now, wall) = (Instant::now(), self.clock.now());
-        let mut vendor = self.vendor();
+        let mut vendor = self.vendor.lock();
         let is_probe = self.stands_free(&vendor, priority, now, wall)?;
         if is_probe {
             vendor.probe(wall);
@@ -189,7 +192,7 @@ impl RateLimit {
     pub(crate) fn room(&self, priority: Priority) -> Result<Option<u32>, Held> {
         let (now, wall) = (Instant::now(), self.clock.now());
         let is_probe = self
-            .stands_free(&self.vendor(), priority, now, wall)
+            .stands_free(&self.vendor.lock(), priority, now, wall)
             .map_err(|error| error.held.unwrap_or(NO_TURN))?;
         if is_probe {
             return Ok(Some(1));
@@ -198,7 +201,7 @@ impl RateLimit {
         let per_second = self.policy.and_then(|policy| policy.per_second);
         let soon = per_second.map(|per_second| {
             let in_time = per_second.get().saturating_mul(LONGEST_WAIT_SECONDS);
-            in_time.saturating_sub(self.in_line.load(Ordering::Relaxed))
+            in_time.saturating_sub(u32::try_from(self.in_line.load(Ordering::Relaxed)).unwrap_or(u32::MAX))
         });
         match (left, soon) {
             (_, Some(0)) => Err(NO_TURN),
@@ -215,7 +218,7 @@ impl RateLimit {
             ProviderError::held(WaitingFor::RateLimit, Some(wait), detail)
         };
         let patience = context.deadline.min(Instant::now() + LONGEST_WAIT);
-        let _in_line = InLine::join(&self.in_line);
+        let _in_line = Counted::among(&self.in_line);
         let Ok(_turn) = timeout_at(patience, self.turn.lock()).await else {
             return Err(reached(LONGEST_WAIT));
         };
@@ -231,32 +234,29 @@ impl RateLimit {
 
     fn learn<T>(&self, admission: &Admission, result: &Result<T, ProviderError>) {
         let Err(error) = result else {
-            self.vendor().taken(admission.era);
+            self.vendor.lock().taken(admission.era);
             return;
         };
         if !error.sent {
             // An inner layer let it through no further: the vendor has not counted it.
             self.day_count.give_back(admission.day);
             if admission.is_probe {
-                self.vendor().probe_is_still_due(self.clock.now());
+                self.vendor.lock().probe_is_still_due(self.clock.now());
             }
             return;
         }
         if let Some(limit) = error.daily_limit {
             self.learnt.store(limit.get(), Ordering::Relaxed);
         }
-        let wait = retry_after(error);
+        let wait = named_wait(error);
         match error.kind {
             ErrorKind::RateLimited => self
-                .vendor()
+                .vendor
+                .lock()
                 .throttled(admission.era, wait, Instant::now(), &self.jitter),
-            ErrorKind::QuotaSpent => self.vendor().quota_spent(admission.era, wait, self.clock.now()),
+            ErrorKind::QuotaSpent => self.vendor.lock().quota_spent(admission.era, wait, self.clock.now()),
             _ => {}
         }
-    }
-
-    fn vendor(&self) -> MutexGuard<'_, VendorBlock> {
-        self.vendor.lock()
     }
 }
 
@@ -266,38 +266,13 @@ impl Layer for RateLimit {
         context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
-        self.stands_free(&self.vendor(), context.priority, Instant::now(), self.clock.now())?;
+        self.stands_free(&self.vendor.lock(), context.priority, Instant::now(), self.clock.now())?;
         self.own_turn(context).await?;
         // A call that is dropped from here on stays counted: it may have gone out.
         let admission = self.admit(context.priority)?;
         let result = call.await;
         self.learn(&admission, &result);
         result
-    }
-}
-
-/// One call in line; dropping it, as a cancelled call does, leaves the line.
-struct InLine<'a>(&'a AtomicU32);
-
-impl<'a> InLine<'a> {
-    fn join(line: &'a AtomicU32) -> Self {
-        line.fetch_add(1, Ordering::Relaxed);
-        Self(line)
-    }
-}
-
-impl Drop for InLine<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Debug for RateLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RateLimit")
-            .field("policy", &self.policy)
-            .field("vendor", &self.vendor)
-            .finish_non_exhaustive()
     }
 }
 
@@ -313,14 +288,6 @@ impl GovernorClock for TokioClock {
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }
-}
-
-fn retry_after(error: &ProviderError) -> Option<Duration> {
-    let advised = match error.advice {
-        RetryAdvice::After(wait) => Some(wait),
-        _ => None,
-    };
-    error.held.and_then(|held| held.for_at_least).max(advised)
 }
 
 fn vendor_waits(blocked: Blocked) -> ProviderError {

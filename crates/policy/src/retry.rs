@@ -136,6 +136,19 @@ fn background_delay(policy: &RetryPolicy, step: u32, chance: f64) -> Duration {
     delay / 2 + part_of(delay / 2, chance)
 }
 
+/// How long a failed call is to wait at least, where that was said.
+pub(crate) fn named_wait(error: &ProviderError) -> Option<Duration> {
+    error.held.and_then(|held| held.for_at_least).max(advised_wait(error))
+}
+
+/// How long the vendor asked to wait.
+pub(crate) fn advised_wait(error: &ProviderError) -> Option<Duration> {
+    match error.advice {
+        RetryAdvice::After(wait) => Some(wait),
+        RetryAdvice::Never | RetryAdvice::Once | RetryAdvice::Backoff => None,
+    }
+}
+
 /// What the whole connection waits for, if it does. A 429 that names no time backs off.
 fn hold(error: &ProviderError, attempt: u32, policy: &RetryPolicy, chance: f64) -> Option<Held> {
     let by_kind = match error.kind {
@@ -145,12 +158,7 @@ fn hold(error: &ProviderError, attempt: u32, policy: &RetryPolicy, chance: f64) 
         ErrorKind::Rejected | ErrorKind::Transient | ErrorKind::BrokenContract => None,
     };
     let waiting_for = error.held.map(|held| held.waiting_for).or(by_kind)?;
-    let advised = match error.advice {
-        RetryAdvice::After(wait) => Some(wait),
-        _ => None,
-    };
-    let named = error.held.and_then(|held| held.for_at_least).max(advised);
-    let for_at_least = match (waiting_for, named) {
+    let for_at_least = match (waiting_for, named_wait(error)) {
         // What was turned away together is not to come back together.
         (WaitingFor::RateLimit, Some(wait)) => Some(wait.saturating_add(part_of(wait, HOLD_JITTER * chance))),
         (WaitingFor::RateLimit, None) => {

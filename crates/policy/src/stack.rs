@@ -45,10 +45,8 @@ pub struct Stack {
 /// The layers of one connection.
 #[derive(Debug)]
 struct Layers {
-    observe: Arc<Observe>,
-    breaker: Arc<Breaker>,
-    rate_limit: Arc<RateLimit>,
-    concurrency: Arc<Concurrency>,
+    /// Those that tell how they are doing.
+    status: Arc<ConnectionStatus>,
     last_look: Arc<LastLook>,
     attempt_timeout: Arc<AttemptTimeout>,
 }
@@ -62,15 +60,15 @@ impl Layers {
         let stack = wrap(&self.last_look, stack);
         // Around the time-out, so that every place is free again after a known time; inside the limits, since a call
         // that they refuse must not hold a place. A call that finds no place gives its count of the day back.
-        let stack = wrap(&self.concurrency, stack);
+        let stack = wrap(&self.status.concurrency, stack);
         // Outside the queue, so that what waits in it is within the vendor's limits already; inside the breaker, since
         // a call that the breaker stops must not use up the day's quota.
-        let stack = wrap(&self.rate_limit, stack);
+        let stack = wrap(&self.status.rate_limit, stack);
         // Around all that may refuse or fail, so that a dead vendor costs neither quota nor places. It sees the
         // time-outs of the layers within and leaves out what they held back themselves.
-        let stack = wrap(&self.breaker, stack);
+        let stack = wrap(&self.status.breaker, stack);
         // Outermost, so that what the other layers held back is seen too.
-        wrap(&self.observe, stack)
+        wrap(&self.status.observe, stack)
     }
 }
 
@@ -85,43 +83,36 @@ pub fn standard_stack(
     connection: &str,
     outside: Outside,
 ) -> Stack {
-    let Outside {
-        clock,
-        day_count,
-        jitter,
-    } = outside;
+    let Outside { clock, .. } = outside;
     let names = ConnectionNames::new(merchant, connection, provider.info().kind);
     let budget = Arc::new(RetryBudget::default());
-    let retry = Arc::new(RetryRule::new(policy.retry, Arc::clone(&budget), jitter.clone()));
+    let retry = Arc::new(RetryRule::new(
+        policy.retry,
+        Arc::clone(&budget),
+        outside.jitter.clone(),
+    ));
     let observe = Arc::new(Observe::new(names.clone(), Arc::clone(&clock), budget));
     let breaker = Arc::new(Breaker::new(policy.breaker, names, Arc::clone(&clock)));
-    let rate_limit = Arc::new(RateLimit::new(policy.rate_limit, clock, day_count, jitter));
+    let rate_limit = Arc::new(RateLimit::new(
+        policy.rate_limit,
+        clock,
+        outside.day_count,
+        outside.jitter,
+    ));
     let layers = Layers {
-        observe,
         last_look: Arc::new(LastLook::new(Arc::clone(&breaker), Arc::clone(&rate_limit))),
-        breaker,
-        rate_limit,
-        concurrency: Arc::new(Concurrency::new(policy.concurrency)),
         attempt_timeout: Arc::new(AttemptTimeout::new(policy.timeout)),
+        status: Arc::new(ConnectionStatus {
+            observe,
+            breaker,
+            rate_limit,
+            concurrency: Arc::new(Concurrency::new(policy.concurrency)),
+        }),
     };
-    let (provider, reader) = (layers.around(provider), reader.map(|reader| layers.around(reader)));
-    let Layers {
-        observe,
-        breaker,
-        rate_limit,
-        concurrency,
-        ..
-    } = layers;
-    let status = Arc::new(ConnectionStatus {
-        observe,
-        breaker,
-        rate_limit,
-        concurrency,
-    });
     Stack {
-        provider,
-        reader,
-        status,
+        provider: layers.around(provider),
+        reader: reader.map(|reader| layers.around(reader)),
+        status: layers.status,
         retry,
     }
 }

@@ -1,6 +1,7 @@
 //! What the vendor takes, as data: the table of `[S3]`.
 
-use upsert_core::{Capabilities, Field, FieldMap, Form, KeyKind, Kind, Payload};
+use upsert_core::{Capabilities, Field, Form, KeyKind, Kind, Payload};
+use upsert_provider_kit::{required, shown};
 
 use crate::settings::{API_KEY, AddUpdateSettings};
 
@@ -36,24 +37,17 @@ pub(crate) fn of(settings: &AddUpdateSettings) -> Capabilities {
 /// requires `[S3]`. `externalId` is required there too, but never missing: without a reference the gateway's id serves.
 /// Everything the endpoint takes its answer shows too `[S3]`.
 fn form(kind: Kind, first_name: Field) -> Form {
-    let map = |field, vendor_field, required| FieldMap {
-        field,
-        vendor_field,
-        required,
-        soft_limit: None,
-        readable: true,
-    };
     let mut fields = vec![
-        map(Field::Reference, EXTERNAL_ID, false),
-        map(first_name, "firstName", true),
-        map(Field::Email, "email", false),
-        map(Field::Phone, "phoneNumber", false),
-        map(Field::Status, "active", false),
-        map(Field::NotifyEmail, "notificationOptions/notifyEmail", false),
-        map(Field::NotifyPhone, "notificationOptions/notifyPhone", false),
+        shown(Field::Reference, EXTERNAL_ID),
+        required(first_name, "firstName"),
+        shown(Field::Email, "email"),
+        shown(Field::Phone, "phoneNumber"),
+        shown(Field::Status, "active"),
+        shown(Field::NotifyEmail, "notificationOptions/notifyEmail"),
+        shown(Field::NotifyPhone, "notificationOptions/notifyPhone"),
     ];
     if kind == Kind::Person {
-        fields.insert(2, map(Field::FamilyName, "lastName", false));
+        fields.insert(2, shown(Field::FamilyName, "lastName"));
     }
     Form {
         kinds: vec![kind],

@@ -4,11 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use upsert_core::{Evidence, Intent, KeyKind, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, field_outcomes, record_id, unreadable};
+use upsert_provider_kit::{Refusals as _, WireReply, field_outcomes, record_id, unreadable};
 
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
-use crate::refusal::{is_error, refusal};
 
 /// The record's two moments `[S3]`.
 const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
@@ -26,10 +25,7 @@ pub(crate) fn decode(
     prepared: &PreparedUpsert,
     reply: &WireReply,
 ) -> Result<UpsertReceipt, ProviderError> {
-    if !reply.is_success() {
-        return Err(refusal(&vendor.capabilities, Some(prepared), reply));
-    }
-    let mut record = body(vendor, Some(prepared), reply)?;
+    let mut record = vendor.accepted(Some(prepared), reply)?;
     let Some(id) = record.get(EXTERNAL_ID).and_then(record_id) else {
         return Err(unreadable(reply, "the record has no externalId"));
     };
@@ -44,19 +40,6 @@ pub(crate) fn decode(
         vendor_request_id: None,
         vendor_said: reply.said(&record, &TIMES),
     })
-}
-
-/// The body of a 2xx, which has to be JSON and no error in disguise.
-pub(crate) fn body(
-    vendor: &AddUpdate,
-    prepared: Option<&PreparedUpsert>,
-    reply: &WireReply,
-) -> Result<Json, ProviderError> {
-    match reply.json() {
-        Some(body) if is_error(&body) => Err(refusal(&vendor.capabilities, prepared, reply)),
-        Some(body) => Ok(body),
-        None => Err(unreadable(reply, "the body is not JSON")),
-    }
 }
 
 /// 201 is the vendor's word `[A]`, then what the gateway knew, then the record's two moments `[A]`: those of a record that

@@ -2,10 +2,8 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::{
-    Field, Intent, KeyKind, MatchKey, PreparedUpsert, Repeat, Sent, UpsertRequest, Value, Violation, WireRequest,
-};
-use upsert_provider_kit::{EncodeRules, encode as encode_by_table};
+use upsert_core::{Field, Intent, KeyKind, MatchKey, PreparedUpsert, Repeat, UpsertRequest, Value, Violation};
+use upsert_provider_kit::{EncodeRules, encode as encode_by_table, post, violation};
 
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
@@ -15,11 +13,8 @@ const PATH: &str = "/customers/add-update";
 /// Words the request. It may always be repeated: the vendor looks up by `externalId`, which is always sent `[S3]`.
 pub(crate) fn encode(vendor: &AddUpdate, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
     let Some(form) = vendor.capabilities.form(request.customer.kind()) else {
-        return Err(vec![Violation {
-            pointer: Field::Kind.pointer().to_owned(),
-            code: "unsupported_kind",
-            detail: format!("{} knows persons only", vendor.capabilities.title),
-        }]);
+        let detail = format!("{} knows persons only", vendor.capabilities.title);
+        return Err(vec![violation(Field::Kind, "unsupported_kind", detail)]);
     };
     let rules = EncodeRules {
         title: vendor.capabilities.title,
@@ -44,24 +39,11 @@ pub(crate) fn encode(vendor: &AddUpdate, request: &UpsertRequest<'_>) -> Result<
         return Err(encoded.violations);
     }
     let external_id = external_id(request);
-    let value = Json::String(external_id.clone());
-    encoded.body.insert(EXTERNAL_ID.to_owned(), value.clone());
-    encoded.sent.insert(
-        EXTERNAL_ID.to_owned(),
-        Sent {
-            pointer: Field::Reference.pointer().to_owned(),
-            value,
-            merged: false,
-        },
-    );
+    encoded.pin(EXTERNAL_ID, Field::Reference.pointer(), external_id.as_str());
     let key = MatchKey::new(KeyKind::Reference, external_id.clone());
     let is_known = request.link.is_some_and(|link| *link.key == key);
     Ok(PreparedUpsert {
-        request: WireRequest {
-            method: "POST".to_owned(),
-            path: PATH.to_owned(),
-            body: Json::Object(encoded.body),
-        },
+        request: post(PATH, encoded.body),
         sent: encoded.sent,
         match_key: Some(key.clone()),
         matches_by: vec![key.clone()],

@@ -18,8 +18,6 @@ mod reads;
 mod refusal;
 mod settings;
 
-use std::fmt;
-
 use http::HeaderMap;
 
 use upsert_core::{Capabilities, PreparedUpsert, ProviderError, UpsertReceipt, UpsertRequest, Violation};
@@ -27,20 +25,13 @@ use upsert_provider_kit::{HttpReads, HttpVendor, SettingProblem, VendorSetup, Wi
 
 pub use settings::{AddUpdateSettings, Auth};
 
-/// One connection to the add-update API, without IO.
+/// One connection to the add-update API, without IO. `Debug` leaves the headers out: they hold the key.
+#[derive(derive_more::Debug)]
+#[debug("AddUpdate {{ settings: {settings:?}, .. }}")]
 pub struct AddUpdate {
     settings: AddUpdateSettings,
     capabilities: Capabilities,
     headers: HeaderMap,
-}
-
-/// Leaves the headers out: they hold the key.
-impl fmt::Debug for AddUpdate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddUpdate")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
 }
 
 impl HttpVendor for AddUpdate {
@@ -62,9 +53,7 @@ impl HttpVendor for AddUpdate {
     }
 
     fn authorise(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
-        }
+        headers.extend(self.headers.clone());
     }
 
     fn encode(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {

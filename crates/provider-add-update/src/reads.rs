@@ -2,17 +2,14 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::canonicalise::canonical_text;
 use upsert_core::{CustomerId, Field, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Value, WireRequest};
 use upsert_provider_kit::{
-    HttpReads, Reading, WireReply, canonical_value, list_of, page_fields, path_segment, path_with_query, record_id,
-    unknown_filters, unreadable,
+    HttpReads, Reading, Refusals as _, WireReply, canonical_value, check_query, get, get_with, list_of, page_fields,
+    path_segment, record_id, search_parameter, unreadable,
 };
 
 use crate::AddUpdate;
 use crate::capabilities::EXTERNAL_ID;
-use crate::decode::body;
-use crate::refusal::refusal;
 
 /// The most records that the vendor puts on a page `[D]`.
 const LONGEST_PAGE: u32 = 100;
@@ -23,34 +20,21 @@ const PAGE_MEMBERS: [&str; 4] = ["data", "customers", "items", "results"];
 /// one an externalId. A cursor is the vendor's offset.
 impl HttpReads for AddUpdate {
     fn check(&self, query: &ListQuery) -> Result<(), Vec<Problem>> {
-        let mut problems = unknown_filters(query, &["search"]);
-        if offset(query).is_none() {
-            problems.push(Problem::new("cursor", "invalid_cursor", "is not a cursor of this list"));
-        }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        check_query(query, &["search"], offset(query).is_some())
     }
 
     fn list_request(&self, query: &ListQuery) -> WireRequest {
-        let limit = page_length(query).to_string();
-        let offset = offset(query).unwrap_or_default().to_string();
-        let mut parameters = vec![("limit", limit.as_str()), ("offset", offset.as_str())];
-        let email;
-        if let Some(search) = query.search.as_deref().map(str::trim) {
-            if search.contains('@') {
-                email = canonical_text(Field::Email, search, None).unwrap_or_else(|_| search.to_owned());
-                parameters.push(("email", &email));
-            } else {
-                parameters.push((EXTERNAL_ID, search));
-            }
-        }
-        get(path_with_query("/customers", parameters))
+        let offset = offset(query).unwrap_or_default();
+        let place = [
+            ("limit", page_length(query).to_string()),
+            ("offset", offset.to_string()),
+        ];
+        let search = search_parameter(query, "email", EXTERNAL_ID);
+        get_with("/customers", place.into_iter().chain(search))
     }
 
     fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
-        if !reply.is_success() {
-            return Err(refusal(&self.capabilities, None, reply));
-        }
-        let body = body(self, None, reply)?;
+        let body = self.accepted(None, reply)?;
         let records = match list_of(&body, &PAGE_MEMBERS) {
             Ok(Some(records)) => records,
             Ok(None) if !may_hold_a_list(&body) => &[],
@@ -78,10 +62,7 @@ impl HttpReads for AddUpdate {
         if reply.status == 404 {
             return Ok(None);
         }
-        if !reply.is_success() {
-            return Err(refusal(&self.capabilities, None, reply));
-        }
-        let record = body(self, None, reply)?;
+        let record = self.accepted(None, reply)?;
         self.record(&record, reply).map(Some)
     }
 }
@@ -134,12 +115,4 @@ fn page_length(query: &ListQuery) -> u32 {
 /// Where the page starts; none if the cursor is none of ours.
 fn offset(query: &ListQuery) -> Option<u64> {
     query.cursor.as_deref().map_or(Some(0), |cursor| cursor.parse().ok())
-}
-
-fn get(path: String) -> WireRequest {
-    WireRequest {
-        method: "GET".to_owned(),
-        path,
-        body: Json::Null,
-    }
 }

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use upsert_provider_kit::{ClearWith, SettingProblem, VendorSetup};
+use upsert_provider_kit::{ClearWith, SettingProblem, VendorSetup, secret_header};
 
 /// Name of the one credential.
 pub(crate) const API_KEY: &str = "api_key";
@@ -55,23 +55,22 @@ pub(crate) fn headers(setup: &VendorSetup<AddUpdateSettings>) -> Result<HeaderMa
 fn merchant_header(merchant_id: &str) -> Result<HeaderValue, SettingProblem> {
     let path = "settings.merchant_id";
     if merchant_id.trim().is_empty() {
-        return Err(problem(path, "is required: the vendor's id of the merchant"));
+        return Err(SettingProblem::new(
+            path,
+            "is required: the vendor's id of the merchant",
+        ));
     }
-    HeaderValue::from_str(merchant_id).map_err(|_| problem(path, "holds characters that no header can carry"))
+    HeaderValue::from_str(merchant_id)
+        .map_err(|_| SettingProblem::new(path, "holds characters that no header can carry"))
 }
 
 fn key_headers(key: &SecretString, auth: Auth) -> Result<HeaderMap, SettingProblem> {
     let path = "credentials.api_key";
     let key = key.expose_secret();
     if key.trim().is_empty() {
-        return Err(problem(path, "is empty"));
+        return Err(SettingProblem::new(path, "is empty"));
     }
-    let secret = |text: &str| {
-        let mut value =
-            HeaderValue::from_str(text).map_err(|_| problem(path, "holds characters that no header can carry"))?;
-        value.set_sensitive(true);
-        Ok(value)
-    };
+    let secret = |text: &str| secret_header(text).map_err(|message| SettingProblem::new(path, message));
     let mut headers = HeaderMap::new();
     if matches!(auth, Auth::XApiKey | Auth::Both) {
         headers.insert("x-api-key", secret(key)?);
@@ -80,11 +79,4 @@ fn key_headers(key: &SecretString, auth: Auth) -> Result<HeaderMap, SettingProbl
         headers.insert(header::AUTHORIZATION, secret(&format!("Bearer {key}"))?);
     }
     Ok(headers)
-}
-
-fn problem(path: &str, message: &str) -> SettingProblem {
-    SettingProblem {
-        path: path.to_owned(),
-        message: message.to_owned(),
-    }
 }

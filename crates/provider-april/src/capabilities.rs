@@ -1,6 +1,7 @@
 //! What April takes, as data: one table for a person `[D]`, one for an organisation `[L]`.
 
-use upsert_core::{Capabilities, Field, FieldMap, Form, KeyKind, Kind, Payload};
+use upsert_core::{Capabilities, Field, Form, KeyKind, Kind, Payload};
+use upsert_provider_kit::{required, shown};
 
 use crate::credentials::SECRET_KEY;
 use crate::settings::AprilSettings;
@@ -32,18 +33,20 @@ pub(crate) fn of(settings: &AprilSettings) -> Capabilities {
     }
 }
 
+/// All of it is taken to be readable, as a mirror of the request `[A]`.
 fn person(strict: bool) -> Form {
+    let asked = if strict { required } else { shown };
     Form {
         kinds: vec![Kind::Person],
         fields: vec![
-            map(Field::Email, EMAIL, true),
-            map(Field::Phone, "phoneNumber", strict),
-            map(Field::Reference, REFERENCE, false),
-            map(Field::GivenName, "givenName", false),
-            map(Field::MiddleName, "middleName", false),
-            map(Field::FamilyName, "familyName", strict),
-            map(Field::Verified, "isVerified", false),
-            map(Field::Metadata, METADATA, false),
+            required(Field::Email, EMAIL),
+            asked(Field::Phone, "phoneNumber"),
+            shown(Field::Reference, REFERENCE),
+            shown(Field::GivenName, "givenName"),
+            shown(Field::MiddleName, "middleName"),
+            asked(Field::FamilyName, "familyName"),
+            shown(Field::Verified, "isVerified"),
+            shown(Field::Metadata, METADATA),
         ],
         match_keys: vec![KeyKind::Email],
     }
@@ -53,24 +56,13 @@ fn organisation() -> Form {
     Form {
         kinds: vec![Kind::Organisation],
         fields: vec![
-            map(Field::Reference, REFERENCE, true),
-            map(Field::OrganisationName, "organisationName", true),
-            map(Field::TaxId, "taxId", true),
-            map(Field::Email, EMAIL, true),
-            map(Field::Verified, "organisationKyced", false),
-            map(Field::Metadata, METADATA, false),
+            required(Field::Reference, REFERENCE),
+            required(Field::OrganisationName, "organisationName"),
+            required(Field::TaxId, "taxId"),
+            required(Field::Email, EMAIL),
+            shown(Field::Verified, "organisationKyced"),
+            shown(Field::Metadata, METADATA),
         ],
         match_keys: vec![KeyKind::Reference],
-    }
-}
-
-/// All of it is taken to be readable, as a mirror of the request `[A]`.
-fn map(field: Field, vendor_field: &'static str, required: bool) -> FieldMap {
-    FieldMap {
-        field,
-        vendor_field,
-        required,
-        soft_limit: None,
-        readable: true,
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::ExposeSecret as _;
 
-use upsert_provider_kit::{SettingProblem, VendorSetup};
+use upsert_provider_kit::{SettingProblem, VendorSetup, secret_header};
 
 use crate::settings::AprilSettings;
 
@@ -50,7 +50,7 @@ pub(crate) fn check(setup: &VendorSetup<AprilSettings>) -> Result<(HeaderMap, Ke
     match setup.credentials.require(SECRET_KEY) {
         Err(missing) => problems.push(missing),
         Ok(key) => match bearer(key.expose_secret(), setup.base_url.host_str()) {
-            Err(message) => problems.push(problem("credentials.secret_key", message)),
+            Err(message) => problems.push(SettingProblem::new("credentials.secret_key", message)),
             Ok(value) => {
                 headers.insert(header::AUTHORIZATION, value);
                 key_use = Some(KeyUse::of(key.expose_secret()));
@@ -60,18 +60,21 @@ pub(crate) fn check(setup: &VendorSetup<AprilSettings>) -> Result<(HeaderMap, Ke
     match setup.settings.merchant_id.as_deref() {
         Some(id) => match HeaderValue::from_str(id) {
             Ok(value) if !id.trim().is_empty() => drop(headers.insert("merchant-id", value)),
-            _ => problems.push(problem(
+            _ => problems.push(SettingProblem::new(
                 "settings.merchant_id",
                 "is empty or holds characters that no header can carry",
             )),
         },
         None if key_use == Some(KeyUse::Marketplace) => {
-            problems.push(problem("settings.merchant_id", "is required with a marketplace key"));
+            problems.push(SettingProblem::new(
+                "settings.merchant_id",
+                "is required with a marketplace key",
+            ));
         }
         None => {}
     }
     if setup.settings.organisation_wrapper.trim().is_empty() {
-        problems.push(problem("settings.organisation_wrapper", "is empty"));
+        problems.push(SettingProblem::new("settings.organisation_wrapper", "is empty"));
     }
     match key_use {
         Some(key_use) if problems.is_empty() => Ok((headers, key_use)),
@@ -90,15 +93,5 @@ fn bearer(key: &str, host: Option<&str>) -> Result<HeaderValue, &'static str> {
     if known.is_some_and(|(_, foreign)| key.starts_with(foreign)) {
         return Err("is a key of April's other environment than base_url's (sandbox or live)");
     }
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| "holds characters that no header can carry")?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn problem(path: &str, message: &str) -> SettingProblem {
-    SettingProblem {
-        path: path.to_owned(),
-        message: message.to_owned(),
-    }
+    secret_header(&format!("Bearer {key}"))
 }

@@ -3,10 +3,9 @@
 use serde_json::Value as Json;
 
 use upsert_core::{Evidence, Intent, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, field_outcomes, record_id, unreadable};
+use upsert_provider_kit::{Refusals as _, WireReply, field_outcomes, record_id, unreadable};
 
 use crate::April;
-use crate::refusal::{is_error, refusal};
 
 /// What an answer says beside the record's id `[S4]`.
 const BESIDE: [&str; 1] = [MERCHANT];
@@ -20,10 +19,7 @@ pub(crate) fn decode(
     prepared: &PreparedUpsert,
     reply: &WireReply,
 ) -> Result<UpsertReceipt, ProviderError> {
-    if !reply.is_success() {
-        return Err(refusal(&vendor.capabilities, Some(prepared), reply));
-    }
-    let answer = body(vendor, Some(prepared), reply)?;
+    let answer = vendor.accepted(Some(prepared), reply)?;
     let Some(id) = answer.get("customerId").and_then(record_id) else {
         return Err(unreadable(reply, "it has no customerId"));
     };
@@ -41,19 +37,6 @@ pub(crate) fn decode(
         vendor_request_id: None,
         vendor_said: reply.said(&answer, &BESIDE),
     })
-}
-
-/// The body of a 2xx, which has to be JSON and no error in disguise.
-pub(crate) fn body(
-    vendor: &April,
-    prepared: Option<&PreparedUpsert>,
-    reply: &WireReply,
-) -> Result<Json, ProviderError> {
-    match reply.json() {
-        Some(body) if is_error(&body) => Err(refusal(&vendor.capabilities, prepared, reply)),
-        Some(body) => Ok(body),
-        None => Err(unreadable(reply, "the body is not JSON")),
-    }
 }
 
 /// The answer is about somebody else's customer.

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value as Json};
+use serde_json::json;
 
 use upsert_core::{
-    Customer, Field, Form, Intent, KeyKind, Kind, MatchKey, PreparedUpsert, Repeat, Sent, UpsertRequest, Value,
-    Violation, WireRequest,
+    Customer, Field, Form, Intent, KeyKind, Kind, MatchKey, PreparedUpsert, Repeat, UpsertRequest, Value, Violation,
 };
-use upsert_provider_kit::{EncodeRules, Encoded, encode as encode_by_table};
+use upsert_provider_kit::{EncodeRules, Encoded, encode as encode_by_table, post, violation};
 
 use crate::April;
 use crate::capabilities::{EMAIL, METADATA, REFERENCE};
@@ -22,11 +21,8 @@ const PERSON_WRAPPER: &str = "UpsertConsumerCustomer";
 pub(crate) fn encode(vendor: &April, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {
     let kind = request.customer.kind();
     let Some(form) = vendor.capabilities.form(kind) else {
-        return Err(vec![Violation {
-            pointer: Field::Kind.pointer().to_owned(),
-            code: "unsupported_kind",
-            detail: format!("{} knows no such kind", vendor.capabilities.title),
-        }]);
+        let detail = format!("{} knows no such kind", vendor.capabilities.title);
+        return Err(vec![violation(Field::Kind, "unsupported_kind", detail)]);
     };
     let mut encoded = match with_default_verified(vendor, request) {
         None => by_table(vendor, form, request),
@@ -47,18 +43,14 @@ pub(crate) fn encode(vendor: &April, request: &UpsertRequest<'_>) -> Result<Prep
         return Err(encoded.violations);
     };
     // Whatever was passed through, the key is the one that the plan names.
-    pin(&mut encoded, vendor_field, &key);
+    encoded.pin(vendor_field, key.kind.pointer(), key.value.as_str());
     let link = request.link.filter(|link| *link.key == key);
     let wrapper = match kind {
         Kind::Person => PERSON_WRAPPER,
         Kind::Organisation => vendor.settings.organisation_wrapper.as_str(),
     };
     Ok(PreparedUpsert {
-        request: WireRequest {
-            method: "POST".to_owned(),
-            path: PATH.to_owned(),
-            body: wrapped(wrapper, encoded.body),
-        },
+        request: post(PATH, json!({ wrapper: encoded.body })),
         sent: encoded.sent,
         match_key: Some(key.clone()),
         matches_by: vec![key.clone()],
@@ -102,23 +94,4 @@ fn with_default_verified(vendor: &April, request: &UpsertRequest<'_>) -> Option<
 
 fn key(request: &UpsertRequest<'_>, kind: KeyKind, field: Field) -> Option<MatchKey> {
     request.customer.text(field).map(|value| MatchKey::new(kind, value))
-}
-
-fn pin(encoded: &mut Encoded, vendor_field: &str, key: &MatchKey) {
-    let value = Json::String(key.value.clone());
-    encoded.body.insert(vendor_field.to_owned(), value.clone());
-    encoded.sent.insert(
-        vendor_field.to_owned(),
-        Sent {
-            pointer: key.kind.pointer().to_owned(),
-            value,
-            merged: false,
-        },
-    );
-}
-
-fn wrapped(wrapper: &str, body: Map<String, Json>) -> Json {
-    let mut outer = Map::new();
-    outer.insert(wrapper.to_owned(), Json::Object(body));
-    Json::Object(outer)
 }

@@ -23,8 +23,6 @@ mod reads;
 mod refusal;
 mod settings;
 
-use std::fmt;
-
 use http::{HeaderMap, HeaderValue, header};
 
 use upsert_core::{Capabilities, PreparedUpsert, ProviderError, UpsertReceipt, UpsertRequest, Violation};
@@ -32,22 +30,14 @@ use upsert_provider_kit::{HttpReads, HttpVendor, SettingProblem, VendorSetup, Wi
 
 pub use settings::AprilSettings;
 
-/// One connection to April, without IO.
+/// One connection to April, without IO. `Debug` leaves the headers out: they hold the key.
+#[derive(derive_more::Debug)]
+#[debug("April {{ settings: {settings:?}, may_read: {may_read}, .. }}")]
 pub struct April {
     settings: AprilSettings,
     capabilities: Capabilities,
     headers: HeaderMap,
     may_read: bool,
-}
-
-/// Leaves the headers out: they hold the key.
-impl fmt::Debug for April {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("April")
-            .field("settings", &self.settings)
-            .field("may_read", &self.may_read)
-            .finish_non_exhaustive()
-    }
 }
 
 impl HttpVendor for April {
@@ -75,9 +65,7 @@ impl HttpVendor for April {
             *content_type = HeaderValue::from_static("application/json; charset=utf-8");
         }
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
-        }
+        headers.extend(self.headers.clone());
     }
 
     fn encode(&self, request: &UpsertRequest<'_>) -> Result<PreparedUpsert, Vec<Violation>> {

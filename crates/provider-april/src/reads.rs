@@ -2,18 +2,17 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::canonicalise::canonical_text;
 use upsert_core::{
     Customer, Field, Kind, ListQuery, Problem, ProviderError, ReadCustomer, ReadPage, Unreadable, Value, WireRequest,
     Word as _,
 };
 use upsert_provider_kit::{
-    HttpReads, Reading, WireReply, canonical_value, path_segment, path_with_query, unknown_filters, unreadable,
+    HttpReads, Reading, Refusals as _, WireReply, canonical_value, check_query, get, get_with, path_segment,
+    search_parameter, unreadable,
 };
 
 use crate::April;
-use crate::decode::{MERCHANT, body, other_merchant, text};
-use crate::refusal::refusal;
+use crate::decode::{MERCHANT, other_merchant, text};
 
 /// The most records that April puts on a page `[D]`.
 const LONGEST_PAGE: u32 = 500;
@@ -22,34 +21,18 @@ const LONGEST_PAGE: u32 = 500;
 /// an email address. A cursor is April's page, counted from 1.
 impl HttpReads for April {
     fn check(&self, query: &ListQuery) -> Result<(), Vec<Problem>> {
-        let mut problems = unknown_filters(query, &["search"]);
-        if page(query).is_none() {
-            problems.push(Problem::new("cursor", "invalid_cursor", "is not a cursor of this list"));
-        }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        check_query(query, &["search"], page(query).is_some())
     }
 
     fn list_request(&self, query: &ListQuery) -> WireRequest {
-        let limit = page_length(query).to_string();
-        let page = page(query).unwrap_or(1).to_string();
-        let mut parameters = vec![("limit", limit.as_str()), ("page", page.as_str())];
-        let email;
-        if let Some(search) = query.search.as_deref().map(str::trim) {
-            if search.contains('@') {
-                email = canonical_text(Field::Email, search, None).unwrap_or_else(|_| search.to_owned());
-                parameters.push(("emailAddress", &email));
-            } else {
-                parameters.push(("name", search));
-            }
-        }
-        get(path_with_query("/customers", parameters))
+        let page = page(query).unwrap_or(1);
+        let place = [("limit", page_length(query).to_string()), ("page", page.to_string())];
+        let search = search_parameter(query, "emailAddress", "name");
+        get_with("/customers", place.into_iter().chain(search))
     }
 
     fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
-        if !reply.is_success() {
-            return Err(refusal(&self.capabilities, None, reply));
-        }
-        let body = body(self, None, reply)?;
+        let body = self.accepted(None, reply)?;
         let records = body
             .as_array()
             .ok_or_else(|| unreadable(reply, "the body is no list"))?;
@@ -73,10 +56,7 @@ impl HttpReads for April {
         if reply.status == 404 {
             return Ok(None);
         }
-        if !reply.is_success() {
-            return Err(refusal(&self.capabilities, None, reply));
-        }
-        let shown = body(self, None, reply)?;
+        let shown = self.accepted(None, reply)?;
         if self.is_of_another_merchant(unwrapped(&shown).1) {
             return Err(other_merchant(reply));
         }
@@ -145,13 +125,5 @@ fn page(query: &ListQuery) -> Option<u32> {
     match query.cursor.as_deref() {
         None => Some(1),
         Some(cursor) => cursor.parse().ok().filter(|page| *page > 0),
-    }
-}
-
-fn get(path: String) -> WireRequest {
-    WireRequest {
-        method: "GET".to_owned(),
-        path,
-        body: Json::Null,
     }
 }

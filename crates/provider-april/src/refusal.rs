@@ -2,54 +2,48 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::{Capabilities, FieldError, PreparedUpsert, ProviderError, RetryAdvice};
-use upsert_provider_kit::{FieldNames, WireReply, classify, cut, error_in_disguise};
+use upsert_core::{FieldError, Form, ProviderError, RetryAdvice};
+use upsert_provider_kit::{FieldNames, Refusals, WireReply, cut};
 
+use crate::April;
 use crate::decode::text;
 
-/// Reads what is not a 2xx, or an error's document under one: `statusCode`, `errorCode`, `message`, `tracer`, `detail`,
-/// `errorTypeDescription`, `metadata` `[S4]`; any of them may be missing. What it means is told by the HTTP status alone,
-/// since the codes that are known are about payments `[D]`.
-pub(crate) fn refusal(
-    capabilities: &Capabilities,
-    prepared: Option<&PreparedUpsert>,
-    reply: &WireReply,
-) -> ProviderError {
-    let is_disguised = reply.is_success();
-    let mut error = if is_disguised {
-        error_in_disguise(reply)
-    } else {
-        classify(reply)
-    };
-    if reply.status == 409 {
-        // Nothing says when April answers 409 to an upsert; a race goes away the second time.
-        error.advice = RetryAdvice::Once;
+/// The body is `statusCode`, `errorCode`, `message`, `tracer`, `detail`, `errorTypeDescription`, `metadata` `[S4]`; any of
+/// them may be missing. What it means is told by the HTTP status alone, since the codes that are known are about payments
+/// `[D]`.
+impl Refusals for April {
+    fn forms(&self) -> &[Form] {
+        &self.capabilities.forms
     }
-    let body = reply.json().unwrap_or_default();
-    error.code = text(&body, "errorCode").map(cut);
-    // April's support asks for it `[S4]`.
-    error.vendor_request_id = text(&body, "tracer").map(cut);
-    let said = ["message", "detail", "errorTypeDescription"].map(|name| text(&body, name));
-    let mut words: Vec<&str> = match said {
-        [None, None, Some(category)] => vec![category],
-        [None, Some(detail), Some(category)] => vec![category, detail],
-        [message, detail, _] => [message, detail].into_iter().flatten().collect(),
-    };
-    if is_disguised {
-        words.insert(0, &error.detail);
-    }
-    if !words.is_empty() {
-        error.detail = cut(&words.join(": "));
-    }
-    let names = FieldNames::new(&capabilities.forms, prepared.map(|prepared| &prepared.sent));
-    error.errors = complaints(&names, &body);
-    error
-}
 
-/// Whether the body is an error's, whatever the status says: it has an error's code and no customer.
-pub(crate) fn is_error(body: &Json) -> bool {
-    let is_there = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
-    is_there("errorCode") && !is_there("customerId")
+    /// It has an error's code and no customer.
+    fn is_error(&self, body: &Json) -> bool {
+        let is_there = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
+        is_there("errorCode") && !is_there("customerId")
+    }
+
+    fn explain(&self, error: &mut ProviderError, reply: &WireReply, said: &Json, names: &FieldNames) {
+        if reply.status == 409 {
+            // Nothing says when April answers 409 to an upsert; a race goes away the second time.
+            error.advice = RetryAdvice::Once;
+        }
+        error.code = text(said, "errorCode").map(cut);
+        // April's support asks for it `[S4]`.
+        error.vendor_request_id = text(said, "tracer").map(cut);
+        let words = ["message", "detail", "errorTypeDescription"].map(|name| text(said, name));
+        let mut words: Vec<&str> = match words {
+            [None, None, Some(category)] => vec![category],
+            [None, Some(detail), Some(category)] => vec![category, detail],
+            [message, detail, _] => [message, detail].into_iter().flatten().collect(),
+        };
+        if reply.is_success() {
+            words.insert(0, &error.detail);
+        }
+        if !words.is_empty() {
+            error.detail = cut(&words.join(": "));
+        }
+        error.errors = complaints(names, said);
+    }
 }
 
 /// No page says where April names the field that it complains of: in the metadata, by a member that names one or by the

@@ -9,64 +9,38 @@ pub fn classify(reply: &WireReply) -> ProviderError {
     use ErrorKind::{BrokenContract, RateLimited, Rejected, Transient, Unauthorised};
     use StateAtVendor::{Unchanged, Unknown};
 
-    let wait = reply.retry_after.wait();
-    let backoff = wait.map_or(RetryAdvice::Backoff, RetryAdvice::After);
-    let held = |waiting_for| {
-        Some(Held {
-            waiting_for,
-            for_at_least: wait,
-        })
-    };
-    let (kind, state, advice, held, detail) = match reply.status {
-        300..400 => (
-            BrokenContract,
-            Unknown,
-            RetryAdvice::Never,
-            None,
-            "the vendor redirects, which is not followed",
-        ),
-        401 | 403 => {
-            let detail = "the vendor refuses the credentials of this connection";
-            (
-                Unauthorised,
-                Unchanged,
-                RetryAdvice::Never,
-                held(WaitingFor::Paused),
-                detail,
-            )
-        }
-        429 => (
-            RateLimited,
+    let (kind, state, detail) = match reply.status {
+        300..400 => (BrokenContract, Unknown, "the vendor redirects, which is not followed"),
+        401 | 403 => (
+            Unauthorised,
             Unchanged,
-            backoff,
-            held(WaitingFor::RateLimit),
-            "the vendor asks to slow down",
+            "the vendor refuses the credentials of this connection",
         ),
-        425 | 503 => (Transient, Unchanged, backoff, None, "the vendor cannot take it now"),
-        408 | 500..600 => (
-            Transient,
-            Unknown,
-            backoff,
-            None,
-            "the vendor failed; whether it wrote is not known",
-        ),
-        400..500 => (
-            Rejected,
-            Unchanged,
-            RetryAdvice::Never,
-            None,
-            "the vendor refuses the request",
-        ),
+        429 => (RateLimited, Unchanged, "the vendor asks to slow down"),
+        425 | 503 => (Transient, Unchanged, "the vendor cannot take it now"),
+        408 | 500..600 => (Transient, Unknown, "the vendor failed; whether it wrote is not known"),
+        400..500 => (Rejected, Unchanged, "the vendor refuses the request"),
         _ => (
             BrokenContract,
             Unknown,
-            RetryAdvice::Never,
-            None,
             "the vendor answers with a status that its pages do not know",
         ),
     };
+    let wait = reply.retry_after.wait();
+    let advice = match kind {
+        Transient | RateLimited => wait.map_or(RetryAdvice::Backoff, RetryAdvice::After),
+        _ => RetryAdvice::Never,
+    };
+    let waiting_for = match kind {
+        Unauthorised => Some(WaitingFor::Paused),
+        RateLimited => Some(WaitingFor::RateLimit),
+        _ => None,
+    };
     let mut error = ProviderError::new(kind, state, advice, detail);
-    error.held = held;
+    error.held = waiting_for.map(|waiting_for| Held {
+        waiting_for,
+        for_at_least: wait,
+    });
     with_document(error, reply)
 }
 

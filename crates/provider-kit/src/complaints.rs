@@ -111,27 +111,21 @@ impl FieldNames {
         let maps = || forms.iter().flat_map(|form| &form.fields);
         let has = |field: Field| maps().any(|map| map.field == field);
         let sent = sent.into_iter().flatten();
+        let in_table = maps().flat_map(|map| {
+            let innermost = map.vendor_field.rsplit('/').next().unwrap_or_default();
+            [map.vendor_field, innermost].map(|name| Known::new(name, map.field.pointer()))
+        });
+        let pointers = maps().map(|map| map.field.pointer());
         let usual = USUAL_NAMES.iter().filter(|(field, _)| has(*field));
+        let usual = usual.flat_map(|(field, names)| names.iter().map(|name| Known::new(name, field.pointer())));
         Self {
             classes: [
                 sent.map(|(name, sent)| Known::new(name, &sent.pointer)).collect(),
-                maps()
-                    .flat_map(|map| {
-                        let innermost = map.vendor_field.rsplit('/').next().unwrap_or_default();
-                        [map.vendor_field, innermost].map(|name| Known::new(name, map.field.pointer()))
-                    })
+                in_table.collect(),
+                pointers
+                    .map(|pointer| Known::new(pointer.trim_start_matches("/addresses"), pointer))
                     .collect(),
-                maps()
-                    .map(|map| {
-                        Known::new(
-                            map.field.pointer().trim_start_matches("/addresses"),
-                            map.field.pointer(),
-                        )
-                    })
-                    .collect(),
-                usual
-                    .flat_map(|(field, names)| names.iter().map(|name| Known::new(name, field.pointer())))
-                    .collect(),
+                usual.collect(),
             ],
         }
     }

@@ -58,7 +58,7 @@ pub fn encode(rules: &EncodeRules<'_>, request: &UpsertRequest<'_>) -> Encoded {
         match rules.map_of(field) {
             Some(map) => encoded.put_field(rules, request, map, value),
             None if rules.silent.contains(&field) => {}
-            None => encoded.warn_unsupported(rules, field),
+            None => encoded.warn(rules, WarningCode::UnsupportedField, field, "has no place for it"),
         }
     }
     encoded.require(rules, request);
@@ -90,33 +90,25 @@ impl Encoded {
         if let (Some(limit), Value::Text(text)) = (map.soft_limit, value)
             && text.chars().count() > limit
         {
-            let detail = format!("{} may keep only {limit} characters; it is sent whole", rules.title);
-            self.warnings
-                .push(Warning::new(WarningCode::MayBeCut, map.field.pointer(), detail));
+            let what = format!("may keep only {limit} characters; it is sent whole");
+            self.warn(rules, WarningCode::MayBeCut, map.field, &what);
         }
         let merged = rules.merges_tags && map.field == Field::Tags;
-        self.put(
-            map.vendor_field,
-            map.field.pointer(),
-            (rules.translate)(map.field, value),
-            merged,
-        );
+        let value = (rules.translate)(map.field, value);
+        self.put(map.vendor_field, map.field.pointer(), value, merged);
     }
 
-    fn warn_unsupported(&mut self, rules: &EncodeRules<'_>, field: Field) {
-        let detail = format!("{} has no place for it", rules.title);
-        self.warnings
-            .push(Warning::new(WarningCode::UnsupportedField, field.pointer(), detail));
+    /// `what`: of the vendor.
+    fn warn(&mut self, rules: &EncodeRules<'_>, code: WarningCode, field: Field, what: &str) {
+        let detail = format!("{} {what}", rules.title);
+        self.warnings.push(Warning::new(code, field.pointer(), detail));
     }
 
     fn require(&mut self, rules: &EncodeRules<'_>, request: &UpsertRequest<'_>) {
         for map in rules.form.fields.iter().filter(|map| map.required) {
             if request.customer.get(map.field).is_none() {
-                self.violations.push(Violation {
-                    pointer: map.field.pointer().to_owned(),
-                    code: "required",
-                    detail: format!("{} requires it", rules.title),
-                });
+                let detail = format!("{} requires it", rules.title);
+                self.violations.push(violation(map.field, "required", detail));
             }
         }
     }
@@ -137,31 +129,25 @@ impl Encoded {
                 }
                 Some(_) => {}
                 None if *field == Field::Tags && rules.merges_tags => {}
-                None => {
-                    let detail = format!("{} cannot clear it and keeps what it has", rules.title);
-                    self.warnings
-                        .push(Warning::new(WarningCode::CannotClear, field.pointer(), detail));
-                }
+                None => self.warn(
+                    rules,
+                    WarningCode::CannotClear,
+                    *field,
+                    "cannot clear it and keeps what it has",
+                ),
             }
         }
         if request.tags_lost && rules.merges_tags {
-            let detail = format!("{} adds tags and never removes any", rules.title);
-            self.warnings
-                .push(Warning::new(WarningCode::TagsAreMerged, "/tags", detail));
+            let what = "adds tags and never removes any";
+            self.warn(rules, WarningCode::TagsAreMerged, Field::Tags, what);
         }
     }
 
     fn pass_through(&mut self, request: &UpsertRequest<'_>) {
         let Some(fields) = request.provider_fields else { return };
-        let mut chosen = Map::new();
-        for (name, value) in fields {
-            let selected = match request.selection {
-                Selection::All => true,
-                Selection::Only(only) => only.contains(name) || self.sent.contains_key(name),
-            };
-            if selected {
-                chosen.insert(name.clone(), value.clone());
-            }
+        let mut chosen = fields.clone();
+        if let Selection::Only(only) = request.selection {
+            chosen.retain(|name, _| only.contains(name) || self.sent.contains_key(name));
         }
         merge_objects(&mut self.body, &chosen);
         for (name, _) in chosen {
@@ -170,27 +156,32 @@ impl Encoded {
                 None => format!("/provider_fields/{}", upsert_core::customer::escape(&name)),
             };
             let value = self.body.get(&name).cloned().unwrap_or(Json::Null);
-            self.sent.insert(
-                name,
-                Sent {
-                    pointer,
-                    value,
-                    merged: false,
-                },
-            );
+            self.note(&name, pointer, value, false);
         }
+    }
+
+    /// Puts a value there, whatever stands there already.
+    pub fn pin(&mut self, vendor_field: &str, pointer: &str, value: impl Into<Json>) {
+        self.put(vendor_field, pointer, value.into(), false);
     }
 
     fn put(&mut self, vendor_field: &str, pointer: &str, value: Json, merged: bool) {
         put_at(&mut self.body, vendor_field, value.clone());
-        self.sent.insert(
-            vendor_field.to_owned(),
-            Sent {
-                pointer: pointer.to_owned(),
-                value,
-                merged,
-            },
-        );
+        self.note(vendor_field, pointer.to_owned(), value, merged);
+    }
+
+    fn note(&mut self, vendor_field: &str, pointer: String, value: Json, merged: bool) {
+        let sent = Sent { pointer, value, merged };
+        self.sent.insert(vendor_field.to_owned(), sent);
+    }
+}
+
+/// What the vendor asks for in this field.
+pub fn violation(field: Field, code: &'static str, detail: impl Into<String>) -> Violation {
+    Violation {
+        pointer: field.pointer().to_owned(),
+        code,
+        detail: detail.into(),
     }
 }
 

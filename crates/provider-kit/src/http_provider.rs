@@ -1,6 +1,5 @@
 //! [`UpsertProvider`] and [`CustomerReader`] for every [`HttpVendor`], over a transport.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,6 +20,9 @@ use crate::transport::{Outgoing, Transport, TransportError};
 use crate::vendor::{HttpReads, HttpVendor};
 
 /// One connection to an HTTP vendor.
+#[derive(derive_more::Debug)]
+#[debug("HttpProvider({})", V::KIND)]
+#[debug(bound(V: HttpVendor))]
 pub struct HttpProvider<V> {
     info: ProviderInfo,
     vendor: V,
@@ -28,12 +30,6 @@ pub struct HttpProvider<V> {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     send_traceparent: bool,
-}
-
-impl<V: HttpVendor> fmt::Debug for HttpProvider<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HttpProvider({})", V::KIND)
-    }
 }
 
 impl<V: HttpVendor> HttpProvider<V> {
@@ -57,15 +53,7 @@ impl<V: HttpVendor> HttpProvider<V> {
     }
 
     fn outgoing(&self, request: &WireRequest, context: &CallContext) -> Result<Outgoing, ProviderError> {
-        let broken = |what: &str| {
-            ProviderError::new(
-                ErrorKind::Rejected,
-                StateAtVendor::Unchanged,
-                RetryAdvice::Never,
-                what.to_owned(),
-            )
-            .with_context(what)
-        };
+        let broken = |what: &str| rejected(what).with_context(what);
         let base = self.base_url.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{base}{}", request.path)).map_err(|_| broken("the request has no valid URL"))?;
         let method =
@@ -113,46 +101,35 @@ impl<V: HttpVendor> HttpProvider<V> {
 
     fn reads(&self) -> Result<&dyn HttpReads, ProviderError> {
         self.vendor.reads().ok_or_else(|| {
-            let detail = "this provider cannot read what the vendor holds";
-            let mut error = ProviderError::new(
-                ErrorKind::Rejected,
-                StateAtVendor::Unchanged,
-                RetryAdvice::Never,
-                detail,
-            );
+            let mut error = rejected("this provider cannot read what the vendor holds");
             error.sent = false;
             error
         })
     }
 }
 
+fn rejected(detail: &str) -> ProviderError {
+    let (kind, state) = (ErrorKind::Rejected, StateAtVendor::Unchanged);
+    ProviderError::new(kind, state, RetryAdvice::Never, detail)
+}
+
 fn transport_error(error: TransportError) -> ProviderError {
-    let new = |kind, state, advice, detail: &str| ProviderError::new(kind, state, advice, detail);
+    let transient = |state, detail| ProviderError::new(ErrorKind::Transient, state, RetryAdvice::Backoff, detail);
     match error {
-        TransportError::NotSent(context) => new(
-            ErrorKind::Transient,
-            StateAtVendor::Unchanged,
-            RetryAdvice::Backoff,
-            "the vendor could not be reached; nothing was sent",
-        )
-        .with_context(context),
-        TransportError::Interrupted(context) => new(
-            ErrorKind::Transient,
-            StateAtVendor::Unknown,
-            RetryAdvice::Backoff,
-            "the call broke off after the request went out; whether the vendor wrote is not known",
-        )
-        .with_context(context),
+        TransportError::NotSent(context) => {
+            let detail = "the vendor could not be reached; nothing was sent";
+            transient(StateAtVendor::Unchanged, detail).with_context(context)
+        }
+        TransportError::Interrupted(context) => {
+            let detail = "the call broke off after the request went out; whether the vendor wrote is not known";
+            transient(StateAtVendor::Unknown, detail).with_context(context)
+        }
         TransportError::TooLarge(status) => {
-            let mut error = new(
-                ErrorKind::BrokenContract,
-                StateAtVendor::Unknown,
-                RetryAdvice::Never,
-                "the vendor's answer is longer than any it should give; whether it wrote is not known",
-            )
-            .with_context("answer over the limit");
+            let detail = "the vendor's answer is longer than any it should give; whether it wrote is not known";
+            let (kind, state) = (ErrorKind::BrokenContract, StateAtVendor::Unknown);
+            let mut error = ProviderError::new(kind, state, RetryAdvice::Never, detail);
             error.vendor_status = Some(status);
-            error
+            error.with_context("answer over the limit")
         }
     }
 }

@@ -8,11 +8,13 @@ mod classify;
 mod complaints;
 mod encode;
 mod field_outcomes;
+mod fields;
 mod http_provider;
 mod measured;
 mod path;
 mod read_back;
 mod record_id;
+mod refusals;
 mod registry;
 mod reply;
 mod retry_after;
@@ -21,13 +23,15 @@ mod vendor;
 
 pub use classify::{classify, error_in_disguise, of_read, unreadable};
 pub use complaints::{FieldNames, cut};
-pub use encode::{ClearWith, EncodeRules, Encoded, encode};
+pub use encode::{ClearWith, EncodeRules, Encoded, encode, violation};
 pub use field_outcomes::{at_path, field_outcomes};
+pub use fields::{hidden, required, shown, up_to};
 pub use http_provider::HttpProvider;
 pub use measured::{Measured, Peer, describe_metrics};
-pub use path::{path_segment, path_with_query};
-pub use read_back::{Reading, canonical_value, list_of, page_fields, unknown_filters};
+pub use path::{get, get_with, path_segment, path_with_query, post};
+pub use read_back::{Reading, canonical_value, check_query, list_of, page_fields, search_parameter, unknown_filters};
 pub use record_id::record_id;
+pub use refusals::Refusals;
 pub use registry::{Built, ConnectionSetup, ProviderDescription, Registry};
 pub use reply::{MAX_VENDOR_BODY_BYTES, WireReply};
 pub use retry_after::RetryAfter;
@@ -35,4 +39,4 @@ pub use transport::{
     AddressFilter, Incoming, MAX_REPLY_BYTES, Outgoing, ReqwestTransport, Transport, TransportError, TransportOptions,
     Transports,
 };
-pub use vendor::{Credentials, HttpReads, HttpVendor, SettingProblem, VendorSetup};
+pub use vendor::{Credentials, HttpReads, HttpVendor, SettingProblem, VendorSetup, secret_header};

@@ -1,6 +1,5 @@
 //! How long calls took on the wire, by OpenTelemetry's names: around the transport, for one peer of the configuration.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -104,16 +103,12 @@ struct Meter {
 }
 
 /// A transport whose requests to one peer are timed. What it registered once it finds without building labels.
+#[derive(derive_more::Debug)]
+#[debug("Measured({inner:?})")]
 pub struct Measured {
     inner: Arc<dyn Transport>,
     peer: Peer,
     meters: RwLock<Vec<Meter>>,
-}
-
-impl fmt::Debug for Measured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Measured({:?})", self.inner)
-    }
 }
 
 impl Measured {

@@ -1,8 +1,36 @@
-//! Paths of requests: percent-encoding of what stands in them.
+//! Requests and their paths: percent-encoding of what stands in them.
 
 use std::fmt::Write as _;
 
+use serde_json::Value as Json;
 use url::form_urlencoded;
+
+use upsert_core::WireRequest;
+
+/// Asks for what is at a path.
+pub fn get(path: String) -> WireRequest {
+    WireRequest {
+        method: "GET".to_owned(),
+        path,
+        body: Json::Null,
+    }
+}
+
+/// Asks for what is at a path, with these query parameters, in this order.
+pub fn get_with<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, String)>) -> WireRequest {
+    let parameters: Vec<_> = parameters.into_iter().collect();
+    let parameters = parameters.iter().map(|(name, value)| (*name, value.as_str()));
+    get(path_with_query(path, parameters))
+}
+
+/// Sends a body to a path.
+pub fn post(path: &str, body: impl Into<Json>) -> WireRequest {
+    WireRequest {
+        method: "POST".to_owned(),
+        path: path.to_owned(),
+        body: body.into(),
+    }
+}
 
 /// A text as one segment of a path: everything but RFC 3986's unreserved characters is percent-encoded.
 pub fn path_segment(text: &str) -> String {

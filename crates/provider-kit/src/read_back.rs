@@ -127,9 +127,32 @@ pub fn list_of<'a>(page: &'a Json, members: &[&str]) -> Result<Option<&'a [Json]
 
 /// What a page says beside its list.
 pub fn page_fields(page: &Json, members: &[&str]) -> Map<String, Json> {
-    let said = page.as_object().into_iter().flatten();
-    let said = said.filter(|(name, _)| !members.contains(&name.as_str()));
-    said.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let mut said = page.as_object().cloned().unwrap_or_default();
+    said.retain(|name, _| !members.contains(&name.as_str()));
+    said
+}
+
+/// Whether the vendor knows all filters of a query, and the cursor is one that its list gave.
+///
+/// # Errors
+/// See [`crate::HttpReads::check`].
+pub fn check_query(query: &ListQuery, known: &[&str], is_our_cursor: bool) -> Result<(), Vec<Problem>> {
+    let mut problems = unknown_filters(query, known);
+    if !is_our_cursor {
+        problems.push(Problem::new("cursor", "invalid_cursor", "is not a cursor of this list"));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What a query searches for, as a parameter of a vendor that tells email addresses, by the `@` in them, from anything
+/// else.
+pub fn search_parameter<'a>(query: &ListQuery, email: &'a str, other: &'a str) -> Option<(&'a str, String)> {
+    let search = query.search.as_deref()?.trim();
+    if !search.contains('@') {
+        return Some((other, search.to_owned()));
+    }
+    let address = canonical_text(Field::Email, search, None);
+    Some((email, address.unwrap_or_else(|_| search.to_owned())))
 }
 
 /// The filters of a query that are set and not among `known` (`search`, `status`, `tag`, `archived`), each as a problem

@@ -1,8 +1,7 @@
 //! From a provider's name and a connection's configuration to a provider. Which vendors there are is said by the
 //! crate `upsert-registry`, in one file.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -59,15 +58,10 @@ struct Entry {
 }
 
 /// The providers that this gateway knows, by name.
-#[derive(Default)]
+#[derive(Default, derive_more::Debug)]
+#[debug("{:?}", entries.keys().collect::<BTreeSet<_>>())]
 pub struct Registry {
     entries: BTreeMap<&'static str, Entry>,
-}
-
-impl fmt::Debug for Registry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.entries.keys()).finish()
-    }
 }
 
 impl Registry {
@@ -124,22 +118,14 @@ impl Registry {
             None => {
                 let known: Vec<&str> = self.entries.keys().copied().collect();
                 let message = format!("is not a provider; known are: {}", known.join(", "));
-                Err(vec![SettingProblem {
-                    path: "provider".to_owned(),
-                    message,
-                }])
+                Err(vec![SettingProblem::new("provider", message)])
             }
         }
     }
 }
 
 fn make_http<V: HttpVendor>(setup: ConnectionSetup) -> Result<Built, Vec<SettingProblem>> {
-    let problem = |path: &str, message: String| {
-        vec![SettingProblem {
-            path: path.to_owned(),
-            message,
-        }]
-    };
+    let problem = |path: &str, message: String| vec![SettingProblem::new(path, message)];
     let settings = if setup.settings.is_null() {
         Json::Object(serde_json::Map::new())
     } else {
@@ -156,12 +142,10 @@ fn make_http<V: HttpVendor>(setup: ConnectionSetup) -> Result<Built, Vec<Setting
         .credentials
         .names()
         .filter(|name| !capabilities.credentials.contains(name))
-        .map(|name| SettingProblem {
-            path: format!("credentials.{name}"),
-            message: format!(
-                "is not a credential of this provider; known are: {}",
-                capabilities.credentials.join(", ")
-            ),
+        .map(|name| {
+            let known = capabilities.credentials.join(", ");
+            let message = format!("is not a credential of this provider; known are: {known}");
+            SettingProblem::new(format!("credentials.{name}"), message)
         })
         .collect();
     if !unknown.is_empty() {
@@ -173,11 +157,13 @@ fn make_http<V: HttpVendor>(setup: ConnectionSetup) -> Result<Built, Vec<Setting
         base_url: base_url.clone(),
     })?;
     let can_read = vendor.reads().is_some();
-    let mut info = ProviderInfo {
+    let info = ProviderInfo {
         kind: V::KIND,
-        capabilities,
+        capabilities: Capabilities {
+            can_read,
+            ..capabilities
+        },
     };
-    info.capabilities.can_read = can_read;
     let provider = Arc::new(HttpProvider::new(
         info,
         vendor,

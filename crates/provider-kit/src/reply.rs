@@ -2,7 +2,6 @@
 //! reading.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
@@ -20,8 +19,9 @@ pub const MAX_VENDOR_BODY_BYTES: usize = 8 * 1024;
 /// Stands where a text was cut.
 const CUT: char = '…';
 
-/// A vendor's answer, read whole.
-#[derive(Clone)]
+/// A vendor's answer, read whole. `Debug` shows status and size; the body is personal data.
+#[derive(Clone, derive_more::Debug)]
+#[debug("WireReply({status}, {} bytes)", body.len())]
 pub struct WireReply {
     /// HTTP status.
     pub status: u16,
@@ -117,13 +117,6 @@ impl WireReply {
             let is_charset = name.trim().eq_ignore_ascii_case("charset");
             Encoding::for_label(label.as_bytes()).filter(|_| is_charset)
         })
-    }
-}
-
-/// Shows status and size; the body is personal data.
-impl fmt::Debug for WireReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WireReply({}, {} bytes)", self.status, self.body.len())
     }
 }
 

@@ -76,15 +76,11 @@ pub struct TransportOptions {
 }
 
 /// Makes one client for each provider and set of options, shared by all connections with both in common.
+#[derive(derive_more::Debug)]
+#[debug("Transports")]
 pub struct Transports {
     is_public: AddressFilter,
     made: Mutex<HashMap<(String, TransportOptions), Arc<ReqwestTransport>>>,
-}
-
-impl fmt::Debug for Transports {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Transports")
-    }
 }
 
 impl Transports {
@@ -112,14 +108,10 @@ impl Transports {
 }
 
 /// The transport over HTTP.
+#[derive(derive_more::Debug)]
+#[debug("ReqwestTransport")]
 pub struct ReqwestTransport {
     client: reqwest::Client,
-}
-
-impl fmt::Debug for ReqwestTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReqwestTransport")
-    }
 }
 
 impl ReqwestTransport {

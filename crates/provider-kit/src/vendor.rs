@@ -1,10 +1,10 @@
 //! The trait that an adapter for an HTTP vendor implements: pure, so that dry runs, golden tests and benchmarks need
 //! no network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -102,7 +102,8 @@ pub struct VendorSetup<S> {
 }
 
 /// Secrets by name. Its `Debug` shows the names alone.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("{:?}", _0.keys().collect::<BTreeSet<_>>())]
 pub struct Credentials(BTreeMap<String, SecretString>);
 
 impl Credentials {
@@ -121,16 +122,8 @@ impl Credentials {
     /// # Errors
     /// A problem that names the missing member.
     pub fn require(&self, name: &str) -> Result<SecretString, SettingProblem> {
-        self.0.get(name).cloned().ok_or_else(|| SettingProblem {
-            path: format!("credentials.{name}"),
-            message: "is required by this provider".to_owned(),
-        })
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        let missing = || SettingProblem::new(format!("credentials.{name}"), "is required by this provider");
+        self.0.get(name).cloned().ok_or_else(missing)
     }
 }
 
@@ -141,6 +134,26 @@ pub struct SettingProblem {
     pub path: String,
     /// A sentence for people; it repeats no secret.
     pub message: String,
+}
+
+impl SettingProblem {
+    /// Of the member at this path.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A header that holds a secret and never shows it.
+///
+/// # Errors
+/// What is wrong with the secret, in words that do not repeat it.
+pub fn secret_header(text: &str) -> Result<HeaderValue, &'static str> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| "holds characters that no header can carry")?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -2,23 +2,23 @@
 
 use serde_json::{Map, Value as Json};
 
-use upsert_core::{Evidence, Form, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
-use upsert_provider_kit::{WireReply, field_outcomes, record_id, unreadable};
+use upsert_core::{Evidence, Outcome, PreparedUpsert, ProviderError, UpsertReceipt};
+use upsert_provider_kit::{Refusals as _, WireReply, field_outcomes, record_id, unreadable};
 
-use crate::refusal::{is_error, refusal};
+use crate::Rotor;
 
 /// What an answer says beside the record's fields `[S0]`.
 const BESIDE: [&str; 2] = ["message", "created_at"];
 
 pub(crate) fn decode(
-    form: &Form,
+    rotor: &Rotor,
     prepared: &PreparedUpsert,
     reply: &WireReply,
 ) -> Result<UpsertReceipt, ProviderError> {
     if reply.is_success() {
-        return accepted(form, prepared, reply);
+        return accepted(rotor, prepared, reply);
     }
-    let mut error = refusal(form, Some(prepared), reply);
+    let mut error = rotor.refusal(Some(prepared), reply);
     if reply.status == 404 && prepared.expected_id.is_some() {
         error.code = Some("link_stale".to_owned());
         error.detail = format!(
@@ -31,8 +31,8 @@ pub(crate) fn decode(
 }
 
 /// The record as the vendor keeps it, flat, with a message beside it `[S0]`.
-fn accepted(form: &Form, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
-    let mut echo = object(form, Some(prepared), reply)?;
+fn accepted(rotor: &Rotor, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
+    let mut echo = object(rotor, Some(prepared), reply)?;
     let Some(id) = echo.get("id").and_then(record_id) else {
         return Err(unreadable(reply, "it has no id"));
     };
@@ -77,12 +77,13 @@ fn outcome(status: u16, message: &str, id_was_sent: bool) -> (Outcome, Evidence)
 
 /// The body of a 2xx, which has to be an object and no error in disguise.
 pub(crate) fn object(
-    form: &Form,
+    rotor: &Rotor,
     prepared: Option<&PreparedUpsert>,
     reply: &WireReply,
 ) -> Result<Map<String, Json>, ProviderError> {
     match reply.json() {
-        Some(body) if is_error(&body) => Err(refusal(form, prepared, reply)),
+        _ if !reply.is_success() => Err(rotor.refusal(prepared, reply)),
+        Some(body) if rotor.is_error(&body) => Err(rotor.refusal(prepared, reply)),
         Some(Json::Object(body)) => Ok(body),
         Some(_) => Err(unreadable(reply, "it is no JSON object")),
         None => Err(unreadable(reply, "it is no JSON")),

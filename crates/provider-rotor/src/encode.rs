@@ -4,11 +4,12 @@ use serde_json::Value as Json;
 
 use upsert_core::phone::national_phone;
 use upsert_core::{
-    Customer, Field, Intent, KeyKind, MatchKey, PreparedUpsert, Repeat, UpsertRequest, Value, Violation, WireRequest,
+    Customer, Field, Intent, KeyKind, MatchKey, PreparedUpsert, Repeat, UpsertRequest, Value, Violation,
 };
-use upsert_provider_kit::{EncodeRules, encode as encode_by_table};
+use upsert_provider_kit::{EncodeRules, encode as encode_by_table, post, violation};
 
-use crate::{PhoneFormat, Rotor, TITLE};
+use crate::settings::PhoneFormat;
+use crate::{Rotor, TITLE};
 
 /// The link store joins by Rotor's id, and `company_name` implies the kind: losing these two is no news.
 const SILENT: [Field; 2] = [Field::Reference, Field::Kind];
@@ -38,7 +39,9 @@ pub(crate) fn encode(rotor: &Rotor, request: &UpsertRequest<'_>) -> Result<Prepa
     };
     let mut violations = encoded.violations;
     let Some(key) = matches_by.first().cloned() else {
-        violations.push(no_match_key());
+        let detail =
+            format!("{TITLE} needs a phone number or an e-mail address: without, it makes a new record each time");
+        violations.push(violation(Field::Phone, "required", detail));
         return Err(violations);
     };
     if !violations.is_empty() {
@@ -49,11 +52,7 @@ pub(crate) fn encode(rotor: &Rotor, request: &UpsertRequest<'_>) -> Result<Prepa
         body.insert("id".to_owned(), Json::String(id.to_owned()));
     }
     Ok(PreparedUpsert {
-        request: WireRequest {
-            method: "POST".to_owned(),
-            path: "/customers".to_owned(),
-            body: Json::Object(body),
-        },
+        request: post("/customers", body),
         sent: encoded.sent,
         match_key: Some(key.clone()),
         matches_by,
@@ -84,13 +83,5 @@ fn translate(field: Field, value: &Value, format: PhoneFormat) -> Json {
             Json::String(national_phone(e164).unwrap_or_else(|| e164.clone()))
         }
         _ => value.to_json(),
-    }
-}
-
-fn no_match_key() -> Violation {
-    Violation {
-        pointer: Field::Phone.pointer().to_owned(),
-        code: "required",
-        detail: format!("{TITLE} needs a phone number or an e-mail address: without, it makes a new record each time"),
     }
 }

@@ -11,63 +11,27 @@ mod decode;
 mod encode;
 mod reads;
 mod refusal;
+mod settings;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use upsert_core::{
     Capabilities, Field, FieldMap, Form, KeyKind, Kind, Payload, PreparedUpsert, ProviderError, UpsertReceipt,
     UpsertRequest, Violation,
 };
-use upsert_provider_kit::{ClearWith, HttpReads, HttpVendor, SettingProblem, VendorSetup, WireReply};
+use upsert_provider_kit::{HttpReads, HttpVendor, SettingProblem, VendorSetup, WireReply, hidden, shown, up_to};
+
+pub use settings::{PhoneFormat, RotorSettings};
 
 const TITLE: &str = "Rotor";
-
-/// The versions that the docs allow: this one alone. They call the header required, though the samples leave it out
-/// `[S0]`.
-const API_VERSION: &str = "1.1.0";
 
 const API_VERSION_HEADER: HeaderName = HeaderName::from_static("rotor-api-version");
 const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Requests per key and day; the vendor's error names the number `[S1]`.
 const DAILY_LIMIT: u32 = 1_000;
-
-/// The `settings` of a Rotor connection.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RotorSettings {
-    /// How to clear a field. No page says that Rotor can, so by default nothing is cleared and the delivery warns.
-    pub clear_with: Option<ClearWith>,
-    /// How phone numbers are written. Rotor's pages are silent, and it may match by the very text: change it only
-    /// before the first delivery.
-    pub phone_format: PhoneFormat,
-    /// Sent as `rotor-api-version`.
-    pub api_version: String,
-}
-
-impl Default for RotorSettings {
-    fn default() -> Self {
-        Self {
-            clear_with: None,
-            phone_format: PhoneFormat::default(),
-            api_version: API_VERSION.to_owned(),
-        }
-    }
-}
-
-/// How phone numbers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PhoneFormat {
-    /// `+12025550123`.
-    #[default]
-    E164,
-    /// `(202) 555-0123`: the country's own notation, without its code.
-    National,
-}
 
 /// One merchant's account at Rotor.
 #[derive(Debug)]
@@ -129,7 +93,7 @@ impl HttpVendor for Rotor {
     }
 
     fn decode(&self, prepared: &PreparedUpsert, reply: &WireReply) -> Result<UpsertReceipt, ProviderError> {
-        decode::decode(&self.form, prepared, reply)
+        decode::decode(self, prepared, reply)
     }
 
     /// Rotor's ids are UUIDs `[S0]`: the same one may be written in capitals.
@@ -143,14 +107,10 @@ impl HttpVendor for Rotor {
 }
 
 fn header_value(path: &str, text: &str) -> Result<HeaderValue, SettingProblem> {
-    let problem = |message: &str| SettingProblem {
-        path: path.to_owned(),
-        message: message.to_owned(),
-    };
     if text.is_empty() {
-        return Err(problem("is empty"));
+        return Err(SettingProblem::new(path, "is empty"));
     }
-    HeaderValue::from_str(text).map_err(|_| problem("holds a character that no HTTP header may hold"))
+    HeaderValue::from_str(text).map_err(|_| SettingProblem::new(path, "holds a character that no HTTP header may hold"))
 }
 
 /// One form for both kinds: `company_name` is all that tells an organisation from a person.
@@ -190,27 +150,3 @@ const FIELDS: [FieldMap; 24] = [
     hidden(Field::ServiceFrequency, "service_frequency"),
     shown(Field::Tags, "tags"),
 ];
-
-const fn shown(field: Field, vendor_field: &'static str) -> FieldMap {
-    FieldMap {
-        field,
-        vendor_field,
-        required: false,
-        soft_limit: None,
-        readable: true,
-    }
-}
-
-const fn hidden(field: Field, vendor_field: &'static str) -> FieldMap {
-    FieldMap {
-        readable: false,
-        ..shown(field, vendor_field)
-    }
-}
-
-const fn up_to(chars: usize, map: &FieldMap) -> FieldMap {
-    FieldMap {
-        soft_limit: Some(chars),
-        ..*map
-    }
-}

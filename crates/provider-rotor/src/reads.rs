@@ -1,18 +1,19 @@
 //! Reading back: `GET /customers` and `GET /customers/{id}` `[S2]`. The record that they show is not the one that is
 //! written: the property's address is nested, and billing address and service are missing.
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::{
     Customer, CustomerPatch, Field, Form, ListQuery, Patch, Problem, ProviderError, ReadCustomer, ReadPage, WireRequest,
 };
-use upsert_provider_kit::{HttpReads, Reading, WireReply, at_path, canonical_value, list_of, page_fields, unreadable};
+use upsert_provider_kit::{
+    HttpReads, Reading, WireReply, at_path, canonical_value, get, list_of, page_fields, unreadable,
+};
 
 use crate::Rotor;
 use crate::decode::object;
-use crate::refusal::refusal;
 
 /// The most records that one page holds `[S2]`.
 const MOST_PER_PAGE: u32 = 1_000;
@@ -56,7 +57,7 @@ impl HttpReads for Rotor {
     }
 
     fn decode_list(&self, query: &ListQuery, reply: &WireReply) -> Result<ReadPage, ProviderError> {
-        let body = Json::Object(self.answer(reply)?);
+        let body = Json::Object(object(self, None, reply)?);
         let records = list_of(&body, &LIST).map_err(|what| unreadable(reply, what))?;
         let data: Vec<_> = records
             .unwrap_or_default()
@@ -88,19 +89,9 @@ impl HttpReads for Rotor {
         if reply.status == 404 {
             return Ok(None);
         }
-        let body = Json::Object(self.answer(reply)?);
+        let body = Json::Object(object(self, None, reply)?);
         let record = body.get("data").unwrap_or(&body);
         Ok(Some(read(&self.form, record)))
-    }
-}
-
-impl Rotor {
-    fn answer(&self, reply: &WireReply) -> Result<Map<String, Json>, ProviderError> {
-        if reply.is_success() {
-            object(&self.form, None, reply)
-        } else {
-            Err(refusal(&self.form, None, reply))
-        }
     }
 }
 
@@ -130,14 +121,6 @@ fn page(query: &ListQuery) -> Option<u32> {
             .parse::<u32>()
             .ok()
             .filter(|page| *page > 0 && page.to_string() == cursor),
-    }
-}
-
-fn get(path: String) -> WireRequest {
-    WireRequest {
-        method: "GET".to_owned(),
-        path,
-        body: Json::Null,
     }
 }
 

@@ -2,45 +2,45 @@
 
 use serde_json::Value as Json;
 
-use upsert_core::{ErrorKind, FieldError, Form, Held, PreparedUpsert, ProviderError, WaitingFor};
-use upsert_provider_kit::{FieldNames, RetryAfter, WireReply, classify, error_in_disguise};
+use upsert_core::{ErrorKind, Form, Held, ProviderError, WaitingFor};
+use upsert_provider_kit::{FieldNames, Refusals, RetryAfter, WireReply};
 
+use crate::Rotor;
 use crate::daily_limit::{names_the_daily_limit, number_of};
 
 /// The longest text of the vendor's that is passed on, in characters.
 const MOST_CHARS: usize = 500;
 
-/// What a status other than 2xx means, or an error's document under a 2xx. `{status, message, error_code?, errors?:
-/// [{field, message}]}` `[S1]`, read leniently.
-pub(crate) fn refusal(form: &Form, prepared: Option<&PreparedUpsert>, reply: &WireReply) -> ProviderError {
-    let body = reply.json().unwrap_or_default();
-    let mut error = if reply.is_success() {
-        error_in_disguise(reply)
-    } else {
-        meaning(reply)
-    };
-    let message = text(&body, "message");
-    error.code = text(&body, "error_code");
-    error.errors = complaints(form, prepared, &body);
-    error.context = context(&error, message.as_deref());
-    if let Some(message) = message {
-        error.detail = format!("{}: {message}", error.detail);
+/// The body is `{status, message, error_code?, errors?: [{field, message}]}` `[S1]`, read leniently.
+impl Refusals for Rotor {
+    fn forms(&self) -> &[Form] {
+        std::slice::from_ref(&self.form)
     }
-    error
-}
 
-/// Whether the body is an error's, whatever the status says.
-pub(crate) fn is_error(body: &Json) -> bool {
-    body.get("status").and_then(Json::as_str) == Some("error")
+    fn is_error(&self, body: &Json) -> bool {
+        body.get("status").and_then(Json::as_str) == Some("error")
+    }
+
+    fn explain(&self, error: &mut ProviderError, reply: &WireReply, said: &Json, names: &FieldNames) {
+        if reply.status == 429 {
+            tell_limits_apart(error, reply);
+        }
+        let message = text(said, "message");
+        error.code = text(said, "error_code");
+        error.errors = said
+            .get("errors")
+            .map(|said| names.complaints(said))
+            .unwrap_or_default();
+        error.context = context(error, message.as_deref());
+        if let Some(message) = message {
+            error.detail = format!("{}: {message}", error.detail);
+        }
+    }
 }
 
 /// Rotor knows one limit, by the day `[S1]`; when the day starts is not documented. A `Retry-After` is of some other one,
 /// unless the words name the day's.
-fn meaning(reply: &WireReply) -> ProviderError {
-    let mut error = classify(reply);
-    if reply.status != 429 {
-        return error;
-    }
+fn tell_limits_apart(error: &mut ProviderError, reply: &WireReply) {
     let words = reply.text();
     let is_daily = names_the_daily_limit(&words);
     if is_daily {
@@ -54,15 +54,6 @@ fn meaning(reply: &WireReply) -> ProviderError {
             for_at_least: reply.retry_after.wait(),
         });
     }
-    error
-}
-
-fn complaints(form: &Form, prepared: Option<&PreparedUpsert>, body: &Json) -> Vec<FieldError> {
-    let Some(said) = body.get("errors") else {
-        return Vec::new();
-    };
-    let names = FieldNames::new(std::slice::from_ref(form), prepared.map(|prepared| &prepared.sent));
-    names.complaints(said)
 }
 
 /// What operators read beside our own words: only what is no free text.

@@ -22,6 +22,6 @@ pub use startup::reload::ReloadFrom;
 pub use startup::running::Running;
 pub use startup::start_error::StartError;
 pub use telemetry::log_directives::TelemetryError;
-pub use telemetry::subscriber::{LogFormat, Telemetry, check_log_filter, install_telemetry};
+pub use telemetry::subscriber::{Telemetry, check_log_filter, install_telemetry};
 /// A body of JSON as every way in reads it, and whether an event's own time is believed.
 pub use upsert_app::{read_json, unbelieved_time};

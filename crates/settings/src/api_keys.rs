@@ -7,9 +7,8 @@ use serde::{Serialize, Serializer};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::members::Member;
-use crate::nearest::suggestion;
 use crate::problems::Location;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("name"),
@@ -79,6 +78,15 @@ pub struct KeyRateLimit {
     pub burst: NonZeroU32,
 }
 
+impl KeyRateLimit {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        all_or_none!(Self {
+            per_second: section.read("per_second", Spot::count),
+            burst: section.maybe("burst", Spot::count).or(per_second),
+        })
+    }
+}
+
 /// An API key, known by its hash alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct ApiKey {
@@ -105,29 +113,18 @@ fn hex<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error>
 impl ApiKey {
     /// `known` are the merchants that there are, if that could be found out.
     pub(crate) fn read(section: &Section<'_>, known: Option<&[&str]>) -> Option<Self> {
-        let name = section.read("name", Spot::name);
-        let key_sha256 = section.read("key_sha256", hash);
-        let merchants = section.read("merchants", |spot| reach(spot, known));
-        let scopes = section.read("scopes", |spot| spot.some(Spot::word::<Scope>));
-        let rate_limit = section.maybe_section("rate_limit", |limit| {
-            let per_second = limit.read("per_second", Spot::count);
-            let burst = limit.maybe("burst", Spot::count).or(per_second);
-            Some(KeyRateLimit {
-                per_second: per_second?,
-                burst: burst?,
-            })
-        });
-        let mut scopes = scopes?;
-        scopes.sort_unstable();
-        scopes.dedup();
-        let location = section.at().clone();
-        Some(Self {
-            name: name?,
-            key_sha256: key_sha256?,
-            merchants: merchants?,
-            scopes,
-            rate_limit,
-            location,
+        all_or_none!(Self {
+            name: section.read("name", Spot::name),
+            key_sha256: section.read("key_sha256", hash),
+            merchants: section.read("merchants", |spot| reach(spot, known)),
+            scopes: section.read("scopes", |spot| {
+                let mut scopes = spot.some(Spot::word::<Scope>)?;
+                scopes.sort_unstable();
+                scopes.dedup();
+                Some(scopes)
+            }),
+            rate_limit: Some(section.maybe_section("rate_limit", KeyRateLimit::read)),
+            location: Some(section.at().clone()),
         })
     }
 }
@@ -162,14 +159,7 @@ fn reach(spot: &Spot<'_>, known: Option<&[&str]>) -> Option<Reach> {
 fn merchant(spot: &Spot<'_>, known: Option<&[&str]>) -> Option<String> {
     let name = spot.name()?;
     match known {
-        Some(known) if !known.contains(&name.as_str()) => {
-            let hint = if known.is_empty() {
-                "no file in merchants/ describes one".to_owned()
-            } else {
-                suggestion(&name, known)
-            };
-            spot.refuse_but(format!("there is no merchant `{name}`"), hint)
-        }
-        _ => Some(name),
+        Some(known) => spot.existing("merchant", &name, known, "no file in merchants/ describes one"),
+        None => Some(name),
     }
 }

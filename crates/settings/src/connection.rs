@@ -1,23 +1,24 @@
 //! `[[connections]]`: one merchant's account at one vendor.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use upsert_core::{OnCollision, OnKeyChange, Payload};
 use url::Url;
 
 use crate::json::json;
+use crate::keys::hex_digest;
 use crate::limits::{self, Breaker, RateLimit, Retry};
 use crate::members::Member;
 use crate::places::Places;
 use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 use crate::urls::{UrlRules, read_url};
 use crate::values::{duration, is_name};
 
@@ -109,69 +110,47 @@ impl Connection {
     /// Hex of a SHA-256 over everything that it says, its credentials' values too: another value means that the
     /// connection is another one now. It is for comparing in memory, and no place for it is in a log.
     pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
         let said = serde_json::to_vec(self).unwrap_or_default();
-        hash.update((said.len() as u64).to_be_bytes());
-        hash.update(said);
-        for (name, secret) in &self.credentials {
-            hash.update((name.len() as u64).to_be_bytes());
-            hash.update(name);
-            let value = secret.value().expose_secret();
-            hash.update((value.len() as u64).to_be_bytes());
-            hash.update(value);
-        }
-        data_encoding::HEXLOWER.encode(&hash.finalize())
+        let secrets = self
+            .credentials
+            .iter()
+            .flat_map(|(name, secret)| [name.as_bytes(), secret.value().expose_secret().as_bytes()]);
+        hex_digest(iter::once(said.as_slice()).chain(secrets))
     }
 
     pub(crate) fn read(section: &Section<'_>, places: &Places) -> Option<Self> {
-        let name = section.read("name", Spot::name);
-        let provider = section.read("provider", Spot::name);
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
         let allow_private_network = section.read("allow_private_network", Spot::flag);
         let rules = UrlRules::in_a_file(allow_plain_http, allow_private_network);
-        let base_url = section.maybe("base_url", |spot| base_url(spot, rules));
-        let credentials = section.read("credentials", credentials);
-        let settings = section.read("settings", |spot| {
-            spot.entries()?;
-            json(spot).and_then(|value| {
-                if let Value::Object(settings) = value {
-                    Some(settings)
-                } else {
-                    None
-                }
-            })
-        });
-        let required = section.read("required", Spot::flag);
-        let payload = section.maybe("payload", Spot::word);
-        let on_collision = section.read("on_collision", Spot::word);
-        let on_key_change = section.read("on_key_change", Spot::word);
-        let timeout = section.read("timeout", |spot| spot.duration(Duration::from_mins(10)));
-        let send_traceparent = section.read("send_traceparent", Spot::flag);
-        let concurrency = section.read("concurrency", |spot| spot.whole(1..=10_000));
-        let rate_limit = section.section("rate_limit", RateLimit::read);
-        let retry = section.section("retry", Retry::read);
-        let breaker = section.section("breaker", Breaker::read);
-        Some(Self {
-            name: name?,
-            provider: provider?,
-            base_url,
-            credentials: credentials?,
-            settings: settings?,
-            required: required?,
-            payload,
-            on_collision: on_collision?,
-            on_key_change: on_key_change?,
-            timeout: timeout?,
-            send_traceparent: send_traceparent?,
-            allow_plain_http: allow_plain_http?,
-            allow_private_network: allow_private_network?,
-            concurrency: NonZeroU32::new(concurrency?)?,
-            rate_limit: rate_limit?,
-            retry: retry?,
-            breaker: breaker?,
-            path: section.spot.path.clone(),
-            places: places.clone(),
+        all_or_none!(Self {
+            name: section.read("name", Spot::name),
+            provider: section.read("provider", Spot::name),
+            base_url: Some(section.maybe("base_url", |spot| base_url(spot, rules))),
+            credentials: section.read("credentials", credentials),
+            settings: section.read("settings", free_settings),
+            required: section.read("required", Spot::flag),
+            payload: Some(section.maybe("payload", Spot::word)),
+            on_collision: section.read("on_collision", Spot::word),
+            on_key_change: section.read("on_key_change", Spot::word),
+            timeout: section.read("timeout", |spot| spot.duration(Duration::from_mins(10))),
+            send_traceparent: section.read("send_traceparent", Spot::flag),
+            allow_plain_http,
+            allow_private_network,
+            concurrency: section.read("concurrency", |spot| NonZeroU32::new(spot.whole(1..=10_000)?)),
+            rate_limit: section.section("rate_limit", RateLimit::read),
+            retry: section.section("retry", Retry::read),
+            breaker: section.section("breaker", Breaker::read),
+            path: Some(section.spot.path.clone()),
+            places: Some(places.clone()),
         })
+    }
+}
+
+fn free_settings(spot: &Spot<'_>) -> Option<Map<String, Value>> {
+    spot.entries()?;
+    match json(spot)? {
+        Value::Object(settings) => Some(settings),
+        _ => None,
     }
 }
 

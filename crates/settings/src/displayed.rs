@@ -2,7 +2,6 @@
 //! another. A secret is shown as where it is kept; what it says is nowhere, only that it became another one.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -22,7 +21,8 @@ use crate::verification::SchemeName;
 use crate::webhooks::WebhookOut;
 
 /// One thing that is configured.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[debug("{path} = {text}")]
 pub struct Line {
     /// Which, such as `connections.rotor.timeout`; empty: the merchant itself.
     pub path: String,
@@ -32,12 +32,6 @@ pub struct Line {
     pub is_head: bool,
     /// A digest of what is not shown, so that it is seen to have changed.
     hidden: Option<[u8; 32]>,
-}
-
-impl fmt::Debug for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}", self.path, self.text)
-    }
 }
 
 impl Settings {

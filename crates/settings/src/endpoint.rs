@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::problems::Location;
-use crate::section::{Section, Spot};
+use crate::section::Section;
 
 /// Names are this long at most, and so is what is made of a URL.
 const LIMIT: usize = 63;
@@ -27,26 +27,22 @@ impl Names {
             Some(spot) => (spot.name()?, spot.clone()),
             None => (default_name(url?), section.given("url")?),
         };
-        let first = self.0.borrow().get(&name).cloned();
-        match (first, given) {
-            (None, _) => {
-                self.0.borrow_mut().insert(name.clone(), spot.node.at.clone());
-                Some(name)
-            }
-            (Some(first), Some(_)) => spot.refuse_but(
+        let Some(first) = self.0.borrow().get(&name).cloned() else {
+            self.0.borrow_mut().insert(name.clone(), spot.node.at.clone());
+            return Some(name);
+        };
+        let (problem, hint) = match given {
+            Some(_) => (
                 format!("the name `{name}` was given before"),
                 format!("first at {first}"),
             ),
-            (Some(first), None) => same_url(&spot, &name, &first),
-        }
+            None => (
+                format!("another endpoint is named `{name}` after its URL, too"),
+                format!("give one of them a `name`; the first is at {first}"),
+            ),
+        };
+        spot.refuse_but(problem, hint)
     }
-}
-
-fn same_url(spot: &Spot<'_>, name: &str, first: &Location) -> Option<String> {
-    spot.refuse_but(
-        format!("another endpoint is named `{name}` after its URL, too"),
-        format!("give one of them a `name`; the first is at {first}"),
-    )
 }
 
 /// The host and a piece of the hash of the whole URL: the same each time, and telling to whoever reads it. No query,

@@ -1,13 +1,13 @@
 //! The environment variables that settings may see: a map that is handed in, so that tests need no real one.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The prefix of the variables that override `gateway.toml`: `UPSERT_GATEWAY__SERVER__BIND`.
 pub(crate) const OVERRIDE_PREFIX: &str = "UPSERT_GATEWAY__";
 
 /// Environment variables by name. Its `Debug` shows names alone.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, derive_more::Debug)]
+#[debug("{:?}", _0.keys().collect::<BTreeSet<_>>())]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
@@ -41,12 +41,6 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
         )
-    }
-}
-
-impl fmt::Debug for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 

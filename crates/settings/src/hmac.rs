@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use upsert_webhook::{HmacHash, SignatureEncoding, Signed, SignedTime, SigningKey};
+use upsert_webhook::{HmacHash, SignatureEncoding, SignedTime, SigningKey};
 
-use crate::section::{Section, Spot};
-use crate::signed::{read_signed, tolerance};
+use crate::section::{Section, Spot, all_or_none};
+use crate::signed::{SignedText, read_signed, tolerance};
 use crate::values::duration;
 
 /// An HMAC over what `signed` says.
@@ -21,32 +21,17 @@ pub struct Hmac {
     pub encoding: SignatureEncoding,
     /// What stands before the signature, such as `sha256=`; may be empty.
     pub prefix: String,
-    /// The header that carries the signed timestamp, in small letters.
-    pub timestamp_header: Option<String>,
-    /// What stands before the signed timestamp in the header of the signature, such as `t=`; never beside
-    /// `timestamp_header`.
-    pub timestamp_prefix: Option<String>,
-    /// How far that timestamp may be off; none without one.
-    #[serde(serialize_with = "duration")]
-    pub tolerance: Option<Duration>,
-    /// What is signed, with `{timestamp}`, `{body}`, `{method}` and `{url}` in it.
-    pub signed: String,
-    /// The public URL that the sender calls, to the letter; where `signed` has `{url}`, and only there.
-    pub url: Option<String>,
-    #[serde(skip)]
-    parts: Vec<Signed>,
+    #[serde(flatten)]
+    pub(crate) time: Time,
+    #[serde(flatten)]
+    signed: SignedText,
 }
 
 impl Hmac {
     pub(crate) fn verifier(&self, keys: Vec<SigningKey>) -> upsert_webhook::Hmac {
-        let header = match (&self.timestamp_header, &self.timestamp_prefix) {
-            (Some(header), _) => Some(header),
-            (None, Some(_)) => Some(&self.header),
-            (None, None) => None,
-        };
-        let timestamp = header.zip(self.tolerance).map(|(header, tolerance)| SignedTime {
-            header: header.clone(),
-            prefix: self.timestamp_prefix.clone().unwrap_or_default(),
+        let timestamp = self.time.tolerance.map(|tolerance| SignedTime {
+            header: self.time.timestamp_header.as_ref().unwrap_or(&self.header).clone(),
+            prefix: self.time.timestamp_prefix.clone().unwrap_or_default(),
             tolerance,
         });
         upsert_webhook::Hmac {
@@ -56,7 +41,7 @@ impl Hmac {
             encoding: self.encoding,
             prefix: self.prefix.clone(),
             timestamp,
-            signed: self.parts.clone(),
+            signed: self.signed.parts.clone(),
         }
     }
 
@@ -69,8 +54,6 @@ impl Hmac {
             })
         };
         let header = needed("header").and_then(|spot| header_name(&spot));
-        let algorithm = needed("algorithm").and_then(|spot| spot.word());
-        let encoding = needed("encoding").and_then(|spot| spot.word());
         let prefix = section
             .given("prefix")
             .map_or_else(|| Some(String::new()), |spot| spot.text().map(str::to_owned));
@@ -78,29 +61,28 @@ impl Hmac {
         let timed = ["timestamp_header", "timestamp_prefix"]
             .iter()
             .any(|name| section.given(name).is_some());
-        let signed = read_signed(section, timed);
-        let (time, signed) = (time?, signed?);
-        Some(Self {
-            header: header?,
-            algorithm: algorithm?,
-            encoding: encoding?,
-            prefix: prefix?,
-            timestamp_header: time.header,
-            timestamp_prefix: time.prefix,
-            tolerance: time.tolerance,
-            signed: signed.text,
-            url: signed.url,
-            parts: signed.parts,
+        all_or_none!(Self {
+            header,
+            algorithm: needed("algorithm").and_then(|spot| spot.word()),
+            encoding: needed("encoding").and_then(|spot| spot.word()),
+            prefix,
+            time,
+            signed: read_signed(section, timed),
         })
     }
 }
 
 /// Where the signed time stands, if one is signed.
-#[derive(Default)]
-struct Time {
-    header: Option<String>,
-    prefix: Option<String>,
-    tolerance: Option<Duration>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Time {
+    /// The header that carries the signed timestamp, in small letters.
+    timestamp_header: Option<String>,
+    /// What stands before the signed timestamp in the header of the signature, such as `t=`; never beside
+    /// `timestamp_header`.
+    timestamp_prefix: Option<String>,
+    /// How far that timestamp may be off; none without one.
+    #[serde(serialize_with = "duration")]
+    pub(crate) tolerance: Option<Duration>,
 }
 
 impl Time {
@@ -117,17 +99,17 @@ impl Time {
                     );
                 }
                 Some(Self {
-                    header: Some(header?),
-                    prefix: None,
+                    timestamp_header: Some(header?),
                     tolerance: Some(tolerance?),
+                    ..Self::default()
                 })
             }
             (None, Some(spot)) => {
                 let prefix = list_mark(&spot, before_signature);
                 let tolerance = tolerance(section);
                 Some(Self {
-                    header: None,
-                    prefix: Some(prefix?),
+                    timestamp_header: None,
+                    timestamp_prefix: Some(prefix?),
                     tolerance: Some(tolerance?),
                 })
             }

@@ -15,7 +15,7 @@ use crate::json::json;
 use crate::mapping::{FIELDS, Fields};
 use crate::members::Member;
 use crate::problems::Problem;
-use crate::section::{Named, Reading, Section, Spot};
+use crate::section::{Named, Reading, Section, Spot, all_or_none};
 use crate::tree::{Entry, Node, Shape, parse};
 
 const MEMBERS: &[Member] = &[
@@ -93,21 +93,18 @@ fn read(reading: &Reading<'_>, node: &Rc<Node>) -> Option<ImportMap> {
     let below = section.maybe("map", Fields::read);
     let mut rules = at_the_top.map(|fields| fields.rules).unwrap_or_default();
     rules.extend(below.map(|fields| fields.rules).unwrap_or_default());
-    let renamed = section.read("columns", |spot| pairs(spot, |field| Some(field.text()?.to_owned())));
-    let (constants, defaults) = (fixed(&section, "constants"), fixed(&section, "defaults"));
-    let mut ignore = names(&section, "ignore")?;
-    let all = ignore.len();
-    ignore.retain(|named| named.name != THE_REST);
-    Some(ImportMap {
-        rules,
-        columns: Vec::new(),
-        renamed: renamed?,
-        constants: constants?,
-        defaults: defaults?,
-        ignores_the_rest: ignore.len() < all,
-        ignore,
-        optional: names(&section, "optional")?,
-        empty: names(&section, "empty")?.into_iter().map(|named| named.name).collect(),
+    let ignore = names(&section, "ignore");
+    let is_the_rest = |named: &Named| named.name == THE_REST;
+    all_or_none!(ImportMap {
+        rules: Some(rules),
+        columns: Some(Vec::new()),
+        renamed: section.read("columns", |spot| pairs(spot, |field| Some(field.text()?.to_owned()))),
+        constants: section.read("constants", |spot| pairs(spot, json)),
+        defaults: section.read("defaults", |spot| pairs(spot, json)),
+        ignores_the_rest: ignore.as_ref().map(|named| named.iter().any(is_the_rest)),
+        ignore: ignore.map(|named| named.into_iter().filter(|named| !is_the_rest(named)).collect()),
+        optional: names(&section, "optional"),
+        empty: names(&section, "empty").map(|named| named.into_iter().map(|named| named.name).collect()),
     })
 }
 
@@ -117,10 +114,6 @@ fn apart(node: &Rc<Node>) -> (Option<Rc<Node>>, Rc<Node>) {
     let (fields, rest): (Vec<Entry>, Vec<Entry>) = node.entries().iter().cloned().partition(is_field);
     let table = |entries: Vec<Entry>| Node::new(&node.at, Shape::Table(entries));
     ((!fields.is_empty()).then(|| table(fields)), table(rest))
-}
-
-fn fixed(section: &Section<'_>, name: &str) -> Option<Vec<(Named, Value)>> {
-    section.read(name, |spot| pairs(spot, json))
 }
 
 fn pairs<T>(spot: &Spot<'_>, read: impl Fn(&Spot<'_>) -> Option<T>) -> Option<Vec<(Named, T)>> {
@@ -135,10 +128,7 @@ fn pairs<T>(spot: &Spot<'_>, read: impl Fn(&Spot<'_>) -> Option<T>) -> Option<Ve
 
 fn names(section: &Section<'_>, name: &str) -> Option<Vec<Named>> {
     let named = |spot: &Spot<'_>| Some(spot.named(spot.text()?));
-    section.read(name, |spot| match &spot.node.shape {
-        Shape::List(_) => spot.each(named),
-        _ => named(spot).map(|one| vec![one]),
-    })
+    section.read(name, |spot| spot.one_or_each(named))
 }
 
 #[cfg(test)]

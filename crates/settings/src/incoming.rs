@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use upsert_core::Handling;
-use upsert_webhook::{EventId, Mapping, OrderBy, OrderKind, Ping, Pointer};
+use upsert_webhook::{Conditions, EventId, Mapping, OrderBy, OrderKind, Ping, Pointer};
 
 use crate::conditions::conditions;
 use crate::hmac::header_name;
@@ -111,15 +111,14 @@ impl WebhookIn {
     pub(crate) fn read(section: &Section<'_>, connections: &[&str]) -> Option<Self> {
         let source = section.read("source", Spot::name);
         let verify = section.section("verify", Verify::read);
-        let id = section.read("event_id", event_id);
+        let event_id = section.read("event_id", id);
         let each = section.maybe("each", list);
         let order_by = section.maybe("order_by", Spot::pointer);
         let order_kind = section.read("order_kind", Spot::word::<OrderBy>);
         let order_zone = section.read("order_zone", zone);
         let handling = section.read("handling", Spot::word::<Handling>);
         let body_limit = section.read("body_limit", |spot| spot.size(BODY_LIMITS));
-        let ping = section.given("ping");
-        let ping = ping.map(|_| section.section("ping", ping::read));
+        let ping = section.given("ping").map(|_| section.section("ping", ping::read));
         let connection = section.maybe("connection", |spot| connection(spot, connections));
         let provider_customer_id = section.maybe("provider_customer_id", |spot| {
             let pointer = spot.pointer();
@@ -133,13 +132,13 @@ impl WebhookIn {
         });
         let only = section.read("only", conditions);
         let fields = section.read("map", Fields::read);
-        order_fits(section, order_kind)?;
+        check_order(section, order_kind);
         let ((order_kind, (order_zone, moments)), handling) = ((order_kind?, order_zone?), handling?);
-        let ping = match ping {
-            Some(read) => Some(read?),
-            None => None,
+        let (event_id, only, fields) = (event_id?, only?, fields?);
+        let kind = match order_kind {
+            OrderBy::Time => moments,
+            OrderBy::Number => OrderKind::Number,
         };
-        let (event_id, only, fields) = (id?, only?, fields?);
         let text = |pointer: &Option<Pointer>| pointer.as_ref().map(Pointer::to_string);
         Some(Self {
             source: source?,
@@ -151,25 +150,15 @@ impl WebhookIn {
             order_zone,
             handling,
             body_limit: body_limit?,
-            ping,
+            ping: ping.map_or(Some(None), |read| read.map(Some))?,
             connection,
             provider_customer_id: text(&provider_customer_id),
-            only: only
-                .0
-                .iter()
-                .map(|(pointer, allowed)| (pointer.to_string(), allowed.iter().cloned().collect()))
-                .collect(),
+            only: written(&only),
             map: fields.written,
             mapping: Mapping {
                 each,
                 event_id,
-                order_by: order_by.map(|at| {
-                    let kind = match order_kind {
-                        OrderBy::Time => moments,
-                        OrderBy::Number => OrderKind::Number,
-                    };
-                    (at, kind)
-                }),
+                order_by: order_by.map(|at| (at, kind)),
                 provider_customer_id,
                 only,
                 rules: fields.rules,
@@ -193,24 +182,17 @@ fn zone(spot: &Spot<'_>) -> Option<(String, OrderKind)> {
     }
 }
 
-/// Whether what says how the order is read has something to be said of.
-fn order_fits(section: &Section<'_>, kind: Option<OrderBy>) -> Option<()> {
-    let mut fits = Some(());
+/// Reports what says how the order is read where it has nothing to be said of.
+fn check_order(section: &Section<'_>, kind: Option<OrderBy>) {
     if section.given("order_by").is_none() {
-        for stranger in ["order_kind", "order_zone"]
-            .iter()
-            .filter_map(|name| section.given(name))
-        {
-            fits = stranger.refuse("means nothing without `order_by`");
-        }
-    } else if let (Some(zone), Some(OrderBy::Number)) = (section.given("order_zone"), kind) {
-        fits = zone.refuse("means nothing to numbers");
+        section.refuse_given(&["order_kind", "order_zone"], "means nothing without `order_by`");
+    } else if kind == Some(OrderBy::Number) {
+        section.refuse_given(&["order_zone"], "means nothing to numbers");
     }
-    fits
 }
 
 /// A pointer, several, or a header.
-fn event_id(spot: &Spot<'_>) -> Option<EventId> {
+fn id(spot: &Spot<'_>) -> Option<EventId> {
     match &spot.node.shape {
         Shape::List(_) => spot.some(Spot::pointer).map(EventId::Pointers),
         Shape::Table(_) => {
@@ -220,6 +202,13 @@ fn event_id(spot: &Spot<'_>) -> Option<EventId> {
         Shape::Text(_) => spot.pointer().map(|pointer| EventId::Pointers(vec![pointer])),
         _ => spot.expected("a JSON Pointer, a list of them, or { header = \"…\" }"),
     }
+}
+
+/// As they stand in the file.
+fn written(conditions: &Conditions) -> BTreeMap<String, Vec<String>> {
+    let each = conditions.0.iter();
+    each.map(|(pointer, allowed)| (pointer.to_string(), allowed.iter().cloned().collect()))
+        .collect()
 }
 
 fn spelled(event_id: &EventId) -> Value {

@@ -22,8 +22,5 @@ pub(crate) fn json(spot: &Spot<'_>) -> Option<Value> {
             ),
         })
     }
-    match value(&spot.node) {
-        Some(value) => Some(value),
-        None => spot.refuse("holds a number that is infinite or not a number"),
-    }
+    value(&spot.node).or_else(|| spot.refuse("holds a number that is infinite or not a number"))
 }

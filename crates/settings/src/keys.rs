@@ -3,8 +3,6 @@
 //! `ugk_`, 52 characters for 32 random bytes, 6 for a checksum. The checksum saves a look-up and gives a better answer to
 //! whoever copied half a key; it proves nothing, and a key without our prefix has none.
 
-use std::fmt;
-
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -17,19 +15,13 @@ const RANDOM_CHARACTERS: usize = 52;
 const CHECKSUM_CHARACTERS: usize = 6;
 
 /// A key just made; it is shown once. `Debug` shows the hash alone.
+#[derive(derive_more::Debug)]
 pub struct NewKey {
     /// The key itself, for its owner.
+    #[debug(skip)]
     pub key: String,
     /// Its hash in hexadecimal digits, for `key_sha256`.
     pub sha256_hex: String,
-}
-
-impl fmt::Debug for NewKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewKey")
-            .field("sha256_hex", &self.sha256_hex)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The operating system has no randomness to give.
@@ -57,6 +49,16 @@ pub fn key_from_random(random: &[u8; 32]) -> NewKey {
 /// The hash by which a key is known.
 pub fn key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
+}
+
+/// Hex of a SHA-256 over these parts, each after its length, so that none can pass for a piece of another.
+pub(crate) fn hex_digest<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// Whether a key carries our prefix, yet cannot be one that we made. Keys without it are judged by their hash alone.

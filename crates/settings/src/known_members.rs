@@ -40,18 +40,18 @@ fn collect(document: Document, prefix: &str, members: &[Member], known: &mut Vec
             Presence::Default(default) => Some(default),
             Presence::Required | Presence::Optional => None,
         };
-        let is_section = !matches!(member.below, Below::Value);
+        let (below, prefix): (&[Member], _) = match member.below {
+            Below::Value => (&[], String::new()),
+            Below::Section(below) => (below, format!("{path}.")),
+            Below::Sections(below) => (below, format!("{path}[].")),
+        };
         known.push(KnownMember {
             document,
-            path: path.clone(),
+            path,
             default,
-            is_section,
+            is_section: !below.is_empty(),
         });
-        match member.below {
-            Below::Value => {}
-            Below::Section(below) => collect(document, &format!("{path}."), below, known),
-            Below::Sections(below) => collect(document, &format!("{path}[]."), below, known),
-        }
+        collect(document, &prefix, below, known);
     }
 }
 

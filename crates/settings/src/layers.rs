@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use config::{Config, File, FileFormat, Source, Value, ValueKind};
 
-use crate::environment::{Environment, OVERRIDE_PREFIX};
+use crate::environment::OVERRIDE_PREFIX;
 use crate::problems::{Location, Problem};
 use crate::section::Reading;
 use crate::tree::{Entry, Node, Shape, parse_value};
@@ -32,13 +32,7 @@ pub(crate) fn layered(
     }
     let usable = match overrides {
         Overrides::Nothing => config::Map::new(),
-        Overrides::Environment => {
-            let (usable, problems) = usable_overrides(reading.environment);
-            for problem in problems {
-                reading.report(problem);
-            }
-            usable
-        }
+        Overrides::Environment => usable_overrides(reading),
     };
     let overrides = config::Environment::with_prefix(OVERRIDE_PREFIX.trim_end_matches('_'))
         .prefix_separator("__")
@@ -62,31 +56,29 @@ pub(crate) fn layered(
     Some(laid_over(root, Some(document), OVERRIDE_PREFIX).unwrap_or_else(|| Rc::clone(document)))
 }
 
-/// The variables that name a path of members, and problems for those that would mean something else, or something else
-/// on every run.
-fn usable_overrides(environment: &Environment) -> (config::Map<String, String>, Vec<Problem>) {
-    let (mut usable, mut problems) = (config::Map::new(), Vec::new());
+/// The variables that name a path of members. Those are reported that would mean something else, or something else on every
+/// run.
+fn usable_overrides(reading: &Reading<'_>) -> config::Map<String, String> {
+    let (mut usable, environment) = (config::Map::new(), reading.environment);
+    let refuse = |name: &str, message: &str, hint: &str| {
+        let at = Location::whole(format!("environment variable {name}"));
+        reading.report(Problem::new(&at, "", message).hint(hint));
+    };
     for (name, value) in environment.overrides() {
         let in_a_member = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
         let is_member = |member: &str| !member.is_empty() && member.bytes().all(in_a_member);
         let below = format!("{name}__");
         if !name[OVERRIDE_PREFIX.len()..].split("__").all(is_member) {
-            problems.push(
-                problem(name, "not the name of a setting").hint("capital letters and digits, `__` between members"),
-            );
+            let form = "capital letters and digits, `__` between members";
+            refuse(name, "not the name of a setting", form);
         } else if let Some((inner, _)) = environment.overrides().find(|(other, _)| other.starts_with(&below)) {
-            problems.push(
-                problem(name, format!("set together with {inner}, which stands in it")).hint("set only one of the two"),
-            );
+            let message = format!("set together with {inner}, which stands in it");
+            refuse(name, &message, "set only one of the two");
         } else {
             usable.insert(name.to_owned(), value.to_owned());
         }
     }
-    (usable, problems)
-}
-
-fn problem(name: &str, message: impl Into<String>) -> Problem {
-    Problem::new(&Location::whole(format!("environment variable {name}")), "", message)
+    usable
 }
 
 /// `None`: not from the environment and not in the document under this name (a quoted key with a dot in it; the
@@ -116,17 +108,12 @@ fn entries_of(mut members: config::Map<String, Value>, document: &[Entry], varia
         let separator = if variable.ends_with("__") { "" } else { "__" };
         format!("{variable}{separator}{}", key.to_uppercase())
     };
-    let mut entries: Vec<Entry> = Vec::with_capacity(document.len());
-    for Entry { key, at, node } in document {
-        let node = members
-            .remove(key)
-            .and_then(|value| laid_over(value, Some(node), &variable_of(key)))
-            .unwrap_or_else(|| Rc::clone(node));
-        entries.push(Entry {
-            key: key.clone(),
-            at: at.clone(),
-            node,
-        });
+    let mut entries = document.to_vec();
+    for Entry { key, node, .. } in &mut entries {
+        let value = members.remove(key);
+        if let Some(over) = value.and_then(|value| laid_over(value, Some(node), &variable_of(key))) {
+            *node = over;
+        }
     }
     let mut added: Vec<_> = members.into_iter().collect();
     added.sort_by(|a, b| a.0.cmp(&b.0));
@@ -159,7 +146,7 @@ fn out_of_environment(text: String, variable: &str) -> Rc<Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Secrets;
+    use crate::environment::{Environment, Secrets};
     use crate::tree::parse;
 
     /// The first member of a file as it counts, where the environment has another value for it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::members::Member;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 use crate::values::duration;
 
 pub(crate) const RATE_LIMIT: &[Member] = &[
@@ -46,21 +46,18 @@ pub struct RateLimit {
 
 impl RateLimit {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        let per_second = section.maybe("per_second", Spot::count);
-        let burst = section.maybe("burst", Spot::count);
-        let per_day = section.maybe("per_day", |spot| spot.whole(0..=u32::MAX));
-        let reserve = section.read("reserve", |spot| match spot.number()? {
-            reserve if (0.0..1.0).contains(&reserve) => Some(reserve),
-            _ => spot.refuse("must be 0 or more and less than 1"),
-        });
-        if let (Some(burst), None) = (section.given("burst"), section.given("per_second")) {
-            return burst.refuse("means nothing without `per_second`");
+        if section.given("per_second").is_none() {
+            section.refuse_given(&["burst"], "means nothing without `per_second`");
         }
-        Some(Self {
-            per_second,
-            burst: burst.or(per_second),
-            per_day,
-            reserve: reserve?,
+        let rate = section.maybe("per_second", Spot::count);
+        all_or_none!(Self {
+            per_second: Some(rate),
+            burst: Some(section.maybe("burst", Spot::count).or(rate)),
+            per_day: Some(section.maybe("per_day", |spot| spot.whole(0..=u32::MAX))),
+            reserve: section.read("reserve", |spot| match spot.number()? {
+                reserve if (0.0..1.0).contains(&reserve) => Some(reserve),
+                _ => spot.refuse("must be 0 or more and less than 1"),
+            }),
         })
     }
 }
@@ -83,7 +80,7 @@ pub struct Retry {
 
 impl Retry {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        let attempts = section.read("attempts", |spot| spot.whole(1..=20));
+        let attempts = section.read("attempts", |spot| NonZeroU32::new(spot.whole(1..=20)?));
         let base = section.read("base", |spot| spot.duration(10 * MINUTE));
         let cap = section.read("cap", |spot| spot.duration(HOUR));
         let max_age = section.read("max_age", |spot| spot.duration(HOUR * 24 * 366));
@@ -95,7 +92,7 @@ impl Retry {
             section.spot.refuse::<()>("`cap` must not be longer than `max_age`");
         }
         Some(Self {
-            attempts: NonZeroU32::new(attempts?)?,
+            attempts: attempts?,
             base,
             cap,
             max_age,
@@ -120,18 +117,14 @@ pub struct Breaker {
 
 impl Breaker {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        let failure_ratio = section.read("failure_ratio", |spot| match spot.number()? {
-            ratio if ratio > 0.0 && ratio <= 1.0 => Some(ratio),
-            _ => spot.refuse("must be more than 0 and at most 1"),
-        });
-        let window = section.read("window", |spot| spot.duration(HOUR));
-        let min_calls = section.read("min_calls", Spot::count);
-        let open_for = section.read("open_for", |spot| spot.duration(HOUR));
-        Some(Self {
-            failure_ratio: failure_ratio?,
-            window: window?,
-            min_calls: min_calls?,
-            open_for: open_for?,
+        all_or_none!(Self {
+            failure_ratio: section.read("failure_ratio", |spot| match spot.number()? {
+                ratio if ratio > 0.0 && ratio <= 1.0 => Some(ratio),
+                _ => spot.refuse("must be more than 0 and at most 1"),
+            }),
+            window: section.read("window", |spot| spot.duration(HOUR)),
+            min_calls: section.read("min_calls", Spot::count),
+            open_for: section.read("open_for", |spot| spot.duration(HOUR)),
         })
     }
 }

@@ -6,15 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::{fs, io};
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
-
 use crate::environment::{Environment, Secrets};
+use crate::keys::hex_digest;
 use crate::layers::{Overrides, layered};
 use crate::merchant::{self, Merchant};
 use crate::problems::{Location, Problem};
 use crate::section::{Reading, Spot};
-use crate::settings::{self, Gateway, Settings};
+use crate::settings::{self, Settings};
 use crate::tree::{Node, parse};
 
 impl Settings {
@@ -104,15 +102,10 @@ impl Files {
     }
 
     fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        for file in &self.all {
+        hex_digest(self.all.iter().flat_map(|file| {
             let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
-            for part in [name, file.text.as_deref().unwrap_or_default().as_bytes()] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
-        }
-        HEXLOWER.encode(&hash.finalize())
+            [name, file.text.as_deref().unwrap_or_default().as_bytes()]
+        }))
     }
 }
 
@@ -182,18 +175,7 @@ fn read(reading: &Reading<'_>, files: &Files) -> Option<Settings> {
         .collect();
     let document = document(reading, gateway, Overrides::Environment)?;
     let section = Spot::root(reading, &document).section(settings::MEMBERS)?;
-    let gateway = Gateway::read(&section, ids.as_deref())?;
-    Some(Settings {
-        server: gateway.server,
-        store: gateway.store,
-        telemetry: gateway.telemetry,
-        api_keys: gateway.api_keys,
-        merchants: merchants?,
-        fingerprint: String::new(),
-        files: Vec::new(),
-        secret_files: Vec::new(),
-        secrets_resolved: reading.secrets == Secrets::Resolve,
-    })
+    Settings::read(&section, ids.as_deref(), merchants)
 }
 
 /// A file as it counts. Every file is read so.
@@ -202,9 +184,7 @@ fn document(reading: &Reading<'_>, file: &Source, overrides: Overrides) -> Optio
     match parse(&file.name, text) {
         Ok(document) => layered(text, &document, overrides, reading),
         Err(problems) => {
-            for problem in problems {
-                reading.report(problem);
-            }
+            reading.problems.borrow_mut().extend(problems);
             None
         }
     }

@@ -25,29 +25,25 @@ pub(crate) enum Below {
 }
 
 impl Member {
-    pub(crate) const fn required(name: &'static str) -> Self {
+    const fn new(name: &'static str, presence: Presence) -> Self {
         Self {
             name,
-            presence: Presence::Required,
+            presence,
             below: Below::Value,
         }
     }
 
+    pub(crate) const fn required(name: &'static str) -> Self {
+        Self::new(name, Presence::Required)
+    }
+
     pub(crate) const fn optional(name: &'static str) -> Self {
-        Self {
-            name,
-            presence: Presence::Optional,
-            below: Below::Value,
-        }
+        Self::new(name, Presence::Optional)
     }
 
     /// `default` is written as TOML.
     pub(crate) const fn or(name: &'static str, default: &'static str) -> Self {
-        Self {
-            name,
-            presence: Presence::Default(default),
-            below: Below::Value,
-        }
+        Self::new(name, Presence::Default(default))
     }
 
     pub(crate) const fn section(mut self, members: &'static [Member]) -> Self {

@@ -13,7 +13,7 @@ use crate::members::Member;
 use crate::places::Places;
 use crate::problems::{Location, Problem};
 use crate::routes::{self, Route};
-use crate::section::{Section, Spot, path_to};
+use crate::section::{Section, Spot, all_or_none, path_to};
 use crate::tree::Node;
 use crate::values::duration;
 use crate::webhooks::{self, WebhookOut};
@@ -45,6 +45,15 @@ pub struct NeverMatch {
     pub phone: Vec<String>,
     /// E-mail addresses, or `*@` and a domain.
     pub email: Vec<String>,
+}
+
+impl NeverMatch {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        all_or_none!(Self {
+            phone: section.read("phone", |spot| spot.each(Spot::line)),
+            email: section.read("email", |spot| spot.each(Spot::line)),
+        })
+    }
 }
 
 /// A merchant: the tenant on whose behalf customers are upserted.
@@ -92,26 +101,8 @@ impl Merchant {
 
     pub(crate) fn read(section: &Section<'_>, document: &Rc<Node>) -> Option<Self> {
         let places = Places::of(document);
-        let id = section.read("id", Spot::name);
-        let name = section.maybe("name", Spot::line);
-        let default_region = section.maybe("default_region", Spot::region);
-        let match_on = section.read("match_on", |spot| {
-            spot.each(|item| item.one_of(&MATCH_ON))
-                .and_then(|all| without_repeats(spot, all))
-        });
-        let never_match = section.section("never_match", |section| {
-            let phone = section.read("phone", |spot| spot.each(Spot::line));
-            let email = section.read("email", |spot| spot.each(Spot::line));
-            Some(NeverMatch {
-                phone: phone?,
-                email: email?,
-            })
-        });
-        let sync_deadline = section.read("sync_deadline", |spot| spot.duration(LONGEST_DEADLINE));
-        let connections = section.sections("connections", |connection| Connection::read(connection, &places));
         let names = texts_of(document, "connections", "name");
         let names: Vec<&str> = names.into_iter().map(|(name, ..)| name).collect();
-        let routes = section.sections("routes", |route| Route::read(route, &names));
         let webhooks = section.section("webhooks", |webhooks| {
             let incoming = webhooks.sections("in", |source| WebhookIn::read(source, &names));
             let endpoints = Names::default();
@@ -120,20 +111,23 @@ impl Merchant {
             Some((incoming?, outgoing?))
         });
         report_repeats(&section.spot, "connections", "name");
-        let (webhooks_in, webhooks_out) = webhooks?;
-        Some(Self {
-            id: id?,
-            name,
-            default_region,
-            match_on: match_on?,
-            never_match: never_match?,
-            sync_deadline: sync_deadline?,
-            connections: connections?,
-            routes: routes?,
+        let (webhooks_in, webhooks_out) = webhooks.unzip();
+        all_or_none!(Self {
+            id: section.read("id", Spot::name),
+            name: Some(section.maybe("name", Spot::line)),
+            default_region: Some(section.maybe("default_region", Spot::region)),
+            match_on: section.read("match_on", |spot| {
+                spot.each(|item| item.one_of(&MATCH_ON))
+                    .and_then(|all| without_repeats(spot, all))
+            }),
+            never_match: section.section("never_match", NeverMatch::read),
+            sync_deadline: section.read("sync_deadline", |spot| spot.duration(LONGEST_DEADLINE)),
+            connections: section.sections("connections", |connection| Connection::read(connection, &places)),
+            routes: section.sections("routes", |route| Route::read(route, &names)),
             webhooks_in,
             webhooks_out,
-            location: places.find("id"),
-            places,
+            location: Some(places.find("id")),
+            places: Some(places),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Where every member of a document stands, for whoever judges it later.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::problems::Location;
@@ -9,7 +8,8 @@ use crate::section::path_to;
 use crate::tree::Node;
 
 /// The locations of a document's members by path.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Places({})", _0.len())]
 pub(crate) struct Places(Arc<BTreeMap<String, Location>>);
 
 impl Places {
@@ -31,12 +31,6 @@ impl Places {
             }
             path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
         }
-    }
-}
-
-impl fmt::Debug for Places {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Places({})", self.0.len())
     }
 }
 

@@ -5,7 +5,6 @@ use upsert_core::When;
 use upsert_core::field::{Field, Rule};
 
 use crate::members::Member;
-use crate::nearest::suggestion;
 use crate::problems::Location;
 use crate::section::{Section, Spot};
 
@@ -38,9 +37,8 @@ impl Route {
         let to = to?;
         for (index, name) in to.iter().enumerate() {
             if to[..index].contains(name) {
-                section
-                    .spot
-                    .refuse::<()>(format!("names the connection `{name}` twice"));
+                let problem = format!("names the connection `{name}` twice");
+                section.spot.refuse::<()>(problem);
             }
         }
         Some(Self {
@@ -53,16 +51,7 @@ impl Route {
 
 /// The name of a connection that there is.
 pub(crate) fn target(spot: &Spot<'_>, connections: &[&str]) -> Option<String> {
-    let name = spot.text()?;
-    if connections.contains(&name) {
-        return Some(name.to_owned());
-    }
-    let hint = if connections.is_empty() {
-        "this merchant has none".to_owned()
-    } else {
-        suggestion(name, connections)
-    };
-    spot.refuse_but(format!("there is no connection `{name}`"), hint)
+    spot.existing("connection", spot.text()?, connections, "this merchant has none")
 }
 
 fn conditions<'r>(section: &Section<'r>) -> When {

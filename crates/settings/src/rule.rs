@@ -9,7 +9,7 @@ use upsert_webhook::{Rule, Source};
 use crate::conditions::conditions;
 use crate::json::json;
 use crate::members::Member;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 
 const MEMBERS: &[Member] = &[
     Member::optional("from"),
@@ -38,34 +38,21 @@ const OF_THE_FOUND: &[&str] = &["part", "transform", "values", "split", "default
 
 pub(crate) fn read(spot: &Spot<'_>) -> Option<Rule> {
     let section = spot.section(MEMBERS)?;
-    let source = source(&section);
-    let part = section.maybe("part", Spot::word);
-    let transform = section.read("transform", |spot| match &spot.node.shape {
-        crate::tree::Shape::List(_) => spot.each(Spot::word),
-        _ => spot.word().map(|one| vec![one]),
-    });
-    let values = section.maybe("values", constants);
-    let split = section.maybe("split", |spot| match spot.text()? {
-        "" => spot.refuse("must not be empty"),
-        separator => Some(separator.to_owned()),
-    });
-    let default = section.maybe("default", json);
-    let required = section.read("required", Spot::flag);
-    let clear = section.read("clear", Spot::flag);
-    let when = section.read("when", conditions);
-    let fits = fits(&section);
-    Some(Rule {
-        source: source?,
-        part,
-        transform: transform?,
-        values,
-        split,
-        default,
-        required: required?,
-        clear: clear?,
-        when: when?,
+    check_together(&section);
+    all_or_none!(Rule {
+        source: source(&section),
+        part: Some(section.maybe("part", Spot::word)),
+        transform: section.read("transform", |spot| spot.one_or_each(Spot::word)),
+        values: Some(section.maybe("values", constants)),
+        split: Some(section.maybe("split", |spot| match spot.text()? {
+            "" => spot.refuse("must not be empty"),
+            separator => Some(separator.to_owned()),
+        })),
+        default: Some(section.maybe("default", json)),
+        required: section.read("required", Spot::flag),
+        clear: section.read("clear", Spot::flag),
+        when: section.read("when", conditions),
     })
-    .filter(|_| fits)
 }
 
 /// Exactly one of `from` (in an import's map also `column`), `value` and `join`.
@@ -82,15 +69,12 @@ fn source(section: &Section<'_>) -> Option<Source> {
         ("from", "\"/a\"")
     };
     match given.as_slice() {
-        ["from"] => section
-            .maybe("from", |spot| spot.one_or_some(Spot::pointer_or_all))
-            .map(Source::From),
-        ["column"] if names_columns => section
-            .maybe("column", |spot| spot.one_or_some(Spot::pointer_or_all))
-            .map(Source::From),
-        ["column"] => section
+        ["column"] if !names_columns => section
             .spot
             .refuse_but("an event has no columns", "`from` points into it"),
+        [where_it_is @ ("from" | "column")] => section
+            .maybe(where_it_is, |spot| spot.one_or_some(Spot::pointer_or_all))
+            .map(Source::From),
         ["value"] => section.maybe("value", json).map(Source::Value),
         ["join"] => {
             let pointers = section.maybe("join", |spot| spot.some(Spot::pointer_or_all));
@@ -111,26 +95,19 @@ fn source(section: &Section<'_>) -> Option<Source> {
     }
 }
 
-/// Whether its members can stand together.
-fn fits(section: &Section<'_>) -> bool {
-    let mut fits = true;
-    if let Some(with) = section.given("with").filter(|_| section.given("join").is_none()) {
-        with.refuse::<()>("means nothing without `join`");
-        fits = false;
+/// Reports members that cannot stand together.
+fn check_together(section: &Section<'_>) {
+    if section.given("join").is_none() {
+        section.refuse_given(&["with"], "means nothing without `join`");
     }
     for (one, other) in APART {
-        if let (Some(spot), Some(_)) = (section.given(one), section.given(other)) {
-            spot.refuse::<()>(format!("`{one}` and `{other}` cannot both be given"));
-            fits = false;
+        if section.given(other).is_some() {
+            section.refuse_given(&[one], &format!("`{one}` and `{other}` cannot both be given"));
         }
     }
     if section.given("value").is_some() {
-        for stranger in OF_THE_FOUND.iter().filter_map(|name| section.given(name)) {
-            stranger.refuse::<()>("means nothing beside `value`, which is always found");
-            fits = false;
-        }
+        section.refuse_given(OF_THE_FOUND, "means nothing beside `value`, which is always found");
     }
-    fits
 }
 
 /// A constant by the text of a value.

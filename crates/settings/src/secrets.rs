@@ -1,6 +1,5 @@
 //! References to secrets, and the secrets they refer to.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::environment::Secrets;
 use crate::problems::Location;
 use crate::section::Spot;
-use crate::tree::Shape;
+use crate::tree::{Entry, Shape};
 
 /// No secret is longer than this, in bytes.
 const LIMIT: u64 = 64 * 1024;
@@ -27,7 +26,8 @@ pub enum Reference {
 }
 
 /// A secret: its reference, which may be shown, and its value, which never is.
-#[derive(Clone)]
+#[derive(Clone, derive_more::Debug)]
+#[debug("Secret({reference:?})")]
 pub struct Secret {
     reference: Reference,
     value: SecretString,
@@ -83,61 +83,48 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({:?})", self.reference)
-    }
-}
-
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.reference.serialize(serializer)
     }
 }
 
+const ONE_MEMBER: &str = "a reference to a secret has exactly one member, `env` or `file`";
 const FORMS: &str = "write { env = \"NAME\" } or { file = \"/path\" }";
 
 fn reference(spot: &Spot<'_>) -> Option<Reference> {
     let Shape::Table(entries) = &spot.node.shape else {
         return spot.refuse_but("secrets never stand in a file", FORMS);
     };
-    let [entry] = entries.as_slice() else {
-        return spot.refuse_but("a reference to a secret has exactly one member, `env` or `file`", FORMS);
+    let [Entry { key, node, .. }] = entries.as_slice() else {
+        return spot.refuse_but(ONE_MEMBER, FORMS);
     };
-    let inner = spot.below(&entry.key, &entry.node);
-    match entry.key.as_str() {
-        "env" => {
-            let name = inner.line()?;
-            if name.contains('=') {
-                inner.refuse("not the name of an environment variable")
-            } else {
-                Some(Reference::Env(name))
-            }
-        }
+    let inner = spot.below(key, node);
+    match key.as_str() {
+        "env" => match inner.line()? {
+            name if name.contains('=') => inner.refuse("not the name of an environment variable"),
+            name => Some(Reference::Env(name)),
+        },
         "file" => Some(Reference::File(inner.line()?.into())),
-        _ => spot.refuse_but("a reference to a secret has exactly one member, `env` or `file`", FORMS),
+        _ => spot.refuse_but(ONE_MEMBER, FORMS),
     }
 }
 
 /// The secret, or what is wrong with its reference: said with its name, never with its content.
 fn follow(reference: &Reference, spot: &Spot<'_>) -> Result<SecretString, String> {
-    let (value, name) = match reference {
+    let (name, value) = match reference {
         Reference::Env(name) => {
             let value = spot.reading.environment.get(name).map(str::to_owned);
-            (
-                value.ok_or_else(|| format!("the environment variable `{name}` is not set"))?,
-                format!("the environment variable `{name}`"),
-            )
+            let value = value.ok_or_else(|| "is not set".to_owned());
+            (format!("the environment variable `{name}`"), value)
         }
         Reference::File(path) => {
             let path = spot.reading.folder.join(path);
-            let name = format!("the file `{}`", path.display());
-            (
-                content(&path).map_err(|error| format!("{name} cannot be read: {error}"))?,
-                name,
-            )
+            let value = content(&path).map_err(|error| format!("cannot be read: {error}"));
+            (format!("the file `{}`", path.display()), value)
         }
     };
+    let value = value.map_err(|problem| format!("{name} {problem}"))?;
     let trimmed = value.trim_end_matches(['\r', '\n']);
     if trimmed.trim().is_empty() {
         return Err(format!("{name} is empty"));

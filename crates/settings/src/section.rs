@@ -113,12 +113,8 @@ impl<'r> Spot<'r> {
         let Shape::Table(entries) = &self.node.shape else {
             return self.expected("a table");
         };
-        Some(
-            entries
-                .iter()
-                .map(|entry| (entry, self.below(&entry.key, &entry.node)))
-                .collect(),
-        )
+        let entries = entries.iter().map(|entry| (entry, self.below(&entry.key, &entry.node)));
+        Some(entries.collect())
     }
 
     /// The same, each read by `read`; all bad ones are reported.
@@ -128,10 +124,14 @@ impl<'r> Spot<'r> {
     }
 
     pub(crate) fn below(&self, key: &str, node: &Rc<Node>) -> Self {
+        self.at(node, path_to(&self.path, key))
+    }
+
+    fn at(&self, node: &Rc<Node>, path: String) -> Self {
         Self {
             reading: self.reading,
             node: Rc::clone(node),
-            path: path_to(&self.path, key),
+            path,
         }
     }
 
@@ -139,11 +139,7 @@ impl<'r> Spot<'r> {
         let Shape::List(items) = &self.node.shape else {
             return self.expected("a list");
         };
-        let spot = |(index, item): (usize, &Rc<Node>)| Self {
-            reading: self.reading,
-            node: Rc::clone(item),
-            path: format!("{}[{index}]", self.path),
-        };
+        let spot = |(index, item)| self.at(item, format!("{}[{index}]", self.path));
         Some(items.iter().enumerate().map(spot).collect())
     }
 
@@ -155,7 +151,10 @@ impl<'r> Spot<'r> {
 
     /// Like [`Spot::each`], for a list that must not be empty.
     pub(crate) fn some<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
-        let items = self.each(read)?;
+        self.not_empty(self.each(read)?)
+    }
+
+    fn not_empty<T>(&self, items: Vec<T>) -> Option<Vec<T>> {
         if items.is_empty() {
             self.refuse("must not be empty")
         } else {
@@ -163,14 +162,29 @@ impl<'r> Spot<'r> {
         }
     }
 
-    /// A single value, or a list that must not be empty.
-    pub(crate) fn one_or_some<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
+    /// A single value, or a list, which may be empty.
+    pub(crate) fn one_or_each<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
         match &self.node.shape {
-            Shape::List(_) => self.some(read),
+            Shape::List(_) => self.each(read),
             _ => read(self).map(|value| vec![value]),
         }
     }
+
+    /// A single value, or a list that must not be empty.
+    pub(crate) fn one_or_some<T>(&self, read: impl Fn(&Spot<'r>) -> Option<T>) -> Option<Vec<T>> {
+        self.not_empty(self.one_or_each(read)?)
+    }
 }
+
+/// A struct of what its members were read as, or none. All of them are read, whatever is wrong with some; a member without
+/// a reading was read before, under its name.
+macro_rules! all_or_none {
+    ($whole:ident { $($member:ident $(: $read:expr)?),* $(,)? }) => {{
+        $($(let $member = $read;)?)*
+        Some($whole { $($member: $member?),* })
+    }};
+}
+pub(crate) use all_or_none;
 
 /// A table of known members.
 pub(crate) struct Section<'r> {
@@ -181,19 +195,19 @@ pub(crate) struct Section<'r> {
 impl<'r> Section<'r> {
     fn report_unknown(&self) {
         let known: Vec<&str> = self.members.iter().map(|member| member.name).collect();
-        for Entry { key, at, .. } in self
-            .spot
-            .node
-            .entries()
-            .iter()
-            .filter(|entry| !known.contains(&entry.key.as_str()))
-        {
-            let problem = Problem::new(
-                at,
-                path_to(&self.spot.path, key),
-                format!("there is no member `{key}` here"),
-            );
+        let entries = self.spot.node.entries().iter();
+        for Entry { key, at, .. } in entries.filter(|entry| !known.contains(&entry.key.as_str())) {
+            let message = format!("there is no member `{key}` here");
+            let problem = Problem::new(at, path_to(&self.spot.path, key), message);
             self.spot.reading.report(problem.hint(suggestion(key, &known)));
+        }
+    }
+
+    /// The members of the section below, or of each of the sections there.
+    fn below(&self, name: &str) -> Option<&'static [Member]> {
+        match self.member(name)?.below {
+            Below::Section(members) | Below::Sections(members) => Some(members),
+            Below::Value => None,
         }
     }
 
@@ -210,6 +224,13 @@ impl<'r> Section<'r> {
     /// Where a member stands, if it was given.
     pub(crate) fn given(&self, name: &str) -> Option<Spot<'r>> {
         self.spot.node.get(name).map(|node| self.spot.below(name, node))
+    }
+
+    /// Reports each of these members that was given.
+    pub(crate) fn refuse_given(&self, names: &[&str], message: &str) {
+        for spot in names.iter().filter_map(|name| self.given(name)) {
+            spot.refuse::<()>(message);
+        }
     }
 
     fn given_or_default(&self, name: &str) -> Option<Spot<'r>> {
@@ -238,25 +259,19 @@ impl<'r> Section<'r> {
 
     /// A section below, absent meaning empty: its own members have defaults.
     pub(crate) fn section<T>(&self, name: &str, read: impl FnOnce(&Section<'r>) -> Option<T>) -> Option<T> {
-        let Below::Section(members) = self.member(name)?.below else {
-            return None;
-        };
+        let members = self.below(name)?;
         self.read(name, |spot| read(&spot.section(members)?))
     }
 
     /// A section below that may be absent.
     pub(crate) fn maybe_section<T>(&self, name: &str, read: impl FnOnce(&Section<'r>) -> Option<T>) -> Option<T> {
-        let Below::Section(members) = self.member(name)?.below else {
-            return None;
-        };
+        let members = self.below(name)?;
         self.maybe(name, |spot| read(&spot.section(members)?))
     }
 
     /// A list of sections, absent meaning empty. All are read, whatever is wrong with some.
     pub(crate) fn sections<T>(&self, name: &str, read: impl Fn(&Section<'r>) -> Option<T>) -> Option<Vec<T>> {
-        let Below::Sections(members) = self.member(name)?.below else {
-            return None;
-        };
+        let members = self.below(name)?;
         self.read(name, |spot| spot.each(|item| read(&item.section(members)?)))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::members::Member;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 use crate::values::duration;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -44,12 +44,7 @@ pub struct Server {
 impl Server {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let bind = section.read("bind", address);
-        let workers = section.read("workers", |spot| spot.whole(0..=1024));
-        let body_limit = section.read("body_limit", |spot| spot.size(1024..=64 * 1024 * 1024));
-        let shutdown_grace = section.read("shutdown_grace", Spot::duration_or_zero);
         let metrics_bind = section.maybe("metrics_bind", |spot| spot.unless_empty(address));
-        let idempotency_keep = section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366));
-        let api_merchants_may_use_loopback = section.read("api_merchants_may_use_loopback", Spot::flag);
         if let (Some(bind), Some(metrics)) = (&bind, &metrics_bind)
             && bind == metrics
             && !bind.ends_with(":0")
@@ -57,30 +52,30 @@ impl Server {
             let spot = section.given("metrics_bind").unwrap_or_else(|| section.spot.clone());
             spot.refuse_but::<()>("the same as `bind`", "leave it empty to serve /metrics there");
         }
-        Some(Self {
-            bind: bind?,
-            workers: usize::try_from(workers?).ok()?,
-            body_limit: body_limit?,
-            shutdown_grace: shutdown_grace?,
-            metrics_bind,
-            idempotency_keep: idempotency_keep?,
-            api_merchants_may_use_loopback: api_merchants_may_use_loopback?,
+        all_or_none!(Self {
+            bind,
+            workers: section.read("workers", |spot| usize::try_from(spot.whole(0..=1024)?).ok()),
+            body_limit: section.read("body_limit", |spot| spot.size(1024..=64 * 1024 * 1024)),
+            shutdown_grace: section.read("shutdown_grace", Spot::duration_or_zero),
+            metrics_bind: Some(metrics_bind),
+            idempotency_keep: section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366)),
+            api_merchants_may_use_loopback: section.read("api_merchants_may_use_loopback", Spot::flag),
         })
     }
 }
 
 fn address(spot: &Spot<'_>) -> Option<String> {
     let text = spot.text()?;
-    let host_and_port = text
+    if text
         .rsplit_once(':')
-        .filter(|(host, port)| is_host(host) && is_port(port));
-    match host_and_port {
-        Some(_) => Some(text.to_owned()),
-        None => spot.refuse_but(
-            "not an address to listen on",
-            "host:port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
-        ),
+        .is_some_and(|(host, port)| is_host(host) && is_port(port))
+    {
+        return Some(text.to_owned());
     }
+    spot.refuse_but(
+        "not an address to listen on",
+        "host:port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+    )
 }
 
 fn is_port(port: &str) -> bool {

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::api_keys::{self, ApiKey};
+use crate::environment::Secrets;
 use crate::members::Member;
 use crate::merchant::{Merchant, report_repeats};
-use crate::section::Section;
+use crate::section::{Section, all_or_none};
 use crate::server::{self, Server};
 use crate::store::{self, Store};
 use crate::telemetry::{self, Telemetry};
@@ -55,34 +56,30 @@ impl Settings {
         self.merchants.get(id)
     }
 
+    /// What stands in `gateway.toml`, and these merchants: `ids` are those that the files describe, none where some could
+    /// not be read. What is known of the files is left to whoever has them.
+    pub(crate) fn read(
+        section: &Section<'_>,
+        ids: Option<&[&str]>,
+        merchants: Option<BTreeMap<String, Merchant>>,
+    ) -> Option<Self> {
+        report_repeats(&section.spot, "api_keys", "name");
+        report_repeats(&section.spot, "api_keys", "key_sha256");
+        all_or_none!(Self {
+            server: section.section("server", Server::read),
+            store: section.section("store", Store::read),
+            telemetry: section.section("telemetry", Telemetry::read),
+            api_keys: section.sections("api_keys", |key| ApiKey::read(key, ids)),
+            merchants,
+            fingerprint: Some(String::new()),
+            files: Some(Vec::new()),
+            secret_files: Some(Vec::new()),
+            secrets_resolved: Some(section.spot.reading.secrets == Secrets::Resolve),
+        })
+    }
+
     /// The effective configuration, defaults and overrides included, references in the place of secrets.
     pub fn effective(&self) -> Value {
         serde_json::to_value(self).unwrap_or_default()
-    }
-}
-
-/// What stands in `gateway.toml`.
-pub(crate) struct Gateway {
-    pub(crate) server: Server,
-    pub(crate) store: Store,
-    pub(crate) telemetry: Telemetry,
-    pub(crate) api_keys: Vec<ApiKey>,
-}
-
-impl Gateway {
-    /// `merchants` are the ids that the files describe; `None` where some could not be read.
-    pub(crate) fn read(section: &Section<'_>, merchants: Option<&[&str]>) -> Option<Self> {
-        let server = section.section("server", Server::read);
-        let store = section.section("store", Store::read);
-        let telemetry = section.section("telemetry", Telemetry::read);
-        let api_keys = section.sections("api_keys", |key| ApiKey::read(key, merchants));
-        report_repeats(&section.spot, "api_keys", "name");
-        report_repeats(&section.spot, "api_keys", "key_sha256");
-        Some(Self {
-            server: server?,
-            store: store?,
-            telemetry: telemetry?,
-            api_keys: api_keys?,
-        })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use upsert_webhook::Signed;
 
 use crate::nearest::suggestion;
@@ -17,13 +19,15 @@ const TIMED: &str = "{timestamp}.{body}";
 const UNTIMED: &str = "{body}";
 
 /// What is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct SignedText {
-    /// As it stands in the file.
-    pub(crate) text: String,
+    /// As it stands in the file, with `{timestamp}`, `{body}`, `{method}` and `{url}` in it.
+    signed: String,
     /// The same, taken apart.
+    #[serde(skip)]
     pub(crate) parts: Vec<Signed>,
-    /// The URL in it.
-    pub(crate) url: Option<String>,
+    /// The public URL that the sender calls, to the letter; where `signed` has `{url}`, and only there.
+    url: Option<String>,
 }
 
 /// Reads `signed` and `url`. `timed`: the place of a timestamp is named.
@@ -52,7 +56,7 @@ pub(crate) fn read_signed(section: &Section<'_>, timed: bool) -> Option<SignedTe
         return url_spot.refuse("means nothing where `signed` has no {url}");
     }
     Some(SignedText {
-        text: text.to_owned(),
+        signed: text.to_owned(),
         parts,
         url: match url {
             Some(url) => Some(url?),

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::members::Member;
 use crate::secrets::Secret;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 use crate::tree::Shape;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -74,9 +74,11 @@ impl Store {
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let url = section.read("url", url);
         let encryption_keys = section.sections("encryption_keys", |key| {
-            let id = key.read("id", Spot::name);
-            let secret = key.read("key", Secret::read);
-            Some((EncryptionKey { id: id?, key: secret? }, key.spot.clone()))
+            let read = all_or_none!(EncryptionKey {
+                id: key.read("id", Spot::name),
+                key: key.read("key", Secret::read),
+            });
+            Some((read?, key.spot.clone()))
         });
         let encryption_keys = encryption_keys?;
         for (index, (key, spot)) in encryption_keys.iter().enumerate() {
@@ -101,10 +103,8 @@ fn url(spot: &Spot<'_>) -> Option<StoreUrl> {
         if !secret.is_resolved() {
             return Some(StoreUrl::Postgres(secret.value().clone()));
         }
-        return match parsed(secret.value().expose_secret()) {
-            Some(url) => Some(url),
-            None => spot.refuse_but("what it refers to is not the URL of a store", URL_FORMS),
-        };
+        return parsed(secret.value().expose_secret())
+            .or_else(|| spot.refuse_but("what it refers to is not the URL of a store", URL_FORMS));
     }
     let text = spot.text()?;
     let Some(url) = parsed(text) else {

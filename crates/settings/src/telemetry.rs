@@ -9,7 +9,7 @@ use url::Url;
 use crate::members::Member;
 use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 use crate::urls::{UrlRules, check_url};
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -60,21 +60,15 @@ impl Telemetry {
     }
 
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
-        let log = section.read("log", Spot::line);
         let location = section.given("log").map(|spot| spot.node.at.clone());
-        let log_format = section.read("log_format", Spot::word);
-        let otlp_endpoint = section.maybe("otlp_endpoint", |spot| spot.unless_empty(endpoint));
-        let otlp_headers = section.read("otlp_headers", headers);
-        let service_name = section.read("service_name", Spot::line);
-        let sample_ratio = section.read("sample_ratio", ratio);
-        Some(Self {
-            log: log?,
-            log_format: log_format?,
-            otlp_endpoint,
-            otlp_headers: otlp_headers?,
-            service_name: service_name?,
-            sample_ratio: sample_ratio?,
-            location: location.unwrap_or_else(|| section.at().clone()),
+        all_or_none!(Self {
+            log: section.read("log", Spot::line),
+            log_format: section.read("log_format", Spot::word),
+            otlp_endpoint: Some(section.maybe("otlp_endpoint", |spot| spot.unless_empty(endpoint))),
+            otlp_headers: section.read("otlp_headers", headers),
+            service_name: section.read("service_name", Spot::line),
+            sample_ratio: section.read("sample_ratio", ratio),
+            location: location.or_else(|| Some(section.at().clone())),
         })
     }
 }

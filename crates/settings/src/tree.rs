@@ -110,11 +110,8 @@ pub(crate) fn parse(file: &Arc<str>, text: &str) -> Result<Rc<Node>, Vec<Problem
 pub(crate) fn parse_value(at: &Location, text: &str) -> Option<Rc<Node>> {
     let value = DeValue::parse(text).ok()?;
     let lines = Lines {
-        file: Arc::clone(&at.file),
-        text,
-        starts: Vec::new(),
         fixed: Some(at.clone()),
-        too_large: RefCell::default(),
+        ..Lines::of(&at.file, text)
     };
     let node = lines.node(&value);
     lines.too_large.take().is_empty().then_some(node)

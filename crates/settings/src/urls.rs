@@ -26,15 +26,9 @@ pub struct UrlRules {
 /// The spellings of loopback that files may use.
 const LITERAL_LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-/// Names under which clouds serve metadata.
-const METADATA_NAMES: [&str; 6] = [
-    "metadata",
-    "metadata.google.internal",
-    "metadata.goog",
-    "metadata.azure.internal",
-    "instance-data",
-    "instance-data.ec2.internal",
-];
+/// A name under which a cloud serves metadata. Others have no dot (`metadata`, `instance-data`), or end like a name inside
+/// (`metadata.google.internal`).
+const METADATA_NAME: &str = "metadata.goog";
 
 /// Endings that no public name has.
 const INSIDE_ENDINGS: [&str; 8] = [
@@ -145,7 +139,7 @@ fn judge_name(name: &str) -> Result<(), String> {
         name.strip_suffix(ending)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    if METADATA_NAMES.contains(&name.as_str()) || INSIDE_ENDINGS.into_iter().any(inside) || !name.contains('.') {
+    if name == METADATA_NAME || INSIDE_ENDINGS.into_iter().any(inside) || !name.contains('.') {
         return Err(format!(
             "`{name}` is not a public name (`allow_private_network = true` lifts this)"
         ));
@@ -155,8 +149,5 @@ fn judge_name(name: &str) -> Result<(), String> {
 
 /// Reads a member that is a URL to call.
 pub(crate) fn read_url(spot: &Spot<'_>, rules: UrlRules) -> Option<Url> {
-    match check_url(spot.text()?, rules) {
-        Ok(url) => Some(url),
-        Err(problem) => spot.refuse(problem),
-    }
+    check_url(spot.text()?, rules).map_or_else(|problem| spot.refuse(problem), Some)
 }

@@ -43,6 +43,18 @@ impl Spot<'_> {
         found.or_else(|| self.refuse_but(format!("`{written}` is not known here"), suggestion(written, known)))
     }
 
+    /// The name of a thing of this kind that there is; `none`: what is said where there are no such things.
+    pub(crate) fn existing(&self, kind: &str, name: &str, there_are: &[&str], none: &str) -> Option<String> {
+        if there_are.contains(&name) {
+            return Some(name.to_owned());
+        }
+        let hint = match there_are {
+            [] => none.to_owned(),
+            some => suggestion(name, some),
+        };
+        self.refuse_but(format!("there is no {kind} `{name}`"), hint)
+    }
+
     /// A text with something in it, on one line.
     pub(crate) fn line(&self) -> Option<String> {
         let text = self.text()?;
@@ -77,10 +89,8 @@ impl Spot<'_> {
         if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Some(text.to_owned());
         }
-        self.refuse_but(
-            "not a region",
-            "two capital letters of ISO 3166-1, such as \"US\" or \"AU\"",
-        )
+        let form = "two capital letters of ISO 3166-1, such as \"US\" or \"AU\"";
+        self.refuse_but("not a region", form)
     }
 
     /// What `read` makes of a text; none of an empty one, which says that there is none.
@@ -128,19 +138,16 @@ impl Spot<'_> {
 
     /// A length of time, zero or more: `"200ms"`, `"10s"`, `"72h"`.
     pub(crate) fn duration_or_zero(&self) -> Option<Duration> {
-        let Shape::Text(text) = &self.node.shape else {
-            return match self.node.shape {
-                Shape::Integer(_) => self.refuse_but(
-                    "expected a length of time, found a whole number",
-                    "name the unit, such as \"10s\"",
-                ),
-                _ => self.expected("a length of time such as \"10s\""),
-            };
+        let text = match &self.node.shape {
+            Shape::Text(text) => text,
+            Shape::Integer(_) => {
+                let problem = "expected a length of time, found a whole number";
+                return self.refuse_but(problem, "name the unit, such as \"10s\"");
+            }
+            _ => return self.expected("a length of time such as \"10s\""),
         };
-        match parse_duration(text) {
-            Some(duration) => Some(duration),
-            None => self.refuse_but("not a length of time", "such as \"200ms\", \"10s\", \"5m\" or \"72h\""),
-        }
+        let examples = "such as \"200ms\", \"10s\", \"5m\" or \"72h\"";
+        parse_duration(text).or_else(|| self.refuse_but("not a length of time", examples))
     }
 
     /// A length of time from 1 ms to `longest`.
@@ -183,10 +190,9 @@ impl Spot<'_> {
     /// The same; the empty text, which points to all there is, is one too.
     pub(crate) fn pointer_or_all(&self) -> Option<Pointer> {
         let text = self.text()?;
-        match self.column(text) {
-            Some(column) => Some(column),
-            None => Pointer::parse(text).or_else(|| self.no_pointer(text)),
-        }
+        self.column(text)
+            .or_else(|| Pointer::parse(text))
+            .or_else(|| self.no_pointer(text))
     }
 
     /// The column of this name, as a pointer into a row; none where rules point into events.

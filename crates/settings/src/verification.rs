@@ -30,16 +30,8 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::optional("url"),
 ];
 
-const HMAC_ALONE: [&str; 8] = [
-    "header",
-    "algorithm",
-    "encoding",
-    "prefix",
-    "timestamp_header",
-    "timestamp_prefix",
-    "signed",
-    "url",
-];
+/// Members of every scheme; all others are those of `hmac` alone.
+const OF_ALL: [&str; 4] = ["scheme", "secret", "secrets", "tolerance"];
 
 /// How a webhook is verified.
 #[derive(Clone, Debug, Serialize)]
@@ -88,7 +80,7 @@ impl Verify {
     pub fn signs_a_time(&self) -> bool {
         match &self.scheme {
             Scheme::StandardWebhooks { .. } => true,
-            Scheme::Hmac(hmac) => hmac.tolerance.is_some(),
+            Scheme::Hmac(hmac) => hmac.time.tolerance.is_some(),
         }
     }
 
@@ -149,7 +141,9 @@ pub(crate) fn secrets(section: &Section<'_>, read: impl Fn(&Spot<'_>) -> Option<
 }
 
 fn standard_webhooks(section: &Section<'_>) -> Option<Scheme> {
-    let strangers: Vec<_> = HMAC_ALONE.iter().filter_map(|name| section.given(name)).collect();
+    let names = MEMBERS.iter().map(|member| member.name);
+    let strangers = names.filter(|name| !OF_ALL.contains(name));
+    let strangers: Vec<_> = strangers.filter_map(|name| section.given(name)).collect();
     for stranger in &strangers {
         stranger.refuse_but::<()>(
             "means nothing to `standard-webhooks`, which fixes it",

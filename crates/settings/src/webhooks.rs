@@ -11,7 +11,7 @@ use crate::incoming;
 use crate::members::Member;
 use crate::problems::Location;
 use crate::secrets::Secret;
-use crate::section::{Section, Spot};
+use crate::section::{Section, Spot, all_or_none};
 use crate::urls::{UrlRules, read_url};
 use crate::verification;
 
@@ -68,19 +68,15 @@ impl WebhookOut {
         let allow_private_network = section.read("allow_private_network", Spot::flag);
         let rules = UrlRules::in_a_file(allow_plain_http, allow_private_network);
         let url = section.read("url", |spot| read_url(spot, rules));
-        let events = section.read("events", |spot| spot.some(Spot::word::<EventKind>));
-        let payload = section.read("payload", Spot::word);
-        let secrets = verification::secrets(section, verification::standard_secret);
-        let name = names.of(section, url.as_ref());
-        Some(Self {
-            name: name?,
-            url: url?,
-            events: events?,
-            payload: payload?,
-            secrets: secrets?,
-            allow_plain_http: allow_plain_http?,
-            allow_private_network: allow_private_network?,
-            location: section.at().clone(),
+        all_or_none!(Self {
+            name: names.of(section, url.as_ref()),
+            url,
+            events: section.read("events", |spot| spot.some(Spot::word::<EventKind>)),
+            payload: section.read("payload", Spot::word),
+            secrets: verification::secrets(section, verification::standard_secret),
+            allow_plain_http,
+            allow_private_network,
+            location: Some(section.at().clone()),
         })
     }
 }

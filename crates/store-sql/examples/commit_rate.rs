@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use upsert_core::{Clock, IdSource, Identifier, KeyKind, MatchKey, SystemClock};
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord,
-    IdempotencyRecord, Lane, Store, UpsertRecord, Write,
+    Applied, AttemptRecord, Changeset, CustomerRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane,
+    Store, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::records::{
@@ -139,9 +139,14 @@ fn intent(ids: &IdSource) -> Changeset {
         customer,
     });
     let mut lane = Lane::new("acme", customer, "crm");
-    lane.revision = 1;
-    lane.in_flight = Some(delivery);
-    lane.reserved.extend(keys.iter().cloned());
+    expect.push(lane.change());
+    lane.queue(delivery);
+    let reserved = lane.reserve(&keys);
+    let mut accepted = upsert_record("acme", upsert, customer);
+    accepted.created_at = now;
+    let mut sent = delivery_record("acme", "crm", delivery, DeliveryState::Pending);
+    (sent.upsert, sent.customer, sent.created_at) = (upsert, customer, now);
+    sent.start_at_once(now + SignedDuration::from_secs(30));
     let mut write = vec![
         Write::PutCustomer(CustomerRecord {
             customer: record.clone(),
@@ -151,17 +156,8 @@ fn intent(ids: &IdSource) -> Changeset {
             record: record.clone(),
             ..history_record(customer, upsert)
         }),
-        Write::PutUpsert(UpsertRecord {
-            created_at: now,
-            ..upsert_record("acme", upsert, customer)
-        }),
-        Write::PutDelivery(DeliveryRecord {
-            upsert,
-            customer,
-            created_at: now,
-            lease_until: now.checked_add(SignedDuration::from_secs(30)).ok(),
-            ..delivery_record("acme", "crm", delivery, DeliveryState::InFlight)
-        }),
+        Write::PutUpsert(accepted),
+        Write::PutDelivery(sent),
         Write::PutAttempt(AttemptRecord {
             started_at: now,
             ..attempt_record(delivery, 1)
@@ -178,11 +174,6 @@ fn intent(ids: &IdSource) -> Changeset {
         customer,
     };
     write.extend(record.identifiers().into_iter().map(identifier));
-    write.extend(keys.into_iter().map(|key| Write::Reserve {
-        merchant: "acme".to_owned(),
-        connection: "crm".to_owned(),
-        key,
-        customer,
-    }));
+    write.extend(reserved);
     Changeset { expect, write }
 }

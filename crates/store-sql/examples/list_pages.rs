@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor, Word as _};
 use upsert_store::{
-    Applied, Changeset, DeliveryError, DeliveryFilter, DeliveryState, Store, UpsertFilter, UpsertState, Write,
+    Applied, Changeset, DeliveryError, DeliveryFilter, DeliveryState, DeliveryStore as _, Progress, Store,
+    UpsertFilter, UpsertState, UpsertStore as _, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
-use upsert_testkit::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_record};
+use upsert_testkit::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_in_state};
 
 const CONNECTIONS: [&str; 3] = ["crm", "wallet", "payments"];
 const LIMIT: usize = 50;
@@ -200,8 +201,8 @@ async fn fill(store: &SqliteStore, upserts: u128) {
             n => format!("m{}", n % 50 + 1),
         };
         let customer = customer_id(number % 100_000 + 1);
-        let mut upsert = upsert_record(&merchant, upsert_id(number), customer);
-        upsert.state = UpsertState::ALL[1 + usize::try_from(number % 3).unwrap()];
+        let state = UpsertState::ALL[1 + usize::try_from(number % 3).unwrap()];
+        let mut upsert = upsert_in_state(&merchant, upsert_id(number), customer, state);
         upsert.created_at = seconds(i64::try_from(number / 300).unwrap());
         let made_at = upsert.created_at;
         write.push(Write::PutUpsert(upsert));
@@ -215,14 +216,17 @@ async fn fill(store: &SqliteStore, upserts: u128) {
             let id = delivery_id((number - 1) * 3 + index + 1);
             let mut record = delivery_record(&merchant, connection, id, state);
             (record.upsert, record.customer, record.created_at) = (upsert_id(number), customer, made_at);
-            match state {
-                DeliveryState::Failed => record.error = Some(rejected()),
-                DeliveryState::Waiting => {
-                    record.waiting_for = Some(WaitingFor::Paused);
-                    record.next_attempt_at = Some(seconds(i64::try_from(number).unwrap()));
-                }
-                _ => {}
-            }
+            let record = match state {
+                DeliveryState::Failed => record.with_progress(Progress::Failed {
+                    error: Box::new(rejected()),
+                    ended_at: made_at,
+                }),
+                DeliveryState::Waiting => record.with_progress(Progress::Waiting {
+                    waiting_for: WaitingFor::Paused,
+                    until: Some(seconds(i64::try_from(number).unwrap())),
+                }),
+                _ => record,
+            };
             write.push(Write::PutDelivery(record));
         }
         if write.len() >= 4_000 || number == upserts {

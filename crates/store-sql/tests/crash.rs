@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use upsert_core::IdentifierKind;
-use upsert_store::{Applied, Changeset, Expect, IdentityQuery, Store, Write};
+use upsert_store::{Applied, Changeset, CustomerStore as _, Expect, IdentityQuery, Store, Write};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::records::{customer_id, customer_record, history_record, identifier, upsert_id};
 

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use upsert_core::CustomerId;
-use upsert_store::{Applied, Changeset, CustomerFilter, Store, StoreError, Write};
+use upsert_store::{
+    Applied, Changeset, CustomerFilter, CustomerStore as _, Store, StoreError, UpsertStore as _, Write,
+};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::records::{customer_id, customer_record, email};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use upsert_store::{Changeset, Store, StoreError, Write};
+use upsert_store::{Changeset, ConnectionStore as _, Store, StoreError, Write};
 use upsert_store_sql::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use upsert_testkit::records::{customer_id, customer_record};
 

@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 
-use upsert_store::{Changeset, MemoryStore, Store};
+use upsert_store::{Changeset, EventStore as _, Store, UpsertStore as _};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+use upsert_testkit::MemoryStore;
 use upsert_testkit::records::seconds;
 use upsert_testkit::store_model::{changesets, observe};
 

@@ -1,10 +1,15 @@
 //! What is durable of connections and endpoints themselves.
 
+use std::fmt::Debug;
+
+use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use upsert_api::PausedBy;
+
+use crate::StoreError;
 
 /// What is durable of a connection's own state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,4 +56,17 @@ pub struct Disabled {
     pub by: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// What is durable of connections and endpoints.
+#[async_trait]
+pub trait ConnectionStore: Debug + Send + Sync + 'static {
+    /// What is durable of each connection's own state, sorted by merchant and name.
+    async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError>;
+
+    /// Calls made on this day (UTC), by merchant and connection, sorted so.
+    async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError>;
+
+    /// What is durable of each endpoint's own state, sorted by merchant and name.
+    async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError>;
 }

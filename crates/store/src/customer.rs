@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Debug;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
-use upsert_core::{Customer, CustomerId, Identifier, Ignored, UpsertId};
+use upsert_core::{Customer, CustomerId, Identifier, Ignored, MatchKey, UpsertId};
 
 use crate::lane::Lane;
+use crate::{Expect, StoreError};
 
 /// A customer as the merchant wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,16 @@ pub struct CustomerRecord {
     pub created_at: Timestamp,
     /// When the version was made.
     pub updated_at: Timestamp,
+}
+
+impl CustomerRecord {
+    /// That nobody has changed it since it was read.
+    pub const fn expected(&self) -> Expect {
+        Expect::Customer {
+            id: self.id,
+            revision: Some(self.revision),
+        }
+    }
 }
 
 /// One version of a customer, accepted or refused.
@@ -120,4 +133,50 @@ impl Known {
     pub fn lane(&self, connection: &str) -> Option<&Lane> {
         self.lanes.iter().find(|lane| lane.connection == connection)
     }
+}
+
+/// Customers, with their versions and lanes.
+#[async_trait]
+pub trait CustomerStore: Debug + Send + Sync + 'static {
+    /// Whoever the identifiers find among one merchant's customers, each with its lanes. At most
+    /// [`IdentityView::MOST`] for each identifier, the oldest.
+    async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError>;
+
+    /// One customer of one merchant, with its lanes.
+    async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError>;
+
+    /// A page of customers, by id (which is by age), oldest first; `after` is the last id of the page before.
+    async fn customers(
+        &self,
+        merchant: &str,
+        filter: &CustomerFilter,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerRecord>, StoreError>;
+
+    /// A customer's versions, newest first, refused ones too; `before` is the last upsert of the page before. The page
+    /// carries for its oldest entry the record it changed, so that the difference can be told.
+    async fn history(
+        &self,
+        customer: CustomerId,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError>;
+
+    /// Which other customers hold these keys at this connection: in the order of `keys`, then by customer.
+    async fn key_holders(
+        &self,
+        merchant: &str,
+        connection: &str,
+        keys: &[MatchKey],
+        except: CustomerId,
+    ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError>;
+
+    /// Which customers are linked to this vendor record, sorted.
+    async fn record_owners(
+        &self,
+        merchant: &str,
+        connection: &str,
+        provider_customer_id: &str,
+    ) -> Result<Vec<CustomerId>, StoreError>;
 }

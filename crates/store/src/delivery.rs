@@ -1,20 +1,27 @@
 //! An upsert's work at one connection, with its attempts.
 
+mod progress;
+mod transitions;
+
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fmt::Debug;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
+use progress::Course;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use upsert_api::{DeliveryError, DeliveryFilter, DeliveryState};
-use upsert_core::{
-    CustomerId, DeliveryId, Evidence, FieldOutcomes, KeyKind, Outcome, Priority, UpsertId, WaitingFor, Warning,
-    WireRequest,
-};
+use upsert_core::{CustomerId, DeliveryId, Outcome, Priority, UpsertId, WaitingFor, Warning, WireRequest};
+
+use crate::{Expect, StoreError};
+
+pub use progress::{Progress, Success};
 
 /// An upsert's work at one connection. What is not there is left out of its stored form: a delivery is written twice on
-/// the way of an upsert.
+/// the way of an upsert. How far it is changes by the methods of `transitions.rs` alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryRecord {
     /// Its id.
@@ -31,68 +38,28 @@ pub struct DeliveryRecord {
     pub provider: String,
     /// Whether the upsert fails with it.
     pub required: bool,
-    /// The customer's version that it set out to bring.
-    pub version: u64,
-    /// How far it is.
-    pub state: DeliveryState,
-    /// Why it waits, if it does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waiting_for: Option<WaitingFor>,
-    /// The newer one that goes in its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub superseded_by: Option<DeliveryId>,
-    /// The older ones that it goes in the place of: their upserts end with it.
+    version: u64,
+    #[serde(flatten)]
+    course: Course,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub took_over: Vec<DeliveryId>,
-    /// What came of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    /// How that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
-    /// By which key the vendor found the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matched_by: Option<KeyKind>,
-    /// The vendor's id of the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_customer_id: Option<String>,
-    /// Calls that were sent.
-    pub attempts: u32,
-    /// When it is due; none if it has ended, is in flight, or nobody can tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_attempt_at: Option<Timestamp>,
-    /// How long its calls took in all, in milliseconds.
-    pub duration_ms: u64,
-    /// What became of each field.
-    pub fields: FieldOutcomes,
+    took_over: Vec<DeliveryId>,
+    attempts: u32,
+    duration_ms: u64,
     /// What the vendor cannot hold or do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
-    /// What went wrong last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<DeliveryError>,
     /// Whether to call even if nothing has changed.
     pub force: bool,
     /// How urgent.
     pub priority: Priority,
-    /// Grows by one with each claim: a late result carries an old one and is refused.
-    pub fence: u64,
-    /// Until when whoever sends it has it for itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease_until: Option<Timestamp>,
+    fence: u64,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it ended.
+    parked_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// Milliseconds that it spent waiting for a pause or a quota: they do not count against `max_age`.
-    pub parked_ms: u64,
-    /// Since when it has been waiting for a pause or a quota.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parked_since: Option<Timestamp>,
-    /// Whether any of its calls may have changed something at the vendor.
+    parked_since: Option<Timestamp>,
     #[serde(default)]
-    pub maybe_written: bool,
+    maybe_written: bool,
     /// W3C trace context of the request that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -171,12 +138,122 @@ impl From<&WireRequest> for SentRequest {
 }
 
 impl DeliveryRecord {
+    /// How far it is, with what belongs to that.
+    pub const fn progress(&self) -> &Progress {
+        &self.course.progress
+    }
+
+    /// How far it is, in a word.
+    pub const fn state(&self) -> DeliveryState {
+        self.progress().state()
+    }
+
+    /// Whether it waits to be tried, for whatever it does.
+    pub const fn may_be_tried(&self) -> bool {
+        matches!(
+            self.progress(),
+            Progress::Pending { .. } | Progress::Retrying { .. } | Progress::Waiting { .. }
+        )
+    }
+
+    /// Why it waits, if it does.
+    pub const fn waiting_for(&self) -> Option<WaitingFor> {
+        self.progress().waiting_for()
+    }
+
+    /// When it is due; none if it has ended, is in flight, or nobody can tell.
+    pub const fn next_attempt_at(&self) -> Option<Timestamp> {
+        self.progress().due()
+    }
+
+    /// Until when whoever sends it has it for itself.
+    pub const fn lease_until(&self) -> Option<Timestamp> {
+        self.progress().lease_until()
+    }
+
+    /// The newer one that goes in its place.
+    pub const fn superseded_by(&self) -> Option<DeliveryId> {
+        self.progress().superseded_by()
+    }
+
+    /// When it ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.progress().ended_at()
+    }
+
+    /// What the vendor has of it.
+    pub fn success(&self) -> Option<&Success> {
+        self.progress().success()
+    }
+
+    /// What came of it.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.success().map(|success| success.outcome)
+    }
+
+    /// What went wrong last; of what it failed, if it has.
+    pub fn error(&self) -> Option<&DeliveryError> {
+        self.course.error()
+    }
+
+    /// The customer's version that it brings: that of its upsert, until it is claimed.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The older ones that it goes in the place of: their upserts end with it.
+    pub fn took_over(&self) -> &[DeliveryId] {
+        &self.took_over
+    }
+
+    /// Calls that were sent.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long its calls took in all, in milliseconds.
+    pub const fn duration_ms(&self) -> u64 {
+        self.duration_ms
+    }
+
+    /// Grows by one with each claim: a late result carries an old one and is refused.
+    pub const fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Milliseconds that it spent waiting for a pause or a quota, but for those since it last began to: they do not count
+    /// against `max_age`.
+    pub const fn parked_ms(&self) -> u64 {
+        self.parked_ms
+    }
+
+    /// Whether any of its calls may have changed something at the vendor.
+    pub const fn maybe_written(&self) -> bool {
+        self.maybe_written
+    }
+
+    /// That nobody has claimed it since.
+    pub const fn expected(&self) -> Expect {
+        Expect::Delivery {
+            id: self.id,
+            fence: self.fence,
+        }
+    }
+
+    /// As if some way had led there: for tests, and for filling stores.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.course.go_on(progress);
+        self
+    }
+
     /// Whether the filter means it.
     pub fn matches(&self, filter: &DeliveryFilter) -> bool {
-        let error = self.error.as_ref();
+        let error = self.error();
         is_among(filter.merchants.as_ref(), &self.merchant)
             && is_wanted(filter.connection.as_ref(), &&self.connection)
-            && (filter.state.is_empty() || filter.state.contains(&self.state))
+            && (filter.state.is_empty() || filter.state.contains(&self.state()))
             && filter
                 .error_kind
                 .is_none_or(|kind| error.is_some_and(|error| error.kind == kind))
@@ -184,7 +261,9 @@ impl DeliveryRecord {
                 .error_code
                 .as_ref()
                 .is_none_or(|code| error.is_some_and(|error| error.code.as_ref() == Some(code)))
-            && filter.waiting_for.is_none_or(|reason| self.waiting_for == Some(reason))
+            && filter
+                .waiting_for
+                .is_none_or(|reason| self.waiting_for() == Some(reason))
             && is_wanted(filter.customer_id, &self.customer)
             && is_wanted(filter.upsert_id, &self.upsert)
             && filter.since.is_none_or(|since| self.created_at >= since)
@@ -245,4 +324,60 @@ pub struct FailedCount {
     pub count: u64,
     /// The newest of them, by id.
     pub newest: DeliveryId,
+}
+
+/// Deliveries and their attempts.
+#[async_trait]
+pub trait DeliveryStore: Debug + Send + Sync + 'static {
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+
+    /// A page of deliveries, newest first by id; `before` is where the page before said that it goes on.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<DeliveryPage, StoreError>;
+
+    /// How many deliveries match; nobody looks on after `most` of them.
+    async fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Result<Counted, StoreError>;
+
+    /// The attempts of a delivery, in order.
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;
+
+    /// Connections, by merchant and name and sorted so, where something may be tried at `now`: a delivery that is
+    /// `pending`, `retrying` or `waiting`, with `next_attempt_at` at or before it. However much waits at one of them, it
+    /// costs no more than another.
+    async fn due_connections(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// What may be tried at one connection at `now`. Oldest due first, then by id.
+    async fn due_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// What waits at one connection (`pending`, `retrying`, `waiting`), due or not, oldest first (by id); `after` is the
+    /// last id of the page before.
+    async fn waiting_at(
+        &self,
+        merchant: &str,
+        connection: &str,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// Deliveries in flight whose lease has ended by `now` (one without a lease never does); `None` for `now` means all
+    /// of them (a process that has the store to itself has just started). Oldest first, by id.
+    async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// How much waits where: every delivery that has not ended, by merchant, connection and state, sorted so.
+    async fn waiting(&self) -> Result<Vec<WaitingCount>, StoreError>;
+
+    /// How many deliveries of each connection are in state [`DeliveryState::Failed`], sorted by merchant and connection;
+    /// those without any are left out. It reads none of them.
+    async fn failed_deliveries(&self) -> Result<Vec<FailedCount>, StoreError>;
 }

@@ -1,70 +1,22 @@
 //! What is kept of webhooks: events that came in, and events that go out.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+mod incoming;
+mod outgoing;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use upsert_api::{EventProblem, IncomingFilter, IncomingState, OutgoingFilter, OutgoingState};
-use upsert_core::{CustomerId, EventId, Ignored, UpsertId};
+use upsert_api::{IncomingFilter, IncomingState, OutgoingFilter, OutgoingState};
+use upsert_core::{CustomerId, EventId};
 
-use crate::delivery::{is_among, is_wanted};
+use crate::StoreError;
 
-/// An event that came in. There is one row for each merchant, source, event id of the sender's and content.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct IncomingEvent {
-    /// Its id here.
-    pub id: EventId,
-    /// Whose.
-    pub merchant: String,
-    /// The source's name.
-    pub source: String,
-    /// The sender's id of it, at most 255 bytes.
-    pub event_id: String,
-    /// A keyed fingerprint of what was taken of it: senders use an id twice, for other news too.
-    #[serde(default)]
-    pub content: String,
-    /// Grows by one with each write of the row, for [`crate::Expect::IncomingEvent`].
-    pub revision: u64,
-    /// How far it is.
-    pub state: IncomingState,
-    /// When it first came.
-    pub received_at: Timestamp,
-    /// When it was last tried.
-    pub tried_at: Timestamp,
-    /// How often it was tried.
-    pub tries: u32,
-    /// The customer that it was about, where one is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer: Option<CustomerId>,
-    /// The upsert that it became.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upsert: Option<UpsertId>,
-    /// Why it could not be taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub problem: Option<EventProblem>,
-    /// Members that could not be read and were left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignored: Vec<Ignored>,
-    /// The time that it gave itself, where that is too far ahead to be believed: it was put in order by its arrival.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unbelieved_time: Option<Timestamp>,
-    /// The event as it came, while it is a dead letter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub raw: Option<String>,
-}
-
-/// Leaves out what came: it is personal data.
-impl fmt::Debug for IncomingEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IncomingEvent")
-            .field("id", &self.id)
-            .field("source", &self.source)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
-    }
-}
+pub use incoming::{IncomingEvent, IncomingOutcome};
+pub use outgoing::OutgoingEvent;
 
 /// What one source's newest events about one customer said when, field by field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,87 +52,6 @@ pub struct EventMark {
     pub fields: BTreeSet<String>,
 }
 
-/// One event on its way to one endpoint.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutgoingEvent {
-    /// Its id: the endpoint sees the same one with every try.
-    pub id: EventId,
-    /// Whose.
-    pub merchant: String,
-    /// The endpoint's name.
-    pub endpoint: String,
-    /// What happened, such as `customer.upserted`.
-    pub kind: String,
-    /// Grows by one with each write of the row, for [`crate::Expect::OutgoingEvent`].
-    pub revision: u64,
-    /// How far it is.
-    pub state: OutgoingState,
-    /// When it happened.
-    pub created_at: Timestamp,
-    /// Tries so far.
-    pub attempts: u32,
-    /// When it is due; none once it has ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_attempt_at: Option<Timestamp>,
-    /// When it was last tried.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_attempt_at: Option<Timestamp>,
-    /// What the endpoint answered last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_status: Option<u16>,
-    /// What went wrong last, free of personal data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// When it was last replayed: its tries and its age count from then on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replayed_at: Option<Timestamp>,
-    /// What is sent, to the letter.
-    pub body: String,
-}
-
-/// Leaves the body out: it is personal data.
-impl fmt::Debug for OutgoingEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutgoingEvent")
-            .field("id", &self.id)
-            .field("endpoint", &self.endpoint)
-            .field("kind", &self.kind)
-            .field("state", &self.state)
-            .field("attempts", &self.attempts)
-            .finish_non_exhaustive()
-    }
-}
-
-impl IncomingEvent {
-    /// Whether the filter means it.
-    pub fn matches(&self, filter: &IncomingFilter) -> bool {
-        is_among(filter.merchants.as_ref(), &self.merchant)
-            && is_wanted(filter.source.as_ref(), &&self.source)
-            && (filter.state.is_empty() || filter.state.contains(&self.state))
-            && is_wanted(filter.event_id.as_ref(), &&self.event_id)
-            && filter
-                .customer_id
-                .is_none_or(|customer| self.customer == Some(customer))
-            && filter.since.is_none_or(|since| self.received_at >= since)
-            && filter.until.is_none_or(|until| self.received_at < until)
-    }
-}
-
-impl OutgoingEvent {
-    /// Whether the filter means it.
-    pub fn matches(&self, filter: &OutgoingFilter) -> bool {
-        is_among(filter.merchants.as_ref(), &self.merchant)
-            && is_wanted(filter.endpoint.as_ref(), &&self.endpoint)
-            && is_wanted(filter.r#type.as_ref(), &&self.kind)
-            && (filter.state.is_empty() || filter.state.contains(&self.state))
-            && filter.since.is_none_or(|since| self.created_at >= since)
-            && filter.until.is_none_or(|until| self.created_at < until)
-    }
-}
-
 /// A page of events that came in, newest first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IncomingPage {
@@ -212,4 +83,83 @@ pub struct EventCount<S> {
     pub count: u64,
     /// When the oldest of them came or was made.
     pub oldest: Timestamp,
+}
+
+/// Events in both directions.
+#[async_trait]
+pub trait EventStore: Debug + Send + Sync + 'static {
+    /// An event that came in.
+    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError>;
+
+    /// The event of this source with this id of the sender's and this content.
+    async fn event_of_source(
+        &self,
+        merchant: &str,
+        source: &str,
+        event_id: &str,
+        content: &str,
+    ) -> Result<Option<IncomingEvent>, StoreError>;
+
+    /// A page of events that came in, newest first by id; `before` is where the page before said that it goes on.
+    async fn incoming_events(
+        &self,
+        filter: &IncomingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<IncomingPage, StoreError>;
+
+    /// How many dead letters each source has: events in state [`IncomingState::Failed`], sorted by merchant and source.
+    async fn failed_incoming(&self) -> Result<Vec<EventCount<IncomingState>>, StoreError>;
+
+    /// What events of a source said when of a customer.
+    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError>;
+
+    /// An event that goes out.
+    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError>;
+
+    /// A page of events that go out, newest first by id; `before` is where the page before said that it goes on.
+    async fn outgoing_events(
+        &self,
+        filter: &OutgoingFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<OutgoingPage, StoreError>;
+
+    /// Endpoints, by merchant and name and sorted so, to which something is due at `now`: an event that is `pending` or
+    /// `retrying`, with `next_attempt_at` at or before it. However much waits for one of them, it costs no more than
+    /// another.
+    async fn due_endpoints(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// What is due to one endpoint at `now`. Oldest due first, then by id.
+    async fn due_to(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError>;
+
+    /// What waits for one endpoint (`pending`, `retrying`), due or not, oldest first (by id); `after` is the last id of
+    /// the page before.
+    async fn waiting_for_endpoint(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<OutgoingEvent>, StoreError>;
+
+    /// How many events of each endpoint are `pending`, `retrying` or `failed`, sorted by merchant, endpoint and the state's
+    /// name.
+    async fn open_outgoing(&self) -> Result<Vec<EventCount<OutgoingState>>, StoreError>;
+
+    /// Forgets events in both directions that are older (by id) than `done_before` and have ended well or were discarded,
+    /// and dead letters that are older than `failed_before`; never those that are still to be sent. The oldest first, at
+    /// most `limit`. Answers how many it forgot.
+    async fn forget_events(
+        &self,
+        done_before: Timestamp,
+        failed_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError>;
 }

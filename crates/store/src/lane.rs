@@ -1,5 +1,8 @@
 //! What is known of one customer at one connection, and what is under way there.
 
+mod transitions;
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -7,10 +10,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, MatchKey, PreparedUpsert, Sent, UpsertId};
+
+pub use written::Written;
+
+use crate::Expect;
 
 /// What the gateway knows of one customer at one connection, and what is under way there. There is at most one
-/// delivery in flight and one that waits behind it: newer ones take the place of the latter.
+/// delivery in flight and one that waits behind it: newer ones take the place of the latter. It changes by the methods of
+/// `transitions.rs` and `written.rs` alone.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lane {
     /// Whose.
@@ -19,51 +27,34 @@ pub struct Lane {
     pub merchant: String,
     /// To where.
     pub connection: String,
-    /// Grows by one with each write of the row, for [`crate::Expect::Lane`].
-    pub revision: u64,
-    /// The vendor's record, once it is known.
-    pub link: Option<Link>,
-    /// What the vendor last accepted from us.
-    pub accepted: Accepted,
-    /// Keys that are reserved for this customer here: what the vendor's record is known by, and what is on its way.
-    pub reserved: BTreeSet<MatchKey>,
-    /// Keys that the vendor's record is known by, or may be since a call of unknown outcome.
+    revision: u64,
+    link: Option<Link>,
+    accepted: Accepted,
+    reserved: BTreeSet<MatchKey>,
     #[serde(default)]
-    pub known_by: BTreeSet<MatchKey>,
-    /// While there is no link, but a lost call may have made a record: the keys that it has, whichever call made it.
+    known_by: BTreeSet<MatchKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sure_keys: Option<BTreeSet<MatchKey>>,
+    sure_keys: Option<BTreeSet<MatchKey>>,
     /// Keys of records that may still be at the vendor, though no link leads to them any more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub left_behind: BTreeSet<MatchKey>,
+    left_behind: BTreeSet<MatchKey>,
     /// The newest version of the customer that failed here.
     #[serde(default)]
-    pub failed_version: u64,
-    /// The newest version of the customer that a call may have brought to the vendor.
+    failed_version: u64,
     #[serde(default)]
-    pub brought: u64,
-    /// What the call on its way carries: what may be at the vendor, should its outcome get lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sending: Option<Sending>,
-    /// The delivery that is being sent.
-    pub in_flight: Option<DeliveryId>,
-    /// The delivery that comes next.
-    pub queued: Option<DeliveryId>,
-    /// Whether the latest delivery that ended failed.
-    pub failed: bool,
-    /// By the vendor's field: a value that an operator does not want to be sent there, until it changes again.
+    brought: u64,
+    #[serde(flatten, with = "call")]
+    call: Option<Call>,
+    queued: Option<DeliveryId>,
+    failed: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub declined: BTreeMap<String, Json>,
-    /// What was written to the vendor lately, oldest first, as long as events that come in may tell of it.
+    declined: BTreeMap<String, Json>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub written: Vec<Written>,
-    /// By our pointer: the value that the vendor keeps in the place of the one it was last sent.
+    written: Vec<Written>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub kept: BTreeMap<String, Json>,
-    /// Links that a change of key left behind.
-    pub superseded: Vec<Link>,
-    /// When the vendor last accepted something.
-    pub last_delivered_at: Option<Timestamp>,
+    kept: BTreeMap<String, Json>,
+    superseded: Vec<Link>,
+    last_delivered_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for Lane {
@@ -72,7 +63,7 @@ impl fmt::Debug for Lane {
             .field("customer", &self.customer)
             .field("connection", &self.connection)
             .field("revision", &self.revision)
-            .field("in_flight", &self.in_flight)
+            .field("in_flight", &self.in_flight())
             .field("queued", &self.queued)
             .finish_non_exhaustive()
     }
@@ -94,8 +85,7 @@ impl Lane {
             left_behind: BTreeSet::new(),
             failed_version: 0,
             brought: 0,
-            sending: None,
-            in_flight: None,
+            call: None,
             queued: None,
             failed: false,
             declined: BTreeMap::new(),
@@ -104,6 +94,152 @@ impl Lane {
             superseded: Vec::new(),
             last_delivered_at: None,
         }
+    }
+
+    /// Grows by one with each write of the row, for [`Expect::Lane`].
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// That nobody has changed it since it was read. One of revision 0 was not there.
+    pub fn expected(&self) -> Expect {
+        Expect::Lane {
+            customer: self.customer,
+            connection: self.connection.clone(),
+            revision: (self.revision > 0).then_some(self.revision),
+        }
+    }
+
+    /// The vendor's record, once it is known.
+    pub const fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    /// The vendor's id of the record.
+    pub fn linked_to(&self) -> Option<&str> {
+        self.link.as_ref().map(|link| link.provider_customer_id.as_str())
+    }
+
+    /// The upsert whose caller claimed the link, while nothing but that speaks for it.
+    pub fn claimed_by(&self) -> Option<UpsertId> {
+        self.link.as_ref().and_then(Link::claimed_by)
+    }
+
+    /// Links that a change of key left behind.
+    pub fn superseded(&self) -> &[Link] {
+        &self.superseded
+    }
+
+    /// What the vendor last accepted from us.
+    pub const fn accepted(&self) -> &Accepted {
+        &self.accepted
+    }
+
+    /// Keys that are reserved for this customer here: what the vendor's record is known by, and what is on its way.
+    pub const fn reserved(&self) -> &BTreeSet<MatchKey> {
+        &self.reserved
+    }
+
+    /// Keys that the vendor's record is known by, or may be since a call of unknown outcome.
+    pub const fn known_by(&self) -> &BTreeSet<MatchKey> {
+        &self.known_by
+    }
+
+    /// While there is no link, but a lost call may have made a record: the keys that it has, whichever call made it.
+    pub const fn sure_keys(&self) -> Option<&BTreeSet<MatchKey>> {
+        self.sure_keys.as_ref()
+    }
+
+    /// The newest version of the customer that a call may have brought to the vendor.
+    pub const fn brought(&self) -> u64 {
+        self.brought
+    }
+
+    /// The call on its way.
+    pub const fn call(&self) -> Option<&Call> {
+        self.call.as_ref()
+    }
+
+    /// The delivery that is being sent.
+    pub fn in_flight(&self) -> Option<DeliveryId> {
+        self.call.as_ref().map(|call| call.delivery)
+    }
+
+    /// What the call on its way carries: what may be at the vendor, should its outcome get lost.
+    pub fn sending(&self) -> Option<&Sending> {
+        self.call.as_ref()?.carries.as_ref()
+    }
+
+    /// The delivery that comes next.
+    pub const fn queued(&self) -> Option<DeliveryId> {
+        self.queued
+    }
+
+    /// Whether a delivery is in flight or waits.
+    pub const fn is_busy(&self) -> bool {
+        self.call.is_some() || self.queued.is_some()
+    }
+
+    /// Whether the latest delivery that ended failed.
+    pub const fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// By the vendor's field: a value that an operator does not want to be sent there, until it changes again.
+    pub const fn declined(&self) -> &BTreeMap<String, Json> {
+        &self.declined
+    }
+
+    /// When the vendor last accepted something.
+    pub const fn last_delivered_at(&self) -> Option<Timestamp> {
+        self.last_delivered_at
+    }
+}
+
+/// A call on its way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Of which delivery.
+    pub delivery: DeliveryId,
+    /// None: the release that began it did not say.
+    pub carries: Option<Sending>,
+}
+
+/// Stored flat, as two members of the lane.
+mod call {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Call, DeliveryId, Sending};
+
+    #[derive(Serialize)]
+    struct Stored<'a> {
+        in_flight: Option<DeliveryId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sending: Option<&'a Sending>,
+    }
+
+    #[derive(Deserialize)]
+    struct Read {
+        in_flight: Option<DeliveryId>,
+        sending: Option<Sending>,
+    }
+
+    #[expect(clippy::ref_option, reason = "serde hands the member over so")]
+    pub(super) fn serialize<S: Serializer>(call: &Option<Call>, serializer: S) -> Result<S::Ok, S::Error> {
+        let call = call.as_ref();
+        let stored = Stored {
+            in_flight: call.map(|call| call.delivery),
+            sending: call.and_then(|call| call.carries.as_ref()),
+        };
+        stored.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Call>, D::Error> {
+        let Read { in_flight, sending } = Read::deserialize(deserializer)?;
+        Ok(in_flight.map(|delivery| Call {
+            delivery,
+            carries: sending,
+        }))
     }
 }
 
@@ -117,30 +253,19 @@ pub struct Sending {
     pub fields: BTreeMap<String, String>,
 }
 
-impl fmt::Debug for Sending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.fields.keys()).finish()
+impl From<&PreparedUpsert> for Sending {
+    fn from(prepared: &PreparedUpsert) -> Self {
+        let field = |(vendor_field, sent): (&String, &Sent)| (vendor_field.clone(), sent.pointer.clone());
+        Self {
+            known_by: prepared.known_by.clone(),
+            fields: prepared.sent.iter().map(field).collect(),
+        }
     }
 }
 
-/// One write to a vendor, by which an event that tells of it is known again.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Written {
-    /// When it was about to go out.
-    pub at: Timestamp,
-    /// The version of the customer that it was to bring.
-    #[serde(default)]
-    pub version: u64,
-    /// Since when the vendor has known of it; none: it may not know of it yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known_at: Option<Timestamp>,
-    /// By our pointer: every form of the value that counts as ours. What an event has told of is taken out.
-    pub forms: BTreeMap<String, Vec<Json>>,
-}
-
-impl fmt::Debug for Written {
+impl fmt::Debug for Sending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.forms.keys()).finish()
+        f.debug_set().entries(self.fields.keys()).finish()
     }
 }
 

@@ -1,7 +1,9 @@
 //! An accepted request, and the answer that its idempotency key gets.
 
 use std::fmt;
+use std::fmt::Debug;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +11,9 @@ use upsert_api::{Through, UpsertFilter, UpsertState};
 use upsert_core::{CustomerId, Ignored, UpsertId};
 
 use crate::delivery::{DeliveryRecord, is_wanted};
+use crate::{Expect, StoreError};
 
-/// One accepted request to change one customer.
+/// One accepted request to change one customer. How it stands changes by the methods below alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -25,19 +28,16 @@ pub struct UpsertRecord {
     pub customer: CustomerId,
     /// The customer's version after it.
     pub version: u64,
-    /// Grows by one with each write of the row, for [`crate::Expect::Upsert`].
-    pub revision: u64,
-    /// How far it is.
-    pub state: UpsertState,
+    revision: u64,
+    #[serde(flatten, with = "ended")]
+    ended: Option<Ended>,
     /// Whether the customer was new to the gateway.
     pub new_customer: bool,
     /// Whether it changed the customer at all.
     pub changed: bool,
-    /// Whether the change was taken back, since every connection refused it.
-    pub rolled_back: bool,
-    /// Whether the merchant's endpoints are still to be told that it ended well.
+    rolled_back: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub owes_event: bool,
+    owes_event: bool,
     /// By whom.
     pub by: String,
     /// The way by which it came; none where the record is older than this member.
@@ -48,11 +48,124 @@ pub struct UpsertRecord {
     pub ignored: Vec<Ignored>,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// When its last delivery ended.
-    pub ended_at: Option<Timestamp>,
+}
+
+/// How an upsert ended, and when its last delivery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ended {
+    /// Never [`UpsertState::Pending`].
+    state: UpsertState,
+    at: Timestamp,
+}
+
+/// Stored flat, as two members of the upsert.
+mod ended {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Ended, Timestamp, UpsertState};
+
+    #[derive(Serialize, Deserialize)]
+    struct Stored {
+        state: UpsertState,
+        ended_at: Option<Timestamp>,
+    }
+
+    #[expect(clippy::ref_option, reason = "serde hands the member over so")]
+    pub(super) fn serialize<S: Serializer>(ended: &Option<Ended>, serializer: S) -> Result<S::Ok, S::Error> {
+        let stored = Stored {
+            state: ended.map_or(UpsertState::Pending, |ended| ended.state),
+            ended_at: ended.map(|ended| ended.at),
+        };
+        stored.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ended>, D::Error> {
+        let Stored { state, ended_at } = Stored::deserialize(deserializer)?;
+        if state == UpsertState::Pending {
+            return Ok(None);
+        }
+        let at = ended_at.ok_or_else(|| D::Error::custom("it has ended, and no time is there"))?;
+        Ok(Some(Ended { state, at }))
+    }
 }
 
 impl UpsertRecord {
+    /// A new one, of which nothing has ended.
+    pub fn new(id: UpsertId, merchant: &str, customer: CustomerId, version: u64, by: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            merchant: merchant.to_owned(),
+            customer,
+            version,
+            revision: 1,
+            ended: None,
+            new_customer: false,
+            changed: false,
+            rolled_back: false,
+            owes_event: false,
+            by: by.to_owned(),
+            through: None,
+            ignored: Vec::new(),
+            created_at: now,
+        }
+    }
+
+    /// Begins a change: whoever writes the row says that it is as it was read, and counts its revision up.
+    #[must_use]
+    pub const fn change(&mut self) -> Expect {
+        let revision = self.revision;
+        self.revision += 1;
+        Expect::Upsert { id: self.id, revision }
+    }
+
+    /// Its deliveries have ended: so it stands now. A replay may change that later, but not when it ended.
+    pub fn end(&mut self, state: UpsertState, now: Timestamp) {
+        debug_assert!(state != UpsertState::Pending, "{} does not end by pending", self.id);
+        let at = self.ended.map_or(now, |ended| ended.at);
+        self.ended = Some(Ended { state, at });
+    }
+
+    /// Every connection refused the change, and it was taken back.
+    pub const fn roll_back(&mut self) {
+        self.rolled_back = true;
+    }
+
+    /// The merchant's endpoints are to be told once it has ended well.
+    pub const fn owe_event(&mut self) {
+        self.owes_event = true;
+    }
+
+    /// Nobody is to be told any more. Whether somebody was.
+    pub const fn pay_event(&mut self) -> bool {
+        std::mem::replace(&mut self.owes_event, false)
+    }
+
+    /// Grows by one with each write of the row, for [`Expect::Upsert`].
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> UpsertState {
+        self.ended.map_or(UpsertState::Pending, |ended| ended.state)
+    }
+
+    /// When its last delivery ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended.map(|ended| ended.at)
+    }
+
+    /// Whether the change was taken back, since every connection refused it.
+    pub const fn rolled_back(&self) -> bool {
+        self.rolled_back
+    }
+
+    /// Whether the merchant's endpoints are still to be told that it ended well.
+    pub const fn owes_event(&self) -> bool {
+        self.owes_event
+    }
+
     /// Whether the filter means it, with these deliveries.
     pub fn matches(&self, filter: &UpsertFilter, deliveries: &[DeliveryRecord]) -> bool {
         self.matches_alone(filter)
@@ -65,7 +178,7 @@ impl UpsertRecord {
     /// The same, as far as it can be said without its deliveries.
     pub fn matches_alone(&self, filter: &UpsertFilter) -> bool {
         self.merchant == filter.merchant
-            && (filter.state.is_empty() || filter.state.contains(&self.state))
+            && (filter.state.is_empty() || filter.state.contains(&self.state()))
             && is_wanted(filter.customer_id, &self.customer)
             && filter.since.is_none_or(|since| self.created_at >= since)
             && filter.until.is_none_or(|until| self.created_at < until)
@@ -125,4 +238,38 @@ impl fmt::Debug for StoredAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoredAnswer({}, {} bytes)", self.status, self.body.len())
     }
+}
+
+/// Upserts, and what is remembered of idempotency keys.
+#[async_trait]
+pub trait UpsertStore: Debug + Send + Sync + 'static {
+    /// An upsert of one merchant and its deliveries, in the order in which they were made.
+    async fn upsert(
+        &self,
+        merchant: &str,
+        id: UpsertId,
+    ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError>;
+
+    /// A page of upserts, newest first by id; `before` is where the page before said that it goes on.
+    async fn upserts(
+        &self,
+        filter: &UpsertFilter,
+        before: Option<UpsertId>,
+        limit: usize,
+    ) -> Result<UpsertPage, StoreError>;
+
+    /// Upserts that are still `pending` though every delivery of their own has ended (some may have been superseded by
+    /// one that has not), oldest first (by id); `after` is the last id of the page before.
+    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
+
+    /// Upserts of which an event is owed ([`UpsertRecord::owes_event()`]), oldest first (by id); `after` is the last id of
+    /// the page before.
+    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
+
+    /// An idempotency record that has not expired by `now`.
+    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Forgets idempotency records that have expired by `now`, the longest expired first; at most `limit`. Answers how
+    /// many it forgot.
+    async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 }

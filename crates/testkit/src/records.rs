@@ -1,20 +1,31 @@
 //! Ids and records to start from; tests change the members that they are about.
 
+mod deliveries;
+mod events;
+mod lanes;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use upsert_core::{
-    Customer, CustomerId, DeliveryId, ErrorKind, EventId, Evidence, Field, FieldError, FieldOutcomes, Identifier,
-    IdentifierKind, Ignored, KeyKind, MatchKey, Outcome, Priority, StateAtVendor, UpsertId, Value, WaitingFor, Warning,
-    WarningCode,
+    Customer, CustomerId, DeliveryId, EventId, Field, Identifier, IdentifierKind, Ignored, KeyKind, MatchKey, UpsertId,
+    Value,
 };
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Disabled,
-    EndpointRecord, EventMark, EventMarks, HistoryRecord, IdempotencyRecord, IncomingEvent, IncomingState, Lane, Link,
-    OutgoingEvent, OutgoingState, Pause, PausedBy, SentRequest, StoredAnswer, UpsertRecord, UpsertState,
+    ConnectionRecord, CustomerRecord, Disabled, EndpointRecord, HistoryRecord, IdempotencyRecord, Pause, PausedBy,
+    StoredAnswer, UpsertRecord, UpsertState,
 };
+
+pub use deliveries::{
+    attempt_record, delivery_error, delivery_record, due_progress, full_delivery_error, full_delivery_record,
+    plain_progress, sent_request,
+};
+pub use events::{
+    content_of, event_marks, event_problem, incoming_event, incoming_event_about, outgoing_event, outgoing_event_due,
+};
+pub use lanes::{at_revision, full_lane, linked_lane};
 
 /// 2026-11-20, 12:00 UTC.
 pub const fn noon() -> Timestamp {
@@ -145,148 +156,18 @@ pub fn ignored_phone() -> Ignored {
 
 /// An upsert of a new customer that has not ended.
 pub fn upsert_record(merchant: &str, id: UpsertId, customer: CustomerId) -> UpsertRecord {
-    UpsertRecord {
-        id,
-        merchant: merchant.to_owned(),
-        customer,
-        version: 1,
-        revision: 1,
-        state: UpsertState::Pending,
-        new_customer: true,
-        changed: true,
-        rolled_back: false,
-        owes_event: false,
-        by: "tests".to_owned(),
-        through: None,
-        ignored: Vec::new(),
-        created_at: noon(),
-        ended_at: None,
-    }
+    let mut record = UpsertRecord::new(id, merchant, customer, 1, "tests", noon());
+    (record.new_customer, record.changed) = (true, true);
+    record
 }
 
-/// A delivery in this state that was made at noon, with nothing known of it.
-pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: DeliveryState) -> DeliveryRecord {
-    DeliveryRecord {
-        id,
-        upsert: upsert_id(1),
-        merchant: merchant.to_owned(),
-        customer: customer_id(1),
-        connection: connection.to_owned(),
-        provider: "acme-crm".to_owned(),
-        required: true,
-        version: 1,
-        state,
-        waiting_for: None,
-        superseded_by: None,
-        took_over: Vec::new(),
-        outcome: None,
-        evidence: None,
-        matched_by: None,
-        provider_customer_id: None,
-        attempts: 0,
-        next_attempt_at: None,
-        duration_ms: 0,
-        fields: FieldOutcomes::default(),
-        warnings: Vec::new(),
-        error: None,
-        force: false,
-        priority: Priority::Interactive,
-        fence: 0,
-        lease_until: None,
-        created_at: noon(),
-        ended_at: None,
-        parked_ms: 0,
-        parked_since: None,
-        maybe_written: false,
-        traceparent: None,
+/// The same, which ended at noon where it is in a state of that kind.
+pub fn upsert_in_state(merchant: &str, id: UpsertId, customer: CustomerId, state: UpsertState) -> UpsertRecord {
+    let mut record = upsert_record(merchant, id, customer);
+    if state != UpsertState::Pending {
+        record.end(state, noon());
     }
-}
-
-/// A delivery with every member set.
-pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId) -> DeliveryRecord {
-    DeliveryRecord {
-        waiting_for: Some(WaitingFor::Quota),
-        superseded_by: Some(delivery_id(99)),
-        took_over: vec![delivery_id(3), delivery_id(5)],
-        outcome: Some(Outcome::Upserted),
-        evidence: Some(Evidence::Inferred),
-        matched_by: Some(KeyKind::Phone),
-        provider_customer_id: Some("vendor-7".to_owned()),
-        attempts: 3,
-        next_attempt_at: Some(seconds(30)),
-        duration_ms: 412,
-        fields: FieldOutcomes {
-            confirmed: vec!["/email".to_owned()],
-            differs: vec![upsert_core::Differs {
-                pointer: "/notes".to_owned(),
-                kept: serde_json::json!(["cut", null]),
-            }],
-            unconfirmed: vec!["/tags".to_owned()],
-        },
-        warnings: vec![Warning::new(WarningCode::MayBeCut, "/notes", "long")],
-        error: Some(DeliveryError {
-            kind: ErrorKind::Transient,
-            state_at_vendor: StateAtVendor::Unknown,
-            code: Some("E42".to_owned()),
-            detail: "later, \"perhaps\" — ü".to_owned(),
-            vendor_status: Some(503),
-            vendor_request_id: Some("req-1".to_owned()),
-            errors: vec![FieldError {
-                pointer: Some("/email".to_owned()),
-                vendor_field: "emailAddress".to_owned(),
-                detail: "taken".to_owned(),
-            }],
-            vendor_body: Some(serde_json::json!({ "code": "E42", "at": [null, 1.5] })),
-        }),
-        force: true,
-        priority: Priority::Bulk,
-        fence: 7,
-        lease_until: Some(seconds(60)),
-        ended_at: Some(seconds(90)),
-        parked_ms: 1_000,
-        parked_since: Some(seconds(10)),
-        maybe_written: true,
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        ..delivery_record(merchant, connection, id, DeliveryState::Waiting)
-    }
-}
-
-/// A first attempt whose end nobody knows.
-pub fn attempt_record(delivery: DeliveryId, number: u32) -> AttemptRecord {
-    AttemptRecord {
-        delivery,
-        number,
-        fence: 1,
-        started_at: noon(),
-        ended_at: None,
-        result: None,
-        vendor_status: None,
-        vendor_said: serde_json::Map::from_iter([("message".to_owned(), "Done, \"twice\"".into())]),
-        request: Some(sent_request(number)),
-        error: None,
-    }
-}
-
-/// A request told apart by a number.
-pub fn sent_request(number: u32) -> SentRequest {
-    SentRequest {
-        method: "POST".to_owned(),
-        path: format!("/customers/a%20{number}"),
-        body: serde_json::json!({ "name": "Ada \"é\"", "tags": ["vip", null], "number": number, "gone": null }),
-    }
-}
-
-/// A lane of revision 1 that is linked to this vendor record.
-pub fn linked_lane(merchant: &str, customer: CustomerId, connection: &str, vendor_id: &str) -> Lane {
-    let mut lane = Lane::new(merchant, customer, connection);
-    lane.revision = 1;
-    lane.link = Some(Link {
-        provider_customer_id: vendor_id.to_owned(),
-        key: email_key("ada@example.com"),
-        shared: false,
-        adopted: None,
-    });
-    lane
+    record
 }
 
 /// A key that was used at noon and is kept for a day.
@@ -324,68 +205,6 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
             fingerprint: "f00d".to_owned(),
         }),
         quota_told: None,
-    }
-}
-
-/// The event of this number, which the sender calls `in-` and its number, as it came and was taken.
-pub fn incoming_event(merchant: &str, source: &str, number: u32, state: IncomingState) -> IncomingEvent {
-    IncomingEvent {
-        id: event_id(number),
-        merchant: merchant.to_owned(),
-        source: source.to_owned(),
-        event_id: format!("in-{number}"),
-        content: content_of(&format!("in-{number}")),
-        revision: 1,
-        state,
-        received_at: seconds(number.into()),
-        tried_at: seconds(number.into()),
-        tries: 1,
-        customer: None,
-        upsert: None,
-        problem: None,
-        ignored: Vec::new(),
-        unbelieved_time: None,
-        raw: None,
-    }
-}
-
-/// The fingerprint of an event that the sender calls so.
-pub fn content_of(event_id: &str) -> String {
-    format!("content of {event_id}")
-}
-
-/// What one source said at noon of one field of a customer.
-pub fn event_marks(customer: CustomerId, source: &str) -> EventMarks {
-    EventMarks {
-        customer,
-        source: source.to_owned(),
-        revision: 1,
-        marks: vec![EventMark {
-            order: "2026-11-20T12:00:00.000000Z".to_owned(),
-            fields: ["/email".to_owned()].into(),
-        }],
-        given: BTreeMap::new(),
-    }
-}
-
-/// The event of this number on its way to an endpoint; due when it was made, while it is to be sent.
-pub fn outgoing_event(merchant: &str, endpoint: &str, number: u32, state: OutgoingState) -> OutgoingEvent {
-    OutgoingEvent {
-        id: event_id(number),
-        merchant: merchant.to_owned(),
-        endpoint: endpoint.to_owned(),
-        kind: "customer.upserted".to_owned(),
-        revision: 1,
-        state,
-        created_at: seconds(number.into()),
-        attempts: 0,
-        next_attempt_at: state.is_open().then(|| seconds(number.into())),
-        last_attempt_at: None,
-        last_status: None,
-        last_error: None,
-        ended_at: None,
-        replayed_at: None,
-        body: "{\"type\":\"customer.upserted\"}".to_owned(),
     }
 }
 

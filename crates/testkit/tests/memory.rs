@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use upsert_store::{Changeset, MemoryStore, Store, StoreError, Write};
+use upsert_store::{Changeset, CustomerStore as _, Store, StoreError, Write};
+use upsert_testkit::MemoryStore;
 use upsert_testkit::records::{customer_id, customer_record};
 
 mod suite {

@@ -11,7 +11,6 @@ mod target;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -47,7 +46,8 @@ pub struct Mapping {
 }
 
 /// One customer's part of an event.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, derive_more::Debug)]
+#[debug("Part({index:?})")]
 pub struct Part {
     /// The event; where it carries a list of customers, with this one alone in the list.
     pub event: Json,
@@ -56,13 +56,15 @@ pub struct Part {
 }
 
 /// What a part became.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, derive_more::Debug)]
 pub enum Read {
     /// `only` leaves it out.
     LeftOut,
     /// An upsert.
+    #[debug("{_0:?}")]
     Mapped(Mapped),
     /// It cannot be mapped.
+    #[debug("Refused({problems:?})")]
     Refused {
         /// The sender's id of it, if that can be read.
         event_id: Option<String>,
@@ -74,7 +76,8 @@ pub enum Read {
 }
 
 /// An event as an upsert.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, derive_more::Debug)]
+#[debug("Mapped {{ event_id: {event_id:?}, .. }}")]
 pub struct Mapped {
     /// The sender's id of it, at most 255 bytes.
     pub event_id: String,
@@ -131,30 +134,6 @@ pub struct MapProblem {
     pub code: &'static str,
     /// A sentence.
     pub detail: String,
-}
-
-impl fmt::Debug for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Part({:?})", self.index)
-    }
-}
-
-impl fmt::Debug for Read {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LeftOut => f.write_str("LeftOut"),
-            Self::Mapped(mapped) => mapped.fmt(f),
-            Self::Refused { problems, .. } => f.debug_tuple("Refused").field(problems).finish(),
-        }
-    }
-}
-
-impl fmt::Debug for Mapped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mapped")
-            .field("event_id", &self.event_id)
-            .finish_non_exhaustive()
-    }
 }
 
 impl MapProblem {

@@ -125,9 +125,7 @@ impl Order {
             format!("n2{spelled}")
         }))
     }
-}
 
-impl Order {
     /// A counter that was read as seconds is shown as what it is.
     fn moment_to(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.strip_prefix('t').unwrap_or(&self.0);
@@ -136,17 +134,9 @@ impl Order {
             return f.write_str(text);
         };
         let nanos = counter.as_nanosecond();
-        let sign = if nanos < 0 { "-" } else { "" };
-        let (seconds, rest) = (
-            nanos.unsigned_abs() / 1_000_000_000,
-            nanos.unsigned_abs() % 1_000_000_000,
-        );
-        let fraction = format!(".{rest:09}");
-        write!(
-            f,
-            "{sign}{seconds}{}",
-            fraction.trim_end_matches('0').trim_end_matches('.')
-        )
+        let (sign, nanos) = (if nanos < 0 { "-" } else { "" }, nanos.unsigned_abs());
+        let seconds = format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+        write!(f, "{sign}{}", seconds.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 

@@ -11,7 +11,6 @@ mod tampering;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,14 +20,9 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 pub use standard::sign;
 
 /// A secret that signs, as bytes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, derive_more::Debug)]
+#[debug("SigningKey(…)")]
 pub struct SigningKey(Vec<u8>);
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SigningKey(…)")
-    }
-}
 
 /// A request as it came, as far as a signature may cover it.
 pub struct Received<'a> {
@@ -171,9 +165,7 @@ impl Verifier {
             Self::Hmac(hmac) => hmac.verify(received, now),
         }
     }
-}
 
-impl Verifier {
     /// Keyed fingerprints of a text, by each of the secrets, the newest one's first: whoever reads them without a secret
     /// cannot tell by trying what the text was. No sender is asked to sign what begins as it does here.
     pub fn fingerprints(&self, text: &str) -> Vec<String> {

@@ -22,7 +22,7 @@ impl AttemptSpan {
             side: Side::Client,
             origin,
         });
-        let attempt = i64::from(delivery.attempts) + 1;
+        let attempt = i64::from(delivery.attempts()) + 1;
         span.set("upsert_gateway.merchant", Fact::Text(&delivery.merchant));
         span.set("upsert_gateway.connection", Fact::Text(&delivery.connection));
         span.set("upsert_gateway.provider", Fact::Text(provider));

@@ -5,19 +5,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{
-    DeliveryId, ErrorKind, OnCollision, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor,
-};
-use upsert_store::{
-    Applied, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Known, Lane, StoreError, Write,
-};
+use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
+use upsert_store::{Changeset, DeliveryRecord, Known, Lane, Progress, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::log::observe;
 use crate::delivery::record::delivery_error;
 use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt_writes, lease_until, unchanged};
 use crate::directory::merchant::Connection;
-use crate::planning::lane::{contested_keys, give_back_keys, mark_failed, sending};
+use crate::outbox::races::{Race, commit_with_retry};
+use crate::planning::lane::reserve;
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, plan};
 use crate::runtime::connections::UNTIL_RELEASED;
 
@@ -43,26 +40,12 @@ pub(crate) enum ClaimPurpose {
     Probe,
 }
 
-/// What a try at a claim found in its way.
-enum Raced {
-    /// The lane or the delivery changed.
-    Changed,
-    /// Another customer holds a key that the vendor would match by.
-    KeyTaken,
-}
-
 impl Deliveries {
     /// Takes a delivery that waits.
     pub(crate) async fn claim(&self, id: DeliveryId, purpose: ClaimPurpose) -> Result<Claimed, StoreError> {
-        let mut key_is_taken = false;
-        for _race in 0..MOST_RACES {
-            match self.try_claim(id, purpose, key_is_taken).await? {
-                Ok(claimed) => return Ok(claimed),
-                Err(Raced::KeyTaken) => key_is_taken = true,
-                Err(Raced::Changed) => {}
-            }
-        }
-        Ok(Claimed::NotNow)
+        let claim = |key_is_taken| self.try_claim(id, purpose, key_is_taken);
+        let claimed = commit_with_retry(MOST_RACES, claim).await?;
+        Ok(claimed.unwrap_or(Claimed::NotNow))
     }
 
     async fn try_claim(
@@ -70,56 +53,42 @@ impl Deliveries {
         id: DeliveryId,
         purpose: ClaimPurpose,
         key_is_taken: bool,
-    ) -> Result<Result<Claimed, Raced>, StoreError> {
+    ) -> Result<Race<Claimed>, StoreError> {
         let Some(delivery) = self.context.store.delivery(id).await? else {
-            return Ok(Ok(Claimed::NotNow));
+            return Ok(Race::Won(Claimed::NotNow));
         };
-        match delivery.state {
-            DeliveryState::Superseded => return Ok(Ok(Claimed::Ended(delivery.superseded_by))),
-            DeliveryState::InFlight => return Ok(Ok(Claimed::NotNow)),
-            state if state.has_ended() => return Ok(Ok(Claimed::Ended(None))),
-            _ => {}
+        if let Some(claimed) = unless_it_waits(&delivery) {
+            return Ok(Race::Won(claimed));
         }
         let directory = self.context.directory();
-        let merchant = directory.get(&delivery.merchant);
-        let Some(connection) = merchant
-            .and_then(|merchant| merchant.connection(&delivery.connection))
-            .cloned()
-        else {
+        let Some(connection) = directory.connection(&delivery.merchant, &delivery.connection) else {
             tracing::warn!(delivery_id = %id, connection = delivery.connection, "a delivery's connection is not configured");
             self.put_off(delivery, UNTIL_RELEASED).await?;
-            return Ok(Ok(Claimed::NotNow));
+            return Ok(Race::Won(Claimed::NotNow));
         };
-        let known = self
-            .context
-            .store
-            .customer(&delivery.merchant, delivery.customer)
-            .await?;
+        let known = self.context.customer_of(&delivery).await?;
         let found = known.and_then(|known| known.lane(&connection.name).cloned().map(|lane| (known, lane)));
         let Some((known, lane)) = found else {
-            return self.end_without_customer(delivery).await.map(Ok);
+            return self.end_without_customer(delivery).await.map(Race::Won);
         };
-        if lane.in_flight.is_some() {
-            return self.look_again_later(delivery).await.map(Ok);
+        if lane.in_flight().is_some() {
+            return self.look_again_later(delivery).await.map(Race::Won);
         }
-        if let Some(other) = lane.queued.filter(|queued| *queued != id) {
-            return Ok(Ok(Claimed::Ended(Some(other))));
+        if let Some(other) = lane.queued().filter(|queued| *queued != id) {
+            return Ok(Race::Won(Claimed::Ended(Some(other))));
         }
         // As late as can be: another call may just have found that the vendor refuses the credentials.
-        let pause = self
-            .context
-            .connections
-            .pause_of(&delivery.merchant, &delivery.connection);
-        if pause.is_some() && purpose == ClaimPurpose::Usual {
+        let connections = &self.context.connections;
+        if purpose == ClaimPurpose::Usual && connections.is_paused(&delivery.merchant, &delivery.connection) {
             self.put_off(delivery, UNTIL_RELEASED).await?;
-            return Ok(Ok(Claimed::NotNow));
+            return Ok(Race::Won(Claimed::NotNow));
         }
-        let mut claiming = Claiming::new(self.context.clock.now(), connection, delivery, lane, &known);
+        let mut claiming = Claiming::new(self.context.clock.now(), connection.clone(), delivery, lane, &known);
         claiming.plan(&known, key_is_taken);
         self.finish_claim(claiming).await
     }
 
-    async fn finish_claim(&self, claiming: Claiming) -> Result<Result<Claimed, Raced>, StoreError> {
+    async fn finish_claim(&self, claiming: Claiming) -> Result<Race<Claimed>, StoreError> {
         let Claiming {
             connection,
             delivery,
@@ -129,7 +98,7 @@ impl Deliveries {
             ..
         } = claiming;
         if send.is_none() {
-            changes.write.extend(give_back_keys(&mut lane));
+            changes.write.extend(lane.give_back_keys());
         }
         changes.write.push(Write::PutLane(lane.clone()));
         changes.write.push(Write::PutDelivery(delivery.clone()));
@@ -137,67 +106,48 @@ impl Deliveries {
         crash_point(points::CLAIM_BEFORE_COMMIT);
         let applied = self.outbox.apply(changes).await?;
         crash_point(points::CLAIM_AFTER_COMMIT);
-        let unmet = match applied {
-            Applied::Done => None,
-            Applied::Unmet(index) => expect.get(index),
-        };
-        match unmet {
-            Some(Expect::KeysFree { .. }) => return Ok(Err(Raced::KeyTaken)),
-            Some(_) => return Ok(Err(Raced::Changed)),
-            None => {}
+        let race = Race::of(applied, &expect, Claimed::Ended(lane.queued()));
+        if !matches!(race, Race::Won(_)) {
+            return Ok(race);
         }
-        if let Some((prepared, replaces_link)) = send {
-            let work = Work {
-                connection,
-                delivery,
-                lane,
-                prepared,
-                replaces_link,
-                sole_of: None,
-                open_siblings: None,
-                owes_event: false,
-            };
-            return Ok(Ok(Claimed::Work(Box::new(work))));
+        if let Some(sent) = send {
+            let work = Work::new(connection, delivery, lane, sent);
+            return Ok(Race::Won(Claimed::Work(Box::new(work))));
         }
         crash_point(points::CLAIM_ENDED);
         observe(&delivery, delivery.traceparent.as_deref());
         Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
         self.settle_those_before(&delivery);
         self.context.notifier.ring(delivery.customer);
-        Ok(Ok(Claimed::Ended(lane.queued)))
+        Ok(race)
     }
 
     /// There is nothing to bring any more.
     async fn end_without_customer(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        }];
+        let expect = vec![delivery.expected()];
         let error = refused("customer_gone", "the customer is gone");
-        end_failed(&mut delivery, &error, self.context.clock.now());
-        self.outbox
-            .apply(Changeset {
-                expect,
-                write: vec![Write::PutDelivery(delivery)],
-            })
-            .await?;
+        delivery.fail_unsent(delivery_error(&error), self.context.clock.now());
+        self.outbox.write(expect, vec![Write::PutDelivery(delivery)]).await?;
         Ok(Claimed::Ended(None))
     }
 
     /// What is in flight will call it; should that never happen, it looks for itself.
     async fn look_again_later(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        }];
-        delivery.next_attempt_at = self.context.clock.now().checked_add(PREDECESSOR_CHECK).ok();
-        self.outbox
-            .apply(Changeset {
-                expect,
-                write: vec![Write::PutDelivery(delivery)],
-            })
-            .await?;
+        let expect = vec![delivery.expected()];
+        let again = self.context.clock.now().checked_add(PREDECESSOR_CHECK);
+        delivery.look_again_at(again.unwrap_or(Timestamp::MAX));
+        self.outbox.write(expect, vec![Write::PutDelivery(delivery)]).await?;
         Ok(Claimed::NotNow)
+    }
+}
+
+/// What there is to be said of one that need not be claimed.
+fn unless_it_waits(delivery: &DeliveryRecord) -> Option<Claimed> {
+    match delivery.progress() {
+        Progress::Pending { .. } | Progress::Retrying { .. } | Progress::Waiting { .. } => None,
+        Progress::InFlight { .. } => Some(Claimed::NotNow),
+        Progress::Superseded { by, .. } => Some(Claimed::Ended(Some(*by))),
+        Progress::Succeeded(_) | Progress::Failed { .. } | Progress::Discarded { .. } => Some(Claimed::Ended(None)),
     }
 }
 
@@ -219,28 +169,9 @@ impl Claiming {
         mut lane: Lane,
         known: &Known,
     ) -> Self {
-        let expect = vec![
-            Expect::Delivery {
-                id: delivery.id,
-                fence: delivery.fence,
-            },
-            Expect::Lane {
-                customer: lane.customer,
-                connection: lane.connection.clone(),
-                revision: Some(lane.revision),
-            },
-            Expect::Customer {
-                id: known.record.id,
-                revision: Some(known.record.revision),
-            },
-        ];
-        lane.revision += 1;
-        lane.queued = None;
-        delivery.fence += 1;
-        delivery.version = known.record.version;
-        if let Some(since) = delivery.parked_since.take() {
-            delivery.parked_ms += u64::try_from(now.duration_since(since).as_millis()).unwrap_or_default();
-        }
+        let expect = vec![delivery.expected(), lane.change(), known.record.expected()];
+        lane.unqueue(delivery.id);
+        delivery.claim(known.record.version, now);
         let changes = Changeset {
             expect,
             write: Vec::new(),
@@ -257,28 +188,17 @@ impl Claiming {
 
     /// What is sent, or how it ends without a call.
     fn plan(&mut self, known: &Known, key_is_taken: bool) {
-        let Self {
-            connection,
-            delivery,
-            lane,
-            ..
-        } = self;
-        let plan = plan(
-            connection,
-            delivery.customer,
-            &known.record.customer,
-            Some(lane),
-            delivery.force,
-        );
+        let (connection, delivery, lane) = (&self.connection, &self.delivery, &self.lane);
+        let customer = &known.record.customer;
         let plan = if key_is_taken {
             Err(PlanRefusal::Collision(Vec::new()))
         } else {
-            plan
+            plan(connection, delivery.customer, customer, Some(lane), delivery.force)
         };
         match plan {
             Ok(ConnectionPlan::Send { prepared, .. })
                 // A replay has attempts of its own: whoever asked for it has decided about those before.
-                if delivery.maybe_written && delivery.attempts > 0 && prepared.repeat == Repeat::Unsafe =>
+                if delivery.maybe_written() && delivery.attempts() > 0 && prepared.repeat == Repeat::Unsafe =>
             {
                 self.fail(&unsafe_to_repeat());
             }
@@ -302,90 +222,30 @@ impl Claiming {
     fn start(&mut self, prepared: Box<PreparedUpsert>, replaces_link: bool) {
         let delivery = &mut self.delivery;
         delivery.warnings.clone_from(&prepared.warnings);
-        delivery.state = DeliveryState::InFlight;
-        delivery.waiting_for = None;
-        delivery.next_attempt_at = None;
-        delivery.lease_until = Some(lease_until(&self.connection, self.now));
-        self.lane.in_flight = Some(delivery.id);
-        self.lane.sending = Some(sending(&prepared));
+        delivery.start(lease_until(&self.connection, self.now));
+        self.lane.start(delivery.id, &prepared);
         self.changes
             .write
             .extend(attempt_writes(&self.connection, delivery, &prepared, self.now));
-        self.reserve(&prepared);
+        reserve(&self.connection, &prepared, &mut self.lane, &mut self.changes);
         self.send = Some((prepared, replaces_link));
     }
 
-    fn reserve(&mut self, prepared: &PreparedUpsert) {
-        let new: Vec<_> = prepared
-            .known_by
-            .iter()
-            .filter(|key| !self.lane.reserved.contains(key))
-            .cloned()
-            .collect();
-        let contested = contested_keys(prepared, Some(&self.lane));
-        if !contested.is_empty() && self.connection.on_collision == OnCollision::Refuse {
-            self.changes.expect.push(Expect::KeysFree {
-                merchant: self.lane.merchant.clone(),
-                connection: self.lane.connection.clone(),
-                keys: contested,
-                customer: self.lane.customer,
-            });
-        }
-        for key in new {
-            self.lane.reserved.insert(key.clone());
-            self.changes.write.push(Write::Reserve {
-                merchant: self.lane.merchant.clone(),
-                connection: self.lane.connection.clone(),
-                key,
-                customer: self.lane.customer,
-            });
-        }
-    }
-
     fn fail(&mut self, error: &ProviderError) {
-        end_failed(&mut self.delivery, error, self.now);
-        mark_failed(&mut self.lane, self.delivery.version);
-    }
-}
-
-fn end_failed(delivery: &mut DeliveryRecord, error: &ProviderError, now: Timestamp) {
-    let last = delivery.error.take().filter(|last| last.vendor_status.is_some());
-    delivery.error = Some(match last {
-        Some(last) => with_last_words(last, error),
-        None => delivery_error(error),
-    });
-    delivery.state = DeliveryState::Failed;
-    delivery.waiting_for = None;
-    delivery.next_attempt_at = None;
-    delivery.lease_until = None;
-    delivery.ended_at = Some(now);
-}
-
-/// A delivery that ends without another call says why, and what the vendor said last stays with it.
-fn with_last_words(last: DeliveryError, error: &ProviderError) -> DeliveryError {
-    DeliveryError {
-        kind: error.kind,
-        state_at_vendor: error.state,
-        detail: format!("{}; before that: {}", error.detail, last.detail),
-        code: error.code.clone().or(last.code),
-        ..last
+        self.delivery.fail_unsent(delivery_error(error), self.now);
+        self.lane.mark_failed(self.delivery.version());
     }
 }
 
 /// A delivery that fails without a call.
-fn refused(code: &str, detail: &str) -> ProviderError {
-    ProviderError::new(
-        ErrorKind::Rejected,
-        StateAtVendor::Unchanged,
-        RetryAdvice::Never,
-        detail,
-    )
-    .with_code(code)
+pub(crate) fn refused(code: &str, detail: &str) -> ProviderError {
+    let (kind, state) = (ErrorKind::Rejected, StateAtVendor::Unchanged);
+    ProviderError::new(kind, state, RetryAdvice::Never, detail).with_code(code)
 }
 
 /// What is left until the delivery is too old to be sent. Time that it waited for a pause or a quota does not count.
 pub(crate) fn time_left(connection: &Connection, delivery: &DeliveryRecord, now: Timestamp) -> Duration {
-    let age = now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms.cast_signed());
+    let age = now.duration_since(delivery.created_at) - SignedDuration::from_millis(delivery.parked_ms().cast_signed());
     connection
         .max_age
         .saturating_sub(Duration::try_from(age).unwrap_or_default())
@@ -393,7 +253,7 @@ pub(crate) fn time_left(connection: &Connection, delivery: &DeliveryRecord, now:
 
 /// Nobody would expect it any more.
 fn too_old(delivery: &DeliveryRecord) -> ProviderError {
-    let state = if delivery.maybe_written {
+    let state = if delivery.maybe_written() {
         StateAtVendor::Unknown
     } else {
         StateAtVendor::Unchanged

@@ -48,8 +48,8 @@ impl Deliveries {
     /// Starts what the commit said is to be sent now.
     pub(crate) fn start_deliveries(&self, committed: &mut Committed) -> Progress {
         let (news, progress) = mpsc::unbounded_channel();
-        let has_failed = committed.deliveries.iter().any(|d| d.state == DeliveryState::Failed);
-        if committed.works.is_empty() && (has_failed || committed.upsert.owes_event) {
+        let has_failed = committed.deliveries.iter().any(|d| d.state() == DeliveryState::Failed);
+        if committed.works.is_empty() && (has_failed || committed.upsert.owes_event()) {
             let (wing, upsert) = (self.clone(), committed.upsert.clone());
             self.context
                 .spawn(async move { wing.settle(&upsert.merchant, upsert.id).await });
@@ -69,7 +69,7 @@ impl Deliveries {
     pub(crate) async fn drive(&self, work: Work, news: News) {
         let mut next = Some(work);
         while let Some(work) = next.take() {
-            let (id, fence) = (work.delivery.id, work.delivery.fence);
+            let (id, fence) = (work.delivery.id, work.delivery.fence());
             match self.drive_once(work, &news).await {
                 Ok(following) => next = following,
                 Err(error) => {
@@ -82,10 +82,6 @@ impl Deliveries {
     }
 
     async fn drive_once(&self, work: Work, news: &News) -> Result<Option<Work>, StoreError> {
-        let times = |started: Instant, at: Timestamp| AttemptTimes {
-            started_at: at,
-            took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
         let (started, started_at) = (Instant::now(), self.context.clock.now());
         let lease = work.connection.timeout + LEASE_MARGIN.unsigned_abs();
         let _own = self.context.in_flight.enter(work.delivery.id, started + lease);
@@ -100,22 +96,22 @@ impl Deliveries {
         crash_point(end.crash_point());
         let end = judge(&work, end);
         span.end(&end);
-        let recorded = self.record_at_last(&work, end, times(started, started_at)).await?;
+        let times = AttemptTimes {
+            started_at,
+            took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let recorded = self.record_at_last(&work, end, times).await?;
         let Some((delivery, lane)) = recorded else {
             // Somebody else has claimed it since: this result came too late.
             return Ok(None);
         };
-        if work.delivery.attempts == 0 && delivery.attempts == 1 {
+        if work.delivery.attempts() == 0 && delivery.attempts() == 1 {
             self.context.counters.first_tried(&work.delivery, started_at);
         }
         observe(&delivery, context.traceparent.as_deref());
         self.after_record(&work, &delivery, news).await?;
         crash_point(points::LANE_BEFORE_NEXT);
-        let longest_wait = if news.is_some() {
-            KEPT_ON_TASK
-        } else {
-            SignedDuration::ZERO
-        };
+        let longest_wait = news.as_ref().map_or(SignedDuration::ZERO, |_| KEPT_ON_TASK);
         Box::pin(self.following(&delivery, &lane, longest_wait)).await
     }
 
@@ -134,36 +130,28 @@ impl Deliveries {
     }
 
     async fn after_record(&self, work: &Work, delivery: &DeliveryRecord, news: &News) -> Result<(), StoreError> {
-        let (merchant, connection) = (&delivery.merchant, &delivery.connection);
-        let is_last = work
-            .open_siblings
-            .as_ref()
-            .is_none_or(|open| open.fetch_sub(1, Ordering::AcqRel) == 1);
+        let (merchant, connection, connections) = (&delivery.merchant, &delivery.connection, &self.context.connections);
+        let siblings = work.open_siblings.as_ref();
+        let is_last = siblings.is_none_or(|open| open.fetch_sub(1, Ordering::AcqRel) == 1);
         // An event may be owed once the required ones have ended, whatever the others do.
-        let may_end = delivery.state.has_ended() || work.owes_event;
+        let may_end = delivery.state().has_ended() || work.owes_event;
         if may_end && is_last && !ends_its_upsert(work, delivery) {
             Box::pin(self.settle(merchant, delivery.upsert)).await;
         }
         self.settle_those_before(delivery);
-        match delivery.state {
+        match delivery.state() {
             DeliveryState::Succeeded => {
-                let was_paused = self
-                    .context
-                    .connections
-                    .pause_of(merchant, connection)
-                    .is_some_and(|pause| pause.by == PausedBy::Vendor);
+                let pause = connections.pause_of(merchant, connection);
+                let was_paused = pause.is_some_and(|pause| pause.by == PausedBy::Vendor);
                 if was_paused {
                     self.set_pause(merchant, connection, None).await?;
                 }
-                if self.context.connections.succeeded(merchant, connection) || was_paused {
+                if connections.succeeded(merchant, connection) || was_paused {
                     self.release(merchant, connection);
                 }
             }
-            DeliveryState::Retrying => self.context.connections.failed(merchant, connection),
-            DeliveryState::Waiting => self
-                .context
-                .connections
-                .held_back(merchant, connection, delivery.waiting_for),
+            DeliveryState::Retrying => connections.failed(merchant, connection),
+            DeliveryState::Waiting => connections.held_back(merchant, connection, delivery.waiting_for()),
             _ => {}
         }
         if let Some(news) = news {
@@ -181,23 +169,23 @@ impl Deliveries {
         lane: &Lane,
         longest_wait: SignedDuration,
     ) -> Result<Option<Work>, StoreError> {
-        let mut next = match lane.queued {
-            Some(id) if delivery.state.has_ended() && id != delivery.id => self.context.store.delivery(id).await?,
+        let mut next = match lane.queued() {
+            Some(id) if delivery.state().has_ended() && id != delivery.id => self.context.store.delivery(id).await?,
             Some(_) => Some(delivery.clone()),
             None => return Ok(None),
         };
         loop {
             let Some(waiting) = next.take() else { return Ok(None) };
-            if let Some(successor) = waiting.superseded_by {
+            if let Some(successor) = waiting.superseded_by() {
                 next = self.context.store.delivery(successor).await?;
                 continue;
             }
             // What it waited behind has ended just now.
-            let is_next = waiting.waiting_for == Some(WaitingFor::Predecessor);
+            let is_next = waiting.waiting_for() == Some(WaitingFor::Predecessor);
             let due = if is_next {
                 self.context.clock.now()
             } else {
-                waiting.next_attempt_at.unwrap_or(Timestamp::MAX)
+                waiting.next_attempt_at().unwrap_or(Timestamp::MAX)
             };
             let wait = due.duration_since(self.context.clock.now());
             if wait > longest_wait {
@@ -207,12 +195,8 @@ impl Deliveries {
                 () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
                 () = self.context.stopping.cancelled() => return Ok(None),
             }
-            if self
-                .context
-                .connections
-                .pause_of(&waiting.merchant, &waiting.connection)
-                .is_some()
-            {
+            let connections = &self.context.connections;
+            if connections.is_paused(&waiting.merchant, &waiting.connection) {
                 let customer = waiting.customer;
                 self.put_off(waiting, UNTIL_RELEASED).await?;
                 self.context.notifier.ring(customer);
@@ -233,23 +217,18 @@ impl Deliveries {
     async fn next_step(&self, work: &Work, error: ProviderError) -> Result<AttemptEnd, StoreError> {
         let now = self.context.clock.now();
         let delivery = &work.delivery;
-        let attempts = delivery.attempts + u32::from(error.sent);
+        let attempts = delivery.attempts() + u32::from(error.sent);
         let time_left = time_left(&work.connection, delivery, now);
-        let step = work
-            .connection
-            .retry
-            .next(&error, attempts, work.prepared.repeat, time_left);
         if error.kind == ErrorKind::Unauthorised {
             let reason = error.to_string();
             self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
                 .await?;
             return Ok(AttemptEnd::Held(Arc::new(error), WaitingFor::Paused, None));
         }
-        let at = |after: Duration| {
-            now.checked_add(SignedDuration::try_from(after).unwrap_or_default())
-                .unwrap_or(now)
-        };
-        Ok(match step {
+        let after = |wait: Duration| SignedDuration::try_from(wait).unwrap_or_default();
+        let at = |wait| now.checked_add(after(wait)).unwrap_or(now);
+        let (rule, repeat) = (&work.connection.retry, work.prepared.repeat);
+        Ok(match rule.next(&error, attempts, repeat, time_left) {
             NextStep::Fail => AttemptEnd::Failed(Arc::new(error)),
             NextStep::Again(after) => AttemptEnd::Again(Arc::new(error), at(after)),
             NextStep::Hold(held) => {
@@ -275,7 +254,7 @@ pub(crate) fn opens_in(connection: &Connection, priority: Priority, held: Held) 
 fn context(work: &Work, span: &AttemptSpan) -> CallContext {
     CallContext {
         deadline: Instant::now() + work.connection.timeout + WAIT_FOR_A_PLACE,
-        attempt: work.delivery.attempts + 1,
+        attempt: work.delivery.attempts() + 1,
         delivery_id: Some(work.delivery.id),
         traceparent: span
             .traceparent()

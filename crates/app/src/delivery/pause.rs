@@ -3,7 +3,7 @@
 use upsert_api::PausedBy;
 use upsert_core::Held;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{Changeset, ConnectionRecord, DeliveryRecord, Expect, Pause, StoreError, Write};
+use upsert_store::{ConnectionRecord, DeliveryRecord, Pause, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::work::park;
@@ -16,25 +16,19 @@ impl Deliveries {
     pub(crate) async fn load_connections(&self) -> Result<(), StoreError> {
         let directory = self.context.directory();
         for record in self.context.store.connections().await? {
+            let (merchant, name) = (&record.merchant, &record.connection);
             self.context
                 .connections
-                .set_quota_told(&record.merchant, &record.connection, record.quota_told);
+                .set_quota_told(merchant, name, record.quota_told);
             let Some(pause) = record.pause else { continue };
-            let connection = directory
-                .get(&record.merchant)
-                .and_then(|merchant| merchant.connection(&record.connection));
+            let connection = directory.connection(merchant, name);
             let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
-            if pause.by == PausedBy::Vendor && has_changed {
-                // Known first, so that whoever is told of pauses is told that it ends.
-                self.context
-                    .connections
-                    .set(&record.merchant, &record.connection, Some(pause));
-                self.set_pause(&record.merchant, &record.connection, None).await?;
-                self.release(&record.merchant, &record.connection);
-            } else {
-                self.context
-                    .connections
-                    .set(&record.merchant, &record.connection, Some(pause));
+            let is_over = pause.by == PausedBy::Vendor && has_changed;
+            // Known first, so that whoever is told of pauses is told that it ends.
+            self.context.connections.set(merchant, name, Some(pause));
+            if is_over {
+                self.set_pause(merchant, name, None).await?;
+                self.release(merchant, name);
             }
         }
         Ok(())
@@ -48,12 +42,13 @@ impl Deliveries {
         connection: &Connection,
         reason: String,
     ) -> Result<(), StoreError> {
-        if self.context.connections.pause_of(merchant, &connection.name).is_some() {
+        if self.context.connections.is_paused(merchant, &connection.name) {
             return Ok(());
         }
+        let name = &connection.name;
         tracing::warn!(
             merchant,
-            connection = connection.name,
+            connection = name,
             reason,
             "connection paused: the vendor refuses its credentials"
         );
@@ -84,14 +79,10 @@ impl Deliveries {
             pause: pause.clone(),
             quota_told: self.context.connections.quota_told(merchant, connection),
         })];
-        write.extend(
-            self.outbox
-                .events_of_pause(merchant, connection, before.as_ref(), pause.as_ref())
-                .await?,
-        );
+        let pauses = (before.as_ref(), pause.as_ref());
+        write.extend(self.outbox.events_of_pause(merchant, connection, pauses).await?);
         crash_point(points::PAUSE_BEFORE_COMMIT);
-        let expect = Vec::new();
-        self.outbox.apply(Changeset { expect, write }).await?;
+        self.outbox.write(Vec::new(), write).await?;
         crash_point(points::PAUSE_AFTER_COMMIT);
         self.context.connections.set(merchant, connection, pause);
         Ok(())
@@ -99,14 +90,11 @@ impl Deliveries {
 
     /// It waits for what holds its connection back; if nobody can tell how long, until the connection is released.
     pub(crate) async fn put_off(&self, mut delivery: DeliveryRecord, held: Held) -> Result<(), StoreError> {
-        let expect = vec![Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        }];
+        let expect = vec![delivery.expected()];
         park(&mut delivery, held, self.context.clock.now());
         let write = vec![Write::PutDelivery(delivery)];
         crash_point(points::PARK_BEFORE_COMMIT);
-        self.outbox.apply(Changeset { expect, write }).await?;
+        self.outbox.write(expect, write).await?;
         crash_point(points::PARK_AFTER_COMMIT);
         Ok(())
     }

@@ -8,18 +8,16 @@ use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    ErrorKind, OnCollision, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor,
-    Word as _, utc_day,
+    ErrorKind, OnCollision, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor, Word as _,
 };
 use upsert_store::{
-    Adopted, Applied, AttemptRecord, Changeset, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, Link,
-    StoreError, UpsertState, Write,
+    Applied, AttemptRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, StoreError, UpsertState, Write,
 };
 
 use crate::delivery::Deliveries;
-use crate::delivery::work::Work;
+use crate::delivery::work::{Work, give_back_call};
 use crate::planning::echo::learn_from_receipt;
-use crate::planning::lane::{give_back_keys, known_after, mark_accepted, mark_failed, may_be_known_by, supersede};
+use crate::planning::lane::supersede;
 
 /// How one attempt ended.
 #[derive(Debug, Clone)]
@@ -84,6 +82,7 @@ impl Deliveries {
         let mut lane = work.lane.clone();
         loop {
             end = judge_by(&lane, work, end);
+            let mut expect = vec![work.delivery.expected(), lane.change()];
             let mut recording = Recording {
                 work,
                 delivery: work.delivery.clone(),
@@ -98,20 +97,9 @@ impl Deliveries {
                 write,
                 ..
             } = recording;
-            let mut expect = vec![
-                Expect::Delivery {
-                    id: delivery.id,
-                    fence: work.delivery.fence,
-                },
-                Expect::Lane {
-                    customer: recorded_lane.customer,
-                    connection: recorded_lane.connection.clone(),
-                    revision: Some(recorded_lane.revision - 1),
-                },
-            ];
             expect.extend(record_is_free(work, &end));
             crash_point(points::RECORD_BEFORE_COMMIT);
-            let applied = self.outbox.apply(Changeset { expect, write }).await?;
+            let applied = self.outbox.write(expect, write).await?;
             crash_point(points::RECORD_AFTER_COMMIT);
             match applied {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
@@ -119,19 +107,31 @@ impl Deliveries {
                 Applied::Unmet(2) => end = self.name_the_owner(work, end).await?,
                 Applied::Unmet(_) => {}
             }
-            lane = match self
-                .context
-                .store
-                .customer(&work.delivery.merchant, work.delivery.customer)
-                .await?
-            {
-                Some(known) => match known.lane(&work.connection.name) {
-                    Some(lane) => lane.clone(),
-                    None => return Ok(None),
-                },
+            let known = self.context.customer_of(&work.delivery).await?;
+            lane = match known.and_then(|known| known.lane(&work.connection.name).cloned()) {
+                Some(lane) => lane,
                 None => return Ok(None),
             };
         }
+    }
+
+    /// The delivery waits in the lane, or gives way to a newer one that does already, which is to be written then.
+    pub(crate) async fn wait_in(
+        &self,
+        lane: &mut Lane,
+        delivery: &mut DeliveryRecord,
+        now: Timestamp,
+    ) -> Result<Option<Write>, StoreError> {
+        let newer = match lane.queued() {
+            Some(id) => self.context.store.delivery(id).await?,
+            None => None,
+        };
+        let Some(mut newer) = newer else {
+            lane.queue(delivery.id);
+            return Ok(None);
+        };
+        supersede(delivery, &mut newer, now);
+        Ok(Some(Write::PutDelivery(newer)))
     }
 
     /// The new link's record is not free: the delivery fails, and says whose it is. It may be free again by now.
@@ -165,7 +165,7 @@ fn judge_by(lane: &Lane, work: &Work, end: AttemptEnd) -> AttemptEnd {
     };
     let theirs = &receipt.provider_customer_id;
     // Some vendors take their id from us: then it is known before there is a link.
-    let ours = linked_record(lane, work).or(work.prepared.expected_id.as_ref());
+    let ours = linked_record(lane, work).or(work.prepared.expected_id.as_deref());
     let adapter = &work.connection.adapter;
     // How ids are written is the vendor's to say.
     match ours.filter(|ours| adapter.canonical_id(ours) != adapter.canonical_id(theirs)) {
@@ -178,19 +178,13 @@ fn judge_by(lane: &Lane, work: &Work, end: AttemptEnd) -> AttemptEnd {
 }
 
 /// The vendor's id of the record that the call was to change, if there is a link to it.
-fn linked_record<'a>(lane: &'a Lane, work: &Work) -> Option<&'a String> {
-    let link = lane.link.as_ref().filter(|_| !work.replaces_link)?;
-    Some(&link.provider_customer_id)
+fn linked_record<'a>(lane: &'a Lane, work: &Work) -> Option<&'a str> {
+    lane.linked_to().filter(|_| !work.replaces_link)
 }
 
 fn other_record(receipt: &UpsertReceipt, detail: &str) -> ProviderError {
-    let mut error = ProviderError::new(
-        ErrorKind::BrokenContract,
-        StateAtVendor::Unknown,
-        RetryAdvice::Never,
-        detail.to_owned(),
-    );
-    error.code = Some("other_record".to_owned());
+    let (kind, state) = (ErrorKind::BrokenContract, StateAtVendor::Unknown);
+    let mut error = ProviderError::new(kind, state, RetryAdvice::Never, detail).with_code("other_record");
     let VendorSaid { status, members } = &receipt.vendor_said;
     error.vendor_status = *status;
     error.vendor_body = Some(members).filter(|said| !said.is_empty()).cloned().map(Json::Object);
@@ -224,50 +218,37 @@ struct Recording<'a> {
 
 impl Recording<'_> {
     async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, wing: &Deliveries) -> Result<(), StoreError> {
-        self.lane.revision += 1;
-        self.lane.in_flight = None;
-        self.lane.sending = None;
-        self.delivery.lease_until = None;
-        self.delivery.duration_ms += times.took_ms;
         self.put_attempt(end, times);
         match end {
             AttemptEnd::Accepted(receipt) => {
-                self.accept(receipt);
+                self.accept(receipt, times.took_ms);
                 self.learn(receipt, wing);
                 self.share(receipt, wing).await?;
             }
             AttemptEnd::Failed(error) => {
-                self.count_attempt(error, times.started_at);
-                // It has to say of what it failed, if only of our own limits.
-                self.delivery.error.get_or_insert_with(|| delivery_error(error));
-                self.fail();
+                self.note_failed_call(error, times);
+                self.delivery.fail(delivery_error(error), self.now);
+                self.lane.mark_failed(self.delivery.version());
             }
             AttemptEnd::Again(error, at) => {
-                self.count_attempt(error, times.started_at);
-                self.delivery.state = DeliveryState::Retrying;
-                self.delivery.next_attempt_at = Some(*at);
+                self.note_failed_call(error, times);
+                self.delivery.retry_at(*at);
                 self.park(wing).await?;
             }
             AttemptEnd::Held(error, waiting_for, at) => {
-                self.count_attempt(error, times.started_at);
-                self.delivery.state = DeliveryState::Waiting;
-                self.delivery.waiting_for = Some(*waiting_for);
-                self.delivery.next_attempt_at = *at;
-                if matches!(waiting_for, WaitingFor::Paused | WaitingFor::Quota) {
-                    self.delivery.parked_since = Some(self.now);
-                }
+                self.note_failed_call(error, times);
+                self.delivery.wait(*waiting_for, *at, self.now);
                 self.park(wing).await?;
             }
         }
-        self.write.extend(give_back_keys(&mut self.lane));
+        self.write.extend(self.lane.give_back_keys());
         self.write.push(Write::PutLane(self.lane.clone()));
         self.write.push(Write::PutDelivery(self.delivery.clone()));
         if ends_its_upsert(self.work, &self.delivery)
             && let Some(mut upsert) = self.work.sole_of.clone()
         {
-            upsert.revision += 1;
-            upsert.state = UpsertState::Succeeded;
-            upsert.ended_at = Some(self.now);
+            let _the_delivery_is_expected_instead = upsert.change();
+            upsert.end(UpsertState::Succeeded, self.now);
             self.write.push(Write::PutUpsert(upsert));
         }
         Ok(())
@@ -283,8 +264,8 @@ impl Recording<'_> {
         };
         self.write.push(Write::PutAttempt(AttemptRecord {
             delivery: self.delivery.id,
-            number: self.delivery.attempts + 1,
-            fence: self.delivery.fence,
+            number: self.delivery.attempts() + 1,
+            fence: self.delivery.fence(),
             started_at: times.started_at,
             ended_at: Some(self.now),
             result: Some(result.to_owned()),
@@ -296,65 +277,12 @@ impl Recording<'_> {
         }));
     }
 
-    fn accept(&mut self, receipt: &UpsertReceipt) {
+    fn accept(&mut self, receipt: &UpsertReceipt, took_ms: u64) {
         let prepared = &self.work.prepared;
-        self.delivery.attempts += 1;
-        self.delivery.state = DeliveryState::Succeeded;
-        self.delivery.outcome = Some(receipt.outcome);
-        self.delivery.evidence = Some(receipt.evidence);
-        self.delivery.matched_by = receipt.matched_by;
-        self.delivery.provider_customer_id = Some(receipt.provider_customer_id.clone());
-        self.delivery.fields = receipt.fields.clone();
-        self.delivery.error = None;
-        self.delivery.maybe_written = true;
-        self.end();
-
-        let lane = &mut self.lane;
-        if self.work.replaces_link {
-            lane.superseded.extend(lane.link.take());
-            lane.accepted = upsert_store::Accepted::default();
-        }
-        let key = lane
-            .link
-            .as_ref()
-            .filter(|link| link.claimed_by().is_none())
-            .map_or_else(|| prepared.link_key.clone(), |link| link.key.clone());
-        let shared = lane.link.as_ref().is_some_and(|link| link.shared);
-        let adopted = lane.link.as_ref().and_then(|link| link.adopted);
-        if lane.link.as_ref().is_some_and(|link| link.claimed_by().is_some()) {
-            // What was accepted before was another record's.
-            lane.accepted = upsert_store::Accepted::default();
-        }
-        lane.link = Some(Link {
-            provider_customer_id: receipt.provider_customer_id.clone(),
-            key,
-            shared,
-            adopted: adopted.map(|_| Adopted::Confirmed),
-        });
-        for (vendor_field, sent) in &prepared.sent {
-            lane.accepted.uncertain.remove(vendor_field);
-            let mut value = sent.value.clone();
-            if let (true, Json::Array(ours), Some((_, Json::Array(theirs)))) =
-                (sent.merged, &mut value, lane.accepted.fields.get(vendor_field))
-            {
-                ours.extend(
-                    theirs
-                        .iter()
-                        .filter(|tag| !ours.contains(tag))
-                        .cloned()
-                        .collect::<Vec<_>>(),
-                );
-            }
-            lane.accepted
-                .fields
-                .insert(vendor_field.clone(), (sent.pointer.clone(), value));
-        }
-        // Under a replaced link the old record stays at the vendor, and so do its keys.
-        lane.known_by = known_after(&lane.known_by, prepared, self.work.replaces_link);
-        lane.sure_keys = None;
-        lane.brought = lane.brought.max(self.delivery.version);
-        mark_accepted(lane, self.delivery.version, self.now);
-        lane.last_delivered_at = Some(self.now);
+        self.delivery.succeed(receipt, took_ms, self.now);
+        let (record, version) = (&receipt.provider_customer_id, self.delivery.version());
+        self.lane
+            .accept(prepared, self.work.replaces_link, record, version, self.now);
     }
 
     /// In which form the vendor keeps what it was sent: events that come in may show it so.
@@ -364,7 +292,7 @@ impl Recording<'_> {
         if let Some(merchant) = merchant.filter(|merchant| !merchant.sources.is_empty()) {
             let tells = merchant.hears_of(&self.delivery.connection);
             let region = merchant.default_region.as_deref();
-            let (version, sent) = (self.delivery.version, &self.work.prepared.sent);
+            let (version, sent) = (self.delivery.version(), &self.work.prepared.sent);
             learn_from_receipt(&mut self.lane, version, sent, &receipt.fields, tells, region);
         }
     }
@@ -374,95 +302,47 @@ impl Recording<'_> {
         if self.work.connection.on_collision == OnCollision::Refuse {
             return Ok(());
         }
-        let (merchant, connection) = (&self.delivery.merchant, &self.delivery.connection);
-        for owner in wing
-            .context
-            .store
-            .record_owners(merchant, connection, &receipt.provider_customer_id)
-            .await?
-        {
+        let (store, merchant, connection) = (&wing.context.store, &self.delivery.merchant, &self.delivery.connection);
+        let owners = store.record_owners(merchant, connection, &receipt.provider_customer_id);
+        for owner in owners.await? {
             if owner == self.delivery.customer {
                 continue;
             }
-            if let Some(link) = &mut self.lane.link {
-                link.shared = true;
-            }
-            let other = wing.context.store.customer(merchant, owner).await?;
+            self.lane.share_link();
+            let other = store.customer(merchant, owner).await?;
             if let Some(mut lane) = other.and_then(|other| other.lane(connection).cloned())
-                && let Some(link) = lane.link.as_mut().filter(|link| !link.shared)
+                && lane.share_link()
             {
-                link.shared = true;
-                lane.revision += 1;
+                let _nobody_else_is_expected_to_write = lane.change();
                 self.write.push(Write::PutLane(lane));
             }
         }
         Ok(())
     }
 
-    fn count_attempt(&mut self, error: &ProviderError, started_at: Timestamp) {
-        if error.sent {
-            self.delivery.attempts += 1;
-        } else if self.work.connection.counts_calls {
-            self.write.push(Write::GiveBackCall {
-                merchant: self.delivery.merchant.clone(),
-                connection: self.delivery.connection.clone(),
-                day: utc_day(started_at),
-            });
+    fn note_failed_call(&mut self, error: &ProviderError, times: AttemptTimes) {
+        let failed = delivery_error(error);
+        self.delivery.note_failed_call(&failed, error.sent, times.took_ms);
+        if !error.sent && self.work.connection.counts_calls {
+            let (merchant, connection) = (&self.delivery.merchant, &self.delivery.connection);
+            self.write.push(give_back_call(merchant, connection, times.started_at));
         }
-        // That the gateway itself held it back is said by `waiting_for`: the vendor's last words stay.
-        if error.sent {
-            self.delivery.error = Some(delivery_error(error));
-        }
-        if error.state == StateAtVendor::Unknown {
-            self.delivery.maybe_written = true;
-            self.lane.brought = self.lane.brought.max(self.delivery.version);
-            let prepared = &self.work.prepared;
-            may_be_known_by(&mut self.lane, &prepared.known_by);
-            for (vendor_field, sent) in &prepared.sent {
-                self.lane.accepted.uncertain.insert(vendor_field.clone());
-                // Whose field it is has to be known, should it be cleared before it is sent again.
-                let unseen = || (sent.pointer.clone(), Json::Null);
-                self.lane
-                    .accepted
-                    .fields
-                    .entry(vendor_field.clone())
-                    .or_insert_with(unseen);
-            }
+        match error.state {
+            StateAtVendor::Unknown => self.lane.lose_call(self.delivery.version()),
+            StateAtVendor::Unchanged => self.lane.end_call(),
         }
     }
 
-    fn fail(&mut self) {
-        self.delivery.state = DeliveryState::Failed;
-        mark_failed(&mut self.lane, self.delivery.version);
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.delivery.waiting_for = None;
-        self.delivery.next_attempt_at = None;
-        self.delivery.ended_at = Some(self.now);
-    }
-
-    /// It waits in the lane, or gives way to a newer one that does already.
     async fn park(&mut self, wing: &Deliveries) -> Result<(), StoreError> {
-        let newer = match self.lane.queued {
-            Some(id) => wing.context.store.delivery(id).await?,
-            None => None,
-        };
-        match newer {
-            None => self.lane.queued = Some(self.delivery.id),
-            Some(mut newer) => {
-                supersede(&mut self.delivery, &mut newer, self.now);
-                self.write.push(Write::PutDelivery(newer));
-            }
-        }
+        let newer = wing.wait_in(&mut self.lane, &mut self.delivery, self.now).await?;
+        self.write.extend(newer);
         Ok(())
     }
 }
 
 /// Whether the delivery's success is the end of its upsert, so that both are written at once.
 pub(crate) fn ends_its_upsert(work: &Work, delivery: &DeliveryRecord) -> bool {
-    work.sole_of.is_some() && delivery.state == DeliveryState::Succeeded
+    work.sole_of.is_some() && delivery.state() == DeliveryState::Succeeded
 }
 
 /// As the API shows it.

@@ -1,15 +1,13 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{ErrorKind, RetryAdvice, StateAtVendor};
+use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertId};
 use upsert_store::{
-    Applied, Changeset, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, IncomingFilter, OutgoingFilter,
-    StoreError, Write,
+    Applied, Changeset, DeliveryFilter, DeliveryRecord, IncomingFilter, OutgoingFilter, StoreError, UpsertRecord, Write,
 };
 
 use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
-use crate::planning::lane::{may_be_there, supersede};
 
 const AT_ONCE: usize = 500;
 
@@ -20,15 +18,7 @@ impl Deliveries {
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<(), StoreError> {
-        let newest = self
-            .context
-            .store
-            .deliveries(&DeliveryFilter::default(), None, 1)
-            .await?;
-        if let Some(newest) = newest.entries.first() {
-            self.context.ids.sort_after(newest.id.as_uuid());
-        }
-        self.sort_events_after().await?;
+        self.sort_ids_after().await?;
         self.load_connections().await?;
         self.outbox.load_endpoints().await?;
         loop {
@@ -47,21 +37,19 @@ impl Deliveries {
         }
     }
 
-    /// What events are put in order by are their ids.
-    async fn sort_events_after(&self) -> Result<(), StoreError> {
-        let incoming = self
-            .context
-            .store
-            .incoming_events(&IncomingFilter::default(), None, 1)
-            .await?;
-        let outgoing = self
-            .context
-            .store
-            .outgoing_events(&OutgoingFilter::default(), None, 1)
-            .await?;
-        let newest = incoming.entries.first().map(|event| event.id);
-        for id in newest.into_iter().chain(outgoing.entries.first().map(|event| event.id)) {
-            self.context.ids.sort_after(id.as_uuid());
+    /// What is kept is put in order by its ids.
+    async fn sort_ids_after(&self) -> Result<(), StoreError> {
+        let store = &self.context.store;
+        let deliveries = store.deliveries(&DeliveryFilter::default(), None, 1).await?;
+        let incoming = store.incoming_events(&IncomingFilter::default(), None, 1).await?;
+        let outgoing = store.outgoing_events(&OutgoingFilter::default(), None, 1).await?;
+        let newest = [
+            deliveries.entries.first().map(|delivery| *delivery.id.as_uuid()),
+            incoming.entries.first().map(|event| *event.id.as_uuid()),
+            outgoing.entries.first().map(|event| *event.id.as_uuid()),
+        ];
+        for id in newest.into_iter().flatten() {
+            self.context.ids.sort_after(&id);
         }
         Ok(())
     }
@@ -75,46 +63,32 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Ends the upserts whose last delivery ended, but whose process died before it could end them too.
+    /// Ends the upserts whose last delivery ended, but whose process died before it could end them too; then tells what it
+    /// owed when it died.
     pub(crate) async fn settle_what_was_left(&self) {
-        let mut after = None;
-        loop {
-            let left = match self.context.store.unsettled(after, AT_ONCE).await {
-                Ok(left) => left,
-                Err(error) => {
-                    tracing::error!(%error, "upserts that were left unsettled could not be read");
-                    return;
-                }
-            };
-            let Some(last) = left.last() else { return };
-            after = Some(last.id);
-            for upsert in left {
-                if self.context.stopping.is_cancelled() {
-                    return;
-                }
-                crash_point(points::RECOVER_BEFORE_SETTLING);
-                self.settle(&upsert.merchant, upsert.id).await;
-            }
+        let store = &self.context.store;
+        if let Err(error) = self.settle_each(|after| store.unsettled(after, AT_ONCE)).await {
+            tracing::error!(%error, "upserts that were left unsettled could not be read");
+        }
+        if let Err(error) = self.settle_each(|after| store.owing(after, AT_ONCE)).await {
+            tracing::error!(%error, "upserts of which events are owed could not be read");
         }
     }
 
-    /// Tells what the last process owed when it died.
-    pub(crate) async fn publish_what_is_owed(&self) {
+    async fn settle_each<F>(&self, page: impl Fn(Option<UpsertId>) -> F) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<Vec<UpsertRecord>, StoreError>>,
+    {
         let mut after = None;
         loop {
-            let owing = match self.context.store.owing(after, AT_ONCE).await {
-                Ok(owing) => owing,
-                Err(error) => {
-                    tracing::error!(%error, "upserts of which events are owed could not be read");
-                    return;
-                }
-            };
-            let Some(last) = owing.last() else { return };
+            let left = page(after).await?;
+            let Some(last) = left.last() else { return Ok(()) };
             after = Some(last.id);
-            for upsert in owing {
+            for upsert in left {
                 if self.context.stopping.is_cancelled() {
-                    return;
+                    return Ok(());
                 }
+                crash_point(points::RECOVER_BEFORE_SETTLING);
                 self.settle(&upsert.merchant, upsert.id).await;
             }
         }
@@ -123,48 +97,15 @@ impl Deliveries {
     /// Its attempt was durable before the first byte went out, so it may have reached the vendor: the outcome is
     /// unknown, and every field counts as not accepted. Whether it may be sent again is for the next plan to say.
     pub(crate) async fn take_back(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
-        let known = self
-            .context
-            .store
-            .customer(&delivery.merchant, delivery.customer)
-            .await?;
+        let known = self.context.customer_of(&delivery).await?;
         let mut changes = Changeset::default();
-        changes.expect.push(Expect::Delivery {
-            id: delivery.id,
-            fence: delivery.fence,
-        });
+        changes.expect.push(delivery.expected());
         let now = self.context.clock.now();
-        delivery.attempts += 1;
-        delivery.fence += 1;
-        delivery.maybe_written = true;
-        delivery.lease_until = None;
-        delivery.state = DeliveryState::Retrying;
-        delivery.next_attempt_at = Some(now);
-        delivery.error = Some(delivery_error(&upsert_core::ProviderError::new(
-            ErrorKind::Transient,
-            StateAtVendor::Unknown,
-            RetryAdvice::Backoff,
-            "the gateway stopped during the call; whether the vendor wrote is not known",
-        )));
+        delivery.take_back(delivery_error(&lost()), now);
         if let Some(mut lane) = known.and_then(|known| known.lane(&delivery.connection).cloned()) {
-            changes.expect.push(Expect::Lane {
-                customer: lane.customer,
-                connection: lane.connection.clone(),
-                revision: Some(lane.revision),
-            });
-            lane.revision += 1;
-            lane.in_flight = None;
-            lane.brought = lane.brought.max(delivery.version);
-            may_be_there(&mut lane);
-            match lane.queued {
-                None => lane.queued = Some(delivery.id),
-                Some(newer) => {
-                    if let Some(mut newer) = self.context.store.delivery(newer).await? {
-                        supersede(&mut delivery, &mut newer, now);
-                        changes.write.push(Write::PutDelivery(newer));
-                    }
-                }
-            }
+            changes.expect.push(lane.change());
+            lane.lose_call(delivery.version());
+            changes.write.extend(self.wait_in(&mut lane, &mut delivery, now).await?);
             changes.write.push(Write::PutLane(lane));
         }
         changes.write.push(Write::PutDelivery(delivery));
@@ -176,4 +117,10 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+fn lost() -> ProviderError {
+    let detail = "the gateway stopped during the call; whether the vendor wrote is not known";
+    let (kind, state) = (ErrorKind::Transient, StateAtVendor::Unknown);
+    ProviderError::new(kind, state, RetryAdvice::Backoff, detail)
 }

@@ -33,21 +33,19 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(deliveries: Deliveries, outbox: Outbox, context: Context) -> Self {
+    pub(crate) fn new(context: &Context) -> Self {
         Self {
-            context,
-            outbox,
-            deliveries,
+            context: context.clone(),
+            outbox: Outbox::new(context),
+            deliveries: Deliveries::new(context),
         }
     }
 
     /// Starts the pass; it ends with [`crate::Gateway::shut_down`].
     pub(crate) fn run(&self) {
         let wing = self.clone();
-        self.context.spawn(async move {
-            wing.deliveries.settle_what_was_left().await;
-            wing.deliveries.publish_what_is_owed().await;
-        });
+        self.context
+            .spawn(async move { wing.deliveries.settle_what_was_left().await });
         let wing = self.clone();
         self.context.spawn(async move {
             loop {
@@ -144,7 +142,7 @@ impl Scheduler {
 
     async fn take_back_lost(&self, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
         match self.context.store.delivery(id).await? {
-            Some(delivery) if delivery.state == DeliveryState::InFlight && delivery.fence == fence => {
+            Some(delivery) if delivery.state() == DeliveryState::InFlight && delivery.fence() == fence => {
                 self.deliveries.take_back(delivery).await
             }
             _ => Ok(()),
@@ -167,8 +165,8 @@ impl Scheduler {
     /// Whether what was parked may be tried: not paused, no quota or breaker in the way.
     fn lets_bulk_through(&self, merchant: &str, name: &str) -> bool {
         let directory = self.context.directory();
-        let connection = directory.get(merchant).and_then(|merchant| merchant.connection(name));
         let is_free = |connection: &Arc<Connection>| connection.status.room(Priority::Bulk).is_ok_and(|room| room > 0);
-        self.context.connections.pause_of(merchant, name).is_none() && connection.is_some_and(is_free)
+        let connection = directory.connection(merchant, name);
+        !self.context.connections.is_paused(merchant, name) && connection.is_some_and(is_free)
     }
 }

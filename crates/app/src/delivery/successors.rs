@@ -14,9 +14,10 @@ impl Deliveries {
         Ok(effective)
     }
 
-    async fn standing_for(&self, mut delivery: DeliveryRecord) -> Result<DeliveryRecord, StoreError> {
+    /// The delivery, or the last of those that went in its place.
+    pub(crate) async fn standing_for(&self, mut delivery: DeliveryRecord) -> Result<DeliveryRecord, StoreError> {
         let (mut way, era) = (Vec::new(), self.context.successors.era());
-        while let Some(successor) = delivery.superseded_by {
+        while let Some(successor) = delivery.superseded_by() {
             way.push(delivery.id);
             let next = self.context.successors.shortcut(delivery.id).unwrap_or(successor);
             match self.context.store.delivery(next).await? {

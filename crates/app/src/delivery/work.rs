@@ -5,13 +5,10 @@ use std::sync::atomic::AtomicUsize;
 
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_core::{Evidence, Held, Outcome, PreparedUpsert, WaitingFor, utc_day};
-use upsert_store::{
-    AttemptRecord, CustomerRecord, DeliveryRecord, DeliveryState, Lane, SentRequest, UpsertRecord, Write,
-};
+use upsert_core::{Held, PreparedUpsert, utc_day};
+use upsert_store::{AttemptRecord, CustomerRecord, DeliveryRecord, Lane, SentRequest, UpsertRecord, Write};
 
 use crate::directory::merchant::Connection;
-use crate::planning::lane::mark_accepted;
 
 /// A lease lasts the attempt's time-out plus this.
 pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(10);
@@ -48,6 +45,27 @@ pub(crate) struct Work {
     pub(crate) owes_event: bool,
 }
 
+impl Work {
+    /// What goes out, and whether it leaves the present link behind.
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        delivery: DeliveryRecord,
+        lane: Lane,
+        (prepared, replaces_link): (Box<PreparedUpsert>, bool),
+    ) -> Self {
+        Self {
+            connection,
+            delivery,
+            lane,
+            prepared,
+            replaces_link,
+            sole_of: None,
+            open_siblings: None,
+            owes_event: false,
+        }
+    }
+}
+
 /// The attempt that is about to go out, and the call counted where the day's calls are.
 pub(crate) fn attempt_writes(
     connection: &Connection,
@@ -57,8 +75,8 @@ pub(crate) fn attempt_writes(
 ) -> Vec<Write> {
     let mut writes = vec![Write::PutAttempt(AttemptRecord {
         delivery: delivery.id,
-        number: delivery.attempts + 1,
-        fence: delivery.fence,
+        number: delivery.attempts() + 1,
+        fence: delivery.fence(),
         started_at: now,
         ended_at: None,
         result: None,
@@ -68,42 +86,40 @@ pub(crate) fn attempt_writes(
         error: None,
     })];
     if connection.counts_calls {
-        writes.push(Write::CountCall {
-            merchant: delivery.merchant.clone(),
-            connection: delivery.connection.clone(),
-            day: utc_day(now),
-        });
+        writes.push(count_call(&delivery.merchant, &delivery.connection, now));
     }
     writes
 }
 
+/// One more call on this moment's day.
+pub(crate) fn count_call(merchant: &str, connection: &str, at: Timestamp) -> Write {
+    Write::CountCall {
+        merchant: merchant.to_owned(),
+        connection: connection.to_owned(),
+        day: utc_day(at),
+    }
+}
+
+/// A call that was counted at this moment, and then did not go out.
+pub(crate) fn give_back_call(merchant: &str, connection: &str, at: Timestamp) -> Write {
+    Write::GiveBackCall {
+        merchant: merchant.to_owned(),
+        connection: connection.to_owned(),
+        day: utc_day(at),
+    }
+}
+
 /// The vendor has accepted all of it before: no call.
 pub(crate) fn unchanged(delivery: &mut DeliveryRecord, lane: &mut Lane, now: Timestamp) {
-    delivery.state = DeliveryState::Succeeded;
-    delivery.outcome = Some(Outcome::Unchanged);
-    delivery.evidence = Some(match lane.link {
-        Some(_) => Evidence::Link,
-        // Nothing of it is wanted there.
-        None => Evidence::None,
-    });
-    delivery.error = None;
-    delivery.provider_customer_id = lane.link.as_ref().map(|link| link.provider_customer_id.clone());
-    delivery.waiting_for = None;
-    delivery.next_attempt_at = None;
-    delivery.lease_until = None;
-    delivery.ended_at = Some(now);
-    mark_accepted(lane, delivery.version, now);
+    delivery.end_unchanged(lane.linked_to(), now);
+    lane.mark_accepted(delivery.version(), now);
 }
 
 /// The connection lets nothing through now: it waits for what holds the connection back.
 pub(crate) fn park(delivery: &mut DeliveryRecord, held: Held, now: Timestamp) {
-    delivery.state = DeliveryState::Waiting;
-    delivery.waiting_for = Some(held.waiting_for);
     let wait = held.for_at_least.and_then(|wait| SignedDuration::try_from(wait).ok());
-    delivery.next_attempt_at = wait.and_then(|wait| now.checked_add(wait).ok());
-    if matches!(held.waiting_for, WaitingFor::Paused | WaitingFor::Quota) {
-        delivery.parked_since = delivery.parked_since.or(Some(now));
-    }
+    let until = wait.and_then(|wait| now.checked_add(wait).ok());
+    delivery.wait(held.waiting_for, until, now);
 }
 
 /// Until when whoever sends to this connection from now on has the delivery for itself.

@@ -1,12 +1,8 @@
-//! What waits at one connection, taken as fast as the connection lets calls through and no faster. Each connection has
-//! a worker of its own, so however much waits at one, and however long its calls hang, the others do not notice.
+//! What waits at one connection, taken as fast as the connection lets calls through and no faster.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
+use async_trait::async_trait;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority, WaitingFor};
@@ -17,9 +13,7 @@ use crate::delivery::claim::{ClaimPurpose, Claimed};
 use crate::directory::merchant::Connection;
 use crate::runtime::connections::UNTIL_RELEASED;
 use crate::runtime::wakeups::Reach;
-
-/// Deliveries that are read at once.
-const PAGE: usize = 128;
+use crate::runtime::worker::{PAGE, Queue, Take, work_through};
 
 /// The most that one worker has under way; the connection's own places bound it further.
 const MOST_AT_ONCE: usize = 64;
@@ -27,24 +21,12 @@ const MOST_AT_ONCE: usize = 64;
 /// What it has under way where no place is free.
 const FEW: usize = 4;
 
-/// What came of one delivery that a worker took.
-struct Tried {
-    id: DeliveryId,
-    /// Whether it may be met again: it is still due, and nobody can tell why.
-    is_stuck: bool,
-}
-
-/// One time round.
-struct Batch<'a> {
-    wing: &'a Deliveries,
+/// What waits at one connection.
+struct ConnectionQueue {
+    wing: Deliveries,
     connection: Arc<Connection>,
-    merchant: &'a str,
+    merchant: String,
     reach: Reach,
-    after: Option<DeliveryId>,
-    page: VecDeque<DeliveryRecord>,
-    /// Due ones that are under way, or that could not be got on with.
-    taken: HashSet<DeliveryId>,
-    going: FuturesUnordered<BoxFuture<'a, Tried>>,
     /// How many may be under way.
     width: usize,
 }
@@ -52,24 +34,19 @@ struct Batch<'a> {
 impl Deliveries {
     pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
         let directory = self.context.directory();
-        let connection = directory.get(merchant).and_then(|merchant| merchant.connection(name));
-        let is_paused = self.context.connections.pause_of(merchant, name).is_some();
-        let Some(connection) = connection.filter(|_| !is_paused) else {
+        let is_paused = self.context.connections.is_paused(merchant, name);
+        let Some(connection) = directory.connection(merchant, name).filter(|_| !is_paused) else {
             return self.shelve(merchant, name).await;
         };
         let said = self.context.connections.said_to_drain(merchant, name);
-        let round = Batch {
-            wing: self,
+        let queue = ConnectionQueue {
+            wing: self.clone(),
             connection: connection.clone(),
-            merchant,
+            merchant: merchant.to_owned(),
             reach,
-            after: None,
-            page: VecDeque::new(),
-            taken: HashSet::new(),
-            going: FuturesUnordered::new(),
             width: 0,
         };
-        if round.run().await? && reach > Reach::Due {
+        if work_through(queue, reach).await? && reach > Reach::Due {
             self.context.connections.drained(merchant, name, said);
         }
         Ok(())
@@ -78,11 +55,8 @@ impl Deliveries {
     /// Nothing goes to this connection, and nobody knows for how long: what is due there waits until it is released.
     async fn shelve(&self, merchant: &str, connection: &str) -> Result<(), StoreError> {
         loop {
-            let due = self
-                .context
-                .store
-                .due_at(merchant, connection, self.context.clock.now(), PAGE)
-                .await?;
+            let (store, now) = (&self.context.store, self.context.clock.now());
+            let due = store.due_at(merchant, connection, now, PAGE).await?;
             if due.is_empty() || self.context.stopping.is_cancelled() {
                 return Ok(());
             }
@@ -122,100 +96,60 @@ impl Deliveries {
     }
 }
 
-impl Batch<'_> {
-    /// Whether it came to the end of what it reaches for, rather than to a connection that lets nothing through.
-    async fn run(mut self) -> Result<bool, StoreError> {
-        loop {
-            let reached_the_end = self.fill().await?;
-            match self.going.next().await {
-                Some(tried) if !tried.is_stuck && self.reach == Reach::Due => drop(self.taken.remove(&tried.id)),
-                Some(_) => {}
-                None => return Ok(reached_the_end),
-            }
-        }
+#[async_trait]
+impl Queue for ConnectionQueue {
+    type Entry = DeliveryRecord;
+    type Id = DeliveryId;
+
+    fn id(delivery: &DeliveryRecord) -> DeliveryId {
+        delivery.id
     }
 
-    /// Starts as many as may be under way. Whether there are no more.
-    async fn fill(&mut self) -> Result<bool, StoreError> {
-        if self.wing.context.stopping.is_cancelled() {
-            return Ok(false);
-        }
-        let Ok(room) = self.connection.status.room(Priority::Interactive) else {
-            return Ok(false);
-        };
-        if self.going.is_empty() {
-            // Requests that somebody waits for find a place beside it; where they take every place, what waits queues for
-            // some of them all the same, or it would never come to its turn.
-            self.width = match room {
-                0 => FEW,
-                room => (room - room / 4).min(MOST_AT_ONCE),
-            };
-        }
-        while self.going.len() < self.width {
-            if self.is_paused() {
-                return Ok(false);
-            }
-            let Some(delivery) = self.next().await? else {
-                return Ok(true);
-            };
-            if let Err(held) = self.connection.status.room(delivery.priority) {
-                if held.waiting_for != WaitingFor::Quota || delivery.priority == Priority::Interactive {
-                    return Ok(false);
+    fn room(&mut self, under_way: usize) -> usize {
+        let context = &self.wing.context;
+        let is_paused = context.connections.is_paused(&self.merchant, &self.connection.name);
+        match self.connection.status.room(Priority::Interactive) {
+            Ok(room) if !is_paused && !context.stopping.is_cancelled() => {
+                if under_way == 0 {
+                    // Requests that somebody waits for find a place beside it; where they take every place, what waits queues
+                    // for some of them all the same, or it would never come to its turn.
+                    self.width = match room {
+                        0 => FEW,
+                        room => (room - room / 4).min(MOST_AT_ONCE),
+                    };
                 }
-                // The day's reserve is not for bulk work: others behind it may go.
-                self.taken.remove(&delivery.id);
-                self.wing.put_off(delivery, held).await?;
-                continue;
+                self.width
             }
-            let wing = self.wing;
-            self.going.push(Box::pin(async move {
-                let id = delivery.id;
-                let is_stuck = !wing.go_on(id, ClaimPurpose::Usual).await;
-                Tried { id, is_stuck }
-            }));
-        }
-        Ok(false)
-    }
-
-    fn is_paused(&self) -> bool {
-        let connections = &self.wing.context.connections;
-        connections.pause_of(self.merchant, &self.connection.name).is_some()
-    }
-
-    /// The next one that was not met yet.
-    async fn next(&mut self) -> Result<Option<DeliveryRecord>, StoreError> {
-        loop {
-            if self.page.is_empty() && !self.turn_the_page().await? {
-                return Ok(None);
-            }
-            let Some(delivery) = self.page.pop_front() else {
-                continue;
-            };
-            let is_wanted = match self.reach {
-                Reach::Due => self.taken.insert(delivery.id),
-                Reach::Parked => delivery.state != DeliveryState::Retrying,
-                Reach::All => true,
-            };
-            if is_wanted {
-                return Ok(Some(delivery));
-            }
+            _ => 0,
         }
     }
 
-    /// Whether there is anything on it that was not met yet.
-    async fn turn_the_page(&mut self) -> Result<bool, StoreError> {
-        let (store, name) = (&self.wing.context.store, &self.connection.name);
-        let page = match self.reach {
-            // What was taken stays due until it is claimed.
-            Reach::Due => {
-                let (now, most) = (self.wing.context.clock.now(), PAGE + self.taken.len());
-                let due = store.due_at(self.merchant, name, now, most).await?;
-                due.into_iter().filter(|due| !self.taken.contains(&due.id)).collect()
+    async fn due(&self, most: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let (store, now) = (&self.wing.context.store, self.wing.context.clock.now());
+        store.due_at(&self.merchant, &self.connection.name, now, most).await
+    }
+
+    async fn waiting(&self, after: Option<DeliveryId>, most: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let store = &self.wing.context.store;
+        store
+            .waiting_at(&self.merchant, &self.connection.name, after, most)
+            .await
+    }
+
+    async fn take(&self, delivery: DeliveryRecord) -> Result<Take, StoreError> {
+        if self.reach == Reach::Parked && delivery.state() == DeliveryState::Retrying {
+            return Ok(Take::PassOver);
+        }
+        if let Err(held) = self.connection.status.room(delivery.priority) {
+            if held.waiting_for != WaitingFor::Quota || delivery.priority == Priority::Interactive {
+                return Ok(Take::Stop);
             }
-            Reach::Parked | Reach::All => store.waiting_at(self.merchant, name, self.after, PAGE).await?,
-        };
-        self.after = page.last().map(|last| last.id).or(self.after);
-        self.page = page.into();
-        Ok(!self.page.is_empty())
+            // The day's reserve is not for bulk work: others behind it may go.
+            self.wing.put_off(delivery, held).await?;
+            return Ok(Take::PassOver);
+        }
+        let wing = self.wing.clone();
+        let go_on = async move { wing.go_on(delivery.id, ClaimPurpose::Usual).await };
+        Ok(Take::Work(Box::pin(go_on)))
     }
 }

@@ -25,17 +25,21 @@ pub struct Directory {
 impl Directory {
     /// Of these merchants.
     pub fn new(merchants: impl IntoIterator<Item = Merchant>) -> Self {
+        let merchants = merchants.into_iter();
+        let merchants = merchants.map(|merchant| (merchant.id.clone(), Arc::new(merchant)));
         Self {
-            merchants: merchants
-                .into_iter()
-                .map(|merchant| (merchant.id.clone(), Arc::new(merchant)))
-                .collect(),
+            merchants: merchants.collect(),
         }
     }
 
     /// One merchant.
     pub fn get(&self, id: &str) -> Option<&Arc<Merchant>> {
         self.merchants.get(id)
+    }
+
+    /// A merchant's connection, where both are configured.
+    pub(crate) fn connection(&self, merchant: &str, name: &str) -> Option<&Arc<Connection>> {
+        self.get(merchant)?.connection(name)
     }
 
     /// All of them, in no order.
@@ -204,8 +208,6 @@ pub struct Route {
 }
 
 pub(crate) fn named<'a>(merchant: &'a Merchant, connection: &str) -> Result<&'a Connection, Refusal> {
-    merchant
-        .connection(connection)
-        .map(AsRef::as_ref)
-        .ok_or_else(|| Refusal::not_found("connection"))
+    let found = merchant.connection(connection).map(AsRef::as_ref);
+    found.ok_or_else(|| Refusal::not_found("connection"))
 }

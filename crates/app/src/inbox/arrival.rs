@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use upsert_core::EventId;
-use upsert_store::{Expect, IncomingEvent, IncomingState};
+use upsert_core::{EventId, Ignored};
+use upsert_store::{Expect, IncomingEvent};
 use upsert_webhook::{Part, Read};
 
 use crate::directory::merchant::Merchant;
@@ -50,18 +50,17 @@ impl Arrival {
     /// That its row is as it was read, and that no other has its content meanwhile.
     pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Vec<Expect> {
         let content = self.content();
-        let with = |content: &str, revision| Expect::IncomingEvent {
+        let is_new = || Expect::IncomingEvent {
             merchant: self.merchant.id.clone(),
             source: self.source.name.clone(),
             event_id: self.event_id.clone(),
             content: content.to_owned(),
-            revision,
+            revision: None,
         };
         match seen {
-            Some(seen) if seen.content != content => {
-                vec![with(&seen.content, Some(seen.revision)), with(content, None)]
-            }
-            seen => vec![with(content, seen.map(|seen| seen.revision))],
+            Some(seen) if seen.content != content => vec![seen.expected(), is_new()],
+            Some(seen) => vec![seen.expected()],
+            None => vec![is_new()],
         }
     }
 
@@ -72,35 +71,22 @@ impl Arrival {
     /// Whether this is what a dead letter would be taken as now.
     pub(crate) fn says_the_same(&self, letter: &IncomingEvent) -> bool {
         let header = |_: &str| Some(letter.event_id.clone());
-        let Some(Ok(reads)) = letter.raw.as_deref().map(|raw| read_again(&self.source, raw, &header)) else {
+        let Some(Ok(reads)) = letter.raw().map(|raw| read_again(&self.source, raw, &header)) else {
             return false;
         };
+        let content = self.content().to_owned();
         let taken = |read: &Read| contents_of(&self.merchant.id, &self.source, &self.event_id, read);
-        reads
-            .iter()
-            .any(|read| taken(read).contains(&self.content().to_owned()))
+        reads.iter().any(|read| taken(read).contains(&content))
     }
 
-    /// Its row after this try.
-    pub(crate) fn row(&self, seen: Option<&IncomingEvent>, state: IncomingState) -> IncomingEvent {
-        IncomingEvent {
-            id: seen.map_or(self.id, |seen| seen.id),
-            merchant: self.merchant.id.clone(),
-            source: self.source.name.clone(),
-            event_id: self.event_id.clone(),
-            content: self.content().to_owned(),
-            revision: seen.map_or(1, |seen| seen.revision + 1),
-            state,
-            received_at: seen.map_or(self.at, |seen| seen.received_at),
-            tried_at: self.at,
-            tries: seen.map_or(1, |seen| seen.tries.saturating_add(1)),
-            customer: None,
-            upsert: None,
-            problem: None,
-            ignored: Vec::new(),
-            unbelieved_time: self.unbelieved_time,
-            raw: None,
-        }
+    /// Its row after this try, once it is known what became of it. `ignored`: what could not be read of it.
+    pub(crate) fn row(&self, seen: Option<&IncomingEvent>, ignored: Vec<Ignored>) -> IncomingEvent<()> {
+        let (merchant, source) = (&self.merchant.id, &self.source.name);
+        let new = || IncomingEvent::new(self.id, merchant, source, &self.event_id, self.content(), self.at);
+        let mut row = seen.map_or_else(new, |seen| seen.again(self.content(), self.at));
+        row.ignored = ignored;
+        row.unbelieved_time = self.unbelieved_time;
+        row
     }
 }
 
@@ -129,10 +115,8 @@ pub(crate) fn contents_of(merchant: &str, source: &Source, event_id: &str, read:
 /// It is no JSON.
 pub(crate) fn read_again(source: &Source, raw: &str, header: Header<'_>) -> Result<Vec<Read>, Refusal> {
     let event = read_json(raw.as_bytes())?;
-    Ok(read_parts(source, event, header)
-        .into_iter()
-        .map(|(_, read)| read)
-        .collect())
+    let parts = read_parts(source, event, header);
+    Ok(parts.into_iter().map(|(_, read)| read).collect())
 }
 
 pub(crate) fn read_parts(source: &Source, event: Json, header: Header<'_>) -> Reads {

@@ -22,21 +22,17 @@ pub(crate) fn spoken_of(patch: &CustomerPatch) -> BTreeSet<String> {
         Some(Patch::Clear) => drop(pointers.insert(METADATA.to_owned())),
         Some(Patch::Set(members)) => pointers.extend(members.keys().map(|name| member(METADATA, name))),
     }
-    pointers.extend(
-        patch
-            .provider_fields
-            .keys()
-            .map(|name| member("/provider_fields", name)),
-    );
+    let passed_through = patch.provider_fields.keys();
+    pointers.extend(passed_through.map(|name| member("/provider_fields", name)));
     pointers
 }
 
 /// Whether an event that is newer has spoken of this field.
 pub(crate) fn has_newer(marks: &[EventMark], order: &Order, pointer: &str) -> bool {
-    marks
+    let mut newer = marks
         .iter()
-        .filter(|mark| order.is_older_than(&Order::kept(&mark.order)))
-        .any(|mark| mark.fields.iter().any(|field| overlaps(field, pointer)))
+        .filter(|mark| order.is_older_than(&Order::kept(&mark.order)));
+    newer.any(|mark| mark.fields.iter().any(|field| overlaps(field, pointer)))
 }
 
 /// Takes out of the patch what a newer event has spoken of already. Whether anything was.
@@ -50,18 +46,16 @@ pub(crate) fn leave_out_older(patch: &mut CustomerPatch, order: &Order, marks: &
     }
     match &mut patch.metadata {
         None => {}
-        Some(Patch::Clear) if !is_newer(METADATA) => {}
+        Some(Patch::Clear) => drop(patch.metadata.take_if(|_| is_newer(METADATA))),
         Some(Patch::Set(members)) => {
             members.retain(|name, _| !is_newer(&member(METADATA, name)));
             if members.is_empty() {
                 patch.metadata = None;
             }
         }
-        Some(Patch::Clear) => patch.metadata = None,
     }
-    patch
-        .provider_fields
-        .retain(|name, _| !is_newer(&member("/provider_fields", name)));
+    let passed_through = &mut patch.provider_fields;
+    passed_through.retain(|name, _| !is_newer(&member("/provider_fields", name)));
     spoken_of(patch).len() < before
 }
 

@@ -40,7 +40,7 @@ impl Taken {
             Self::LeftOut => EventResult::LeftOut,
             Self::Ping => EventResult::Ping,
             Self::Repeated(_) => EventResult::Repeated,
-            Self::Done(event) => event.state.into(),
+            Self::Done(event) => event.state().into(),
             Self::Refused(..) => EventResult::Refused,
         }
     }
@@ -56,8 +56,8 @@ impl Taken {
             id: event.map(|event| event.id),
             event_id: event.map(|event| event.event_id.clone()),
             result: self.result(),
-            upsert_id: event.and_then(|event| event.upsert),
-            customer_id: event.and_then(|event| event.customer),
+            upsert_id: event.and_then(|event| event.upsert()),
+            customer_id: event.and_then(|event| event.customer()),
             unbelieved_time: event.and_then(|event| event.unbelieved_time),
             ignored,
         }

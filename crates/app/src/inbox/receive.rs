@@ -3,28 +3,29 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use upsert_api::{EventResult, ProblemCode};
+use upsert_api::EventResult;
 use upsert_core::{Canonical, Field, Ignored, Priority, Word as _};
-use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, Through, Write};
+use upsert_store::{Applied, IncomingOutcome, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 
-use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::Source;
 use crate::inbox::Inbox;
 use crate::inbox::arrival::{Arrival, contents_of, read_parts};
 use crate::inbox::outcome::{Intake, Taken, in_the_events_words, kept_problem, left_out, unbelieved, unmapped};
 use crate::inbox::reconcile::Reconciled;
+use crate::outbox::races::{Race, commit_with_retry};
 use crate::problem::Refusal;
 use crate::runtime::metrics::{FORGED, count_ignored, events_in};
 use crate::strict_json::read_json;
 use crate::upsert::command::{Caller, UpsertCommand};
-use crate::upsert::commit::Attempted;
-use crate::upsert::straight_line::{Asked, read_patch};
+use crate::upsert::draft::Asked;
+use crate::upsert::straight_line::read_patch;
 
 /// So often an event is worked out anew because somebody else changed what it is about.
 const MOST_RACES: usize = 64;
@@ -151,14 +152,8 @@ impl Inbox {
             return Ok(Taken::LeftOut);
         }
         let wing = self.clone();
-        let task = self
-            .context
-            .tasks
-            .spawn(async move { Box::pin(wing.take_now(&arrival, read)).await });
-        task.await.unwrap_or_else(|_| {
-            tracing::error!("an event's task ended before its time");
-            Err(Refusal::new(ProblemCode::Internal, "the event could not be handled"))
-        })
+        let task = async move { Box::pin(wing.take_now(&arrival, read)).await };
+        self.context.on_own_task("an event", task).await
     }
 
     async fn take_now(&self, arrival: &Arrival, read: Read) -> Result<Taken, Refusal> {
@@ -192,16 +187,9 @@ impl Inbox {
         }
         let (ignored, told) = left_out(mapped, &canonical.ignored);
         let command = UpsertCommand {
-            body: Json::Null,
-            idempotency_key: None,
-            route: "POST /v1/webhooks",
-            through: Through::Webhook,
-            respond_async: true,
-            force: false,
             handling: source.handling,
             traceparent: arrival.traceparent.clone(),
-            priority: Priority::Interactive,
-            request_id: String::new(),
+            ..UpsertCommand::unattended("POST /v1/webhooks", Through::Webhook, Priority::Interactive)
         };
         let caller = Caller {
             name: source.name.clone(),
@@ -213,40 +201,37 @@ impl Inbox {
             claim: None,
         };
         let _deciding = self.context.admission.decide(Priority::Interactive).await?;
-        let (mut look_up_keys, mut waited) = (false, false);
-        for _race in 0..MOST_RACES {
+        let has_waited = &AtomicBool::new(false);
+        let (canonical, ignored, told) = (&canonical, &ignored, told.as_slice());
+        let taken = commit_with_retry(MOST_RACES, |key_is_taken| async move {
             let mut identified = self.upserts.identify(merchant, &canonical.patch).await?;
-            let narrowing = (mapped, &canonical.patch, told.as_slice());
-            let (patch, draft) = match self.reconcile(arrival, narrowing, &mut identified, &mut waited).await? {
+            let narrowing = (mapped, &canonical.patch, told);
+            let (patch, draft) = match self.reconcile(arrival, narrowing, &mut identified, has_waited).await? {
                 Reconciled::Left(patch, draft) => (patch, draft),
-                Reconciled::Nothing(event, true) => return Ok(Taken::Repeated(event)),
+                Reconciled::Nothing(event, true) => return Ok(Race::Won(Taken::Repeated(event))),
                 Reconciled::Nothing(event, false) => {
-                    count_ignored(&merchant.id, &ignored);
-                    return Ok(Taken::Done(event));
+                    count_ignored(&merchant.id, ignored);
+                    return Ok(Race::Won(Taken::Done(event)));
                 }
-                Reconciled::Again => continue,
+                Reconciled::Again => return Ok(Race::Changed),
             };
             identified.seen.extend(draft.expect.iter().cloned());
             let left = Canonical {
                 patch,
                 ignored: ignored.clone(),
             };
-            match self
+            let committed = self
                 .upserts
-                .plan_and_commit(asked, &identified, &left, Some(&draft), look_up_keys)
-                .await?
-            {
-                Attempted::Committed(mut committed) => {
-                    let event = accepted(draft.event(), &committed);
-                    // Nobody waits for its answer.
-                    drop(self.deliveries.start_deliveries(&mut committed));
-                    return Ok(Taken::Done(Box::new(event)));
-                }
-                Attempted::KeyTaken => look_up_keys = true,
-                Attempted::Raced | Attempted::IdempotencyKeyTaken => tokio::task::yield_now().await,
-            }
-        }
-        Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
+                .plan_and_commit(asked, &identified, &left, Some(&draft), key_is_taken)
+                .await?;
+            Ok::<_, Refusal>(committed.map(|mut committed| {
+                let event = draft.accepted(committed.record.id, committed.upsert.id);
+                // Nobody waits for its answer.
+                drop(self.deliveries.start_deliveries(&mut committed));
+                Taken::Done(Box::new(event))
+            }))
+        });
+        taken.await?.ok_or_else(Refusal::too_many_changes)
     }
 
     /// The body, with the id of the customer that is linked to the vendor's record that the event tells of; where nobody is,
@@ -284,30 +269,29 @@ impl Inbox {
         refusal: Refusal,
         ignored: Vec<Ignored>,
     ) -> Result<Taken, Refusal> {
-        for _race in 0..MOST_RACES {
+        let (refusal, ignored) = (&refusal, &ignored);
+        let kept = commit_with_retry(MOST_RACES, |_| async move {
             let seen = self.seen(arrival).await?;
-            if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
-                return Ok(Taken::Repeated(Box::new(done.clone())));
+            if let Some(done) = seen.as_ref().filter(|seen| seen.state().is_done()) {
+                return Ok(Race::Won(Taken::Repeated(Box::new(done.clone()))));
             }
-            let row = IncomingEvent {
-                problem: Some(kept_problem(&refusal)),
-                raw: Some(arrival.raw.clone()),
-                ignored: ignored.clone(),
-                ..arrival.row(seen.as_ref(), IncomingState::Failed)
-            };
-            let changes = Changeset {
-                expect: arrival.expected(seen.as_ref()),
-                write: vec![Write::PutIncomingEvent(row.clone())],
-            };
-            if self.outbox.apply(changes).await? == Applied::Done {
-                tracing::warn!(
-                    merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
-                    code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
-                );
-                return Ok(Taken::Refused(Box::new(row), Box::new(refusal)));
+            let row = arrival.row(seen.as_ref(), ignored.clone());
+            let row = row.became(IncomingOutcome::Failed {
+                problem: kept_problem(refusal),
+                raw: arrival.raw.clone(),
+            });
+            let write = vec![Write::PutIncomingEvent(row.clone())];
+            if self.outbox.write(arrival.expected(seen.as_ref()), write).await? != Applied::Done {
+                return Ok(Race::Changed);
             }
-        }
-        Err(Refusal::new(ProblemCode::Overloaded, "the event is being tried too often at once").retry_after(1))
+            tracing::warn!(
+                merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
+                code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
+            );
+            Ok::<_, Refusal>(Race::Won(Taken::Refused(Box::new(row), Box::new(refusal.clone()))))
+        });
+        let too_often = || Refusal::overloaded("the event is being tried too often at once");
+        kept.await?.ok_or_else(too_often)
     }
 }
 
@@ -318,25 +302,14 @@ fn would_be_left_out(arrival: &Arrival, mapped: &Mapped) -> Vec<Ignored> {
     left_out(mapped, &by_canonicalising).1
 }
 
-fn accepted(event: &IncomingEvent, committed: &Committed) -> IncomingEvent {
-    IncomingEvent {
-        customer: Some(committed.record.id),
-        upsert: Some(committed.upsert.id),
-        ..event.clone()
-    }
-}
-
 fn count(merchant: &Merchant, source: &Source, result: EventResult) {
     events_in(&merchant.id, &source.name, result.as_str()).increment(1);
 }
 
 fn has_the_media_type_of_pings(source: &Source, request: &Received<'_>) -> bool {
     let said = (request.header)("content-type");
-    source
-        .ping
-        .as_ref()
-        .zip(said)
-        .is_some_and(|(ping, said)| ping.is_of_type(&said))
+    let ping = source.ping.as_ref().zip(said);
+    ping.is_some_and(|(ping, said)| ping.is_of_type(&said))
 }
 
 fn is_ping(source: &Source, event: &Json) -> bool {
@@ -363,12 +336,8 @@ fn in_order<'m>(arrival: &Arrival, mapped: &'m Mapped) -> Cow<'m, Mapped> {
 
 /// A member that could not be read and that decides where the customer goes.
 fn asked_for_by_a_route(merchant: &Merchant, ignored: &[MapProblem]) -> Option<MapProblem> {
-    let asked_for: BTreeSet<&str> = merchant
-        .routes
-        .iter()
-        .flat_map(|route| route.when.fields())
-        .map(Field::pointer)
-        .collect();
+    let asked_for = merchant.routes.iter().flat_map(|route| route.when.fields());
+    let asked_for: BTreeSet<&str> = asked_for.map(Field::pointer).collect();
     let is_asked_for = |problem: &&MapProblem| asked_for.contains(problem.target.as_str());
     ignored.iter().find(is_asked_for).cloned()
 }

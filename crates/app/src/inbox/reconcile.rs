@@ -1,12 +1,13 @@
 //! What is left of an event once it is held against what is known: nothing of what was done before, of what is older than
 //! another event, or of what the gateway wrote itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use upsert_core::{CustomerId, CustomerPatch, Field, Ignored, Patch, Value};
+use upsert_core::{CustomerId, CustomerPatch, Field, Ignored, Value};
 use upsert_store::{
-    Applied, Changeset, EventMark, EventMarks, Expect, IncomingEvent, IncomingFilter, IncomingState, Known, Lane,
+    Applied, EventMark, EventMarks, Expect, IncomingEvent, IncomingFilter, IncomingOutcome, IncomingState, Known, Lane,
     StoreError, Write,
 };
 use upsert_webhook::{Mapped, Order};
@@ -38,32 +39,28 @@ pub(crate) enum Reconciled {
 }
 
 impl Inbox {
-    /// Holds a mapped event against what is known. `ignored`: what of it was left out. `waited`: it has waited for a receipt already.
+    /// Holds a mapped event against what is known. `ignored`: what of it was left out. `has_waited`: for a receipt, before.
     pub(crate) async fn reconcile(
         &self,
         arrival: &Arrival,
         (mapped, patch, ignored): (&Mapped, &CustomerPatch, &[Ignored]),
         identified: &mut Identified,
-        waited: &mut bool,
+        has_waited: &AtomicBool,
     ) -> Result<Reconciled, StoreError> {
         let seen = self.seen(arrival).await?;
-        if let Some(done) = seen.as_ref().filter(|seen| seen.state.is_done()) {
+        if let Some(done) = seen.as_ref().filter(|seen| seen.state().is_done()) {
             return Ok(Reconciled::Nothing(Box::new(done.clone()), true));
         }
         let mut draft = EventDraft {
             expect: arrival.expected(seen.as_ref()),
-            row: IncomingEvent {
-                ignored: ignored.to_vec(),
-                ..arrival.row(seen.as_ref(), IncomingState::Accepted)
-            },
+            row: arrival.row(seen.as_ref(), ignored.to_vec()),
             marks: None,
             lanes: BTreeSet::new(),
             origin: arrival.source.connection.clone(),
         };
         if let Some(customer) = self.newer_of(arrival, mapped, patch, identified, &mut draft).await? {
-            draft.row.state = IncomingState::Outdated;
-            draft.row.customer = Some(customer);
-            return self.note(draft, Vec::new()).await;
+            let outcome = IncomingOutcome::Outdated { customer };
+            return self.note_nothing(draft, outcome, &[]).await;
         }
         let mut patch = patch.clone();
         let Some(known) = &mut identified.known else {
@@ -71,11 +68,8 @@ impl Inbox {
             draft.mark(mapped, None, None, arrival, &patch);
             return Ok(Reconciled::Left(patch, Box::new(draft)));
         };
-        let marks = self
-            .context
-            .store
-            .event_marks(known.record.id, &arrival.source.name)
-            .await?;
+        let store = &self.context.store;
+        let marks = store.event_marks(known.record.id, &arrival.source.name).await?;
         let of_order = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
         let was_property_outdated = properties::leave_out_older(&mut patch, mapped, of_order);
         let is_outdated = |order| leave_out_older(&mut patch, order, of_order);
@@ -89,18 +83,17 @@ impl Inbox {
             now: arrival.at,
         };
         let told = take_out_echoes(&mut patch, &known.record.customer, &mut known.lanes, teller);
-        let adopts = patch.links.iter().filter(|(name, record)| {
-            let link = known.lane(name).and_then(|lane| lane.link.as_ref());
-            link.is_none_or(|link| link.provider_customer_id != **record)
-        });
+        let adopts = patch
+            .links
+            .iter()
+            .filter(|(name, record)| known.lane(name).and_then(Lane::linked_to) != Some(record));
         let (mut has_news, mut is_made_now) = (false, false);
         for (name, _) in adopts {
             has_news = true;
             // The call on its way may have made that very record.
-            is_made_now |= known.lane(name).is_some_and(|lane| lane.in_flight.is_some());
+            is_made_now |= known.lane(name).is_some_and(|lane| lane.in_flight().is_some());
         }
-        if (!told.unclear.is_empty() || is_made_now) && !*waited {
-            *waited = true;
+        if (!told.unclear.is_empty() || is_made_now) && !has_waited.swap(true, Ordering::Relaxed) {
             self.wait_for_receipt(known.record.id).await;
             return Ok(Reconciled::Again);
         }
@@ -110,10 +103,9 @@ impl Inbox {
         let after = known.record.customer.merged(&patch);
         if after == known.record.customer
             && !has_news
-            && let Some(state) = nothing_new(&told, was_outdated, known, teller)
+            && let Some(outcome) = nothing_new(&told, was_outdated, known, teller)
         {
-            draft.row.state = state;
-            return self.note_nothing(draft, known).await;
+            return self.note_nothing(draft, outcome, &known.lanes).await;
         }
         if let Some(name) = &arrival.source.connection {
             learn_from_event(&arrival.merchant, name, known, &patch, &mut draft);
@@ -123,15 +115,11 @@ impl Inbox {
 
     /// The event's row, if it was here before with this content.
     pub(crate) async fn seen(&self, arrival: &Arrival) -> Result<Option<IncomingEvent>, StoreError> {
-        let (merchant, source) = (&arrival.merchant.id, &arrival.source.name);
+        let (store, merchant, source) = (&self.context.store, &arrival.merchant.id, &arrival.source.name);
         for content in &arrival.contents {
-            let found = self
-                .context
-                .store
-                .event_of_source(merchant, source, &arrival.event_id, content)
-                .await?;
-            if found.is_some() {
-                return Ok(found);
+            let found = store.event_of_source(merchant, source, &arrival.event_id, content);
+            if let Some(found) = found.await? {
+                return Ok(Some(found));
             }
         }
         // What could not be taken once may have been this: its mapping may have been mended since.
@@ -142,7 +130,7 @@ impl Inbox {
             event_id: Some(arrival.event_id.clone()),
             ..IncomingFilter::default()
         };
-        let letters = self.context.store.incoming_events(&filter, None, MOST_LETTERS).await?;
+        let letters = store.incoming_events(&filter, None, MOST_LETTERS).await?;
         Ok(letters.entries.into_iter().find(|letter| arrival.says_the_same(letter)))
     }
 
@@ -184,36 +172,23 @@ impl Inbox {
     }
 
     /// Nothing is done about it, durably: it is not looked at again, and what it taught is kept.
-    async fn note_nothing(&self, mut draft: EventDraft, known: &Known) -> Result<Reconciled, StoreError> {
-        draft.row.customer = Some(known.record.id);
-        let is_taught = |lane: &&Lane| draft.lanes.contains(&lane.connection);
-        let taught = known.lanes.iter().filter(is_taught).cloned().collect();
-        self.note(draft, taught).await
-    }
-
-    async fn note(&self, mut draft: EventDraft, taught: Vec<Lane>) -> Result<Reconciled, StoreError> {
-        let mut changes = Changeset {
-            expect: std::mem::take(&mut draft.expect),
-            write: Vec::new(),
-        };
-        changes.write.push(Write::PutIncomingEvent(draft.row.clone()));
-        if let Some(marks) = draft.marks {
-            changes.write.push(Write::PutEventMarks(marks));
+    async fn note_nothing(
+        &self,
+        draft: EventDraft,
+        outcome: IncomingOutcome,
+        lanes: &[Lane],
+    ) -> Result<Reconciled, StoreError> {
+        let event = draft.row.became(outcome);
+        let mut expect = draft.expect;
+        let mut write = vec![Write::PutIncomingEvent(event.clone())];
+        write.extend(draft.marks.map(Write::PutEventMarks));
+        for lane in lanes.iter().filter(|lane| draft.lanes.contains(&lane.connection)) {
+            let mut lane = lane.clone();
+            expect.push(lane.change());
+            write.push(Write::PutLane(lane));
         }
-        for lane in taught {
-            changes.expect.push(Expect::Lane {
-                customer: lane.customer,
-                connection: lane.connection.clone(),
-                revision: Some(lane.revision),
-            });
-            changes.write.push(Write::PutLane(Lane {
-                revision: lane.revision + 1,
-                ..lane
-            }));
-        }
-        let applied = self.outbox.apply(changes).await?;
-        Ok(match applied {
-            Applied::Done => Reconciled::Nothing(Box::new(draft.row), false),
+        Ok(match self.outbox.write(expect, write).await? {
+            Applied::Done => Reconciled::Nothing(Box::new(event), false),
             Applied::Unmet(_) => Reconciled::Again,
         })
     }
@@ -241,14 +216,12 @@ impl EventDraft {
             source: arrival.source.name.clone(),
             revision: seen,
         }));
-        let fields = || {
-            spoken_of(patch)
-                .into_iter()
-                .chain(properties::spoken_of(mapped, &before))
-                .collect()
-        };
         let marks: Vec<EventMark> = match &mapped.order {
-            Some(order) => marked(&before, order, fields()),
+            Some(order) => {
+                let mut fields = spoken_of(patch);
+                fields.extend(properties::spoken_of(mapped, &before));
+                marked(&before, order, fields)
+            }
             None => before.clone(),
         };
         if marks == before && given == given_before {
@@ -265,17 +238,18 @@ impl EventDraft {
 }
 
 /// Whether an event that changes nothing is to be left at that, and why.
-fn nothing_new(told: &Told, was_outdated: bool, known: &Known, teller: Teller<'_>) -> Option<IncomingState> {
-    let is_linked = |lane: &Lane| lane.link.is_some();
-    let is_settled = |lane: &Lane| !lane.failed && lane.in_flight.is_none() && lane.queued.is_none();
+fn nothing_new(told: &Told, was_outdated: bool, known: &Known, teller: Teller<'_>) -> Option<IncomingOutcome> {
+    let customer = known.record.id;
+    let is_linked = |lane: &Lane| lane.link().is_some();
+    let is_settled = |lane: &Lane| !lane.failed() && !lane.is_busy();
     let is_mirrored = match teller.connection {
         Some(name) => known.lane(name).is_some_and(is_linked),
         None => known.lanes.iter().any(is_linked) && known.lanes.iter().all(is_settled),
     };
     if !told.ours.is_empty() || (is_mirrored && !was_outdated) {
-        Some(IncomingState::Echo)
+        Some(IncomingOutcome::Echo { customer })
     } else if was_outdated {
-        Some(IncomingState::Outdated)
+        Some(IncomingOutcome::Outdated { customer })
     } else {
         None
     }
@@ -292,36 +266,25 @@ fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &
     let Some(lane) = known.lanes.iter_mut().find(|lane| lane.connection == name) else {
         return;
     };
-    if lane.link.is_none() || (lane.in_flight.is_some() && lane.sending.is_none()) {
+    if lane.link().is_none() || lane.call().is_some_and(|call| call.carries.is_none()) {
         return;
     }
-    let is_open = lane.in_flight.is_some() || lane.queued.is_some();
-    let on_its_way: BTreeSet<String> = lane
-        .sending
-        .iter()
-        .flat_map(|sending| sending.fields.keys().cloned())
-        .collect();
-    let said: BTreeMap<&str, (Field, &Patch<Value>)> = patch
-        .fields
-        .iter()
-        .map(|(field, said)| (field.pointer(), (*field, said)))
-        .collect();
+    let is_open = lane.is_busy();
+    let on_its_way = lane.sending().map(|sending| sending.fields.clone());
+    let on_its_way = on_its_way.unwrap_or_default();
     let Ok(ConnectionPlan::Send { prepared, .. }) = plan(connection, customer, &after, Some(lane), false) else {
         return;
     };
     let mut has_learnt = false;
     for (vendor_field, sent) in &prepared.sent {
-        let Some((field, _)) = said.get(sent.pointer.as_str()) else {
-            continue;
-        };
-        if is_open && (on_its_way.contains(vendor_field) || lane.accepted.uncertain.contains(vendor_field)) {
+        let said = Field::from_pointer(&sent.pointer).filter(|field| patch.fields.contains_key(field));
+        let Some(field) = said else { continue };
+        if is_open && (on_its_way.contains_key(vendor_field) || lane.accepted().uncertain.contains(vendor_field)) {
             continue;
         }
-        let accepted = (sent.pointer.clone(), sent.value.clone());
-        lane.accepted.fields.insert(vendor_field.clone(), accepted);
-        lane.accepted.uncertain.remove(vendor_field);
-        let theirs = after.get(*field).map_or(serde_json::Value::Null, Value::to_json);
-        lane.kept.insert(sent.pointer.clone(), theirs);
+        lane.note_told(vendor_field, &sent.pointer, sent.value.clone());
+        let theirs = after.get(field).map_or(serde_json::Value::Null, Value::to_json);
+        lane.keep(&sent.pointer, theirs);
         has_learnt = true;
     }
     if has_learnt {

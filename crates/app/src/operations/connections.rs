@@ -1,16 +1,22 @@
 //! What operators do by hand: pause and resume a connection, forget a stale link.
 
-use upsert_api::{Connection, LinkedCustomer, PausedBy, ProblemCode, Visibility};
+use upsert_api::{Connection, LinkedCustomer, PausedBy, Visibility};
 use upsert_core::CustomerId;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{Accepted, Applied, Changeset, Expect, Pause, Write};
+use upsert_store::{Pause, Write};
 
 use crate::directory::merchant::{Merchant, named};
 use crate::operations::Operations;
+use crate::outbox::races::{Race, commit_with_retry};
 use crate::problem::Refusal;
 
-/// So often an unlink is worked out anew because the lane changed meanwhile.
-const MOST_RACES: usize = 16;
+/// So often an unlink or a discard is worked out anew because the lane changed meanwhile.
+pub(crate) const MOST_RACES: usize = 16;
+
+/// 503: what is on its way to the vendor comes first.
+pub(crate) fn in_flight() -> Refusal {
+    Refusal::overloaded("a delivery of this customer is in flight at this connection")
+}
 
 impl Operations {
     /// Nothing more is sent to the connection until somebody resumes it; what comes meanwhile waits. A pause by the
@@ -26,15 +32,9 @@ impl Operations {
             reason: format!("paused by {by}"),
             fingerprint: connection.fingerprint.clone(),
         };
-        tracing::warn!(
-            merchant = merchant.id,
-            connection = connection.name,
-            by,
-            "connection paused by hand"
-        );
-        self.deliveries
-            .set_pause(&merchant.id, &connection.name, Some(pause))
-            .await?;
+        let (id, name) = (&merchant.id, &connection.name);
+        tracing::warn!(merchant = id, connection = name, by, "connection paused by hand");
+        self.deliveries.set_pause(id, name, Some(pause)).await?;
         self.context.one_view(merchant, connection).await
     }
 
@@ -44,15 +44,11 @@ impl Operations {
     /// 404.
     pub async fn resume(&self, merchant: &Merchant, connection: &str, by: &str) -> Result<Connection, Refusal> {
         let connection = named(merchant, connection)?;
-        tracing::warn!(
-            merchant = merchant.id,
-            connection = connection.name,
-            by,
-            "connection resumed by hand"
-        );
-        self.deliveries.set_pause(&merchant.id, &connection.name, None).await?;
+        let (id, name) = (&merchant.id, &connection.name);
+        tracing::warn!(merchant = id, connection = name, by, "connection resumed by hand");
+        self.deliveries.set_pause(id, name, None).await?;
         crash_point(points::RESUME_BEFORE_RELEASE);
-        self.deliveries.release(&merchant.id, &connection.name);
+        self.deliveries.release(id, name);
         self.context.one_view(merchant, connection).await
     }
 
@@ -68,48 +64,20 @@ impl Operations {
         connection: &str,
         visibility: Visibility,
     ) -> Result<LinkedCustomer, Refusal> {
-        let overloaded = |detail| Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(1));
-        for _race in 0..MOST_RACES {
-            let known = self
-                .context
-                .store
-                .customer(&merchant.id, id)
-                .await?
-                .ok_or_else(|| Refusal::not_found("customer"))?;
-            let linked = known.lane(connection).filter(|lane| lane.link.is_some()).cloned();
-            let Some(mut lane) = linked else {
-                return Err(Refusal::not_found("link"));
-            };
-            if lane.in_flight.is_some() {
-                return overloaded("a delivery of this customer is in flight at this connection");
+        let forgotten = commit_with_retry(MOST_RACES, |_| async move {
+            let known = self.queries.known_customer(merchant, id).await?;
+            let linked = known.lane(connection).filter(|lane| lane.link().is_some()).cloned();
+            let mut lane = linked.ok_or_else(|| Refusal::not_found("link"))?;
+            if lane.in_flight().is_some() {
+                return Err(in_flight());
             }
-            let expect = vec![Expect::Lane {
-                customer: id,
-                connection: connection.to_owned(),
-                revision: Some(lane.revision),
-            }];
-            lane.revision += 1;
-            lane.link = None;
-            lane.accepted = Accepted::default();
-            let left_behind = std::mem::take(&mut lane.known_by);
-            lane.left_behind.extend(left_behind);
-            lane.sure_keys = None;
-            lane.declined.clear();
-            lane.written.clear();
-            lane.kept.clear();
-            if self
-                .outbox
-                .apply(Changeset {
-                    expect,
-                    write: vec![Write::PutLane(lane)],
-                })
-                .await?
-                == Applied::Done
-            {
-                tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
-                return self.queries.get_customer(merchant, id, visibility).await;
-            }
-        }
-        overloaded("too many changes of this customer at once")
+            let expect = vec![lane.change()];
+            lane.forget_link();
+            let applied = self.outbox.write(expect, vec![Write::PutLane(lane)]).await?;
+            Ok::<_, Refusal>(Race::over(applied, ()))
+        });
+        forgotten.await?.ok_or_else(Refusal::too_many_changes)?;
+        tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
+        self.queries.get_customer(merchant, id, visibility).await
     }
 }

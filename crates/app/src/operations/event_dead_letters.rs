@@ -1,7 +1,6 @@
 //! Dead letters of webhooks: an event that could not be taken, or not be brought to its endpoint, is tried again or given
 //! up, one or all that match.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use futures_util::StreamExt as _;
@@ -11,22 +10,21 @@ use upsert_api::{
     Direction, Event, EventReplayed, EventSelection, EventsDone, IncomingFilter, OutgoingFilter, ProblemCode, Refused,
     Visibility,
 };
-use upsert_core::{CustomerId, EventId, Problem};
-use upsert_store::{Applied, Changeset, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
+use upsert_core::{CustomerId, EventId};
+use upsert_store::{Applied, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::Read;
 
 use crate::inbox::arrival::{Arrival, contents_of, read_again};
 use crate::inbox::outcome::Taken;
 use crate::inbox::receive::{event_id_of, is_stand_in, unbelieved_time};
 use crate::operations::Operations;
+use crate::operations::selected::Tally;
 use crate::problem::Refusal;
+use crate::queries::Merchants;
+use crate::queries::page::gather;
 use crate::upsert::command::Caller;
 use crate::view::event::{incoming, outgoing};
 
-/// Refusals that an answer tells one by one.
-const MOST_TOLD: usize = 100;
-/// Events read at once.
-const PAGE: usize = 200;
 /// Side by side.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -68,7 +66,7 @@ impl Operations {
     pub async fn event_dead_letter(
         &self,
         caller: &Caller,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         (direction, id): (Direction, EventId),
         action: DeadLetterAction,
         visibility: Visibility,
@@ -76,30 +74,21 @@ impl Operations {
         let by = &caller.name;
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
         let handled = match (direction, action) {
-            (Direction::In, DeadLetterAction::Replay) => {
+            (Direction::In, action) => {
                 let event = self.queries.visible_incoming(merchants, id).await?;
-                self.replay_incoming(event, None).await
-            }
-            (Direction::In, DeadLetterAction::ReplayFor(whom)) => {
-                let event = self.queries.visible_incoming(merchants, id).await?;
-                self.replay_incoming(event, Some(whom)).await
-            }
-            (Direction::In, DeadLetterAction::Discard) => {
-                let event = self.queries.visible_incoming(merchants, id).await?;
-                self.discard_incoming(event).await
-            }
-            (Direction::Out, DeadLetterAction::Replay) => {
-                let event = self.queries.visible_outgoing(merchants, id).await?;
-                self.replay_outgoing(event).await
+                match action {
+                    DeadLetterAction::Replay => self.replay_incoming(event, None).await,
+                    DeadLetterAction::ReplayFor(whom) => self.replay_incoming(event, Some(whom)).await,
+                    DeadLetterAction::Discard => self.discard_incoming(event).await,
+                }
             }
             (Direction::Out, DeadLetterAction::ReplayFor(_)) => {
                 let detail = "only an event that came in is about a customer who can be named";
-                let problem = Problem::new("/customer_id", "unknown_field", detail);
-                Err(Refusal::invalid(vec![problem]))
+                Err(Refusal::invalid_at("/customer_id", "unknown_field", detail))
             }
-            (Direction::Out, DeadLetterAction::Discard) => {
+            (Direction::Out, action) => {
                 let event = self.queries.visible_outgoing(merchants, id).await?;
-                self.discard_outgoing(event).await
+                self.change_outgoing(event, action).await
             }
         };
         handled
@@ -115,7 +104,7 @@ impl Operations {
     pub async fn event_dead_letters(
         &self,
         caller: &Caller,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         letters: DeadLetters,
         action: DeadLetterAction,
         visibility: Visibility,
@@ -123,93 +112,75 @@ impl Operations {
         let (direction, is_narrowed, dry_run) = letters.asked();
         if action == DeadLetterAction::Discard && !is_narrowed {
             let detail = "name at least one filter: `source`, `endpoint`, `since` …";
-            return Err(Refusal::invalid(vec![Problem::new("", "required", detail)]));
+            return Err(Refusal::invalid_at("", "required", detail));
         }
         let (mut ids, more) = self.dead_letters_of(letters, merchants).await?;
         ids.sort_unstable();
-        let mut done = EventsDone {
-            dry_run,
-            matched: ids.len(),
-            done: 0,
-            refused: 0,
-            refusals: Vec::new(),
-            more,
-        };
-        if dry_run {
-            return Ok(done);
-        }
-        let letters = ids.iter().map(|id| async move {
-            let letter = (direction, *id);
-            (
-                *id,
-                self.event_dead_letter(caller, None, letter, action, visibility).await,
-            )
+        let letters = ids.iter().filter(|_| !dry_run).map(|id| async move {
+            let handled = self.event_dead_letter(caller, None, (direction, *id), action, visibility);
+            (vec![*id], handled.await.map(drop))
         });
         // An event that came before another one is tried before it.
         let width = if direction == Direction::In { 1 } else { SIDE_BY_SIDE };
-        let outcomes: Vec<_> = futures_util::stream::iter(letters).buffered(width).collect().await;
-        for (id, outcome) in outcomes {
-            match outcome {
-                Ok(_) => done.done += 1,
-                Err(_) if done.refusals.len() == MOST_TOLD => done.refused += 1,
-                Err(refusal) => {
-                    done.refused += 1;
-                    let (code, detail) = (refusal.code, refusal.detail);
-                    done.refusals.push(Refused { id, code, detail });
-                }
-            }
-        }
-        Ok(done)
+        let tally = Tally::of(futures_util::stream::iter(letters).buffered(width)).await;
+        Ok(EventsDone {
+            dry_run,
+            matched: ids.len(),
+            done: tally.done,
+            refused: tally.refused.len(),
+            refusals: tally.told(|id, code, detail| Refused { id, code, detail }),
+            more,
+        })
     }
 
     async fn dead_letters_of(
         &self,
         letters: DeadLetters,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
     ) -> Result<(Vec<EventId>, bool), Refusal> {
-        let (letters, limit) = match letters {
-            DeadLetters::In(mut selection) => {
-                selection.filter.merchants = merchants.cloned();
-                selection.filter.state = [IncomingState::Failed].into();
-                (DeadLetters::In(selection.clone()), selection.limit)
+        let (store, merchants) = (&self.context.store, merchants.cloned());
+        let (found, next) = match letters {
+            DeadLetters::In(EventSelection { filter, limit, .. }) => {
+                let state = [IncomingState::Failed].into();
+                let filter = &IncomingFilter {
+                    merchants,
+                    state,
+                    ..filter
+                };
+                gather(limit, None, |before, most| async move {
+                    let page = store.incoming_events(filter, before, most).await?;
+                    let ids = page.entries.iter().map(|event| event.id).collect();
+                    Ok::<(Vec<_>, _), Refusal>((ids, page.next))
+                })
+                .await?
             }
-            DeadLetters::Out(mut selection) => {
-                selection.filter.merchants = merchants.cloned();
-                selection.filter.state = [OutgoingState::Failed].into();
-                (DeadLetters::Out(selection.clone()), selection.limit)
+            DeadLetters::Out(EventSelection { filter, limit, .. }) => {
+                let state = [OutgoingState::Failed].into();
+                let filter = &OutgoingFilter {
+                    merchants,
+                    state,
+                    ..filter
+                };
+                gather(limit, None, |before, most| async move {
+                    let page = store.outgoing_events(filter, before, most).await?;
+                    let ids = page.entries.iter().map(|event| event.id).collect();
+                    Ok::<(Vec<_>, _), Refusal>((ids, page.next))
+                })
+                .await?
             }
         };
-        let store = &self.context.store;
-        let (mut found, mut before) = (Vec::new(), None);
-        loop {
-            let most = PAGE.min(limit - found.len());
-            before = match &letters {
-                DeadLetters::In(selection) => {
-                    let page = store.incoming_events(&selection.filter, before, most).await?;
-                    found.extend(page.entries.iter().map(|event| event.id));
-                    page.next
-                }
-                DeadLetters::Out(selection) => {
-                    let page = store.outgoing_events(&selection.filter, before, most).await?;
-                    found.extend(page.entries.iter().map(|event| event.id));
-                    page.next
-                }
-            };
-            if before.is_none() || found.len() >= limit {
-                return Ok((found, before.is_some()));
-            }
-        }
+        Ok((found, next.is_some()))
     }
 
     /// Maps it anew, by the mapping of now.
     async fn replay_incoming(&self, event: IncomingEvent, whom: Option<CustomerId>) -> Result<EventReplayed, Refusal> {
-        let Some(raw) = event.raw.clone().filter(|_| event.state == IncomingState::Failed) else {
-            return Err(not_now("replayed", event.state));
+        let Some(raw) = event.raw().map(str::to_owned) else {
+            return Err(not_now("replayed", event.state()));
         };
         let directory = self.context.directory();
         let merchant = directory.get(&event.merchant);
-        let source = merchant.and_then(|merchant| merchant.source(&event.source));
-        let (Some(merchant), Some(source)) = (merchant, source) else {
+        let configured = merchant.and_then(|merchant| Some((merchant, merchant.source(&event.source)?)));
+        let Some((merchant, source)) = configured else {
             let detail = format!("the source `{}` is not configured any more", event.source);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
         };
@@ -226,11 +197,7 @@ impl Operations {
         })?;
         if whom.is_some() && reads.len() > 1 {
             let detail = "the event tells of several customers: which of them is meant cannot be said";
-            return Err(Refusal::invalid(vec![Problem::new(
-                "/customer_id",
-                "ambiguous",
-                detail,
-            )]));
+            return Err(Refusal::invalid_at("/customer_id", "ambiguous", detail));
         }
         // A list of customers that could not be found as one is several events now; and one whose id could not be read
         // may have been done under its own id meanwhile.
@@ -279,96 +246,65 @@ impl Operations {
             .ok_or_else(changed_meanwhile)
     }
 
-    async fn discard_incoming(&self, event: IncomingEvent) -> Result<EventReplayed, Refusal> {
-        if event.state != IncomingState::Failed {
-            return Err(not_now("discarded", event.state));
+    async fn discard_incoming(&self, mut event: IncomingEvent) -> Result<EventReplayed, Refusal> {
+        if event.state() != IncomingState::Failed {
+            return Err(not_now("discarded", event.state()));
         }
-        let discarded = IncomingEvent {
-            state: IncomingState::Discarded,
-            revision: event.revision + 1,
-            raw: None,
-            ..event.clone()
-        };
-        let changes = Changeset {
-            expect: vec![Expect::IncomingEvent {
-                merchant: event.merchant,
-                source: event.source,
-                event_id: event.event_id,
-                content: event.content,
-                revision: Some(event.revision),
-            }],
-            write: vec![Write::PutIncomingEvent(discarded.clone())],
-        };
-        match self.outbox.apply(changes).await? {
-            Applied::Done => Ok(EventReplayed::Event(Event::Incoming(incoming(&discarded)))),
-            Applied::Unmet(_) => Err(changed_meanwhile()),
-        }
+        let expected = event.change();
+        event.discard();
+        let shown = Event::Incoming(incoming(&event));
+        self.put(expected, Write::PutIncomingEvent(event), shown).await
     }
 
-    /// It starts anew, with the same id.
-    async fn replay_outgoing(&self, event: OutgoingEvent) -> Result<EventReplayed, Refusal> {
-        if event.state != OutgoingState::Failed {
-            return Err(not_now("replayed", event.state));
+    /// One that is replayed starts anew, with the same id.
+    async fn change_outgoing(
+        &self,
+        mut event: OutgoingEvent,
+        action: DeadLetterAction,
+    ) -> Result<EventReplayed, Refusal> {
+        let is_given_up = action == DeadLetterAction::Discard;
+        if event.state() != OutgoingState::Failed {
+            let what = if is_given_up { "discarded" } else { "replayed" };
+            return Err(not_now(what, event.state()));
         }
+        let expected = event.change();
+        if is_given_up {
+            event.discard();
+        } else {
+            self.check_endpoint(&event)?;
+            event.replay(self.context.clock.now());
+        }
+        let shown = Event::Outgoing(outgoing(&event));
+        self.put(expected, Write::PutOutgoingEvent(event), shown).await
+    }
+
+    /// Whether anything could go out to the event's endpoint.
+    fn check_endpoint(&self, event: &OutgoingEvent) -> Result<(), Refusal> {
+        let (merchant, endpoint) = (&event.merchant, &event.endpoint);
         let directory = self.context.directory();
-        let merchant = directory.get(&event.merchant);
-        if merchant.is_none_or(|merchant| merchant.endpoint(&event.endpoint).is_none()) {
-            let detail = format!("the endpoint `{}` is not configured any more", event.endpoint);
-            return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
-        }
-        if self.context.endpoints.is_disabled(&event.merchant, &event.endpoint) {
-            let detail = format!("the endpoint `{}` is disabled; enable it first", event.endpoint);
-            return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
-        }
-        let now = self.context.clock.now();
-        let revision = event.revision;
-        let again = OutgoingEvent {
-            state: OutgoingState::Pending,
-            attempts: 0,
-            next_attempt_at: Some(now),
-            ended_at: None,
-            replayed_at: Some(now),
-            revision: revision + 1,
-            ..event
+        let is_configured = directory
+            .get(merchant)
+            .is_some_and(|merchant| merchant.endpoint(endpoint).is_some());
+        let detail = if !is_configured {
+            format!("the endpoint `{endpoint}` is not configured any more")
+        } else if self.context.endpoints.is_disabled(merchant, endpoint) {
+            format!("the endpoint `{endpoint}` is disabled; enable it first")
+        } else {
+            return Ok(());
         };
-        self.put_outgoing(again, revision).await
+        Err(Refusal::new(ProblemCode::ValidationFailed, detail))
     }
 
-    async fn discard_outgoing(&self, event: OutgoingEvent) -> Result<EventReplayed, Refusal> {
-        if event.state != OutgoingState::Failed {
-            return Err(not_now("discarded", event.state));
-        }
-        let revision = event.revision;
-        let discarded = OutgoingEvent {
-            state: OutgoingState::Discarded,
-            revision: revision + 1,
-            body: String::new(),
-            ..event
-        };
-        self.put_outgoing(discarded, revision).await
-    }
-
-    async fn put_outgoing(&self, event: OutgoingEvent, before: u64) -> Result<EventReplayed, Refusal> {
-        let changes = Changeset {
-            expect: vec![Expect::OutgoingEvent {
-                id: event.id,
-                revision: before,
-            }],
-            write: vec![Write::PutOutgoingEvent(event.clone())],
-        };
-        match self.outbox.apply(changes).await? {
-            Applied::Done => Ok(EventReplayed::Event(Event::Outgoing(outgoing(&event)))),
+    async fn put(&self, expected: Expect, changed: Write, shown: Event) -> Result<EventReplayed, Refusal> {
+        match self.outbox.write(vec![expected], vec![changed]).await? {
+            Applied::Done => Ok(EventReplayed::Event(shown)),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }
     }
 }
 
 fn changed_meanwhile() -> Refusal {
-    Refusal::new(
-        ProblemCode::Overloaded,
-        "somebody else changed the event at the same moment",
-    )
-    .retry_after(1)
+    Refusal::overloaded("somebody else changed the event at the same moment")
 }
 
 /// It is in a state in which this cannot be done to it.

@@ -27,11 +27,8 @@ impl Operations {
         for merchant in self.context.directory().iter() {
             let earlier = before.get(&merchant.id);
             let is_new = |name: &str| earlier.is_none_or(|earlier| earlier.connection(name).is_none());
-            for connection in merchant
-                .connections
-                .iter()
-                .filter(|connection| is_new(&connection.name))
-            {
+            let connections = merchant.connections.iter();
+            for connection in connections.filter(|connection| is_new(&connection.name)) {
                 self.context.wake_connection(&merchant.id, &connection.name, Reach::All);
             }
         }

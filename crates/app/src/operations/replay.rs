@@ -3,23 +3,21 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use upsert_api::ProblemCode;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CustomerId, DeliveryId, Handling, Priority, Word as _};
-use upsert_store::{DeliveryRecord, DeliveryState, Expect, Known, Through};
+use upsert_core::{CustomerId, DeliveryId, Priority, Word as _};
+use upsert_store::{DeliveryRecord, DeliveryState, Known, Through};
 
 use crate::delivery::work::Committed;
-use crate::directory::merchant::{Connection, Merchant};
+use crate::directory::merchant::Connection;
 use crate::operations::Operations;
+use crate::outbox::races::commit_with_retry;
 use crate::planning::plan::{Planned, plan};
 use crate::problem::Refusal;
 use crate::runtime::tracing::{NewSpan, Origin, Side};
 use crate::upsert::adopt::Adopting;
 use crate::upsert::command::{Caller, UpsertCommand};
-use crate::upsert::commit::Attempted;
-use crate::upsert::draft::Draft;
+use crate::upsert::draft::{Asked, Draft};
 use crate::upsert::identify::Identified;
 use crate::view::answer::Answer;
 
@@ -55,21 +53,15 @@ impl Operations {
         priority: Priority,
     ) -> Result<Answer, Refusal> {
         let (wing, caller) = (self.clone(), caller.clone());
-        let task = self
-            .context
-            .tasks
-            .spawn(async move { Box::pin(wing.run_replay(&caller, &failed, priority)).await });
-        task.await.unwrap_or_else(|_| {
-            tracing::error!("a replay's task ended before its time");
-            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
-        })
+        let task = async move { Box::pin(wing.run_replay(&caller, &failed, priority)).await };
+        self.context.on_own_task("a replay", task).await
     }
 
     async fn run_replay(&self, caller: &Caller, failed: &Failed, priority: Priority) -> Result<Answer, Refusal> {
         let directory = self.context.directory();
         let merchant = directory.get(&failed.merchant);
-        let connection = merchant.and_then(|merchant| merchant.connection(&failed.connection));
-        let (Some(merchant), Some(connection)) = (merchant, connection) else {
+        let configured = merchant.and_then(|merchant| Some((merchant, merchant.connection(&failed.connection)?)));
+        let Some((merchant, connection)) = configured else {
             let detail = format!("the connection `{}` is not configured any more", failed.connection);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
         };
@@ -82,20 +74,16 @@ impl Operations {
             })
         });
         let command = UpsertCommand {
-            body: Json::Null,
-            idempotency_key: None,
-            route: "POST /v1/deliveries/replay",
-            through: Through::Replay,
-            respond_async: true,
-            force: false,
-            handling: Handling::Strict,
             traceparent: span.as_ref().map(|span| span.traceparent().to_owned()),
-            priority,
-            request_id: String::new(),
+            ..UpsertCommand::unattended("POST /v1/deliveries/replay", Through::Replay, priority)
         };
-        let mut committed = self
-            .commit_replay(caller, merchant, connection, failed, &command)
-            .await?;
+        let asked = Asked {
+            caller,
+            merchant,
+            command: &command,
+            claim: None,
+        };
+        let mut committed = self.commit_replay(asked, connection, failed).await?;
         tracing::warn!(
             merchant = merchant.id, connection = connection.name, customer_id = %failed.customer,
             upsert_id = %committed.upsert.id, by = caller.name, "failed deliveries replayed"
@@ -107,35 +95,26 @@ impl Operations {
 
     async fn commit_replay(
         &self,
-        caller: &Caller,
-        merchant: &Arc<Merchant>,
+        asked: Asked<'_>,
         connection: &Arc<Connection>,
         failed: &Failed,
-        command: &UpsertCommand,
     ) -> Result<Committed, Refusal> {
-        let _deciding = self.context.admission.decide(command.priority).await?;
-        let mut look_up_keys = false;
-        for _race in 0..MOST_RACES {
+        let _deciding = self.context.admission.decide(asked.command.priority).await?;
+        let committed = commit_with_retry(MOST_RACES, |key_is_taken| async move {
             let replayed = self.still_failed(&failed.deliveries).await?;
-            let known = self.context.store.customer(&merchant.id, failed.customer).await?;
-            let known = known.ok_or_else(|| Refusal::not_found("customer"))?;
+            let known = self.queries.known_customer(asked.merchant, failed.customer).await?;
             let after = known.record.customer.clone();
             let mut plans = vec![planned(connection, &known)];
             self.upserts
-                .guard(merchant, known.record.id, &mut plans, look_up_keys)
+                .guard(asked.merchant, known.record.id, &mut plans, key_is_taken)
                 .await?;
             let identified = Identified {
-                seen: vec![Expect::Customer {
-                    id: known.record.id,
-                    revision: Some(known.record.revision),
-                }],
+                seen: vec![known.record.expected()],
                 contradicted: Vec::new(),
                 known: Some(known),
             };
             let draft = Draft {
-                caller,
-                merchant,
-                command,
+                asked,
                 identified: &identified,
                 upsert: self.context.ids.upsert(),
                 id: failed.customer,
@@ -143,18 +122,13 @@ impl Operations {
                 adopting: &Adopting::default(),
                 ignored: &[],
                 plans,
-                claim: None,
                 replayed,
                 event: None,
             };
             crash_point(points::REPLAY_BEFORE_COMMIT);
-            match self.upserts.commit(draft).await? {
-                Attempted::Committed(committed) => return Ok(*committed),
-                Attempted::KeyTaken => look_up_keys = true,
-                Attempted::Raced | Attempted::IdempotencyKeyTaken => tokio::task::yield_now().await,
-            }
-        }
-        Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
+            self.upserts.commit(draft).await
+        });
+        committed.await?.ok_or_else(Refusal::too_many_changes)
     }
 
     /// Each as it is now; another replay may have been faster.
@@ -163,8 +137,8 @@ impl Operations {
         for id in ids {
             let delivery = self.context.store.delivery(*id).await?;
             let delivery = delivery.ok_or_else(|| Refusal::not_found("delivery"))?;
-            if delivery.state != DeliveryState::Failed {
-                return Err(not_now("replayed", delivery.state));
+            if delivery.state() != DeliveryState::Failed {
+                return Err(not_now("replayed", delivery.state()));
             }
             found.push(delivery);
         }

@@ -3,11 +3,11 @@
 use tokio::time::Instant;
 
 use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
-use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, utc_day};
-use upsert_store::{Changeset, Write};
+use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer};
 
 use crate::delivery::deliver::opens_in;
 use crate::delivery::record::delivery_error;
+use crate::delivery::work::{count_call, give_back_call};
 use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
 use crate::problem::Refusal;
@@ -62,27 +62,13 @@ impl Operations {
 
     /// Reads count against the day's quota as upserts do, and a paused connection is not read.
     async fn before_read(&self, merchant: &Merchant, connection: &Connection) -> Result<(), Refusal> {
-        if self
-            .context
-            .connections
-            .pause_of(&merchant.id, &connection.name)
-            .is_some()
-        {
+        if self.context.connections.is_paused(&merchant.id, &connection.name) {
             let detail = "the connection is paused";
             return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
         }
         if connection.counts_calls {
-            let write = vec![Write::CountCall {
-                merchant: merchant.id.clone(),
-                connection: connection.name.clone(),
-                day: utc_day(self.context.clock.now()),
-            }];
-            self.outbox
-                .apply(Changeset {
-                    expect: Vec::new(),
-                    write,
-                })
-                .await?;
+            let call = count_call(&merchant.id, &connection.name, self.context.clock.now());
+            self.outbox.write(Vec::new(), vec![call]).await?;
         }
         Ok(())
     }
@@ -100,13 +86,8 @@ impl Operations {
             Err(error) => error,
         };
         if !error.sent && connection.counts_calls {
-            let write = vec![Write::GiveBackCall {
-                merchant: merchant.id.clone(),
-                connection: connection.name.clone(),
-                day: utc_day(self.context.clock.now()),
-            }];
-            let expect = Vec::new();
-            self.outbox.apply(Changeset { expect, write }).await?;
+            let call = give_back_call(&merchant.id, &connection.name, self.context.clock.now());
+            self.outbox.write(Vec::new(), vec![call]).await?;
         }
         if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
             self.deliveries
@@ -122,13 +103,9 @@ impl Operations {
         connection: &Connection,
         record: &ReadCustomer,
     ) -> Result<VendorCustomer, Refusal> {
+        let (store, merchant, connection) = (&self.context.store, &merchant.id, &connection.name);
         let owners = match &record.provider_customer_id {
-            Some(id) => {
-                self.context
-                    .store
-                    .record_owners(&merchant.id, &connection.name, id)
-                    .await?
-            }
+            Some(id) => store.record_owners(merchant, connection, id).await?,
             None => Vec::new(),
         };
         Ok(VendorCustomer {

@@ -1,6 +1,6 @@
 //! Which endpoints are disabled.
 
-use upsert_store::{Applied, Changeset, Disabled, EndpointRecord, StoreError, Write};
+use upsert_store::{Applied, Disabled, EndpointRecord, StoreError, Write};
 
 use crate::outbox::Outbox;
 
@@ -27,11 +27,7 @@ impl Outbox {
             endpoint: endpoint.to_owned(),
             disabled: disabled.clone(),
         };
-        let changes = Changeset {
-            expect: Vec::new(),
-            write: vec![Write::PutEndpoint(record)],
-        };
-        if self.apply(changes).await? == Applied::Done {
+        if self.write(Vec::new(), vec![Write::PutEndpoint(record)]).await? == Applied::Done {
             self.context.endpoints.set_disabled(merchant, endpoint, disabled);
         }
         Ok(())

@@ -8,14 +8,13 @@ use serde_json::{Value as Json, json};
 use upsert_api::EventBody;
 use upsert_core::{EventKind, EventPayload, Word as _, utc_day};
 use upsert_store::{
-    Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, OutgoingEvent, OutgoingState, Pause,
+    Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, Expect, OutgoingEvent, OutgoingState, Pause,
     StoreError, UpsertRecord, UpsertState, Write,
 };
 
 use crate::directory::merchant::{Connection, Merchant};
 use crate::directory::webhooks::Endpoint;
 use crate::outbox::Outbox;
-use crate::outbox::retry_schedule::give_up;
 use crate::runtime::counters::Counters;
 use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::view::answer::Answering;
@@ -35,26 +34,10 @@ impl Outbox {
     /// Applies a changeset, and with it the events that tell of deliveries which it ends badly. Every change that the use
     /// cases make goes through here.
     pub(crate) async fn apply(&self, mut changes: Changeset) -> Result<Applied, StoreError> {
-        let failed: Vec<Write> = changes
-            .write
-            .iter()
-            .filter_map(|write| match write {
-                Write::PutDelivery(delivery) if delivery.state == DeliveryState::Failed => Some(delivery),
-                _ => None,
-            })
-            .flat_map(|delivery| self.events_of_failure(delivery))
-            .collect();
-        changes.write.extend(failed);
-        let told: Vec<QueueKey> = changes
-            .write
-            .iter()
-            .filter_map(|write| match write {
-                Write::PutOutgoingEvent(event) if event.state == OutgoingState::Pending => {
-                    Some(QueueKey::Endpoint(event.merchant.clone(), event.endpoint.clone()))
-                }
-                _ => None,
-            })
-            .collect();
+        let writes = changes.write.iter();
+        let failures: Vec<Write> = writes.flat_map(|write| self.events_of_failure(write)).collect();
+        changes.write.extend(failures);
+        let told: Vec<QueueKey> = changes.write.iter().filter_map(marked_by).collect();
         let ended = self.context.counters.ended_by(&changes.write);
         let applied = self.context.store.apply(changes).await?;
         if applied == Applied::Done {
@@ -64,6 +47,11 @@ impl Outbox {
             }
         }
         Ok(applied)
+    }
+
+    /// Applies these writes, where what is expected holds.
+    pub(crate) async fn write(&self, expect: Vec<Expect>, write: Vec<Write>) -> Result<Applied, StoreError> {
+        self.apply(Changeset { expect, write }).await
     }
 
     /// One event for each endpoint that wants to know.
@@ -76,32 +64,21 @@ impl Outbox {
                 EventPayload::Ids => body(word, now, &event.ids),
                 EventPayload::Full => body(word, now, &event.full),
             };
-            let mut event = OutgoingEvent {
-                id: self.context.ids.event(),
-                merchant: merchant.id.clone(),
-                endpoint: endpoint.name.clone(),
-                kind: word.to_owned(),
-                revision: 1,
-                state: OutgoingState::Pending,
-                created_at: now,
-                attempts: 0,
-                next_attempt_at: Some(now),
-                last_attempt_at: None,
-                last_status: None,
-                last_error: None,
-                ended_at: None,
-                replayed_at: None,
-                body,
-            };
+            let id = self.context.ids.event();
+            let mut event = OutgoingEvent::new(id, &merchant.id, &endpoint.name, word, body, now);
             if self.context.endpoints.is_disabled(&merchant.id, &endpoint.name) {
-                give_up(&mut event, "the endpoint is disabled", now);
+                event.give_up("the endpoint is disabled", now);
             }
             Write::PutOutgoingEvent(event)
         });
         events.collect()
     }
 
-    fn events_of_failure(&self, delivery: &DeliveryRecord) -> Vec<Write> {
+    fn events_of_failure(&self, write: &Write) -> Vec<Write> {
+        let delivery = match write {
+            Write::PutDelivery(delivery) if delivery.state() == DeliveryState::Failed => delivery,
+            _ => return Vec::new(),
+        };
         let directory = self.context.directory();
         let kind = EventKind::CustomerDeliveryFailed;
         let merchant = directory.get(&delivery.merchant);
@@ -155,8 +132,7 @@ impl Outbox {
         &self,
         merchant: &str,
         connection: &str,
-        before: Option<&Pause>,
-        after: Option<&Pause>,
+        (before, after): (Option<&Pause>, Option<&Pause>),
     ) -> Result<Vec<Write>, StoreError> {
         let kind = match (before, after) {
             (None, Some(_)) => EventKind::ConnectionPaused,
@@ -192,30 +168,37 @@ impl Outbox {
         let (directory, kind, today) = (self.context.directory(), EventKind::QuotaRunningOut, utc_day(now));
         for merchant in directory.iter().filter(|merchant| merchant.tells(kind)) {
             for connection in merchant.connections.iter().filter(|connection| connection.counts_calls) {
-                let is_told = self.context.connections.quota_told(&merchant.id, &connection.name) == Some(today);
-                if is_told || !is_running_out(connection) {
+                let (connections, id, name) = (&self.context.connections, &merchant.id, &connection.name);
+                if connections.quota_told(id, name) == Some(today) || !is_running_out(connection) {
                     continue;
                 }
                 // A pause is part of the same record.
                 let _one_at_a_time = self.context.pausing.lock().await;
-                let pause = self.context.connections.pause_of(&merchant.id, &connection.name);
+                let pause = connections.pause_of(id, name);
                 let mut write = self
                     .events_of_connection(merchant, connection, kind, pause.as_ref())
                     .await?;
                 write.push(Write::PutConnection(ConnectionRecord {
-                    merchant: merchant.id.clone(),
-                    connection: connection.name.clone(),
+                    merchant: id.clone(),
+                    connection: name.clone(),
                     pause,
                     quota_told: Some(today),
                 }));
-                let expect = Vec::new();
-                self.apply(Changeset { expect, write }).await?;
-                self.context
-                    .connections
-                    .set_quota_told(&merchant.id, &connection.name, Some(today));
+                self.write(Vec::new(), write).await?;
+                connections.set_quota_told(id, name, Some(today));
             }
         }
         Ok(())
+    }
+}
+
+/// The queue that has work with this.
+fn marked_by(write: &Write) -> Option<QueueKey> {
+    match write {
+        Write::PutOutgoingEvent(event) if event.state() == OutgoingState::Pending => {
+            Some(QueueKey::Endpoint(event.merchant.clone(), event.endpoint.clone()))
+        }
+        _ => None,
     }
 }
 
@@ -223,7 +206,7 @@ impl Outbox {
 pub(crate) fn has_ended_well(state: UpsertState, effective: &[DeliveryRecord]) -> bool {
     let mut required = effective.iter().filter(|delivery| delivery.required).peekable();
     let ended = matches!(state, UpsertState::Succeeded | UpsertState::PartiallyFailed);
-    ended || (required.peek().is_some() && required.all(|delivery| delivery.state == DeliveryState::Succeeded))
+    ended || (required.peek().is_some() && required.all(|delivery| delivery.state() == DeliveryState::Succeeded))
 }
 
 /// The body of an event.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::EventId;
-use upsert_store::{OutgoingEvent, OutgoingState};
+use upsert_store::OutgoingEvent;
 
 /// How long after each try the next one is made, as Standard Webhooks recommends; after the last one it is given up.
 const SCHEDULE: [SignedDuration; 9] = [
@@ -38,39 +38,21 @@ pub(crate) struct Tried {
     pub(crate) took: Duration,
 }
 
-/// It is a dead letter from now on.
-pub(crate) fn give_up(event: &mut OutgoingEvent, why: &str, now: Timestamp) {
-    event.state = OutgoingState::Failed;
-    event.next_attempt_at = None;
-    event.ended_at = Some(now);
-    event.last_error = Some(why.to_owned());
-}
-
-/// The event as the try leaves it. What was taken is not kept: it is personal data that nobody needs any more.
-pub(crate) fn after_try(mut event: OutgoingEvent, tried: &Tried, now: Timestamp) -> OutgoingEvent {
-    event.revision += 1;
-    event.attempts += 1;
-    event.last_attempt_at = Some(now);
-    event.last_status = tried.status;
-    event.last_error.clone_from(&tried.error);
+/// What the try leads to.
+pub(crate) fn record(event: &mut OutgoingEvent, tried: &Tried, now: Timestamp) {
+    event.note_try(tried.status, tried.error.clone(), now);
     let Some(why) = &tried.error else {
-        event.state = OutgoingState::Succeeded;
-        event.next_attempt_at = None;
-        event.ended_at = Some(now);
-        event.body = String::new();
-        return event;
+        return event.succeed(now);
     };
-    let tries = usize::try_from(event.attempts).unwrap_or(usize::MAX);
+    let tries = usize::try_from(event.attempts()).unwrap_or(usize::MAX);
     let wait = SCHEDULE.get(tries - 1).filter(|_| tried.status != Some(GONE));
-    let age = now.duration_since(event.replayed_at.unwrap_or(event.created_at));
-    match wait.filter(|_| age < TOO_OLD) {
+    match wait.filter(|_| now.duration_since(event.begun_at()) < TOO_OLD) {
         Some(wait) => {
-            event.state = OutgoingState::Retrying;
-            event.next_attempt_at = now.checked_add(spread(*wait, tried.retry_after, event.id)).ok();
+            let due = now.checked_add(spread(*wait, tried.retry_after, event.id));
+            event.retry_at(due.unwrap_or(Timestamp::MAX));
         }
-        None => give_up(&mut event, why, now),
+        None => event.give_up(why, now),
     }
-    event
 }
 
 /// Up to a tenth more, so that what failed together does not come back together; and what the endpoint asked for.
@@ -83,26 +65,20 @@ fn spread(wait: SignedDuration, asked: Option<Duration>, id: EventId) -> SignedD
 
 #[cfg(test)]
 mod tests {
+    use upsert_store::OutgoingState;
+
     use super::*;
 
     fn event(attempts: u32) -> OutgoingEvent {
-        OutgoingEvent {
-            id: EventId::from_uuid(uuid::Uuid::from_u128(7)),
-            merchant: "acme".to_owned(),
-            endpoint: "hooks".to_owned(),
-            kind: "customer.upserted".to_owned(),
-            revision: 1,
-            state: OutgoingState::Pending,
-            created_at: Timestamp::UNIX_EPOCH,
-            attempts,
-            next_attempt_at: Some(Timestamp::UNIX_EPOCH),
-            last_attempt_at: None,
-            last_status: None,
-            last_error: None,
-            ended_at: None,
-            replayed_at: None,
-            body: "{}".to_owned(),
-        }
+        let (id, now) = (EventId::from_uuid(uuid::Uuid::from_u128(7)), Timestamp::UNIX_EPOCH);
+        let mut event = OutgoingEvent::new(id, "acme", "hooks", "customer.upserted", "{}".to_owned(), now);
+        (0..attempts).for_each(|_| event.note_try(Some(503), None, now));
+        event
+    }
+
+    fn after_try(mut event: OutgoingEvent, tried: &Tried, now: Timestamp) -> OutgoingEvent {
+        record(&mut event, tried, now);
+        event
     }
 
     fn answered(status: u16, retry_after: Option<Duration>) -> Tried {
@@ -119,9 +95,9 @@ mod tests {
         let mut now = Timestamp::UNIX_EPOCH;
         let mut waiting = event(0);
         let mut waits = Vec::new();
-        while waiting.state.is_open() {
+        while waiting.state().is_open() {
             waiting = after_try(waiting, &answered(503, None), now);
-            if let Some(next) = waiting.next_attempt_at {
+            if let Some(next) = waiting.next_attempt_at() {
                 waits.push(next.duration_since(now).as_secs());
                 now = next;
             }
@@ -131,17 +107,17 @@ mod tests {
         for (wait, usual) in waits.into_iter().zip(usual) {
             assert!((usual..=usual + usual / 10).contains(&wait), "{wait} s for {usual}");
         }
-        assert_eq!((waiting.attempts, waiting.state), (10, OutgoingState::Failed));
-        assert_eq!(waiting.last_error.as_deref(), Some("the endpoint answered 503"));
-        assert_eq!(waiting.body, "{}", "a dead letter can be replayed");
+        assert_eq!((waiting.attempts(), waiting.state()), (10, OutgoingState::Failed));
+        assert_eq!(waiting.last_error(), Some("the endpoint answered 503"));
+        assert_eq!(waiting.body(), "{}", "a dead letter can be replayed");
     }
 
     #[test]
     fn a_redirect_fails_and_what_was_taken_is_not_kept() {
         let redirected = after_try(event(0), &answered(302, None), Timestamp::UNIX_EPOCH);
-        assert_eq!(redirected.state, OutgoingState::Retrying);
+        assert_eq!(redirected.state(), OutgoingState::Retrying);
         let taken = after_try(event(3), &answered(204, None), Timestamp::UNIX_EPOCH);
-        assert_eq!((taken.state, taken.body.as_str()), (OutgoingState::Succeeded, ""));
+        assert_eq!((taken.state(), taken.body()), (OutgoingState::Succeeded, ""));
     }
 
     #[test]
@@ -149,7 +125,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let after = |asked| {
             let event = after_try(event(0), &answered(429, Some(asked)), now);
-            event.next_attempt_at.map(|at| at.duration_since(now).as_secs())
+            event.next_attempt_at().map(|at| at.duration_since(now).as_secs())
         };
         assert_eq!(after(Duration::from_secs(600)), Some(600));
         assert_eq!(after(Duration::from_secs(1)), Some(5));
@@ -160,18 +136,16 @@ mod tests {
     fn an_old_dead_letter_that_is_replayed_is_tried_as_often_as_a_new_event() {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(20 * 24);
         let again = after_try(event(0), &answered(503, None), now);
-        assert_eq!(again.state, OutgoingState::Failed, "too old");
-        let replayed = OutgoingEvent {
-            replayed_at: Some(now),
-            ..event(0)
-        };
+        assert_eq!(again.state(), OutgoingState::Failed, "too old");
+        let mut replayed = again;
+        replayed.replay(now);
         let again = after_try(replayed, &answered(503, None), now);
-        assert_eq!(again.state, OutgoingState::Retrying);
+        assert_eq!(again.state(), OutgoingState::Retrying);
     }
 
     #[test]
     fn gone_is_not_tried_again() {
         let gone = after_try(event(0), &answered(410, None), Timestamp::UNIX_EPOCH);
-        assert_eq!((gone.state, gone.attempts), (OutgoingState::Failed, 1));
+        assert_eq!((gone.state(), gone.attempts()), (OutgoingState::Failed, 1));
     }
 }

@@ -13,17 +13,14 @@ use crate::planning::plan::difference;
 
 /// Marks of values that are not the customer's any more go. Answers whether there were any.
 pub(crate) fn forget_outdated(connection: &Connection, customer: &Customer, lane: &mut Lane) -> bool {
-    if lane.declined.is_empty() {
+    if lane.declined().is_empty() {
         return false;
     }
     // Where nothing can be sent at all, nobody can tell.
     let Some((_, sent)) = difference(connection, lane.customer, customer, lane) else {
         return false;
     };
-    let before = lane.declined.len();
-    lane.declined
-        .retain(|name, value| sent.get(name).is_some_and(|sent| sent.value == *value));
-    lane.declined.len() < before
+    lane.keep_declined(|name, value| sent.get(name).is_some_and(|sent| sent.value == *value))
 }
 
 /// What the connection has not accepted of what the delivery was to bring (`brought`), as far as it is what the customer
@@ -39,9 +36,9 @@ pub(crate) fn not_accepted(
     let (Some((changed, mut sent)), Some((_, then))) = (now, then) else {
         return BTreeMap::new();
     };
-    changed
+    let values = changed
         .into_iter()
-        .filter_map(|name| sent.remove(&name).map(|sent| (name, sent.value)))
-        .filter(|(name, value)| then.get(name).is_some_and(|then| then.value == *value))
-        .collect()
+        .filter_map(|name| Some((sent.remove(&name)?.value, name)));
+    let is_brought = |(value, name): &(Json, String)| then.get(name).is_some_and(|then| then.value == *value);
+    values.filter(is_brought).map(|(value, name)| (name, value)).collect()
 }

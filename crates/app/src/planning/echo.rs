@@ -26,8 +26,6 @@ use upsert_store::{CustomerRecord, Lane, Sending, Written};
 const LATE: SignedDuration = SignedDuration::from_secs(60);
 /// So far a vendor's clock may be behind what we saw.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);
-/// Writes that are remembered in one lane.
-const MOST_WRITES: usize = 16;
 
 /// What an event turned out to be.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -101,7 +99,7 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
         if teller.connection.is_some() && !is_tellers {
             continue;
         }
-        let kept = lane.kept.get(pointer);
+        let kept = lane.kept().get(pointer);
         if kept == Some(said) {
             close(std::slice::from_mut(lane), field, teller.connection, told);
             return true;
@@ -110,17 +108,17 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
             continue;
         }
         let late = || {
-            let forms = lane.written.iter().filter(|written| is_late_for(written, teller));
+            let forms = lane.written().iter().filter(|written| is_late_for(written, teller));
             forms.filter_map(|written| written.forms.get(pointer)).flatten()
         };
         if late().any(|form| form == said) {
             return true;
         }
         let is_like_a_late_one = late().any(|form| is_alike(said, form));
-        let is_untold = lane.written.iter().any(|written| written.forms.contains_key(pointer));
+        let is_untold = lane.written().iter().any(|written| written.forms.contains_key(pointer));
         let is_open = kept.is_none() || (is_untold && kept == Some(ours));
         if is_open && may_be_rewritten(lane, pointer, teller) && is_alike(said, ours) {
-            lane.kept.insert(pointer.to_owned(), said.clone());
+            lane.keep(pointer, said.clone());
             close(std::slice::from_mut(lane), field, teller.connection, told);
             told.lanes.insert(lane.connection.clone());
             return true;
@@ -135,16 +133,16 @@ fn is_ours(lanes: &mut [Lane], field: Field, said: &Json, ours: &Json, teller: T
 /// Whether the vendor may just have been given the value that the field has. One that waits it has not been given.
 fn may_be_rewritten(lane: &Lane, pointer: &str, teller: Teller<'_>) -> bool {
     let is_sent = |sending: &Sending| sending.fields.values().any(|sent| sent == pointer);
-    if lane.in_flight.is_some() && lane.sending.as_ref().is_some_and(is_sent) {
+    if lane.sending().is_some_and(is_sent) {
         return true;
     }
-    let accepted = &lane.accepted;
+    let accepted = lane.accepted();
     let is_it = |name: &String| accepted.fields.get(name).is_some_and(|(of, _)| of == pointer);
     if accepted.uncertain.iter().any(is_it) {
         return true;
     }
-    lane.last_delivered_at
-        .is_some_and(|delivered| is_soon_after(delivered, teller))
+    let delivered = lane.last_delivered_at();
+    delivered.is_some_and(|delivered| is_soon_after(delivered, teller))
 }
 
 /// Whether the event may have happened before this write reached the vendor: other writes say nothing about that.
@@ -164,86 +162,34 @@ fn is_soon_after(known: Timestamp, teller: Teller<'_>) -> bool {
 fn edited(lanes: &mut [Lane], field: Field, teller: Teller<'_>, told: &mut Told) {
     let is_tellers = |lane: &&mut Lane| teller.connection == Some(lane.connection.as_str());
     for lane in lanes.iter_mut().filter(is_tellers) {
-        let had_form = lane.kept.remove(field.pointer()).is_some();
+        let had_form = lane.forget_kept(field.pointer()).is_some();
         let known_at = teller.at.unwrap_or(teller.now);
-        if set_known(lane, known_at, |_, pointer| pointer == field.pointer()) || had_form {
+        if lane.set_known(known_at, |_, pointer| pointer == field.pointer()) || had_form {
             told.lanes.insert(lane.connection.clone());
         }
     }
 }
 
-/// The vendor has this version of the customer, but for what is not wanted there.
-pub(crate) fn now_known(lane: &mut Lane, version: u64, now: Timestamp) {
-    let names = lane.declined.keys();
-    let declined: BTreeSet<String> = names
-        .filter_map(|name| lane.accepted.fields.get(name))
-        .map(|(pointer, _)| pointer.clone())
-        .collect();
-    set_known(lane, now, |written, pointer| {
-        written.version <= version && !declined.contains(pointer)
-    });
-}
-
-/// From this moment on the vendor has known of these fields of its writes. Whether it had not known of any of them.
-fn set_known(lane: &mut Lane, known_at: Timestamp, is_known: impl Fn(&Written, &str) -> bool) -> bool {
-    let mut known = Vec::new();
-    for written in lane.written.iter_mut().filter(|written| written.known_at.is_none()) {
-        let (forms, left) = std::mem::take(&mut written.forms)
-            .into_iter()
-            .partition::<BTreeMap<_, _>, _>(|(pointer, _)| is_known(written, pointer));
-        written.forms = left;
-        known.push(Written {
-            known_at: Some(known_at),
-            forms,
-            ..*written
-        });
-    }
-    known.retain(|written| !written.forms.is_empty());
-    let has_news = !known.is_empty();
-    lane.written.extend(known);
-    lane.written.retain(|written| !written.forms.is_empty());
-    lane.written.sort_by_key(|written| written.at);
-    keep_newest(lane);
-    has_news
-}
-
-fn keep_newest(lane: &mut Lane) {
-    let too_many = lane.written.len().saturating_sub(MOST_WRITES);
-    lane.written.drain(..too_many);
-}
-
 /// The vendor knows of the last write of this field: what it had before would be an edit from now on.
 fn close(lanes: &mut [Lane], field: Field, connection: Option<&str>, told: &mut Told) {
     for lane in lanes {
-        if connection != Some(lane.connection.as_str()) {
-            continue;
-        }
-        let mut has_closed = false;
-        for written in &mut lane.written {
-            has_closed |= written.forms.remove(field.pointer()).is_some();
-        }
-        if has_closed {
-            lane.written.retain(|written| !written.forms.is_empty());
+        if connection == Some(lane.connection.as_str()) && lane.close_writes(field.pointer()) {
             told.lanes.insert(lane.connection.clone());
         }
     }
 }
 
 fn is_on_its_way(lanes: &[Lane], field: Field, connection: Option<&str>) -> bool {
-    lanes
-        .iter()
-        .filter(|lane| connection == Some(lane.connection.as_str()) && lane.in_flight.is_some())
-        .filter_map(|lane| lane.sending.as_ref())
-        .any(|sending| sending.fields.values().any(|pointer| pointer == field.pointer()))
+    let mut own = lanes.iter().filter(|lane| connection == Some(&*lane.connection));
+    let is_sent = |sending: &Sending| sending.fields.values().any(|pointer| pointer == field.pointer());
+    own.any(|lane| lane.sending().is_some_and(is_sent))
 }
 
 /// The same letters and digits in the same order, whatever their case and what stands between them.
 fn is_alike(said: &Json, ours: &Json) -> bool {
     let core = |text: &str| -> String {
-        text.chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect()
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
     };
     match (said, ours) {
         (Json::String(said), Json::String(ours)) => {
@@ -264,17 +210,13 @@ pub(crate) fn remember_before(lane: &mut Lane, before: &Customer, after: &Custom
         forms: BTreeMap::new(),
     };
     for change in before.changes_to(&after.customer) {
-        let kept = lane.kept.remove(&change.pointer);
+        let kept = lane.forget_kept(&change.pointer);
         if tells && Field::from_pointer(&change.pointer).is_some() {
             let forms = std::iter::once(change.from).chain(kept).collect();
             written.forms.insert(change.pointer, forms);
         }
     }
-    if written.forms.is_empty() {
-        return;
-    }
-    lane.written.push(written);
-    keep_newest(lane);
+    lane.remember_write(written);
 }
 
 /// What the receipt of this version of the customer shows of the vendor's record. What it confirmed is worth knowing only
@@ -293,30 +235,20 @@ pub(crate) fn learn_from_receipt(
         let form = differs.map(|differs| &differs.kept).or_else(confirmed);
         let form = form.map(|form| in_our_words(pointer, form, region));
         // It was changed again since: what the vendor has now is what it had before that change.
-        if let Some(forms) = forms_before_a_newer(lane, pointer, version) {
+        if let Some(forms) = lane.forms_before_a_newer(pointer, version) {
             forms.extend(form);
             continue;
         }
         // An event that told of another form of it before the receipt came proves more than an answer that repeats it.
-        let told = lane.kept.get(pointer).filter(|_| differs.is_none());
+        let told = lane.kept().get(pointer).filter(|_| differs.is_none());
         if told.is_some_and(|told| is_alike(told, &in_our_words(pointer, value, region))) {
             continue;
         }
         match form {
-            Some(form) => lane.kept.insert(pointer.clone(), form),
-            None => lane.kept.remove(pointer),
-        };
+            Some(form) => lane.keep(pointer, form),
+            None => drop(lane.forget_kept(pointer)),
+        }
     }
-}
-
-/// Of the first write of this field after this version that the vendor may not know of yet.
-fn forms_before_a_newer<'a>(lane: &'a mut Lane, pointer: &str, version: u64) -> Option<&'a mut Vec<Json>> {
-    let newer = lane
-        .written
-        .iter_mut()
-        .filter(|written| written.known_at.is_none() && written.version > version);
-    let newer = newer.filter_map(|written| Some((written.version, written.forms.get_mut(pointer)?)));
-    newer.min_by_key(|(version, _)| *version).map(|(_, forms)| forms)
 }
 
 /// Events come in canonical form, so the vendor's form is brought into it too, where it can be.

@@ -1,6 +1,6 @@
 //! What makes customers be found by their identifiers.
 
-use upsert_core::{Customer, CustomerId};
+use upsert_core::{Customer, CustomerId, Identifier};
 use upsert_store::Write;
 
 /// What makes the identifiers of `after` find the customer, and those of `before` no longer.
@@ -11,21 +11,17 @@ pub(crate) fn identifier_writes(
     after: &Customer,
 ) -> Vec<Write> {
     let (old, new) = (before.identifiers(), after.identifiers());
-    let gone = old
-        .iter()
-        .filter(|identifier| !new.contains(identifier))
-        .map(|identifier| Write::RemoveIdentifier {
-            merchant: merchant.to_owned(),
-            identifier: identifier.clone(),
-            customer,
-        });
-    let come = new
-        .iter()
-        .filter(|identifier| !old.contains(identifier))
-        .map(|identifier| Write::AddIdentifier {
-            merchant: merchant.to_owned(),
-            identifier: identifier.clone(),
-            customer,
-        });
-    gone.chain(come).collect()
+    let gone = old.iter().filter(|identifier| !new.contains(identifier));
+    let come = new.iter().filter(|identifier| !old.contains(identifier));
+    let remove = |identifier: &Identifier| Write::RemoveIdentifier {
+        merchant: merchant.to_owned(),
+        identifier: identifier.clone(),
+        customer,
+    };
+    let add = |identifier: &Identifier| Write::AddIdentifier {
+        merchant: merchant.to_owned(),
+        identifier: identifier.clone(),
+        customer,
+    };
+    gone.map(remove).chain(come.map(add)).collect()
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 use upsert_api::{Conflict, PlanAction, PlannedConnection, ProblemCode};
 use upsert_core::customer::{escape, merge_objects};
 use upsert_core::{
-    Customer, CustomerId, Field, Intent, KeyKind, LinkView, MatchKey, OnKeyChange, Payload, PreparedUpsert, Problem,
-    Selection, Sent, UpsertRequest, Value, Warning, WarningCode,
+    Customer, CustomerId, Field, KeyKind, LinkView, MatchKey, OnKeyChange, Payload, PreparedUpsert, Problem, Selection,
+    Sent, UpsertRequest, Value, Violation, Warning, WarningCode,
 };
 use upsert_store::{Accepted, Lane, Link};
 
@@ -21,18 +21,18 @@ const PASSED_THROUGH: &str = "/provider_fields/";
 
 /// One connection's part of an upsert.
 #[derive(Debug, Clone)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// The connection.
-    pub connection: Arc<Connection>,
+    pub(crate) connection: Arc<Connection>,
     /// What is known of the customer there.
-    pub lane: Option<Lane>,
+    pub(crate) lane: Option<Lane>,
     /// What would be done.
-    pub plan: Result<ConnectionPlan, PlanRefusal>,
+    pub(crate) plan: Result<ConnectionPlan, PlanRefusal>,
 }
 
 /// What would be done.
 #[derive(Debug, Clone)]
-pub enum ConnectionPlan {
+pub(crate) enum ConnectionPlan {
     /// This would be sent.
     Send {
         /// Ready to send.
@@ -49,7 +49,7 @@ pub enum ConnectionPlan {
 
 /// Why a connection cannot take the customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlanRefusal {
+pub(crate) enum PlanRefusal {
     /// The vendor asks for something that is not there.
     Invalid(Vec<Problem>),
     /// The key that the vendor's record was made with would change.
@@ -73,18 +73,8 @@ pub(crate) fn plan(
         is_new,
         replaces_link,
     } = asked.whole(lane)?;
-    let declined: BTreeSet<&String> = match lane {
-        Some(lane) => changed
-            .iter()
-            .filter(|name| is_unwanted(lane, &all.sent, name))
-            .collect(),
-        None => BTreeSet::new(),
-    };
-    let wanted: BTreeSet<String> = changed
-        .iter()
-        .filter(|name| !declined.contains(name))
-        .cloned()
-        .collect();
+    let is_unwanted = |name: &String| lane.is_some_and(|lane| is_unwanted(lane, &all.sent, name));
+    let (declined, wanted): (BTreeSet<String>, BTreeSet<String>) = changed.into_iter().partition(is_unwanted);
     if !force && wanted.is_empty() && (!is_new || !declined.is_empty()) {
         return Ok(ConnectionPlan::Unchanged { warnings: all.warnings });
     }
@@ -93,7 +83,7 @@ pub(crate) fn plan(
             asked.full_without(&all, &declined, lane)?
         }
         (Some(lane), Payload::Changed) if !(is_new || force) => {
-            asked.prepare(lane.link.as_ref().map(view), &lane.accepted, Selection::Only(&wanted))?
+            asked.prepare(lane.link().map(view), lane.accepted(), Selection::Only(&wanted))?
         }
         _ => all,
     };
@@ -101,6 +91,12 @@ pub(crate) fn plan(
         prepared: Box::new(prepared),
         replaces_link,
     })
+}
+
+/// Whether the vendor has accepted all of the customer: nothing would be sent.
+pub(crate) fn has_all(connection: &Connection, customer: &Customer, lane: &Lane) -> bool {
+    let plan = plan(connection, lane.customer, customer, Some(lane), false);
+    matches!(plan, Ok(ConnectionPlan::Unchanged { .. }))
 }
 
 /// What differs from what the connection accepted, by the vendor's field, and all that would be sent. None where nothing
@@ -118,14 +114,14 @@ pub(crate) fn difference(
 
 /// An operator does not want this value to be sent there.
 fn is_unwanted(lane: &Lane, sent: &BTreeMap<String, Sent>, vendor_field: &str) -> bool {
-    let mark = lane.declined.get(vendor_field);
+    let mark = lane.declined().get(vendor_field);
     mark.is_some() && mark == sent.get(vendor_field).map(|sent| &sent.value)
 }
 
 /// A call of unknown outcome may have made a record, and the vendor would not find it by what is sent now.
 fn may_make_a_second_record(lane: &Lane, prepared: &PreparedUpsert) -> bool {
-    let known = lane.sure_keys.as_ref().unwrap_or(&lane.known_by);
-    !lane.known_by.is_empty() && !prepared.matches_by.iter().any(|key| known.contains(key))
+    let known = lane.sure_keys().unwrap_or(lane.known_by());
+    !lane.known_by().is_empty() && !prepared.matches_by.iter().any(|key| known.contains(key))
 }
 
 fn key_change(connection: &Connection, id: CustomerId, prepared: &PreparedUpsert) -> PlanRefusal {
@@ -192,8 +188,8 @@ impl<'a> Asked<'a> {
 
     fn whole(&self, lane: Option<&Lane>) -> Result<Whole, PlanRefusal> {
         let (connection, nothing) = (self.connection, Accepted::default());
-        let mut accepted = lane.map_or(&nothing, |lane| &lane.accepted);
-        let link = lane.and_then(|lane| lane.link.as_ref());
+        let mut accepted = lane.map_or(&nothing, Lane::accepted);
+        let link = lane.and_then(Lane::link);
         if let Some(link) = link.filter(|link| link.claimed_by().is_some()) {
             return self.by_claim(link);
         }
@@ -272,21 +268,17 @@ impl<'a> Asked<'a> {
     fn full_without(
         &self,
         all: &PreparedUpsert,
-        declined: &BTreeSet<&String>,
+        declined: &BTreeSet<String>,
         lane: &Lane,
     ) -> Result<PreparedUpsert, PlanRefusal> {
-        let others: BTreeSet<String> = all
-            .sent
-            .keys()
-            .filter(|name| !declined.contains(name))
-            .cloned()
-            .collect();
-        let link = lane.link.as_ref().map(view);
-        let mut prepared = self.prepare(link, &lane.accepted, Selection::Only(&others))?;
-        let left_out = declined.iter().filter(|name| !lane.accepted.uncertain.contains(**name));
-        for name in left_out {
-            if let Some((pointer, value)) = lane.accepted.fields.get(*name)
-                && !prepared.sent.contains_key(*name)
+        let others = all.sent.keys().filter(|name| !declined.contains(*name));
+        let others: BTreeSet<String> = others.cloned().collect();
+        let link = lane.link().map(view);
+        let mut prepared = self.prepare(link, lane.accepted(), Selection::Only(&others))?;
+        let accepted = lane.accepted();
+        for name in declined.difference(&accepted.uncertain) {
+            if let Some((pointer, value)) = accepted.fields.get(name)
+                && !prepared.sent.contains_key(name)
                 && put_at(&mut prepared.request.body, name, value)
             {
                 let sent = Sent {
@@ -294,7 +286,7 @@ impl<'a> Asked<'a> {
                     value: value.clone(),
                     merged: false,
                 };
-                prepared.sent.insert((*name).clone(), sent);
+                prepared.sent.insert(name.clone(), sent);
             }
         }
         Ok(prepared)
@@ -314,19 +306,15 @@ impl<'a> Asked<'a> {
             tags_lost: tags_lost(self.customer, accepted),
             provider_fields: self.passed_through.as_ref(),
         };
-        let mut prepared = self.connection.adapter.prepare(&request).map_err(|violations| {
-            PlanRefusal::Invalid(
-                violations
-                    .into_iter()
-                    .map(|violation| Problem {
-                        detail: self.unfit.told(&violation),
-                        pointer: violation.pointer,
-                        code: violation.code.to_owned(),
-                        connection: Some(self.connection.name.clone()),
-                    })
-                    .collect(),
-            )
-        })?;
+        let problem = |violation: Violation| Problem {
+            detail: self.unfit.told(&violation),
+            pointer: violation.pointer,
+            code: violation.code.to_owned(),
+            connection: Some(self.connection.name.clone()),
+        };
+        let prepared = self.connection.adapter.prepare(&request);
+        let mut prepared =
+            prepared.map_err(|asked_for| PlanRefusal::Invalid(asked_for.into_iter().map(problem).collect()))?;
         self.name_passed_through(&mut prepared);
         prepared.warnings.extend(self.taken_back(&prepared, accepted));
         prepared.warnings.extend(self.unfit.warnings.iter().cloned());
@@ -336,7 +324,7 @@ impl<'a> Asked<'a> {
     /// Where the vendor takes its id from us, a record that a call of unknown outcome may have made can be met again by
     /// the key that it was made with, as if there were a link, if the adapter goes on with that key.
     fn under_its_first_key(&self, lane: &Lane, all: &PreparedUpsert) -> Result<Option<PreparedUpsert>, PlanRefusal> {
-        let first = lane.known_by.iter().find(|key| key.kind == all.link_key.kind);
+        let first = lane.known_by().iter().find(|key| key.kind == all.link_key.kind);
         let Some(first) = first.filter(|_| all.expected_id.is_some()) else {
             return Ok(None);
         };
@@ -345,7 +333,7 @@ impl<'a> Asked<'a> {
             key: first,
             adopted: false,
         };
-        let mut same = self.prepare(Some(link), &lane.accepted, Selection::All)?;
+        let mut same = self.prepare(Some(link), lane.accepted(), Selection::All)?;
         // Whether there is a record is what nobody knows.
         same.intent = all.intent;
         Ok(same.matches_by.contains(first).then_some(same))
@@ -367,22 +355,19 @@ impl<'a> Asked<'a> {
 
     /// Fields that were passed through once and are not any more: no vendor is known to drop them.
     fn taken_back(&self, prepared: &PreparedUpsert, accepted: &Accepted) -> Vec<Warning> {
-        let is_there = |vendor_field: &String| {
-            prepared.sent.contains_key(vendor_field)
-                || self
-                    .passed_through
-                    .as_ref()
-                    .is_some_and(|fields| fields.contains_key(vendor_field))
+        let passes = |vendor_field: &String| {
+            let passed_through = self.passed_through.as_ref();
+            passed_through.is_some_and(|fields| fields.contains_key(vendor_field))
         };
-        accepted
-            .fields
-            .iter()
-            .filter(|(vendor_field, (pointer, _))| pointer.starts_with(PASSED_THROUGH) && !is_there(vendor_field))
-            .map(|(_, (pointer, _))| {
+        let is_there = |vendor_field: &String| prepared.sent.contains_key(vendor_field) || passes(vendor_field);
+        let mut warnings = Vec::new();
+        for (vendor_field, (pointer, _)) in &accepted.fields {
+            if pointer.starts_with(PASSED_THROUGH) && !is_there(vendor_field) {
                 let detail = "it was passed through before, and the vendor keeps what it has";
-                Warning::new(WarningCode::CannotClear, pointer.clone(), detail)
-            })
-            .collect()
+                warnings.push(Warning::new(WarningCode::CannotClear, pointer.clone(), detail));
+            }
+        }
+        warnings
     }
 }
 
@@ -409,11 +394,8 @@ fn provider_fields(connection: &Connection, customer: &Customer) -> Result<Optio
     let protected = connection.adapter.info().capabilities.protected;
     let mut merged = Map::new();
     let mut problems = Vec::new();
-    let mut names = vec![connection.provider.as_str()];
-    if connection.name != connection.provider {
-        names.push(connection.name.as_str());
-    }
-    for name in names {
+    let own = Some(&connection.name).filter(|name| **name != connection.provider);
+    for name in std::iter::once(&connection.provider).chain(own) {
         let Some(fields) = all.get(name) else { continue };
         for field in fields.keys().filter(|field| protected.contains(&field.as_str())) {
             problems.push(Problem {
@@ -470,26 +452,20 @@ fn tags_lost(customer: &Customer, accepted: &Accepted) -> bool {
 
 /// The vendor fields that differ from what was last accepted. Tags that a vendor merges differ if one of ours is new.
 fn differing(sent: &BTreeMap<String, Sent>, accepted: &Accepted) -> BTreeSet<String> {
-    sent.iter()
-        .filter(|(vendor_field, sent)| {
-            if accepted.uncertain.contains(*vendor_field) {
-                return true;
-            }
-            match (accepted.fields.get(*vendor_field), &sent.value) {
-                (None, _) => true,
-                (Some((_, Json::Array(theirs))), Json::Array(ours)) if sent.merged => {
-                    ours.iter().any(|tag| !theirs.contains(tag))
-                }
-                (Some((_, theirs)), ours) => theirs != ours,
-            }
-        })
-        .map(|(vendor_field, _)| vendor_field.clone())
-        .collect()
+    let differs = |vendor_field: &String, sent: &Sent| match (accepted.fields.get(vendor_field), &sent.value) {
+        (None, _) => true,
+        (Some((_, Json::Array(theirs))), Json::Array(ours)) if sent.merged => {
+            ours.iter().any(|tag| !theirs.contains(tag))
+        }
+        (Some((_, theirs)), ours) => theirs != ours,
+    };
+    let is_meant = |(name, sent): &(&String, &Sent)| accepted.uncertain.contains(*name) || differs(name, sent);
+    sent.iter().filter(is_meant).map(|(name, _)| name.clone()).collect()
 }
 
 impl Planned {
     /// What would be sent, if anything.
-    pub fn prepared(&self) -> Option<&PreparedUpsert> {
+    pub(crate) fn prepared(&self) -> Option<&PreparedUpsert> {
         match &self.plan {
             Ok(ConnectionPlan::Send { prepared, .. }) => Some(prepared),
             _ => None,
@@ -518,11 +494,6 @@ impl Planned {
             refusals,
         }
     }
-
-    /// What the vendor is expected to do.
-    pub fn intent(&self) -> Option<Intent> {
-        self.prepared().map(|prepared| prepared.intent)
-    }
 }
 
 impl PlanRefusal {
@@ -542,7 +513,7 @@ impl PlanRefusal {
     }
 
     /// A sentence for people.
-    pub fn detail(&self) -> &'static str {
+    pub(crate) fn detail(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "the vendor asks for something that is not there",
             Self::KeyChange(_) => "the vendor cannot change the key that its record was made with",

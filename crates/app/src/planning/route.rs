@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upsert_core::{Customer, Problem};
+use upsert_core::Customer;
 
 use crate::directory::merchant::{Connection, Merchant};
 use crate::problem::Refusal;
@@ -14,12 +14,9 @@ pub(crate) fn route(merchant: &Merchant, customer: &Customer) -> Result<Vec<Arc<
     }
     let Some(route) = merchant.routes.iter().find(|route| route.when.holds(customer)) else {
         let detail = "no route of the merchant holds for this customer";
-        return Err(Refusal::invalid(vec![Problem::new("", "no_route", detail)]));
+        return Err(Refusal::invalid_at("", "no_route", detail));
     };
-    Ok(merchant
-        .connections
-        .iter()
-        .filter(|connection| route.to.contains(&connection.name))
-        .cloned()
-        .collect())
+    let connections = merchant.connections.iter();
+    let picked = connections.filter(|connection| route.to.contains(&connection.name));
+    Ok(picked.cloned().collect())
 }

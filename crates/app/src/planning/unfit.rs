@@ -6,6 +6,7 @@ use upsert_core::{Customer, CustomerPatch, Field, IdentifierKind, KeyKind, Patch
 use crate::directory::merchant::Connection;
 
 /// What of a customer is no key for a vendor.
+#[derive(Default)]
 pub(crate) struct Unfitting {
     /// The customer as the vendor is to know it; none: as it is.
     pub(crate) without: Option<Customer>,
@@ -18,11 +19,7 @@ pub(crate) struct Unfitting {
 impl Unfitting {
     /// Of this customer at this connection.
     pub(crate) fn of(connection: &Connection, customer: &Customer) -> Self {
-        let mut unfitting = Self {
-            without: None,
-            warnings: Vec::new(),
-            kept_back: Vec::new(),
-        };
+        let mut unfitting = Self::default();
         let Some(form) = connection.adapter.info().capabilities.form(customer.kind()) else {
             return unfitting;
         };
@@ -32,17 +29,16 @@ impl Unfitting {
             };
             let field = identifier.kind.field();
             let has_place = form.fields.iter().any(|map| map.field == field);
-            if form.match_keys.contains(&key_of(identifier.kind)) {
-                let detail = format!("{}; this vendor would match by it, so it is not sent", unfit.detail());
-                unfitting
-                    .warnings
-                    .push(Warning::new(unfit.warning(), field.pointer(), detail));
+            let detail = if form.match_keys.contains(&key_of(identifier.kind)) {
                 unfitting.kept_back.push((field, unfit));
+                format!("{}; this vendor would match by it, so it is not sent", unfit.detail())
             } else if unfit == Unfit::Unlikely && has_place {
-                unfitting
-                    .warnings
-                    .push(Warning::new(unfit.warning(), field.pointer(), unfit.detail()));
-            }
+                unfit.detail().to_owned()
+            } else {
+                continue;
+            };
+            let warning = Warning::new(unfit.warning(), field.pointer(), detail);
+            unfitting.warnings.push(warning);
         }
         if !unfitting.kept_back.is_empty() {
             let cleared = unfitting.kept_back.iter().map(|(field, _)| (*field, Patch::Clear));

@@ -1,5 +1,7 @@
 //! What needs somebody, judged in one place: the API, the dashboard and the command line say the same.
 
+use std::fmt::Display;
+
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_api::{
@@ -41,12 +43,8 @@ impl Queries {
     ) -> Result<Vec<Attention>, Refusal> {
         let connections = self.connection_views(&may_see).await?;
         let webhooks = self.webhooks(may_see).await?;
-        Ok(needs_attention(
-            &connections,
-            &webhooks,
-            refused,
-            self.context.clock.now(),
-        ))
+        let now = self.context.clock.now();
+        Ok(needs_attention(&connections, &webhooks, refused, now))
     }
 }
 
@@ -61,11 +59,8 @@ pub fn needs_attention<'a>(
     let connections = connections.into_iter().map(|connection| of_connection(connection, now));
     let endpoints = webhooks.endpoints.iter().map(|endpoint| of_endpoint(endpoint, now));
     let sources = webhooks.sources.iter().map(of_source);
-    let all = configuration
-        .into_iter()
-        .chain(connections)
-        .chain(endpoints)
-        .chain(sources);
+    let webhooks = endpoints.chain(sources);
+    let all = configuration.into_iter().chain(connections).chain(webhooks);
     let mut all: Vec<Attention> = all.filter_map(Judged::finished).collect();
     // Within a severity the codes' own order says what is worse.
     all.sort_by(|one, other| {
@@ -96,6 +91,17 @@ struct Finding {
 }
 
 impl Judged {
+    fn new(subject: Subject, merchant_id: Option<&String>, name: &str) -> Self {
+        Self {
+            subject,
+            merchant_id: merchant_id.cloned(),
+            name: name.to_owned(),
+            waiting: 0,
+            dead_letters: 0,
+            findings: Vec::new(),
+        }
+    }
+
     fn add(
         &mut self,
         (severity, code): (Severity, AttentionCode),
@@ -114,14 +120,12 @@ impl Judged {
 
     fn add_dead_letters(&mut self, since: Option<Timestamp>) {
         if self.dead_letters > 0 {
-            let detail = match (self.subject, self.dead_letters) {
-                (Subject::Connection, 1) => "1 delivery failed for good".to_owned(),
-                (Subject::Connection, several) => format!("{several} deliveries failed for good"),
-                (Subject::Source, 1) => "1 event could not be taken".to_owned(),
-                (Subject::Source, several) => format!("{several} events could not be taken"),
-                (_, 1) => "1 event could not be handed over".to_owned(),
-                (_, several) => format!("{several} events could not be handed over"),
+            let (of, became) = match self.subject {
+                Subject::Connection => (("delivery", "deliveries"), "failed for good"),
+                Subject::Source => (("event", "events"), "could not be taken"),
+                _ => (("event", "events"), "could not be handed over"),
             };
+            let detail = format!("{} {became}", counted(self.dead_letters, of));
             let actions = &[Action::List, Action::Replay, Action::Discard];
             self.add((Severity::Critical, AttentionCode::DeadLetters), detail, since, actions);
         }
@@ -167,18 +171,8 @@ impl Judged {
 }
 
 fn of_configuration(refused: ConfigurationRefused) -> Judged {
-    let problems = match refused.problems {
-        1 => "1 problem".to_owned(),
-        several => format!("{several} problems"),
-    };
-    let mut judged = Judged {
-        subject: Subject::Gateway,
-        merchant_id: None,
-        name: "configuration".to_owned(),
-        waiting: 0,
-        dead_letters: 0,
-        findings: Vec::new(),
-    };
+    let problems = counted(refused.problems, ("problem", "problems"));
+    let mut judged = Judged::new(Subject::Gateway, None, "configuration");
     judged.add(
         (Severity::Critical, AttentionCode::ConfigurationRefused),
         format!("the last reading of the files was refused with {problems}: what was in force before stays"),
@@ -190,12 +184,9 @@ fn of_configuration(refused: ConfigurationRefused) -> Judged {
 
 fn of_connection(connection: &Connection, now: Timestamp) -> Judged {
     let mut judged = Judged {
-        subject: Subject::Connection,
-        merchant_id: Some(connection.merchant_id.clone()),
-        name: connection.name.clone(),
         waiting: connection.waiting,
         dead_letters: connection.dead_letters,
-        findings: Vec::new(),
+        ..Judged::new(Subject::Connection, Some(&connection.merchant_id), &connection.name)
     };
     judged.add_state(connection, now);
     judged.add_dead_letters(None);
@@ -213,12 +204,8 @@ impl Judged {
         use AttentionCode as Code;
         use Severity::{Critical, Warning};
         let breaker = &connection.status.breaker;
-        let of_breaker = || {
-            format!(
-                "{} of the last {} calls failed by the vendor's fault",
-                breaker.faults, breaker.calls
-            )
-        };
+        let (faults, calls) = (breaker.faults, breaker.calls);
+        let of_breaker = || format!("{faults} of the last {calls} calls failed by the vendor's fault");
         match connection.state {
             ConnectionState::Healthy => {}
             ConnectionState::Paused => {
@@ -229,16 +216,11 @@ impl Judged {
                     ),
                     _ => ((Warning, Code::PausedByOperator), "paused by hand"),
                 };
-                let reason = said(connection.pause_reason.as_deref());
-                self.add(
-                    found,
-                    format!("{what}{reason}"),
-                    connection.paused_since,
-                    &[Action::Resume],
-                );
+                let detail = format!("{what}{}", said(connection.pause_reason.as_deref()));
+                self.add(found, detail, connection.paused_since, &[Action::Resume]);
             }
             ConnectionState::Open => {
-                let why = match breaker.calls {
+                let why = match calls {
                     // Once it is open it counts anew.
                     0 => String::new(),
                     _ => format!(": {}", of_breaker()),
@@ -270,12 +252,9 @@ impl Judged {
 
 fn of_endpoint(endpoint: &Endpoint, now: Timestamp) -> Judged {
     let mut judged = Judged {
-        subject: Subject::Endpoint,
-        merchant_id: Some(endpoint.merchant_id.clone()),
-        name: endpoint.name.clone(),
         waiting: endpoint.waiting,
         dead_letters: endpoint.dead_letters,
-        findings: Vec::new(),
+        ..Judged::new(Subject::Endpoint, Some(&endpoint.merchant_id), &endpoint.name)
     };
     if endpoint.state == EndpointState::Disabled {
         let detail = "it said that it is gone (410), and is sent nothing; enable it once it is there again";
@@ -297,16 +276,15 @@ fn of_endpoint(endpoint: &Endpoint, now: Timestamp) -> Judged {
 }
 
 fn of_source(source: &Source) -> Judged {
-    let mut judged = Judged {
-        subject: Subject::Source,
-        merchant_id: Some(source.merchant_id.clone()),
-        name: source.name.clone(),
-        waiting: 0,
-        dead_letters: source.dead_letters,
-        findings: Vec::new(),
-    };
+    let mut judged = Judged::new(Subject::Source, Some(&source.merchant_id), &source.name);
+    judged.dead_letters = source.dead_letters;
     judged.add_dead_letters(source.oldest_dead_letter_at);
     judged
+}
+
+/// So many of these, for people.
+fn counted<N: Copy + PartialEq + From<u8> + Display>(count: N, (one, several): (&str, &str)) -> String {
+    format!("{count} {}", if count == N::from(1) { one } else { several })
 }
 
 /// Somebody's words, after a colon.

@@ -16,15 +16,11 @@ impl Queries {
         let directory = self.context.directory();
         let mut merchants: Vec<_> = directory.iter().filter(|merchant| may_see(merchant)).collect();
         merchants.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(merchants
-            .into_iter()
-            .flat_map(|merchant| {
-                merchant.connections.iter().map(|connection| {
-                    let pause = self.context.connections.pause_of(&merchant.id, &connection.name);
-                    self.context
-                        .connection_view(&merchant.id, connection, pause.as_ref(), &counts)
-                })
-            })
-            .collect())
+        let mut views = Vec::new();
+        for merchant in merchants {
+            let own = merchant.connections.iter();
+            views.extend(own.map(|connection| self.context.view_now(&merchant.id, connection, &counts)));
+        }
+        Ok(views)
     }
 }

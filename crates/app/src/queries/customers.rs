@@ -14,7 +14,7 @@ use crate::directory::merchant::Merchant;
 use crate::planning::route::route;
 use crate::problem::Refusal;
 use crate::queries::Queries;
-use crate::queries::page::{begins, to_cursor};
+use crate::queries::page::{begins, shown_page};
 use crate::view::answer::Answer;
 use crate::view::customer::{customer_record, linked_customer};
 
@@ -35,7 +35,7 @@ impl Queries {
         Ok(visibility.show(linked_customer(&known, is_routed)))
     }
 
-    async fn known_customer(&self, merchant: &Merchant, id: CustomerId) -> Result<Known, Refusal> {
+    pub(crate) async fn known_customer(&self, merchant: &Merchant, id: CustomerId) -> Result<Known, Refusal> {
         let known = self.context.store.customer(&merchant.id, id).await?;
         known.ok_or_else(|| Refusal::not_found("customer"))
     }
@@ -63,13 +63,9 @@ impl Queries {
         let has_more = records.len() > page.limit;
         records.truncate(page.limit);
         let last = records.last().filter(|_| has_more);
-        Ok(Page {
-            next_cursor: last.map(|last| to_cursor(last.id.as_uuid())),
-            data: records
-                .iter()
-                .map(|record| visibility.show(customer_record(record)))
-                .collect(),
-        })
+        let shown = |record| visibility.show(customer_record(record));
+        let next = last.map(|last| last.id.as_uuid());
+        Ok(shown_page(records.iter().map(shown), next))
     }
 
     /// A customer's versions, newest first.
@@ -89,17 +85,14 @@ impl Queries {
         let mut found = self.context.store.history(id, before, limit + 1).await?;
         let extra = (found.entries.len() > limit).then(|| found.entries.pop()).flatten();
         let last = found.entries.last().filter(|_| extra.is_some());
-        let next_cursor = last.map(|last| to_cursor(last.upsert.as_uuid()));
+        let next = last.map(|last| last.upsert.as_uuid());
         let below: Vec<&HistoryRecord> = extra.iter().chain(&found.below).collect();
         let entries = found.entries.iter().enumerate();
         let data = entries.map(|(index, entry)| {
             let older = found.entries[index + 1..].iter().chain(below.iter().copied());
             visibility.show(history_entry(entry, older))
         });
-        Ok(Page {
-            data: data.collect(),
-            next_cursor,
-        })
+        Ok(shown_page(data, next))
     }
 
     /// How an upsert stands.
@@ -154,16 +147,16 @@ fn canonical(merchant: &Merchant, filter: &CustomerFilter) -> Result<upsert_stor
             .ok()
     };
     let identifiers = [
-        (
-            IdentifierKind::Reference,
-            read("reference", Field::Reference, &filter.reference),
-        ),
-        (IdentifierKind::Email, read("email", Field::Email, &filter.email)),
-        (IdentifierKind::Phone, read("phone", Field::Phone, &filter.phone)),
+        (IdentifierKind::Reference, "reference", &filter.reference),
+        (IdentifierKind::Email, "email", &filter.email),
+        (IdentifierKind::Phone, "phone", &filter.phone),
     ];
-    let identifier = |(kind, value): (_, Option<String>)| Some(Identifier { kind, value: value? });
+    let identifiers = identifiers.into_iter().filter_map(|(kind, name, raw)| {
+        let value = read(name, kind.field(), raw)?;
+        Some(Identifier { kind, value })
+    });
     let canonical = upsert_store::CustomerFilter {
-        identifiers: identifiers.into_iter().filter_map(identifier).collect(),
+        identifiers: identifiers.collect(),
         status: read("status", Field::Status, &filter.status),
         kind: read("kind", Field::Kind, &filter.kind),
         tag: read("tag", Field::Tags, &filter.tag),

@@ -1,7 +1,5 @@
 //! Lists of deliveries and upserts, newest first, for dashboards and for whoever looks after dead letters.
 
-use std::collections::BTreeSet;
-
 use upsert_api::{
     DeliveryFilter, ListedDelivery, ListedUpsert, Page, PageQuery, UpsertFilter, Visibility, WholeDelivery,
 };
@@ -9,8 +7,8 @@ use upsert_core::{DeliveryId, Problem, UpsertId};
 use upsert_store::DeliveryRecord;
 
 use crate::problem::Refusal;
-use crate::queries::Queries;
-use crate::queries::page::{begins, to_cursor};
+use crate::queries::page::{begins, shown_page};
+use crate::queries::{Merchants, Queries};
 use crate::view::delivery::{listed_delivery, listed_upsert, whole_delivery};
 
 impl Queries {
@@ -24,17 +22,14 @@ impl Queries {
         page: &PageQuery,
         visibility: Visibility,
     ) -> Result<Page<ListedDelivery>, Refusal> {
-        let covered: Vec<_> = covered_code(filter, visibility).into_iter().collect();
-        if !covered.is_empty() {
-            return Err(Refusal::invalid_query(covered));
+        if let Some(covered) = covered_code(filter, visibility) {
+            return Err(Refusal::invalid_query(vec![covered]));
         }
         let before = begins(page, DeliveryId::from_uuid)?;
         let found = self.context.store.deliveries(filter, before, page.limit).await?;
         let shown = |record| visibility.show(listed_delivery(record));
-        Ok(Page {
-            data: found.entries.iter().map(shown).collect(),
-            next_cursor: found.next.map(|next| to_cursor(next.as_uuid())),
-        })
+        let next = found.next.as_ref().map(DeliveryId::as_uuid);
+        Ok(shown_page(found.entries.iter().map(shown), next))
     }
 
     /// One delivery with its attempts. `merchants`: whose may be seen; none: all. `visibility`: how much of what was sent.
@@ -43,7 +38,7 @@ impl Queries {
     /// 404.
     pub async fn get_delivery(
         &self,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         id: DeliveryId,
         visibility: Visibility,
     ) -> Result<WholeDelivery, Refusal> {
@@ -55,7 +50,7 @@ impl Queries {
     /// A delivery of a merchant that may be seen.
     pub(crate) async fn visible_delivery(
         &self,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         id: DeliveryId,
     ) -> Result<DeliveryRecord, Refusal> {
         let delivery = self.context.store.delivery(id).await?;
@@ -77,10 +72,8 @@ impl Queries {
         let before = begins(page, UpsertId::from_uuid)?;
         let found = self.context.store.upserts(filter, before, page.limit).await?;
         let shown = |found| visibility.show(listed_upsert(found));
-        Ok(Page {
-            data: found.entries.into_iter().map(shown).collect(),
-            next_cursor: found.next.map(|next| to_cursor(next.as_uuid())),
-        })
+        let next = found.next.as_ref().map(UpsertId::as_uuid);
+        Ok(shown_page(found.entries.into_iter().map(shown), next))
     }
 }
 

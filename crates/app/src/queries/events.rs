@@ -12,8 +12,8 @@ use upsert_store::{IncomingEvent, OutgoingEvent};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
-use crate::queries::Queries;
-use crate::queries::page::{begins, to_cursor};
+use crate::queries::page::{begins, shown_page};
+use crate::queries::{Merchants, Queries};
 use crate::view::event::{incoming, outgoing};
 use crate::view::webhooks::source;
 
@@ -31,10 +31,8 @@ impl Queries {
         let before = begins(page, EventId::from_uuid)?;
         let found = self.context.store.incoming_events(filter, before, page.limit).await?;
         let shown = |event| Event::Incoming(visibility.show(incoming(event)));
-        Ok(Page {
-            data: found.entries.iter().map(shown).collect(),
-            next_cursor: found.next.map(|next| to_cursor(next.as_uuid())),
-        })
+        let next = found.next.as_ref().map(EventId::as_uuid);
+        Ok(shown_page(found.entries.iter().map(shown), next))
     }
 
     /// Events that go out, newest first.
@@ -45,10 +43,8 @@ impl Queries {
         let before = begins(page, EventId::from_uuid)?;
         let found = self.context.store.outgoing_events(filter, before, page.limit).await?;
         let shown = |event| Event::Outgoing(outgoing(event));
-        Ok(Page {
-            data: found.entries.iter().map(shown).collect(),
-            next_cursor: found.next.map(|next| to_cursor(next.as_uuid())),
-        })
+        let next = found.next.as_ref().map(EventId::as_uuid);
+        Ok(shown_page(found.entries.iter().map(shown), next))
     }
 
     /// One event that came in; a dead letter with the event as it came. `merchants`: whose may be seen; none: all.
@@ -57,14 +53,14 @@ impl Queries {
     /// 404.
     pub async fn get_incoming(
         &self,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         id: EventId,
         visibility: Visibility,
     ) -> Result<WholeIncomingEvent, Refusal> {
         let event = self.visible_incoming(merchants, id).await?;
         Ok(visibility.show(WholeIncomingEvent {
             event: incoming(&event),
-            raw: event.raw,
+            raw: event.raw().map(str::to_owned),
         }))
     }
 
@@ -74,20 +70,20 @@ impl Queries {
     /// 404.
     pub async fn get_outgoing(
         &self,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         id: EventId,
         visibility: Visibility,
     ) -> Result<WholeOutgoingEvent, Refusal> {
         let event = self.visible_outgoing(merchants, id).await?;
         Ok(visibility.show(WholeOutgoingEvent {
             event: outgoing(&event),
-            body: Some(event.body).filter(|body| !body.is_empty()),
+            body: Some(event.body().to_owned()).filter(|body| !body.is_empty()),
         }))
     }
 
     pub(crate) async fn visible_incoming(
         &self,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         id: EventId,
     ) -> Result<IncomingEvent, Refusal> {
         let event = self.context.store.incoming_event(id).await?;
@@ -98,7 +94,7 @@ impl Queries {
 
     pub(crate) async fn visible_outgoing(
         &self,
-        merchants: Option<&BTreeSet<String>>,
+        merchants: Merchants<'_>,
         id: EventId,
     ) -> Result<OutgoingEvent, Refusal> {
         let event = self.context.store.outgoing_event(id).await?;

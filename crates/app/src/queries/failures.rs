@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use upsert_api::{Cause, Visibility};
 use upsert_core::ErrorKind;
-use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, FailedCount, StoreError};
+use upsert_store::{DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, StoreError};
 
 use crate::directory::merchant::{Merchant, named};
 use crate::problem::Refusal;
@@ -30,14 +30,6 @@ fn cause_of(delivery: &DeliveryRecord, error: &DeliveryError) -> Cause {
 }
 
 impl Queries {
-    /// How many dead letters each connection has; those without any are left out.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn dead_letter_counts(&self) -> Result<Vec<FailedCount>, StoreError> {
-        self.context.store.failed_deliveries().await
-    }
-
     /// What the newest 1,000 deliveries with an error failed of that have failed at this connection, are tried again or
     /// wait there: the most frequent cause first, then the one with the newest delivery. Of those that wait, an error is
     /// looked for in the newest 3,000.
@@ -72,7 +64,7 @@ impl Queries {
         let (mut found, mut before) = (Vec::new(), None);
         for _page in 0..MOST_PAGES {
             let page = self.context.store.deliveries(filter, before, MOST).await?;
-            found.extend(page.entries.into_iter().filter(|delivery| delivery.error.is_some()));
+            found.extend(page.entries.into_iter().filter(|delivery| delivery.error().is_some()));
             before = page.next;
             if before.is_none() || found.len() >= MOST {
                 break;
@@ -90,11 +82,11 @@ struct Grouping {
 
 impl Grouping {
     fn add(&mut self, delivery: &DeliveryRecord) {
-        let Some(error) = &delivery.error else { return };
+        let Some(error) = delivery.error() else { return };
         let cause = self.causes.entry((error.kind, error.code.clone()));
         let cause = cause.or_insert_with(|| cause_of(delivery, error));
         cause.count += 1;
-        *cause.states.entry(delivery.state).or_default() += 1;
+        *cause.states.entry(delivery.state()).or_default() += 1;
     }
 
     fn most_frequent_first(self, visibility: Visibility) -> Vec<Cause> {
@@ -106,23 +98,22 @@ impl Grouping {
 
 #[cfg(test)]
 mod tests {
-    use upsert_core::StateAtVendor;
-    use upsert_testkit::records::{delivery_id, delivery_record};
+    use upsert_core::WaitingFor;
+    use upsert_testkit::records::{delivery_error, delivery_id, delivery_record, noon};
 
     use super::*;
 
     fn failed(number: u128, state: DeliveryState, code: Option<&str>) -> DeliveryRecord {
-        let mut delivery = delivery_record("acme", "crm", delivery_id(number), state);
-        delivery.error = Some(DeliveryError {
-            kind: ErrorKind::Rejected,
-            state_at_vendor: StateAtVendor::Unchanged,
-            code: code.map(str::to_owned),
+        let mut delivery = delivery_record("acme", "crm", delivery_id(number), DeliveryState::InFlight);
+        let error = DeliveryError {
             detail: format!("words {number}"),
-            vendor_status: Some(400),
-            vendor_request_id: None,
-            errors: Vec::new(),
-            vendor_body: None,
-        });
+            ..delivery_error(ErrorKind::Rejected, code)
+        };
+        delivery.note_failed_call(&error, true, 1);
+        match state {
+            DeliveryState::Failed => delivery.fail(error, noon()),
+            _ => delivery.wait(WaitingFor::RateLimit, None, noon()),
+        }
         delivery
     }
 

@@ -3,34 +3,62 @@
 use data_encoding::BASE64URL_NOPAD;
 use uuid::Uuid;
 
-use upsert_api::PageQuery;
+use upsert_api::{Page, PageQuery};
 use upsert_core::Problem;
 
 use crate::problem::Refusal;
+
+/// Entries read at once.
+const AT_ONCE: usize = 200;
+/// Pages that are read for one request.
+const MOST_PAGES: usize = 100;
 
 pub(crate) fn to_cursor(id: &Uuid) -> String {
     BASE64URL_NOPAD.encode(id.as_bytes())
 }
 
 pub(crate) fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
-    BASE64URL_NOPAD
-        .decode(cursor.as_bytes())
-        .ok()
-        .and_then(|bytes| Uuid::from_slice(&bytes).ok())
-        .ok_or_else(|| {
-            let problem = Problem::new("cursor", "invalid_cursor", "is not a cursor of this list");
-            Refusal::invalid_query(vec![problem])
-        })
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(|| {
+        let problem = Problem::new("cursor", "invalid_cursor", "is not a cursor of this list");
+        Refusal::invalid_query(vec![problem])
+    })
 }
 
 /// Where a page begins, as the page before says.
 pub(crate) fn begins<T>(query: &PageQuery, of: impl Fn(Uuid) -> T) -> Result<Option<T>, Refusal> {
-    query
-        .cursor
-        .as_deref()
-        .map(from_cursor)
-        .transpose()
-        .map(|id| id.map(of))
+    let id = query.cursor.as_deref().map(from_cursor).transpose()?;
+    Ok(id.map(of))
+}
+
+/// A page as callers are shown it. `next`: where the next one begins.
+pub(crate) fn shown_page<T>(data: impl Iterator<Item = T>, next: Option<&Uuid>) -> Page<T> {
+    Page {
+        data: data.collect(),
+        next_cursor: next.map(to_cursor),
+    }
+}
+
+/// Reads a list page by page until `limit` are found or it ends; and where it goes on. Where few match, whoever asked goes on
+/// after so many pages.
+pub(crate) async fn gather<T, I: Copy, E, F>(
+    limit: usize,
+    begins: Option<I>,
+    read: impl Fn(Option<I>, usize) -> F,
+) -> Result<(Vec<T>, Option<I>), E>
+where
+    F: Future<Output = Result<(Vec<T>, Option<I>), E>>,
+{
+    let (mut found, mut below) = (Vec::new(), begins);
+    for _page in 0..MOST_PAGES {
+        let (entries, next) = read(below, AT_ONCE.min(limit - found.len())).await?;
+        found.extend(entries);
+        below = next;
+        if below.is_none() || found.len() == limit {
+            break;
+        }
+    }
+    Ok((found, below))
 }
 
 #[cfg(test)]

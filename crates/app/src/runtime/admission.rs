@@ -3,14 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use upsert_api::ProblemCode;
 use upsert_core::Priority;
 
 use crate::problem::Refusal;
@@ -38,7 +36,7 @@ const BULK_DECIDING: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Admission {
     in_progress: Mutex<InProgress>,
-    deciding: Arc<AtomicUsize>,
+    deciding: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
 }
 
@@ -71,7 +69,7 @@ impl Default for Admission {
     fn default() -> Self {
         Self {
             in_progress: Mutex::default(),
-            deciding: Arc::default(),
+            deciding: Arc::new(Semaphore::new(MOST_DECIDING)),
             bulk: Arc::new(Semaphore::new(BULK_DECIDING)),
         }
     }
@@ -85,11 +83,7 @@ pub(crate) struct Admitted {
 }
 
 /// One upsert on its way to the commit, until it is dropped.
-#[derive(Debug)]
-pub(crate) enum Deciding {
-    Interactive(Arc<AtomicUsize>),
-    Bulk(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>),
-}
+pub(crate) type Deciding = Option<OwnedSemaphorePermit>;
 
 impl Admission {
     /// Takes an upsert on.
@@ -118,16 +112,14 @@ impl Admission {
     /// # Errors
     /// 503: too many are on their way there.
     pub(crate) async fn decide(&self, priority: Priority) -> Result<Deciding, Refusal> {
+        // Neither semaphore is ever closed.
         if priority == Priority::Bulk {
-            // The semaphore is never closed.
-            return Ok(Deciding::Bulk(self.bulk.clone().acquire_owned().await.ok()));
+            return Ok(self.bulk.clone().acquire_owned().await.ok());
         }
-        let before = self.deciding.fetch_add(1, Ordering::Relaxed);
-        let deciding = Deciding::Interactive(self.deciding.clone());
-        if before >= MOST_DECIDING {
-            return Err(overloaded("too many upserts wait to be stored"));
-        }
-        Ok(deciding)
+        let permit = self.deciding.clone().try_acquire_owned();
+        permit
+            .map(Some)
+            .map_err(|_| overloaded("too many upserts wait to be stored"))
     }
 }
 
@@ -156,21 +148,15 @@ impl Drop for Admitted {
     }
 }
 
-impl Drop for Deciding {
-    fn drop(&mut self) {
-        if let Self::Interactive(deciding) = self {
-            deciding.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
 fn overloaded(detail: &str) -> Refusal {
     metrics::counter!("upsert_gateway_overloaded_total").increment(1);
-    Refusal::new(ProblemCode::Overloaded, detail).retry_after(1)
+    Refusal::overloaded(detail)
 }
 
 #[cfg(test)]
 mod tests {
+    use upsert_api::ProblemCode;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 
 use upsert_core::{Held, WaitingFor};
 use upsert_store::{Pause, PausedBy};
@@ -21,7 +21,8 @@ const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// So many failures in a row, without a success in between, are the connection's and not one delivery's own.
 const TROUBLE: u32 = 2;
 
-type Key = (String, String);
+/// Merchant and name.
+pub(crate) type Key = (String, String);
 
 /// What is known of connections beside their policies, by merchant and name.
 #[derive(Debug, Default)]
@@ -46,14 +47,19 @@ impl Connections {
         pauses.get(&key(merchant, connection)).cloned()
     }
 
+    /// Whether nothing goes there for now.
+    pub(crate) fn is_paused(&self, merchant: &str, connection: &str) -> bool {
+        self.pause_of(merchant, connection).is_some()
+    }
+
     /// A call failed and will be tried again.
     pub(crate) fn failed(&self, merchant: &str, connection: &str) {
-        *locked(&self.failures).entry(key(merchant, connection)).or_default() += 1;
+        *self.failures.lock().entry(key(merchant, connection)).or_default() += 1;
     }
 
     /// The vendor took a call. Whether that is the first one after a time of trouble: then everything that waits is due.
     pub(crate) fn succeeded(&self, merchant: &str, connection: &str) -> bool {
-        let mut failures = locked(&self.failures);
+        let mut failures = self.failures.lock();
         // The usual case costs nothing.
         !failures.is_empty()
             && failures
@@ -70,19 +76,19 @@ impl Connections {
 
     /// Something may wait there that is not due by itself.
     pub(crate) fn drain(&self, merchant: &str, connection: &str) {
-        *locked(&self.to_drain).entry(key(merchant, connection)).or_default() += 1;
+        *self.to_drain.lock().entry(key(merchant, connection)).or_default() += 1;
     }
 
     /// How often it was said that something may wait there: to be asked before it is looked through.
     pub(crate) fn said_to_drain(&self, merchant: &str, connection: &str) -> u64 {
-        let said = locked(&self.to_drain);
+        let said = self.to_drain.lock();
         said.get(&key(merchant, connection)).copied().unwrap_or_default()
     }
 
     /// Everything that waited there was tried, unless more came to wait since it was said so often.
     pub(crate) fn drained(&self, merchant: &str, connection: &str, said: u64) {
         let key = key(merchant, connection);
-        let mut to_drain = locked(&self.to_drain);
+        let mut to_drain = self.to_drain.lock();
         if to_drain.get(&key) == Some(&said) {
             to_drain.remove(&key);
         }
@@ -90,13 +96,13 @@ impl Connections {
 
     /// Where something may wait that is not due by itself.
     pub(crate) fn to_drain(&self) -> Vec<Key> {
-        locked(&self.to_drain).keys().cloned().collect()
+        self.to_drain.lock().keys().cloned().collect()
     }
 
     /// Connections that the vendor paused and that may be probed now; each of them not again for a while.
     pub(crate) fn probes_due(&self, now: Timestamp) -> Vec<Key> {
         let pauses = self.pauses.read();
-        let mut probed = locked(&self.probed);
+        let mut probed = self.probed.lock();
         let mut due = Vec::new();
         for (key, pause) in pauses.iter().filter(|(_, pause)| pause.by == PausedBy::Vendor) {
             let last = probed.get(key).map_or(pause.since, |last| (*last).max(pause.since));
@@ -109,12 +115,12 @@ impl Connections {
     }
 
     pub(crate) fn quota_told(&self, merchant: &str, connection: &str) -> Option<Date> {
-        locked(&self.quota_told).get(&key(merchant, connection)).copied()
+        self.quota_told.lock().get(&key(merchant, connection)).copied()
     }
 
     pub(crate) fn set_quota_told(&self, merchant: &str, connection: &str, day: Option<Date>) {
         if let Some(day) = day {
-            locked(&self.quota_told).insert(key(merchant, connection), day);
+            self.quota_told.lock().insert(key(merchant, connection), day);
         }
     }
 
@@ -127,10 +133,6 @@ impl Connections {
     }
 }
 
-fn key(merchant: &str, connection: &str) -> Key {
-    (merchant.to_owned(), connection.to_owned())
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
+pub(crate) fn key(merchant: &str, name: &str) -> Key {
+    (merchant.to_owned(), name.to_owned())
 }

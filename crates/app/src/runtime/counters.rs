@@ -11,24 +11,13 @@ use metrics::Counter;
 use parking_lot::RwLock;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use upsert_store::{DeliveryRecord, DeliveryState, Write};
+use upsert_store::{DeliveryRecord, Progress, Write};
 
 use crate::runtime::metrics::Meters;
 
 /// How a delivery can end: an outcome where the vendor has it, the state otherwise.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Ending {
     /// A record was made.
@@ -49,16 +38,16 @@ impl Ending {
     /// How this one ended; none: it has not.
     fn of(delivery: &DeliveryRecord) -> Option<Self> {
         use upsert_core::Outcome;
-        match delivery.state {
-            DeliveryState::Succeeded => Some(match delivery.outcome {
-                Some(Outcome::Created) => Self::Created,
-                Some(Outcome::Unchanged) => Self::Unchanged,
-                Some(Outcome::Updated | Outcome::Upserted) | None => Self::Updated,
+        match delivery.progress() {
+            Progress::Succeeded(success) => Some(match success.outcome {
+                Outcome::Created => Self::Created,
+                Outcome::Unchanged => Self::Unchanged,
+                Outcome::Updated | Outcome::Upserted => Self::Updated,
             }),
-            DeliveryState::Superseded => Some(Self::Superseded),
-            DeliveryState::Failed => Some(Self::Failed),
-            DeliveryState::Discarded => Some(Self::Discarded),
-            DeliveryState::Pending | DeliveryState::InFlight | DeliveryState::Retrying | DeliveryState::Waiting => None,
+            Progress::Superseded { .. } => Some(Self::Superseded),
+            Progress::Failed { .. } => Some(Self::Failed),
+            Progress::Discarded { .. } => Some(Self::Discarded),
+            _ => None,
         }
     }
 }
@@ -74,16 +63,6 @@ pub(crate) struct OfConnection {
     /// Outlive a change of provider.
     counts: Arc<Counts>,
     meters: Meters,
-}
-
-impl OfConnection {
-    fn new(delivery: &DeliveryRecord, counts: Arc<Counts>) -> Self {
-        Self {
-            provider: delivery.provider.clone(),
-            counts,
-            meters: Meters::of(delivery),
-        }
-    }
 }
 
 /// One delivery that a changeset ends.
@@ -139,7 +118,7 @@ impl Counters {
 
     /// A delivery was tried for the first time, at this moment.
     pub(crate) fn first_tried(&self, delivery: &DeliveryRecord, at: Timestamp) {
-        let parked = SignedDuration::from_millis(delivery.parked_ms.cast_signed());
+        let parked = SignedDuration::from_millis(delivery.parked_ms().cast_signed());
         let waited = at.duration_since(delivery.created_at) - parked;
         self.of(delivery)
             .meters
@@ -157,7 +136,11 @@ impl Counters {
         let mut known = self.0.write();
         let own = known.entry(merchant.clone()).or_default();
         let counts = own.get(connection).map(|before| Arc::clone(&before.counts));
-        let counted = Arc::new(OfConnection::new(delivery, counts.unwrap_or_default()));
+        let counted = Arc::new(OfConnection {
+            provider: delivery.provider.clone(),
+            counts: counts.unwrap_or_default(),
+            meters: Meters::of(delivery),
+        });
         own.insert(connection.clone(), Arc::clone(&counted));
         counted
     }

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use upsert_store::Disabled;
+
+use crate::runtime::connections::{Key, key};
 
 /// So many failures in a row, and the endpoint is tried with one event at a time.
 const TROUBLE: u32 = 5;
 /// How long an endpoint in trouble is left alone: doubled with each rest after which it failed again, up to the longest.
 const SHORTEST_REST: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_REST: SignedDuration = SignedDuration::from_secs(60);
-
-type Key = (String, String);
 
 /// What is known of one endpoint.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ pub(crate) struct Endpoints(Mutex<HashMap<Key, EndpointState>>);
 
 impl Endpoints {
     pub(crate) fn state(&self, merchant: &str, endpoint: &str) -> EndpointState {
-        let states = self.states();
+        let states = self.0.lock();
         states.get(&key(merchant, endpoint)).cloned().unwrap_or_default()
     }
 
@@ -76,7 +76,7 @@ impl Endpoints {
 
     /// It took an event. Whether that ends a time of trouble.
     pub(crate) fn succeeded(&self, merchant: &str, endpoint: &str, now: Timestamp) -> bool {
-        let mut states = self.states();
+        let mut states = self.0.lock();
         let state = states.entry(key(merchant, endpoint)).or_default();
         let was_in_trouble = state.is_in_trouble();
         state.failures = 0;
@@ -88,7 +88,7 @@ impl Endpoints {
 
     /// It did not take an event.
     pub(crate) fn failed(&self, merchant: &str, endpoint: &str, why: &str, now: Timestamp) {
-        let mut states = self.states();
+        let mut states = self.0.lock();
         let state = states.entry(key(merchant, endpoint)).or_default();
         state.failures = state.failures.saturating_add(1);
         state.last_failure_at = Some(now);
@@ -103,7 +103,7 @@ impl Endpoints {
     }
 
     pub(crate) fn set_disabled(&self, merchant: &str, endpoint: &str, disabled: Option<Disabled>) {
-        let mut states = self.states();
+        let mut states = self.0.lock();
         let state = states.entry(key(merchant, endpoint)).or_default();
         if disabled.is_none() {
             state.failures = 0;
@@ -112,14 +112,6 @@ impl Endpoints {
         }
         state.disabled = disabled;
     }
-
-    fn states(&self) -> MutexGuard<'_, HashMap<Key, EndpointState>> {
-        self.0.lock()
-    }
-}
-
-fn key(merchant: &str, endpoint: &str) -> Key {
-    (merchant.to_owned(), endpoint.to_owned())
 }
 
 #[cfg(test)]

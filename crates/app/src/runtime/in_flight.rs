@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use upsert_core::DeliveryId;
@@ -20,7 +20,7 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// The delivery is being sent as long as what comes back lives, and no longer than `until`.
     pub(crate) fn enter(self: &Arc<Self>, id: DeliveryId, until: Instant) -> OneCall {
-        self.until().insert(id, until);
+        self.until.lock().insert(id, until);
         OneCall {
             in_flight: self.clone(),
             id,
@@ -30,7 +30,7 @@ impl InFlight {
 
     /// Whether this process is sending it and still may.
     pub(crate) fn has(&self, id: DeliveryId) -> bool {
-        self.until().get(&id).is_some_and(|until| Instant::now() < *until)
+        self.until.lock().get(&id).is_some_and(|until| Instant::now() < *until)
     }
 
     /// The result of a call is lost.
@@ -41,10 +41,6 @@ impl InFlight {
     /// What was lost since this was last asked.
     pub(crate) fn take_lost(&self) -> Vec<(DeliveryId, u64)> {
         std::mem::take(&mut *self.lost.lock())
-    }
-
-    fn until(&self) -> MutexGuard<'_, HashMap<DeliveryId, Instant>> {
-        self.until.lock()
     }
 }
 
@@ -58,7 +54,7 @@ pub(crate) struct OneCall {
 
 impl Drop for OneCall {
     fn drop(&mut self) {
-        let mut until = self.in_flight.until();
+        let mut until = self.in_flight.until.lock();
         // A call that outlived its time may have been followed by another one of the same delivery.
         if until.get(&self.id) == Some(&self.until) {
             until.remove(&self.id);

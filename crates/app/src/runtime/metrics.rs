@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{Counter, Histogram, Label, Unit, counter, describe_counter, describe_histogram, histogram};
 
 use upsert_core::{ErrorKind, Ignored, Outcome, Word as _};
-use upsert_store::{DeliveryRecord, DeliveryState};
+use upsert_store::{DeliveryRecord, DeliveryState, Progress};
 
 use crate::directory::merchant::Directory;
 
@@ -134,21 +134,18 @@ impl Meters {
 
     /// The one that counts deliveries which ended like this one; none: it has not ended.
     pub(crate) fn counter(&self, delivery: &DeliveryRecord) -> Option<&Counter> {
-        match delivery.state {
-            DeliveryState::Succeeded => {
-                let outcome = delivery.outcome.unwrap_or(Outcome::Updated);
-                let place = OUTCOMES.iter().position(|one| *one == outcome)?;
+        match delivery.progress() {
+            Progress::Succeeded(success) => {
+                let place = OUTCOMES.iter().position(|one| *one == success.outcome)?;
                 self.succeeded.get(place)
             }
-            DeliveryState::Failed => {
-                // Every failure says why.
-                let kind = delivery.error.as_ref().map_or(ErrorKind::Rejected, |error| error.kind);
-                let place = ErrorKind::ALL.iter().position(|one| *one == kind)?;
+            Progress::Failed { error, .. } => {
+                let place = ErrorKind::ALL.iter().position(|one| *one == error.kind)?;
                 self.failed.get(place)
             }
-            DeliveryState::Superseded => Some(&self.superseded),
-            DeliveryState::Discarded => Some(&self.discarded),
-            DeliveryState::Pending | DeliveryState::InFlight | DeliveryState::Retrying | DeliveryState::Waiting => None,
+            Progress::Superseded { .. } => Some(&self.superseded),
+            Progress::Discarded { .. } => Some(&self.discarded),
+            _ => None,
         }
     }
 

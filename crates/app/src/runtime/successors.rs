@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use upsert_core::DeliveryId;
 
@@ -12,9 +12,7 @@ const MOST: usize = 65_536;
 /// Where a way along successors led last time. A thousand requests that wait for a thousand edits of one customer would
 /// otherwise walk half a million steps.
 #[derive(Debug, Default)]
-pub(crate) struct Successors {
-    known: Mutex<Known>,
-}
+pub(crate) struct Successors(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -25,11 +23,11 @@ struct Known {
 
 impl Successors {
     pub(crate) fn era(&self) -> u64 {
-        self.known().era
+        self.0.lock().era
     }
 
     pub(crate) fn shortcut(&self, from: DeliveryId) -> Option<DeliveryId> {
-        self.known().ends.get(&from).copied()
+        self.0.lock().ends.get(&from).copied()
     }
 
     pub(crate) fn remember(&self, era: u64, way: &[DeliveryId], end: DeliveryId) {
@@ -37,7 +35,7 @@ impl Successors {
         if way.len() < 2 {
             return;
         }
-        let mut known = self.known();
+        let mut known = self.0.lock();
         if known.era != era {
             return;
         }
@@ -49,12 +47,8 @@ impl Successors {
 
     /// One that had given way is taken up again: ways that led past it are wrong now.
     pub(crate) fn forget(&self) {
-        let mut known = self.known();
+        let mut known = self.0.lock();
         known.ends.clear();
         known.era += 1;
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use upsert_api::{Conflict, ProblemCode};
 use upsert_core::{CustomerId, CustomerPatch, UpsertId};
-use upsert_store::{Adopted, Expect, Known, Lane, Link};
+use upsert_store::{Expect, Known, Lane};
 
 use crate::directory::merchant::Merchant;
 use crate::planning::plan::unknown_key;
@@ -24,8 +24,7 @@ pub(crate) struct Adopting {
 impl Adopting {
     /// By connection: the vendor's ids.
     pub(crate) fn links(&self) -> BTreeMap<String, String> {
-        let link =
-            |(name, lane): (&String, &Lane)| Some((name.clone(), lane.link.as_ref()?.provider_customer_id.clone()));
+        let link = |(name, lane): (&String, &Lane)| Some((name.clone(), lane.linked_to()?.to_owned()));
         self.lanes.iter().filter_map(link).collect()
     }
 }
@@ -48,12 +47,7 @@ pub(crate) fn adopt_of_nobody(
 }
 
 fn claimed(mut lane: Lane, record: &str, upsert: UpsertId) -> Lane {
-    lane.link = Some(Link {
-        provider_customer_id: record.to_owned(),
-        key: unknown_key(record),
-        shared: false,
-        adopted: Some(Adopted::Claimed(upsert)),
-    });
+    lane.adopt(record, unknown_key(record), upsert);
     lane
 }
 
@@ -74,13 +68,13 @@ impl Upserts {
         let mut conflicts = Vec::new();
         for (name, record) in &patch.links {
             let lane = known.and_then(|known| known.lane(name));
-            let link = lane.and_then(|lane| lane.link.as_ref());
-            if link.is_some_and(|link| link.provider_customer_id == *record) {
+            let linked_to = lane.and_then(Lane::linked_to);
+            if linked_to == Some(record) {
                 continue;
             }
             let owners = self.context.store.record_owners(&merchant.id, name, record).await?;
             let others = owners.into_iter().filter(|owner| *owner != id);
-            let in_question = others.chain(link.map(|_| id)).map(|customer_id| Conflict {
+            let in_question = others.chain(linked_to.map(|_| id)).map(|customer_id| Conflict {
                 customer_id,
                 pointer: format!("/links/{}", upsert_core::customer::escape(name)),
                 connection: Some(name.clone()),
@@ -103,9 +97,6 @@ impl Upserts {
             return Ok(adopting);
         }
         let detail = "the customer has another record at that vendor, or another customer has that one";
-        Err(Refusal {
-            conflicts,
-            ..Refusal::new(ProblemCode::LinkConflict, detail)
-        })
+        Err(Refusal::conflict(ProblemCode::LinkConflict, detail, conflicts))
     }
 }

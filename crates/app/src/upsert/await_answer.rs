@@ -1,7 +1,7 @@
 //! When the caller is answered: as soon as every required delivery has ended, or none of those still open could end
 //! before the merchant's deadline, or the deadline is over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,14 +34,10 @@ impl Upserts {
         if !command.respond_async {
             waiting.until_answerable().await;
         }
-        let own = waiting.own();
         let mut upsert = waiting.upsert.clone();
-        if waiting.effective.iter().all(|delivery| delivery.state.has_ended())
-            && waiting
-                .effective
-                .iter()
-                .any(|delivery| delivery.state == DeliveryState::Failed)
-        {
+        let has_failed = |delivery: &DeliveryRecord| delivery.state() == DeliveryState::Failed;
+        let mut effective = waiting.effective.iter();
+        if effective.clone().all(|delivery| delivery.state().has_ended()) && effective.any(has_failed) {
             // Whether it was taken back stands in the answer.
             Box::pin(self.deliveries.settle(&upsert.merchant, upsert.id)).await;
             match self.context.store.upsert(&upsert.merchant, upsert.id).await {
@@ -53,7 +49,7 @@ impl Upserts {
         let answering = Answering {
             upsert: &upsert,
             record: &waiting.record,
-            own: &own,
+            own: &waiting.own,
             effective: &waiting.effective,
             request_id: &command.request_id,
             instance: instance(command.route),
@@ -77,8 +73,8 @@ impl Upserts {
             return Ok(None);
         };
         let effective = self.deliveries.effective(own.clone()).await?;
-        let has_ended = effective.iter().all(|delivery| delivery.state.has_ended());
-        if upsert.state == UpsertState::Pending && has_ended {
+        let has_ended = effective.iter().all(|delivery| delivery.state().has_ended());
+        if upsert.state() == UpsertState::Pending && has_ended {
             // The process died in between, or it gave way to another one.
             self.deliveries.settle(&merchant.id, id).await;
             if let Some((settled, _)) = self.context.store.upsert(&merchant.id, id).await? {
@@ -113,19 +109,15 @@ fn not_seen(upsert: &UpsertRecord, error: &StoreError) {
     tracing::warn!(upsert_id = %upsert.id, %error, "how an upsert stands could not be read; its caller is told what is known");
 }
 
-fn is_in_flight(delivery: &DeliveryRecord) -> bool {
-    delivery.state == DeliveryState::InFlight
-}
-
 struct Waiting<'a> {
     wing: &'a Upserts,
     merchant: &'a Merchant,
     upsert: UpsertRecord,
     record: CustomerRecord,
-    order: Vec<DeliveryId>,
     started: HashSet<DeliveryId>,
-    own: HashMap<DeliveryId, DeliveryRecord>,
-    /// In the order of the connections, successors in the place of superseded ones.
+    /// In the order of the connections.
+    own: Vec<DeliveryRecord>,
+    /// The same, successors in the place of superseded ones.
     effective: Vec<DeliveryRecord>,
     progress: Progress,
     deadline: Instant,
@@ -135,22 +127,14 @@ struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     fn new(wing: &'a Upserts, merchant: &'a Merchant, committed: Committed, progress: Progress) -> Self {
         let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
+        let own = committed.deliveries.iter();
+        let started = own.filter(|delivery| delivery.state() == DeliveryState::InFlight);
         Self {
             wing,
             merchant,
-            order: committed.deliveries.iter().map(|delivery| delivery.id).collect(),
-            started: committed
-                .deliveries
-                .iter()
-                .filter(|delivery| is_in_flight(delivery))
-                .map(|d| d.id)
-                .collect(),
+            started: started.map(|delivery| delivery.id).collect(),
             effective: committed.deliveries.clone(),
-            own: committed
-                .deliveries
-                .into_iter()
-                .map(|delivery| (delivery.id, delivery))
-                .collect(),
+            own: committed.deliveries,
             deadline: Instant::now() + merchant.sync_deadline,
             deadline_at: committed.upsert.created_at.checked_add(wait).unwrap_or(Timestamp::MAX),
             upsert: committed.upsert,
@@ -159,8 +143,10 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn own(&self) -> Vec<DeliveryRecord> {
-        self.order.iter().filter_map(|id| self.own.get(id)).cloned().collect()
+    fn note(&mut self, news: DeliveryRecord) {
+        if let Some(own) = self.own.iter_mut().find(|own| own.id == news.id) {
+            *own = news;
+        }
     }
 
     async fn until_answerable(&mut self) {
@@ -181,7 +167,7 @@ impl<'a> Waiting<'a> {
             }
             tokio::select! {
                 news = self.progress.recv(), if is_open => match news {
-                    Some(delivery) => drop(self.own.insert(delivery.id, delivery)),
+                    Some(delivery) => self.note(delivery),
                     None => is_open = false,
                 },
                 () = rung => {}
@@ -202,40 +188,31 @@ impl<'a> Waiting<'a> {
     /// Deliveries of this request tell their news themselves; those that wait behind somebody else's are looked up.
     async fn try_look(&mut self) -> Result<(), StoreError> {
         while let Ok(delivery) = self.progress.try_recv() {
-            self.own.insert(delivery.id, delivery);
+            self.note(delivery);
         }
-        for index in 0..self.order.len() {
-            let Some(own) = self.own.get(&self.order[index]) else {
-                continue;
-            };
+        for index in 0..self.own.len() {
+            let own = &self.own[index];
             // Its first attempt runs on this request's own task, which tells how it ends.
-            let is_told = self.started.contains(&own.id) && own.fence == 1 && is_in_flight(own);
-            let mut now = own.clone();
+            let is_told = self.started.contains(&own.id) && own.fence() == 1 && own.state() == DeliveryState::InFlight;
             if !is_told
                 // One that gave way may be taken up again, if what it gave way to is taken back.
-                && (!own.state.has_ended() || own.superseded_by.is_some())
+                && (!own.state().has_ended() || own.superseded_by().is_some())
                 && let Some(stored) = self.wing.context.store.delivery(own.id).await?
             {
-                now = stored.clone();
-                self.own.insert(stored.id, stored);
+                self.own[index] = stored;
             }
-            self.effective[index] = match self.wing.deliveries.effective(vec![now]).await?.pop() {
-                Some(effective) => effective,
-                None => continue,
-            };
+            let own = self.own[index].clone();
+            self.effective[index] = self.wing.deliveries.standing_for(own).await?;
         }
         Ok(())
     }
 
     fn is_answerable(&self) -> bool {
-        let open = || {
-            self.effective
-                .iter()
-                .filter(|delivery| delivery.required && !delivery.state.has_ended())
-        };
         // One that failed for good decides already, whatever the others do: but they are waited for, so that the
         // answer shows them.
-        open().all(|delivery| !self.could_end(delivery))
+        let is_open = |delivery: &&DeliveryRecord| delivery.required && !delivery.state().has_ended();
+        let mut open = self.effective.iter().filter(is_open);
+        !open.any(|delivery| self.could_end(delivery))
     }
 
     /// Whether the breaker of its connection has opened since.
@@ -247,12 +224,12 @@ impl<'a> Waiting<'a> {
 
     /// Whether it could end before the deadline.
     fn could_end(&self, delivery: &DeliveryRecord) -> bool {
-        match delivery.state {
-            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Predecessor) => true,
+        match (delivery.state(), delivery.waiting_for()) {
+            (_, Some(WaitingFor::Predecessor)) => true,
             // When the breaker's time is over one call finds out whether the vendor is back; nobody is kept waiting for it.
-            DeliveryState::Waiting if delivery.waiting_for == Some(WaitingFor::Breaker) => false,
-            DeliveryState::Waiting | DeliveryState::Retrying => {
-                delivery.next_attempt_at.is_some_and(|at| at < self.deadline_at) && !self.is_shut(delivery)
+            (_, Some(WaitingFor::Breaker)) => false,
+            (DeliveryState::Waiting | DeliveryState::Retrying, _) => {
+                delivery.next_attempt_at().is_some_and(|at| at < self.deadline_at) && !self.is_shut(delivery)
             }
             _ => true,
         }

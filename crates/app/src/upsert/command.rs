@@ -36,3 +36,21 @@ pub struct UpsertCommand {
     /// For the problem document of an answer that a vendor refused.
     pub request_id: String,
 }
+
+impl UpsertCommand {
+    /// One that the gateway makes itself and whose answer nobody waits for.
+    pub(crate) fn unattended(route: &'static str, through: Through, priority: Priority) -> Self {
+        Self {
+            body: Json::Null,
+            idempotency_key: None,
+            route,
+            through,
+            respond_async: true,
+            force: false,
+            traceparent: None,
+            handling: Handling::Strict,
+            priority,
+            request_id: String::new(),
+        }
+    }
+}

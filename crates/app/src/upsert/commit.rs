@@ -3,30 +3,22 @@
 //! written is drawn up in `draft.rs`.
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{Applied, DeliveryRecord, Expect};
+use upsert_store::{Applied, DeliveryRecord, Expect, Lane};
 
 use crate::delivery::work::Committed;
+use crate::outbox::races::Race;
 use crate::planning::plan::Planned;
 use crate::problem::Refusal;
 use crate::runtime::metrics::count_ignored;
 use crate::runtime::tracing::CommitSpan;
 use crate::upsert::Upserts;
 use crate::upsert::draft::{Building, Draft};
-
-/// What became of the attempt to commit.
-pub(crate) enum Attempted {
-    /// It is durable.
-    Committed(Box<Committed>),
-    /// Another customer holds a key that the vendor would match by.
-    KeyTaken,
-    /// Something that was decided on has changed.
-    Raced,
-    /// Another request with the same idempotency key was faster.
-    IdempotencyKeyTaken,
-}
+use crate::upsert::idempotency::in_progress;
 
 impl Upserts {
-    pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Attempted, Refusal> {
+    /// # Errors
+    /// Another request with the same idempotency key was faster.
+    pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Race<Committed>, Refusal> {
         let mut building = Building::new(self, &draft);
         for planned in &draft.plans {
             building.add(planned, self.queued_in(planned).await?);
@@ -37,28 +29,25 @@ impl Upserts {
         let span = CommitSpan::begin(
             self.context.spans.as_deref(),
             &committed.upsert,
-            draft.command.traceparent.as_deref(),
+            draft.asked.command.traceparent.as_deref(),
         );
         let applied = self.outbox.apply(changes).await?;
         span.end(&applied);
         crash_point(points::UPSERT_AFTER_COMMIT);
-        let unmet = match applied {
-            Applied::Done => {
-                count_ignored(&committed.upsert.merchant, &committed.upsert.ignored);
-                return Ok(Attempted::Committed(Box::new(committed)));
-            }
-            Applied::Unmet(index) => expect.get(index),
-        };
-        Ok(match unmet {
-            Some(Expect::KeysFree { .. }) => Attempted::KeyTaken,
-            Some(Expect::IdempotencyFree { .. }) => Attempted::IdempotencyKeyTaken,
-            _ => Attempted::Raced,
-        })
+        if let Applied::Unmet(index) = applied
+            && matches!(expect.get(index), Some(Expect::IdempotencyFree { .. }))
+        {
+            return Err(in_progress());
+        }
+        if applied == Applied::Done {
+            count_ignored(&committed.upsert.merchant, &committed.upsert.ignored);
+        }
+        Ok(Race::of(applied, &expect, committed))
     }
 
     /// The delivery that waits in the lane: a new one takes its place.
     async fn queued_in(&self, planned: &Planned) -> Result<Option<DeliveryRecord>, Refusal> {
-        match planned.lane.as_ref().and_then(|lane| lane.queued) {
+        match planned.lane.as_ref().and_then(Lane::queued) {
             Some(id) => Ok(self.context.store.delivery(id).await?),
             None => Ok(None),
         }

@@ -3,23 +3,24 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    Customer, CustomerId, ErrorKind, EventKind, FieldError, FieldOutcomes, Held, Ignored, OnCollision, Outcome,
-    PreparedUpsert, Priority, StateAtVendor, UpsertId, WaitingFor,
+    Customer, CustomerId, EventKind, FieldError, Held, Ignored, Outcome, Priority, Problem, UpsertId, WaitingFor,
 };
 use upsert_store::{
-    Changeset, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord,
-    Lane, UpsertRecord, UpsertState, Write,
+    Changeset, CustomerRecord, DeliveryRecord, Expect, HistoryRecord, IdempotencyRecord, Lane, UpsertRecord, Write,
 };
 
+use crate::delivery::claim::refused;
+use crate::delivery::record::delivery_error;
 use crate::delivery::work::{Committed, PREDECESSOR_CHECK, Work, attempt_writes, lease_until, park, unchanged};
 use crate::directory::merchant::{Connection, Merchant};
 use crate::planning::declined::forget_outdated;
 use crate::planning::echo::remember_before;
 use crate::planning::identifiers::identifier_writes;
-use crate::planning::lane::{contested_keys, mark_failed, sending, supersede};
+use crate::planning::lane::{reserve, supersede};
 use crate::planning::plan::{ConnectionPlan, PlanRefusal, Planned};
 use crate::runtime::connections::UNTIL_RELEASED;
 use crate::upsert::Upserts;
@@ -30,11 +31,18 @@ use crate::upsert::idempotency::Claim;
 use crate::upsert::identify::Identified;
 use crate::view::answer::state_of;
 
-/// Everything that was decided, ready to be committed.
-pub(crate) struct Draft<'a> {
+/// Who asks for what, as the steps to the commit need it.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) merchant: &'a Arc<Merchant>,
     pub(crate) command: &'a UpsertCommand,
+    pub(crate) claim: Option<&'a Claim>,
+}
+
+/// Everything that was decided, ready to be committed.
+pub(crate) struct Draft<'a> {
+    pub(crate) asked: Asked<'a>,
     pub(crate) identified: &'a Identified,
     /// The id that the upsert gets.
     pub(crate) upsert: UpsertId,
@@ -44,7 +52,6 @@ pub(crate) struct Draft<'a> {
     /// What could not be read and was left out.
     pub(crate) ignored: &'a [Ignored],
     pub(crate) plans: Vec<Planned>,
-    pub(crate) claim: Option<&'a Claim>,
     /// Deliveries that have failed and that this upsert's one delivery goes in the place of.
     pub(crate) replayed: Vec<DeliveryRecord>,
     /// The event that it came with.
@@ -79,40 +86,14 @@ impl<'a> Building<'a> {
         let changed = before.is_none_or(|before| before.customer != draft.after) || !draft.adopting.lanes.is_empty();
         let record = match before {
             Some(before) if !changed => before.clone(),
-            Some(before) => CustomerRecord {
-                version: before.version + 1,
-                revision: before.revision + 1,
-                customer: draft.after.clone(),
-                updated_at: now,
-                ..before.clone()
-            },
-            None => CustomerRecord {
-                id: draft.id,
-                merchant: draft.merchant.id.clone(),
-                version: 1,
-                revision: 1,
-                customer: draft.after.clone(),
-                created_at: now,
-                updated_at: now,
-            },
+            before => next_version(before, draft, now),
         };
-        let upsert = UpsertRecord {
-            id: draft.upsert,
-            merchant: draft.merchant.id.clone(),
-            customer: draft.id,
-            version: record.version,
-            revision: 1,
-            state: UpsertState::Pending,
-            new_customer: before.is_none(),
-            changed,
-            rolled_back: false,
-            owes_event: false,
-            by: draft.caller.name.clone(),
-            through: Some(draft.command.through),
-            ignored: draft.ignored.to_vec(),
-            created_at: now,
-            ended_at: None,
-        };
+        let (merchant, by) = (&draft.asked.merchant.id, &draft.asked.caller.name);
+        let mut upsert = UpsertRecord::new(draft.upsert, merchant, draft.id, record.version, by, now);
+        upsert.new_customer = before.is_none();
+        upsert.changed = changed;
+        upsert.through = Some(draft.asked.command.through);
+        upsert.ignored = draft.ignored.to_vec();
         let seen = draft.identified.seen.iter().chain(&draft.adopting.expect);
         let changes = Changeset {
             expect: seen.cloned().collect(),
@@ -142,26 +123,18 @@ impl<'a> Building<'a> {
         let is_planned = |name: &String| self.draft.plans.iter().any(|planned| planned.connection.name == *name);
         for (name, lane) in &self.draft.adopting.lanes {
             if !is_planned(name) {
-                self.changes.expect.push(expected(lane));
-                self.changes.write.push(Write::PutLane(Lane {
-                    revision: lane.revision + 1,
-                    ..lane.clone()
-                }));
+                let mut lane = lane.clone();
+                self.changes.expect.push(lane.change());
+                self.changes.write.push(Write::PutLane(lane));
             }
         }
     }
 
     fn put_idempotency(&mut self) {
-        let Some(claim) = self.draft.claim else { return };
-        let keep =
-            jiff::SignedDuration::try_from(self.wing.context.idempotency_keep).unwrap_or(jiff::SignedDuration::MAX);
-        self.changes.expect.insert(
-            0,
-            Expect::IdempotencyFree {
-                key: claim.key,
-                now: self.now,
-            },
-        );
+        let Some(claim) = self.draft.asked.claim else { return };
+        let keep = SignedDuration::try_from(self.wing.context.idempotency_keep).unwrap_or(SignedDuration::MAX);
+        let (key, now) = (claim.key, self.now);
+        self.changes.expect.insert(0, Expect::IdempotencyFree { key, now });
         self.changes.write.push(Write::PutIdempotency(IdempotencyRecord {
             key: claim.key,
             fingerprint: claim.fingerprint,
@@ -181,14 +154,10 @@ impl<'a> Building<'a> {
             });
         }
         self.changes.write.push(Write::PutCustomer(self.record.clone()));
-        let empty = Customer::default();
-        let old = before.map_or(&empty, |before| &before.customer);
-        self.changes.write.extend(identifier_writes(
-            &self.upsert.merchant,
-            self.record.id,
-            old,
-            &self.record.customer,
-        ));
+        let (merchant, new, nothing) = (&self.upsert.merchant, &self.record, Customer::default());
+        let old = before.map_or(&nothing, |before| &before.customer);
+        let identifiers = identifier_writes(merchant, new.id, old, &new.customer);
+        self.changes.write.extend(identifiers);
         self.changes.write.push(Write::PutHistory(HistoryRecord {
             customer: self.record.id,
             version: self.record.version,
@@ -208,54 +177,27 @@ impl<'a> Building<'a> {
             .lane
             .clone()
             .unwrap_or_else(|| Lane::new(&self.upsert.merchant, self.record.id, &connection.name));
-        self.changes.expect.push(expected(&lane));
-        lane.revision += 1;
+        self.changes.expect.push(lane.change());
         let mut delivery = self.new_delivery(connection);
         self.replay(&mut delivery);
         let has_forgotten = forget_outdated(connection, &self.record.customer, &mut lane);
-        let has_open = lane.in_flight.is_some() || lane.queued.is_some();
-        let had_failed = lane.failed;
+        let had_failed = lane.failed();
         self.remember_before(&mut lane);
         let mut is_touched = true;
         match &planned.plan {
             Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
-            Ok(ConnectionPlan::Unchanged { warnings }) if !has_open => {
+            Ok(ConnectionPlan::Unchanged { warnings }) if !lane.is_busy() => {
                 delivery.warnings.clone_from(warnings);
                 unchanged(&mut delivery, &mut lane, self.now);
                 let has_adopted = self.draft.adopting.lanes.contains_key(&lane.connection);
                 is_touched = had_failed || has_forgotten || has_adopted || self.has_learnt(planned, &lane);
             }
             Ok(plan) => {
-                self.reserve(planned, &mut lane);
                 if let ConnectionPlan::Send { prepared, .. } = plan {
+                    reserve(connection, prepared, &mut lane, &mut self.changes);
                     delivery.warnings.clone_from(&prepared.warnings);
                 }
-                if has_open {
-                    self.queue(&mut delivery, &mut lane, queued);
-                } else if let Some(birth) = self.held_at_birth(connection) {
-                    lane.queued = Some(delivery.id);
-                    match birth {
-                        Birth::Parked(held) => park(&mut delivery, held, self.now),
-                        Birth::ForTheWorker => self.to_wake.push(connection.name.clone()),
-                    }
-                } else if let ConnectionPlan::Send {
-                    prepared,
-                    replaces_link,
-                } = plan
-                {
-                    lane.sending = Some(sending(prepared));
-                    self.start(connection, prepared, &mut delivery, &mut lane);
-                    self.works.push(Work {
-                        connection: connection.clone(),
-                        delivery: delivery.clone(),
-                        lane: lane.clone(),
-                        prepared: prepared.clone(),
-                        replaces_link: *replaces_link,
-                        sole_of: None,
-                        open_siblings: None,
-                        owes_event: false,
-                    });
-                }
+                self.place(connection, plan, queued, &mut delivery, &mut lane);
             }
         }
         if is_touched {
@@ -265,10 +207,42 @@ impl<'a> Building<'a> {
         self.deliveries.push(delivery);
     }
 
+    /// It waits behind what is there already, or for its connection, or goes out with the commit.
+    fn place(
+        &mut self,
+        connection: &Arc<Connection>,
+        plan: &ConnectionPlan,
+        queued: Option<DeliveryRecord>,
+        delivery: &mut DeliveryRecord,
+        lane: &mut Lane,
+    ) {
+        if lane.is_busy() {
+            self.queue(delivery, lane, queued);
+        } else if let Some(birth) = self.held_at_birth(connection) {
+            lane.queue(delivery.id);
+            match birth {
+                Birth::Parked(held) => park(delivery, held, self.now),
+                Birth::ForTheWorker => self.to_wake.push(connection.name.clone()),
+            }
+        } else if let ConnectionPlan::Send {
+            prepared,
+            replaces_link,
+        } = plan
+        {
+            delivery.start_at_once(lease_until(connection, self.now));
+            lane.start(delivery.id, prepared);
+            let attempt = attempt_writes(connection, delivery, prepared, self.now);
+            self.changes.write.extend(attempt);
+            let (delivery, lane) = (delivery.clone(), lane.clone());
+            let sent = (prepared.clone(), *replaces_link);
+            self.works.push(Work::new(connection.clone(), delivery, lane, sent));
+        }
+    }
+
     /// What the vendor had before may still be told of by events that are late; not by its own, that told of the change.
     /// A record that is still to be made had nothing.
     fn remember_before(&self, lane: &mut Lane) {
-        let is_first = lane.link.is_none() && lane.written.is_empty();
+        let is_first = lane.link().is_none() && lane.written().is_empty();
         let came_from = self.draft.event.and_then(|event| event.origin.as_ref());
         if (came_from == Some(&lane.connection) || !self.upsert.changed) && !is_first {
             return;
@@ -276,72 +250,37 @@ impl<'a> Building<'a> {
         let nothing = Customer::default();
         let known = self.draft.identified.known.as_ref().filter(|_| !is_first);
         let before = known.map_or(&nothing, |known| &known.record.customer);
-        let tells = self.draft.merchant.hears_of(&lane.connection);
-        if tells || !lane.kept.is_empty() {
+        let tells = self.draft.asked.merchant.hears_of(&lane.connection);
+        if tells || !lane.kept().is_empty() {
             remember_before(lane, before, &self.record, tells);
         }
     }
 
     /// Whether the lane knows more than the store does, beside what its delivery makes of it.
     fn has_learnt(&self, planned: &Planned, lane: &Lane) -> bool {
-        let by_event = self
-            .draft
-            .event
-            .is_some_and(|event| event.lanes.contains(&lane.connection));
-        let remembers = planned
-            .lane
-            .as_ref()
-            .is_some_and(|before| before.written.len() != lane.written.len() || before.kept.len() != lane.kept.len());
+        let event = self.draft.event;
+        let by_event = event.is_some_and(|event| event.lanes.contains(&lane.connection));
+        let remembers = planned.lane.as_ref().is_some_and(|before| {
+            before.written().len() != lane.written().len() || before.kept().len() != lane.kept().len()
+        });
         by_event || remembers
     }
 
     fn new_delivery(&self, connection: &Connection) -> DeliveryRecord {
-        DeliveryRecord {
-            id: self.wing.context.ids.delivery(),
-            upsert: self.upsert.id,
-            merchant: self.upsert.merchant.clone(),
-            customer: self.record.id,
-            connection: connection.name.clone(),
-            provider: connection.provider.clone(),
-            required: connection.required,
-            version: self.record.version,
-            state: DeliveryState::Pending,
-            waiting_for: None,
-            superseded_by: None,
-            took_over: Vec::new(),
-            outcome: None,
-            evidence: None,
-            matched_by: None,
-            provider_customer_id: None,
-            attempts: 0,
-            next_attempt_at: Some(self.now),
-            duration_ms: 0,
-            fields: FieldOutcomes::default(),
-            warnings: Vec::new(),
-            error: None,
-            force: self.draft.command.force,
-            priority: self.draft.command.priority,
-            fence: 0,
-            lease_until: None,
-            created_at: self.now,
-            ended_at: None,
-            parked_ms: 0,
-            parked_since: None,
-            maybe_written: false,
-            traceparent: self.draft.command.traceparent.clone(),
-        }
+        let id = self.wing.context.ids.delivery();
+        let (name, provider) = (&connection.name, &connection.provider);
+        let mut delivery = DeliveryRecord::new(id, &self.upsert, name, provider, connection.required);
+        delivery.force = self.draft.asked.command.force;
+        delivery.priority = self.draft.asked.command.priority;
+        delivery.traceparent.clone_from(&self.draft.asked.command.traceparent);
+        delivery
     }
 
-    /// A replay is a fresh start: what the failed ones spent and were told is not the new one's.
     fn replay(&mut self, delivery: &mut DeliveryRecord) {
         for mut old in self.draft.replayed.iter().cloned() {
-            self.changes.expect.push(Expect::Delivery {
-                id: old.id,
-                fence: old.fence,
-            });
-            let (attempts, error, force) = (delivery.attempts, delivery.error.take(), delivery.force);
-            supersede(&mut old, delivery, self.now);
-            (delivery.attempts, delivery.error, delivery.force) = (attempts, error, force);
+            self.changes.expect.push(old.expected());
+            crash_point(points::COALESCE_BEFORE_COMMIT);
+            old.give_way_to_replay(delivery, self.now);
             self.changes.write.push(Write::PutDelivery(old));
         }
     }
@@ -349,10 +288,10 @@ impl<'a> Building<'a> {
     /// Whether it is not sent now: the connection lets nothing through, or has no place for work that can wait.
     fn held_at_birth(&self, connection: &Connection) -> Option<Birth> {
         let connections = &self.wing.context.connections;
-        if connections.pause_of(&self.upsert.merchant, &connection.name).is_some() {
+        if connections.is_paused(&self.upsert.merchant, &connection.name) {
             return Some(Birth::Parked(UNTIL_RELEASED));
         }
-        let priority = self.draft.command.priority;
+        let priority = self.draft.asked.command.priority;
         match connection.status.room(priority) {
             Err(held) => Some(Birth::Parked(held)),
             Ok(0) if priority == Priority::Bulk => Some(Birth::ForTheWorker),
@@ -360,87 +299,43 @@ impl<'a> Building<'a> {
         }
     }
 
-    /// Every key that the vendor's record will be known by, and that nobody else may have unless that is allowed.
-    fn reserve(&mut self, planned: &Planned, lane: &mut Lane) {
-        let Some(prepared) = planned.prepared() else { return };
-        let contested = contested_keys(prepared, planned.lane.as_ref());
-        if !contested.is_empty() && planned.connection.on_collision == OnCollision::Refuse {
-            self.changes.expect.push(Expect::KeysFree {
-                merchant: lane.merchant.clone(),
-                connection: lane.connection.clone(),
-                keys: contested,
-                customer: lane.customer,
-            });
-        }
-        for key in &prepared.known_by {
-            if lane.reserved.insert(key.clone()) {
-                self.changes.write.push(Write::Reserve {
-                    merchant: lane.merchant.clone(),
-                    connection: lane.connection.clone(),
-                    key: key.clone(),
-                    customer: lane.customer,
-                });
-            }
-        }
-    }
-
     /// Behind what is in flight, or in the place of what waits.
     fn queue(&mut self, delivery: &mut DeliveryRecord, lane: &mut Lane, queued: Option<DeliveryRecord>) {
-        delivery.state = DeliveryState::Waiting;
-        delivery.waiting_for = Some(WaitingFor::Predecessor);
-        delivery.next_attempt_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
-        lane.queued = Some(delivery.id);
+        let check_at = self.now.checked_add(PREDECESSOR_CHECK).ok();
+        delivery.wait(WaitingFor::Predecessor, check_at, self.now);
+        lane.queue(delivery.id);
         if let Some(mut old) = queued {
-            self.changes.expect.push(Expect::Delivery {
-                id: old.id,
-                fence: old.fence,
-            });
+            self.changes.expect.push(old.expected());
             supersede(&mut old, delivery, self.now);
             self.changes.write.push(Write::PutDelivery(old));
         }
     }
 
-    fn start(
-        &mut self,
-        connection: &Connection,
-        prepared: &PreparedUpsert,
-        delivery: &mut DeliveryRecord,
-        lane: &mut Lane,
-    ) {
-        delivery.state = DeliveryState::InFlight;
-        delivery.next_attempt_at = None;
-        delivery.fence = 1;
-        delivery.lease_until = Some(lease_until(connection, self.now));
-        lane.in_flight = Some(delivery.id);
-        self.changes
-            .write
-            .extend(attempt_writes(connection, delivery, prepared, self.now));
-    }
-
     /// One that changed nothing and called nobody is not told of: whoever listens and answers with an upsert of its own
     /// would never come to rest.
     fn is_worth_telling(&self) -> bool {
-        let is_unchanged = |delivery: &DeliveryRecord| delivery.outcome == Some(Outcome::Unchanged);
+        let is_unchanged = |delivery: &DeliveryRecord| delivery.outcome() == Some(Outcome::Unchanged);
         let has_news = self.upsert.changed || !self.deliveries.iter().all(is_unchanged);
-        has_news && self.draft.merchant.tells(EventKind::CustomerUpserted)
+        has_news && self.draft.asked.merchant.tells(EventKind::CustomerUpserted)
     }
 
     pub(crate) fn finish(mut self) -> (Changeset, Committed) {
-        if self.deliveries.iter().all(|delivery| delivery.state.has_ended()) {
-            self.upsert.state = state_of(&self.deliveries);
-            self.upsert.ended_at = Some(self.now);
+        if self.deliveries.iter().all(|delivery| delivery.state().has_ended()) {
+            self.upsert.end(state_of(&self.deliveries), self.now);
         }
-        self.upsert.owes_event = self.is_worth_telling();
+        if self.is_worth_telling() {
+            self.upsert.owe_event();
+        }
         self.changes.write.push(Write::PutUpsert(self.upsert.clone()));
         if let Some(event) = self.draft.event {
             self.changes.write.extend(event.writes(self.record.id, self.upsert.id));
         }
         let open = Arc::new(AtomicUsize::new(self.works.len()));
         for work in &mut self.works {
-            let is_sole = self.deliveries.len() == 1 && !self.upsert.owes_event;
+            let is_sole = self.deliveries.len() == 1 && !self.upsert.owes_event();
             work.sole_of = is_sole.then(|| self.upsert.clone());
             work.open_siblings = Some(open.clone());
-            work.owes_event = self.upsert.owes_event;
+            work.owes_event = self.upsert.owes_event();
         }
         let committed = Committed {
             upsert: self.upsert,
@@ -453,44 +348,34 @@ impl<'a> Building<'a> {
     }
 }
 
-/// The lane as it was read: one of revision 0 was not there.
-fn expected(lane: &Lane) -> Expect {
-    Expect::Lane {
-        customer: lane.customer,
-        connection: lane.connection.clone(),
-        revision: (lane.revision > 0).then_some(lane.revision),
+/// The customer as the upsert makes it.
+fn next_version(before: Option<&CustomerRecord>, draft: &Draft<'_>, now: Timestamp) -> CustomerRecord {
+    let (version, revision) = before.map_or((0, 0), |before| (before.version, before.revision));
+    CustomerRecord {
+        id: draft.id,
+        merchant: draft.asked.merchant.id.clone(),
+        version: version + 1,
+        revision: revision + 1,
+        customer: draft.after.clone(),
+        created_at: before.map_or(now, |before| before.created_at),
+        updated_at: now,
     }
 }
 
 /// A connection that is not required refuses: its delivery is born failed.
 fn refuse(delivery: &mut DeliveryRecord, lane: &mut Lane, refusal: &PlanRefusal, now: Timestamp) {
+    let field_error = |problem: &Problem| FieldError {
+        pointer: Some(problem.pointer.clone()),
+        vendor_field: String::new(),
+        detail: problem.detail.clone(),
+    };
     let (code, errors) = match refusal {
-        PlanRefusal::Invalid(problems) => (
-            "validation_failed",
-            problems
-                .iter()
-                .map(|problem| FieldError {
-                    pointer: Some(problem.pointer.clone()),
-                    vendor_field: String::new(),
-                    detail: problem.detail.clone(),
-                })
-                .collect(),
-        ),
+        PlanRefusal::Invalid(problems) => ("validation_failed", problems.iter().map(field_error).collect()),
         PlanRefusal::KeyChange(_) => ("business_key_change", Vec::new()),
         PlanRefusal::Collision(_) => ("match_key_collision", Vec::new()),
     };
-    delivery.error = Some(DeliveryError {
-        kind: ErrorKind::Rejected,
-        state_at_vendor: StateAtVendor::Unchanged,
-        code: Some(code.to_owned()),
-        detail: refusal.detail().to_owned(),
-        vendor_status: None,
-        vendor_request_id: None,
-        errors,
-        vendor_body: None,
-    });
-    delivery.state = DeliveryState::Failed;
-    delivery.next_attempt_at = None;
-    delivery.ended_at = Some(now);
-    mark_failed(lane, delivery.version);
+    let mut error = refused(code, refusal.detail());
+    error.errors = errors;
+    delivery.fail(delivery_error(&error), now);
+    lane.mark_failed(delivery.version());
 }

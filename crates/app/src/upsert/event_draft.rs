@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use upsert_core::{CustomerId, UpsertId};
-use upsert_store::{EventMarks, Expect, IncomingEvent, Write};
+use upsert_store::{EventMarks, Expect, IncomingEvent, IncomingOutcome, Write};
 
 /// What the commit adds for an event.
 #[derive(Debug)]
 pub(crate) struct EventDraft {
     pub(crate) expect: Vec<Expect>,
-    pub(crate) row: IncomingEvent,
+    pub(crate) row: IncomingEvent<()>,
     pub(crate) marks: Option<EventMarks>,
     /// Lanes that are to be written, whatever the upsert itself has to do with them.
     pub(crate) lanes: BTreeSet<String>,
@@ -20,18 +20,15 @@ pub(crate) struct EventDraft {
 impl EventDraft {
     /// The writes, once it is known what became of it.
     pub(crate) fn writes(&self, customer: CustomerId, upsert: UpsertId) -> Vec<Write> {
-        let row = IncomingEvent {
-            customer: Some(customer),
-            upsert: Some(upsert),
-            ..self.row.clone()
-        };
+        let row = self.accepted(customer, upsert);
         let marks = self.marks.clone().map(|marks| EventMarks { customer, ..marks });
         std::iter::once(Write::PutIncomingEvent(row))
             .chain(marks.map(Write::PutEventMarks))
             .collect()
     }
 
-    pub(crate) fn event(&self) -> &IncomingEvent {
-        &self.row
+    /// The event as it became this upsert.
+    pub(crate) fn accepted(&self, customer: CustomerId, upsert: UpsertId) -> IncomingEvent {
+        self.row.clone().became(IncomingOutcome::Accepted { customer, upsert })
     }
 }

@@ -49,18 +49,12 @@ impl Upserts {
             if keys.is_empty() || !(look_up || proceeds) {
                 continue;
             }
-            let held = self
-                .context
-                .store
-                .key_holders(&merchant.id, &planned.connection.name, &keys, id)
-                .await?;
-            if held.is_empty() {
-                continue;
-            }
+            let (store, name) = (&self.context.store, &planned.connection.name);
+            let held = store.key_holders(&merchant.id, name, &keys, id).await?;
             if proceeds {
                 warn_of_sharing(planned, &held);
-            } else {
-                planned.plan = Err(PlanRefusal::Collision(conflicts(&planned.connection.name, &held)));
+            } else if !held.is_empty() {
+                planned.plan = Err(PlanRefusal::Collision(conflicts(name, &held)));
             }
         }
         refuse_for_required(plans)
@@ -107,24 +101,18 @@ fn refuse_for_required(plans: &[Planned]) -> Result<(), Refusal> {
             Err(PlanRefusal::Collision(found)) => collisions.extend(found.iter().cloned()),
         }
     }
-    let conflict = |code: ProblemCode, refusal: &PlanRefusal, conflicts| {
-        let mut refused = Refusal::new(code, refusal.detail());
-        refused.conflicts = conflicts;
-        Err(refused)
-    };
     if !problems.is_empty() {
         return Err(Refusal::invalid(problems));
     }
     if let Some(first) = key_changes.first().cloned() {
-        return conflict(
-            ProblemCode::BusinessKeyChange,
-            &PlanRefusal::KeyChange(first),
-            key_changes,
-        );
+        let refusal = PlanRefusal::KeyChange(first);
+        let code = ProblemCode::BusinessKeyChange;
+        return Err(Refusal::conflict(code, refusal.detail(), key_changes));
     }
     if !collisions.is_empty() {
         let refusal = PlanRefusal::Collision(Vec::new());
-        return conflict(ProblemCode::MatchKeyCollision, &refusal, collisions);
+        let code = ProblemCode::MatchKeyCollision;
+        return Err(Refusal::conflict(code, refusal.detail(), collisions));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use upsert_api::ProblemCode;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{Changeset, IdempotencyRecord, Write};
+use upsert_store::{IdempotencyRecord, Write};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
@@ -79,25 +79,21 @@ impl Upserts {
         if let Some(stored) = &record.answer {
             return Ok(Answer::stored(record.upsert, stored.clone(), true));
         }
-        let Some(answer) = self
+        let answer = self
             .upsert_answer(merchant, record.upsert, Some(&command.request_id))
-            .await?
-        else {
-            return Err(Refusal::not_found("upsert"));
-        };
-        let mut answer = answer;
+            .await?;
+        let mut answer = answer.ok_or_else(|| Refusal::not_found("upsert"))?;
         if answer.is_final {
             crash_point(points::REPEAT_BEFORE_KEEPING);
             self.store_answer(record.key, &answer).await?;
             crash_point(points::REPEAT_AFTER_KEEPING);
             // Two replays may race: what was stored first is the answer.
-            if let Some(stored) = self
+            let kept = self
                 .context
                 .store
                 .idempotency(&record.key, self.context.clock.now())
-                .await?
-                .and_then(|r| r.answer)
-            {
+                .await?;
+            if let Some(stored) = kept.and_then(|kept| kept.answer) {
                 return Ok(Answer::stored(record.upsert, stored, true));
             }
         }
@@ -116,15 +112,9 @@ impl Upserts {
     }
 
     async fn store_answer(&self, key: [u8; 32], answer: &Answer) -> Result<(), Refusal> {
-        let write = vec![Write::PutAnswer {
-            key,
-            answer: answer.to_stored(),
-        }];
+        let answer = answer.to_stored();
         self.outbox
-            .apply(Changeset {
-                expect: Vec::new(),
-                write,
-            })
+            .write(Vec::new(), vec![Write::PutAnswer { key, answer }])
             .await?;
         Ok(())
     }

@@ -46,30 +46,25 @@ pub fn identifiers_in(merchant: &Merchant, body: &Json, handling: Handling) -> V
     let named = named
         .filter(|identifier| merchant.is_identified_by(identifier))
         .map(|identifier| format!("{} {}", identifier.kind.field().pointer(), identifier.value));
-    let links = patch
-        .links
-        .iter()
-        .map(|(name, record)| format!("/links/{name} {record}"));
+    let links = patch.links.iter();
+    let links = links.map(|(name, record)| format!("/links/{name} {record}"));
     named.chain(links).chain(patch.id.map(|id| id.to_string())).collect()
 }
 
 /// The reference always counts; e-mail and phone where the merchant matches on them.
 fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
-    let kinds = std::iter::once(IdentifierKind::Reference).chain(
-        merchant
-            .match_on
-            .iter()
-            .copied()
-            .filter(|kind| *kind != IdentifierKind::Reference)
-            // One that cannot be read is another value, not an absent one: nobody is found by a weaker one instead.
-            .take_while(|kind| !patch.unreadable.contains(kind)),
-    );
+    let others = merchant
+        .match_on
+        .iter()
+        .filter(|kind| **kind != IdentifierKind::Reference);
+    // One that cannot be read is another value, not an absent one: nobody is found by a weaker one instead.
+    let others = others.take_while(|kind| !patch.unreadable.contains(kind));
+    let kinds = std::iter::once(&IdentifierKind::Reference).chain(others);
+    let given = kinds.filter_map(|kind| patch.identifier(*kind));
+    let identifiers = given.filter(|identifier| merchant.is_identified_by(identifier));
     IdentityQuery {
         id: patch.id,
-        identifiers: kinds
-            .filter_map(|kind| patch.identifier(kind))
-            .filter(|identifier| merchant.is_identified_by(identifier))
-            .collect(),
+        identifiers: identifiers.collect(),
     }
 }
 
@@ -81,10 +76,8 @@ fn contradiction(merchant: &Merchant, known: &Known, stronger: &[&Identifier]) -
         Some(held) => held != **given && merchant.is_identified_by(held),
         None => known.record.customer.unread().contains(&given.kind),
     };
-    stronger
-        .iter()
-        .find(contradicts)
-        .map(|given| given.kind.field().pointer())
+    let given = stronger.iter().find(contradicts)?;
+    Some(given.kind.field().pointer())
 }
 
 struct Found<'a> {
@@ -150,18 +143,12 @@ fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Ref
             _ => Ok(Some(by_id.clone())),
         };
     }
-    if patch.text(Field::Reference).is_some() {
-        if let Some(known) = found.by_reference {
-            return Ok(Some(known.clone()));
-        }
-        let unnamed = found.distinct(|known| known.record.customer.reference().is_none());
-        return match unnamed.as_slice() {
-            [] => Ok(None),
-            [(known, _)] => Ok(Some((*known).clone())),
-            several => Err(conflict(several)),
-        };
+    if let Some(known) = found.by_reference {
+        return Ok(Some(known.clone()));
     }
-    match found.distinct(|_| true).as_slice() {
+    let is_named = patch.text(Field::Reference).is_some();
+    let may_be = |known: &Known| !is_named || known.record.customer.reference().is_none();
+    match found.distinct(may_be).as_slice() {
         [] => Ok(None),
         [(known, _)] => Ok(Some((*known).clone())),
         several => Err(conflict(several)),
@@ -169,19 +156,14 @@ fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Ref
 }
 
 fn conflict(in_question: &[(&Known, &str)]) -> Refusal {
-    let mut refusal = Refusal::new(
-        ProblemCode::IdentityConflict,
-        "the identifiers of the request belong to more than one customer",
-    );
-    refusal.conflicts = in_question
-        .iter()
-        .map(|(known, pointer)| Conflict {
-            customer_id: known.record.id,
-            pointer: (*pointer).to_owned(),
-            connection: None,
-        })
-        .collect();
-    refusal
+    let conflict = |(known, pointer): &(&Known, &str)| Conflict {
+        customer_id: known.record.id,
+        pointer: (*pointer).to_owned(),
+        connection: None,
+    };
+    let detail = "the identifiers of the request belong to more than one customer";
+    let conflicts = in_question.iter().map(conflict).collect();
+    Refusal::conflict(ProblemCode::IdentityConflict, detail, conflicts)
 }
 
 fn seen(merchant: &Merchant, query: &IdentityQuery, view: &IdentityView, known: Option<&Known>) -> Vec<Expect> {
@@ -193,21 +175,9 @@ fn seen(merchant: &Merchant, query: &IdentityQuery, view: &IdentityView, known: 
             customers: holders.iter().map(|known| known.record.id).collect(),
         });
         // Whether somebody has a reference decides, so nobody who was looked at may have changed.
-        for other in holders
-            .iter()
-            .filter(|other| known.is_none_or(|known| known.record.id != other.record.id))
-        {
-            seen.push(Expect::Customer {
-                id: other.record.id,
-                revision: Some(other.record.revision),
-            });
-        }
+        let is_other = |other: &&Known| known.is_none_or(|known| known.record.id != other.record.id);
+        seen.extend(holders.iter().filter(is_other).map(|other| other.record.expected()));
     }
-    if let Some(known) = known {
-        seen.push(Expect::Customer {
-            id: known.record.id,
-            revision: Some(known.record.revision),
-        });
-    }
+    seen.extend(known.map(|known| known.record.expected()));
     seen
 }

@@ -6,21 +6,21 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use upsert_api::{Plan, ProblemCode};
+use upsert_api::Plan;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
 
+use crate::context::ended;
 use crate::delivery::work::Committed;
 use crate::directory::merchant::Merchant;
+use crate::outbox::races::{Race, commit_with_retry};
 use crate::planning::plan::Planned;
 use crate::problem::Refusal;
 use crate::upsert::Upserts;
 use crate::upsert::command::{Caller, UpsertCommand};
-use crate::upsert::commit::Attempted;
-use crate::upsert::draft::Draft;
+use crate::upsert::draft::{Asked, Draft};
 use crate::upsert::event_draft::EventDraft;
-use crate::upsert::idempotency::Claim;
 use crate::upsert::identify::Identified;
 use crate::view::answer::Answer;
 
@@ -46,20 +46,8 @@ impl Begun {
     /// # Errors
     /// Why the request was refused. Nothing was stored and nothing sent then.
     pub async fn answer(self) -> Result<Answer, Refusal> {
-        self.task.await.unwrap_or_else(|_| {
-            tracing::error!("an upsert's task ended before its time");
-            Err(Refusal::new(ProblemCode::Internal, "the request could not be handled"))
-        })
+        ended("an upsert", self.task).await
     }
-}
-
-/// Who asks for what, as the steps to the commit need it.
-#[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    pub(crate) caller: &'a Caller,
-    pub(crate) merchant: &'a Arc<Merchant>,
-    pub(crate) command: &'a UpsertCommand,
-    pub(crate) claim: Option<&'a Claim>,
 }
 
 impl Upserts {
@@ -138,16 +126,11 @@ impl Upserts {
         let Canonical { patch, ignored } = read_patch(merchant, body, handling)?;
         let _deciding = self.context.admission.decide(Priority::Interactive).await?;
         let identified = self.identify(merchant, &patch).await?;
-        let before = identified.known.as_ref().map(|known| &known.record.customer);
-        let after = merge(before, &patch);
-        let id = identified
-            .known
-            .as_ref()
-            .map_or_else(|| self.context.ids.customer(), |known| known.record.id);
         let known = identified.known.as_ref();
-        let adopting = self
-            .adopt(merchant, id, known, &patch, self.context.ids.upsert())
-            .await?;
+        let after = merge(known.map(|known| &known.record.customer), &patch);
+        let id = known.map_or_else(|| self.context.ids.customer(), |known| known.record.id);
+        let upsert = self.context.ids.upsert();
+        let adopting = self.adopt(merchant, id, known, &patch, upsert).await?;
         let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
         let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
@@ -162,49 +145,34 @@ impl Upserts {
     /// Steps 5 to 8, anew whenever somebody else changed what they were decided on.
     async fn decide_and_commit(&self, asked: Asked<'_>, canonical: &Canonical) -> Result<Committed, Refusal> {
         let _deciding = self.context.admission.decide(asked.command.priority).await?;
-        let mut look_up_keys = false;
-        for _race in 0..MOST_RACES {
+        let committed = commit_with_retry(MOST_RACES, |key_is_taken| async move {
             let identified = self.identify(asked.merchant, &canonical.patch).await?;
-            match self
-                .plan_and_commit(asked, &identified, canonical, None, look_up_keys)
-                .await?
-            {
-                Attempted::Committed(committed) => return Ok(*committed),
-                Attempted::KeyTaken => look_up_keys = true,
-                Attempted::Raced => tokio::task::yield_now().await,
-                Attempted::IdempotencyKeyTaken => return Err(crate::upsert::idempotency::in_progress()),
-            }
-        }
-        Err(Refusal::new(ProblemCode::Overloaded, "too many changes of this customer at once").retry_after(1))
+            self.plan_and_commit(asked, &identified, canonical, None, key_is_taken)
+                .await
+        });
+        committed.await?.ok_or_else(Refusal::too_many_changes)
     }
 
-    /// Steps 6 to 8, once it is known who it is about. `look_up_keys`: somebody holds a key, and is to be named.
+    /// Steps 6 to 8, once it is known who it is about. `key_is_taken`: somebody holds a key, and is to be named.
     pub(crate) async fn plan_and_commit(
         &self,
         asked: Asked<'_>,
         identified: &Identified,
         canonical: &Canonical,
         event: Option<&EventDraft>,
-        look_up_keys: bool,
-    ) -> Result<Attempted, Refusal> {
-        let Asked {
-            caller,
-            merchant,
-            command,
-            claim,
-        } = asked;
+        key_is_taken: bool,
+    ) -> Result<Race<Committed>, Refusal> {
+        let (merchant, force) = (asked.merchant, asked.command.force);
         let Canonical { patch, ignored } = canonical;
         let known = identified.known.as_ref();
         let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.context.ids.customer(), |known| known.record.id);
         let upsert = self.context.ids.upsert();
         let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
-        let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, command.force)?;
-        self.guard(merchant, id, &mut plans, look_up_keys).await?;
+        let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
+        self.guard(merchant, id, &mut plans, key_is_taken).await?;
         let draft = Draft {
-            caller,
-            merchant,
-            command,
+            asked,
             identified,
             upsert,
             id,
@@ -212,7 +180,6 @@ impl Upserts {
             adopting: &adopting,
             ignored,
             plans,
-            claim,
             replayed: Vec::new(),
             event,
         };
@@ -237,10 +204,8 @@ pub(crate) fn read_patch(merchant: &Merchant, body: &Json, handling: Handling) -
 fn unknown_names(merchant: &Merchant, body: &Json) -> Vec<Problem> {
     let is_provider = |name: &str| merchant.connections.iter().any(|c| c.provider == name);
     let names_in = |member: &str| {
-        body.get(member)
-            .and_then(Json::as_object)
-            .into_iter()
-            .flat_map(serde_json::Map::keys)
+        let members = body.get(member).and_then(Json::as_object);
+        members.into_iter().flat_map(serde_json::Map::keys)
     };
     let problem = |member: &str, name: &str, code: &str, detail: &str| {
         Problem::new(format!("/{member}/{}", escape(name)), code, detail)
@@ -258,8 +223,5 @@ fn unknown_names(merchant: &Merchant, body: &Json) -> Vec<Problem> {
 }
 
 fn merge(before: Option<&Customer>, patch: &CustomerPatch) -> Customer {
-    match before {
-        Some(before) => before.merged(patch),
-        None => Customer::default().merged(patch),
-    }
+    before.map_or_else(|| Customer::default().merged(patch), |before| before.merged(patch))
 }

@@ -98,15 +98,15 @@ impl Answering<'_> {
     }
 
     fn json(&self, status: u16, is_final: bool) -> Answer {
-        Answer {
-            upsert: self.upsert.id,
+        let stored = StoredAnswer {
             status,
             location: None,
-            retry_after: None,
             content_type: JSON.to_owned(),
             body: serde_json::to_string(&self.shape()).unwrap_or_default(),
-            replayed: false,
+        };
+        Answer {
             is_final,
+            ..Answer::stored(self.upsert.id, stored, false)
         }
     }
 
@@ -114,17 +114,17 @@ impl Answering<'_> {
         let mut refusal = Refusal::new(code, detail);
         refusal.beside = Some(Beside::Upsert(Box::new(FailedUpsert {
             answer: self.shape(),
-            rolled_back: self.upsert.rolled_back,
+            rolled_back: self.upsert.rolled_back(),
         })));
-        Answer {
-            upsert: self.upsert.id,
+        let stored = StoredAnswer {
             status: code.status(),
             location: None,
-            retry_after: None,
             content_type: PROBLEM.to_owned(),
             body: refusal.document(self.instance, self.request_id),
-            replayed: false,
+        };
+        Answer {
             is_final: self.effective.iter().filter(|delivery| delivery.required).all(ended),
+            ..Answer::stored(self.upsert.id, stored, false)
         }
     }
 
@@ -146,42 +146,36 @@ fn look_again_in(deliveries: &[DeliveryRecord], now: Timestamp) -> u64 {
     let open = deliveries
         .iter()
         .filter(|delivery| delivery.required && !ended(delivery));
-    open.map(|delivery| until_it_may_have_ended(delivery, now))
-        .max()
-        .unwrap_or(SOON)
+    let waits = open.map(|delivery| until_it_may_have_ended(delivery, now));
+    waits.max().unwrap_or(SOON)
 }
 
 fn until_it_may_have_ended(delivery: &DeliveryRecord, now: Timestamp) -> u64 {
-    let due = delivery.next_attempt_at.map(|at| at.duration_since(now).as_secs());
+    let due = delivery.next_attempt_at().map(|at| at.duration_since(now).as_secs());
     let due = due.map(|seconds| u64::try_from(seconds).unwrap_or_default());
-    match (delivery.state, delivery.waiting_for) {
+    match delivery.waiting_for() {
         // A resume, or the day's end, may come at any time; a probe that is due sooner is hardly the end of it.
-        (DeliveryState::Waiting, Some(WaitingFor::Paused | WaitingFor::Quota)) => {
-            due.unwrap_or(A_WHILE).clamp(A_WHILE, LONG)
-        }
-        (DeliveryState::Waiting, _) => due.unwrap_or(A_FEW).clamp(SOON, LONG),
-        _ => due.unwrap_or(SOON).clamp(SOON, LONG),
+        Some(WaitingFor::Paused | WaitingFor::Quota) => due.unwrap_or(A_WHILE).clamp(A_WHILE, LONG),
+        Some(_) => due.unwrap_or(A_FEW).clamp(SOON, LONG),
+        None => due.unwrap_or(SOON).clamp(SOON, LONG),
     }
 }
 
 fn ended(delivery: &DeliveryRecord) -> bool {
-    delivery.state.has_ended()
+    delivery.state().has_ended()
+}
+
+fn failed(delivery: &DeliveryRecord) -> bool {
+    matches!(delivery.state(), DeliveryState::Failed | DeliveryState::Discarded)
 }
 
 /// Over the required connections; the first that holds.
 fn verdict(deliveries: &[DeliveryRecord]) -> Verdict {
     let required = || deliveries.iter().filter(|delivery| delivery.required);
-    let failed =
-        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
-    let rejected = |delivery: &DeliveryRecord| {
-        delivery
-            .error
-            .as_ref()
-            .is_some_and(|error| error.kind == ErrorKind::Rejected)
-    };
-    if required().filter(failed).any(rejected) {
+    let rejected = |delivery: &DeliveryRecord| delivery.error().is_some_and(|error| error.kind == ErrorKind::Rejected);
+    if required().any(|delivery| failed(delivery) && rejected(delivery)) {
         Verdict::Rejected
-    } else if required().any(|delivery| failed(&delivery)) {
+    } else if required().any(failed) {
         Verdict::Failed
     } else if required().any(|delivery| !ended(delivery)) {
         Verdict::Open
@@ -192,20 +186,16 @@ fn verdict(deliveries: &[DeliveryRecord]) -> Verdict {
 
 /// How an upsert stands whose deliveries have these states. A superseded one has to be replaced by its successor first.
 pub(crate) fn state_of(deliveries: &[DeliveryRecord]) -> UpsertState {
-    let failed =
-        |delivery: &&DeliveryRecord| matches!(delivery.state, DeliveryState::Failed | DeliveryState::Discarded);
-    if deliveries.iter().any(|delivery| !delivery.state.has_ended()) {
-        UpsertState::Pending
-    } else if deliveries
-        .iter()
-        .filter(|delivery| delivery.required)
-        .any(|delivery| failed(&delivery))
-    {
-        UpsertState::Failed
-    } else if deliveries.iter().any(|delivery| failed(&delivery)) {
-        UpsertState::PartiallyFailed
-    } else {
+    if !deliveries.iter().all(ended) {
+        return UpsertState::Pending;
+    }
+    let mut failed = deliveries.iter().filter(|delivery| failed(delivery)).peekable();
+    if failed.peek().is_none() {
         UpsertState::Succeeded
+    } else if failed.any(|delivery| delivery.required) {
+        UpsertState::Failed
+    } else {
+        UpsertState::PartiallyFailed
     }
 }
 

@@ -30,8 +30,12 @@ impl Context {
         connection: &Connection,
     ) -> Result<upsert_api::Connection, Refusal> {
         let counts = self.counts().await?;
-        let pause = self.connections.pause_of(&merchant.id, &connection.name);
-        Ok(self.connection_view(&merchant.id, connection, pause.as_ref(), &counts))
+        Ok(self.view_now(&merchant.id, connection, &counts))
+    }
+
+    pub(crate) fn view_now(&self, merchant: &str, connection: &Connection, counts: &Counts) -> upsert_api::Connection {
+        let pause = self.connections.pause_of(merchant, &connection.name);
+        self.connection_view(merchant, connection, pause.as_ref(), counts)
     }
 
     pub(crate) fn connection_view(
@@ -56,13 +60,10 @@ impl Context {
             }
         }
         let age = oldest.map(|oldest| self.clock.now().duration_since(oldest).as_secs());
-        let through_in = connection
-            .status
-            .through_in(waiting)
-            .filter(|_| waiting > 0 && pause.is_none());
-        let through_at = through_in
-            .and_then(|wait| SignedDuration::try_from(wait).ok())
-            .and_then(|wait| self.clock.now().checked_add(wait).ok());
+        let through_in = connection.status.through_in(waiting);
+        let through_in = through_in.filter(|_| waiting > 0 && pause.is_none());
+        let through_in = through_in.and_then(|wait| SignedDuration::try_from(wait).ok());
+        let through_at = through_in.and_then(|wait| self.clock.now().checked_add(wait).ok());
         upsert_api::Connection {
             merchant_id: merchant.to_owned(),
             name: connection.name.clone(),

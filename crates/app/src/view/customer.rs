@@ -19,10 +19,8 @@ pub(crate) fn customer_record(record: &CustomerRecord) -> upsert_api::CustomerRe
 
 /// The same with its links. `is_routed`: whether a route leads to the connection of this name.
 pub(crate) fn linked_customer(known: &Known, is_routed: impl Fn(&str) -> bool) -> LinkedCustomer {
-    let links = known
-        .lanes
-        .iter()
-        .flat_map(|lane| links(lane, is_routed(&lane.connection)));
+    let lanes = known.lanes.iter();
+    let links = lanes.flat_map(|lane| links(lane, is_routed(&lane.connection)));
     LinkedCustomer {
         links: links.collect(),
         record: customer_record(&known.record),
@@ -36,36 +34,31 @@ fn links(lane: &Lane, is_routed: bool) -> Vec<upsert_api::Link> {
         provider_customer_id: link.map(|link| link.provider_customer_id.clone()),
         state,
         shared: link.is_some_and(|link| link.shared),
-        last_delivered_at: lane.last_delivered_at,
+        last_delivered_at: lane.last_delivered_at(),
     };
     let state = if !is_routed {
         LinkState::Unrouted
-    } else if lane.in_flight.is_some() || lane.queued.is_some() {
+    } else if lane.is_busy() {
         LinkState::Pending
-    } else if lane.failed {
+    } else if lane.failed() {
         LinkState::Failed
     } else {
         LinkState::InSync
     };
-    let old = lane
-        .superseded
-        .iter()
-        .map(|link| shown(Some(link), LinkState::Superseded));
-    std::iter::once(shown(lane.link.as_ref(), state)).chain(old).collect()
+    let old = lane.superseded().iter();
+    let old = old.map(|link| shown(Some(link), LinkState::Superseded));
+    std::iter::once(shown(lane.link(), state)).chain(old).collect()
 }
 
 impl Context {
     /// The customer as it was after this upsert.
     pub(crate) async fn record_at(&self, upsert: &UpsertRecord) -> Result<Option<CustomerRecord>, StoreError> {
-        let current = self
-            .store
-            .customer(&upsert.merchant, upsert.customer)
-            .await?
-            .map(|known| known.record);
+        let current = self.store.customer(&upsert.merchant, upsert.customer).await?;
+        let current = current.map(|known| known.record);
         if let Some(current) = &current
             && current.version == upsert.version
             && upsert.changed
-            && !upsert.rolled_back
+            && !upsert.rolled_back()
         {
             return Ok(Some(current.clone()));
         }

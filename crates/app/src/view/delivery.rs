@@ -5,24 +5,25 @@ use upsert_store::{AttemptRecord, DeliveryRecord, SentRequest, UpsertRecord};
 
 /// A delivery as the API shows it.
 pub(crate) fn delivery(record: &DeliveryRecord) -> Delivery {
+    let success = record.success();
     Delivery {
         id: record.id,
         connection: record.connection.clone(),
         provider: record.provider.clone(),
         required: record.required,
-        state: record.state,
-        waiting_for: record.waiting_for,
-        superseded_by: record.superseded_by,
-        outcome: record.outcome,
-        evidence: record.evidence,
-        matched_by: record.matched_by,
-        provider_customer_id: record.provider_customer_id.clone(),
-        attempts: record.attempts,
-        next_attempt_at: record.next_attempt_at,
-        duration_ms: record.duration_ms,
-        fields: record.fields.clone(),
+        state: record.state(),
+        waiting_for: record.waiting_for(),
+        superseded_by: record.superseded_by(),
+        outcome: record.outcome(),
+        evidence: success.map(|success| success.evidence),
+        matched_by: success.and_then(|success| success.matched_by),
+        provider_customer_id: success.and_then(|success| success.provider_customer_id.clone()),
+        attempts: record.attempts(),
+        next_attempt_at: record.next_attempt_at(),
+        duration_ms: record.duration_ms(),
+        fields: success.map(|success| success.fields.clone()).unwrap_or_default(),
         warnings: record.warnings.clone(),
-        error: record.error.clone(),
+        error: record.error().cloned(),
     }
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn listed_delivery(record: &DeliveryRecord) -> ListedDelivery {
         customer_id: record.customer,
         upsert_id: record.upsert,
         created_at: record.created_at,
-        ended_at: record.ended_at,
+        ended_at: record.ended_at(),
     }
 }
 
@@ -68,17 +69,17 @@ fn attempt(record: AttemptRecord) -> Attempt {
 pub(crate) fn listed_upsert((upsert, deliveries): (UpsertRecord, Vec<DeliveryRecord>)) -> ListedUpsert {
     ListedUpsert {
         upsert_id: upsert.id,
-        state: upsert.state,
+        state: upsert.state(),
+        rolled_back: upsert.rolled_back(),
+        ended_at: upsert.ended_at(),
         merchant_id: upsert.merchant,
         customer_id: upsert.customer,
         version: upsert.version,
         new_customer: upsert.new_customer,
         changed: upsert.changed,
-        rolled_back: upsert.rolled_back,
         by: upsert.by,
         through: upsert.through,
         created_at: upsert.created_at,
-        ended_at: upsert.ended_at,
         ignored: upsert.ignored,
         deliveries: deliveries.iter().map(delivery).collect(),
     }

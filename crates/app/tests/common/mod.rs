@@ -32,7 +32,8 @@ use upsert_core::{
     ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
     Violation, WireRequest,
 };
-use upsert_store::{MemoryStore, Store, Through};
+use upsert_store::{Store, Through};
+use upsert_testkit::MemoryStore;
 
 /// Wall-clock time that goes with tokio's, paused or not.
 #[derive(Debug)]

@@ -109,7 +109,7 @@ impl Books {
                 }
                 Write::PutAttempt(attempt) => self.put_attempt(attempt, writes),
                 Write::PutIncomingEvent(event) => self.put_incoming(event, writes),
-                Write::PutOutgoingEvent(event) if event.revision == 1 => self.put_outgoing(event),
+                Write::PutOutgoingEvent(event) if event.revision() == 1 => self.put_outgoing(event),
                 _ => {}
             }
         }
@@ -125,11 +125,11 @@ impl Books {
 
     /// Done once, together with the upsert that it became.
     fn put_incoming(&mut self, event: &IncomingEvent, writes: &[Write]) {
-        if !event.state.is_done() {
+        if !event.state().is_done() {
             return;
         }
-        if event.state == IncomingState::Accepted {
-            let is_its = |write: &Write| matches!(write, Write::PutUpsert(upsert) if Some(upsert.id) == event.upsert);
+        if event.state() == IncomingState::Accepted {
+            let is_its = |write: &Write| matches!(write, Write::PutUpsert(upsert) if Some(upsert.id) == event.upsert());
             if !writes.iter().any(is_its) {
                 self.wrong(format!("{} is accepted without its upsert", event.event_id));
             }
@@ -146,7 +146,7 @@ impl Books {
     }
 
     fn put_outgoing(&mut self, event: &OutgoingEvent) {
-        let body: Json = serde_json::from_str(&event.body).unwrap_or_default();
+        let body: Json = serde_json::from_str(event.body()).unwrap_or_default();
         let data = &body["data"];
         let about = match event.kind.as_str() {
             "customer.upserted" => data["upsert_id"].as_str(),
@@ -162,8 +162,8 @@ impl Books {
         for upsert in self.upserts.values() {
             let mut own = self.deliveries.values().filter(|delivery| delivery.upsert == upsert.id);
             let is_news = upsert.changed
-                || own.any(|delivery| delivery.outcome != Some(Outcome::Unchanged) || delivery.fence > 0);
-            let is_well = matches!(upsert.state, UpsertState::Succeeded | UpsertState::PartiallyFailed);
+                || own.any(|delivery| delivery.outcome() != Some(Outcome::Unchanged) || delivery.fence() > 0);
+            let is_well = matches!(upsert.state(), UpsertState::Succeeded | UpsertState::PartiallyFailed);
             if is_well && is_news {
                 expected.insert(upsert.id.to_string(), 1);
             }
@@ -267,7 +267,7 @@ impl Books {
     fn put_attempt(&mut self, attempt: &AttemptRecord, writes: &[Write]) {
         let key = (attempt.delivery, attempt.number);
         if attempt.ended_at.is_some() {
-            let stored = self.deliveries.get(&attempt.delivery).map(|delivery| delivery.fence);
+            let stored = self.deliveries.get(&attempt.delivery).map(DeliveryRecord::fence);
             if stored != Some(attempt.fence) {
                 self.wrong(format!("a late result of {} was recorded", attempt.delivery));
             }
@@ -291,29 +291,29 @@ impl Books {
 
     fn put_delivery(&mut self, delivery: &DeliveryRecord, now: Timestamp, is_way_back: bool) {
         let before = self.deliveries.insert(delivery.id, delivery.clone());
-        let was = before.as_ref().map(|before| before.state);
+        let was = before.as_ref().map(DeliveryRecord::state);
         let had_ended = was.is_some_and(DeliveryState::has_ended);
         let taken_up = is_way_back && was == Some(DeliveryState::Superseded);
-        if had_ended && was != Some(delivery.state) && !taken_up {
-            self.wrong(format!("{} had ended and is {:?} now", delivery.id, delivery.state));
+        if had_ended && was != Some(delivery.state()) && !taken_up {
+            self.wrong(format!("{} had ended and is {:?} now", delivery.id, delivery.state()));
         }
-        if before.as_ref().is_some_and(|before| before.fence > delivery.fence) {
+        if before.as_ref().is_some_and(|before| before.fence() > delivery.fence()) {
             self.wrong(format!("the fence of {} went back", delivery.id));
         }
-        if delivery.state == DeliveryState::Failed && was != Some(DeliveryState::Failed) {
+        if delivery.state() == DeliveryState::Failed && was != Some(DeliveryState::Failed) {
             *self.failures.entry(delivery.id).or_default() += 1;
         }
         let parked = self.parked.entry(delivery.id).or_default();
         if let Some(since) = parked.1.take() {
             parked.0 += now.duration_since(since);
         }
-        let waits = delivery.state == DeliveryState::Waiting
-            && matches!(delivery.waiting_for, Some(WaitingFor::Paused | WaitingFor::Quota));
+        let waits = delivery.state() == DeliveryState::Waiting
+            && matches!(delivery.waiting_for(), Some(WaitingFor::Paused | WaitingFor::Quota));
         if waits {
             parked.1 = Some(now);
         }
         let parked = parked.0;
-        if delivery.state == DeliveryState::InFlight && was != Some(DeliveryState::InFlight) {
+        if delivery.state() == DeliveryState::InFlight && was != Some(DeliveryState::InFlight) {
             let age = now.duration_since(delivery.created_at) - parked;
             if age > SignedDuration::try_from(MAX_AGE).unwrap() + SignedDuration::from_secs(60) {
                 self.wrong(format!("{} is sent at the age of {age}", delivery.id));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use upsert_core::{DeliveryId, WaitingFor};
-use upsert_store::{DeliveryRecord, DeliveryState, UpsertState};
+use upsert_store::{DeliveryRecord, DeliveryState, Progress, UpsertState};
 
 use crate::books::Books;
 use crate::reference::{FIELDS, texts};
@@ -26,36 +26,34 @@ pub fn hold(world: &World) -> Result<(), String> {
 
 /// In flight with a lease, or waiting with a reason and a time, or for what somebody will release.
 fn is_cared_for(delivery: &DeliveryRecord, books: &Books) -> Result<(), String> {
-    let timed = delivery.next_attempt_at.is_some();
-    let fits = match delivery.state {
-        DeliveryState::InFlight => delivery.lease_until.is_some(),
-        DeliveryState::Retrying | DeliveryState::Pending => timed,
-        DeliveryState::Waiting => match delivery.waiting_for {
-            Some(WaitingFor::Paused | WaitingFor::Quota | WaitingFor::Breaker | WaitingFor::RateLimit) => true,
-            Some(WaitingFor::Predecessor) => timed,
-            None => false,
-        },
-        DeliveryState::Superseded => delivery.superseded_by.is_some(),
-        DeliveryState::Succeeded | DeliveryState::Failed | DeliveryState::Discarded => true,
+    let fits = match delivery.progress() {
+        Progress::InFlight { lease_until } => lease_until.is_some(),
+        Progress::Waiting {
+            waiting_for: WaitingFor::Predecessor,
+            until,
+        } => until.is_some(),
+        _ => true,
     };
     if !fits {
         return Err(format!(
             "{} sits {:?} and nobody sees to it",
-            delivery.id, delivery.state
+            delivery.id,
+            delivery.state()
         ));
     }
     let Some(lane) = books.lanes.get(&(delivery.customer, delivery.connection.clone())) else {
         return Ok(());
     };
-    let place = if delivery.state == DeliveryState::InFlight {
-        lane.in_flight
+    let place = if delivery.state() == DeliveryState::InFlight {
+        lane.in_flight()
     } else {
-        lane.queued
+        lane.queued()
     };
-    if !delivery.state.has_ended() && place != Some(delivery.id) {
+    if !delivery.state().has_ended() && place != Some(delivery.id) {
         return Err(format!(
             "{} is {:?} and has no place in its lane",
-            delivery.id, delivery.state
+            delivery.id,
+            delivery.state()
         ));
     }
     Ok(())
@@ -63,7 +61,7 @@ fn is_cared_for(delivery: &DeliveryRecord, books: &Books) -> Result<(), String> 
 
 /// The last of those that went in its place.
 fn effective<'a>(books: &'a Books, delivery: &'a DeliveryRecord) -> &'a DeliveryRecord {
-    let next = delivery.superseded_by.and_then(|next| books.deliveries.get(&next));
+    let next = delivery.superseded_by().and_then(|next| books.deliveries.get(&next));
     next.map_or(delivery, |next| effective(books, next))
 }
 
@@ -87,10 +85,14 @@ pub async fn hold_in_the_end(world: &World) -> Result<(), String> {
 }
 
 fn everything_ended(books: &Books) -> Result<(), String> {
-    match books.deliveries.values().find(|delivery| !delivery.state.has_ended()) {
+    match books.deliveries.values().find(|delivery| !delivery.state().has_ended()) {
         Some(open) => Err(format!(
             "{} at {} is still {:?} for {:?}, due {:?}",
-            open.id, open.connection, open.state, open.waiting_for, open.next_attempt_at
+            open.id,
+            open.connection,
+            open.state(),
+            open.waiting_for(),
+            open.next_attempt_at()
         )),
         None => Ok(()),
     }
@@ -104,7 +106,7 @@ fn upserts_agree(books: &Books) -> Result<(), String> {
             .filter(|delivery| delivery.upsert == upsert.id);
         let (mut required, mut other) = (false, false);
         for delivery in own {
-            let failed = effective(books, delivery).state == DeliveryState::Failed;
+            let failed = effective(books, delivery).state() == DeliveryState::Failed;
             required |= failed && delivery.required;
             other |= failed && !delivery.required;
         }
@@ -113,10 +115,11 @@ fn upserts_agree(books: &Books) -> Result<(), String> {
             (false, true) => UpsertState::PartiallyFailed,
             (false, false) => UpsertState::Succeeded,
         };
-        if upsert.state != expected {
+        if upsert.state() != expected {
             return Err(format!(
                 "{} is {:?} and should be {expected:?}",
-                upsert.id, upsert.state
+                upsert.id,
+                upsert.state()
             ));
         }
     }
@@ -152,13 +155,13 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
         if connection != vendor.name {
             continue;
         }
-        let Some(link) = &lane.link else { continue };
+        let Some(link) = lane.link() else { continue };
         let Some(held) = records.get(&link.provider_customer_id) else {
             return Err(format!(
                 "{customer} is linked to a record that {connection} does not have"
             ));
         };
-        for (name, (_, value)) in &lane.accepted.fields {
+        for (name, (_, value)) in &lane.accepted().fields {
             let theirs = held.fields.get(name).unwrap_or(&Json::Null);
             let is_merged = name == "tags" && vendor.matching == Matching::Contact;
             let same = if is_merged {
@@ -166,7 +169,7 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
             } else {
                 theirs == value
             };
-            if !lane.accepted.uncertain.contains(name) && !same {
+            if !lane.accepted().uncertain.contains(name) && !same {
                 return Err(format!(
                     "{connection} holds {name} {theirs} for {customer}, not {value} as it accepted"
                 ));
@@ -185,9 +188,9 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
             .values()
             .filter(here)
             .max_by_key(|delivery| delivery.upsert);
-        let newest_failed = newest.is_some_and(|newest| effective(books, newest).state == DeliveryState::Failed);
+        let newest_failed = newest.is_some_and(|newest| effective(books, newest).state() == DeliveryState::Failed);
         let is_unlinked = books.unlinked.contains(&(*customer, connection.clone()));
-        for (name, vendor_field) in FIELDS.iter().filter(|_| !lane.failed && !newest_failed) {
+        for (name, vendor_field) in FIELDS.iter().filter(|_| !lane.failed() && !newest_failed) {
             let theirs = held.fields.get(*vendor_field);
             let fits = match (record.get(*name), theirs) {
                 (Some(ours), Some(theirs)) if *name == "tags" && vendor.matching == Matching::Contact => {

@@ -28,8 +28,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 
-use upsert_store::{MemoryStore, Store};
+use upsert_store::Store;
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+use upsert_testkit::MemoryStore;
 
 use crate::actions::{Action, actions};
 use crate::invariants::{hold, hold_in_the_end};

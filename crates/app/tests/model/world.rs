@@ -438,15 +438,15 @@ fn look_at_answer(answer: &Result<Answer, Refusal>, respond_async: bool, now: Ti
     let (mut failed, mut open, mut just_failed) = (0, 0, false);
     for delivery in own {
         let mut last = delivery;
-        while let Some(next) = last.superseded_by.and_then(|next| books.deliveries.get(&next)) {
+        while let Some(next) = last.superseded_by().and_then(|next| books.deliveries.get(&next)) {
             last = next;
         }
-        failed += u32::from(last.state == DeliveryState::Failed);
+        failed += u32::from(last.state() == DeliveryState::Failed);
         // It may have ended between the answer and this look at it.
         just_failed |= last
-            .ended_at
+            .ended_at()
             .is_some_and(|at| now.duration_since(at) < SignedDuration::from_millis(50));
-        open += u32::from(!last.state.has_ended());
+        open += u32::from(!last.state().has_ended());
     }
     let fits = match answer.status {
         202 => answer.location.is_some() && (respond_async || open > 0 || failed == 0 || just_failed),

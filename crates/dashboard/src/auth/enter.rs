@@ -11,7 +11,7 @@ use askama::Template;
 
 use crate::auth::cross_origin::is_forged;
 use crate::auth::session::Session;
-use crate::auth::sessions::{COOKIE, Notice, SessionId};
+use crate::auth::sessions::{COOKIE, SessionId};
 use crate::error::PageError;
 use crate::form;
 use crate::headers::secure;
@@ -128,16 +128,9 @@ fn refused_page(session: Option<&Session>, refused: &PageError) -> HttpResponse 
     let Some(session) = session else {
         return sign_in_form(refused.status, Some(&refused.sentence()), "/ops");
     };
-    let frame = Frame {
-        section: Section::Overview,
-        title: refused.status.canonical_reason().unwrap_or("PageError").to_owned(),
-        principal: session.principal.name.clone(),
-        may_operate: session.may_operate(),
-        sees_people: session.sees_people(),
-        notice: None::<Notice>,
-    };
+    let title = refused.status.canonical_reason().unwrap_or("PageError");
     let page = RefusedPage {
-        frame,
+        frame: session.quiet_frame(Section::Overview, title),
         status: refused.status.as_u16(),
         says: refused.says.clone(),
     };

@@ -9,11 +9,12 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use upsert_api::Visibility;
-use upsert_app::Merchant;
+use upsert_app::{Gateway, Merchant};
 use upsert_settings::Scope;
 
 use crate::auth::sessions::{Notice, SessionId};
 use crate::error::PageError;
+use crate::live::snapshots::Snapshot;
 use crate::render::{Frame, Section};
 use crate::state::{Dashboard, Principal};
 
@@ -29,7 +30,7 @@ impl Session {
     /// Of this session, if it lives and its key still opens the door. `is_looked_at`: whether a person did this.
     pub(crate) fn of(dashboard: Data<Dashboard>, id: SessionId, is_looked_at: bool) -> Option<Self> {
         let key_hash = dashboard.sessions.key(id, is_looked_at)?;
-        let principal = dashboard.keys.still_open(&key_hash)?;
+        let principal = dashboard.parts.keys.still_open(&key_hash)?;
         principal.may(Scope::OpsRead).then_some(Self {
             dashboard,
             principal,
@@ -40,6 +41,19 @@ impl Session {
     /// The same with what its key may do now, for what goes on by itself.
     pub(crate) fn renewed(&self) -> Option<Self> {
         Self::of(self.dashboard.clone(), self.id, false)
+    }
+
+    /// The use cases.
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.dashboard.parts.gateway
+    }
+
+    /// How everything is now.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, PageError> {
+        self.dashboard.snapshots.fresh(self.gateway()).await
     }
 
     /// # Errors
@@ -72,7 +86,7 @@ impl Session {
     /// # Errors
     /// 404.
     pub(crate) fn merchant(&self, id: &str) -> Result<Arc<Merchant>, PageError> {
-        let known = self.dashboard.gateway.directory().get(id).cloned();
+        let known = self.gateway().directory().get(id).cloned();
         known
             .filter(|merchant| self.principal.covers(&merchant.id))
             .ok_or_else(|| PageError::not_found("merchant"))
@@ -80,7 +94,7 @@ impl Session {
 
     /// The merchants that exist for this key, by id; at most `most`.
     pub(crate) fn merchants(&self, most: usize) -> Vec<String> {
-        let directory = self.dashboard.gateway.directory();
+        let directory = self.gateway().directory();
         let seen = directory.iter().filter(|merchant| self.principal.covers(&merchant.id));
         let mut ids: Vec<String> = seen.map(|merchant| merchant.id.clone()).collect();
         ids.sort();
@@ -108,19 +122,26 @@ impl Session {
         }
     }
 
+    /// Does what an operator asks for, and tells what became of it on the page that is gone back to.
+    pub(crate) async fn operate(
+        &self,
+        back_to: &str,
+        deed: impl Future<Output = Result<String, PageError>>,
+    ) -> HttpResponse {
+        let result = match self.needs(Scope::OpsWrite) {
+            Ok(()) => deed.await,
+            Err(refused) => Err(refused),
+        };
+        // What pages show next is read anew.
+        self.dashboard.snapshots.forget().await;
+        self.done(back_to, result)
+    }
+
     /// What became of an action, on the page that is gone back to.
     pub(crate) fn done(&self, back_to: &str, result: Result<String, PageError>) -> HttpResponse {
-        let notice = match result {
-            Ok(text) => Notice {
-                is_problem: false,
-                text,
-            },
-            Err(refused) => Notice {
-                is_problem: true,
-                text: refused.sentence(),
-            },
-        };
-        self.dashboard.sessions.tell(self.id, notice);
+        let is_problem = result.is_err();
+        let text = result.unwrap_or_else(|refused| refused.sentence());
+        self.dashboard.sessions.tell(self.id, Notice { is_problem, text });
         see_other(back_to)
     }
 }

@@ -96,12 +96,7 @@ impl History {
         // What was counted before the first sample happened at no time that is known.
         let is_first = self.last.is_none();
         for (merchant, sum) in sums {
-            if !self.ended.contains_key(merchant) {
-                self.ended.insert(merchant.to_owned(), Ended::default());
-            }
-            let Some(ended) = self.ended.get_mut(merchant) else {
-                continue;
-            };
+            let ended = self.ended.entry(merchant.to_owned()).or_default();
             let before = if is_first { sum } else { ended.since_the_start };
             *ended = Ended {
                 since_the_start: sum,

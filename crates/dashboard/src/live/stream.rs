@@ -35,7 +35,7 @@ where
     let events = stream::unfold(state, |(session, mut watch, part, last, place)| async move {
         loop {
             let changed = tokio::select! {
-                () = session.dashboard.stopping.cancelled() => return None,
+                () = session.dashboard.parts.stopping.cancelled() => return None,
                 changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
             };
             // What its key may see can have changed while it lay open.

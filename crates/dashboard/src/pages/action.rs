@@ -1,11 +1,13 @@
 //! What can be done with what was given up.
 
+use strum::{EnumString, IntoStaticStr};
 use upsert_app::DeadLetterAction;
 
 use crate::error::PageError;
 
 /// What can be done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Action {
     Replay,
     Discard,
@@ -14,23 +16,17 @@ pub(crate) enum Action {
 impl Action {
     pub(crate) const ALL: [Self; 2] = [Self::Replay, Self::Discard];
 
-    /// As an address has it.
+    /// Of an address, which has its word.
     ///
     /// # Errors
     /// 404.
     pub(crate) fn of(word: &str) -> Result<Self, PageError> {
-        let mut known = Self::ALL.into_iter();
-        known
-            .find(|action| action.word() == word)
-            .ok_or_else(|| PageError::not_found("page"))
+        word.parse().map_err(|_| PageError::not_found("page"))
     }
 
     /// That word.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Replay => "replay",
-            Self::Discard => "discard",
-        }
+    pub(crate) fn word(self) -> &'static str {
+        self.into()
     }
 
     /// On a button.

@@ -39,7 +39,7 @@ pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpR
         None => merchants.first().cloned(),
     };
     let in_sight = session.principal.in_sight();
-    let configuration = &session.dashboard.configuration;
+    let configuration = &session.dashboard.parts.configuration;
     page(&ConfigurationPage {
         in_force: configuration.shown(in_sight.as_ref(), merchant.as_deref()),
         merchant: merchant.unwrap_or_default(),

@@ -6,7 +6,6 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_api::{BreakerState, Cause, Connection, ConnectionState, DeliveryState};
-use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
@@ -87,17 +86,12 @@ fn spent_at(connection: &Connection, track: &Track, now: Timestamp) -> Option<Ti
 #[get("/connections/{merchant}/{name}")]
 pub(crate) async fn show(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
-    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
+    let snapshot = session.snapshot().await?;
     let part = Part::of(&session, &snapshot, &merchant, &name)?;
     let known = session.merchant(&merchant)?;
-    let causes = session
-        .dashboard
-        .gateway
-        .queries
-        .failures_by_cause(&known, &name, session.visibility())
-        .await?;
+    let queries = &session.gateway().queries;
     page(&ConnectionPage {
-        causes,
+        causes: queries.failures_by_cause(&known, &name, session.visibility()).await?,
         part,
         frame: session.frame(Section::Connections, format!("{merchant} / {name}")),
     })
@@ -120,43 +114,24 @@ pub(crate) async fn live(session: Session, named: Named) -> Result<HttpResponse,
 #[post("/connections/{merchant}/{name}/pause")]
 pub(crate) async fn pause(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
-    let paused = async {
-        session.needs(Scope::OpsWrite)?;
-        let known = session.merchant(&merchant)?;
-        session
-            .dashboard
-            .gateway
-            .operations
-            .pause(&known, &name, &session.principal.name)
-            .await?;
+    let pause = async {
+        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        operations.pause(&known, &name, &session.principal.name).await?;
         Ok(format!("{merchant} / {name} is paused: what comes meanwhile waits"))
     };
-    let result = paused.await;
-    back(&session, &merchant, &name, result).await
+    session.operate(&links::connection(&merchant, &name), pause).await
 }
 
 /// What waits is sent at once.
 #[post("/connections/{merchant}/{name}/resume")]
 pub(crate) async fn resume(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
-    let resumed = async {
-        session.needs(Scope::OpsWrite)?;
-        let known = session.merchant(&merchant)?;
-        session
-            .dashboard
-            .gateway
-            .operations
-            .resume(&known, &name, &session.principal.name)
-            .await?;
+    let resume = async {
+        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        operations.resume(&known, &name, &session.principal.name).await?;
         Ok(format!("{merchant} / {name} goes on: what waited is being sent"))
     };
-    let result = resumed.await;
-    back(&session, &merchant, &name, result).await
-}
-
-async fn back(session: &Session, merchant: &str, name: &str, result: Result<String, PageError>) -> HttpResponse {
-    session.dashboard.snapshots.forget().await;
-    session.done(&links::connection(merchant, name), result)
+    session.operate(&links::connection(&merchant, &name), resume).await
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(crate) fn troubled_first(mut all: Vec<Connection>, most: usize) -> (Vec<Conn
 #[get("/connections")]
 pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let merchant = read(&request)?.given("merchant");
-    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
+    let snapshot = session.snapshot().await?;
     page(&ConnectionsPage {
         part: Part::of(&session, &snapshot, merchant.as_deref()),
         merchant: merchant.unwrap_or_default(),

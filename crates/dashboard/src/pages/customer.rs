@@ -95,20 +95,15 @@ pub(crate) async fn ask_unlink(
 #[post("/customers/{merchant}/{id}/unlink/{connection}")]
 pub(crate) async fn unlink(session: Session, named: Path<(String, String, String)>) -> HttpResponse {
     let (merchant, id, connection) = named.into_inner();
-    let unlinked = async {
-        session.needs(Scope::OpsWrite)?;
-        let known = session.merchant(&merchant)?;
-        let gateway = &session.dashboard.gateway;
-        gateway
-            .operations
-            .unlink(&known, customer_id(&id)?, &connection, session.visibility())
-            .await?;
+    let unlink = async {
+        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let (id, visibility) = (customer_id(&id)?, session.visibility());
+        operations.unlink(&known, id, &connection, visibility).await?;
         Ok(format!(
             "the link at {connection} is forgotten: the next upsert is matched by the vendor's own keys"
         ))
     };
-    let result = unlinked.await;
-    session.done(&links::customer(&merchant, id), result)
+    session.operate(&links::customer(&merchant, &id), unlink).await
 }
 
 fn customer_id(text: &str) -> Result<CustomerId, PageError> {
@@ -116,6 +111,6 @@ fn customer_id(text: &str) -> Result<CustomerId, PageError> {
 }
 
 async fn customer(session: &Session, merchant: &Merchant, id: CustomerId) -> Result<LinkedCustomer, PageError> {
-    let queries = &session.dashboard.gateway.queries;
+    let queries = &session.gateway().queries;
     Ok(queries.get_customer(merchant, id, session.visibility()).await?)
 }

@@ -35,12 +35,10 @@ const MOST_TOLD: usize = 5;
 
 /// What is looked for. (No `Debug`: it is about a person.)
 #[derive(Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Search {
-    #[serde(default)]
     q: String,
-    #[serde(default)]
     kind: String,
-    #[serde(default)]
     merchant: String,
 }
 
@@ -160,7 +158,7 @@ fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, PageError> {
 
 impl Found {
     async fn add_by_id(&mut self, session: &Session, merchant: &Merchant, id: CustomerId) -> Result<(), PageError> {
-        let queries = &session.dashboard.gateway.queries;
+        let queries = &session.gateway().queries;
         match queries.get_customer(merchant, id, session.visibility()).await {
             Ok(customer) => self.add(customer.record),
             Err(refusal) if refusal.code == ProblemCode::NotFound => {}
@@ -195,7 +193,7 @@ impl Found {
             limit: MOST,
             cursor: None,
         };
-        let queries = &session.dashboard.gateway.queries;
+        let queries = &session.gateway().queries;
         let found = queries
             .list_customers(merchant, &filter, &first, session.visibility())
             .await?;

@@ -80,7 +80,7 @@ pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpR
     };
     let page = DeliveriesPage {
         merchants: session.merchants(MOST_MERCHANTS),
-        recent: recent(&typed, session.dashboard.gateway.clock().now()),
+        recent: recent(&typed, session.gateway().clock().now()),
         next: found.next_cursor.map(|cursor| typed.next(DELIVERIES, &cursor)),
         first: typed.goes_on().then(|| typed.address(DELIVERIES)),
         actions,
@@ -96,7 +96,7 @@ type Offered = Vec<(Action, String)>;
 
 async fn found(session: &Session, typed: &Typed) -> Result<(Page<ListedDelivery>, Offered), PageError> {
     let filter = asked(session, typed)?;
-    let queries = &session.dashboard.gateway.queries;
+    let queries = &session.gateway().queries;
     let found = queries
         .list_deliveries(&filter, &typed.page(PAGE), session.visibility())
         .await?;

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, get, post};
 use askama::Template;
 
 use upsert_api::{DeliveryState, MASK, WholeDelivery};
+use upsert_app::Refusal;
 use upsert_core::DeliveryId;
 use upsert_settings::Scope;
 
@@ -52,7 +53,7 @@ pub(crate) async fn live(session: Session, id: Path<String>) -> Result<HttpRespo
 /// As far as the principal may see it.
 async fn delivery(session: &Session, id: &str) -> Result<WholeDelivery, PageError> {
     let in_sight = session.principal.in_sight();
-    let queries = &session.dashboard.gateway.queries;
+    let queries = &session.gateway().queries;
     Ok(queries
         .get_delivery(in_sight.as_ref(), read(id)?, session.visibility())
         .await?)
@@ -63,22 +64,16 @@ async fn delivery(session: &Session, id: &str) -> Result<WholeDelivery, PageErro
 pub(crate) async fn replay(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
     session.needs(Scope::OpsWrite)?;
     let (caller, in_sight) = (session.principal.caller(), session.principal.in_sight());
-    let gateway = &session.dashboard.gateway;
-    let replayed = gateway
-        .operations
-        .replay_delivery(&caller, in_sight.as_ref(), read(&id)?, None, session.visibility())
+    let (read, operations) = (read(&id)?, &session.gateway().operations);
+    let replayed = operations
+        .replay_delivery(&caller, in_sight.as_ref(), read, None, session.visibility())
         .await;
-    session.dashboard.snapshots.forget().await;
-    let old = links::delivery(&id);
-    match replayed.map_err(PageError::from) {
-        Ok(answer) => {
-            let notice = format!("{id} is replayed: this delivery takes its place");
-            let made = answer.read().and_then(|answer| answer.deliveries.into_iter().next());
-            let new = made.map_or(old, |made| links::delivery(made.id));
-            Ok(session.done(&new, Ok(notice)))
-        }
-        Err(refused) => back(&session, &old, refused),
-    }
+    let replayed = replayed.map(|answer| {
+        let made = answer.read().and_then(|answer| answer.deliveries.into_iter().next());
+        let new = links::delivery(made.map_or(read, |made| made.id));
+        (new, format!("{id} is replayed: this delivery takes its place"))
+    });
+    back(&session, &id, replayed).await
 }
 
 /// Gives it up.
@@ -86,28 +81,27 @@ pub(crate) async fn replay(session: Session, id: Path<String>) -> Result<HttpRes
 pub(crate) async fn discard(session: Session, id: Path<String>) -> Result<HttpResponse, PageError> {
     session.needs(Scope::OpsWrite)?;
     let (caller, in_sight) = (session.principal.caller(), session.principal.in_sight());
-    let gateway = &session.dashboard.gateway;
-    let discarded = gateway
-        .operations
+    let operations = &session.gateway().operations;
+    let discarded = operations
         .discard_delivery(&caller, in_sight.as_ref(), read(&id)?, session.visibility())
         .await;
-    session.dashboard.snapshots.forget().await;
-    let path = links::delivery(&id);
-    match discarded.map_err(PageError::from) {
-        Ok(_) => {
-            let notice = "discarded: what it would have brought is not sent there until it changes again";
-            Ok(session.done(&path, Ok(notice.to_owned())))
-        }
-        Err(refused) => back(&session, &path, refused),
-    }
+    let says = "discarded: what it would have brought is not sent there until it changes again";
+    let discarded = discarded.map(|_| (links::delivery(&id), says.to_owned()));
+    back(&session, &id, discarded).await
 }
 
-/// What was refused is told on the delivery's page, if there is one for this key.
-fn back(session: &Session, path: &str, refused: PageError) -> Result<HttpResponse, PageError> {
-    if refused.status == StatusCode::NOT_FOUND {
-        return Err(refused);
+/// To where it was done, and what is to be said there. What was refused is told on the delivery's page, if there is one for
+/// this key.
+async fn back(session: &Session, id: &str, done: Result<(String, String), Refusal>) -> Result<HttpResponse, PageError> {
+    session.dashboard.snapshots.forget().await;
+    match done.map_err(PageError::from) {
+        Ok((path, says)) => Ok(session.done(&path, Ok(says))),
+        Err(refused) if refused.status == StatusCode::NOT_FOUND => Err(refused),
+        Err(refused) => {
+            let refused = refused.for_eyes_of(session.sees_people());
+            Ok(session.done(&links::delivery(id), Err(refused)))
+        }
     }
-    Ok(session.done(path, Err(refused.for_eyes_of(session.sees_people()))))
 }
 
 /// What is no id finds nothing.

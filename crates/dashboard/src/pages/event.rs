@@ -6,7 +6,6 @@ use askama::Template;
 
 use upsert_api::{Direction, IncomingState, OutgoingState, WholeIncomingEvent, WholeOutgoingEvent};
 use upsert_core::EventId;
-use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
@@ -44,11 +43,11 @@ fn id_of(text: &str) -> Result<EventId, PageError> {
 pub(crate) async fn show(session: Session, named: Path<(String, String)>) -> Result<HttpResponse, PageError> {
     let (word, id) = named.into_inner();
     let (direction, id) = (direction_of(&word)?, id_of(&id)?);
-    let (gateway, merchants) = (&session.dashboard.gateway, session.principal.in_sight());
+    let (queries, merchants) = (&session.gateway().queries, session.principal.in_sight());
     let visibility = session.visibility();
     match direction {
         Direction::In => {
-            let event = gateway.queries.get_incoming(merchants.as_ref(), id, visibility).await?;
+            let event = queries.get_incoming(merchants.as_ref(), id, visibility).await?;
             page(&IncomingPage {
                 raw: event.raw.as_deref().map(laid_out),
                 frame: session.frame(Section::Webhooks, format!("Event {}", event.event.event_id)),
@@ -56,7 +55,7 @@ pub(crate) async fn show(session: Session, named: Path<(String, String)>) -> Res
             })
         }
         Direction::Out => {
-            let event = gateway.queries.get_outgoing(merchants.as_ref(), id, visibility).await?;
+            let event = queries.get_outgoing(merchants.as_ref(), id, visibility).await?;
             page(&OutgoingPage {
                 body: event.body.as_deref().map(laid_out),
                 frame: session.frame(Section::Webhooks, format!("Event {}", event.event.r#type)),
@@ -71,11 +70,10 @@ pub(crate) async fn show(session: Session, named: Path<(String, String)>) -> Res
 pub(crate) async fn handle(session: Session, named: Path<(String, String, String)>) -> Result<HttpResponse, PageError> {
     let (word, id, action) = named.into_inner();
     let (direction, id, action) = (direction_of(&word)?, id_of(&id)?, Action::of(&action)?);
-    let handled = async {
-        session.needs(Scope::OpsWrite)?;
+    let handle = async {
         let (caller, merchants) = (session.principal.caller(), session.principal.in_sight());
         let (letter, visibility) = ((direction, id), session.visibility());
-        let operations = &session.dashboard.gateway.operations;
+        let operations = &session.gateway().operations;
         operations
             .event_dead_letter(&caller, merchants.as_ref(), letter, action.into(), visibility)
             .await?;
@@ -86,7 +84,6 @@ pub(crate) async fn handle(session: Session, named: Path<(String, String, String
         };
         Ok(says.to_owned())
     };
-    let result = handled.await;
-    session.dashboard.snapshots.forget().await;
-    Ok(session.done(&format!("{}/{id}", path_of(direction)), result))
+    let back = format!("{}/{id}", path_of(direction));
+    Ok(session.operate(&back, handle).await)
 }

@@ -64,7 +64,7 @@ impl Asked {
     async fn handle(&self, session: &Session, letters: DeadLetters) -> Result<EventsDone, PageError> {
         let merchants = merchants(session, &self.filter)?;
         let (caller, visibility) = (session.principal.caller(), session.visibility());
-        let operations = &session.dashboard.gateway.operations;
+        let operations = &session.gateway().operations;
         let done = operations
             .event_dead_letters(&caller, merchants.as_ref(), letters, self.action.into(), visibility)
             .await?;
@@ -93,7 +93,7 @@ type Named = Path<(String, String)>;
 pub(crate) async fn confirm(session: Session, named: Named, request: HttpRequest) -> Result<HttpResponse, PageError> {
     session.needs(Scope::OpsWrite)?;
     let asked = Asked::read(&named, &read(&request)?)?;
-    let counted_at = session.dashboard.gateway.clock().now().to_string();
+    let counted_at = session.gateway().clock().now().to_string();
     let done = asked.handle(&session, asked.letters(&asked.filter, true)?).await?;
     page(&ConfirmPage {
         what: asked.action,
@@ -110,8 +110,7 @@ pub(crate) async fn confirm(session: Session, named: Named, request: HttpRequest
 #[post("/events/{direction}/letters/{action}")]
 pub(crate) async fn carry_out(session: Session, named: Named, form: Form<Sent>) -> Result<HttpResponse, PageError> {
     let asked = Asked::read(&named, &form)?;
-    let carried_out = async {
-        session.needs(Scope::OpsWrite)?;
+    let carry_out = async {
         let mut counted = asked.filter.clone();
         if let Some(at) = form.get("counted_at").filter(|_| counted.get("until").is_empty()) {
             counted = counted.with("until", at);
@@ -119,9 +118,7 @@ pub(crate) async fn carry_out(session: Session, named: Named, form: Form<Sent>) 
         let done = asked.handle(&session, asked.letters(&counted, false)?).await?;
         told(asked.action, &done)
     };
-    let result = carried_out.await;
-    session.dashboard.snapshots.forget().await;
-    Ok(session.done(&asked.back(), result))
+    Ok(session.operate(&asked.back(), carry_out).await)
 }
 
 /// The sums; that nothing at all could be done is a problem.

@@ -136,7 +136,7 @@ pub(crate) async fn list(
 }
 
 async fn found(session: &Session, typed: &Typed, direction: Direction) -> Result<Page<Event>, PageError> {
-    let (queries, asked) = (&session.dashboard.gateway.queries, typed.page(PAGE));
+    let (queries, asked) = (&session.gateway().queries, typed.page(PAGE));
     let merchants = merchants(session, typed)?;
     let found = match direction {
         Direction::In => {

@@ -125,7 +125,7 @@ fn permitted(session: &Session, action: Action, sent: &Sent) -> Result<(Typed, D
 
 async fn done(session: &Session, action: Action, selection: DeliverySelection) -> Result<DeliveriesDone, PageError> {
     let (caller, visibility) = (session.principal.caller(), session.visibility());
-    let operations = &session.dashboard.gateway.operations;
+    let operations = &session.gateway().operations;
     let done = match action {
         Action::Replay => operations.replay_matching(&caller, selection, visibility).await?,
         Action::Discard => operations.discard_matching(&caller, selection, visibility).await?,

@@ -6,7 +6,7 @@ use askama::Template;
 use upsert_api::{Attention, Connection, DeliveryState};
 use upsert_app::needs_attention;
 
-use crate::auth::session::{Session, see_other};
+use crate::auth::session::Session;
 use crate::error::PageError;
 use crate::links;
 use crate::live::history::{self, series};
@@ -56,14 +56,10 @@ impl Part {
             connections,
             webhooks,
         } = snapshot.of(covers);
-        let (waiting, in_flight, dead_letters) = connections.iter().fold((0, 0, 0), |sum, connection| {
-            (
-                sum.0 + connection.waiting,
-                sum.1 + connection.in_flight,
-                sum.2 + connection.dead_letters,
-            )
-        });
-        let refused = session.dashboard.configuration.refused();
+        let sum = |of: fn(&Connection) -> u64| connections.iter().map(of).sum();
+        let (waiting, in_flight) = (sum(|one| one.waiting), sum(|one| one.in_flight));
+        let dead_letters = sum(|one| one.dead_letters);
+        let refused = session.dashboard.parts.configuration.refused();
         let mut attention = needs_attention(&connections, &webhooks, refused, at);
         let unlisted = attention.len().saturating_sub(MOST_ATTENTION);
         attention.truncate(MOST_ATTENTION);
@@ -90,17 +86,11 @@ impl Part {
 /// The overview.
 #[get("")]
 pub(crate) async fn show(session: Session) -> Result<HttpResponse, PageError> {
-    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
+    let snapshot = session.snapshot().await?;
     page(&OverviewPage {
         part: Part::of(&session, &snapshot),
         frame: session.frame(Section::Overview, "Overview"),
     })
-}
-
-/// As people write it.
-#[get("/")]
-pub(crate) async fn show_below() -> HttpResponse {
-    see_other("/ops")
 }
 
 /// Its live part.

@@ -87,12 +87,8 @@ pub(crate) async fn make(session: Session, sent: Bytes) -> Result<HttpResponse, 
     let known = session.merchant(&typed.merchant)?;
     let planned = match read_json(typed.body.as_bytes()) {
         Ok(body) => {
-            session
-                .dashboard
-                .gateway
-                .upserts
-                .plan(&known, &body, typed.handling(), typed.fresh)
-                .await
+            let upserts = &session.gateway().upserts;
+            upserts.plan(&known, &body, typed.handling(), typed.fresh).await
         }
         Err(refusal) => Err(refusal),
     };

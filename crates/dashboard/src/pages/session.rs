@@ -27,20 +27,11 @@ pub(crate) struct SignIn {
 #[post("/session")]
 pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, form: Form<SignIn>) -> HttpResponse {
     let again = |status, problem: &str| sign_in_form(status, Some(problem), local(&form.next));
-    let principal = match dashboard.keys.open(form.key.trim()) {
+    let principal = match dashboard.parts.keys.open(form.key.trim()) {
         Ok(principal) => principal,
-        Err(AuthError::Unknown) => return again(StatusCode::UNAUTHORIZED, "this key is not known"),
-        Err(AuthError::Mistyped) => {
-            return again(
-                StatusCode::UNAUTHORIZED,
-                "this key is not whole: a letter is wrong or missing",
-            );
-        }
-        Err(AuthError::TooOften) => {
-            return again(
-                StatusCode::TOO_MANY_REQUESTS,
-                "this key calls more often than it may: try again in a moment",
-            );
+        Err(error) => {
+            let (status, problem) = wrong(error);
+            return again(status, problem);
         }
     };
     if !principal.may(Scope::OpsRead) {
@@ -51,11 +42,22 @@ pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, fo
     }
     let token = dashboard.sessions.begin(principal.key_hash);
     tracing::info!(key = principal.name, "signed in to the dashboard");
-    let mut response = see_other(&form.next);
-    let cookie = cookie(token, is_encrypted(&request));
-    match response.add_cookie(&cookie) {
-        Ok(()) => response,
-        Err(_) => HttpResponse::InternalServerError().finish(),
+    with_cookie(see_other(&form.next), &cookie(token, is_encrypted(&request)))
+}
+
+/// What keeps a key from opening the door.
+const fn wrong(error: AuthError) -> (StatusCode, &'static str) {
+    use StatusCode as Status;
+    match error {
+        AuthError::Unknown => (Status::UNAUTHORIZED, "this key is not known"),
+        AuthError::Mistyped => (
+            Status::UNAUTHORIZED,
+            "this key is not whole: a letter is wrong or missing",
+        ),
+        AuthError::TooOften => (
+            Status::TOO_MANY_REQUESTS,
+            "this key calls more often than it may: try again in a moment",
+        ),
     }
 }
 
@@ -65,10 +67,13 @@ pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -
     if let Some(cookie) = request.cookie(COOKIE) {
         dashboard.sessions.end(SessionId::of(cookie.value()));
     }
-    let mut response = see_other("/ops");
     let mut gone = cookie(String::new(), is_encrypted(&request));
     gone.make_removal();
-    match response.add_cookie(&gone) {
+    with_cookie(see_other("/ops"), &gone)
+}
+
+fn with_cookie(mut response: HttpResponse, cookie: &Cookie<'_>) -> HttpResponse {
+    match response.add_cookie(cookie) {
         Ok(()) => response,
         Err(_) => HttpResponse::InternalServerError().finish(),
     }

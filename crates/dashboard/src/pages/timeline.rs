@@ -47,7 +47,7 @@ impl Timeline {
         id: CustomerId,
         cursor: Option<String>,
     ) -> Result<Self, PageError> {
-        let queries = &session.dashboard.gateway.queries;
+        let queries = &session.gateway().queries;
         let page = PageQuery { limit: MOST, cursor };
         let filter = UpsertFilter {
             merchant: merchant.id.clone(),

@@ -7,11 +7,10 @@ use askama::Template;
 
 use upsert_api::{Endpoint, EndpointTest, IncomingState, OutgoingState, Source};
 use upsert_core::EventPayload;
-use upsert_settings::Scope;
 
 use crate::auth::session::Session;
 use crate::error::PageError;
-use crate::links;
+use crate::links::{self, WEBHOOKS};
 use crate::query::read;
 use crate::render::{Frame, Section, filters, page};
 
@@ -33,7 +32,7 @@ struct WebhooksPage {
 #[get("/webhooks")]
 pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpResponse, PageError> {
     let merchant = read(&request)?.given("merchant");
-    let snapshot = session.dashboard.snapshots.fresh(&session.dashboard.gateway).await?;
+    let snapshot = session.snapshot().await?;
     let is_wanted = |id: &str| merchant.as_deref().is_none_or(|wanted| id.contains(wanted));
     let found = snapshot.of(|id| session.principal.covers(id) && is_wanted(id));
     let (mut sources, mut endpoints) = (found.webhooks.sources, found.webhooks.endpoints);
@@ -63,19 +62,12 @@ type Named = Path<(String, String)>;
 #[post("/webhooks/{merchant}/{name}/test")]
 pub(crate) async fn test(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
-    let tested = async {
-        session.needs(Scope::OpsWrite)?;
-        let known = session.merchant(&merchant)?;
-        let answer = session
-            .dashboard
-            .gateway
-            .operations
-            .test_endpoint(&known, &name)
-            .await?;
+    let test = async {
+        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let answer = operations.test_endpoint(&known, &name).await?;
         told(&format!("{merchant} / {name}"), &answer)
     };
-    let result = tested.await;
-    back(&session, result).await
+    session.operate(WEBHOOKS, test).await
 }
 
 fn told(whose: &str, tried: &EndpointTest) -> Result<String, PageError> {
@@ -93,25 +85,13 @@ fn told(whose: &str, tried: &EndpointTest) -> Result<String, PageError> {
 #[post("/webhooks/{merchant}/{name}/enable")]
 pub(crate) async fn enable(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
-    let enabled = async {
-        session.needs(Scope::OpsWrite)?;
-        let known = session.merchant(&merchant)?;
+    let enable = async {
+        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
         let by = &session.principal.name;
-        session
-            .dashboard
-            .gateway
-            .operations
-            .enable_endpoint(&known, &name, by)
-            .await?;
+        operations.enable_endpoint(&known, &name, by).await?;
         Ok(format!(
             "{merchant} / {name} is enabled: new events go there; dead letters wait for a replay"
         ))
     };
-    let result = enabled.await;
-    back(&session, result).await
-}
-
-async fn back(session: &Session, result: Result<String, PageError>) -> HttpResponse {
-    session.dashboard.snapshots.forget().await;
-    session.done("/ops/webhooks", result)
+    session.operate(WEBHOOKS, enable).await
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 use upsert_api::{Customer, CustomerRecord, Link, LinkedCustomer, Page};
 
+use crate::pointer::escaped;
 use crate::show::{ago, counted, keep_whole, line, or_dash, plain, table};
 
 pub(super) fn text_of(LinkedCustomer { record, links }: &LinkedCustomer, now: Timestamp) -> String {
@@ -31,8 +32,7 @@ fn add_fields(table: &mut comfy_table::Table, pointer: &str, value: &Json) {
         Json::Null => {}
         Json::Object(members) => {
             for (name, value) in members {
-                let name = name.replace('~', "~0").replace('/', "~1");
-                add_fields(table, &format!("{pointer}/{name}"), value);
+                add_fields(table, &format!("{pointer}/{}", escaped(name)), value);
             }
         }
         Json::Array(entries) if entries.is_empty() => {}

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use upsert_api::{DeliveriesDone, DeliverySelection};
 
-use super::{Deed, DoArguments, wrong};
+use super::{Deed, DoArguments};
 use crate::api::{Api, Refused};
+use crate::arguments::wrong;
 use crate::output;
 use crate::show::{counted, line, plain};
 

@@ -10,7 +10,7 @@ use super::filters::Filters;
 use crate::api::Api;
 use crate::import::target::Target;
 use crate::show::delivery::{short_meaning, state};
-use crate::show::{ago, counted, cut, keep_whole, plain, table};
+use crate::show::{ago, counted, cut, keep_whole, place, plain, table};
 use crate::{moment, output};
 
 /// More of the vendor's words stand in `deliveries show`.
@@ -60,10 +60,10 @@ fn shown(page: &Page<ListedDelivery>, now: Timestamp) -> String {
     let mut table = table(&["delivery", "connection", "state"]);
     for listed in &page.data {
         let delivery = &listed.delivery;
-        let (merchant, connection) = (plain(&listed.merchant_id), plain(&delivery.connection));
+        let place = place(&listed.merchant_id, &delivery.connection);
         table.add_row([
             format!("{}\n{}", delivery.id, listed.customer_id),
-            format!("{merchant}/{connection}\n{}", ago(listed.created_at, now)),
+            format!("{place}\n{}", ago(listed.created_at, now)),
             how(delivery),
         ]);
     }

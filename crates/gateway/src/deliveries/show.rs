@@ -11,7 +11,7 @@ use crate::api::Api;
 use crate::import::target::Target;
 use crate::output;
 use crate::show::delivery::meaning;
-use crate::show::{line, or_dash, plain, table};
+use crate::show::{line, or_dash, place, plain, table};
 
 const EXAMPLES: &str = "Examples:
   upsert-gateway deliveries show dlv_01KB...
@@ -60,10 +60,9 @@ fn members(WholeDelivery { listed, .. }: &WholeDelivery) -> [(&'static str, Opti
 fn shown(whole: &WholeDelivery) -> String {
     let delivery = &whole.listed.delivery;
     let mut shown = format!(
-        "{} to {}/{} ({})",
+        "{} to {} ({})",
         delivery.id,
-        plain(&whole.listed.merchant_id),
-        plain(&delivery.connection),
+        place(&whole.listed.merchant_id, &delivery.connection),
         plain(&delivery.provider)
     );
     for (label, value) in members(whole) {

@@ -33,63 +33,59 @@ impl fmt::Display for Guide<'_> {
 
 impl Guide<'_> {
     fn what_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             f,
-            "The gateway is at http://{} and serves the merchant \"acme\".\n",
-            self.gateway
+            r#"The gateway is at http://{gateway} and serves the merchant "acme".
+
+Its connections go to simulated vendors:
+
+"#,
+            gateway = self.gateway
         )?;
-        writeln!(f, "Its connections go to simulated vendors:\n")?;
         for vendor in self.vendors.each() {
-            writeln!(
-                f,
-                "  {:<9} {:<11} {}",
-                vendor.connection,
-                vendor.title,
-                vendor.base_url()
-            )?;
+            let (connection, title, url) = (vendor.connection, vendor.title, vendor.base_url());
+            writeln!(f, "  {connection:<9} {title:<11} {url}")?;
         }
-        let (folder, end) = (
-            self.folder.path().display(),
-            if self.folder.is_kept() {
-                "stays"
-            } else {
-                "is removed at the end"
-            },
-        );
-        writeln!(f, "\nConfiguration, secrets and data are in {folder}, which {end}.")?;
-        writeln!(
+        let folder = self.folder.path().display();
+        let end = if self.folder.is_kept() {
+            "stays"
+        } else {
+            "is removed at the end"
+        };
+        write!(
             f,
-            "Nothing is encrypted in it: a demo has no encryption key. The API key is in its {KEY_FILE}.\n"
+            "
+Configuration, secrets and data are in {folder}, which {end}.
+Nothing is encrypted in it: a demo has no encryption key. The API key is in its {KEY_FILE}.
+
+"
         )
     }
 
     fn first_upsert(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (gateway, key) = (self.gateway, self.key);
-        writeln!(f, "Paste this into another terminal:\n")?;
-        writeln!(
+        let (gateway, key, title) = (self.gateway, self.key, self.vendors.payments.title);
+        let curl = |body: &str| {
+            format!(
+                "curl -sS -i http://{gateway}/v1/customers -H 'Authorization: Bearer {key}' -H 'Merchant-Id: acme' \
+                 -H 'Content-Type: application/json' -d '{body}'"
+            )
+        };
+        let (customer, organisation) = (curl(CUSTOMER), curl(ORGANISATION));
+        write!(
             f,
-            "curl -sS -i http://{gateway}/v1/customers -H 'Authorization: Bearer {key}' -H 'Merchant-Id: acme' \
-             -H 'Content-Type: application/json' -d '{CUSTOMER}'\n"
-        )?;
-        writeln!(
-            f,
-            "It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows.\n"
-        )?;
-        writeln!(
-            f,
-            "And an organisation, which a route sends to {} alone:\n",
-            self.vendors.payments.title
-        )?;
-        writeln!(
-            f,
-            "curl -sS -i http://{gateway}/v1/customers -H 'Authorization: Bearer {key}' -H 'Merchant-Id: acme' \
-             -H 'Content-Type: application/json' -d '{ORGANISATION}'\n"
-        )?;
-        writeln!(
-            f,
-            "It answers 201 with one delivery, `matched_by` its reference: {} knows a person again by the e-mail, an \
-             organisation by the reference.",
-            self.vendors.payments.title
+            "Paste this into another terminal:
+
+{customer}
+
+It answers 201: a new customer, three deliveries succeeded. Each says what it did and how it knows.
+
+And an organisation, which a route sends to {title} alone:
+
+{organisation}
+
+It answers 201 with one delivery, `matched_by` its reference: {title} knows a person again by the e-mail, an organisation \
+             by the reference.
+"
         )
     }
 

@@ -43,18 +43,15 @@ impl<W: Write> Out<W> {
     pub(super) fn write(&mut self, customer: &Json, links: &[Link]) -> anyhow::Result<()> {
         let mut customer = without_nulls(customer);
         let live = links::live(links);
-        match self {
-            Self::Ndjson(out) => {
-                customer["links"] = Json::Object(live);
-                writeln!(out, "{customer}")?;
-            }
+        let out: &mut dyn Write = match self {
+            Self::Ndjson(out) => out,
             Self::Csv(table) => {
                 table.connections.extend(live.keys().cloned());
-                customer["links"] = Json::Object(live);
-                writeln!(table.rows, "{customer}")?;
+                &mut table.rows
             }
-        }
-        Ok(())
+        };
+        customer["links"] = Json::Object(live);
+        Ok(writeln!(out, "{customer}")?)
     }
 
     pub(super) fn end(self) -> anyhow::Result<()> {

@@ -93,7 +93,7 @@ fn count_taken(status: u16, is_repeated: bool, answer: &UpsertAnswer, tally: &mu
     tally.accepted += 1;
     tally.repeated += u64::from(is_repeated);
     for ignored in &answer.ignored {
-        *tally.ignored.entry(ignored.code.clone()).or_default() += 1;
+        tally.changes.leave_out(&ignored.code);
     }
     let mut outcomes = answer.deliveries.iter().map(|delivery| delivery.outcome);
     let is_unchanged = !answer.deliveries.is_empty() && outcomes.all(|outcome| outcome == Some(Outcome::Unchanged));

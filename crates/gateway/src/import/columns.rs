@@ -11,8 +11,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 use upsert_webhook::{MapProblem, Mapping, Part, Read};
 
+use crate::import::changed::Changed;
 use crate::import::guard::{is_exponential, unguarded};
 use crate::import::refused::{Refused, Why};
+use crate::pointer::{escaped, unescaped};
 
 use field::Form;
 pub(crate) use header::is_expected;
@@ -39,10 +41,7 @@ pub(crate) struct Columns {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Made {
     pub(crate) body: Json,
-    /// Codes of members that were left out.
-    pub(crate) ignored: Vec<String>,
-    /// Cells that lost a spreadsheet's guard.
-    pub(crate) guards: u64,
+    pub(crate) changed: Changed,
 }
 
 impl Columns {
@@ -88,7 +87,10 @@ impl Columns {
         }
         match lost_id(&body, &are_texts) {
             Some(lost) => Err(lost),
-            None => Ok(Made { body, ignored, guards }),
+            None => Ok(Made {
+                body,
+                changed: Changed { guards, ignored },
+            }),
         }
     }
 
@@ -114,7 +116,7 @@ fn refused(problems: &[MapProblem]) -> Refused {
     let error = |problem: &MapProblem| {
         let column = problem.pointer.trim_start_matches('/');
         Why {
-            column: Some(column.replace("~1", "/").replace("~0", "~")),
+            column: Some(unescaped(column)),
             ..Why::at(&problem.target, problem.code, &problem.detail)
         }
     };
@@ -132,12 +134,7 @@ fn invalid(errors: Vec<Why>) -> Refused {
 /// customer. What stood behind a guard (`are_texts`) is what it says.
 fn lost_id(body: &Json, are_texts: &BTreeSet<String>) -> Option<Refused> {
     let links = body["links"].as_object().into_iter().flatten();
-    let links = links.map(|(connection, id)| {
-        (
-            format!("/links/{}", connection.replace('~', "~0").replace('/', "~1")),
-            id,
-        )
-    });
+    let links = links.map(|(connection, id)| (format!("/links/{}", escaped(connection)), id));
     let mut ids = std::iter::once(("/reference".to_owned(), &body["reference"])).chain(links);
     let is_lost = |id: &str| is_exponential(id) && !are_texts.contains(id.trim());
     let (pointer, _) = ids.find(|(_, id)| id.as_str().is_some_and(is_lost))?;

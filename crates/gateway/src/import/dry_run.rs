@@ -13,8 +13,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::http_client;
 use crate::import::LENIENT;
+use crate::import::changed::Changed;
 use crate::import::progress::Progress;
-use crate::import::rows::{Changed, Row, Rows};
+use crate::import::rows::{Row, Rows};
 use crate::import::target::Target;
 use crate::output;
 use crate::signals::Signals;

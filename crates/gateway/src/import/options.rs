@@ -12,6 +12,7 @@ use upsert_settings::ImportMap;
 
 use super::rows::{Manner, Rows};
 use super::{Format, ImportArguments};
+use crate::arguments::wrong;
 
 /// The arguments that say what the rows are.
 pub(super) struct Options<'a> {
@@ -89,7 +90,7 @@ impl<'a> Options<'a> {
 }
 
 fn format_of(arguments: &ImportArguments) -> anyhow::Result<Format> {
-    let usage = |text: &str| clap::Error::raw(ErrorKind::ValueValidation, format!("{text}\n"));
+    let usage = |text: &str| wrong(ErrorKind::ValueValidation, text);
     let ending = Path::new(&arguments.file)
         .extension()
         .and_then(|ending| ending.to_str());
@@ -107,7 +108,7 @@ fn format_of(arguments: &ImportArguments) -> anyhow::Result<Format> {
         (arguments.delimiter.is_some(), "--delimiter"),
     ] {
         if is_given && format == Format::Ndjson {
-            return Err(usage(&format!("{name} is for CSV")).into());
+            return Err(usage(&format!("{name} is for CSV")));
         }
     }
     Ok(format)

@@ -11,7 +11,8 @@ use crate::output::complain;
 const EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Progress {
-    bar: Option<ProgressBar>,
+    /// Hidden where nobody sees it: it is drawn on a terminal alone.
+    bar: ProgressBar,
     started: Instant,
     said: Instant,
     before: u64,
@@ -19,19 +20,16 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// `bytes`: how long the file is, if that is known. `before`: rows that earlier runs had answered.
-    pub(crate) fn new(bytes: Option<u64>, before: u64, is_terminal: bool) -> Self {
-        let bar = is_terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
-            let template = if bytes.is_some() {
-                "{wide_bar} {percent}%  {msg}  {eta} left"
-            } else {
-                "{spinner} {msg}"
-            };
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar
-        });
+    pub(crate) fn new(bytes: Option<u64>, before: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
+        let template = if bytes.is_some() {
+            "{wide_bar} {percent}%  {msg}  {eta} left"
+        } else {
+            "{spinner} {msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
         Self {
             bar,
             started: Instant::now(),
@@ -50,22 +48,16 @@ impl Progress {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = rows.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64().max(0.001);
         let text = format!("{rows} rows, {refused} refused, {rate:.0}/s");
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(bytes_read);
-                bar.set_message(text);
-            }
-            None if self.said.elapsed() >= EVERY => {
-                self.said = Instant::now();
-                complain(&text);
-            }
-            None => {}
+        if !self.bar.is_hidden() {
+            self.bar.set_position(bytes_read);
+            self.bar.set_message(text);
+        } else if self.said.elapsed() >= EVERY {
+            self.said = Instant::now();
+            complain(&text);
         }
     }
 
     pub(crate) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 }

@@ -6,12 +6,13 @@ use std::io::Read;
 
 use anyhow::Context as _;
 use encoding_rs::Encoding;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use upsert_settings::ImportMap;
 
-use crate::import::columns::{Columns, Made, is_expected};
+use crate::import::changed::Changed;
+use crate::import::columns::{Columns, is_expected};
 use crate::import::refused::Refused;
-use crate::import::table::{self, Fault, Opened, Record, Table};
+use crate::import::table::{self, Fault, Opened, Table};
 use crate::import::text::{Taken, Text};
 
 /// What an export writes and no request takes.
@@ -32,15 +33,6 @@ pub(crate) struct Row {
     pub(crate) changed: Changed,
 }
 
-/// What was changed of a row on its way in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
-    /// Cells that lost a spreadsheet's guard.
-    pub(crate) guards: u64,
-    /// Codes of members that were left out.
-    pub(crate) ignored: Vec<String>,
-}
-
 /// How a table is read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Manner<'a> {
@@ -51,12 +43,13 @@ pub(crate) struct Manner<'a> {
 }
 
 /// What a file was found to be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Found {
     pub(crate) encoding: &'static str,
     /// None: it is no table.
     pub(crate) delimiter: Option<char>,
     /// Columns that nothing is read from.
+    #[serde(rename = "columns_left_out")]
     pub(crate) left_out: Vec<String>,
 }
 
@@ -145,7 +138,11 @@ impl Rows {
                 Ok(match next {
                     None => None,
                     Some(Ok(record)) => {
-                        let (body, changed) = apart(made(columns, &record));
+                        let made = record.cells.ok_or_else(|| Refused::plain("body_too_large"));
+                        let (body, changed) = match made.and_then(|cells| columns.made(&cells)) {
+                            Ok(made) => (Ok(made.body.to_string()), made.changed),
+                            Err(refused) => (Err(refused), Changed::default()),
+                        };
                         row(*number, record.line, body, changed)
                     }
                     Some(Err(fault)) => {
@@ -160,33 +157,8 @@ impl Rows {
     }
 }
 
-fn made(columns: &Columns, record: &Record) -> Result<Made, Refused> {
-    match &record.cells {
-        Some(cells) => columns.made(cells),
-        None => Err(Refused::plain("body_too_large")),
-    }
-}
-
-fn apart(made: Result<Made, Refused>) -> (Result<String, Refused>, Changed) {
-    match made {
-        Ok(made) => {
-            let changed = Changed {
-                guards: made.guards,
-                ignored: made.ignored,
-            };
-            (Ok(made.body.to_string()), changed)
-        }
-        Err(refused) => (Err(refused), Changed::default()),
-    }
-}
-
 impl Found {
-    /// For the summary.
-    pub(crate) fn json(&self) -> Json {
-        json!({ "encoding": self.encoding, "delimiter": self.delimiter, "columns_left_out": self.left_out })
-    }
-
-    /// The same for people; none where it is as usual.
+    /// For people; none where it is as usual.
     pub(crate) fn text(&self) -> Option<String> {
         let delimiter = match self.delimiter {
             Some('\t') => "tab".to_owned(),

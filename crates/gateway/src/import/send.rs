@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
 use upsert_api::Problem;
 
+use crate::http_client;
 use crate::import::answer::Answer;
 use crate::import::progress::Progress;
 use crate::import::target::Target;
@@ -33,40 +34,33 @@ pub(crate) enum End {
     Interrupted,
 }
 
-/// What became of one connection.
-enum Over {
-    Done,
-    Interrupted,
-    /// There is more to do, over a new one.
-    Again,
-}
-
 pub(crate) struct Sender<'a> {
-    pub(crate) target: &'a Target,
-    pub(crate) client: Client,
+    target: &'a Target,
+    client: Client,
     /// `Prefer`, if anything is preferred.
-    pub(crate) prefer: Option<String>,
-    pub(crate) signals: Signals,
+    prefer: Option<String>,
+    signals: Signals,
     pub(crate) progress: Progress,
     last_answer: Instant,
 }
 
 impl<'a> Sender<'a> {
+    /// # Errors
+    /// No HTTP client can be made.
     pub(crate) fn new(
         target: &'a Target,
-        client: Client,
         prefer: Option<String>,
         signals: Signals,
         progress: Progress,
-    ) -> Self {
-        Self {
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
             target,
-            client,
+            client: http_client::for_streams()?,
             prefer,
             signals,
             progress,
             last_answer: Instant::now(),
-        }
+        })
     }
 
     /// Sends all rows that have no answer yet.
@@ -79,10 +73,9 @@ impl<'a> Sender<'a> {
             work.save()?;
             self.progress.show(work);
             match over? {
-                Over::Done => return Ok(End::Done),
-                Over::Interrupted => return Ok(End::Interrupted),
-                Over::Again if work.is_done() => return Ok(End::Done),
-                Over::Again => {}
+                Some(end) => return Ok(end),
+                None if work.is_done() => return Ok(End::Done),
+                None => {}
             }
             if self.last_answer.elapsed() > PATIENCE {
                 bail!("{} has not answered for {} s", self.target.url, PATIENCE.as_secs());
@@ -99,7 +92,8 @@ impl<'a> Sender<'a> {
         }
     }
 
-    async fn one_connection(&mut self, work: &mut Work) -> anyhow::Result<Over> {
+    /// None: there is more to do, over a new connection.
+    async fn one_connection(&mut self, work: &mut Work) -> anyhow::Result<Option<End>> {
         let (rows, queue) = mpsc::channel::<Bytes>(16);
         let body = stream::unfold(queue, |mut queue| async move {
             let row = queue.recv().await?;
@@ -115,15 +109,15 @@ impl<'a> Sender<'a> {
         }
         let response = tokio::select! {
             response = timeout(SILENCE, request.send()) => response,
-            () = self.signals.next() => return Ok(Over::Interrupted),
+            () = self.signals.next() => return Ok(Some(End::Interrupted)),
         };
         let Ok(Ok(response)) = response else {
             complain(&format!("{} does not answer; it is tried again", self.target.url));
-            return Ok(Over::Again);
+            return Ok(None);
         };
         match response.status() {
             StatusCode::OK => self.exchange(work, rows, response).await,
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Ok(Over::Again),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Ok(None),
             status => bail!("{} answers {status}: {}", self.target.url, said(response).await),
         }
     }
@@ -133,7 +127,7 @@ impl<'a> Sender<'a> {
         work: &mut Work,
         rows: mpsc::Sender<Bytes>,
         mut response: Response,
-    ) -> anyhow::Result<Over> {
+    ) -> anyhow::Result<Option<End>> {
         let mut rows = Some(rows);
         let mut received = Vec::new();
         let mut every_second = interval(Duration::from_secs(1));
@@ -149,7 +143,7 @@ impl<'a> Sender<'a> {
             }
             let has_expired = stop_at.is_some_and(|at| at < Instant::now());
             if has_expired || (stop_at.is_some() && work.on_their_way() == 0) {
-                return Ok(Over::Interrupted);
+                return Ok(Some(End::Interrupted));
             }
             let may_send = rows.is_some() && work.may_send();
             tokio::select! {
@@ -164,7 +158,7 @@ impl<'a> Sender<'a> {
                     if work.on_their_way() == 0 {
                         heard = Instant::now();
                     } else if heard.elapsed() > SILENCE {
-                        return Ok(Over::Again);
+                        return Ok(None);
                     }
                 }
                 piece = response.chunk() => {
@@ -204,11 +198,11 @@ async fn reserve(rows: Option<&mpsc::Sender<Bytes>>) -> Option<mpsc::Permit<'_, 
 }
 
 /// The answer has ended or broke off.
-fn ended(work: &Work, is_interrupted: bool) -> Over {
-    match (work.is_done(), is_interrupted) {
-        (true, _) => Over::Done,
-        (false, true) => Over::Interrupted,
-        (false, false) => Over::Again,
+fn ended(work: &Work, is_interrupted: bool) -> Option<End> {
+    if work.is_done() {
+        Some(End::Done)
+    } else {
+        is_interrupted.then_some(End::Interrupted)
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::import::rows::Changed;
+use crate::import::changed::Changes;
 
 /// How rows ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,26 +23,15 @@ pub(crate) struct Tally {
     /// Of those accepted, so many had been done by an earlier run already.
     #[serde(default)]
     pub(crate) repeated: u64,
-    /// Cells that lost a spreadsheet's guard.
-    #[serde(default)]
-    pub(crate) guards_taken_off: u64,
-    /// Members that were left out, by code.
-    #[serde(default)]
-    pub(crate) ignored: BTreeMap<String, u64>,
+    /// What was changed of the rows that have their answers.
+    #[serde(flatten)]
+    pub(crate) changes: Changes,
     /// Refused rows by code.
     #[serde(default)]
     pub(crate) refused_by_code: BTreeMap<String, u64>,
 }
 
 impl Tally {
-    /// What was changed of a row that has its answer.
-    pub(crate) fn note(&mut self, changed: &Changed) {
-        self.guards_taken_off += changed.guards;
-        for code in &changed.ignored {
-            *self.ignored.entry(code.clone()).or_default() += 1;
-        }
-    }
-
     pub(crate) fn refuse(&mut self, code: &str) {
         self.refused += 1;
         *self.refused_by_code.entry(code.to_owned()).or_default() += 1;
@@ -87,24 +76,19 @@ impl State {
         let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let state: Self = serde_json::from_str(&text)
             .with_context(|| format!("{} is no state of an import; --restart begins anew", path.display()))?;
-        if state.fingerprint != fingerprint {
-            bail!(
-                "{} belongs to another file, another map or other options, or this one has changed since; --restart begins \
-                 anew, --state names another place",
-                path.display()
-            );
-        }
-        if state.merchant.as_deref() != merchant {
-            let of = state.merchant.as_deref().unwrap_or("the key's only merchant");
-            bail!(
-                "{} belongs to an import for {of}; --restart begins anew, --state names another place",
-                path.display()
-            );
-        }
-        Ok(Self {
-            path: fresh.path,
-            ..state
-        })
+        let other = if state.fingerprint != fingerprint {
+            "another file, another map or other options, or this one has changed since".to_owned()
+        } else if state.merchant.as_deref() != merchant {
+            let whose = state.merchant.as_deref().unwrap_or("the key's only merchant");
+            format!("an import for {whose}")
+        } else {
+            let path = fresh.path;
+            return Ok(Self { path, ..state });
+        };
+        bail!(
+            "{} belongs to {other}; --restart begins anew, --state names another place",
+            path.display()
+        )
     }
 
     pub(crate) fn is_answered(&self, row: u64) -> bool {

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use crate::import::changed::Changes;
 use crate::import::rows::Rows;
-use crate::import::table::Fault;
 use crate::import::work::Work;
 
 pub(super) fn as_json(work: &Work) -> Json {
     let mut told = json!(work.state.tally);
     told["rows"] = json!(work.rows_read);
-    told["read_as"] = work.rows.found.json();
-    told["stopped"] = stop_json(&work.rows);
+    told["read_as"] = json!(work.rows.found);
+    told["stopped"] = json!(work.rows.stopped);
     told
 }
 
@@ -30,7 +30,7 @@ pub(super) fn text(work: &Work, refused: Option<&Path>) -> String {
         lines.push(format!("refused: {}", by_code(&tally.refused_by_code)));
     }
     lines.extend(work.rows.found.text());
-    lines.extend(changes(tally.guards_taken_off, &tally.ignored));
+    lines.extend(changes(&tally.changes));
     lines.extend(stop(&work.rows));
     if let Some(path) = refused.filter(|_| tally.refused > 0) {
         lines.push(format!("which and why: {}", path.display()));
@@ -39,7 +39,8 @@ pub(super) fn text(work: &Work, refused: Option<&Path>) -> String {
 }
 
 /// What was changed on the way in, a line each.
-pub(super) fn changes(guards: u64, ignored: &BTreeMap<String, u64>) -> Vec<String> {
+pub(super) fn changes(changes: &Changes) -> Vec<String> {
+    let (guards, ignored) = (changes.guards_taken_off, &changes.ignored);
     let guards = (guards > 0).then(|| format!("spreadsheet guards taken off ('0123, =\"0123\"): {guards} cells"));
     let ignored = (!ignored.is_empty()).then(|| format!("fields left out: {}", by_code(ignored)));
     guards.into_iter().chain(ignored).collect()
@@ -49,11 +50,6 @@ pub(super) fn changes(guards: u64, ignored: &BTreeMap<String, u64>) -> Vec<Strin
 pub(super) fn stop(rows: &Rows) -> Option<String> {
     let fault = rows.stopped.as_ref()?;
     Some(format!("{}; nothing from there on was taken", fault.detail))
-}
-
-pub(super) fn stop_json(rows: &Rows) -> Json {
-    let fault = |fault: &Fault| json!({ "line": fault.line, "code": fault.code, "detail": fault.detail });
-    rows.stopped.as_ref().map_or(Json::Null, fault)
 }
 
 fn by_code(counts: &BTreeMap<String, u64>) -> String {

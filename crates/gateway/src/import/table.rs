@@ -7,6 +7,8 @@ mod tests;
 
 use std::io::{self, BufRead};
 
+use serde::Serialize;
+
 pub(crate) use delimiter::{Opened, open};
 
 /// Longer than any row that a gateway takes: what is beyond it is passed over, so that memory stays bounded.
@@ -22,7 +24,7 @@ pub(crate) struct Record {
 }
 
 /// Why nothing can be read from here on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Fault {
     pub(crate) line: u64,
     pub(crate) code: &'static str,
@@ -183,15 +185,15 @@ impl<R: BufRead> Table<R> {
     }
 
     fn undecodable(&self) -> Fault {
-        let encoding = self.encoding;
-        Fault {
-            line: self.line,
-            code: "not_decodable",
-            detail: format!(
-                "not {encoding} in line {}: say what the file is with --encoding",
-                self.line
-            ),
-        }
+        let Self { encoding, line, .. } = self;
+        let detail = format!("not {encoding} in line {line}: say what the file is with --encoding");
+        Fault::new(*line, "not_decodable", detail)
+    }
+}
+
+impl Fault {
+    fn new(line: u64, code: &'static str, detail: String) -> Self {
+        Self { line, code, detail }
     }
 }
 
@@ -235,29 +237,20 @@ fn breaks_in(text: &[u8]) -> u64 {
 }
 
 fn unclosed(opened: u64) -> Fault {
-    Fault {
-        line: opened,
-        code: "unclosed_quote",
-        detail: format!("the quote opened in line {opened} is never closed"),
-    }
+    let detail = format!("the quote opened in line {opened} is never closed");
+    Fault::new(opened, "unclosed_quote", detail)
 }
 
 /// Most likely a quote was lost, and this one opens another cell.
 fn misplaced(opened: u64, line: u64) -> Fault {
-    Fault {
-        line: opened,
-        code: "unclosed_quote",
-        detail: format!(
-            "the quote opened in line {opened} is not closed: the next one, in line {line}, is followed by something else \
-             than a delimiter"
-        ),
-    }
+    let detail = format!(
+        "the quote opened in line {opened} is not closed: the next one, in line {line}, is followed by something else than \
+         a delimiter"
+    );
+    Fault::new(opened, "unclosed_quote", detail)
 }
 
 fn not_utf8(line: u64) -> Fault {
-    Fault {
-        line,
-        code: "not_utf8",
-        detail: format!("not UTF-8 in line {line}: save as UTF-8, or say what it is, such as --encoding windows-1252"),
-    }
+    let detail = format!("not UTF-8 in line {line}: save as UTF-8, or say what it is, such as --encoding windows-1252");
+    Fault::new(line, "not_utf8", detail)
 }

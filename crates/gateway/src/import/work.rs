@@ -12,8 +12,9 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::import::answer::Answer;
+use crate::import::changed::Changed;
 use crate::import::refused::Refused;
-use crate::import::rows::{Changed, Row, Rows, with_key};
+use crate::import::rows::{Row, Rows, with_key};
 use crate::import::state::State;
 
 /// Rows on their way at the most: they are held until they are answered.
@@ -167,7 +168,7 @@ impl Work {
             return Ok(false);
         };
         answer.count(&mut self.state.tally);
-        self.state.tally.note(&open.changed);
+        self.state.tally.changes.note(&open.changed);
         if let Some(refused) = answer.refused() {
             self.write_refused(open.file_line, &refused)?;
         }

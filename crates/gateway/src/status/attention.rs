@@ -4,7 +4,7 @@ use serde_json::json;
 use upsert_api::{Action, Attention, AttentionCode, Subject};
 
 use super::dead_letters::DeadLetters;
-use crate::show::plain;
+use crate::show::{place, plain};
 
 /// One line: what it is about, and what is wrong with it.
 pub(super) fn line_of(entry: &Attention, dead_letters: &[DeadLetters]) -> String {
@@ -14,12 +14,12 @@ pub(super) fn line_of(entry: &Attention, dead_letters: &[DeadLetters]) -> String
     };
     let failed_of = dead_letters.iter().find(of_connection).and_then(DeadLetters::of_which);
     let failed_of = failed_of.map_or_else(String::new, |kinds| format!("; {kinds}"));
-    format!("{}: {}{failed_of}", place(entry), plain(&entry.detail))
+    format!("{}: {}{failed_of}", place_of(entry), plain(&entry.detail))
 }
 
-fn place(entry: &Attention) -> String {
+fn place_of(entry: &Attention) -> String {
     match &entry.merchant_id {
-        Some(merchant) => format!("{}/{}", plain(merchant), plain(&entry.name)),
+        Some(merchant) => place(merchant, &entry.name),
         None => plain(&entry.name),
     }
 }
@@ -31,26 +31,20 @@ pub(super) fn commands(entry: &Attention) -> Vec<String> {
 }
 
 fn command(entry: &Attention, action: Action) -> Option<String> {
-    let events = match entry.subject {
-        Subject::Endpoint => Some(Events {
-            direction: "out",
-            member: "endpoint",
-        }),
-        Subject::Source => Some(Events {
-            direction: "in",
-            member: "source",
-        }),
+    let events: Option<Events> = match entry.subject {
+        Subject::Endpoint => Some(("out", "endpoint")),
+        Subject::Source => Some(("in", "source")),
         Subject::Gateway | Subject::Connection => None,
     };
-    let place = place(entry);
+    let place = place_of(entry);
     Some(match (action, events) {
         (Action::Resume, _) => post(&format!("v1/connections/{place}/resume")),
         (Action::Enable, _) => post(&format!("v1/endpoints/{place}/enable")),
         (Action::Test, _) => post(&format!("v1/endpoints/{place}/test")),
         (Action::CheckConfiguration, _) => "upsert-gateway check --config DIR".to_owned(),
-        (Action::List, Some(events)) => events.list(entry),
+        (Action::List, Some(events)) => list_events(events, entry),
         (Action::List, None) => deliveries(&format!("list {}", those_of(entry.code)), entry),
-        (Action::Replay, Some(events)) => events.replay(entry),
+        (Action::Replay, Some(events)) => replay_events(events, entry),
         (Action::Replay, None) => deliveries("replay --matching", entry),
         // Nobody gives up for good what was put before him as a line to copy.
         (Action::Discard, _) => return None,
@@ -83,31 +77,24 @@ fn curl(method: &str, headers: &str, path: &str, body: &str) -> String {
     )
 }
 
-/// How events of one direction are asked for.
-struct Events {
-    direction: &'static str,
-    member: &'static str,
+/// The direction of events, and the member of their filter that names whose they are.
+type Events = (&'static str, &'static str);
+
+fn list_events((direction, member): Events, entry: &Attention) -> String {
+    let state = if entry.dead_letters > 0 {
+        "failed"
+    } else {
+        "pending,retrying"
+    };
+    let path = format!("v1/events/{direction}?state={state}&{member}={}", plain(&entry.name));
+    curl("", &format!("{} \\\n  ", whose(entry)), &path, "")
 }
 
-impl Events {
-    fn list(&self, entry: &Attention) -> String {
-        let Self { direction, member } = self;
-        let state = if entry.dead_letters > 0 {
-            "failed"
-        } else {
-            "pending,retrying"
-        };
-        let path = format!("v1/events/{direction}?state={state}&{member}={}", plain(&entry.name));
-        curl("", &format!("{} \\\n  ", whose(entry)), &path, "")
-    }
-
-    fn replay(&self, entry: &Attention) -> String {
-        let Self { direction, member } = self;
-        let headers = format!("{} -H 'Content-Type: application/json' \\\n  ", whose(entry));
-        let body = json!({ *member: entry.name });
-        let path = format!("v1/events/{direction}/replay");
-        curl("-X POST ", &headers, &path, &format!(" -d '{body}'"))
-    }
+fn replay_events((direction, member): Events, entry: &Attention) -> String {
+    let headers = format!("{} -H 'Content-Type: application/json' \\\n  ", whose(entry));
+    let body = json!({ member: entry.name });
+    let path = format!("v1/events/{direction}/replay");
+    curl("-X POST ", &headers, &path, &format!(" -d '{body}'"))
 }
 
 /// Names are a merchant's own: another one's of the same name is left alone.

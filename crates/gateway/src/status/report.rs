@@ -7,7 +7,7 @@ use upsert_api::{Connection, Health, Webhooks};
 
 use super::Found;
 use super::attention::{commands, line_of};
-use crate::show::{age, ago, counted, cut, keep_whole, line, or_dash, plain, table, wrapped};
+use crate::show::{age, ago, counted, cut, keep_whole, line, or_dash, place, plain, table, wrapped};
 
 pub(super) fn text_of(found: &Found, now: Timestamp) -> String {
     let mut report = headline(found);
@@ -71,10 +71,6 @@ fn connections_of(connections: &[Connection], now: Timestamp) -> String {
     }
     keep_whole(&mut table, 0, 28);
     table.trim_fmt()
-}
-
-fn place(merchant: &str, name: &str) -> String {
-    format!("{}/{}", plain(merchant), plain(name))
 }
 
 fn state(connection: &Connection) -> String {

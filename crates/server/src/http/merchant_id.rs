@@ -2,11 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
+use actix_web::web::Path;
 use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::{IntoParams, PartialSchema as _};
 
 use upsert_api::ProblemCode;
 use upsert_app::{Merchant, Refusal};
@@ -22,8 +28,7 @@ const HEADER: &str = "Merchant-Id";
 /// A caller who may do what the route does, and the merchant it speaks for.
 #[derive(Debug)]
 pub(crate) struct ForMerchant<P> {
-    /// Who calls.
-    pub(crate) access: Access<P>,
+    access: Access<P>,
     /// For whom: one unchanging snapshot for the whole request.
     pub(crate) merchant: Arc<Merchant>,
 }
@@ -51,36 +56,135 @@ fn required<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Arc<Merchant>,
     within_reach(&access.key, &access.served, id).cloned()
 }
 
-/// On connections and deliveries the header is a filter: the one merchant it names, if it is there.
-pub(crate) fn filter<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Option<Arc<Merchant>>, Problem> {
+/// A caller who may do what the route does, and whose rows it may see: the header is a filter.
+#[derive(Debug)]
+pub(crate) struct InSight<P> {
+    access: Access<P>,
+    /// The one merchant that the header names.
+    pub(crate) only: Option<Arc<Merchant>>,
+    /// None: everybody's, those of merchants that are not configured any more as well.
+    pub(crate) merchants: Option<BTreeSet<String>>,
+}
+
+impl<P> InSight<P> {
+    /// Whether it may see this merchant, and asks for it.
+    pub(crate) fn covers(&self, merchant: &Merchant) -> bool {
+        self.merchants.as_ref().is_none_or(|all| all.contains(&merchant.id))
+    }
+}
+
+impl<P: Permission> FromRequest for InSight<P> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Access::judge(request).and_then(|access| {
+            let only = filter(&access, request.headers())?;
+            let merchants = match (&only, &access.key.reach) {
+                (Some(merchant), _) => Some(BTreeSet::from([merchant.id.clone()])),
+                (None, Reach::All) => None,
+                (None, Reach::Merchants(listed)) => Some(listed.iter().cloned().collect()),
+            };
+            Ok(Self {
+                access,
+                only,
+                merchants,
+            })
+        }))
+    }
+}
+
+/// A caller who may do what the route does, and what the path names: `{merchant}/{name}`. A merchant that the key may
+/// not speak for is not there.
+#[derive(Debug)]
+pub(crate) struct At<P> {
+    access: Access<P>,
+    /// Whose it is.
+    pub(crate) merchant: Arc<Merchant>,
+    /// What the merchant calls it.
+    pub(crate) name: String,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    merchant: String,
+    name: String,
+}
+
+impl<P: Permission> FromRequest for At<P> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Access::judge(request).and_then(|access| {
+            let wanted = filter(&access, request.headers())?;
+            let named = Path::<Named>::extract(request).into_inner();
+            let named = named.map_err(|_| Refusal::not_found("page"))?.into_inner();
+            let merchant = within_reach(&access.key, &access.served, &named.merchant)
+                .ok()
+                .filter(|merchant| wanted.is_none_or(|wanted| wanted.id == merchant.id))
+                .cloned();
+            let is_endpoint = request.path().starts_with("/v1/endpoints/");
+            let what = if is_endpoint { "endpoint" } else { "connection" };
+            Ok(Self {
+                merchant: merchant.ok_or_else(|| Refusal::not_found(what))?,
+                name: named.name,
+                access,
+            })
+        }))
+    }
+}
+
+/// Each of them is a caller first.
+macro_rules! callers {
+    ($($name:ident, $header:literal, $path:expr;)*) => {
+        $(
+            impl<P> Deref for $name<P> {
+                type Target = Access<P>;
+
+                fn deref(&self) -> &Access<P> {
+                    &self.access
+                }
+            }
+
+            /// What it reads of a request.
+            impl<P> IntoParams for $name<P> {
+                fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                    let path = $path.map(|(name, says)| parameter(name, ParameterIn::Path, says));
+                    path.into_iter().chain([parameter(HEADER, ParameterIn::Header, $header)]).collect()
+                }
+            }
+        )*
+    };
+}
+
+callers! {
+    ForMerchant, "For whom; required unless the key lists exactly one merchant", [];
+    InSight, "Only this merchant's", [];
+    At, "Has to be the path's merchant, if given", PATH;
+}
+
+const PATH: [(&str, &str); 2] = [
+    ("merchant", "The merchant's id"),
+    ("name", "The connection's or endpoint's name, as its list shows it"),
+];
+
+fn parameter(name: &str, place: ParameterIn, says: &str) -> Parameter {
+    let in_path = matches!(place, ParameterIn::Path);
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(if in_path { Required::True } else { Required::False })
+        .schema(Some(String::schema()))
+        .description(Some(says))
+        .build()
+}
+
+/// The one merchant that the header names, if it is there.
+fn filter<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Option<Arc<Merchant>>, Problem> {
     given(headers)?
         .map(|id| within_reach(&access.key, &access.served, id).cloned())
         .transpose()
-}
-
-/// On deliveries too: whose the caller may see. None: everybody's, those of merchants that are not configured any more
-/// as well.
-pub(crate) fn in_sight<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Option<BTreeSet<String>>, Problem> {
-    Ok(match (filter(access, headers)?, &access.key.reach) {
-        (Some(merchant), _) => Some(BTreeSet::from([merchant.id.clone()])),
-        (None, Reach::All) => None,
-        (None, Reach::Merchants(listed)) => Some(listed.iter().cloned().collect()),
-    })
-}
-
-/// A merchant named in a path: one that the key may not speak for is not there.
-pub(crate) fn in_path<P>(
-    access: &Access<P>,
-    headers: &HeaderMap,
-    id: &str,
-    what: &str,
-) -> Result<Arc<Merchant>, Problem> {
-    let wanted = filter(access, headers)?;
-    within_reach(&access.key, &access.served, id)
-        .ok()
-        .filter(|merchant| wanted.is_none_or(|wanted| wanted.id == merchant.id))
-        .cloned()
-        .ok_or_else(|| Refusal::not_found(what).into())
 }
 
 /// A merchant that does not exist is answered like one that the key may not speak for.

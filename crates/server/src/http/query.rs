@@ -1,6 +1,9 @@
 //! Query strings: what a route knows, and nothing else.
 
-use actix_web::HttpRequest;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
 use url::form_urlencoded;
 
 use upsert_api::{EventFilter, Filter, IncomingFilter, OutgoingFilter, PageQuery, Texts};
@@ -34,13 +37,21 @@ pub(crate) fn read_page(request: &HttpRequest) -> Result<PageQuery, Problem> {
 }
 
 /// Refuses every parameter, for routes that know none.
-pub(crate) fn no_query(request: &HttpRequest) -> Result<(), Problem> {
-    match form_urlencoded::parse(request.query_string().as_bytes()).next() {
-        None => Ok(()),
-        Some((name, _)) => {
-            let detail = "is not known here; there are no parameters";
-            Err(Problem::invalid_query(&name, "unknown_parameter", detail))
-        }
+#[derive(Debug)]
+pub(crate) struct NoQuery;
+
+impl FromRequest for NoQuery {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match form_urlencoded::parse(request.query_string().as_bytes()).next() {
+            None => Ok(Self),
+            Some((name, _)) => {
+                let detail = "is not known here; there are no parameters";
+                Err(Problem::invalid_query(&name, "unknown_parameter", detail))
+            }
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::http::headers::Wishes;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
+use crate::http::query::NoQuery;
 use crate::routes::reply::PREFERENCE_APPLIED;
 use crate::state::{State, Streaming};
 
@@ -29,7 +30,7 @@ const NDJSON: &str = "application/x-ndjson";
 #[utoipa::path(
     tag = "customers",
     params(
-        ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
+        ForMerchant<WriteBatches>,
         ("Prefer" = Option<String>, Header, description = "`respond-async`: each line is answered right after its durable commit; `handling=lenient`: of each line, optional members that cannot be read are left out (`ignored`)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; passed on where the connection allows it"),
@@ -45,11 +46,11 @@ const NDJSON: &str = "application/x-ndjson";
 pub(crate) async fn upsert_batch(
     caller: ForMerchant<WriteBatches>,
     wishes: Wishes,
+    _: NoQuery,
     payload: Payload,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    crate::http::query::no_query(&request)?;
     let is_ndjson = request
         .mime_type()
         .ok()
@@ -69,8 +70,8 @@ pub(crate) async fn upsert_batch(
         .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
     let state: Arc<State> = state.into_inner();
     let terms = Terms {
-        caller: caller.access.caller(),
-        key: caller.access.key.clone(),
+        caller: caller.caller(),
+        key: caller.key.clone(),
         merchant: caller.merchant,
         wishes,
         request_id,

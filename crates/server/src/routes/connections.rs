@@ -1,15 +1,18 @@
-//! `GET /v1/connections`.
+//! Connections, and what their vendors hold: `/v1/connections`.
 
-use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, get};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get, post};
 
-use upsert_api::{Connection, Page};
+use upsert_api::{
+    CausePage, Connection, Page, PageQuery, VendorCustomer, VendorCustomerPage, VendorFilter, VendorProblem,
+};
 use upsert_app::Refusal;
+use upsert_core::ListQuery;
 
-use crate::http::access::{Access, ReadOperations};
-use crate::http::merchant_id;
+use crate::http::access::{ReadCustomers, ReadOperations, WriteOperations};
+use crate::http::merchant_id::{At, InSight};
 use crate::http::problem::Problem;
-use crate::http::query::no_query;
+use crate::http::query::{NoQuery, read_list};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -18,25 +21,174 @@ use crate::state::State;
 /// Scope: `ops:read`.
 #[utoipa::path(
     tag = "operations",
-    params(("Merchant-Id" = Option<String>, Header, description = "Only this merchant's")),
+    params(InSight<ReadOperations>),
     responses((status = 200, description = "All connections", body = Page<Connection>)),
 )]
 #[get("/v1/connections")]
 pub(crate) async fn list_connections(
-    caller: Access<ReadOperations>,
+    caller: InSight<ReadOperations>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let queries = &state.gateway.queries;
+    let views = queries.connection_views(|merchant| caller.covers(merchant)).await;
+    let views = views.map_err(Refusal::from)?;
+    Ok(reply::json(&Page::whole(views)))
+}
+
+/// What the newest 1,000 deliveries of a connection failed of that have failed, are tried again or wait after an error,
+/// by the error's kind and code.
+///
+/// Scope: `ops:read`. Without `customers:read` as well, the vendor's words are covered.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        At<ReadOperations>,
+    ),
+    responses(
+        (status = 200, description = "The most frequent cause first", body = CausePage),
+        (status = 404, description = "`not_found`"),
+    ),
+)]
+#[get("/v1/connections/{merchant}/{name}/failures")]
+pub(crate) async fn list_failures(
+    caller: At<ReadOperations>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let data = state
+        .gateway
+        .queries
+        .failures_by_cause(&caller.merchant, &caller.name, caller.visibility())
+        .await?;
+    Ok(reply::json(&CausePage { data }))
+}
+
+/// Stops sending to a connection; what comes meanwhile waits, in order.
+///
+/// Scope: `ops:write`.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        At<WriteOperations>,
+    ),
+    responses(
+        (status = 200, description = "The connection as it is now", body = Connection),
+        (status = 404, description = "`not_found`"),
+    ),
+)]
+#[post("/v1/connections/{merchant}/{name}/pause")]
+pub(crate) async fn pause_connection(
+    caller: At<WriteOperations>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let connection = state
+        .gateway
+        .operations
+        .pause(&caller.merchant, &caller.name, &caller.key.name)
+        .await?;
+    Ok(reply::json(&connection))
+}
+
+/// Lifts a pause, whoever made it; what waits is due at once.
+///
+/// Scope: `ops:write`.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        At<WriteOperations>,
+    ),
+    responses(
+        (status = 200, description = "The connection as it is now", body = Connection),
+        (status = 404, description = "`not_found`"),
+    ),
+)]
+#[post("/v1/connections/{merchant}/{name}/resume")]
+pub(crate) async fn resume_connection(
+    caller: At<WriteOperations>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let connection = state
+        .gateway
+        .operations
+        .resume(&caller.merchant, &caller.name, &caller.key.name)
+        .await?;
+    Ok(reply::json(&connection))
+}
+
+/// What the vendor holds, read there now and turned into our words.
+///
+/// Scope: `customers:read`. It counts against the connection's quota.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        At<ReadCustomers>,
+        VendorFilter, PageQuery,
+    ),
+    responses(
+        (status = 200, description = "A page", body = VendorCustomerPage),
+        (status = 404, description = "`not_found`: no such connection"),
+        (status = 501, description = "`unsupported_by_provider`: it cannot read"),
+        (status = 502, description = "`provider_failed`: the vendor is down or refuses; `error` as a delivery's",
+            body = VendorProblem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: the vendor throttles or the day's calls are used up; `error` as a delivery's",
+            body = VendorProblem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/connections/{merchant}/{name}/customers")]
+pub(crate) async fn list_vendor_customers(
+    caller: At<ReadCustomers>,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    let only = merchant_id::filter(&caller, request.headers())?;
-    let views = state
+    let (filter, page) = read_list::<VendorFilter>(&request)?;
+    let query = ListQuery {
+        archived: filter.archived,
+        limit: page.limit.try_into().unwrap_or(u32::MAX),
+        search: filter.search,
+        status: filter.status,
+        tags: filter.tag.into_iter().collect(),
+        cursor: page.cursor,
+    };
+    let found = state
         .gateway
-        .queries
-        .connection_views(|merchant| {
-            let is_wanted = only.as_ref().is_none_or(|only| only.id == merchant.id);
-            is_wanted && caller.key.reach.covers(&merchant.id)
-        })
-        .await
-        .map_err(Refusal::from)?;
-    Ok(reply::json(&Page::whole(views)))
+        .operations
+        .vendor_customers(&caller.merchant, &caller.name, query)
+        .await?;
+    Ok(reply::json(&found))
+}
+
+/// One record that the vendor holds, read there now and turned into our words.
+///
+/// Scope: `customers:read`. It counts against the connection's quota.
+#[utoipa::path(
+    tag = "operations",
+    params(
+        ("provider_customer_id" = String, Path, description = "The vendor's id of it"),
+        At<ReadCustomers>,
+    ),
+    responses(
+        (status = 200, description = "The record", body = VendorCustomer),
+        (status = 404, description = "`not_found`: no such connection, or the vendor does not know the id"),
+        (status = 501, description = "`unsupported_by_provider`: it cannot read"),
+        (status = 502, description = "`provider_failed`: the vendor is down or refuses; `error` as a delivery's",
+            body = VendorProblem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded`: the vendor throttles or the day's calls are used up; `error` as a delivery's",
+            body = VendorProblem, content_type = "application/problem+json"),
+    ),
+)]
+#[get("/v1/connections/{merchant}/{name}/customers/{provider_customer_id}")]
+pub(crate) async fn get_vendor_customer(
+    caller: At<ReadCustomers>,
+    path: Path<(String, String, String)>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let operations = &state.gateway.operations;
+    let record = operations
+        .vendor_customer(&caller.merchant, &caller.name, &path.2)
+        .await?;
+    Ok(reply::json(&record))
 }

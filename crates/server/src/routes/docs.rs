@@ -1,7 +1,17 @@
 //! `GET /docs`: the document for people. Everything it loads comes from here, so that it works without a network.
 
+use std::io::{Cursor, Read as _};
+
 use actix_web::http::header::{self, HeaderName};
+use actix_web::web::{self, Path};
 use actix_web::{HttpResponse, get};
+use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+use zip::ZipArchive;
+
+use upsert_api::ProblemCode;
+use upsert_app::Refusal;
+
+use crate::http::problem::Problem;
 
 /// Scripts and requests only from and to this origin. Styles are set by the scripts as they draw.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -41,4 +51,85 @@ pub(crate) async fn get_docs() -> HttpResponse {
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
         .body(PAGE)
+}
+
+/// What is served of the archive, and as what; the rest of it is not for here.
+const FILES: [(&str, &str); 4] = [
+    ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+    ("swagger-ui.css", "text/css; charset=utf-8"),
+    ("index.css", "text/css; charset=utf-8"),
+    ("favicon-32x32.png", "image/png"),
+];
+
+/// Starts the page on our document, and asks no validator elsewhere.
+const START: &str = r##"window.addEventListener("load", () => {
+  window.ui = SwaggerUIBundle({
+    url: "openapi.json",
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    validatorUrl: null,
+    presets: [SwaggerUIBundle.presets.apis],
+    layout: "BaseLayout",
+  });
+});
+"##;
+
+/// A file of the page.
+#[utoipa::path(
+    tag = "process",
+    params(("file" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "text/javascript"),
+        (status = 404, description = "`not_found`"),
+    ),
+)]
+#[get("/docs/{file}")]
+pub(crate) async fn get_docs_file(file: Path<String>) -> Result<HttpResponse, Problem> {
+    if *file == "start.js" {
+        return Ok(served("text/javascript; charset=utf-8", START.as_bytes().to_vec()));
+    }
+    let known = FILES.into_iter().find(|(name, _)| *name == *file);
+    let (name, content_type) = known.ok_or_else(|| Refusal::not_found("file"))?;
+    // Unpacked for each request: it is asked for seldom, and two megabytes need not stay in memory.
+    let content = web::block(move || unpacked(name)).await.ok().flatten();
+    let content = content.ok_or_else(|| Problem::new(ProblemCode::Internal, "the file cannot be unpacked"))?;
+    Ok(served(content_type, content))
+}
+
+fn served(content_type: &str, content: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(content)
+}
+
+fn unpacked(name: &str) -> Option<Vec<u8>> {
+    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).ok()?;
+    let ending = format!("/dist/{name}");
+    let mut paths = archive.file_names().filter_map(Result::ok);
+    let path = paths.find(|path| path.ends_with(&ending))?.into_owned();
+    drop(paths);
+    let mut content = Vec::new();
+    archive.by_name(&path).ok()?.read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_archive() {
+        for (name, _) in FILES {
+            assert!(unpacked(name).is_some_and(|content| content.len() > 100), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_page_loads_nothing_from_elsewhere() {
+        let css = String::from_utf8(unpacked("swagger-ui.css").unwrap()).unwrap();
+        assert!(!css.contains("url(http") && !css.contains("url(//") && !css.contains("@import"));
+        assert!(!START.contains("http"));
+    }
 }

@@ -1,19 +1,21 @@
-//! `POST /v1/customers`.
+//! Upserts, and what they would do: `POST /v1/customers`, `POST /v1/customers/plan`.
 
 use actix_web::web::Data;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, post};
 
-use upsert_api::{UpsertAnswer, UpsertProblem, UpsertRequest};
+use upsert_api::{Plan, UpsertAnswer, UpsertProblem, UpsertRequest};
 use upsert_app::UpsertCommand;
 use upsert_core::Priority;
 use upsert_store::Through;
 
 use crate::http::access::WriteCustomers;
 use crate::http::body::JsonBody;
-use crate::http::headers::Wishes;
+use crate::http::headers::{Wishes, wants_fresh};
 use crate::http::merchant_id::ForMerchant;
 use crate::http::middleware::Observed;
+use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
+use crate::http::query::NoQuery;
 use crate::routes::reply;
 use crate::state::State;
 
@@ -27,7 +29,7 @@ const ROUTE: &str = "POST /v1/customers";
 #[utoipa::path(
     tag = "customers",
     params(
-        ("Merchant-Id" = Option<String>, Header, description = "For whom; required unless the key lists exactly one merchant"),
+        ForMerchant<WriteCustomers>,
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, bare or quoted"),
         ("Prefer" = Option<String>, Header, description = "`respond-async`: 202 right after the durable commit; `handling=lenient`: optional members that cannot be read are left out (`ignored`) instead of refusing the whole. Several may be given (RFC 7240)"),
         ("Cache-Control" = Option<String>, Header, description = "`no-cache`: call the vendors even if nothing has changed"),
@@ -60,10 +62,10 @@ pub(crate) async fn upsert_customer(
     caller: ForMerchant<WriteCustomers>,
     wishes: Wishes,
     body: JsonBody,
+    _: NoQuery,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    crate::http::query::no_query(&request)?;
     let request_id = request
         .extensions()
         .get::<Observed>()
@@ -83,10 +85,52 @@ pub(crate) async fn upsert_customer(
     let answer = state
         .gateway
         .upserts
-        .upsert(&caller.access.caller(), &caller.merchant, command)
+        .upsert(&caller.caller(), &caller.merchant, command)
         .await?;
     if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
         observed.upsert = Some(answer.upsert);
     }
     Ok(reply::answer(answer, wishes.prefers))
+}
+
+/// What an upsert with this body would do. Stores and sends nothing.
+///
+/// Scope: `customers:write`.
+#[utoipa::path(
+    tag = "customers",
+    params(
+        ForMerchant<WriteCustomers>,
+        ("Prefer" = Option<String>, Header, description = "`handling=lenient`: optional members that cannot be read are left out (`ignored`)"),
+        ("Cache-Control" = Option<String>, Header, description = "`no-cache`: plan a call even if nothing has changed"),
+    ),
+    request_body(content = UpsertRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "What would be sent, by connection", body = Plan,
+            headers(("Preference-Applied" = String, description = "The preferences that held"))),
+        (status = 404, description = "`not_found`: no customer has this id"),
+        (status = 409, description = "`identity_conflict`, `link_conflict`"),
+        (status = 422, description = "`validation_failed`"),
+    ),
+)]
+#[post("/v1/customers/plan")]
+pub(crate) async fn plan_upsert(
+    caller: ForMerchant<WriteCustomers>,
+    body: JsonBody,
+    _: NoQuery,
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let force = wants_fresh(request.headers());
+    let prefers = Preferences::of(request.headers());
+    let handling = prefers.handling.unwrap_or_default();
+    let plan = state
+        .gateway
+        .upserts
+        .plan(&caller.merchant, &body.0, handling, force)
+        .await?;
+    let mut response = reply::json(&plan);
+    if let Some(held) = prefers.applied(false).and_then(|held| held.parse().ok()) {
+        response.headers_mut().insert(reply::PREFERENCE_APPLIED, held);
+    }
+    Ok(response)
 }

@@ -1,14 +1,17 @@
-//! `GET /v1/upserts`.
+//! How upserts stand: `/v1/upserts`.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use upsert_api::{ListedUpsert, Page, PageQuery, UpsertFilter};
+use upsert_api::{ListedUpsert, Page, PageQuery, UpsertAnswer, UpsertFilter};
+use upsert_app::Refusal;
+use upsert_core::UpsertId;
 
 use crate::http::access::ReadCustomers;
 use crate::http::merchant_id::ForMerchant;
+use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
-use crate::http::query::read_list;
+use crate::http::query::{NoQuery, read_list};
 use crate::routes::reply;
 use crate::state::State;
 
@@ -19,7 +22,7 @@ use crate::state::State;
 #[utoipa::path(
     tag = "upserts",
     params(
-        ("Merchant-Id" = Option<String>, Header, description = "Whose; required unless the key lists exactly one merchant"),
+        ForMerchant<ReadCustomers>,
         UpsertFilter, PageQuery,
     ),
     responses((status = 200, description = "A page", body = Page<ListedUpsert>)),
@@ -32,7 +35,33 @@ pub(crate) async fn list_upserts(
 ) -> Result<HttpResponse, Problem> {
     let (mut filter, page) = read_list::<UpsertFilter>(&request)?;
     filter.merchant.clone_from(&caller.merchant.id);
-    let visibility = caller.access.visibility();
+    let visibility = caller.visibility();
     let found = state.gateway.queries.list_upserts(&filter, &page, visibility).await?;
     Ok(reply::json(&found))
+}
+
+/// How an upsert stands; 200 for failed ones too.
+///
+/// Scope: `customers:read`.
+#[utoipa::path(
+    tag = "upserts",
+    params(
+        ("id" = String, Path, description = "`ups_…`"),
+        ForMerchant<ReadCustomers>,
+    ),
+    responses(
+        (status = 200, description = "As it stands", body = UpsertAnswer),
+        (status = 404, description = "`not_found`"),
+    ),
+)]
+#[get("/v1/upserts/{id}")]
+pub(crate) async fn get_upsert(
+    caller: ForMerchant<ReadCustomers>,
+    id: Path<String>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let id: UpsertId = id.parse().map_err(|_| Refusal::not_found("upsert"))?;
+    let answer = state.gateway.queries.get_upsert(&caller.merchant, id).await?;
+    Ok(reply::answer(answer, Preferences::default()))
 }

@@ -159,7 +159,7 @@ fn state_of(
         }),
         history: ConfigHistory::begin(gateway.clock().now(), Arc::new(settings.clone())),
         lifecycle: Lifecycle::default(),
-        providers: routes::providers::document(builder.registry()),
+        providers: routes::operations::providers(builder.registry()),
         documented: openapi::documented(),
         body_timeout: options.body_timeout,
         metrics_apart: settings.server.metrics_bind.is_some(),

@@ -89,7 +89,11 @@ pub(crate) fn bind_all(
 /// Binds an address for `/metrics` alone.
 pub(crate) fn bind_metrics(address: &str, state: &Arc<State>) -> Result<Bound, StartError> {
     let state = Data::from(state.clone());
-    let app = move || App::new().app_data(state.clone()).service(routes::metrics::apart());
+    let app = move || {
+        App::new()
+            .app_data(state.clone())
+            .service(routes::process::metrics_apart())
+    };
     let server = HttpServer::new(app)
         .disable_signals()
         .client_request_timeout(HEAD_TIMEOUT)

@@ -237,7 +237,7 @@ mod tests {
     use jiff::Timestamp;
     use upsert_core::{Clock, SystemClock};
     use upsert_provider_kit::Registry;
-    use upsert_store::MemoryStore;
+    use upsert_testkit::MemoryStore;
 
     use super::*;
     use crate::startup::assembly::{StartOptions, start};

@@ -6,23 +6,16 @@ use std::panic;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
+use upsert_settings::LogForm;
+
 use crate::telemetry::log_directives::{TelemetryError, filter};
 use crate::telemetry::log_filter::{self, LogFilter};
 
-/// How log lines are written, to standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people; coloured on a terminal.
-    Readable,
-}
-
-/// What is logged, and how.
+/// What is logged, and how: to standard error, coloured on a terminal.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     /// How.
-    pub format: LogFormat,
+    pub format: LogForm,
     /// What: directives such as `info,upsert_app=debug`.
     pub filter: String,
     /// Whether the configuration has no say in what, since somebody asked for it when the process was started.
@@ -46,14 +39,14 @@ pub fn install_telemetry(telemetry: &Telemetry) -> Result<(), TelemetryError> {
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // What replaces the filter later: it fails only where the log is gone.
     let (installed, apply): (_, Box<dyn Fn(EnvFilter) + Send + Sync>) = match telemetry.format {
-        LogFormat::Json => {
+        LogForm::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false);
             let lines = lines.with_filter_reloading();
             let handle = lines.reload_handle();
             let apply = move |filter| drop(handle.reload(filter));
             (lines.finish().try_init(), Box::new(apply))
         }
-        LogFormat::Readable => {
+        LogForm::Text => {
             let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
             let handle = lines.reload_handle();
             let apply = move |filter| drop(handle.reload(filter));

@@ -9,7 +9,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use upsert_api::{ProblemCode, ProblemCode as Code};
-use upsert_store::MemoryStore;
+use upsert_testkit::MemoryStore;
 
 use crate::served::{ConfigSnapshot, Folder, read};
 use crate::settled::whole;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use upsert_server::{ReloadFrom, Running, StartError, StartOptions, start};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
-use upsert_store::MemoryStore;
+use upsert_testkit::MemoryStore;
 
 /// Keys by what they may do: `name`, merchants, scopes, limit.
 const KEYS: [(&str, &str, &str, &str); 7] = [

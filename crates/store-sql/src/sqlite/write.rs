@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 
 use upsert_core::{CustomerId, Identifier, MatchKey, Word as _};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, DeliveryState, HistoryRecord, IdempotencyRecord,
-    Lane, StoredAnswer, UpsertRecord, Write,
+    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, HistoryRecord, IdempotencyRecord, Lane,
+    StoredAnswer, UpsertRecord, Write,
 };
 
 use super::names::Names;
@@ -174,24 +174,22 @@ impl Pen<'_> {
             blob(row.id.as_uuid()),
             self.names.number(self.db, &row.merchant)?,
             blob(row.customer.as_uuid()),
-            row.state.as_str(),
-            signed(row.revision, "revision")?,
+            row.state().as_str(),
+            signed(row.revision(), "revision")?,
             to_json(row, "record")?,
-            row.owes_event,
+            row.owes_event(),
         ];
         execute(self.db, sql, params).map(drop)
     }
 
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
     fn put_delivery(&mut self, row: &DeliveryRecord) -> DbResult<()> {
-        use DeliveryState::{Pending, Retrying, Waiting};
         let sql = "INSERT INTO deliveries (id, upsert, customer, merchant, connection, state, open_state, due_at, \
                    lease_until, fence, created_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
                    ON CONFLICT DO UPDATE SET state = ?6, open_state = ?7, due_at = ?8, lease_until = ?9, fence = ?10, \
                    record = ?12";
         let (merchant, connection) = self.numbers(&row.merchant, &row.connection)?;
-        let state = row.state.as_str();
-        let may_be_tried = matches!(row.state, Pending | Retrying | Waiting);
+        let state = row.state().as_str();
         let params = params![
             blob(row.id.as_uuid()),
             blob(row.upsert.as_uuid()),
@@ -199,10 +197,10 @@ impl Pen<'_> {
             merchant,
             connection,
             state,
-            (!row.state.has_ended()).then_some(state),
-            row.next_attempt_at.filter(|_| may_be_tried).map(micros),
-            row.lease_until.map(micros),
-            signed(row.fence, "fence")?,
+            (!row.state().has_ended()).then_some(state),
+            row.next_attempt_at().map(micros),
+            row.lease_until().map(micros),
+            signed(row.fence(), "fence")?,
             micros(row.created_at),
             to_json(row, "record")?,
         ];
@@ -242,8 +240,8 @@ impl Pen<'_> {
             blob(row.customer.as_uuid()),
             connection,
             merchant,
-            signed(row.revision, "revision")?,
-            row.link.as_ref().map(|link| &link.provider_customer_id),
+            signed(row.revision(), "revision")?,
+            row.linked_to(),
             to_json(row, "record")?,
         ];
         execute(self.db, sql, params).map(drop)

@@ -8,15 +8,15 @@ use proptest::sample::select;
 
 use upsert_core::{CustomerId, DeliveryId, UpsertId, Word as _};
 use upsert_store::{
-    Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane,
+    Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane, Progress,
     UpsertState, Write,
 };
 
 use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, events, identifiers, keys, variant_of_a_person};
 use crate::records::{
-    attempt_record, customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, history_record,
-    idempotency_record, ignored_phone, linked_lane, paused_connection, seconds, sent_request, stored_answer, upsert_id,
-    upsert_record,
+    at_revision, attempt_record, customer_id, customer_record, delivery_id, delivery_record, due_progress,
+    full_delivery_error, history_record, idempotency_record, ignored_phone, linked_lane, paused_connection,
+    plain_progress, seconds, sent_request, stored_answer, upsert_id, upsert_in_state,
 };
 
 /// So many changesets at most, to be applied one after another.
@@ -158,16 +158,17 @@ fn delivery_record_of_the_world() -> impl Strategy<Value = DeliveryRecord> {
         Pending, InFlight, Succeeded, Retrying, Waiting, Superseded, Failed, Discarded,
     ]);
     let times = (option::of(moment()), option::of(moment()));
-    (number(), state, times, revision()).prop_map(|(number, state, times, fence)| {
+    (number(), state, times, revision()).prop_map(|(number, state, (due, lease), fence)| {
         let (merchant, connection) = (of_number(number, &MERCHANTS), of_number(number / 2, &CONNECTIONS));
-        DeliveryRecord {
-            upsert: upsert_id(u128::from(number % 2 + 1)),
-            fence,
-            next_attempt_at: times.0,
-            lease_until: times.1,
-            created_at: seconds(i64::from(number % 2)),
-            ..delivery_record(merchant, connection, delivery_id(number.into()), state)
-        }
+        let mut record = delivery_record(merchant, connection, delivery_id(number.into()), Pending);
+        (0..fence).for_each(|_| record.claim(1, seconds(0)));
+        record.upsert = upsert_id(u128::from(number % 2 + 1));
+        record.created_at = seconds(i64::from(number % 2));
+        record.with_progress(match (state, due) {
+            (InFlight, _) => Progress::InFlight { lease_until: lease },
+            (_, Some(due)) => due_progress(state, due),
+            (_, None) => plain_progress(state),
+        })
     })
 }
 
@@ -178,17 +179,20 @@ fn delivery_writes() -> impl Strategy<Value = Write> {
         2 => delivery_record_of_the_world().prop_map(Write::PutDelivery),
         1 => (number(), states, revision(), any::<bool>()).prop_map(|(number, state, revision, owes_event)| {
             let customer = customer_id(u128::from(number % 2 + 1));
-            let mut record = upsert_record(of_number(number, &MERCHANTS), upsert_id(number.into()), customer);
-            record.revision = revision;
-            record.state = state;
-            record.owes_event = owes_event;
+            let mut record = upsert_in_state(of_number(number, &MERCHANTS), upsert_id(number.into()), customer, state);
+            while record.revision() < revision {
+                let _nobody_asks = record.change();
+            }
+            if owes_event {
+                record.owe_event();
+            }
             Write::PutUpsert(record)
         }),
         1 => attempt.prop_map(|(delivery, number, ended_at, request)| {
             let mut record = attempt_record(delivery, number);
             record.ended_at = ended_at;
             record.request = request.map(sent_request);
-            record.error = full_delivery_record("acme", "crm", delivery).error.filter(|_| ended_at.is_some());
+            record.error = ended_at.map(|_| full_delivery_error());
             Write::PutAttempt(record)
         }),
     ]
@@ -197,12 +201,11 @@ fn delivery_writes() -> impl Strategy<Value = Write> {
 fn lane() -> impl Strategy<Value = Lane> {
     let place = (merchant(), customer(), connection());
     (place, option::of(vendor_id()), revision()).prop_map(|((merchant, customer, connection), link, revision)| {
-        let mut lane = match link {
+        let lane = match link {
             Some(vendor_id) => linked_lane(&merchant, customer, &connection, &vendor_id),
             None => Lane::new(&merchant, customer, &connection),
         };
-        lane.revision = revision;
-        lane
+        at_revision(lane, revision)
     })
 }
 

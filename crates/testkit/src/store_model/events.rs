@@ -15,7 +15,8 @@ use upsert_store::{
 use super::changesets::{customer, moment, number, of_number, revision};
 use super::{MERCHANTS, MOST, Observed, numbers};
 use crate::records::{
-    content_of, customer_id, disabled_endpoint, event_id, event_marks, incoming_event, outgoing_event, seconds,
+    content_of, customer_id, disabled_endpoint, event_id, event_marks, incoming_event_about, outgoing_event_due,
+    seconds,
 };
 
 /// One is named as a connection is.
@@ -25,31 +26,28 @@ const ENDPOINTS: [&str; 2] = ["hook", "shop"];
 /// What is for good goes by the number.
 fn incoming() -> impl Strategy<Value = IncomingEvent> {
     let state = select(IncomingState::ALL);
-    (number(), state, revision(), option::of(customer()), moment()).prop_map(
-        |(number, state, revision, customer, received_at)| {
-            let (merchant, source) = (of_number(number, &MERCHANTS), of_number(number / 2, &SOURCES));
-            IncomingEvent {
-                revision,
-                customer,
-                received_at,
-                raw: (state == IncomingState::Failed).then(|| "{}".to_owned()),
-                ..incoming_event(merchant, source, number.into(), state)
-            }
-        },
-    )
+    (number(), state, revision(), customer(), moment()).prop_map(|(number, state, revision, customer, received_at)| {
+        let (merchant, source) = (of_number(number, &MERCHANTS), of_number(number / 2, &SOURCES));
+        let mut event = incoming_event_about(merchant, source, number.into(), state, customer);
+        event.received_at = received_at;
+        while event.revision() < revision {
+            let _nobody_asks = event.change();
+        }
+        event
+    })
 }
 
 /// What is for good goes by the number.
 fn outgoing() -> impl Strategy<Value = OutgoingEvent> {
     let state = select(OutgoingState::ALL);
-    (number(), state, revision(), option::of(moment())).prop_map(|(number, state, revision, next_attempt_at)| {
+    (number(), state, revision(), moment()).prop_map(|(number, state, revision, due)| {
         let (merchant, endpoint) = (of_number(number, &MERCHANTS), of_number(number / 2, &ENDPOINTS));
-        OutgoingEvent {
-            revision,
-            next_attempt_at,
-            created_at: seconds(i64::from(number % 2)),
-            ..outgoing_event(merchant, endpoint, number.into(), state)
+        let mut event = outgoing_event_due(merchant, endpoint, number.into(), state, due);
+        event.created_at = seconds(i64::from(number % 2));
+        while event.revision() < revision {
+            let _nobody_asks = event.change();
         }
+        event
     })
 }
 

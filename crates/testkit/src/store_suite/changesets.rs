@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 
-use upsert_store::{
-    Applied, Changeset, DeliveryState, Expect, IncomingState, OutgoingState, Store, UpsertRecord, Write,
-};
+use upsert_store::{Applied, Changeset, DeliveryState, Expect, IncomingState, OutgoingState, Store, Write};
 
 use super::{holds, put};
 use crate::records::{
@@ -178,9 +176,10 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
         upsert_id(number.into()),
         delivery_id(number.into()),
     );
-    let mut due = delivery_record("acme", "crm", delivery, DeliveryState::Pending);
-    due.next_attempt_at = Some(noon());
+    let due = delivery_record("acme", "crm", delivery, DeliveryState::Pending);
     let dead_letter = delivery_id(10 + u128::from(number));
+    let mut owing = upsert_record("acme", upsert, customer);
+    owing.owe_event();
     vec![
         Write::PutCustomer(customer_record("acme", customer)),
         Write::AddIdentifier {
@@ -189,10 +188,7 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
             customer,
         },
         Write::PutHistory(history_record(customer, upsert)),
-        Write::PutUpsert(UpsertRecord {
-            owes_event: true,
-            ..upsert_record("acme", upsert, customer)
-        }),
+        Write::PutUpsert(owing),
         Write::PutDelivery(due),
         Write::PutDelivery(delivery_record("acme", "crm", dead_letter, DeliveryState::Failed)),
         Write::PutAttempt(attempt_record(delivery, 1)),

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use upsert_core::{DeliveryId, WaitingFor};
-use upsert_store::{DeliveryRecord, DeliveryState, Expect, FailedCount, Store, UpsertState, WaitingCount, Write};
+use upsert_core::DeliveryId;
+use upsert_store::{
+    DeliveryRecord, DeliveryState, Expect, FailedCount, Progress, Store, UpsertState, WaitingCount, Write,
+};
 
 use super::{holds, put};
 use crate::records::{
-    attempt_record, customer_id, delivery_id, delivery_record, full_delivery_record, noon, seconds, sent_request,
-    upsert_id, upsert_record,
+    attempt_record, customer_id, delivery_id, delivery_record, due_progress, full_delivery_error, full_delivery_record,
+    noon, seconds, sent_request, upsert_id, upsert_in_state, upsert_record,
 };
 
 use DeliveryState::{InFlight, Pending, Retrying, Succeeded, Waiting};
@@ -29,9 +31,7 @@ fn in_state(number: u128, state: DeliveryState) -> DeliveryRecord {
 }
 
 fn due_at(number: u128, state: DeliveryState, at: i64) -> DeliveryRecord {
-    let mut record = in_state(number, state);
-    record.next_attempt_at = Some(seconds(at));
-    record
+    in_state(number, state).with_progress(due_progress(state, seconds(at)))
 }
 
 fn ids(records: &[DeliveryRecord]) -> Vec<DeliveryId> {
@@ -54,10 +54,9 @@ pub(super) async fn an_upsert_comes_with_its_deliveries_in_order(store: Arc<dyn 
     assert!(store.upsert("globex", upsert_id(1)).await.unwrap().is_none());
     assert!(store.upsert("acme", upsert_id(3)).await.unwrap().is_none());
 
-    upsert.revision = 2;
-    upsert.state = UpsertState::PartiallyFailed;
-    upsert.rolled_back = true;
-    upsert.ended_at = Some(seconds(3));
+    assert!(holds(&*store, upsert.change()).await);
+    upsert.end(UpsertState::PartiallyFailed, seconds(3));
+    upsert.roll_back();
     put(&*store, vec![Write::PutUpsert(upsert.clone())]).await;
     let found = store.upsert("acme", upsert_id(1)).await.unwrap().unwrap();
     assert_eq!(found, (upsert, vec![first, third]));
@@ -80,16 +79,15 @@ pub(super) async fn an_upsert_is_expected_at_its_revision(store: Arc<dyn Store>)
 
 pub(super) async fn a_delivery_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     assert!(store.delivery(delivery_id(1)).await.unwrap().is_none());
-    let full = full_delivery_record("acme", "crm", delivery_id(1));
-    let bare = in_state(2, DeliveryState::Pending);
-    let writes = [&full, &bare].map(|record| Write::PutDelivery(record.clone()));
-    put(&*store, writes.to_vec()).await;
-    assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), Some(full.clone()));
-    assert_eq!(store.delivery(delivery_id(2)).await.unwrap(), Some(bare));
     for state in EVERY_STATE {
-        let record = DeliveryRecord { state, ..full.clone() };
-        put(&*store, vec![Write::PutDelivery(record.clone())]).await;
-        assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), Some(record));
+        let (full, bare) = (
+            full_delivery_record("acme", "crm", delivery_id(1), state),
+            in_state(2, state),
+        );
+        let writes = [&full, &bare].map(|record| Write::PutDelivery(record.clone()));
+        put(&*store, writes.to_vec()).await;
+        assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), Some(full));
+        assert_eq!(store.delivery(delivery_id(2)).await.unwrap(), Some(bare));
     }
 }
 
@@ -99,8 +97,8 @@ pub(super) async fn a_delivery_is_expected_at_its_fence(store: Arc<dyn Store>) {
         fence,
     };
     assert!(!holds(&*store, at(0)).await, "it is not there");
-    let mut record = in_state(1, DeliveryState::InFlight);
-    record.fence = 4;
+    let mut record = in_state(1, DeliveryState::Pending);
+    (0..4).for_each(|_| record.claim(1, noon()));
     put(&*store, vec![Write::PutDelivery(record)]).await;
     assert!(holds(&*store, at(4)).await);
     assert!(!holds(&*store, at(3)).await);
@@ -113,7 +111,7 @@ pub(super) async fn only_what_may_be_tried_is_due_oldest_due_first(store: Arc<dy
         .collect();
     writes.push(Write::PutDelivery(due_at(20, DeliveryState::Retrying, 5)));
     writes.push(Write::PutDelivery(due_at(21, DeliveryState::Waiting, 11)));
-    writes.push(Write::PutDelivery(in_state(22, DeliveryState::Pending)));
+    writes.push(Write::PutDelivery(in_state(22, DeliveryState::Waiting)));
     put(&*store, writes).await;
     // Pending, retrying and waiting of EVERY_STATE have the numbers 1, 4 and 5.
     let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
@@ -149,9 +147,8 @@ pub(super) async fn a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended(sto
 
 pub(super) async fn what_is_due_is_asked_for_by_connection(store: Arc<dyn Store>) {
     let at = |number, merchant: &str, connection: &str, due: i64| {
-        let mut record = delivery_record(merchant, connection, delivery_id(number), Waiting);
-        record.next_attempt_at = Some(seconds(due));
-        Write::PutDelivery(record)
+        let record = delivery_record(merchant, connection, delivery_id(number), Waiting);
+        Write::PutDelivery(record.with_progress(due_progress(Waiting, seconds(due))))
     };
     let writes = vec![
         at(1, "globex", "crm", 10),
@@ -217,8 +214,7 @@ pub(super) async fn an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_it
         (3, UpsertState::Succeeded),
         (4, UpsertState::Pending),
     ] {
-        let mut upsert = upsert_record("acme", upsert_id(number), customer_id(1));
-        upsert.state = state;
+        let upsert = upsert_in_state("acme", upsert_id(number), customer_id(1), state);
         writes.push(Write::PutUpsert(upsert));
     }
     for (number, of, state) in [
@@ -248,17 +244,16 @@ pub(super) async fn an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_it
 }
 
 pub(super) async fn deliveries_in_flight_are_abandoned_when_their_lease_ends(store: Arc<dyn Store>) {
-    let leased = |number, state, until: Option<i64>| {
-        let mut record = in_state(number, state);
-        record.lease_until = until.map(seconds);
-        Write::PutDelivery(record)
+    let leased = |number, until: Option<i64>| {
+        let lease_until = until.map(seconds);
+        Write::PutDelivery(in_state(number, InFlight).with_progress(Progress::InFlight { lease_until }))
     };
     let writes = vec![
-        leased(5, InFlight, Some(10)),
-        leased(3, InFlight, Some(20)),
-        leased(4, InFlight, Some(5)),
-        leased(2, InFlight, None),
-        leased(1, Retrying, Some(5)),
+        leased(5, Some(10)),
+        leased(3, Some(20)),
+        leased(4, Some(5)),
+        leased(2, None),
+        Write::PutDelivery(in_state(1, Retrying)),
     ];
     put(&*store, writes).await;
     let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
@@ -282,7 +277,6 @@ pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store:
             number += 1;
             let mut record = delivery_record(merchant, connection, delivery_id(number), state);
             record.created_at = seconds(100 - i64::try_from(number).unwrap());
-            record.waiting_for = Some(WaitingFor::Breaker);
             writes.push(Write::PutDelivery(record));
         }
     }
@@ -371,7 +365,7 @@ pub(super) async fn an_attempt_keeps_what_went_out_and_has_a_failure_of_its_own(
     ended.request = None;
     ended.ended_at = Some(seconds(2));
     ended.result = Some("not_sent".to_owned());
-    ended.error = full_delivery_record("acme", "crm", delivery_id(1)).error;
+    ended.error = Some(full_delivery_error());
     put(&*store, vec![Write::PutAttempt(ended.clone())]).await;
     ended.request.clone_from(&attempt.request);
     assert_eq!(kept().await, [ended], "what went out is put once");

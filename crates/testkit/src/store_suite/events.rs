@@ -25,7 +25,9 @@ pub(super) async fn an_upsert_owes_its_event_until_it_is_put_without(store: Arc<
     ];
     let [mut fourth, second, third, first] = upserts.map(|(merchant, number, owes_event)| {
         let mut record = upsert_record(merchant, upsert_id(number), customer_id(1));
-        record.owes_event = owes_event;
+        if owes_event {
+            record.owe_event();
+        }
         record
     });
     let writes = [&fourth, &second, &third, &first].map(|record| Write::PutUpsert(record.clone()));
@@ -38,10 +40,10 @@ pub(super) async fn an_upsert_owes_its_event_until_it_is_put_without(store: Arc<
     let rest = store.owing(Some(upsert_id(1)), 10).await.unwrap();
     assert_eq!(rest, [second.clone(), fourth.clone()]);
 
-    fourth.owes_event = false;
+    fourth.pay_event();
     put(&*store, vec![Write::PutUpsert(fourth.clone())]).await;
     assert_eq!(store.owing(Some(upsert_id(1)), 10).await.unwrap(), [second]);
-    fourth.owes_event = true;
+    fourth.owe_event();
     put(&*store, vec![Write::PutUpsert(fourth.clone())]).await;
     assert_eq!(store.owing(Some(upsert_id(2)), 10).await.unwrap(), [fourth]);
 }

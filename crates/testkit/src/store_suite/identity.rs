@@ -6,7 +6,7 @@ use upsert_core::{CustomerId, Identifier};
 use upsert_store::{Expect, IdentityQuery, IdentityView, Lane, Store, Write};
 
 use super::{holds, put};
-use crate::records::{customer_id, customer_record, email, phone, reference};
+use crate::records::{at_revision, customer_id, customer_record, email, phone, reference};
 
 fn known_by(merchant: &str, number: u128, identifiers: &[Identifier]) -> Vec<Write> {
     let customer = customer_id(number);
@@ -41,11 +41,7 @@ fn held_by(identifier: &Identifier, customers: &[u128]) -> Expect {
 pub(super) async fn each_identifier_answers_on_its_own_with_lanes_in_order(store: Arc<dyn Store>) {
     put(&*store, known_by("acme", 1, &[reference("r-1"), phone("+1")])).await;
     put(&*store, known_by("acme", 2, &[email("a@example.com"), phone("+1")])).await;
-    let lane = |connection: &str| {
-        let mut lane = Lane::new("acme", customer_id(1), connection);
-        lane.revision = 3;
-        lane
-    };
+    let lane = |connection: &str| at_revision(Lane::new("acme", customer_id(1), connection), 3);
     let lanes = ["west", "east", "north"].map(|name| Write::PutLane(lane(name)));
     put(&*store, lanes.to_vec()).await;
 

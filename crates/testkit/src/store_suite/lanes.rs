@@ -1,39 +1,16 @@
 //! Lanes, reserved keys, owners of vendor records.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use upsert_core::{CustomerId, KeyKind, MatchKey};
-use upsert_store::{Adopted, Expect, Lane, Link, Store, Write};
+use upsert_store::{Expect, Lane, Store, Write};
 
 use super::{holds, put};
-use crate::records::{customer_id, customer_record, delivery_id, email_key, linked_lane, seconds, upsert_id};
+use crate::records::{customer_id, customer_record, email_key, full_lane, linked_lane};
 
 pub(super) async fn a_lane_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     let id = customer_id(1);
-    let mut lane = linked_lane("acme", id, "crm", "v-1");
-    lane.revision = 5;
-    let value = ("/email".to_owned(), serde_json::json!({"a": [1, null]}));
-    lane.accepted.fields.insert("emailAddress".to_owned(), value);
-    lane.accepted.uncertain.insert("notes".to_owned());
-    lane.reserved = BTreeSet::from([email_key("a@example.com"), MatchKey::new(KeyKind::Id, "v-1")]);
-    lane.known_by = BTreeSet::from([MatchKey::new(KeyKind::Phone, "+1")]);
-    lane.in_flight = Some(delivery_id(1));
-    lane.queued = Some(delivery_id(2));
-    lane.failed = true;
-    lane.superseded.push(Link {
-        provider_customer_id: "v-0".to_owned(),
-        key: MatchKey::new(KeyKind::Phone, "+1"),
-        shared: true,
-        adopted: Some(Adopted::Confirmed),
-    });
-    lane.link = Some(Link {
-        provider_customer_id: "v-1".to_owned(),
-        key: MatchKey::new(KeyKind::Id, "v-1"),
-        shared: false,
-        adopted: Some(Adopted::Claimed(upsert_id(3))),
-    });
-    lane.last_delivered_at = Some(seconds(5));
+    let mut lane = full_lane("acme", id, "crm");
     let plain = Lane::new("acme", id, "erp");
     put(
         &*store,
@@ -48,8 +25,8 @@ pub(super) async fn a_lane_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     assert_eq!(known.lane("crm"), Some(&lane));
     assert_eq!(known.lanes, [lane.clone(), plain.clone()]);
 
-    lane.revision = 6;
-    lane.accepted.uncertain.clear();
+    let _expected = lane.change();
+    lane.note_told("notes", "/notes", "new".into());
     put(&*store, vec![Write::PutLane(lane.clone())]).await;
     let known = store.customer("acme", id).await.unwrap().unwrap();
     assert_eq!(known.lanes, [lane, plain]);

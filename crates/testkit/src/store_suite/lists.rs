@@ -2,31 +2,21 @@
 
 use std::sync::Arc;
 
-use upsert_core::{DeliveryId, ErrorKind, StateAtVendor, UpsertId, WaitingFor, Word as _};
+use upsert_core::{DeliveryId, ErrorKind, UpsertId, WaitingFor, Word as _};
 use upsert_store::{
-    Counted, DeliveryError, DeliveryFilter, DeliveryRecord, DeliveryState, Store, UpsertFilter, UpsertRecord,
-    UpsertState, Write,
+    Counted, DeliveryFilter, DeliveryRecord, DeliveryState, Progress, Store, UpsertFilter, UpsertRecord, UpsertState,
+    Write,
 };
 
 use super::{almost_a_minute_from_their_ids, put, spans};
-use crate::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_record};
+use crate::records::{
+    customer_id, delivery_error, delivery_id, delivery_record, plain_progress, seconds, upsert_id, upsert_in_state,
+    upsert_record,
+};
 
 use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
 
 const PLACES: [(&str, &str); 4] = [("acme", "crm"), ("acme", "erp"), ("globex", "crm"), ("globex", "pos")];
-
-fn error(kind: ErrorKind, code: Option<&str>) -> DeliveryError {
-    DeliveryError {
-        kind,
-        state_at_vendor: StateAtVendor::Unchanged,
-        code: code.map(str::to_owned),
-        detail: "no".to_owned(),
-        vendor_status: None,
-        vendor_request_id: None,
-        errors: Vec::new(),
-        vendor_body: None,
-    }
-}
 
 /// Every state at every place, dealt out so that neighbours differ; two an upsert.
 fn deliveries() -> Vec<DeliveryRecord> {
@@ -38,14 +28,22 @@ fn deliveries() -> Vec<DeliveryRecord> {
         record.upsert = upsert_id(number.div_ceil(2));
         record.customer = customer_id(number.div_ceil(2) % 8 + 1);
         record.created_at = seconds(i64::try_from(number).unwrap());
-        if state == Failed {
-            let kinds = [ErrorKind::Rejected, ErrorKind::Transient];
-            record.error = Some(error(kinds[index / 8 % 2], (index % 3 == 0).then_some("E1")));
-        }
-        if state == Waiting {
-            record.waiting_for = Some([WaitingFor::Paused, WaitingFor::Quota][index / 8 % 2]);
-        }
-        record
+        let (kinds, reasons) = (
+            [ErrorKind::Rejected, ErrorKind::Transient],
+            [WaitingFor::Paused, WaitingFor::Quota],
+        );
+        let turn = index / 8 % 2;
+        record.with_progress(match plain_progress(state) {
+            Progress::Failed { ended_at, .. } => Progress::Failed {
+                error: Box::new(delivery_error(kinds[turn], (index % 3 == 0).then_some("E1"))),
+                ended_at,
+            },
+            Progress::Waiting { until, .. } => Progress::Waiting {
+                waiting_for: reasons[turn],
+                until,
+            },
+            other => other,
+        })
     };
     (1..=64).map(deal).collect()
 }
@@ -182,10 +180,9 @@ pub(super) async fn every_filter_of_deliveries_has_to_hold(store: Arc<dyn Store>
 }
 
 pub(super) async fn a_delivery_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
-    let mut record = delivery_record("acme", "crm", delivery_id(1), Pending);
     for now in DeliveryState::all().chain(DeliveryState::all().rev()) {
-        record.state = now;
-        put(&*store, vec![Write::PutDelivery(record.clone())]).await;
+        let record = delivery_record("acme", "crm", delivery_id(1), now);
+        put(&*store, vec![Write::PutDelivery(record)]).await;
         for state in DeliveryState::all() {
             let found = store.deliveries(&of_states(&[state]), None, 10).await.unwrap().entries;
             assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
@@ -235,8 +232,8 @@ fn upserts() -> Vec<UpsertRecord> {
     let deal = |number: u128| {
         let index = usize::try_from(number).unwrap() - 1;
         let merchant = ["acme", "globex"][index % 2];
-        let mut record = upsert_record(merchant, upsert_id(number), customer_id(number % 8 + 1));
-        record.state = UpsertState::ALL[index / 2 % 4];
+        let state = UpsertState::ALL[index / 2 % 4];
+        let mut record = upsert_in_state(merchant, upsert_id(number), customer_id(number % 8 + 1), state);
         record.created_at = seconds(i64::try_from(number).unwrap());
         record
     };

@@ -1,8 +1,8 @@
 //! The sender's id of an event, by which it is done once.
 
 use super::MapProblem;
-use super::pointer::{Inexact, Pointer, View, is_fraction, says_something, text_of};
-use super::rule::NoText;
+use super::pointer::{Pointer, View, is_fraction, says_something};
+use super::rule::{NoText, needed_text};
 
 /// The longest id, in bytes.
 const LONGEST: usize = 255;
@@ -94,10 +94,10 @@ pub(super) fn id_at(pointer: &Pointer, view: &View<'_>, what: &str) -> Result<Op
         };
         MapProblem::new(view.name(pointer), no_text.code(), detail)
     };
-    match text_of(value) {
-        Ok(Some(_)) if is_fraction(value) => Err(fault(&NoText::Fraction)),
-        Ok(Some(text)) if !value.is_boolean() => Ok(Some(text.trim().to_owned())),
-        Ok(_) => Err(fault(&NoText::Shape)),
-        Err(Inexact) => Err(fault(&NoText::Inexact)),
+    match needed_text(value) {
+        Ok(_) if is_fraction(value) => Err(fault(&NoText::Fraction)),
+        Ok(_) if value.is_boolean() => Err(fault(&NoText::Shape)),
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(no_text) => Err(fault(&no_text)),
     }
 }

@@ -1,11 +1,10 @@
 //! Pointers into an event, and what they look into.
 
-use std::fmt;
-
 use serde_json::Value as Json;
 
 /// A JSON Pointer (RFC 6901) into a customer's item of an event; with `$` before it, into the whole event.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, derive_more::Display)]
+#[display("{}{path}", if *whole { "$" } else { "" })]
 pub struct Pointer {
     path: String,
     whole: bool,
@@ -34,12 +33,6 @@ impl Pointer {
     /// What it says after the `$`.
     pub(super) fn path(&self) -> &str {
         &self.path
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.whole { "$" } else { "" }, self.path)
     }
 }
 
@@ -139,20 +132,24 @@ fn is_blank(text: &str) -> bool {
 pub(super) fn without_blanks(value: &mut Json, blank_empties: bool) {
     let is_blank = |value: &Json| value.as_str().is_some_and(is_blank);
     match value {
-        Json::Object(members) if blank_empties => {
-            for member in members.values_mut().filter(|member| is_blank(member)) {
-                *member = Json::Null;
+        Json::Object(members) => {
+            if blank_empties {
+                members
+                    .values_mut()
+                    .filter(|member| is_blank(member))
+                    .for_each(|member| *member = Json::Null);
+            }
+            members.retain(|_, member| !is_blank(member));
+            members
+                .values_mut()
+                .for_each(|member| without_blanks(member, blank_empties));
+        }
+        Json::Array(items) => {
+            items.retain(|item| !is_blank(item));
+            for item in items {
+                without_blanks(item, blank_empties);
             }
         }
-        Json::Object(members) => members.retain(|_, member| !is_blank(member)),
-        Json::Array(items) => items.retain(|item| !is_blank(item)),
-        _ => return,
-    }
-    match value {
-        Json::Object(members) => members
-            .values_mut()
-            .for_each(|member| without_blanks(member, blank_empties)),
-        Json::Array(items) => items.iter_mut().for_each(|item| without_blanks(item, blank_empties)),
         _ => {}
     }
 }

@@ -208,19 +208,11 @@ impl Rule {
     }
 
     fn text(&self, value: &Json) -> Result<String, Fault<'_>> {
-        match text_of(value) {
-            Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(self.of_text(&NoText::Shape)),
-            Err(Inexact) => Err(self.of_text(&NoText::Inexact)),
-        }
+        needed_text(value).map_err(|fault| self.of_text(&fault))
     }
 
     pub(super) fn of_text(&self, fault: &NoText) -> Fault<'_> {
-        Fault {
-            pointer: self.source.first(),
-            code: fault.code(),
-            detail: fault.detail().to_owned(),
-        }
+        self.fault(fault.code(), fault.detail())
     }
 
     fn fault(&self, code: &'static str, detail: &str) -> Fault<'_> {
@@ -290,13 +282,12 @@ impl Source {
                     let Some(value) = view.find(pointer).filter(|value| says_something(value)) else {
                         continue;
                     };
-                    let fault = |no_text: NoText| Fault {
+                    let text = needed_text(value).map_err(|no_text| Fault {
                         pointer: Some(pointer),
                         code: no_text.code(),
                         detail: no_text.detail().to_owned(),
-                    };
-                    let text = text_of(value).map_err(|Inexact| fault(NoText::Inexact))?;
-                    parts.push(text.ok_or_else(|| fault(NoText::Shape))?.trim().to_owned());
+                    })?;
+                    parts.push(text.trim().to_owned());
                 }
                 Ok((!parts.is_empty()).then(|| Json::String(parts.join(with))))
             }
@@ -309,6 +300,14 @@ pub(super) enum NoText {
     Shape,
     Inexact,
     Fraction,
+}
+
+/// The text of a value that has to have one.
+pub(super) fn needed_text(value: &Json) -> Result<String, NoText> {
+    match text_of(value) {
+        Ok(text) => text.ok_or(NoText::Shape),
+        Err(Inexact) => Err(NoText::Inexact),
+    }
 }
 
 impl NoText {
@@ -347,10 +346,7 @@ impl Transform {
                 Ok(())
             }
             Json::Number(_) | Json::Bool(_) if self == Self::Text => {
-                let text = text_of(value).map_err(|Inexact| NoText::Inexact)?;
-                if let Some(text) = text {
-                    *value = Json::String(text);
-                }
+                *value = Json::String(needed_text(value)?);
                 Ok(())
             }
             Json::Number(_) | Json::Bool(_) | Json::Null => Ok(()),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use super::pointer::{Inexact, is_fraction, text_of};
-use super::rule::NoText;
+use super::pointer::is_fraction;
+use super::rule::{NoText, needed_text};
 
 /// A member of an upsert's body, such as `/addresses/billing/city`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,8 +72,7 @@ impl Target {
         if is_id && is_fraction(&value) {
             return Err(NoText::Fraction);
         }
-        let text = text_of(&value).map_err(|Inexact| NoText::Inexact)?;
-        Ok(text.map_or(value, Json::String))
+        needed_text(&value).map(Json::String)
     }
 }
 

@@ -1,9 +1,10 @@
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 use upsert_core::{CustomerPatch, Field, Patch, Value};
+use upsert_store::Progress;
 use upsert_testkit::records::{
-    customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, reachable, upsert_id,
-    upsert_record,
+    customer_id, customer_record, delivery_id, delivery_record, full_delivery_record, plain_progress, reachable,
+    upsert_id, upsert_record,
 };
 
 use super::*;
@@ -11,42 +12,44 @@ use super::*;
 #[test]
 fn when_looking_again_makes_sense_depends_on_what_is_waited_for() {
     let now = Timestamp::UNIX_EPOCH;
-    for (state, waiting_for, due_in, seconds) in [
-        (DeliveryState::InFlight, None, None, 1),
-        (DeliveryState::Pending, None, None, 1),
-        (DeliveryState::Retrying, None, Some(7), 7),
-        (DeliveryState::Retrying, None, Some(-7), 1),
-        (DeliveryState::Retrying, None, Some(90_000), 3_600),
-        (DeliveryState::Waiting, Some(WaitingFor::Paused), None, 60),
-        (DeliveryState::Waiting, Some(WaitingFor::Paused), Some(1), 60),
-        (DeliveryState::Waiting, Some(WaitingFor::Paused), Some(300), 300),
-        (DeliveryState::Waiting, Some(WaitingFor::Quota), None, 60),
-        (DeliveryState::Waiting, Some(WaitingFor::Quota), Some(-1), 60),
-        (DeliveryState::Waiting, Some(WaitingFor::Quota), Some(50_000), 3_600),
-        (DeliveryState::Waiting, Some(WaitingFor::Breaker), Some(15), 15),
-        (DeliveryState::Waiting, Some(WaitingFor::Breaker), None, 5),
-        (DeliveryState::Waiting, Some(WaitingFor::RateLimit), Some(30), 30),
-        (DeliveryState::Waiting, Some(WaitingFor::Predecessor), None, 5),
-        (DeliveryState::Succeeded, None, None, 1),
+    let at = |seconds| now + SignedDuration::from_secs(seconds);
+    let waiting = |waiting_for, until: Option<i64>| Progress::Waiting {
+        waiting_for,
+        until: until.map(at),
+    };
+    for (progress, seconds) in [
+        (plain_progress(DeliveryState::InFlight), 1),
+        (Progress::Pending { due: now }, 1),
+        (Progress::Retrying { due: at(7) }, 7),
+        (Progress::Retrying { due: at(-7) }, 1),
+        (Progress::Retrying { due: at(90_000) }, 3_600),
+        (waiting(WaitingFor::Paused, None), 60),
+        (waiting(WaitingFor::Paused, Some(1)), 60),
+        (waiting(WaitingFor::Paused, Some(300)), 300),
+        (waiting(WaitingFor::Quota, None), 60),
+        (waiting(WaitingFor::Quota, Some(-1)), 60),
+        (waiting(WaitingFor::Quota, Some(50_000)), 3_600),
+        (waiting(WaitingFor::Breaker, Some(15)), 15),
+        (waiting(WaitingFor::Breaker, None), 5),
+        (waiting(WaitingFor::RateLimit, Some(30)), 30),
+        (waiting(WaitingFor::Predecessor, None), 5),
+        (plain_progress(DeliveryState::Succeeded), 1),
     ] {
-        let mut delivery = delivery_record("acme", "crm", delivery_id(1), state);
-        delivery.required = true;
-        delivery.waiting_for = waiting_for;
-        delivery.next_attempt_at = due_in.map(|seconds| now + SignedDuration::from_secs(seconds));
-        assert_eq!(
-            look_again_in(&[delivery], now),
-            seconds,
-            "{state:?} {waiting_for:?} {due_in:?}"
-        );
+        let delivery = delivery_record("acme", "crm", delivery_id(1), DeliveryState::Pending);
+        let delivery = delivery.with_progress(progress.clone());
+        assert_eq!(look_again_in(&[delivery], now), seconds, "{progress:?}");
     }
 }
 
 #[test]
 fn the_longest_wait_of_the_required_deliveries_counts() {
     let waiting = |number, waiting_for, is_required| {
-        let mut delivery = delivery_record("acme", "crm", delivery_id(number), DeliveryState::Waiting);
-        (delivery.required, delivery.waiting_for, delivery.next_attempt_at) = (is_required, Some(waiting_for), None);
-        delivery
+        let mut delivery = delivery_record("acme", "crm", delivery_id(number), DeliveryState::Pending);
+        delivery.required = is_required;
+        delivery.with_progress(Progress::Waiting {
+            waiting_for,
+            until: None,
+        })
     };
     let both = [
         waiting(1, WaitingFor::Predecessor, true),
@@ -63,12 +66,10 @@ fn the_longest_wait_of_the_required_deliveries_counts() {
 /// Of a customer who can be reached, whose one delivery is in this state.
 fn answer(state: DeliveryState) -> Answer {
     let mut upsert = upsert_record("acme", upsert_id(1), customer_id(1));
-    upsert.rolled_back = true;
+    upsert.roll_back();
     let mut record = customer_record("acme", customer_id(1));
     record.customer = reachable("R-1", "ada@example.com", "+12025550123");
-    let mut delivery = full_delivery_record("acme", "crm", delivery_id(1));
-    delivery.state = state;
-    let deliveries = [delivery];
+    let deliveries = [full_delivery_record("acme", "crm", delivery_id(1), state)];
     let answering = Answering {
         upsert: &upsert,
         record: &record,

@@ -4,6 +4,8 @@ use serde_json::{Value as Json, json};
 use upsert_core::Field;
 use upsert_core::field::Rule;
 
+use crate::pointer::unescaped;
+
 /// How a text is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -16,10 +18,7 @@ pub(super) enum Form {
 /// A field by its pointer, or the same with dots, such as `addresses.billing.line1`.
 pub(super) fn path_of(name: &str) -> Option<Vec<String>> {
     let path: Vec<String> = match name.strip_prefix('/') {
-        Some(pointer) => {
-            let unescaped = |name: &str| name.replace("~1", "/").replace("~0", "~");
-            pointer.split('/').map(unescaped).collect()
-        }
+        Some(pointer) => pointer.split('/').map(unescaped).collect(),
         None => name.split('.').map(str::to_owned).collect(),
     };
     form(&path).map(|_| path)

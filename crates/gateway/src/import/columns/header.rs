@@ -9,6 +9,7 @@ use upsert_webhook::{Conditions, EventId, Mapping, Pointer, Rule, Source, Target
 use super::Columns;
 use super::field::{Form, form, path_of};
 use crate::import::rows::NOT_IMPORTED;
+use crate::pointer::{escaped, unescaped};
 
 /// Whether somebody expects a column of this name: the map, or who named it as a field is named.
 pub(crate) fn is_expected(map: Option<&ImportMap>, name: &str) -> bool {
@@ -21,11 +22,11 @@ pub(crate) fn is_expected(map: Option<&ImportMap>, name: &str) -> bool {
 }
 
 /// What is gathered on the way.
+#[derive(Default)]
 struct Reading<'h> {
     header: &'h [String],
     used: Vec<(usize, String)>,
     rules: Vec<(Target, Rule)>,
-    forms: Vec<(String, Form)>,
     nameless: Vec<usize>,
     problems: Vec<Problem>,
 }
@@ -37,11 +38,7 @@ impl Columns {
         let header: Vec<String> = header.iter().map(|name| one_line(name)).collect();
         let mut reading = Reading {
             header: &header,
-            used: Vec::new(),
-            rules: Vec::new(),
-            forms: Vec::new(),
-            nameless: Vec::new(),
-            problems: Vec::new(),
+            ..Reading::default()
         };
         let named = map.map(|map| reading.named_by(map)).unwrap_or_default();
         let left_out = reading.by_their_names(map, &named);
@@ -55,19 +52,17 @@ impl Columns {
         }
         let left_out = left_out?;
         reading.no_target_twice()?;
-        for (target, _) in &reading.rules {
+        let form_of = |(target, _): &(Target, Rule)| {
             let pointer = target.to_string();
-            let kind = path_of(&pointer)
-                .and_then(|path| form(&path))
-                .filter(|kind| *kind != Form::Text);
-            reading.forms.extend(kind.map(|kind| (pointer, kind)));
-        }
+            let form = form(&path_of(&pointer)?)?;
+            (form != Form::Text).then_some((pointer, form))
+        };
         Ok(Self {
             count: header.len(),
             used: reading.used,
             nameless: reading.nameless,
+            forms: reading.rules.iter().filter_map(form_of).collect(),
             mapping: mapping(reading.rules, is_lenient),
-            forms: reading.forms,
             empty: map.map(|map| map.empty.clone()).unwrap_or_default(),
             left_out,
         })
@@ -121,7 +116,7 @@ impl Reading<'_> {
         };
         let plain = of(&one_line(name));
         match name.strip_prefix('/') {
-            Some(pointer) if plain.is_empty() => of(&pointer.replace("~1", "/").replace("~0", "~")),
+            Some(pointer) if plain.is_empty() => of(&unescaped(pointer)),
             _ => plain,
         }
     }
@@ -226,7 +221,7 @@ fn target(name: &str) -> Option<Target> {
 }
 
 fn of_column(name: &str) -> Rule {
-    let pointer = Pointer::parse(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+    let pointer = Pointer::parse(&format!("/{}", escaped(name)));
     Rule::of(Source::From(pointer.into_iter().collect()))
 }
 

@@ -145,7 +145,7 @@ fn guards_are_counted_and_a_name_keeps_its_apostrophe() {
     let columns = columns(&["reference", "phone", "given_name", "addresses.billing.city"], "").unwrap();
     let made = made(&columns, &["'0123", "=\"0401\"", "'=x", "'s-Hertogenbosch"]).unwrap();
     assert_eq!(
-        (made.guards, made.body),
+        (made.changed.guards, made.body),
         (
             3,
             json!({ "reference": "0123", "phone": "0401", "given_name": "=x",
@@ -231,7 +231,7 @@ fn what_a_rule_cannot_read_is_refused_with_its_column_or_left_out_where_that_is_
     let lenient = Columns::new(&header, Some(&map), true).unwrap();
     let made = lenient.made(&cells(["a", "?", "n"])).unwrap();
     assert_eq!(
-        (made.body, made.ignored),
+        (made.body, made.changed.ignored),
         (
             json!({ "reference": "A", "notes": "n" }),
             vec!["unknown_value".to_owned()]

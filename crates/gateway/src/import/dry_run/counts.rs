@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
-use upsert_api::{Plan, PlanAction, PlanRefusal};
+use upsert_api::{Plan, PlanAction};
 
+use crate::import::changed::{Changed, Changes};
 use crate::import::dry_run::ask::Said;
-use crate::import::refused::{Refused, Why};
-use crate::import::rows::Changed;
+use crate::import::refused::Refused;
 
 /// So many different reasons are told apart; what comes after is counted together.
 const MOST_REASONS: usize = 1_000;
@@ -24,7 +25,7 @@ pub(super) struct Reason {
 pub(super) struct Reasons(BTreeMap<Reason, u64>);
 
 /// What would go to one connection.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct OfConnection {
     pub(super) required: bool,
     pub(super) create: u64,
@@ -34,6 +35,7 @@ pub(super) struct OfConnection {
     pub(super) refused: u64,
     /// It would take the row, which is refused for another connection's sake.
     pub(super) left_out: u64,
+    #[serde(skip)]
     pub(super) reasons: Reasons,
 }
 
@@ -50,10 +52,8 @@ pub(super) struct Counts {
     refused_before: u64,
     /// The first of those that are refused, by line.
     pub(super) refused_lines: Vec<u64>,
-    /// Cells that would lose a spreadsheet's guard.
-    pub(super) guards: u64,
-    /// Members that would be left out, by code.
-    pub(super) ignored: BTreeMap<String, u64>,
+    /// What would be changed of the rows.
+    pub(super) changes: Changes,
 }
 
 impl Counts {
@@ -75,16 +75,13 @@ impl Counts {
             self.refused_lines.push(line);
         }
         self.refused_before = self.refused;
-        self.guards += changed.guards;
-        changed.ignored.iter().for_each(|code| self.note_ignored(code));
-    }
-
-    fn note_ignored(&mut self, code: &str) {
-        *self.ignored.entry(code.to_owned()).or_default() += 1;
+        self.changes.note(changed);
     }
 
     fn note_plan(&mut self, plan: &Plan) {
-        plan.ignored.iter().for_each(|ignored| self.note_ignored(&ignored.code));
+        for ignored in &plan.ignored {
+            self.changes.leave_out(&ignored.code);
+        }
         let mut planned = plan.connections.iter();
         let is_refused = planned.any(|one| one.required && !one.refusals.is_empty());
         self.refused += u64::from(is_refused);
@@ -93,7 +90,10 @@ impl Counts {
             counts.required = one.required;
             if !one.refusals.is_empty() {
                 counts.refused += 1;
-                counts.reasons.note_all(one.refusals.iter().map(Reason::from));
+                let reasons = one.refusals.iter();
+                counts
+                    .reasons
+                    .note_all(reasons.map(|refusal| Reason::new(&refusal.code, &refusal.pointer)));
             } else if is_refused {
                 counts.left_out += 1;
             } else {
@@ -117,12 +117,11 @@ impl OfConnection {
 
 impl Reasons {
     fn note_row(&mut self, refused: &Refused) {
-        let whole = Reason {
-            code: refused.code.clone(),
-            pointer: String::new(),
-        };
-        let whole = refused.errors.is_empty().then_some(whole);
-        self.note_all(refused.errors.iter().map(Reason::from).chain(whole));
+        let whole = refused.errors.is_empty().then(|| Reason::new(&refused.code, ""));
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let errors = refused.errors.iter();
+        let errors = errors.map(|why| Reason::new(&text(&why.code), &text(&why.pointer)));
+        self.note_all(errors.chain(whole));
     }
 
     /// A row that is refused twice for the same reason counts once.
@@ -149,26 +148,14 @@ impl Reasons {
 }
 
 fn other() -> Reason {
-    Reason {
-        code: "other".to_owned(),
-        pointer: String::new(),
-    }
+    Reason::new("other", "")
 }
 
-impl From<&Why> for Reason {
-    fn from(why: &Why) -> Self {
+impl Reason {
+    fn new(code: &str, pointer: &str) -> Self {
         Self {
-            code: why.code.clone().unwrap_or_default(),
-            pointer: why.pointer.clone().unwrap_or_default(),
-        }
-    }
-}
-
-impl From<&PlanRefusal> for Reason {
-    fn from(refusal: &PlanRefusal) -> Self {
-        Self {
-            code: refusal.code.clone(),
-            pointer: refusal.pointer.clone(),
+            code: code.to_owned(),
+            pointer: pointer.to_owned(),
         }
     }
 }

@@ -42,19 +42,12 @@ impl Report<'_> {
         for (name, of) in &counts.connections {
             add_reasons(&mut text, &format!("{name} refuses"), &of.reasons);
         }
-        let told = summary::changes(counts.guards, &counts.ignored);
-        for line in self
-            .rows
-            .found
-            .text()
-            .into_iter()
-            .chain(told)
-            .chain(summary::stop(self.rows))
-        {
+        let mut lines: Vec<String> = self.rows.found.text().into_iter().collect();
+        lines.extend(summary::changes(&counts.changes));
+        lines.extend(summary::stop(self.rows));
+        lines.extend(self.notes());
+        for line in lines {
             let _ = write!(text, "\n{line}");
-        }
-        for note in self.notes() {
-            let _ = write!(text, "\n{note}");
         }
         text
     }
@@ -130,10 +123,10 @@ impl Report<'_> {
             "refused_as_a_whole": { "rows": counts.refused_as_a_whole, "reasons": counts.reasons.json() },
             "sharing_an_identifier": { "rows": self.seen.again, "compared_with_lines_to": self.seen.kept_to_line },
             "refused_lines": counts.refused_lines,
-            "read_as": self.rows.found.json(),
-            "guards_taken_off": counts.guards,
-            "ignored": counts.ignored,
-            "stopped": summary::stop_json(self.rows),
+            "read_as": self.rows.found,
+            "guards_taken_off": counts.changes.guards_taken_off,
+            "ignored": counts.changes.ignored,
+            "stopped": self.rows.stopped,
             "connections": connections,
             "note": note,
         })
@@ -152,18 +145,11 @@ fn connection_json(of: &OfConnection, estimate: Option<&Estimate>) -> Json {
             "rate_limit": estimate.rate_limit,
         })
     });
-    json!({
-        "required": of.required,
-        "create": of.create,
-        "update": of.update,
-        "upsert": of.upsert,
-        "unchanged": of.unchanged,
-        "refused": of.refused,
-        "left_out": of.left_out,
-        "reasons": of.reasons.json(),
-        "calls": of.calls(),
-        "estimate": estimate,
-    })
+    let mut told = json!(of);
+    told["reasons"] = of.reasons.json();
+    told["calls"] = json!(of.calls());
+    told["estimate"] = json!(estimate);
+    told
 }
 
 fn takes(of: &OfConnection, estimate: &Estimate) -> String {

@@ -119,15 +119,11 @@ fn found(begin: &[u8], encoding: &'static str, is_known: &dyn Fn(&str) -> bool) 
     });
     let judged: Vec<_> = judged.collect();
     let best = judged.iter().map(|(score, _)| *score).max();
-    let winners: Vec<u8> = judged
-        .iter()
-        .filter(|(score, _)| Some(*score) == best)
-        .map(|(_, delimiter)| *delimiter)
-        .collect();
-    match (winners.as_slice(), best) {
-        ([one], _) => Ok(*one),
+    let mut winners = judged.iter().filter(|(score, _)| Some(*score) == best);
+    match (winners.next(), winners.next(), best) {
+        (Some((_, one)), None, _) => Ok(*one),
         // No header at all, or one that no delimiter can read: the table says what is wrong with it.
-        ([], _) | (_, Some((_, 1))) => Ok(USUAL[0]),
+        (None, ..) | (.., Some((_, 1))) => Ok(USUAL[0]),
         _ => bail!("the first line does not tell what separates the columns: --delimiter says it"),
     }
 }

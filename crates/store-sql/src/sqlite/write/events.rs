@@ -15,14 +15,15 @@ impl Pen<'_> {
                    received_at, record, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO \
                    UPDATE SET revision = ?5, failed = ?6, customer = ?7, received_at = ?8, record = ?9, content = ?10";
         let (merchant, source) = self.numbers(&row.merchant, &row.source)?;
+        let customer = row.customer();
         let params = params![
             blob(row.id.as_uuid()),
             merchant,
             source,
             row.event_id,
-            signed(row.revision, "revision")?,
-            row.state == IncomingState::Failed,
-            row.customer.as_ref().map(|customer| blob(customer.as_uuid())),
+            signed(row.revision(), "revision")?,
+            row.state() == IncomingState::Failed,
+            customer.as_ref().map(|customer| blob(customer.as_uuid())),
             micros(row.received_at),
             to_json(row, "record")?,
             row.content,
@@ -48,16 +49,16 @@ impl Pen<'_> {
                    created_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET \
                    state = ?4, open = ?5, failed = ?6, due_at = ?7, revision = ?8, record = ?10";
         let (merchant, endpoint) = self.numbers(&row.merchant, &row.endpoint)?;
-        let is_open = row.state.is_open();
+        let is_open = row.state().is_open();
         let params = params![
             blob(row.id.as_uuid()),
             merchant,
             endpoint,
-            row.state.as_str(),
+            row.state().as_str(),
             is_open,
-            row.state == OutgoingState::Failed,
-            row.next_attempt_at.filter(|_| is_open).map(micros),
-            signed(row.revision, "revision")?,
+            row.state() == OutgoingState::Failed,
+            row.next_attempt_at().map(micros),
+            signed(row.revision(), "revision")?,
             micros(row.created_at),
             to_json(row, "record")?,
         ];

@@ -6,7 +6,7 @@ use upsert_core::{EventId, Word as _};
 use upsert_store::{EventCount, Expect, OutgoingEvent, OutgoingFilter, OutgoingState, Store, Write};
 
 use super::super::{almost_a_minute_from_their_ids, holds, put, spans};
-use crate::records::{disabled_endpoint, event_id, outgoing_event, seconds};
+use crate::records::{disabled_endpoint, event_id, outgoing_event, outgoing_event_due, seconds};
 
 use OutgoingState::{Discarded, Failed, Pending, Retrying, Succeeded};
 
@@ -18,9 +18,7 @@ const ENDPOINTS: [(&str, &str); 4] = [
 ];
 
 fn due_at(endpoint: &str, number: u32, state: OutgoingState, at: i64) -> OutgoingEvent {
-    let mut event = outgoing_event("acme", endpoint, number, state);
-    event.next_attempt_at = Some(seconds(at));
-    event
+    outgoing_event_due("acme", endpoint, number, state, seconds(at))
 }
 
 async fn put_all(store: &dyn Store, events: &[OutgoingEvent]) {
@@ -37,21 +35,18 @@ fn of_numbers(numbers: &[u32]) -> Vec<EventId> {
 
 pub(in super::super) async fn an_event_that_goes_out_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     let mut event = outgoing_event("acme", "hook", 1, Pending);
-    "{\"name\" : \"Adä\"}\n".clone_into(&mut event.body);
     let other = outgoing_event("globex", "hook", 2, Succeeded);
     put_all(&*store, &[event.clone(), other.clone()]).await;
     assert_eq!(store.outgoing_event(event_id(1)).await.unwrap(), Some(event.clone()));
     assert_eq!(store.outgoing_event(event_id(2)).await.unwrap(), Some(other));
     assert_eq!(store.outgoing_event(event_id(3)).await.unwrap(), None);
     assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), None);
-    event.revision = 2;
-    event.state = Failed;
-    event.attempts = 9;
-    event.next_attempt_at = None;
-    event.last_attempt_at = Some(seconds(60));
-    event.last_status = Some(410);
-    event.last_error = Some("gone".to_owned());
-    event.ended_at = Some(seconds(61));
+    assert!(holds(&*store, event.change()).await);
+    event.note_try(Some(410), None, seconds(60));
+    event.give_up("gone", seconds(61));
+    put_all(&*store, &[event.clone()]).await;
+    assert_eq!(store.outgoing_event(event_id(1)).await.unwrap(), Some(event.clone()));
+    event.replay(seconds(70));
     put_all(&*store, &[event.clone()]).await;
     assert_eq!(store.outgoing_event(event_id(1)).await.unwrap(), Some(event));
 }
@@ -65,7 +60,7 @@ pub(in super::super) async fn an_event_that_goes_out_is_expected_at_its_revision
     let mut event = outgoing_event("acme", "hook", 1, Pending);
     put_all(&*store, &[event.clone()]).await;
     assert!(holds(&*store, expect(1, 1)).await);
-    event.revision = 2;
+    let _as_before = event.change();
     put_all(&*store, &[event]).await;
     assert!(holds(&*store, expect(1, 2)).await);
     for unmet in [expect(1, 1), expect(1, 3), expect(2, 2)] {
@@ -74,8 +69,6 @@ pub(in super::super) async fn an_event_that_goes_out_is_expected_at_its_revision
 }
 
 pub(in super::super) async fn only_what_is_to_be_sent_is_due_oldest_due_first(store: Arc<dyn Store>) {
-    let mut without_time = outgoing_event("acme", "hook", 7, Pending);
-    without_time.next_attempt_at = None;
     let mut events = vec![
         due_at("hook", 1, Retrying, 30),
         due_at("hook", 2, Pending, 10),
@@ -83,7 +76,6 @@ pub(in super::super) async fn only_what_is_to_be_sent_is_due_oldest_due_first(st
         due_at("hook", 4, Succeeded, 1),
         due_at("hook", 5, Failed, 1),
         due_at("hook", 6, Discarded, 1),
-        without_time,
         due_at("hook", 8, Pending, 31),
         due_at("audit", 9, Pending, 31),
     ];
@@ -103,8 +95,8 @@ pub(in super::super) async fn only_what_is_to_be_sent_is_due_oldest_due_first(st
     let found = store.due_to("acme", "hook", seconds(10), 1).await.unwrap();
     assert_eq!(found, events[1..2]);
 
-    events[1].state = Succeeded;
-    events[2].next_attempt_at = Some(seconds(40));
+    events[1].succeed(seconds(11));
+    events[2].retry_at(seconds(40));
     put_all(&*store, &events[1..3]).await;
     assert_eq!(due(30, 10).await, (of_numbers(&[1]), 1));
 }
@@ -144,15 +136,13 @@ pub(in super::super) async fn endpoints_where_something_is_due_are_named_in_orde
 }
 
 pub(in super::super) async fn what_waits_for_an_endpoint_is_read_page_by_page(store: Arc<dyn Store>) {
-    let mut without_time = outgoing_event("acme", "hook", 5, Pending);
-    without_time.next_attempt_at = None;
     let events = [
         outgoing_event("acme", "hook", 9, Retrying),
         due_at("hook", 1, Retrying, 9_000),
         outgoing_event("acme", "hook", 2, Succeeded),
         outgoing_event("acme", "audit", 3, Pending),
         outgoing_event("globex", "hook", 4, Pending),
-        without_time,
+        due_at("hook", 5, Pending, 9_000),
         outgoing_event("acme", "hook", 6, Failed),
         outgoing_event("acme", "hook", 7, Discarded),
         outgoing_event("acme", "hook", 8, Pending),
@@ -289,10 +279,8 @@ pub(in super::super) async fn events_that_go_out_are_listed_newest_first_by_ever
 }
 
 pub(in super::super) async fn an_event_that_goes_out_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
-    let mut event = outgoing_event("acme", "hook", 1, Pending);
     for now in OutgoingState::all().chain(OutgoingState::all().rev()) {
-        event.state = now;
-        put_all(&*store, &[event.clone()]).await;
+        put_all(&*store, &[outgoing_event("acme", "hook", 1, now)]).await;
         for state in OutgoingState::all() {
             let in_state = filter(|f| f.state = [state].into());
             let found = walked(&*store, &in_state, 10).await;

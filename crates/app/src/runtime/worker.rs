@@ -1,0 +1,129 @@
+//! Working through a queue: what is due in it, or all that waits, as fast as there is room for it and no faster. Each queue has
+//! a worker of its own, so however much waits in one, and however long it takes, the others do not notice.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout;
+
+use upsert_store::StoreError;
+
+use crate::runtime::wakeups::Reach;
+
+/// Entries that are read at once.
+pub(crate) const PAGE: usize = 128;
+
+/// What a worker works through.
+#[async_trait]
+pub(crate) trait Queue: Send {
+    /// What waits in it.
+    type Entry: Send;
+    /// How entries are told apart, and put in order.
+    type Id: Copy + Eq + Hash + Send + 'static;
+
+    /// How soon a worker that goes on with what becomes due meanwhile sees it. None: it ends with what is there.
+    const GOES_ON: Option<Duration> = None;
+
+    fn id(entry: &Self::Entry) -> Self::Id;
+
+    /// How many may be under way now, of which some are.
+    fn room(&mut self, under_way: usize) -> usize;
+
+    /// What is due.
+    async fn due(&self, most: usize) -> Result<Vec<Self::Entry>, StoreError>;
+
+    /// What waits, due or not, oldest first.
+    async fn waiting(&self, after: Option<Self::Id>, most: usize) -> Result<Vec<Self::Entry>, StoreError>;
+
+    /// What is to be done about an entry.
+    async fn take(&self, entry: Self::Entry) -> Result<Take, StoreError>;
+}
+
+/// What is to be done about an entry.
+pub(crate) enum Take {
+    /// This. Whether it was got on with: else it is still due, nobody can tell why, and it is not to be met again.
+    Work(BoxFuture<'static, bool>),
+    /// Nothing: others behind it may go.
+    PassOver,
+    /// Nothing, and those behind it have to wait too.
+    Stop,
+}
+
+/// One time round.
+struct Batch<Q: Queue> {
+    queue: Q,
+    reach: Reach,
+    after: Option<Q::Id>,
+    page: VecDeque<Q::Entry>,
+    /// What is on the page or under way, or could not be got on with.
+    taken: HashSet<Q::Id>,
+    under_way: FuturesUnordered<BoxFuture<'static, (Q::Id, bool)>>,
+}
+
+/// Until nothing is left of what `reach` says, and nothing under way. Whether it came to the end of that, rather than to a
+/// queue that has no room.
+pub(crate) async fn work_through<Q: Queue>(queue: Q, reach: Reach) -> Result<bool, StoreError> {
+    let mut batch = Batch {
+        queue,
+        reach,
+        after: None,
+        page: VecDeque::new(),
+        taken: HashSet::new(),
+        under_way: FuturesUnordered::new(),
+    };
+    loop {
+        let reached_the_end = batch.fill().await?;
+        let next = batch.under_way.next();
+        let done = match Q::GOES_ON {
+            Some(soon) => timeout(soon, next).await,
+            None => Ok(next.await),
+        };
+        match done {
+            Ok(Some((id, true))) => drop(batch.taken.remove(&id)),
+            Ok(Some((_, false))) | Err(_) => {}
+            Ok(None) => return Ok(reached_the_end),
+        }
+    }
+}
+
+impl<Q: Queue> Batch<Q> {
+    /// Starts as many as may be under way. Whether there are no more.
+    async fn fill(&mut self) -> Result<bool, StoreError> {
+        while self.under_way.len() < self.queue.room(self.under_way.len()) {
+            let Some(entry) = self.next().await? else {
+                return Ok(true);
+            };
+            let id = Q::id(&entry);
+            match self.queue.take(entry).await? {
+                Take::Work(work) => self.under_way.push(Box::pin(async move { (id, work.await) })),
+                Take::PassOver => drop(self.taken.remove(&id)),
+                Take::Stop => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next one that was not met yet.
+    async fn next(&mut self) -> Result<Option<Q::Entry>, StoreError> {
+        if self.page.is_empty() {
+            let page = match self.reach {
+                // What was taken stays due until it is claimed or recorded.
+                Reach::Due => self.queue.due(PAGE + self.taken.len()).await?,
+                Reach::Parked | Reach::All => self.queue.waiting(self.after, PAGE).await?,
+            };
+            self.after = page.last().map(Q::id).or(self.after);
+            if Q::GOES_ON.is_some() && page.len() < PAGE {
+                // That was all; from here on it goes by what is due.
+                self.reach = Reach::Due;
+            }
+            self.page = page.into();
+            self.page.retain(|entry| self.taken.insert(Q::id(entry)));
+        }
+        Ok(self.page.pop_front())
+    }
+}

@@ -1,0 +1,48 @@
+//! How a vendor says no: what is the same for all of them that tell it in a body.
+
+use serde_json::Value as Json;
+
+use upsert_core::{Form, PreparedUpsert, ProviderError};
+
+use crate::classify::{classify, error_in_disguise, unreadable};
+use crate::complaints::FieldNames;
+use crate::reply::WireReply;
+
+/// A vendor whose answers are JSON, and whose errors say more than their status.
+pub trait Refusals {
+    /// The tables whose fields it may complain of.
+    fn forms(&self) -> &[Form];
+
+    /// Whether a body is an error's, whatever the status says.
+    fn is_error(&self, body: &Json) -> bool;
+
+    /// Adds the vendor's code, words and fields to what the status means. `said` is the body; null where it is no JSON.
+    fn explain(&self, error: &mut ProviderError, reply: &WireReply, said: &Json, names: &FieldNames);
+
+    /// What is not a 2xx, or an error's document under one.
+    fn refusal(&self, prepared: Option<&PreparedUpsert>, reply: &WireReply) -> ProviderError {
+        let mut error = if reply.is_success() {
+            error_in_disguise(reply)
+        } else {
+            classify(reply)
+        };
+        let names = FieldNames::new(self.forms(), prepared.map(|prepared| &prepared.sent));
+        self.explain(&mut error, reply, &reply.json().unwrap_or_default(), &names);
+        error
+    }
+
+    /// The body of a 2xx, which has to be JSON and no error in disguise.
+    ///
+    /// # Errors
+    /// What the answer means otherwise.
+    fn accepted(&self, prepared: Option<&PreparedUpsert>, reply: &WireReply) -> Result<Json, ProviderError> {
+        if !reply.is_success() {
+            return Err(self.refusal(prepared, reply));
+        }
+        match reply.json() {
+            Some(body) if self.is_error(&body) => Err(self.refusal(prepared, reply)),
+            Some(body) => Ok(body),
+            None => Err(unreadable(reply, "the body is not JSON")),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The process: `/livez`, `/readyz`, `/metrics`, `/openapi.json`.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{self, Data};
+use actix_web::{HttpResponse, Resource, get};
+use tokio::time::timeout;
+
+use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
+use upsert_app::Refusal;
+
+use crate::http::middleware::shutting_down;
+use crate::http::problem::Problem;
+use crate::lifecycle::Phase;
+use crate::state::State;
+use crate::telemetry::gauges;
+
+/// The process lives.
+#[utoipa::path(
+    tag = "process",
+    responses((status = 200, description = "It does", body = Alive)),
+)]
+#[get("/livez")]
+pub(crate) async fn check_liveness() -> HttpResponse {
+    let status = "alive".to_owned();
+    HttpResponse::Ok().json(Alive { status })
+}
+
+/// A store that answers later than this is as good as away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether requests are welcome: configuration loaded, store reachable, migrations done. Vendors have no say in it.
+#[utoipa::path(
+    tag = "process",
+    responses(
+        (status = 200, description = "They are", body = Ready),
+        (status = 503, description = "`shutting_down`, or the store cannot be reached (`overloaded`)"),
+    ),
+)]
+#[get("/readyz")]
+pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, Problem> {
+    if state.lifecycle.phase() != Phase::Serving {
+        return Err(shutting_down().into());
+    }
+    let checked = timeout(PATIENCE, state.gateway.store().check()).await;
+    if !matches!(checked, Ok(Ok(()))) {
+        let refusal = Refusal::new(ProblemCode::Overloaded, "the store cannot be reached").retry_after(1);
+        return Err(refusal.into());
+    }
+    let served = state.served.load();
+    Ok(HttpResponse::Ok().json(Ready {
+        status: "ready".to_owned(),
+        configuration: ReadyConfiguration {
+            generation: served.generation,
+            merchants: served.directory.iter().count(),
+            last_reading: if served.is_stale { "refused" } else { "taken_over" }.to_owned(),
+        },
+        store: "reachable".to_owned(),
+        // The store is opened only with its schema up to date.
+        migrations: "done".to_owned(),
+        encryption: "off".to_owned(),
+    }))
+}
+
+/// Metrics in the text format of Prometheus. Not here if they have an address of their own.
+#[utoipa::path(
+    tag = "process",
+    responses(
+        (status = 200, description = "All metrics", body = String, content_type = "text/plain"),
+        (status = 404, description = "`not_found`: they have an address of their own"),
+    ),
+)]
+#[get("/metrics")]
+pub(crate) async fn get_metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
+    if state.metrics_apart {
+        return Err(Refusal::not_found("page").into());
+    }
+    Ok(rendered(&state).await)
+}
+
+/// The same on an address of its own.
+pub(crate) fn metrics_apart() -> Resource {
+    web::resource("/metrics").route(web::get().to(async |state: Data<State>| rendered(&state).await))
+}
+
+async fn rendered(state: &State) -> HttpResponse {
+    let gauges = gauges::page(state).await;
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(crate::http::metrics::recorder().render() + &gauges)
+}
+
+/// This document.
+#[utoipa::path(
+    tag = "process",
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
+)]
+#[get("/openapi.json")]
+pub(crate) async fn get_openapi(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(header::ContentType::json())
+        .body(state.documented.json.clone())
+}

@@ -1,0 +1,238 @@
+//! An event on its way to an endpoint.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use upsert_api::{OutgoingFilter, OutgoingState};
+use upsert_core::EventId;
+
+use crate::Expect;
+use crate::delivery::{is_among, is_wanted};
+
+/// One event on its way to one endpoint. How far it is changes by the methods below alone.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutgoingEvent {
+    /// Its id: the endpoint sees the same one with every try.
+    pub id: EventId,
+    /// Whose.
+    pub merchant: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// What happened, such as `customer.upserted`.
+    pub kind: String,
+    revision: u64,
+    #[serde(flatten)]
+    progress: Progress,
+    /// When it happened.
+    pub created_at: Timestamp,
+    attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_attempt_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replayed_at: Option<Timestamp>,
+    body: String,
+}
+
+/// How far it is. Stored flat, beside the event's own members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Progress {
+    /// Not tried.
+    Pending {
+        /// When it is to be.
+        #[serde(rename = "next_attempt_at")]
+        due: Timestamp,
+    },
+    /// Tried.
+    Retrying {
+        /// When it is tried again.
+        #[serde(rename = "next_attempt_at")]
+        due: Timestamp,
+    },
+    /// The endpoint took it.
+    Succeeded {
+        /// When.
+        ended_at: Timestamp,
+    },
+    /// It was given up: a dead letter.
+    Failed {
+        /// When.
+        ended_at: Timestamp,
+    },
+    /// An operator gave the dead letter up.
+    Discarded {
+        /// When it had failed.
+        ended_at: Timestamp,
+    },
+}
+
+/// Leaves the body out: it is personal data.
+impl fmt::Debug for OutgoingEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingEvent")
+            .field("id", &self.id)
+            .field("endpoint", &self.endpoint)
+            .field("kind", &self.kind)
+            .field("state", &self.state())
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OutgoingEvent {
+    /// A new one, due at once. `body`: what is sent, to the letter.
+    pub fn new(id: EventId, merchant: &str, endpoint: &str, kind: &str, body: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            merchant: merchant.to_owned(),
+            endpoint: endpoint.to_owned(),
+            kind: kind.to_owned(),
+            revision: 1,
+            progress: Progress::Pending { due: now },
+            created_at: now,
+            attempts: 0,
+            last_attempt_at: None,
+            last_status: None,
+            last_error: None,
+            replayed_at: None,
+            body,
+        }
+    }
+
+    /// Begins a change: whoever writes the row says that it is as it was read, and counts its revision up.
+    #[must_use]
+    pub const fn change(&mut self) -> Expect {
+        let revision = self.revision;
+        self.revision += 1;
+        Expect::OutgoingEvent { id: self.id, revision }
+    }
+
+    /// It was tried; what that leads to is said next.
+    pub fn note_try(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
+        self.attempts += 1;
+        self.last_attempt_at = Some(now);
+        self.last_status = status;
+        self.last_error = error;
+    }
+
+    /// The endpoint took it. What was taken is not kept: it is personal data that nobody needs any more.
+    pub fn succeed(&mut self, now: Timestamp) {
+        self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
+        self.progress = Progress::Succeeded { ended_at: now };
+        self.body.clear();
+    }
+
+    /// It is tried again.
+    pub fn retry_at(&mut self, due: Timestamp) {
+        self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
+        self.progress = Progress::Retrying { due };
+    }
+
+    /// It is a dead letter from now on.
+    pub fn give_up(&mut self, why: &str, now: Timestamp) {
+        self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
+        self.progress = Progress::Failed { ended_at: now };
+        self.last_error = Some(why.to_owned());
+    }
+
+    /// A dead letter starts anew, with the same id: its tries and its age count from now on.
+    pub fn replay(&mut self, now: Timestamp) {
+        self.expects(&[OutgoingState::Failed]);
+        self.progress = Progress::Pending { due: now };
+        self.attempts = 0;
+        self.replayed_at = Some(now);
+    }
+
+    /// A dead letter is given up. What it would have told is not kept.
+    pub fn discard(&mut self) {
+        self.expects(&[OutgoingState::Failed]);
+        if let Progress::Failed { ended_at } = self.progress {
+            self.progress = Progress::Discarded { ended_at };
+            self.body.clear();
+        }
+    }
+
+    fn expects(&self, states: &[OutgoingState]) {
+        debug_assert!(states.contains(&self.state()), "{} is {}", self.id, self.state());
+    }
+
+    /// Grows by one with each write of the row, for [`Expect::OutgoingEvent`].
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// How far it is, in a word.
+    pub const fn state(&self) -> OutgoingState {
+        match self.progress {
+            Progress::Pending { .. } => OutgoingState::Pending,
+            Progress::Retrying { .. } => OutgoingState::Retrying,
+            Progress::Succeeded { .. } => OutgoingState::Succeeded,
+            Progress::Failed { .. } => OutgoingState::Failed,
+            Progress::Discarded { .. } => OutgoingState::Discarded,
+        }
+    }
+
+    /// When it is due; none once it has ended.
+    pub const fn next_attempt_at(&self) -> Option<Timestamp> {
+        match self.progress {
+            Progress::Pending { due } | Progress::Retrying { due } => Some(due),
+            _ => None,
+        }
+    }
+
+    /// When it ended.
+    pub const fn ended_at(&self) -> Option<Timestamp> {
+        match self.progress {
+            Progress::Pending { .. } | Progress::Retrying { .. } => None,
+            Progress::Succeeded { ended_at } | Progress::Failed { ended_at } | Progress::Discarded { ended_at } => {
+                Some(ended_at)
+            }
+        }
+    }
+
+    /// Tries so far, or since it was replayed.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// From when on its age counts.
+    pub fn begun_at(&self) -> Timestamp {
+        self.replayed_at.unwrap_or(self.created_at)
+    }
+
+    /// When it was last tried.
+    pub const fn last_attempt_at(&self) -> Option<Timestamp> {
+        self.last_attempt_at
+    }
+
+    /// What the endpoint answered last.
+    pub const fn last_status(&self) -> Option<u16> {
+        self.last_status
+    }
+
+    /// What went wrong last, free of personal data.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// What is sent, to the letter; empty once nobody needs it any more.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// Whether the filter means it.
+    pub fn matches(&self, filter: &OutgoingFilter) -> bool {
+        is_among(filter.merchants.as_ref(), &self.merchant)
+            && is_wanted(filter.endpoint.as_ref(), &&self.endpoint)
+            && is_wanted(filter.r#type.as_ref(), &&self.kind)
+            && (filter.state.is_empty() || filter.state.contains(&self.state()))
+            && filter.since.is_none_or(|since| self.created_at >= since)
+            && filter.until.is_none_or(|until| self.created_at < until)
+    }
+}
