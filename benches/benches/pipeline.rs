@@ -1,6 +1,6 @@
 //! The pure part of an upsert, step by step and in one go, in one process without a network.
 //!
-//! `cargo bench -p upsert-benches`; a filter behind it names what to run: `cargo bench -p upsert-benches -- phone`.
+//! `cargo bench --profile dist -p upsert-benches`; a filter behind it names what to run: `cargo bench --profile dist -p upsert-benches -- phone`.
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark: what it is made of is right, or it stops"
