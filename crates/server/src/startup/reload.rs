@@ -98,10 +98,11 @@ impl Reloader {
             seen = self.settled(look, &secret_files).await;
             match self.reload().await {
                 Ok(read) => {
-                    // What changed while it was read is read again.
+                    // What changed while it was read is read again. The later look is the one that says so: what changes
+                    // between the two is then seen by it, or by the next.
+                    let now = self.look(&read).await;
                     is_late = self.look(&secret_files).await != seen;
-                    secret_files = read;
-                    seen = self.look(&secret_files).await;
+                    (seen, secret_files) = (now, read);
                 }
                 Err(problems) => self.refused(&problems),
             }
