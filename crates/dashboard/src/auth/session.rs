@@ -27,7 +27,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Of this session, if it lives and its key still opens the door. `is_looked_at`: whether a person did this.
+    /// Of this session, if it has not ended and its key is still valid. `is_looked_at`: whether a person did this.
     pub(crate) fn of(dashboard: Data<Dashboard>, id: SessionId, is_looked_at: bool) -> Option<Self> {
         let key_hash = dashboard.sessions.key(id, is_looked_at)?;
         let principal = dashboard.parts.keys.still_open(&key_hash)?;
