@@ -96,7 +96,7 @@ impl Pipeline {
         phone::warm_up();
         Self {
             body: serde_json::from_str(&sample::body(0)).unwrap(),
-            customer_id: IdSource::new(Arc::new(SystemClock)).customer(),
+            customer_id: IdSource::new(Arc::new(SystemClock)).customer("acme"),
             nothing: BTreeSet::new(),
             providers: VENDORS.iter().map(|vendor| (vendor.kind, build(vendor))).collect(),
         }

@@ -12,7 +12,7 @@ use upsert_core::{
     UpsertReceipt, VendorSaid, WaitingFor,
 };
 use upsert_store::{
-    Applied, Changeset, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, HistoryRecord,
+    Applied, Changeset, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, CustomerChange,
     Lane, Link, Pause, PausedBy, Store as _, UpsertRecord, UpsertState, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
@@ -79,8 +79,11 @@ pub async fn fill(database: &Path, customers: u64) -> anyhow::Result<Filled> {
 }
 
 async fn apply(store: &SqliteStore, write: Vec<Write>) -> anyhow::Result<()> {
-    let expect = Vec::new();
-    let applied = store.apply(Changeset { expect, write }).await?;
+    let changes = Changeset {
+        write,
+        ..Changeset::of(MERCHANT)
+    };
+    let applied = store.apply(changes).await?;
     anyhow::ensure!(applied == Applied::Done, "the store did not take it");
     Ok(())
 }
@@ -91,7 +94,7 @@ fn now() -> Timestamp {
 }
 
 fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)> {
-    let (id, upsert, at) = (ids.customer(), ids.upsert(), now());
+    let (id, upsert, at) = (ids.customer(MERCHANT), ids.upsert(MERCHANT), now());
     let phone = format!("+1202{number:07}");
     let record = json!({
         "kind": "person", "reference": format!("FULL-{number}"), "given_name": "Ann", "family_name": format!("Lee{number}"),
@@ -101,13 +104,12 @@ fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)>
     let customer = Customer::from_json(&record).context("the record is a customer's")?;
     let mut accepted = UpsertRecord::new(upsert, MERCHANT, id, 1, "fill", at);
     (accepted.new_customer, accepted.changed) = (true, true);
-    let delivery = delivery(ids, number, &accepted);
+    let delivery = delivery(number, &accepted);
     end(&mut accepted, &delivery);
     let mut write: Vec<Write> = customer
         .identifiers()
         .into_iter()
         .map(|identifier| Write::AddIdentifier {
-            merchant: MERCHANT.to_owned(),
             identifier,
             customer: id,
         })
@@ -121,25 +123,18 @@ fn customer(ids: &IdSource, number: u64) -> anyhow::Result<(Vec<Write>, Filled)>
         created_at: at,
         updated_at: at,
     }));
-    write.push(Write::PutHistory(HistoryRecord {
-        customer: id,
-        version: 1,
-        upsert,
-        at,
-        by: "fill".to_owned(),
-        refused: false,
+    let change = CustomerChange {
         record: customer,
         links: std::collections::BTreeMap::new(),
-        ignored: Vec::new(),
-    }));
-    write.push(Write::PutUpsert(accepted));
+    };
+    write.push(Write::PutUpsert(accepted, Some(change)));
     write.push(Write::PutLane(lane(&delivery, number)));
     let filled = Filled {
         customer: id.to_string(),
         phone,
         failed: delivery.id.to_string(),
     };
-    write.push(Write::PutDelivery(delivery));
+    write.push(Write::PutDelivery(delivery, None));
     Ok((write, filled))
 }
 
@@ -174,7 +169,7 @@ fn lane(delivery: &DeliveryRecord, number: u64) -> Lane {
     lane
 }
 
-fn delivery(ids: &IdSource, number: u64, upsert: &UpsertRecord) -> DeliveryRecord {
+fn delivery(number: u64, upsert: &UpsertRecord) -> DeliveryRecord {
     let (part, at) = (number % 1_000, upsert.created_at);
     let waits = (FAILED..FAILED + WAITING).contains(&part);
     let connection = if waits {
@@ -182,7 +177,7 @@ fn delivery(ids: &IdSource, number: u64, upsert: &UpsertRecord) -> DeliveryRecor
     } else {
         CONNECTIONS[usize::try_from(number % 2).unwrap_or_default()]
     };
-    let mut delivery = DeliveryRecord::new(ids.delivery(), upsert, connection, connection, true);
+    let mut delivery = DeliveryRecord::new(1, upsert, connection, connection, true);
     delivery.start_at_once(at);
     if part < FAILED {
         let error = refused(number);

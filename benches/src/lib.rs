@@ -14,6 +14,7 @@ pub mod fill;
 pub mod flood;
 pub mod folder;
 pub mod hostile;
+pub mod house;
 pub mod isolation;
 pub mod measure;
 pub mod pinning;

@@ -77,7 +77,7 @@ async fn what_get_providers_says_holds_against_prepare() {
     let names: Vec<&str> = providers.iter().filter_map(|p| p["name"].as_str()).collect();
     assert_eq!(names, ["add-update", "april", "rotor"]);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let id = IdSource::new(clock).customer();
+    let id = IdSource::new(clock).customer("acme");
     for provider in providers {
         let adapter = built(provider["name"].as_str().unwrap()).provider;
         for form in provider["forms"].as_array().unwrap() {

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use serde_json::Value as Json;
 
-use super::{Attempt, Customer, Delivery, Evidence, Upsert, Version};
+use super::{Attempt, Delivery, Evidence, Upsert, Version};
 
 /// Reads the file into the evidence. Nobody may be writing to it.
 ///
@@ -17,40 +17,9 @@ use super::{Attempt, Customer, Delivery, Evidence, Upsert, Version};
 pub fn read_store(file: &Path, evidence: &mut Evidence) -> anyhow::Result<()> {
     let db = Connection::open(file)?;
     evidence.integrity = integrity(&db)?;
-    let records = |sql: &str| -> anyhow::Result<Vec<Json>> {
-        let mut statement = db.prepare(sql)?;
-        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
-    };
-    for record in records("SELECT record FROM upserts")? {
-        evidence.upserts.insert(text(&record, "id")?, upsert(&record)?);
-    }
-    for record in records("SELECT record FROM deliveries")? {
-        evidence.deliveries.insert(text(&record, "id")?, delivery(&record)?);
-    }
-    attempts(&db, &mut evidence.deliveries)?;
-    versions(&db, evidence)?;
-    customers(&db, evidence)?;
-    for lane in records("SELECT record FROM lanes")? {
-        let (customer, connection) = (text(&lane, "customer")?, text(&lane, "connection")?);
-        for member in ["in_flight", "queued"] {
-            if let Some(id) = lane[member].as_str() {
-                let line = format!("{member} {id} of {customer} at {connection}");
-                evidence.busy_lanes.push(line);
-            }
-        }
-        // A lane of a customer that is gone shows up as a customer without a record.
-        let customer = evidence.customers.entry(customer).or_default();
-        let has_given_up = lane["unwanted"]
-            .as_object()
-            .is_some_and(|unwanted| !unwanted.is_empty());
-        if lane["failed"] == true || has_given_up {
-            customer.failed.push(connection.clone());
-        }
-        if let Some(id) = lane["link"]["provider_customer_id"].as_str() {
-            customer.links.insert(connection, id.to_owned());
-        }
-    }
+    let names = upserts(&db, evidence)?;
+    later_attempts(&db, &mut evidence.deliveries)?;
+    customers(&db, &names, evidence)?;
     Ok(())
 }
 
@@ -93,11 +62,11 @@ fn upsert(record: &Json) -> anyhow::Result<Upsert> {
     })
 }
 
-fn delivery(record: &Json) -> anyhow::Result<Delivery> {
+fn delivery(record: &Json, upsert: String) -> anyhow::Result<Delivery> {
     let maybe = |member: &str| record[member].as_str().map(str::to_owned);
     let error = &record["error"];
     Ok(Delivery {
-        upsert: text(record, "upsert")?,
+        upsert,
         customer: text(record, "customer")?,
         connection: text(record, "connection")?,
         state: text(record, "state")?,
@@ -119,61 +88,116 @@ pub(super) fn trace_of(traceparent: &str) -> Option<String> {
     traceparent.split('-').nth(1).map(str::to_owned)
 }
 
-fn attempts(db: &Connection, deliveries: &mut BTreeMap<String, Delivery>) -> anyhow::Result<()> {
-    let sql = "SELECT d.record, a.number, a.started_at, a.ended_at, a.result, a.vendor_status FROM attempts a \
-               LEFT JOIN deliveries d ON d.id = a.delivery ORDER BY a.delivery, a.number";
+/// Upserts, what each changed, and its deliveries, which stand right behind it. Answers how the ids of customers are
+/// spelled, which their own rows do not say.
+fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<BTreeMap<Vec<u8>, String>> {
+    let sql = "SELECT customer, body, change, attempt FROM upserts ORDER BY merchant, id";
+    let (mut names, mut last) = (BTreeMap::new(), None);
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let record: Option<String> = row.get(0)?;
-        let record: Json = serde_json::from_str(&record.context("an attempt without a delivery")?)?;
-        let attempt = Attempt {
-            number: row.get(1)?,
-            started_at: row.get(2)?,
-            ended_at: row.get(3)?,
-            result: row.get(4)?,
-            vendor_status: row.get(5)?,
-        };
-        let delivery = deliveries.get_mut(&text(&record, "id")?);
-        delivery.context("an unknown delivery")?.attempts.push(attempt);
+        let record = json(row, "body")?.context("a row without a body")?;
+        let id = text(&record, "id")?;
+        if let Some(customer) = row.get::<_, Option<Vec<u8>>>("customer")? {
+            names.insert(customer, text(&record, "customer")?);
+            if let Some(change) = json(row, "change")?.filter(|_| record["rolled_back"] != true) {
+                evidence.versions.push(version(&record, &change)?);
+            }
+            evidence.upserts.insert(id.clone(), upsert(&record)?);
+            last = Some(id);
+        } else {
+            let of = last.clone().context("a delivery without an upsert")?;
+            let first = json(row, "attempt")?;
+            let mut delivery = delivery(&record, of)?;
+            delivery.attempts.extend(first.as_ref().map(attempt).transpose()?);
+            evidence.deliveries.insert(id, delivery);
+        }
+    }
+    evidence
+        .versions
+        .sort_by(|one, other| (&one.customer, one.version).cmp(&(&other.customer, other.version)));
+    Ok(names)
+}
+
+fn json(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
+    let bytes: Option<Vec<u8>> = row.get(column)?;
+    Ok(bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
+}
+
+fn version(upsert: &Json, change: &Json) -> anyhow::Result<Version> {
+    Ok(Version {
+        customer: text(upsert, "customer")?,
+        version: upsert["version"].as_u64().context("an upsert without a version")?,
+        upsert: text(upsert, "id")?,
+        record: change["record"].clone(),
+    })
+}
+
+fn attempt(record: &Json) -> anyhow::Result<Attempt> {
+    let micros = |member: &str| -> anyhow::Result<Option<i64>> {
+        let moment = record[member].as_str().map(str::parse::<jiff::Timestamp>).transpose()?;
+        Ok(moment.map(jiff::Timestamp::as_microsecond))
+    };
+    Ok(Attempt {
+        number: record["number"].as_u64().context("an attempt without a number")?.try_into()?,
+        started_at: micros("started_at")?.context("an attempt without a beginning")?,
+        ended_at: micros("ended_at")?,
+        result: record["result"].as_str().map(str::to_owned),
+        vendor_status: record["vendor_status"].as_u64().map(u16::try_from).transpose()?,
+    })
+}
+
+fn later_attempts(db: &Connection, deliveries: &mut BTreeMap<String, Delivery>) -> anyhow::Result<()> {
+    let mut statement = db.prepare("SELECT attempt FROM attempts ORDER BY merchant, delivery, number")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let record = json(row, "attempt")?.context("an attempt without a body")?;
+        let delivery = deliveries.get_mut(&text(&record, "delivery")?);
+        delivery.context("an unknown delivery")?.attempts.push(attempt(&record)?);
     }
     Ok(())
 }
 
-fn versions(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let sql = "SELECT u.record, h.version, h.record FROM history h LEFT JOIN upserts u ON u.id = h.upsert \
-               WHERE h.refused = 0 ORDER BY h.customer, h.version";
+/// Customers and, right behind each, its lanes.
+fn customers(db: &Connection, names: &BTreeMap<Vec<u8>, String>, evidence: &mut Evidence) -> anyhow::Result<()> {
+    let sql = "SELECT n.name AS merchant, c.customer, c.connection, c.body FROM customers c \
+               JOIN names n ON n.id = c.merchant ORDER BY c.merchant, c.customer, c.connection";
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let made_by: Option<String> = row.get(0)?;
-        let made_by: Json = serde_json::from_str(&made_by.context("a version that no upsert made")?)?;
-        evidence.versions.push(Version {
-            customer: text(&made_by, "customer")?,
-            version: row.get::<_, i64>(1)?.try_into()?,
-            upsert: text(&made_by, "id")?,
-            record: serde_json::from_str(&row.get::<_, String>(2)?)?,
-        });
+        let body = json(row, "body")?.context("a customer without a body")?;
+        if row.get::<_, i64>("connection")? != 0 {
+            note_lane(&body, evidence)?;
+            continue;
+        }
+        let name = names.get(&row.get::<_, Vec<u8>>("customer")?);
+        let name = name.context("a customer without a history")?;
+        let customer = evidence.customers.entry(name.clone()).or_default();
+        customer.merchant = row.get("merchant")?;
+        customer.version = body["version"].as_u64().context("a customer without a version")?;
+        customer.record = body["customer"].clone();
     }
     Ok(())
 }
 
-/// A customer's stored record does not name its id; the history does.
-fn customers(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let sql = "SELECT (SELECT u.record FROM history h JOIN upserts u ON u.id = h.upsert WHERE h.customer = c.id \
-               LIMIT 1), n.name, c.version, c.record FROM customers c JOIN names n ON n.id = c.merchant";
-    let mut statement = db.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let upsert: Option<String> = row.get(0)?;
-        let upsert: Json = serde_json::from_str(&upsert.context("a customer without a history")?)?;
-        let customer = Customer {
-            merchant: row.get(1)?,
-            version: row.get::<_, i64>(2)?.try_into()?,
-            record: serde_json::from_str(&row.get::<_, String>(3)?)?,
-            ..Customer::default()
-        };
-        evidence.customers.insert(text(&upsert, "customer")?, customer);
+fn note_lane(lane: &Json, evidence: &mut Evidence) -> anyhow::Result<()> {
+    let (customer, connection) = (text(lane, "customer")?, text(lane, "connection")?);
+    for member in ["in_flight", "queued"] {
+        if let Some(id) = lane[member].as_str() {
+            let line = format!("{member} {id} of {customer} at {connection}");
+            evidence.busy_lanes.push(line);
+        }
+    }
+    // A lane of a customer that is gone shows up as a customer without a record.
+    let customer = evidence.customers.entry(customer).or_default();
+    let has_given_up = lane["declined"]
+        .as_object()
+        .is_some_and(|declined| !declined.is_empty());
+    if lane["failed"] == true || has_given_up {
+        customer.failed.push(connection.clone());
+    }
+    if let Some(id) = lane["link"]["provider_customer_id"].as_str() {
+        customer.links.insert(connection, id.to_owned());
     }
     Ok(())
 }

@@ -281,6 +281,17 @@ pub struct DeliveriesDone {
     pub counted_at: Option<Timestamp>,
 }
 
+impl DeliveriesDone {
+    /// With those of the next part, which says whether there is more and where it goes on.
+    pub fn add(&mut self, part: Self) {
+        self.matched += part.matched;
+        self.done += part.done;
+        self.refused += part.refused;
+        self.refusals.extend(part.refusals);
+        (self.more, self.next_cursor) = (part.more, part.next_cursor);
+    }
+}
+
 /// A delivery that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefusedDelivery {

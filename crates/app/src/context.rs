@@ -1,6 +1,6 @@
 //! What every use case works with.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use upsert_api::ProblemCode;
-use upsert_core::{Clock, IdSource, UpsertId};
-use upsert_store::{DeliveryRecord, Known, Store, StoreError};
+use upsert_core::{Clock, IdSource, MerchantMark, UpsertId};
+use upsert_store::{DeliveryFilter, DeliveryRecord, Known, Store, StoreError};
 
 use crate::directory::merchant::Directory;
 use crate::problem::Refusal;
@@ -118,6 +118,28 @@ impl Context {
     /// The customer whom a delivery brings, with its lanes.
     pub(crate) async fn customer_of(&self, delivery: &DeliveryRecord) -> Result<Option<Known>, StoreError> {
         self.store.customer(&delivery.merchant, delivery.customer).await
+    }
+
+    /// Merchants that may have what is kept under an id with this mark, among those that may be seen (none: all).
+    pub(crate) async fn merchants_of(
+        &self,
+        mark: MerchantMark,
+        visible: Option<&BTreeSet<String>>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut merchants = self.store.merchants_of(mark).await?;
+        merchants.retain(|merchant| visible.is_none_or(|visible| visible.contains(merchant)));
+        Ok(merchants)
+    }
+
+    /// The same filter: one that means an upsert or a customer says at which merchants that can be.
+    pub(crate) async fn at_merchants(&self, filter: &DeliveryFilter) -> Result<DeliveryFilter, StoreError> {
+        let mut filter = filter.clone();
+        let upsert = filter.upsert_id.map(|id| id.mark());
+        if let Some(mark) = upsert.or(filter.customer_id.map(|id| id.mark())) {
+            let merchants = self.merchants_of(mark, filter.merchants.as_ref()).await?;
+            filter.merchants = Some(merchants.into_iter().collect());
+        }
+        Ok(filter)
     }
 
     /// Runs a task that the shutdown waits for.

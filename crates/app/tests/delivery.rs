@@ -142,7 +142,7 @@ async fn edits_of_one_customer_go_one_at_a_time_and_in_order() {
         .customers("acme", &upsert_store::CustomerFilter::default(), None, 10)
         .await
         .unwrap();
-    let notes = known[0].customer.text(upsert_core::Field::Notes).unwrap().to_owned();
+    let notes = known.entries[0].customer.text(upsert_core::Field::Notes).unwrap().to_owned();
     assert_eq!(vendor.record("r")["notes"], json!(notes));
 }
 
@@ -190,8 +190,8 @@ async fn what_waited_behind_a_delivery_goes_out_at_once_if_the_process_died_befo
     let _nobody_else_is_there = lane.change();
     first = first.with_progress(plain_progress(DeliveryState::Succeeded));
     let changes = Changeset {
-        expect: Vec::new(),
-        write: vec![Write::PutLane(lane), Write::PutDelivery(first)],
+        write: vec![Write::PutLane(lane), Write::PutDelivery(first, None)],
+        ..Changeset::of("acme")
     };
     house.store.apply(changes).await.unwrap();
 
@@ -315,10 +315,10 @@ async fn a_client_that_hangs_up_strands_nothing() {
         .customers("acme", &upsert_store::CustomerFilter::default(), None, 100)
         .await
         .unwrap();
-    for known in &customers {
+    for known in &customers.entries {
         assert_eq!(vendor.record(known.customer.reference().unwrap())["first"], "A");
     }
-    assert_eq!(vendor.calls(), customers.len());
+    assert_eq!(vendor.calls(), customers.entries.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -478,7 +478,7 @@ async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told
         .await
         .unwrap();
     let id = body(&answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
-    let attempts = house.store.attempts(id).await.unwrap();
+    let attempts = house.store.attempts("acme", id).await.unwrap();
     assert!(attempts[0].request.is_some() && attempts[0].error.is_some());
     let causes = house
         .gateway
@@ -487,7 +487,9 @@ async fn nothing_that_is_written_about_an_attempt_shows_what_it_sent_or_was_told
         .await
         .unwrap();
     assert_eq!(causes[0].sample_detail, "as the script says");
-    let shown = format!("{attempts:?} {causes:?} {:?}", Write::PutAttempt(attempts[0].clone()));
+    let delivery = house.store.delivery("acme", id).await.unwrap().unwrap();
+    let written = Write::PutDelivery(delivery, Some(attempts[0].clone()));
+    let shown = format!("{attempts:?} {causes:?} {written:?}");
     for secret in ["canary", "Ada", "as the script says"] {
         assert!(!shown.contains(secret), "{shown}");
     }
@@ -504,12 +506,12 @@ async fn what_has_failed_is_told_however_many_wait_that_were_never_tried() {
         .unwrap();
     assert_eq!(refused.status, 422, "{}", refused.body);
     let waits = (0..3_500).map(|number| {
-        let id = delivery_id(u128::MAX / 2 + number);
-        Write::PutDelivery(delivery_record(&house.merchant.id, "v", id, DeliveryState::Waiting))
+        let id = delivery_id(u128::from(u32::MAX) + number);
+        Write::PutDelivery(delivery_record(&house.merchant.id, "v", id, DeliveryState::Waiting), None)
     });
     let changes = Changeset {
         write: waits.collect(),
-        ..Changeset::default()
+        ..Changeset::of(&house.merchant.id)
     };
     house.store.apply(changes).await.unwrap();
     let causes = house

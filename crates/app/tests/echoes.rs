@@ -62,8 +62,8 @@ impl Pair {
     async fn shown(&self) -> Json {
         let all = CustomerFilter::default();
         let all = self.house.store.customers("acme", &all, None, 10).await.unwrap();
-        assert_eq!(all.len(), 1);
-        Json::Object(all[0].customer.to_json(false))
+        assert_eq!(all.entries.len(), 1);
+        Json::Object(all.entries[0].customer.to_json(false))
     }
 }
 
@@ -425,7 +425,7 @@ async fn of_a_record_that_was_unlinked_no_form_is_ours() {
     pair.a.shows(&[("first", json!("JON Q."))]);
     pair.upsert(json!({ "reference": "r", "given_name": "Jon" })).await;
     let all = CustomerFilter::default();
-    let id = pair.house.store.customers("acme", &all, None, 1).await.unwrap()[0].id;
+    let id = pair.house.store.customers("acme", &all, None, 1).await.unwrap().entries[0].id;
     pair.house
         .gateway
         .operations

@@ -142,7 +142,7 @@ async fn what_comes_while_the_breaker_is_open_waits_without_an_attempt_and_is_an
         (&json!("waiting"), &json!("breaker"))
     );
     let delivery = waiting(&house, "v").await.remove(0);
-    assert!(house.store.attempts(delivery.id).await.unwrap().is_empty());
+    assert!(house.store.attempts("acme", delivery.id).await.unwrap().is_empty());
     at(60).await;
     assert_eq!(vendor.calls(), 0);
     gate.turn(Gate::OPEN);
@@ -352,9 +352,12 @@ async fn an_upsert_whose_process_died_before_it_was_ended_is_ended_by_the_next_o
     assert_eq!(ended.state(), UpsertState::Succeeded);
     let (id, customer, version) = (ended.id, ended.customer, ended.version);
     let pending = upsert_store::UpsertRecord::new(id, "acme", customer, version, "tests", ended.created_at);
-    let write = vec![upsert_store::Write::PutUpsert(pending)];
-    let expect = Vec::new();
-    store.apply(upsert_store::Changeset { expect, write }).await.unwrap();
+    let write = vec![upsert_store::Write::PutUpsert(pending, None)];
+    let changes = upsert_store::Changeset {
+        write,
+        ..upsert_store::Changeset::of("acme")
+    };
+    store.apply(changes).await.unwrap();
     let _house = House::on(store.clone(), clock, vec![connection("v", &vendor)]).await;
     at(1).await;
     let (upsert, _) = store.upsert("acme", answer.upsert).await.unwrap().unwrap();

@@ -29,7 +29,7 @@ async fn house(vendor: &Arc<Vendor>, connection_of: Option<&str>) -> House {
 
 async fn customers(house: &House) -> Vec<CustomerRecord> {
     let all = CustomerFilter::default();
-    house.store.customers("acme", &all, None, 10).await.unwrap()
+    house.store.customers("acme", &all, None, 10).await.unwrap().entries
 }
 
 async fn shown(house: &House) -> Json {
@@ -57,7 +57,7 @@ async fn an_event_becomes_an_upsert_by_its_source() {
     );
     let history = house
         .store
-        .history(customers(&house).await[0].id, None, 10)
+        .history("acme", customers(&house).await[0].id, None, 10)
         .await
         .unwrap();
     assert_eq!(history.entries[0].by, "shop");

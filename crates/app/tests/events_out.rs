@@ -517,8 +517,8 @@ async fn a_dead_letter_that_is_replayed_has_its_whole_schedule_again() {
     event.give_up("the endpoint answered 503", old);
     let write = vec![Write::PutOutgoingEvent(event)];
     let given_up = Changeset {
-        expect: Vec::new(),
         write,
+        ..Changeset::of("acme")
     };
     assert_eq!(house.store.apply(given_up).await.unwrap(), Applied::Done);
     listener.usually(503);

@@ -81,7 +81,7 @@ async fn house(sources: Vec<Source>) -> House {
 
 async fn people(house: &House) -> Vec<Json> {
     let all = CustomerFilter::default();
-    let found = house.store.customers("acme", &all, None, 100).await.unwrap();
+    let found = house.store.customers("acme", &all, None, 100).await.unwrap().entries;
     found
         .iter()
         .map(|record| Json::Object(record.customer.to_json(false)))
@@ -434,6 +434,7 @@ async fn a_dead_event_is_replayed_for_whom_it_means() {
         .await
         .unwrap();
     let whom = all
+        .entries
         .iter()
         .find(|record| record.customer.to_json(false)["email"] == "a@x.example")
         .unwrap()

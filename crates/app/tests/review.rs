@@ -14,7 +14,7 @@ use upsert_store::{CustomerFilter, CustomerRecord, CustomerStore as _, Lane, Ups
 
 async fn customers(house: &House) -> Vec<CustomerRecord> {
     let all = CustomerFilter::default();
-    house.store.customers("acme", &all, None, 10).await.unwrap()
+    house.store.customers("acme", &all, None, 10).await.unwrap().entries
 }
 
 async fn lane(house: &House, connection: &str) -> Lane {

@@ -1,6 +1,9 @@
-//! Typed ids: a prefix and a sortable part (UUID version 7 in Crockford's base 32, 26 characters).
+//! Typed ids: a prefix and a sortable part (UUID version 7 in Crockford's base 32, 26 characters). The lowest 32 bits of
+//! the UUID lead to what is kept under it: 22 bits to the merchant, and in a delivery's id 10 bits say which of its
+//! upsert's deliveries it is.
 
 use std::fmt;
+use std::hash::Hasher as _;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -8,6 +11,7 @@ use std::sync::{Arc, LazyLock};
 use data_encoding::{Encoding, Specification};
 use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use siphasher::sip::SipHasher13;
 use uuid::{ContextV7, Uuid};
 
 use crate::clock::Clock;
@@ -37,6 +41,34 @@ fn decode(text: &str) -> Option<Uuid> {
 #[error("not an id that starts with `{0}`")]
 pub struct NotAnId(&'static str);
 
+/// Bits of a UUID that say which of its upsert's deliveries a delivery is.
+const PART_BITS: u32 = 10;
+
+/// Bits of a UUID that lead to the merchant.
+const MARK_BITS: u32 = 22;
+
+const PART_MASK: u128 = (1 << PART_BITS) - 1;
+const MARK_MASK: u128 = ((1 << MARK_BITS) - 1) << PART_BITS;
+
+/// Leads from an id to its merchant, or to the very few that share it: a hash of the merchant's own id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MerchantMark(u32);
+
+impl MerchantMark {
+    /// Of this merchant. It is in ids that are kept, so it never changes.
+    pub fn of(merchant: &str) -> Self {
+        let mut hash = SipHasher13::new();
+        hash.write(merchant.as_bytes());
+        let bits = hash.finish() & ((1 << MARK_BITS) - 1);
+        Self(u32::try_from(bits).unwrap_or_default())
+    }
+
+    /// As a number, of at most 22 bits.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -55,6 +87,12 @@ macro_rules! id_type {
             /// The UUID, for the store.
             pub const fn as_uuid(&self) -> &Uuid {
                 &self.0
+            }
+
+            /// What its merchant has to have.
+            pub fn mark(&self) -> MerchantMark {
+                let bits = (self.0.as_u128() & MARK_MASK) >> PART_BITS;
+                MerchantMark(u32::try_from(bits).unwrap_or_default())
             }
 
             /// No id that is made at this moment or later is smaller: ids begin with the milliseconds since 1970, in 48
@@ -133,6 +171,28 @@ id_type!(
     "evt_"
 );
 
+impl DeliveryId {
+    /// An upsert has at most so many deliveries.
+    pub const MOST: u16 = (1 << PART_BITS) - 1;
+
+    /// The delivery of this upsert with this number, from 1 to [`Self::MOST`].
+    pub fn of(upsert: UpsertId, part: u16) -> Self {
+        debug_assert!((1..=Self::MOST).contains(&part), "an upsert has no delivery {part}");
+        let upsert = upsert.0.as_u128() & !PART_MASK;
+        Self(Uuid::from_u128(upsert | (u128::from(part) & PART_MASK)))
+    }
+
+    /// Of which upsert it is.
+    pub const fn upsert(&self) -> UpsertId {
+        UpsertId(Uuid::from_u128(self.0.as_u128() & !PART_MASK))
+    }
+
+    /// Which of its upsert's deliveries it is, from 1.
+    pub fn part(&self) -> u16 {
+        u16::try_from(self.0.as_u128() & PART_MASK).unwrap_or_default()
+    }
+}
+
 /// Makes ids from the injected clock: within a process strictly increasing, also within a millisecond.
 #[derive(Debug, Clone)]
 pub struct IdSource {
@@ -171,24 +231,25 @@ impl IdSource {
         Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos))
     }
 
-    /// A new customer's id.
-    pub fn customer(&self) -> CustomerId {
-        CustomerId(self.next())
+    fn next_of(&self, merchant: &str) -> u128 {
+        let mark = MerchantMark::of(merchant);
+        // What is unique about an id is above: its millisecond and a counter that starts anywhere.
+        self.next().as_u128() & !MARK_MASK | (u128::from(mark.0) << PART_BITS)
     }
 
-    /// A new upsert's id.
-    pub fn upsert(&self) -> UpsertId {
-        UpsertId(self.next())
+    /// A new customer's id, of this merchant.
+    pub fn customer(&self, merchant: &str) -> CustomerId {
+        CustomerId(Uuid::from_u128(self.next_of(merchant)))
     }
 
-    /// A new delivery's id.
-    pub fn delivery(&self) -> DeliveryId {
-        DeliveryId(self.next())
+    /// A new upsert's id, of this merchant. Those of its deliveries begin as it does.
+    pub fn upsert(&self, merchant: &str) -> UpsertId {
+        UpsertId(Uuid::from_u128(self.next_of(merchant) & !PART_MASK))
     }
 
-    /// A new event's id.
-    pub fn event(&self) -> EventId {
-        EventId(self.next())
+    /// A new event's id, of this merchant.
+    pub fn event(&self, merchant: &str) -> EventId {
+        EventId(Uuid::from_u128(self.next_of(merchant)))
     }
 }
 
@@ -200,7 +261,7 @@ mod tests {
     #[test]
     fn ids_made_one_after_another_sort_in_that_order_and_survive_their_text_form() {
         let ids = IdSource::new(Arc::new(SystemClock));
-        let made: Vec<CustomerId> = (0..1_000).map(|_| ids.customer()).collect();
+        let made: Vec<CustomerId> = (0..1_000).map(|_| ids.customer("acme")).collect();
         assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(made.windows(2).all(|pair| pair[0].to_string() < pair[1].to_string()));
         for id in &made {
@@ -221,11 +282,11 @@ mod tests {
     #[test]
     fn an_id_sorts_after_those_that_were_made_before_the_clock_was_set_back() {
         let at = |time: &str| IdSource::new(Arc::new(Still(time.parse().unwrap())));
-        let before = at("2026-11-21T10:00:00.123Z").delivery();
+        let before = at("2026-11-21T10:00:00.123Z").upsert("acme");
         let ids = at("2026-11-21T09:00:00Z");
-        assert!(ids.delivery() < before);
+        assert!(ids.upsert("acme") < before);
         ids.sort_after(before.as_uuid());
-        let made: Vec<_> = (0..1_000).map(|_| ids.delivery()).collect();
+        let made: Vec<_> = (0..1_000).map(|_| ids.upsert("acme")).collect();
         assert!(before < made[0] && made.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
@@ -234,28 +295,28 @@ mod tests {
         let moment: jiff::Timestamp = "2026-11-21T10:00:00.123456Z".parse().unwrap();
         let ids = IdSource::new(Arc::new(Still(moment)));
         for id in [
-            *ids.customer().as_uuid(),
-            *ids.upsert().as_uuid(),
-            *ids.delivery().as_uuid(),
-            *ids.event().as_uuid(),
+            *ids.customer("acme").as_uuid(),
+            *ids.upsert("acme").as_uuid(),
+            *DeliveryId::of(ids.upsert("acme"), 1).as_uuid(),
+            *ids.event("acme").as_uuid(),
         ] {
             let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
             assert_eq!(i64::try_from(seconds).unwrap(), moment.as_second());
             assert_eq!(nanos / 1_000_000, 123);
         }
-        let event = ids.event();
+        let event = ids.event("acme");
         let later = jiff::Timestamp::from_millisecond(moment.as_millisecond() + 1).unwrap();
         assert!(EventId::oldest_at(moment) < event && event < EventId::oldest_at(later));
-        assert_ne!(ids.event(), event);
+        assert_ne!(ids.event("acme"), event);
     }
 
     #[test]
     fn an_id_that_is_made_after_a_later_one_is_of_the_next_millisecond() {
         let at = |time: &str| IdSource::new(Arc::new(Still(time.parse().unwrap())));
-        let later = at("2026-11-21T10:00:00.123Z").customer();
+        let later = at("2026-11-21T10:00:00.123Z").customer("acme");
         let ids = at("2026-11-21T09:00:00Z");
         ids.sort_after(later.as_uuid());
-        let made = ids.customer();
+        let made = ids.customer("acme");
         let (seconds, nanos) = made.as_uuid().get_timestamp().unwrap().to_unix();
         let next: jiff::Timestamp = "2026-11-21T10:00:00.124Z".parse().unwrap();
         assert_eq!(
@@ -267,8 +328,31 @@ mod tests {
     #[test]
     fn an_id_of_another_type_is_refused() {
         let ids = IdSource::new(Arc::new(SystemClock));
-        assert!(ids.upsert().to_string().parse::<CustomerId>().is_err());
+        assert!(ids.upsert("acme").to_string().parse::<CustomerId>().is_err());
         assert!("cus_".parse::<CustomerId>().is_err());
         assert!("cus_0".parse::<CustomerId>().is_err());
+    }
+
+    #[test]
+    fn an_id_leads_to_its_merchant_and_a_deliverys_id_to_its_upsert() {
+        let (ids, mark) = (IdSource::new(Arc::new(SystemClock)), MerchantMark::of("acme"));
+        assert_ne!(mark, MerchantMark::of("globex"));
+        let upsert = ids.upsert("acme");
+        assert_eq!(
+            [ids.customer("acme").mark(), upsert.mark(), ids.event("acme").mark()],
+            [mark; 3]
+        );
+        let deliveries: Vec<_> = (1..=DeliveryId::MOST).map(|part| DeliveryId::of(upsert, part)).collect();
+        assert!(deliveries.windows(2).all(|pair| pair[0] < pair[1]), "in the order of their numbers");
+        for (part, delivery) in (1..).zip(&deliveries) {
+            assert_eq!((delivery.upsert(), delivery.part(), delivery.mark()), (upsert, part, mark));
+        }
+        let next = DeliveryId::of(ids.upsert("acme"), 1);
+        assert!(deliveries.iter().all(|delivery| *delivery < next));
+    }
+
+    #[test]
+    fn marks_never_change() {
+        assert_eq!(MerchantMark::of("acme").number(), 0);
     }
 }

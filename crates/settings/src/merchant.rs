@@ -87,6 +87,9 @@ pub struct Merchant {
     places: Places,
 }
 
+/// An upsert has at most so many deliveries ([`upsert_core::DeliveryId::MOST`] is more).
+const MOST_CONNECTIONS: usize = 1_000;
+
 impl Merchant {
     /// The connection of this name.
     pub fn connection(&self, name: &str) -> Option<&Connection> {
@@ -111,6 +114,7 @@ impl Merchant {
             Some((incoming?, outgoing?))
         });
         report_repeats(&section.spot, "connections", "name");
+        report_too_many(&section.spot, "connections", MOST_CONNECTIONS);
         let (webhooks_in, webhooks_out) = webhooks.unzip();
         all_or_none!(Self {
             id: section.read("id", Spot::name),
@@ -150,6 +154,16 @@ fn texts_of<'n>(table: &'n Node, list: &str, member: &str) -> Vec<(&'n str, &'n 
         Some((node.text()?, &node.at, index))
     };
     sections.iter().enumerate().filter_map(text).collect()
+}
+
+/// Reports a list that has more sections than there may be.
+fn report_too_many(spot: &Spot<'_>, list: &str, most: usize) {
+    let Some(sections) = spot.node.get(list).filter(|list| list.items().len() > most) else {
+        return;
+    };
+    let said = format!("are {}, and there may be {most} at most", sections.items().len());
+    spot.reading
+        .report(Problem::new(&sections.at, path_to(&spot.path, list), said));
 }
 
 /// Reports each section of a list whose `member` says the same as an earlier one's.

@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
-use upsert_core::{Clock, IdSource, Identifier, KeyKind, MatchKey, SystemClock};
+use upsert_core::{Clock, DeliveryId, IdSource, Identifier, KeyKind, MatchKey, SystemClock};
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, CustomerRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane,
+    Applied, AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryState, Expect, IdempotencyRecord, Lane,
     Store, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::records::{
-    attempt_record, customer_record, delivery_record, history_record, idempotency_record, reachable, upsert_record,
+    attempt_record, customer_change, customer_record, delivery_record, idempotency_record, reachable, upsert_record,
 };
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +107,8 @@ fn intent_size() -> usize {
 
 /// What is written before the first byte goes to a vendor: a new customer with three identifiers, one connection.
 fn intent(ids: &IdSource) -> Changeset {
-    let (customer, upsert, delivery) = (ids.customer(), ids.upsert(), ids.delivery());
+    let (customer, upsert) = (ids.customer("acme"), ids.upsert("acme"));
+    let delivery = DeliveryId::of(upsert, 1);
     let now = SystemClock.now();
     // Values come in random order too: the backward id again.
     let tail: String = customer.to_string().chars().rev().take(20).collect();
@@ -124,7 +125,6 @@ fn intent(ids: &IdSource) -> Changeset {
         revision: None,
     }];
     expect.extend(record.identifiers().into_iter().map(|identifier| Expect::Holders {
-        merchant: "acme".to_owned(),
         identifier,
         customers: Vec::new(),
     }));
@@ -133,7 +133,6 @@ fn intent(ids: &IdSource) -> Changeset {
         MatchKey::new(KeyKind::Email, email),
     ];
     expect.push(Expect::KeysFree {
-        merchant: "acme".to_owned(),
         connection: "crm".to_owned(),
         keys: keys.clone(),
         customer,
@@ -145,35 +144,35 @@ fn intent(ids: &IdSource) -> Changeset {
     let mut accepted = upsert_record("acme", upsert, customer);
     accepted.created_at = now;
     let mut sent = delivery_record("acme", "crm", delivery, DeliveryState::Pending);
-    (sent.upsert, sent.customer, sent.created_at) = (upsert, customer, now);
+    (sent.customer, sent.created_at) = (customer, now);
     sent.start_at_once(now + SignedDuration::from_secs(30));
+    let attempt = AttemptRecord {
+        started_at: now,
+        ..attempt_record(delivery, 1)
+    };
+    let change = CustomerChange {
+        record: record.clone(),
+        ..customer_change("Ada")
+    };
     let mut write = vec![
         Write::PutCustomer(CustomerRecord {
             customer: record.clone(),
             ..customer_record("acme", customer)
         }),
-        Write::PutHistory(HistoryRecord {
-            record: record.clone(),
-            ..history_record(customer, upsert)
-        }),
-        Write::PutUpsert(accepted),
-        Write::PutDelivery(sent),
-        Write::PutAttempt(AttemptRecord {
-            started_at: now,
-            ..attempt_record(delivery, 1)
-        }),
+        Write::PutUpsert(accepted, Some(change)),
+        Write::PutDelivery(sent, Some(attempt)),
         Write::PutLane(lane),
         Write::PutIdempotency(IdempotencyRecord {
             key,
             ..idempotency_record("acme", 0, upsert)
         }),
     ];
-    let identifier = |identifier: Identifier| Write::AddIdentifier {
-        merchant: "acme".to_owned(),
-        identifier,
-        customer,
-    };
+    let identifier = |identifier: Identifier| Write::AddIdentifier { identifier, customer };
     write.extend(record.identifiers().into_iter().map(identifier));
     write.extend(reserved);
-    Changeset { expect, write }
+    Changeset {
+        merchant: "acme".to_owned(),
+        expect,
+        write,
+    }
 }

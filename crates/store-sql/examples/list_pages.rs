@@ -7,6 +7,7 @@
     reason = "a tool that prints, and stops where it fails"
 )]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,9 @@ use upsert_store::{
     UpsertFilter, UpsertState, UpsertStore as _, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
-use upsert_testkit::records::{customer_id, delivery_id, delivery_record, seconds, upsert_id, upsert_in_state};
+use upsert_testkit::records::{
+    customer_id, delivery_id, delivery_of, delivery_record, seconds, upsert_id, upsert_in_state,
+};
 
 const CONNECTIONS: [&str; 3] = ["crm", "wallet", "payments"];
 const LIMIT: usize = 50;
@@ -36,7 +39,7 @@ async fn main() {
     );
     println!("{:<44} {:>12} {:>12} {:>8}", "", "first, ms", "middle, ms", "entries");
     for (what, filter) in lists() {
-        let middle = Some(delivery_id(deliveries / 2));
+        let middle = Some(delivery_id(deliveries / 6));
         let (first, entries) = page(&store, &filter, None).await;
         let (then, _) = page(&store, &filter, middle).await;
         print_line(what, first, then, entries);
@@ -193,7 +196,7 @@ fn upsert_lists() -> Vec<(&'static str, UpsertFilter)> {
 /// Of each hundred upserts 80 are the big merchant's, the others those of fifty; the rare one has five in the middle.
 /// One delivery in ten has failed, two in ten wait.
 async fn fill(store: &SqliteStore, upserts: u128) {
-    let mut write = Vec::new();
+    let mut write: BTreeMap<String, Vec<Write>> = BTreeMap::new();
     for number in 1..=upserts {
         let merchant = match number {
             n if n > upserts / 2 && n <= upserts / 2 + 5 => "rare".to_owned(),
@@ -205,17 +208,17 @@ async fn fill(store: &SqliteStore, upserts: u128) {
         let mut upsert = upsert_in_state(&merchant, upsert_id(number), customer, state);
         upsert.created_at = seconds(i64::try_from(number / 300).unwrap());
         let made_at = upsert.created_at;
-        write.push(Write::PutUpsert(upsert));
-        for (index, connection) in (0..).zip(CONNECTIONS) {
-            let state = match (number * 3 + index) % 10 {
+        let of_merchant = write.entry(merchant.clone()).or_default();
+        of_merchant.push(Write::PutUpsert(upsert, None));
+        for (part, connection) in (1..).zip(CONNECTIONS) {
+            let state = match (number * 3 + u128::from(part)) % 10 {
                 0 => DeliveryState::Failed,
                 1 | 2 => DeliveryState::Waiting,
                 _ => DeliveryState::Succeeded,
             };
             let connection = if number == 10 { "new" } else { connection };
-            let id = delivery_id((number - 1) * 3 + index + 1);
-            let mut record = delivery_record(&merchant, connection, id, state);
-            (record.upsert, record.customer, record.created_at) = (upsert_id(number), customer, made_at);
+            let mut record = delivery_record(&merchant, connection, delivery_of(number, part), state);
+            (record.customer, record.created_at) = (customer, made_at);
             let record = match state {
                 DeliveryState::Failed => record.with_progress(Progress::Failed {
                     error: Box::new(rejected()),
@@ -227,14 +230,16 @@ async fn fill(store: &SqliteStore, upserts: u128) {
                 }),
                 _ => record,
             };
-            write.push(Write::PutDelivery(record));
+            of_merchant.push(Write::PutDelivery(record, None));
         }
-        if write.len() >= 4_000 || number == upserts {
-            let changes = Changeset {
-                expect: Vec::new(),
-                write: std::mem::take(&mut write),
-            };
-            assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
+        if number % 1_000 == 0 || number == upserts {
+            for (merchant, write) in std::mem::take(&mut write) {
+                let changes = Changeset {
+                    write,
+                    ..Changeset::of(&merchant)
+                };
+                assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
+            }
         }
     }
 }

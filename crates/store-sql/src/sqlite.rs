@@ -18,6 +18,7 @@
 //!
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
+mod digest;
 mod expect;
 mod failure;
 mod forget;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use upsert_core::IdentifierKind;
 use upsert_store::{Applied, Changeset, CustomerStore as _, Expect, IdentityQuery, Store, Write};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
-use upsert_testkit::records::{customer_id, customer_record, history_record, identifier, upsert_id};
+use upsert_testkit::records::{customer_change, customer_id, customer_record, identifier, upsert_id, upsert_record};
 
 const TEST: &str = "what_was_acknowledged_survives_being_killed";
 const CHILD: &str = "UPSERT_STORE_CRASH_CHILD";
@@ -35,6 +35,7 @@ fn open(path: &Path) -> SqliteStore {
 fn changes(number: u128) -> Changeset {
     let customer = customer_id(number);
     Changeset {
+        merchant: "acme".to_owned(),
         expect: vec![Expect::Customer {
             id: customer,
             revision: None,
@@ -42,11 +43,13 @@ fn changes(number: u128) -> Changeset {
         write: vec![
             Write::PutCustomer(customer_record("acme", customer)),
             Write::AddIdentifier {
-                merchant: "acme".to_owned(),
                 identifier: identifier(IdentifierKind::Reference, &number.to_string()),
                 customer,
             },
-            Write::PutHistory(history_record(customer, upsert_id(number))),
+            Write::PutUpsert(
+                upsert_record("acme", upsert_id(number), customer),
+                Some(customer_change("Ada")),
+            ),
         ],
     }
 }
@@ -126,7 +129,7 @@ async fn what_was_acknowledged_survives_being_killed() {
         let view = store.identify("acme", &query).await.unwrap();
         let found: Vec<_> = view.holders[0].iter().map(|known| known.record.id).collect();
         assert_eq!(found, [customer_id(*number)]);
-        let history = store.history(customer_id(*number), None, 2).await.unwrap();
+        let history = store.history("acme", customer_id(*number), None, 2).await.unwrap();
         assert_eq!(history.entries.len(), 1);
     }
     store.close();
@@ -138,7 +141,7 @@ async fn what_was_acknowledged_survives_being_killed() {
     // What was not acknowledged is there as a whole or not at all.
     let halves: i64 = direct
         .query_row(
-            "SELECT (SELECT count(*) FROM customers) - (SELECT count(*) FROM history) \
+            "SELECT abs((SELECT count(*) FROM customers) - (SELECT count(change) FROM upserts)) \
              + abs((SELECT count(*) FROM customers) - (SELECT count(*) FROM keys))",
             [],
             |row| row.get(0),

@@ -20,8 +20,8 @@ fn open(path: &Path) -> SqliteStore {
 
 fn put(number: u128) -> Changeset {
     Changeset {
-        expect: Vec::new(),
         write: vec![Write::PutCustomer(customer_record("acme", customer_id(number)))],
+        ..Changeset::of("acme")
     }
 }
 
@@ -30,10 +30,10 @@ fn bad(number: u128) -> Changeset {
     let mut record = customer_record("new-merchant", customer_id(number));
     record.revision = u64::MAX;
     Changeset {
+        merchant: "new-merchant".to_owned(),
         expect: Vec::new(),
         write: vec![
             Write::AddIdentifier {
-                merchant: "new-merchant".to_owned(),
                 identifier: email("canary@example.com"),
                 customer: customer_id(number),
             },
@@ -70,13 +70,15 @@ async fn a_changeset_that_cannot_be_written_fails_alone_and_without_a_trace() {
     store.check().await.unwrap();
     let all = CustomerFilter::default();
     let found = store.customers("acme", &all, None, 1_000).await.unwrap();
-    assert_eq!(found.len(), 5 * 60);
+    assert_eq!(found.entries.len(), 5 * 60);
     // The name was taken back with the rest, and is given out anew.
-    let mut late = put(9_999);
-    late.write = vec![Write::PutCustomer(customer_record("new-merchant", customer_id(9_999)))];
+    let late = Changeset {
+        write: vec![Write::PutCustomer(customer_record("new-merchant", customer_id(9_999)))],
+        ..Changeset::of("new-merchant")
+    };
     store.apply(late).await.unwrap();
     let found = store.customers("new-merchant", &all, None, 10).await.unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.entries.len(), 1);
     drop(store);
     let direct = rusqlite::Connection::open(&path).unwrap();
     let traces: i64 = direct

@@ -16,8 +16,8 @@ fn open(path: &Path) -> Result<SqliteStore, OpenError> {
 
 fn one_customer() -> Changeset {
     Changeset {
-        expect: Vec::new(),
         write: vec![Write::PutCustomer(customer_record("acme", customer_id(1)))],
+        ..Changeset::of("acme")
     }
 }
 

@@ -14,8 +14,8 @@ async fn commits_are_counted_and_timed() {
     for number in 1..=3 {
         let write = vec![Write::PutCustomer(customer_record("acme", customer_id(number)))];
         let changes = Changeset {
-            expect: Vec::new(),
             write,
+            ..Changeset::of("acme")
         };
         store.apply(changes).await.unwrap();
     }

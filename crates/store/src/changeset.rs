@@ -5,17 +5,30 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
 
 use crate::{
-    AttemptRecord, ConnectionRecord, CustomerRecord, DeliveryRecord, EndpointRecord, EventMarks, HistoryRecord,
+    AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, EndpointRecord, EventMarks,
     IdempotencyRecord, IncomingEvent, Lane, OutgoingEvent, StoredAnswer, UpsertRecord,
 };
 
-/// All of it or nothing.
-#[derive(Debug, Clone, Default)]
+/// All of it or nothing. Everything in it is one merchant's: what is kept can be spread over machines by merchant.
+#[derive(Debug, Clone)]
 pub struct Changeset {
+    /// Whose. The records in it name nobody else.
+    pub merchant: String,
     /// Has to hold when the writes are applied.
     pub expect: Vec<Expect>,
     /// Applied in order.
     pub write: Vec<Write>,
+}
+
+impl Changeset {
+    /// An empty one.
+    pub fn of(merchant: &str) -> Self {
+        Self {
+            merchant: merchant.to_owned(),
+            expect: Vec::new(),
+            write: Vec::new(),
+        }
+    }
 }
 
 /// Whether a changeset was applied.
@@ -41,8 +54,6 @@ pub enum Expect {
     /// These customers hold this identifier, and no others (compared as sets; where there are more than
     /// [`crate::IdentityView::MOST`], their oldest so many).
     Holders {
-        /// Whose customers.
-        merchant: String,
         /// The identifier.
         identifier: Identifier,
         /// Sorted.
@@ -59,9 +70,7 @@ pub enum Expect {
     },
     /// No other customer has reserved any of these keys.
     KeysFree {
-        /// Whose connection.
-        merchant: String,
-        /// Which.
+        /// At which connection.
         connection: String,
         /// The keys.
         keys: Vec<MatchKey>,
@@ -70,9 +79,7 @@ pub enum Expect {
     },
     /// No other customer is linked to this vendor record.
     RecordFree {
-        /// Whose connection.
-        merchant: String,
-        /// Which.
+        /// At which connection.
         connection: String,
         /// The vendor's id.
         provider_customer_id: String,
@@ -95,8 +102,6 @@ pub enum Expect {
     },
     /// The event that came in has this revision; none: it is not known.
     IncomingEvent {
-        /// Whose.
-        merchant: String,
         /// The source.
         source: String,
         /// The sender's id of it.
@@ -137,12 +142,10 @@ pub enum Write {
     /// The customer's row. Its identifiers are written apart.
     PutCustomer(CustomerRecord),
     /// The customer's row, its lanes and its event marks. Its identifiers and reservations are written apart, as ever;
-    /// history, upserts, deliveries and events stay.
+    /// upserts with what they changed, deliveries and events stay.
     DeleteCustomer(CustomerId),
     /// Makes the identifier find the customer.
     AddIdentifier {
-        /// Whose customer.
-        merchant: String,
         /// The identifier.
         identifier: Identifier,
         /// Whom it finds.
@@ -150,30 +153,23 @@ pub enum Write {
     },
     /// Makes the identifier not find the customer any more.
     RemoveIdentifier {
-        /// Whose customer.
-        merchant: String,
         /// The identifier.
         identifier: Identifier,
         /// Whom it found.
         customer: CustomerId,
     },
-    /// A version, by customer and upsert.
-    PutHistory(HistoryRecord),
-    /// An upsert. Its merchant and its customer are for good: whoever puts it again puts the same ones.
-    PutUpsert(UpsertRecord),
-    /// A delivery. Its upsert, merchant, customer, connection and `created_at` are for good: whoever puts it again puts
-    /// the same ones.
-    PutDelivery(DeliveryRecord),
-    /// An attempt, by delivery and number. What went out is written once: put without a request, it keeps the one that is
-    /// there.
-    PutAttempt(AttemptRecord),
+    /// An upsert, and what it changed where it is put for the first time and changed anything: that stays with it for good,
+    /// as do its merchant and its customer.
+    PutUpsert(UpsertRecord, Option<CustomerChange>),
+    /// A delivery, and the attempt that it begins or ends with this. Its upsert, merchant, customer, connection and
+    /// `created_at` are for good: whoever puts it again puts the same ones. What went out is written once: an attempt that
+    /// is put again without its request keeps the one that is there.
+    PutDelivery(DeliveryRecord, Option<AttemptRecord>),
     /// A lane; its link's vendor id finds it through `record_owners`.
     PutLane(Lane),
     /// Reserves a key at a connection for a customer.
     Reserve {
-        /// Whose connection.
-        merchant: String,
-        /// Which.
+        /// At which connection.
         connection: String,
         /// The key.
         key: MatchKey,
@@ -182,9 +178,7 @@ pub enum Write {
     },
     /// Gives a key back.
     Release {
-        /// Whose connection.
-        merchant: String,
-        /// Which.
+        /// At which connection.
         connection: String,
         /// The key.
         key: MatchKey,
@@ -212,18 +206,14 @@ pub enum Write {
     PutEndpoint(EndpointRecord),
     /// One more call on this day.
     CountCall {
-        /// Whose connection.
-        merchant: String,
-        /// Which.
+        /// At which connection.
         connection: String,
         /// UTC.
         day: Date,
     },
     /// One call fewer on this day, where any were counted: it was counted before it went out, and then did not.
     GiveBackCall {
-        /// Whose connection.
-        merchant: String,
-        /// Which.
+        /// At which connection.
         connection: String,
         /// UTC.
         day: Date,

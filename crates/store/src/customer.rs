@@ -6,11 +6,12 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use upsert_core::{Customer, CustomerId, Identifier, Ignored, MatchKey, UpsertId};
+use upsert_core::{Customer, CustomerId, Field, Identifier, Ignored, MatchKey, UpsertId, Value, Word as _};
 
 use crate::lane::Lane;
-use crate::{Expect, StoreError};
+use crate::{Expect, StoreError, UpsertRecord};
 
 /// A customer as the merchant wants it.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +42,17 @@ impl CustomerRecord {
     }
 }
 
-/// One version of a customer, accepted or refused.
+/// What an upsert made of a customer. It stands with the upsert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomerChange {
+    /// The record after it.
+    pub record: Customer,
+    /// By connection: vendors' records that it adopted for the customer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, String>,
+}
+
+/// One version of a customer, accepted or refused: an upsert, and what it changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryRecord {
     /// Whose.
@@ -64,6 +75,23 @@ pub struct HistoryRecord {
     pub ignored: Vec<Ignored>,
 }
 
+impl HistoryRecord {
+    /// Of an upsert and what it changed.
+    pub fn of(upsert: UpsertRecord, change: CustomerChange) -> Self {
+        Self {
+            customer: upsert.customer,
+            version: upsert.version,
+            upsert: upsert.id,
+            at: upsert.created_at,
+            refused: upsert.rolled_back(),
+            by: upsert.by,
+            record: change.record,
+            links: change.links,
+            ignored: upsert.ignored,
+        }
+    }
+}
+
 /// Which customers to list; every filter that is there has to hold.
 #[derive(Clone, Default)]
 pub struct CustomerFilter {
@@ -77,6 +105,30 @@ pub struct CustomerFilter {
     pub kind: Option<String>,
     /// Changed at or after this moment.
     pub updated_since: Option<Timestamp>,
+}
+
+impl CustomerRecord {
+    /// Whether the filter means it, as far as the record says: who holds an identifier is kept apart.
+    pub fn matches_but_for_identifiers(&self, filter: &CustomerFilter) -> bool {
+        let carries = |tag: &String| matches!(self.customer.get(Field::Tags), Some(Value::Tags(tags)) if tags.contains(tag));
+        let status = self.customer.text(Field::Status);
+        filter.tag.as_ref().is_none_or(carries)
+            && filter.status.as_deref().is_none_or(|wanted| status == Some(wanted))
+            && filter
+                .kind
+                .as_deref()
+                .is_none_or(|kind| self.customer.kind().as_str() == kind)
+            && filter.updated_since.is_none_or(|since| self.updated_at >= since)
+    }
+}
+
+/// A page of customers, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CustomerPage {
+    /// As many as were asked for, at most. A store that has to look at very many to find them may stop before.
+    pub entries: Vec<CustomerRecord>,
+    /// Where the next page begins: above this id. None: nothing that matches is above.
+    pub next: Option<CustomerId>,
 }
 
 impl fmt::Debug for CustomerFilter {
@@ -145,19 +197,20 @@ pub trait CustomerStore: Debug + Send + Sync + 'static {
     /// One customer of one merchant, with its lanes.
     async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError>;
 
-    /// A page of customers, by id (which is by age), oldest first; `after` is the last id of the page before.
+    /// A page of customers, by id (which is by age), oldest first; `after` is where the page before said that it goes on.
     async fn customers(
         &self,
         merchant: &str,
         filter: &CustomerFilter,
         after: Option<CustomerId>,
         limit: usize,
-    ) -> Result<Vec<CustomerRecord>, StoreError>;
+    ) -> Result<CustomerPage, StoreError>;
 
     /// A customer's versions, newest first, refused ones too; `before` is the last upsert of the page before. The page
     /// carries for its oldest entry the record it changed, so that the difference can be told.
     async fn history(
         &self,
+        merchant: &str,
         customer: CustomerId,
         before: Option<UpsertId>,
         limit: usize,

@@ -24,10 +24,8 @@ pub use progress::{Progress, Success};
 /// the way of an upsert. How far it is changes by the methods of `transitions.rs` alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryRecord {
-    /// Its id.
+    /// Its id, which leads to its upsert's.
     pub id: DeliveryId,
-    /// Of which upsert.
-    pub upsert: UpsertId,
     /// Whose customer.
     pub merchant: String,
     /// Which customer.
@@ -86,7 +84,8 @@ pub struct AttemptRecord {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub vendor_said: Map<String, Json>,
     /// What went out; none: the attempt is older than the keeping of requests, or, where it is put again, the one that
-    /// is there stays.
+    /// is there stays. It is kept beside the rest.
+    #[serde(skip)]
     pub request: Option<SentRequest>,
     /// This attempt's own failure, where it ended badly.
     pub error: Option<DeliveryError>,
@@ -138,6 +137,11 @@ impl From<&WireRequest> for SentRequest {
 }
 
 impl DeliveryRecord {
+    /// Of which upsert.
+    pub const fn upsert(&self) -> UpsertId {
+        self.id.upsert()
+    }
+
     /// How far it is, with what belongs to that.
     pub const fn progress(&self) -> &Progress {
         &self.course.progress
@@ -265,7 +269,7 @@ impl DeliveryRecord {
                 .waiting_for
                 .is_none_or(|reason| self.waiting_for() == Some(reason))
             && is_wanted(filter.customer_id, &self.customer)
-            && is_wanted(filter.upsert_id, &self.upsert)
+            && is_wanted(filter.upsert_id, &self.upsert())
             && filter.since.is_none_or(|since| self.created_at >= since)
             && filter.until.is_none_or(|until| self.created_at < until)
     }
@@ -309,7 +313,7 @@ pub struct WaitingCount {
     pub state: DeliveryState,
     /// How many.
     pub count: u64,
-    /// When the oldest of them was made.
+    /// When the oldest of them, by id, was made.
     pub oldest: Timestamp,
 }
 
@@ -329,10 +333,11 @@ pub struct FailedCount {
 /// Deliveries and their attempts.
 #[async_trait]
 pub trait DeliveryStore: Debug + Send + Sync + 'static {
-    /// One delivery.
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
+    /// One delivery of one merchant.
+    async fn delivery(&self, merchant: &str, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError>;
 
-    /// A page of deliveries, newest first by id; `before` is where the page before said that it goes on.
+    /// A page of deliveries, newest first by id; `before` is where the page before said that it goes on. An upsert's or a
+    /// customer's are looked for at each merchant that the filter names.
     async fn deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -344,7 +349,7 @@ pub trait DeliveryStore: Debug + Send + Sync + 'static {
     async fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Result<Counted, StoreError>;
 
     /// The attempts of a delivery, in order.
-    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;
+    async fn attempts(&self, merchant: &str, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError>;
 
     /// Connections, by merchant and name and sorted so, where something may be tried at `now`: a delivery that is
     /// `pending`, `retrying` or `waiting`, with `next_attempt_at` at or before it. However much waits at one of them, it
@@ -371,7 +376,7 @@ pub trait DeliveryStore: Debug + Send + Sync + 'static {
     ) -> Result<Vec<DeliveryRecord>, StoreError>;
 
     /// Deliveries in flight whose lease has ended by `now` (one without a lease never does); `None` for `now` means all
-    /// of them (a process that has the store to itself has just started). Oldest first, by id.
+    /// of them (a process that has the store to itself has just started). In no order.
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError>;
 
     /// How much waits where: every delivery that has not ended, by merchant, connection and state, sorted so.

@@ -88,8 +88,8 @@ pub struct EventCount<S> {
 /// Events in both directions.
 #[async_trait]
 pub trait EventStore: Debug + Send + Sync + 'static {
-    /// An event that came in.
-    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError>;
+    /// An event that came in to one merchant.
+    async fn incoming_event(&self, merchant: &str, id: EventId) -> Result<Option<IncomingEvent>, StoreError>;
 
     /// The event of this source with this id of the sender's and this content.
     async fn event_of_source(
@@ -112,10 +112,15 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     async fn failed_incoming(&self) -> Result<Vec<EventCount<IncomingState>>, StoreError>;
 
     /// What events of a source said when of a customer.
-    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError>;
+    async fn event_marks(
+        &self,
+        merchant: &str,
+        customer: CustomerId,
+        source: &str,
+    ) -> Result<Option<EventMarks>, StoreError>;
 
-    /// An event that goes out.
-    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError>;
+    /// An event that goes out, of one merchant.
+    async fn outgoing_event(&self, merchant: &str, id: EventId) -> Result<Option<OutgoingEvent>, StoreError>;
 
     /// A page of events that go out, newest first by id; `before` is where the page before said that it goes on.
     async fn outgoing_events(

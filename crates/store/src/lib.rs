@@ -22,7 +22,8 @@ use async_trait::async_trait;
 pub use changeset::{Applied, Changeset, Expect, Write};
 pub use connection::{ConnectionRecord, ConnectionStore, Disabled, EndpointRecord, Pause};
 pub use customer::{
-    CustomerFilter, CustomerRecord, CustomerStore, HistoryPage, HistoryRecord, IdentityQuery, IdentityView, Known,
+    CustomerChange, CustomerFilter, CustomerPage, CustomerRecord, CustomerStore, HistoryPage, HistoryRecord,
+    IdentityQuery, IdentityView, Known,
 };
 pub use delivery::{
     AttemptRecord, Counted, DeliveryPage, DeliveryRecord, DeliveryStore, FailedCount, Progress, SentRequest, Success,

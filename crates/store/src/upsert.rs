@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use upsert_api::{Through, UpsertFilter, UpsertState};
-use upsert_core::{CustomerId, Ignored, UpsertId};
+use upsert_core::{CustomerId, Ignored, MerchantMark, UpsertId};
 
 use crate::delivery::{DeliveryRecord, is_wanted};
 use crate::{Expect, StoreError};
@@ -259,15 +259,24 @@ pub trait UpsertStore: Debug + Send + Sync + 'static {
     ) -> Result<UpsertPage, StoreError>;
 
     /// Upserts that are still `pending` though every delivery of their own has ended (some may have been superseded by
-    /// one that has not), oldest first (by id); `after` is the last id of the page before.
-    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
+    /// one that has not), by merchant, then by id; `after` is the last one of the page before.
+    async fn unsettled(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
 
-    /// Upserts of which an event is owed ([`UpsertRecord::owes_event()`]), oldest first (by id); `after` is the last id of
-    /// the page before.
-    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
+    /// Upserts of which an event is owed ([`UpsertRecord::owes_event()`]), by merchant, then by id; `after` is the last one
+    /// of the page before.
+    async fn owing(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
 
     /// An idempotency record that has not expired by `now`.
-    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError>;
+    async fn idempotency(
+        &self,
+        merchant: &str,
+        key: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Merchants that have this mark, sorted: all of whom anything is kept, and perhaps some of whom nothing is. It leads
+    /// from an id to whoever may have what is kept under it.
+    async fn merchants_of(&self, mark: MerchantMark) -> Result<Vec<String>, StoreError>;
 
     /// Forgets idempotency records that have expired by `now`, the longest expired first; at most `limit`. Answers how
     /// many it forgot.

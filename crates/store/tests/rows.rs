@@ -1,4 +1,4 @@
-//! Rows as releases have written them: they are read, and written back as they were.
+//! Rows as they are kept: they are read, and written back as they were.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
 use std::collections::BTreeSet;
@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use upsert_core::{ErrorKind, Word as _};
+use upsert_core::{DeliveryId, Word as _};
 use upsert_store::{
-    DeliveryRecord, DeliveryState, IncomingEvent, IncomingState, Lane, OutgoingEvent, OutgoingState, UpsertRecord,
-    UpsertState,
+    AttemptRecord, DeliveryRecord, DeliveryState, IncomingEvent, IncomingState, Lane, OutgoingEvent, OutgoingState,
+    SentRequest, UpsertRecord, UpsertState,
 };
 
 fn rows(file: &str) -> Vec<Json> {
@@ -45,6 +45,7 @@ fn deliveries_of_every_state_are_written_back_as_they_were() {
         let record: DeliveryRecord = read(&row);
         assert_eq!(written(&record), row);
         assert_eq!(record.state().as_str(), row["state"]);
+        assert_eq!(DeliveryId::of(record.upsert(), record.id.part()), record.id);
         let shown = [
             ("waiting_for", json!(record.waiting_for())),
             ("superseded_by", json!(record.superseded_by())),
@@ -58,45 +59,7 @@ fn deliveries_of_every_state_are_written_back_as_they_were() {
             assert_eq!(value, row[member], "`{member}` of {row}");
         }
     }
-    let states = deliveries()
-        .into_iter()
-        .map(|row| row["state"].as_str().unwrap().to_owned());
-    let states: std::collections::BTreeSet<_> = states.collect();
-    assert_eq!(states.len(), DeliveryState::ALL.len());
-}
-
-/// The first releases wrote what was not there as null.
-#[test]
-fn deliveries_with_nulls_are_written_back_without_them() {
-    for row in deliveries() {
-        let mut older = row.clone();
-        for member in [
-            "waiting_for",
-            "superseded_by",
-            "outcome",
-            "evidence",
-            "matched_by",
-            "provider_customer_id",
-            "next_attempt_at",
-            "error",
-            "lease_until",
-            "ended_at",
-            "parked_since",
-            "traceparent",
-        ] {
-            older.as_object_mut().unwrap().entry(member).or_insert(Json::Null);
-        }
-        assert_eq!(written(&read::<DeliveryRecord>(&older)), row);
-    }
-}
-
-/// As long as nobody kept why one of our own limits had ended it.
-#[test]
-fn a_delivery_that_failed_of_nobody_knows_what_has_an_error_all_the_same() {
-    for failed in deliveries().iter().filter(|row| row["state"] == "failed") {
-        let record: DeliveryRecord = read(&without(failed, "error"));
-        assert_eq!(record.error().unwrap().kind, ErrorKind::Transient);
-    }
+    assert_eq!(states(&deliveries()).len(), DeliveryState::ALL.len());
 }
 
 #[test]
@@ -123,13 +86,23 @@ fn a_delivery_that_lacks_what_its_state_needs_is_refused() {
     }
 }
 
-fn lanes() -> Vec<Json> {
-    rows(include_str!("rows/lanes.jsonl"))
+#[test]
+fn attempts_are_kept_without_what_went_out() {
+    for row in rows(include_str!("rows/attempts.jsonl")) {
+        let mut record: AttemptRecord = read(&row);
+        assert_eq!((written(&record), &record.request), (row.clone(), &None));
+        record.request = Some(SentRequest {
+            method: "POST".to_owned(),
+            path: "/customers".to_owned(),
+            body: Json::Null,
+        });
+        assert_eq!(written(&record), row);
+    }
 }
 
 #[test]
 fn lanes_are_written_back_as_they_were() {
-    for row in lanes() {
+    for row in rows(include_str!("rows/lanes.jsonl")) {
         let lane: Lane = read(&row);
         assert_eq!(written(&lane), row);
         let shown = [
@@ -144,28 +117,6 @@ fn lanes_are_written_back_as_they_were() {
         for (member, value) in shown {
             assert_eq!(value, row[member], "`{member}` of {row}");
         }
-    }
-}
-
-/// Older releases did not say what a call carries, nor which versions were brought or failed.
-#[test]
-fn a_lane_of_an_older_release_has_a_call_that_may_have_carried_anything() {
-    let is_busy = |row: &&Json| !row["in_flight"].is_null() && row["accepted"]["fields"] != json!({});
-    let newer = lanes().into_iter().filter(|row| is_busy(&row)).collect::<Vec<_>>();
-    assert!(!newer.is_empty());
-    for row in newer {
-        let mut older = without(&row, "sending");
-        for member in ["known_by", "failed_version", "brought"] {
-            older = without(&older, member);
-        }
-        let mut lane: Lane = read(&older);
-        assert_eq!(json!(lane.in_flight()), row["in_flight"]);
-        assert!(lane.call().is_some_and(|call| call.carries.is_none()));
-        lane.lose_call(3);
-        assert_eq!((lane.in_flight(), lane.brought()), (None, 3));
-        let accepted = lane.accepted();
-        assert!(accepted.fields.keys().eq(&accepted.uncertain));
-        assert_eq!(lane.known_by(), lane.reserved());
     }
 }
 

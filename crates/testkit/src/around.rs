@@ -10,24 +10,25 @@ macro_rules! questions_passed_on {
         $crate::questions_passed_on! { $around: CustomerStore {
             identify(merchant: &str, query: &::upsert_store::IdentityQuery) -> ::upsert_store::IdentityView;
             customer(merchant: &str, id: ::upsert_core::CustomerId) -> Option<::upsert_store::Known>;
-            customers(merchant: &str, filter: &::upsert_store::CustomerFilter, after: Option<::upsert_core::CustomerId>, limit: usize) -> Vec<::upsert_store::CustomerRecord>;
-            history(customer: ::upsert_core::CustomerId, before: Option<::upsert_core::UpsertId>, limit: usize) -> ::upsert_store::HistoryPage;
+            customers(merchant: &str, filter: &::upsert_store::CustomerFilter, after: Option<::upsert_core::CustomerId>, limit: usize) -> ::upsert_store::CustomerPage;
+            history(merchant: &str, customer: ::upsert_core::CustomerId, before: Option<::upsert_core::UpsertId>, limit: usize) -> ::upsert_store::HistoryPage;
             key_holders(merchant: &str, connection: &str, keys: &[::upsert_core::MatchKey], except: ::upsert_core::CustomerId) -> Vec<(::upsert_core::MatchKey, ::upsert_core::CustomerId)>;
             record_owners(merchant: &str, connection: &str, provider_customer_id: &str) -> Vec<::upsert_core::CustomerId>;
         } }
         $crate::questions_passed_on! { $around: UpsertStore {
             upsert(merchant: &str, id: ::upsert_core::UpsertId) -> Option<(::upsert_store::UpsertRecord, Vec<::upsert_store::DeliveryRecord>)>;
             upserts(filter: &::upsert_store::UpsertFilter, before: Option<::upsert_core::UpsertId>, limit: usize) -> ::upsert_store::UpsertPage;
-            unsettled(after: Option<::upsert_core::UpsertId>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
-            owing(after: Option<::upsert_core::UpsertId>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
-            idempotency(key: &[u8; 32], now: ::jiff::Timestamp) -> Option<::upsert_store::IdempotencyRecord>;
+            unsettled(after: Option<&::upsert_store::UpsertRecord>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
+            owing(after: Option<&::upsert_store::UpsertRecord>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
+            idempotency(merchant: &str, key: &[u8; 32], now: ::jiff::Timestamp) -> Option<::upsert_store::IdempotencyRecord>;
+            merchants_of(mark: ::upsert_core::MerchantMark) -> Vec<String>;
             forget_expired(now: ::jiff::Timestamp, limit: usize) -> usize;
         } }
         $crate::questions_passed_on! { $around: DeliveryStore {
-            delivery(id: ::upsert_core::DeliveryId) -> Option<::upsert_store::DeliveryRecord>;
+            delivery(merchant: &str, id: ::upsert_core::DeliveryId) -> Option<::upsert_store::DeliveryRecord>;
             deliveries(filter: &::upsert_store::DeliveryFilter, before: Option<::upsert_core::DeliveryId>, limit: usize) -> ::upsert_store::DeliveryPage;
             count_deliveries(filter: &::upsert_store::DeliveryFilter, most: usize) -> ::upsert_store::Counted;
-            attempts(delivery: ::upsert_core::DeliveryId) -> Vec<::upsert_store::AttemptRecord>;
+            attempts(merchant: &str, delivery: ::upsert_core::DeliveryId) -> Vec<::upsert_store::AttemptRecord>;
             due_connections(now: ::jiff::Timestamp) -> Vec<(String, String)>;
             due_at(merchant: &str, connection: &str, now: ::jiff::Timestamp, limit: usize) -> Vec<::upsert_store::DeliveryRecord>;
             waiting_at(merchant: &str, connection: &str, after: Option<::upsert_core::DeliveryId>, limit: usize) -> Vec<::upsert_store::DeliveryRecord>;
@@ -41,12 +42,12 @@ macro_rules! questions_passed_on {
             endpoints() -> Vec<::upsert_store::EndpointRecord>;
         } }
         $crate::questions_passed_on! { $around: EventStore {
-            incoming_event(id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
+            incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;
             incoming_events(filter: &::upsert_store::IncomingFilter, before: Option<::upsert_core::EventId>, limit: usize) -> ::upsert_store::IncomingPage;
             failed_incoming() -> Vec<::upsert_store::EventCount<::upsert_store::IncomingState>>;
-            event_marks(customer: ::upsert_core::CustomerId, source: &str) -> Option<::upsert_store::EventMarks>;
-            outgoing_event(id: ::upsert_core::EventId) -> Option<::upsert_store::OutgoingEvent>;
+            event_marks(merchant: &str, customer: ::upsert_core::CustomerId, source: &str) -> Option<::upsert_store::EventMarks>;
+            outgoing_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::OutgoingEvent>;
             outgoing_events(filter: &::upsert_store::OutgoingFilter, before: Option<::upsert_core::EventId>, limit: usize) -> ::upsert_store::OutgoingPage;
             due_endpoints(now: ::jiff::Timestamp) -> Vec<(String, String)>;
             due_to(merchant: &str, endpoint: &str, now: ::jiff::Timestamp, limit: usize) -> Vec<::upsert_store::OutgoingEvent>;

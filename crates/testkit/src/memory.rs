@@ -13,38 +13,43 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use parking_lot::{Mutex, MutexGuard};
 
-use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, MerchantMark, UpsertId};
 
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, ConnectionRecord, ConnectionStore, Counted, CustomerFilter, CustomerRecord,
-    CustomerStore, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryStore, EndpointRecord, EventCount, EventMarks,
-    EventStore, FailedCount, HistoryPage, HistoryRecord, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent,
-    IncomingFilter, IncomingPage, IncomingState, Known, Lane, OutgoingEvent, OutgoingFilter, OutgoingPage,
-    OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord, UpsertStore, WaitingCount,
+    Applied, AttemptRecord, Changeset, ConnectionRecord, ConnectionStore, Counted, CustomerChange, CustomerFilter,
+    CustomerPage, CustomerRecord, CustomerStore, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryStore,
+    EndpointRecord, EventCount, EventMarks, EventStore, FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery,
+    IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, Lane, OutgoingEvent,
+    OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
+    UpsertStore, WaitingCount,
 };
 
 /// Keeps everything for the life of the process. It is as strict as a database: one changeset at a time, all of it or
 /// nothing.
 #[derive(Default)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
+    tables: Mutex<AllTables>,
     failing: Mutex<u32>,
 }
 
-/// What a database would have as tables, by their keys.
+/// By merchant.
+#[derive(Default)]
+struct AllTables(BTreeMap<String, Tables>);
+
+/// What a database would have as one merchant's tables, by their keys.
 #[derive(Default)]
 struct Tables {
     customers: BTreeMap<CustomerId, CustomerRecord>,
-    identifiers: BTreeSet<(String, Identifier, CustomerId)>,
-    history: BTreeMap<(CustomerId, UpsertId), HistoryRecord>,
+    identifiers: BTreeSet<(Identifier, CustomerId)>,
     upserts: BTreeMap<UpsertId, UpsertRecord>,
+    changes: BTreeMap<UpsertId, CustomerChange>,
     deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
     attempts: BTreeMap<(DeliveryId, u32), AttemptRecord>,
     lanes: BTreeMap<(CustomerId, String), Lane>,
-    reservations: BTreeSet<(String, String, MatchKey, CustomerId)>,
+    reservations: BTreeSet<(String, MatchKey, CustomerId)>,
     idempotency: BTreeMap<[u8; 32], IdempotencyRecord>,
-    connections: BTreeMap<(String, String), ConnectionRecord>,
-    calls: BTreeMap<(Date, String, String), u32>,
+    connections: BTreeMap<String, ConnectionRecord>,
+    calls: BTreeMap<(Date, String), u32>,
     events: events::EventTables,
 }
 
@@ -68,7 +73,7 @@ impl MemoryStore {
 
     /// The tables, for one call. No step between lock and unlock can panic half-way through a changeset, so a
     /// poisoned lock still guards whole changesets.
-    fn tables(&self) -> Result<MutexGuard<'_, Tables>, StoreError> {
+    fn tables(&self) -> Result<MutexGuard<'_, AllTables>, StoreError> {
         let mut failing = self.failing.lock();
         if *failing > 0 {
             *failing -= 1;
@@ -76,16 +81,28 @@ impl MemoryStore {
         }
         Ok(self.tables.lock())
     }
+
+    /// One merchant's tables, for one call: empty ones, where nothing is kept of it.
+    fn of<T>(&self, merchant: &str, ask: impl FnOnce(&Tables) -> T) -> Result<T, StoreError> {
+        let tables = self.tables()?;
+        Ok(ask(tables.0.get(merchant).unwrap_or(&Tables::default())))
+    }
 }
 
 #[async_trait]
 impl Store for MemoryStore {
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
         let mut tables = self.tables()?;
-        if let Some(unmet) = changes.expect.iter().position(|expect| !tables.holds(expect)) {
+        let Changeset {
+            merchant,
+            expect,
+            write,
+        } = changes;
+        let tables = tables.0.entry(merchant).or_default();
+        if let Some(unmet) = expect.iter().position(|expect| !tables.holds(expect)) {
             return Ok(Applied::Unmet(unmet));
         }
-        for write in changes.write {
+        for write in write {
             tables.write(write);
         }
         Ok(Applied::Done)
@@ -99,11 +116,11 @@ impl Store for MemoryStore {
 #[async_trait]
 impl CustomerStore for MemoryStore {
     async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError> {
-        Ok(self.tables()?.identify(merchant, query))
+        self.of(merchant, |tables| tables.identify(query))
     }
 
     async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError> {
-        Ok(self.tables()?.known(merchant, id))
+        self.of(merchant, |tables| tables.known(id))
     }
 
     async fn customers(
@@ -112,17 +129,18 @@ impl CustomerStore for MemoryStore {
         filter: &CustomerFilter,
         after: Option<CustomerId>,
         limit: usize,
-    ) -> Result<Vec<CustomerRecord>, StoreError> {
-        Ok(self.tables()?.customers(merchant, filter, after, limit))
+    ) -> Result<CustomerPage, StoreError> {
+        self.of(merchant, |tables| tables.customers(filter, after, limit))
     }
 
     async fn history(
         &self,
+        merchant: &str,
         customer: CustomerId,
         before: Option<UpsertId>,
         limit: usize,
     ) -> Result<HistoryPage, StoreError> {
-        Ok(self.tables()?.history(customer, before, limit))
+        self.of(merchant, |tables| tables.history(customer, before, limit))
     }
 
     async fn key_holders(
@@ -132,12 +150,7 @@ impl CustomerStore for MemoryStore {
         keys: &[MatchKey],
         except: CustomerId,
     ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError> {
-        let tables = self.tables()?;
-        let of_key = |key: &MatchKey| -> Vec<_> {
-            let holders = tables.holders_of_key(merchant, connection, key);
-            holders.filter(|id| *id != except).map(|id| (key.clone(), id)).collect()
-        };
-        Ok(keys.iter().flat_map(of_key).collect())
+        self.of(merchant, |tables| tables.key_holders(connection, keys, except))
     }
 
     async fn record_owners(
@@ -146,8 +159,9 @@ impl CustomerStore for MemoryStore {
         connection: &str,
         provider_customer_id: &str,
     ) -> Result<Vec<CustomerId>, StoreError> {
-        let tables = self.tables()?;
-        Ok(tables.owners(merchant, connection, provider_customer_id).collect())
+        self.of(merchant, |tables| {
+            tables.owners(connection, provider_customer_id).collect()
+        })
     }
 }
 
@@ -158,7 +172,7 @@ impl UpsertStore for MemoryStore {
         merchant: &str,
         id: UpsertId,
     ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
-        Ok(self.tables()?.upsert(merchant, id))
+        self.of(merchant, |tables| tables.upsert(id))
     }
 
     async fn upserts(
@@ -167,24 +181,31 @@ impl UpsertStore for MemoryStore {
         before: Option<UpsertId>,
         limit: usize,
     ) -> Result<UpsertPage, StoreError> {
-        Ok(self.tables()?.upserts(filter, before, limit))
+        self.of(&filter.merchant, |tables| tables.upserts(filter, before, limit))
     }
 
-    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
-        Ok(self.tables()?.unsettled(after, limit))
+    async fn unsettled(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        Ok(self.tables()?.after(after, limit, Tables::unsettled))
     }
 
-    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
-        Ok(self.tables()?.owing(after, limit))
+    async fn owing(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        Ok(self.tables()?.after(after, limit, Tables::owing))
     }
 
-    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError> {
-        let tables = self.tables()?;
-        Ok(tables
-            .idempotency
-            .get(key)
-            .filter(|record| record.expires_at > now)
-            .cloned())
+    async fn idempotency(
+        &self,
+        merchant: &str,
+        key: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.of(merchant, |tables| {
+            let found = tables.idempotency.get(key).filter(|record| record.expires_at > now);
+            found.cloned()
+        })
+    }
+
+    async fn merchants_of(&self, mark: MerchantMark) -> Result<Vec<String>, StoreError> {
+        Ok(self.tables()?.merchants_of(mark))
     }
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -194,8 +215,8 @@ impl UpsertStore for MemoryStore {
 
 #[async_trait]
 impl DeliveryStore for MemoryStore {
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
-        Ok(self.tables()?.deliveries.get(&id).cloned())
+    async fn delivery(&self, merchant: &str, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
+        self.of(merchant, |tables| tables.deliveries.get(&id).cloned())
     }
 
     async fn deliveries(
@@ -211,10 +232,8 @@ impl DeliveryStore for MemoryStore {
         Ok(self.tables()?.count_deliveries(filter, most))
     }
 
-    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
-        let tables = self.tables()?;
-        let attempts = tables.attempts.range((delivery, 0)..=(delivery, u32::MAX));
-        Ok(attempts.map(|(_, attempt)| attempt.clone()).collect())
+    async fn attempts(&self, merchant: &str, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
+        self.of(merchant, |tables| tables.attempts(delivery))
     }
 
     async fn due_connections(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
@@ -228,7 +247,7 @@ impl DeliveryStore for MemoryStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, StoreError> {
-        Ok(self.tables()?.due_at(merchant, connection, now, limit))
+        self.of(merchant, |tables| tables.due_at(connection, now, limit))
     }
 
     async fn waiting_at(
@@ -238,7 +257,7 @@ impl DeliveryStore for MemoryStore {
         after: Option<DeliveryId>,
         limit: usize,
     ) -> Result<Vec<DeliveryRecord>, StoreError> {
-        Ok(self.tables()?.waiting_at(merchant, connection, after, limit))
+        self.of(merchant, |tables| tables.waiting_at(connection, after, limit))
     }
 
     async fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Result<Vec<DeliveryRecord>, StoreError> {
@@ -257,26 +276,29 @@ impl DeliveryStore for MemoryStore {
 #[async_trait]
 impl ConnectionStore for MemoryStore {
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
-        Ok(self.tables()?.connections.values().cloned().collect())
+        let tables = self.tables()?;
+        let rows = tables.0.values().flat_map(|tables| tables.connections.values());
+        Ok(rows.cloned().collect())
     }
 
     async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError> {
         let tables = self.tables()?;
-        let of_day = tables.calls.iter().filter(|((on, _, _), _)| *on == day);
-        Ok(of_day
-            .map(|((_, merchant, connection), count)| (merchant.clone(), connection.clone(), *count))
-            .collect())
+        let calls = tables.0.iter().flat_map(|(merchant, tables)| {
+            let of_day = tables.calls.iter().filter(|((on, _), _)| *on == day);
+            of_day.map(move |((_, connection), count)| (merchant.clone(), connection.clone(), *count))
+        });
+        Ok(calls.collect())
     }
 
     async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError> {
-        Ok(self.tables()?.events.endpoints())
+        Ok(self.tables()?.endpoints())
     }
 }
 
 #[async_trait]
 impl EventStore for MemoryStore {
-    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
-        Ok(self.tables()?.events.incoming(id).cloned())
+    async fn incoming_event(&self, merchant: &str, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
+        self.of(merchant, |tables| tables.events.incoming.get(&id).cloned())
     }
 
     async fn event_of_source(
@@ -286,8 +308,9 @@ impl EventStore for MemoryStore {
         event_id: &str,
         content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
-        let tables = self.tables()?;
-        Ok(tables.events.of_source(merchant, source, event_id, content).cloned())
+        self.of(merchant, |tables| {
+            tables.events.of_source(source, event_id, content).cloned()
+        })
     }
 
     async fn incoming_events(
@@ -296,19 +319,24 @@ impl EventStore for MemoryStore {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<IncomingPage, StoreError> {
-        Ok(self.tables()?.events.incoming_page(filter, before, limit))
+        Ok(self.tables()?.incoming_page(filter, before, limit))
     }
 
     async fn failed_incoming(&self) -> Result<Vec<EventCount<IncomingState>>, StoreError> {
-        Ok(self.tables()?.events.failed_incoming())
+        Ok(self.tables()?.failed_incoming())
     }
 
-    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError> {
-        Ok(self.tables()?.events.marks(customer, source).cloned())
+    async fn event_marks(
+        &self,
+        merchant: &str,
+        customer: CustomerId,
+        source: &str,
+    ) -> Result<Option<EventMarks>, StoreError> {
+        self.of(merchant, |tables| tables.events.marks(customer, source).cloned())
     }
 
-    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
-        Ok(self.tables()?.events.outgoing(id).cloned())
+    async fn outgoing_event(&self, merchant: &str, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
+        self.of(merchant, |tables| tables.events.outgoing.get(&id).cloned())
     }
 
     async fn outgoing_events(
@@ -317,11 +345,11 @@ impl EventStore for MemoryStore {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<OutgoingPage, StoreError> {
-        Ok(self.tables()?.events.outgoing_page(filter, before, limit))
+        Ok(self.tables()?.outgoing_page(filter, before, limit))
     }
 
     async fn due_endpoints(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
-        Ok(self.tables()?.events.due_endpoints(now))
+        Ok(self.tables()?.due_endpoints(now))
     }
 
     async fn due_to(
@@ -331,7 +359,7 @@ impl EventStore for MemoryStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<OutgoingEvent>, StoreError> {
-        Ok(self.tables()?.events.due_to(merchant, endpoint, now, limit))
+        self.of(merchant, |tables| tables.events.due_to(endpoint, now, limit))
     }
 
     async fn waiting_for_endpoint(
@@ -341,11 +369,11 @@ impl EventStore for MemoryStore {
         after: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<OutgoingEvent>, StoreError> {
-        Ok(self.tables()?.events.waiting_for(merchant, endpoint, after, limit))
+        self.of(merchant, |tables| tables.events.waiting_for(endpoint, after, limit))
     }
 
     async fn open_outgoing(&self) -> Result<Vec<EventCount<OutgoingState>>, StoreError> {
-        Ok(self.tables()?.events.open_outgoing())
+        Ok(self.tables()?.open_outgoing())
     }
 
     async fn forget_events(
@@ -354,6 +382,6 @@ impl EventStore for MemoryStore {
         failed_before: Timestamp,
         limit: usize,
     ) -> Result<usize, StoreError> {
-        Ok(self.tables()?.events.forget(done_before, failed_before, limit))
+        Ok(self.tables()?.forget(done_before, failed_before, limit))
     }
 }

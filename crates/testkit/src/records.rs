@@ -14,7 +14,7 @@ use upsert_core::{
     Value,
 };
 use upsert_store::{
-    ConnectionRecord, CustomerRecord, Disabled, EndpointRecord, HistoryRecord, IdempotencyRecord, Pause, PausedBy,
+    ConnectionRecord, CustomerChange, CustomerRecord, Disabled, EndpointRecord, IdempotencyRecord, Pause, PausedBy,
     StoredAnswer, UpsertRecord, UpsertState,
 };
 
@@ -51,9 +51,14 @@ pub fn upsert_id(number: u128) -> UpsertId {
     UpsertId::from_uuid(made_at(number))
 }
 
-/// The delivery of this number, made so many seconds after [`noon`].
+/// The first delivery of the upsert of this number.
 pub fn delivery_id(number: u128) -> DeliveryId {
-    DeliveryId::from_uuid(made_at(number))
+    delivery_of(number, 1)
+}
+
+/// The delivery of the upsert of this number that is this one of its deliveries (from 1).
+pub fn delivery_of(number: u128, part: u16) -> DeliveryId {
+    DeliveryId::of(upsert_id(number), part)
 }
 
 /// The event of this number, made so many seconds after [`noon`].
@@ -61,11 +66,12 @@ pub fn event_id(number: u32) -> EventId {
     EventId::from_uuid(made_at(number.into()))
 }
 
-/// It begins with that moment, as ids do. A greater number is younger, also where there are not so many seconds.
+/// It begins with that moment, as ids do, and leaves what tells an upsert's deliveries apart at zero. A greater number is
+/// younger, also where there are not so many seconds.
 fn made_at(number: u128) -> Uuid {
     let after_noon = u32::try_from(number).unwrap_or(u32::MAX);
     let time = EventId::oldest_at(seconds(after_noon.into())).as_uuid().as_u128();
-    Uuid::from_u128(time + number)
+    Uuid::from_u128(time + (number << 10))
 }
 
 /// An e-mail address as identifier.
@@ -130,18 +136,11 @@ pub fn customer_record(merchant: &str, id: CustomerId) -> CustomerRecord {
     }
 }
 
-/// An accepted version 1.
-pub fn history_record(customer: CustomerId, upsert: UpsertId) -> HistoryRecord {
-    HistoryRecord {
-        customer,
-        version: 1,
-        upsert,
-        at: noon(),
-        by: "tests".to_owned(),
-        refused: false,
-        record: person("Ada"),
+/// What an upsert made of a customer: a person with this first name, and no vendor's record adopted.
+pub fn customer_change(given_name: &str) -> CustomerChange {
+    CustomerChange {
+        record: person(given_name),
         links: BTreeMap::new(),
-        ignored: Vec::new(),
     }
 }
 

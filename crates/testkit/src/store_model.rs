@@ -3,11 +3,12 @@
 mod changesets;
 mod events;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
-use upsert_core::{CustomerId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
+use upsert_core::{CustomerId, DeliveryId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerRecord, DeliveryFilter, DeliveryPage,
+    AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerPage, DeliveryFilter, DeliveryPage,
     DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
     IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, OutgoingEvent, OutgoingPage,
     OutgoingState, Store, UpsertFilter, UpsertPage, UpsertRecord, UpsertState, WaitingCount,
@@ -15,13 +16,17 @@ use upsert_store::{
 
 pub use changesets::changesets;
 
-use crate::records::{customer_id, delivery_id, email, email_key, phone, reference, seconds, upsert_id};
+use crate::records::{
+    customer_id, delivery_id, delivery_of, email, email_key, phone, reference, seconds, upsert_id, upsert_record,
+};
 
 const MERCHANTS: [&str; 2] = ["acme", "globex"];
 const CONNECTIONS: [&str; 2] = ["crm", "erp"];
 const VENDOR_IDS: [&str; 2] = ["v-1", "v-2"];
 /// Ids, numbers of keys and the like run from 1 to this.
-const MOST: u8 = 3;
+const MOST: u8 = 4;
+/// An upsert's deliveries run from 1 to this.
+const PARTS: u16 = 2;
 
 fn identifiers() -> [Identifier; 4] {
     [
@@ -45,10 +50,25 @@ fn numbers() -> impl Iterator<Item = u128> {
     (1..=MOST).map(u128::from)
 }
 
+/// What is for good in a row goes by its number.
+fn of_number<'a>(number: u8, all: &[&'a str]) -> &'a str {
+    all[usize::from(number) % all.len()]
+}
+
+/// Every delivery that there may be.
+fn deliveries() -> impl Iterator<Item = DeliveryId> {
+    numbers().flat_map(|number| (1..=PARTS).map(move |part| delivery_of(number, part)))
+}
+
+/// A key that is used at this merchant: none is used at two.
+fn idempotency_key(merchant: &str, number: u8) -> [u8; 32] {
+    [number + if merchant == MERCHANTS[0] { 0 } else { MOST }; 32]
+}
+
 /// Everything that a store answers about the small world.
 #[derive(PartialEq)]
 pub struct Observed {
-    customers: Vec<Vec<CustomerRecord>>,
+    customers: Vec<CustomerPage>,
     identity: Vec<IdentityView>,
     history: Vec<HistoryPage>,
     key_holders: Vec<Vec<(MatchKey, CustomerId)>>,
@@ -219,10 +239,13 @@ async fn observe_customers(store: &dyn Store, seen: &mut Observed) {
             assert!(known == seen.identity.last().unwrap().by_id);
         }
     }
-    for number in numbers() {
-        for (before, limit) in [(None, 1), (None, 10), (Some(upsert_id(2)), 1)] {
-            let page = store.history(customer_id(number), before, limit).await.unwrap();
-            seen.history.push(page);
+    for (merchant, number) in MERCHANTS
+        .into_iter()
+        .flat_map(|merchant| numbers().map(move |number| (merchant, number)))
+    {
+        for (before, limit) in [(None, 1), (None, 10), (Some(upsert_id(3)), 1)] {
+            let page = store.history(merchant, customer_id(number), before, limit).await;
+            seen.history.push(page.unwrap());
         }
     }
 }
@@ -268,19 +291,21 @@ async fn observe_connections(store: &dyn Store, seen: &mut Observed) {
 }
 
 async fn observe_work(store: &dyn Store, seen: &mut Observed) {
-    for number in 1..=MOST {
-        for now in [0, 2] {
-            let record = store.idempotency(&[number; 32], seconds(now)).await.unwrap();
-            seen.idempotency.push(record);
+    for merchant in MERCHANTS {
+        for number in 1..=2 * MOST {
+            for now in [0, 2] {
+                let record = store.idempotency(merchant, &[number; 32], seconds(now)).await;
+                seen.idempotency.push(record.unwrap());
+            }
         }
-    }
-    for number in numbers() {
-        for merchant in MERCHANTS {
-            seen.upserts
-                .push(store.upsert(merchant, upsert_id(number)).await.unwrap());
+        for number in numbers() {
+            let found = store.upsert(merchant, upsert_id(number)).await;
+            seen.upserts.push(found.unwrap());
         }
-        seen.deliveries.push(store.delivery(delivery_id(number)).await.unwrap());
-        seen.attempts.push(store.attempts(delivery_id(number)).await.unwrap());
+        for id in deliveries() {
+            seen.deliveries.push(store.delivery(merchant, id).await.unwrap());
+            seen.attempts.push(store.attempts(merchant, id).await.unwrap());
+        }
     }
     for (now, limit) in [(1, 10), (3, 10), (3, 1)] {
         seen.due_connections
@@ -295,13 +320,30 @@ async fn observe_work(store: &dyn Store, seen: &mut Observed) {
                 }
             }
         }
-        for after in [None, Some(upsert_id(2))] {
-            seen.unsettled.push(store.unsettled(after, limit).await.unwrap());
-            seen.owing.push(store.owing(after, limit).await.unwrap());
-        }
-        let leased = store.abandoned(Some(seconds(now)), limit).await.unwrap();
-        seen.abandoned.push(leased);
-        seen.abandoned.push(store.abandoned(None, limit).await.unwrap());
+        observe_left(store, seen, limit).await;
+        observe_abandoned(store, seen, seconds(now)).await;
+    }
+}
+
+/// Upserts that somebody has to look at once more.
+async fn observe_left(store: &dyn Store, seen: &mut Observed, limit: usize) {
+    let after = |number: u8| upsert_record(of_number(number, &MERCHANTS), upsert_id(number.into()), customer_id(1));
+    for after in [None, Some(after(2)), Some(after(1))] {
+        seen.unsettled
+            .push(store.unsettled(after.as_ref(), limit).await.unwrap());
+        seen.owing.push(store.owing(after.as_ref(), limit).await.unwrap());
+    }
+}
+
+/// They come in no order; of a page of them the number is all that can be said.
+async fn observe_abandoned(store: &dyn Store, seen: &mut Observed, now: Timestamp) {
+    for now in [Some(now), None] {
+        let mut found = store.abandoned(now, 100).await.unwrap();
+        found.sort_by_key(|row| row.id);
+        let page = store.abandoned(now, 1).await.unwrap();
+        assert_eq!(page.len(), found.len().min(1));
+        assert!(page.iter().all(|row| found.contains(row)));
+        seen.abandoned.push(found);
     }
 }
 

@@ -5,28 +5,32 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(81 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(89 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
+mod attempts;
 mod changesets;
 mod concurrency;
 mod connections;
 mod customers;
 mod deliveries;
 mod events;
+mod history;
 mod idempotency;
 mod identity;
 mod lanes;
 mod lists;
+mod merchants;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_store::{Applied, Changeset, Expect, Store, Write};
+use upsert_store::{Applied, Changeset, DeliveryRecord, Expect, Store, UpsertRecord, Write};
 
 use crate::records::seconds;
 
@@ -106,10 +110,12 @@ suite! { $
         deleting_a_customer_takes_its_row_and_lanes_and_nothing_else,
         customers_are_paged_by_age,
         customers_are_listed_by_identifiers,
-        customers_are_listed_by_tag_status_kind_and_time,
+        customers_are_listed_by_tag_status_kind_and_time;
+    history:
         history_is_newest_first_and_paged,
         history_tells_the_accepted_version_below_a_page,
-        a_version_is_put_again_by_customer_and_upsert;
+        history_tells_of_an_upsert_as_it_was_put_last,
+        a_change_stays_with_its_upsert_however_often_that_is_put_again;
     identity:
         each_identifier_answers_on_its_own_with_lanes_in_order,
         an_identifier_finds_by_merchant_kind_and_whole_value,
@@ -126,6 +132,7 @@ suite! { $
         owners_follow_the_link;
     deliveries:
         an_upsert_comes_with_its_deliveries_in_order,
+        deliveries_of_an_upsert_come_in_the_order_of_their_parts,
         an_upsert_is_expected_at_its_revision,
         a_delivery_comes_back_as_it_was_put,
         a_delivery_is_expected_at_its_fence,
@@ -136,9 +143,11 @@ suite! { $
         an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_its_own_is_open,
         deliveries_in_flight_are_abandoned_when_their_lease_ends,
         what_has_not_ended_is_counted_by_connection_and_state,
-        dead_letters_are_counted_by_connection,
+        dead_letters_are_counted_by_connection;
+    attempts:
         attempts_are_kept_by_number,
-        an_attempt_keeps_what_went_out_and_has_a_failure_of_its_own;
+        an_attempt_keeps_what_went_out_and_has_a_failure_of_its_own,
+        the_first_attempt_and_later_ones_come_in_order_with_their_requests;
     lists:
         deliveries_are_listed_newest_first_and_paged,
         every_filter_of_deliveries_has_to_hold,
@@ -152,6 +161,12 @@ suite! { $
         a_key_has_one_answer,
         a_new_record_takes_the_place_of_an_expired_one,
         the_longest_expired_are_forgotten_first;
+    merchants:
+        an_id_leads_to_its_merchant,
+        two_merchants_have_each_a_customer_under_one_id,
+        two_merchants_have_each_an_upsert_with_its_work_under_one_id,
+        two_merchants_have_each_an_event_under_one_id,
+        two_merchants_have_each_a_use_of_one_idempotency_key;
     connections:
         a_connection_has_one_state,
         calls_are_counted_by_day_and_connection;
@@ -186,20 +201,53 @@ suite! { $
         what_was_applied_is_read_at_once;
 }
 
-/// Applies writes that expect nothing.
+/// Applies writes of acme's that expect nothing.
 async fn put(store: &dyn Store, write: Vec<Write>) {
+    put_for(store, "acme", write).await;
+}
+
+/// The same, of this merchant's.
+async fn put_for(store: &dyn Store, merchant: &str, write: Vec<Write>) {
     let changes = Changeset {
-        expect: Vec::new(),
         write,
+        ..Changeset::of(merchant)
     };
     assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
 }
 
-/// Whether the expectation holds now.
+/// The same, of several merchants': each one's in order.
+async fn put_for_each(store: &dyn Store, writes: impl IntoIterator<Item = (&str, Write)>) {
+    let mut by_merchant: BTreeMap<&str, Vec<Write>> = BTreeMap::new();
+    for (merchant, write) in writes {
+        by_merchant.entry(merchant).or_default().push(write);
+    }
+    for (merchant, write) in by_merchant {
+        put_for(store, merchant, write).await;
+    }
+}
+
+/// Deliveries with no attempt, each for its merchant.
+async fn put_deliveries(store: &dyn Store, deliveries: &[DeliveryRecord]) {
+    let write = |row: &DeliveryRecord| Write::PutDelivery(row.clone(), None);
+    put_for_each(store, deliveries.iter().map(|row| (row.merchant.as_str(), write(row)))).await;
+}
+
+/// Upserts that change nothing, each for its merchant.
+async fn put_upserts(store: &dyn Store, upserts: &[UpsertRecord]) {
+    let write = |row: &UpsertRecord| Write::PutUpsert(row.clone(), None);
+    put_for_each(store, upserts.iter().map(|row| (row.merchant.as_str(), write(row)))).await;
+}
+
+/// Whether the expectation holds now, among what is acme's.
 async fn holds(store: &dyn Store, expect: Expect) -> bool {
+    holds_for(store, "acme", expect).await
+}
+
+/// The same, among what is this merchant's.
+async fn holds_for(store: &dyn Store, merchant: &str, expect: Expect) -> bool {
     let changes = Changeset {
         expect: vec![expect],
-        write: Vec::new(),
+        ..Changeset::of(merchant)
     };
     match store.apply(changes).await.unwrap() {
         Applied::Done => true,

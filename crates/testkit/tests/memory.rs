@@ -7,15 +7,15 @@ use upsert_testkit::MemoryStore;
 use upsert_testkit::records::{customer_id, customer_record};
 
 mod suite {
-    upsert_testkit::store_suite!(81 cases, || (super::Arc::new(super::MemoryStore::new()), ()));
+    upsert_testkit::store_suite!(89 cases, || (super::Arc::new(super::MemoryStore::new()), ()));
 }
 
 #[tokio::test]
 async fn a_store_that_is_told_to_fail_applies_nothing_and_then_goes_on() {
     let store = MemoryStore::new();
     let changes = || Changeset {
-        expect: Vec::new(),
         write: vec![Write::PutCustomer(customer_record("acme", customer_id(1)))],
+        ..Changeset::of("acme")
     };
     store.fail_next(2);
     assert!(matches!(store.apply(changes()).await, Err(StoreError::Failed(_))));

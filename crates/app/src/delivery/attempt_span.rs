@@ -27,7 +27,7 @@ impl AttemptSpan {
         span.set("upsert_gateway.connection", Fact::Text(&delivery.connection));
         span.set("upsert_gateway.provider", Fact::Text(provider));
         span.set("upsert_gateway.delivery_id", Fact::Text(&delivery.id.to_string()));
-        span.set("upsert_gateway.upsert_id", Fact::Text(&delivery.upsert.to_string()));
+        span.set("upsert_gateway.upsert_id", Fact::Text(&delivery.upsert().to_string()));
         span.set("upsert_gateway.attempt", Fact::Number(attempt));
         span.set("upsert_gateway.retry", Fact::Flag(attempt > 1));
         if let Origin::Because(request) = origin

@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
-use upsert_store::{Changeset, DeliveryRecord, Known, Lane, Progress, StoreError, Write};
+use upsert_store::{Applied, AttemptRecord, Changeset, DeliveryRecord, Expect, Known, Lane, Progress, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::log::observe;
 use crate::delivery::record::delivery_error;
-use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt_writes, lease_until, unchanged};
+use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt, count_call, lease_until, unchanged};
 use crate::directory::merchant::Connection;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::planning::lane::reserve;
@@ -42,19 +42,25 @@ pub(crate) enum ClaimPurpose {
 
 impl Deliveries {
     /// Takes a delivery that waits.
-    pub(crate) async fn claim(&self, id: DeliveryId, purpose: ClaimPurpose) -> Result<Claimed, StoreError> {
-        let claim = |key_is_taken| self.try_claim(id, purpose, key_is_taken);
+    pub(crate) async fn claim(
+        &self,
+        merchant: &str,
+        id: DeliveryId,
+        purpose: ClaimPurpose,
+    ) -> Result<Claimed, StoreError> {
+        let claim = |key_is_taken| self.try_claim(merchant, id, purpose, key_is_taken);
         let claimed = commit_with_retry(MOST_RACES, claim).await?;
         Ok(claimed.unwrap_or(Claimed::NotNow))
     }
 
     async fn try_claim(
         &self,
+        merchant: &str,
         id: DeliveryId,
         purpose: ClaimPurpose,
         key_is_taken: bool,
     ) -> Result<Race<Claimed>, StoreError> {
-        let Some(delivery) = self.context.store.delivery(id).await? else {
+        let Some(delivery) = self.context.store.delivery(merchant, id).await? else {
             return Ok(Race::Won(Claimed::NotNow));
         };
         if let Some(claimed) = unless_it_waits(&delivery) {
@@ -94,6 +100,7 @@ impl Deliveries {
             delivery,
             mut lane,
             mut changes,
+            attempt,
             send,
             ..
         } = claiming;
@@ -101,7 +108,7 @@ impl Deliveries {
             changes.write.extend(lane.give_back_keys());
         }
         changes.write.push(Write::PutLane(lane.clone()));
-        changes.write.push(Write::PutDelivery(delivery.clone()));
+        changes.write.push(Write::PutDelivery(delivery.clone(), attempt));
         let expect = changes.expect.clone();
         crash_point(points::CLAIM_BEFORE_COMMIT);
         let applied = self.outbox.apply(changes).await?;
@@ -116,27 +123,34 @@ impl Deliveries {
         }
         crash_point(points::CLAIM_ENDED);
         observe(&delivery, delivery.traceparent.as_deref());
-        Box::pin(self.settle(&delivery.merchant, delivery.upsert)).await;
+        Box::pin(self.settle(&delivery.merchant, delivery.upsert())).await;
         self.settle_those_before(&delivery);
         self.context.notifier.ring(delivery.customer);
         Ok(race)
     }
 
+    /// Writes it, unless somebody has claimed it since.
+    pub(crate) async fn put_delivery(&self, expected: Expect, delivery: DeliveryRecord) -> Result<Applied, StoreError> {
+        let merchant = delivery.merchant.clone();
+        let write = vec![Write::PutDelivery(delivery, None)];
+        self.outbox.write(&merchant, vec![expected], write).await
+    }
+
     /// There is nothing to bring any more.
     async fn end_without_customer(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![delivery.expected()];
+        let expected = delivery.expected();
         let error = refused("customer_gone", "the customer is gone");
         delivery.fail_unsent(delivery_error(&error), self.context.clock.now());
-        self.outbox.write(expect, vec![Write::PutDelivery(delivery)]).await?;
+        self.put_delivery(expected, delivery).await?;
         Ok(Claimed::Ended(None))
     }
 
     /// What is in flight will call it; should that never happen, it looks for itself.
     async fn look_again_later(&self, mut delivery: DeliveryRecord) -> Result<Claimed, StoreError> {
-        let expect = vec![delivery.expected()];
+        let expected = delivery.expected();
         let again = self.context.clock.now().checked_add(PREDECESSOR_CHECK);
         delivery.look_again_at(again.unwrap_or(Timestamp::MAX));
-        self.outbox.write(expect, vec![Write::PutDelivery(delivery)]).await?;
+        self.put_delivery(expected, delivery).await?;
         Ok(Claimed::NotNow)
     }
 }
@@ -156,6 +170,7 @@ struct Claiming {
     delivery: DeliveryRecord,
     lane: Lane,
     changes: Changeset,
+    attempt: Option<AttemptRecord>,
     /// What is to be sent, and whether it leaves the present link behind.
     send: Option<(Box<PreparedUpsert>, bool)>,
     now: Timestamp,
@@ -174,13 +189,14 @@ impl Claiming {
         delivery.claim(known.record.version, now);
         let changes = Changeset {
             expect,
-            write: Vec::new(),
+            ..Changeset::of(&delivery.merchant)
         };
         Self {
             connection,
             delivery,
             lane,
             changes,
+            attempt: None,
             send: None,
             now,
         }
@@ -224,9 +240,10 @@ impl Claiming {
         delivery.warnings.clone_from(&prepared.warnings);
         delivery.start(lease_until(&self.connection, self.now));
         self.lane.start(delivery.id, &prepared);
-        self.changes
-            .write
-            .extend(attempt_writes(&self.connection, delivery, &prepared, self.now));
+        self.attempt = Some(attempt(delivery, &prepared, self.now));
+        if self.connection.counts_calls {
+            self.changes.write.push(count_call(&self.connection.name, self.now));
+        }
         reserve(&self.connection, &prepared, &mut self.lane, &mut self.changes);
         self.send = Some((prepared, replaces_link));
     }

@@ -69,13 +69,13 @@ impl Deliveries {
     pub(crate) async fn drive(&self, work: Work, news: News) {
         let mut next = Some(work);
         while let Some(work) = next.take() {
-            let (id, fence) = (work.delivery.id, work.delivery.fence());
+            let (merchant, id, fence) = (work.delivery.merchant.clone(), work.delivery.id, work.delivery.fence());
             match self.drive_once(work, &news).await {
                 Ok(following) => next = following,
                 Err(error) => {
                     tracing::error!(%error, delivery_id = %id, "a delivery's result could not be recorded");
                     // Nobody knows it any more: as good as a call of a process that died.
-                    self.context.in_flight.lost(id, fence);
+                    self.context.in_flight.lost(&merchant, id, fence);
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Deliveries {
         // An event may be owed once the required ones have ended, whatever the others do.
         let may_end = delivery.state().has_ended() || work.owes_event;
         if may_end && is_last && !ends_its_upsert(work, delivery) {
-            Box::pin(self.settle(merchant, delivery.upsert)).await;
+            Box::pin(self.settle(merchant, delivery.upsert())).await;
         }
         self.settle_those_before(delivery);
         match delivery.state() {
@@ -170,14 +170,16 @@ impl Deliveries {
         longest_wait: SignedDuration,
     ) -> Result<Option<Work>, StoreError> {
         let mut next = match lane.queued() {
-            Some(id) if delivery.state().has_ended() && id != delivery.id => self.context.store.delivery(id).await?,
+            Some(id) if delivery.state().has_ended() && id != delivery.id => {
+                self.context.store.delivery(&delivery.merchant, id).await?
+            }
             Some(_) => Some(delivery.clone()),
             None => return Ok(None),
         };
         loop {
             let Some(waiting) = next.take() else { return Ok(None) };
             if let Some(successor) = waiting.superseded_by() {
-                next = self.context.store.delivery(successor).await?;
+                next = self.context.store.delivery(&waiting.merchant, successor).await?;
                 continue;
             }
             // What it waited behind has ended just now.
@@ -202,12 +204,12 @@ impl Deliveries {
                 self.context.notifier.ring(customer);
                 return Ok(None);
             }
-            match self.claim(waiting.id, ClaimPurpose::Usual).await? {
+            match self.claim(&delivery.merchant, waiting.id, ClaimPurpose::Usual).await? {
                 Claimed::Work(work) => {
                     crash_point(points::LANE_AFTER_CLAIM);
                     return Ok(Some(*work));
                 }
-                Claimed::Ended(Some(id)) => next = self.context.store.delivery(id).await?,
+                Claimed::Ended(Some(id)) => next = self.context.store.delivery(&delivery.merchant, id).await?,
                 Claimed::Ended(None) | Claimed::NotNow => return Ok(None),
             }
         }

@@ -15,7 +15,7 @@ pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
     };
     if delivery.state() == DeliveryState::Retrying {
         tracing::debug!(
-            delivery_id = %delivery.id, upsert_id = %delivery.upsert, outcome, attempts = delivery.attempts(),
+            delivery_id = %delivery.id, upsert_id = %delivery.upsert(), outcome, attempts = delivery.attempts(),
             "delivery is tried again"
         );
         return;
@@ -23,7 +23,7 @@ pub(crate) fn observe(delivery: &DeliveryRecord, traceparent: Option<&str>) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                delivery_id = %delivery.id, upsert_id = %delivery.upsert, merchant = delivery.merchant,
+                delivery_id = %delivery.id, upsert_id = %delivery.upsert(), merchant = delivery.merchant,
                 connection = delivery.connection, state = delivery.state().as_str(), outcome,
                 waiting_for = delivery.waiting_for().map(WaitingFor::as_str), attempts = delivery.attempts(),
                 duration_ms = delivery.duration_ms(), trace_id = traceparent.and_then(trace_id), "delivery"

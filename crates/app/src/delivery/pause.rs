@@ -82,7 +82,7 @@ impl Deliveries {
         let pauses = (before.as_ref(), pause.as_ref());
         write.extend(self.outbox.events_of_pause(merchant, connection, pauses).await?);
         crash_point(points::PAUSE_BEFORE_COMMIT);
-        self.outbox.write(Vec::new(), write).await?;
+        self.outbox.write(merchant, Vec::new(), write).await?;
         crash_point(points::PAUSE_AFTER_COMMIT);
         self.context.connections.set(merchant, connection, pause);
         Ok(())
@@ -90,11 +90,10 @@ impl Deliveries {
 
     /// It waits for what holds its connection back; if nobody can tell how long, until the connection is released.
     pub(crate) async fn put_off(&self, mut delivery: DeliveryRecord, held: Held) -> Result<(), StoreError> {
-        let expect = vec![delivery.expected()];
+        let expected = delivery.expected();
         park(&mut delivery, held, self.context.clock.now());
-        let write = vec![Write::PutDelivery(delivery)];
         crash_point(points::PARK_BEFORE_COMMIT);
-        self.outbox.write(expect, write).await?;
+        self.put_delivery(expected, delivery).await?;
         crash_point(points::PARK_AFTER_COMMIT);
         Ok(())
     }

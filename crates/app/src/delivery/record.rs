@@ -99,7 +99,7 @@ impl Deliveries {
             } = recording;
             expect.extend(record_is_free(work, &end));
             crash_point(points::RECORD_BEFORE_COMMIT);
-            let applied = self.outbox.write(expect, write).await?;
+            let applied = self.outbox.write(&work.delivery.merchant, expect, write).await?;
             crash_point(points::RECORD_AFTER_COMMIT);
             match applied {
                 Applied::Done => return Ok(Some((delivery, recorded_lane))),
@@ -123,7 +123,7 @@ impl Deliveries {
         now: Timestamp,
     ) -> Result<Option<Write>, StoreError> {
         let newer = match lane.queued() {
-            Some(id) => self.context.store.delivery(id).await?,
+            Some(id) => self.context.store.delivery(&delivery.merchant, id).await?,
             None => None,
         };
         let Some(mut newer) = newer else {
@@ -131,7 +131,7 @@ impl Deliveries {
             return Ok(None);
         };
         supersede(delivery, &mut newer, now);
-        Ok(Some(Write::PutDelivery(newer)))
+        Ok(Some(Write::PutDelivery(newer, None)))
     }
 
     /// The new link's record is not free: the delivery fails, and says whose it is. It may be free again by now.
@@ -198,7 +198,6 @@ fn record_is_free(work: &Work, end: &AttemptEnd) -> Option<Expect> {
             if work.connection.on_collision == OnCollision::Refuse && linked_record(&work.lane, work).is_none() =>
         {
             Some(Expect::RecordFree {
-                merchant: work.delivery.merchant.clone(),
                 connection: work.connection.name.clone(),
                 provider_customer_id: receipt.provider_customer_id.clone(),
                 customer: work.delivery.customer,
@@ -218,7 +217,7 @@ struct Recording<'a> {
 
 impl Recording<'_> {
     async fn apply(&mut self, end: &AttemptEnd, times: AttemptTimes, wing: &Deliveries) -> Result<(), StoreError> {
-        self.put_attempt(end, times);
+        let attempt = self.attempt(end, times);
         match end {
             AttemptEnd::Accepted(receipt) => {
                 self.accept(receipt, times.took_ms);
@@ -243,18 +242,18 @@ impl Recording<'_> {
         }
         self.write.extend(self.lane.give_back_keys());
         self.write.push(Write::PutLane(self.lane.clone()));
-        self.write.push(Write::PutDelivery(self.delivery.clone()));
+        self.write.push(Write::PutDelivery(self.delivery.clone(), Some(attempt)));
         if ends_its_upsert(self.work, &self.delivery)
             && let Some(mut upsert) = self.work.sole_of.clone()
         {
             let _the_delivery_is_expected_instead = upsert.change();
             upsert.end(UpsertState::Succeeded, self.now);
-            self.write.push(Write::PutUpsert(upsert));
+            self.write.push(Write::PutUpsert(upsert, None));
         }
         Ok(())
     }
 
-    fn put_attempt(&mut self, end: &AttemptEnd, times: AttemptTimes) {
+    fn attempt(&self, end: &AttemptEnd, times: AttemptTimes) -> AttemptRecord {
         let error = end.error();
         let said = end.said();
         let result = match (end, error) {
@@ -262,7 +261,7 @@ impl Recording<'_> {
             (_, Some(error)) if error.sent => error.kind.as_str(),
             _ => "not_sent",
         };
-        self.write.push(Write::PutAttempt(AttemptRecord {
+        AttemptRecord {
             delivery: self.delivery.id,
             number: self.delivery.attempts() + 1,
             fence: self.delivery.fence(),
@@ -274,7 +273,7 @@ impl Recording<'_> {
             // It was written when the attempt began, and stays.
             request: None,
             error: error.map(delivery_error),
-        }));
+        }
     }
 
     fn accept(&mut self, receipt: &UpsertReceipt, took_ms: u64) {
@@ -324,8 +323,8 @@ impl Recording<'_> {
         let failed = delivery_error(error);
         self.delivery.note_failed_call(&failed, error.sent, times.took_ms);
         if !error.sent && self.work.connection.counts_calls {
-            let (merchant, connection) = (&self.delivery.merchant, &self.delivery.connection);
-            self.write.push(give_back_call(merchant, connection, times.started_at));
+            let given_back = give_back_call(&self.delivery.connection, times.started_at);
+            self.write.push(given_back);
         }
         match error.state {
             StateAtVendor::Unknown => self.lane.lose_call(self.delivery.version()),

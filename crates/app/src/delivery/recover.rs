@@ -1,15 +1,24 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor, UpsertId};
+use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor};
 use upsert_store::{
-    Applied, Changeset, DeliveryFilter, DeliveryRecord, IncomingFilter, OutgoingFilter, StoreError, UpsertRecord, Write,
+    Applied, Changeset, DeliveryFilter, DeliveryRecord, IncomingFilter, OutgoingFilter, StoreError, Write,
 };
 
 use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
 
 const AT_ONCE: usize = 500;
+
+/// What a process leaves behind that dies between two commits.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    /// Upserts that have not ended, though all of theirs has.
+    Unsettled,
+    /// Upserts of which an event is owed.
+    Owing,
+}
 
 impl Deliveries {
     /// Takes back every delivery that the process before had in flight, and reads what is durable of connections. To be
@@ -66,24 +75,22 @@ impl Deliveries {
     /// Ends the upserts whose last delivery ended, but whose process died before it could end them too; then tells what it
     /// owed when it died.
     pub(crate) async fn settle_what_was_left(&self) {
-        let store = &self.context.store;
-        if let Err(error) = self.settle_each(|after| store.unsettled(after, AT_ONCE)).await {
-            tracing::error!(%error, "upserts that were left unsettled could not be read");
-        }
-        if let Err(error) = self.settle_each(|after| store.owing(after, AT_ONCE)).await {
-            tracing::error!(%error, "upserts of which events are owed could not be read");
+        for left in [Left::Unsettled, Left::Owing] {
+            if let Err(error) = self.settle_each(left).await {
+                tracing::error!(%error, ?left, "upserts that were left could not be read");
+            }
         }
     }
 
-    async fn settle_each<F>(&self, page: impl Fn(Option<UpsertId>) -> F) -> Result<(), StoreError>
-    where
-        F: Future<Output = Result<Vec<UpsertRecord>, StoreError>>,
-    {
-        let mut after = None;
+    async fn settle_each(&self, which: Left) -> Result<(), StoreError> {
+        let (store, mut after) = (&self.context.store, None);
         loop {
-            let left = page(after).await?;
+            let left = match which {
+                Left::Unsettled => store.unsettled(after.as_ref(), AT_ONCE).await?,
+                Left::Owing => store.owing(after.as_ref(), AT_ONCE).await?,
+            };
             let Some(last) = left.last() else { return Ok(()) };
-            after = Some(last.id);
+            after = Some(last.clone());
             for upsert in left {
                 if self.context.stopping.is_cancelled() {
                     return Ok(());
@@ -98,7 +105,7 @@ impl Deliveries {
     /// unknown, and every field counts as not accepted. Whether it may be sent again is for the next plan to say.
     pub(crate) async fn take_back(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
         let known = self.context.customer_of(&delivery).await?;
-        let mut changes = Changeset::default();
+        let mut changes = Changeset::of(&delivery.merchant);
         changes.expect.push(delivery.expected());
         let now = self.context.clock.now();
         delivery.take_back(delivery_error(&lost()), now);
@@ -108,7 +115,7 @@ impl Deliveries {
             changes.write.extend(self.wait_in(&mut lane, &mut delivery, now).await?);
             changes.write.push(Write::PutLane(lane));
         }
-        changes.write.push(Write::PutDelivery(delivery));
+        changes.write.push(Write::PutDelivery(delivery, None));
         crash_point(points::RECOVER_BEFORE_TAKE_BACK);
         let applied = self.outbox.apply(changes).await?;
         crash_point(points::RECOVER_AFTER_TAKE_BACK);

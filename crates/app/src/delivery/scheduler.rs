@@ -103,9 +103,9 @@ impl Scheduler {
                 self.deliveries.take_back(delivery).await?;
             }
         }
-        for (id, fence) in self.context.in_flight.take_lost() {
-            if let Err(error) = self.take_back_lost(id, fence).await {
-                self.context.in_flight.lost(id, fence);
+        for (merchant, id, fence) in self.context.in_flight.take_lost() {
+            if let Err(error) = self.take_back_lost(&merchant, id, fence).await {
+                self.context.in_flight.lost(&merchant, id, fence);
                 return Err(error);
             }
         }
@@ -140,8 +140,8 @@ impl Scheduler {
         self.context.store.forget_events(done, failed, AT_ONCE).await.map(drop)
     }
 
-    async fn take_back_lost(&self, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
-        match self.context.store.delivery(id).await? {
+    async fn take_back_lost(&self, merchant: &str, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
+        match self.context.store.delivery(merchant, id).await? {
             Some(delivery) if delivery.state() == DeliveryState::InFlight && delivery.fence() == fence => {
                 self.deliveries.take_back(delivery).await
             }
@@ -156,7 +156,7 @@ impl Scheduler {
             tracing::info!(merchant, connection, delivery_id = %delivery.id, "probing a paused connection");
             let wing = self.clone();
             self.context.spawn(async move {
-                wing.deliveries.go_on(delivery.id, ClaimPurpose::Probe).await;
+                wing.deliveries.go_on(&delivery.merchant, delivery.id, ClaimPurpose::Probe).await;
             });
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! version before, so that bad data does not poison later upserts.
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{Customer, CustomerId, StateAtVendor, UpsertId};
+use upsert_core::{Customer, StateAtVendor, UpsertId};
 use upsert_store::{
     Changeset, CustomerRecord, DeliveryRecord, DeliveryState, HistoryRecord, Known, Lane, Progress, StoreError,
     UpsertRecord, UpsertState, Write,
@@ -56,9 +56,9 @@ impl Deliveries {
         self.context.spawn(async move {
             let mut before = delivery.took_over().to_vec();
             while let Some(id) = before.pop() {
-                match wing.context.store.delivery(id).await {
+                match wing.context.store.delivery(&delivery.merchant, id).await {
                     Ok(Some(old)) => {
-                        wing.settle(&old.merchant, old.upsert).await;
+                        wing.settle(&old.merchant, old.upsert()).await;
                         wing.context.notifier.ring(old.customer);
                         before.extend(old.took_over());
                     }
@@ -83,7 +83,7 @@ impl Deliveries {
         if upsert.state() != UpsertState::Failed || (upsert.changed && !upsert.rolled_back()) {
             return Ok(None);
         }
-        let Some((standing, _)) = self.newest_accepted(upsert.customer).await? else {
+        let Some((standing, _)) = self.newest_accepted(upsert).await? else {
             return Ok(None);
         };
         Ok(Some(standing.upsert).filter(|maker| *maker < upsert.id))
@@ -99,7 +99,7 @@ impl Deliveries {
         if state == UpsertState::Pending || (upsert.state() == state && !goes_back) {
             return self.pay_event(upsert, &own, &deliveries).await;
         }
-        let mut changes = Changeset::default();
+        let mut changes = Changeset::of(merchant);
         changes.expect.push(upsert.change());
         let is_rolled_back = goes_back && self.go_back(&upsert, &mut changes).await?;
         if is_rolled_back {
@@ -113,7 +113,7 @@ impl Deliveries {
             let events = self.outbox.events_of_upsert(&upsert, &own, &deliveries).await?;
             changes.write.extend(events);
         }
-        changes.write.push(Write::PutUpsert(upsert.clone()));
+        changes.write.push(Write::PutUpsert(upsert.clone(), None));
         let (before, after) = if upsert.rolled_back() {
             points::ROLLBACK
         } else {
@@ -146,8 +146,9 @@ impl Deliveries {
         if has_ended_well {
             write.extend(self.outbox.events_of_upsert(&upsert, own, effective).await?);
         }
-        write.push(Write::PutUpsert(upsert));
-        let applied = self.outbox.write(expect, write).await?;
+        let merchant = upsert.merchant.clone();
+        write.push(Write::PutUpsert(upsert, None));
+        let applied = self.outbox.write(&merchant, expect, write).await?;
         Ok(Race::over(applied, None))
     }
 
@@ -168,7 +169,7 @@ impl Deliveries {
             let Some(successor) = delivery.superseded_by() else {
                 break;
             };
-            next = self.context.store.delivery(successor).await?;
+            next = self.context.store.delivery(merchant, successor).await?;
             if next.as_ref().is_some_and(|next| next.version() >= refused) {
                 return Ok(Some(delivery));
             }
@@ -183,15 +184,16 @@ impl Deliveries {
         connection.is_some_and(|connection| has_all(connection, customer, lane))
     }
 
-    /// The version that stands, and the one below it; versions that were taken back do not count.
+    /// The version of this upsert's customer that stands, and the one below it; versions that were taken back do not count.
     async fn newest_accepted(
         &self,
-        customer: CustomerId,
+        upsert: &UpsertRecord,
     ) -> Result<Option<(HistoryRecord, Option<HistoryRecord>)>, StoreError> {
         let mut before = None;
         let mut newest = None;
         loop {
-            let page = self.context.store.history(customer, before, 10).await?;
+            let (merchant, customer) = (&upsert.merchant, upsert.customer);
+            let page = self.context.store.history(merchant, customer, before, 10).await?;
             let Some(last) = page.entries.last().map(|entry| entry.upsert) else {
                 return Ok(newest.map(|newest| (newest, None)));
             };
@@ -215,19 +217,17 @@ impl Deliveries {
         if known.record.version != upsert.version || known.lanes.iter().any(Lane::is_busy) || was_brought {
             return Ok(false);
         }
-        let Some((mut entry, below)) = self.newest_accepted(upsert.customer).await? else {
+        let Some((entry, below)) = self.newest_accepted(upsert).await? else {
             return Ok(false);
         };
         if entry.upsert != upsert.id {
             return Ok(false);
         }
-        entry.refused = true;
         changes.expect.push(known.record.expected());
         match below {
             Some(below) => self.go_back_to(&below, upsert, known, changes).await?,
             None => go_back_to_nothing(upsert, &known, changes),
         }
-        changes.write.push(Write::PutHistory(entry));
         Ok(true)
     }
 
@@ -246,8 +246,8 @@ impl Deliveries {
             updated_at: below.at,
             ..record.clone()
         }));
-        let (merchant, id) = (&upsert.merchant, upsert.customer);
-        let identifiers = identifier_writes(merchant, id, &record.customer, &below.record);
+        let merchant = &upsert.merchant;
+        let identifiers = identifier_writes(upsert.customer, &record.customer, &below.record);
         changes.write.extend(identifiers);
         // Every lane is held to what was read: a delivery that was queued meanwhile needs the customer.
         for mut lane in lanes {
@@ -267,7 +267,7 @@ impl Deliveries {
                 lane.queue(left.id);
                 changes.expect.push(left.expected());
                 left.take_up_again(self.context.clock.now());
-                changes.write.push(Write::PutDelivery(left));
+                changes.write.push(Write::PutDelivery(left, None));
             }
             changes.write.push(Write::PutLane(lane));
         }
@@ -279,7 +279,7 @@ impl Deliveries {
 fn go_back_to_nothing(upsert: &UpsertRecord, known: &Known, changes: &mut Changeset) {
     let (held, nothing) = (&known.record.customer, Customer::default());
     changes.expect.extend(known.lanes.iter().map(Lane::expected));
-    let identifiers = identifier_writes(&upsert.merchant, upsert.customer, held, &nothing);
+    let identifiers = identifier_writes(upsert.customer, held, &nothing);
     let keys = known.lanes.iter().flat_map(Lane::give_back_all_keys);
     changes.write.extend(identifiers.into_iter().chain(keys));
     changes.write.push(Write::DeleteCustomer(upsert.customer));

@@ -20,7 +20,7 @@ impl Deliveries {
         while let Some(successor) = delivery.superseded_by() {
             way.push(delivery.id);
             let next = self.context.successors.shortcut(delivery.id).unwrap_or(successor);
-            match self.context.store.delivery(next).await? {
+            match self.context.store.delivery(&delivery.merchant, next).await? {
                 Some(next) => delivery = next,
                 None => break,
             }

@@ -66,14 +66,9 @@ impl Work {
     }
 }
 
-/// The attempt that is about to go out, and the call counted where the day's calls are.
-pub(crate) fn attempt_writes(
-    connection: &Connection,
-    delivery: &DeliveryRecord,
-    prepared: &PreparedUpsert,
-    now: Timestamp,
-) -> Vec<Write> {
-    let mut writes = vec![Write::PutAttempt(AttemptRecord {
+/// The attempt that is about to go out.
+pub(crate) fn attempt(delivery: &DeliveryRecord, prepared: &PreparedUpsert, now: Timestamp) -> AttemptRecord {
+    AttemptRecord {
         delivery: delivery.id,
         number: delivery.attempts() + 1,
         fence: delivery.fence(),
@@ -84,26 +79,20 @@ pub(crate) fn attempt_writes(
         vendor_said: serde_json::Map::new(),
         request: Some(SentRequest::from(&prepared.request)),
         error: None,
-    })];
-    if connection.counts_calls {
-        writes.push(count_call(&delivery.merchant, &delivery.connection, now));
     }
-    writes
 }
 
 /// One more call on this moment's day.
-pub(crate) fn count_call(merchant: &str, connection: &str, at: Timestamp) -> Write {
+pub(crate) fn count_call(connection: &str, at: Timestamp) -> Write {
     Write::CountCall {
-        merchant: merchant.to_owned(),
         connection: connection.to_owned(),
         day: utc_day(at),
     }
 }
 
 /// A call that was counted at this moment, and then did not go out.
-pub(crate) fn give_back_call(merchant: &str, connection: &str, at: Timestamp) -> Write {
+pub(crate) fn give_back_call(connection: &str, at: Timestamp) -> Write {
     Write::GiveBackCall {
-        merchant: merchant.to_owned(),
         connection: connection.to_owned(),
         day: utc_day(at),
     }

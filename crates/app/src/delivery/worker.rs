@@ -74,12 +74,12 @@ impl Deliveries {
     }
 
     /// Tries a delivery, and what waits behind it. Whether it was got on with.
-    pub(crate) async fn go_on(&self, id: DeliveryId, purpose: ClaimPurpose) -> bool {
+    pub(crate) async fn go_on(&self, merchant: &str, id: DeliveryId, purpose: ClaimPurpose) -> bool {
         let mut next = Some(id);
         let mut moved = true;
         while let Some(id) = next.take() {
             crash_point(points::WORKER_BEFORE_CLAIM);
-            match self.claim(id, purpose).await {
+            match self.claim(merchant, id, purpose).await {
                 Ok(Claimed::Work(work)) => {
                     crash_point(points::WORKER_BEFORE_DRIVE);
                     self.drive(*work, None).await;
@@ -149,7 +149,7 @@ impl Queue for ConnectionQueue {
             return Ok(Take::PassOver);
         }
         let wing = self.wing.clone();
-        let go_on = async move { wing.go_on(delivery.id, ClaimPurpose::Usual).await };
+        let go_on = async move { wing.go_on(&delivery.merchant, delivery.id, ClaimPurpose::Usual).await };
         Ok(Take::Work(Box::pin(go_on)))
     }
 }

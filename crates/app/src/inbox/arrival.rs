@@ -51,7 +51,6 @@ impl Arrival {
     pub(crate) fn expected(&self, seen: Option<&IncomingEvent>) -> Vec<Expect> {
         let content = self.content();
         let is_new = || Expect::IncomingEvent {
-            merchant: self.merchant.id.clone(),
             source: self.source.name.clone(),
             event_id: self.event_id.clone(),
             content: content.to_owned(),

@@ -133,7 +133,7 @@ impl Inbox {
     ) -> Arrival {
         let (event_id, at) = (event_id_of(read, &raw), self.context.clock.now());
         Arrival {
-            id: self.context.ids.event(),
+            id: self.context.ids.event(&merchant.id),
             merchant: merchant.clone(),
             source: source.clone(),
             contents: contents_of(&merchant.id, source, &event_id, read),
@@ -281,7 +281,11 @@ impl Inbox {
                 raw: arrival.raw.clone(),
             });
             let write = vec![Write::PutIncomingEvent(row.clone())];
-            if self.outbox.write(arrival.expected(seen.as_ref()), write).await? != Applied::Done {
+            if self.outbox
+                .write(&arrival.merchant.id, arrival.expected(seen.as_ref()), write)
+                .await?
+                != Applied::Done
+            {
                 return Ok(Race::Changed);
             }
             tracing::warn!(

@@ -69,7 +69,9 @@ impl Inbox {
             return Ok(Reconciled::Left(patch, Box::new(draft)));
         };
         let store = &self.context.store;
-        let marks = store.event_marks(known.record.id, &arrival.source.name).await?;
+        let marks = store
+            .event_marks(&arrival.merchant.id, known.record.id, &arrival.source.name)
+            .await?;
         let of_order = marks.as_ref().map_or(&[][..], |marks| &marks.marks);
         let was_property_outdated = properties::leave_out_older(&mut patch, mapped, of_order);
         let is_outdated = |order| leave_out_older(&mut patch, order, of_order);
@@ -152,7 +154,8 @@ impl Inbox {
             return Ok(None);
         };
         for (customer, pointer) in &identified.contradicted {
-            let marks = self.context.store.event_marks(*customer, &arrival.source.name).await?;
+            let marks = self.context.store.event_marks(&arrival.merchant.id, *customer, &arrival.source.name);
+            let marks = marks.await?;
             let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
                 continue;
             };
@@ -187,7 +190,7 @@ impl Inbox {
             expect.push(lane.change());
             write.push(Write::PutLane(lane));
         }
-        Ok(match self.outbox.write(expect, write).await? {
+        Ok(match self.outbox.write(&event.merchant, expect, write).await? {
             Applied::Done => Reconciled::Nothing(Box::new(event), false),
             Applied::Unmet(_) => Reconciled::Again,
         })

@@ -110,15 +110,20 @@ impl Operations {
         id: DeliveryId,
         visibility: Visibility,
     ) -> Result<ListedDelivery, Refusal> {
-        self.queries.visible_delivery(merchants, id).await?;
-        let discarded = self.discard_on_a_task(caller, id).await?;
+        let delivery = self.queries.visible_delivery(merchants, id).await?;
+        let discarded = self.discard_on_a_task(caller, delivery.merchant, id).await?;
         Ok(visibility.show(listed_delivery(&discarded)))
     }
 
-    async fn discard_on_a_task(&self, caller: &Caller, id: DeliveryId) -> Result<DeliveryRecord, Refusal> {
+    async fn discard_on_a_task(
+        &self,
+        caller: &Caller,
+        merchant: String,
+        id: DeliveryId,
+    ) -> Result<DeliveryRecord, Refusal> {
         // What was waiting for it has to be answered, whoever hangs up.
         let (wing, by) = (self.clone(), caller.name.clone());
-        let task = async move { wing.discard_now(id, &by).await };
+        let task = async move { wing.discard_now(&merchant, id, &by).await };
         self.context.on_own_task("a discard", task).await
     }
 
@@ -142,7 +147,7 @@ impl Operations {
         }
         let discard = |failed: Failed| async move {
             for id in failed.deliveries {
-                self.discard_on_a_task(caller, id).await?;
+                self.discard_on_a_task(caller, failed.merchant.clone(), id).await?;
             }
             Ok(())
         };
@@ -150,9 +155,9 @@ impl Operations {
         self.handle_matching(&selection, one_by_one, discard).await
     }
 
-    async fn discard_now(&self, id: DeliveryId, by: &str) -> Result<DeliveryRecord, Refusal> {
+    async fn discard_now(&self, merchant: &str, id: DeliveryId, by: &str) -> Result<DeliveryRecord, Refusal> {
         let discarded = commit_with_retry(MOST_RACES, |_| async move {
-            let delivery = self.context.store.delivery(id).await?;
+            let delivery = self.context.store.delivery(merchant, id).await?;
             let mut delivery = delivery.ok_or_else(|| Refusal::not_found("delivery"))?;
             let known = self.context.customer_of(&delivery).await?;
             let lane = known.as_ref().and_then(|known| known.lane(&delivery.connection));
@@ -163,14 +168,14 @@ impl Operations {
             if is_in_flight || lane.is_some_and(|lane| lane.in_flight().is_some()) {
                 return Err(in_flight());
             }
-            let mut changes = Changeset::default();
+            let mut changes = Changeset::of(&delivery.merchant);
             if let (Some(known), Some(lane)) = (&known, lane) {
                 let lane = self.without(&delivery, known, lane.clone()).await?;
                 put_lane(&mut changes, known, lane);
             }
             changes.expect.push(delivery.expected());
             delivery.discard(self.context.clock.now());
-            changes.write.push(Write::PutDelivery(delivery.clone()));
+            changes.write.push(Write::PutDelivery(delivery.clone(), None));
             crash_point(points::DISCARD_BEFORE_COMMIT);
             let applied = self.outbox.apply(changes).await?;
             Ok(Race::over(applied, delivery))
@@ -187,7 +192,7 @@ impl Operations {
             "delivery discarded by hand"
         );
         observe(delivery, delivery.traceparent.as_deref());
-        Box::pin(self.deliveries.settle(&delivery.merchant, delivery.upsert)).await;
+        Box::pin(self.deliveries.settle(&delivery.merchant, delivery.upsert())).await;
         self.context.notifier.ring(delivery.customer);
     }
 
@@ -213,20 +218,21 @@ impl Operations {
             return Ok(current.customer.clone());
         }
         // The number of a version that was rolled back is another one's by now.
-        let upsert = self.context.store.upsert(&delivery.merchant, delivery.upsert).await?;
+        let upsert = self.context.store.upsert(&delivery.merchant, delivery.upsert()).await?;
         let was_rolled_back = upsert.is_some_and(|(upsert, _)| upsert.rolled_back());
         if delivery.version() == current.version && !was_rolled_back {
             return Ok(current.customer.clone());
         }
         let mut before = None;
         loop {
-            let page = self.context.store.history(current.id, before, 100).await?;
+            let (merchant, customer) = (&current.merchant, current.id);
+            let page = self.context.store.history(merchant, customer, before, 100).await?;
             let Some(last) = page.entries.last().map(|entry| entry.upsert) else {
                 return Ok(Customer::default());
             };
             before = Some(last);
             let is_its = |entry: &&upsert_store::HistoryRecord| {
-                let is_own = entry.upsert == delivery.upsert;
+                let is_own = entry.upsert == delivery.upsert();
                 entry.version == delivery.version() && (is_own || !(entry.refused || was_rolled_back))
             };
             if let Some(entry) = page.entries.iter().find(is_its) {

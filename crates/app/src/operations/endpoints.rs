@@ -19,7 +19,7 @@ impl Operations {
     /// 404.
     pub async fn test_endpoint(&self, merchant: &Merchant, name: &str) -> Result<EndpointTest, Refusal> {
         let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
-        let id = self.context.ids.event();
+        let id = self.context.ids.event(&merchant.id);
         let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
         let tried = self
             .outbox

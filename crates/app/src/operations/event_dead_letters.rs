@@ -211,7 +211,7 @@ impl Operations {
                 event.event_id.clone()
             };
             let arrival = Arrival {
-                id: if is_split { self.context.ids.event() } else { event.id },
+                id: if is_split { self.context.ids.event(&merchant.id) } else { event.id },
                 merchant: merchant.clone(),
                 source: source.clone(),
                 contents: contents_of(&merchant.id, source, &event_id, read),
@@ -252,8 +252,8 @@ impl Operations {
         }
         let expected = event.change();
         event.discard();
-        let shown = Event::Incoming(incoming(&event));
-        self.put(expected, Write::PutIncomingEvent(event), shown).await
+        let (merchant, shown) = (event.merchant.clone(), Event::Incoming(incoming(&event)));
+        self.put(&merchant, expected, Write::PutIncomingEvent(event), shown).await
     }
 
     /// One that is replayed starts anew, with the same id.
@@ -274,8 +274,8 @@ impl Operations {
             self.check_endpoint(&event)?;
             event.replay(self.context.clock.now());
         }
-        let shown = Event::Outgoing(outgoing(&event));
-        self.put(expected, Write::PutOutgoingEvent(event), shown).await
+        let (merchant, shown) = (event.merchant.clone(), Event::Outgoing(outgoing(&event)));
+        self.put(&merchant, expected, Write::PutOutgoingEvent(event), shown).await
     }
 
     /// Whether anything could go out to the event's endpoint.
@@ -295,8 +295,14 @@ impl Operations {
         Err(Refusal::new(ProblemCode::ValidationFailed, detail))
     }
 
-    async fn put(&self, expected: Expect, changed: Write, shown: Event) -> Result<EventReplayed, Refusal> {
-        match self.outbox.write(vec![expected], vec![changed]).await? {
+    async fn put(
+        &self,
+        merchant: &str,
+        expected: Expect,
+        changed: Write,
+        shown: Event,
+    ) -> Result<EventReplayed, Refusal> {
+        match self.outbox.write(merchant, vec![expected], vec![changed]).await? {
             Applied::Done => Ok(EventReplayed::Event(shown)),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }

@@ -101,7 +101,7 @@ impl Operations {
     ) -> Result<Committed, Refusal> {
         let _deciding = self.context.admission.decide(asked.command.priority).await?;
         let committed = commit_with_retry(MOST_RACES, |key_is_taken| async move {
-            let replayed = self.still_failed(&failed.deliveries).await?;
+            let replayed = self.still_failed(failed).await?;
             let known = self.queries.known_customer(asked.merchant, failed.customer).await?;
             let after = known.record.customer.clone();
             let mut plans = vec![planned(connection, &known)];
@@ -116,7 +116,7 @@ impl Operations {
             let draft = Draft {
                 asked,
                 identified: &identified,
-                upsert: self.context.ids.upsert(),
+                upsert: self.context.ids.upsert(&asked.merchant.id),
                 id: failed.customer,
                 after,
                 adopting: &Adopting::default(),
@@ -132,10 +132,10 @@ impl Operations {
     }
 
     /// Each as it is now; another replay may have been faster.
-    async fn still_failed(&self, ids: &[DeliveryId]) -> Result<Vec<DeliveryRecord>, Refusal> {
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            let delivery = self.context.store.delivery(*id).await?;
+    async fn still_failed(&self, failed: &Failed) -> Result<Vec<DeliveryRecord>, Refusal> {
+        let mut found = Vec::with_capacity(failed.deliveries.len());
+        for id in &failed.deliveries {
+            let delivery = self.context.store.delivery(&failed.merchant, *id).await?;
             let delivery = delivery.ok_or_else(|| Refusal::not_found("delivery"))?;
             if delivery.state() != DeliveryState::Failed {
                 return Err(not_now("replayed", delivery.state()));

@@ -22,8 +22,8 @@ impl Operations {
     pub(crate) async fn counted(&self, selection: &DeliverySelection) -> Result<DeliveriesDone, Refusal> {
         // Before it counts: what is done with this moment is at most what was counted.
         let counted_at = self.context.clock.now();
-        let store = &self.context.store;
-        let counted = store.count_deliveries(&selection.filter, MOST_COUNTED).await?;
+        let (store, filter) = (&self.context.store, self.context.at_merchants(&selection.filter).await?);
+        let counted = store.count_deliveries(&filter, MOST_COUNTED).await?;
         Ok(DeliveriesDone {
             dry_run: true,
             matched: counted.count,
@@ -40,7 +40,7 @@ impl Operations {
     ) -> Result<(Vec<DeliveryRecord>, Option<DeliveryId>), Refusal> {
         let begins = selection.cursor.as_deref().map(from_cursor).transpose();
         let below = begins.map_err(in_body)?.map(DeliveryId::from_uuid);
-        let mut filter = selection.filter.clone();
+        let mut filter = self.context.at_merchants(&selection.filter).await?;
         // What was made later need not be read.
         let counted_until = selection
             .counted_at

@@ -67,8 +67,8 @@ impl Operations {
             return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
         }
         if connection.counts_calls {
-            let call = count_call(&merchant.id, &connection.name, self.context.clock.now());
-            self.outbox.write(Vec::new(), vec![call]).await?;
+            let call = count_call(&connection.name, self.context.clock.now());
+            self.outbox.write(&merchant.id, Vec::new(), vec![call]).await?;
         }
         Ok(())
     }
@@ -86,8 +86,8 @@ impl Operations {
             Err(error) => error,
         };
         if !error.sent && connection.counts_calls {
-            let call = give_back_call(&merchant.id, &connection.name, self.context.clock.now());
-            self.outbox.write(Vec::new(), vec![call]).await?;
+            let call = give_back_call(&connection.name, self.context.clock.now());
+            self.outbox.write(&merchant.id, Vec::new(), vec![call]).await?;
         }
         if error.kind == ErrorKind::Unauthorised && error.vendor_status == Some(401) {
             self.deliveries

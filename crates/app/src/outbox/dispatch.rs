@@ -115,7 +115,7 @@ impl Outbox {
         }
         // Somebody who changed it meanwhile (an operator gave it up) has the last word.
         let write = vec![Write::PutOutgoingEvent(event)];
-        self.write(vec![expected], write).await.map(drop)
+        self.write(&merchant, vec![expected], write).await.map(drop)
     }
 
     /// Nothing will be sent there: what waits becomes dead letters, which can be replayed.
@@ -131,7 +131,7 @@ impl Outbox {
                 let expect = vec![event.change()];
                 event.give_up(why, self.context.clock.now());
                 let write = vec![Write::PutOutgoingEvent(event)];
-                let _changed_meanwhile: Applied = self.write(expect, write).await?;
+                let _changed_meanwhile: Applied = self.write(merchant, expect, write).await?;
             }
         }
     }

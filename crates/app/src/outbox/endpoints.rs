@@ -27,7 +27,8 @@ impl Outbox {
             endpoint: endpoint.to_owned(),
             disabled: disabled.clone(),
         };
-        if self.write(Vec::new(), vec![Write::PutEndpoint(record)]).await? == Applied::Done {
+        let write = vec![Write::PutEndpoint(record)];
+        if self.write(merchant, Vec::new(), write).await? == Applied::Done {
             self.context.endpoints.set_disabled(merchant, endpoint, disabled);
         }
         Ok(())

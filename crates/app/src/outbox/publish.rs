@@ -49,9 +49,20 @@ impl Outbox {
         Ok(applied)
     }
 
-    /// Applies these writes, where what is expected holds.
-    pub(crate) async fn write(&self, expect: Vec<Expect>, write: Vec<Write>) -> Result<Applied, StoreError> {
-        self.apply(Changeset { expect, write }).await
+    /// Applies these writes of one merchant's, where what is expected holds.
+    pub(crate) async fn write(
+        &self,
+        merchant: &str,
+        expect: Vec<Expect>,
+        write: Vec<Write>,
+    ) -> Result<Applied, StoreError> {
+        let merchant = merchant.to_owned();
+        self.apply(Changeset {
+            merchant,
+            expect,
+            write,
+        })
+        .await
     }
 
     /// One event for each endpoint that wants to know.
@@ -64,7 +75,7 @@ impl Outbox {
                 EventPayload::Ids => body(word, now, &event.ids),
                 EventPayload::Full => body(word, now, &event.full),
             };
-            let id = self.context.ids.event();
+            let id = self.context.ids.event(&merchant.id);
             let mut event = OutgoingEvent::new(id, &merchant.id, &endpoint.name, word, body, now);
             if self.context.endpoints.is_disabled(&merchant.id, &endpoint.name) {
                 event.give_up("the endpoint is disabled", now);
@@ -76,7 +87,7 @@ impl Outbox {
 
     fn events_of_failure(&self, write: &Write) -> Vec<Write> {
         let delivery = match write {
-            Write::PutDelivery(delivery) if delivery.state() == DeliveryState::Failed => delivery,
+            Write::PutDelivery(delivery, _) if delivery.state() == DeliveryState::Failed => delivery,
             _ => return Vec::new(),
         };
         let directory = self.context.directory();
@@ -88,7 +99,7 @@ impl Outbox {
         let event = NewEvent {
             kind,
             full: listed_delivery(delivery),
-            ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert, "customer_id": delivery.customer }),
+            ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert(), "customer_id": delivery.customer }),
         };
         self.publish(merchant, &event)
     }
@@ -184,7 +195,7 @@ impl Outbox {
                     pause,
                     quota_told: Some(today),
                 }));
-                self.write(Vec::new(), write).await?;
+                self.write(id, Vec::new(), write).await?;
                 connections.set_quota_told(id, name, Some(today));
             }
         }

@@ -25,7 +25,6 @@ pub(crate) fn reserve(connection: &Connection, prepared: &PreparedUpsert, lane: 
     let keys = contested_keys(prepared, Some(lane));
     if !keys.is_empty() && connection.on_collision == OnCollision::Refuse {
         changes.expect.push(Expect::KeysFree {
-            merchant: lane.merchant.clone(),
             connection: lane.connection.clone(),
             keys,
             customer: lane.customer,
@@ -62,14 +61,15 @@ mod tests {
             (1, true, 1)
         );
         let changes = Changeset {
-            expect: Vec::new(),
-            write: vec![Write::PutDelivery(old), Write::PutDelivery(new)],
+            write: vec![Write::PutDelivery(old, None), Write::PutDelivery(new, None)],
+            ..Changeset::of("acme")
         };
         store.apply(changes).await.unwrap();
         for stale in read_before {
             let changes = Changeset {
                 expect: vec![stale.expected()],
-                write: vec![Write::PutDelivery(stale)],
+                write: vec![Write::PutDelivery(stale, None)],
+                ..Changeset::of("acme")
             };
             assert_eq!(store.apply(changes).await.unwrap(), Applied::Unmet(0));
         }

@@ -59,13 +59,10 @@ impl Queries {
         }
         let after = begins(page, CustomerId::from_uuid)?;
         let store = &self.context.store;
-        let mut records = store.customers(&merchant.id, &filter, after, page.limit + 1).await?;
-        let has_more = records.len() > page.limit;
-        records.truncate(page.limit);
-        let last = records.last().filter(|_| has_more);
+        let found = store.customers(&merchant.id, &filter, after, page.limit).await?;
         let shown = |record| visibility.show(customer_record(record));
-        let next = last.map(|last| last.id.as_uuid());
-        Ok(shown_page(records.iter().map(shown), next))
+        let next = found.next.as_ref().map(CustomerId::as_uuid);
+        Ok(shown_page(found.entries.iter().map(shown), next))
     }
 
     /// A customer's versions, newest first.
@@ -82,7 +79,7 @@ impl Queries {
         self.known_customer(merchant, id).await?;
         let before = begins(page, UpsertId::from_uuid)?;
         let limit = page.limit;
-        let mut found = self.context.store.history(id, before, limit + 1).await?;
+        let mut found = self.context.store.history(&merchant.id, id, before, limit + 1).await?;
         let extra = (found.entries.len() > limit).then(|| found.entries.pop()).flatten();
         let last = found.entries.last().filter(|_| extra.is_some());
         let next = last.map(|last| last.upsert.as_uuid());

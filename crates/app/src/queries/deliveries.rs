@@ -26,7 +26,8 @@ impl Queries {
             return Err(Refusal::invalid_query(vec![covered]));
         }
         let before = begins(page, DeliveryId::from_uuid)?;
-        let found = self.context.store.deliveries(filter, before, page.limit).await?;
+        let filter = self.context.at_merchants(filter).await?;
+        let found = self.context.store.deliveries(&filter, before, page.limit).await?;
         let shown = |record| visibility.show(listed_delivery(record));
         let next = found.next.as_ref().map(DeliveryId::as_uuid);
         Ok(shown_page(found.entries.iter().map(shown), next))
@@ -43,7 +44,7 @@ impl Queries {
         visibility: Visibility,
     ) -> Result<WholeDelivery, Refusal> {
         let delivery = self.visible_delivery(merchants, id).await?;
-        let attempts = self.context.store.attempts(id).await?;
+        let attempts = self.context.store.attempts(&delivery.merchant, id).await?;
         Ok(visibility.show(whole_delivery(&delivery, attempts)))
     }
 
@@ -53,10 +54,12 @@ impl Queries {
         merchants: Merchants<'_>,
         id: DeliveryId,
     ) -> Result<DeliveryRecord, Refusal> {
-        let delivery = self.context.store.delivery(id).await?;
-        delivery
-            .filter(|delivery| merchants.is_none_or(|merchants| merchants.contains(&delivery.merchant)))
-            .ok_or_else(|| Refusal::not_found("delivery"))
+        for merchant in self.context.merchants_of(id.mark(), merchants).await? {
+            if let Some(delivery) = self.context.store.delivery(&merchant, id).await? {
+                return Ok(delivery);
+            }
+        }
+        Err(Refusal::not_found("delivery"))
     }
 
     /// One merchant's upserts, newest first.

@@ -86,10 +86,12 @@ impl Queries {
         merchants: Merchants<'_>,
         id: EventId,
     ) -> Result<IncomingEvent, Refusal> {
-        let event = self.context.store.incoming_event(id).await?;
-        event
-            .filter(|event| merchants.is_none_or(|merchants| merchants.contains(&event.merchant)))
-            .ok_or_else(|| Refusal::not_found("event"))
+        for merchant in self.context.merchants_of(id.mark(), merchants).await? {
+            if let Some(event) = self.context.store.incoming_event(&merchant, id).await? {
+                return Ok(event);
+            }
+        }
+        Err(Refusal::not_found("event"))
     }
 
     pub(crate) async fn visible_outgoing(
@@ -97,10 +99,12 @@ impl Queries {
         merchants: Merchants<'_>,
         id: EventId,
     ) -> Result<OutgoingEvent, Refusal> {
-        let event = self.context.store.outgoing_event(id).await?;
-        event
-            .filter(|event| merchants.is_none_or(|merchants| merchants.contains(&event.merchant)))
-            .ok_or_else(|| Refusal::not_found("event"))
+        for merchant in self.context.merchants_of(id.mark(), merchants).await? {
+            if let Some(event) = self.context.store.outgoing_event(&merchant, id).await? {
+                return Ok(event);
+            }
+        }
+        Err(Refusal::not_found("event"))
     }
 
     /// Sources and endpoints of these merchants, and how they are doing.

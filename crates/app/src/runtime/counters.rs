@@ -92,7 +92,7 @@ impl Counters {
     /// What a changeset ends. To be asked before it is applied, and counted after.
     pub(crate) fn ended_by(&self, writes: &[Write]) -> Vec<Ended> {
         let ended = writes.iter().filter_map(|write| match write {
-            Write::PutDelivery(delivery) => Some((delivery, Ending::of(delivery)?)),
+            Write::PutDelivery(delivery, _) => Some((delivery, Ending::of(delivery)?)),
             _ => None,
         });
         ended

@@ -13,8 +13,8 @@ use upsert_core::DeliveryId;
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     until: Mutex<HashMap<DeliveryId, Instant>>,
-    /// Calls whose result got lost on its way to the store, with their fences.
-    lost: Mutex<Vec<(DeliveryId, u64)>>,
+    /// Calls whose result got lost on its way to the store: whose, which, and their fences.
+    lost: Mutex<Vec<(String, DeliveryId, u64)>>,
 }
 
 impl InFlight {
@@ -34,12 +34,12 @@ impl InFlight {
     }
 
     /// The result of a call is lost.
-    pub(crate) fn lost(&self, id: DeliveryId, fence: u64) {
-        self.lost.lock().push((id, fence));
+    pub(crate) fn lost(&self, merchant: &str, id: DeliveryId, fence: u64) {
+        self.lost.lock().push((merchant.to_owned(), id, fence));
     }
 
     /// What was lost since this was last asked.
-    pub(crate) fn take_lost(&self) -> Vec<(DeliveryId, u64)> {
+    pub(crate) fn take_lost(&self) -> Vec<(String, DeliveryId, u64)> {
         std::mem::take(&mut *self.lost.lock())
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn a_bell_wakes_those_who_wait_for_its_customer_and_nobody_else() {
         let (notifier, ids) = (Notifier::default(), IdSource::new(Arc::new(SystemClock)));
-        let (ann, bob) = (ids.customer(), ids.customer());
+        let (ann, bob) = (ids.customer("acme"), ids.customer("acme"));
         let (first, second, other) = (notifier.listen(ann), notifier.listen(ann), notifier.listen(bob));
         let (mut one, mut two) = (Box::pin(first.notified()), Box::pin(second.notified()));
         let mut three = Box::pin(other.notified());

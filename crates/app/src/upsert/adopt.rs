@@ -85,7 +85,6 @@ impl Upserts {
                 continue;
             }
             adopting.expect.push(Expect::RecordFree {
-                merchant: merchant.id.clone(),
                 connection: name.clone(),
                 provider_customer_id: record.clone(),
                 customer: id,

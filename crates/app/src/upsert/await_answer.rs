@@ -197,7 +197,7 @@ impl<'a> Waiting<'a> {
             if !is_told
                 // One that gave way may be taken up again, if what it gave way to is taken back.
                 && (!own.state().has_ended() || own.superseded_by().is_some())
-                && let Some(stored) = self.wing.context.store.delivery(own.id).await?
+                && let Some(stored) = self.wing.context.store.delivery(&own.merchant, own.id).await?
             {
                 self.own[index] = stored;
             }

@@ -21,7 +21,7 @@ impl Upserts {
     pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Race<Committed>, Refusal> {
         let mut building = Building::new(self, &draft);
         for planned in &draft.plans {
-            building.add(planned, self.queued_in(planned).await?);
+            building.add(planned, self.queued_in(&draft.asked.merchant.id, planned).await?);
         }
         let (changes, committed) = building.finish();
         let expect = changes.expect.clone();
@@ -46,9 +46,9 @@ impl Upserts {
     }
 
     /// The delivery that waits in the lane: a new one takes its place.
-    async fn queued_in(&self, planned: &Planned) -> Result<Option<DeliveryRecord>, Refusal> {
+    async fn queued_in(&self, merchant: &str, planned: &Planned) -> Result<Option<DeliveryRecord>, Refusal> {
         match planned.lane.as_ref().and_then(Lane::queued) {
-            Some(id) => Ok(self.context.store.delivery(id).await?),
+            Some(id) => Ok(self.context.store.delivery(merchant, id).await?),
             None => Ok(None),
         }
     }

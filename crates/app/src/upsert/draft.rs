@@ -7,15 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    Customer, CustomerId, EventKind, FieldError, Held, Ignored, Outcome, Priority, Problem, UpsertId, WaitingFor,
+    Customer, CustomerId, DeliveryId, EventKind, FieldError, Held, Ignored, Outcome, Priority, Problem, UpsertId, WaitingFor,
 };
 use upsert_store::{
-    Changeset, CustomerRecord, DeliveryRecord, Expect, HistoryRecord, IdempotencyRecord, Lane, UpsertRecord, Write,
+    AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, Expect, IdempotencyRecord, Lane, UpsertRecord, Write,
 };
 
 use crate::delivery::claim::refused;
 use crate::delivery::record::delivery_error;
-use crate::delivery::work::{Committed, PREDECESSOR_CHECK, Work, attempt_writes, lease_until, park, unchanged};
+use crate::delivery::work::{Committed, PREDECESSOR_CHECK, Work, attempt, count_call, lease_until, park, unchanged};
 use crate::directory::merchant::{Connection, Merchant};
 use crate::planning::declined::forget_outdated;
 use crate::planning::echo::remember_before;
@@ -97,7 +97,7 @@ impl<'a> Building<'a> {
         let seen = draft.identified.seen.iter().chain(&draft.adopting.expect);
         let changes = Changeset {
             expect: seen.cloned().collect(),
-            write: Vec::new(),
+            ..Changeset::of(merchant)
         };
         let mut building = Self {
             wing,
@@ -154,21 +154,18 @@ impl<'a> Building<'a> {
             });
         }
         self.changes.write.push(Write::PutCustomer(self.record.clone()));
-        let (merchant, new, nothing) = (&self.upsert.merchant, &self.record, Customer::default());
+        let (new, nothing) = (&self.record, Customer::default());
         let old = before.map_or(&nothing, |before| &before.customer);
-        let identifiers = identifier_writes(merchant, new.id, old, &new.customer);
+        let identifiers = identifier_writes(new.id, old, &new.customer);
         self.changes.write.extend(identifiers);
-        self.changes.write.push(Write::PutHistory(HistoryRecord {
-            customer: self.record.id,
-            version: self.record.version,
-            upsert: self.upsert.id,
-            at: self.now,
-            by: self.upsert.by.clone(),
-            refused: false,
+    }
+
+    /// What is kept of it with the upsert.
+    fn change(&self) -> Option<CustomerChange> {
+        self.upsert.changed.then(|| CustomerChange {
             record: self.record.customer.clone(),
             links: self.draft.adopting.links(),
-            ignored: self.draft.ignored.to_vec(),
-        }));
+        })
     }
 
     pub(crate) fn add(&mut self, planned: &Planned, queued: Option<DeliveryRecord>) {
@@ -183,7 +180,7 @@ impl<'a> Building<'a> {
         let has_forgotten = forget_outdated(connection, &self.record.customer, &mut lane);
         let had_failed = lane.failed();
         self.remember_before(&mut lane);
-        let mut is_touched = true;
+        let (mut is_touched, mut attempt) = (true, None);
         match &planned.plan {
             Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
             Ok(ConnectionPlan::Unchanged { warnings }) if !lane.is_busy() => {
@@ -197,13 +194,13 @@ impl<'a> Building<'a> {
                     reserve(connection, prepared, &mut lane, &mut self.changes);
                     delivery.warnings.clone_from(&prepared.warnings);
                 }
-                self.place(connection, plan, queued, &mut delivery, &mut lane);
+                attempt = self.place(connection, plan, queued, &mut delivery, &mut lane);
             }
         }
         if is_touched {
             self.changes.write.push(Write::PutLane(lane));
         }
-        self.changes.write.push(Write::PutDelivery(delivery.clone()));
+        self.changes.write.push(Write::PutDelivery(delivery.clone(), attempt));
         self.deliveries.push(delivery);
     }
 
@@ -215,7 +212,7 @@ impl<'a> Building<'a> {
         queued: Option<DeliveryRecord>,
         delivery: &mut DeliveryRecord,
         lane: &mut Lane,
-    ) {
+    ) -> Option<AttemptRecord> {
         if lane.is_busy() {
             self.queue(delivery, lane, queued);
         } else if let Some(birth) = self.held_at_birth(connection) {
@@ -231,12 +228,16 @@ impl<'a> Building<'a> {
         {
             delivery.start_at_once(lease_until(connection, self.now));
             lane.start(delivery.id, prepared);
-            let attempt = attempt_writes(connection, delivery, prepared, self.now);
-            self.changes.write.extend(attempt);
+            if connection.counts_calls {
+                self.changes.write.push(count_call(&connection.name, self.now));
+            }
+            let attempt = attempt(delivery, prepared, self.now);
             let (delivery, lane) = (delivery.clone(), lane.clone());
             let sent = (prepared.clone(), *replaces_link);
             self.works.push(Work::new(connection.clone(), delivery, lane, sent));
+            return Some(attempt);
         }
+        None
     }
 
     /// What the vendor had before may still be told of by events that are late; not by its own, that told of the change.
@@ -267,9 +268,9 @@ impl<'a> Building<'a> {
     }
 
     fn new_delivery(&self, connection: &Connection) -> DeliveryRecord {
-        let id = self.wing.context.ids.delivery();
+        let part = u16::try_from(self.deliveries.len() + 1).unwrap_or(DeliveryId::MOST);
         let (name, provider) = (&connection.name, &connection.provider);
-        let mut delivery = DeliveryRecord::new(id, &self.upsert, name, provider, connection.required);
+        let mut delivery = DeliveryRecord::new(part, &self.upsert, name, provider, connection.required);
         delivery.force = self.draft.asked.command.force;
         delivery.priority = self.draft.asked.command.priority;
         delivery.traceparent.clone_from(&self.draft.asked.command.traceparent);
@@ -281,7 +282,7 @@ impl<'a> Building<'a> {
             self.changes.expect.push(old.expected());
             crash_point(points::COALESCE_BEFORE_COMMIT);
             old.give_way_to_replay(delivery, self.now);
-            self.changes.write.push(Write::PutDelivery(old));
+            self.changes.write.push(Write::PutDelivery(old, None));
         }
     }
 
@@ -307,7 +308,7 @@ impl<'a> Building<'a> {
         if let Some(mut old) = queued {
             self.changes.expect.push(old.expected());
             supersede(&mut old, delivery, self.now);
-            self.changes.write.push(Write::PutDelivery(old));
+            self.changes.write.push(Write::PutDelivery(old, None));
         }
     }
 
@@ -326,7 +327,8 @@ impl<'a> Building<'a> {
         if self.is_worth_telling() {
             self.upsert.owe_event();
         }
-        self.changes.write.push(Write::PutUpsert(self.upsert.clone()));
+        let change = self.change();
+        self.changes.write.push(Write::PutUpsert(self.upsert.clone(), change));
         if let Some(event) = self.draft.event {
             self.changes.write.extend(event.writes(self.record.id, self.upsert.id));
         }

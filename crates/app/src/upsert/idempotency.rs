@@ -56,7 +56,7 @@ impl Upserts {
             fingerprint,
             answering: self.context.answering.clone(),
         });
-        match self.context.store.idempotency(&key, self.context.clock.now()).await? {
+        match self.context.store.idempotency(&merchant.id, &key, self.context.clock.now()).await? {
             Some(record) if record.fingerprint != fingerprint => Err(Refusal::new(
                 ProblemCode::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request before",
@@ -85,13 +85,13 @@ impl Upserts {
         let mut answer = answer.ok_or_else(|| Refusal::not_found("upsert"))?;
         if answer.is_final {
             crash_point(points::REPEAT_BEFORE_KEEPING);
-            self.store_answer(record.key, &answer).await?;
+            self.store_answer(&merchant.id, record.key, &answer).await?;
             crash_point(points::REPEAT_AFTER_KEEPING);
             // Two replays may race: what was stored first is the answer.
             let kept = self
                 .context
                 .store
-                .idempotency(&record.key, self.context.clock.now())
+                .idempotency(&merchant.id, &record.key, self.context.clock.now())
                 .await?;
             if let Some(stored) = kept.and_then(|kept| kept.answer) {
                 return Ok(Answer::stored(record.upsert, stored, true));
@@ -102,19 +102,24 @@ impl Upserts {
     }
 
     /// Step 10, for requests with a key: the answer is durable before it is given.
-    pub(crate) async fn keep_answer(&self, claim: Option<&Claim>, answer: Answer) -> Result<Answer, Refusal> {
+    pub(crate) async fn keep_answer(
+        &self,
+        merchant: &Merchant,
+        claim: Option<&Claim>,
+        answer: Answer,
+    ) -> Result<Answer, Refusal> {
         if let Some(claim) = claim.filter(|_| answer.is_final) {
             crash_point(points::ANSWER_BEFORE_KEEPING);
-            self.store_answer(claim.key, &answer).await?;
+            self.store_answer(&merchant.id, claim.key, &answer).await?;
             crash_point(points::ANSWER_AFTER_KEEPING);
         }
         Ok(answer)
     }
 
-    async fn store_answer(&self, key: [u8; 32], answer: &Answer) -> Result<(), Refusal> {
+    async fn store_answer(&self, merchant: &str, key: [u8; 32], answer: &Answer) -> Result<(), Refusal> {
         let answer = answer.to_stored();
         self.outbox
-            .write(Vec::new(), vec![Write::PutAnswer { key, answer }])
+            .write(merchant, Vec::new(), vec![Write::PutAnswer { key, answer }])
             .await?;
         Ok(())
     }

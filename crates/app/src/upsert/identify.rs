@@ -29,7 +29,7 @@ impl Upserts {
         let found = Found::of(merchant, &query, &view);
         let known = decide(patch, &found)?;
         Ok(Identified {
-            seen: seen(merchant, &query, &view, known.as_ref()),
+            seen: seen(&query, &view, known.as_ref()),
             contradicted: found.contradicted,
             known,
         })
@@ -166,11 +166,10 @@ fn conflict(in_question: &[(&Known, &str)]) -> Refusal {
     Refusal::conflict(ProblemCode::IdentityConflict, detail, conflicts)
 }
 
-fn seen(merchant: &Merchant, query: &IdentityQuery, view: &IdentityView, known: Option<&Known>) -> Vec<Expect> {
+fn seen(query: &IdentityQuery, view: &IdentityView, known: Option<&Known>) -> Vec<Expect> {
     let mut seen = Vec::new();
     for (identifier, holders) in query.identifiers.iter().zip(&view.holders) {
         seen.push(Expect::Holders {
-            merchant: merchant.id.clone(),
             identifier: identifier.clone(),
             customers: holders.iter().map(|known| known.record.id).collect(),
         });

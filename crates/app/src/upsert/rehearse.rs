@@ -22,8 +22,8 @@ pub fn rehearse(merchant: &Merchant, body: &Json, handling: Handling, ids: &IdSo
         return Err(Refusal::not_found("customer"));
     }
     let customer = Customer::default().merged(&patch);
-    let id = ids.customer();
-    let adopting = adopt_of_nobody(merchant, id, &patch, ids.upsert());
+    let id = ids.customer(&merchant.id);
+    let adopting = adopt_of_nobody(merchant, id, &patch, ids.upsert(&merchant.id));
     let plans = Upserts::route_and_plan(merchant, id, &customer, None, &adopting, false)?;
     Ok(Plan {
         customer_id: None,

@@ -109,7 +109,7 @@ impl Upserts {
         crash_point(points::UPSERT_STARTED);
         let answer = self.await_answer(merchant, committed, progress, &command).await?;
         crash_point(points::UPSERT_BEFORE_ANSWER);
-        self.keep_answer(claim.as_ref(), answer).await
+        self.keep_answer(merchant, claim.as_ref(), answer).await
     }
 
     /// What an upsert with this body would do. Stores and sends nothing.
@@ -128,8 +128,8 @@ impl Upserts {
         let identified = self.identify(merchant, &patch).await?;
         let known = identified.known.as_ref();
         let after = merge(known.map(|known| &known.record.customer), &patch);
-        let id = known.map_or_else(|| self.context.ids.customer(), |known| known.record.id);
-        let upsert = self.context.ids.upsert();
+        let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
+        let upsert = self.context.ids.upsert(&merchant.id);
         let adopting = self.adopt(merchant, id, known, &patch, upsert).await?;
         let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
@@ -166,8 +166,8 @@ impl Upserts {
         let Canonical { patch, ignored } = canonical;
         let known = identified.known.as_ref();
         let after = merge(known.map(|known| &known.record.customer), patch);
-        let id = known.map_or_else(|| self.context.ids.customer(), |known| known.record.id);
-        let upsert = self.context.ids.upsert();
+        let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
+        let upsert = self.context.ids.upsert(&merchant.id);
         let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
         let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         self.guard(merchant, id, &mut plans, key_is_taken).await?;

@@ -33,7 +33,7 @@ pub(crate) fn listed_delivery(record: &DeliveryRecord) -> ListedDelivery {
         delivery: delivery(record),
         merchant_id: record.merchant.clone(),
         customer_id: record.customer,
-        upsert_id: record.upsert,
+        upsert_id: record.upsert(),
         created_at: record.created_at,
         ended_at: record.ended_at(),
     }

@@ -83,7 +83,7 @@ impl Books {
     /// One changeset that was applied.
     pub fn committed(&mut self, writes: &[Write], now: Timestamp) {
         self.new_upsert(writes);
-        self.rolled_back(writes);
+        let is_way_back = self.rolled_back(writes);
         for write in writes {
             match write {
                 Write::PutCustomer(record) => self.put_customer(record),
@@ -93,7 +93,7 @@ impl Books {
                     }
                     self.lanes.retain(|(customer, _), _| customer != id);
                 }
-                Write::PutUpsert(upsert) => drop(self.upserts.insert(upsert.id, upsert.clone())),
+                Write::PutUpsert(upsert, _) => drop(self.upserts.insert(upsert.id, upsert.clone())),
                 Write::PutLane(lane) => {
                     drop(
                         self.lanes
@@ -107,17 +107,14 @@ impl Books {
                     };
                     self.last_probe.remove(&state.connection);
                 }
-                Write::PutAttempt(attempt) => self.put_attempt(attempt, writes),
+                Write::PutDelivery(delivery, Some(attempt)) => self.put_attempt(attempt, delivery),
                 Write::PutIncomingEvent(event) => self.put_incoming(event, writes),
                 Write::PutOutgoingEvent(event) if event.revision() == 1 => self.put_outgoing(event),
                 _ => {}
             }
         }
-        let is_way_back = writes
-            .iter()
-            .any(|write| matches!(write, Write::PutHistory(entry) if entry.refused));
         for write in writes {
-            if let Write::PutDelivery(delivery) = write {
+            if let Write::PutDelivery(delivery, _) = write {
                 self.put_delivery(delivery, now, is_way_back);
             }
         }
@@ -129,7 +126,7 @@ impl Books {
             return;
         }
         if event.state() == IncomingState::Accepted {
-            let is_its = |write: &Write| matches!(write, Write::PutUpsert(upsert) if Some(upsert.id) == event.upsert());
+            let is_its = |write: &Write| matches!(write, Write::PutUpsert(upsert, _) if Some(upsert.id) == event.upsert());
             if !writes.iter().any(is_its) {
                 self.wrong(format!("{} is accepted without its upsert", event.event_id));
             }
@@ -160,7 +157,7 @@ impl Books {
     pub fn look_at_what_was_told(&mut self) {
         let mut expected = BTreeMap::new();
         for upsert in self.upserts.values() {
-            let mut own = self.deliveries.values().filter(|delivery| delivery.upsert == upsert.id);
+            let mut own = self.deliveries.values().filter(|delivery| delivery.upsert() == upsert.id);
             let is_news = upsert.changed
                 || own.any(|delivery| delivery.outcome() != Some(Outcome::Unchanged) || delivery.fence() > 0);
             let is_well = matches!(upsert.state(), UpsertState::Succeeded | UpsertState::PartiallyFailed);
@@ -191,11 +188,11 @@ impl Books {
     /// Who it is about, and what it makes of the record, has to be what the model says.
     fn new_upsert(&mut self, writes: &[Write]) {
         let fresh = writes.iter().find_map(|write| match write {
-            Write::PutUpsert(upsert) if !self.upserts.contains_key(&upsert.id) => Some(upsert),
+            Write::PutUpsert(upsert, _) if !self.upserts.contains_key(&upsert.id) => Some(upsert),
             _ => None,
         });
         let trace = writes.iter().find_map(|write| match write {
-            Write::PutDelivery(delivery) if Some(delivery.upsert) == fresh.map(|fresh| fresh.id) => {
+            Write::PutDelivery(delivery, _) if Some(delivery.upsert()) == fresh.map(|fresh| fresh.id) => {
                 delivery.traceparent.clone()
             }
             _ => None,
@@ -206,7 +203,7 @@ impl Books {
         let lanes = self.lanes.keys().filter(|(customer, _)| *customer == upsert.customer);
         self.left_out.extend(lanes.cloned());
         for write in writes {
-            if let Write::PutDelivery(delivery) = write {
+            if let Write::PutDelivery(delivery, _) = write {
                 self.left_out.remove(&(upsert.customer, delivery.connection.clone()));
             }
         }
@@ -236,25 +233,26 @@ impl Books {
         }
     }
 
-    /// Only the newest version goes back, and only where no vendor was brought it.
-    fn rolled_back(&mut self, writes: &[Write]) {
+    /// Only the newest version goes back, and only where no vendor was brought it. Whether any did.
+    fn rolled_back(&mut self, writes: &[Write]) -> bool {
+        let mut is_way_back = false;
         for write in writes {
-            let Write::PutHistory(entry) = write else { continue };
-            if !entry.refused {
+            let Write::PutUpsert(upsert, _) = write else { continue };
+            let was_back = self.upserts.get(&upsert.id).is_some_and(UpsertRecord::rolled_back);
+            if !upsert.rolled_back() || was_back {
                 continue;
             }
-            let newest = self.customers.get_mut(&entry.customer).and_then(Vec::pop);
-            if newest.is_none_or(|newest| newest.upsert != entry.upsert) {
-                self.wrong(format!("{} went back under a newer version", entry.upsert));
+            is_way_back = true;
+            let newest = self.customers.get_mut(&upsert.customer).and_then(Vec::pop);
+            if newest.is_none_or(|newest| newest.upsert != upsert.id) {
+                self.wrong(format!("{} went back under a newer version", upsert.id));
             }
-            if self
-                .calls
-                .iter()
-                .any(|call| call.wrote && call.aim == Some(entry.upsert))
-            {
-                self.wrong(format!("{} went back, though a vendor has it", entry.upsert));
+            let mut calls = self.calls.iter();
+            if calls.any(|call| call.wrote && call.aim == Some(upsert.id)) {
+                self.wrong(format!("{} went back, though a vendor has it", upsert.id));
             }
         }
+        is_way_back
     }
 
     fn put_customer(&mut self, record: &CustomerRecord) {
@@ -264,7 +262,7 @@ impl Books {
         }
     }
 
-    fn put_attempt(&mut self, attempt: &AttemptRecord, writes: &[Write]) {
+    fn put_attempt(&mut self, attempt: &AttemptRecord, delivery: &DeliveryRecord) {
         let key = (attempt.delivery, attempt.number);
         if attempt.ended_at.is_some() {
             let stored = self.deliveries.get(&attempt.delivery).map(DeliveryRecord::fence);
@@ -279,11 +277,7 @@ impl Books {
                     attempt.number, attempt.delivery
                 ));
             }
-            let customer = writes.iter().find_map(|write| match write {
-                Write::PutDelivery(delivery) if delivery.id == attempt.delivery => Some(delivery.customer),
-                _ => None,
-            });
-            let newest = customer.and_then(|customer| self.customers.get(&customer)?.last());
+            let newest = self.customers.get(&delivery.customer).and_then(|versions| versions.last());
             self.aims.insert(key, newest.map(|newest| newest.upsert));
         }
         self.attempts.insert(key, attempt.clone());

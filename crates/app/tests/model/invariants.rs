@@ -103,7 +103,7 @@ fn upserts_agree(books: &Books) -> Result<(), String> {
         let own = books
             .deliveries
             .values()
-            .filter(|delivery| delivery.upsert == upsert.id);
+            .filter(|delivery| delivery.upsert() == upsert.id);
         let (mut required, mut other) = (false, false);
         for delivery in own {
             let failed = effective(books, delivery).state() == DeliveryState::Failed;
@@ -187,7 +187,7 @@ fn holds_what_stands(books: &Books, vendor: &Vendor) -> Result<(), String> {
             .deliveries
             .values()
             .filter(here)
-            .max_by_key(|delivery| delivery.upsert);
+            .max_by_key(|delivery| delivery.upsert());
         let newest_failed = newest.is_some_and(|newest| effective(books, newest).state() == DeliveryState::Failed);
         let is_unlinked = books.unlinked.contains(&(*customer, connection.clone()));
         for (name, vendor_field) in FIELDS.iter().filter(|_| !lane.failed() && !newest_failed) {

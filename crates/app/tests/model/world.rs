@@ -434,7 +434,7 @@ fn look_at_answer(answer: &Result<Answer, Refusal>, respond_async: bool, now: Ti
     let own = books
         .deliveries
         .values()
-        .filter(|delivery| delivery.upsert == upsert.id && delivery.required);
+        .filter(|delivery| delivery.upsert() == upsert.id && delivery.required);
     let (mut failed, mut open, mut just_failed) = (0, 0, false);
     for delivery in own {
         let mut last = delivery;

@@ -152,7 +152,10 @@ async fn all_parts(
             break;
         }
         match done(session, action, selection.clone()).await {
-            Ok(part) => selection.cursor = sums::add(&mut sums, part),
+            Ok(part) => {
+                sums.add(part);
+                selection.cursor.clone_from(&sums.next_cursor);
+            }
             Err(refused) if sums.matched == 0 => return Err(refused),
             Err(refused) => {
                 tracing::warn!(status = refused.status.as_u16(), "many deliveries: stopped on the way");

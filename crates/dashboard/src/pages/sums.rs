@@ -10,16 +10,6 @@ use crate::render::count;
 /// Kinds of refusals that are told.
 const MOST_REASONS: usize = 5;
 
-/// Adds those of the next part, and says where that one ended.
-pub(crate) fn add(sums: &mut DeliveriesDone, part: DeliveriesDone) -> Option<String> {
-    sums.matched += part.matched;
-    sums.done += part.done;
-    sums.refused += part.refused;
-    sums.refusals.extend(part.refusals);
-    sums.more = part.more;
-    part.next_cursor
-}
-
 /// What became of them, in a sentence: `3 of 5 were replayed; 2 were refused: …`.
 pub(crate) fn told(sums: &DeliveriesDone, done: &str) -> String {
     if sums.matched == 0 {
@@ -83,9 +73,9 @@ mod tests {
             ..DeliveriesDone::default()
         };
         let mut sums = DeliveriesDone::default();
-        add(&mut sums, part(1, vec![refused("gone"), refused("busy")], false));
-        let next = add(&mut sums, part(2, vec![refused("busy")], true));
-        assert_eq!(next.as_deref(), Some("on"));
+        sums.add(part(1, vec![refused("gone"), refused("busy")], false));
+        sums.add(part(2, vec![refused("busy")], true));
+        assert_eq!(sums.next_cursor.as_deref(), Some("on"));
         assert_eq!(
             told(&sums, "replayed"),
             "3 of 7 were replayed; 4 were refused: busy (2), gone (1), others (1); older ones are left: do it again for those"

@@ -87,12 +87,7 @@ async fn page_by_page(
             }
             selection.limit = left.min(page_size);
         }
-        let page = api.post_body::<DeliveriesDone>(path, &selection).await?.value;
-        sum.matched += page.matched;
-        sum.done += page.done;
-        sum.refused += page.refused;
-        sum.refusals.extend(page.refusals);
-        (sum.more, sum.next_cursor) = (page.next_cursor.is_some(), page.next_cursor);
+        sum.add(api.post_body::<DeliveriesDone>(path, &selection).await?.value);
         selection.cursor.clone_from(&sum.next_cursor);
         if !sum.more {
             return Ok(());

@@ -160,7 +160,7 @@ async fn events_carry_ids_and_no_datum() {
         held(),
     ]);
     let clock: Arc<dyn Clock> = noon();
-    let delivery: DeliveryId = IdSource::new(clock).delivery();
+    let delivery = DeliveryId::of(IdSource::new(clock).upsert("acme"), 1);
     let context = upsert_core::CallContext {
         delivery_id: Some(delivery),
         ..context()

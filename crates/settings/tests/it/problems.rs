@@ -55,6 +55,20 @@ fn a_merchant_that_cannot_be_read_is_not_called_missing_too() {
 }
 
 #[test]
+fn a_merchant_has_no_more_connections_than_an_upsert_can_have_deliveries() {
+    let with = |connections: usize| {
+        let connection = |number| format!("[[connections]]\nname = \"c{number}\"\nprovider = \"april\"\n");
+        let connections: String = (0..connections).map(connection).collect();
+        Folder::with_merchant(&format!("id = \"acme\"\n{connections}"))
+    };
+    assert!(with(1_000).load().is_ok());
+    assert_eq!(
+        with(1_001).problems(),
+        ["config/merchants/acme.toml:2:1: connections: are 1001, and there may be 1000 at most"]
+    );
+}
+
+#[test]
 fn a_wrong_connection_does_not_make_its_routes_wrong() {
     let folder = Folder::with_merchant("id = \"acme\"\n[[connections]]\nname = \"a\"\n[[routes]]\nto = [\"a\"]\n");
     assert_eq!(

@@ -8,13 +8,13 @@ use upsert_core::EventId;
 
 use super::rows::{DbResult, all, blob, execute, limit, micros, uuid};
 
-const INCOMING_DONE: &str = "SELECT id FROM incoming_events INDEXED BY incoming_by_age \
+const INCOMING_DONE: &str = "SELECT merchant, id FROM incoming_events INDEXED BY incoming_by_age \
     WHERE failed = 0 AND id < ?1 ORDER BY id LIMIT ?2";
-const INCOMING_FAILED: &str = "SELECT id FROM incoming_events INDEXED BY incoming_by_age \
+const INCOMING_FAILED: &str = "SELECT merchant, id FROM incoming_events INDEXED BY incoming_by_age \
     WHERE failed = 1 AND id < ?1 ORDER BY id LIMIT ?2";
-const OUTGOING_DONE: &str = "SELECT id FROM outgoing_events INDEXED BY outgoing_by_age \
+const OUTGOING_DONE: &str = "SELECT merchant, id FROM outgoing_events INDEXED BY outgoing_by_age \
     WHERE open = 0 AND failed = 0 AND id < ?1 ORDER BY id LIMIT ?2";
-const OUTGOING_FAILED: &str = "SELECT id FROM outgoing_events INDEXED BY outgoing_by_age \
+const OUTGOING_FAILED: &str = "SELECT merchant, id FROM outgoing_events INDEXED BY outgoing_by_age \
     WHERE open = 0 AND failed = 1 AND id < ?1 ORDER BY id LIMIT ?2";
 
 /// Idempotency records that have expired by `now`.
@@ -31,9 +31,9 @@ pub(super) fn events(
     (done_before, failed_before): (Timestamp, Timestamp),
     most: usize,
 ) -> DbResult<usize> {
-    let mut over: Vec<(Uuid, &str)> = Vec::new();
-    let delete_incoming = "DELETE FROM incoming_events WHERE id = ?1";
-    let delete_outgoing = "DELETE FROM outgoing_events WHERE id = ?1";
+    let mut over: Vec<(Uuid, i64, &str)> = Vec::new();
+    let delete_incoming = "DELETE FROM incoming_events WHERE merchant = ?1 AND id = ?2";
+    let delete_outgoing = "DELETE FROM outgoing_events WHERE merchant = ?1 AND id = ?2";
     for (sql, before, delete) in [
         (INCOMING_DONE, done_before, delete_incoming),
         (INCOMING_FAILED, failed_before, delete_incoming),
@@ -42,13 +42,13 @@ pub(super) fn events(
     ] {
         let before = EventId::oldest_at(before);
         over.extend(all(db, sql, params![blob(before.as_uuid()), limit(most)], |row| {
-            Ok((uuid(row, "id")?, delete))
+            Ok((uuid(row, "id")?, row.get("merchant")?, delete))
         })?);
     }
     over.sort_unstable();
     over.truncate(most);
-    for (id, delete) in &over {
-        execute(db, delete, params![blob(id)])?;
+    for (id, merchant, delete) in &over {
+        execute(db, delete, params![merchant, blob(id)])?;
     }
     Ok(over.len())
 }

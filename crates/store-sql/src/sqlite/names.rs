@@ -1,10 +1,12 @@
-//! Merchants and connections as small integers.
+//! Merchants, connections, sources and endpoints as small integers.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use super::rows::{DbResult, execute, first};
+use upsert_core::MerchantMark;
+
+use super::rows::{DbError, DbResult, all, execute, first};
 
 /// What one connection knows of the table `names`. A name keeps its number for ever, so what is known stays true
 /// unless the transaction that made it was taken back.
@@ -33,7 +35,8 @@ impl Names {
         if let Some(id) = self.find(db, name)? {
             return Ok(id);
         }
-        execute(db, "INSERT INTO names (name) VALUES (?1)", params![name])?;
+        let mark = MerchantMark::of(name).number();
+        execute(db, "INSERT INTO names (name, mark) VALUES (?1, ?2)", params![name, mark])?;
         let id = db.last_insert_rowid();
         self.known.insert(name.to_owned(), id);
         Ok(id)
@@ -43,4 +46,17 @@ impl Names {
     pub(super) fn forget(&mut self) {
         self.known.clear();
     }
+}
+
+/// The name of this number.
+pub(super) fn name(db: &Connection, number: i64) -> DbResult<String> {
+    let sql = "SELECT name FROM names WHERE id = ?1";
+    let found = first(db, sql, params![number], |row| Ok(row.get(0)?))?;
+    found.ok_or(DbError::Value("names"))
+}
+
+/// Names with this mark, sorted.
+pub(super) fn marked(db: &Connection, mark: MerchantMark) -> DbResult<Vec<String>> {
+    let sql = "SELECT name FROM names WHERE mark = ?1 ORDER BY name";
+    all(db, sql, params![mark.number()], |row| Ok(row.get(0)?))
 }

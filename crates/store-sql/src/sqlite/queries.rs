@@ -7,21 +7,34 @@ mod newest;
 mod outgoing;
 mod places;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+#[cfg(test)]
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Row, params, params_from_iter};
+use rusqlite::{Row, params};
 
-use upsert_core::{CustomerId, Identifier, MatchKey, UpsertId};
+use upsert_core::{Customer, CustomerId, Identifier, MatchKey, UpsertId};
 use upsert_store::{
-    CustomerFilter, CustomerRecord, HistoryPage, HistoryRecord, IdentityQuery, IdentityView, Known, Lane,
+    CustomerChange, CustomerFilter, CustomerPage, CustomerRecord, HistoryPage, HistoryRecord, IdentityQuery,
+    IdentityView, Known, Lane,
 };
 
+use super::digest::Kind;
 use super::readers::Reader;
 use super::rows::{
-    DbResult, OURS, all, blob, first, from_json, identifier_kind, key_kind, limit, micros, moment, record, unsigned,
+    CustomerBody, DbError, DbResult, OURS, all, blob, body, each, first, from_json, identifier_kind, key_kind, unsigned,
     uuid,
 };
+use lists::MOST_LOOKED_AT;
+
+const HOLDERS: &str = "SELECT customer FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 \
+    ORDER BY customer";
+const OWNERS: &str = "SELECT customer FROM customers INDEXED BY customers_of_record \
+    WHERE merchant = ?1 AND connection = ?2 AND record = ?3 ORDER BY customer";
+const EVERY_CUSTOMER: &str = "SELECT customer, revision, body FROM customers \
+    WHERE merchant = ?1 AND customer > ?2 AND connection = 0 ORDER BY customer";
+const VERSIONS: &str = "SELECT body, change FROM upserts INDEXED BY upserts_of \
+    WHERE merchant = ?1 AND customer = ?2 AND id < ?3 AND made IS NOT NULL ORDER BY id DESC";
 
 impl Reader {
     pub(super) fn identify(&mut self, merchant: &str, query: &IdentityQuery) -> DbResult<IdentityView> {
@@ -38,29 +51,26 @@ impl Reader {
             None => {
                 let known = reader.known(merchant, number, id)?;
                 seen.insert(id, known.clone());
-                Ok::<_, super::rows::DbError>(known)
+                Ok::<_, DbError>(known)
             }
         };
         if let Some(id) = query.id {
             view.by_id = known(self, id)?;
         }
         for (identifier, holders) in query.identifiers.iter().zip(&mut view.holders) {
-            for id in self.holders(number, identifier)? {
+            let mut ids = self.holders(number, identifier)?.into_iter();
+            while let Some(id) = ids.next().filter(|_| holders.len() < IdentityView::MOST) {
                 holders.extend(known(self, id)?);
             }
         }
         Ok(view)
     }
 
-    /// Whom the identifier finds, oldest first; only customers that are there.
+    /// Whom the identifier finds, oldest first.
     fn holders(&self, merchant: i64, identifier: &Identifier) -> DbResult<Vec<CustomerId>> {
-        let sql = "SELECT k.customer AS customer FROM keys k \
-                   JOIN customers c ON c.id = k.customer AND c.merchant = k.merchant \
-                   WHERE k.merchant = ?1 AND k.kind = ?2 AND k.value = ?3 AND k.connection = ?4 \
-                   ORDER BY k.customer LIMIT ?5";
-        let (kind, most) = (identifier_kind(identifier.kind), limit(IdentityView::MOST));
-        let params = params![merchant, kind, identifier.value, OURS, most];
-        all(&self.db, sql, params, |row| {
+        let digest = self.digests.digest(identifier_kind(identifier.kind), &identifier.value);
+        let params = params![merchant, digest.hash, digest.rest, OURS];
+        all(&self.db, HOLDERS, params, |row| {
             Ok(CustomerId::from_uuid(uuid(row, "customer")?))
         })
     }
@@ -72,19 +82,21 @@ impl Reader {
         }
     }
 
+    /// The customer and, right behind it, its lanes.
     fn known(&self, merchant: &str, number: i64, id: CustomerId) -> DbResult<Option<Known>> {
-        let sql = "SELECT id, version, revision, created_at, updated_at, record FROM customers \
-                   WHERE id = ?1 AND merchant = ?2";
-        let found = first(&self.db, sql, params![blob(id.as_uuid()), number], |row| {
-            customer(row, merchant)
+        let sql = "SELECT customer, connection, revision, body FROM customers WHERE merchant = ?1 AND customer = ?2 \
+                   ORDER BY connection";
+        let (mut found, mut lanes): (_, Vec<Lane>) = (None, Vec::new());
+        each(&self.db, sql, params![number, blob(id.as_uuid())], |row| {
+            if row.get::<_, i64>("connection")? == OURS {
+                found = Some(customer(row, merchant)?);
+            } else {
+                lanes.push(body(row)?);
+            }
+            Ok(found.is_some())
         })?;
-        let Some(found) = found else {
-            return Ok(None);
-        };
-        let sql = "SELECT record FROM lanes WHERE customer = ?1";
-        let mut lanes: Vec<Lane> = all(&self.db, sql, params![blob(id.as_uuid())], record)?;
         lanes.sort_by(|one, other| one.connection.cmp(&other.connection));
-        Ok(Some(Known { record: found, lanes }))
+        Ok(found.map(|record| Known { record, lanes }))
     }
 
     pub(super) fn customers(
@@ -93,27 +105,75 @@ impl Reader {
         filter: &CustomerFilter,
         after: Option<CustomerId>,
         most: usize,
-    ) -> DbResult<Vec<CustomerRecord>> {
+    ) -> DbResult<CustomerPage> {
         let Some(number) = self.names.find(&self.db, merchant)? else {
-            return Ok(Vec::new());
+            return Ok(CustomerPage::default());
         };
-        let (sql, params) = listing(number, filter, after, most);
-        all(&self.db, &sql, params_from_iter(params), |row| customer(row, merchant))
+        if !filter.identifiers.is_empty() {
+            return self.holders_of_all((merchant, number), filter, after, most);
+        }
+        let mut page = Filling::new(most);
+        // No id is as small as an empty blob.
+        let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
+        each(&self.db, EVERY_CUSTOMER, params![number, after], |row| {
+            let found = customer(row, merchant)?;
+            let id = found.id;
+            Ok(page.take(id, Some(found).filter(|found| found.matches_but_for_identifiers(filter))))
+        })?;
+        Ok(page.done())
     }
 
-    pub(super) fn history(&mut self, of: CustomerId, before: Option<UpsertId>, most: usize) -> DbResult<HistoryPage> {
-        // No id is as great as a blob that is longer than ids are.
-        let end = before.map_or(vec![u8::MAX; 17], |id| id.as_uuid().as_bytes().to_vec());
-        let sql = "SELECT * FROM history WHERE customer = ?1 AND upsert < ?2 ORDER BY upsert DESC LIMIT ?3";
-        let of = blob(of.as_uuid());
-        let entries: Vec<HistoryRecord> = all(&self.db, sql, params![of, end, limit(most)], version)?;
-        let Some(oldest) = entries.last() else {
+    /// Those that every identifier of the filter finds.
+    fn holders_of_all(
+        &self,
+        (merchant, number): (&str, i64),
+        filter: &CustomerFilter,
+        after: Option<CustomerId>,
+        most: usize,
+    ) -> DbResult<CustomerPage> {
+        let mut held: Option<BTreeSet<CustomerId>> = None;
+        for identifier in &filter.identifiers {
+            let holders = self.holders(number, identifier)?.into_iter();
+            held = Some(match held {
+                Some(held) => holders.filter(|id| held.contains(id)).collect(),
+                None => holders.collect(),
+            });
+        }
+        let mut page = Filling::new(most);
+        let held = held.unwrap_or_default().into_iter();
+        for id in held.filter(|id| after.is_none_or(|after| *id > after)) {
+            let known = self.known(merchant, number, id)?.map(|known| known.record);
+            if !page.take(id, known.filter(|record| record.matches_but_for_identifiers(filter))) {
+                break;
+            }
+        }
+        Ok(page.done())
+    }
+
+    pub(super) fn history(
+        &mut self,
+        merchant: &str,
+        of: CustomerId,
+        before: Option<UpsertId>,
+        most: usize,
+    ) -> DbResult<HistoryPage> {
+        let Some(merchant) = self.names.find(&self.db, merchant)? else {
             return Ok(HistoryPage::default());
         };
-        let sql = "SELECT * FROM history WHERE customer = ?1 AND upsert < ?2 AND refused = 0 \
-                   ORDER BY upsert DESC LIMIT 1";
-        let below = first(&self.db, sql, params![of, blob(oldest.upsert.as_uuid())], version)?;
-        Ok(HistoryPage { entries, below })
+        // No id is as great as a blob that is longer than ids are.
+        let end = before.map_or(vec![u8::MAX; 17], |id| id.as_uuid().as_bytes().to_vec());
+        let mut page = HistoryPage::default();
+        each(&self.db, VERSIONS, params![merchant, blob(of.as_uuid()), end], |row| {
+            let change: Option<CustomerChange> = from_json(row, "change")?;
+            let entry = HistoryRecord::of(body(row)?, change.ok_or(DbError::Value("change"))?);
+            if page.entries.len() < most {
+                page.entries.push(entry);
+            } else if !entry.refused {
+                page.below = Some(entry);
+            }
+            Ok(most > 0 && page.below.is_none())
+        })?;
+        Ok(page)
     }
 
     pub(super) fn key_holders(
@@ -126,15 +186,15 @@ impl Reader {
         let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT customer FROM keys WHERE merchant = ?1 AND connection = ?2 AND kind = ?3 \
-                   AND value = ?4 AND customer <> ?5 ORDER BY customer";
         let mut found = Vec::new();
         for key in keys {
-            let except = blob(except.as_uuid());
-            let params = params![merchant, connection, key_kind(key.kind), key.value, except];
-            found.extend(all(&self.db, sql, params, |row| {
-                Ok((key.clone(), CustomerId::from_uuid(uuid(row, "customer")?)))
-            })?);
+            let digest = self.digests.digest(key_kind(key.kind), &key.value);
+            let params = params![merchant, digest.hash, digest.rest, connection];
+            let holders = all(&self.db, HOLDERS, params, |row| {
+                Ok(CustomerId::from_uuid(uuid(row, "customer")?))
+            })?;
+            let others = holders.into_iter().filter(|holder| *holder != except);
+            found.extend(others.map(|holder| (key.clone(), holder)));
         }
         Ok(found)
     }
@@ -148,9 +208,8 @@ impl Reader {
         let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT customer FROM lanes WHERE merchant = ?1 AND connection = ?2 AND vendor_id = ?3 \
-                   ORDER BY customer";
-        all(&self.db, sql, params![merchant, connection, vendor_id], |row| {
+        let record = self.digests.digest(Kind::VendorRecord, vendor_id).bytes();
+        all(&self.db, OWNERS, params![merchant, connection, &record[..]], |row| {
             Ok(CustomerId::from_uuid(uuid(row, "customer")?))
         })
     }
@@ -166,77 +225,60 @@ impl Reader {
     }
 }
 
-fn id_value(id: &uuid::Uuid) -> SqlValue {
-    SqlValue::Blob(id.as_bytes().to_vec())
+/// A page that is being filled, from the oldest on.
+struct Filling {
+    page: CustomerPage,
+    most: usize,
+    looked_at: usize,
+    last: Option<CustomerId>,
+    last_entry: Option<CustomerId>,
 }
 
-/// The statement of a filtered page, with a condition for each filter that is there.
-fn listing(merchant: i64, filter: &CustomerFilter, after: Option<CustomerId>, most: usize) -> (String, Vec<SqlValue>) {
-    let mut sql =
-        "SELECT id, version, revision, created_at, updated_at, record FROM customers WHERE merchant = ?".to_owned();
-    let mut params = vec![SqlValue::Integer(merchant)];
-    let mut and = |condition: &str, values: Vec<SqlValue>| {
-        sql.push_str(" AND ");
-        sql.push_str(condition);
-        params.extend(values);
-    };
-    if let Some(after) = after {
-        and("id > ?", vec![id_value(after.as_uuid())]);
+impl Filling {
+    fn new(most: usize) -> Self {
+        Self {
+            page: CustomerPage::default(),
+            most,
+            looked_at: 0,
+            last: None,
+            last_entry: None,
+        }
     }
-    for identifier in &filter.identifiers {
-        let values = vec![
-            SqlValue::Integer(merchant),
-            SqlValue::Integer(identifier_kind(identifier.kind)),
-            SqlValue::Text(identifier.value.clone()),
-            SqlValue::Integer(OURS),
-        ];
-        and(
-            "id IN (SELECT customer FROM keys WHERE merchant = ? AND kind = ? AND value = ? AND connection = ?)",
-            values,
-        );
+
+    /// The next one that was looked at, where it is wanted. Whether to go on.
+    fn take(&mut self, id: CustomerId, found: Option<CustomerRecord>) -> bool {
+        if found.is_some() && self.page.entries.len() == self.most {
+            self.page.next = self.last_entry;
+            return false;
+        }
+        if self.looked_at == MOST_LOOKED_AT.max(self.most) {
+            self.page.next = self.last;
+            return false;
+        }
+        self.looked_at += 1;
+        self.last = Some(id);
+        if found.is_some() {
+            self.last_entry = self.last;
+        }
+        self.page.entries.extend(found);
+        true
     }
-    if let Some(tag) = &filter.tag {
-        let carries = "EXISTS (SELECT 1 FROM json_each(customers.record, '$.tags') WHERE value = ?)";
-        and(carries, vec![SqlValue::Text(tag.clone())]);
+
+    fn done(self) -> CustomerPage {
+        self.page
     }
-    if let Some(status) = &filter.status {
-        and("record ->> '$.status' = ?", vec![SqlValue::Text(status.clone())]);
-    }
-    if let Some(kind) = &filter.kind {
-        let is = "coalesce(record ->> '$.kind', 'person') = ?";
-        and(is, vec![SqlValue::Text(kind.clone())]);
-    }
-    if let Some(since) = filter.updated_since {
-        and("updated_at >= ?", vec![SqlValue::Integer(micros(since))]);
-    }
-    sql.push_str(" ORDER BY id LIMIT ?");
-    params.push(SqlValue::Integer(limit(most)));
-    (sql, params)
 }
 
 fn customer(row: &Row<'_>, merchant: &str) -> DbResult<CustomerRecord> {
+    let body: CustomerBody<Customer> = body(row)?;
     Ok(CustomerRecord {
-        id: CustomerId::from_uuid(uuid(row, "id")?),
+        id: CustomerId::from_uuid(uuid(row, "customer")?),
         merchant: merchant.to_owned(),
-        version: unsigned(row, "version")?,
+        version: body.version,
         revision: unsigned(row, "revision")?,
-        customer: record(row)?,
-        created_at: moment(row, "created_at")?,
-        updated_at: moment(row, "updated_at")?,
-    })
-}
-
-fn version(row: &Row<'_>) -> DbResult<HistoryRecord> {
-    Ok(HistoryRecord {
-        customer: CustomerId::from_uuid(uuid(row, "customer")?),
-        version: unsigned(row, "version")?,
-        upsert: UpsertId::from_uuid(uuid(row, "upsert")?),
-        at: moment(row, "at")?,
-        by: row.get("made_by")?,
-        refused: row.get("refused")?,
-        record: record(row)?,
-        links: from_json(row, "links")?.unwrap_or_default(),
-        ignored: from_json(row, "ignored")?.unwrap_or_default(),
+        customer: body.customer,
+        created_at: body.created_at,
+        updated_at: body.updated_at,
     })
 }
 
@@ -257,43 +299,19 @@ pub(super) fn plan(sql: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-    use upsert_core::{Identifier, IdentifierKind};
-
     use super::*;
 
-    fn plan(filter: &CustomerFilter) -> String {
-        let db = Connection::open_in_memory().unwrap();
-        for step in crate::sqlite::open::MIGRATIONS {
-            db.execute_batch(step).unwrap();
+    #[test]
+    fn each_question_is_one_walk_through_an_index_without_sorting() {
+        for (sql, index) in [
+            (HOLDERS, "PRIMARY KEY (merchant=? AND hash=? AND rest=? AND connection=?)"),
+            (EVERY_CUSTOMER, "PRIMARY KEY (merchant=? AND customer>?)"),
+            (VERSIONS, "upserts_of (merchant=? AND customer=? AND id<?)"),
+            (OWNERS, "customers_of_record (merchant=? AND connection=? AND record=?)"),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.contains(index), "{plan}");
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
-        let (sql, params) = listing(1, filter, Some(CustomerId::from_uuid(uuid::Uuid::nil())), 20);
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let steps = statement.query_map(params_from_iter(params), |row| row.get::<_, String>("detail"));
-        steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("; ")
-    }
-
-    #[test]
-    fn a_page_is_read_from_where_the_last_one_ended_without_sorting() {
-        let plan = plan(&CustomerFilter::default());
-        assert!(plan.contains("customers_of_merchant (merchant=? AND id>?)"), "{plan}");
-        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
-    }
-
-    #[test]
-    fn an_identifier_leads_to_its_customers_without_walking_through_the_others() {
-        let filter = CustomerFilter {
-            identifiers: vec![Identifier {
-                kind: IdentifierKind::Email,
-                value: "a@example.com".to_owned(),
-            }],
-            ..CustomerFilter::default()
-        };
-        let plan = plan(&filter);
-        assert!(plan.contains("(merchant=? AND id=?)"), "{plan}");
-        assert!(
-            plan.contains("keys USING PRIMARY KEY (merchant=? AND kind=? AND value=? AND connection=?)"),
-            "{plan}"
-        );
     }
 }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, MerchantMark, UpsertId};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, ConnectionStore, Counted, CustomerFilter, CustomerRecord, CustomerStore,
+    AttemptRecord, ConnectionRecord, ConnectionStore, Counted, CustomerFilter, CustomerPage, CustomerStore,
     DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryStore, EndpointRecord, EventCount, EventMarks, EventStore,
     FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingFilter,
     IncomingPage, IncomingState, Known, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState, StoreError,
@@ -33,7 +33,7 @@ impl CustomerStore for SqliteStore {
         filter: &CustomerFilter,
         after: Option<CustomerId>,
         limit: usize,
-    ) -> Result<Vec<CustomerRecord>, StoreError> {
+    ) -> Result<CustomerPage, StoreError> {
         let (merchant, filter) = (merchant.to_owned(), filter.clone());
         self.readers
             .ask(move |db| db.customers(&merchant, &filter, after, limit))
@@ -42,11 +42,15 @@ impl CustomerStore for SqliteStore {
 
     async fn history(
         &self,
+        merchant: &str,
         customer: CustomerId,
         before: Option<UpsertId>,
         limit: usize,
     ) -> Result<HistoryPage, StoreError> {
-        self.readers.ask(move |db| db.history(customer, before, limit)).await
+        let merchant = merchant.to_owned();
+        self.readers
+            .ask(move |db| db.history(&merchant, customer, before, limit))
+            .await
     }
 
     async fn key_holders(
@@ -97,17 +101,32 @@ impl UpsertStore for SqliteStore {
         self.readers.ask(move |db| db.upserts(&filter, before, limit)).await
     }
 
-    async fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
-        self.readers.ask(move |db| db.unsettled(after, limit)).await
+    async fn unsettled(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        let after = after.map(|after| (after.merchant.clone(), after.id));
+        self.readers
+            .ask(move |db| db.unsettled(after.as_ref().map(|(merchant, id)| (merchant.as_str(), *id)), limit))
+            .await
     }
 
-    async fn owing(&self, after: Option<UpsertId>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
-        self.readers.ask(move |db| db.owing(after, limit)).await
+    async fn owing(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError> {
+        let after = after.map(|after| (after.merchant.clone(), after.id));
+        self.readers
+            .ask(move |db| db.owing(after.as_ref().map(|(merchant, id)| (merchant.as_str(), *id)), limit))
+            .await
     }
 
-    async fn idempotency(&self, key: &[u8; 32], now: Timestamp) -> Result<Option<IdempotencyRecord>, StoreError> {
-        let key = *key;
-        self.readers.ask(move |db| db.idempotency(&key, now)).await
+    async fn idempotency(
+        &self,
+        merchant: &str,
+        key: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let (merchant, key) = (merchant.to_owned(), *key);
+        self.readers.ask(move |db| db.idempotency(&merchant, &key, now)).await
+    }
+
+    async fn merchants_of(&self, mark: MerchantMark) -> Result<Vec<String>, StoreError> {
+        self.readers.ask(move |db| db.merchants_of(mark)).await
     }
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -117,8 +136,9 @@ impl UpsertStore for SqliteStore {
 
 #[async_trait]
 impl DeliveryStore for SqliteStore {
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
-        self.readers.ask(move |db| db.delivery(id)).await
+    async fn delivery(&self, merchant: &str, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
+        let merchant = merchant.to_owned();
+        self.readers.ask(move |db| db.delivery(&merchant, id)).await
     }
 
     async fn deliveries(
@@ -136,8 +156,9 @@ impl DeliveryStore for SqliteStore {
         self.readers.ask(move |db| db.count_deliveries(&filter, most)).await
     }
 
-    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
-        self.readers.ask(move |db| db.attempts(delivery)).await
+    async fn attempts(&self, merchant: &str, delivery: DeliveryId) -> Result<Vec<AttemptRecord>, StoreError> {
+        let merchant = merchant.to_owned();
+        self.readers.ask(move |db| db.attempts(&merchant, delivery)).await
     }
 
     async fn due_connections(&self, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
@@ -200,8 +221,9 @@ impl ConnectionStore for SqliteStore {
 
 #[async_trait]
 impl EventStore for SqliteStore {
-    async fn incoming_event(&self, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
-        self.readers.ask(move |db| db.incoming_event(id)).await
+    async fn incoming_event(&self, merchant: &str, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
+        let merchant = merchant.to_owned();
+        self.readers.ask(move |db| db.incoming_event(&merchant, id)).await
     }
 
     async fn event_of_source(
@@ -233,13 +255,21 @@ impl EventStore for SqliteStore {
         self.readers.ask(Reader::failed_incoming).await
     }
 
-    async fn event_marks(&self, customer: CustomerId, source: &str) -> Result<Option<EventMarks>, StoreError> {
-        let source = source.to_owned();
-        self.readers.ask(move |db| db.event_marks(customer, &source)).await
+    async fn event_marks(
+        &self,
+        merchant: &str,
+        customer: CustomerId,
+        source: &str,
+    ) -> Result<Option<EventMarks>, StoreError> {
+        let (merchant, source) = (merchant.to_owned(), source.to_owned());
+        self.readers
+            .ask(move |db| db.event_marks(&merchant, customer, &source))
+            .await
     }
 
-    async fn outgoing_event(&self, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
-        self.readers.ask(move |db| db.outgoing_event(id)).await
+    async fn outgoing_event(&self, merchant: &str, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
+        let merchant = merchant.to_owned();
+        self.readers.ask(move |db| db.outgoing_event(&merchant, id)).await
     }
 
     async fn outgoing_events(

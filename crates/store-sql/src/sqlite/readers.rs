@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use upsert_store::StoreError;
 
+use super::digest::Digests;
 use super::names::Names;
 use super::rows::DbResult;
 
@@ -18,6 +19,7 @@ use super::rows::DbResult;
 pub(super) struct Reader {
     pub(super) db: Connection,
     pub(super) names: Names,
+    pub(super) digests: Digests,
 }
 
 type Question = Box<dyn FnOnce(&mut Reader) + Send>;
@@ -35,6 +37,7 @@ impl Readers {
         let start = |db| {
             let queue = Arc::clone(&queue);
             let reader = Reader {
+                digests: Digests::of(&db).map_err(|error| io::Error::other(error.to_string()))?,
                 db,
                 names: Names::default(),
             };

@@ -5,12 +5,14 @@ use std::fmt;
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use upsert_core::{IdentifierKind, KeyKind};
-use upsert_store::StoreError;
+use upsert_store::{StoreError, UpsertState};
+
+use super::digest::Kind;
 
 /// What went wrong at the database. Its text names codes, tables and columns, never a value.
 #[derive(Debug)]
@@ -82,6 +84,23 @@ pub(super) fn first<T>(
     rows.next()?.map(read).transpose()
 }
 
+/// The rows of an answer, until one of them is the last that is wanted.
+pub(super) fn each(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut goes_on: impl FnMut(&Row<'_>) -> DbResult<bool>,
+) -> DbResult<()> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    while let Some(row) = rows.next()? {
+        if !goes_on(row)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Every row of an answer.
 pub(super) fn all<T>(
     db: &Connection,
@@ -123,15 +142,15 @@ pub(super) fn hash(row: &Row<'_>, column: &'static str) -> DbResult<[u8; 32]> {
 }
 
 /// A record as it is kept.
-pub(super) fn to_json<T: Serialize>(record: &T, column: &'static str) -> DbResult<String> {
-    serde_json::to_string(record).map_err(|_| DbError::Value(column))
+pub(super) fn to_json<T: Serialize>(record: &T, column: &'static str) -> DbResult<Vec<u8>> {
+    serde_json::to_vec(record).map_err(|_| DbError::Value(column))
 }
 
 /// A record as it was kept; none where the column is null.
 pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> DbResult<Option<T>> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
-        ValueRef::Text(text) => serde_json::from_slice(text)
+        ValueRef::Blob(json) => serde_json::from_slice(json)
             .map(Some)
             .map_err(|_| DbError::Value(column)),
         _ => Err(DbError::Value(column)),
@@ -139,8 +158,17 @@ pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str
 }
 
 /// A record that has to be there.
-pub(super) fn record<T: DeserializeOwned>(row: &Row<'_>) -> DbResult<T> {
-    from_json(row, "record")?.ok_or(DbError::Value("record"))
+pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>) -> DbResult<T> {
+    from_json(row, "body")?.ok_or(DbError::Value("body"))
+}
+
+/// A customer as it is kept, beside its id, merchant and revision.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CustomerBody<C> {
+    pub(super) version: u64,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) customer: C,
 }
 
 /// A count as it is kept.
@@ -168,31 +196,34 @@ pub(super) fn moment(row: &Row<'_>, column: &'static str) -> DbResult<Timestamp>
     Timestamp::from_microsecond(row.get(column)?).map_err(|_| DbError::Value(column))
 }
 
-/// A moment as it was kept, if it was.
-pub(super) fn moment_if_any(row: &Row<'_>, column: &'static str) -> DbResult<Option<Timestamp>> {
-    let at: Option<i64> = row.get(column)?;
-    at.map(|at| Timestamp::from_microsecond(at).map_err(|_| DbError::Value(column)))
-        .transpose()
-}
-
 /// In the place of a connection's number: the key is one of the gateway's own identifiers.
 pub(super) const OURS: i64 = 0;
 
-/// The number that stands for a kind of match key; written in files, so it never changes.
-pub(super) const fn key_kind(kind: KeyKind) -> i64 {
+/// What a match key of this kind is looked for by.
+pub(super) const fn key_kind(kind: KeyKind) -> Kind {
     match kind {
-        KeyKind::Id => 0,
-        KeyKind::Reference => 1,
-        KeyKind::Email => 2,
-        KeyKind::Phone => 3,
+        KeyKind::Id => Kind::Id,
+        KeyKind::Reference => Kind::Reference,
+        KeyKind::Email => Kind::Email,
+        KeyKind::Phone => Kind::Phone,
     }
 }
 
-/// The number that stands for a kind of identifier: that of the match key that it usually is.
-pub(super) const fn identifier_kind(kind: IdentifierKind) -> i64 {
-    key_kind(match kind {
-        IdentifierKind::Reference => KeyKind::Reference,
-        IdentifierKind::Email => KeyKind::Email,
-        IdentifierKind::Phone => KeyKind::Phone,
-    })
+/// What an identifier of this kind is looked for by: as the match key that it usually is.
+pub(super) const fn identifier_kind(kind: IdentifierKind) -> Kind {
+    match kind {
+        IdentifierKind::Reference => Kind::Reference,
+        IdentifierKind::Email => Kind::Email,
+        IdentifierKind::Phone => Kind::Phone,
+    }
+}
+
+/// As what an upsert in this state stands in the index of what has not ended well.
+pub(super) const fn standing_of_upsert(state: UpsertState) -> Option<&'static str> {
+    match state {
+        UpsertState::Succeeded => None,
+        UpsertState::Pending => Some("upsert_pending"),
+        UpsertState::PartiallyFailed => Some("upsert_partially_failed"),
+        UpsertState::Failed => Some("upsert_failed"),
+    }
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
-use super::expect::holds;
+use super::digest::Digests;
 use super::failure::Failure;
 use super::forget;
 use super::names::Names;
@@ -84,6 +84,7 @@ impl WriterHandle {
             }))
             .map_err(io::Error::other)?;
         let writer = Writer {
+            digests: Digests::of(&connection).map_err(|error| io::Error::other(error.to_string()))?,
             connection,
             names: Names::default(),
             failed: failed.clone(),
@@ -136,6 +137,7 @@ fn refused() -> StoreError {
 struct Writer {
     connection: Connection,
     names: Names,
+    digests: Digests,
     failed: Failure,
     /// Pages in the log after the last commit that have not been moved.
     log_pages: Arc<AtomicI32>,
@@ -275,15 +277,17 @@ impl Writer {
     }
 
     fn apply(&mut self, changes: &Changeset) -> DbResult<Applied> {
+        let mut pen = Pen {
+            db: &self.connection,
+            merchant: self.names.number(&self.connection, &changes.merchant)?,
+            names: &mut self.names,
+            digests: &self.digests,
+        };
         for (index, expect) in changes.expect.iter().enumerate() {
-            if !holds(&self.connection, &mut self.names, expect)? {
+            if !pen.holds(expect)? {
                 return Ok(Applied::Unmet(index));
             }
         }
-        let mut pen = Pen {
-            db: &self.connection,
-            names: &mut self.names,
-        };
         for write in &changes.write {
             pen.write(write)?;
         }
@@ -323,8 +327,8 @@ mod tests {
             Write::PutCustomer(record)
         });
         Work::Apply(Changeset {
-            expect: Vec::new(),
             write: write.collect(),
+            ..Changeset::of("acme")
         })
     }
 

@@ -14,11 +14,10 @@ use DeliveryState::{Failed, InFlight, Pending, Retrying, Superseded, Waiting};
 const TO_BE_TRIED: &[DeliveryState] = &[Pending, Retrying, Waiting];
 
 impl DeliveryRecord {
-    /// A new one of this upsert, due at once.
-    pub fn new(id: DeliveryId, upsert: &UpsertRecord, connection: &str, provider: &str, required: bool) -> Self {
+    /// A new one of this upsert, with this number among its deliveries (from 1), due at once.
+    pub fn new(part: u16, upsert: &UpsertRecord, connection: &str, provider: &str, required: bool) -> Self {
         Self {
-            id,
-            upsert: upsert.id,
+            id: DeliveryId::of(upsert.id, part),
             merchant: upsert.merchant.clone(),
             customer: upsert.customer,
             connection: connection.to_owned(),

@@ -185,7 +185,6 @@ impl IncomingEvent {
     /// That nobody has changed it since it was read.
     pub fn expected(&self) -> Expect {
         Expect::IncomingEvent {
-            merchant: self.merchant.clone(),
             source: self.source.clone(),
             event_id: self.event_id.clone(),
             content: self.content.clone(),

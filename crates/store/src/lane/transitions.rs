@@ -165,7 +165,6 @@ impl Lane {
         for key in keys {
             if self.reserved.insert(key.clone()) {
                 reserved.push(Write::Reserve {
-                    merchant: self.merchant.clone(),
                     connection: self.connection.clone(),
                     key: key.clone(),
                     customer: self.customer,
@@ -197,7 +196,6 @@ impl Lane {
 
     fn released(&self, keys: impl IntoIterator<Item = MatchKey>) -> Vec<Write> {
         let release = |key| Write::Release {
-            merchant: self.merchant.clone(),
             connection: self.connection.clone(),
             key,
             customer: self.customer,

@@ -1,24 +1,20 @@
-//! Judging expectations and applying writes.
+//! Judging expectations and applying writes, among one merchant's tables.
 
 use std::collections::BTreeSet;
 
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::Tables;
-use upsert_store::{AttemptRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
+use upsert_store::{AttemptRecord, DeliveryRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
 
 impl Tables {
     pub(super) fn holds(&self, expect: &Expect) -> bool {
         match expect {
             Expect::Customer { id, revision } => self.customers.get(id).map(|row| row.revision) == *revision,
-            Expect::Holders {
-                merchant,
-                identifier,
-                customers,
-            } => {
+            Expect::Holders { identifier, customers } => {
                 let expected: BTreeSet<CustomerId> = customers.iter().copied().collect();
                 let expected = expected.into_iter().take(IdentityView::MOST);
-                self.holders(merchant, identifier).take(IdentityView::MOST).eq(expected)
+                self.holders(identifier).take(IdentityView::MOST).eq(expected)
             }
             Expect::Lane {
                 customer,
@@ -29,32 +25,30 @@ impl Tables {
                 lane.map(Lane::revision) == *revision
             }
             Expect::KeysFree {
-                merchant,
                 connection,
                 keys,
                 customer,
-            } => keys.iter().all(|key| {
-                self.holders_of_key(merchant, connection, key)
-                    .all(|holder| holder == *customer)
-            }),
+            } => {
+                let is_free = |key| self.holders_of_key(connection, key).all(|holder| holder == *customer);
+                keys.iter().all(is_free)
+            }
             Expect::RecordFree {
-                merchant,
                 connection,
                 provider_customer_id,
                 customer,
-            } => self
-                .owners(merchant, connection, provider_customer_id)
-                .all(|owner| owner == *customer),
+            } => {
+                let mut owners = self.owners(connection, provider_customer_id);
+                owners.all(|owner| owner == *customer)
+            }
             Expect::Upsert { id, revision } => self.upserts.get(id).is_some_and(|row| row.revision() == *revision),
             Expect::Delivery { id, fence } => self.deliveries.get(id).is_some_and(|row| row.fence() == *fence),
             Expect::IncomingEvent {
-                merchant,
                 source,
                 event_id,
                 content,
                 revision,
             } => {
-                let event = self.events.of_source(merchant, source, event_id, content);
+                let event = self.events.of_source(source, event_id, content);
                 event.map(IncomingEvent::revision) == *revision
             }
             Expect::EventMarks {
@@ -63,7 +57,7 @@ impl Tables {
                 revision,
             } => self.events.marks(*customer, source).map(|row| row.revision) == *revision,
             Expect::OutgoingEvent { id, revision } => {
-                let event = self.events.outgoing(*id);
+                let event = self.events.outgoing.get(id);
                 event.is_some_and(|row| row.revision() == *revision)
             }
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
@@ -74,69 +68,54 @@ impl Tables {
         match write {
             Write::PutCustomer(row) => drop(self.customers.insert(row.id, row)),
             Write::DeleteCustomer(id) => self.delete_customer(id),
-            Write::AddIdentifier {
-                merchant,
-                identifier,
-                customer,
-            } => drop(self.identifiers.insert((merchant, identifier, customer))),
-            Write::RemoveIdentifier {
-                merchant,
-                identifier,
-                customer,
-            } => drop(self.identifiers.remove(&(merchant, identifier, customer))),
-            Write::PutHistory(row) => drop(self.history.insert((row.customer, row.upsert), row)),
-            Write::PutUpsert(row) => drop(self.upserts.insert(row.id, row)),
-            Write::PutDelivery(row) => drop(self.deliveries.insert(row.id, row)),
-            Write::PutAttempt(row) => self.put_attempt(row),
+            Write::AddIdentifier { identifier, customer } => drop(self.identifiers.insert((identifier, customer))),
+            Write::RemoveIdentifier { identifier, customer } => drop(self.identifiers.remove(&(identifier, customer))),
+            Write::PutUpsert(row, change) => {
+                if let Some(change) = change {
+                    self.changes.entry(row.id).or_insert(change);
+                }
+                self.upserts.insert(row.id, row);
+            }
+            Write::PutDelivery(row, attempt) => self.put_delivery(row, attempt),
             Write::PutLane(row) => drop(self.lanes.insert((row.customer, row.connection.clone()), row)),
             Write::Reserve {
-                merchant,
                 connection,
                 key,
                 customer,
-            } => drop(self.reservations.insert((merchant, connection, key, customer))),
+            } => drop(self.reservations.insert((connection, key, customer))),
             Write::Release {
-                merchant,
                 connection,
                 key,
                 customer,
-            } => drop(self.reservations.remove(&(merchant, connection, key, customer))),
+            } => drop(self.reservations.remove(&(connection, key, customer))),
             Write::PutIdempotency(row) => drop(self.idempotency.insert(row.key, row)),
             Write::PutAnswer { key, answer } => {
                 if let Some(row) = self.idempotency.get_mut(&key) {
                     row.answer.get_or_insert(answer);
                 }
             }
-            Write::PutConnection(row) => {
-                let key = (row.merchant.clone(), row.connection.clone());
-                self.connections.insert(key, row);
-            }
+            Write::PutConnection(row) => drop(self.connections.insert(row.connection.clone(), row)),
             Write::PutIncomingEvent(row) => self.events.put_incoming(row),
             Write::PutEventMarks(row) => self.events.put_marks(row),
-            Write::PutOutgoingEvent(row) => self.events.put_outgoing(row),
-            Write::PutEndpoint(row) => self.events.put_endpoint(row),
-            Write::CountCall {
-                merchant,
-                connection,
-                day,
-            } => *self.calls.entry((day, merchant, connection)).or_default() += 1,
-            Write::GiveBackCall {
-                merchant,
-                connection,
-                day,
-            } => {
-                if let Some(count) = self.calls.get_mut(&(day, merchant, connection)) {
+            Write::PutOutgoingEvent(row) => drop(self.events.outgoing.insert(row.id, row)),
+            Write::PutEndpoint(row) => drop(self.events.endpoints.insert(row.endpoint.clone(), row)),
+            Write::CountCall { connection, day } => *self.calls.entry((day, connection)).or_default() += 1,
+            Write::GiveBackCall { connection, day } => {
+                if let Some(count) = self.calls.get_mut(&(day, connection)) {
                     *count = count.saturating_sub(1);
                 }
             }
         }
     }
 
-    fn put_attempt(&mut self, mut row: AttemptRecord) {
-        let key = (row.delivery, row.number);
-        let before = self.attempts.remove(&key);
-        row.request = row.request.or_else(|| before.and_then(|before| before.request));
-        self.attempts.insert(key, row);
+    fn put_delivery(&mut self, row: DeliveryRecord, attempt: Option<AttemptRecord>) {
+        if let Some(mut attempt) = attempt {
+            let key = (row.id, attempt.number);
+            let before = self.attempts.remove(&key);
+            attempt.request = attempt.request.or_else(|| before.and_then(|before| before.request));
+            self.attempts.insert(key, attempt);
+        }
+        self.deliveries.insert(row.id, row);
     }
 
     fn delete_customer(&mut self, id: CustomerId) {
@@ -146,31 +125,20 @@ impl Tables {
     }
 
     /// Whom this identifier finds, oldest first.
-    pub(super) fn holders(&self, merchant: &str, identifier: &Identifier) -> impl Iterator<Item = CustomerId> {
-        let of_it = move |(of, held, _): &&(String, Identifier, CustomerId)| of == merchant && held == identifier;
-        self.identifiers.iter().filter(of_it).map(|(_, _, customer)| *customer)
+    pub(super) fn holders(&self, identifier: &Identifier) -> impl Iterator<Item = CustomerId> {
+        let of_it = move |(held, _): &&(Identifier, CustomerId)| held == identifier;
+        self.identifiers.iter().filter(of_it).map(|(_, customer)| *customer)
     }
 
     /// Who has reserved this key, oldest first.
-    pub(super) fn holders_of_key(
-        &self,
-        merchant: &str,
-        connection: &str,
-        key: &MatchKey,
-    ) -> impl Iterator<Item = CustomerId> {
-        let of_it = move |row: &&(String, String, MatchKey, CustomerId)| {
-            row.0 == merchant && row.1 == connection && row.2 == *key
-        };
-        self.reservations.iter().filter(of_it).map(|row| row.3)
+    pub(super) fn holders_of_key(&self, connection: &str, key: &MatchKey) -> impl Iterator<Item = CustomerId> {
+        let of_it = move |row: &&(String, MatchKey, CustomerId)| row.0 == connection && row.1 == *key;
+        self.reservations.iter().filter(of_it).map(|row| row.2)
     }
 
     /// Who is linked to this vendor record, oldest first.
-    pub(super) fn owners(&self, merchant: &str, connection: &str, vendor_id: &str) -> impl Iterator<Item = CustomerId> {
-        self.lanes
-            .values()
-            .filter(move |lane| {
-                lane.merchant == merchant && lane.connection == connection && lane.linked_to() == Some(vendor_id)
-            })
-            .map(|lane| lane.customer)
+    pub(super) fn owners(&self, connection: &str, vendor_id: &str) -> impl Iterator<Item = CustomerId> {
+        let is_its = move |lane: &&Lane| lane.connection == connection && lane.linked_to() == Some(vendor_id);
+        self.lanes.values().filter(is_its).map(|lane| lane.customer)
     }
 }

@@ -1,21 +1,20 @@
-//! Answering questions.
+//! Answering questions about one merchant.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use upsert_core::{CustomerId, DeliveryId, Field, UpsertId, Value, Word as _};
+use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
 
 use super::Tables;
 use upsert_store::{
-    CustomerFilter, CustomerRecord, DeliveryRecord, DeliveryState, FailedCount, HistoryPage, IdentityQuery,
-    IdentityView, Known, UpsertRecord, UpsertState, WaitingCount,
+    AttemptRecord, CustomerFilter, CustomerPage, CustomerRecord, DeliveryRecord, HistoryPage, HistoryRecord,
+    IdentityQuery, IdentityView, Known, UpsertFilter, UpsertPage, UpsertRecord, UpsertState,
 };
 
 impl Tables {
-    pub(super) fn known(&self, merchant: &str, id: CustomerId) -> Option<Known> {
-        let record = self.customers.get(&id).filter(|row| row.merchant == merchant)?.clone();
+    pub(super) fn known(&self, id: CustomerId) -> Option<Known> {
+        let record = self.customers.get(&id)?.clone();
         let lanes = self.lanes.range((id, String::new())..);
         let lanes = lanes.take_while(|((customer, _), _)| *customer == id);
         Some(Known {
@@ -24,179 +23,107 @@ impl Tables {
         })
     }
 
-    pub(super) fn identify(&self, merchant: &str, query: &IdentityQuery) -> IdentityView {
+    pub(super) fn identify(&self, query: &IdentityQuery) -> IdentityView {
         let holders = query.identifiers.iter().map(|identifier| {
-            self.holders(merchant, identifier)
-                .filter_map(|id| self.known(merchant, id))
-                .take(IdentityView::MOST)
-                .collect()
+            let known = self.holders(identifier).filter_map(|id| self.known(id));
+            known.take(IdentityView::MOST).collect()
         });
         IdentityView {
-            by_id: query.id.and_then(|id| self.known(merchant, id)),
+            by_id: query.id.and_then(|id| self.known(id)),
             holders: holders.collect(),
         }
     }
 
-    pub(super) fn customers(
-        &self,
-        merchant: &str,
-        filter: &CustomerFilter,
-        after: Option<CustomerId>,
-        limit: usize,
-    ) -> Vec<CustomerRecord> {
-        self.customers
-            .values()
-            .filter(|row| row.merchant == merchant && after.is_none_or(|after| row.id > after))
-            .filter(|row| self.matches(row, filter))
-            .take(limit)
-            .cloned()
-            .collect()
-    }
-
-    fn matches(&self, row: &CustomerRecord, filter: &CustomerFilter) -> bool {
-        let holds = |identifier| self.holders(&row.merchant, identifier).any(|id| id == row.id);
-        let carries =
-            |tag: &String| matches!(row.customer.get(Field::Tags), Some(Value::Tags(tags)) if tags.contains(tag));
-        let status = row.customer.text(Field::Status);
-        filter.identifiers.iter().all(holds)
-            && filter.tag.as_ref().is_none_or(carries)
-            && filter.status.as_deref().is_none_or(|wanted| status == Some(wanted))
-            && filter
-                .kind
-                .as_deref()
-                .is_none_or(|kind| row.customer.kind().as_str() == kind)
-            && filter.updated_since.is_none_or(|since| row.updated_at >= since)
+    pub(super) fn customers(&self, filter: &CustomerFilter, after: Option<CustomerId>, limit: usize) -> CustomerPage {
+        let holds = |row: &CustomerRecord| {
+            let mut wanted = filter.identifiers.iter();
+            wanted.all(|identifier| self.holders(identifier).any(|id| id == row.id))
+        };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.customers.range((from, Bound::Unbounded)).map(|(_, row)| row);
+        let mut matching = rows.filter(|row| row.matches_but_for_identifiers(filter) && holds(row));
+        let entries: Vec<_> = matching.by_ref().take(limit).cloned().collect();
+        let has_more = matching.next().is_some();
+        let next = entries.last().filter(|_| has_more).map(|last| last.id);
+        CustomerPage { entries, next }
     }
 
     pub(super) fn history(&self, customer: CustomerId, before: Option<UpsertId>, limit: usize) -> HistoryPage {
-        let versions = self.history.iter().rev().filter(|((of, _), _)| *of == customer);
-        let mut versions = versions
-            .map(|(_, row)| row)
-            .filter(|row| before.is_none_or(|before| row.upsert < before));
-        let entries: Vec<_> = versions.by_ref().take(limit).cloned().collect();
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let changes = self.changes.range((Bound::Unbounded, end)).rev();
+        let versions = changes.filter_map(|(id, change)| {
+            let upsert = self.upserts.get(id).filter(|row| row.customer == customer)?;
+            Some(HistoryRecord::of(upsert.clone(), change.clone()))
+        });
+        let mut versions = versions;
+        let entries: Vec<_> = versions.by_ref().take(limit).collect();
         let below = versions.find(|row| !row.refused).filter(|_| !entries.is_empty());
-        let below = below.cloned();
         HistoryPage { entries, below }
     }
 
-    pub(super) fn upsert(&self, merchant: &str, id: UpsertId) -> Option<(UpsertRecord, Vec<DeliveryRecord>)> {
-        let upsert = self.upserts.get(&id).filter(|row| row.merchant == merchant)?.clone();
-        let deliveries = self.deliveries.values().filter(|row| row.upsert == id);
+    pub(super) fn key_holders(
+        &self,
+        connection: &str,
+        keys: &[MatchKey],
+        except: CustomerId,
+    ) -> Vec<(MatchKey, CustomerId)> {
+        let of_key = |key: &MatchKey| -> Vec<_> {
+            let holders = self.holders_of_key(connection, key);
+            holders.filter(|id| *id != except).map(|id| (key.clone(), id)).collect()
+        };
+        keys.iter().flat_map(of_key).collect()
+    }
+
+    pub(super) fn upsert(&self, id: UpsertId) -> Option<(UpsertRecord, Vec<DeliveryRecord>)> {
+        let upsert = self.upserts.get(&id)?.clone();
+        let deliveries = self.deliveries.values().filter(|row| row.upsert() == id);
         Some((upsert, deliveries.cloned().collect()))
     }
 
-    fn due(&self, now: Timestamp) -> impl Iterator<Item = &DeliveryRecord> {
-        let is_due = move |row: &&DeliveryRecord| row.next_attempt_at().is_some_and(|at| at <= now);
-        self.deliveries.values().filter(is_due)
+    pub(super) fn upserts(&self, filter: &UpsertFilter, before: Option<UpsertId>, limit: usize) -> UpsertPage {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let ids = self.upserts.range((Bound::Unbounded, end)).rev().map(|(id, _)| *id);
+        let mut matching = ids
+            .filter_map(|id| self.upsert(id))
+            .filter(|(upsert, deliveries)| upsert.matches(filter, deliveries));
+        let entries: Vec<_> = matching.by_ref().take(limit).collect();
+        let has_more = matching.next().is_some();
+        let next = entries.last().filter(|_| has_more).map(|(last, _)| last.id);
+        UpsertPage { entries, next }
     }
 
-    pub(super) fn due_connections(&self, now: Timestamp) -> Vec<(String, String)> {
-        let connections: BTreeSet<_> = self
-            .due(now)
-            .map(|row| (row.merchant.clone(), row.connection.clone()))
-            .collect();
-        connections.into_iter().collect()
+    pub(super) fn attempts(&self, delivery: DeliveryId) -> Vec<AttemptRecord> {
+        let attempts = self.attempts.range((delivery, 0)..=(delivery, u32::MAX));
+        attempts.map(|(_, attempt)| attempt.clone()).collect()
     }
 
-    pub(super) fn due_at(&self, merchant: &str, connection: &str, now: Timestamp, limit: usize) -> Vec<DeliveryRecord> {
-        let mut due: Vec<_> = self
-            .due(now)
-            .filter(|row| row.merchant == merchant && row.connection == connection)
-            .collect();
+    pub(super) fn due_at(&self, connection: &str, now: Timestamp, limit: usize) -> Vec<DeliveryRecord> {
+        let is_due =
+            |row: &&DeliveryRecord| row.connection == connection && row.next_attempt_at().is_some_and(|at| at <= now);
+        let mut due: Vec<_> = self.deliveries.values().filter(is_due).collect();
         due.sort_by_key(|row| (row.next_attempt_at(), row.id));
         due.into_iter().take(limit).cloned().collect()
     }
 
-    pub(super) fn waiting_at(
-        &self,
-        merchant: &str,
-        connection: &str,
-        after: Option<DeliveryId>,
-        limit: usize,
-    ) -> Vec<DeliveryRecord> {
+    pub(super) fn waiting_at(&self, connection: &str, after: Option<DeliveryId>, limit: usize) -> Vec<DeliveryRecord> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.deliveries
-            .range((from, Bound::Unbounded))
-            .map(|(_, row)| row)
-            .filter(|row| row.may_be_tried() && row.merchant == merchant && row.connection == connection)
-            .take(limit)
-            .cloned()
-            .collect()
+        let rows = self.deliveries.range((from, Bound::Unbounded)).map(|(_, row)| row);
+        let waiting = rows.filter(|row| row.may_be_tried() && row.connection == connection);
+        waiting.take(limit).cloned().collect()
     }
 
-    pub(super) fn unsettled(&self, after: Option<UpsertId>, limit: usize) -> Vec<UpsertRecord> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    /// Upserts that are pending though nothing of their own is open.
+    pub(super) fn unsettled(&self) -> Vec<&UpsertRecord> {
         let has_open = |upsert: &UpsertRecord| {
-            let mut own = self.deliveries.values().filter(|row| row.upsert == upsert.id);
+            let mut own = self.deliveries.values().filter(|row| row.upsert() == upsert.id);
             own.any(|row| !row.state().has_ended())
         };
-        self.upserts
-            .range((from, Bound::Unbounded))
-            .map(|(_, row)| row)
-            .filter(|row| row.state() == UpsertState::Pending && !has_open(row))
-            .take(limit)
-            .cloned()
-            .collect()
+        let pending = self.upserts.values().filter(|row| row.state() == UpsertState::Pending);
+        pending.filter(|row| !has_open(row)).collect()
     }
 
-    pub(super) fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Vec<DeliveryRecord> {
-        self.deliveries
-            .values()
-            .filter(|row| row.state() == DeliveryState::InFlight)
-            .filter(|row| now.is_none_or(|now| row.lease_until().is_some_and(|until| until <= now)))
-            .take(limit)
-            .cloned()
-            .collect()
-    }
-
-    pub(super) fn waiting(&self) -> Vec<WaitingCount> {
-        let mut counts = BTreeMap::new();
-        for row in self.deliveries.values().filter(|row| !row.state().has_ended()) {
-            let group = (row.merchant.clone(), row.connection.clone(), row.state());
-            let (count, oldest) = counts.entry(group).or_insert((0, row.created_at));
-            *count += 1;
-            *oldest = row.created_at.min(*oldest);
-        }
-        let count = |((merchant, connection, state), (count, oldest))| WaitingCount {
-            merchant,
-            connection,
-            state,
-            count,
-            oldest,
-        };
-        counts.into_iter().map(count).collect()
-    }
-
-    pub(super) fn failed_deliveries(&self) -> Vec<FailedCount> {
-        let mut counts = BTreeMap::new();
-        // By id, so the last one of a group is its newest.
-        for row in self
-            .deliveries
-            .values()
-            .filter(|row| row.state() == DeliveryState::Failed)
-        {
-            let group = (row.merchant.clone(), row.connection.clone());
-            let (count, newest) = counts.entry(group).or_insert((0, row.id));
-            *count += 1;
-            *newest = row.id;
-        }
-        let count = |((merchant, connection), (count, newest))| FailedCount {
-            merchant,
-            connection,
-            count,
-            newest,
-        };
-        counts.into_iter().map(count).collect()
-    }
-
-    pub(super) fn forget_expired(&mut self, now: Timestamp, limit: usize) -> usize {
-        let expired = self.idempotency.values().filter(|row| row.expires_at <= now);
-        let mut expired: Vec<_> = expired.map(|row| (row.expires_at, row.key)).collect();
-        expired.sort_unstable();
-        expired.truncate(limit);
-        for (_, key) in &expired {
-            self.idempotency.remove(key);
-        }
-        expired.len()
+    /// Upserts of which an event is owed.
+    pub(super) fn owing(&self) -> Vec<&UpsertRecord> {
+        self.upserts.values().filter(|row| row.owes_event()).collect()
     }
 }

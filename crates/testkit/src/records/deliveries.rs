@@ -8,12 +8,12 @@ use upsert_core::{
 };
 use upsert_store::{AttemptRecord, DeliveryError, DeliveryRecord, DeliveryState, Progress, SentRequest, Success};
 
-use super::{customer_id, delivery_id, noon, seconds, upsert_id, upsert_record};
+use super::{customer_id, delivery_id, noon, seconds, upsert_record};
 
-/// A delivery in this state that was made at noon, with as little known of it as can be.
+/// A delivery of the first customer's in this state that was made at noon, with as little known of it as can be.
 pub fn delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: DeliveryState) -> DeliveryRecord {
-    let upsert = upsert_record(merchant, upsert_id(1), customer_id(1));
-    DeliveryRecord::new(id, &upsert, connection, "acme-crm", true).with_progress(plain_progress(state))
+    let upsert = upsert_record(merchant, id.upsert(), customer_id(1));
+    DeliveryRecord::new(id.part(), &upsert, connection, "acme-crm", true).with_progress(plain_progress(state))
 }
 
 /// A state with as little in it as can be. What has to be due is due at noon, and what has ended did so then.

@@ -8,28 +8,42 @@ use proptest::sample::select;
 
 use upsert_core::{CustomerId, DeliveryId, UpsertId, Word as _};
 use upsert_store::{
-    Changeset, CustomerRecord, DeliveryRecord, DeliveryState, Expect, HistoryRecord, IdempotencyRecord, Lane, Progress,
-    UpsertState, Write,
+    AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, DeliveryState, Expect, IdempotencyRecord,
+    Lane, Progress, UpsertState, Write,
 };
 
-use super::{CONNECTIONS, MERCHANTS, MOST, VENDOR_IDS, days, events, identifiers, keys, variant_of_a_person};
+use super::{
+    CONNECTIONS, MERCHANTS, MOST, PARTS, VENDOR_IDS, days, events, idempotency_key, identifiers, keys, of_number,
+    variant_of_a_person,
+};
 use crate::records::{
-    at_revision, attempt_record, customer_id, customer_record, delivery_id, delivery_record, due_progress,
-    full_delivery_error, history_record, idempotency_record, ignored_phone, linked_lane, paused_connection,
-    plain_progress, seconds, sent_request, stored_answer, upsert_id, upsert_in_state,
+    at_revision, attempt_record, customer_id, customer_record, delivery_of, delivery_record, due_progress,
+    full_delivery_error, idempotency_record, ignored_phone, linked_lane, paused_connection, plain_progress, seconds,
+    sent_request, stored_answer, upsert_id, upsert_in_state,
 };
 
 /// So many changesets at most, to be applied one after another.
 pub fn changesets(most: usize) -> impl Strategy<Value = Vec<Changeset>> {
-    let changeset = (vec(expect(), 0..=1), vec(write(), 0..=5));
-    vec(
-        changeset.prop_map(|(expect, write)| Changeset { expect, write }),
-        1..=most,
-    )
+    let [acme, globex] = MERCHANTS.map(changeset);
+    vec(prop_oneof![acme, globex], 1..=most)
+}
+
+fn changeset(merchant: &'static str) -> impl Strategy<Value = Changeset> {
+    (vec(expect(), 0..=1), vec(write(merchant), 0..=5)).prop_map(move |(expect, write)| Changeset {
+        merchant: merchant.to_owned(),
+        expect,
+        write,
+    })
 }
 
 pub(super) fn number() -> impl Strategy<Value = u8> {
     1..=MOST
+}
+
+/// Of rows whose merchant goes by their number.
+pub(super) fn number_at(merchant: &'static str) -> impl Strategy<Value = u8> {
+    let numbers = (1..=MOST).filter(|number| of_number(*number, &MERCHANTS) == merchant);
+    select(numbers.collect::<Vec<_>>())
 }
 
 pub(super) fn customer() -> impl Strategy<Value = CustomerId> {
@@ -41,11 +55,7 @@ fn upsert() -> impl Strategy<Value = UpsertId> {
 }
 
 fn delivery() -> impl Strategy<Value = DeliveryId> {
-    number().prop_map(|number| delivery_id(number.into()))
-}
-
-fn merchant() -> impl Strategy<Value = String> {
-    select(&MERCHANTS[..]).prop_map(str::to_owned)
+    (number(), 1..=PARTS).prop_map(|(number, part)| delivery_of(number.into(), part))
 }
 
 fn connection() -> impl Strategy<Value = String> {
@@ -65,32 +75,24 @@ pub(super) fn revision() -> impl Strategy<Value = u64> {
 }
 
 fn expect() -> impl Strategy<Value = Expect> {
-    let place = || (merchant(), connection());
     prop_oneof![
         (customer(), option::of(revision())).prop_map(|(id, revision)| Expect::Customer { id, revision }),
-        (merchant(), select(identifiers().to_vec()), vec(customer(), 0..=2)).prop_map(
-            |(merchant, identifier, customers)| Expect::Holders {
-                merchant,
-                identifier,
-                customers
-            }
-        ),
+        (select(identifiers().to_vec()), vec(customer(), 0..=2))
+            .prop_map(|(identifier, customers)| Expect::Holders { identifier, customers }),
         (customer(), connection(), option::of(revision())).prop_map(|(customer, connection, revision)| Expect::Lane {
             customer,
             connection,
             revision
         }),
-        (place(), vec(select(keys().to_vec()), 0..=2), customer()).prop_map(
-            |((merchant, connection), keys, customer)| Expect::KeysFree {
-                merchant,
+        (connection(), vec(select(keys().to_vec()), 0..=2), customer()).prop_map(|(connection, keys, customer)| {
+            Expect::KeysFree {
                 connection,
                 keys,
-                customer
+                customer,
             }
-        ),
-        (place(), vendor_id(), customer()).prop_map(|((merchant, connection), provider_customer_id, customer)| {
+        }),
+        (connection(), vendor_id(), customer()).prop_map(|(connection, provider_customer_id, customer)| {
             Expect::RecordFree {
-                merchant,
                 connection,
                 provider_customer_id,
                 customer,
@@ -98,72 +100,101 @@ fn expect() -> impl Strategy<Value = Expect> {
         }),
         (upsert(), revision()).prop_map(|(id, revision)| Expect::Upsert { id, revision }),
         (delivery(), revision()).prop_map(|(id, fence)| Expect::Delivery { id, fence }),
-        (number(), moment()).prop_map(|(key, now)| Expect::IdempotencyFree { key: [key; 32], now }),
+        (select(&MERCHANTS[..]), number(), moment()).prop_map(|(merchant, number, now)| {
+            Expect::IdempotencyFree {
+                key: idempotency_key(merchant, number),
+                now,
+            }
+        }),
         events::expects(),
     ]
 }
 
-fn write() -> impl Strategy<Value = Write> {
-    prop_oneof![customer_writes(), delivery_writes(), other_writes(), events::writes()]
+fn write(merchant: &'static str) -> impl Strategy<Value = Write> {
+    prop_oneof![
+        customer_writes(merchant),
+        work_writes(merchant),
+        other_writes(merchant),
+        events::writes(merchant)
+    ]
 }
 
-fn customer_writes() -> impl Strategy<Value = Write> {
-    let identifier = || (merchant(), select(identifiers().to_vec()), customer());
-    let put = (merchant(), customer(), revision(), number(), moment());
-    let version = (customer(), upsert(), number(), any::<bool>());
+fn customer_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
+    let identifier = || (select(identifiers().to_vec()), customer());
+    let put = (customer(), revision(), number(), moment());
     prop_oneof![
-        3 => put.prop_map(|(merchant, id, revision, variant, updated_at)| {
+        3 => put.prop_map(move |(id, revision, variant, updated_at)| {
             Write::PutCustomer(CustomerRecord {
                 revision,
                 updated_at,
                 customer: variant_of_a_person(variant),
-                ..customer_record(&merchant, id)
+                ..customer_record(merchant, id)
             })
         }),
         1 => customer().prop_map(Write::DeleteCustomer),
-        3 => identifier().prop_map(|(merchant, identifier, customer)| Write::AddIdentifier {
-            merchant,
-            identifier,
-            customer
-        }),
-        1 => identifier().prop_map(|(merchant, identifier, customer)| Write::RemoveIdentifier {
-            merchant,
-            identifier,
-            customer
-        }),
-        2 => version.prop_map(|(customer, upsert, variant, refused)| {
-            Write::PutHistory(HistoryRecord {
-                version: variant.into(),
-                refused,
-                record: variant_of_a_person(variant),
-                links: (variant % 2 == 1)
-                    .then(|| ("crm".to_owned(), format!("v-{variant}")))
-                    .into_iter()
-                    .collect(),
-                ignored: (variant % 3 == 1).then(ignored_phone).into_iter().collect(),
-                ..history_record(customer, upsert)
-            })
-        }),
+        3 => identifier().prop_map(|(identifier, customer)| Write::AddIdentifier { identifier, customer }),
+        1 => identifier().prop_map(|(identifier, customer)| Write::RemoveIdentifier { identifier, customer }),
     ]
 }
 
-/// What is for good in a row goes by its number.
-pub(super) fn of_number<'a>(number: u8, all: &[&'a str]) -> &'a str {
-    all[usize::from(number) % all.len()]
+fn change() -> impl Strategy<Value = CustomerChange> {
+    number().prop_map(|variant| CustomerChange {
+        record: variant_of_a_person(variant),
+        links: (variant % 2 == 1)
+            .then(|| ("crm".to_owned(), format!("v-{variant}")))
+            .into_iter()
+            .collect(),
+    })
 }
 
-fn delivery_record_of_the_world() -> impl Strategy<Value = DeliveryRecord> {
+/// What is for good goes by the number.
+fn upsert_write(merchant: &'static str) -> impl Strategy<Value = Write> {
+    let kind = (any::<bool>(), any::<bool>(), any::<bool>());
+    let row = (
+        number_at(merchant),
+        select(UpsertState::ALL),
+        revision(),
+        kind,
+        option::of(change()),
+    );
+    row.prop_map(
+        move |(number, state, revision, (owes_event, refused, ignores), change)| {
+            let mut record = upsert_in_state(merchant, upsert_id(number.into()), customer_of(number), state);
+            while record.revision() < revision {
+                let _nobody_asks = record.change();
+            }
+            if owes_event {
+                record.owe_event();
+            }
+            if refused {
+                record.roll_back();
+            }
+            record.ignored = ignores.then(ignored_phone).into_iter().collect();
+            Write::PutUpsert(record, change)
+        },
+    )
+}
+
+/// Of the upsert of this number and its deliveries.
+fn customer_of(upsert: u8) -> CustomerId {
+    customer_id(u128::from(upsert.div_ceil(3)))
+}
+
+/// What is for good goes by the number.
+fn delivery_record_of_the_world(merchant: &'static str) -> impl Strategy<Value = DeliveryRecord> {
     use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
     let state = select(vec![
         Pending, InFlight, Succeeded, Retrying, Waiting, Superseded, Failed, Discarded,
     ]);
     let times = (option::of(moment()), option::of(moment()));
-    (number(), state, times, revision()).prop_map(|(number, state, (due, lease), fence)| {
-        let (merchant, connection) = (of_number(number, &MERCHANTS), of_number(number / 2, &CONNECTIONS));
-        let mut record = delivery_record(merchant, connection, delivery_id(number.into()), Pending);
-        (0..fence).for_each(|_| record.claim(1, seconds(0)));
-        record.upsert = upsert_id(u128::from(number % 2 + 1));
-        record.created_at = seconds(i64::from(number % 2));
+    let row = (number_at(merchant), 1..=PARTS, state, times, revision());
+    row.prop_map(move |(number, part, state, (due, lease), fence)| {
+        let connection = CONNECTIONS[usize::from((u16::from(number / 2) + part) % 2)];
+        let mut record = delivery_record(merchant, connection, delivery_of(number.into(), part), Pending);
+        // The first claim may be the commit that makes it.
+        (1..fence).for_each(|_| record.claim(1, seconds(0)));
+        record.customer = customer_of(number);
+        record.created_at = seconds(i64::from(number % 3));
         record.with_progress(match (state, due) {
             (InFlight, _) => Progress::InFlight { lease_until: lease },
             (_, Some(due)) => due_progress(state, due),
@@ -172,81 +203,69 @@ fn delivery_record_of_the_world() -> impl Strategy<Value = DeliveryRecord> {
     })
 }
 
-fn delivery_writes() -> impl Strategy<Value = Write> {
-    let attempt = (delivery(), 1..=2_u32, option::of(moment()), option::of(1..=2_u32));
-    let states = select(UpsertState::ALL);
+/// None, or an attempt that begins or ends.
+fn attempt() -> impl Strategy<Value = Option<AttemptRecord>> {
+    let attempt = (1..=3_u32, option::of(moment()), option::of(1..=2_u32));
+    option::of(attempt.prop_map(|(number, ended_at, request)| {
+        let mut record = attempt_record(delivery_of(1, 1), number);
+        record.ended_at = ended_at;
+        record.request = request.map(sent_request);
+        record.error = ended_at.map(|_| full_delivery_error());
+        record
+    }))
+}
+
+fn work_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
+    let delivery = (delivery_record_of_the_world(merchant), attempt());
     prop_oneof![
-        2 => delivery_record_of_the_world().prop_map(Write::PutDelivery),
-        1 => (number(), states, revision(), any::<bool>()).prop_map(|(number, state, revision, owes_event)| {
-            let customer = customer_id(u128::from(number % 2 + 1));
-            let mut record = upsert_in_state(of_number(number, &MERCHANTS), upsert_id(number.into()), customer, state);
-            while record.revision() < revision {
-                let _nobody_asks = record.change();
-            }
-            if owes_event {
-                record.owe_event();
-            }
-            Write::PutUpsert(record)
-        }),
-        1 => attempt.prop_map(|(delivery, number, ended_at, request)| {
-            let mut record = attempt_record(delivery, number);
-            record.ended_at = ended_at;
-            record.request = request.map(sent_request);
-            record.error = ended_at.map(|_| full_delivery_error());
-            Write::PutAttempt(record)
+        1 => upsert_write(merchant),
+        2 => delivery.prop_map(|(delivery, attempt)| {
+            let of_it = |attempt| AttemptRecord { delivery: delivery.id, ..attempt };
+            let attempt = attempt.map(of_it);
+            Write::PutDelivery(delivery, attempt)
         }),
     ]
 }
 
-fn lane() -> impl Strategy<Value = Lane> {
-    let place = (merchant(), customer(), connection());
-    (place, option::of(vendor_id()), revision()).prop_map(|((merchant, customer, connection), link, revision)| {
+fn lane(merchant: &'static str) -> impl Strategy<Value = Lane> {
+    let place = (customer(), connection());
+    (place, option::of(vendor_id()), revision()).prop_map(move |((customer, connection), link, revision)| {
         let lane = match link {
-            Some(vendor_id) => linked_lane(&merchant, customer, &connection, &vendor_id),
-            None => Lane::new(&merchant, customer, &connection),
+            Some(vendor_id) => linked_lane(merchant, customer, &connection, &vendor_id),
+            None => Lane::new(merchant, customer, &connection),
         };
         at_revision(lane, revision)
     })
 }
 
-fn other_writes() -> impl Strategy<Value = Write> {
-    let reservation = || (merchant(), connection(), select(keys().to_vec()), customer());
-    let idempotency = (merchant(), number(), upsert(), moment());
-    let call = (merchant(), connection(), select(days().to_vec()), any::<bool>());
-    let paused = (merchant(), connection(), any::<bool>());
+fn other_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
+    let reservation = || (connection(), select(keys().to_vec()), customer());
+    let key = || number().prop_map(move |number| idempotency_key(merchant, number));
+    let call = (connection(), select(days().to_vec()), any::<bool>());
     prop_oneof![
-        3 => lane().prop_map(Write::PutLane),
-        3 => reservation().prop_map(|(merchant, connection, key, customer)| Write::Reserve {
-            merchant,
-            connection,
-            key,
-            customer
-        }),
-        1 => reservation().prop_map(|(merchant, connection, key, customer)| Write::Release {
-            merchant,
-            connection,
-            key,
-            customer
-        }),
-        2 => idempotency.prop_map(|(merchant, key, upsert, expires_at)| {
+        3 => lane(merchant).prop_map(Write::PutLane),
+        3 => reservation().prop_map(|(connection, key, customer)| Write::Reserve { connection, key, customer }),
+        1 => reservation().prop_map(|(connection, key, customer)| Write::Release { connection, key, customer }),
+        2 => (key(), upsert(), moment()).prop_map(move |(key, upsert, expires_at)| {
             Write::PutIdempotency(IdempotencyRecord {
+                key,
                 expires_at,
-                ..idempotency_record(&merchant, key, upsert)
+                ..idempotency_record(merchant, 0, upsert)
             })
         }),
-        1 => (number(), prop_oneof![Just(201_u16), Just(200)]).prop_map(|(key, status)| Write::PutAnswer {
-            key: [key; 32],
+        1 => (key(), prop_oneof![Just(201_u16), Just(200)]).prop_map(|(key, status)| Write::PutAnswer {
+            key,
             answer: stored_answer(status)
         }),
-        1 => paused.prop_map(|(merchant, connection, paused)| {
-            let mut record = paused_connection(&merchant, &connection);
+        1 => (connection(), any::<bool>()).prop_map(move |(connection, paused)| {
+            let mut record = paused_connection(merchant, &connection);
             record.pause = record.pause.filter(|_| paused);
             Write::PutConnection(record)
         }),
-        1 => call.prop_map(|(merchant, connection, day, counts)| if counts {
-            Write::CountCall { merchant, connection, day }
+        1 => call.prop_map(|(connection, day, counts)| if counts {
+            Write::CountCall { connection, day }
         } else {
-            Write::GiveBackCall { merchant, connection, day }
+            Write::GiveBackCall { connection, day }
         }),
     ]
 }

@@ -12,8 +12,8 @@ use upsert_store::{
     Store, Write,
 };
 
-use super::changesets::{customer, moment, number, of_number, revision};
-use super::{MERCHANTS, MOST, Observed, numbers};
+use super::changesets::{customer, moment, number, number_at, revision};
+use super::{MERCHANTS, MOST, Observed, numbers, of_number};
 use crate::records::{
     content_of, customer_id, disabled_endpoint, event_id, event_marks, incoming_event_about, outgoing_event_due,
     seconds,
@@ -24,10 +24,11 @@ const SOURCES: [&str; 2] = ["shop", "crm"];
 const ENDPOINTS: [&str; 2] = ["hook", "shop"];
 
 /// What is for good goes by the number.
-fn incoming() -> impl Strategy<Value = IncomingEvent> {
+fn incoming(merchant: &'static str) -> impl Strategy<Value = IncomingEvent> {
     let state = select(IncomingState::ALL);
-    (number(), state, revision(), customer(), moment()).prop_map(|(number, state, revision, customer, received_at)| {
-        let (merchant, source) = (of_number(number, &MERCHANTS), of_number(number / 2, &SOURCES));
+    let row = (number_at(merchant), state, revision(), customer(), moment());
+    row.prop_map(move |(number, state, revision, customer, received_at)| {
+        let source = of_number(number / 2, &SOURCES);
         let mut event = incoming_event_about(merchant, source, number.into(), state, customer);
         event.received_at = received_at;
         while event.revision() < revision {
@@ -38,12 +39,12 @@ fn incoming() -> impl Strategy<Value = IncomingEvent> {
 }
 
 /// What is for good goes by the number.
-fn outgoing() -> impl Strategy<Value = OutgoingEvent> {
+fn outgoing(merchant: &'static str) -> impl Strategy<Value = OutgoingEvent> {
     let state = select(OutgoingState::ALL);
-    (number(), state, revision(), moment()).prop_map(|(number, state, revision, due)| {
-        let (merchant, endpoint) = (of_number(number, &MERCHANTS), of_number(number / 2, &ENDPOINTS));
+    (number_at(merchant), state, revision(), moment()).prop_map(move |(number, state, revision, due)| {
+        let endpoint = of_number(number / 2, &ENDPOINTS);
         let mut event = outgoing_event_due(merchant, endpoint, number.into(), state, due);
-        event.created_at = seconds(i64::from(number % 2));
+        event.created_at = seconds(i64::from(number % 3));
         while event.revision() < revision {
             let _nobody_asks = event.change();
         }
@@ -51,11 +52,11 @@ fn outgoing() -> impl Strategy<Value = OutgoingEvent> {
     })
 }
 
-pub(super) fn writes() -> impl Strategy<Value = Write> {
+pub(super) fn writes(merchant: &'static str) -> impl Strategy<Value = Write> {
     let marks = (customer(), select(&SOURCES[..]), revision(), vec(any::<bool>(), 0..=2));
-    let endpoint = (select(&MERCHANTS[..]), select(&ENDPOINTS[..]), any::<bool>());
+    let endpoint = (select(&ENDPOINTS[..]), any::<bool>());
     prop_oneof![
-        3 => incoming().prop_map(Write::PutIncomingEvent),
+        3 => incoming(merchant).prop_map(Write::PutIncomingEvent),
         2 => marks.prop_map(|(customer, source, revision, marks)| {
             let mut record = event_marks(customer, source);
             record.revision = revision;
@@ -66,8 +67,8 @@ pub(super) fn writes() -> impl Strategy<Value = Write> {
             }).collect();
             Write::PutEventMarks(record)
         }),
-        3 => outgoing().prop_map(Write::PutOutgoingEvent),
-        1 => endpoint.prop_map(|(merchant, endpoint, is_disabled)| {
+        3 => outgoing(merchant).prop_map(Write::PutOutgoingEvent),
+        1 => endpoint.prop_map(move |(endpoint, is_disabled)| {
             let mut record = disabled_endpoint(merchant, endpoint);
             record.disabled = record.disabled.filter(|_| is_disabled);
             Write::PutEndpoint(record)
@@ -76,11 +77,10 @@ pub(super) fn writes() -> impl Strategy<Value = Write> {
 }
 
 pub(super) fn expects() -> impl Strategy<Value = Expect> {
-    let of_sender = (select(&MERCHANTS[..]), select(&SOURCES[..]), number());
+    let of_sender = (select(&SOURCES[..]), number());
     let of_customer = (customer(), select(&SOURCES[..]));
     prop_oneof![
-        (of_sender, option::of(revision())).prop_map(|((merchant, source, number), revision)| Expect::IncomingEvent {
-            merchant: merchant.to_owned(),
+        (of_sender, option::of(revision())).prop_map(|((source, number), revision)| Expect::IncomingEvent {
             source: source.to_owned(),
             event_id: format!("in-{number}"),
             content: content_of(&format!("in-{number}")),
@@ -100,9 +100,9 @@ pub(super) fn expects() -> impl Strategy<Value = Expect> {
 
 pub(super) async fn observe_incoming(store: &dyn Store, seen: &mut Observed) {
     for number in 1..=u32::from(MOST) {
-        seen.incoming
-            .push(store.incoming_event(event_id(number)).await.unwrap());
         for merchant in MERCHANTS {
+            let found = store.incoming_event(merchant, event_id(number)).await;
+            seen.incoming.push(found.unwrap());
             for source in SOURCES {
                 let event_id = format!("in-{number}");
                 let content = content_of(&event_id);
@@ -112,8 +112,11 @@ pub(super) async fn observe_incoming(store: &dyn Store, seen: &mut Observed) {
         }
     }
     for number in numbers() {
-        for source in SOURCES {
-            let marks = store.event_marks(customer_id(number), source).await;
+        for (merchant, source) in MERCHANTS
+            .into_iter()
+            .flat_map(|merchant| SOURCES.map(|source| (merchant, source)))
+        {
+            let marks = store.event_marks(merchant, customer_id(number), source).await;
             seen.marks.push(marks.unwrap());
         }
     }
@@ -157,8 +160,10 @@ fn incoming_filters() -> Vec<IncomingFilter> {
 
 pub(super) async fn observe_outgoing(store: &dyn Store, seen: &mut Observed) {
     for number in 1..=u32::from(MOST) {
-        seen.outgoing
-            .push(store.outgoing_event(event_id(number)).await.unwrap());
+        for merchant in MERCHANTS {
+            let found = store.outgoing_event(merchant, event_id(number)).await;
+            seen.outgoing.push(found.unwrap());
+        }
     }
     for filter in outgoing_filters() {
         let page = store.outgoing_events(&filter, None, 2).await;

@@ -9,9 +9,9 @@ use upsert_store::{Applied, Changeset, DeliveryState, Expect, IncomingState, Out
 
 use super::{holds, put};
 use crate::records::{
-    attempt_record, content_of, customer_id, customer_record, delivery_id, delivery_record, disabled_endpoint, email,
-    email_key, event_id, event_marks, history_record, idempotency_record, incoming_event, linked_lane, noon,
-    outgoing_event, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
+    attempt_record, content_of, customer_change, customer_id, customer_record, delivery_id, delivery_of,
+    delivery_record, disabled_endpoint, email, email_key, event_id, event_marks, idempotency_record, incoming_event,
+    linked_lane, noon, outgoing_event, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
 };
 use crate::store_model::observe;
 
@@ -28,7 +28,6 @@ fn unmet() -> Vec<Expect> {
             revision: Some(9),
         },
         Expect::Holders {
-            merchant: "acme".to_owned(),
             identifier: email("a@example.com"),
             customers: vec![customer_id(9)],
         },
@@ -38,13 +37,11 @@ fn unmet() -> Vec<Expect> {
             revision: Some(9),
         },
         Expect::KeysFree {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             keys: vec![email_key("free@example.com"), email_key("b@example.com")],
             customer: customer_id(1),
         },
         Expect::RecordFree {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             provider_customer_id: "v-2".to_owned(),
             customer: customer_id(1),
@@ -62,7 +59,6 @@ fn unmet() -> Vec<Expect> {
             now: noon(),
         },
         Expect::IncomingEvent {
-            merchant: "acme".to_owned(),
             source: "shop".to_owned(),
             event_id: "in-2".to_owned(),
             content: content_of("in-2"),
@@ -88,7 +84,6 @@ fn met() -> Vec<Expect> {
             revision: Some(1),
         },
         Expect::Holders {
-            merchant: "acme".to_owned(),
             identifier: email("b@example.com"),
             customers: vec![customer_id(2)],
         },
@@ -98,13 +93,11 @@ fn met() -> Vec<Expect> {
             revision: Some(1),
         },
         Expect::KeysFree {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             keys: vec![email_key("a@example.com"), email_key("b@example.com")],
             customer: customer_id(2),
         },
         Expect::RecordFree {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             provider_customer_id: "v-2".to_owned(),
             customer: customer_id(2),
@@ -122,7 +115,6 @@ fn met() -> Vec<Expect> {
             now: seconds(86_400),
         },
         Expect::IncomingEvent {
-            merchant: "acme".to_owned(),
             source: "shop".to_owned(),
             event_id: "in-2".to_owned(),
             content: content_of("in-2"),
@@ -177,24 +169,20 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
         delivery_id(number.into()),
     );
     let due = delivery_record("acme", "crm", delivery, DeliveryState::Pending);
-    let dead_letter = delivery_id(10 + u128::from(number));
+    let dead_letter = delivery_of(number.into(), 2);
     let mut owing = upsert_record("acme", upsert, customer);
     owing.owe_event();
     vec![
         Write::PutCustomer(customer_record("acme", customer)),
         Write::AddIdentifier {
-            merchant: "acme".to_owned(),
             identifier: email(address),
             customer,
         },
-        Write::PutHistory(history_record(customer, upsert)),
-        Write::PutUpsert(owing),
-        Write::PutDelivery(due),
-        Write::PutDelivery(delivery_record("acme", "crm", dead_letter, DeliveryState::Failed)),
-        Write::PutAttempt(attempt_record(delivery, 1)),
+        Write::PutUpsert(owing, Some(customer_change("Ada"))),
+        Write::PutDelivery(due, Some(attempt_record(delivery, 1))),
+        Write::PutDelivery(delivery_record("acme", "crm", dead_letter, DeliveryState::Failed), None),
         Write::PutLane(linked_lane("acme", customer, "crm", vendor_id)),
         Write::Reserve {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             key: email_key(address),
             customer,
@@ -206,7 +194,6 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
         },
         Write::PutConnection(paused_connection("acme", if number == 1 { "crm" } else { "erp" })),
         Write::CountCall {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             day: date(2026, 11, 20),
         },
@@ -222,12 +209,10 @@ fn removals() -> Vec<Write> {
     vec![
         Write::DeleteCustomer(customer_id(2)),
         Write::RemoveIdentifier {
-            merchant: "acme".to_owned(),
             identifier: email("b@example.com"),
             customer: customer_id(2),
         },
         Write::Release {
-            merchant: "acme".to_owned(),
             connection: "crm".to_owned(),
             key: email_key("b@example.com"),
             customer: customer_id(2),
@@ -244,6 +229,7 @@ pub(super) async fn no_unmet_expectation_of_any_kind_lets_a_write_through(store:
         let mut write = all_writes(1, "a@example.com", "v-1");
         write.extend(removals());
         let changes = Changeset {
+            merchant: "acme".to_owned(),
             expect: vec![expect],
             write,
         };
@@ -261,6 +247,7 @@ pub(super) async fn every_expectation_can_be_met_and_then_every_write_is_seen(st
     }
     let mut before = observe(&*store).await;
     let changes = Changeset {
+        merchant: "acme".to_owned(),
         expect: met(),
         write: all_writes(1, "a@example.com", "v-1"),
     };
@@ -282,6 +269,7 @@ pub(super) async fn the_first_unmet_expectation_is_named(store: Arc<dyn Store>) 
         revision: Some(1),
     };
     let changes = Changeset {
+        merchant: "acme".to_owned(),
         expect: vec![absent(1), absent(2), present(3), present(4)],
         write: vec![Write::PutCustomer(customer_record("acme", customer_id(1)))],
     };
@@ -291,6 +279,7 @@ pub(super) async fn the_first_unmet_expectation_is_named(store: Arc<dyn Store>) 
 
 pub(super) async fn expectations_are_judged_before_any_write(store: Arc<dyn Store>) {
     let changes = Changeset {
+        merchant: "acme".to_owned(),
         expect: vec![Expect::Customer {
             id: customer_id(1),
             revision: None,

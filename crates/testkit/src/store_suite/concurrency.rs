@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use upsert_store::{Applied, Changeset, Expect, Store, Write};
 
 use super::put;
-use crate::records::{customer_id, customer_record, email, history_record, person, upsert_id};
+use crate::records::{customer_change, customer_id, customer_record, email, person, upsert_id, upsert_record};
 
 /// Applies all of them at once and tells which were done.
 async fn race(store: &Arc<dyn Store>, changesets: Vec<Changeset>) -> Vec<usize> {
@@ -31,14 +31,16 @@ pub(super) async fn of_64_conflicting_changesets_one_is_done(store: Arc<dyn Stor
         let mut record = customer_record("acme", customer_id(1));
         record.revision = 2;
         record.customer = person(&format!("Ada {number}"));
+        let upsert = upsert_record("acme", upsert_id(number as u128), customer_id(1));
         Changeset {
+            merchant: "acme".to_owned(),
             expect: vec![Expect::Customer {
                 id: customer_id(1),
                 revision: Some(1),
             }],
             write: vec![
                 Write::PutCustomer(record),
-                Write::PutHistory(history_record(customer_id(1), upsert_id(number as u128))),
+                Write::PutUpsert(upsert, Some(customer_change("Ada"))),
             ],
         }
     };
@@ -46,7 +48,7 @@ pub(super) async fn of_64_conflicting_changesets_one_is_done(store: Arc<dyn Stor
     assert_eq!(done.len(), 1);
     let known = store.customer("acme", customer_id(1)).await.unwrap().unwrap();
     assert_eq!(known.record.customer, person(&format!("Ada {}", done[0])));
-    let history = store.history(customer_id(1), None, 100).await.unwrap();
+    let history = store.history("acme", customer_id(1), None, 100).await.unwrap();
     let upserts: Vec<_> = history.entries.iter().map(|entry| entry.upsert).collect();
     assert_eq!(upserts, [upsert_id(done[0] as u128)]);
 }
@@ -55,16 +57,15 @@ pub(super) async fn of_64_claims_of_one_identifier_one_is_done(store: Arc<dyn St
     let claim = |number: usize| {
         let customer = customer_id(number as u128);
         let holders = |customers| Expect::Holders {
-            merchant: "acme".to_owned(),
             identifier: email("a@example.com"),
             customers,
         };
         Changeset {
+            merchant: "acme".to_owned(),
             expect: vec![holders(Vec::new())],
             write: vec![
                 Write::PutCustomer(customer_record("acme", customer)),
                 Write::AddIdentifier {
-                    merchant: "acme".to_owned(),
                     identifier: email("a@example.com"),
                     customer,
                 },
@@ -94,6 +95,7 @@ pub(super) async fn changesets_of_one_caller_keep_their_order(store: Arc<dyn Sto
                 record.revision = revision;
                 let revision = (revision > 1).then(|| revision - 1);
                 store.apply(Changeset {
+                    merchant: "acme".to_owned(),
                     expect: vec![Expect::Customer {
                         id: customer_id(caller),
                         revision,

@@ -1,4 +1,4 @@
-//! Customers, lists of them, their history.
+//! Customers, and lists of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use upsert_core::{CustomerId, CustomerPatch, Field, IdentifierKind, Patch, Value};
 use upsert_store::{CustomerFilter, CustomerRecord, DeliveryState, Expect, IdentityQuery, Store, Write};
 
-use super::{holds, put};
+use super::{holds, put, put_for};
 use crate::records::{
-    customer_id, customer_record, delivery_id, delivery_record, email, email_key, history_record, ignored_phone,
-    linked_lane, noon, person, phone, reachable, reference, seconds, upsert_id, upsert_record,
+    customer_change, customer_id, customer_record, delivery_id, delivery_record, email, email_key, linked_lane, noon,
+    phone, reachable, reference, seconds, upsert_id, upsert_record,
 };
 
 /// A record that uses every shape a field can have.
@@ -58,14 +58,9 @@ pub(super) async fn a_customer_comes_back_as_it_was_put(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_customer_of_another_merchant_is_not_there(store: Arc<dyn Store>) {
-    put(
-        &*store,
-        vec![
-            Write::PutCustomer(customer_record("acme", customer_id(1))),
-            Write::PutCustomer(customer_record("globex", customer_id(2))),
-        ],
-    )
-    .await;
+    let write = |merchant, number| Write::PutCustomer(customer_record(merchant, customer_id(number)));
+    put(&*store, vec![write("acme", 1)]).await;
+    put_for(&*store, "globex", vec![write("globex", 2)]).await;
     assert!(store.customer("globex", customer_id(1)).await.unwrap().is_none());
     assert!(store.customer("nobody", customer_id(1)).await.unwrap().is_none());
     let query = IdentityQuery {
@@ -99,30 +94,27 @@ pub(super) async fn a_customer_is_expected_at_its_revision(store: Arc<dyn Store>
 }
 
 fn everything_of(id: CustomerId, address: &str) -> Vec<Write> {
-    let merchant = || "acme".to_owned();
     let number = id.as_uuid().as_u128();
     vec![
         Write::PutCustomer(customer_record("acme", id)),
         Write::AddIdentifier {
-            merchant: merchant(),
             identifier: email(address),
             customer: id,
         },
         Write::PutLane(linked_lane("acme", id, "crm", address)),
         Write::Reserve {
-            merchant: merchant(),
             connection: "crm".to_owned(),
             key: email_key(address),
             customer: id,
         },
-        Write::PutHistory(history_record(id, upsert_id(number))),
-        Write::PutUpsert(upsert_record("acme", upsert_id(number), id)),
-        Write::PutDelivery(delivery_record(
-            "acme",
-            "crm",
-            delivery_id(number),
-            DeliveryState::Failed,
-        )),
+        Write::PutUpsert(
+            upsert_record("acme", upsert_id(number), id),
+            Some(customer_change("Ada")),
+        ),
+        Write::PutDelivery(
+            delivery_record("acme", "crm", delivery_id(number), DeliveryState::Failed),
+            None,
+        ),
     ]
 }
 
@@ -130,15 +122,12 @@ pub(super) async fn deleting_a_customer_takes_its_row_and_lanes_and_nothing_else
     let (gone, stays) = (customer_id(1), customer_id(2));
     put(&*store, everything_of(gone, "gone@example.com")).await;
     put(&*store, everything_of(stays, "stays@example.com")).await;
-    let merchant = || "acme".to_owned();
     let writes = vec![
         Write::RemoveIdentifier {
-            merchant: merchant(),
             identifier: email("gone@example.com"),
             customer: gone,
         },
         Write::Release {
-            merchant: merchant(),
             connection: "crm".to_owned(),
             key: email_key("gone@example.com"),
             customer: gone,
@@ -156,7 +145,6 @@ pub(super) async fn deleting_a_customer_takes_its_row_and_lanes_and_nothing_else
     assert!(view.by_id.is_none() && view.holders[0].is_empty());
     assert_eq!(view.holders[1][0].lanes.len(), 1);
     let nobody = Expect::Holders {
-        merchant: "acme".to_owned(),
         identifier: email("gone@example.com"),
         customers: Vec::new(),
     };
@@ -173,46 +161,43 @@ pub(super) async fn deleting_a_customer_takes_its_row_and_lanes_and_nothing_else
     let owners = store.record_owners("acme", "crm", "gone@example.com").await.unwrap();
     assert!(owners.is_empty());
 
-    assert_eq!(store.history(gone, None, 10).await.unwrap().entries.len(), 1);
+    assert_eq!(store.history("acme", gone, None, 10).await.unwrap().entries.len(), 1);
     assert!(store.upsert("acme", upsert_id(1)).await.unwrap().is_some());
-    assert!(store.delivery(delivery_id(1)).await.unwrap().is_some());
+    assert!(store.delivery("acme", delivery_id(1)).await.unwrap().is_some());
 }
 
 async fn ids(store: &dyn Store, merchant: &str, filter: &CustomerFilter) -> Vec<CustomerId> {
     let found = store.customers(merchant, filter, None, 100).await.unwrap();
-    found.iter().map(|record| record.id).collect()
+    assert_eq!(found.next, None);
+    found.entries.iter().map(|record| record.id).collect()
 }
 
 pub(super) async fn customers_are_paged_by_age(store: Arc<dyn Store>) {
     for number in [5, 3, 1, 4, 2] {
-        put(
-            &*store,
-            vec![
-                Write::PutCustomer(customer_record("acme", customer_id(number))),
-                Write::PutCustomer(customer_record("globex", customer_id(number + 10))),
-            ],
-        )
-        .await;
+        for (merchant, number) in [("acme", number), ("globex", number + 10)] {
+            let record = customer_record(merchant, customer_id(number));
+            put_for(&*store, merchant, vec![Write::PutCustomer(record)]).await;
+        }
     }
+    let all = CustomerFilter::default();
     let (mut after, mut pages) = (None, Vec::new());
     loop {
-        let all = CustomerFilter::default();
         let page = store.customers("acme", &all, after, 2).await.unwrap();
-        let page: Vec<_> = page.iter().map(|record| record.id).collect();
-        let Some(last) = page.last() else { break };
-        after = Some(*last);
-        pages.push(page);
+        pages.push(page.entries.iter().map(|record| record.id).collect::<Vec<_>>());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
     }
     let expected = [vec![1, 2], vec![3, 4], vec![5]];
     assert_eq!(
         pages,
         expected.map(|page| page.into_iter().map(customer_id).collect::<Vec<_>>())
     );
-    let none = store
-        .customers("acme", &CustomerFilter::default(), None, 0)
-        .await
-        .unwrap();
-    assert!(none.is_empty());
+    let none = store.customers("acme", &all, None, 0).await.unwrap();
+    assert!(none.entries.is_empty());
+    let last = store.customers("acme", &all, Some(customer_id(3)), 2).await.unwrap();
+    assert_eq!(last.next, None, "a full page with nothing above it is the last");
 }
 
 pub(super) async fn customers_are_listed_by_identifiers(store: Arc<dyn Store>) {
@@ -224,11 +209,11 @@ pub(super) async fn customers_are_listed_by_identifiers(store: Arc<dyn Store>) {
     ] {
         let customer = customer_id(number);
         writes.push(Write::PutCustomer(customer_record("acme", customer)));
-        writes.extend(identifiers.into_iter().map(|identifier| Write::AddIdentifier {
-            merchant: "acme".to_owned(),
-            identifier,
-            customer,
-        }));
+        writes.extend(
+            identifiers
+                .into_iter()
+                .map(|identifier| Write::AddIdentifier { identifier, customer }),
+        );
     }
     put(&*store, writes).await;
     let by = |identifiers| CustomerFilter {
@@ -248,7 +233,10 @@ pub(super) async fn customers_are_listed_by_identifiers(store: Arc<dyn Store>) {
         .customers("acme", &by(vec![phone("+2")]), Some(two), 10)
         .await
         .unwrap();
-    assert_eq!(after.iter().map(|record| record.id).collect::<Vec<_>>(), [three]);
+    let after: Vec<_> = after.entries.iter().map(|record| record.id).collect();
+    assert_eq!(after, [three]);
+    let first = store.customers("acme", &by(vec![phone("+2")]), None, 1).await.unwrap();
+    assert_eq!((first.entries[0].id, first.next), (two, Some(two)));
 }
 
 pub(super) async fn customers_are_listed_by_tag_status_kind_and_time(store: Arc<dyn Store>) {
@@ -351,65 +339,4 @@ pub(super) async fn customers_are_listed_by_tag_status_kind_and_time(store: Arc<
     for (number, (filter, expected)) in cases.into_iter().enumerate() {
         assert_eq!(ids(&*store, "acme", &filter).await, expected, "filter {number}");
     }
-}
-
-fn versions(range: std::ops::RangeInclusive<u64>, refused: &[u64]) -> Vec<Write> {
-    range
-        .map(|version| {
-            let mut record = history_record(customer_id(1), upsert_id(version.into()));
-            record.version = version;
-            record.refused = refused.contains(&version);
-            record.record = person(&format!("Ada {version}"));
-            Write::PutHistory(record)
-        })
-        .collect()
-}
-
-async fn page(store: &dyn Store, before: Option<u128>, limit: usize) -> (Vec<u64>, Option<u64>) {
-    let page = store
-        .history(customer_id(1), before.map(upsert_id), limit)
-        .await
-        .unwrap();
-    for entry in page.entries.iter().chain(&page.below) {
-        assert_eq!(entry.record, person(&format!("Ada {}", entry.version)));
-    }
-    let entries = page.entries.iter().map(|entry| entry.version).collect();
-    (entries, page.below.map(|below| below.version))
-}
-
-pub(super) async fn history_is_newest_first_and_paged(store: Arc<dyn Store>) {
-    assert_eq!(page(&*store, None, 10).await, (vec![], None));
-    put(&*store, versions(1..=5, &[])).await;
-    let other = history_record(customer_id(2), upsert_id(4));
-    put(&*store, vec![Write::PutHistory(other.clone())]).await;
-
-    assert_eq!(page(&*store, None, 2).await, (vec![5, 4], Some(3)));
-    assert_eq!(page(&*store, Some(4), 2).await, (vec![3, 2], Some(1)));
-    assert_eq!(page(&*store, Some(2), 2).await, (vec![1], None));
-    assert_eq!(page(&*store, Some(1), 2).await, (vec![], None));
-    let of_other = store.history(customer_id(2), None, 10).await.unwrap();
-    assert_eq!(of_other.entries, [other]);
-}
-
-pub(super) async fn history_tells_the_accepted_version_below_a_page(store: Arc<dyn Store>) {
-    put(&*store, versions(1..=5, &[2, 3, 5])).await;
-    assert_eq!(page(&*store, None, 1).await, (vec![5], Some(4)));
-    assert_eq!(
-        page(&*store, None, 2).await,
-        (vec![5, 4], Some(1)),
-        "2 and 3 were refused"
-    );
-    assert_eq!(page(&*store, None, 5).await, (vec![5, 4, 3, 2, 1], None));
-}
-
-pub(super) async fn a_version_is_put_again_by_customer_and_upsert(store: Arc<dyn Store>) {
-    let mut version = history_record(customer_id(1), upsert_id(1));
-    put(&*store, vec![Write::PutHistory(version.clone())]).await;
-    version.refused = true;
-    "somebody else".clone_into(&mut version.by);
-    version.links = [("crm".to_owned(), "v-1".to_owned())].into();
-    version.ignored = vec![ignored_phone()];
-    put(&*store, vec![Write::PutHistory(version.clone())]).await;
-    let history = store.history(customer_id(1), None, 10).await.unwrap();
-    assert_eq!(history.entries, [version]);
 }

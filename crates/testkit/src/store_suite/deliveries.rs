@@ -1,16 +1,14 @@
-//! Upserts, deliveries, attempts.
+//! Upserts and deliveries.
 
 use std::sync::Arc;
 
 use upsert_core::DeliveryId;
-use upsert_store::{
-    DeliveryRecord, DeliveryState, Expect, FailedCount, Progress, Store, UpsertState, WaitingCount, Write,
-};
+use upsert_store::{DeliveryRecord, DeliveryState, Expect, FailedCount, Progress, Store, UpsertState, WaitingCount};
 
-use super::{holds, put};
+use super::{holds, put_deliveries, put_upserts};
 use crate::records::{
-    attempt_record, customer_id, delivery_id, delivery_record, due_progress, full_delivery_error, full_delivery_record,
-    noon, seconds, sent_request, upsert_id, upsert_in_state, upsert_record,
+    customer_id, delivery_id, delivery_of, delivery_record, due_progress, full_delivery_record, noon, seconds,
+    upsert_id, upsert_in_state, upsert_record,
 };
 
 use DeliveryState::{InFlight, Pending, Retrying, Succeeded, Waiting};
@@ -41,12 +39,11 @@ fn ids(records: &[DeliveryRecord]) -> Vec<DeliveryId> {
 pub(super) async fn an_upsert_comes_with_its_deliveries_in_order(store: Arc<dyn Store>) {
     let mut upsert = upsert_record("acme", upsert_id(1), customer_id(1));
     let other = upsert_record("acme", upsert_id(2), customer_id(1));
-    let mut of_other = in_state(2, DeliveryState::Pending);
-    of_other.upsert = upsert_id(2);
-    let (third, first) = (in_state(3, DeliveryState::Pending), in_state(1, DeliveryState::Failed));
-    let mut writes = vec![Write::PutUpsert(upsert.clone()), Write::PutUpsert(other.clone())];
-    writes.extend([&third, &of_other, &first].map(|record| Write::PutDelivery(record.clone())));
-    put(&*store, writes).await;
+    let of_other = in_state(2, DeliveryState::Pending);
+    let third = delivery_record("acme", "crm", delivery_of(1, 3), DeliveryState::Pending);
+    let first = in_state(1, DeliveryState::Failed);
+    put_upserts(&*store, &[upsert.clone(), other.clone()]).await;
+    put_deliveries(&*store, &[third.clone(), of_other.clone(), first.clone()]).await;
     let found = store.upsert("acme", upsert_id(1)).await.unwrap().unwrap();
     assert_eq!(found, (upsert.clone(), vec![first.clone(), third.clone()]));
     let found = store.upsert("acme", upsert_id(2)).await.unwrap().unwrap();
@@ -57,9 +54,33 @@ pub(super) async fn an_upsert_comes_with_its_deliveries_in_order(store: Arc<dyn 
     assert!(holds(&*store, upsert.change()).await);
     upsert.end(UpsertState::PartiallyFailed, seconds(3));
     upsert.roll_back();
-    put(&*store, vec![Write::PutUpsert(upsert.clone())]).await;
+    put_upserts(&*store, &[upsert.clone()]).await;
     let found = store.upsert("acme", upsert_id(1)).await.unwrap().unwrap();
     assert_eq!(found, (upsert, vec![first, third]));
+}
+
+pub(super) async fn deliveries_of_an_upsert_come_in_the_order_of_their_parts(store: Arc<dyn Store>) {
+    let parts = [1, 2, 255, 256, 257, 1_022, DeliveryId::MOST];
+    let deliveries_of = |number| {
+        let of_part = |part| delivery_record("acme", "crm", delivery_of(number, part), DeliveryState::Pending);
+        parts.map(of_part).to_vec()
+    };
+    let upserts = [1, 2, 3].map(|number| upsert_record("acme", upsert_id(number), customer_id(1)));
+    // The second one's come from the last to the first, the others' lie right before and right after them.
+    let mut backwards = deliveries_of(2);
+    backwards.reverse();
+    put_deliveries(&*store, &backwards).await;
+    put_upserts(&*store, &upserts).await;
+    put_deliveries(&*store, &[deliveries_of(3), deliveries_of(1)].concat()).await;
+    for (number, upsert) in (1..).zip(upserts) {
+        let found = store.upsert("acme", upsert.id).await.unwrap().unwrap();
+        assert_eq!(found, (upsert, deliveries_of(number)));
+        for delivery in deliveries_of(number) {
+            let found = store.delivery("acme", delivery.id).await.unwrap();
+            assert_eq!(found, Some(delivery));
+        }
+    }
+    assert_eq!(store.delivery("acme", delivery_of(1, 3)).await.unwrap(), None);
 }
 
 pub(super) async fn an_upsert_is_expected_at_its_revision(store: Arc<dyn Store>) {
@@ -68,26 +89,21 @@ pub(super) async fn an_upsert_is_expected_at_its_revision(store: Arc<dyn Store>)
         revision,
     };
     assert!(!holds(&*store, at(0)).await, "it is not there");
-    put(
-        &*store,
-        vec![Write::PutUpsert(upsert_record("acme", upsert_id(1), customer_id(1)))],
-    )
-    .await;
+    put_upserts(&*store, &[upsert_record("acme", upsert_id(1), customer_id(1))]).await;
     assert!(holds(&*store, at(1)).await);
     assert!(!holds(&*store, at(2)).await);
 }
 
 pub(super) async fn a_delivery_comes_back_as_it_was_put(store: Arc<dyn Store>) {
-    assert!(store.delivery(delivery_id(1)).await.unwrap().is_none());
+    assert!(store.delivery("acme", delivery_id(1)).await.unwrap().is_none());
     for state in EVERY_STATE {
         let (full, bare) = (
             full_delivery_record("acme", "crm", delivery_id(1), state),
             in_state(2, state),
         );
-        let writes = [&full, &bare].map(|record| Write::PutDelivery(record.clone()));
-        put(&*store, writes.to_vec()).await;
-        assert_eq!(store.delivery(delivery_id(1)).await.unwrap(), Some(full));
-        assert_eq!(store.delivery(delivery_id(2)).await.unwrap(), Some(bare));
+        put_deliveries(&*store, &[full.clone(), bare.clone()]).await;
+        assert_eq!(store.delivery("acme", delivery_id(1)).await.unwrap(), Some(full));
+        assert_eq!(store.delivery("acme", delivery_id(2)).await.unwrap(), Some(bare));
     }
 }
 
@@ -99,20 +115,18 @@ pub(super) async fn a_delivery_is_expected_at_its_fence(store: Arc<dyn Store>) {
     assert!(!holds(&*store, at(0)).await, "it is not there");
     let mut record = in_state(1, DeliveryState::Pending);
     (0..4).for_each(|_| record.claim(1, noon()));
-    put(&*store, vec![Write::PutDelivery(record)]).await;
+    put_deliveries(&*store, &[record]).await;
     assert!(holds(&*store, at(4)).await);
     assert!(!holds(&*store, at(3)).await);
 }
 
 pub(super) async fn only_what_may_be_tried_is_due_oldest_due_first(store: Arc<dyn Store>) {
-    let mut writes: Vec<_> = (1..)
-        .zip(EVERY_STATE)
-        .map(|(number, state)| Write::PutDelivery(due_at(number, state, 10)))
-        .collect();
-    writes.push(Write::PutDelivery(due_at(20, DeliveryState::Retrying, 5)));
-    writes.push(Write::PutDelivery(due_at(21, DeliveryState::Waiting, 11)));
-    writes.push(Write::PutDelivery(in_state(22, DeliveryState::Waiting)));
-    put(&*store, writes).await;
+    let of_every_state = (1..).zip(EVERY_STATE).map(|(number, state)| due_at(number, state, 10));
+    let mut rows: Vec<_> = of_every_state.collect();
+    rows.push(due_at(20, DeliveryState::Retrying, 5));
+    rows.push(due_at(21, DeliveryState::Waiting, 11));
+    rows.push(in_state(22, DeliveryState::Waiting));
+    put_deliveries(&*store, &rows).await;
     // Pending, retrying and waiting of EVERY_STATE have the numbers 1, 4 and 5.
     let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
     let due = |at, limit| {
@@ -133,31 +147,31 @@ pub(super) async fn a_delivery_is_due_no_longer_once_it_is_sent_or_has_ended(sto
         assert_eq!(connections.len(), due, "one connection, where anything is due at all");
         due
     };
-    put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 10))]).await;
+    put_deliveries(&*store, &[due_at(1, Retrying, 10)]).await;
     assert_eq!(due().await, 1);
-    put(&*store, vec![Write::PutDelivery(due_at(1, InFlight, 10))]).await;
+    put_deliveries(&*store, &[due_at(1, InFlight, 10)]).await;
     assert_eq!(due().await, 0);
-    put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 11))]).await;
+    put_deliveries(&*store, &[due_at(1, Retrying, 11)]).await;
     assert_eq!(due().await, 0);
-    put(&*store, vec![Write::PutDelivery(due_at(1, Retrying, 9))]).await;
+    put_deliveries(&*store, &[due_at(1, Retrying, 9)]).await;
     assert_eq!(due().await, 1);
-    put(&*store, vec![Write::PutDelivery(in_state(1, Succeeded))]).await;
+    put_deliveries(&*store, &[in_state(1, Succeeded)]).await;
     assert_eq!(due().await, 0);
 }
 
 pub(super) async fn what_is_due_is_asked_for_by_connection(store: Arc<dyn Store>) {
     let at = |number, merchant: &str, connection: &str, due: i64| {
         let record = delivery_record(merchant, connection, delivery_id(number), Waiting);
-        Write::PutDelivery(record.with_progress(due_progress(Waiting, seconds(due))))
+        record.with_progress(due_progress(Waiting, seconds(due)))
     };
-    let writes = vec![
+    let rows = [
         at(1, "globex", "crm", 10),
         at(2, "acme", "erp", 10),
         at(3, "acme", "crm", 20),
         at(4, "acme", "erp", 5),
         at(5, "acme", "crm", 30),
     ];
-    put(&*store, writes).await;
+    put_deliveries(&*store, &rows).await;
     let connections = |now| {
         let store = Arc::clone(&store);
         async move { store.due_connections(seconds(now)).await.unwrap() }
@@ -186,14 +200,11 @@ pub(super) async fn what_is_due_is_asked_for_by_connection(store: Arc<dyn Store>
 }
 
 pub(super) async fn what_waits_at_a_connection_is_read_page_by_page_whether_it_is_due_or_not(store: Arc<dyn Store>) {
-    let mut writes: Vec<_> = (1..)
-        .zip(EVERY_STATE)
-        .map(|(number, state)| Write::PutDelivery(in_state(number, state)))
-        .collect();
-    writes.push(Write::PutDelivery(due_at(20, Waiting, 99)));
-    let elsewhere = delivery_record("acme", "erp", delivery_id(21), Waiting);
-    writes.push(Write::PutDelivery(elsewhere));
-    put(&*store, writes).await;
+    let of_every_state = (1..).zip(EVERY_STATE).map(|(number, state)| in_state(number, state));
+    let mut rows: Vec<_> = of_every_state.collect();
+    rows.push(due_at(20, Waiting, 99));
+    rows.push(delivery_record("acme", "erp", delivery_id(21), Waiting));
+    put_deliveries(&*store, &rows).await;
     // Pending, retrying and waiting of EVERY_STATE have the numbers 1, 4 and 5.
     let page = |after: Option<u128>, limit| {
         let store = Arc::clone(&store);
@@ -207,80 +218,93 @@ pub(super) async fn what_waits_at_a_connection_is_read_page_by_page_whether_it_i
 }
 
 pub(super) async fn an_upsert_is_unsettled_while_it_is_pending_and_nothing_of_its_own_is_open(store: Arc<dyn Store>) {
-    let mut writes = Vec::new();
-    for (number, state) in [
-        (1, UpsertState::Pending),
-        (2, UpsertState::Pending),
-        (3, UpsertState::Succeeded),
-        (4, UpsertState::Pending),
-    ] {
-        let upsert = upsert_in_state("acme", upsert_id(number), customer_id(1), state);
-        writes.push(Write::PutUpsert(upsert));
-    }
-    for (number, of, state) in [
-        (1, 1, Succeeded),
-        (2, 1, DeliveryState::Superseded),
-        (3, 2, Succeeded),
-        (4, 2, InFlight),
-        (5, 3, Succeeded),
-        (6, 4, DeliveryState::Failed),
-    ] {
-        let mut delivery = in_state(number, state);
-        delivery.upsert = upsert_id(of);
-        writes.push(Write::PutDelivery(delivery));
-    }
-    put(&*store, writes).await;
-    let unsettled = |after: Option<u128>, limit| {
+    let upserts = [
+        ("acme", 1, UpsertState::Pending),
+        ("acme", 2, UpsertState::Pending),
+        ("acme", 3, UpsertState::Succeeded),
+        ("acme", 4, UpsertState::Pending),
+        ("acme", 7, UpsertState::Pending),
+        ("globex", 5, UpsertState::Pending),
+        ("globex", 6, UpsertState::Pending),
+    ];
+    let upserts =
+        upserts.map(|(merchant, number, state)| upsert_in_state(merchant, upsert_id(number), customer_id(1), state));
+    let deliveries = [
+        ("acme", 1, 1, Succeeded),
+        ("acme", 1, 2, DeliveryState::Superseded),
+        ("acme", 2, 1, Succeeded),
+        ("acme", 2, 2, InFlight),
+        ("acme", 3, 1, Succeeded),
+        ("acme", 4, 1, DeliveryState::Failed),
+        ("globex", 5, 1, Succeeded),
+        ("globex", 6, 1, Waiting),
+    ];
+    let deliveries = deliveries
+        .map(|(merchant, number, part, state)| delivery_record(merchant, "crm", delivery_of(number, part), state));
+    put_deliveries(&*store, &deliveries).await;
+    put_upserts(&*store, &upserts).await;
+    let unsettled = |after: Option<usize>, limit| {
         let store = Arc::clone(&store);
-        let after = after.map(upsert_id);
+        let after = after.map(|index| upserts[index].clone());
         async move {
-            let found = store.unsettled(after, limit).await.unwrap();
+            let found = store.unsettled(after.as_ref(), limit).await.unwrap();
             found.iter().map(|upsert| upsert.id).collect::<Vec<_>>()
         }
     };
-    assert_eq!(unsettled(None, 10).await, [upsert_id(1), upsert_id(4)]);
-    assert_eq!(unsettled(None, 1).await, [upsert_id(1)]);
-    assert_eq!(unsettled(Some(1), 10).await, [upsert_id(4)]);
+    // By merchant, then by id.
+    let all = [1, 4, 7, 5].map(upsert_id);
+    assert_eq!(unsettled(None, 10).await, all);
+    assert_eq!(unsettled(None, 1).await, all[..1]);
+    assert_eq!(unsettled(Some(0), 10).await, all[1..]);
+    assert_eq!(unsettled(Some(0), 2).await, all[1..3]);
+    assert_eq!(unsettled(Some(4), 10).await, all[3..]);
+    assert!(unsettled(Some(5), 10).await.is_empty());
 }
 
 pub(super) async fn deliveries_in_flight_are_abandoned_when_their_lease_ends(store: Arc<dyn Store>) {
     let leased = |number, until: Option<i64>| {
         let lease_until = until.map(seconds);
-        Write::PutDelivery(in_state(number, InFlight).with_progress(Progress::InFlight { lease_until }))
+        in_state(number, InFlight).with_progress(Progress::InFlight { lease_until })
     };
-    let writes = vec![
+    let rows = [
         leased(5, Some(10)),
         leased(3, Some(20)),
         leased(4, Some(5)),
         leased(2, None),
-        Write::PutDelivery(in_state(1, Retrying)),
+        in_state(1, Retrying),
     ];
-    put(&*store, writes).await;
+    put_deliveries(&*store, &rows).await;
     let expect = |numbers: &[u128]| numbers.iter().copied().map(delivery_id).collect::<Vec<_>>();
     let abandoned = |at: Option<i64>, limit| {
         let store = Arc::clone(&store);
-        async move { ids(&store.abandoned(at.map(seconds), limit).await.unwrap()) }
+        async move {
+            let mut found = ids(&store.abandoned(at.map(seconds), limit).await.unwrap());
+            found.sort_unstable();
+            found
+        }
     };
     assert_eq!(abandoned(Some(4), 10).await, expect(&[]));
     assert_eq!(abandoned(Some(10), 10).await, expect(&[4, 5]));
     assert_eq!(abandoned(Some(99), 10).await, expect(&[3, 4, 5]));
     assert_eq!(abandoned(None, 10).await, expect(&[2, 3, 4, 5]));
-    assert_eq!(abandoned(None, 2).await, expect(&[2, 3]));
+    let two = abandoned(None, 2).await;
+    assert_eq!(two.len(), 2);
+    assert!(two.iter().all(|id| expect(&[2, 3, 4, 5]).contains(id)), "{two:?}");
 }
 
 pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store: Arc<dyn Store>) {
     assert!(store.waiting().await.unwrap().is_empty());
     let mut number = 0;
-    let mut writes = Vec::new();
+    let mut rows = Vec::new();
     for (merchant, connection) in [("globex", "crm"), ("acme", "erp"), ("acme", "crm"), ("acme", "crm")] {
         for state in EVERY_STATE {
             number += 1;
             let mut record = delivery_record(merchant, connection, delivery_id(number), state);
             record.created_at = seconds(100 - i64::try_from(number).unwrap());
-            writes.push(Write::PutDelivery(record));
+            rows.push(record);
         }
     }
-    put(&*store, writes).await;
+    put_deliveries(&*store, &rows).await;
     let group = |merchant: &str, connection: &str, state, count, oldest| WaitingCount {
         merchant: merchant.to_owned(),
         connection: connection.to_owned(),
@@ -289,10 +313,10 @@ pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store:
         oldest: seconds(oldest),
     };
     let expected = [
-        group("acme", "crm", Pending, 2, 75),
-        group("acme", "crm", InFlight, 2, 74),
-        group("acme", "crm", Retrying, 2, 72),
-        group("acme", "crm", Waiting, 2, 71),
+        group("acme", "crm", Pending, 2, 83),
+        group("acme", "crm", InFlight, 2, 82),
+        group("acme", "crm", Retrying, 2, 80),
+        group("acme", "crm", Waiting, 2, 79),
         group("acme", "erp", Pending, 1, 91),
         group("acme", "erp", InFlight, 1, 90),
         group("acme", "erp", Retrying, 1, 88),
@@ -308,15 +332,15 @@ pub(super) async fn what_has_not_ended_is_counted_by_connection_and_state(store:
 pub(super) async fn dead_letters_are_counted_by_connection(store: Arc<dyn Store>) {
     assert!(store.failed_deliveries().await.unwrap().is_empty());
     let mut number = 0;
-    let mut writes = Vec::new();
+    let mut rows = Vec::new();
     for (merchant, connection) in [("globex", "crm"), ("acme", "erp"), ("acme", "crm"), ("acme", "crm")] {
         for state in EVERY_STATE {
             number += 1;
             let record = delivery_record(merchant, connection, delivery_id(number), state);
-            writes.push(Write::PutDelivery(record));
+            rows.push(record);
         }
     }
-    put(&*store, writes).await;
+    put_deliveries(&*store, &rows).await;
     let group = |merchant: &str, connection: &str, count, newest| FailedCount {
         merchant: merchant.to_owned(),
         connection: connection.to_owned(),
@@ -327,55 +351,8 @@ pub(super) async fn dead_letters_are_counted_by_connection(store: Arc<dyn Store>
     let (crm, erp) = (group("acme", "crm", 2, 31), group("acme", "erp", 1, 15));
     let expected = [crm, erp.clone(), group("globex", "crm", 1, 7)];
     assert_eq!(store.failed_deliveries().await.unwrap(), expected);
-    let mut writes = vec![Write::PutDelivery(in_state(31, DeliveryState::Superseded))];
     let replayed = delivery_record("globex", "crm", delivery_id(7), Succeeded);
-    writes.push(Write::PutDelivery(replayed));
-    put(&*store, writes).await;
+    put_deliveries(&*store, &[in_state(31, DeliveryState::Superseded), replayed]).await;
     let expected = [group("acme", "crm", 1, 23), erp];
     assert_eq!(store.failed_deliveries().await.unwrap(), expected);
-}
-
-pub(super) async fn attempts_are_kept_by_number(store: Arc<dyn Store>) {
-    let (first, mut second) = (attempt_record(delivery_id(1), 1), attempt_record(delivery_id(1), 2));
-    let other = attempt_record(delivery_id(2), 1);
-    let writes = [&second, &other, &first].map(|record| Write::PutAttempt(record.clone()));
-    put(&*store, writes.to_vec()).await;
-    assert_eq!(
-        store.attempts(delivery_id(1)).await.unwrap(),
-        [first.clone(), second.clone()]
-    );
-    second.ended_at = Some(seconds(2));
-    second.result = Some("transient".to_owned());
-    second.vendor_status = Some(503);
-    second.fence = 2;
-    second.started_at = noon();
-    put(&*store, vec![Write::PutAttempt(second.clone())]).await;
-    assert_eq!(store.attempts(delivery_id(1)).await.unwrap(), [first, second]);
-    assert_eq!(store.attempts(delivery_id(2)).await.unwrap(), [other]);
-    assert!(store.attempts(delivery_id(3)).await.unwrap().is_empty());
-}
-
-pub(super) async fn an_attempt_keeps_what_went_out_and_has_a_failure_of_its_own(store: Arc<dyn Store>) {
-    let mut attempt = attempt_record(delivery_id(1), 1);
-    put(&*store, vec![Write::PutAttempt(attempt.clone())]).await;
-    let kept = || async { store.attempts(delivery_id(1)).await.unwrap() };
-    assert_eq!(kept().await, [attempt.clone()]);
-
-    let mut ended = attempt.clone();
-    ended.request = None;
-    ended.ended_at = Some(seconds(2));
-    ended.result = Some("not_sent".to_owned());
-    ended.error = Some(full_delivery_error());
-    put(&*store, vec![Write::PutAttempt(ended.clone())]).await;
-    ended.request.clone_from(&attempt.request);
-    assert_eq!(kept().await, [ended], "what went out is put once");
-
-    attempt.request = Some(sent_request(2));
-    put(&*store, vec![Write::PutAttempt(attempt.clone())]).await;
-    assert_eq!(kept().await, [attempt], "one that was not sent is begun anew");
-
-    let mut older = attempt_record(delivery_id(2), 1);
-    older.request = None;
-    put(&*store, vec![Write::PutAttempt(older.clone())]).await;
-    assert_eq!(store.attempts(delivery_id(2)).await.unwrap(), [older]);
 }

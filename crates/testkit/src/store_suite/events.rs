@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use upsert_store::{Expect, IncomingFilter, IncomingState, OutgoingFilter, OutgoingState, Store, Write};
 
-use super::{holds, put};
+use super::{holds, put, put_for, put_upserts};
 use crate::records::{
     content_of, customer_id, customer_record, event_id, event_marks, incoming_event, outgoing_event, seconds,
     upsert_id, upsert_record,
@@ -30,22 +30,22 @@ pub(super) async fn an_upsert_owes_its_event_until_it_is_put_without(store: Arc<
         }
         record
     });
-    let writes = [&fourth, &second, &third, &first].map(|record| Write::PutUpsert(record.clone()));
-    put(&*store, writes.to_vec()).await;
-    assert_eq!(
-        store.owing(None, 10).await.unwrap(),
-        [first.clone(), second.clone(), fourth.clone()]
-    );
-    assert_eq!(store.owing(None, 1).await.unwrap(), [first]);
-    let rest = store.owing(Some(upsert_id(1)), 10).await.unwrap();
-    assert_eq!(rest, [second.clone(), fourth.clone()]);
+    put_upserts(&*store, &[fourth.clone(), second.clone(), third.clone(), first.clone()]).await;
+    let all = [first.clone(), fourth.clone(), second.clone()];
+    assert_eq!(store.owing(None, 10).await.unwrap(), all, "by merchant, then by id");
+    assert_eq!(store.owing(None, 1).await.unwrap(), all[..1]);
+    assert_eq!(store.owing(Some(&first), 10).await.unwrap(), all[1..]);
+    assert_eq!(store.owing(Some(&first), 1).await.unwrap(), all[1..2]);
+    assert_eq!(store.owing(Some(&third), 10).await.unwrap(), all[1..]);
 
     fourth.pay_event();
-    put(&*store, vec![Write::PutUpsert(fourth.clone())]).await;
-    assert_eq!(store.owing(Some(upsert_id(1)), 10).await.unwrap(), [second]);
+    put_upserts(&*store, std::slice::from_ref(&fourth)).await;
+    assert_eq!(store.owing(Some(&first), 10).await.unwrap(), all[2..]);
     fourth.owe_event();
-    put(&*store, vec![Write::PutUpsert(fourth.clone())]).await;
-    assert_eq!(store.owing(Some(upsert_id(2)), 10).await.unwrap(), [fourth]);
+    put_upserts(&*store, std::slice::from_ref(&fourth)).await;
+    assert_eq!(store.owing(Some(&first), 10).await.unwrap(), all[1..]);
+    assert_eq!(store.owing(Some(&fourth), 10).await.unwrap(), all[2..]);
+    assert!(store.owing(Some(&second), 10).await.unwrap().is_empty());
 }
 
 pub(super) async fn what_events_said_is_kept_by_customer_and_source_and_goes_with_the_customer(store: Arc<dyn Store>) {
@@ -65,9 +65,15 @@ pub(super) async fn what_events_said_is_kept_by_customer_and_source_and_goes_wit
     shop.revision = 2;
     shop.marks.clear();
     put(&*store, vec![Write::PutEventMarks(shop.clone())]).await;
-    assert_eq!(store.event_marks(customer_id(1), "shop").await.unwrap(), Some(shop));
-    assert_eq!(store.event_marks(customer_id(1), "erp").await.unwrap(), Some(erp));
-    assert_eq!(store.event_marks(customer_id(1), "nobody").await.unwrap(), None);
+    assert_eq!(
+        store.event_marks("acme", customer_id(1), "shop").await.unwrap(),
+        Some(shop)
+    );
+    assert_eq!(
+        store.event_marks("acme", customer_id(1), "erp").await.unwrap(),
+        Some(erp)
+    );
+    assert_eq!(store.event_marks("acme", customer_id(1), "nobody").await.unwrap(), None);
     assert!(holds(&*store, expect(1, "shop", Some(2))).await);
     assert!(holds(&*store, expect(2, "erp", None)).await);
     for unmet in [
@@ -81,9 +87,12 @@ pub(super) async fn what_events_said_is_kept_by_customer_and_source_and_goes_wit
     put(&*store, vec![Write::DeleteCustomer(customer_id(1))]).await;
     for source in ["shop", "erp"] {
         assert!(holds(&*store, expect(1, source, None)).await);
-        assert_eq!(store.event_marks(customer_id(1), source).await.unwrap(), None);
+        assert_eq!(store.event_marks("acme", customer_id(1), source).await.unwrap(), None);
     }
-    assert_eq!(store.event_marks(customer_id(2), "shop").await.unwrap(), Some(other));
+    assert_eq!(
+        store.event_marks("acme", customer_id(2), "shop").await.unwrap(),
+        Some(other)
+    );
 }
 
 /// Events in every state and both directions: what came in has odd numbers, those that go out even ones.
@@ -105,25 +114,25 @@ async fn in_every_state(store: &dyn Store) {
         Out::Discarded,
         Out::Failed,
     ];
-    let mut writes = Vec::new();
     for (index, (came_in, goes_out)) in (0..).zip(incoming.into_iter().zip(outgoing)) {
         let merchant = ["acme", "globex"][usize::from(index % 2 == 1)];
-        let event = incoming_event(merchant, "shop", index * 2 + 1, came_in);
-        writes.push(Write::PutIncomingEvent(event));
-        let event = outgoing_event(merchant, "hook", index * 2 + 2, goes_out);
-        writes.push(Write::PutOutgoingEvent(event));
+        let came_in = incoming_event(merchant, "shop", index * 2 + 1, came_in);
+        let goes_out = outgoing_event(merchant, "hook", index * 2 + 2, goes_out);
+        let writes = vec![Write::PutIncomingEvent(came_in), Write::PutOutgoingEvent(goes_out)];
+        put_for(store, merchant, writes).await;
     }
-    put(store, writes).await;
 }
 
 /// The numbers of the events that are there, in both directions.
 async fn numbers_left(store: &dyn Store) -> Vec<u32> {
     let mut left = Vec::new();
     for number in 1..=12 {
-        let came_in = store.incoming_event(event_id(number)).await.unwrap();
-        let goes_out = store.outgoing_event(event_id(number)).await.unwrap();
-        if came_in.is_some() || goes_out.is_some() {
-            left.push(number);
+        for merchant in ["acme", "globex"] {
+            let came_in = store.incoming_event(merchant, event_id(number)).await.unwrap();
+            let goes_out = store.outgoing_event(merchant, event_id(number)).await.unwrap();
+            if came_in.is_some() || goes_out.is_some() {
+                left.push(number);
+            }
         }
     }
     left
@@ -188,7 +197,6 @@ pub(super) async fn a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_
             .is_none()
     );
     let unknown = Expect::IncomingEvent {
-        merchant: "acme".to_owned(),
         source: "shop".to_owned(),
         event_id: "in-1".to_owned(),
         content: content_of("in-1"),

@@ -26,9 +26,12 @@ pub(super) async fn a_key_is_free_until_it_is_used_and_after_it_has_expired(stor
     assert!(!holds(&*store, free(1, 59)).await);
     assert!(holds(&*store, free(1, 60)).await);
     assert!(holds(&*store, free(2, 0)).await);
-    assert_eq!(store.idempotency(&[1; 32], seconds(59)).await.unwrap(), Some(record));
-    assert_eq!(store.idempotency(&[1; 32], seconds(60)).await.unwrap(), None);
-    assert_eq!(store.idempotency(&[2; 32], seconds(0)).await.unwrap(), None);
+    assert_eq!(
+        store.idempotency("acme", &[1; 32], seconds(59)).await.unwrap(),
+        Some(record)
+    );
+    assert_eq!(store.idempotency("acme", &[1; 32], seconds(60)).await.unwrap(), None);
+    assert_eq!(store.idempotency("acme", &[2; 32], seconds(0)).await.unwrap(), None);
 }
 
 pub(super) async fn a_key_has_one_answer(store: Arc<dyn Store>) {
@@ -37,7 +40,7 @@ pub(super) async fn a_key_has_one_answer(store: Arc<dyn Store>) {
         answer: stored_answer(status),
     };
     put(&*store, vec![answer(1, 500)]).await;
-    assert_eq!(store.idempotency(&[1; 32], noon()).await.unwrap(), None);
+    assert_eq!(store.idempotency("acme", &[1; 32], noon()).await.unwrap(), None);
     put(
         &*store,
         vec![
@@ -48,9 +51,9 @@ pub(super) async fn a_key_has_one_answer(store: Arc<dyn Store>) {
     .await;
     put(&*store, vec![answer(1, 201)]).await;
     put(&*store, vec![answer(1, 200)]).await;
-    let kept = store.idempotency(&[1; 32], noon()).await.unwrap().unwrap();
+    let kept = store.idempotency("acme", &[1; 32], noon()).await.unwrap().unwrap();
     assert_eq!(kept.answer, Some(stored_answer(201)));
-    let other = store.idempotency(&[2; 32], noon()).await.unwrap().unwrap();
+    let other = store.idempotency("acme", &[2; 32], noon()).await.unwrap().unwrap();
     assert_eq!(other.answer, None);
 }
 
@@ -60,16 +63,18 @@ pub(super) async fn a_new_record_takes_the_place_of_an_expired_one(store: Arc<dy
         ..expiring(1, 60)
     };
     put(&*store, vec![Write::PutIdempotency(first.clone())]).await;
-    assert_eq!(store.idempotency(&[1; 32], noon()).await.unwrap(), Some(first));
+    assert_eq!(store.idempotency("acme", &[1; 32], noon()).await.unwrap(), Some(first));
     let second = IdempotencyRecord {
-        merchant: "globex".to_owned(),
         fingerprint: [7; 32],
         upsert: upsert_id(9),
         created_at: seconds(60),
         ..expiring(1, 120)
     };
     put(&*store, vec![Write::PutIdempotency(second.clone())]).await;
-    assert_eq!(store.idempotency(&[1; 32], seconds(61)).await.unwrap(), Some(second));
+    assert_eq!(
+        store.idempotency("acme", &[1; 32], seconds(61)).await.unwrap(),
+        Some(second)
+    );
 }
 
 pub(super) async fn the_longest_expired_are_forgotten_first(store: Arc<dyn Store>) {
@@ -78,7 +83,7 @@ pub(super) async fn the_longest_expired_are_forgotten_first(store: Arc<dyn Store
     let left = || async {
         let mut left = Vec::new();
         for key in 1..=4 {
-            if store.idempotency(&[key; 32], noon()).await.unwrap().is_some() {
+            if store.idempotency("acme", &[key; 32], noon()).await.unwrap().is_some() {
                 left.push(key);
             }
         }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use upsert_core::{CustomerId, Identifier};
 use upsert_store::{Expect, IdentityQuery, IdentityView, Lane, Store, Write};
 
-use super::{holds, put};
+use super::{holds, put, put_for};
 use crate::records::{at_revision, customer_id, customer_record, email, phone, reference};
 
 fn known_by(merchant: &str, number: u128, identifiers: &[Identifier]) -> Vec<Write> {
     let customer = customer_id(number);
     let mut writes = vec![Write::PutCustomer(customer_record(merchant, customer))];
     writes.extend(identifiers.iter().map(|identifier| Write::AddIdentifier {
-        merchant: merchant.to_owned(),
         identifier: identifier.clone(),
         customer,
     }));
@@ -32,7 +31,6 @@ async fn found(store: &dyn Store, merchant: &str, identifier: Identifier) -> Vec
 
 fn held_by(identifier: &Identifier, customers: &[u128]) -> Expect {
     Expect::Holders {
-        merchant: "acme".to_owned(),
         identifier: identifier.clone(),
         customers: customers.iter().copied().map(customer_id).collect(),
     }
@@ -70,7 +68,7 @@ pub(super) async fn each_identifier_answers_on_its_own_with_lanes_in_order(store
 
 pub(super) async fn an_identifier_finds_by_merchant_kind_and_whole_value(store: Arc<dyn Store>) {
     put(&*store, known_by("acme", 1, &[email("a@example.com")])).await;
-    put(&*store, known_by("globex", 2, &[email("a@example.com")])).await;
+    put_for(&*store, "globex", known_by("globex", 2, &[email("a@example.com")])).await;
     assert_eq!(found(&*store, "acme", email("a@example.com")).await, [customer_id(1)]);
     assert_eq!(found(&*store, "globex", email("a@example.com")).await, [customer_id(2)]);
     assert!(found(&*store, "nobody", email("a@example.com")).await.is_empty());
@@ -93,7 +91,7 @@ pub(super) async fn holders_are_expected_as_a_set(store: Arc<dyn Store>) {
     for number in [2, 1] {
         put(&*store, known_by("acme", number, &[phone("+1")])).await;
     }
-    put(&*store, known_by("globex", 3, &[phone("+1")])).await;
+    put_for(&*store, "globex", known_by("globex", 3, &[phone("+1")])).await;
     for (customers, expected) in [
         (&[1, 2][..], true),
         (&[2, 1], true),
@@ -130,7 +128,6 @@ pub(super) async fn a_removed_identifier_finds_nobody(store: Arc<dyn Store>) {
         put(&*store, known_by("acme", number, &[phone("+1")])).await;
     }
     let remove = |number| Write::RemoveIdentifier {
-        merchant: "acme".to_owned(),
         identifier: phone("+1"),
         customer: customer_id(number),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use upsert_core::{CustomerId, KeyKind, MatchKey};
 use upsert_store::{Expect, Lane, Store, Write};
 
-use super::{holds, put};
+use super::{holds, holds_for, put};
 use crate::records::{customer_id, customer_record, email_key, full_lane, linked_lane};
 
 pub(super) async fn a_lane_comes_back_as_it_was_put(store: Arc<dyn Store>) {
@@ -56,7 +56,6 @@ pub(super) async fn a_lane_is_expected_at_its_revision(store: Arc<dyn Store>) {
 
 fn reserve(connection: &str, key: &MatchKey, customer: u128) -> Write {
     Write::Reserve {
-        merchant: "acme".to_owned(),
         connection: connection.to_owned(),
         key: key.clone(),
         customer: customer_id(customer),
@@ -64,33 +63,31 @@ fn reserve(connection: &str, key: &MatchKey, customer: u128) -> Write {
 }
 
 pub(super) async fn a_key_is_free_unless_another_customer_has_reserved_it(store: Arc<dyn Store>) {
-    let free = |merchant: &str, connection: &str, key: &MatchKey, customer| Expect::KeysFree {
-        merchant: merchant.to_owned(),
+    let free = |connection: &str, key: &MatchKey, customer| Expect::KeysFree {
         connection: connection.to_owned(),
         keys: vec![email_key("other@example.com"), key.clone()],
         customer: customer_id(customer),
     };
     let key = email_key("a@example.com");
-    assert!(holds(&*store, free("acme", "crm", &key, 1)).await);
+    assert!(holds(&*store, free("crm", &key, 1)).await);
     put(&*store, vec![reserve("crm", &key, 1), reserve("crm", &key, 1)]).await;
-    assert!(holds(&*store, free("acme", "crm", &key, 1)).await);
-    assert!(!holds(&*store, free("acme", "crm", &key, 2)).await);
-    assert!(holds(&*store, free("acme", "erp", &key, 2)).await);
-    assert!(holds(&*store, free("globex", "crm", &key, 2)).await);
+    assert!(holds(&*store, free("crm", &key, 1)).await);
+    assert!(!holds(&*store, free("crm", &key, 2)).await);
+    assert!(holds(&*store, free("erp", &key, 2)).await);
+    assert!(holds_for(&*store, "globex", free("crm", &key, 2)).await);
     let same_text = MatchKey::new(KeyKind::Reference, key.value.clone());
-    assert!(holds(&*store, free("acme", "crm", &same_text, 2)).await);
+    assert!(holds(&*store, free("crm", &same_text, 2)).await);
 
     put(&*store, vec![reserve("crm", &key, 2)]).await;
-    assert!(!holds(&*store, free("acme", "crm", &key, 1)).await);
+    assert!(!holds(&*store, free("crm", &key, 1)).await);
     let release = |customer| Write::Release {
-        merchant: "acme".to_owned(),
         connection: "crm".to_owned(),
         key: key.clone(),
         customer: customer_id(customer),
     };
     put(&*store, vec![release(1), release(9)]).await;
-    assert!(holds(&*store, free("acme", "crm", &key, 2)).await);
-    assert!(!holds(&*store, free("acme", "crm", &key, 1)).await);
+    assert!(holds(&*store, free("crm", &key, 2)).await);
+    assert!(!holds(&*store, free("crm", &key, 1)).await);
 }
 
 pub(super) async fn holders_of_keys_are_answered_in_the_order_of_the_keys(store: Arc<dyn Store>) {
@@ -127,21 +124,20 @@ fn link(store_id: &str, customer: u128, vendor_id: &str) -> Write {
 }
 
 pub(super) async fn a_vendor_record_is_free_unless_another_customer_is_linked_to_it(store: Arc<dyn Store>) {
-    let free = |merchant: &str, connection: &str, vendor_id: &str, customer| Expect::RecordFree {
-        merchant: merchant.to_owned(),
+    let free = |connection: &str, vendor_id: &str, customer| Expect::RecordFree {
         connection: connection.to_owned(),
         provider_customer_id: vendor_id.to_owned(),
         customer: customer_id(customer),
     };
-    assert!(holds(&*store, free("acme", "crm", "v-1", 2)).await);
+    assert!(holds(&*store, free("crm", "v-1", 2)).await);
     put(&*store, vec![link("crm", 1, "v-1")]).await;
-    assert!(holds(&*store, free("acme", "crm", "v-1", 1)).await);
-    assert!(!holds(&*store, free("acme", "crm", "v-1", 2)).await);
-    assert!(holds(&*store, free("acme", "crm", "v-2", 2)).await);
-    assert!(holds(&*store, free("acme", "erp", "v-1", 2)).await);
-    assert!(holds(&*store, free("globex", "crm", "v-1", 2)).await);
+    assert!(holds(&*store, free("crm", "v-1", 1)).await);
+    assert!(!holds(&*store, free("crm", "v-1", 2)).await);
+    assert!(holds(&*store, free("crm", "v-2", 2)).await);
+    assert!(holds(&*store, free("erp", "v-1", 2)).await);
+    assert!(holds_for(&*store, "globex", free("crm", "v-1", 2)).await);
     put(&*store, vec![link("crm", 2, "v-1")]).await;
-    assert!(!holds(&*store, free("acme", "crm", "v-1", 1)).await);
+    assert!(!holds(&*store, free("crm", "v-1", 1)).await);
 }
 
 async fn owners(store: &dyn Store, vendor_id: &str) -> Vec<CustomerId> {

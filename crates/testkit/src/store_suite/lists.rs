@@ -5,18 +5,22 @@ use std::sync::Arc;
 use upsert_core::{DeliveryId, ErrorKind, UpsertId, WaitingFor, Word as _};
 use upsert_store::{
     Counted, DeliveryFilter, DeliveryRecord, DeliveryState, Progress, Store, UpsertFilter, UpsertRecord, UpsertState,
-    Write,
 };
 
-use super::{almost_a_minute_from_their_ids, put, spans};
+use super::{almost_a_minute_from_their_ids, put_deliveries, put_upserts, spans};
 use crate::records::{
-    customer_id, delivery_error, delivery_id, delivery_record, plain_progress, seconds, upsert_id, upsert_in_state,
-    upsert_record,
+    customer_id, delivery_error, delivery_id, delivery_of, delivery_record, plain_progress, seconds, upsert_id,
+    upsert_in_state, upsert_record,
 };
 
 use DeliveryState::{Discarded, Failed, InFlight, Pending, Retrying, Succeeded, Superseded, Waiting};
 
 const PLACES: [(&str, &str); 4] = [("acme", "crm"), ("acme", "erp"), ("globex", "crm"), ("globex", "pos")];
+
+/// The id of the delivery of this number, where there are two an upsert.
+fn nth(number: u128) -> DeliveryId {
+    delivery_of(number.div_ceil(2), if number % 2 == 1 { 1 } else { 2 })
+}
 
 /// Every state at every place, dealt out so that neighbours differ; two an upsert.
 fn deliveries() -> Vec<DeliveryRecord> {
@@ -24,8 +28,7 @@ fn deliveries() -> Vec<DeliveryRecord> {
         let index = usize::try_from(number).unwrap() - 1;
         let (merchant, connection) = PLACES[index % 4];
         let state = DeliveryState::ALL[(index / 4 + index) % 8];
-        let mut record = delivery_record(merchant, connection, delivery_id(number), state);
-        record.upsert = upsert_id(number.div_ceil(2));
+        let mut record = delivery_record(merchant, connection, nth(number), state);
         record.customer = customer_id(number.div_ceil(2) % 8 + 1);
         record.created_at = seconds(i64::try_from(number).unwrap());
         let (kinds, reasons) = (
@@ -50,9 +53,8 @@ fn deliveries() -> Vec<DeliveryRecord> {
 
 async fn filled(store: &dyn Store) -> Vec<DeliveryRecord> {
     let all = deliveries();
-    let mut writes: Vec<_> = upserts().into_iter().map(Write::PutUpsert).collect();
-    writes.extend(all.iter().cloned().map(Write::PutDelivery));
-    put(store, writes).await;
+    put_upserts(store, &upserts()).await;
+    put_deliveries(store, &all).await;
     all
 }
 
@@ -152,11 +154,8 @@ pub(super) async fn deliveries_are_listed_newest_first_and_paged(store: Arc<dyn 
     for limit in [1, 7, 63, 64, 100] {
         assert_eq!(walked(&*store, &all, limit).await, expected, "{limit} a page");
     }
-    let page = store.deliveries(&all, Some(delivery_id(3)), 2).await.unwrap();
-    assert_eq!(
-        (ids(&page.entries), page.next),
-        (vec![delivery_id(2), delivery_id(1)], None)
-    );
+    let page = store.deliveries(&all, Some(nth(3)), 2).await.unwrap();
+    assert_eq!((ids(&page.entries), page.next), (vec![nth(2), nth(1)], None));
     let page = store.deliveries(&all, None, 64).await.unwrap();
     assert_eq!(page.next, None, "a full page with nothing below it is the last");
 }
@@ -182,7 +181,7 @@ pub(super) async fn every_filter_of_deliveries_has_to_hold(store: Arc<dyn Store>
 pub(super) async fn a_delivery_moves_between_lists_with_its_state(store: Arc<dyn Store>) {
     for now in DeliveryState::all().chain(DeliveryState::all().rev()) {
         let record = delivery_record("acme", "crm", delivery_id(1), now);
-        put(&*store, vec![Write::PutDelivery(record)]).await;
+        put_deliveries(&*store, &[record]).await;
         for state in DeliveryState::all() {
             let found = store.deliveries(&of_states(&[state]), None, 10).await.unwrap().entries;
             assert_eq!(found.len(), usize::from(state == now), "{state:?} while it is {now:?}");
@@ -199,7 +198,7 @@ pub(super) async fn pages_have_no_gaps_while_new_deliveries_come_in(store: Arc<d
         found.extend(page.entries);
         next += 1;
         let newer = delivery_record("acme", "crm", delivery_id(next), Failed);
-        put(&*store, vec![Write::PutDelivery(newer)]).await;
+        put_deliveries(&*store, &[newer]).await;
         match page.next {
             Some(id) => before = Some(id),
             None => break,
@@ -288,7 +287,7 @@ fn upsert_filters() -> Vec<(UpsertFilter, usize)> {
 pub(super) async fn every_filter_of_upserts_has_to_hold(store: Arc<dyn Store>) {
     let deliveries = filled(&*store).await;
     let of = |id: UpsertId| {
-        let own = deliveries.iter().filter(|row| row.upsert == id);
+        let own = deliveries.iter().filter(|row| row.upsert() == id);
         own.cloned().collect::<Vec<_>>()
     };
     for (filter, count) in upsert_filters() {
@@ -307,14 +306,13 @@ pub(super) async fn what_was_made_within_a_minute_of_its_id_is_listed_by_time(st
             let (id, customer) = (upsert_id(number.into()), customer_id(1));
             let mut upsert = upsert_record("acme", id, customer);
             let mut delivery = delivery_record("acme", "crm", delivery_id(number.into()), Failed);
-            delivery.upsert = id;
             (upsert.created_at, delivery.created_at) = (made_at, made_at);
             (upsert, vec![delivery])
         })
         .collect();
-    for (upsert, deliveries) in all.clone() {
-        let writes = deliveries.into_iter().map(Write::PutDelivery);
-        put(&*store, [Write::PutUpsert(upsert)].into_iter().chain(writes).collect()).await;
+    for (upsert, deliveries) in &all {
+        put_upserts(&*store, std::slice::from_ref(upsert)).await;
+        put_deliveries(&*store, deliveries).await;
     }
     for (since, until) in all.iter().flat_map(|(upsert, _)| spans(upsert.created_at)) {
         let filter = UpsertFilter {

@@ -1,133 +1,180 @@
 -- The records of upsert-store. Habits:
---   * ids are UUIDv7 blobs, so a table keyed by one grows at its end: such tables are WITHOUT ROWID;
---   * what is only read back whole is one JSON column (`record`), beside the columns that are searched;
---   * times are microseconds since 1970, days are text (2026-11-20);
---   * merchants and connections are small integers of `names`, from 1.
+--   * every key begins with the merchant, so that tables could be spread over machines by it; merchants, connections,
+--     sources and endpoints are small integers of `names`, from 1;
+--   * what belongs together is neighbours: a customer and its lanes, an upsert and its deliveries. Each row has a revision
+--     of its own;
+--   * ids are UUIDv7 blobs, so what is made is put at the end of its merchant's rows;
+--   * `body` and its like are opaque: nothing looks into them but the program. What is searched is in columns beside them;
+--   * times are microseconds since 1970, days are text (2026-11-20).
 
 CREATE TABLE names (
   id   INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE
+  name TEXT    NOT NULL UNIQUE,
+  -- Where it is a merchant's: what the ids of what is its carry.
+  mark INTEGER NOT NULL
 );
+CREATE INDEX names_of_mark ON names (mark);
 
+-- The key of this file's digests.
+CREATE TABLE secret (
+  id  INTEGER PRIMARY KEY CHECK (id = 0),
+  key BLOB    NOT NULL
+);
+INSERT INTO secret (id, key) VALUES (0, randomblob(16));
+
+-- Connection 0 is the customer itself, the others are its lanes. record: the digest of the id of the vendor's record that
+-- the lane is linked to.
 CREATE TABLE customers (
-  id         BLOB    NOT NULL PRIMARY KEY,
   merchant   INTEGER NOT NULL,
-  version    INTEGER NOT NULL,
+  customer   BLOB    NOT NULL,
+  connection INTEGER NOT NULL,
   revision   INTEGER NOT NULL,
-  created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  record     TEXT    NOT NULL
+  record     BLOB,
+  body       BLOB    NOT NULL,
+  PRIMARY KEY (merchant, customer, connection)
 ) WITHOUT ROWID;
-CREATE INDEX customers_of_merchant ON customers (merchant);
+CREATE INDEX customers_of_record ON customers (merchant, connection, record) WHERE record IS NOT NULL;
 
--- What recognises a customer, here (connection 0) and at each connection. Random keys, so narrow: nothing but the key.
--- The value stands before the connection, so that all that is kept of one e-mail address shares a page.
--- kind: 0 id (never with connection 0), 1 reference, 2 email, 3 phone.
+-- What recognises a customer, here (connection 0) and at each connection: a digest of 128 bits, of kind and value. They
+-- come in random order, so the rows are narrow. The digest stands before the connection, so that all that is kept of one
+-- e-mail address shares a page.
 CREATE TABLE keys (
   merchant   INTEGER NOT NULL,
-  kind       INTEGER NOT NULL,
-  value      TEXT    NOT NULL,
+  hash       INTEGER NOT NULL,
+  rest       INTEGER NOT NULL,
   connection INTEGER NOT NULL,
   customer   BLOB    NOT NULL,
-  PRIMARY KEY (merchant, kind, value, connection, customer)
+  PRIMARY KEY (merchant, hash, rest, connection, customer)
 ) WITHOUT ROWID;
-CREATE INDEX keys_of_customer ON keys (customer);
 
--- Keyed by the upsert first: a version is appended, whoever's it is. links and ignored are null where there are none.
-CREATE TABLE history (
-  upsert   BLOB    NOT NULL,
-  customer BLOB    NOT NULL,
-  version  INTEGER NOT NULL,
-  at       INTEGER NOT NULL,
-  made_by  TEXT    NOT NULL,
-  refused  INTEGER NOT NULL,
-  record   TEXT    NOT NULL,
-  links    TEXT,
-  ignored  TEXT,
-  PRIMARY KEY (upsert, customer)
-) WITHOUT ROWID;
-CREATE INDEX history_of_customer ON history (customer, upsert);
-
+-- An upsert, and right behind it its deliveries, whose ids begin as its own does. An upsert has a customer and no
+-- connection, a delivery a connection and no customer.
+--   standing: null for what went well. A delivery's state otherwise; of an upsert `upsert_` and its state
+--   revision: of a delivery its fence
+--   made:     the version that the upsert made, if it changed anything; change: what it changed
+--   attempt:  a delivery's first attempt, request: what went out with it
 CREATE TABLE upserts (
-  id       BLOB    NOT NULL PRIMARY KEY,
-  merchant INTEGER NOT NULL,
-  customer BLOB    NOT NULL,
-  state    TEXT    NOT NULL,
-  revision INTEGER NOT NULL,
-  record   TEXT    NOT NULL
-) WITHOUT ROWID;
-
--- open_state is the state while the delivery has not ended, due_at is set while it may be tried, so that the indexes
--- on them hold nothing of the many that have ended.
-CREATE TABLE deliveries (
-  id          BLOB    NOT NULL PRIMARY KEY,
-  upsert      BLOB    NOT NULL,
-  customer    BLOB    NOT NULL,
   merchant    INTEGER NOT NULL,
-  connection  INTEGER NOT NULL,
-  state       TEXT    NOT NULL,
-  open_state  TEXT,
+  id          BLOB    NOT NULL,
+  customer    BLOB,
+  connection  INTEGER,
+  standing    TEXT,
   due_at      INTEGER,
   lease_until INTEGER,
-  fence       INTEGER NOT NULL,
-  created_at  INTEGER NOT NULL,
-  record      TEXT    NOT NULL
+  owes_event  INTEGER,
+  revision    INTEGER NOT NULL,
+  made        INTEGER,
+  body        BLOB    NOT NULL,
+  change      BLOB,
+  attempt     BLOB,
+  request     BLOB,
+  PRIMARY KEY (merchant, id)
 ) WITHOUT ROWID;
-CREATE INDEX deliveries_of_upsert ON deliveries (upsert);
-CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX deliveries_open ON deliveries (open_state, merchant, connection, created_at, lease_until)
-  WHERE open_state IS NOT NULL;
-CREATE INDEX deliveries_failed ON deliveries (merchant, connection) WHERE state = 'failed';
+-- For lists, newest first: what they are by never changes in a row, and they end in the id, so a page is read from where
+-- the last one ended.
+CREATE INDEX upserts_of ON upserts (merchant, customer, id, made) WHERE customer IS NOT NULL;
+CREATE INDEX upserts_at ON upserts (merchant, connection, id) WHERE connection IS NOT NULL;
+-- What has not ended or was set aside. What is sent at once and succeeds is in it for as long as its call takes.
+CREATE INDEX upserts_standing ON upserts (standing, merchant, connection, id, lease_until) WHERE standing IS NOT NULL;
+-- What may be tried, by connection, so that much of it at one does not stand before the few at another.
+CREATE INDEX upserts_due ON upserts (merchant, connection, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX upserts_owing ON upserts (merchant, id) WHERE owes_event IS NOT NULL;
 
+-- Attempts from the second on: few deliveries have any.
 CREATE TABLE attempts (
-  delivery      BLOB    NOT NULL,
-  number        INTEGER NOT NULL,
-  fence         INTEGER NOT NULL,
-  started_at    INTEGER NOT NULL,
-  ended_at      INTEGER,
-  result        TEXT,
-  vendor_status INTEGER,
-  PRIMARY KEY (delivery, number)
+  merchant INTEGER NOT NULL,
+  delivery BLOB    NOT NULL,
+  number   INTEGER NOT NULL,
+  attempt  BLOB    NOT NULL,
+  request  BLOB,
+  PRIMARY KEY (merchant, delivery, number)
 ) WITHOUT ROWID;
-
--- vendor_id is the link's.
-CREATE TABLE lanes (
-  customer   BLOB    NOT NULL,
-  connection INTEGER NOT NULL,
-  merchant   INTEGER NOT NULL,
-  revision   INTEGER NOT NULL,
-  vendor_id  TEXT,
-  record     TEXT    NOT NULL,
-  PRIMARY KEY (customer, connection)
-) WITHOUT ROWID;
-CREATE INDEX lanes_of_vendor_record ON lanes (merchant, connection, vendor_id) WHERE vendor_id IS NOT NULL;
 
 -- The key is a hash: only its index is in random order, the rows with their answers are appended.
 CREATE TABLE idempotency (
   id          INTEGER PRIMARY KEY,
-  key         BLOB    NOT NULL UNIQUE,
-  fingerprint BLOB    NOT NULL,
   merchant    INTEGER NOT NULL,
+  key         BLOB    NOT NULL,
+  fingerprint BLOB    NOT NULL,
   upsert      BLOB    NOT NULL,
   created_at  INTEGER NOT NULL,
   expires_at  INTEGER NOT NULL,
-  answer      TEXT
+  answer      BLOB,
+  UNIQUE (merchant, key)
 );
 CREATE INDEX idempotency_expiring ON idempotency (expires_at);
 
 CREATE TABLE connections (
   merchant   INTEGER NOT NULL,
   connection INTEGER NOT NULL,
-  record     TEXT    NOT NULL,
+  body       BLOB    NOT NULL,
   PRIMARY KEY (merchant, connection)
 ) WITHOUT ROWID;
 
 CREATE TABLE calls (
-  day        TEXT    NOT NULL,
   merchant   INTEGER NOT NULL,
+  day        TEXT    NOT NULL,
   connection INTEGER NOT NULL,
   count      INTEGER NOT NULL,
-  PRIMARY KEY (day, merchant, connection)
+  PRIMARY KEY (merchant, day, connection)
+) WITHOUT ROWID;
+
+-- Events that came in. failed: 1 for a dead letter, 0 for what is done.
+CREATE TABLE incoming_events (
+  merchant    INTEGER NOT NULL,
+  id          BLOB    NOT NULL,
+  source      INTEGER NOT NULL,
+  event_id    TEXT    NOT NULL,
+  content     TEXT    NOT NULL,
+  revision    INTEGER NOT NULL,
+  failed      INTEGER NOT NULL,
+  customer    BLOB,
+  received_at INTEGER NOT NULL,
+  body        BLOB    NOT NULL,
+  PRIMARY KEY (merchant, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX incoming_of_content ON incoming_events (merchant, source, event_id, content);
+CREATE INDEX incoming_of_sender ON incoming_events (merchant, source, event_id, id);
+CREATE INDEX incoming_of_source ON incoming_events (merchant, source, id);
+CREATE INDEX incoming_of_customer ON incoming_events (merchant, customer, id) WHERE customer IS NOT NULL;
+CREATE INDEX incoming_failed ON incoming_events (merchant, source, id, received_at) WHERE failed = 1;
+-- What is forgotten, the oldest first: what is done and what failed have each a time of their own.
+CREATE INDEX incoming_by_age ON incoming_events (failed, id);
+
+CREATE TABLE event_marks (
+  merchant INTEGER NOT NULL,
+  customer BLOB    NOT NULL,
+  source   INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  body     BLOB    NOT NULL,
+  PRIMARY KEY (merchant, customer, source)
+) WITHOUT ROWID;
+
+-- Events that go out. open: 1 while the event is to be sent, due_at is null otherwise; failed: 1 for a dead letter.
+CREATE TABLE outgoing_events (
+  merchant   INTEGER NOT NULL,
+  id         BLOB    NOT NULL,
+  endpoint   INTEGER NOT NULL,
+  state      TEXT    NOT NULL,
+  open       INTEGER NOT NULL,
+  failed     INTEGER NOT NULL,
+  due_at     INTEGER,
+  revision   INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  body       BLOB    NOT NULL,
+  PRIMARY KEY (merchant, id)
+) WITHOUT ROWID;
+CREATE INDEX outgoing_of_endpoint ON outgoing_events (merchant, endpoint, id);
+CREATE INDEX outgoing_due ON outgoing_events (merchant, endpoint, due_at, id) WHERE due_at IS NOT NULL;
+CREATE INDEX outgoing_open ON outgoing_events (merchant, endpoint, id, state, created_at) WHERE open = 1;
+CREATE INDEX outgoing_failed ON outgoing_events (merchant, endpoint, id, created_at) WHERE failed = 1;
+CREATE INDEX outgoing_by_age ON outgoing_events (failed, id) WHERE open = 0;
+
+CREATE TABLE endpoints (
+  merchant INTEGER NOT NULL,
+  endpoint INTEGER NOT NULL,
+  body     BLOB    NOT NULL,
+  PRIMARY KEY (merchant, endpoint)
 ) WITHOUT ROWID;
 
 -- One row that a health check writes.

@@ -4,51 +4,78 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Row, params};
 
-use upsert_core::{DeliveryId, UpsertId, Word as _};
+use uuid::Uuid;
+
+use upsert_core::{DeliveryId, MerchantMark, UpsertId, Word as _};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, DeliveryRecord, DeliveryState, FailedCount, IdempotencyRecord, UpsertRecord,
     WaitingCount,
 };
 
+use super::super::names::{marked, name};
 use super::super::readers::Reader;
 use super::super::rows::{
-    DbError, DbResult, all, blob, first, from_json, hash, limit, micros, moment, moment_if_any, record, unsigned, uuid,
+    DbError, DbResult, all, blob, body, each, first, from_json, hash, limit, micros, moment, unsigned, uuid,
 };
-use super::lists::SET_ASIDE_PLACES;
+use super::lists::{STANDING_PLACES, delivery, last_of, upsert};
 use super::places::{DuePlaces, Wanted};
 
 const DUE_CONNECTIONS: DuePlaces = DuePlaces {
-    next_name: "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
+    next_name: "SELECT merchant, connection, due_at FROM upserts INDEXED BY upserts_due \
     WHERE due_at IS NOT NULL AND merchant = ?1 AND connection > ?2 ORDER BY connection, due_at LIMIT 1",
-    next_merchant: "SELECT merchant, connection, due_at FROM deliveries INDEXED BY deliveries_due \
+    next_merchant: "SELECT merchant, connection, due_at FROM upserts INDEXED BY upserts_due \
     WHERE due_at IS NOT NULL AND merchant > ?1 AND ?2 >= 0 ORDER BY merchant, connection, due_at LIMIT 1",
 };
-const DUE_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_due \
+const DUE_AT: &str = "SELECT body FROM upserts INDEXED BY upserts_due \
     WHERE merchant = ?1 AND connection = ?2 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4";
-const WAITING_AT: &str = "SELECT record FROM deliveries INDEXED BY deliveries_waiting \
-    WHERE state IN ('pending', 'retrying', 'waiting') AND merchant = ?1 AND connection = ?2 AND id > ?3 \
-    ORDER BY id LIMIT ?4";
-const COUNT_FAILED: &str = "SELECT count(*) AS failed FROM deliveries INDEXED BY deliveries_set_aside \
-    WHERE state IN ('failed', 'discarded', 'superseded') AND state = 'failed' AND merchant = ?1 AND connection = ?2";
-const NEWEST_FAILED: &str = "SELECT id FROM deliveries INDEXED BY deliveries_set_aside \
-    WHERE state IN ('failed', 'discarded', 'superseded') AND state = 'failed' AND merchant = ?1 AND connection = ?2 \
-    ORDER BY id DESC LIMIT 1";
-const OWING: &str = "SELECT record FROM upserts INDEXED BY upserts_owing \
-    WHERE owes_event = 1 AND id > ?1 ORDER BY id LIMIT ?2";
+const STANDING_AT: &str = "SELECT id FROM upserts INDEXED BY upserts_standing \
+    WHERE standing = ?5 AND merchant = ?1 AND connection = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+const COUNT_FAILED: &str = "SELECT count(*) AS failed FROM upserts INDEXED BY upserts_standing \
+    WHERE standing = 'failed' AND merchant = ?1 AND connection = ?2";
+const NEWEST_FAILED: &str = "SELECT id FROM upserts INDEXED BY upserts_standing \
+    WHERE standing = 'failed' AND merchant = ?1 AND connection = ?2 ORDER BY id DESC LIMIT 1";
+const IN_FLIGHT: &str = "SELECT merchant, id FROM upserts INDEXED BY upserts_standing \
+    WHERE standing = 'in_flight' AND (?1 IS NULL OR lease_until <= ?1) LIMIT ?2";
+const COUNT_OPEN: &str = "SELECT standing, merchant, connection, count(*) AS waiting, min(id) AS oldest \
+    FROM upserts INDEXED BY upserts_standing WHERE standing = ?1 GROUP BY merchant, connection";
+const HAS_OPEN: &str = "SELECT 1 FROM upserts WHERE merchant = ?1 AND id > ?2 AND id <= ?3 \
+    AND standing IN ('pending', 'in_flight', 'retrying', 'waiting') LIMIT 1";
+
+/// Upserts that somebody has to look at once more, by merchant.
+struct Left {
+    next_merchant: &'static str,
+    of_merchant: &'static str,
+}
+
+const PENDING: Left = Left {
+    next_merchant: "SELECT merchant FROM upserts INDEXED BY upserts_standing \
+        WHERE standing = 'upsert_pending' AND merchant > ?1 ORDER BY merchant LIMIT 1",
+    of_merchant: "SELECT id, body FROM upserts INDEXED BY upserts_standing \
+        WHERE standing = 'upsert_pending' AND merchant = ?1 AND connection IS NULL AND id > ?2 ORDER BY id",
+};
+const OWING: Left = Left {
+    next_merchant: "SELECT merchant FROM upserts INDEXED BY upserts_owing \
+        WHERE owes_event IS NOT NULL AND merchant > ?1 ORDER BY merchant LIMIT 1",
+    of_merchant: "SELECT id, body FROM upserts INDEXED BY upserts_owing \
+        WHERE owes_event IS NOT NULL AND merchant = ?1 AND id > ?2 ORDER BY id",
+};
 
 impl Reader {
     pub(in super::super) fn idempotency(
         &mut self,
+        merchant: &str,
         key: &[u8; 32],
         now: Timestamp,
     ) -> DbResult<Option<IdempotencyRecord>> {
-        let sql = "SELECT i.*, n.name AS merchant_name FROM idempotency i JOIN names n ON n.id = i.merchant \
-                   WHERE i.key = ?1 AND i.expires_at > ?2";
-        first(&self.db, sql, params![&key[..], micros(now)], |row| {
+        let Some(number) = self.names.find(&self.db, merchant)? else {
+            return Ok(None);
+        };
+        let sql = "SELECT * FROM idempotency WHERE merchant = ?1 AND key = ?2 AND expires_at > ?3";
+        first(&self.db, sql, params![number, &key[..], micros(now)], |row| {
             Ok(IdempotencyRecord {
                 key: hash(row, "key")?,
                 fingerprint: hash(row, "fingerprint")?,
-                merchant: row.get("merchant_name")?,
+                merchant: merchant.to_owned(),
                 upsert: UpsertId::from_uuid(uuid(row, "upsert")?),
                 created_at: moment(row, "created_at")?,
                 expires_at: moment(row, "expires_at")?,
@@ -62,26 +89,31 @@ impl Reader {
         merchant: &str,
         id: UpsertId,
     ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
+        match self.names.find(&self.db, merchant)? {
+            Some(merchant) => upsert(&self.db, merchant, id.as_uuid(), |_| true),
+            None => Ok(None),
+        }
+    }
+
+    pub(in super::super) fn delivery(&mut self, merchant: &str, id: DeliveryId) -> DbResult<Option<DeliveryRecord>> {
+        match self.names.find(&self.db, merchant)? {
+            Some(merchant) => delivery(&self.db, merchant, id.as_uuid()),
+            None => Ok(None),
+        }
+    }
+
+    /// The first one stands with the delivery, the others apart.
+    pub(in super::super) fn attempts(&mut self, merchant: &str, delivery: DeliveryId) -> DbResult<Vec<AttemptRecord>> {
         let Some(merchant) = self.names.find(&self.db, merchant)? else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let sql = "SELECT record FROM upserts WHERE id = ?1 AND merchant = ?2";
-        let id = blob(id.as_uuid());
-        let Some(upsert) = first(&self.db, sql, params![id, merchant], record)? else {
-            return Ok(None);
-        };
-        let sql = "SELECT record FROM deliveries WHERE upsert = ?1 ORDER BY id";
-        Ok(Some((upsert, all(&self.db, sql, params![id], record)?)))
-    }
-
-    pub(in super::super) fn delivery(&mut self, id: DeliveryId) -> DbResult<Option<DeliveryRecord>> {
-        let sql = "SELECT record FROM deliveries WHERE id = ?1";
-        first(&self.db, sql, params![blob(id.as_uuid())], record)
-    }
-
-    pub(in super::super) fn attempts(&mut self, delivery: DeliveryId) -> DbResult<Vec<AttemptRecord>> {
-        let sql = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
-        all(&self.db, sql, params![blob(delivery.as_uuid())], attempt)
+        let sql = "SELECT 1 AS number, attempt, request FROM upserts \
+                   WHERE merchant = ?1 AND id = ?2 AND attempt IS NOT NULL \
+                   UNION ALL SELECT number, attempt, request FROM attempts WHERE merchant = ?1 AND delivery = ?2";
+        let params = params![merchant, blob(delivery.as_uuid())];
+        let mut attempts = all(&self.db, sql, params, attempt)?;
+        attempts.sort_by_key(|attempt| attempt.number);
+        Ok(attempts)
     }
 
     pub(in super::super) fn due_connections(&mut self, now: Timestamp) -> DbResult<Vec<(String, String)>> {
@@ -102,7 +134,7 @@ impl Reader {
             &self.db,
             DUE_AT,
             params![merchant, connection, micros(now), limit(most)],
-            record,
+            body,
         )
     }
 
@@ -117,53 +149,100 @@ impl Reader {
             return Ok(Vec::new());
         };
         let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
-        all(
-            &self.db,
-            WAITING_AT,
-            params![merchant, connection, after, limit(most)],
-            record,
-        )
+        let mut ids = Vec::new();
+        for state in [DeliveryState::Pending, DeliveryState::Retrying, DeliveryState::Waiting] {
+            let params = params![merchant, connection, after, limit(most), state.as_str()];
+            ids.extend(all(&self.db, STANDING_AT, params, |row| uuid(row, "id"))?);
+        }
+        ids.sort_unstable();
+        ids.truncate(most);
+        let found = ids.iter().map(|id| delivery(&self.db, merchant, id));
+        Ok(found.collect::<DbResult<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    pub(in super::super) fn unsettled(&mut self, after: Option<UpsertId>, most: usize) -> DbResult<Vec<UpsertRecord>> {
-        let sql = "SELECT record FROM upserts WHERE state = 'pending' AND id > ?1 AND NOT EXISTS (SELECT 1 \
-                   FROM deliveries WHERE upsert = upserts.id AND open_state IS NOT NULL) ORDER BY id LIMIT ?2";
-        let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
-        all(&self.db, sql, params![after, limit(most)], record)
+    pub(in super::super) fn unsettled(
+        &mut self,
+        after: Option<(&str, UpsertId)>,
+        most: usize,
+    ) -> DbResult<Vec<UpsertRecord>> {
+        self.left(&PENDING, after, most, |merchant, id| {
+            let params = params![merchant, blob(id), &last_of(id)[..]];
+            Ok(first(&self.db, HAS_OPEN, params, |_| Ok(()))?.is_none())
+        })
     }
 
-    pub(in super::super) fn owing(&mut self, after: Option<UpsertId>, most: usize) -> DbResult<Vec<UpsertRecord>> {
-        let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
-        all(&self.db, OWING, params![after, limit(most)], record)
+    pub(in super::super) fn owing(
+        &mut self,
+        after: Option<(&str, UpsertId)>,
+        most: usize,
+    ) -> DbResult<Vec<UpsertRecord>> {
+        self.left(&OWING, after, most, |_, _| Ok(true))
+    }
+
+    fn left(
+        &self,
+        left: &Left,
+        after: Option<(&str, UpsertId)>,
+        most: usize,
+        is_wanted: impl Fn(i64, &Uuid) -> DbResult<bool>,
+    ) -> DbResult<Vec<UpsertRecord>> {
+        let mut merchants = Vec::new();
+        let mut last = 0;
+        while let Some(merchant) = first(&self.db, left.next_merchant, params![last], |row| Ok(row.get::<_, i64>(0)?))? {
+            merchants.push((name(&self.db, merchant)?, merchant));
+            last = merchant;
+        }
+        merchants.sort_unstable();
+        let mut found = Vec::new();
+        let from = after.map_or("", |(merchant, _)| merchant);
+        for (name, merchant) in merchants.iter().filter(|(name, _)| name.as_str() >= from) {
+            let after = after.filter(|(merchant, _)| merchant == name);
+            let after = after.map_or(Vec::new(), |(_, id)| id.as_uuid().as_bytes().to_vec());
+            each(&self.db, left.of_merchant, params![merchant, after], |row| {
+                if found.len() < most && is_wanted(*merchant, &uuid(row, "id")?)? {
+                    found.push(body(row)?);
+                }
+                Ok(found.len() < most)
+            })?;
+        }
+        Ok(found)
     }
 
     pub(in super::super) fn abandoned(&mut self, now: Option<Timestamp>, most: usize) -> DbResult<Vec<DeliveryRecord>> {
-        let sql = "SELECT record FROM deliveries WHERE open_state = 'in_flight' \
-                   AND (?1 IS NULL OR lease_until <= ?1) ORDER BY id LIMIT ?2";
-        all(&self.db, sql, params![now.map(micros), limit(most)], record)
+        let params = params![now.map(micros), limit(most)];
+        let ids = all(&self.db, IN_FLIGHT, params, |row| Ok((row.get("merchant")?, uuid(row, "id")?)))?;
+        let found = ids.iter().map(|(merchant, id)| delivery(&self.db, *merchant, id));
+        Ok(found.collect::<DbResult<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
+    /// All of it in the index alone, but for the oldest of each.
     pub(in super::super) fn waiting(&mut self) -> DbResult<Vec<WaitingCount>> {
-        let sql = "SELECT m.name AS merchant, c.name AS connection, d.state AS state, d.waiting AS waiting, \
-                   d.oldest AS oldest FROM (SELECT merchant, connection, open_state AS state, count(*) AS waiting, \
-                   min(created_at) AS oldest FROM deliveries WHERE open_state IS NOT NULL \
-                   GROUP BY open_state, merchant, connection) d \
-                   JOIN names m ON m.id = d.merchant JOIN names c ON c.id = d.connection";
-        let mut counts = all(&self.db, sql, [], |row| {
-            let state: String = row.get("state")?;
-            Ok(WaitingCount {
-                merchant: row.get("merchant")?,
-                connection: row.get("connection")?,
-                state: state.parse().map_err(|_| DbError::Value("open_state"))?,
-                count: unsigned(row, "waiting")?,
-                oldest: moment(row, "oldest")?,
-            })
-        })?;
+        let mut counts = Vec::new();
+        for state in DeliveryState::ALL.iter().filter(|state| !state.has_ended()) {
+            let found = all(&self.db, COUNT_OPEN, params![state.as_str()], |row| {
+                let (merchant, connection): (i64, i64) = (row.get("merchant")?, row.get("connection")?);
+                Ok((merchant, connection, unsigned(row, "waiting")?, uuid(row, "oldest")?))
+            })?;
+            for (merchant, connection, count, oldest) in found {
+                let oldest = delivery(&self.db, merchant, &oldest)?.ok_or(DbError::Value("oldest"))?;
+                counts.push(WaitingCount {
+                    merchant: name(&self.db, merchant)?,
+                    connection: name(&self.db, connection)?,
+                    state: *state,
+                    count,
+                    oldest: oldest.created_at,
+                });
+            }
+        }
         counts.sort_by(|one, other| {
             let key = |count: &WaitingCount| (count.merchant.clone(), count.connection.clone(), count.state);
             key(one).cmp(&key(other))
         });
         Ok(counts)
+    }
+
+    pub(in super::super) fn merchants_of(&mut self, mark: MerchantMark) -> DbResult<Vec<String>> {
+        marked(&self.db, mark)
     }
 
     /// From place to place, so that the state's index is the only thing that is read, and only where there is any.
@@ -174,7 +253,7 @@ impl Reader {
         };
         let mut places = Vec::new();
         let failed = Some(DeliveryState::Failed.as_str());
-        self.each_place(SET_ASIDE_PLACES, failed, &everywhere, |merchant, connection| {
+        self.each_place(STANDING_PLACES, failed, &everywhere, |merchant, connection| {
             places.push((merchant, connection));
         })?;
         let mut counts = Vec::with_capacity(places.len());
@@ -184,8 +263,8 @@ impl Reader {
             let count = first(&self.db, COUNT_FAILED, of, |row| unsigned(row, "failed"))?;
             if let (Some(newest), Some(count)) = (newest, count) {
                 counts.push(FailedCount {
-                    merchant: self.name(merchant)?,
-                    connection: self.name(connection)?,
+                    merchant: name(&self.db, merchant)?,
+                    connection: name(&self.db, connection)?,
                     count,
                     newest: DeliveryId::from_uuid(newest),
                 });
@@ -196,7 +275,7 @@ impl Reader {
     }
 
     pub(in super::super) fn connections(&mut self) -> DbResult<Vec<ConnectionRecord>> {
-        let mut found: Vec<ConnectionRecord> = all(&self.db, "SELECT record FROM connections", [], record)?;
+        let mut found: Vec<ConnectionRecord> = all(&self.db, "SELECT body FROM connections", [], body)?;
         found.sort_by(|one, other| (&one.merchant, &one.connection).cmp(&(&other.merchant, &other.connection)));
         Ok(found)
     }
@@ -212,17 +291,10 @@ impl Reader {
 }
 
 fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
+    let attempt: Option<AttemptRecord> = from_json(row, "attempt")?;
     Ok(AttemptRecord {
-        delivery: DeliveryId::from_uuid(uuid(row, "delivery")?),
-        number: unsigned(row, "number")?,
-        fence: unsigned(row, "fence")?,
-        started_at: moment(row, "started_at")?,
-        ended_at: moment_if_any(row, "ended_at")?,
-        result: row.get("result")?,
-        vendor_status: row.get("vendor_status")?,
-        vendor_said: from_json(row, "vendor_said")?.unwrap_or_default(),
         request: from_json(row, "request")?,
-        error: from_json(row, "error")?,
+        ..attempt.ok_or(DbError::Value("attempt"))?
     })
 }
 
@@ -232,25 +304,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dead_letters_are_counted_in_the_index_alone() {
-        for sql in [COUNT_FAILED, NEWEST_FAILED] {
+    fn what_stands_in_a_state_is_counted_in_the_index_alone() {
+        for (sql, step) in [
+            (COUNT_FAILED, "(standing=? AND merchant=? AND connection=?)"),
+            (NEWEST_FAILED, "(standing=? AND merchant=? AND connection=?)"),
+            (COUNT_OPEN, "(standing=?)"),
+            (IN_FLIGHT, "(standing=?)"),
+            (PENDING.next_merchant, "(standing=? AND merchant>?)"),
+            (STANDING_AT, "(standing=? AND merchant=? AND connection=? AND id>?)"),
+        ] {
             let plan = plan(sql);
-            let step = "COVERING INDEX deliveries_set_aside (state=? AND merchant=? AND connection=?)";
-            assert!(plan.contains(step) && !plan.contains("TEMP B-TREE"), "{plan}");
+            let step = format!("COVERING INDEX upserts_standing {step}");
+            assert!(plan.contains(&step) && !plan.contains("TEMP B-TREE"), "{plan}");
         }
     }
 
     #[test]
     fn what_waits_is_found_without_what_has_ended() {
         for (sql, step) in [
+            (DUE_CONNECTIONS.next_name, "upserts_due (merchant=? AND connection>?)"),
+            (DUE_CONNECTIONS.next_merchant, "upserts_due (merchant>?)"),
+            (DUE_AT, "upserts_due (merchant=? AND connection=? AND due_at<?)"),
             (
-                DUE_CONNECTIONS.next_name,
-                "deliveries_due (merchant=? AND connection>?)",
+                PENDING.of_merchant,
+                "upserts_standing (standing=? AND merchant=? AND connection=? AND id>?)",
             ),
-            (DUE_CONNECTIONS.next_merchant, "deliveries_due (merchant>?)"),
-            (DUE_AT, "deliveries_due (merchant=? AND connection=? AND due_at<?)"),
-            (WAITING_AT, "deliveries_waiting (merchant=? AND connection=? AND id>?)"),
-            (OWING, "upserts_owing (id>?)"),
+            (OWING.next_merchant, "upserts_owing (merchant>?)"),
+            (OWING.of_merchant, "upserts_owing (merchant=? AND id>?)"),
+            (HAS_OPEN, "PRIMARY KEY (merchant=? AND id>? AND id<?)"),
         ] {
             let plan = plan(sql);
             assert!(plan.contains(step) && !plan.contains("TEMP B-TREE"), "{plan}");

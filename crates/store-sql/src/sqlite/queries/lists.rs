@@ -8,13 +8,12 @@ use uuid::Uuid;
 use upsert_core::{DeliveryId, UpsertId, Word as _};
 use upsert_store::{
     Counted, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, UpsertFilter, UpsertPage, UpsertRecord,
-    UpsertState,
 };
 
 use super::super::readers::Reader;
-use super::super::rows::{DbResult, all, blob, first, record, uuid};
+use super::super::rows::{DbResult, all, blob, body, each, first, standing_of_upsert, uuid};
 use super::newest::{Newest, Run, bounds};
-use super::places::Places;
+use super::places::{Places, Wanted};
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
 pub(super) const MOST_LOOKED_AT: usize = 2_000;
@@ -22,45 +21,31 @@ pub(super) const MOST_LOOKED_AT: usize = 2_000;
 /// Ids that a count goes through where it need not look at the rows.
 const MOST_COUNTED: usize = 100_000;
 
-const EVERY_DELIVERY: &str = "SELECT id FROM deliveries WHERE id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-const OF_CONNECTION: &str = "SELECT id FROM deliveries INDEXED BY deliveries_of_connection \
+const OF_CONNECTION: &str = "SELECT id FROM upserts INDEXED BY upserts_at \
     WHERE merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-const OPEN: &str = "SELECT id FROM deliveries INDEXED BY deliveries_open WHERE open_state IS NOT NULL \
-    AND open_state = ?6 AND merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-const SET_ASIDE: &str = "SELECT id FROM deliveries INDEXED BY deliveries_set_aside \
-    WHERE state IN ('failed', 'discarded', 'superseded') \
-    AND state = ?6 AND merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-const OF_MERCHANT: &str = "SELECT id FROM upserts INDEXED BY upserts_of_merchant \
-    WHERE merchant = ?4 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-const OF_CUSTOMER: &str = "SELECT id FROM upserts INDEXED BY upserts_of_customer \
-    WHERE customer = ?4 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-const FAILED_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_failed \
-    WHERE state IN ('failed', 'partially_failed') \
-    AND merchant = ?4 AND state = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
-/// Of whichever merchant.
-const PENDING_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_pending WHERE state = 'pending' \
-    AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const STANDING: &str = "SELECT id FROM upserts INDEXED BY upserts_standing \
+    WHERE standing = ?6 AND merchant = ?4 AND connection = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const OF_UPSERT: &str = "SELECT id FROM upserts \
+    WHERE merchant = ?1 AND id > ?2 AND id <= ?3 AND connection IS NOT NULL ORDER BY id";
+const UPSERTS_OF_CUSTOMER: &str = "SELECT id FROM upserts INDEXED BY upserts_of WHERE merchant = ?1 AND customer = ?2";
+const OF_MERCHANT: &str = "SELECT id FROM upserts \
+    WHERE merchant = ?4 AND connection IS NULL AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const OF_CUSTOMER: &str = "SELECT id FROM upserts INDEXED BY upserts_of \
+    WHERE merchant = ?4 AND customer = ?5 AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
+const STANDING_UPSERTS: &str = "SELECT id FROM upserts INDEXED BY upserts_standing \
+    WHERE standing = ?5 AND merchant = ?4 AND connection IS NULL AND id < ?1 AND id > ?2 ORDER BY id DESC LIMIT ?3";
 
 const ALL_PLACES: Places = Places {
-    next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
+    next_name: "SELECT merchant, connection FROM upserts INDEXED BY upserts_at \
         WHERE merchant = ?1 AND connection > ?2 ORDER BY connection LIMIT 1",
-    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_of_connection \
-        WHERE merchant > ?1 ORDER BY merchant, connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM upserts INDEXED BY upserts_at \
+        WHERE connection IS NOT NULL AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
 };
-const OPEN_PLACES: Places = Places {
-    next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
-        WHERE open_state IS NOT NULL AND open_state = ?3 AND merchant = ?1 AND connection > ?2 \
-        ORDER BY connection LIMIT 1",
-    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_open \
-        WHERE open_state IS NOT NULL AND open_state = ?2 AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
-};
-pub(super) const SET_ASIDE_PLACES: Places = Places {
-    next_name: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
-        WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?3 AND merchant = ?1 AND connection > ?2 \
-        ORDER BY connection LIMIT 1",
-    next_merchant: "SELECT merchant, connection FROM deliveries INDEXED BY deliveries_set_aside \
-        WHERE state IN ('failed', 'discarded', 'superseded') AND state = ?2 AND merchant > ?1 \
-        ORDER BY merchant, connection LIMIT 1",
+pub(super) const STANDING_PLACES: Places = Places {
+    next_name: "SELECT merchant, connection FROM upserts INDEXED BY upserts_standing \
+        WHERE standing = ?3 AND merchant = ?1 AND connection > ?2 ORDER BY connection LIMIT 1",
+    next_merchant: "SELECT merchant, connection FROM upserts INDEXED BY upserts_standing \
+        WHERE standing = ?2 AND merchant > ?1 ORDER BY merchant, connection LIMIT 1",
 };
 
 impl Reader {
@@ -75,8 +60,8 @@ impl Reader {
         };
         let bounds = bounds(before, filter.newest(), filter.oldest(), DeliveryId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
-        let (entries, next) = newest.page(most, MOST_LOOKED_AT, |id| {
-            Ok(delivery(&self.db, id)?.filter(|found| found.matches(filter)))
+        let (entries, next) = newest.page(most, MOST_LOOKED_AT, |merchant, id| {
+            Ok(delivery(&self.db, merchant, id)?.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(DeliveryId::from_uuid);
         Ok(DeliveryPage { entries, next })
@@ -92,8 +77,8 @@ impl Reader {
         let bounds = bounds(None, filter.newest(), filter.oldest(), DeliveryId::as_uuid);
         let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let mut looked_at = 0;
-        while let Some(id) = newest.next()? {
-            let counts = by_index || delivery(&self.db, &id)?.is_some_and(|found| found.matches(filter));
+        while let Some((merchant, id)) = newest.next()? {
+            let counts = by_index || delivery(&self.db, merchant, &id)?.is_some_and(|found| found.matches(filter));
             if looked_at == most_looked_at || (counts && counted.count == most) {
                 counted.is_all = false;
                 break;
@@ -118,7 +103,7 @@ impl Reader {
         // To tell its connections costs as much again.
         let most_looked_at = MOST_LOOKED_AT / if filter.connection.is_some() { 2 } else { 1 };
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
-        let (entries, next) = newest.page(most, most_looked_at, |id| self.matching_upsert(filter, id))?;
+        let (entries, next) = newest.page(most, most_looked_at, |merchant, id| self.matching_upsert(filter, merchant, id))?;
         let next = next.map(UpsertId::from_uuid);
         Ok(UpsertPage { entries, next })
     }
@@ -126,84 +111,76 @@ impl Reader {
     fn matching_upsert(
         &self,
         filter: &UpsertFilter,
+        merchant: i64,
         id: &Uuid,
     ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
-        let sql = "SELECT record FROM upserts WHERE id = ?1";
-        let upsert: Option<UpsertRecord> = first(&self.db, sql, params![blob(id)], record)?;
-        let Some(upsert) = upsert.filter(|upsert| upsert.matches_alone(filter)) else {
-            return Ok(None);
-        };
-        let sql = "SELECT record FROM deliveries WHERE upsert = ?1 ORDER BY id";
-        let deliveries: Vec<DeliveryRecord> = all(&self.db, sql, params![blob(id)], record)?;
-        let matches = upsert.matches(filter, &deliveries);
-        Ok(matches.then_some((upsert, deliveries)))
+        let found = upsert(&self.db, merchant, id, |upsert| upsert.matches_alone(filter))?;
+        Ok(found.filter(|(upsert, deliveries)| upsert.matches(filter, deliveries)))
     }
 
     /// The narrowest runs in which everything is that matches; none: nothing can.
     fn runs(&mut self, filter: &DeliveryFilter) -> DbResult<Option<Vec<Run>>> {
-        if let Some(upsert) = filter.upsert_id {
-            return self.of_upserts("upsert = ?1", upsert.as_uuid()).map(Some);
-        }
-        if let Some(customer) = filter.customer_id {
-            let its_own = "upsert IN (SELECT id FROM upserts WHERE customer = ?1)";
-            return self.of_upserts(its_own, customer.as_uuid()).map(Some);
-        }
         let Some(wanted) = self.wanted(filter.merchants.as_ref(), filter.connection.as_ref())? else {
             return Ok(None);
         };
-        let place = |merchant, connection| vec![SqlValue::Integer(merchant), SqlValue::Integer(connection)];
+        if filter.upsert_id.is_some() || filter.customer_id.is_some() {
+            return self.of_one(filter, wanted).map(Some);
+        }
+        let connection = |connection| SqlValue::Integer(connection);
         let mut runs = Vec::new();
         if filter.state.is_empty() || filter.state.contains(&DeliveryState::Succeeded) {
-            if wanted.merchants.is_none() && wanted.name.is_none() {
-                runs.push(Run::new(EVERY_DELIVERY, Vec::new()));
-            } else {
-                self.each_place(ALL_PLACES, None, &wanted, |merchant, connection| {
-                    runs.push(Run::new(OF_CONNECTION, place(merchant, connection)));
-                })?;
-            }
+            self.each_place(ALL_PLACES, None, &wanted, |merchant, name| {
+                runs.push(Run::new(OF_CONNECTION, merchant, [connection(name)]));
+            })?;
             return Ok(Some(runs));
         }
         for state in &filter.state {
-            let (places, ids) = if state.has_ended() {
-                (SET_ASIDE_PLACES, SET_ASIDE)
-            } else {
-                (OPEN_PLACES, OPEN)
-            };
             let state = state.as_str();
-            self.each_place(places, Some(state), &wanted, |merchant, connection| {
-                let mut of = place(merchant, connection);
-                of.push(SqlValue::Text(state.to_owned()));
-                runs.push(Run::new(ids, of));
+            self.each_place(STANDING_PLACES, Some(state), &wanted, |merchant, name| {
+                let of = [connection(name), SqlValue::Text(state.to_owned())];
+                runs.push(Run::new(STANDING, merchant, of));
             })?;
         }
         Ok(Some(runs))
     }
 
-    /// Few enough to be put in order here.
-    fn of_upserts(&self, which: &str, id: &Uuid) -> DbResult<Vec<Run>> {
-        let sql = format!("SELECT id FROM deliveries WHERE {which}");
-        let mut ids = all(&self.db, &sql, params![blob(id)], |row| uuid(row, "id"))?;
-        ids.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(vec![Run::known(ids)])
+    /// An upsert's or a customer's, at each merchant that is wanted: few enough to be put in order here.
+    fn of_one(&self, filter: &DeliveryFilter, wanted: Wanted) -> DbResult<Vec<Run>> {
+        let mut runs = Vec::new();
+        for merchant in self.merchants(wanted)? {
+            let upserts = match (filter.upsert_id, filter.customer_id) {
+                (Some(upsert), _) => vec![*upsert.as_uuid()],
+                (None, Some(customer)) => {
+                    let params = params![merchant, blob(customer.as_uuid())];
+                    all(&self.db, UPSERTS_OF_CUSTOMER, params, |row| uuid(row, "id"))?
+                }
+                (None, None) => Vec::new(),
+            };
+            let mut ids = Vec::new();
+            for upsert in upserts {
+                let params = params![merchant, blob(&upsert), &last_of(&upsert)[..]];
+                ids.extend(all(&self.db, OF_UPSERT, params, |row| uuid(row, "id"))?);
+            }
+            ids.sort_unstable_by(|one, other| other.cmp(one));
+            runs.push(Run::known(merchant, ids));
+        }
+        Ok(runs)
     }
 }
 
 fn upsert_runs(filter: &UpsertFilter, merchant: i64) -> Vec<Run> {
     if let Some(customer) = filter.customer_id {
         let customer = SqlValue::Blob(customer.as_uuid().as_bytes().to_vec());
-        return vec![Run::new(OF_CUSTOMER, vec![customer])];
+        return vec![Run::new(OF_CUSTOMER, merchant, [customer])];
     }
-    if filter.state.iter().eq([&UpsertState::Pending]) {
-        return vec![Run::new(PENDING_UPSERTS, Vec::new())];
+    let standings: Option<Vec<_>> = filter.state.iter().map(|state| standing_of_upsert(*state)).collect();
+    match standings.filter(|standings| !standings.is_empty()) {
+        Some(standings) => {
+            let standing = |standing: &str| Run::new(STANDING_UPSERTS, merchant, [SqlValue::Text(standing.to_owned())]);
+            standings.into_iter().map(standing).collect()
+        }
+        None => vec![Run::new(OF_MERCHANT, merchant, [])],
     }
-    let merchant = SqlValue::Integer(merchant);
-    let has_failed = |state: &UpsertState| matches!(state, UpsertState::Failed | UpsertState::PartiallyFailed);
-    if !filter.state.is_empty() && filter.state.iter().all(has_failed) {
-        let in_state = |state: &UpsertState| vec![merchant.clone(), SqlValue::Text(state.as_str().to_owned())];
-        let states = filter.state.iter();
-        return states.map(|state| Run::new(FAILED_UPSERTS, in_state(state))).collect();
-    }
-    vec![Run::new(OF_MERCHANT, vec![merchant])]
 }
 
 /// Whether all that the runs have matches.
@@ -217,9 +194,34 @@ fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
     *filter == by_state && !filter.state.contains(&DeliveryState::Succeeded)
 }
 
-fn delivery(db: &Connection, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
-    let sql = "SELECT record FROM deliveries WHERE id = ?1";
-    first(db, sql, params![blob(id)], record)
+/// The greatest id that one of an upsert's deliveries can have.
+pub(super) fn last_of(upsert: &Uuid) -> [u8; 16] {
+    *DeliveryId::of(UpsertId::from_uuid(*upsert), DeliveryId::MOST).as_uuid().as_bytes()
+}
+
+/// An upsert that is wanted and, right behind it, its deliveries.
+pub(super) fn upsert(
+    db: &Connection,
+    merchant: i64,
+    id: &Uuid,
+    is_wanted: impl Fn(&UpsertRecord) -> bool,
+) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
+    let sql = "SELECT id, body FROM upserts WHERE merchant = ?1 AND id >= ?2 AND id <= ?3 ORDER BY id";
+    let mut found: Option<(UpsertRecord, Vec<DeliveryRecord>)> = None;
+    each(db, sql, params![merchant, blob(id), &last_of(id)[..]], |row| {
+        match &mut found {
+            Some((_, deliveries)) => deliveries.push(body(row)?),
+            None if uuid(row, "id")? == *id => found = Some((body(row)?, Vec::new())).filter(|(found, _)| is_wanted(found)),
+            None => {}
+        }
+        Ok(found.is_some())
+    })?;
+    Ok(found)
+}
+
+pub(super) fn delivery(db: &Connection, merchant: i64, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
+    let sql = "SELECT body FROM upserts WHERE merchant = ?1 AND id = ?2 AND connection IS NOT NULL";
+    first(db, sql, params![merchant, blob(id)], body)
 }
 
 #[cfg(test)]
@@ -230,42 +232,36 @@ mod tests {
     #[test]
     fn every_run_is_read_from_where_it_ended_without_sorting_and_without_its_rows() {
         for (sql, index) in [
+            (OF_CONNECTION, "upserts_at (merchant=? AND connection=? AND id>? AND id<?)"),
             (
-                OF_CONNECTION,
-                "deliveries_of_connection (merchant=? AND connection=? AND id>? AND id<?)",
+                STANDING,
+                "upserts_standing (standing=? AND merchant=? AND connection=? AND id>? AND id<?)",
             ),
+            (OF_CUSTOMER, "upserts_of (merchant=? AND customer=? AND id>? AND id<?)"),
+            (UPSERTS_OF_CUSTOMER, "upserts_of (merchant=? AND customer=?)"),
             (
-                OPEN,
-                "deliveries_open (open_state=? AND merchant=? AND connection=? AND id>? AND id<?)",
-            ),
-            (
-                SET_ASIDE,
-                "deliveries_set_aside (state=? AND merchant=? AND connection=? AND id>? AND id<?)",
-            ),
-            (OF_MERCHANT, "upserts_of_merchant (merchant=? AND id>? AND id<?)"),
-            (OF_CUSTOMER, "upserts_of_customer (customer=? AND id>? AND id<?)"),
-            (
-                FAILED_UPSERTS,
-                "upserts_failed (merchant=? AND state=? AND id>? AND id<?)",
+                STANDING_UPSERTS,
+                "upserts_standing (standing=? AND merchant=? AND connection=? AND id>? AND id<?)",
             ),
         ] {
             let plan = plan(sql);
             assert!(plan.contains(index) && plan.contains("COVERING"), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         }
-        let plan = plan(EVERY_DELIVERY);
-        assert!(
-            plan.contains("PRIMARY KEY (id>? AND id<?)") && !plan.contains("TEMP B-TREE"),
-            "{plan}"
-        );
+        for sql in [OF_MERCHANT, OF_UPSERT] {
+            let plan = plan(sql);
+            assert!(
+                plan.contains("PRIMARY KEY (merchant=? AND id>? AND id<?)") && !plan.contains("TEMP B-TREE"),
+                "{plan}"
+            );
+        }
     }
 
     #[test]
     fn the_next_place_is_one_step_in_the_index() {
         for (places, index, state) in [
-            (ALL_PLACES, "deliveries_of_connection", ""),
-            (OPEN_PLACES, "deliveries_open", "open_state=? AND "),
-            (SET_ASIDE_PLACES, "deliveries_set_aside", "state=? AND "),
+            (ALL_PLACES, "upserts_at", ""),
+            (STANDING_PLACES, "upserts_standing", "standing=? AND "),
         ] {
             for (sql, columns) in [
                 (places.next_name, "merchant=? AND connection>?"),

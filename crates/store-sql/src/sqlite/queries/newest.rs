@@ -12,10 +12,11 @@ use super::super::rows::{DbResult, all, limit, uuid};
 /// Ids read ahead of one run at most.
 const MOST_AHEAD: usize = 256;
 
-/// Part of an index in which the ids are in order. The statement's first three parameters are the id below which, the
-/// one above which, and how many are read; the others are the run's own.
+/// Part of an index in which one merchant's ids are in order. The statement's first four parameters are the id below
+/// which, the one above which, how many are read, and the merchant; the others are the run's own.
 pub(super) struct Run {
     sql: &'static str,
+    merchant: i64,
     of: Vec<SqlValue>,
     ahead: VecDeque<Uuid>,
     below: Vec<u8>,
@@ -24,10 +25,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(sql: &'static str, of: Vec<SqlValue>) -> Self {
+    pub(super) fn new(sql: &'static str, merchant: i64, of: impl IntoIterator<Item = SqlValue>) -> Self {
         Self {
             sql,
-            of,
+            merchant,
+            of: of.into_iter().collect(),
             ahead: VecDeque::new(),
             below: Vec::new(),
             read_next: 1,
@@ -36,8 +38,8 @@ impl Run {
     }
 
     /// Of ids that are known, newest first.
-    pub(super) fn known(ids: impl IntoIterator<Item = Uuid>) -> Self {
-        let mut run = Self::new("", Vec::new());
+    pub(super) fn known(merchant: i64, ids: impl IntoIterator<Item = Uuid>) -> Self {
+        let mut run = Self::new("", merchant, []);
         run.ahead.extend(ids);
         run.is_over = true;
         run
@@ -49,6 +51,7 @@ impl Run {
                 SqlValue::Blob(self.below.clone()),
                 SqlValue::Blob(above.to_vec()),
                 SqlValue::Integer(limit(self.read_next)),
+                SqlValue::Integer(self.merchant),
             ];
             let params = params_from_iter(bounds.into_iter().chain(self.of.iter().cloned()));
             self.ahead.extend(all(db, self.sql, params, |row| uuid(row, "id"))?);
@@ -104,27 +107,29 @@ impl<'db> Newest<'db> {
         Ok(Self { db, runs, above, heads })
     }
 
-    pub(super) fn next(&mut self) -> DbResult<Option<Uuid>> {
+    /// The next id, and whose it is.
+    pub(super) fn next(&mut self) -> DbResult<Option<(i64, Uuid)>> {
         let Some((id, index)) = self.heads.pop() else {
             return Ok(None);
         };
         if let Some(next) = self.runs[index].next(self.db, &self.above)? {
             self.heads.push((next, index));
         }
-        Ok(Some(id))
+        Ok(Some((self.runs[index].merchant, id)))
     }
+
     /// A page of what `find` answers for these ids, and below which id the next one begins. It looks at `most_looked_at`
     /// ids, but never at fewer than there may be on the page.
     pub(super) fn page<T>(
         mut self,
         most: usize,
         most_looked_at: usize,
-        mut find: impl FnMut(&Uuid) -> DbResult<Option<T>>,
+        mut find: impl FnMut(i64, &Uuid) -> DbResult<Option<T>>,
     ) -> DbResult<(Vec<T>, Option<Uuid>)> {
         let mut entries = Vec::new();
         let (mut looked_at, mut last, mut last_entry) = (0, None, None);
-        while let Some(id) = self.next()? {
-            let found = find(&id)?;
+        while let Some((merchant, id)) = self.next()? {
+            let found = find(merchant, &id)?;
             if found.is_some() && entries.len() == most {
                 return Ok((entries, last_entry));
             }
@@ -151,8 +156,8 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         let ids = (1..=10).rev().map(Uuid::from_u128);
         let before = before.map(Uuid::from_u128);
-        let newest = Newest::new(&db, vec![Run::known(ids)], (before, None), most).unwrap();
-        let find = |id: &Uuid| Ok(Some(id.as_u128()).filter(|id| wanted.contains(id)));
+        let newest = Newest::new(&db, vec![Run::known(1, ids)], (before, None), most).unwrap();
+        let find = |_, id: &Uuid| Ok(Some(id.as_u128()).filter(|id| wanted.contains(id)));
         let (found, next) = newest.page(most, 4, find).unwrap();
         (found, next.map(|id| id.as_u128()))
     }

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
+use super::super::names;
 use super::super::readers::Reader;
-use super::super::rows::{DbError, DbResult, first, micros};
+use super::super::rows::{DbResult, all, first, micros};
 
 /// An index that begins with a merchant and a name, perhaps after a state. (To ask for both at once as `(merchant, name) >
 /// (?, ?)` would walk through all of the merchant's.)
@@ -60,6 +61,14 @@ impl Reader {
             }
         }
         Ok(Some(wanted))
+    }
+
+    /// Merchants that are wanted; whoever has a name, if they are not named.
+    pub(super) fn merchants(&self, wanted: Wanted) -> DbResult<Vec<i64>> {
+        match wanted.merchants {
+            Some(merchants) => Ok(merchants),
+            None => all(&self.db, "SELECT id FROM names", [], |row| Ok(row.get(0)?)),
+        }
     }
 
     /// Each place that is wanted and has any, by merchant and name.
@@ -124,7 +133,7 @@ impl Reader {
         let mut place = self.first_due(places.next_merchant, (0, 0))?;
         while let Some((merchant, name, first_due)) = place {
             if first_due <= micros(now) {
-                due.push((self.name(merchant)?, self.name(name)?));
+                due.push((names::name(&self.db, merchant)?, names::name(&self.db, name)?));
             }
             place = match self.first_due(places.next_name, (merchant, name))? {
                 Some(place) => Some(place),
@@ -139,12 +148,6 @@ impl Reader {
         first(&self.db, sql, params![merchant, name], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
-    }
-
-    pub(super) fn name(&self, number: i64) -> DbResult<String> {
-        let sql = "SELECT name FROM names WHERE id = ?1";
-        let found = first(&self.db, sql, params![number], |row| Ok(row.get(0)?))?;
-        found.ok_or(DbError::Value("names"))
     }
 }
 

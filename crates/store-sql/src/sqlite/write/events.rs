@@ -1,74 +1,72 @@
 //! Writes about webhook events.
 
 use rusqlite::params;
-use upsert_core::Word as _;
 
+use upsert_core::Word as _;
 use upsert_store::{EndpointRecord, EventMarks, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState};
 
 use super::super::rows::{DbResult, blob, execute, micros, signed, to_json};
 use super::Pen;
 
 impl Pen<'_> {
-    /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not a row.
+    /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not
+    /// a row.
     pub(super) fn put_incoming_event(&mut self, row: &IncomingEvent) -> DbResult<()> {
-        let sql = "INSERT INTO incoming_events (id, merchant, source, event_id, revision, failed, customer, \
-                   received_at, record, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO \
-                   UPDATE SET revision = ?5, failed = ?6, customer = ?7, received_at = ?8, record = ?9, content = ?10";
-        let (merchant, source) = self.numbers(&row.merchant, &row.source)?;
+        let known = "UPDATE incoming_events SET revision = ?6, failed = ?7, customer = ?8, received_at = ?9, body = ?10, \
+                     content = ?5 WHERE merchant = ?1 AND id = ?2 AND source = ?3 AND event_id = ?4";
+        let new = "INSERT INTO incoming_events (merchant, id, source, event_id, content, revision, failed, customer, \
+                   received_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let source = self.number(&row.source)?;
         let customer = row.customer();
         let params = params![
+            self.merchant,
             blob(row.id.as_uuid()),
-            merchant,
             source,
             row.event_id,
+            row.content,
             signed(row.revision(), "revision")?,
             row.state() == IncomingState::Failed,
             customer.as_ref().map(|customer| blob(customer.as_uuid())),
             micros(row.received_at),
-            to_json(row, "record")?,
-            row.content,
+            to_json(row, "body")?,
         ];
-        execute(self.db, sql, params).map(drop)
+        self.put([known, new], params)
     }
 
     pub(super) fn put_event_marks(&mut self, row: &EventMarks) -> DbResult<()> {
-        let sql = "INSERT INTO event_marks (customer, source, revision, record) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT DO UPDATE SET revision = ?3, record = ?4";
-        let params = params![
-            blob(row.customer.as_uuid()),
-            self.names.number(self.db, &row.source)?,
-            signed(row.revision, "revision")?,
-            to_json(row, "record")?,
-        ];
+        let sql = "INSERT OR REPLACE INTO event_marks (merchant, customer, source, revision, body) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let source = self.number(&row.source)?;
+        let (customer, revision) = (blob(row.customer.as_uuid()), signed(row.revision, "revision")?);
+        let params = params![self.merchant, customer, source, revision, to_json(row, "body")?];
         execute(self.db, sql, params).map(drop)
     }
 
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
     pub(super) fn put_outgoing_event(&mut self, row: &OutgoingEvent) -> DbResult<()> {
-        let sql = "INSERT INTO outgoing_events (id, merchant, endpoint, state, open, failed, due_at, revision, \
-                   created_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE SET \
-                   state = ?4, open = ?5, failed = ?6, due_at = ?7, revision = ?8, record = ?10";
-        let (merchant, endpoint) = self.numbers(&row.merchant, &row.endpoint)?;
-        let is_open = row.state().is_open();
+        let new = "INSERT OR IGNORE INTO outgoing_events (merchant, id, endpoint, state, open, failed, due_at, revision, \
+                   created_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let known = "UPDATE outgoing_events SET state = ?4, open = ?5, failed = ?6, due_at = ?7, revision = ?8, body = ?10 \
+                     WHERE merchant = ?1 AND id = ?2 AND endpoint = ?3 AND created_at = ?9";
+        let endpoint = self.number(&row.endpoint)?;
         let params = params![
+            self.merchant,
             blob(row.id.as_uuid()),
-            merchant,
             endpoint,
             row.state().as_str(),
-            is_open,
+            row.state().is_open(),
             row.state() == OutgoingState::Failed,
             row.next_attempt_at().map(micros),
             signed(row.revision(), "revision")?,
             micros(row.created_at),
-            to_json(row, "record")?,
+            to_json(row, "body")?,
         ];
-        execute(self.db, sql, params).map(drop)
+        self.put(if row.revision() == 1 { [new, known] } else { [known, new] }, params)
     }
 
     pub(super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {
-        let sql = "INSERT INTO endpoints (merchant, endpoint, record) VALUES (?1, ?2, ?3) \
-                   ON CONFLICT DO UPDATE SET record = ?3";
-        let (merchant, endpoint) = self.numbers(&row.merchant, &row.endpoint)?;
-        execute(self.db, sql, params![merchant, endpoint, to_json(row, "record")?]).map(drop)
+        let sql = "INSERT OR REPLACE INTO endpoints (merchant, endpoint, body) VALUES (?1, ?2, ?3)";
+        let endpoint = self.number(&row.endpoint)?;
+        execute(self.db, sql, params![self.merchant, endpoint, to_json(row, "body")?]).map(drop)
     }
 }

@@ -6,7 +6,7 @@ use upsert_api::{Conflict, EventProblem};
 use upsert_core::{Problem, Word as _};
 use upsert_store::{EventCount, Expect, IncomingEvent, IncomingFilter, IncomingOutcome, IncomingState, Store, Write};
 
-use super::super::{almost_a_minute_from_their_ids, holds, put, spans};
+use super::super::{almost_a_minute_from_their_ids, holds, holds_for, put_for_each, spans};
 use crate::records::{
     content_of, customer_id, event_id, event_problem, ignored_phone, incoming_event, incoming_event_about, seconds,
     upsert_id,
@@ -15,6 +15,15 @@ use crate::records::{
 use IncomingState::{Accepted, Discarded, Echo, Failed, Outdated};
 
 const SOURCES: [(&str, &str); 3] = [("acme", "shop"), ("acme", "erp"), ("globex", "shop")];
+
+async fn put_all(store: &dyn Store, events: &[IncomingEvent]) {
+    let write = |event: &IncomingEvent| Write::PutIncomingEvent(event.clone());
+    put_for_each(
+        store,
+        events.iter().map(|event| (event.merchant.as_str(), write(event))),
+    )
+    .await;
+}
 
 pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(store: Arc<dyn Store>) {
     let (id, content, at) = (event_id(1), content_of("in-1"), seconds(1));
@@ -34,18 +43,26 @@ pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(sto
     (event.tries, event.ignored) = (3, vec![ignored_phone()]);
     event.unbelieved_time = Some(seconds(90));
     let other = incoming_event("globex", "shop", 2, Accepted);
-    let writes = [&event, &other].map(|event| Write::PutIncomingEvent(event.clone()));
-    put(&*store, writes.to_vec()).await;
-    assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), Some(event.clone()));
-    assert_eq!(store.incoming_event(event_id(2)).await.unwrap(), Some(other.clone()));
-    assert_eq!(store.incoming_event(event_id(3)).await.unwrap(), None);
+    put_all(&*store, &[event.clone(), other.clone()]).await;
+    assert_eq!(
+        store.incoming_event("acme", event_id(1)).await.unwrap(),
+        Some(event.clone())
+    );
+    assert_eq!(
+        store.incoming_event("globex", event_id(2)).await.unwrap(),
+        Some(other.clone())
+    );
+    assert_eq!(store.incoming_event("acme", event_id(3)).await.unwrap(), None);
 
     let event = event.again(&content, seconds(60)).became(IncomingOutcome::Accepted {
         customer: customer_id(1),
         upsert: upsert_id(1),
     });
-    put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
-    assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), Some(event.clone()));
+    put_all(&*store, std::slice::from_ref(&event)).await;
+    assert_eq!(
+        store.incoming_event("acme", event_id(1)).await.unwrap(),
+        Some(event.clone())
+    );
     let found = store
         .event_of_source("acme", "shop", "in-1", &content_of("in-1"))
         .await
@@ -74,13 +91,7 @@ pub(in super::super) async fn an_id_has_a_row_for_each_content_that_came_under_i
     let first = incoming_event("acme", "shop", 1, Failed);
     let mut second = incoming_event("acme", "shop", 1, Accepted);
     (second.id, second.content) = (event_id(2), "other news".to_owned());
-    put(
-        &*store,
-        [&first, &second]
-            .map(|event| Write::PutIncomingEvent(event.clone()))
-            .to_vec(),
-    )
-    .await;
+    put_all(&*store, &[first.clone(), second.clone()]).await;
     let found = async |content: &str| store.event_of_source("acme", "shop", "in-1", content).await.unwrap();
     assert_eq!(found(&first.content).await, Some(first.clone()));
     assert_eq!(found("other news").await, Some(second.clone()));
@@ -94,35 +105,34 @@ pub(in super::super) async fn an_id_has_a_row_for_each_content_that_came_under_i
     let mended = first.again("mended", seconds(2)).became(IncomingOutcome::Echo {
         customer: customer_id(1),
     });
-    put(&*store, vec![Write::PutIncomingEvent(mended.clone())]).await;
+    put_all(&*store, std::slice::from_ref(&mended)).await;
     assert_eq!(found("mended").await, Some(mended));
     assert_eq!(found(&first.content).await, None);
 }
 
 pub(in super::super) async fn an_event_that_came_in_is_expected_by_its_senders_id(store: Arc<dyn Store>) {
-    let expect = |merchant: &str, source: &str, id: &str, revision| Expect::IncomingEvent {
-        merchant: merchant.to_owned(),
+    let expect = |source: &str, id: &str, revision| Expect::IncomingEvent {
         source: source.to_owned(),
         event_id: id.to_owned(),
         content: content_of(id),
         revision,
     };
-    assert!(holds(&*store, expect("acme", "shop", "in-1", None)).await);
-    assert!(!holds(&*store, expect("acme", "shop", "in-1", Some(1))).await);
+    assert!(holds(&*store, expect("shop", "in-1", None)).await);
+    assert!(!holds(&*store, expect("shop", "in-1", Some(1))).await);
     let mut event = incoming_event("acme", "shop", 1, Failed);
-    put(&*store, vec![Write::PutIncomingEvent(event.clone())]).await;
+    put_all(&*store, std::slice::from_ref(&event)).await;
     assert!(holds(&*store, event.change()).await);
-    put(&*store, vec![Write::PutIncomingEvent(event)]).await;
-    assert!(holds(&*store, expect("acme", "shop", "in-1", Some(2))).await);
+    put_all(&*store, &[event]).await;
+    assert!(holds(&*store, expect("shop", "in-1", Some(2))).await);
     for revision in [None, Some(1), Some(3)] {
-        assert!(!holds(&*store, expect("acme", "shop", "in-1", revision)).await);
+        assert!(!holds(&*store, expect("shop", "in-1", revision)).await);
     }
     for (merchant, source, id) in [
         ("globex", "shop", "in-1"),
         ("acme", "erp", "in-1"),
         ("acme", "shop", "in-2"),
     ] {
-        assert!(holds(&*store, expect(merchant, source, id, None)).await);
+        assert!(holds_for(&*store, merchant, expect(source, id, None)).await);
     }
 }
 
@@ -141,7 +151,7 @@ async fn filled(store: &dyn Store) -> Vec<IncomingEvent> {
     let all: Vec<_> = (1..=30).map(deal).collect();
     let mut shuffled = all.clone();
     shuffled.sort_by_key(|event| event.event_id.clone());
-    put(store, shuffled.into_iter().map(Write::PutIncomingEvent).collect()).await;
+    put_all(store, &shuffled).await;
     all
 }
 
@@ -260,7 +270,7 @@ pub(in super::super) async fn an_event_that_came_in_moves_between_lists_with_its
     for now in IncomingState::all().chain(IncomingState::all().rev()) {
         let event = incoming_event("acme", "shop", 7, now);
         let is_about_somebody = event.customer().is_some();
-        put(&*store, vec![Write::PutIncomingEvent(event)]).await;
+        put_all(&*store, &[event]).await;
         for state in IncomingState::all() {
             let in_state = filter(|f| f.state = [state].into());
             let found = walked(&*store, &in_state, 10).await;
@@ -281,7 +291,7 @@ pub(in super::super) async fn an_event_that_came_in_within_a_minute_of_its_id_is
             event
         })
         .collect();
-    put(&*store, all.iter().cloned().map(Write::PutIncomingEvent).collect()).await;
+    put_all(&*store, &all).await;
     for (since, until) in all.iter().flat_map(|event| spans(event.received_at)) {
         for state in [[].into(), [Failed].into()] {
             let filter = IncomingFilter {
@@ -305,8 +315,7 @@ pub(in super::super) async fn dead_letters_are_counted_by_source(store: Arc<dyn 
     let mut early = incoming_event("acme", "aaa", 31, Failed);
     early.received_at = seconds(-1);
     let late = incoming_event("acme", "aaa", 32, Failed);
-    let writes = [late, early].map(Write::PutIncomingEvent);
-    put(&*store, writes.to_vec()).await;
+    put_all(&*store, &[late, early]).await;
     let count = |merchant: &str, source: &str, oldest| EventCount {
         merchant: merchant.to_owned(),
         name: source.to_owned(),

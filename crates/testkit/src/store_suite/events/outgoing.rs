@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use upsert_core::{EventId, Word as _};
-use upsert_store::{EventCount, Expect, OutgoingEvent, OutgoingFilter, OutgoingState, Store, Write};
+use upsert_store::{EndpointRecord, EventCount, Expect, OutgoingEvent, OutgoingFilter, OutgoingState, Store, Write};
 
-use super::super::{almost_a_minute_from_their_ids, holds, put, spans};
+use super::super::{almost_a_minute_from_their_ids, holds, put, put_for, put_for_each, spans};
 use crate::records::{disabled_endpoint, event_id, outgoing_event, outgoing_event_due, seconds};
 
 use OutgoingState::{Discarded, Failed, Pending, Retrying, Succeeded};
@@ -22,7 +22,12 @@ fn due_at(endpoint: &str, number: u32, state: OutgoingState, at: i64) -> Outgoin
 }
 
 async fn put_all(store: &dyn Store, events: &[OutgoingEvent]) {
-    put(store, events.iter().cloned().map(Write::PutOutgoingEvent).collect()).await;
+    let write = |event: &OutgoingEvent| Write::PutOutgoingEvent(event.clone());
+    put_for_each(
+        store,
+        events.iter().map(|event| (event.merchant.as_str(), write(event))),
+    )
+    .await;
 }
 
 fn ids(events: &[OutgoingEvent]) -> Vec<EventId> {
@@ -37,18 +42,24 @@ pub(in super::super) async fn an_event_that_goes_out_comes_back_as_it_was_put(st
     let mut event = outgoing_event("acme", "hook", 1, Pending);
     let other = outgoing_event("globex", "hook", 2, Succeeded);
     put_all(&*store, &[event.clone(), other.clone()]).await;
-    assert_eq!(store.outgoing_event(event_id(1)).await.unwrap(), Some(event.clone()));
-    assert_eq!(store.outgoing_event(event_id(2)).await.unwrap(), Some(other));
-    assert_eq!(store.outgoing_event(event_id(3)).await.unwrap(), None);
-    assert_eq!(store.incoming_event(event_id(1)).await.unwrap(), None);
+    assert_eq!(
+        store.outgoing_event("acme", event_id(1)).await.unwrap(),
+        Some(event.clone())
+    );
+    assert_eq!(store.outgoing_event("globex", event_id(2)).await.unwrap(), Some(other));
+    assert_eq!(store.outgoing_event("acme", event_id(3)).await.unwrap(), None);
+    assert_eq!(store.incoming_event("acme", event_id(1)).await.unwrap(), None);
     assert!(holds(&*store, event.change()).await);
     event.note_try(Some(410), None, seconds(60));
     event.give_up("gone", seconds(61));
     put_all(&*store, &[event.clone()]).await;
-    assert_eq!(store.outgoing_event(event_id(1)).await.unwrap(), Some(event.clone()));
+    assert_eq!(
+        store.outgoing_event("acme", event_id(1)).await.unwrap(),
+        Some(event.clone())
+    );
     event.replay(seconds(70));
     put_all(&*store, &[event.clone()]).await;
-    assert_eq!(store.outgoing_event(event_id(1)).await.unwrap(), Some(event));
+    assert_eq!(store.outgoing_event("acme", event_id(1)).await.unwrap(), Some(event));
 }
 
 pub(in super::super) async fn an_event_that_goes_out_is_expected_at_its_revision(store: Arc<dyn Store>) {
@@ -354,8 +365,9 @@ pub(in super::super) async fn an_endpoint_has_one_state(store: Arc<dyn Store>) {
     assert!(store.endpoints().await.unwrap().is_empty());
     let names = [("globex", "hook"), ("acme", "hook"), ("acme", "audit")];
     let [globex, hook, mut audit] = names.map(|(merchant, name)| disabled_endpoint(merchant, name));
-    let writes = [&globex, &hook, &audit].map(|record| Write::PutEndpoint(record.clone()));
-    put(&*store, writes.to_vec()).await;
+    let write = |record: &EndpointRecord| Write::PutEndpoint(record.clone());
+    put_for(&*store, "globex", vec![write(&globex)]).await;
+    put(&*store, vec![write(&hook), write(&audit)]).await;
     let expected = [audit.clone(), hook.clone(), globex.clone()];
     assert_eq!(store.endpoints().await.unwrap(), expected);
     audit.disabled = None;

@@ -1,0 +1,80 @@
+//! Digests of what is looked for and not read back: identifiers, match keys, ids of vendors' records.
+
+use std::hash::Hasher as _;
+
+use rusqlite::Connection;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+
+use super::rows::{DbError, DbResult, first};
+
+/// What is looked for. The numbers are in files, so they never change.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Id = 0,
+    Reference = 1,
+    Email = 2,
+    Phone = 3,
+    VendorRecord = 4,
+}
+
+/// 128 bits of a kind and a value, keyed with what is this file's own: nobody can make two values that share one, and who
+/// reads the file alone finds no value in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digest {
+    pub(super) hash: i64,
+    pub(super) rest: i64,
+}
+
+impl Digest {
+    pub(super) fn bytes(self) -> [u8; 16] {
+        let bits = u128::from(self.hash.cast_unsigned()) << 64 | u128::from(self.rest.cast_unsigned());
+        bits.to_be_bytes()
+    }
+}
+
+/// Makes digests.
+#[derive(Clone)]
+pub(super) struct Digests {
+    key: [u8; 16],
+}
+
+impl Digests {
+    /// With this file's key.
+    pub(super) fn of(db: &Connection) -> DbResult<Self> {
+        let key = first(db, "SELECT key FROM secret", [], |row| {
+            let bytes = row.get_ref("key")?.as_blob().map_err(|_| DbError::Value("key"))?;
+            bytes.try_into().map_err(|_| DbError::Value("key"))
+        })?;
+        key.map(|key| Self { key }).ok_or(DbError::Value("key"))
+    }
+
+    pub(super) fn digest(&self, kind: Kind, value: &str) -> Digest {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(&[kind as u8]);
+        hasher.write(value.as_bytes());
+        let hash = hasher.finish128();
+        Digest {
+            hash: hash.h1.cast_signed(),
+            rest: hash.h2.cast_signed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_of_kind_value_and_key() {
+        let digests = Digests { key: [1; 16] };
+        let ann = digests.digest(Kind::Email, "ann@example.com");
+        assert_eq!(ann, digests.digest(Kind::Email, "ann@example.com"));
+        for other in [
+            digests.digest(Kind::Reference, "ann@example.com"),
+            digests.digest(Kind::Email, "bob@example.com"),
+            Digests { key: [2; 16] }.digest(Kind::Email, "ann@example.com"),
+        ] {
+            assert!(ann != other && ann.bytes() != other.bytes());
+        }
+    }
+}

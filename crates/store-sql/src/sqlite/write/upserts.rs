@@ -1,0 +1,87 @@
+//! Upserts and their deliveries.
+
+use rusqlite::params;
+
+use upsert_core::Word as _;
+use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState, UpsertRecord};
+
+use super::super::rows::{DbResult, blob, micros, signed, standing_of_upsert, to_json};
+use super::Pen;
+
+impl Pen<'_> {
+    /// What is for good is not set again: SQLite would make its entries in the indexes anew.
+    pub(super) fn put_upsert(&self, row: &UpsertRecord, change: Option<&CustomerChange>) -> DbResult<()> {
+        let new = "INSERT OR IGNORE INTO upserts (merchant, id, customer, standing, owes_event, revision, made, body, \
+                   change) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let known = "UPDATE upserts SET standing = ?4, owes_event = ?5, revision = ?6, made = coalesce(made, ?7), \
+                     body = ?8, change = coalesce(change, ?9) WHERE merchant = ?1 AND id = ?2 AND customer = ?3";
+        let ended = "UPDATE upserts SET standing = ?4, owes_event = ?5, revision = ?6, body = ?8 \
+                     WHERE merchant = ?1 AND id = ?2 AND customer = ?3 AND ?7 IS NULL AND ?9 IS NULL";
+        let made = change.map(|_| signed(row.version, "made")).transpose()?;
+        let params = params![
+            self.merchant,
+            blob(row.id.as_uuid()),
+            blob(row.customer.as_uuid()),
+            standing_of_upsert(row.state()),
+            row.owes_event().then_some(1),
+            signed(row.revision(), "revision")?,
+            made,
+            to_json(row, "body")?,
+            change.map(|change| to_json(change, "change")).transpose()?,
+        ];
+        match (change, row.revision()) {
+            (None, 2..) => self.put([ended, new], params),
+            _ => self.put([new, known], params),
+        }
+    }
+
+    /// What is for good is not set again: SQLite would make its entries in the indexes anew.
+    pub(super) fn put_delivery(&mut self, row: &DeliveryRecord, attempt: Option<&AttemptRecord>) -> DbResult<()> {
+        let new = "INSERT OR IGNORE INTO upserts (merchant, id, connection, standing, due_at, lease_until, revision, body, \
+                   attempt, request) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let known = "UPDATE upserts SET standing = ?4, due_at = ?5, lease_until = ?6, revision = ?7, body = ?8, \
+                     attempt = coalesce(?9, attempt), request = coalesce(?10, request) \
+                     WHERE merchant = ?1 AND id = ?2 AND connection = ?3";
+        let connection = self.number(&row.connection)?;
+        let state = row.state();
+        let first = attempt.filter(|attempt| attempt.number == 1);
+        let (first, request) = first.map(columns).transpose()?.unwrap_or_default();
+        let params = params![
+            self.merchant,
+            blob(row.id.as_uuid()),
+            connection,
+            (state != DeliveryState::Succeeded).then_some(state.as_str()),
+            row.next_attempt_at().map(micros),
+            row.lease_until().map(micros),
+            signed(row.fence(), "fence")?,
+            to_json(row, "body")?,
+            first,
+            request,
+        ];
+        let is_new = row.fence() == 0 || request.is_some();
+        self.put(if is_new { [new, known] } else { [known, new] }, params)?;
+        match attempt.filter(|attempt| attempt.number > 1) {
+            Some(later) => self.put_later_attempt(later),
+            None => Ok(()),
+        }
+    }
+
+    fn put_later_attempt(&self, row: &AttemptRecord) -> DbResult<()> {
+        let new = "INSERT OR IGNORE INTO attempts (merchant, delivery, number, attempt, request) \
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let known = "UPDATE attempts SET attempt = ?4, request = coalesce(?5, request) \
+                     WHERE merchant = ?1 AND delivery = ?2 AND number = ?3";
+        let (attempt, request) = columns(row)?;
+        let params = params![self.merchant, blob(row.delivery.as_uuid()), row.number, attempt, request];
+        self.put([new, known], params)
+    }
+}
+
+/// As one column keeps it.
+type Json = Option<Vec<u8>>;
+
+/// An attempt, and what went out with it: that is written once, and stays.
+fn columns(attempt: &AttemptRecord) -> DbResult<(Json, Json)> {
+    let request = attempt.request.as_ref().map(|request| to_json(request, "request"));
+    Ok((Some(to_json(attempt, "attempt")?), request.transpose()?))
+}
