@@ -60,6 +60,10 @@ fn deliveries() -> impl Iterator<Item = DeliveryId> {
     numbers().flat_map(|number| (1..=PARTS).map(move |part| delivery_of(number, part)))
 }
 
+fn another(merchant: &str) -> &'static str {
+    MERCHANTS[usize::from(merchant == MERCHANTS[0])]
+}
+
 /// A key that is used at this merchant: none is used at two.
 fn idempotency_key(merchant: &str, number: u8) -> [u8; 32] {
     [number + if merchant == MERCHANTS[0] { 0 } else { MOST }; 32]
@@ -292,9 +296,10 @@ async fn observe_connections(store: &dyn Store, seen: &mut Observed) {
 
 async fn observe_work(store: &dyn Store, seen: &mut Observed) {
     for merchant in MERCHANTS {
-        for number in 1..=2 * MOST {
-            for now in [0, 2] {
-                let record = store.idempotency(merchant, &[number; 32], seconds(now)).await;
+        for number in 1..=MOST {
+            for (of, now) in [(merchant, 0), (merchant, 2), (another(merchant), 0)] {
+                let key = idempotency_key(of, number);
+                let record = store.idempotency(merchant, &key, seconds(now)).await;
                 seen.idempotency.push(record.unwrap());
             }
         }

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(89 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(90 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -133,6 +133,7 @@ suite! { $
     deliveries:
         an_upsert_comes_with_its_deliveries_in_order,
         deliveries_of_an_upsert_come_in_the_order_of_their_parts,
+        an_id_of_an_upsert_finds_no_delivery_and_that_of_a_delivery_no_upsert,
         an_upsert_is_expected_at_its_revision,
         a_delivery_comes_back_as_it_was_put,
         a_delivery_is_expected_at_its_fence,

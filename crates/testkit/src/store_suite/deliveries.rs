@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use upsert_core::DeliveryId;
-use upsert_store::{DeliveryRecord, DeliveryState, Expect, FailedCount, Progress, Store, UpsertState, WaitingCount};
+use upsert_core::{DeliveryId, UpsertId};
+use upsert_store::{
+    DeliveryFilter, DeliveryRecord, DeliveryState, Expect, FailedCount, Progress, Store, UpsertState, WaitingCount,
+};
 
 use super::{holds, put_deliveries, put_upserts};
 use crate::records::{
@@ -81,6 +83,22 @@ pub(super) async fn deliveries_of_an_upsert_come_in_the_order_of_their_parts(sto
         }
     }
     assert_eq!(store.delivery("acme", delivery_of(1, 3)).await.unwrap(), None);
+}
+
+pub(super) async fn an_id_of_an_upsert_finds_no_delivery_and_that_of_a_delivery_no_upsert(store: Arc<dyn Store>) {
+    put_upserts(&*store, &[upsert_record("acme", upsert_id(1), customer_id(1))]).await;
+    put_deliveries(&*store, &[in_state(1, Pending)]).await;
+    let of_upsert = DeliveryId::from_uuid(*upsert_id(1).as_uuid());
+    assert_eq!(store.delivery("acme", of_upsert).await.unwrap(), None);
+    assert!(store.attempts("acme", of_upsert).await.unwrap().is_empty());
+    let of_delivery = UpsertId::from_uuid(*delivery_id(1).as_uuid());
+    assert_eq!(store.upsert("acme", of_delivery).await.unwrap(), None);
+    let filter = DeliveryFilter {
+        upsert_id: Some(of_delivery),
+        ..DeliveryFilter::default()
+    };
+    let page = store.deliveries(&filter, None, 10).await.unwrap();
+    assert!(page.entries.is_empty() && page.next.is_none());
 }
 
 pub(super) async fn an_upsert_is_expected_at_its_revision(store: Arc<dyn Store>) {

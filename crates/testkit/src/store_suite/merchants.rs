@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use upsert_core::MerchantMark;
 use upsert_store::{
-    CustomerFilter, DeliveryFilter, DeliveryState, Expect, IdempotencyRecord, IdentityQuery, IncomingFilter,
-    IncomingState, OutgoingFilter, OutgoingState, Store, UpsertFilter, UpsertState, Write,
+    CustomerFilter, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, IdempotencyRecord, IdentityQuery,
+    IncomingFilter, IncomingState, OutgoingFilter, OutgoingState, Store, UpsertFilter, UpsertState, Write,
 };
 
 use super::{holds_for, put, put_for};
 use crate::records::{
     attempt_record, content_of, customer_change, customer_id, customer_record, delivery_id, delivery_record, email,
     email_key, event_id, event_marks, idempotency_record, incoming_event, linked_lane, noon, outgoing_event, person,
-    seconds, stored_answer, upsert_id, upsert_in_state,
+    plain_progress, seconds, stored_answer, upsert_id, upsert_in_state,
 };
 
 const MERCHANTS: [&str; 2] = ["acme", "globex"];
@@ -122,10 +122,19 @@ pub(super) async fn two_merchants_have_each_a_customer_under_one_id(store: Arc<d
     }
 }
 
+fn delivery_of_revision(merchant: &str, state: DeliveryState, revision: u64) -> DeliveryRecord {
+    let mut delivery = delivery_record(merchant, merchant, delivery_id(1), DeliveryState::Pending);
+    (0..revision).for_each(|_| delivery.claim(1, noon()));
+    delivery.with_progress(plain_progress(state))
+}
+
 /// An upsert of this merchant's with a delivery to a connection of the merchant's name, and two attempts.
-fn work_of(merchant: &str, state: DeliveryState) -> Vec<Write> {
-    let upsert = upsert_in_state(merchant, upsert_id(1), customer_id(1), UpsertState::Succeeded);
-    let delivery = delivery_record(merchant, merchant, delivery_id(1), state);
+fn work_of(merchant: &str, state: DeliveryState, revision: u64) -> Vec<Write> {
+    let mut upsert = upsert_in_state(merchant, upsert_id(1), customer_id(1), UpsertState::Succeeded);
+    while upsert.revision() < revision {
+        let _nobody_asks = upsert.change();
+    }
+    let delivery = delivery_of_revision(merchant, state, revision);
     let mut attempt = attempt_record(delivery_id(1), 1);
     attempt.result = Some(merchant.to_owned());
     let mut second = attempt_record(delivery_id(1), 2);
@@ -139,11 +148,14 @@ fn work_of(merchant: &str, state: DeliveryState) -> Vec<Write> {
 
 pub(super) async fn two_merchants_have_each_an_upsert_with_its_work_under_one_id(store: Arc<dyn Store>) {
     let states = [DeliveryState::Failed, DeliveryState::Waiting];
-    for (merchant, state) in MERCHANTS.into_iter().zip(states) {
-        put_for(&*store, merchant, work_of(merchant, state)).await;
+    for ((merchant, state), revision) in MERCHANTS.into_iter().zip(states).zip(1..) {
+        put_for(&*store, merchant, work_of(merchant, state, revision)).await;
     }
-    for (merchant, state) in MERCHANTS.into_iter().zip(states) {
-        let expected = delivery_record(merchant, merchant, delivery_id(1), state);
+    for ((merchant, state), revision) in MERCHANTS.into_iter().zip(states).zip(1..) {
+        let expected = delivery_of_revision(merchant, state, revision);
+        let id = upsert_id(1);
+        assert!(holds_for(&*store, merchant, Expect::Upsert { id, revision }).await);
+        assert!(holds_for(&*store, merchant, expected.expected()).await);
         let (upsert, deliveries) = store.upsert(merchant, upsert_id(1)).await.unwrap().unwrap();
         assert_eq!((&*upsert.merchant, deliveries), (merchant, vec![expected.clone()]));
         let found = store.delivery(merchant, delivery_id(1)).await.unwrap();
