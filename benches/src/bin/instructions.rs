@@ -8,6 +8,10 @@ use clap::{Parser, ValueEnum};
 use upsert_benches::house::House;
 use upsert_benches::sample;
 
+/// The gateway's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Does so many upserts one after another, over a store of its own.
 #[derive(Debug, Parser)]
 struct Arguments {

@@ -121,7 +121,7 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<BTreeMap<
 
 fn json(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
-    Ok(bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
+    Ok(bytes.map(|bytes| rmp_serde::from_slice(&bytes)).transpose()?)
 }
 
 fn version(upsert: &Json, change: &Json) -> anyhow::Result<Version> {

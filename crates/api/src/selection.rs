@@ -282,13 +282,13 @@ pub struct DeliveriesDone {
 }
 
 impl DeliveriesDone {
-    /// With those of the next part, which says whether there is more and where it goes on.
+    /// With those of the next part, which says where it goes on if there is more.
     pub fn add(&mut self, part: Self) {
         self.matched += part.matched;
         self.done += part.done;
         self.refused += part.refused;
         self.refusals.extend(part.refusals);
-        (self.more, self.next_cursor) = (part.more, part.next_cursor);
+        (self.more, self.next_cursor) = (part.next_cursor.is_some(), part.next_cursor);
     }
 }
 

@@ -4,8 +4,9 @@
 //! applies that in one transaction and answers everybody after one `fsync` (group commit, without a timer: a lone
 //! caller does not wait for company). `synchronous=FULL`: what is answered survives a power cut.
 //!
-//! **A few readers.** Threads with `query_only` connections; WAL lets them read beside the writer, and a read that
-//! starts after [`Store::apply`] answered sees what it wrote.
+//! **A few readers.** Connections with `query_only`; WAL lets them read beside the writer, and a read that starts after
+//! [`Store::apply`] answered sees what it wrote. What is on the way of an upsert is a few rows by their keys and is read on
+//! the thread that asks; lists and counts have threads of their own.
 //!
 //! **A failed commit is final.** Once a commit or a checkpoint fails, nobody knows what the disk holds of it, and a
 //! second `fsync` would claim success for pages that were dropped. So everybody in that batch gets an error, the store
@@ -24,6 +25,7 @@ mod failure;
 mod forget;
 mod names;
 mod open;
+mod pen;
 mod queries;
 mod questions;
 mod readers;
@@ -73,11 +75,14 @@ impl SqliteStore {
         let path = path.as_ref().to_owned();
         let lock = open::lock(&path)?;
         let connection = open::writer(&path, options)?;
-        let readers = (0..options.readers.max(1)).map(|_| open::reader(&path, options));
-        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        let open_all = |count: usize| {
+            let readers = (0..count).map(|_| open::reader(&path, options));
+            readers.collect::<Result<Vec<_>, _>>()
+        };
+        let (readers, at_hand) = (open_all(options.readers.max(1))?, open_all(options.at_hand.max(1))?);
         let thread_failed = |source| OpenError::Thread { source };
         Ok(Self {
-            readers: Readers::start(readers, options.queue).map_err(thread_failed)?,
+            readers: Readers::start(readers, at_hand, options.queue).map_err(thread_failed)?,
             writer: WriterHandle::start(connection, options).map_err(thread_failed)?,
             lock: Mutex::new(Some(lock)),
             path,

@@ -60,7 +60,9 @@ impl Deliveries {
         }
         for work in std::mem::take(&mut committed.works) {
             let (wing, news) = (self.clone(), news.clone());
-            self.context.spawn(async move { wing.drive(work, Some(news)).await });
+            // Boxed: a task is moved several times before it runs, and what it is made of is large.
+            let drive = async move { Box::pin(wing.drive(work, Some(news))).await };
+            self.context.spawn(drive);
         }
         progress
     }

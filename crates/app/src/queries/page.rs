@@ -76,7 +76,7 @@ mod tests {
     fn a_page_begins_where_the_one_before_ended() {
         for id in [
             delivery_id(1),
-            delivery_id(u128::MAX / 2),
+            DeliveryId::from_uuid(Uuid::max()),
             DeliveryId::from_uuid(Uuid::nil()),
         ] {
             let cursor = to_cursor(id.as_uuid());

@@ -74,7 +74,8 @@ impl Upserts {
         let (wing, caller, merchant) = (self.clone(), caller.clone(), merchant.clone());
         let (tell, committed) = oneshot::channel();
         let task = self.context.tasks.spawn(async move {
-            let answered = wing.run_upsert(&caller, &merchant, command, tell).await;
+            // Boxed: a task is moved several times before it runs, and what it is made of is large.
+            let answered = Box::pin(wing.run_upsert(&caller, &merchant, command, tell)).await;
             if answered.as_ref().is_ok_and(|answer| answer.is_final) {
                 admitted.has_ended();
             }

@@ -69,7 +69,7 @@ mod tests {
             refused: 2,
             refusals,
             more,
-            next_cursor: Some("on".to_owned()),
+            next_cursor: more.then(|| "on".to_owned()),
             ..DeliveriesDone::default()
         };
         let mut sums = DeliveriesDone::default();

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use rusqlite::{Params, params};
 use uuid::Uuid;
 
-use upsert_core::{CustomerId, Identifier, MatchKey};
+use upsert_core::{CustomerId, EventId, Identifier, MatchKey};
 use upsert_store::{Expect, IdentityView};
 
 use super::digest::Kind;
+use super::pen::Pen;
 use super::rows::{DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
-use super::write::Pen;
 
 impl Pen<'_> {
     /// Whether it holds.
@@ -53,16 +54,8 @@ impl Pen<'_> {
                 source,
                 revision,
             } => Ok(self.marks_revision(*customer, source)? == *revision),
-            Expect::OutgoingEvent { id, revision } => {
-                let sql = "SELECT revision FROM outgoing_events WHERE merchant = ?1 AND id = ?2";
-                let found = self.revision(sql, params![self.merchant, blob(id.as_uuid())])?;
-                Ok(found == Some(*revision))
-            }
-            Expect::IdempotencyFree { key, now } => {
-                let sql = "SELECT 1 FROM idempotency WHERE merchant = ?1 AND key = ?2 AND expires_at > ?3";
-                let params = params![self.merchant, &key[..], micros(*now)];
-                Ok(first(self.db, sql, params, |_| Ok(()))?.is_none())
-            }
+            Expect::OutgoingEvent { id, revision } => Ok(self.outgoing_revision(*id)? == Some(*revision)),
+            Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }
     }
 
@@ -125,6 +118,17 @@ impl Pen<'_> {
         let sql = "SELECT revision FROM incoming_events WHERE merchant = ?1 AND source = ?2 AND event_id = ?3 \
                    AND content = ?4";
         self.revision(sql, params![self.merchant, source, event_id, content])
+    }
+
+    fn outgoing_revision(&self, id: EventId) -> DbResult<Option<u64>> {
+        let sql = "SELECT revision FROM outgoing_events WHERE merchant = ?1 AND id = ?2";
+        self.revision(sql, params![self.merchant, blob(id.as_uuid())])
+    }
+
+    fn key_is_unused(&self, key: &[u8; 32], now: Timestamp) -> DbResult<bool> {
+        let sql = "SELECT 1 FROM idempotency WHERE merchant = ?1 AND key = ?2 AND expires_at > ?3";
+        let params = params![self.merchant, &key[..], micros(now)];
+        Ok(first(self.db, sql, params, |_| Ok(()))?.is_none())
     }
 
     fn marks_revision(&mut self, customer: CustomerId, source: &str) -> DbResult<Option<u64>> {

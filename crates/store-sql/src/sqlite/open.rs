@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,8 +27,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How a store is opened. The default suits a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// Threads that read.
+    /// Threads that read what may take long.
     pub readers: usize,
+    /// Connections for what is read on the thread that asks: as many as there are threads that do.
+    pub at_hand: usize,
     /// Changesets (and, apart from them, questions) that may wait; one more is answered with `StoreError::Busy`.
     pub queue: usize,
     /// Changesets in one commit at most.
@@ -44,6 +47,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             readers: 2,
+            at_hand: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             queue: 4_096,
             batch: 512,
             writer_cache_kib: 4 * 1_024,

@@ -22,7 +22,7 @@ use upsert_store::{
 use super::digest::Kind;
 use super::readers::Reader;
 use super::rows::{
-    CustomerBody, DbError, DbResult, OURS, all, blob, body, each, first, from_json, identifier_kind, key_kind, unsigned,
+    CustomerBody, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind, unsigned,
     uuid,
 };
 use lists::MOST_LOOKED_AT;
@@ -164,7 +164,7 @@ impl Reader {
         let end = before.map_or(vec![u8::MAX; 17], |id| id.as_uuid().as_bytes().to_vec());
         let mut page = HistoryPage::default();
         each(&self.db, VERSIONS, params![merchant, blob(of.as_uuid()), end], |row| {
-            let change: Option<CustomerChange> = from_json(row, "change")?;
+            let change: Option<CustomerChange> = from_bytes(row, "change")?;
             let entry = HistoryRecord::of(body(row)?, change.ok_or(DbError::Value("change"))?);
             if page.entries.len() < most {
                 page.entries.push(entry);

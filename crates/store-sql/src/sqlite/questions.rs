@@ -18,13 +18,11 @@ use upsert_store::{
 #[async_trait]
 impl CustomerStore for SqliteStore {
     async fn identify(&self, merchant: &str, query: &IdentityQuery) -> Result<IdentityView, StoreError> {
-        let (merchant, query) = (merchant.to_owned(), query.clone());
-        self.readers.ask(move |db| db.identify(&merchant, &query)).await
+        self.readers.look(|db| db.identify(merchant, query))
     }
 
     async fn customer(&self, merchant: &str, id: CustomerId) -> Result<Option<Known>, StoreError> {
-        let merchant = merchant.to_owned();
-        self.readers.ask(move |db| db.customer(&merchant, id)).await
+        self.readers.look(|db| db.customer(merchant, id))
     }
 
     async fn customers(
@@ -60,10 +58,7 @@ impl CustomerStore for SqliteStore {
         keys: &[MatchKey],
         except: CustomerId,
     ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError> {
-        let (merchant, connection, keys) = (merchant.to_owned(), connection.to_owned(), keys.to_vec());
-        self.readers
-            .ask(move |db| db.key_holders(&merchant, &connection, &keys, except))
-            .await
+        self.readers.look(|db| db.key_holders(merchant, connection, keys, except))
     }
 
     async fn record_owners(
@@ -72,11 +67,7 @@ impl CustomerStore for SqliteStore {
         connection: &str,
         provider_customer_id: &str,
     ) -> Result<Vec<CustomerId>, StoreError> {
-        let (merchant, connection) = (merchant.to_owned(), connection.to_owned());
-        let vendor_id = provider_customer_id.to_owned();
-        self.readers
-            .ask(move |db| db.record_owners(&merchant, &connection, &vendor_id))
-            .await
+        self.readers.look(|db| db.record_owners(merchant, connection, provider_customer_id))
     }
 }
 
@@ -87,8 +78,7 @@ impl UpsertStore for SqliteStore {
         merchant: &str,
         id: UpsertId,
     ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
-        let merchant = merchant.to_owned();
-        self.readers.ask(move |db| db.upsert(&merchant, id)).await
+        self.readers.look(|db| db.upsert(merchant, id))
     }
 
     async fn upserts(
@@ -121,12 +111,11 @@ impl UpsertStore for SqliteStore {
         key: &[u8; 32],
         now: Timestamp,
     ) -> Result<Option<IdempotencyRecord>, StoreError> {
-        let (merchant, key) = (merchant.to_owned(), *key);
-        self.readers.ask(move |db| db.idempotency(&merchant, &key, now)).await
+        self.readers.look(|db| db.idempotency(merchant, key, now))
     }
 
     async fn merchants_of(&self, mark: MerchantMark) -> Result<Vec<String>, StoreError> {
-        self.readers.ask(move |db| db.merchants_of(mark)).await
+        self.readers.look(|db| db.merchants_of(mark))
     }
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -137,8 +126,7 @@ impl UpsertStore for SqliteStore {
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn delivery(&self, merchant: &str, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
-        let merchant = merchant.to_owned();
-        self.readers.ask(move |db| db.delivery(&merchant, id)).await
+        self.readers.look(|db| db.delivery(merchant, id))
     }
 
     async fn deliveries(
@@ -222,8 +210,7 @@ impl ConnectionStore for SqliteStore {
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn incoming_event(&self, merchant: &str, id: EventId) -> Result<Option<IncomingEvent>, StoreError> {
-        let merchant = merchant.to_owned();
-        self.readers.ask(move |db| db.incoming_event(&merchant, id)).await
+        self.readers.look(|db| db.incoming_event(merchant, id))
     }
 
     async fn event_of_source(
@@ -233,10 +220,7 @@ impl EventStore for SqliteStore {
         event_id: &str,
         content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
-        let [merchant, source, event_id, content] = [merchant, source, event_id, content].map(str::to_owned);
-        self.readers
-            .ask(move |db| db.event_of_source(&merchant, &source, &event_id, &content))
-            .await
+        self.readers.look(|db| db.event_of_source(merchant, source, event_id, content))
     }
 
     async fn incoming_events(
@@ -261,15 +245,11 @@ impl EventStore for SqliteStore {
         customer: CustomerId,
         source: &str,
     ) -> Result<Option<EventMarks>, StoreError> {
-        let (merchant, source) = (merchant.to_owned(), source.to_owned());
-        self.readers
-            .ask(move |db| db.event_marks(&merchant, customer, &source))
-            .await
+        self.readers.look(|db| db.event_marks(merchant, customer, source))
     }
 
     async fn outgoing_event(&self, merchant: &str, id: EventId) -> Result<Option<OutgoingEvent>, StoreError> {
-        let merchant = merchant.to_owned();
-        self.readers.ask(move |db| db.outgoing_event(&merchant, id)).await
+        self.readers.look(|db| db.outgoing_event(merchant, id))
     }
 
     async fn outgoing_events(

@@ -1,4 +1,5 @@
-//! The threads that read.
+//! Who reads: what is a few rows by their keys is read on the thread that asks, by a connection that is at hand; what may
+//! take long has threads of its own.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use upsert_store::StoreError;
 
 use super::digest::Digests;
 use super::names::Names;
-use super::rows::DbResult;
+use super::rows::{DbError, DbResult};
 
 /// One reader's connection, and the questions it can answer (see `queries`).
 pub(super) struct Reader {
@@ -24,31 +25,44 @@ pub(super) struct Reader {
 
 type Question = Box<dyn FnOnce(&mut Reader) + Send>;
 
-/// The readers as the store sees them: one queue, whoever is free takes the next.
+/// The readers as the store sees them.
 pub(super) struct Readers {
+    /// For whoever asks, as long as the answer takes.
+    at_hand: Vec<Mutex<Option<Reader>>>,
+    /// One queue for the threads: whoever is free takes the next.
     questions: RwLock<Option<SyncSender<Question>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
-    pub(super) fn start(connections: Vec<Connection>, queue: usize) -> io::Result<Self> {
+    /// With threads for these connections, and those that are at hand.
+    pub(super) fn start(connections: Vec<Connection>, at_hand: Vec<Connection>, queue: usize) -> io::Result<Self> {
         let (questions, queue) = sync_channel(queue.max(1));
         let queue = Arc::new(Mutex::new(queue));
         let start = |db| {
             let queue = Arc::clone(&queue);
-            let reader = Reader {
-                digests: Digests::of(&db).map_err(|error| io::Error::other(error.to_string()))?,
-                db,
-                names: Names::default(),
-            };
+            let reader = Reader::new(db)?;
             let thread = Builder::new().name("store-reader".to_owned());
             thread.spawn(move || reader.run(&queue))
         };
         let threads = connections.into_iter().map(start).collect::<io::Result<_>>()?;
+        let ready = |db| Ok::<_, io::Error>(Mutex::new(Some(Reader::new(db)?)));
         Ok(Self {
+            at_hand: at_hand.into_iter().map(ready).collect::<Result<_, _>>()?,
             questions: RwLock::new(Some(questions)),
             threads: Mutex::new(threads),
         })
+    }
+
+    /// Answers it here and now, in one read transaction: a few rows by their keys, that are likely to be in memory. There are
+    /// as many readers at hand as threads that may ask, so hardly ever has one to wait for another.
+    pub(super) fn look<T>(&self, question: impl FnOnce(&mut Reader) -> DbResult<T>) -> Result<T, StoreError> {
+        let free = self.at_hand.iter().find_map(Mutex::try_lock);
+        let Some(mut reader) = free.or_else(|| self.at_hand.first().map(Mutex::lock)) else {
+            return Err(StoreError::Busy);
+        };
+        let reader = reader.as_mut().ok_or(StoreError::Busy)?;
+        reader.at_one_moment(question).map_err(|error| failed(&error))
     }
 
     /// Queues the question and waits for its answer, in one read transaction: all that it reads is of one moment.
@@ -69,16 +83,16 @@ impl Readers {
             questions.try_send(question).map_err(|_| StoreError::Busy)?;
         }
         match answered.await {
-            Ok(answer) => answer.map_err(|error| {
-                tracing::error!(%error, "the store could not read");
-                error.upwards()
-            }),
+            Ok(answer) => answer.map_err(|error| failed(&error)),
             Err(_) => Err(StoreError::Failed("a reader of the store has gone".to_owned())),
         }
     }
 
     /// Lets the readers finish what is queued and waits for their end.
     pub(super) fn close(&self) {
+        for reader in &self.at_hand {
+            drop(reader.lock().take());
+        }
         drop(self.questions.write().take());
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
@@ -89,7 +103,20 @@ impl Readers {
     }
 }
 
+fn failed(error: &DbError) -> StoreError {
+    tracing::error!(%error, "the store could not read");
+    error.upwards()
+}
+
 impl Reader {
+    fn new(db: Connection) -> io::Result<Self> {
+        Ok(Self {
+            digests: Digests::of(&db).map_err(|error| io::Error::other(error.to_string()))?,
+            db,
+            names: Names::default(),
+        })
+    }
+
     fn run(mut self, queue: &Mutex<Receiver<Question>>) {
         loop {
             let next = queue.lock().recv();

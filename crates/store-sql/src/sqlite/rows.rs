@@ -141,16 +141,16 @@ pub(super) fn hash(row: &Row<'_>, column: &'static str) -> DbResult<[u8; 32]> {
     bytes.try_into().map_err(|_| DbError::Value(column))
 }
 
-/// A record as it is kept.
-pub(super) fn to_json<T: Serialize>(record: &T, column: &'static str) -> DbResult<Vec<u8>> {
-    serde_json::to_vec(record).map_err(|_| DbError::Value(column))
+/// A record as it is kept: MessagePack with the members' names, so that members come and go as in JSON.
+pub(super) fn to_bytes<T: Serialize>(record: &T, column: &'static str) -> DbResult<Vec<u8>> {
+    rmp_serde::to_vec_named(record).map_err(|_| DbError::Value(column))
 }
 
 /// A record as it was kept; none where the column is null.
-pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> DbResult<Option<T>> {
+pub(super) fn from_bytes<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> DbResult<Option<T>> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
-        ValueRef::Blob(json) => serde_json::from_slice(json)
+        ValueRef::Blob(bytes) => rmp_serde::from_slice(bytes)
             .map(Some)
             .map_err(|_| DbError::Value(column)),
         _ => Err(DbError::Value(column)),
@@ -159,7 +159,7 @@ pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str
 
 /// A record that has to be there.
 pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>) -> DbResult<T> {
-    from_json(row, "body")?.ok_or(DbError::Value("body"))
+    from_bytes(row, "body")?.ok_or(DbError::Value("body"))
 }
 
 /// A customer as it is kept, beside its id, merchant and revision.

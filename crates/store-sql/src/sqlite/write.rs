@@ -4,15 +4,15 @@
 mod events;
 mod upserts;
 
-use rusqlite::{Connection, Params, params};
+use rusqlite::params;
 
 use upsert_core::{CustomerId, Identifier, MatchKey};
 use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
-use super::digest::{Digest, Digests, Kind};
-use super::names::Names;
+use super::digest::{Digest, Kind};
+use super::pen::Pen;
 use super::rows::{
-    CustomerBody, DbResult, OURS, blob, execute, identifier_kind, key_kind, micros, signed, to_json,
+    CustomerBody, DbResult, OURS, blob, execute, identifier_kind, key_kind, micros, signed, to_bytes,
 };
 
 const ADD_KEY: &str =
@@ -20,14 +20,6 @@ const ADD_KEY: &str =
 
 const REMOVE_KEY: &str =
     "DELETE FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 AND customer = ?5";
-
-/// The writer's transaction and whose changeset it is at: where expectations are judged and writes go.
-pub(super) struct Pen<'db> {
-    pub(super) db: &'db Connection,
-    pub(super) names: &'db mut Names,
-    pub(super) digests: &'db Digests,
-    pub(super) merchant: i64,
-}
 
 impl Pen<'_> {
     pub(super) fn write(&mut self, write: &Write) -> DbResult<()> {
@@ -72,18 +64,6 @@ impl Pen<'_> {
         }
     }
 
-    /// The first of two statements that has a row to change. Both take the same parameters.
-    fn put(&self, statements: [&str; 2], params: impl Params + Clone) -> DbResult<()> {
-        if execute(self.db, statements[0], params.clone())? == 0 {
-            execute(self.db, statements[1], params)?;
-        }
-        Ok(())
-    }
-
-    fn number(&mut self, name: &str) -> DbResult<i64> {
-        self.names.number(self.db, name)
-    }
-
     fn put_customer(&mut self, row: &CustomerRecord) -> DbResult<()> {
         let body = CustomerBody {
             version: row.version,
@@ -91,14 +71,14 @@ impl Pen<'_> {
             updated_at: row.updated_at,
             customer: &row.customer,
         };
-        let body = to_json(&body, "body")?;
+        let body = to_bytes(&body, "body")?;
         self.put_customer_row(row.id, OURS, row.revision, None, &body)
     }
 
     fn put_lane(&mut self, row: &Lane) -> DbResult<()> {
         let connection = self.number(&row.connection)?;
         let record = row.linked_to().map(|id| self.digests.digest(Kind::VendorRecord, id));
-        let body = to_json(row, "body")?;
+        let body = to_bytes(row, "body")?;
         self.put_customer_row(row.customer, connection, row.revision(), record, &body)
     }
 
@@ -165,7 +145,7 @@ impl Pen<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let known = "UPDATE idempotency SET fingerprint = ?3, upsert = ?4, created_at = ?5, expires_at = ?6, answer = ?7 \
                      WHERE merchant = ?1 AND key = ?2";
-        let answer = row.answer.as_ref().map(|answer| to_json(answer, "answer"));
+        let answer = row.answer.as_ref().map(|answer| to_bytes(answer, "answer"));
         let params = params![
             self.merchant,
             &row.key[..],
@@ -180,12 +160,12 @@ impl Pen<'_> {
 
     fn put_answer(&self, key: &[u8; 32], answer: &StoredAnswer) -> DbResult<()> {
         let sql = "UPDATE idempotency SET answer = ?3 WHERE merchant = ?1 AND key = ?2 AND answer IS NULL";
-        execute(self.db, sql, params![self.merchant, &key[..], to_json(answer, "answer")?]).map(drop)
+        execute(self.db, sql, params![self.merchant, &key[..], to_bytes(answer, "answer")?]).map(drop)
     }
 
     fn put_connection(&mut self, row: &ConnectionRecord) -> DbResult<()> {
         let sql = "INSERT OR REPLACE INTO connections (merchant, connection, body) VALUES (?1, ?2, ?3)";
         let connection = self.number(&row.connection)?;
-        execute(self.db, sql, params![self.merchant, connection, to_json(row, "body")?]).map(drop)
+        execute(self.db, sql, params![self.merchant, connection, to_bytes(row, "body")?]).map(drop)
     }
 }

@@ -21,7 +21,7 @@ use super::forget;
 use super::names::Names;
 use super::open::SqliteOptions;
 use super::rows::{DbError, DbResult, execute};
-use super::write::Pen;
+use super::pen::Pen;
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use upsert_store::{
 use super::super::names::{marked, name};
 use super::super::readers::Reader;
 use super::super::rows::{
-    DbError, DbResult, all, blob, body, each, first, from_json, hash, limit, micros, moment, unsigned, uuid,
+    DbError, DbResult, all, blob, body, each, first, from_bytes, hash, limit, micros, moment, unsigned, uuid,
 };
 use super::lists::{STANDING_PLACES, delivery, last_of, upsert};
 use super::places::{DuePlaces, Wanted};
@@ -79,7 +79,7 @@ impl Reader {
                 upsert: UpsertId::from_uuid(uuid(row, "upsert")?),
                 created_at: moment(row, "created_at")?,
                 expires_at: moment(row, "expires_at")?,
-                answer: from_json(row, "answer")?,
+                answer: from_bytes(row, "answer")?,
             })
         })
     }
@@ -291,9 +291,9 @@ impl Reader {
 }
 
 fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
-    let attempt: Option<AttemptRecord> = from_json(row, "attempt")?;
+    let attempt: Option<AttemptRecord> = from_bytes(row, "attempt")?;
     Ok(AttemptRecord {
-        request: from_json(row, "request")?,
+        request: from_bytes(row, "request")?,
         ..attempt.ok_or(DbError::Value("attempt"))?
     })
 }

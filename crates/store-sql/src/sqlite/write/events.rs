@@ -5,8 +5,8 @@ use rusqlite::params;
 use upsert_core::Word as _;
 use upsert_store::{EndpointRecord, EventMarks, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState};
 
-use super::super::rows::{DbResult, blob, execute, micros, signed, to_json};
-use super::Pen;
+use super::super::pen::Pen;
+use super::super::rows::{DbResult, blob, execute, micros, signed, to_bytes};
 
 impl Pen<'_> {
     /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not
@@ -28,7 +28,7 @@ impl Pen<'_> {
             row.state() == IncomingState::Failed,
             customer.as_ref().map(|customer| blob(customer.as_uuid())),
             micros(row.received_at),
-            to_json(row, "body")?,
+            to_bytes(row, "body")?,
         ];
         self.put([known, new], params)
     }
@@ -38,7 +38,7 @@ impl Pen<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let source = self.number(&row.source)?;
         let (customer, revision) = (blob(row.customer.as_uuid()), signed(row.revision, "revision")?);
-        let params = params![self.merchant, customer, source, revision, to_json(row, "body")?];
+        let params = params![self.merchant, customer, source, revision, to_bytes(row, "body")?];
         execute(self.db, sql, params).map(drop)
     }
 
@@ -59,7 +59,7 @@ impl Pen<'_> {
             row.next_attempt_at().map(micros),
             signed(row.revision(), "revision")?,
             micros(row.created_at),
-            to_json(row, "body")?,
+            to_bytes(row, "body")?,
         ];
         self.put(if row.revision() == 1 { [new, known] } else { [known, new] }, params)
     }
@@ -67,6 +67,6 @@ impl Pen<'_> {
     pub(super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {
         let sql = "INSERT OR REPLACE INTO endpoints (merchant, endpoint, body) VALUES (?1, ?2, ?3)";
         let endpoint = self.number(&row.endpoint)?;
-        execute(self.db, sql, params![self.merchant, endpoint, to_json(row, "body")?]).map(drop)
+        execute(self.db, sql, params![self.merchant, endpoint, to_bytes(row, "body")?]).map(drop)
     }
 }

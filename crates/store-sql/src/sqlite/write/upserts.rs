@@ -5,8 +5,8 @@ use rusqlite::params;
 use upsert_core::Word as _;
 use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState, UpsertRecord};
 
-use super::super::rows::{DbResult, blob, micros, signed, standing_of_upsert, to_json};
-use super::Pen;
+use super::super::pen::Pen;
+use super::super::rows::{DbResult, blob, micros, signed, standing_of_upsert, to_bytes};
 
 impl Pen<'_> {
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
@@ -26,8 +26,8 @@ impl Pen<'_> {
             row.owes_event().then_some(1),
             signed(row.revision(), "revision")?,
             made,
-            to_json(row, "body")?,
-            change.map(|change| to_json(change, "change")).transpose()?,
+            to_bytes(row, "body")?,
+            change.map(|change| to_bytes(change, "change")).transpose()?,
         ];
         match (change, row.revision()) {
             (None, 2..) => self.put([ended, new], params),
@@ -54,7 +54,7 @@ impl Pen<'_> {
             row.next_attempt_at().map(micros),
             row.lease_until().map(micros),
             signed(row.fence(), "fence")?,
-            to_json(row, "body")?,
+            to_bytes(row, "body")?,
             first,
             request,
         ];
@@ -82,6 +82,6 @@ type Json = Option<Vec<u8>>;
 
 /// An attempt, and what went out with it: that is written once, and stays.
 fn columns(attempt: &AttemptRecord) -> DbResult<(Json, Json)> {
-    let request = attempt.request.as_ref().map(|request| to_json(request, "request"));
-    Ok((Some(to_json(attempt, "attempt")?), request.transpose()?))
+    let request = attempt.request.as_ref().map(|request| to_bytes(request, "request"));
+    Ok((Some(to_bytes(attempt, "attempt")?), request.transpose()?))
 }

@@ -1,0 +1,29 @@
+//! What judges expectations and writes, for one changeset.
+
+use rusqlite::{Connection, Params};
+
+use super::digest::Digests;
+use super::names::Names;
+use super::rows::{DbResult, execute};
+
+/// The writer's transaction and whose changeset it is at: where expectations are judged and writes go.
+pub(super) struct Pen<'db> {
+    pub(super) db: &'db Connection,
+    pub(super) names: &'db mut Names,
+    pub(super) digests: &'db Digests,
+    pub(super) merchant: i64,
+}
+
+impl Pen<'_> {
+    /// The first of two statements that has a row to change. Both take the same parameters.
+    pub(super) fn put(&self, statements: [&str; 2], params: impl Params + Clone) -> DbResult<()> {
+        if execute(self.db, statements[0], params.clone())? == 0 {
+            execute(self.db, statements[1], params)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn number(&mut self, name: &str) -> DbResult<i64> {
+        self.names.number(self.db, name)
+    }
+}
