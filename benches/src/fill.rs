@@ -12,7 +12,7 @@ use upsert_core::{
     UpsertReceipt, VendorSaid, WaitingFor,
 };
 use upsert_store::{
-    Applied, Changeset, ConnectionRecord, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState, CustomerChange,
+    Applied, Changeset, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryError, DeliveryRecord, DeliveryState,
     Lane, Link, Pause, PausedBy, Store as _, UpsertRecord, UpsertState, Write,
 };
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};

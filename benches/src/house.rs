@@ -32,7 +32,8 @@ struct Echo;
 #[async_trait]
 impl Transport for Echo {
     async fn send(&self, outgoing: Outgoing) -> Result<Incoming, TransportError> {
-        let mut record: Map<String, Json> = serde_json::from_slice(&outgoing.body.unwrap_or_default()).unwrap_or_default();
+        let mut record: Map<String, Json> =
+            serde_json::from_slice(&outgoing.body.unwrap_or_default()).unwrap_or_default();
         record.insert("createdAt".to_owned(), json!("2026-11-21T00:00:00.000Z"));
         Ok(Incoming {
             status: 200,
@@ -80,7 +81,9 @@ impl House {
     /// # Errors
     /// It was not answered with one of these statuses.
     pub async fn upsert(&self, body: &str, statuses: &[u16]) -> anyhow::Result<Answer> {
-        let caller = Caller { name: "bench".to_owned() };
+        let caller = Caller {
+            name: "bench".to_owned(),
+        };
         let command = UpsertCommand {
             body: serde_json::from_str(body)?,
             idempotency_key: None,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, Row};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::{Attempt, Delivery, Evidence, Upsert, Version};
 
@@ -96,18 +96,18 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<BTreeMap<
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let record = json(row, "body")?.context("a row without a body")?;
+        let record = read(row, "body")?.context("a row without a body")?;
         let id = text(&record, "id")?;
         if let Some(customer) = row.get::<_, Option<Vec<u8>>>("customer")? {
             names.insert(customer, text(&record, "customer")?);
-            if let Some(change) = json(row, "change")?.filter(|_| record["rolled_back"] != true) {
+            if let Some(change) = read(row, "change")?.filter(|_| record["rolled_back"] != true) {
                 evidence.versions.push(version(&record, &change)?);
             }
             evidence.upserts.insert(id.clone(), upsert(&record)?);
             last = Some(id);
         } else {
             let of = last.clone().context("a delivery without an upsert")?;
-            let first = json(row, "attempt")?;
+            let first = read(row, "attempt")?;
             let mut delivery = delivery(&record, of)?;
             delivery.attempts.extend(first.as_ref().map(attempt).transpose()?);
             evidence.deliveries.insert(id, delivery);
@@ -119,7 +119,7 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<BTreeMap<
     Ok(names)
 }
 
-fn json(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
+fn read(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
     Ok(bytes.map(|bytes| rmp_serde::from_slice(&bytes)).transpose()?)
 }
@@ -129,8 +129,21 @@ fn version(upsert: &Json, change: &Json) -> anyhow::Result<Version> {
         customer: text(upsert, "customer")?,
         version: upsert["version"].as_u64().context("an upsert without a version")?,
         upsert: text(upsert, "id")?,
-        record: change["record"].clone(),
+        record: nested(&change["record"]),
     })
+}
+
+/// A customer's values are kept by JSON Pointer; accounts are compared as the API shows them.
+fn nested(kept: &Json) -> Json {
+    let mut record = json!({});
+    for (pointer, value) in kept.as_object().into_iter().flatten() {
+        let mut place = &mut record;
+        for name in pointer.trim_start_matches('/').split('/') {
+            place = &mut place[name];
+        }
+        *place = value.clone();
+    }
+    record
 }
 
 fn attempt(record: &Json) -> anyhow::Result<Attempt> {
@@ -139,7 +152,10 @@ fn attempt(record: &Json) -> anyhow::Result<Attempt> {
         Ok(moment.map(jiff::Timestamp::as_microsecond))
     };
     Ok(Attempt {
-        number: record["number"].as_u64().context("an attempt without a number")?.try_into()?,
+        number: record["number"]
+            .as_u64()
+            .context("an attempt without a number")?
+            .try_into()?,
         started_at: micros("started_at")?.context("an attempt without a beginning")?,
         ended_at: micros("ended_at")?,
         result: record["result"].as_str().map(str::to_owned),
@@ -151,9 +167,12 @@ fn later_attempts(db: &Connection, deliveries: &mut BTreeMap<String, Delivery>) 
     let mut statement = db.prepare("SELECT attempt FROM attempts ORDER BY merchant, delivery, number")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let record = json(row, "attempt")?.context("an attempt without a body")?;
+        let record = read(row, "attempt")?.context("an attempt without a body")?;
         let delivery = deliveries.get_mut(&text(&record, "delivery")?);
-        delivery.context("an unknown delivery")?.attempts.push(attempt(&record)?);
+        delivery
+            .context("an unknown delivery")?
+            .attempts
+            .push(attempt(&record)?);
     }
     Ok(())
 }
@@ -165,7 +184,7 @@ fn customers(db: &Connection, names: &BTreeMap<Vec<u8>, String>, evidence: &mut 
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let body = json(row, "body")?.context("a customer without a body")?;
+        let body = read(row, "body")?.context("a customer without a body")?;
         if row.get::<_, i64>("connection")? != 0 {
             note_lane(&body, evidence)?;
             continue;
@@ -175,7 +194,7 @@ fn customers(db: &Connection, names: &BTreeMap<Vec<u8>, String>, evidence: &mut 
         let customer = evidence.customers.entry(name.clone()).or_default();
         customer.merchant = row.get("merchant")?;
         customer.version = body["version"].as_u64().context("a customer without a version")?;
-        customer.record = body["customer"].clone();
+        customer.record = nested(&body["customer"]);
     }
     Ok(())
 }

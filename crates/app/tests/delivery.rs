@@ -142,7 +142,11 @@ async fn edits_of_one_customer_go_one_at_a_time_and_in_order() {
         .customers("acme", &upsert_store::CustomerFilter::default(), None, 10)
         .await
         .unwrap();
-    let notes = known.entries[0].customer.text(upsert_core::Field::Notes).unwrap().to_owned();
+    let notes = known.entries[0]
+        .customer
+        .text(upsert_core::Field::Notes)
+        .unwrap()
+        .to_owned();
     assert_eq!(vendor.record("r")["notes"], json!(notes));
 }
 
@@ -507,7 +511,10 @@ async fn what_has_failed_is_told_however_many_wait_that_were_never_tried() {
     assert_eq!(refused.status, 422, "{}", refused.body);
     let waits = (0..3_500).map(|number| {
         let id = delivery_id(u128::from(u32::MAX) + number);
-        Write::PutDelivery(delivery_record(&house.merchant.id, "v", id, DeliveryState::Waiting), None)
+        Write::PutDelivery(
+            delivery_record(&house.merchant.id, "v", id, DeliveryState::Waiting),
+            None,
+        )
     });
     let changes = Changeset {
         write: waits.collect(),

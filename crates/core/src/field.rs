@@ -81,6 +81,14 @@ macro_rules! fields {
                 }
             }
 
+            /// The field with this JSON Pointer.
+            pub fn at(pointer: &str) -> Option<Self> {
+                match pointer {
+                    $($pointer => Some(Field::$name),)*
+                    _ => None,
+                }
+            }
+
             /// What it may hold.
             pub const fn rule(self) -> Rule {
                 match self {
@@ -167,7 +175,8 @@ fields! {
 }
 
 /// What a field holds, already canonical.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
+#[serde(untagged)]
 pub enum Value {
     /// A text, an address, a number, a word.
     Text(String),

@@ -342,10 +342,18 @@ mod tests {
             [ids.customer("acme").mark(), upsert.mark(), ids.event("acme").mark()],
             [mark; 3]
         );
-        let deliveries: Vec<_> = (1..=DeliveryId::MOST).map(|part| DeliveryId::of(upsert, part)).collect();
-        assert!(deliveries.windows(2).all(|pair| pair[0] < pair[1]), "in the order of their numbers");
+        let deliveries: Vec<_> = (1..=DeliveryId::MOST)
+            .map(|part| DeliveryId::of(upsert, part))
+            .collect();
+        assert!(
+            deliveries.windows(2).all(|pair| pair[0] < pair[1]),
+            "in the order of their numbers"
+        );
         for (part, delivery) in (1..).zip(&deliveries) {
-            assert_eq!((delivery.upsert(), delivery.part(), delivery.mark()), (upsert, part, mark));
+            assert_eq!(
+                (delivery.upsert(), delivery.part(), delivery.mark()),
+                (upsert, part, mark)
+            );
         }
         let next = DeliveryId::of(ids.upsert("acme"), 1);
         assert!(deliveries.iter().all(|delivery| *delivery < next));

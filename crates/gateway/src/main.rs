@@ -31,6 +31,10 @@ use clap::Parser as _;
 
 use crate::cli::Cli;
 
+/// An upsert makes hundreds of small allocations, some of which another thread frees.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Before any TLS: with a provider named, no second one that a dependency brings can make the choice ambiguous.

@@ -110,7 +110,8 @@ pub struct CustomerFilter {
 impl CustomerRecord {
     /// Whether the filter means it, as far as the record says: who holds an identifier is kept apart.
     pub fn matches_but_for_identifiers(&self, filter: &CustomerFilter) -> bool {
-        let carries = |tag: &String| matches!(self.customer.get(Field::Tags), Some(Value::Tags(tags)) if tags.contains(tag));
+        let carries =
+            |tag: &String| matches!(self.customer.get(Field::Tags), Some(Value::Tags(tags)) if tags.contains(tag));
         let status = self.customer.text(Field::Status);
         filter.tag.as_ref().is_none_or(carries)
             && filter.status.as_deref().is_none_or(|wanted| status == Some(wanted))

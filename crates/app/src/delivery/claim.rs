@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
-use upsert_store::{Applied, AttemptRecord, Changeset, DeliveryRecord, Expect, Known, Lane, Progress, StoreError, Write};
+use upsert_store::{
+    Applied, AttemptRecord, Changeset, DeliveryRecord, Expect, Known, Lane, Progress, StoreError, Write,
+};
 
 use crate::delivery::Deliveries;
 use crate::delivery::log::observe;

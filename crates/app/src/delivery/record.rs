@@ -242,7 +242,8 @@ impl Recording<'_> {
         }
         self.write.extend(self.lane.give_back_keys());
         self.write.push(Write::PutLane(self.lane.clone()));
-        self.write.push(Write::PutDelivery(self.delivery.clone(), Some(attempt)));
+        self.write
+            .push(Write::PutDelivery(self.delivery.clone(), Some(attempt)));
         if ends_its_upsert(self.work, &self.delivery)
             && let Some(mut upsert) = self.work.sole_of.clone()
         {

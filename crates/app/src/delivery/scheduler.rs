@@ -156,7 +156,9 @@ impl Scheduler {
             tracing::info!(merchant, connection, delivery_id = %delivery.id, "probing a paused connection");
             let wing = self.clone();
             self.context.spawn(async move {
-                wing.deliveries.go_on(&delivery.merchant, delivery.id, ClaimPurpose::Probe).await;
+                wing.deliveries
+                    .go_on(&delivery.merchant, delivery.id, ClaimPurpose::Probe)
+                    .await;
             });
         }
         Ok(())

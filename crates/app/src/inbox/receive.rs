@@ -281,7 +281,8 @@ impl Inbox {
                 raw: arrival.raw.clone(),
             });
             let write = vec![Write::PutIncomingEvent(row.clone())];
-            if self.outbox
+            if self
+                .outbox
                 .write(&arrival.merchant.id, arrival.expected(seen.as_ref()), write)
                 .await?
                 != Applied::Done

@@ -154,7 +154,10 @@ impl Inbox {
             return Ok(None);
         };
         for (customer, pointer) in &identified.contradicted {
-            let marks = self.context.store.event_marks(&arrival.merchant.id, *customer, &arrival.source.name);
+            let marks = self
+                .context
+                .store
+                .event_marks(&arrival.merchant.id, *customer, &arrival.source.name);
             let marks = marks.await?;
             let Some(marks) = marks.filter(|marks| has_newer(&marks.marks, order, pointer)) else {
                 continue;

@@ -73,7 +73,10 @@ impl Operations {
             }
             let expect = vec![lane.change()];
             lane.forget_link();
-            let applied = self.outbox.write(&merchant.id, expect, vec![Write::PutLane(lane)]).await?;
+            let applied = self
+                .outbox
+                .write(&merchant.id, expect, vec![Write::PutLane(lane)])
+                .await?;
             Ok::<_, Refusal>(Race::over(applied, ()))
         });
         forgotten.await?.ok_or_else(Refusal::too_many_changes)?;

@@ -211,7 +211,11 @@ impl Operations {
                 event.event_id.clone()
             };
             let arrival = Arrival {
-                id: if is_split { self.context.ids.event(&merchant.id) } else { event.id },
+                id: if is_split {
+                    self.context.ids.event(&merchant.id)
+                } else {
+                    event.id
+                },
                 merchant: merchant.clone(),
                 source: source.clone(),
                 contents: contents_of(&merchant.id, source, &event_id, read),
@@ -253,7 +257,8 @@ impl Operations {
         let expected = event.change();
         event.discard();
         let (merchant, shown) = (event.merchant.clone(), Event::Incoming(incoming(&event)));
-        self.put(&merchant, expected, Write::PutIncomingEvent(event), shown).await
+        self.put(&merchant, expected, Write::PutIncomingEvent(event), shown)
+            .await
     }
 
     /// One that is replayed starts anew, with the same id.
@@ -275,7 +280,8 @@ impl Operations {
             event.replay(self.context.clock.now());
         }
         let (merchant, shown) = (event.merchant.clone(), Event::Outgoing(outgoing(&event)));
-        self.put(&merchant, expected, Write::PutOutgoingEvent(event), shown).await
+        self.put(&merchant, expected, Write::PutOutgoingEvent(event), shown)
+            .await
     }
 
     /// Whether anything could go out to the event's endpoint.

@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    Customer, CustomerId, DeliveryId, EventKind, FieldError, Held, Ignored, Outcome, Priority, Problem, UpsertId, WaitingFor,
+    Customer, CustomerId, DeliveryId, EventKind, FieldError, Held, Ignored, Outcome, Priority, Problem, UpsertId,
+    WaitingFor,
 };
 use upsert_store::{
-    AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, Expect, IdempotencyRecord, Lane, UpsertRecord, Write,
+    AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, Expect, IdempotencyRecord, Lane,
+    UpsertRecord, Write,
 };
 
 use crate::delivery::claim::refused;

@@ -56,7 +56,12 @@ impl Upserts {
             fingerprint,
             answering: self.context.answering.clone(),
         });
-        match self.context.store.idempotency(&merchant.id, &key, self.context.clock.now()).await? {
+        match self
+            .context
+            .store
+            .idempotency(&merchant.id, &key, self.context.clock.now())
+            .await?
+        {
             Some(record) if record.fingerprint != fingerprint => Err(Refusal::new(
                 ProblemCode::IdempotencyKeyReused,
                 "this Idempotency-Key was used for another request before",

@@ -64,7 +64,10 @@ impl Context {
         }
         let mut before = None;
         loop {
-            let page = self.store.history(&upsert.merchant, upsert.customer, before, 100).await?;
+            let page = self
+                .store
+                .history(&upsert.merchant, upsert.customer, before, 100)
+                .await?;
             let found = page.entries.iter().find(|entry| {
                 entry.upsert == upsert.id
                     || (!upsert.changed && entry.upsert < upsert.id && entry.version == upsert.version)

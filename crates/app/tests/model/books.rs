@@ -126,7 +126,8 @@ impl Books {
             return;
         }
         if event.state() == IncomingState::Accepted {
-            let is_its = |write: &Write| matches!(write, Write::PutUpsert(upsert, _) if Some(upsert.id) == event.upsert());
+            let is_its =
+                |write: &Write| matches!(write, Write::PutUpsert(upsert, _) if Some(upsert.id) == event.upsert());
             if !writes.iter().any(is_its) {
                 self.wrong(format!("{} is accepted without its upsert", event.event_id));
             }
@@ -157,7 +158,10 @@ impl Books {
     pub fn look_at_what_was_told(&mut self) {
         let mut expected = BTreeMap::new();
         for upsert in self.upserts.values() {
-            let mut own = self.deliveries.values().filter(|delivery| delivery.upsert() == upsert.id);
+            let mut own = self
+                .deliveries
+                .values()
+                .filter(|delivery| delivery.upsert() == upsert.id);
             let is_news = upsert.changed
                 || own.any(|delivery| delivery.outcome() != Some(Outcome::Unchanged) || delivery.fence() > 0);
             let is_well = matches!(upsert.state(), UpsertState::Succeeded | UpsertState::PartiallyFailed);
@@ -277,7 +281,10 @@ impl Books {
                     attempt.number, attempt.delivery
                 ));
             }
-            let newest = self.customers.get(&delivery.customer).and_then(|versions| versions.last());
+            let newest = self
+                .customers
+                .get(&delivery.customer)
+                .and_then(|versions| versions.last());
             self.aims.insert(key, newest.map(|newest| newest.upsert));
         }
         self.attempts.insert(key, attempt.clone());

@@ -203,7 +203,8 @@ mod tests {
             "NULL|N/A|yes|0123|\\+1202555[0-9]{4}|1e5|7\\.2E\\+12|\u{feff}x|sep=;"
         ]
         .prop_map(|text| text.trim().to_owned())
-        .prop_filter("says something", |text| !text.is_empty())
+        // What has no shape of its own is not kept alone.
+        .prop_filter("says something", |text| !upsert_core::text::trimmed(text).is_empty())
     }
 
     fn customer() -> impl Strategy<Value = Json> {

@@ -36,7 +36,11 @@ impl Names {
             return Ok(id);
         }
         let mark = MerchantMark::of(name).number();
-        execute(db, "INSERT INTO names (name, mark) VALUES (?1, ?2)", params![name, mark])?;
+        execute(
+            db,
+            "INSERT INTO names (name, mark) VALUES (?1, ?2)",
+            params![name, mark],
+        )?;
         let id = db.last_insert_rowid();
         self.known.insert(name.to_owned(), id);
         Ok(id)

@@ -22,8 +22,8 @@ use upsert_store::{
 use super::digest::Kind;
 use super::readers::Reader;
 use super::rows::{
-    CustomerBody, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind, unsigned,
-    uuid,
+    CustomerBody, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind,
+    unsigned, uuid,
 };
 use lists::MOST_LOOKED_AT;
 
@@ -118,7 +118,10 @@ impl Reader {
         each(&self.db, EVERY_CUSTOMER, params![number, after], |row| {
             let found = customer(row, merchant)?;
             let id = found.id;
-            Ok(page.take(id, Some(found).filter(|found| found.matches_but_for_identifiers(filter))))
+            Ok(page.take(
+                id,
+                Some(found).filter(|found| found.matches_but_for_identifiers(filter)),
+            ))
         })?;
         Ok(page.done())
     }
@@ -304,7 +307,10 @@ mod tests {
     #[test]
     fn each_question_is_one_walk_through_an_index_without_sorting() {
         for (sql, index) in [
-            (HOLDERS, "PRIMARY KEY (merchant=? AND hash=? AND rest=? AND connection=?)"),
+            (
+                HOLDERS,
+                "PRIMARY KEY (merchant=? AND hash=? AND rest=? AND connection=?)",
+            ),
             (EVERY_CUSTOMER, "PRIMARY KEY (merchant=? AND customer>?)"),
             (VERSIONS, "upserts_of (merchant=? AND customer=? AND id<?)"),
             (OWNERS, "customers_of_record (merchant=? AND connection=? AND record=?)"),

@@ -58,7 +58,8 @@ impl CustomerStore for SqliteStore {
         keys: &[MatchKey],
         except: CustomerId,
     ) -> Result<Vec<(MatchKey, CustomerId)>, StoreError> {
-        self.readers.look(|db| db.key_holders(merchant, connection, keys, except))
+        self.readers
+            .look(|db| db.key_holders(merchant, connection, keys, except))
     }
 
     async fn record_owners(
@@ -67,7 +68,8 @@ impl CustomerStore for SqliteStore {
         connection: &str,
         provider_customer_id: &str,
     ) -> Result<Vec<CustomerId>, StoreError> {
-        self.readers.look(|db| db.record_owners(merchant, connection, provider_customer_id))
+        self.readers
+            .look(|db| db.record_owners(merchant, connection, provider_customer_id))
     }
 }
 
@@ -220,7 +222,8 @@ impl EventStore for SqliteStore {
         event_id: &str,
         content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
-        self.readers.look(|db| db.event_of_source(merchant, source, event_id, content))
+        self.readers
+            .look(|db| db.event_of_source(merchant, source, event_id, content))
     }
 
     async fn incoming_events(

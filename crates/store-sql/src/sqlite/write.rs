@@ -11,9 +11,7 @@ use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, St
 
 use super::digest::{Digest, Kind};
 use super::pen::Pen;
-use super::rows::{
-    CustomerBody, DbResult, OURS, blob, execute, identifier_kind, key_kind, micros, signed, to_bytes,
-};
+use super::rows::{CustomerBody, DbResult, OURS, blob, execute, identifier_kind, key_kind, micros, signed, to_bytes};
 
 const ADD_KEY: &str =
     "INSERT OR IGNORE INTO keys (merchant, hash, rest, connection, customer) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -160,7 +158,12 @@ impl Pen<'_> {
 
     fn put_answer(&self, key: &[u8; 32], answer: &StoredAnswer) -> DbResult<()> {
         let sql = "UPDATE idempotency SET answer = ?3 WHERE merchant = ?1 AND key = ?2 AND answer IS NULL";
-        execute(self.db, sql, params![self.merchant, &key[..], to_bytes(answer, "answer")?]).map(drop)
+        execute(
+            self.db,
+            sql,
+            params![self.merchant, &key[..], to_bytes(answer, "answer")?],
+        )
+        .map(drop)
     }
 
     fn put_connection(&mut self, row: &ConnectionRecord) -> DbResult<()> {

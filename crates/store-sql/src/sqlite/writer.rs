@@ -20,8 +20,8 @@ use super::failure::Failure;
 use super::forget;
 use super::names::Names;
 use super::open::SqliteOptions;
-use super::rows::{DbError, DbResult, execute};
 use super::pen::Pen;
+use super::rows::{DbError, DbResult, execute};
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);

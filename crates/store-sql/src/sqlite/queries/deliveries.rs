@@ -188,7 +188,9 @@ impl Reader {
     ) -> DbResult<Vec<UpsertRecord>> {
         let mut merchants = Vec::new();
         let mut last = 0;
-        while let Some(merchant) = first(&self.db, left.next_merchant, params![last], |row| Ok(row.get::<_, i64>(0)?))? {
+        while let Some(merchant) = first(&self.db, left.next_merchant, params![last], |row| {
+            Ok(row.get::<_, i64>(0)?)
+        })? {
             merchants.push((name(&self.db, merchant)?, merchant));
             last = merchant;
         }
@@ -210,7 +212,9 @@ impl Reader {
 
     pub(in super::super) fn abandoned(&mut self, now: Option<Timestamp>, most: usize) -> DbResult<Vec<DeliveryRecord>> {
         let params = params![now.map(micros), limit(most)];
-        let ids = all(&self.db, IN_FLIGHT, params, |row| Ok((row.get("merchant")?, uuid(row, "id")?)))?;
+        let ids = all(&self.db, IN_FLIGHT, params, |row| {
+            Ok((row.get("merchant")?, uuid(row, "id")?))
+        })?;
         let found = ids.iter().map(|(merchant, id)| delivery(&self.db, *merchant, id));
         Ok(found.collect::<DbResult<Vec<_>>>()?.into_iter().flatten().collect())
     }

@@ -61,12 +61,7 @@ impl Reader {
         let Some((merchant, source)) = self.numbers(merchant, source)? else {
             return Ok(None);
         };
-        first(
-            &self.db,
-            OF_CONTENT,
-            params![merchant, source, event_id, content],
-            body,
-        )
+        first(&self.db, OF_CONTENT, params![merchant, source, event_id, content], body)
     }
 
     pub(in super::super) fn incoming_events(
@@ -109,7 +104,11 @@ impl Reader {
         let mut runs = Vec::new();
         self.each_place(places, None, &wanted, |merchant, source| {
             let event_id = filter.event_id.clone().map(SqlValue::Text);
-            runs.push(Run::new(ids, merchant, [SqlValue::Integer(source)].into_iter().chain(event_id)));
+            runs.push(Run::new(
+                ids,
+                merchant,
+                [SqlValue::Integer(source)].into_iter().chain(event_id),
+            ));
         })?;
         Ok(Some(runs))
     }
@@ -155,7 +154,10 @@ mod tests {
                 "incoming_of_source (merchant=? AND source=? AND id>? AND id<?)",
             ),
             (FAILED, "incoming_failed (merchant=? AND source=? AND id>? AND id<?)"),
-            (OF_CUSTOMER, "incoming_of_customer (merchant=? AND customer=? AND id>? AND id<?)"),
+            (
+                OF_CUSTOMER,
+                "incoming_of_customer (merchant=? AND customer=? AND id>? AND id<?)",
+            ),
             (
                 WITH_EVENT_ID,
                 "incoming_of_sender (merchant=? AND source=? AND event_id=?",

@@ -103,7 +103,9 @@ impl Reader {
         // To tell its connections costs as much again.
         let most_looked_at = MOST_LOOKED_AT / if filter.connection.is_some() { 2 } else { 1 };
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
-        let (entries, next) = newest.page(most, most_looked_at, |merchant, id| self.matching_upsert(filter, merchant, id))?;
+        let (entries, next) = newest.page(most, most_looked_at, |merchant, id| {
+            self.matching_upsert(filter, merchant, id)
+        })?;
         let next = next.map(UpsertId::from_uuid);
         Ok(UpsertPage { entries, next })
     }
@@ -196,7 +198,9 @@ fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
 
 /// The greatest id that one of an upsert's deliveries can have.
 pub(super) fn last_of(upsert: &Uuid) -> [u8; 16] {
-    *DeliveryId::of(UpsertId::from_uuid(*upsert), DeliveryId::MOST).as_uuid().as_bytes()
+    *DeliveryId::of(UpsertId::from_uuid(*upsert), DeliveryId::MOST)
+        .as_uuid()
+        .as_bytes()
 }
 
 /// An upsert that is wanted and, right behind it, its deliveries.
@@ -236,7 +240,10 @@ mod tests {
     #[test]
     fn every_run_is_read_from_where_it_ended_without_sorting_and_without_its_rows() {
         for (sql, index) in [
-            (OF_CONNECTION, "upserts_at (merchant=? AND connection=? AND id>? AND id<?)"),
+            (
+                OF_CONNECTION,
+                "upserts_at (merchant=? AND connection=? AND id>? AND id<?)",
+            ),
             (
                 STANDING,
                 "upserts_standing (standing=? AND merchant=? AND connection=? AND id>? AND id<?)",

@@ -61,7 +61,14 @@ impl Pen<'_> {
             micros(row.created_at),
             to_bytes(row, "body")?,
         ];
-        self.put(if row.revision() == 1 { [new, known] } else { [known, new] }, params)
+        self.put(
+            if row.revision() == 1 {
+                [new, known]
+            } else {
+                [known, new]
+            },
+            params,
+        )
     }
 
     pub(super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {

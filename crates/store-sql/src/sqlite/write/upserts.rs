@@ -72,7 +72,13 @@ impl Pen<'_> {
         let known = "UPDATE attempts SET attempt = ?4, request = coalesce(?5, request) \
                      WHERE merchant = ?1 AND delivery = ?2 AND number = ?3";
         let (attempt, request) = columns(row)?;
-        let params = params![self.merchant, blob(row.delivery.as_uuid()), row.number, attempt, request];
+        let params = params![
+            self.merchant,
+            blob(row.delivery.as_uuid()),
+            row.number,
+            attempt,
+            request
+        ];
         self.put([new, known], params)
     }
 }
