@@ -1,7 +1,7 @@
 //! A gateway in one process, without a network: real adapters under their policies, over a real store, with a vendor that
 //! answers at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,10 @@ use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
     OnKeyChange, RetryRule, UpsertCommand,
 };
-use upsert_core::{Clock, Handling, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat, SystemClock};
+use upsert_core::{
+    CallContext, Clock, Customer, CustomerId, Handling, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat,
+    Selection, SystemClock, Terms, UpsertRequest, canonicalise,
+};
 use upsert_policy::{ConnectionPolicy, Decision, InMemoryDayCount, Jitter, Outside, standard_stack};
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
 use upsert_store::Through;
@@ -74,6 +77,37 @@ impl House {
         let merchant = gateway.directory().get(MERCHANT).cloned();
         let merchant = merchant.context("the merchant is there")?;
         Ok(Self { gateway, merchant })
+    }
+
+    /// What is an upsert's own work, without a store: the body canonicalised and merged into a customer, the vendor's
+    /// request prepared and worded, and its answer read.
+    ///
+    /// # Errors
+    /// The body is not a customer's, or the vendor would not take it.
+    pub async fn pure(&self, body: &str) -> anyhow::Result<()> {
+        let body: Json = serde_json::from_str(body)?;
+        let canonical = canonicalise(&body, &Terms::strict(self.merchant.default_region.as_deref()));
+        let canonical = canonical.map_err(|problems| anyhow!("{} problems", problems.len()))?;
+        let customer = Customer::default().merged(&canonical.patch);
+        let connection = self.merchant.connections.first().context("there is a connection")?;
+        let prepared = connection.adapter.prepare(&UpsertRequest {
+            customer: &customer,
+            customer_id: CustomerId::from_uuid(uuid::Uuid::nil()),
+            link: None,
+            selection: Selection::All,
+            cleared: &BTreeSet::new(),
+            tags_lost: false,
+            provider_fields: None,
+        });
+        let prepared = prepared.map_err(|violations| anyhow!("{} violations", violations.len()))?;
+        let context = CallContext {
+            deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+            attempt: 1,
+            delivery_id: None,
+            traceparent: None,
+            priority: Priority::Interactive,
+        };
+        connection.adapter.upsert(&context, &prepared).await.map(drop).map_err(Into::into)
     }
 
     /// One upsert with this body, answered whole.

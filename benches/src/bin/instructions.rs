@@ -26,6 +26,8 @@ struct Arguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
+    /// Without a store: canonicalised, planned, worded, and its answer read.
+    Pure,
     /// Each a new customer.
     New,
     /// One field of a known customer changes each time.
@@ -47,6 +49,12 @@ async fn run(arguments: &Arguments, folder: PathBuf) -> anyhow::Result<()> {
     for known in 0..arguments.at_once {
         house.upsert(&sample::body(known), &[201]).await?;
     }
+    if matches!(arguments.kind, Kind::Pure) {
+        for number in 0..arguments.count {
+            house.pure(&sample::body(number)).await?;
+        }
+        return Ok(());
+    }
     let mut done = 0;
     while done < arguments.count {
         let together = arguments.at_once.min(arguments.count - done);
@@ -67,6 +75,6 @@ fn of_kind(arguments: &Arguments, number: u64) -> (String, u16) {
     match arguments.kind {
         Kind::New => (sample::body(1_000 + number), 201),
         Kind::Changed => (known.replace("\"John\"", &format!("\"John{number}\"")), 200),
-        Kind::Unchanged => (known, 200),
+        Kind::Unchanged | Kind::Pure => (known, 200),
     }
 }

@@ -2,43 +2,52 @@
 //! which of both is likelier is known beforehand, and only costs a statement where it is wrong.
 
 mod events;
+mod keys;
 mod upserts;
 
 use rusqlite::params;
 
-use upsert_core::{CustomerId, Identifier, MatchKey};
+use upsert_core::CustomerId;
 use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
 use super::digest::{Digest, Kind};
 use super::pen::Pen;
-use super::rows::{CustomerBody, DbResult, OURS, blob, execute, identifier_kind, key_kind, micros, signed, to_bytes};
-
-const ADD_KEY: &str =
-    "INSERT OR IGNORE INTO keys (merchant, hash, rest, connection, customer) VALUES (?1, ?2, ?3, ?4, ?5)";
-
-const REMOVE_KEY: &str =
-    "DELETE FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 AND customer = ?5";
+use super::rows::{CustomerBody, DbResult, OURS, blob, execute, micros, signed, to_bytes};
 
 impl Pen<'_> {
-    pub(super) fn write(&mut self, write: &Write) -> DbResult<()> {
+    /// All of them, in their order.
+    pub(super) fn write(&mut self, writes: &[Write]) -> DbResult<()> {
+        let mut added = Vec::new();
+        for write in writes {
+            match self.added_key(write)? {
+                Some(key) => added.push(key),
+                None => {
+                    self.add_keys(&mut added)?;
+                    self.write_one(write)?;
+                }
+            }
+        }
+        self.add_keys(&mut added)
+    }
+
+    fn write_one(&mut self, write: &Write) -> DbResult<()> {
         match write {
             Write::PutCustomer(row) => self.put_customer(row),
             Write::DeleteCustomer(id) => self.delete_customer(*id),
-            Write::AddIdentifier { identifier, customer } => self.identifier(ADD_KEY, identifier, *customer),
-            Write::RemoveIdentifier { identifier, customer } => self.identifier(REMOVE_KEY, identifier, *customer),
+            // Many at once, by `add_keys`.
+            Write::AddIdentifier { .. } | Write::Reserve { .. } => Ok(()),
+            Write::RemoveIdentifier { identifier, customer } => self.remove_key(self.identifier(identifier, *customer)),
             Write::PutUpsert(row, change) => self.put_upsert(row, change.as_ref()),
             Write::PutDelivery(row, attempt) => self.put_delivery(row, attempt.as_ref()),
             Write::PutLane(row) => self.put_lane(row),
-            Write::Reserve {
-                connection,
-                key,
-                customer,
-            } => self.reservation(ADD_KEY, connection, key, *customer),
             Write::Release {
                 connection,
                 key,
                 customer,
-            } => self.reservation(REMOVE_KEY, connection, key, *customer),
+            } => {
+                let key = self.reservation(connection, key, *customer)?;
+                self.remove_key(key)
+            }
             Write::PutIdempotency(row) => self.put_idempotency(row),
             Write::PutAnswer { key, answer } => self.put_answer(key, answer),
             Write::PutConnection(row) => self.put_connection(row),
@@ -119,23 +128,6 @@ impl Pen<'_> {
             execute(self.db, sql, params![self.merchant, blob(id.as_uuid())])?;
         }
         Ok(())
-    }
-
-    fn identifier(&self, sql: &str, identifier: &Identifier, customer: CustomerId) -> DbResult<()> {
-        let digest = self.digests.digest(identifier_kind(identifier.kind), &identifier.value);
-        self.key(sql, digest, OURS, customer)
-    }
-
-    fn reservation(&mut self, sql: &str, connection: &str, key: &MatchKey, customer: CustomerId) -> DbResult<()> {
-        let connection = self.number(connection)?;
-        let digest = self.digests.digest(key_kind(key.kind), &key.value);
-        self.key(sql, digest, connection, customer)
-    }
-
-    fn key(&self, sql: &str, digest: Digest, connection: i64, customer: CustomerId) -> DbResult<()> {
-        let customer = blob(customer.as_uuid());
-        let params = params![self.merchant, digest.hash, digest.rest, connection, customer];
-        execute(self.db, sql, params).map(drop)
     }
 
     fn put_idempotency(&self, row: &IdempotencyRecord) -> DbResult<()> {

@@ -288,9 +288,7 @@ impl Writer {
                 return Ok(Applied::Unmet(index));
             }
         }
-        for write in &changes.write {
-            pen.write(write)?;
-        }
+        pen.write(&changes.write)?;
         Ok(Applied::Done)
     }
 
