@@ -41,9 +41,9 @@ pub fn read_store(file: &Path, evidence: &mut Evidence) -> anyhow::Result<()> {
         }
         // A lane of a customer that is gone shows up as a customer without a record.
         let customer = evidence.customers.entry(customer).or_default();
-        let has_given_up = lane["unwanted"]
+        let has_given_up = lane["declined"]
             .as_object()
-            .is_some_and(|unwanted| !unwanted.is_empty());
+            .is_some_and(|declined| !declined.is_empty());
         if lane["failed"] == true || has_given_up {
             customer.failed.push(connection.clone());
         }
