@@ -7,8 +7,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use rusqlite::Connection;
 use serde_json::Value as Json;
+use upsert_core::traceparent_of_attempt;
 
-use super::{Attempt, Customer, Delivery, Evidence, Upsert, Version};
+use super::{Attempt, Customer, Delivery, Evidence, Upsert, Version, span_of};
 
 /// Reads the file into the evidence. Nobody may be writing to it.
 ///
@@ -115,7 +116,7 @@ fn delivery(record: &Json) -> anyhow::Result<Delivery> {
 }
 
 /// The trace id of a `traceparent`.
-pub(super) fn trace_of(traceparent: &str) -> Option<String> {
+fn trace_of(traceparent: &str) -> Option<String> {
     traceparent.split('-').nth(1).map(str::to_owned)
 }
 
@@ -127,14 +128,17 @@ fn attempts(db: &Connection, deliveries: &mut BTreeMap<String, Delivery>) -> any
     while let Some(row) = rows.next()? {
         let record: Option<String> = row.get(0)?;
         let record: Json = serde_json::from_str(&record.context("an attempt without a delivery")?)?;
+        let (id, number) = (text(&record, "id")?, row.get(1)?);
+        let traceparent = traceparent_of_attempt(record["traceparent"].as_str(), id.parse()?, number);
         let attempt = Attempt {
-            number: row.get(1)?,
+            number,
+            span: span_of(&traceparent).context("an attempt without a span")?,
             started_at: row.get(2)?,
             ended_at: row.get(3)?,
             result: row.get(4)?,
             vendor_status: row.get(5)?,
         };
-        let delivery = deliveries.get_mut(&text(&record, "id")?);
+        let delivery = deliveries.get_mut(&id);
         delivery.context("an unknown delivery")?.attempts.push(attempt);
     }
     Ok(())
