@@ -107,7 +107,12 @@ impl House {
             traceparent: None,
             priority: Priority::Interactive,
         };
-        connection.adapter.upsert(&context, &prepared).await.map(drop).map_err(Into::into)
+        connection
+            .adapter
+            .upsert(&context, &prepared)
+            .await
+            .map(drop)
+            .map_err(Into::into)
     }
 
     /// One upsert with this body, answered whole.

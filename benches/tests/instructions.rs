@@ -47,7 +47,10 @@ fn path() -> std::path::PathBuf {
 #[test]
 fn an_upsert_takes_no_more_instructions_than_it_did() {
     let kinds = ["pure", "new", "unchanged"];
-    let counts: BTreeMap<String, u64> = kinds.iter().map(|kind| ((*kind).to_owned(), per_upsert(kind))).collect();
+    let counts: BTreeMap<String, u64> = kinds
+        .iter()
+        .map(|kind| ((*kind).to_owned(), per_upsert(kind)))
+        .collect();
     if std::env::var_os(RENEW).is_some() {
         let text = serde_json::to_string_pretty(&counts).expect("numbers are JSON");
         std::fs::write(path(), text + "\n").expect("the figures can be written");

@@ -15,7 +15,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::evidence::{Attempt, Call, Delivery, Evidence};
+use crate::evidence::{Attempt, Call, Evidence};
 
 /// Which promise is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,86 +80,38 @@ pub fn check(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-/// A call with the delivery that it belongs to and the attempt that was made for it.
+/// A call with the attempt that was made for it, and the id of that one's delivery.
 pub(crate) struct Match<'a> {
     pub(crate) connection: &'a str,
     pub(crate) call: &'a Call,
-    pub(crate) delivery: Option<(&'a str, &'a Delivery)>,
+    pub(crate) delivery: Option<&'a str>,
     pub(crate) attempt: Option<&'a Attempt>,
 }
 
-/// Every call, matched as far as it can be: by trace and connection, then by the time at which the attempt began.
+/// Every call with its attempt: of all attempts at a connection, it is the one that names itself as the call does.
 pub(crate) struct Matched<'a> {
     pub(crate) evidence: &'a Evidence,
     pub(crate) calls: Vec<Match<'a>>,
 }
 
-/// Whose e-mail address each customer has. One that is gone is known by the requests that were about it.
-fn people(evidence: &Evidence) -> HashMap<&str, &str> {
-    let asked: HashMap<&str, &str> = evidence
-        .exchanges
-        .iter()
-        .map(|exchange| (exchange.trace.as_str(), exchange.person.as_str()))
-        .collect();
-    let mut people = HashMap::new();
-    for delivery in evidence.deliveries.values() {
-        let customer = evidence.customers.get(&delivery.customer);
-        let email = customer.and_then(|customer| customer.record["email"].as_str());
-        let by_request = || asked.get(delivery.trace.as_deref()?).copied();
-        if let Some(person) = email.or_else(by_request) {
-            people.insert(delivery.customer.as_str(), person);
-        }
-    }
-    people
-}
-
-/// A delivery with its id.
-type Named<'a> = (&'a str, &'a Delivery);
-
 impl<'a> Matched<'a> {
     fn new(evidence: &'a Evidence) -> Self {
-        let mut by_trace: HashMap<(&str, &str), Vec<Named<'a>>> = HashMap::new();
-        // What an operator replays carries no trace: it is known by its person.
-        let mut by_person: HashMap<(&str, &str), Vec<Named<'a>>> = HashMap::new();
-        let people = people(evidence);
+        let mut by_span: HashMap<(&str, &str), (&'a str, &'a Attempt)> = HashMap::new();
         for (id, delivery) in &evidence.deliveries {
-            let named = (id.as_str(), delivery);
-            if let Some(trace) = &delivery.trace {
-                by_trace.entry((trace, &delivery.connection)).or_default().push(named);
-            } else if let Some(person) = people.get(delivery.customer.as_str()) {
-                by_person.entry((person, &delivery.connection)).or_default().push(named);
+            for attempt in &delivery.attempts {
+                by_span.insert((&delivery.connection, &attempt.span), (id, attempt));
             }
         }
         let mut calls = Vec::new();
         for (connection, side) in &evidence.vendors {
             for call in &side.calls {
-                let candidates = match (&call.trace, &call.person) {
-                    (Some(trace), _) => by_trace.get(&(trace, connection)),
-                    (None, Some(person)) => by_person.get(&(person, connection)),
-                    (None, None) => None,
-                };
-                // The lines of a batch share a trace: what is known to be about somebody else is none of it.
-                let is_about = |delivery: &Delivery| {
-                    let customer = evidence.customers.get(&delivery.customer);
-                    let email = customer.and_then(|customer| customer.record["email"].as_str());
-                    email.is_none() || call.person.is_none() || email == call.person.as_deref()
-                };
-                let candidates: Vec<Named<'a>> = candidates
-                    .into_iter()
-                    .flatten()
-                    .filter(|named| is_about(named.1))
-                    .copied()
-                    .collect();
-                let latest = candidates
-                    .iter()
-                    .flat_map(|named| named.1.attempts.iter().map(move |attempt| (named, attempt)))
-                    .filter(|(_, attempt)| attempt.started_at <= call.received_at)
-                    .max_by_key(|(_, attempt)| attempt.started_at);
+                let span = call.span.as_deref();
+                let made = span.and_then(|span| by_span.get(&(connection.as_str(), span)).copied());
                 calls.push(Match {
                     connection,
                     call,
-                    delivery: latest.map(|(named, _)| *named).or_else(|| candidates.first().copied()),
-                    attempt: latest.map(|(_, attempt)| attempt),
+                    delivery: made.map(|(id, _)| id),
+                    attempt: made.map(|(_, attempt)| attempt),
                 });
             }
         }

@@ -86,6 +86,8 @@ pub struct Delivery {
 pub struct Attempt {
     /// Its number.
     pub number: u32,
+    /// The trace and the span that its call carries: no other attempt's does.
+    pub span: String,
     /// When it was about to be sent, in microseconds since 1970.
     pub started_at: i64,
     /// When it was over; none: nobody knows what became of it.
@@ -144,8 +146,8 @@ pub struct Call {
     pub received_tick: u64,
     /// When the answer was handed over, on that counter; none where it never was.
     pub finished_tick: Option<u64>,
-    /// The trace that it carried.
-    pub trace: Option<String>,
+    /// The trace and the span that it carried, as in a `traceparent`: `{trace}-{span}`.
+    pub span: Option<String>,
     /// The person's e-mail address, from its body or from the record that it names.
     pub person: Option<String>,
     /// The record that it wrote, if it wrote.
@@ -219,6 +221,12 @@ impl Attempt {
     pub fn was_answered(&self) -> bool {
         self.was_accepted() || self.vendor_status.is_some()
     }
+}
+
+/// Trace and span of a `traceparent`: `{trace}-{span}`.
+fn span_of(traceparent: &str) -> Option<String> {
+    let mut parts = traceparent.split('-').skip(1);
+    Some(format!("{}-{}", parts.next()?, parts.next()?))
 }
 
 /// A moment as the store counts.

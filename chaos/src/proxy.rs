@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
+pub(crate) use door::bound;
 pub(crate) use message::Side;
 pub use odds::{Odds, Strike, Strikes};
 

@@ -2,19 +2,21 @@
 //! store, and the folder that holds all that is left of it.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use data_encoding::HEXLOWER;
 use reqwest::RequestBuilder;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
+use tokio::net::TcpSocket;
 use upsert_core::crash_point::VARIABLE;
 
+use crate::proxy::bound;
 use crate::vendors::{self, ACME, CREDENTIAL, SOLO, Vendored, Weather};
 
 /// The API key that may do everything for both merchants.
@@ -27,6 +29,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const HOOK_SECRET: &str = "whsec_Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2g=";
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Whether it is ready is asked at least so often before it is given up, each time longer than the gateway itself takes to
+/// find its store away.
+const QUESTIONS: u32 = 6;
 const SIGABRT: i32 = 6;
 
 /// What every connection says, unless a run says otherwise: short waits, so that a run sees many of them.
@@ -48,6 +53,8 @@ pub struct WorldOptions {
     pub server: String,
     /// Whole tables at the end of each merchant's file.
     pub tables: String,
+    /// How long the gateway may take to get ready.
+    pub patience: Duration,
 }
 
 impl WorldOptions {
@@ -60,6 +67,7 @@ impl WorldOptions {
             connection: CONNECTION.to_owned(),
             server: String::new(),
             tables: String::new(),
+            patience: PATIENCE,
         }
     }
 }
@@ -72,6 +80,8 @@ pub struct World {
     pub client: reqwest::Client,
     options: WorldOptions,
     address: SocketAddr,
+    /// Bound and never listening: the port is this world's while no gateway runs, too.
+    _port: TcpSocket,
     child: Option<Child>,
 }
 
@@ -84,14 +94,15 @@ impl World {
         ensure!(options.gateway.exists(), "{} is not built", options.gateway.display());
         fs::create_dir_all(options.folder.join("merchants"))?;
         let vendors = vendors::start(options.seed)?;
-        // Free now, and nobody else's by the time the gateway asks for it.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let port = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = port.local_addr()?;
         configure(&options, address, &vendors)?;
         Ok(Self {
             vendors,
             client: reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?,
             options,
             address,
+            _port: port,
             child: None,
         })
     }
@@ -128,7 +139,7 @@ impl World {
     pub async fn start(&mut self) -> anyhow::Result<()> {
         match self.start_aimed(None).await? {
             None => Ok(()),
-            Some(status) => bail!("the gateway ended with {status}:\n{}", self.last_words()),
+            Some(status) => Err(self.ended_with(status)),
         }
     }
 
@@ -136,26 +147,41 @@ impl World {
     /// was ready.
     ///
     /// # Errors
-    /// It does not get ready.
+    /// It does not get ready; what it answered and its last words are told.
     pub async fn start_aimed(&mut self, aim: Option<&str>) -> anyhow::Result<Option<ExitStatus>> {
         self.spawn(aim)?;
-        let began = Instant::now();
+        let (began, mut asked) = (Instant::now(), 0_u32);
         loop {
             if let Some(status) = self.ended()? {
                 self.child = None;
                 return Ok(Some(status));
             }
-            let answer = self.client.get(self.url("/readyz")).send().await;
-            if answer.is_ok_and(|answer| answer.status() == 200) {
-                return Ok(None);
-            }
+            let answer = match self.ask_whether_ready().await {
+                Ok(()) => return Ok(None),
+                Err(answer) => answer,
+            };
+            asked += 1;
             ensure!(
-                began.elapsed() < PATIENCE,
-                "the gateway does not get ready:\n{}",
+                began.elapsed() < self.options.patience,
+                "the gateway runs and is not ready after {:?} and {asked} questions, the last of which got {answer}; the \
+                 end of its log:\n{}",
+                began.elapsed(),
                 self.last_words()
             );
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Asks once, and not for ever: one question that nobody answers says little. Gives what came instead of a yes.
+    async fn ask_whether_ready(&self) -> Result<(), String> {
+        let question = self.client.get(self.url("/readyz"));
+        let answer = question.timeout(self.options.patience / QUESTIONS).send().await;
+        let answer = answer.map_err(|error| format!("no answer: {:#}", anyhow::Error::new(error)))?;
+        if answer.status() == 200 {
+            return Ok(());
+        }
+        let status = answer.status();
+        Err(format!("{status}: {}", answer.text().await.unwrap_or_default()))
     }
 
     /// Starts the gateway and kills it so soon after that it may not have got ready.
@@ -202,19 +228,35 @@ impl World {
     /// It ended in another way.
     pub async fn dies_within(&mut self, patience: Duration) -> anyhow::Result<bool> {
         let began = Instant::now();
-        while began.elapsed() < patience {
+        loop {
             if let Some(status) = self.ended()? {
                 self.child = None;
-                ensure!(
-                    died_at_a_point(status),
-                    "the gateway ended with {status}:\n{}",
-                    self.last_words()
-                );
+                self.expect_a_point(status)?;
                 return Ok(true);
+            }
+            if began.elapsed() >= patience {
+                return Ok(false);
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Ok(false)
+    }
+
+    /// That it ended as at a crash point, and not for another reason.
+    ///
+    /// # Errors
+    /// It did not; its last words are told.
+    pub fn expect_a_point(&self, status: ExitStatus) -> anyhow::Result<()> {
+        if status.signal() == Some(SIGABRT) {
+            return Ok(());
+        }
+        Err(self.ended_with(status))
+    }
+
+    fn ended_with(&self, status: ExitStatus) -> anyhow::Error {
+        anyhow!(
+            "the gateway ended with {status}; the end of its log:\n{}",
+            self.last_words()
+        )
     }
 
     /// `kill -9`.
@@ -226,7 +268,7 @@ impl World {
             bail!("no gateway runs");
         };
         if let Some(status) = child.try_wait()? {
-            bail!("the gateway ended by itself with {status}:\n{}", self.last_words());
+            return Err(self.ended_with(status).context("nobody had killed it yet"));
         }
         child.kill()?;
         child.wait()?;
@@ -287,11 +329,6 @@ impl World {
     fn log(&self) -> PathBuf {
         self.folder().join("gateway.log")
     }
-}
-
-/// Whether it ended as at a crash point, and not for another reason.
-pub fn died_at_a_point(status: ExitStatus) -> bool {
-    status.signal() == Some(SIGABRT)
 }
 
 impl Drop for World {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
-use upsert_core::{Clock, SystemClock, Word as _};
+use upsert_core::{Clock, SystemClock, Word as _, traceparent_of_attempt};
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{CollectedSpan, Collector, Plan, World};
+use upsert_tests::{Answered, CollectedSpan, Collector, Plan, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -37,11 +37,16 @@ fn named<'a>(spans: &'a [CollectedSpan], name: &str) -> Vec<&'a CollectedSpan> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
-/// The span id in the `traceparent` of the last write that the vendor got.
-fn sent_to_wallet(world: &World) -> String {
+/// The `traceparent` of each write that the vendor got.
+fn all_sent_to_wallet(world: &World) -> Vec<String> {
     let entries = world.wallet.journal().entries();
-    let mut sent = entries.iter().filter_map(|entry| entry.header("traceparent"));
-    sent.next_back().unwrap().to_owned()
+    let sent = entries.iter().filter_map(|entry| entry.header("traceparent"));
+    sent.map(str::to_owned).collect()
+}
+
+/// That of the last one.
+fn sent_to_wallet(world: &World) -> String {
+    all_sent_to_wallet(world).pop().unwrap()
 }
 
 #[tokio::test]
@@ -236,13 +241,23 @@ async fn a_delivery_made_good_within_minutes_stays_in_its_requests_trace_over_a_
 }
 
 #[tokio::test]
-async fn where_nothing_is_exported_the_vendor_gets_the_callers_context_as_it_came() {
+async fn where_nothing_is_exported_each_attempt_is_a_span_of_the_callers_trace_or_of_one_with_the_deliverys_id() {
     let mut plan = traced_to("");
     plan.only = vec!["wallet"];
     let world = World::with(plan).await;
+    let of_attempt = |made: &Answered, request: Option<&str>, attempt: u32| {
+        let delivery = made.delivery("wallet")["id"].as_str().unwrap().parse().unwrap();
+        traceparent_of_attempt(request, delivery, attempt)
+    };
+    world.wallet.faults().add(Fault::once(Effect::Answer(Answer::new(503))));
     let caller = format!("00-{TRACE}-{CALLER}-01");
-    world.upsert_with(&ann(), &[("traceparent", caller.as_str())]).await;
-    assert_eq!(sent_to_wallet(&world), caller);
+    let made = world.upsert_with(&ann(), &[("traceparent", caller.as_str())]).await;
+    let first = [1, 2].map(|attempt| of_attempt(&made, Some(caller.as_str()), attempt));
+    assert_eq!(all_sent_to_wallet(&world), first);
+    let changed = world
+        .upsert(&json!({ "reference": "canaryref", "given_name": "Anna" }))
+        .await;
+    assert_eq!(sent_to_wallet(&world), of_attempt(&changed, None, 1));
 }
 
 #[tokio::test]

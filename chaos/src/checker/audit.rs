@@ -10,33 +10,28 @@ pub(super) fn check(matched: &Matched<'_>) -> Vec<Finding> {
     let mut called: HashMap<(&str, u32), u32> = HashMap::new();
     for one in &matched.calls {
         let place = || {
-            let trace = one.call.trace.as_deref().unwrap_or("none");
-            format!("call {} at {} (trace {trace})", one.call.received_tick, one.connection)
+            let span = one.call.span.as_deref().unwrap_or("none");
+            format!("call {} at {} (span {span})", one.call.received_tick, one.connection)
         };
-        match (one.delivery, one.attempt) {
-            (None, _) => findings.push(finding(format!("{} belongs to no delivery", place()))),
-            (Some((id, _)), None) => findings.push(finding(format!(
-                "{} went out before delivery {id} had an attempt in the store",
-                place()
-            ))),
-            (Some((id, _)), Some(attempt)) => {
-                let count = called.entry((id, attempt.number)).or_default();
-                *count += 1;
-                if *count > 1 {
-                    findings.push(finding(format!(
-                        "{} shares attempt {} of delivery {id} with another call",
-                        place(),
-                        attempt.number
-                    )));
-                }
-                if attempt.result.as_deref() == Some("not_sent") {
-                    findings.push(finding(format!(
-                        "{} arrived, and attempt {} of delivery {id} says that nothing was sent",
-                        place(),
-                        attempt.number
-                    )));
-                }
-            }
+        let (Some(id), Some(attempt)) = (one.delivery, one.attempt) else {
+            findings.push(finding(format!("{} went out without an attempt in the store", place())));
+            continue;
+        };
+        let count = called.entry((id, attempt.number)).or_default();
+        *count += 1;
+        if *count > 1 {
+            findings.push(finding(format!(
+                "{} shares attempt {} of delivery {id} with another call",
+                place(),
+                attempt.number
+            )));
+        }
+        if attempt.result.as_deref() == Some("not_sent") {
+            findings.push(finding(format!(
+                "{} arrived, and attempt {} of delivery {id} says that nothing was sent",
+                place(),
+                attempt.number
+            )));
         }
     }
     for (id, delivery) in &matched.evidence.deliveries {

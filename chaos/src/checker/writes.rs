@@ -11,11 +11,12 @@ pub(super) fn check(evidence: &Evidence, matched: &Matched<'_>) -> Vec<Finding> 
     let mut findings = one_record_a_person(evidence);
     let mut by_delivery: HashMap<(&str, &str), Vec<&Match<'_>>> = HashMap::new();
     for one in &matched.calls {
-        let Some((id, _)) = one.delivery else { continue };
+        let Some(id) = one.delivery else { continue };
         by_delivery.entry((one.connection, id)).or_default().push(one);
     }
     for ((connection, id), mut calls) in by_delivery {
-        calls.sort_by_key(|one| one.call.received_tick);
+        // In the order in which they went out: one that was held up on its way may arrive after the next.
+        calls.sort_by_key(|one| one.attempt.map(|attempt| attempt.number));
         for pair in calls.windows(2) {
             let is_settled = pair[0].attempt.is_some_and(Attempt::was_accepted);
             let was_written = pair[0].call.wrote.is_some();

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use rusqlite::{Connection, Row};
 use serde_json::{Value as Json, json};
 
-use super::{Attempt, Delivery, Evidence, Upsert, Version};
+use upsert_core::traceparent_of_attempt;
+
+use super::{Attempt, Delivery, Evidence, Upsert, Version, span_of};
 
 /// Reads the file into the evidence. Nobody may be writing to it.
 ///
@@ -17,9 +19,9 @@ use super::{Attempt, Delivery, Evidence, Upsert, Version};
 pub fn read_store(file: &Path, evidence: &mut Evidence) -> anyhow::Result<()> {
     let db = Connection::open(file)?;
     evidence.integrity = integrity(&db)?;
-    let names = upserts(&db, evidence)?;
-    later_attempts(&db, &mut evidence.deliveries)?;
-    customers(&db, &names, evidence)?;
+    let seen = upserts(&db, evidence)?;
+    later_attempts(&db, &seen, &mut evidence.deliveries)?;
+    customers(&db, &seen, evidence)?;
     Ok(())
 }
 
@@ -84,22 +86,30 @@ fn delivery(record: &Json, upsert: String) -> anyhow::Result<Delivery> {
 }
 
 /// The trace id of a `traceparent`.
-pub(super) fn trace_of(traceparent: &str) -> Option<String> {
+fn trace_of(traceparent: &str) -> Option<String> {
     traceparent.split('-').nth(1).map(str::to_owned)
 }
 
-/// Upserts, what each changed, and its deliveries, which stand right behind it. Answers how the ids of customers are
-/// spelled, which their own rows do not say.
-fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<BTreeMap<Vec<u8>, String>> {
+/// What is needed to read the rest.
+#[derive(Default)]
+struct Seen {
+    /// How the ids of customers are spelled, which their own rows do not say.
+    customers: BTreeMap<Vec<u8>, String>,
+    /// Deliveries' `traceparent`s.
+    traceparents: BTreeMap<String, String>,
+}
+
+/// Upserts, what each changed, and its deliveries, which stand right behind it.
+fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<Seen> {
     let sql = "SELECT customer, body, change, attempt FROM upserts ORDER BY merchant, id";
-    let (mut names, mut last) = (BTreeMap::new(), None);
+    let (mut seen, mut last) = (Seen::default(), None);
     let mut statement = db.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let record = read(row, "body")?.context("a row without a body")?;
         let id = text(&record, "id")?;
         if let Some(customer) = row.get::<_, Option<Vec<u8>>>("customer")? {
-            names.insert(customer, text(&record, "customer")?);
+            seen.customers.insert(customer, text(&record, "customer")?);
             if let Some(change) = read(row, "change")?.filter(|_| record["rolled_back"] != true) {
                 evidence.versions.push(version(&record, &change)?);
             }
@@ -108,15 +118,19 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<BTreeMap<
         } else {
             let of = last.clone().context("a delivery without an upsert")?;
             let first = read(row, "attempt")?;
+            let traceparent = record["traceparent"].as_str();
             let mut delivery = delivery(&record, of)?;
-            delivery.attempts.extend(first.as_ref().map(attempt).transpose()?);
+            let first = first.map(|first| attempt(&first, traceparent)).transpose()?;
+            delivery.attempts.extend(first);
+            let traceparent = traceparent.map(|traceparent| (id.clone(), traceparent.to_owned()));
+            seen.traceparents.extend(traceparent);
             evidence.deliveries.insert(id, delivery);
         }
     }
     evidence
         .versions
         .sort_by(|one, other| (&one.customer, one.version).cmp(&(&other.customer, other.version)));
-    Ok(names)
+    Ok(seen)
 }
 
 fn read(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
@@ -146,16 +160,17 @@ fn nested(kept: &Json) -> Json {
     record
 }
 
-fn attempt(record: &Json) -> anyhow::Result<Attempt> {
+fn attempt(record: &Json, traceparent: Option<&str>) -> anyhow::Result<Attempt> {
     let micros = |member: &str| -> anyhow::Result<Option<i64>> {
         let moment = record[member].as_str().map(str::parse::<jiff::Timestamp>).transpose()?;
         Ok(moment.map(jiff::Timestamp::as_microsecond))
     };
+    let number = record["number"].as_u64().context("an attempt without a number")?;
+    let number = u32::try_from(number)?;
+    let traceparent = traceparent_of_attempt(traceparent, text(record, "delivery")?.parse()?, number);
     Ok(Attempt {
-        number: record["number"]
-            .as_u64()
-            .context("an attempt without a number")?
-            .try_into()?,
+        number,
+        span: span_of(&traceparent).context("an attempt without a span")?,
         started_at: micros("started_at")?.context("an attempt without a beginning")?,
         ended_at: micros("ended_at")?,
         result: record["result"].as_str().map(str::to_owned),
@@ -163,22 +178,24 @@ fn attempt(record: &Json) -> anyhow::Result<Attempt> {
     })
 }
 
-fn later_attempts(db: &Connection, deliveries: &mut BTreeMap<String, Delivery>) -> anyhow::Result<()> {
+fn later_attempts(db: &Connection, seen: &Seen, deliveries: &mut BTreeMap<String, Delivery>) -> anyhow::Result<()> {
     let mut statement = db.prepare("SELECT attempt FROM attempts ORDER BY merchant, delivery, number")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let record = read(row, "attempt")?.context("an attempt without a body")?;
-        let delivery = deliveries.get_mut(&text(&record, "delivery")?);
-        delivery
+        let id = text(&record, "delivery")?;
+        let attempt = attempt(&record, seen.traceparents.get(&id).map(String::as_str))?;
+        deliveries
+            .get_mut(&id)
             .context("an unknown delivery")?
             .attempts
-            .push(attempt(&record)?);
+            .push(attempt);
     }
     Ok(())
 }
 
 /// Customers and, right behind each, its lanes.
-fn customers(db: &Connection, names: &BTreeMap<Vec<u8>, String>, evidence: &mut Evidence) -> anyhow::Result<()> {
+fn customers(db: &Connection, seen: &Seen, evidence: &mut Evidence) -> anyhow::Result<()> {
     let sql = "SELECT n.name AS merchant, c.customer, c.connection, c.body FROM customers c \
                JOIN names n ON n.id = c.merchant ORDER BY c.merchant, c.customer, c.connection";
     let mut statement = db.prepare(sql)?;
@@ -189,7 +206,7 @@ fn customers(db: &Connection, names: &BTreeMap<Vec<u8>, String>, evidence: &mut 
             note_lane(&body, evidence)?;
             continue;
         }
-        let name = names.get(&row.get::<_, Vec<u8>>("customer")?);
+        let name = seen.customers.get(&row.get::<_, Vec<u8>>("customer")?);
         let name = name.context("a customer without a history")?;
         let customer = evidence.customers.entry(name.clone()).or_default();
         customer.merchant = row.get("merchant")?;

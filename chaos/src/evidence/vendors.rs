@@ -5,29 +5,29 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json};
 use upsert_simulators::{Answered, Entry};
 
-use super::store::trace_of;
+use super::span_of;
 use super::{Call, Evidence, Record, VendorSide, micros};
 use crate::vendors::Vendored;
 
 /// Reads journals and records of all vendors into the evidence.
 pub fn read_vendors(vendors: &[Vendored], evidence: &mut Evidence) {
     for vendor in vendors {
-        let entries = vendor.simulator.journal().entries();
-        let records = vendor.simulator.records();
+        let records = vendor.simulator.records().into_iter();
+        let records: Vec<Record> = records
+            .map(|record| Record {
+                id: shown_id(vendor.provider, record.id, &record.fields),
+                fields: record.fields,
+            })
+            .collect();
         let people: HashMap<&str, &str> = records
             .iter()
             .filter_map(|record| Some((record.id.as_str(), email(&record.fields)?)))
             .collect();
+        let entries = vendor.simulator.journal().entries();
         let side = VendorSide {
             provider: vendor.provider.to_owned(),
             calls: entries.iter().map(|entry| call(entry, &people)).collect(),
-            records: records
-                .into_iter()
-                .map(|record| Record {
-                    id: shown_id(vendor.provider, record.id, &record.fields),
-                    fields: record.fields,
-                })
-                .collect(),
+            records,
         };
         evidence.vendors.insert(vendor.connection.to_owned(), side);
     }
@@ -46,7 +46,7 @@ fn call(entry: &Entry, people: &HashMap<&str, &str>) -> Call {
         received_at: micros(entry.received_at),
         received_tick: entry.received_tick,
         finished_tick: entry.finished_tick,
-        trace: entry.header("traceparent").and_then(trace_of),
+        span: entry.header("traceparent").and_then(span_of),
         person: person(&entry.body, people),
         wrote: entry.write.as_ref().map(|write| write.record.clone()),
         created: entry.write.as_ref().is_some_and(|write| write.created),
@@ -61,7 +61,8 @@ fn call(entry: &Entry, people: &HashMap<&str, &str>) -> Call {
 fn person(body: &str, people: &HashMap<&str, &str>) -> Option<String> {
     let body: Json = serde_json::from_str(body).ok()?;
     let inner = body.get("UpsertConsumerCustomer").unwrap_or(&body).as_object()?;
-    let named = || people.get(inner.get("id")?.as_str()?).copied();
+    let id = inner.get("id").or_else(|| inner.get("externalId"));
+    let named = || people.get(id?.as_str()?).copied();
     email(inner).or_else(named).map(str::to_owned)
 }
 

@@ -61,7 +61,8 @@ pub(super) async fn keep(options: ProxyOptions, shared: Arc<Shared>, report: Sen
     }
 }
 
-fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+/// A socket that is bound and may listen; while it does not, another one may do so in its place that knows the address.
+pub(crate) fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

@@ -11,7 +11,6 @@ use upsert_core::crash_point as points;
 use super::{Places, Report, Run, to_the_end};
 use crate::load::{Load, Mix};
 use crate::vendors::Weather;
-use crate::world::died_at_a_point;
 
 /// The name of the run; the point's name follows.
 pub const NAME: &str = "points";
@@ -95,7 +94,7 @@ async fn one_point(places: &Places, name: &str, point: &str, seed: u64) -> anyho
 async fn until_a_start_dies(run: &mut Run, aim: &str) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
         if let Some(status) = run.world.start_aimed(Some(aim)).await? {
-            ensure!(died_at_a_point(status), "the gateway ended with {status}");
+            run.world.expect_a_point(status)?;
             return Ok(());
         }
         if run.world.dies_within(Duration::from_millis(400)).await? {
@@ -108,7 +107,7 @@ async fn until_a_start_dies(run: &mut Run, aim: &str) -> anyhow::Result<()> {
 
 async fn until_it_dies(run: &mut Run, load: &Load, aim: &str) -> anyhow::Result<()> {
     if let Some(status) = run.world.start_aimed(Some(aim)).await? {
-        ensure!(died_at_a_point(status), "the gateway ended with {status}");
+        run.world.expect_a_point(status)?;
         return Ok(());
     }
     for _ in 0..ROUNDS {

@@ -15,7 +15,7 @@ use upsert_api::{
     UpsertState, Visibility,
 };
 use upsert_app::{Answer, Caller, Connection, Directory, Refusal};
-use upsert_core::{DeliveryId, ErrorKind, KeyKind, MatchKey, Payload, Repeat};
+use upsert_core::{DeliveryId, ErrorKind, KeyKind, MatchKey, Payload, Repeat, traceparent_of_attempt};
 use upsert_store::CustomerStore as _;
 
 /// `v` accepts whatever comes; what `w` does is for each test to say.
@@ -196,6 +196,27 @@ async fn a_replay_is_a_new_upsert_in_the_place_of_the_failed_delivery() {
         "{}",
         again.detail
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_named_to_the_vendor_apart_and_a_replays_too_which_no_request_has_a_trace_for() {
+    let (house, _v, w) = two_vendors(Payload::Changed).await;
+    let request = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    w.then([Act::Down, Act::Reject]);
+    let whole = json!({ "reference": "r", "given_name": "A" });
+    let refused = house
+        .command(whole, |command| command.traceparent = Some(request.to_owned()))
+        .await
+        .unwrap();
+    let refused = id_of(&at_w(&body(&refused)));
+    w.then([Act::Down]);
+    let replayed = replay(&house, refused).await.unwrap();
+    let replayed = id_of(&body(&replayed)["deliveries"][0]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let of_request = [1, 2].map(|attempt| traceparent_of_attempt(Some(request), refused, attempt));
+    let of_replay = [1, 2].map(|attempt| traceparent_of_attempt(None, replayed, attempt));
+    let wanted: Vec<_> = of_request.into_iter().chain(of_replay).map(Some).collect();
+    assert_eq!(w.traceparents(), wanted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,7 @@ pub mod reader;
 pub mod receipt;
 pub mod routing;
 pub mod text;
+pub mod trace_context;
 pub mod word;
 
 pub use canonicalise::{Canonical, Handling, Terms, canonicalise};
@@ -44,4 +45,5 @@ pub use provider::{
 pub use reader::{CustomerReader, ListQuery, ReadCustomer, ReadPage, Unreadable};
 pub use receipt::{Differs, Evidence, FieldOutcomes, Outcome, UpsertReceipt, VendorSaid, Warning, WarningCode};
 pub use routing::When;
+pub use trace_context::traceparent_of_attempt;
 pub use word::Word;

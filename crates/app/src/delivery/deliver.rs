@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor};
+use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor, traceparent_of_attempt};
 use upsert_store::{DeliveryRecord, DeliveryState, Lane, PausedBy, StoreError};
 
 use crate::delivery::Deliveries;
@@ -256,14 +256,15 @@ pub(crate) fn opens_in(connection: &Connection, priority: Priority, held: Held) 
 }
 
 fn context(work: &Work, span: &AttemptSpan) -> CallContext {
+    let delivery = &work.delivery;
+    let attempt = delivery.attempts() + 1;
+    // Without spans too a vendor is told of each attempt apart: its log names the call, and the retry.
+    let unrecorded = || traceparent_of_attempt(delivery.traceparent.as_deref(), delivery.id, attempt);
     CallContext {
         deadline: Instant::now() + work.connection.timeout + WAIT_FOR_A_PLACE,
-        attempt: work.delivery.attempts() + 1,
-        delivery_id: Some(work.delivery.id),
-        traceparent: span
-            .traceparent()
-            .or(work.delivery.traceparent.as_deref())
-            .map(str::to_owned),
-        priority: work.delivery.priority,
+        attempt,
+        delivery_id: Some(delivery.id),
+        traceparent: Some(span.traceparent().map_or_else(unrecorded, str::to_owned)),
+        priority: delivery.priority,
     }
 }

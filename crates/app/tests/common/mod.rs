@@ -87,6 +87,7 @@ pub struct Vendor {
     usually: Mutex<Act>,
     records: Mutex<BTreeMap<String, Json>>,
     calls: Mutex<Vec<(Instant, Json)>>,
+    traceparents: Mutex<Vec<Option<String>>>,
     busy: Mutex<BTreeSet<String>>,
     failing: Mutex<BTreeSet<String>>,
     /// What it keeps in the place of what it was sent, by its field; none: its answers show nothing.
@@ -140,6 +141,7 @@ impl Vendor {
             usually: Mutex::new(Act::Accept),
             records: Mutex::default(),
             calls: Mutex::default(),
+            traceparents: Mutex::default(),
             busy: Mutex::default(),
             failing: Mutex::default(),
             keeps: Mutex::default(),
@@ -189,6 +191,11 @@ impl Vendor {
 
     pub fn calls(&self) -> usize {
         self.calls.lock().len()
+    }
+
+    /// What each call may pass on to the vendor.
+    pub fn traceparents(&self) -> Vec<Option<String>> {
+        self.traceparents.lock().clone()
     }
 
     pub fn call_times(&self) -> Vec<Instant> {
@@ -270,7 +277,8 @@ impl UpsertProvider for Vendor {
         })
     }
 
-    async fn upsert(&self, _: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
+    async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
+        self.traceparents.lock().push(context.traceparent.clone());
         let key = prepared.link_key.value.clone();
         assert!(
             self.busy.lock().insert(key.clone()),

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the seed is for whoever reads the output")]
 
 mod events;
+mod operator;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

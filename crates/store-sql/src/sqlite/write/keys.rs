@@ -91,7 +91,14 @@ fn add_statement(keys: usize) -> String {
     for key in 0..keys {
         let (first, comma) = (2 + key * 4, if key > 0 { ", " } else { "" });
         // Writing to a string does not fail.
-        let _ = write!(sql, "{comma}(?1, ?{}, ?{}, ?{}, ?{})", first, first + 1, first + 2, first + 3);
+        let _ = write!(
+            sql,
+            "{comma}(?1, ?{}, ?{}, ?{}, ?{})",
+            first,
+            first + 1,
+            first + 2,
+            first + 3
+        );
     }
     sql
 }
