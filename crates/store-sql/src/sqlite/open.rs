@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,8 +15,12 @@ pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_records.
 #[expect(clippy::cast_possible_wrap, reason = "there will never be that many")]
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
-/// Marks a file as ours (`PRAGMA application_id`): "UPSG".
-const APPLICATION_ID: i32 = 0x5550_5347;
+/// Marks a file as ours (`PRAGMA application_id`): "UPG1". Files of before the first release have another mark, and cannot be
+/// read any more.
+const APPLICATION_ID: i32 = 0x5550_4731;
+
+/// However many threads there are: each connection has a page cache of its own.
+const MOST_AT_HAND: usize = 16;
 
 const PAGE_BYTES: u32 = 8 * 1_024;
 
@@ -47,7 +50,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             readers: 2,
-            at_hand: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            at_hand: std::thread::available_parallelism().map_or(2, |threads| threads.get().min(MOST_AT_HAND)),
             queue: 4_096,
             batch: 512,
             writer_cache_kib: 4 * 1_024,

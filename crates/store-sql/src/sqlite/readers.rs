@@ -128,6 +128,10 @@ impl Reader {
     }
 
     fn at_one_moment<T>(&mut self, question: impl FnOnce(&mut Self) -> DbResult<T>) -> DbResult<T> {
+        if !self.db.is_autocommit() {
+            // A question before this one panicked.
+            self.db.prepare_cached("ROLLBACK")?.execute([])?;
+        }
         self.db.prepare_cached("BEGIN")?.execute([])?;
         let answer = question(self);
         self.db.prepare_cached("COMMIT")?.execute([])?;
