@@ -1,83 +1,10 @@
 //! What is measured: the yardstick, what users would otherwise pick, and the ways through the gateway.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use serde_json::Value as Json;
 
+use crate::customers::Customers;
 use crate::folder::{ONE, THREE};
-use crate::sample;
-
-/// How many customers the gateway knows before the case of no change begins, and as many again for that of a change.
-pub const KNOWN: u64 = 1_000;
-
-/// Which program is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    /// The bare handler: M.
-    Bare,
-    /// nginx, forwarding only.
-    Nginx,
-    /// The bare handler with a store, a transaction each.
-    Durable,
-    /// The handler in Node.
-    Node,
-    /// The handler in Python.
-    FastApi,
-    /// The gateway.
-    Gateway,
-}
-
-impl Program {
-    /// All, the yardstick first.
-    pub const ALL: [Self; 6] = [
-        Self::Bare,
-        Self::Nginx,
-        Self::Node,
-        Self::FastApi,
-        Self::Durable,
-        Self::Gateway,
-    ];
-
-    /// Its name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bare => "bare",
-            Self::Nginx => "nginx",
-            Self::Durable => "durable",
-            Self::Node => "node",
-            Self::FastApi => "fastapi",
-            Self::Gateway => "gateway",
-        }
-    }
-
-    /// Its name in tables.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Bare => "bare handler (M): actix-web + reqwest",
-            Self::Nginx => "nginx, forwarding only",
-            Self::Durable => "bare handler + SQLite, a transaction each",
-            Self::Node => "Node: fastify + undici, no store",
-            Self::FastApi => "Python: FastAPI + httpx, no store",
-            Self::Gateway => "gateway",
-        }
-    }
-}
-
-/// Whose customers are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Customers {
-    /// Never seen before, each time.
-    New,
-    /// The same in the vendor's own words: nginx translates nothing.
-    NewInVendorsWords,
-    /// All that are known before anything is measured.
-    Beginners,
-    /// One of the first [`KNOWN`], unchanged.
-    Known,
-    /// One of the next [`KNOWN`], with another given name each time.
-    Changed,
-}
+use crate::programs::Program;
 
 /// What a right answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,44 +178,6 @@ impl Case {
     }
 }
 
-/// Numbers of customers, no new one twice in a run.
-#[derive(Debug, Clone)]
-pub struct Numbers {
-    new: Arc<AtomicU64>,
-    known: Arc<AtomicU64>,
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self {
-            new: Arc::new(AtomicU64::new(2 * KNOWN)),
-            known: Arc::default(),
-        }
-    }
-}
-
-impl Numbers {
-    /// The body of the next request.
-    pub fn body(&self, customers: Customers) -> String {
-        let turn = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        match customers {
-            Customers::New => sample::body(turn(&self.new)),
-            Customers::NewInVendorsWords => sample::vendors_body(turn(&self.new)),
-            Customers::Beginners => sample::body(turn(&self.known) % (2 * KNOWN)),
-            Customers::Known => sample::body(turn(&self.known) % KNOWN),
-            Customers::Changed => {
-                let turn = turn(&self.known);
-                sample::named_body(KNOWN + turn % KNOWN, &format!("John {turn}"))
-            }
-        }
-    }
-
-    /// The first of `count` numbers of new customers that nobody else gets.
-    pub fn take(&self, count: u64) -> u64 {
-        self.new.fetch_add(count, Ordering::Relaxed)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -336,20 +225,5 @@ mod tests {
             assert_eq!(case.program, program);
             assert!(case.name.starts_with(program.title()), "{}", case.name);
         }
-    }
-
-    #[test]
-    fn new_customers_never_come_twice_and_known_ones_come_round() {
-        let numbers = Numbers::default();
-        let reference = |customers| {
-            let body: Json = serde_json::from_str(&numbers.body(customers)).unwrap();
-            body["reference"].as_str().unwrap().to_owned()
-        };
-        assert_eq!(reference(Customers::New), format!("CUST-{}", 2 * KNOWN));
-        assert_eq!(numbers.take(10), 2 * KNOWN + 1);
-        assert_eq!(reference(Customers::New), format!("CUST-{}", 2 * KNOWN + 11));
-        let known: Vec<String> = (0..=KNOWN).map(|_| reference(Customers::Known)).collect();
-        assert_eq!((known[0].as_str(), known[1_000].as_str()), ("CUST-0", "CUST-0"));
-        assert_eq!(reference(Customers::Changed), "CUST-1001");
     }
 }

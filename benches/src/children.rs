@@ -4,10 +4,10 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::cases::Program;
 use crate::folder::Vendors;
 use crate::launch::{Launched, Launcher, Running, free_address, program, start};
 use crate::pinning::Pinning;
+use crate::programs::Program;
 use crate::vendor;
 
 /// All programs of a run.

@@ -11,8 +11,9 @@ use hdrhistogram::Histogram;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::cases::{Case, Numbers};
+use crate::cases::Case;
 use crate::client::Connection;
+use crate::customers::Numbers;
 
 /// When the next request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

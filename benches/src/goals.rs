@@ -1,8 +1,9 @@
 //! What a run says in one table: the figures that the gateway is held against, each beside its yardstick.
 
-use crate::cases::{self, Case, Program};
+use crate::cases::{self, Case};
 use crate::drive::Pace;
 use crate::measure::Section;
+use crate::programs::Program;
 use crate::samples::Medians;
 use crate::scenes::imports::Imported;
 use crate::scenes::starts::Started;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::process::{Child, Command};
 
-use crate::cases::Program;
 use crate::client::{Connection, head};
 use crate::folder::{self, ADD_UPDATE_KEY, Vendors};
 use crate::others::{Place, installed_beside};
 use crate::pinning::Pinning;
+use crate::programs::Program;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cases::{Case, KNOWN, Numbers, PREPARATION, Program};
+use crate::cases::{Case, PREPARATION};
 use crate::children::Children;
 use crate::client::head;
+use crate::customers::{KNOWN, Numbers};
 use crate::disk::syncs_per_second;
 use crate::drive::{Driven, Job, Load, Pace, drive};
 use crate::launch::Running;
 use crate::process::{cpu_time, resident_bytes};
+use crate::programs::Program;
 use crate::samples::{Medians, Sample, number};
 
 /// Time for what a program does after its last answer of a round; it counts as the round's.

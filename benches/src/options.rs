@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::cases::{BARE, DURABLE, FASTAPI, NEW, NEW_AT_THREE, NODE};
 use crate::measure::Extent;
 use crate::scenes::{frontier, imports, overload, starts};
 
@@ -133,7 +134,7 @@ fn full() -> Plan {
         },
         starts: starts::Extent {
             rounds: 5,
-            time: seconds(2),
+            time: seconds(1),
         },
         imports: imports::Extent {
             rounds: 3,
@@ -146,6 +147,7 @@ fn full() -> Plan {
             from: 50,
             to: 20_000,
             connections: 256,
+            cases: &[BARE, NODE, FASTAPI, DURABLE, NEW, NEW_AT_THREE],
         },
         faulty_rates: vec![100, 400, 1_000],
         faulty_time: seconds(10),
@@ -179,7 +181,9 @@ fn short() -> Plan {
         frontier: frontier::Extent {
             rounds: 1,
             time: Duration::from_millis(400),
-            from: 200,
+            from: 400,
+            to: 10_000,
+            cases: &[BARE, NODE, DURABLE, NEW],
             ..full.frontier
         },
         faulty_rates: vec![100],

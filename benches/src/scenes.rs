@@ -8,10 +8,14 @@ pub mod starts;
 pub mod store_alone;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::children::Children;
+use crate::customers::Numbers;
+use crate::flood::Flood;
+use crate::folder::ONE;
 use crate::launch::Running;
-use crate::{cases::Program, flood::Flood, folder::ONE};
+use crate::programs::Program;
 
 /// More callers than the slowest answers hold up at the rates in question.
 const CALLERS: usize = 6_000;
@@ -24,7 +28,7 @@ pub struct Stage<'a> {
     /// A folder on the disk that is measured.
     pub folder: &'a Path,
     /// Customers' numbers.
-    pub numbers: crate::cases::Numbers,
+    pub numbers: Numbers,
 }
 
 impl Stage<'_> {
@@ -43,7 +47,7 @@ impl Stage<'_> {
     }
 
     /// New customers at a fixed rate for the merchant with one connection.
-    pub fn flood(&self, gateway: &Running, per_second: u32, time: std::time::Duration) -> Flood {
+    pub fn flood(&self, gateway: &Running, per_second: u32, time: Duration) -> Flood {
         let count = u64::from(per_second) * time.as_secs().max(1) * 2;
         Flood {
             address: gateway.address,

@@ -5,6 +5,7 @@
 
 mod faults;
 mod ledger;
+mod request;
 mod shapes;
 
 use std::net::SocketAddr;
@@ -22,15 +23,15 @@ use crate::client::{Connection, head};
 use faults::Fault;
 pub use faults::Faults;
 use ledger::Ledger;
+use request::{Request, parse};
 use shapes::Shape;
 
 /// Longer than any time-out of a run: whoever waits for the answer of such a call has given it up.
 const HANGS_FOR: Duration = Duration::from_secs(20);
-const MAX_HEADERS: usize = 32;
 const MAX_REQUEST: usize = 64 * 1024;
 
 const LIMITED: &[u8] =
-    b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: 63\r\n\r\n\
+    b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-type: application/json\r\ncontent-length: 63\r\n\r\n\
     {\"error\":{\"code\":\"RATE_LIMITED\",\"message\":\"Too many requests\"}}";
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 
@@ -161,34 +162,6 @@ impl State {
         shapes::head(outgoing, 200, counts.len());
         outgoing.extend_from_slice(&counts);
     }
-}
-
-/// One whole request at the beginning of what came in.
-struct Request<'a> {
-    path: &'a str,
-    body: &'a str,
-    length: usize,
-}
-
-/// None as long as something is missing; what is no HTTP stays incomplete until it is too long.
-fn parse(bytes: &[u8]) -> Option<Request<'_>> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let Ok(httparse::Status::Complete(start)) = request.parse(bytes) else {
-        return None;
-    };
-    let length = request
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length: usize = length.map_or(Some(0), |header| std::str::from_utf8(header.value).ok()?.parse().ok())?;
-    let body = std::str::from_utf8(bytes.get(start..start + length)?).ok()?;
-    let path = request.path?;
-    Some(Request {
-        path,
-        body,
-        length: start + length,
-    })
 }
 
 /// Asks the vendor at an address for one of its controls, and reads its counts.

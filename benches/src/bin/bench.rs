@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use upsert_benches::cases::{self, Numbers, Program, named};
+use upsert_benches::cases::named;
 use upsert_benches::children::Children;
+use upsert_benches::customers::Numbers;
 use upsert_benches::document::Page;
 use upsert_benches::drive::Pace;
 use upsert_benches::goals::Figures;
@@ -17,6 +18,7 @@ use upsert_benches::machine;
 use upsert_benches::measure::Run;
 use upsert_benches::options::{Chapter, Options, Plan};
 use upsert_benches::pinning::Pinning;
+use upsert_benches::programs::Program;
 use upsert_benches::report;
 use upsert_benches::scenes::{Stage, faults, frontier, imports, overload, starts, store_alone};
 use upsert_benches::sheet::Sheet;
@@ -59,11 +61,15 @@ async fn run(options: Options) -> anyhow::Result<()> {
     book.measure(&options, &stage).await?;
     book.add("summary", book.figures.sheet());
     children.stop().await;
+    anyhow::ensure!(
+        book.wrong.is_empty(),
+        "this was wrong, and nothing is written:\n{}",
+        book.wrong.join("\n")
+    );
     if let Some(file) = &options.write {
         std::fs::write(file, book.page.markdown()).with_context(|| format!("{} cannot be written", file.display()))?;
         println!("{} is written", file.display());
     }
-    anyhow::ensure!(book.wrong.is_empty(), "this was wrong:\n{}", book.wrong.join("\n"));
     Ok(())
 }
 
@@ -173,15 +179,7 @@ impl Book {
     }
 
     async fn frontier(&mut self, stage: &Stage<'_>, plan: &Plan) -> anyhow::Result<()> {
-        let all = [
-            cases::BARE,
-            cases::NODE,
-            cases::FASTAPI,
-            cases::DURABLE,
-            cases::NEW,
-            cases::NEW_AT_THREE,
-        ];
-        let climbs = frontier::play(stage, &all, plan.frontier).await?;
+        let climbs = frontier::play(stage, plan.frontier).await?;
         self.add("frontier", frontier::sheet(&climbs, plan.frontier));
         let (sheet, wrong) = faults::play(stage, &plan.faulty_rates, plan.faulty_time).await?;
         // It stands between the two in the page.

@@ -11,13 +11,15 @@ use clap::Parser;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 
-use upsert_benches::cases::{self, Numbers, Program};
+use upsert_benches::cases;
 use upsert_benches::children::Children;
+use upsert_benches::customers::Numbers;
 use upsert_benches::drive::Pace;
 use upsert_benches::fill::{CONNECTIONS, Filled, MERCHANT, fill};
 use upsert_benches::folder::THREE;
 use upsert_benches::measure::{Extent, Run};
 use upsert_benches::pinning::Pinning;
+use upsert_benches::programs::Program;
 use upsert_benches::report;
 use upsert_benches::viewers::{Viewer, watching};
 

@@ -43,7 +43,7 @@ pub async fn play(stage: &Stage<'_>, rates: &[u32], time: Duration) -> anyhow::R
     vendor::control(vendor, "faults", &serde_json::to_string(&FAULTS)?).await?;
     let note = format!(
         "New customers of the gateway with one connection, {} s a rate, while the vendor answers {} of 100 calls with 429 and \
-         lets {} of 100 hang; every other one of these was done nevertheless. The connection's time-out is 1 s. `duplicates` counts \
+         lets {} of 100 hang; every other one of these was done nevertheless. The connection's time-out is 1 s, and each 429 asks it to wait for 1 s. `duplicates` counts \
          records made for an e-mail address that has one.",
         time.as_secs(),
         FAULTS.limited,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::cases::Case;
-use crate::drive::{Load, Pace};
+use crate::drive::{Load, Pace, drive};
 use crate::measure::{job, sample};
 use crate::samples::{median, number};
 use crate::scenes::Stage;
@@ -15,10 +15,11 @@ pub const LIMITS: [f64; 4] = [5.0, 10.0, 50.0, 100.0];
 
 /// Each rate is so many times the one before.
 const STEP: f64 = 1.3;
-/// A second in which nothing is answered ends a climb; so do two steps beyond the last limit.
+/// A climb ends after so many steps beyond the last limit.
 const STEPS_BEYOND: usize = 2;
 /// With fewer requests the 99th percentile is a matter of chance.
 const FEWEST: f64 = 300.0;
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// How far and how often.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct Extent {
     pub to: u32,
     /// Keep-alive connections.
     pub connections: usize,
+    /// Who climbs.
+    pub cases: &'static [Case],
 }
 
 /// One case on its way up.
@@ -79,9 +82,13 @@ impl Climb {
 ///
 /// # Errors
 /// The vendor does not answer.
-pub async fn play(stage: &Stage<'_>, cases: &[Case], extent: Extent) -> anyhow::Result<Vec<Climb>> {
+pub async fn play(stage: &Stage<'_>, extent: Extent) -> anyhow::Result<Vec<Climb>> {
     let climb = |case: &Case| Climb::new(*case, stage.children.get(case.program).err().map(str::to_owned));
-    let mut climbs: Vec<Climb> = cases.iter().map(climb).collect();
+    let mut climbs: Vec<Climb> = extent.cases.iter().map(climb).collect();
+    for climb in climbs.iter_mut().filter(|climb| !climb.is_over()) {
+        let warmed = warm_up(stage, climb.case, extent).await;
+        climb.missing = warmed.err().map(|error| format!("failed: {error:#}"));
+    }
     for rate in rates(extent.from, extent.to) {
         let mut found: Vec<(Vec<f64>, bool)> = vec![(Vec::new(), true); climbs.len()];
         for _round in 0..extent.rounds {
@@ -106,6 +113,19 @@ pub async fn play(stage: &Stage<'_>, cases: &[Case], extent: Extent) -> anyhow::
         }
     }
     Ok(climbs)
+}
+
+/// All connections of the program to its vendor are open, and all its code has run.
+async fn warm_up(stage: &Stage<'_>, case: Case, extent: Extent) -> anyhow::Result<()> {
+    let load = Load {
+        connections: extent.connections,
+        pace: Pace::Closed,
+        time: WARM_UP,
+        most: u64::MAX,
+        tolerant: true,
+    };
+    drive(&job(stage.children.running(case.program)?, case, &stage.numbers), load).await?;
+    Ok(())
 }
 
 /// The 99th percentile in milliseconds, and whether all was accepted.

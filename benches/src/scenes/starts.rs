@@ -3,11 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::cases::{Case, Program};
+use crate::cases::Case;
 use crate::drive::{Load, Pace, drive};
 use crate::launch::Running;
 use crate::measure::job;
 use crate::process::resident_bytes;
+use crate::programs::Program;
 use crate::samples::{median, number};
 use crate::scenes::Stage;
 use crate::sheet::Sheet;
