@@ -41,6 +41,9 @@ pub struct Options {
     /// Requests a second that are too many; several: one after the other [default: 3000,10000]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     flood: Option<Vec<u32>>,
+    /// Requests a second that a climb to the frontier begins with [default: 50]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    from: Option<u32>,
     /// Where the stores and the disk's measurement go [default: beside the programs]
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
@@ -105,6 +108,9 @@ impl Options {
         }
         if let Some(floods) = &self.flood {
             plan.overload.floods.clone_from(floods);
+        }
+        if let Some(from) = self.from {
+            plan.frontier.from = from;
         }
         if let Some(connections) = &self.connections {
             plan.connections.clone_from(connections);
@@ -232,5 +238,7 @@ mod tests {
             .plan();
         assert_eq!((plan.loads.rounds, plan.connections), (1, vec![8, 9]));
         assert!(plan.loads.time < read(&[]).unwrap().plan().loads.time);
+        assert_eq!(read(&["--from", "90"]).unwrap().plan().frontier.from, 90);
+        assert!(read(&["--from", "0"]).is_err());
     }
 }

@@ -181,6 +181,7 @@ impl Book {
     async fn frontier(&mut self, stage: &Stage<'_>, plan: &Plan) -> anyhow::Result<()> {
         let climbs = frontier::play(stage, plan.frontier).await?;
         self.add("frontier", frontier::sheet(&climbs, plan.frontier));
+        self.wrong.extend(frontier::wrong(&climbs));
         let (sheet, wrong) = faults::play(stage, &plan.faulty_rates, plan.faulty_time).await?;
         // It stands between the two in the page.
         self.add("overload", sheet);

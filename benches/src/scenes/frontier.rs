@@ -16,9 +16,10 @@ pub const LIMITS: [f64; 4] = [5.0, 10.0, 50.0, 100.0];
 /// Each rate is so many times the one before.
 const STEP: f64 = 1.3;
 /// A climb ends after so many steps beyond the last limit.
-const STEPS_BEYOND: usize = 2;
+const STEPS_BEYOND: usize = 3;
 /// With fewer requests the 99th percentile is a matter of chance.
 const FEWEST: f64 = 300.0;
+const FAILED: &str = "failed";
 const WARM_UP: Duration = Duration::from_millis(500);
 
 /// How far and how often.
@@ -87,7 +88,7 @@ pub async fn play(stage: &Stage<'_>, extent: Extent) -> anyhow::Result<Vec<Climb
     let mut climbs: Vec<Climb> = extent.cases.iter().map(climb).collect();
     for climb in climbs.iter_mut().filter(|climb| !climb.is_over()) {
         let warmed = warm_up(stage, climb.case, extent).await;
-        climb.missing = warmed.err().map(|error| format!("failed: {error:#}"));
+        climb.missing = warmed.err().map(|error| format!("{FAILED}: {error:#}"));
     }
     for rate in rates(extent.from, extent.to) {
         let mut found: Vec<(Vec<f64>, bool)> = vec![(Vec::new(), true); climbs.len()];
@@ -102,7 +103,7 @@ pub async fn play(stage: &Stage<'_>, extent: Extent) -> anyhow::Result<Vec<Climb
                         p99s.push(p99);
                         *is_accepted &= all;
                     }
-                    Err(error) => climb.missing = Some(format!("failed at {rate}/s: {error:#}")),
+                    Err(error) => climb.missing = Some(format!("{FAILED} at {rate}/s: {error:#}")),
                 }
             }
         }
@@ -132,7 +133,8 @@ async fn warm_up(stage: &Stage<'_>, case: Case, extent: Extent) -> anyhow::Resul
 async fn offered(stage: &Stage<'_>, case: Case, rate: u32, extent: Extent) -> anyhow::Result<(f64, bool)> {
     let program = stage.children.running(case.program)?;
     let load = Load {
-        connections: extent.connections,
+        // Each is used once a second at least: servers close those that are idle for longer.
+        connections: extent.connections.min(usize::try_from(rate)?),
         pace: Pace::Open { per_second: rate },
         time: extent.time.max(Duration::from_secs_f64(FEWEST / f64::from(rate))),
         most: u64::MAX,
@@ -142,6 +144,15 @@ async fn offered(stage: &Stage<'_>, case: Case, rate: u32, extent: Extent) -> an
     let (_, driven) = sample(program, stage.children.vendor.process, &job, load).await?;
     let p99 = number(driven.latencies.value_at_quantile(0.99)) / 1e6;
     Ok((p99, driven.unexpected.keys().all(|status| *status < 300)))
+}
+
+/// What went wrong on the way; a program that is not there is no fault of the run.
+pub fn wrong(climbs: &[Climb]) -> Vec<String> {
+    let all = climbs
+        .iter()
+        .filter_map(|climb| Some((climb.case.name, climb.missing.as_ref()?)));
+    let failed = all.filter(|(_, reason)| reason.starts_with(FAILED));
+    failed.map(|(name, reason)| format!("{name}: {reason}")).collect()
 }
 
 /// The rates from the first to the last, rounded to two digits.
@@ -164,7 +175,7 @@ fn rates(from: u32, to: u32) -> Vec<u32> {
 /// The table.
 pub fn sheet(climbs: &[Climb], extent: Extent) -> Sheet {
     let note = format!(
-        "The highest rate of an open loop over {} connections at which everything was accepted and 99 of 100 answers came in \
+        "The highest rate of an open loop over at most {} connections at which everything was accepted and 99 of 100 answers came in \
          time, counted from the moment when each request was due. Rates go up in steps of {STEP} to {}/s; the median of {} rounds \
          of {} ms counts.",
         extent.connections,
@@ -204,7 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_rate_that_kept_a_limit_counts_and_two_beyond_all_end_the_climb() {
+    fn what_failed_is_wrong_and_what_is_not_there_is_not() {
+        let climbs = [Some("no node"), Some("failed at 50/s: closed"), None];
+        let climbs = climbs.map(|missing| Climb::new(NEW, missing.map(str::to_owned)));
+        assert_eq!(wrong(&climbs), [format!("{}: failed at 50/s: closed", NEW.name)]);
+    }
+
+    #[test]
+    fn the_highest_rate_that_kept_a_limit_counts_and_three_beyond_all_end_the_climb() {
         let mut climb = Climb::new(NEW, None);
         for (rate, p99, accepted) in [
             (100, 3.0, true),
@@ -218,6 +236,8 @@ mod tests {
         assert_eq!(climb.best, [Some(300), Some(300), Some(300), Some(400)]);
         assert!(!climb.is_over());
         climb.note(600, 200.0, true);
+        assert!(!climb.is_over());
+        climb.note(700, 200.0, true);
         assert!(climb.is_over());
     }
 }
