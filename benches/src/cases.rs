@@ -1,95 +1,145 @@
-//! What is measured: the yardstick, and three ways through the gateway.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+//! What is measured: the yardstick, what users would otherwise pick, and the ways through the gateway.
 
 use serde_json::Value as Json;
 
+use crate::customers::Customers;
 use crate::folder::{ONE, THREE};
+use crate::programs::Program;
 
-/// How many customers the gateway knows before the case of no change begins.
-pub const KNOWN: u64 = 1_000;
-
-/// Which program is asked.
+/// What a right answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Program {
-    /// The bare handler: M.
-    Bare,
-    /// The gateway.
-    Gateway,
-}
-
-/// Whose customers are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Customers {
-    /// Never seen before, each time.
-    New,
-    /// One of the first [`KNOWN`], unchanged.
-    Known,
+pub enum Proof {
+    /// A member that is there.
+    Member(&'static str),
+    /// So many succeeded deliveries, and their outcome where only one can be right.
+    Deliveries(usize, Option<&'static str>),
 }
 
 /// One line of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
     /// As the table shows it.
     pub name: &'static str,
     /// Which program.
     pub program: Program,
-    /// On behalf of which merchant; the bare handler knows none.
+    /// What is asked of it.
+    pub path: &'static str,
+    /// On behalf of which merchant; only the gateway knows any.
     pub merchant: &'static str,
     /// Which customers.
     pub customers: Customers,
     /// The status of every answer.
     pub status: u16,
-    /// How many deliveries the answer shows, and their outcome where only one can be right.
-    pub deliveries: Option<(usize, Option<&'static str>)>,
+    /// What the answers are held against.
+    pub proof: Proof,
 }
 
-/// The yardstick first: ratios are to it.
-pub const ALL: [Case; 4] = [
+const UPSERT: &str = "/v1/customers";
+
+const fn by_hand(program: Program, name: &'static str) -> Case {
     Case {
-        name: "bare handler (M)",
-        program: Program::Bare,
+        name,
+        program,
+        path: UPSERT,
         merchant: "",
         customers: Customers::New,
         status: 200,
-        deliveries: None,
-    },
+        proof: Proof::Member("record"),
+    }
+}
+
+const fn gateway(name: &'static str, merchant: &'static str, customers: Customers, status: u16, proof: Proof) -> Case {
     Case {
-        name: "gateway: new, 1 connection",
+        name,
         program: Program::Gateway,
-        merchant: ONE,
-        customers: Customers::New,
-        status: 201,
-        deliveries: Some((1, None)),
-    },
-    Case {
-        name: "gateway: new, 3 connections",
-        program: Program::Gateway,
-        merchant: THREE,
-        customers: Customers::New,
-        status: 201,
-        deliveries: Some((3, None)),
-    },
-    Case {
-        name: "gateway: unchanged",
-        program: Program::Gateway,
-        merchant: ONE,
-        customers: Customers::Known,
-        status: 200,
-        deliveries: Some((1, Some("unchanged"))),
-    },
+        path: UPSERT,
+        merchant,
+        customers,
+        status,
+        proof,
+    }
+}
+
+/// The yardstick: ratios are to it.
+pub const BARE: Case = by_hand(Program::Bare, "bare handler (M): actix-web + reqwest");
+/// A durable upsert of a new customer at one vendor.
+pub const NEW: Case = gateway(
+    "gateway: new, 1 connection",
+    ONE,
+    Customers::New,
+    201,
+    Proof::Deliveries(1, None),
+);
+/// The same at three vendors.
+pub const NEW_AT_THREE: Case = gateway(
+    "gateway: new, 3 connections",
+    THREE,
+    Customers::New,
+    201,
+    Proof::Deliveries(3, None),
+);
+/// A known customer with one field changed.
+pub const CHANGED: Case = gateway(
+    "gateway: one field changed, 1 connection",
+    ONE,
+    Customers::Changed,
+    200,
+    Proof::Deliveries(1, Some("updated")),
+);
+/// A known customer as it is.
+pub const UNCHANGED: Case = gateway(
+    "gateway: unchanged, no call",
+    ONE,
+    Customers::Known,
+    200,
+    Proof::Deliveries(1, Some("unchanged")),
+);
+/// Everything but the call and what is written.
+pub const PLAN: Case = Case {
+    path: "/v1/customers/plan",
+    ..gateway(
+        "gateway: plan, no call, nothing written",
+        ONE,
+        Customers::New,
+        200,
+        Proof::Member("connections"),
+    )
+};
+/// nginx, which is given what the vendor takes.
+const NGINX: Case = Case {
+    customers: Customers::NewInVendorsWords,
+    proof: Proof::Member("createdAt"),
+    ..by_hand(Program::Nginx, "nginx, forwarding only")
+};
+/// The bare handler with a store.
+pub const DURABLE: Case = by_hand(Program::Durable, "bare handler + SQLite, a transaction each");
+/// Node.
+pub const NODE: Case = by_hand(Program::Node, "Node: fastify + undici, no store");
+/// Python.
+pub const FASTAPI: Case = by_hand(Program::FastApi, "Python: FastAPI + httpx, no store");
+
+/// All, the yardstick first.
+pub const ALL: [Case; 10] = [
+    BARE,
+    NGINX,
+    NODE,
+    FASTAPI,
+    DURABLE,
+    PLAN,
+    NEW,
+    NEW_AT_THREE,
+    CHANGED,
+    UNCHANGED,
 ];
 
 /// What makes the known customers known, before anything is measured.
-pub const PREPARATION: Case = Case {
-    name: "preparation",
-    program: Program::Gateway,
-    merchant: ONE,
-    customers: Customers::Known,
-    status: 201,
-    deliveries: Some((1, None)),
-};
+pub const PREPARATION: Case = gateway(
+    "preparation",
+    ONE,
+    Customers::Beginners,
+    201,
+    Proof::Deliveries(1, None),
+);
 
 /// The yardstick, and the cases whose names contain `part`.
 pub fn named(part: &str) -> Vec<Case> {
@@ -98,15 +148,23 @@ pub fn named(part: &str) -> Vec<Case> {
 }
 
 impl Case {
+    /// The usual case of a program.
+    pub fn of(program: Program) -> Self {
+        let of_it = |case: &Self| case.program == program && case.path == UPSERT;
+        ALL.into_iter().find(of_it).unwrap_or(BARE)
+    }
+
     /// Holds a whole answer against what the case is about, so that no error is ever measured as a success.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, body: &[u8]) -> Result<(), String> {
-        let Some((count, outcome)) = self.deliveries else {
-            return Ok(());
-        };
         let answer: Json = serde_json::from_slice(body).map_err(|error| format!("the answer is no JSON: {error}"))?;
+        let (count, outcome) = match self.proof {
+            Proof::Member(name) if answer[name].is_null() => return Err(format!("the answer has no {name}: {answer}")),
+            Proof::Member(_) => return Ok(()),
+            Proof::Deliveries(count, outcome) => (count, outcome),
+        };
         let deliveries = answer["deliveries"].as_array().map_or(&[][..], Vec::as_slice);
         let succeeded = deliveries.iter().filter(|delivery| {
             delivery["state"] == "succeeded" && outcome.is_none_or(|outcome| delivery["outcome"] == outcome)
@@ -120,68 +178,52 @@ impl Case {
     }
 }
 
-/// Numbers of customers, no new one twice in a run.
-#[derive(Debug, Clone)]
-pub struct Numbers {
-    new: Arc<AtomicU64>,
-    known: Arc<AtomicU64>,
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self {
-            new: Arc::new(AtomicU64::new(KNOWN)),
-            known: Arc::default(),
-        }
-    }
-}
-
-impl Numbers {
-    /// The next one.
-    pub fn next(&self, customers: Customers) -> u64 {
-        match customers {
-            Customers::New => self.new.fetch_add(1, Ordering::Relaxed),
-            Customers::Known => self.known.fetch_add(1, Ordering::Relaxed) % KNOWN,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn check(case: usize, body: &Json) -> bool {
-        ALL[case].check(body.to_string().as_bytes()).is_ok()
+    fn check(case: Case, body: &Json) -> bool {
+        case.check(body.to_string().as_bytes()).is_ok()
     }
 
     #[test]
     fn an_answer_counts_only_with_all_its_deliveries_succeeded() {
         let delivery = |state: &str, outcome: &str| json!({ "state": state, "outcome": outcome });
         let created = delivery("succeeded", "created");
-        assert!(check(1, &json!({ "deliveries": [created] })));
-        assert!(check(2, &json!({ "deliveries": [created, created, created] })));
-        assert!(!check(2, &json!({ "deliveries": [created, created] })));
-        assert!(!check(1, &json!({ "deliveries": [delivery("retrying", "created")] })));
-        assert!(!check(1, &json!({})));
-        assert!(!check(3, &json!({ "deliveries": [created] })), "a call was made");
-        assert!(check(3, &json!({ "deliveries": [delivery("succeeded", "unchanged")] })));
+        assert!(check(NEW, &json!({ "deliveries": [created] })));
+        assert!(check(
+            NEW_AT_THREE,
+            &json!({ "deliveries": [created, created, created] })
+        ));
+        assert!(!check(NEW_AT_THREE, &json!({ "deliveries": [created, created] })));
+        assert!(!check(NEW, &json!({ "deliveries": [delivery("retrying", "created")] })));
+        assert!(!check(NEW, &json!({})));
+        assert!(
+            !check(UNCHANGED, &json!({ "deliveries": [created] })),
+            "a call was made"
+        );
+        assert!(check(
+            UNCHANGED,
+            &json!({ "deliveries": [delivery("succeeded", "unchanged")] })
+        ));
+        assert!(check(BARE, &json!({ "record": {} })) && !check(BARE, &json!({ "detail": "refused" })));
     }
 
     #[test]
     fn the_yardstick_stays_whatever_is_picked() {
         let names: Vec<&str> = named("unchanged").iter().map(|case| case.name).collect();
-        assert_eq!(names, [ALL[0].name, ALL[3].name]);
+        assert_eq!(names, [BARE.name, UNCHANGED.name]);
         assert_eq!(named("").len(), ALL.len());
     }
 
     #[test]
-    fn new_customers_never_come_twice_and_known_ones_come_round() {
-        let numbers = Numbers::default();
-        assert_eq!(numbers.next(Customers::New), KNOWN);
-        assert_eq!(numbers.next(Customers::New), KNOWN + 1);
-        let known: Vec<u64> = (0..=KNOWN).map(|_| numbers.next(Customers::Known)).collect();
-        assert_eq!((known[0], known[1], known[1_000]), (0, 1, 0));
+    fn every_program_has_a_case_of_its_name() {
+        for program in Program::ALL {
+            let case = Case::of(program);
+            assert_eq!(case.program, program);
+            assert!(case.name.starts_with(program.title()), "{}", case.name);
+        }
     }
 }

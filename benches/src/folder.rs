@@ -13,7 +13,7 @@ pub const ONE: &str = "one";
 /// The merchant whose customers go to all three vendors.
 pub const THREE: &str = "three";
 
-/// Where the three simulators listen.
+/// Where the three vendors listen.
 #[derive(Debug, Clone, Copy)]
 pub struct Vendors {
     /// Rotor's.
@@ -24,21 +24,22 @@ pub struct Vendors {
     pub april: SocketAddr,
 }
 
-/// What the simulators take unless they are told otherwise.
+/// What simulators take unless they are told otherwise; the vendor of `crate::vendor` takes anything.
 pub(crate) const CREDENTIALS: [(&str, &str); 3] = [
     ("rotor", "rotor_sim_secret"),
     ("add-update", ADD_UPDATE_KEY),
     ("april", "sandbox_sk_sim"),
 ];
 
-/// The key of the add-update simulator.
+/// The key of add-update.
 pub const ADD_UPDATE_KEY: &str = "sim-key";
 
-/// Writes a configuration into `folder` for a gateway that listens on `bind`; gives the API key.
+/// Writes a configuration into `folder` for a gateway that listens on `bind`, with lines of `policies` for every connection;
+/// gives the API key.
 ///
 /// # Errors
 /// The disk's; no randomness for the key.
-pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors) -> anyhow::Result<NewKey> {
+pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors, policies: &str) -> anyhow::Result<NewKey> {
     let key = generate_key()?;
     let path = folder.to_str().context("the folder's name is not UTF-8")?;
     for name in ["merchants", "secrets", "data"] {
@@ -60,8 +61,17 @@ pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors) -> anyhow::Resu
     let rotor = format!("{rotor}rate_limit = {{ per_day = 0 }}\n");
     let april = connection("april", "secret_key", &base(vendors.april, ""), path, Some("mcht_acme"));
     let merchant = |id: &str| format!("id = {}\ndefault_region = \"US\"\n", quoted(id));
-    let one = [merchant(ONE), add_update.clone()].concat();
-    let three = [merchant(THREE), rotor, april, add_update].concat();
+    let one = [merchant(ONE), add_update.clone(), policies.to_owned()].concat();
+    let three = [
+        &merchant(THREE),
+        &rotor,
+        policies,
+        &april,
+        policies,
+        &add_update,
+        policies,
+    ]
+    .concat();
     fs::write(folder.join("merchants/one.toml"), one)?;
     fs::write(folder.join("merchants/three.toml"), three)?;
     Ok(key)
@@ -114,10 +124,12 @@ mod tests {
             add_update: at(4102),
             april: at(4103),
         };
-        write(folder.path(), at(8080), &vendors).unwrap();
+        write(folder.path(), at(8080), &vendors, "timeout = \"1s\"\n").unwrap();
         let environment = Environment::default();
         let settings = Settings::load(folder.path(), &environment, Secrets::Resolve).unwrap();
         assert_eq!(settings.merchants[ONE].connections.len(), 1);
+        let three = &settings.merchants[THREE].connections;
+        assert!(three.iter().all(|connection| connection.timeout.as_secs() == 1));
         assert_eq!(settings.merchants[THREE].connections.len(), 3);
     }
 }

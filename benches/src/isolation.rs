@@ -3,20 +3,17 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::Value as Json;
 use tokio::process::Command;
 
-use crate::children::{Running, free_address, program, start};
-use crate::client::{Connection, head};
+use crate::backlog;
 use crate::flood::{Flood, Flooded};
 use crate::folder::{ADD_UPDATE_KEY, base, gateway, quoted};
 use crate::hostile::Hostile;
-use crate::process::resident_bytes;
+use crate::launch::{Running, free_address, program, start};
 
 /// The merchant whose only vendor is well.
 pub const WELL: &str = "well";
@@ -29,7 +26,6 @@ pub const MIXED: &str = "mixed";
 const STRIDE: u64 = 400_000;
 /// More callers than the slowest answers hold up at the rates in question.
 const CALLERS: usize = 6_000;
-const SAMPLED_EVERY: Duration = Duration::from_millis(50);
 
 /// What a scene is played on.
 #[derive(Debug)]
@@ -39,7 +35,6 @@ pub struct Stage {
     /// The vendor that misbehaves.
     pub hostile: Hostile,
     simulators: Running,
-    vendor: SocketAddr,
     key: String,
     floods: AtomicU64,
 }
@@ -68,7 +63,6 @@ impl Stage {
             gateway,
             hostile,
             simulators,
-            vendor,
             key,
             floods: AtomicU64::new(0),
         })
@@ -104,48 +98,12 @@ impl Stage {
         Ok(flooded)
     }
 
-    /// What waits or is under way at all connections together.
-    ///
-    /// # Errors
-    /// The gateway does not answer.
-    pub async fn open(&self) -> anyhow::Result<u64> {
-        let authorization = format!("Bearer {}", self.key);
-        let head = head("GET", "/v1/connections", &[("authorization", &authorization)]);
-        let mut connection = Connection::open(self.gateway.address).await?;
-        let answer = connection.call(&head, "").await?;
-        let all: Json = serde_json::from_slice(answer.body)?;
-        let all = all["data"].as_array().context("no connections are shown")?;
-        let open = all
-            .iter()
-            .map(|c| c["waiting"].as_u64().unwrap_or(0) + c["in_flight"].as_u64().unwrap_or(0));
-        Ok(open.sum())
-    }
-
     /// Waits until nothing is open any more; how long that took, none if it took longer than `patience`.
     ///
     /// # Errors
     /// The gateway does not answer.
     pub async fn settled(&self, patience: Duration) -> anyhow::Result<Option<Duration>> {
-        let started = Instant::now();
-        while self.open().await? > 0 {
-            if started.elapsed() > patience {
-                return Ok(None);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(Some(started.elapsed()))
-    }
-
-    /// How many customers the simulator behind both vendors holds.
-    ///
-    /// # Errors
-    /// It does not answer.
-    pub async fn records(&self) -> anyhow::Result<usize> {
-        let mut connection = Connection::open(self.vendor).await?.unbounded();
-        let answer = connection.call(&head("GET", "/__sim/records", &[]), "").await?;
-        let records: Json = serde_json::from_slice(answer.body)?;
-        let records = records.as_array().or_else(|| records["records"].as_array());
-        Ok(records.context("no records are shown")?.len())
+        backlog::settled(self.gateway.address, &self.key, patience).await
     }
 
     /// Kills all and waits for their ends.
@@ -154,36 +112,6 @@ impl Stage {
             // One that has ended by itself is as good as killed.
             let _ = running.child.kill().await;
         }
-    }
-}
-
-/// Watches the memory of a process until it is asked for the most there was.
-#[derive(Debug)]
-pub struct Memory {
-    ends: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<u64>,
-}
-
-impl Memory {
-    /// Begins.
-    pub fn watch(process: u32) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&ends);
-        let thread = std::thread::spawn(move || {
-            let mut most = 0;
-            while !told.load(Ordering::Relaxed) {
-                most = most.max(resident_bytes(process).unwrap_or_default());
-                std::thread::sleep(SAMPLED_EVERY);
-            }
-            most
-        });
-        Self { ends, thread }
-    }
-
-    /// The most, in bytes.
-    pub fn most(self) -> u64 {
-        self.ends.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_default()
     }
 }
 

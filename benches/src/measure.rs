@@ -4,17 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cases::{Case, KNOWN, Numbers, PREPARATION, Program};
-use crate::children::{Children, Running};
+use crate::cases::{Case, PREPARATION};
+use crate::children::Children;
 use crate::client::head;
+use crate::customers::{KNOWN, Numbers};
 use crate::disk::syncs_per_second;
-use crate::drive::{Job, Load, Pace, drive};
+use crate::drive::{Driven, Job, Load, Pace, drive};
+use crate::launch::Running;
 use crate::process::{cpu_time, resident_bytes};
+use crate::programs::Program;
+use crate::samples::{Medians, Sample, number};
 
 /// Time for what a program does after its last answer of a round; it counts as the round's.
 const SETTLE: Duration = Duration::from_millis(100);
-const WARM_UP: Duration = Duration::from_millis(300);
-const DISK: Duration = Duration::from_millis(300);
+const DISK: Duration = Duration::from_millis(200);
 
 /// How long and how often.
 #[derive(Debug, Clone, Copy)]
@@ -27,23 +30,15 @@ pub struct Extent {
     pub most: u64,
 }
 
-/// What one round of one case gave.
-#[derive(Debug, Clone, Copy)]
-pub struct Sample {
-    /// Requests a second.
-    pub rate: f64,
-    /// Latencies in microseconds: the median, and what 99 in 100 keep.
-    pub p50: f64,
-    /// See `p50`.
-    pub p99: f64,
-    /// CPU time of the program per request, in microseconds.
-    pub cpu: f64,
-    /// Its share of one core.
-    pub busy: f64,
-    /// Share of one core that the generator and the simulators took.
-    pub load_busy: f64,
-    /// Memory of the program at the end of the round, in bytes.
-    pub memory: f64,
+/// What the rounds of one case gave, or why there are none.
+#[derive(Debug)]
+pub struct Measured {
+    /// The case.
+    pub case: Case,
+    /// A sample each round, as far as all went well.
+    pub samples: Vec<Sample>,
+    /// What went wrong, or why it was not measured.
+    pub missing: Option<String>,
 }
 
 /// All rounds of all cases under one load.
@@ -53,10 +48,18 @@ pub struct Section {
     pub connections: usize,
     /// Closed or open loop.
     pub pace: Pace,
-    /// Each case with what its rounds gave; the yardstick first.
-    pub samples: Vec<(Case, Vec<Sample>)>,
+    /// The cases; the yardstick first.
+    pub cases: Vec<Measured>,
     /// The disk's fdatasync a second, once a round.
     pub syncs: Vec<f64>,
+}
+
+impl Section {
+    /// The medians of a case; none if it was not measured.
+    pub fn medians(&self, case: &Case) -> Option<Medians> {
+        let measured = self.cases.iter().find(|measured| measured.case == *case)?;
+        Medians::of(&measured.samples)
+    }
 }
 
 /// One run over started programs.
@@ -84,85 +87,118 @@ impl Run<'_> {
             connections: 16,
             pace: Pace::Closed,
             time: Duration::from_secs(60),
-            most: KNOWN,
+            most: 2 * KNOWN,
+            tolerant: false,
         };
-        drive(&self.job(PREPARATION), load).await.map(drop)
+        let job = job(self.children.gateway()?, PREPARATION, &self.numbers);
+        drive(&job, load).await.map(drop)
     }
 
-    /// Measures the cases under this load.
+    /// Measures the cases under this load. One that fails is left out from there on, and says so.
     ///
     /// # Errors
-    /// A program failed, or answered what the case does not expect.
+    /// The disk's. The yardstick failed.
     pub async fn section(&self, connections: usize, pace: Pace) -> anyhow::Result<Section> {
         let load = |time| Load {
             connections,
             pace,
             time,
             most: self.extent.most,
+            tolerant: false,
         };
-        for case in &self.cases {
-            drive(&self.job(*case), load(WARM_UP)).await?;
-        }
         let mut section = Section {
             connections,
             pace,
-            samples: self.cases.iter().map(|case| (*case, Vec::new())).collect(),
+            cases: self.cases.iter().map(|case| self.beginning(*case)).collect(),
             syncs: Vec::new(),
         };
-        for _ in 0..self.extent.rounds {
-            section.syncs.push(syncs_per_second(self.folder, DISK)?);
-            for (case, samples) in &mut section.samples {
-                samples.push(self.sample(*case, load(self.extent.time)).await?);
+        for round in 0..=self.extent.rounds {
+            // The first is for warming up.
+            let is_warm = round > 0;
+            if is_warm {
+                section.syncs.push(syncs_per_second(self.folder, DISK)?);
+            }
+            let time = if is_warm {
+                self.extent.time
+            } else {
+                self.extent.time / 4
+            };
+            for measured in section.cases.iter_mut().filter(|measured| measured.missing.is_none()) {
+                match self.sample(measured.case, load(time)).await {
+                    Ok(sample) if is_warm => measured.samples.push(sample),
+                    Ok(_) => {}
+                    Err(error) if measured.case.program == Program::Bare => return Err(error),
+                    Err(error) => measured.missing = Some(format!("failed: {error:#}")),
+                }
             }
         }
         Ok(section)
     }
 
-    async fn sample(&self, case: Case, load: Load) -> anyhow::Result<Sample> {
-        self.children.forget_vendors_records().await?;
-        let process = self.program(case).process;
-        let others = [std::process::id(), self.children.simulators.process];
-        let (used, started) = (Used::so_far(process, others)?, Instant::now());
-        let driven = drive(&self.job(case), load).await?;
-        let took = started.elapsed();
-        tokio::time::sleep(SETTLE).await;
-        let used = Used::so_far(process, others)?.since(used);
-        let requests = number(driven.latencies.len());
-        let microseconds = |nanoseconds: u64| number(nanoseconds) / 1_000.0;
-        Ok(Sample {
-            rate: requests / driven.elapsed.as_secs_f64(),
-            p50: microseconds(driven.latencies.value_at_quantile(0.5)),
-            p99: microseconds(driven.latencies.value_at_quantile(0.99)),
-            cpu: used.program.as_secs_f64() * 1e6 / requests,
-            busy: used.program.as_secs_f64() / took.as_secs_f64(),
-            load_busy: used.others.as_secs_f64() / took.as_secs_f64(),
-            memory: number(resident_bytes(process)?),
-        })
-    }
-
-    fn program(&self, case: Case) -> &Running {
-        match case.program {
-            Program::Bare => &self.children.bare,
-            Program::Gateway => &self.children.gateway,
+    fn beginning(&self, case: Case) -> Measured {
+        Measured {
+            case,
+            samples: Vec::new(),
+            missing: self.children.get(case.program).err().map(str::to_owned),
         }
     }
 
-    fn job(&self, case: Case) -> Arc<Job> {
-        let key = format!("Bearer {}", self.children.key);
-        let headers: &[(&str, &str)] = match case.program {
-            Program::Bare => &[],
-            Program::Gateway => &[("authorization", &key), ("merchant-id", case.merchant)],
-        };
-        Arc::new(Job {
-            address: self.program(case).address,
-            head: head("POST", "/v1/customers", headers),
-            case,
-            numbers: self.numbers.clone(),
-        })
+    async fn sample(&self, case: Case, load: Load) -> anyhow::Result<Sample> {
+        self.children.forget_vendors_records().await?;
+        let program = self.children.running(case.program)?;
+        let (sample, _) = sample(
+            program,
+            self.children.vendor.process,
+            &job(program, case, &self.numbers),
+            load,
+        )
+        .await?;
+        Ok(sample)
     }
 }
 
-/// CPU time of the program under test, and of the generator and the simulators together.
+/// One round of one job, with what it cost.
+///
+/// # Errors
+/// The program failed, or answered what the case does not expect.
+pub async fn sample(program: &Running, vendor: u32, job: &Arc<Job>, load: Load) -> anyhow::Result<(Sample, Driven)> {
+    let others = [std::process::id(), vendor];
+    let (used, started) = (Used::so_far(program.process, others)?, Instant::now());
+    let driven = drive(job, load).await?;
+    let took = started.elapsed();
+    tokio::time::sleep(SETTLE).await;
+    let used = Used::so_far(program.process, others)?.since(used);
+    let requests = number(driven.latencies.len());
+    let microseconds = |nanoseconds: u64| number(nanoseconds) / 1_000.0;
+    let sample = Sample {
+        requests,
+        rate: requests / driven.elapsed.as_secs_f64(),
+        p50: microseconds(driven.latencies.value_at_quantile(0.5)),
+        p99: microseconds(driven.latencies.value_at_quantile(0.99)),
+        cpu: used.program.as_secs_f64() * 1e6,
+        busy: used.program.as_secs_f64() / took.as_secs_f64(),
+        load_busy: used.others.as_secs_f64() / took.as_secs_f64(),
+        memory: number(resident_bytes(program.process)?),
+    };
+    Ok((sample, driven))
+}
+
+/// What is asked of a program in a case.
+pub fn job(program: &Running, case: Case, numbers: &Numbers) -> Arc<Job> {
+    let key = format!("Bearer {}", program.key);
+    let headers: &[(&str, &str)] = match case.program {
+        Program::Gateway => &[("authorization", &key), ("merchant-id", case.merchant)],
+        _ => &[],
+    };
+    Arc::new(Job {
+        address: program.address,
+        head: head("POST", case.path, headers),
+        case,
+        numbers: numbers.clone(),
+    })
+}
+
+/// CPU time of the program under test, and of the generator and the vendor together.
 #[derive(Clone, Copy)]
 struct Used {
     program: Duration,
@@ -183,9 +219,4 @@ impl Used {
             others: self.others.saturating_sub(before.others),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds far below 2^53")]
-fn number(value: u64) -> f64 {
-    value as f64
 }

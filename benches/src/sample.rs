@@ -7,8 +7,21 @@ const EXCHANGES: u64 = 800;
 
 /// The body of customer `number`. Reference, email and phone belong to that number alone (of the first 64 million).
 pub fn body(number: u64) -> String {
+    named_body(number, "John")
+}
+
+/// The same with another given name.
+pub fn named_body(number: u64, given_name: &str) -> String {
     format!(
-        r#"{{"reference":"CUST-{number}","given_name":"John","family_name":"Doe","email":"john.doe.{number}@example.com","phone":"{}","status":"active","addresses":{{"billing":{{"line1":"1 Main St","city":"Springfield","state":"IL","postal_code":"62701","country":"US"}}}},"source":"website","tags":["vip"],"metadata":{{"plan":"gold"}}}}"#,
+        r#"{{"reference":"CUST-{number}","given_name":"{given_name}","family_name":"Doe","email":"john.doe.{number}@example.com","phone":"{}","status":"active","addresses":{{"billing":{{"line1":"1 Main St","city":"Springfield","state":"IL","postal_code":"62701","country":"US"}}}},"source":"website","tags":["vip"],"metadata":{{"plan":"gold"}}}}"#,
+        phone(number)
+    )
+}
+
+/// What add-update is sent for customer `number`.
+pub fn vendors_body(number: u64) -> String {
+    format!(
+        r#"{{"externalId":"CUST-{number}","firstName":"John","lastName":"Doe","email":"john.doe.{number}@example.com","phoneNumber":"{}","active":true}}"#,
         phone(number)
     )
 }

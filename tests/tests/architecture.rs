@@ -253,7 +253,7 @@ fn no_program_that_is_shipped_can_be_made_to_die_at_a_crash_point() {
             assert!(mentions.is_empty(), "{} turns crash-points on", path.display());
         }
     }
-    for file in ["Dockerfile", "scripts/bench-load"] {
+    for file in ["Dockerfile", "scripts/bench"] {
         assert!(
             !fs::read_to_string(root().join(file)).unwrap().contains("crash-points"),
             "{file}"

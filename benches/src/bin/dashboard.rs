@@ -11,13 +11,15 @@ use clap::Parser;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 
-use upsert_benches::cases::{Numbers, named};
+use upsert_benches::cases;
 use upsert_benches::children::Children;
+use upsert_benches::customers::Numbers;
 use upsert_benches::drive::Pace;
 use upsert_benches::fill::{CONNECTIONS, Filled, MERCHANT, fill};
 use upsert_benches::folder::THREE;
 use upsert_benches::measure::{Extent, Run};
 use upsert_benches::pinning::Pinning;
+use upsert_benches::programs::Program;
 use upsert_benches::report;
 use upsert_benches::viewers::{Viewer, watching};
 
@@ -58,13 +60,12 @@ async fn main() -> anyhow::Result<()> {
     let programs = programs.parent().context("this program lies in no folder")?;
     let folder = arguments.folder.as_deref().unwrap_or(programs);
     let folder = tempfile::Builder::new().prefix("bench-dashboard-").tempdir_in(folder)?;
-    let mut filled = None;
-    let children = Children::start_after(programs, folder.path(), Pinning::begin(), async || {
-        filled = Some(prepare(folder.path(), arguments.customers).await?);
-        Ok(())
-    })
-    .await?;
-    let filled = filled.context("the store was filled")?;
+    let mut children = Children::begin(programs, folder.path(), Pinning::begin()).await?;
+    children.add(&[Program::Bare], folder.path()).await?;
+    let (address, key) = children.launcher.configure(folder.path(), "")?;
+    let filled = prepare(folder.path(), arguments.customers).await?;
+    let gateway = children.launcher.serve(folder.path(), address, key).await?;
+    children.adopt(Program::Gateway, gateway);
     let pages = pages(&filled);
     let slowest = time_pages(&children, &pages, arguments.loads, &filled).await?;
     if arguments.rounds > 0 {
@@ -119,7 +120,8 @@ fn pages(filled: &Filled) -> Vec<String> {
 }
 
 async fn time_pages(children: &Children, pages: &[String], loads: usize, filled: &Filled) -> anyhow::Result<Duration> {
-    let viewer = Viewer::sign_in(&format!("http://{}", children.gateway.address), &children.key).await?;
+    let gateway = children.gateway()?;
+    let viewer = Viewer::sign_in(&format!("http://{}", gateway.address), &gateway.key).await?;
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
@@ -156,7 +158,7 @@ async fn time_pages(children: &Children, pages: &[String], loads: usize, filled:
 async fn load(arguments: &Arguments, children: &Children, folder: &Path, pages: &[String]) -> anyhow::Result<()> {
     let run = Run {
         children,
-        cases: named(""),
+        cases: vec![cases::BARE, cases::NEW, cases::NEW_AT_THREE, cases::UNCHANGED],
         extent: Extent {
             rounds: 2,
             time: Duration::from_secs(1),
@@ -170,15 +172,20 @@ async fn load(arguments: &Arguments, children: &Children, folder: &Path, pages: 
         0 => Pace::Closed,
         per_second => Pace::Open { per_second },
     };
-    let base = format!("http://{}", children.gateway.address);
+    let gateway = children.gateway()?;
+    let base = format!("http://{}", gateway.address);
     for round in 1..=arguments.rounds {
         println!(
             "round {round}, nobody looks: {}",
-            report::section(&run.section(arguments.connections, pace).await?)
+            report::section(&run.section(arguments.connections, pace).await?).markdown()
         );
-        let looking = watching(&base, &children.key, arguments.viewers, pages).await?;
+        let looking = watching(&base, &gateway.key, arguments.viewers, pages).await?;
         let section = run.section(arguments.connections, pace).await?;
-        println!("round {round}, {} look: {}", looking.len(), report::section(&section));
+        println!(
+            "round {round}, {} look: {}",
+            looking.len(),
+            report::section(&section).markdown()
+        );
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `upsert-bench-isolation`: what well vendors notice of a hostile one, what a failing vendor sees of us, and what
-//! happens under many times the load that can be served. Prints one table a scene.
+//! `upsert-bench-isolation`: what well vendors notice of a hostile one, and what a failing vendor sees of us. Prints one
+//! table a scene.
 #![expect(clippy::print_stdout, reason = "a tool that prints")]
 
 use std::path::PathBuf;
@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use hdrhistogram::Histogram;
 
 use upsert_benches::flood::Flooded;
 use upsert_benches::hostile::Mood;
-use upsert_benches::isolation::{MIXED, Memory, SICK, Stage, WELL};
+use upsert_benches::isolation::{MIXED, SICK, Stage, WELL};
+use upsert_benches::memory::Memory;
+use upsert_benches::text;
 
 /// Short enough that both are seen in a round: calls that hang, and the breaker that stops them.
 const HASTY: &str = "timeout = \"2s\"\nbreaker = { open_for = \"1s\" }";
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Longer than an open interval after some failed probes: until everything is through.
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// Measures isolation, amplification and overload against a vendor that misbehaves, on 127.0.0.1
+/// Measures isolation and amplification against a vendor that misbehaves, on 127.0.0.1
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -40,9 +41,6 @@ struct Arguments {
     /// How long the vendor fails in the scene of the outage, in seconds
     #[arg(long, value_name = "S", default_value_t = 60)]
     outage: u64,
-    /// Requests a second of the scene of overload; several: one after the other
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "5000,20000")]
-    flood: Vec<u32>,
     /// Only faults whose names contain this
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     fault: String,
@@ -57,8 +55,6 @@ enum Scene {
     Isolation,
     /// What a vendor sees that fails for a while, and how what waited is brought after it
     Outage,
-    /// Many times the load that can be served
-    Overload,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,7 +64,7 @@ async fn main() -> anyhow::Result<()> {
     let programs = programs.parent().context("this program lies in no folder")?;
     let folder = arguments.folder.as_deref().unwrap_or(programs);
     let folder = tempfile::Builder::new().prefix("bench-isolation-").tempdir_in(folder)?;
-    for scene in [Scene::Isolation, Scene::Outage, Scene::Overload] {
+    for scene in [Scene::Isolation, Scene::Outage] {
         if !arguments.only.is_empty() && !arguments.only.contains(&scene) {
             continue;
         }
@@ -77,7 +73,6 @@ async fn main() -> anyhow::Result<()> {
         match scene {
             Scene::Isolation => isolation(&stage, &arguments).await?,
             Scene::Outage => outage(&stage, &arguments).await?,
-            Scene::Overload => overload(&stage, &arguments).await?,
         }
         stage.strike().await;
     }
@@ -131,20 +126,20 @@ async fn isolation(stage: &Stage, arguments: &Arguments) -> anyhow::Result<()> {
                 expect_all_good(&[well, mixed])?;
                 table.add_row([
                     name.to_owned(),
-                    quantile(&well.accepted, 0.5),
-                    quantile(&well.accepted, 0.99),
+                    text::milliseconds(&well.accepted, 0.5),
+                    text::milliseconds(&well.accepted, 0.99),
                     format!("{:.0}", rate(well)),
-                    quantile(&mixed.accepted, 0.5),
-                    quantile(&mixed.accepted, 0.99),
-                    quantile(&sick.accepted, 0.5),
-                    quantile(&sick.accepted, 0.99),
+                    text::milliseconds(&mixed.accepted, 0.5),
+                    text::milliseconds(&mixed.accepted, 0.99),
+                    text::milliseconds(&sick.accepted, 0.5),
+                    text::milliseconds(&sick.accepted, 0.99),
                     sick.of(201).to_string(),
                     sick.of(202).to_string(),
-                    others(sick),
+                    text::others(sick, &[201, 202]),
                     seen.len().to_string(),
                     within(&seen, Duration::ZERO, Duration::from_secs(1)).to_string(),
                     megabytes(memory.most()),
-                    seconds(stage.settled(PATIENCE).await?),
+                    text::seconds(stage.settled(PATIENCE).await?),
                 ]);
             }
         }
@@ -196,19 +191,19 @@ async fn outage(stage: &Stage, arguments: &Arguments) -> anyhow::Result<()> {
             let seen = stage.hostile.seen();
             let first = Duration::from_secs(15);
             let through = match mood {
-                Mood::Healthy => seconds(stage.settled(PATIENCE).await?),
+                Mood::Healthy => text::seconds(stage.settled(PATIENCE).await?),
                 _ => "-".to_owned(),
             };
             table.add_row([
                 name.to_owned(),
                 phase.to_owned(),
-                quantile(&well.accepted, 0.5),
-                quantile(&well.accepted, 0.99),
-                quantile(&sick.accepted, 0.5),
-                quantile(&sick.accepted, 0.99),
+                text::milliseconds(&well.accepted, 0.5),
+                text::milliseconds(&well.accepted, 0.99),
+                text::milliseconds(&sick.accepted, 0.5),
+                text::milliseconds(&sick.accepted, 0.99),
                 sick.of(201).to_string(),
                 sick.of(202).to_string(),
-                others(sick),
+                text::others(sick, &[201, 202]),
                 within(&seen, Duration::ZERO, first).to_string(),
                 within(&seen, first, Duration::MAX).to_string(),
                 megabytes(memory.most()),
@@ -219,74 +214,6 @@ async fn outage(stage: &Stage, arguments: &Arguments) -> anyhow::Result<()> {
         println!("{name}: calls seen, s after its begin: {}", shortened(&probes));
     }
     println!("{table}");
-    Ok(())
-}
-
-async fn overload(stage: &Stage, arguments: &Arguments) -> anyhow::Result<()> {
-    println!("\nOverload: new customers of one merchant whose vendor is well. Latencies in ms.");
-    let header = [
-        "requests/s",
-        "offered",
-        "accepted/s",
-        "201",
-        "202",
-        "503",
-        "others",
-        "not sent",
-        "without Retry-After",
-        "accepted p50",
-        "p99",
-        "refused p50",
-        "p99",
-        "MB",
-        "all through after s",
-    ];
-    let mut table = table(&header);
-    let mut accepted = 0;
-    let mut broken = 0;
-    let normal = (arguments.rate, Duration::from_secs(arguments.time));
-    let mut loads = vec![normal];
-    for rate in &arguments.flood {
-        loads.extend([(*rate, Duration::from_secs(arguments.time)), normal]);
-    }
-    for (per_second, time) in loads {
-        let memory = Memory::watch(stage.gateway.process);
-        let flooded = stage.play([stage.flood(WELL, per_second, time)]).await?;
-        let one = &flooded[0];
-        accepted += one.good();
-        broken += one.of(0);
-        table.add_row([
-            per_second.to_string(),
-            (u64::from(per_second) * time.as_secs()).to_string(),
-            format!("{:.0}", rate(one)),
-            one.of(201).to_string(),
-            one.of(202).to_string(),
-            one.of(503).to_string(),
-            others_than(one, &[201, 202, 503]),
-            one.not_sent.to_string(),
-            one.without_retry_after.to_string(),
-            quantile(&one.accepted, 0.5),
-            quantile(&one.accepted, 0.99),
-            quantile(&one.refused, 0.5),
-            quantile(&one.refused, 0.99),
-            megabytes(memory.most()),
-            // The load goes down at once: what comes next is measured while the rest is brought.
-            seconds(stage.settled(Duration::ZERO).await?),
-        ]);
-    }
-    println!("{table}");
-    let through = stage.settled(PATIENCE).await?;
-    let records = stage.records().await? as u64;
-    println!(
-        "accepted {accepted}, broken connections {broken}, at the vendor {records} after {} s: {}",
-        seconds(through),
-        if (accepted..=accepted + broken).contains(&records) {
-            "nothing is lost"
-        } else {
-            "LOST OR TOO MANY"
-        }
-    );
-    anyhow::ensure!(records >= accepted, "accepted upserts were lost");
     Ok(())
 }
 
@@ -307,43 +234,13 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-#[expect(clippy::cast_precision_loss, reason = "microseconds far below 2^53")]
-fn quantile(latencies: &Histogram<u64>, quantile: f64) -> String {
-    if latencies.is_empty() {
-        return "-".to_owned();
-    }
-    format!("{:.1}", latencies.value_at_quantile(quantile) as f64 / 1_000.0)
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn rate(flooded: &Flooded) -> f64 {
     flooded.good() as f64 / flooded.elapsed.as_secs_f64()
 }
 
-fn others(flooded: &Flooded) -> String {
-    others_than(flooded, &[201, 202])
-}
-
-fn others_than(flooded: &Flooded, known: &[u16]) -> String {
-    let others: Vec<String> = flooded
-        .statuses
-        .iter()
-        .filter(|(status, _)| !known.contains(status))
-        .map(|(status, count)| format!("{count}×{status}"))
-        .collect();
-    if others.is_empty() {
-        "-".to_owned()
-    } else {
-        others.join(" ")
-    }
-}
-
 fn within(seen: &[Duration], from: Duration, to: Duration) -> usize {
     seen.iter().filter(|at| (from..to).contains(*at)).count()
-}
-
-fn seconds(took: Option<Duration>) -> String {
-    took.map_or("not yet".to_owned(), |took| format!("{:.1}", took.as_secs_f64()))
 }
 
 fn megabytes(bytes: u64) -> String {
