@@ -1,12 +1,13 @@
 //! The canonical customer: what the merchant wants to be true, and how a patch changes it.
 
+pub mod kept;
+
 use crate::word::Word as _;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::ser::SerializeMap as _;
+use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -24,8 +25,6 @@ pub struct Customer {
 
 /// The member of the stored form that names [`Customer::unread`].
 const UNREAD: &str = "unread";
-
-const PROVIDER_FIELDS: &str = "provider_fields";
 
 /// One field that differs between two versions.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -337,49 +336,23 @@ fn put(record: &mut Map<String, Json>, pointer: &str, value: Json) {
     }
 }
 
-/// As it is kept: each value by its field's pointer, so that nothing has to be nested and taken apart again.
 impl Serialize for Customer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let others = usize::from(!self.provider_fields.is_empty()) + usize::from(!self.unread.is_empty());
-        let mut members = serializer.serialize_map(Some(self.fields.len() + others))?;
-        for (field, value) in &self.fields {
-            members.serialize_entry(field.pointer(), value)?;
-        }
-        if !self.provider_fields.is_empty() {
-            members.serialize_entry(PROVIDER_FIELDS, &self.provider_fields)?;
-        }
+        let mut record = self.to_json(false);
         if !self.unread.is_empty() {
-            members.serialize_entry(UNREAD, &self.unread)?;
+            let unread = serde_json::to_value(&self.unread).map_err(S::Error::custom)?;
+            record.insert(UNREAD.to_owned(), unread);
         }
-        members.end()
+        record.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Customer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Kept)
-    }
-}
-
-struct Kept;
-
-impl<'de> Visitor<'de> for Kept {
-    type Value = Customer;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a customer as it is kept")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Customer, A::Error> {
-        let mut customer = Customer::default();
-        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-            match (&*name, Field::at(&name)) {
-                (_, Some(field)) => customer.set(field, members.next_value()?),
-                (PROVIDER_FIELDS, _) => customer.provider_fields = members.next_value()?,
-                (UNREAD, _) => customer.unread = members.next_value()?,
-                // A field that there is no more.
-                _ => drop(members.next_value::<IgnoredAny>()?),
-            }
+        let record = Json::deserialize(deserializer)?;
+        let mut customer = Self::from_json(&record).ok_or_else(|| D::Error::custom("not a customer record"))?;
+        if let Some(unread) = record.get(UNREAD) {
+            customer.unread = Deserialize::deserialize(unread).map_err(D::Error::custom)?;
         }
         Ok(customer)
     }

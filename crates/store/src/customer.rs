@@ -46,6 +46,7 @@ impl CustomerRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomerChange {
     /// The record after it.
+    #[serde(with = "upsert_core::customer::kept")]
     pub record: Customer,
     /// By connection: vendors' records that it adopted for the customer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

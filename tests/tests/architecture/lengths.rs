@@ -117,16 +117,6 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
         "the routes of /__sim, an arm each",
     ),
     (
-        "crates/store-sql/src/sqlite/expect.rs",
-        "holds",
-        "an arm each kind of expectation",
-    ),
-    (
-        "crates/store-sql/src/sqlite/write.rs",
-        "write",
-        "an arm each kind of write",
-    ),
-    (
         "crates/webhook/src/signature/tampering/schemes.rs",
         "schemes",
         "the schemes that are tampered with, one each",

@@ -184,14 +184,7 @@ impl Deliveries {
                 next = self.context.store.delivery(&waiting.merchant, successor).await?;
                 continue;
             }
-            // What it waited behind has ended just now.
-            let is_next = waiting.waiting_for() == Some(WaitingFor::Predecessor);
-            let due = if is_next {
-                self.context.clock.now()
-            } else {
-                waiting.next_attempt_at().unwrap_or(Timestamp::MAX)
-            };
-            let wait = due.duration_since(self.context.clock.now());
+            let wait = wait_for(&waiting, self.context.clock.now());
             if wait > longest_wait {
                 return Ok(None);
             }
@@ -241,6 +234,15 @@ impl Deliveries {
             }
         })
     }
+}
+
+/// How long it is until one that waits in a lane may be taken, where nothing of the lane is in flight any more.
+fn wait_for(waiting: &DeliveryRecord, now: Timestamp) -> SignedDuration {
+    // What it waited behind has ended just now.
+    if waiting.waiting_for() == Some(WaitingFor::Predecessor) {
+        return SignedDuration::ZERO;
+    }
+    waiting.next_attempt_at().unwrap_or(Timestamp::MAX).duration_since(now)
 }
 
 /// How long a call that was held back waits at least. Of a spent quota the vendor may have named a time that is over before

@@ -111,6 +111,7 @@ fn what_was_shown_is_read_again() {
     for with_nulls in [false, true] {
         let shown = Json::Object(record.to_json(with_nulls));
         assert!(Customer::from_json(&shown).unwrap() == record, "{shown}");
+        assert!(serde_json::from_value::<Customer>(shown).unwrap() == record);
     }
     assert!(serde_json::from_value::<Customer>(serde_json::to_value(&record).unwrap()).unwrap() == record);
     let empty = json!({ "tags": [], "metadata": {} });

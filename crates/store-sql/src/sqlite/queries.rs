@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Row, params};
 
-use upsert_core::{Customer, CustomerId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, Identifier, MatchKey, UpsertId};
 use upsert_store::{
     CustomerChange, CustomerFilter, CustomerPage, CustomerRecord, HistoryPage, HistoryRecord, IdentityQuery,
     IdentityView, Known, Lane,
@@ -22,7 +22,7 @@ use upsert_store::{
 use super::digest::Kind;
 use super::readers::Reader;
 use super::rows::{
-    CustomerBody, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind,
+    CustomerWas, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind,
     unsigned, uuid,
 };
 use lists::MOST_LOOKED_AT;
@@ -273,7 +273,7 @@ impl Filling {
 }
 
 fn customer(row: &Row<'_>, merchant: &str) -> DbResult<CustomerRecord> {
-    let body: CustomerBody<Customer> = body(row)?;
+    let body: CustomerWas = body(row)?;
     Ok(CustomerRecord {
         id: CustomerId::from_uuid(uuid(row, "customer")?),
         merchant: merchant.to_owned(),

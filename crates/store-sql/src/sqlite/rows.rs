@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use upsert_core::{IdentifierKind, KeyKind};
+use upsert_core::customer::kept;
+use upsert_core::{Customer, IdentifierKind, KeyKind};
 use upsert_store::{StoreError, UpsertState};
 
 use super::digest::Kind;
@@ -163,12 +164,23 @@ pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>) -> DbResult<T> {
 }
 
 /// A customer as it is kept, beside its id, merchant and revision.
-#[derive(Serialize, Deserialize)]
-pub(super) struct CustomerBody<C> {
+#[derive(Serialize)]
+pub(super) struct CustomerBody<'a> {
     pub(super) version: u64,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
-    pub(super) customer: C,
+    #[serde(with = "kept")]
+    pub(super) customer: &'a Customer,
+}
+
+/// The same, as it was kept.
+#[derive(Deserialize)]
+pub(super) struct CustomerWas {
+    pub(super) version: u64,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    #[serde(with = "kept")]
+    pub(super) customer: Customer,
 }
 
 /// A count as it is kept.
