@@ -22,6 +22,7 @@ const REMOVE: &str =
     "DELETE FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 AND customer = ?5";
 
 /// A row, but for its merchant.
+#[derive(Clone, Copy)]
 pub(super) struct KeyRow {
     digest: Digest,
     connection: i64,
