@@ -4,8 +4,8 @@ mod apply;
 mod ask;
 mod events;
 mod lists;
+mod tables;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
@@ -13,16 +13,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use parking_lot::{Mutex, MutexGuard};
 
-use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, MerchantMark, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, EventId, MatchKey, MerchantMark, UpsertId};
 
 use upsert_store::{
-    Applied, AttemptRecord, Changeset, ConnectionRecord, ConnectionStore, Counted, CustomerChange, CustomerFilter,
-    CustomerPage, CustomerRecord, CustomerStore, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryStore,
-    EndpointRecord, EventCount, EventMarks, EventStore, FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery,
-    IdentityView, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, Known, Lane, OutgoingEvent,
-    OutgoingFilter, OutgoingPage, OutgoingState, Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord,
-    UpsertStore, WaitingCount,
+    Applied, AttemptRecord, Changeset, ConnectionRecord, ConnectionStore, Counted, CustomerFilter, CustomerPage,
+    CustomerStore, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryStore, EndpointRecord, EventCount, EventMarks,
+    EventStore, FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent,
+    IncomingFilter, IncomingPage, IncomingState, Known, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState,
+    Store, StoreError, UpsertFilter, UpsertPage, UpsertRecord, UpsertStore, WaitingCount,
 };
+
+use tables::{AllTables, Tables};
 
 /// Keeps everything for the life of the process. It is as strict as a database: one changeset at a time, all of it or
 /// nothing.
@@ -30,27 +31,6 @@ use upsert_store::{
 pub struct MemoryStore {
     tables: Mutex<AllTables>,
     failing: Mutex<u32>,
-}
-
-/// By merchant.
-#[derive(Default)]
-struct AllTables(BTreeMap<String, Tables>);
-
-/// What a database would have as one merchant's tables, by their keys.
-#[derive(Default)]
-struct Tables {
-    customers: BTreeMap<CustomerId, CustomerRecord>,
-    identifiers: BTreeSet<(Identifier, CustomerId)>,
-    upserts: BTreeMap<UpsertId, UpsertRecord>,
-    changes: BTreeMap<UpsertId, CustomerChange>,
-    deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
-    attempts: BTreeMap<(DeliveryId, u32), AttemptRecord>,
-    lanes: BTreeMap<(CustomerId, String), Lane>,
-    reservations: BTreeSet<(String, MatchKey, CustomerId)>,
-    idempotency: BTreeMap<[u8; 32], IdempotencyRecord>,
-    connections: BTreeMap<String, ConnectionRecord>,
-    calls: BTreeMap<(Date, String), u32>,
-    events: events::EventTables,
 }
 
 /// Shows nothing of what it keeps.

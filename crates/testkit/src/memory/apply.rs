@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
-use super::Tables;
+use super::tables::Tables;
 use upsert_store::{AttemptRecord, DeliveryRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
 
 impl Tables {
-    pub(super) fn holds(&self, expect: &Expect) -> bool {
+    pub(crate) fn holds(&self, expect: &Expect) -> bool {
         match expect {
             Expect::Customer { id, revision } => self.customers.get(id).map(|row| row.revision) == *revision,
             Expect::Holders { identifier, customers } => {
@@ -64,7 +64,7 @@ impl Tables {
         }
     }
 
-    pub(super) fn write(&mut self, write: Write) {
+    pub(crate) fn write(&mut self, write: Write) {
         match write {
             Write::PutCustomer(row) => drop(self.customers.insert(row.id, row)),
             Write::DeleteCustomer(id) => self.delete_customer(id),
@@ -125,19 +125,19 @@ impl Tables {
     }
 
     /// Whom this identifier finds, oldest first.
-    pub(super) fn holders(&self, identifier: &Identifier) -> impl Iterator<Item = CustomerId> {
+    pub(crate) fn holders(&self, identifier: &Identifier) -> impl Iterator<Item = CustomerId> {
         let of_it = move |(held, _): &&(Identifier, CustomerId)| held == identifier;
         self.identifiers.iter().filter(of_it).map(|(_, customer)| *customer)
     }
 
     /// Who has reserved this key, oldest first.
-    pub(super) fn holders_of_key(&self, connection: &str, key: &MatchKey) -> impl Iterator<Item = CustomerId> {
+    pub(crate) fn holders_of_key(&self, connection: &str, key: &MatchKey) -> impl Iterator<Item = CustomerId> {
         let of_it = move |row: &&(String, MatchKey, CustomerId)| row.0 == connection && row.1 == *key;
         self.reservations.iter().filter(of_it).map(|row| row.2)
     }
 
     /// Who is linked to this vendor record, oldest first.
-    pub(super) fn owners(&self, connection: &str, vendor_id: &str) -> impl Iterator<Item = CustomerId> {
+    pub(crate) fn owners(&self, connection: &str, vendor_id: &str) -> impl Iterator<Item = CustomerId> {
         let is_its = move |lane: &&Lane| lane.connection == connection && lane.linked_to() == Some(vendor_id);
         self.lanes.values().filter(is_its).map(|lane| lane.customer)
     }

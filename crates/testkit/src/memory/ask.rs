@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use upsert_core::{CustomerId, DeliveryId, MatchKey, UpsertId};
 
-use super::Tables;
+use super::tables::Tables;
 use upsert_store::{
     AttemptRecord, CustomerFilter, CustomerPage, CustomerRecord, DeliveryRecord, HistoryPage, HistoryRecord,
     IdentityQuery, IdentityView, Known, UpsertFilter, UpsertPage, UpsertRecord, UpsertState,
 };
 
 impl Tables {
-    pub(super) fn known(&self, id: CustomerId) -> Option<Known> {
+    pub(crate) fn known(&self, id: CustomerId) -> Option<Known> {
         let record = self.customers.get(&id)?.clone();
         let lanes = self.lanes.range((id, String::new())..);
         let lanes = lanes.take_while(|((customer, _), _)| *customer == id);
@@ -23,7 +23,7 @@ impl Tables {
         })
     }
 
-    pub(super) fn identify(&self, query: &IdentityQuery) -> IdentityView {
+    pub(crate) fn identify(&self, query: &IdentityQuery) -> IdentityView {
         let holders = query.identifiers.iter().map(|identifier| {
             let known = self.holders(identifier).filter_map(|id| self.known(id));
             known.take(IdentityView::MOST).collect()
@@ -34,7 +34,7 @@ impl Tables {
         }
     }
 
-    pub(super) fn customers(&self, filter: &CustomerFilter, after: Option<CustomerId>, limit: usize) -> CustomerPage {
+    pub(crate) fn customers(&self, filter: &CustomerFilter, after: Option<CustomerId>, limit: usize) -> CustomerPage {
         let holds = |row: &CustomerRecord| {
             let mut wanted = filter.identifiers.iter();
             wanted.all(|identifier| self.holders(identifier).any(|id| id == row.id))
@@ -48,7 +48,7 @@ impl Tables {
         CustomerPage { entries, next }
     }
 
-    pub(super) fn history(&self, customer: CustomerId, before: Option<UpsertId>, limit: usize) -> HistoryPage {
+    pub(crate) fn history(&self, customer: CustomerId, before: Option<UpsertId>, limit: usize) -> HistoryPage {
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         let changes = self.changes.range((Bound::Unbounded, end)).rev();
         let versions = changes.filter_map(|(id, change)| {
@@ -61,7 +61,7 @@ impl Tables {
         HistoryPage { entries, below }
     }
 
-    pub(super) fn key_holders(
+    pub(crate) fn key_holders(
         &self,
         connection: &str,
         keys: &[MatchKey],
@@ -74,13 +74,13 @@ impl Tables {
         keys.iter().flat_map(of_key).collect()
     }
 
-    pub(super) fn upsert(&self, id: UpsertId) -> Option<(UpsertRecord, Vec<DeliveryRecord>)> {
+    pub(crate) fn upsert(&self, id: UpsertId) -> Option<(UpsertRecord, Vec<DeliveryRecord>)> {
         let upsert = self.upserts.get(&id)?.clone();
         let deliveries = self.deliveries.values().filter(|row| row.upsert() == id);
         Some((upsert, deliveries.cloned().collect()))
     }
 
-    pub(super) fn upserts(&self, filter: &UpsertFilter, before: Option<UpsertId>, limit: usize) -> UpsertPage {
+    pub(crate) fn upserts(&self, filter: &UpsertFilter, before: Option<UpsertId>, limit: usize) -> UpsertPage {
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         let ids = self.upserts.range((Bound::Unbounded, end)).rev().map(|(id, _)| *id);
         let mut matching = ids
@@ -92,12 +92,12 @@ impl Tables {
         UpsertPage { entries, next }
     }
 
-    pub(super) fn attempts(&self, delivery: DeliveryId) -> Vec<AttemptRecord> {
+    pub(crate) fn attempts(&self, delivery: DeliveryId) -> Vec<AttemptRecord> {
         let attempts = self.attempts.range((delivery, 0)..=(delivery, u32::MAX));
         attempts.map(|(_, attempt)| attempt.clone()).collect()
     }
 
-    pub(super) fn due_at(&self, connection: &str, now: Timestamp, limit: usize) -> Vec<DeliveryRecord> {
+    pub(crate) fn due_at(&self, connection: &str, now: Timestamp, limit: usize) -> Vec<DeliveryRecord> {
         let is_due =
             |row: &&DeliveryRecord| row.connection == connection && row.next_attempt_at().is_some_and(|at| at <= now);
         let mut due: Vec<_> = self.deliveries.values().filter(is_due).collect();
@@ -105,7 +105,7 @@ impl Tables {
         due.into_iter().take(limit).cloned().collect()
     }
 
-    pub(super) fn waiting_at(&self, connection: &str, after: Option<DeliveryId>, limit: usize) -> Vec<DeliveryRecord> {
+    pub(crate) fn waiting_at(&self, connection: &str, after: Option<DeliveryId>, limit: usize) -> Vec<DeliveryRecord> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.deliveries.range((from, Bound::Unbounded)).map(|(_, row)| row);
         let waiting = rows.filter(|row| row.may_be_tried() && row.connection == connection);
@@ -113,7 +113,7 @@ impl Tables {
     }
 
     /// Upserts that are pending though nothing of their own is open.
-    pub(super) fn unsettled(&self) -> Vec<&UpsertRecord> {
+    pub(crate) fn unsettled(&self) -> Vec<&UpsertRecord> {
         let has_open = |upsert: &UpsertRecord| {
             let mut own = self.deliveries.values().filter(|row| row.upsert() == upsert.id);
             own.any(|row| !row.state().has_ended())
@@ -123,7 +123,7 @@ impl Tables {
     }
 
     /// Upserts of which an event is owed.
-    pub(super) fn owing(&self) -> Vec<&UpsertRecord> {
+    pub(crate) fn owing(&self) -> Vec<&UpsertRecord> {
         self.upserts.values().filter(|row| row.owes_event()).collect()
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use upsert_core::{CustomerId, EventId, Word as _};
 
-use super::AllTables;
+use super::tables::AllTables;
 use upsert_store::{
     EndpointRecord, EventCount, EventMarks, IncomingEvent, IncomingFilter, IncomingPage, IncomingState, OutgoingEvent,
     OutgoingFilter, OutgoingPage, OutgoingState,
@@ -15,17 +15,17 @@ use upsert_store::{
 
 /// What a database would have as one merchant's tables, by their keys.
 #[derive(Default)]
-pub(super) struct EventTables {
-    pub(super) incoming: BTreeMap<EventId, IncomingEvent>,
+pub(crate) struct EventTables {
+    pub(crate) incoming: BTreeMap<EventId, IncomingEvent>,
     /// By source, the sender's id and the content.
     of_sender: BTreeMap<[String; 3], EventId>,
     marks: BTreeMap<(CustomerId, String), EventMarks>,
-    pub(super) outgoing: BTreeMap<EventId, OutgoingEvent>,
-    pub(super) endpoints: BTreeMap<String, EndpointRecord>,
+    pub(crate) outgoing: BTreeMap<EventId, OutgoingEvent>,
+    pub(crate) endpoints: BTreeMap<String, EndpointRecord>,
 }
 
 impl EventTables {
-    pub(super) fn put_incoming(&mut self, row: IncomingEvent) {
+    pub(crate) fn put_incoming(&mut self, row: IncomingEvent) {
         if let Some(before) = self.incoming.get(&row.id) {
             self.of_sender.remove(&of_sender(before));
         }
@@ -33,20 +33,20 @@ impl EventTables {
         self.incoming.insert(row.id, row);
     }
 
-    pub(super) fn put_marks(&mut self, row: EventMarks) {
+    pub(crate) fn put_marks(&mut self, row: EventMarks) {
         self.marks.insert((row.customer, row.source.clone()), row);
     }
 
-    pub(super) fn delete_customer(&mut self, id: CustomerId) {
+    pub(crate) fn delete_customer(&mut self, id: CustomerId) {
         self.marks.retain(|(customer, _), _| *customer != id);
     }
 
-    pub(super) fn of_source(&self, source: &str, event_id: &str, content: &str) -> Option<&IncomingEvent> {
+    pub(crate) fn of_source(&self, source: &str, event_id: &str, content: &str) -> Option<&IncomingEvent> {
         let of_sender = [source, event_id, content].map(str::to_owned);
         self.incoming.get(self.of_sender.get(&of_sender)?)
     }
 
-    pub(super) fn marks(&self, customer: CustomerId, source: &str) -> Option<&EventMarks> {
+    pub(crate) fn marks(&self, customer: CustomerId, source: &str) -> Option<&EventMarks> {
         self.marks.get(&(customer, source.to_owned()))
     }
 
@@ -64,13 +64,13 @@ impl EventTables {
         self.outgoing.values().filter(is_due)
     }
 
-    pub(super) fn due_to(&self, endpoint: &str, now: Timestamp, limit: usize) -> Vec<OutgoingEvent> {
+    pub(crate) fn due_to(&self, endpoint: &str, now: Timestamp, limit: usize) -> Vec<OutgoingEvent> {
         let mut due: Vec<_> = self.due(now).filter(|row| row.endpoint == endpoint).collect();
         due.sort_by_key(|row| (row.next_attempt_at(), row.id));
         due.into_iter().take(limit).cloned().collect()
     }
 
-    pub(super) fn waiting_for(&self, endpoint: &str, after: Option<EventId>, limit: usize) -> Vec<OutgoingEvent> {
+    pub(crate) fn waiting_for(&self, endpoint: &str, after: Option<EventId>, limit: usize) -> Vec<OutgoingEvent> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = self.outgoing.range((from, Bound::Unbounded)).map(|(_, row)| row);
         let waiting = rows.filter(|row| row.state().is_open() && row.endpoint == endpoint);
@@ -95,12 +95,12 @@ impl AllTables {
         rows
     }
 
-    pub(super) fn endpoints(&self) -> Vec<EndpointRecord> {
+    pub(crate) fn endpoints(&self) -> Vec<EndpointRecord> {
         let rows = self.0.values().flat_map(|tables| tables.events.endpoints.values());
         rows.cloned().collect()
     }
 
-    pub(super) fn incoming_page(&self, filter: &IncomingFilter, before: Option<EventId>, limit: usize) -> IncomingPage {
+    pub(crate) fn incoming_page(&self, filter: &IncomingFilter, before: Option<EventId>, limit: usize) -> IncomingPage {
         let (entries, has_more) = newest(
             self.every_incoming(),
             |row| row.id,
@@ -112,7 +112,7 @@ impl AllTables {
         IncomingPage { entries, next }
     }
 
-    pub(super) fn outgoing_page(&self, filter: &OutgoingFilter, before: Option<EventId>, limit: usize) -> OutgoingPage {
+    pub(crate) fn outgoing_page(&self, filter: &OutgoingFilter, before: Option<EventId>, limit: usize) -> OutgoingPage {
         let (entries, has_more) = newest(
             self.every_outgoing(),
             |row| row.id,
@@ -124,7 +124,7 @@ impl AllTables {
         OutgoingPage { entries, next }
     }
 
-    pub(super) fn failed_incoming(&self) -> Vec<EventCount<IncomingState>> {
+    pub(crate) fn failed_incoming(&self) -> Vec<EventCount<IncomingState>> {
         let rows = self.every_incoming().into_iter();
         let failed = rows.filter(|row| row.state() == IncomingState::Failed);
         let counts = counted(failed.map(|row| ((&*row.merchant, &*row.source, row.state().as_str()), row.received_at)));
@@ -138,7 +138,7 @@ impl AllTables {
         counts.into_iter().map(count).collect()
     }
 
-    pub(super) fn open_outgoing(&self) -> Vec<EventCount<OutgoingState>> {
+    pub(crate) fn open_outgoing(&self) -> Vec<EventCount<OutgoingState>> {
         let rows = self.every_outgoing().into_iter();
         let wanted = rows.filter(|row| row.state().is_open() || row.state() == OutgoingState::Failed);
         let counts =
@@ -155,14 +155,14 @@ impl AllTables {
         counts.into_iter().filter_map(count).collect()
     }
 
-    pub(super) fn due_endpoints(&self, now: Timestamp) -> Vec<(String, String)> {
+    pub(crate) fn due_endpoints(&self, now: Timestamp) -> Vec<(String, String)> {
         let due = self.0.values().flat_map(|tables| tables.events.due(now));
         let endpoints: BTreeSet<_> = due.map(|row| (&row.merchant, &row.endpoint)).collect();
         let owned = |(merchant, endpoint): (&String, &String)| (merchant.clone(), endpoint.clone());
         endpoints.into_iter().map(owned).collect()
     }
 
-    pub(super) fn forget(&mut self, done_before: Timestamp, failed_before: Timestamp, limit: usize) -> usize {
+    pub(crate) fn forget(&mut self, done_before: Timestamp, failed_before: Timestamp, limit: usize) -> usize {
         let (done, failed) = (EventId::oldest_at(done_before), EventId::oldest_at(failed_before));
         let is_over = |id: EventId, has_failed| id < if has_failed { failed } else { done };
         let incoming = self.every_incoming().into_iter();

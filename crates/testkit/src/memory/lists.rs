@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use upsert_core::{DeliveryId, MerchantMark};
 
-use super::{AllTables, Tables};
+use super::tables::{AllTables, Tables};
 use upsert_store::{
     Counted, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, FailedCount, UpsertRecord, WaitingCount,
 };
@@ -19,7 +19,7 @@ impl AllTables {
         rows
     }
 
-    pub(super) fn deliveries(&self, filter: &DeliveryFilter, before: Option<DeliveryId>, limit: usize) -> DeliveryPage {
+    pub(crate) fn deliveries(&self, filter: &DeliveryFilter, before: Option<DeliveryId>, limit: usize) -> DeliveryPage {
         let newest_first = self.every_delivery().into_iter().rev();
         let below = newest_first.filter(|row| before.is_none_or(|before| row.id < before));
         let mut matching = below.filter(|row| row.matches(filter));
@@ -29,7 +29,7 @@ impl AllTables {
         DeliveryPage { entries, next }
     }
 
-    pub(super) fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Counted {
+    pub(crate) fn count_deliveries(&self, filter: &DeliveryFilter, most: usize) -> Counted {
         let matching = self.every_delivery().into_iter().filter(|row| row.matches(filter));
         let found = matching.take(most.saturating_add(1)).count();
         Counted {
@@ -38,21 +38,21 @@ impl AllTables {
         }
     }
 
-    pub(super) fn due_connections(&self, now: Timestamp) -> Vec<(String, String)> {
+    pub(crate) fn due_connections(&self, now: Timestamp) -> Vec<(String, String)> {
         let is_due = |row: &&DeliveryRecord| row.next_attempt_at().is_some_and(|at| at <= now);
         let due = self.every_delivery().into_iter().filter(is_due);
         let connections: BTreeSet<_> = due.map(|row| (row.merchant.clone(), row.connection.clone())).collect();
         connections.into_iter().collect()
     }
 
-    pub(super) fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Vec<DeliveryRecord> {
+    pub(crate) fn abandoned(&self, now: Option<Timestamp>, limit: usize) -> Vec<DeliveryRecord> {
         let is_over = |row: &&DeliveryRecord| now.is_none_or(|now| row.lease_until().is_some_and(|until| until <= now));
         let rows = self.every_delivery().into_iter();
         let in_flight = rows.filter(|row| row.state() == DeliveryState::InFlight);
         in_flight.filter(is_over).take(limit).cloned().collect()
     }
 
-    pub(super) fn waiting(&self) -> Vec<WaitingCount> {
+    pub(crate) fn waiting(&self) -> Vec<WaitingCount> {
         let mut counts = BTreeMap::new();
         // By id, so the first one of a group is its oldest.
         for row in self.every_delivery().into_iter().filter(|row| !row.state().has_ended()) {
@@ -69,7 +69,7 @@ impl AllTables {
         counts.into_iter().map(count).collect()
     }
 
-    pub(super) fn failed_deliveries(&self) -> Vec<FailedCount> {
+    pub(crate) fn failed_deliveries(&self) -> Vec<FailedCount> {
         let mut counts = BTreeMap::new();
         // By id, so the last one of a group is its newest.
         let rows = self.every_delivery().into_iter();
@@ -89,7 +89,7 @@ impl AllTables {
     }
 
     /// Those of these upserts that come after one, by merchant and id.
-    pub(super) fn after<'a>(
+    pub(crate) fn after<'a>(
         &'a self,
         after: Option<&UpsertRecord>,
         limit: usize,
@@ -102,7 +102,7 @@ impl AllTables {
         wanted.take(limit).cloned().collect()
     }
 
-    pub(super) fn forget_expired(&mut self, now: Timestamp, limit: usize) -> usize {
+    pub(crate) fn forget_expired(&mut self, now: Timestamp, limit: usize) -> usize {
         let mut expired: Vec<_> = Vec::new();
         for (merchant, tables) in &self.0 {
             let over = tables.idempotency.values().filter(|row| row.expires_at <= now);
@@ -118,7 +118,7 @@ impl AllTables {
         expired.len()
     }
 
-    pub(super) fn merchants_of(&self, mark: MerchantMark) -> Vec<String> {
+    pub(crate) fn merchants_of(&self, mark: MerchantMark) -> Vec<String> {
         let marked = self.0.keys().filter(|merchant| MerchantMark::of(merchant) == mark);
         marked.cloned().collect()
     }

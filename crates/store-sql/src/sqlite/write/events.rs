@@ -11,7 +11,7 @@ use super::super::rows::{DbResult, blob, execute, micros, signed, to_bytes};
 impl Pen<'_> {
     /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not
     /// a row.
-    pub(super) fn put_incoming_event(&mut self, row: &IncomingEvent) -> DbResult<()> {
+    pub(in super::super) fn put_incoming_event(&mut self, row: &IncomingEvent) -> DbResult<()> {
         let known = "UPDATE incoming_events SET revision = ?6, failed = ?7, customer = ?8, received_at = ?9, body = ?10, \
                      content = ?5 WHERE merchant = ?1 AND id = ?2 AND source = ?3 AND event_id = ?4";
         let new = "INSERT INTO incoming_events (merchant, id, source, event_id, content, revision, failed, customer, \
@@ -33,7 +33,7 @@ impl Pen<'_> {
         self.put([known, new], params)
     }
 
-    pub(super) fn put_event_marks(&mut self, row: &EventMarks) -> DbResult<()> {
+    pub(in super::super) fn put_event_marks(&mut self, row: &EventMarks) -> DbResult<()> {
         let sql = "INSERT OR REPLACE INTO event_marks (merchant, customer, source, revision, body) \
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let source = self.number(&row.source)?;
@@ -43,7 +43,7 @@ impl Pen<'_> {
     }
 
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
-    pub(super) fn put_outgoing_event(&mut self, row: &OutgoingEvent) -> DbResult<()> {
+    pub(in super::super) fn put_outgoing_event(&mut self, row: &OutgoingEvent) -> DbResult<()> {
         let new = "INSERT OR IGNORE INTO outgoing_events (merchant, id, endpoint, state, open, failed, due_at, revision, \
                    created_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let known = "UPDATE outgoing_events SET state = ?4, open = ?5, failed = ?6, due_at = ?7, revision = ?8, body = ?10 \
@@ -71,7 +71,7 @@ impl Pen<'_> {
         )
     }
 
-    pub(super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {
+    pub(in super::super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {
         let sql = "INSERT OR REPLACE INTO endpoints (merchant, endpoint, body) VALUES (?1, ?2, ?3)";
         let endpoint = self.number(&row.endpoint)?;
         execute(self.db, sql, params![self.merchant, endpoint, to_bytes(row, "body")?]).map(drop)

@@ -23,14 +23,14 @@ const REMOVE: &str =
 
 /// A row, but for its merchant.
 #[derive(Clone, Copy)]
-pub(super) struct KeyRow {
+pub(in super::super) struct KeyRow {
     digest: Digest,
     connection: i64,
     customer: CustomerId,
 }
 
 impl Pen<'_> {
-    pub(super) fn identifier(&self, identifier: &Identifier, customer: CustomerId) -> KeyRow {
+    pub(in super::super) fn identifier(&self, identifier: &Identifier, customer: CustomerId) -> KeyRow {
         KeyRow {
             digest: self.digests.digest(identifier_kind(identifier.kind), &identifier.value),
             connection: OURS,
@@ -38,7 +38,12 @@ impl Pen<'_> {
         }
     }
 
-    pub(super) fn reservation(&mut self, connection: &str, key: &MatchKey, customer: CustomerId) -> DbResult<KeyRow> {
+    pub(in super::super) fn reservation(
+        &mut self,
+        connection: &str,
+        key: &MatchKey,
+        customer: CustomerId,
+    ) -> DbResult<KeyRow> {
         Ok(KeyRow {
             digest: self.digests.digest(key_kind(key.kind), &key.value),
             connection: self.number(connection)?,
@@ -47,7 +52,7 @@ impl Pen<'_> {
     }
 
     /// The row that a write adds, where that is all it does.
-    pub(super) fn added_key(&mut self, write: &Write) -> DbResult<Option<KeyRow>> {
+    pub(in super::super) fn added_key(&mut self, write: &Write) -> DbResult<Option<KeyRow>> {
         match write {
             Write::AddIdentifier { identifier, customer } => Ok(Some(self.identifier(identifier, *customer))),
             Write::Reserve {
@@ -60,7 +65,7 @@ impl Pen<'_> {
     }
 
     /// Adds them, and leaves none.
-    pub(super) fn add_keys(&self, rows: &mut Vec<KeyRow>) -> DbResult<()> {
+    pub(in super::super) fn add_keys(&self, rows: &mut Vec<KeyRow>) -> DbResult<()> {
         for some in rows.chunks(MOST) {
             let customers: Vec<&[u8]> = some.iter().map(|row| blob(row.customer.as_uuid())).collect();
             let values = some.iter().zip(&customers).flat_map(|(row, customer)| {
@@ -75,7 +80,7 @@ impl Pen<'_> {
         Ok(())
     }
 
-    pub(super) fn remove_key(&self, row: KeyRow) -> DbResult<()> {
+    pub(in super::super) fn remove_key(&self, row: KeyRow) -> DbResult<()> {
         let KeyRow {
             digest,
             connection,

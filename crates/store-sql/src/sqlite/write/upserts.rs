@@ -10,7 +10,7 @@ use super::super::rows::{DbResult, blob, micros, signed, standing_of_upsert, to_
 
 impl Pen<'_> {
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
-    pub(super) fn put_upsert(&self, row: &UpsertRecord, change: Option<&CustomerChange>) -> DbResult<()> {
+    pub(in super::super) fn put_upsert(&self, row: &UpsertRecord, change: Option<&CustomerChange>) -> DbResult<()> {
         let new = "INSERT OR IGNORE INTO upserts (merchant, id, customer, standing, owes_event, revision, made, body, \
                    change) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let known = "UPDATE upserts SET standing = ?4, owes_event = ?5, revision = ?6, made = coalesce(made, ?7), \
@@ -36,7 +36,11 @@ impl Pen<'_> {
     }
 
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
-    pub(super) fn put_delivery(&mut self, row: &DeliveryRecord, attempt: Option<&AttemptRecord>) -> DbResult<()> {
+    pub(in super::super) fn put_delivery(
+        &mut self,
+        row: &DeliveryRecord,
+        attempt: Option<&AttemptRecord>,
+    ) -> DbResult<()> {
         let new = "INSERT OR IGNORE INTO upserts (merchant, id, connection, standing, due_at, lease_until, revision, body, \
                    attempt, request) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let known = "UPDATE upserts SET standing = ?4, due_at = ?5, lease_until = ?6, revision = ?7, body = ?8, \

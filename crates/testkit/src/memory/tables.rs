@@ -1,0 +1,34 @@
+//! What a database would have as tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
+use upsert_store::{
+    AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, IdempotencyRecord, Lane,
+    UpsertRecord,
+};
+
+use super::events::EventTables;
+
+/// By merchant.
+#[derive(Default)]
+pub(crate) struct AllTables(pub(crate) BTreeMap<String, Tables>);
+
+/// What a database would have as one merchant's tables, by their keys.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) customers: BTreeMap<CustomerId, CustomerRecord>,
+    pub(crate) identifiers: BTreeSet<(Identifier, CustomerId)>,
+    pub(crate) upserts: BTreeMap<UpsertId, UpsertRecord>,
+    pub(crate) changes: BTreeMap<UpsertId, CustomerChange>,
+    pub(crate) deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
+    pub(crate) attempts: BTreeMap<(DeliveryId, u32), AttemptRecord>,
+    pub(crate) lanes: BTreeMap<(CustomerId, String), Lane>,
+    pub(crate) reservations: BTreeSet<(String, MatchKey, CustomerId)>,
+    pub(crate) idempotency: BTreeMap<[u8; 32], IdempotencyRecord>,
+    pub(crate) connections: BTreeMap<String, ConnectionRecord>,
+    pub(crate) calls: BTreeMap<(Date, String), u32>,
+    pub(crate) events: EventTables,
+}
