@@ -132,8 +132,10 @@ fn nobody_has_anothers_data(vendors: &Vendors) {
     for (_, records) in vendors.records() {
         for record in records {
             let shown = format!("{:?}", record.fields).to_lowercase();
+            // Names as they stand in a field or an e-mail: an id may spell "ann" by chance.
+            let names = |name: &str| shown.contains(&format!("\"{name}\"")) || shown.contains(&format!("{name}@"));
             assert!(
-                !(shown.contains("ann") && shown.contains("bob")),
+                !(names("ann") && names("bob")),
                 "a record of both: {shown}"
             );
         }
