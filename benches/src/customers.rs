@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::sample;
+use crate::{copies, sample};
 
 /// How many customers the gateway knows before the case of no change begins, and as many again for that of a change.
 pub const KNOWN: u64 = 1_000;
@@ -21,6 +21,16 @@ pub enum Customers {
     Known,
     /// One of the next [`KNOWN`], with another given name each time.
     Changed,
+    /// One of so many copies ([`copies`]), here and there among them, with another given name each time.
+    Grown(u64),
+}
+
+/// From one turn to the next so far: a prime, so that all have their turn before one comes again.
+const STRIDE: u64 = 2_654_435_761;
+
+/// One of so many, here and there, each once before one comes again.
+pub fn here_and_there(turn: u64, count: u64) -> u64 {
+    turn.wrapping_mul(STRIDE) % count.max(1)
 }
 
 /// Numbers of customers, no new one twice in a run.
@@ -52,6 +62,10 @@ impl Numbers {
                 let turn = turn(&self.known);
                 sample::named_body(KNOWN + turn % KNOWN, &format!("John {turn}"))
             }
+            Customers::Grown(count) => {
+                let turn = turn(&self.known);
+                copies::changed_body(here_and_there(turn, count), &format!("Ann {turn}"))
+            }
         }
     }
 
@@ -80,5 +94,14 @@ mod tests {
         let known: Vec<String> = (0..=KNOWN).map(|_| reference(Customers::Known)).collect();
         assert_eq!((known[0].as_str(), known[1_000].as_str()), ("CUST-0", "CUST-0"));
         assert_eq!(reference(Customers::Changed), "CUST-1001");
+    }
+
+    #[test]
+    fn who_is_changed_here_and_there_is_everybody_once() {
+        for count in [1, 1_000, 10_000] {
+            let mut all: Vec<u64> = (0..count).map(|turn| here_and_there(turn, count)).collect();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..count), "{count}");
+        }
     }
 }

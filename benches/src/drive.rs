@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::cases::Case;
 use crate::client::Connection;
-use crate::customers::Numbers;
+use crate::customers::{Numbers, here_and_there};
 
 /// When the next request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,39 @@ pub struct Load {
 pub struct Job {
     /// The program.
     pub address: SocketAddr,
-    /// The request up to its length.
-    pub head: String,
+    /// The requests up to their length.
+    pub heads: Heads,
     /// What is sent and expected.
     pub case: Case,
     /// Where customers' numbers come from.
     pub numbers: Numbers,
+}
+
+/// Requests up to their length, of which each has its turn.
+#[derive(Debug)]
+pub struct Heads {
+    all: Vec<String>,
+    turn: AtomicU64,
+}
+
+impl Heads {
+    /// Of these.
+    pub fn new(all: Vec<String>) -> Self {
+        Self {
+            all,
+            turn: AtomicU64::new(0),
+        }
+    }
+
+    fn next(&self) -> &str {
+        let count = u64::try_from(self.all.len()).unwrap_or(1);
+        let turn = match count {
+            1 => 0,
+            _ => here_and_there(self.turn.fetch_add(1, Ordering::Relaxed), count),
+        };
+        let head = usize::try_from(turn).ok().and_then(|turn| self.all.get(turn));
+        head.map_or("", String::as_str)
+    }
 }
 
 /// What came of it.
@@ -144,7 +171,7 @@ impl Round {
         while let Some(counts_from) = self.next().await {
             let body = self.job.numbers.body(case.customers);
             let begun = counts_from.unwrap_or_else(Instant::now);
-            let answer = connection.call(&self.job.head, &body).await?;
+            let answer = connection.call(self.job.heads.next(), &body).await?;
             let latency = begun.elapsed();
             if answer.status != case.status {
                 if !self.load.tolerant {
@@ -237,7 +264,7 @@ mod tests {
         let (address, _server) = stalling_server().await;
         let job = Job {
             address,
-            head: head("POST", "/", &[]),
+            heads: Heads::new(vec![head("POST", "/", &[])]),
             case,
             numbers: Numbers::default(),
         };

@@ -77,6 +77,34 @@ pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors, policies: &str)
     Ok(key)
 }
 
+/// Adds a merchant with these connections to add-update, and with lines of `rest` behind them.
+///
+/// # Errors
+/// The disk's.
+pub fn add_merchant(
+    folder: &Path,
+    vendors: &Vendors,
+    id: &str,
+    connections: &[&str],
+    rest: &str,
+) -> anyhow::Result<()> {
+    let path = folder.to_str().context("the folder's name is not UTF-8")?;
+    let usual = connection(
+        "add-update",
+        "api_key",
+        &base(vendors.add_update, ""),
+        path,
+        Some("m-1"),
+    );
+    let mut text = format!("id = {}\ndefault_region = \"US\"\n", quoted(id));
+    for name in connections {
+        text.push_str(&usual.replace("name = \"add-update\"", &format!("name = {}", quoted(name))));
+    }
+    text.push_str(rest);
+    fs::write(folder.join(format!("merchants/{id}.toml")), text)?;
+    Ok(())
+}
+
 pub(crate) fn gateway(folder: &str, bind: SocketAddr, key: &NewKey) -> String {
     format!(
         "[server]\nbind = {}\n\n[store]\nurl = {}\n\n[[api_keys]]\nname = \"load\"\nkey_sha256 = \"{}\"\nmerchants = [\"*\"]\n\

@@ -5,6 +5,7 @@ use crate::drive::Pace;
 use crate::measure::Section;
 use crate::programs::Program;
 use crate::samples::Medians;
+use crate::scenes::growth::{Grown, Growth, Size};
 use crate::scenes::imports::Imported;
 use crate::scenes::starts::Started;
 use crate::sheet::Sheet;
@@ -23,6 +24,8 @@ pub struct Figures {
     pub starts: Vec<Started>,
     /// Imports.
     pub imported: Option<Imported>,
+    /// What has grown.
+    pub growth: Growth,
 }
 
 impl Figures {
@@ -63,6 +66,41 @@ impl Figures {
         gateway.figures.as_ref().ok()
     }
 
+    /// How it grows: name and figure of each row.
+    fn grown(&self) -> Vec<(String, Option<String>)> {
+        let growth = &self.growth;
+        let beside = |of: &[Grown], size: u64, figure: fn(&Grown) -> f64| {
+            Growth::ratio(of, size, figure).map(|ratio| format!("{ratio:.2} ×"))
+        };
+        let cpu: fn(&Grown) -> f64 = |grown| grown.new.cpu;
+        let load = |size: u64| {
+            let cpu = beside(&growth.customers, size, cpu)?;
+            let p50 = beside(&growth.customers, size, |grown| grown.new.p50)?;
+            let rate = beside(&growth.customers, size, |grown| grown.new.rate)?;
+            Some(format!("{cpu} / {p50} / {rate}"))
+        };
+        let mut rows: Vec<_> = [1_000_000, 10_000_000]
+            .map(|size| {
+                let name = format!("{} customers beside 1,000: CPU / p50 / upserts/s", Size(size));
+                (name, load(size))
+            })
+            .into();
+        let (merchants, waiting) = (100_000, 1_000_000);
+        rows.push((
+            format!("CPU: {} merchants beside one", Size(merchants)),
+            beside(&growth.merchants, merchants, cpu),
+        ));
+        rows.push((
+            format!("CPU: {} deliveries that wait elsewhere, beside one", Size(waiting)),
+            beside(&growth.waiting, waiting, cpu),
+        ));
+        rows.push((
+            "start to first answer with the most customers and merchants".to_owned(),
+            growth.all_at_once.map(|started| format!("{started:.0} ms")),
+        ));
+        rows
+    }
+
     /// The table.
     pub fn sheet(&self) -> Sheet {
         let note = format!(
@@ -101,13 +139,16 @@ impl Figures {
             ),
             ("import, rows", self.imported.as_ref().map(rows)),
         ] {
-            sheet.rows.push(vec![
-                name.to_owned(),
-                figure.unwrap_or_else(|| "not measured".to_owned()),
-            ]);
+            sheet.rows.push(row(name, figure));
         }
+        let grown = self.grown().into_iter();
+        sheet.rows.extend(grown.map(|(name, figure)| row(&name, figure)));
         sheet
     }
+}
+
+fn row(name: &str, figure: Option<String>) -> Vec<String> {
+    vec![name.to_owned(), figure.unwrap_or_else(|| "not measured".to_owned())]
 }
 
 #[cfg(test)]

@@ -64,17 +64,25 @@ impl House {
     /// # Errors
     /// The store cannot be opened or read.
     pub async fn open(folder: &Path) -> anyhow::Result<Self> {
+        Self::of(folder, MERCHANT).await
+    }
+
+    /// The same for a merchant of this id.
+    ///
+    /// # Errors
+    /// See [`House::open`].
+    pub async fn of(folder: &Path, id: &str) -> anyhow::Result<Self> {
         let store = Arc::new(SqliteStore::open(folder.join("gateway.db"), SqliteOptions::default())?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let gateway = Gateway::new(GatewayParts {
             store,
             clock: Arc::clone(&clock),
-            directory: Directory::new([merchant(&clock)?]),
+            directory: Directory::new([merchant(id, &clock)?]),
             idempotency_keep: Duration::from_hours(24),
             spans: None,
         });
         gateway.recover().await?;
-        let merchant = gateway.directory().get(MERCHANT).cloned();
+        let merchant = gateway.directory().get(id).cloned();
         let merchant = merchant.context("the merchant is there")?;
         Ok(Self { gateway, merchant })
     }
@@ -142,21 +150,21 @@ impl House {
     }
 }
 
-fn merchant(clock: &Arc<dyn Clock>) -> anyhow::Result<Merchant> {
+fn merchant(id: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Merchant> {
     Ok(Merchant {
-        id: MERCHANT.to_owned(),
+        id: id.to_owned(),
         default_region: Some("US".to_owned()),
         match_on: vec![IdentifierKind::Email, IdentifierKind::Phone],
         never_match: Arc::default(),
         sync_deadline: Duration::from_secs(10),
-        connections: vec![Arc::new(connection(clock)?)],
+        connections: vec![Arc::new(connection(id, clock)?)],
         routes: Vec::new(),
         sources: Vec::new(),
         endpoints: Vec::new(),
     })
 }
 
-fn connection(clock: &Arc<dyn Clock>) -> anyhow::Result<Connection> {
+fn connection(merchant: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Connection> {
     let secret = SecretString::from("sandbox_sk_bench");
     let setup = ConnectionSetup {
         base_url: None,
@@ -174,7 +182,7 @@ fn connection(clock: &Arc<dyn Clock>) -> anyhow::Result<Connection> {
         day_count: Arc::new(InMemoryDayCount::default()),
         jitter: Jitter::fair(),
     };
-    let stack = standard_stack(built.provider, built.reader, &policy, MERCHANT, "wallet", outside);
+    let stack = standard_stack(built.provider, built.reader, &policy, merchant, "wallet", outside);
     Ok(Connection {
         name: "wallet".to_owned(),
         provider: "add-update".to_owned(),

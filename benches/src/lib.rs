@@ -11,6 +11,7 @@ pub mod by_hand;
 pub mod cases;
 pub mod children;
 pub mod client;
+pub mod copies;
 pub mod customers;
 pub mod disk;
 pub mod document;

@@ -9,7 +9,7 @@ use crate::children::Children;
 use crate::client::head;
 use crate::customers::{KNOWN, Numbers};
 use crate::disk::syncs_per_second;
-use crate::drive::{Driven, Job, Load, Pace, drive};
+use crate::drive::{Driven, Heads, Job, Load, Pace, drive};
 use crate::launch::Running;
 use crate::process::{cpu_time, resident_bytes};
 use crate::programs::Program;
@@ -185,14 +185,24 @@ pub async fn sample(program: &Running, vendor: u32, job: &Arc<Job>, load: Load) 
 
 /// What is asked of a program in a case.
 pub fn job(program: &Running, case: Case, numbers: &Numbers) -> Arc<Job> {
+    job_of(program, case, [case.merchant], numbers)
+}
+
+/// The same on behalf of these merchants in turn.
+pub fn job_of<'a>(
+    program: &Running,
+    case: Case,
+    merchants: impl IntoIterator<Item = &'a str>,
+    numbers: &Numbers,
+) -> Arc<Job> {
     let key = format!("Bearer {}", program.key);
-    let headers: &[(&str, &str)] = match case.program {
-        Program::Gateway => &[("authorization", &key), ("merchant-id", case.merchant)],
-        _ => &[],
+    let head = |merchant| match case.program {
+        Program::Gateway => head("POST", case.path, &[("authorization", &key), ("merchant-id", merchant)]),
+        _ => head("POST", case.path, &[]),
     };
     Arc::new(Job {
         address: program.address,
-        head: head("POST", case.path, headers),
+        heads: Heads::new(merchants.into_iter().map(head).collect()),
         case,
         numbers: numbers.clone(),
     })

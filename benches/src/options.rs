@@ -7,7 +7,10 @@ use clap::{Parser, ValueEnum};
 
 use crate::cases::{BARE, DURABLE, FASTAPI, NEW, NEW_AT_THREE, NODE};
 use crate::measure::Extent;
-use crate::scenes::{frontier, imports, overload, starts};
+use crate::scenes::{frontier, growth, imports, overload, starts};
+
+/// Numbers of copied customers have eight digits, and the highest are others'.
+const MOST_CUSTOMERS: u64 = 90_000_000;
 
 /// Measures the gateway beside what users would otherwise pick, on 127.0.0.1
 #[derive(Debug, Clone, Parser)]
@@ -44,6 +47,10 @@ pub struct Options {
     /// Requests a second that a climb to the frontier begins with [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     from: Option<u32>,
+    /// Customers that a store grows to, from few to many; 10,000,000 take 25 GB [default: 1000,100000,1000000,10000000]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MOST_CUSTOMERS))]
+    customers: Option<Vec<u64>>,
     /// Where the stores and the disk's measurement go [default: beside the programs]
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
@@ -67,6 +74,8 @@ pub enum Chapter {
     Frontier,
     /// Many times the load that can be served
     Overload,
+    /// More and more customers, merchants, deliveries that wait
+    Growth,
 }
 
 /// How long and how often.
@@ -92,6 +101,8 @@ pub struct Plan {
     pub faulty_time: Duration,
     /// Overload.
     pub overload: overload::Extent,
+    /// Growth.
+    pub growth: growth::Extent,
 }
 
 impl Options {
@@ -115,8 +126,12 @@ impl Options {
         if let Some(connections) = &self.connections {
             plan.connections.clone_from(connections);
         }
+        if let Some(customers) = &self.customers {
+            plan.growth.customers.clone_from(customers);
+        }
         if let Some(rounds) = self.rounds {
             plan.loads.rounds = rounds.max(1);
+            plan.growth.rounds = rounds.max(1);
         }
         if let Some(time) = self.time {
             plan.loads.time = Duration::from_millis(time);
@@ -162,6 +177,15 @@ fn full() -> Plan {
             floods: vec![3_000, 10_000],
             time: seconds(6),
         },
+        growth: growth::Extent {
+            customers: vec![1_000, 100_000, 1_000_000, 10_000_000],
+            merchants: vec![1, 1_000, 100_000],
+            waiting: vec![1, 10_000, 1_000_000],
+            starts: 3,
+            rounds: 7,
+            time: seconds(5),
+            most: 3_000,
+        },
     }
 }
 
@@ -198,6 +222,15 @@ fn short() -> Plan {
             floods: vec![3_000],
             time: seconds(3),
             ..full.overload
+        },
+        growth: growth::Extent {
+            customers: vec![1_000, 20_000],
+            merchants: vec![1, 1_000],
+            waiting: vec![1, 10_000],
+            starts: 1,
+            rounds: 2,
+            most: 2_000,
+            ..full.growth
         },
     }
 }
@@ -240,5 +273,8 @@ mod tests {
         assert!(plan.loads.time < read(&[]).unwrap().plan().loads.time);
         assert_eq!(read(&["--from", "90"]).unwrap().plan().frontier.from, 90);
         assert!(read(&["--from", "0"]).is_err());
+        let grown = read(&["--customers", "1000,50000"]).unwrap().plan().growth;
+        assert_eq!(grown.customers, [1_000, 50_000]);
+        assert!(read(&["--customers", "0"]).is_err() && read(&["--customers", "99000000"]).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod frontier;
+pub mod growth;
 pub mod imports;
 pub mod overload;
 pub mod starts;

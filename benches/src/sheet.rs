@@ -13,6 +13,8 @@ pub struct Sheet {
     pub header: Vec<&'static str>,
     /// The rows. Cells that are missing are empty.
     pub rows: Vec<Vec<String>>,
+    /// What stands below the rows, such as a plot; may be empty.
+    pub below: String,
 }
 
 impl Sheet {
@@ -23,6 +25,7 @@ impl Sheet {
             note: note.into(),
             header: header.to_vec(),
             rows: Vec::new(),
+            below: String::new(),
         }
     }
 
@@ -57,6 +60,9 @@ impl Sheet {
         text.push('\n');
         for row in &self.rows {
             line(&mut text, &widths, row);
+        }
+        if !self.below.is_empty() {
+            text.extend(["\n", &self.below]);
         }
         text
     }

@@ -20,7 +20,7 @@ use upsert_benches::options::{Chapter, Options, Plan};
 use upsert_benches::pinning::Pinning;
 use upsert_benches::programs::Program;
 use upsert_benches::report;
-use upsert_benches::scenes::{Stage, faults, frontier, imports, overload, starts, store_alone};
+use upsert_benches::scenes::{Stage, faults, frontier, growth, imports, overload, starts, store_alone};
 use upsert_benches::sheet::Sheet;
 
 /// Connections of the open loops.
@@ -141,6 +141,11 @@ impl Book {
             let (sheet, wrong) = overload::play(stage, &plan.overload).await?;
             self.add("overload", sheet);
             self.wrong.extend(wrong);
+        }
+        if options.wants(Chapter::Growth) {
+            let (growth, sheets) = growth::play(stage, &plan.growth).await?;
+            sheets.into_iter().for_each(|sheet| self.add("growth", sheet));
+            self.figures.growth = growth;
         }
         Ok(())
     }

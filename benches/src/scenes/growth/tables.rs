@@ -1,0 +1,168 @@
+//! The tables of what has grown, each with a plot.
+
+use std::fmt::Write as _;
+
+use crate::samples::{Medians, number};
+use crate::sheet::Sheet;
+
+use super::{Extent, Grown, Growth, IN_FLIGHT, Size};
+
+const LOAD: [&str; 9] = [
+    "",
+    "CPU µs/request",
+    "×",
+    "requests/s",
+    "×",
+    "p50 ms",
+    "×",
+    "p99 ms",
+    "×",
+];
+
+pub(super) fn sheets(growth: &Growth, extent: &Extent) -> Vec<Sheet> {
+    let rounds = format!(
+        "{IN_FLIGHT} in flight, medians of {} rounds of at most {} requests that the sizes take in turn; × is to the smallest.",
+        extent.rounds, extent.most
+    );
+    let mut sheets = Vec::new();
+    sheets.extend(customers(growth, &rounds));
+    sheets.push(merchants(&growth.merchants, &rounds));
+    sheets.extend(waiting(&growth.waiting, &rounds));
+    sheets
+}
+
+fn customers(growth: &Growth, rounds: &str) -> [Sheet; 3] {
+    let grown = &growth.customers;
+    let note = "Of one merchant with one connection. The files are in the kernel's cache as far as they fit into it.";
+    let header = ["customers", "first answer after ms", "MB at rest", "GB on the disk"];
+    let mut kept = Sheet::new("Customers: start, memory, disk", note, &header);
+    for one in grown {
+        kept.rows.push(vec![
+            Size(one.size).to_string(),
+            format!("{:.0}", one.started),
+            format!("{:.0}", one.at_rest / 1e6),
+            format!("{:.2}", number(one.file) / 1e9),
+        ]);
+    }
+    if let (Some(started), Some(most)) = (growth.all_at_once, growth.merchants.last()) {
+        let row = format!("the most, and {} merchants", Size(most.size));
+        kept.rows.push(vec![row, format!("{started:.0}")]);
+    }
+    let changed = grown.iter().filter_map(|one| Some((one.size, one.changed?))).collect();
+    let changed_note = format!("One field of customers here and there among all. {rounds}");
+    let mut changed = loads(
+        "Customers: known ones, one field changed",
+        changed_note,
+        "customers",
+        changed,
+    );
+    let new = grown.iter().map(|one| (one.size, one.new)).collect();
+    let new = loads("Customers: new ones", rounds.to_owned(), "customers", new);
+    let lines = [
+        ratios(grown, |one| one.new.cpu),
+        ratios(grown, |one| one.changed.map_or(f64::NAN, |of| of.cpu)),
+    ];
+    changed.below = plot("CPU a request: new customers, then changed ones", grown, &lines);
+    [kept, new, changed]
+}
+
+fn merchants(grown: &[Grown], rounds: &str) -> Sheet {
+    let most = grown.last().map_or(0, |one| one.size);
+    let note = format!(
+        "Each a file with one connection; every size has {} customers, spread over its merchants. New customers of all \
+         merchants in turn. {rounds}",
+        Size(most)
+    );
+    let new = grown.iter().map(|one| (one.size, one.new)).collect();
+    let mut sheet = loads("Merchants", note, "merchants", new);
+    sheet.header.extend(["first answer after ms", "MB at rest"]);
+    for (row, one) in sheet.rows.iter_mut().zip(grown) {
+        row.extend([format!("{:.0}", one.started), format!("{:.0}", one.at_rest / 1e6)]);
+    }
+    sheet.below = plot("CPU a request", grown, &[ratios(grown, |one| one.new.cpu)]);
+    sheet
+}
+
+fn waiting(grown: &[Grown], rounds: &str) -> [Sheet; 2] {
+    let note = format!(
+        "Deliveries wait at a paused connection; new customers go to another connection of the same merchant. {rounds}"
+    );
+    let new = grown.iter().map(|one| (one.size, one.new)).collect();
+    let mut beside = loads("Deliveries that wait: requests beside them", note, "waiting", new);
+    beside.below = plot("CPU a request", grown, &[ratios(grown, |one| one.new.cpu)]);
+    let header = [
+        "waiting",
+        "first answer after ms",
+        "MB at rest",
+        "deliveries/s",
+        "×",
+        "CPU µs/delivery",
+        "×",
+    ];
+    let note = "How fast the first 5,000 go when the connection is resumed; × is to the fewest that are as many.";
+    let mut claims = Sheet::new("Deliveries that wait: start, and let go", note, &header);
+    let first = grown.iter().find_map(|one| one.released);
+    for one in grown {
+        let mut row = vec![
+            Size(one.size).to_string(),
+            format!("{:.0}", one.started),
+            format!("{:.0}", one.at_rest / 1e6),
+        ];
+        if let (Some(own), Some(first)) = (one.released, first) {
+            row.extend([
+                format!("{:.0}", own.rate),
+                format!("{:.2}", own.rate / first.rate),
+                format!("{:.1}", own.cpu),
+                format!("{:.2}", own.cpu / first.cpu),
+            ]);
+        }
+        claims.rows.push(row);
+    }
+    [beside, claims]
+}
+
+fn loads(title: &str, note: String, of: &'static str, rows: Vec<(u64, Medians)>) -> Sheet {
+    let header = [&[of], &LOAD[1..]].concat();
+    let mut sheet = Sheet::new(title, note, &header);
+    let Some((_, first)) = rows.first().copied() else {
+        return sheet;
+    };
+    for (size, own) in rows {
+        let beside = |own: f64, first: f64| format!("{:.2}", own / first);
+        sheet.rows.push(vec![
+            Size(size).to_string(),
+            format!("{:.1}", own.cpu),
+            beside(own.cpu, first.cpu),
+            format!("{:.0}", own.rate),
+            beside(own.rate, first.rate),
+            format!("{:.1}", own.p50 / 1e3),
+            beside(own.p50, first.p50),
+            format!("{:.1}", own.p99 / 1e3),
+            beside(own.p99, first.p99),
+        ]);
+    }
+    sheet
+}
+
+fn ratios(grown: &[Grown], figure: impl Fn(&Grown) -> f64) -> Vec<f64> {
+    let first = grown.first().map_or(f64::NAN, &figure);
+    grown.iter().map(|one| figure(one) / first).collect()
+}
+
+/// A plot as Mermaid draws it: a line each over the sizes, in multiples of the smallest.
+fn plot(title: &str, grown: &[Grown], lines: &[Vec<f64>]) -> String {
+    let sizes: Vec<String> = grown.iter().map(|one| format!("\"{}\"", Size(one.size))).collect();
+    let most = lines.iter().flatten().copied().fold(1.0, f64::max);
+    let mut text = format!(
+        "```mermaid\nxychart-beta\n    title \"{title}\"\n    x-axis [{}]\n    y-axis \"× the smallest\" 0 --> {:.1}\n",
+        sizes.join(", "),
+        most * 1.2
+    );
+    for line in lines {
+        let values: Vec<String> = line.iter().map(|value| format!("{value:.2}")).collect();
+        // Writing into a text does not fail.
+        let _ = writeln!(text, "    line [{}]", values.join(", "));
+    }
+    text.push_str("```\n");
+    text
+}
