@@ -13,8 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
-use upsert_core::{IdSource, MerchantMark, SystemClock};
+use upsert_core::{CustomerId, IdSource, MerchantMark, SystemClock};
+use uuid::Uuid;
 
 use original::{Digests, Kind, Original};
 use paper::{Paper, Person};
@@ -43,10 +45,11 @@ fn email(number: u64) -> String {
     format!("g{number:08}@example.com")
 }
 
-/// The body of the customer that is copied; `source` picks its route.
-pub fn body(source: &str) -> String {
+/// The body of the customer that is copied; its source may pick a route.
+pub fn body(source: Option<&str>) -> String {
     let (reference, email) = (reference(ORIGINAL), email(ORIGINAL));
-    format!(r#"{{"reference":"{reference}","given_name":"Ann","email":"{email}","source":"{source}"}}"#)
+    let source = source.map_or(String::new(), |source| format!(r#","source":"{source}""#));
+    format!(r#"{{"reference":"{reference}","given_name":"Ann","email":"{email}"{source}}}"#)
 }
 
 /// One field of customer `number`, changed.
@@ -72,6 +75,15 @@ pub fn copy(database: &Path, customers: Range<u64>, merchants: Range<u64>) -> an
     let merchants = numbered(&db, merchants)?;
     let people = write_people(&db, &original, &merchants, customers)?;
     write_keys(&db, &original, &people)?;
+    // Ids of what comes later are to sort after these.
+    let made = people
+        .last()
+        .map(|last| CustomerId::from_uuid(Uuid::from_bytes(last.customer)).made_at());
+    let made = made.map(Timestamp::as_microsecond);
+    db.execute(
+        "UPDATE made SET until = max(until, ?1)",
+        params![made.unwrap_or_default()],
+    )?;
     db.execute_batch("COMMIT")?;
     drop(db);
     // What the disk has still to do would be measured otherwise.

@@ -14,7 +14,8 @@ use crate::others::{Place, installed_beside};
 use crate::pinning::Pinning;
 use crate::programs::Program;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A gateway with a great many merchants reads a great many files.
+const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// One running program.
@@ -58,7 +59,7 @@ impl Launcher {
     /// gateway's connections.
     ///
     /// # Errors
-    /// It ends at once, or does not answer in 30 seconds; its log is shown. One of ours is not built.
+    /// It ends at once, or does not answer in two minutes; its log is shown. One of ours is not built.
     pub async fn launch(&self, which: Program, folder: &Path, policies: &str) -> anyhow::Result<Launched> {
         fs::create_dir_all(folder)?;
         if which == Program::Gateway {

@@ -7,7 +7,7 @@ use crate::house::House;
 
 async fn written(folder: &Path) {
     let house = House::of(folder, &merchant(0)).await.unwrap();
-    house.upsert(&body("website"), &[201]).await.unwrap();
+    house.upsert(&body(None), &[201]).await.unwrap();
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(super) async fn play(stage: &Stage<'_>, extent: &Extent) -> anyhow::Result<(
 async fn subject(stage: &Stage<'_>, size: u64, starts: usize) -> anyhow::Result<Subject> {
     let ground = Ground::lay(stage, &format!("customers-{size}"))?;
     add(stage, &ground, 0)?;
-    ground.write_original(stage, "website", None).await?;
+    ground.write_original(stage, None, None).await?;
     ground.copy(0..size, 0..1).await?;
     let mut subject = Subject::begin(stage, size, ground, starts).await?;
     let changed = Case {

@@ -59,7 +59,7 @@ impl Ground {
     pub(super) async fn write_original(
         &self,
         stage: &Stage<'_>,
-        source: &str,
+        source: Option<&str>,
         paused: Option<&str>,
     ) -> anyhow::Result<()> {
         let running = self.serve(stage).await?;

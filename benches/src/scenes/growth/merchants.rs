@@ -18,7 +18,7 @@ pub(super) async fn play(stage: &Stage<'_>, extent: &Extent) -> anyhow::Result<V
             let vendors = &stage.children.launcher.vendors;
             add_merchant(&ground.folder, vendors, &merchant(number), &["add-update"], "")?;
         }
-        ground.write_original(stage, "website", None).await?;
+        ground.write_original(stage, None, None).await?;
         ground.copy(0..customers, 0..*size).await?;
         let mut subject = Subject::begin(stage, *size, ground, extent.starts).await?;
         let all: Vec<String> = (0..*size).map(merchant).collect();

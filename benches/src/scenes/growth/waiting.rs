@@ -35,7 +35,7 @@ pub(super) async fn play(stage: &Stage<'_>, extent: &Extent) -> anyhow::Result<V
         let vendors = &stage.children.launcher.vendors;
         add_merchant(&ground.folder, vendors, &merchant(0), &CONNECTIONS, ROUTES)?;
         ground
-            .write_original(stage, CONNECTIONS[0], Some(CONNECTIONS[0]))
+            .write_original(stage, Some(CONNECTIONS[0]), Some(CONNECTIONS[0]))
             .await?;
         // The original is one of them.
         if *size > 1 {
