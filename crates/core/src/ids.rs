@@ -95,6 +95,12 @@ macro_rules! id_type {
                 MerchantMark(u32::try_from(bits).unwrap_or_default())
             }
 
+            /// The millisecond that it was made in.
+            pub fn made_at(&self) -> jiff::Timestamp {
+                let ms = i64::try_from(self.0.as_u128() >> 80).unwrap_or_default();
+                jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX)
+            }
+
             /// No id that is made at this moment or later is smaller: ids begin with the milliseconds since 1970, in 48
             /// bits.
             pub fn oldest_at(moment: jiff::Timestamp) -> Self {
@@ -212,14 +218,11 @@ impl IdSource {
         }
     }
 
-    /// Every id from now on sorts after this one, also where the clock has been set back since it was made: what is kept
-    /// is put in order by its ids.
-    pub fn sort_after(&self, id: &Uuid) {
-        if let Some(time) = id.get_timestamp() {
-            let (seconds, nanos) = time.to_unix();
-            let millis = seconds * 1_000 + u64::from(nanos) / 1_000_000;
-            self.floor.fetch_max(millis + 1, Ordering::Relaxed);
-        }
+    /// Every id from now on sorts after those that were made until this moment, also where the clock has been set back
+    /// since: what is kept is put in order by its ids.
+    pub fn sort_after(&self, moment: jiff::Timestamp) {
+        let millis = u64::try_from(moment.as_millisecond()).unwrap_or_default();
+        self.floor.fetch_max(millis + 1, Ordering::Relaxed);
     }
 
     fn next(&self) -> Uuid {
@@ -285,7 +288,7 @@ mod tests {
         let before = at("2026-11-21T10:00:00.123Z").upsert("acme");
         let ids = at("2026-11-21T09:00:00Z");
         assert!(ids.upsert("acme") < before);
-        ids.sort_after(before.as_uuid());
+        ids.sort_after(before.made_at());
         let made: Vec<_> = (0..1_000).map(|_| ids.upsert("acme")).collect();
         assert!(before < made[0] && made.windows(2).all(|pair| pair[0] < pair[1]));
     }
@@ -303,6 +306,10 @@ mod tests {
             let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
             assert_eq!(i64::try_from(seconds).unwrap(), moment.as_second());
             assert_eq!(nanos / 1_000_000, 123);
+            assert_eq!(
+                EventId::from_uuid(id).made_at().as_millisecond(),
+                moment.as_millisecond()
+            );
         }
         let event = ids.event("acme");
         let later = jiff::Timestamp::from_millisecond(moment.as_millisecond() + 1).unwrap();
@@ -315,7 +322,7 @@ mod tests {
         let at = |time: &str| IdSource::new(Arc::new(Still(time.parse().unwrap())));
         let later = at("2026-11-21T10:00:00.123Z").customer("acme");
         let ids = at("2026-11-21T09:00:00Z");
-        ids.sort_after(later.as_uuid());
+        ids.sort_after(later.made_at());
         let made = ids.customer("acme");
         let (seconds, nanos) = made.as_uuid().get_timestamp().unwrap().to_unix();
         let next: jiff::Timestamp = "2026-11-21T10:00:00.124Z".parse().unwrap();

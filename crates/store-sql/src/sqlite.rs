@@ -23,6 +23,7 @@ mod digest;
 mod expect;
 mod failure;
 mod forget;
+mod made;
 mod names;
 mod open;
 mod pen;

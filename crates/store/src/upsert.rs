@@ -278,6 +278,10 @@ pub trait UpsertStore: Debug + Send + Sync + 'static {
     /// from an id to whoever may have what is kept under it.
     async fn merchants_of(&self, mark: MerchantMark) -> Result<Vec<String>, StoreError>;
 
+    /// No id of what is kept was made after this moment, whoever's it is; none where nothing was ever kept. It may be up to
+    /// a second later than the newest that there ever was, and costs the same however much is kept.
+    async fn made_until(&self) -> Result<Option<Timestamp>, StoreError>;
+
     /// Forgets idempotency records that have expired by `now`, the longest expired first; at most `limit`. Answers how
     /// many it forgot.
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;

@@ -22,6 +22,7 @@ macro_rules! questions_passed_on {
             owing(after: Option<&::upsert_store::UpsertRecord>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
             idempotency(merchant: &str, key: &[u8; 32], now: ::jiff::Timestamp) -> Option<::upsert_store::IdempotencyRecord>;
             merchants_of(mark: ::upsert_core::MerchantMark) -> Vec<String>;
+            made_until() -> Option<::jiff::Timestamp>;
             forget_expired(now: ::jiff::Timestamp, limit: usize) -> usize;
         } }
         $crate::questions_passed_on! { $around: DeliveryStore {

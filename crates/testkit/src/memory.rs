@@ -188,6 +188,10 @@ impl UpsertStore for MemoryStore {
         Ok(self.tables()?.merchants_of(mark))
     }
 
+    async fn made_until(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.tables()?.made_until())
+    }
+
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         Ok(self.tables()?.forget_expired(now, limit))
     }

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(90 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(91 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -164,6 +164,7 @@ suite! { $
         the_longest_expired_are_forgotten_first;
     merchants:
         an_id_leads_to_its_merchant,
+        ids_of_what_is_kept_were_made_until_a_moment_that_is_told,
         two_merchants_have_each_a_customer_under_one_id,
         two_merchants_have_each_an_upsert_with_its_work_under_one_id,
         two_merchants_have_each_an_event_under_one_id,

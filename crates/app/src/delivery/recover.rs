@@ -2,9 +2,7 @@
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor};
-use upsert_store::{
-    Applied, Changeset, DeliveryFilter, DeliveryRecord, IncomingFilter, OutgoingFilter, StoreError, Write,
-};
+use upsert_store::{Applied, Changeset, DeliveryRecord, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
@@ -48,17 +46,8 @@ impl Deliveries {
 
     /// What is kept is put in order by its ids.
     async fn sort_ids_after(&self) -> Result<(), StoreError> {
-        let store = &self.context.store;
-        let deliveries = store.deliveries(&DeliveryFilter::default(), None, 1).await?;
-        let incoming = store.incoming_events(&IncomingFilter::default(), None, 1).await?;
-        let outgoing = store.outgoing_events(&OutgoingFilter::default(), None, 1).await?;
-        let newest = [
-            deliveries.entries.first().map(|delivery| *delivery.id.as_uuid()),
-            incoming.entries.first().map(|event| *event.id.as_uuid()),
-            outgoing.entries.first().map(|event| *event.id.as_uuid()),
-        ];
-        for id in newest.into_iter().flatten() {
-            self.context.ids.sort_after(&id);
+        if let Some(until) = self.context.store.made_until().await? {
+            self.context.ids.sort_after(until);
         }
         Ok(())
     }

@@ -134,10 +134,7 @@ fn nobody_has_anothers_data(vendors: &Vendors) {
             let shown = format!("{:?}", record.fields).to_lowercase();
             // Names as they stand in a field or an e-mail: an id may spell "ann" by chance.
             let names = |name: &str| shown.contains(&format!("\"{name}\"")) || shown.contains(&format!("{name}@"));
-            assert!(
-                !(names("ann") && names("bob")),
-                "a record of both: {shown}"
-            );
+            assert!(!(names("ann") && names("bob")), "a record of both: {shown}");
         }
     }
 }

@@ -120,6 +120,10 @@ impl UpsertStore for SqliteStore {
         self.readers.look(|db| db.merchants_of(mark))
     }
 
+    async fn made_until(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.look(|db| db.made_until())
+    }
+
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.forget(Work::Forget { now, limit }).await
     }

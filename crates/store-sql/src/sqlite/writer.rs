@@ -18,6 +18,7 @@ use upsert_store::{Applied, Changeset, StoreError};
 use super::digest::Digests;
 use super::failure::Failure;
 use super::forget;
+use super::made::Made;
 use super::names::Names;
 use super::open::SqliteOptions;
 use super::pen::Pen;
@@ -87,6 +88,7 @@ impl WriterHandle {
             digests: Digests::of(&connection).map_err(|error| io::Error::other(error.to_string()))?,
             connection,
             names: Names::default(),
+            made: Made::default(),
             failed: failed.clone(),
             log_pages,
             checkpoint_pages: i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX),
@@ -137,6 +139,7 @@ fn refused() -> StoreError {
 struct Writer {
     connection: Connection,
     names: Names,
+    made: Made,
     digests: Digests,
     failed: Failure,
     /// Pages in the log after the last commit that have not been moved.
@@ -241,6 +244,7 @@ impl Writer {
             }
             tracing::error!(%error, "the store could not apply a changeset");
             self.names.forget();
+            self.made.forget();
             execute(&self.connection, "ROLLBACK TO work", [])?;
             execute(&self.connection, "RELEASE work", [])?;
             return Ok(Err(error));
@@ -251,6 +255,7 @@ impl Writer {
 
     fn roll_back(&mut self) {
         self.names.forget();
+        self.made.forget();
         if self.connection.is_autocommit() {
             return;
         }
@@ -289,6 +294,7 @@ impl Writer {
             }
         }
         pen.write(&changes.write)?;
+        self.made.note(&self.connection, &changes.write)?;
         Ok(Applied::Done)
     }
 

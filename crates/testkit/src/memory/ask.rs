@@ -13,6 +13,18 @@ use upsert_store::{
 };
 
 impl Tables {
+    /// When the newest id was made.
+    pub(crate) fn made_until(&self) -> Option<Timestamp> {
+        let newest = [
+            self.customers.last_key_value().map(|(id, _)| id.made_at()),
+            self.upserts.last_key_value().map(|(id, _)| id.made_at()),
+            self.deliveries.last_key_value().map(|(id, _)| id.made_at()),
+            self.events.incoming.last_key_value().map(|(id, _)| id.made_at()),
+            self.events.outgoing.last_key_value().map(|(id, _)| id.made_at()),
+        ];
+        newest.into_iter().flatten().max()
+    }
+
     pub(crate) fn known(&self, id: CustomerId) -> Option<Known> {
         let record = self.customers.get(&id)?.clone();
         let lanes = self.lanes.range((id, String::new())..);

@@ -122,4 +122,8 @@ impl AllTables {
         let marked = self.0.keys().filter(|merchant| MerchantMark::of(merchant) == mark);
         marked.cloned().collect()
     }
+
+    pub(crate) fn made_until(&self) -> Option<Timestamp> {
+        self.0.values().filter_map(Tables::made_until).max()
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use upsert_core::MerchantMark;
+use upsert_core::{CustomerId, EventId, MerchantMark};
 use upsert_store::{
     CustomerFilter, DeliveryFilter, DeliveryRecord, DeliveryState, Expect, IdempotencyRecord, IdentityQuery,
     IncomingFilter, IncomingState, OutgoingFilter, OutgoingState, Store, UpsertFilter, UpsertState, Write,
@@ -37,6 +37,25 @@ pub(super) async fn an_id_leads_to_its_merchant(store: Arc<dyn Store>) {
         !found.iter().any(|name| MERCHANTS.contains(&name.as_str())),
         "{found:?}"
     );
+}
+
+pub(super) async fn ids_of_what_is_kept_were_made_until_a_moment_that_is_told(store: Arc<dyn Store>) {
+    assert_eq!(store.made_until().await.unwrap(), None);
+    let made = |after: i64| noon() + jiff::SignedDuration::from_secs(after);
+    let tells = async |after: i64| {
+        let until = store.made_until().await.unwrap().unwrap();
+        let ahead = until.duration_since(made(after));
+        assert!((0..=1_000).contains(&ahead.as_millis()), "{until}");
+    };
+    let mut customer = |after: i64| customer_record("acme", CustomerId::oldest_at(made(after)));
+    put_for(&*store, "acme", vec![Write::PutCustomer(customer(0))]).await;
+    tells(0).await;
+    let mut event = incoming_event("globex", "shop", 1, IncomingState::Failed);
+    event.id = EventId::oldest_at(made(20));
+    put_for(&*store, "globex", vec![Write::PutIncomingEvent(event)]).await;
+    tells(20).await;
+    put_for(&*store, "acme", vec![Write::PutCustomer(customer(10))]).await;
+    tells(20).await;
 }
 
 /// What this merchant has of the customer: told apart by its name, and by the revision where it is asked for.

@@ -177,6 +177,12 @@ CREATE TABLE endpoints (
   PRIMARY KEY (merchant, endpoint)
 ) WITHOUT ROWID;
 
+-- One row: no id of what is kept was made after this moment.
+CREATE TABLE made (
+  id    INTEGER PRIMARY KEY CHECK (id = 0),
+  until INTEGER NOT NULL
+);
+
 -- One row that a health check writes.
 CREATE TABLE health (
   id     INTEGER PRIMARY KEY CHECK (id = 0),

@@ -12,6 +12,7 @@ use upsert_store::{
     WaitingCount,
 };
 
+use super::super::made;
 use super::super::names::{marked, name};
 use super::super::readers::Reader;
 use super::super::rows::{
@@ -247,6 +248,10 @@ impl Reader {
 
     pub(in super::super) fn merchants_of(&mut self, mark: MerchantMark) -> DbResult<Vec<String>> {
         marked(&self.db, mark)
+    }
+
+    pub(in super::super) fn made_until(&mut self) -> DbResult<Option<Timestamp>> {
+        made::until(&self.db)
     }
 
     /// From place to place, so that the state's index is the only thing that is read, and only where there is any.
