@@ -26,11 +26,15 @@ impl Settings {
         let files = Files::find(&reading);
         let settings = files.as_ref().and_then(|files| read(&reading, files));
         let mut problems = reading.problems.into_inner();
+        // A great many merchants may share one.
+        let mut secret_files = reading.secret_files.into_inner();
+        secret_files.sort_unstable();
+        secret_files.dedup();
         match (settings, files) {
             (Some(settings), Some(files)) if problems.is_empty() => Ok(Self {
                 fingerprint: files.fingerprint(),
                 files: files.all.into_iter().map(|file| file.path).collect(),
-                secret_files: reading.secret_files.into_inner(),
+                secret_files,
                 ..settings
             }),
             (_, files) => {

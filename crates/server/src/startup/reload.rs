@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use upsert_settings::{Environment, Problem, Secrets, Settings};
@@ -24,6 +24,9 @@ use crate::telemetry::log_filter;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Looking takes at most so much of the time, one part in fifty: a great many files are looked at less often.
+const SHARE: u32 = 50;
 
 /// Files that were changed are read when they have looked the same for this long.
 const SETTLES_IN: Duration = Duration::from_millis(200);
@@ -77,6 +80,11 @@ pub(crate) fn hangups() -> Option<Signal> {
     }
 }
 
+/// How long after a look that took so long comes the next.
+fn look_after(took: Duration) -> Duration {
+    LOOK_EVERY.max(took.saturating_mul(SHARE))
+}
+
 impl Reloader {
     /// Watches until the server stops.
     pub(crate) async fn run(mut self, stopping: CancellationToken) {
@@ -91,7 +99,9 @@ impl Reloader {
                 _ = ticks.tick() => std::mem::take(&mut is_late),
                 Some(()) = next(&mut self.hangups) => true,
             };
+            let began = Instant::now();
             let look = self.look(&secret_files).await;
+            ticks.reset_after(look_after(began.elapsed()));
             if !is_asked && look == seen {
                 continue;
             }
@@ -261,6 +271,12 @@ mod tests {
             }
             SystemClock.now()
         }
+    }
+
+    #[test]
+    fn files_that_are_looked_at_fast_are_looked_at_often_and_others_take_a_fiftieth_of_the_time() {
+        assert_eq!(look_after(Duration::from_millis(3)), Duration::from_secs(2));
+        assert_eq!(look_after(Duration::from_millis(300)), Duration::from_secs(15));
     }
 
     #[tokio::test]
