@@ -42,12 +42,10 @@ pub const ADD_UPDATE_KEY: &str = "sim-key";
 pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors, policies: &str) -> anyhow::Result<NewKey> {
     let key = generate_key()?;
     let path = folder.to_str().context("the folder's name is not UTF-8")?;
-    for name in ["merchants", "secrets", "data"] {
+    for name in ["merchants", "data"] {
         fs::create_dir_all(folder.join(name))?;
     }
-    for (provider, secret) in CREDENTIALS {
-        fs::write(folder.join("secrets").join(provider), secret)?;
-    }
+    write_secrets(folder)?;
     fs::write(folder.join("gateway.toml"), gateway(path, bind, &key))?;
     let add_update = connection(
         "add-update",
@@ -77,32 +75,39 @@ pub fn write(folder: &Path, bind: SocketAddr, vendors: &Vendors, policies: &str)
     Ok(key)
 }
 
-/// Adds a merchant with these connections to add-update, and with lines of `rest` behind them.
+/// Writes what the vendors' credentials are into `folder`.
 ///
 /// # Errors
 /// The disk's.
-pub fn add_merchant(
+pub fn write_secrets(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder.join("secrets"))?;
+    for (provider, secret) in CREDENTIALS {
+        fs::write(folder.join("secrets").join(provider), secret)?;
+    }
+    Ok(())
+}
+
+/// The file of a merchant with these connections to add-update, and with lines of `rest` behind them. The credentials are
+/// those of `folder`.
+///
+/// # Errors
+/// The folder has a name that cannot be written.
+pub fn merchant(
     folder: &Path,
     vendors: &Vendors,
     id: &str,
     connections: &[&str],
     rest: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     let path = folder.to_str().context("the folder's name is not UTF-8")?;
-    let usual = connection(
-        "add-update",
-        "api_key",
-        &base(vendors.add_update, ""),
-        path,
-        Some("m-1"),
-    );
+    let address = base(vendors.add_update, "");
+    let usual = connection("add-update", "api_key", &address, path, Some("m-1"));
     let mut text = format!("id = {}\ndefault_region = \"US\"\n", quoted(id));
     for name in connections {
         text.push_str(&usual.replace("name = \"add-update\"", &format!("name = {}", quoted(name))));
     }
     text.push_str(rest);
-    fs::write(folder.join(format!("merchants/{id}.toml")), text)?;
-    Ok(())
+    Ok(text)
 }
 
 pub(crate) fn gateway(folder: &str, bind: SocketAddr, key: &NewKey) -> String {

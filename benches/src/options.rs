@@ -12,6 +12,9 @@ use crate::scenes::{frontier, growth, imports, overload, starts};
 /// Numbers of copied customers have eight digits, and the highest are others'.
 const MOST_CUSTOMERS: u64 = 90_000_000;
 
+/// Their ids have six digits.
+const MOST_MERCHANTS: u64 = 1_000_000;
+
 /// Measures the gateway beside what users would otherwise pick, on 127.0.0.1
 #[derive(Debug, Clone, Parser)]
 #[command(name = "scripts/bench", version)]
@@ -51,6 +54,14 @@ pub struct Options {
     #[arg(long, value_name = "N", value_delimiter = ',')]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=MOST_CUSTOMERS))]
     customers: Option<Vec<u64>>,
+    /// Merchants that a gateway grows to, from few to many [default: 1,1000,100000]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MOST_MERCHANTS))]
+    merchants: Option<Vec<u64>>,
+    /// Deliveries that wait, from few to many [default: 1,10000,1000000]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=MOST_CUSTOMERS))]
+    waiting: Option<Vec<u64>>,
     /// Where the stores and the disk's measurement go [default: beside the programs]
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
@@ -128,6 +139,12 @@ impl Options {
         }
         if let Some(customers) = &self.customers {
             plan.growth.customers.clone_from(customers);
+        }
+        if let Some(merchants) = &self.merchants {
+            plan.growth.merchants.clone_from(merchants);
+        }
+        if let Some(waiting) = &self.waiting {
+            plan.growth.waiting.clone_from(waiting);
         }
         if let Some(rounds) = self.rounds {
             plan.loads.rounds = rounds.max(1);

@@ -143,8 +143,7 @@ impl Book {
             self.wrong.extend(wrong);
         }
         if options.wants(Chapter::Growth) {
-            let (growth, sheets) = growth::play(stage, &plan.growth).await?;
-            sheets.into_iter().for_each(|sheet| self.add("growth", sheet));
+            let growth = growth::play(stage, &plan.growth, |sheet| self.add("growth", sheet)).await?;
             self.figures.growth = growth;
         }
         Ok(())

@@ -56,6 +56,10 @@ pub struct Grown {
     pub size: u64,
     /// Milliseconds from a start to the first answer.
     pub started: f64,
+    /// Seconds from then until it has nothing left to do by itself; none: it never has.
+    pub quiet: Option<f64>,
+    /// Its share of one core while nobody asks anything.
+    pub busy_at_rest: f64,
     /// Bytes in RAM then.
     pub at_rest: f64,
     /// Bytes of the store's file.
@@ -98,22 +102,20 @@ impl Growth {
     }
 }
 
-/// Plays it.
+/// Plays it; `show` is given the tables of each part when it is over.
 ///
 /// # Errors
 /// A gateway does not start or answers wrongly, or the disk has no room.
-pub async fn play(stage: &Stage<'_>, extent: &Extent) -> anyhow::Result<(Growth, Vec<Sheet>)> {
-    let (customers, all_at_once) = customers::play(stage, extent).await?;
-    let merchants = merchants::play(stage, extent).await?;
-    let waiting = waiting::play(stage, extent).await?;
-    let growth = Growth {
-        customers,
-        merchants,
-        waiting,
-        all_at_once,
-    };
-    let sheets = tables::sheets(&growth, extent);
-    Ok((growth, sheets))
+pub async fn play(stage: &Stage<'_>, extent: &Extent, mut show: impl FnMut(Sheet)) -> anyhow::Result<Growth> {
+    let mut growth = Growth::default();
+    let files = stage.folder.join("files-of-merchants");
+    growth.merchants = merchants::play(stage, extent, &files).await?;
+    show(tables::merchants(&growth.merchants, extent));
+    (growth.customers, growth.all_at_once) = customers::play(stage, extent, Some(&files)).await?;
+    tables::customers(&growth, extent).into_iter().for_each(&mut show);
+    growth.waiting = waiting::play(stage, extent).await?;
+    tables::waiting(&growth.waiting, extent).into_iter().for_each(&mut show);
+    Ok(growth)
 }
 
 /// A size as people write it.

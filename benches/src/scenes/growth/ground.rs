@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
@@ -13,19 +13,26 @@ use crate::client::{Connection, head};
 use crate::copies::{self, copy, merchant};
 use crate::disk::free_bytes;
 use crate::drive::Job;
+use crate::folder::{self, write_secrets};
 use crate::launch::Running;
 use crate::measure::sample;
-use crate::process::resident_bytes;
+use crate::process::{cpu_time, resident_bytes};
 use crate::samples::{Medians, Sample, median, number};
 use crate::scenes::Stage;
 
 use super::{Extent, Grown};
 
 /// What a copy takes of the disk at the most, and what is left besides.
-const BYTES_A_COPY: u64 = 2_500;
+const BYTES_A_COPY: u64 = 2_600;
 const LEFT_FREE: u64 = 2_000_000_000;
 
-const AT_REST: Duration = Duration::from_millis(500);
+/// Whoever uses less of a core for so long is quiet; nobody is waited for any longer than the last.
+const QUIET: f64 = 0.05;
+const QUIET_FOR: Duration = Duration::from_millis(500);
+const QUIET_WITHIN: Duration = Duration::from_secs(30);
+
+/// What comes again and again comes within that time.
+const AT_REST: Duration = Duration::from_secs(5);
 
 /// Where one gateway lives.
 pub(super) struct Ground {
@@ -35,12 +42,30 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// An empty one.
+    /// An empty one, without a merchant.
     pub(super) fn lay(stage: &Stage<'_>, name: &str) -> anyhow::Result<Self> {
         let folder = stage.folder.join(name);
         fs::create_dir_all(&folder)?;
         let (address, key) = stage.children.launcher.configure(&folder, "")?;
-        Ok(Self { folder, address, key })
+        write_secrets(stage.folder)?;
+        let ground = Self { folder, address, key };
+        fs::remove_dir_all(ground.merchants())?;
+        fs::create_dir(ground.merchants())?;
+        Ok(ground)
+    }
+
+    /// The folder of the merchants' files.
+    pub(super) fn merchants(&self) -> PathBuf {
+        self.folder.join("merchants")
+    }
+
+    /// Adds merchant `number` with these connections.
+    pub(super) fn add(&self, stage: &Stage<'_>, number: u64, connections: &[&str], rest: &str) -> anyhow::Result<()> {
+        let id = merchant(number);
+        let vendors = &stage.children.launcher.vendors;
+        let text = folder::merchant(stage.folder, vendors, &id, connections, rest)?;
+        fs::write(self.merchants().join(format!("{id}.toml")), text)?;
+        Ok(())
     }
 
     pub(super) async fn serve(&self, stage: &Stage<'_>) -> anyhow::Result<Running> {
@@ -115,6 +140,8 @@ pub(super) struct Subject {
     pub(super) running: Running,
     size: u64,
     started: f64,
+    quiet: Option<f64>,
+    busy_at_rest: f64,
     at_rest: f64,
     file: u64,
     rounds: Vec<(Arc<Job>, Vec<Sample>)>,
@@ -123,10 +150,13 @@ pub(super) struct Subject {
 impl Subject {
     pub(super) async fn begin(stage: &Stage<'_>, size: u64, ground: Ground, times: usize) -> anyhow::Result<Self> {
         let (running, started) = ground.start(stage, times).await?;
-        tokio::time::sleep(AT_REST).await;
+        let quiet = quiet(running.process).await?;
+        let busy_at_rest = busy(running.process, AT_REST).await?;
         Ok(Self {
             size,
             started,
+            quiet,
+            busy_at_rest,
             at_rest: number(resident_bytes(running.process)?),
             file: fs::metadata(ground.database())?.len(),
             rounds: Vec::new(),
@@ -144,6 +174,8 @@ impl Subject {
         Ok(Grown {
             size: self.size,
             started: self.started,
+            quiet: self.quiet,
+            busy_at_rest: self.busy_at_rest,
             at_rest: self.at_rest,
             file: self.file,
             new: medians.next().flatten().context("no round of new customers")?,
@@ -158,6 +190,26 @@ impl Subject {
         fs::remove_dir_all(&self.ground.folder)?;
         Ok(())
     }
+}
+
+/// A process's share of one core.
+async fn busy(process: u32, time: Duration) -> anyhow::Result<f64> {
+    let (used, began) = (cpu_time(process)?, Instant::now());
+    tokio::time::sleep(time).await;
+    let used = cpu_time(process)?.saturating_sub(used);
+    Ok(used.as_secs_f64() / began.elapsed().as_secs_f64())
+}
+
+/// Seconds until it is quiet: what a gateway goes through after its start is not what its rounds cost.
+async fn quiet(process: u32) -> anyhow::Result<Option<f64>> {
+    let began = Instant::now();
+    while began.elapsed() < QUIET_WITHIN {
+        let before = began.elapsed();
+        if busy(process, QUIET_FOR).await? < QUIET {
+            return Ok(Some(before.as_secs_f64()));
+        }
+    }
+    Ok(None)
 }
 
 /// One job after the other, each in rounds that the sizes take in turn. Last comes the one with new customers: it makes the

@@ -19,30 +19,49 @@ const LOAD: [&str; 9] = [
     "×",
 ];
 
-pub(super) fn sheets(growth: &Growth, extent: &Extent) -> Vec<Sheet> {
-    let rounds = format!(
-        "{IN_FLIGHT} in flight, medians of {} rounds of at most {} requests that the sizes take in turn; × is to the smallest.",
-        extent.rounds, extent.most
-    );
-    let mut sheets = Vec::new();
-    sheets.extend(customers(growth, &rounds));
-    sheets.push(merchants(&growth.merchants, &rounds));
-    sheets.extend(waiting(&growth.waiting, &rounds));
-    sheets
+/// A gateway that was just started.
+const AT_REST: [&str; 4] = [
+    "first answer after ms",
+    "at work then for s",
+    "CPU % at rest",
+    "MB at rest",
+];
+
+fn at_rest(grown: &Grown) -> [String; 4] {
+    [
+        format!("{:.0}", grown.started),
+        grown.quiet.map_or("ever".to_owned(), |quiet| format!("{quiet:.1}")),
+        format!("{:.1}", grown.busy_at_rest * 100.0),
+        format!("{:.0}", grown.at_rest / 1e6),
+    ]
 }
 
-fn customers(growth: &Growth, rounds: &str) -> [Sheet; 3] {
-    let grown = &growth.customers;
+/// How the rounds were.
+fn rounds(extent: &Extent) -> String {
+    format!(
+        "{IN_FLIGHT} in flight, medians of {} rounds of at most {} requests that the sizes take in turn; × is to the smallest.",
+        extent.rounds,
+        Size(extent.most)
+    )
+}
+
+pub(super) fn customers(growth: &Growth, extent: &Extent) -> [Sheet; 3] {
+    let (grown, rounds) = (&growth.customers, rounds(extent));
     let note = "Of one merchant with one connection. The files are in the kernel's cache as far as they fit into it.";
-    let header = ["customers", "first answer after ms", "MB at rest", "GB on the disk"];
+    let header = [
+        "customers",
+        AT_REST[0],
+        AT_REST[1],
+        AT_REST[2],
+        AT_REST[3],
+        "GB on the disk",
+    ];
     let mut kept = Sheet::new("Customers: start, memory, disk", note, &header);
     for one in grown {
-        kept.rows.push(vec![
-            Size(one.size).to_string(),
-            format!("{:.0}", one.started),
-            format!("{:.0}", one.at_rest / 1e6),
-            format!("{:.2}", number(one.file) / 1e9),
-        ]);
+        let mut row = vec![Size(one.size).to_string()];
+        row.extend(at_rest(one));
+        row.push(format!("{:.2}", number(one.file) / 1e9));
+        kept.rows.push(row);
     }
     if let (Some(started), Some(most)) = (growth.all_at_once, growth.merchants.last()) {
         let row = format!("the most, and {} merchants", Size(most.size));
@@ -57,7 +76,7 @@ fn customers(growth: &Growth, rounds: &str) -> [Sheet; 3] {
         changed,
     );
     let new = grown.iter().map(|one| (one.size, one.new)).collect();
-    let new = loads("Customers: new ones", rounds.to_owned(), "customers", new);
+    let new = loads("Customers: new ones", rounds, "customers", new);
     let lines = [
         ratios(grown, |one| one.new.cpu),
         ratios(grown, |one| one.changed.map_or(f64::NAN, |of| of.cpu)),
@@ -66,8 +85,8 @@ fn customers(growth: &Growth, rounds: &str) -> [Sheet; 3] {
     [kept, new, changed]
 }
 
-fn merchants(grown: &[Grown], rounds: &str) -> Sheet {
-    let most = grown.last().map_or(0, |one| one.size);
+pub(super) fn merchants(grown: &[Grown], extent: &Extent) -> Sheet {
+    let (most, rounds) = (grown.last().map_or(0, |one| one.size), rounds(extent));
     let note = format!(
         "Each a file with one connection; every size has {} customers, spread over its merchants. New customers of all \
          merchants in turn. {rounds}",
@@ -75,15 +94,16 @@ fn merchants(grown: &[Grown], rounds: &str) -> Sheet {
     );
     let new = grown.iter().map(|one| (one.size, one.new)).collect();
     let mut sheet = loads("Merchants", note, "merchants", new);
-    sheet.header.extend(["first answer after ms", "MB at rest"]);
+    sheet.header.extend(AT_REST);
     for (row, one) in sheet.rows.iter_mut().zip(grown) {
-        row.extend([format!("{:.0}", one.started), format!("{:.0}", one.at_rest / 1e6)]);
+        row.extend(at_rest(one));
     }
     sheet.below = plot("CPU a request", grown, &[ratios(grown, |one| one.new.cpu)]);
     sheet
 }
 
-fn waiting(grown: &[Grown], rounds: &str) -> [Sheet; 2] {
+pub(super) fn waiting(grown: &[Grown], extent: &Extent) -> [Sheet; 2] {
+    let rounds = rounds(extent);
     let note = format!(
         "Deliveries wait at a paused connection; new customers go to another connection of the same merchant. {rounds}"
     );
@@ -103,11 +123,8 @@ fn waiting(grown: &[Grown], rounds: &str) -> [Sheet; 2] {
     let mut claims = Sheet::new("Deliveries that wait: start, and let go", note, &header);
     let first = grown.iter().find_map(|one| one.released);
     for one in grown {
-        let mut row = vec![
-            Size(one.size).to_string(),
-            format!("{:.0}", one.started),
-            format!("{:.0}", one.at_rest / 1e6),
-        ];
+        let mut row = vec![Size(one.size).to_string()];
+        row.extend(at_rest(one));
         if let (Some(own), Some(first)) = (one.released, first) {
             row.extend([
                 format!("{:.0}", own.rate),

@@ -7,7 +7,6 @@ use anyhow::ensure;
 
 use crate::cases::NEW;
 use crate::copies::merchant;
-use crate::folder::add_merchant;
 use crate::measure::job_of;
 use crate::process::cpu_time;
 use crate::samples::number;
@@ -32,8 +31,7 @@ pub(super) async fn play(stage: &Stage<'_>, extent: &Extent) -> anyhow::Result<V
     let mut subjects = Vec::new();
     for size in &extent.waiting {
         let ground = Ground::lay(stage, &format!("waiting-{size}"))?;
-        let vendors = &stage.children.launcher.vendors;
-        add_merchant(&ground.folder, vendors, &merchant(0), &CONNECTIONS, ROUTES)?;
+        ground.add(stage, 0, &CONNECTIONS, ROUTES)?;
         ground
             .write_original(stage, Some(CONNECTIONS[0]), Some(CONNECTIONS[0]))
             .await?;
