@@ -110,7 +110,7 @@ impl Original {
 
 fn rows(db: &Connection, table: &'static str, sql: &str, params: impl Params, of: Of) -> anyhow::Result<Vec<Row>> {
     let mut statement = db.prepare(sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query(params)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {

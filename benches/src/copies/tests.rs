@@ -19,7 +19,7 @@ async fn the_gateway_takes_copies_for_customers_that_it_knows_each_at_its_own_me
     for number in 20..30 {
         let changed = changed_body(number, &format!("Ann {number}"));
         let answer = house.upsert(&changed, &[200]).await.unwrap();
-        let answer: Json = serde_json::from_str(&answer.body.to_string()).unwrap();
+        let answer: Json = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(answer["deliveries"][0]["outcome"], "updated", "{number}: {answer}");
     }
     house.upsert(&changed_body(10, "Bob"), &[201]).await.unwrap();

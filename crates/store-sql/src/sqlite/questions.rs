@@ -121,7 +121,7 @@ impl UpsertStore for SqliteStore {
     }
 
     async fn made_until(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.look(|db| db.made_until())
+        self.readers.look(Reader::made_until)
     }
 
     async fn forget_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

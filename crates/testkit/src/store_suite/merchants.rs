@@ -47,7 +47,7 @@ pub(super) async fn ids_of_what_is_kept_were_made_until_a_moment_that_is_told(st
         let ahead = until.duration_since(made(after));
         assert!((0..=1_000).contains(&ahead.as_millis()), "{until}");
     };
-    let mut customer = |after: i64| customer_record("acme", CustomerId::oldest_at(made(after)));
+    let customer = |after: i64| customer_record("acme", CustomerId::oldest_at(made(after)));
     put_for(&*store, "acme", vec![Write::PutCustomer(customer(0))]).await;
     tells(0).await;
     let mut event = incoming_event("globex", "shop", 1, IncomingState::Failed);
