@@ -156,6 +156,7 @@ mod tests {
     use super::*;
     use crate::measure::Measured;
     use crate::samples::{Sample, sample};
+    use crate::scenes::growth::tests::grown;
 
     fn section(pace: Pace, own: Sample, bare: Sample) -> Section {
         let measured = |case, sample| Measured {
@@ -169,6 +170,25 @@ mod tests {
             cases: vec![measured(cases::BARE, bare), measured(cases::NEW, own)],
             syncs: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_has_grown_stands_beside_the_smallest() {
+        let customers = vec![grown(1_000, 100.0), grown(1_000_000, 120.0)];
+        let growth = Growth {
+            customers,
+            all_at_once: Some(250.4),
+            ..Growth::default()
+        };
+        let figures = Figures {
+            growth,
+            ..Figures::default()
+        };
+        let sheet = figures.sheet();
+        let of = |name: &str| sheet.rows.iter().find(|row| row[0].starts_with(name)).unwrap()[1].clone();
+        assert_eq!(of("1,000,000 customers"), "1.20 × / 1.00 × / 1.00 ×");
+        assert_eq!(of("10,000,000 customers"), "not measured");
+        assert_eq!(of("start to first answer with the most"), "250 ms");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub struct Options {
     /// Requests a second that a climb to the frontier begins with [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     from: Option<u32>,
-    /// Customers that a store grows to, from few to many; 10,000,000 take 25 GB [default: 1000,100000,1000000,10000000]
+    /// Customers that a store grows to, from few to many; 10,000,000 take 27 GB [default: 1000,100000,1000000,10000000]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=MOST_CUSTOMERS))]
     customers: Option<Vec<u64>>,

@@ -135,7 +135,8 @@ impl fmt::Display for Size {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    pub(crate) use super::tables::tests::grown;
     use super::*;
 
     #[test]

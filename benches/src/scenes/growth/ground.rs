@@ -23,7 +23,7 @@ use crate::scenes::Stage;
 use super::{Extent, Grown};
 
 /// What a copy takes of the disk at the most, and what is left besides.
-const BYTES_A_COPY: u64 = 2_600;
+const BYTES_A_COPY: u64 = 2_800;
 const LEFT_FREE: u64 = 2_000_000_000;
 
 /// Whoever uses less of a core for so long is quiet; nobody is waited for any longer than the last.

@@ -111,14 +111,11 @@ pub(super) fn waiting(grown: &[Grown], extent: &Extent) -> [Sheet; 2] {
     let mut beside = loads("Deliveries that wait: requests beside them", note, "waiting", new);
     beside.below = plot("CPU a request", grown, &[ratios(grown, |one| one.new.cpu)]);
     let header = [
-        "waiting",
-        "first answer after ms",
-        "MB at rest",
-        "deliveries/s",
-        "×",
-        "CPU µs/delivery",
-        "×",
-    ];
+        &["waiting"][..],
+        &AT_REST,
+        &["deliveries/s", "×", "CPU µs/delivery", "×"],
+    ]
+    .concat();
     let note = "How fast the first 5,000 go when the connection is resumed; × is to the fewest that are as many.";
     let mut claims = Sheet::new("Deliveries that wait: start, and let go", note, &header);
     let first = grown.iter().find_map(|one| one.released);
@@ -182,4 +179,66 @@ fn plot(title: &str, grown: &[Grown], lines: &[Vec<f64>]) -> String {
     }
     text.push_str("```\n");
     text
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use super::super::Released;
+    use super::*;
+    use crate::samples::sample;
+
+    /// A size whose requests take so much CPU.
+    pub(crate) fn grown(size: u64, cpu: f64) -> Grown {
+        let medians = |cpu| Medians::of(&[sample(1_000.0, cpu)]).unwrap();
+        Grown {
+            size,
+            started: 40.0,
+            quiet: None,
+            busy_at_rest: 0.01,
+            at_rest: 4e7,
+            file: 2_500_000_000,
+            new: medians(cpu),
+            changed: Some(medians(cpu * 2.0)),
+            released: (size > 1).then_some(Released { rate: 2_000.0, cpu }),
+        }
+    }
+
+    #[test]
+    fn every_cell_has_its_column_and_ratios_are_to_the_smallest() {
+        let sizes = || vec![grown(1, 100.0), grown(1_000, 110.0), grown(1_000_000, 150.0)];
+        let growth = Growth {
+            customers: sizes(),
+            merchants: sizes(),
+            waiting: sizes(),
+            all_at_once: None,
+        };
+        let extent = Extent {
+            customers: Vec::new(),
+            merchants: Vec::new(),
+            waiting: Vec::new(),
+            starts: 1,
+            rounds: 3,
+            time: Duration::from_secs(1),
+            most: 3_000,
+        };
+        let mut sheets = customers(&growth, &extent).to_vec();
+        sheets.push(merchants(&growth.merchants, &extent));
+        sheets.extend(waiting(&growth.waiting, &extent));
+        for sheet in &sheets {
+            assert_eq!(sheet.rows.len(), 3, "{}", sheet.title);
+            assert_eq!(sheet.rows[2].len(), sheet.header.len(), "{}", sheet.title);
+            let columns = sheet.header.iter().zip(&sheet.rows[2]);
+            assert!(columns.clone().any(|(_, cell)| cell == "1.50") || !sheet.header.contains(&"×"));
+            let memory: Vec<_> = columns.filter(|(name, _)| **name == "MB at rest").collect();
+            assert!(memory.iter().all(|(_, cell)| **cell == "40"), "{}", sheet.title);
+        }
+        assert!(
+            sheets[2]
+                .below
+                .contains("line [1.00, 1.10, 1.50]\n    line [1.00, 1.10, 1.50]")
+        );
+        assert!(sheets[2].below.contains("x-axis [\"1\", \"1,000\", \"1,000,000\"]"));
+    }
 }
