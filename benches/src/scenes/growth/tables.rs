@@ -201,7 +201,7 @@ pub(crate) mod tests {
             file: 2_500_000_000,
             new: medians(cpu),
             changed: Some(medians(cpu * 2.0)),
-            released: (size > 1).then_some(Released { rate: 2_000.0, cpu }),
+            released: Some(Released { rate: 2_000.0, cpu }),
         }
     }
 
