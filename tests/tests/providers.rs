@@ -99,7 +99,7 @@ async fn what_get_providers_says_holds_against_prepare() {
                     .iter()
                     .filter_map(|f| f["pointer"].as_str())
                     .collect();
-                let sent: BTreeSet<&str> = prepared.sent.values().map(|sent| sent.pointer.as_str()).collect();
+                let sent: BTreeSet<&str> = prepared.sent.values().map(|sent| sent.pointer.as_ref()).collect();
                 assert_eq!(said, sent, "{provider}");
                 let keys: Vec<Json> = prepared.matches_by.iter().map(|key| json!(key.kind)).collect();
                 let said: Vec<Json> = form["match_keys"]

@@ -1,5 +1,6 @@
 //! Deliveries: what became of an upsert at one connection, and what that proves.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -160,7 +161,8 @@ impl Cover for Delivery {
             differs,
             unconfirmed,
         } = &mut self.fields;
-        confirmed.iter_mut().chain(unconfirmed).for_each(cover_pointer);
+        let pointers = confirmed.iter_mut().chain(unconfirmed);
+        pointers.map(Cow::to_mut).for_each(cover_pointer);
         differs.cover(own);
         self.warnings.cover(own);
         self.error.cover(own);
@@ -219,13 +221,13 @@ impl Cover for FieldError {
 impl Cover for Differs {
     fn cover(&mut self, _own: Own<'_>) {
         cover_value(&self.pointer, &mut self.kept);
-        cover_pointer(&mut self.pointer);
+        cover_pointer(self.pointer.to_mut());
     }
 }
 
 impl Cover for Warning {
     fn cover(&mut self, _own: Own<'_>) {
-        cover_pointer(&mut self.pointer);
+        cover_pointer(self.pointer.to_mut());
     }
 }
 

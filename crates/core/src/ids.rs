@@ -26,9 +26,15 @@ static CROCKFORD: LazyLock<Option<Encoding>> = LazyLock::new(|| {
     specification.encoding().ok()
 });
 
-fn encode(id: Uuid) -> String {
-    let text = CROCKFORD.as_ref().map(|encoding| encoding.encode(id.as_bytes()));
-    text.unwrap_or_default()
+/// Characters of an id after its prefix.
+const LETTERS: usize = 26;
+
+fn encode(id: Uuid) -> [u8; LETTERS] {
+    let mut letters = [b'0'; LETTERS];
+    if let Some(encoding) = CROCKFORD.as_ref() {
+        encoding.encode_mut(id.as_bytes(), &mut letters);
+    }
+    letters
 }
 
 fn decode(text: &str) -> Option<Uuid> {
@@ -112,7 +118,7 @@ macro_rules! id_type {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
-                f.write_str(&encode(self.0))
+                f.write_str(std::str::from_utf8(&encode(self.0)).unwrap_or_default())
             }
         }
 
@@ -130,13 +136,21 @@ macro_rules! id_type {
         }
 
         impl Serialize for $name {
+            /// For people as text, for the store as its sixteen bytes.
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if !deserializer.is_human_readable() {
+                    return Uuid::deserialize(deserializer).map(Self);
+                }
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }

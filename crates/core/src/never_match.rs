@@ -125,7 +125,10 @@ impl NeverMatch {
                 let is_listed = self.phone.iter().any(|pattern| match pattern {
                     PhonePattern::RepeatedDigit => phone::is_repeated_digit(value),
                     PhonePattern::Exactly(listed) => listed == value,
-                    PhonePattern::National(listed) => phone::national_digits(value).as_deref() == Some(listed),
+                    PhonePattern::National(listed) => {
+                        value.ends_with(listed.as_str())
+                            && phone::national_digits(value).as_deref() == Some(listed)
+                    }
                 });
                 if is_listed {
                     Some(Unfit::Placeholder)

@@ -5,6 +5,7 @@ mod spelling;
 mod tests;
 mod vanity;
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
@@ -86,6 +87,20 @@ fn invalid(detail: &str) -> Refused {
 
 /// Whether our tables think that such a number can exist. One that is unlikely is kept and sent, and identifies nobody.
 pub fn is_likely(e164: &str) -> bool {
+    thread_local! {
+        /// One upsert asks of its number several times in a row, and parsing it is dear.
+        static ASKED: RefCell<(String, bool)> = const { RefCell::new((String::new(), false)) };
+    }
+    ASKED.with_borrow_mut(|(number, answer)| {
+        if number != e164 {
+            *answer = look_up(e164);
+            e164.clone_into(number);
+        }
+        *answer
+    })
+}
+
+fn look_up(e164: &str) -> bool {
     let number = PHONE_NUMBER_UTIL.parse(e164, None);
     let digits = e164.trim_start_matches('+');
     number.is_ok_and(|number| matches!(length(&number, digits), Length::Whole(found) if found == e164))
@@ -99,6 +114,10 @@ pub(crate) fn national_digits(e164: &str) -> Option<String> {
 
 /// Whether the national number is one digit again and again, which is what people type who do not want to give theirs.
 pub fn is_repeated_digit(e164: &str) -> bool {
+    // The end of the national number is the end of the number: most need not be parsed.
+    if !is_one_digit(&e164[e164.len().saturating_sub(2)..]) {
+        return false;
+    }
     let national = national_digits(e164);
     let national = national.as_deref().unwrap_or(e164.trim_start_matches('+'));
     is_one_digit(national)

@@ -4,6 +4,7 @@
 //! that speaks anything else implements it directly. Policies (time-outs, limits, breaker) are wrappers with the same
 //! trait, so one call of the stack is one attempt.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -234,7 +235,7 @@ impl fmt::Debug for WireRequest {
 #[derive(Clone, PartialEq)]
 pub struct Sent {
     /// Pointer of our field.
-    pub pointer: String,
+    pub pointer: Cow<'static, str>,
     /// The value as the vendor gets it.
     pub value: Json,
     /// Whether the vendor adds it to what it has (tags) instead of replacing.

@@ -1,5 +1,6 @@
 //! What a delivery proved.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub enum Evidence {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Differs {
     /// Pointer of our field.
-    pub pointer: String,
+    pub pointer: Cow<'static, str>,
     /// What the vendor's answer shows in its place.
     pub kept: Json,
 }
@@ -64,11 +65,11 @@ impl fmt::Debug for Differs {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FieldOutcomes {
     /// Pointers of fields that came back as they were sent.
-    pub confirmed: Vec<String>,
+    pub confirmed: Vec<Cow<'static, str>>,
     /// Fields that came back otherwise.
     pub differs: Vec<Differs>,
     /// Pointers of fields that the answer does not show.
-    pub unconfirmed: Vec<String>,
+    pub unconfirmed: Vec<Cow<'static, str>>,
 }
 
 /// Why a warning was given.
@@ -107,14 +108,14 @@ pub struct Warning {
     /// Which kind.
     pub code: WarningCode,
     /// Pointer of our field.
-    pub pointer: String,
+    pub pointer: Cow<'static, str>,
     /// A sentence for people; it repeats no value.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
 }
 
 impl Warning {
     /// A warning about one field.
-    pub fn new(code: WarningCode, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn new(code: WarningCode, pointer: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             pointer: pointer.into(),

@@ -45,7 +45,7 @@ pub(crate) fn shortened(words: &str) -> String {
 pub(crate) fn gathered(warnings: &[Warning]) -> Vec<(WarningCode, Vec<&str>, &str)> {
     let mut gathered: Vec<(WarningCode, Vec<&str>, &str)> = Vec::new();
     for warning in warnings {
-        let says = (warning.code, warning.detail.as_str());
+        let says = (warning.code, warning.detail.as_ref());
         match gathered.iter_mut().find(|(code, _, detail)| (*code, *detail) == says) {
             Some((_, pointers, _)) => pointers.push(&warning.pointer),
             None => gathered.push((says.0, vec![&warning.pointer], says.1)),

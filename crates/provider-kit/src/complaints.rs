@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn as_it_was_sent_goes_before_the_tables() {
         let sent = Sent {
-            pointer: "/provider_fields/nick".to_owned(),
+            pointer: "/provider_fields/nick".into(),
             value: json!("x"),
             merged: false,
         };

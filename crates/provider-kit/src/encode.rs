@@ -1,5 +1,6 @@
 //! From a declared field table to a request body: what is sent, what is lost, what is missing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -153,7 +154,7 @@ impl Encoded {
         for (name, _) in chosen {
             let pointer = match self.sent.get(&name) {
                 Some(sent) => sent.pointer.clone(),
-                None => format!("/provider_fields/{}", upsert_core::customer::escape(&name)),
+                None => format!("/provider_fields/{}", upsert_core::customer::escape(&name)).into(),
             };
             let value = self.body.get(&name).cloned().unwrap_or(Json::Null);
             self.note(&name, pointer, value, false);
@@ -161,16 +162,16 @@ impl Encoded {
     }
 
     /// Puts a value there, whatever stands there already.
-    pub fn pin(&mut self, vendor_field: &str, pointer: &str, value: impl Into<Json>) {
+    pub fn pin(&mut self, vendor_field: &str, pointer: &'static str, value: impl Into<Json>) {
         self.put(vendor_field, pointer, value.into(), false);
     }
 
-    fn put(&mut self, vendor_field: &str, pointer: &str, value: Json, merged: bool) {
+    fn put(&mut self, vendor_field: &str, pointer: &'static str, value: Json, merged: bool) {
         put_at(&mut self.body, vendor_field, value.clone());
-        self.note(vendor_field, pointer.to_owned(), value, merged);
+        self.note(vendor_field, pointer.into(), value, merged);
     }
 
-    fn note(&mut self, vendor_field: &str, pointer: String, value: Json, merged: bool) {
+    fn note(&mut self, vendor_field: &str, pointer: Cow<'static, str>, value: Json, merged: bool) {
         let sent = Sent { pointer, value, merged };
         self.sent.insert(vendor_field.to_owned(), sent);
     }

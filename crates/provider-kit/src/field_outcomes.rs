@@ -49,7 +49,7 @@ mod tests {
 
     fn fate(value: Json, merged: bool, echo: &Json) -> Json {
         let sent = Sent {
-            pointer: "/tags".to_owned(),
+            pointer: "/tags".into(),
             value,
             merged,
         };

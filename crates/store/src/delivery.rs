@@ -9,6 +9,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use progress::Course;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -37,7 +38,6 @@ pub struct DeliveryRecord {
     /// Whether the upsert fails with it.
     pub required: bool,
     version: u64,
-    #[serde(flatten)]
     course: Course,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     took_over: Vec<DeliveryId>,
@@ -52,11 +52,11 @@ pub struct DeliveryRecord {
     pub priority: Priority,
     fence: u64,
     /// When it was made.
+    #[serde(with = "timestamp::required")]
     pub created_at: Timestamp,
     parked_ms: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "timestamp::optional")]
     parked_since: Option<Timestamp>,
-    #[serde(default)]
     maybe_written: bool,
     /// W3C trace context of the request that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,21 +73,25 @@ pub struct AttemptRecord {
     /// The claim that it was made under.
     pub fence: u64,
     /// When it was about to go out.
+    #[serde(with = "timestamp::required")]
     pub started_at: Timestamp,
     /// When it was over; none: nobody knows what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "timestamp::optional")]
     pub ended_at: Option<Timestamp>,
     /// What came of it: an outcome's or an error kind's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
     /// The HTTP status, of an acceptance too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_status: Option<u16>,
     /// What an acceptance said beside the record: message, times and the like, in the vendor's own members.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub vendor_said: Map<String, Json>,
-    /// What went out; none: the attempt is older than the keeping of requests, or, where it is put again, the one that
-    /// is there stays. It is kept beside the rest.
+    /// What went out; none: where it is put again, the one that is there stays. It is kept beside the rest.
     #[serde(skip)]
     pub request: Option<SentRequest>,
     /// This attempt's own failure, where it ended badly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<DeliveryError>,
 }
 

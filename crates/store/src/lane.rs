@@ -3,10 +3,12 @@
 mod transitions;
 mod written;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -28,10 +30,12 @@ pub struct Lane {
     /// To where.
     pub connection: String,
     revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<Link>,
     accepted: Accepted,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     reserved: BTreeSet<MatchKey>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     known_by: BTreeSet<MatchKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sure_keys: Option<BTreeSet<MatchKey>>,
@@ -39,12 +43,11 @@ pub struct Lane {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     left_behind: BTreeSet<MatchKey>,
     /// The newest version of the customer that failed here.
-    #[serde(default)]
     failed_version: u64,
-    #[serde(default)]
     brought: u64,
-    #[serde(flatten, with = "call")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     call: Option<Call>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     queued: Option<DeliveryId>,
     failed: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -53,7 +56,9 @@ pub struct Lane {
     written: Vec<Written>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     kept: BTreeMap<String, Json>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     superseded: Vec<Link>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "timestamp::optional")]
     last_delivered_at: Option<Timestamp>,
 }
 
@@ -197,50 +202,12 @@ impl Lane {
 }
 
 /// A call on its way.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Of which delivery.
     pub delivery: DeliveryId,
     /// None: the release that began it did not say.
     pub carries: Option<Sending>,
-}
-
-/// Stored flat, as two members of the lane.
-mod call {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::{Call, DeliveryId, Sending};
-
-    #[derive(Serialize)]
-    struct Stored<'a> {
-        in_flight: Option<DeliveryId>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        sending: Option<&'a Sending>,
-    }
-
-    #[derive(Deserialize)]
-    struct Read {
-        in_flight: Option<DeliveryId>,
-        sending: Option<Sending>,
-    }
-
-    #[expect(clippy::ref_option, reason = "serde hands the member over so")]
-    pub(super) fn serialize<S: Serializer>(call: &Option<Call>, serializer: S) -> Result<S::Ok, S::Error> {
-        let call = call.as_ref();
-        let stored = Stored {
-            in_flight: call.map(|call| call.delivery),
-            sending: call.and_then(|call| call.carries.as_ref()),
-        };
-        stored.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Call>, D::Error> {
-        let Read { in_flight, sending } = Read::deserialize(deserializer)?;
-        Ok(in_flight.map(|delivery| Call {
-            delivery,
-            carries: sending,
-        }))
-    }
 }
 
 /// What one call carries, without its values.
@@ -250,7 +217,7 @@ pub struct Sending {
     /// too.
     pub known_by: Vec<MatchKey>,
     /// The vendor's fields, each with our pointer.
-    pub fields: BTreeMap<String, String>,
+    pub fields: BTreeMap<String, Cow<'static, str>>,
 }
 
 impl From<&PreparedUpsert> for Sending {
@@ -313,8 +280,10 @@ pub enum Adopted {
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Accepted {
     /// By the vendor's field: our pointer and the value as it was sent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, AcceptedField>,
     /// Vendor fields that were sent with an unknown outcome since: they count as not accepted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub uncertain: BTreeSet<String>,
 }
 
@@ -325,4 +294,4 @@ impl fmt::Debug for Accepted {
 }
 
 /// One accepted value: our pointer, then the value.
-pub type AcceptedField = (String, Json);
+pub type AcceptedField = (Cow<'static, str>, Json);

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use serde::{Deserialize, Serialize};
 
 use upsert_api::{Through, UpsertFilter, UpsertState};
@@ -29,7 +30,7 @@ pub struct UpsertRecord {
     /// The customer's version after it.
     pub version: u64,
     revision: u64,
-    #[serde(flatten, with = "ended")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
     /// Whether the customer was new to the gateway.
     pub new_customer: bool,
@@ -47,47 +48,17 @@ pub struct UpsertRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<Ignored>,
     /// When it was accepted.
+    #[serde(with = "timestamp::required")]
     pub created_at: Timestamp,
 }
 
 /// How an upsert ended, and when its last delivery did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Ended {
     /// Never [`UpsertState::Pending`].
     state: UpsertState,
+    #[serde(with = "timestamp::required")]
     at: Timestamp,
-}
-
-/// Stored flat, as two members of the upsert.
-mod ended {
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::{Ended, Timestamp, UpsertState};
-
-    #[derive(Serialize, Deserialize)]
-    struct Stored {
-        state: UpsertState,
-        ended_at: Option<Timestamp>,
-    }
-
-    #[expect(clippy::ref_option, reason = "serde hands the member over so")]
-    pub(super) fn serialize<S: Serializer>(ended: &Option<Ended>, serializer: S) -> Result<S::Ok, S::Error> {
-        let stored = Stored {
-            state: ended.map_or(UpsertState::Pending, |ended| ended.state),
-            ended_at: ended.map(|ended| ended.at),
-        };
-        stored.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ended>, D::Error> {
-        let Stored { state, ended_at } = Stored::deserialize(deserializer)?;
-        if state == UpsertState::Pending {
-            return Ok(None);
-        }
-        let at = ended_at.ok_or_else(|| D::Error::custom("it has ended, and no time is there"))?;
-        Ok(Some(Ended { state, at }))
-    }
 }
 
 impl UpsertRecord {

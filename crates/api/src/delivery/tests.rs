@@ -11,9 +11,9 @@ fn masked<T: Cover>(whole: T) -> T {
 #[test]
 fn what_was_proved_is_told_without_saying_of_whom() {
     let mut whole = filled::delivery();
-    whole.fields.confirmed.push("/email".to_owned());
+    whole.fields.confirmed.push("/email".into());
     whole.fields.differs.push(Differs {
-        pointer: "/notifications/email".to_owned(),
+        pointer: "/notifications/email".into(),
         kept: json!(true),
     });
     let shown = masked(whole);

@@ -288,7 +288,7 @@ fn learn_from_event(merchant: &Merchant, name: &str, known: &mut Known, patch: &
         if is_open && (on_its_way.contains_key(vendor_field) || lane.accepted().uncertain.contains(vendor_field)) {
             continue;
         }
-        lane.note_told(vendor_field, &sent.pointer, sent.value.clone());
+        lane.note_told(vendor_field, field.pointer(), sent.value.clone());
         let theirs = after.get(field).map_or(serde_json::Value::Null, Value::to_json);
         lane.keep(&sent.pointer, theirs);
         has_learnt = true;

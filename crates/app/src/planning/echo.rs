@@ -240,7 +240,7 @@ pub(crate) fn learn_from_receipt(
             continue;
         }
         // An event that told of another form of it before the receipt came proves more than an answer that repeats it.
-        let told = lane.kept().get(pointer).filter(|_| differs.is_none());
+        let told = lane.kept().get(pointer.as_ref()).filter(|_| differs.is_none());
         if told.is_some_and(|told| is_alike(told, &in_our_words(pointer, value, region))) {
             continue;
         }

@@ -348,7 +348,7 @@ impl<'a> Asked<'a> {
                     Some(fields) if fields.contains_key(vendor_field) => &self.connection.name,
                     _ => &self.connection.provider,
                 };
-                sent.pointer = format!("{PASSED_THROUGH}{}/{}", escape(name), escape(vendor_field));
+                sent.pointer = format!("{PASSED_THROUGH}{}/{}", escape(name), escape(vendor_field)).into();
             }
         }
     }

@@ -13,6 +13,9 @@ use crate::view::delivery::delivery;
 const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
+/// Bytes of an answer that is not unusually large.
+const USUAL_ANSWER: usize = 4_096;
+
 /// Seconds until a caller may look again at what is under way.
 const SOON: u64 = 1;
 /// At what waits for something that usually takes seconds.
@@ -102,7 +105,7 @@ impl Answering<'_> {
             status,
             location: None,
             content_type: JSON.to_owned(),
-            body: serde_json::to_string(&self.shape()).unwrap_or_default(),
+            body: printed(&self.shape()),
         };
         Answer {
             is_final,
@@ -142,6 +145,14 @@ impl Answering<'_> {
 
 /// In how many seconds it makes sense to ask again: when the last of the required deliveries may have ended, as far as is
 /// known. What waits for a pause or a quota ends in no second that anybody knows of.
+/// As JSON, in a buffer that most answers fit into.
+fn printed(answer: &UpsertAnswer) -> String {
+    let mut text = Vec::with_capacity(USUAL_ANSWER);
+    let printed = serde_json::to_writer(&mut text, answer);
+    debug_assert!(printed.is_ok(), "an answer has a form in JSON");
+    String::from_utf8(text).unwrap_or_default()
+}
+
 fn look_again_in(deliveries: &[DeliveryRecord], now: Timestamp) -> u64 {
     let open = deliveries
         .iter()

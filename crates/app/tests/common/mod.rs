@@ -251,7 +251,7 @@ impl UpsertProvider for Vendor {
                 sent.insert(
                     vendor_field.to_owned(),
                     Sent {
-                        pointer: field.pointer().to_owned(),
+                        pointer: field.pointer().into(),
                         value,
                         merged: false,
                     },

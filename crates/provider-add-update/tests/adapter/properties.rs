@@ -100,8 +100,8 @@ proptest! {
         let ask = Ask { link, cleared: cleared.clone(), ..Ask::default() };
         match ask.of(&vendor, &customer) {
             Ok(plan) => {
-                let told: BTreeSet<&str> = plan.sent.values().map(|sent| sent.pointer.as_str())
-                    .chain(plan.warnings.iter().map(|warning| warning.pointer.as_str()))
+                let told: BTreeSet<&str> = plan.sent.values().map(|sent| sent.pointer.as_ref())
+                    .chain(plan.warnings.iter().map(|warning| warning.pointer.as_ref()))
                     .collect();
                 for field in fields.iter().filter(|field| **field != Field::Kind) {
                     prop_assert!(told.contains(field.pointer()), "{field:?} is lost");

@@ -71,7 +71,7 @@ fn a_status_that_is_the_envelopes_is_no_echo_of_the_customers() {
     let reply = WireReply::of_json(200, &json!({ "id": ROTOR_ID, "status": "success" }));
     let fields = read(&new_customer(), &reply).unwrap().fields;
     assert!(fields.differs.is_empty());
-    assert!(fields.unconfirmed.contains(&"/status".to_owned()));
+    assert!(fields.unconfirmed.contains(&"/status".into()));
 }
 
 #[test]

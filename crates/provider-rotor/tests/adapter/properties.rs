@@ -149,8 +149,8 @@ proptest! {
             prop_assert!(!linked && !matchable, "refused though it can be matched");
             return Ok(());
         };
-        let sent: BTreeSet<&str> = prepared.sent.values().map(|sent| sent.pointer.as_str()).collect();
-        let warned: BTreeSet<&str> = prepared.warnings.iter().map(|warning| warning.pointer.as_str()).collect();
+        let sent: BTreeSet<&str> = prepared.sent.values().map(|sent| sent.pointer.as_ref()).collect();
+        let warned: BTreeSet<&str> = prepared.warnings.iter().map(|warning| warning.pointer.as_ref()).collect();
         for (field, _) in customer.fields() {
             let pointer = field.pointer();
             let accounted = sent.contains(pointer) || warned.contains(pointer) || SILENT.contains(&pointer);
@@ -178,7 +178,7 @@ proptest! {
         let promised: BTreeMap<&str, &str> =
             form.fields.iter().map(|map| (map.vendor_field, map.field.pointer())).collect();
         let sent: BTreeMap<&str, &str> =
-            prepared.sent.iter().map(|(name, sent)| (name.as_str(), sent.pointer.as_str())).collect();
+            prepared.sent.iter().map(|(name, sent)| (name.as_str(), sent.pointer.as_ref())).collect();
         prop_assert_eq!(promised, sent);
         // The keys come in the order that the capabilities promise.
         let order: Vec<usize> = prepared

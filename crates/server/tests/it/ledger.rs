@@ -123,7 +123,7 @@ impl UpsertProvider for Ledger {
             .filter(|(_, name)| wanted(name))
             .filter_map(|(field, name)| {
                 let sent = Sent {
-                    pointer: field.pointer().to_owned(),
+                    pointer: field.pointer().into(),
                     value: request.customer.get(field)?.to_json(),
                     merged: false,
                 };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
 use serde::de::DeserializeOwned;
@@ -65,6 +66,9 @@ impl DbError {
         }
     }
 }
+
+/// Bytes of a record that is not unusually large.
+const USUAL_BODY: usize = 1_024;
 
 pub(super) type DbResult<T> = Result<T, DbError>;
 
@@ -144,7 +148,10 @@ pub(super) fn hash(row: &Row<'_>, column: &'static str) -> DbResult<[u8; 32]> {
 
 /// A record as it is kept: MessagePack with the members' names, so that members come and go as in JSON.
 pub(super) fn to_bytes<T: Serialize>(record: &T, column: &'static str) -> DbResult<Vec<u8>> {
-    rmp_serde::to_vec_named(record).map_err(|_| DbError::Value(column))
+    // Most fit: a buffer that grows by and by is copied again and again.
+    let mut bytes = Vec::with_capacity(USUAL_BODY);
+    rmp_serde::encode::write_named(&mut bytes, record).map_err(|_| DbError::Value(column))?;
+    Ok(bytes)
 }
 
 /// A record as it was kept; none where the column is null.
@@ -167,7 +174,9 @@ pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>) -> DbResult<T> {
 #[derive(Serialize)]
 pub(super) struct CustomerBody<'a> {
     pub(super) version: u64,
+    #[serde(with = "timestamp::required")]
     pub(super) created_at: Timestamp,
+    #[serde(with = "timestamp::required")]
     pub(super) updated_at: Timestamp,
     #[serde(with = "kept")]
     pub(super) customer: &'a Customer,
@@ -177,7 +186,9 @@ pub(super) struct CustomerBody<'a> {
 #[derive(Deserialize)]
 pub(super) struct CustomerWas {
     pub(super) version: u64,
+    #[serde(with = "timestamp::required")]
     pub(super) created_at: Timestamp,
+    #[serde(with = "timestamp::required")]
     pub(super) updated_at: Timestamp,
     #[serde(with = "kept")]
     pub(super) customer: Customer,

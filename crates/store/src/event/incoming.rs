@@ -24,10 +24,8 @@ pub struct IncomingEvent<O = IncomingOutcome> {
     /// The sender's id of it, at most 255 bytes.
     pub event_id: String,
     /// A keyed fingerprint of what was taken of it: senders use an id twice, for other news too.
-    #[serde(default)]
     pub content: String,
     revision: u64,
-    #[serde(flatten)]
     outcome: O,
     /// When it first came.
     pub received_at: Timestamp,
@@ -43,9 +41,8 @@ pub struct IncomingEvent<O = IncomingOutcome> {
     pub unbelieved_time: Option<Timestamp>,
 }
 
-/// What became of it. Stored flat, beside the event's own members.
+/// What became of it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
 pub enum IncomingOutcome {
     /// It became an upsert.
     Accepted {

@@ -23,7 +23,6 @@ pub struct OutgoingEvent {
     /// What happened, such as `customer.upserted`.
     pub kind: String,
     revision: u64,
-    #[serde(flatten)]
     progress: Progress,
     /// When it happened.
     pub created_at: Timestamp,
@@ -39,20 +38,17 @@ pub struct OutgoingEvent {
     body: String,
 }
 
-/// How far it is. Stored flat, beside the event's own members.
+/// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
 enum Progress {
     /// Not tried.
     Pending {
         /// When it is to be.
-        #[serde(rename = "next_attempt_at")]
         due: Timestamp,
     },
     /// Tried.
     Retrying {
         /// When it is tried again.
-        #[serde(rename = "next_attempt_at")]
         due: Timestamp,
     },
     /// The endpoint took it.

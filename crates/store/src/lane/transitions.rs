@@ -254,8 +254,8 @@ impl Lane {
     }
 
     /// The vendor itself has told of this value of its field: it need not be sent there.
-    pub fn note_told(&mut self, vendor_field: &str, pointer: &str, value: Json) {
-        let accepted = (pointer.to_owned(), value);
+    pub fn note_told(&mut self, vendor_field: &str, pointer: &'static str, value: Json) {
+        let accepted = (pointer.into(), value);
         self.accepted.fields.insert(vendor_field.to_owned(), accepted);
         self.accepted.uncertain.remove(vendor_field);
     }

@@ -1,6 +1,7 @@
 //! What was written to the vendor lately, and in which form it keeps what it was sent: by both an event that tells of a
 //! write of ours is known again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -89,7 +90,7 @@ impl Lane {
     /// The vendor has this version of the customer, but for what is not wanted there.
     pub(super) fn now_known(&mut self, version: u64, now: Timestamp) {
         let names = self.declined.keys();
-        let declined: BTreeSet<String> = names
+        let declined: BTreeSet<Cow<'static, str>> = names
             .filter_map(|name| self.accepted.fields.get(name))
             .map(|(pointer, _)| pointer.clone())
             .collect();

@@ -92,12 +92,12 @@ fn full_progress(state: DeliveryState) -> Progress {
             matched_by: Some(KeyKind::Phone),
             provider_customer_id: Some("vendor-7".to_owned()),
             fields: FieldOutcomes {
-                confirmed: vec!["/email".to_owned()],
+                confirmed: vec!["/email".into()],
                 differs: vec![upsert_core::Differs {
-                    pointer: "/notes".to_owned(),
+                    pointer: "/notes".into(),
                     kept: serde_json::json!(["cut", null]),
                 }],
-                unconfirmed: vec!["/tags".to_owned()],
+                unconfirmed: vec!["/tags".into()],
             },
             ended_at: seconds(90),
         })),

@@ -37,14 +37,14 @@ pub(crate) fn wrong() -> Wrong {
 pub(crate) fn warning() -> Warning {
     Warning {
         code: WarningCode::MayBeCut,
-        pointer: secret_pointer(),
-        detail: open("is longer than 64 characters"),
+        pointer: secret_pointer().into(),
+        detail: open("is longer than 64 characters").into(),
     }
 }
 
 pub(crate) fn differs() -> Differs {
     Differs {
-        pointer: secret_pointer(),
+        pointer: secret_pointer().into(),
         kept: json!({ (secret("name")): secret("value"), "flag": true }),
     }
 }
@@ -87,9 +87,9 @@ pub(crate) fn delivery() -> Delivery {
         next_attempt_at: Some(noon()),
         duration_ms: 412,
         fields: FieldOutcomes {
-            confirmed: vec![secret_pointer()],
+            confirmed: vec![secret_pointer().into()],
             differs: vec![differs()],
-            unconfirmed: vec![secret_pointer()],
+            unconfirmed: vec![secret_pointer().into()],
         },
         warnings: vec![warning()],
         error: Some(delivery_error()),
