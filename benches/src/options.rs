@@ -192,7 +192,7 @@ fn full() -> Plan {
         overload: overload::Extent {
             normal: 400,
             floods: vec![3_000, 10_000],
-            time: seconds(6),
+            time: seconds(20),
         },
         growth: growth::Extent {
             customers: vec![1_000, 100_000, 1_000_000, 10_000_000],

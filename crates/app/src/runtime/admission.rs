@@ -27,7 +27,16 @@ const MOST_WHILE_THEY_END: usize = MOST_OF_ONE_MERCHANT / 2;
 const JUST_NOW: Duration = Duration::from_secs(1);
 
 /// Upserts that may be on their way to the commit. More of them do not get there sooner.
-const MOST_DECIDING: usize = 512;
+const MOST_DECIDING: usize = 256;
+
+/// Once some had to be turned away, so many at least.
+const FEWEST_DECIDING: u16 = 16;
+
+/// And as many as get to the commit within this: what is let in is served about as fast as ever.
+const IN_TIME: Duration = Duration::from_millis(10);
+
+/// When nobody was turned away for so long, the crowd is over.
+const CALM: Duration = Duration::from_secs(1);
 
 /// Of bulk work so many; more of it waits, since nobody waits for it.
 const BULK_DECIDING: usize = 64;
@@ -36,8 +45,59 @@ const BULK_DECIDING: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Admission {
     in_progress: Mutex<InProgress>,
-    deciding: Arc<Semaphore>,
+    deciding: Arc<Mutex<Queue>>,
     bulk: Arc<Semaphore>,
+}
+
+/// Those on their way to the commit that somebody waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    length: usize,
+    crowd: Option<Crowd>,
+}
+
+/// More come than can be served.
+#[derive(Debug)]
+struct Crowd {
+    /// So many may be on their way.
+    room: f64,
+    /// When one was last turned away.
+    last: Instant,
+    /// Those that came before had more room than there is now.
+    narrowed: Instant,
+}
+
+impl Queue {
+    fn room(&self) -> f64 {
+        self.crowd.as_ref().map_or(f64::INFINITY, |crowd| crowd.room)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a length is small")]
+    fn is_full(&mut self, now: Instant) -> bool {
+        self.crowd.take_if(|crowd| now.duration_since(crowd.last) > CALM);
+        self.length >= MOST_DECIDING || self.length as f64 >= self.room()
+    }
+
+    fn turned_away(&mut self, now: Instant) {
+        let crowd = self.crowd.get_or_insert(Crowd {
+            room: f64::from(FEWEST_DECIDING),
+            last: now,
+            narrowed: now,
+        });
+        crowd.last = now;
+    }
+
+    /// One that came then has got to its commit, or was refused.
+    fn leave(&mut self, came: Instant, now: Instant) {
+        self.length -= 1;
+        let Some(crowd) = &mut self.crowd else { return };
+        if now.duration_since(came) <= IN_TIME {
+            crowd.room += 1.0 / crowd.room;
+        } else if came >= crowd.narrowed {
+            crowd.room = (crowd.room * 0.8).max(f64::from(FEWEST_DECIDING));
+            crowd.narrowed = now;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +129,7 @@ impl Default for Admission {
     fn default() -> Self {
         Self {
             in_progress: Mutex::default(),
-            deciding: Arc::new(Semaphore::new(MOST_DECIDING)),
+            deciding: Arc::default(),
             bulk: Arc::new(Semaphore::new(BULK_DECIDING)),
         }
     }
@@ -83,14 +143,31 @@ pub(crate) struct Admitted {
 }
 
 /// One upsert on its way to the commit, until it is dropped.
-pub(crate) type Deciding = Option<OwnedSemaphorePermit>;
+#[derive(Debug)]
+pub(crate) enum Deciding {
+    /// Somebody waits for it.
+    Interactive { queue: Arc<Mutex<Queue>>, came: Instant },
+    /// Nobody does. Never none.
+    Bulk(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>),
+}
+
+impl Drop for Deciding {
+    fn drop(&mut self) {
+        if let Self::Interactive { queue, came } = self {
+            queue.lock().leave(*came, Instant::now());
+        }
+    }
+}
 
 impl Admission {
     /// Takes an upsert on.
     ///
     /// # Errors
-    /// 503: too many are under way, of this merchant or of all.
+    /// 503: too many are under way, of this merchant or of all, or on their way to the commit.
     pub(crate) fn admit(self: &Arc<Self>, merchant: &str, priority: Priority) -> Result<Admitted, Refusal> {
+        if priority == Priority::Interactive {
+            self.has_room()?;
+        }
         let mut in_flight = self.in_progress.lock();
         let own = in_flight.by_merchant.get(merchant).copied().unwrap_or_default();
         if in_flight.all >= MOST_IN_PROGRESS || own.count >= own.most(priority) {
@@ -112,14 +189,25 @@ impl Admission {
     /// # Errors
     /// 503: too many are on their way there.
     pub(crate) async fn decide(&self, priority: Priority) -> Result<Deciding, Refusal> {
-        // Neither semaphore is ever closed.
         if priority == Priority::Bulk {
-            return Ok(self.bulk.clone().acquire_owned().await.ok());
+            // It is never closed.
+            return Ok(Deciding::Bulk(self.bulk.clone().acquire_owned().await.ok()));
         }
-        let permit = self.deciding.clone().try_acquire_owned();
-        permit
-            .map(Some)
-            .map_err(|_| overloaded("too many upserts wait to be stored"))
+        self.has_room()?;
+        self.deciding.lock().length += 1;
+        Ok(Deciding::Interactive {
+            queue: Arc::clone(&self.deciding),
+            came: Instant::now(),
+        })
+    }
+
+    fn has_room(&self) -> Result<(), Refusal> {
+        let (mut queue, now) = (self.deciding.lock(), Instant::now());
+        if queue.is_full(now) {
+            queue.turned_away(now);
+            return Err(overloaded("too many upserts wait to be stored"));
+        }
+        Ok(())
     }
 }
 
@@ -202,15 +290,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_waits_to_be_stored_is_bounded_and_bulk_work_waits_its_turn() {
+    async fn in_a_crowd_as_many_are_let_in_as_get_to_the_commit_in_time() {
         let admission = Admission::default();
-        let mut deciding = Vec::new();
-        for _ in 0..MOST_DECIDING {
-            deciding.push(admission.decide(Priority::Interactive).await.unwrap());
+        let decide = async || admission.decide(Priority::Interactive).await;
+        let enter = async |most: usize| {
+            let mut all = Vec::new();
+            while let Some(one) = decide().await.ok().filter(|_| all.len() < most) {
+                all.push(one);
+            }
+            all
+        };
+        let all = enter(usize::MAX).await;
+        assert_eq!(all.len(), MOST_DECIDING, "as long as nobody was turned away");
+        tokio::time::advance(10 * IN_TIME).await;
+        drop(all);
+        let few = enter(usize::MAX).await.len();
+        assert!(few < 2 * usize::from(FEWEST_DECIDING), "{few}: all of them came late");
+        let mut widest = 0;
+        for _ in 0..100 {
+            let all = enter(usize::MAX).await;
+            widest = widest.max(all.len());
+            tokio::time::advance(if all.len() > 40 { 2 * IN_TIME } else { IN_TIME / 2 }).await;
         }
-        assert!(admission.decide(Priority::Interactive).await.is_err());
-        deciding.pop();
-        deciding.push(admission.decide(Priority::Interactive).await.unwrap());
+        assert!((41..60).contains(&widest), "{widest}: more than 40 are late");
+        tokio::time::advance(2 * CALM).await;
+        assert_eq!(enter(usize::MAX).await.len(), MOST_DECIDING, "the crowd is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bulk_work_waits_its_turn_to_be_stored() {
+        let admission = Admission::default();
         let mut bulk = Vec::new();
         for _ in 0..BULK_DECIDING {
             bulk.push(admission.decide(Priority::Bulk).await.unwrap());
