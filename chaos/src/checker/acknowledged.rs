@@ -83,7 +83,8 @@ fn judge(
         return refused_rightly(exchange, status, body);
     };
     let Some(upsert) = evidence.upserts.get(id) else {
-        return Some(format!("upsert {id} was acknowledged and is not in the store"));
+        let is_lost = !may_be_lost(exchange, status, body);
+        return is_lost.then(|| format!("upsert {id} was acknowledged and is not in the store"));
     };
     if let Some(customer) = evidence.customers.get(&upsert.customer)
         && customer.record["email"] != exchange.person.as_str()
@@ -109,6 +110,14 @@ fn judge(
         200 | 201 | 202 | 422 | 502 => None,
         _ => Some("no answer to an upsert".to_owned()),
     }
+}
+
+/// That nothing had to be done is told before it is durable, unless it can be asked for again by its key.
+fn may_be_lost(exchange: &Exchange, status: u16, body: &Json) -> bool {
+    let is_unchanged = |delivery: &Json| delivery["outcome"] == "unchanged";
+    let deliveries = body["deliveries"].as_array();
+    let says_unchanged = deliveries.is_some_and(|all| !all.is_empty() && all.iter().all(is_unchanged));
+    exchange.key.is_none() && status == 200 && says_unchanged
 }
 
 /// A request that was refused before anything was stored.

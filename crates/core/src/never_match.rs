@@ -126,8 +126,7 @@ impl NeverMatch {
                     PhonePattern::RepeatedDigit => phone::is_repeated_digit(value),
                     PhonePattern::Exactly(listed) => listed == value,
                     PhonePattern::National(listed) => {
-                        value.ends_with(listed.as_str())
-                            && phone::national_digits(value).as_deref() == Some(listed)
+                        value.ends_with(listed.as_str()) && phone::national_digits(value).as_deref() == Some(listed)
                     }
                 });
                 if is_listed {

@@ -171,8 +171,8 @@ fn intent(ids: &IdSource) -> Changeset {
     write.extend(record.identifiers().into_iter().map(identifier));
     write.extend(reserved);
     Changeset {
-        merchant: "acme".to_owned(),
         expect,
         write,
+        ..Changeset::of("acme")
     }
 }

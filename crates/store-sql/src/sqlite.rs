@@ -31,6 +31,7 @@ mod queries;
 mod questions;
 mod readers;
 mod rows;
+mod statements;
 mod write;
 mod writer;
 
@@ -46,6 +47,7 @@ use upsert_store::{Applied, Changeset, Store, StoreError};
 pub use open::{OpenError, SqliteOptions};
 
 use readers::{Reader, Readers};
+use rows::DbResult;
 use writer::{Done, Work, WriterHandle};
 
 /// A store in one SQLite file. Dropping it closes it.
@@ -90,10 +92,22 @@ impl SqliteStore {
         })
     }
 
+    /// What is kept under an id that somebody may have been told a moment ago: what was answered before it was durable is
+    /// waited for.
+    async fn find<T>(&self, look: impl Fn(&mut Reader) -> DbResult<Option<T>> + Send) -> Result<Option<T>, StoreError> {
+        let is_behind = self.writer.is_behind();
+        let found = self.readers.look(&look)?;
+        if found.is_none() && is_behind {
+            self.writer.order(Work::CatchUp).await?;
+            return self.readers.look(look);
+        }
+        Ok(found)
+    }
+
     async fn forget(&self, work: Work) -> Result<usize, StoreError> {
         match self.writer.order(work).await? {
             Done::Forgot(count) => Ok(count),
-            Done::Applied(_) | Done::Checked => Err(StoreError::Failed("the writer answered another question".into())),
+            _ => Err(StoreError::Failed("the writer answered another question".into())),
         }
     }
 
@@ -127,7 +141,7 @@ impl Store for SqliteStore {
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
         match self.writer.order(Work::Apply(changes)).await? {
             Done::Applied(applied) => Ok(applied),
-            Done::Forgot(_) | Done::Checked => Err(StoreError::Failed("the writer answered another question".into())),
+            _ => Err(StoreError::Failed("the writer answered another question".into())),
         }
     }
 

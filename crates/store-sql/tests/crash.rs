@@ -35,7 +35,6 @@ fn open(path: &Path) -> SqliteStore {
 fn changes(number: u128) -> Changeset {
     let customer = customer_id(number);
     Changeset {
-        merchant: "acme".to_owned(),
         expect: vec![Expect::Customer {
             id: customer,
             revision: None,
@@ -51,6 +50,7 @@ fn changes(number: u128) -> Changeset {
                 Some(customer_change("Ada")),
             ),
         ],
+        ..Changeset::of("acme")
     }
 }
 

@@ -30,7 +30,6 @@ fn bad(number: u128) -> Changeset {
     let mut record = customer_record("new-merchant", customer_id(number));
     record.revision = u64::MAX;
     Changeset {
-        merchant: "new-merchant".to_owned(),
         expect: Vec::new(),
         write: vec![
             Write::AddIdentifier {
@@ -39,6 +38,7 @@ fn bad(number: u128) -> Changeset {
             },
             Write::PutCustomer(record),
         ],
+        ..Changeset::of("new-merchant")
     }
 }
 

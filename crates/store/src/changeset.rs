@@ -18,6 +18,9 @@ pub struct Changeset {
     pub expect: Vec<Expect>,
     /// Applied in order.
     pub write: Vec<Write>,
+    /// Whether nothing is amiss where a crash loses it, such as the note that nothing had to be done. It may be answered as
+    /// soon as it is applied, before it is durable.
+    pub can_be_lost: bool,
 }
 
 impl Changeset {
@@ -27,6 +30,7 @@ impl Changeset {
             merchant: merchant.to_owned(),
             expect: Vec::new(),
             write: Vec::new(),
+            can_be_lost: false,
         }
     }
 }
@@ -34,7 +38,7 @@ impl Changeset {
 /// Whether a changeset was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// All of it is durable.
+    /// All of it is durable; of what can be lost, that it will be unless the process dies now.
     Done,
     /// Nothing was written: the expectation at this index does not hold.
     Unmet(usize),

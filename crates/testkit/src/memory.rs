@@ -77,6 +77,7 @@ impl Store for MemoryStore {
             merchant,
             expect,
             write,
+            ..
         } = changes;
         let tables = tables.0.entry(merchant).or_default();
         if let Some(unmet) = expect.iter().position(|expect| !tables.holds(expect)) {

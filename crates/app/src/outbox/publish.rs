@@ -56,11 +56,10 @@ impl Outbox {
         expect: Vec<Expect>,
         write: Vec<Write>,
     ) -> Result<Applied, StoreError> {
-        let merchant = merchant.to_owned();
         self.apply(Changeset {
-            merchant,
             expect,
             write,
+            ..Changeset::of(merchant)
         })
         .await
     }

@@ -322,6 +322,15 @@ impl<'a> Building<'a> {
         has_news && self.draft.asked.merchant.tells(EventKind::CustomerUpserted)
     }
 
+    /// Whether all that it does is to say that nothing had to be done, to somebody who cannot ask for it again by a key.
+    fn is_a_note(&self) -> bool {
+        let is_note = |write: &Write| match write {
+            Write::PutDelivery(delivery, None) => delivery.outcome() == Some(Outcome::Unchanged),
+            _ => false,
+        };
+        !self.upsert.changed && self.draft.event.is_none() && self.changes.write.iter().all(is_note)
+    }
+
     pub(crate) fn finish(mut self) -> (Changeset, Committed) {
         if self.deliveries.iter().all(|delivery| delivery.state().has_ended()) {
             self.upsert.end(state_of(&self.deliveries), self.now);
@@ -329,6 +338,7 @@ impl<'a> Building<'a> {
         if self.is_worth_telling() {
             self.upsert.owe_event();
         }
+        self.changes.can_be_lost = self.is_a_note();
         let change = self.change();
         self.changes.write.push(Write::PutUpsert(self.upsert.clone(), change));
         if let Some(event) = self.draft.event {

@@ -259,7 +259,14 @@ impl UpsertProvider for Vendor {
                 body.insert(vendor_field.to_owned(), value.clone());
                 let merged = name == "tags" && self.matching == Matching::Contact;
                 let pointer = field.pointer().to_owned();
-                sent.insert(vendor_field.to_owned(), Sent { pointer: pointer.into(), value, merged });
+                sent.insert(
+                    vendor_field.to_owned(),
+                    Sent {
+                        pointer: pointer.into(),
+                        value,
+                        merged,
+                    },
+                );
             }
         }
         if let (Some(id), true) = (&linked, self.matching != Matching::Reference) {

@@ -13,7 +13,7 @@ use super::digest::Kind;
 use super::pen::Pen;
 use super::rows::{DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     /// Whether it holds.
     pub(super) fn holds(&mut self, expect: &Expect) -> DbResult<bool> {
         match expect {
@@ -59,7 +59,7 @@ impl Pen<'_> {
         }
     }
 
-    fn revision(&self, sql: &str, params: impl Params) -> DbResult<Option<u64>> {
+    fn revision(&self, sql: &'static str, params: impl Params) -> DbResult<Option<u64>> {
         first(self.db, sql, params, |row| unsigned(row, "revision"))
     }
 

@@ -1,12 +1,13 @@
 //! What has been kept for long enough, the oldest first and so many at a time.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 
 use upsert_core::EventId;
 
 use super::rows::{DbResult, all, blob, execute, limit, micros, uuid};
+use super::statements::Prepare;
 
 const INCOMING_DONE: &str = "SELECT merchant, id FROM incoming_events INDEXED BY incoming_by_age \
     WHERE failed = 0 AND id < ?1 ORDER BY id LIMIT ?2";
@@ -18,7 +19,7 @@ const OUTGOING_FAILED: &str = "SELECT merchant, id FROM outgoing_events INDEXED 
     WHERE open = 0 AND failed = 1 AND id < ?1 ORDER BY id LIMIT ?2";
 
 /// Idempotency records that have expired by `now`.
-pub(super) fn expired(db: &Connection, now: Timestamp, most: usize) -> DbResult<usize> {
+pub(super) fn expired(db: &impl Prepare, now: Timestamp, most: usize) -> DbResult<usize> {
     let sql = "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE expires_at <= ?1 \
                ORDER BY expires_at, key LIMIT ?2)";
     execute(db, sql, params![micros(now), limit(most)])
@@ -27,7 +28,7 @@ pub(super) fn expired(db: &Connection, now: Timestamp, most: usize) -> DbResult<
 /// Events that are done since before the one moment or failed before the other. It looks at no more than `most` of each
 /// kind, whatever else is kept.
 pub(super) fn events(
-    db: &Connection,
+    db: &impl Prepare,
     (done_before, failed_before): (Timestamp, Timestamp),
     most: usize,
 ) -> DbResult<usize> {

@@ -2,11 +2,12 @@
 //! tells, a second ahead, which is one statement more in a second and not in every commit.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use upsert_store::Write;
 
 use super::rows::{DbResult, execute, first, micros, moment};
+use super::statements::Prepare;
 
 const AHEAD_MICROS: i64 = 1_000_000;
 
@@ -18,7 +19,7 @@ pub(super) struct Made {
 
 impl Made {
     /// Has the file tell of these, in their transaction.
-    pub(super) fn note(&mut self, db: &Connection, writes: &[Write]) -> DbResult<()> {
+    pub(super) fn note(&mut self, db: &impl Prepare, writes: &[Write]) -> DbResult<()> {
         let newest = writes.iter().filter_map(made_at).max().map(micros);
         let Some(newest) = newest.filter(|newest| *newest > self.until) else {
             return Ok(());
@@ -49,12 +50,13 @@ fn made_at(write: &Write) -> Option<Timestamp> {
 }
 
 /// What the file tells; none where nothing was ever kept.
-pub(super) fn until(db: &Connection) -> DbResult<Option<Timestamp>> {
+pub(super) fn until(db: &impl Prepare) -> DbResult<Option<Timestamp>> {
     first(db, "SELECT until FROM made", [], |row| moment(row, "until"))
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
     use upsert_core::CustomerId;
     use upsert_testkit::records::customer_record;
 

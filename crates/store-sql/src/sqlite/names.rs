@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use upsert_core::MerchantMark;
 
-use super::rows::{DbError, DbResult, all, execute, first};
+use super::rows::{DbError, DbResult, all, first};
+use super::statements::Prepare;
 
 /// What one connection knows of the table `names`. A name keeps its number for ever, so what is known stays true
 /// unless the transaction that made it was taken back.
@@ -17,7 +18,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The number of a name; none if it has none yet, so that nothing in the file can belong to it.
-    pub(super) fn find(&mut self, db: &Connection, name: &str) -> DbResult<Option<i64>> {
+    pub(super) fn find(&mut self, db: &impl Prepare, name: &str) -> DbResult<Option<i64>> {
         if let Some(id) = self.known.get(name) {
             return Ok(Some(*id));
         }
@@ -31,17 +32,14 @@ impl Names {
     }
 
     /// The number of a name, a new one if it has none.
-    pub(super) fn number(&mut self, db: &Connection, name: &str) -> DbResult<i64> {
+    pub(super) fn number(&mut self, db: &impl Prepare, name: &str) -> DbResult<i64> {
         if let Some(id) = self.find(db, name)? {
             return Ok(id);
         }
         let mark = MerchantMark::of(name).number();
-        execute(
-            db,
-            "INSERT INTO names (name, mark) VALUES (?1, ?2)",
-            params![name, mark],
-        )?;
-        let id = db.last_insert_rowid();
+        let sql = "INSERT INTO names (name, mark) VALUES (?1, ?2) RETURNING id";
+        let id = first(db, sql, params![name, mark], |row| Ok(row.get(0)?))?;
+        let id = id.ok_or(DbError::Value("names"))?;
         self.known.insert(name.to_owned(), id);
         Ok(id)
     }
@@ -53,14 +51,14 @@ impl Names {
 }
 
 /// The name of this number.
-pub(super) fn name(db: &Connection, number: i64) -> DbResult<String> {
+pub(super) fn name(db: &impl Prepare, number: i64) -> DbResult<String> {
     let sql = "SELECT name FROM names WHERE id = ?1";
     let found = first(db, sql, params![number], |row| Ok(row.get(0)?))?;
     found.ok_or(DbError::Value("names"))
 }
 
 /// Names with this mark, sorted.
-pub(super) fn marked(db: &Connection, mark: MerchantMark) -> DbResult<Vec<String>> {
+pub(super) fn marked(db: &impl Prepare, mark: MerchantMark) -> DbResult<Vec<String>> {
     let sql = "SELECT name FROM names WHERE mark = ?1 ORDER BY name";
     all(db, sql, params![mark.number()], |row| Ok(row.get(0)?))
 }

@@ -1,22 +1,23 @@
 //! What judges expectations and writes, for one changeset.
 
-use rusqlite::{Connection, Params};
+use rusqlite::Params;
 
 use super::digest::Digests;
 use super::names::Names;
 use super::rows::{DbResult, execute};
+use super::statements::Statements;
 
 /// The writer's transaction and whose changeset it is at: where expectations are judged and writes go.
-pub(super) struct Pen<'db> {
-    pub(super) db: &'db Connection,
-    pub(super) names: &'db mut Names,
-    pub(super) digests: &'db Digests,
+pub(super) struct Pen<'writer, 'db> {
+    pub(super) db: &'writer Statements<'db>,
+    pub(super) names: &'writer mut Names,
+    pub(super) digests: &'writer Digests,
     pub(super) merchant: i64,
 }
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     /// The first of two statements that has a row to change. Both take the same parameters.
-    pub(super) fn put(&self, statements: [&str; 2], params: impl Params + Clone) -> DbResult<()> {
+    pub(super) fn put(&self, statements: [&'static str; 2], params: impl Params + Clone) -> DbResult<()> {
         if execute(self.db, statements[0], params.clone())? == 0 {
             execute(self.db, statements[1], params)?;
         }

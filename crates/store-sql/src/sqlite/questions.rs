@@ -80,7 +80,7 @@ impl UpsertStore for SqliteStore {
         merchant: &str,
         id: UpsertId,
     ) -> Result<Option<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
-        self.readers.look(|db| db.upsert(merchant, id))
+        self.find(|db| db.upsert(merchant, id)).await
     }
 
     async fn upserts(
@@ -132,7 +132,7 @@ impl UpsertStore for SqliteStore {
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn delivery(&self, merchant: &str, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
-        self.readers.look(|db| db.delivery(merchant, id))
+        self.find(|db| db.delivery(merchant, id)).await
     }
 
     async fn deliveries(

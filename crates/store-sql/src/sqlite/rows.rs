@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, ErrorCode, Params, Row};
+use rusqlite::{ErrorCode, Params, Row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use upsert_core::{Customer, IdentifierKind, KeyKind};
 use upsert_store::{StoreError, UpsertState};
 
 use super::digest::Kind;
+use super::statements::Prepare;
 
 /// What went wrong at the database. Its text names codes, tables and columns, never a value.
 #[derive(Debug)]
@@ -73,59 +74,53 @@ const USUAL_BODY: usize = 1_024;
 pub(super) type DbResult<T> = Result<T, DbError>;
 
 /// Runs a statement that answers nothing.
-pub(super) fn execute(db: &Connection, sql: &str, params: impl Params) -> DbResult<usize> {
-    Ok(db.prepare_cached(sql)?.execute(params)?)
+pub(super) fn execute(db: &impl Prepare, sql: &'static str, params: impl Params) -> DbResult<usize> {
+    db.prepared(sql, |statement| Ok(statement.execute(params)?))
 }
 
 /// The first row of an answer.
 pub(super) fn first<T>(
-    db: &Connection,
-    sql: &str,
+    db: &impl Prepare,
+    sql: &'static str,
     params: impl Params,
     read: impl FnOnce(&Row<'_>) -> DbResult<T>,
 ) -> DbResult<Option<T>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    rows.next()?.map(read).transpose()
+    db.prepared(sql, |statement| {
+        let mut rows = statement.query(params)?;
+        rows.next()?.map(read).transpose()
+    })
 }
 
 /// The rows of an answer, until one of them is the last that is wanted.
 pub(super) fn each(
-    db: &Connection,
-    sql: &str,
+    db: &impl Prepare,
+    sql: &'static str,
     params: impl Params,
     mut goes_on: impl FnMut(&Row<'_>) -> DbResult<bool>,
 ) -> DbResult<()> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    while let Some(row) = rows.next()? {
-        if !goes_on(row)? {
-            break;
+    db.prepared(sql, |statement| {
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            if !goes_on(row)? {
+                break;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Every row of an answer.
 pub(super) fn all<T>(
-    db: &Connection,
-    sql: &str,
-    params: impl Params,
-    read: impl FnMut(&Row<'_>) -> DbResult<T>,
-) -> DbResult<Vec<T>> {
-    all_of(&mut db.prepare_cached(sql)?, params, read)
-}
-
-fn all_of<T>(
-    statement: &mut CachedStatement<'_>,
+    db: &impl Prepare,
+    sql: &'static str,
     params: impl Params,
     mut read: impl FnMut(&Row<'_>) -> DbResult<T>,
 ) -> DbResult<Vec<T>> {
-    let mut rows = statement.query(params)?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
+    each(db, sql, params, |row| {
         found.push(read(row)?);
-    }
+        Ok(true)
+    })?;
     Ok(found)
 }
 

@@ -14,7 +14,7 @@ use super::digest::{Digest, Kind};
 use super::pen::Pen;
 use super::rows::{CustomerBody, DbResult, OURS, blob, execute, micros, signed, to_bytes};
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     /// All of them, in their order.
     pub(super) fn write(&mut self, writes: &[Write]) -> DbResult<()> {
         let mut added = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use super::names::Names;
 use super::open::SqliteOptions;
 use super::pen::Pen;
 use super::rows::{DbError, DbResult, execute};
+use super::statements::Statements;
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub(super) enum Work {
         limit: usize,
     },
     Check,
+    /// To have done what was answered before it was durable.
+    CatchUp,
 }
 
 /// What it answers.
@@ -47,17 +50,37 @@ pub(super) enum Done {
     Applied(Applied),
     Forgot(usize),
     Checked,
+    CaughtUp,
 }
 
 struct Order {
     work: Work,
-    answer: oneshot::Sender<Result<Done, StoreError>>,
+    /// None: it has been given.
+    answer: Option<oneshot::Sender<Answered>>,
+}
+
+/// The answer, and the work itself: memory is freed faster by the thread that took it.
+type Answered = (Result<Done, StoreError>, Option<Work>);
+
+impl Order {
+    fn answer(self, answer: Result<Done, StoreError>) {
+        if let Some(asking) = self.answer {
+            // Whoever asked may have gone.
+            let _ = asking.send((answer, Some(self.work)));
+        }
+    }
+
+    /// Whether it may be answered before it is durable.
+    fn can_be_lost(&self) -> bool {
+        matches!(&self.work, Work::Apply(changes) if changes.can_be_lost)
+    }
 }
 
 /// The writer as the store sees it.
 pub(super) struct WriterHandle {
     orders: RwLock<Option<SyncSender<Order>>>,
     failed: Failure,
+    is_behind: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -84,23 +107,35 @@ impl WriterHandle {
                 Ok(())
             }))
             .map_err(io::Error::other)?;
-        let writer = Writer {
-            digests: Digests::of(&connection).map_err(|error| io::Error::other(error.to_string()))?,
-            connection,
-            names: Names::default(),
-            made: Made::default(),
-            failed: failed.clone(),
-            log_pages,
-            checkpoint_pages: i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX),
-            batch: options.batch.max(1),
+        let digests = Digests::of(&connection).map_err(|error| io::Error::other(error.to_string()))?;
+        let is_behind = Arc::new(AtomicBool::new(false));
+        let (of_writer, behind) = (failed.clone(), Arc::clone(&is_behind));
+        let run = move || {
+            let writer = Writer {
+                db: Statements::of(&connection),
+                digests,
+                names: Names::default(),
+                made: Made::default(),
+                failed: of_writer,
+                is_behind: behind,
+                log_pages,
+                checkpoint_pages: i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX),
+                batch: options.batch.max(1),
+            };
+            writer.run(&queue);
         };
-        let thread = Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || writer.run(&queue))?;
+        let thread = Builder::new().name("store-writer".to_owned()).spawn(run)?;
         Ok(Self {
             orders: RwLock::new(Some(orders)),
             failed,
+            is_behind,
             thread: Mutex::new(Some(thread)),
         })
+    }
+
+    /// Whether something was answered that readers do not see yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Acquire)
     }
 
     pub(super) fn failure(&self) -> &Failure {
@@ -113,13 +148,15 @@ impl WriterHandle {
         {
             let orders = self.orders.read();
             let orders = orders.as_ref().ok_or(StoreError::Busy)?;
+            let answer = Some(answer);
             orders.try_send(Order { work, answer }).map_err(|_| StoreError::Busy)?;
         }
-        answered.await.unwrap_or_else(|_| {
+        let Ok((answer, _work)) = answered.await else {
             // The thread ended over it: whatever that was, nobody can tell what the file holds.
             self.failed.declare();
-            Err(refused())
-        })
+            return Err(refused());
+        };
+        answer
     }
 
     /// Lets the writer finish what is queued and waits for its end.
@@ -136,19 +173,21 @@ fn refused() -> StoreError {
     StoreError::Unavailable("a commit has failed before, so the store takes no more work".to_owned())
 }
 
-struct Writer {
-    connection: Connection,
+struct Writer<'db> {
+    db: Statements<'db>,
     names: Names,
     made: Made,
     digests: Digests,
     failed: Failure,
+    /// Whether something was answered that is not durable.
+    is_behind: Arc<AtomicBool>,
     /// Pages in the log after the last commit that have not been moved.
     log_pages: Arc<AtomicI32>,
     checkpoint_pages: i32,
     batch: usize,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn run(mut self, queue: &Receiver<Order>) {
         loop {
             let next = if self.log_pages.load(Ordering::Relaxed) == 0 {
@@ -175,36 +214,38 @@ impl Writer {
     }
 
     /// One commit for all of them, then an answer for each.
-    fn serve(&mut self, orders: Vec<Order>) {
+    fn serve(&mut self, mut orders: Vec<Order>) {
         if self.failed.is_known() {
             for order in orders {
-                let _ = order.answer.send(Err(refused()));
+                order.answer(Err(refused()));
             }
             return;
         }
-        match self.commit(&orders) {
+        let committed = self.commit(&mut orders);
+        self.is_behind.store(false, Ordering::Release);
+        match committed {
             Ok(outcomes) => {
                 for (order, outcome) in orders.into_iter().zip(outcomes) {
-                    let _ = order.answer.send(outcome.map_err(|error| error.upwards()));
+                    order.answer(outcome.map_err(|error| error.upwards()));
                 }
             }
             Err(error) => {
                 tracing::error!(%error, failed = self.failed.is_known(), "the store could not commit");
                 for order in orders {
-                    let _ = order.answer.send(Err(error.upwards()));
+                    order.answer(Err(error.upwards()));
                 }
             }
         }
     }
 
-    fn commit(&mut self, orders: &[Order]) -> DbResult<Vec<DbResult<Done>>> {
+    fn commit(&mut self, orders: &mut [Order]) -> DbResult<Vec<DbResult<Done>>> {
         let started = Instant::now();
         // Nothing is under way yet: if this fails, nothing is lost and the next batch may fare better.
-        execute(&self.connection, "BEGIN IMMEDIATE", [])?;
+        execute(&self.db, "BEGIN IMMEDIATE", [])?;
         let outcomes = self.together(orders).or_else(|_| self.one_by_one(orders));
         let committed = outcomes.and_then(|outcomes| {
             crash_point(points::STORE_BEFORE_COMMIT);
-            execute(&self.connection, "COMMIT", [])?;
+            execute(&self.db, "COMMIT", [])?;
             crash_point(points::STORE_AFTER_COMMIT);
             Ok(outcomes)
         });
@@ -223,43 +264,55 @@ impl Writer {
     }
 
     /// The usual way: expectations come before writes, so a changeset that is not applied has written nothing.
-    fn together(&mut self, orders: &[Order]) -> DbResult<Vec<DbResult<Done>>> {
-        orders.iter().map(|order| self.work(&order.work).map(Ok)).collect()
+    fn together(&mut self, orders: &mut [Order]) -> DbResult<Vec<DbResult<Done>>> {
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for order in orders {
+            let done = self.work(&order.work)?;
+            if order.can_be_lost() && matches!(done, Done::Applied(Applied::Done)) {
+                // Said before the answer is: whoever has the answer and looks for what it names waits for it.
+                self.is_behind.store(true, Ordering::Release);
+                if let Some(asking) = order.answer.take() {
+                    let _ = asking.send((Ok(Done::Applied(Applied::Done)), None));
+                }
+            }
+            outcomes.push(Ok(done));
+        }
+        Ok(outcomes)
     }
 
     /// A statement failed: all of it again, each in a savepoint of its own, so that only the one that fails, fails.
     fn one_by_one(&mut self, orders: &[Order]) -> DbResult<Vec<DbResult<Done>>> {
         self.roll_back();
-        execute(&self.connection, "BEGIN IMMEDIATE", [])?;
+        execute(&self.db, "BEGIN IMMEDIATE", [])?;
         orders.iter().map(|order| self.isolated(&order.work)).collect()
     }
 
     /// The inner error is this work's own; the outer one means that the whole transaction is gone.
     fn isolated(&mut self, work: &Work) -> DbResult<DbResult<Done>> {
-        execute(&self.connection, "SAVEPOINT work", [])?;
+        execute(&self.db, "SAVEPOINT work", [])?;
         let outcome = self.work(work);
         if let Err(error) = outcome {
-            if self.connection.is_autocommit() {
+            if self.db.db.is_autocommit() {
                 return Err(error);
             }
             tracing::error!(%error, "the store could not apply a changeset");
             self.names.forget();
             self.made.forget();
-            execute(&self.connection, "ROLLBACK TO work", [])?;
-            execute(&self.connection, "RELEASE work", [])?;
+            execute(&self.db, "ROLLBACK TO work", [])?;
+            execute(&self.db, "RELEASE work", [])?;
             return Ok(Err(error));
         }
-        execute(&self.connection, "RELEASE work", [])?;
+        execute(&self.db, "RELEASE work", [])?;
         Ok(outcome)
     }
 
     fn roll_back(&mut self) {
         self.names.forget();
         self.made.forget();
-        if self.connection.is_autocommit() {
+        if self.db.db.is_autocommit() {
             return;
         }
-        if let Err(error) = execute(&self.connection, "ROLLBACK", []) {
+        if let Err(error) = execute(&self.db, "ROLLBACK", []) {
             tracing::error!(%error, "the store could not roll back");
             self.failed.declare();
         }
@@ -268,23 +321,24 @@ impl Writer {
     fn work(&mut self, work: &Work) -> DbResult<Done> {
         match work {
             Work::Apply(changes) => self.apply(changes).map(Done::Applied),
-            Work::Forget { now, limit } => forget::expired(&self.connection, *now, *limit).map(Done::Forgot),
+            Work::Forget { now, limit } => forget::expired(&self.db, *now, *limit).map(Done::Forgot),
             Work::ForgetEvents {
                 done_before,
                 failed_before,
                 limit,
-            } => forget::events(&self.connection, (*done_before, *failed_before), *limit).map(Done::Forgot),
+            } => forget::events(&self.db, (*done_before, *failed_before), *limit).map(Done::Forgot),
             Work::Check => {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
-                execute(&self.connection, sql, []).map(|_| Done::Checked)
+                execute(&self.db, sql, []).map(|_| Done::Checked)
             }
+            Work::CatchUp => Ok(Done::CaughtUp),
         }
     }
 
     fn apply(&mut self, changes: &Changeset) -> DbResult<Applied> {
         let mut pen = Pen {
-            db: &self.connection,
-            merchant: self.names.number(&self.connection, &changes.merchant)?,
+            db: &self.db,
+            merchant: self.names.number(&self.db, &changes.merchant)?,
             names: &mut self.names,
             digests: &self.digests,
         };
@@ -294,7 +348,7 @@ impl Writer {
             }
         }
         pen.write(&changes.write)?;
-        self.made.note(&self.connection, &changes.write)?;
+        self.made.note(&self.db, &changes.write)?;
         Ok(Applied::Done)
     }
 
@@ -302,9 +356,7 @@ impl Writer {
     fn checkpoint(&mut self) {
         self.log_pages.store(0, Ordering::Relaxed);
         crash_point(points::STORE_BEFORE_CHECKPOINT);
-        let moved = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let moved = self.db.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         crash_point(points::STORE_AFTER_CHECKPOINT);
         if let Err(error) = moved.map_err(DbError::from) {
             if !error.is_busy() && !error.is_disk_full() {
@@ -317,6 +369,9 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
     use upsert_store::Write;
     use upsert_testkit::records::{customer_id, customer_record, person};
 
@@ -334,6 +389,42 @@ mod tests {
             write: write.collect(),
             ..Changeset::of("acme")
         })
+    }
+
+    #[tokio::test]
+    async fn what_can_be_lost_is_answered_before_it_is_durable_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let options = SqliteOptions::default();
+        let _lock = open::lock(&path).unwrap();
+        let mut connection = open::writer(&path, options).unwrap();
+        let (let_go, disk) = std::sync::mpsc::channel::<()>();
+        let disk = Mutex::new(disk);
+        let waits_for_disk = move || disk.lock().recv().is_err();
+        connection.commit_hook(Some(waits_for_disk)).unwrap();
+        let writer = WriterHandle::start(connection, options).unwrap();
+        let changes = |can_be_lost| {
+            let write = vec![Write::PutCustomer(customer_record("acme", customer_id(1)))];
+            Work::Apply(Changeset {
+                write,
+                can_be_lost,
+                ..Changeset::of("acme")
+            })
+        };
+        let early = writer.order(changes(true)).await;
+        assert!(matches!(early, Ok(Done::Applied(Applied::Done))) && writer.is_behind());
+        let mut durable = Box::pin(writer.order(changes(false)));
+        let mut is_answered = async || poll_fn(|context| Poll::Ready(durable.as_mut().poll(context).is_ready())).await;
+        assert!(!is_answered().await);
+        let_go.send(()).unwrap();
+        while writer.is_behind() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!is_answered().await, "it waits for its own commit");
+        let_go.send(()).unwrap();
+        assert!(matches!(durable.await, Ok(Done::Applied(Applied::Done))));
+        drop(let_go);
+        writer.close();
     }
 
     #[tokio::test]

@@ -43,13 +43,13 @@ pub fn full_lane(merchant: &str, customer: CustomerId, connection: &str) -> Lane
         "reserved": [email, { "kind": "id", "value": "v-1" }],
         "known_by": [phone], "sure_keys": [email], "left_behind": [email],
         "failed": true, "failed_version": 4, "brought": 3,
-        "in_flight": delivery_id(1), "queued": delivery_id(2),
-        "sending": { "known_by": [email], "fields": { "emailAddress": "/email" } },
+        "call": { "delivery": delivery_id(1), "carries": { "known_by": [email], "fields": { "emailAddress": "/email" } } },
+        "queued": delivery_id(2),
         "declined": { "notes": "x" },
         "written": [{ "at": seconds(1), "version": 2, "known_at": seconds(2), "forms": { "/email": ["b", null] } }],
         "kept": { "/email": "A" },
         "superseded": [{ "provider_customer_id": "v-0", "key": phone, "shared": true, "adopted": "confirmed" }],
-        "last_delivered_at": seconds(5),
+        "last_delivered_at": seconds(5).as_microsecond(),
     });
     serde_json::from_value(stored).unwrap()
 }

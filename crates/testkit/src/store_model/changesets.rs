@@ -30,9 +30,9 @@ pub fn changesets(most: usize) -> impl Strategy<Value = Vec<Changeset>> {
 
 fn changeset(merchant: &'static str) -> impl Strategy<Value = Changeset> {
     (vec(expect(), 0..=1), vec(write(merchant), 0..=5)).prop_map(move |(expect, write)| Changeset {
-        merchant: merchant.to_owned(),
         expect,
         write,
+        ..Changeset::of(merchant)
     })
 }
 

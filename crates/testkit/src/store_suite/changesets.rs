@@ -229,9 +229,9 @@ pub(super) async fn no_unmet_expectation_of_any_kind_lets_a_write_through(store:
         let mut write = all_writes(1, "a@example.com", "v-1");
         write.extend(removals());
         let changes = Changeset {
-            merchant: "acme".to_owned(),
             expect: vec![expect],
             write,
+            ..Changeset::of("acme")
         };
         assert_eq!(store.apply(changes).await.unwrap(), Applied::Unmet(0), "variant {what}");
         observe(&*store).await.assert_same(&before);
@@ -247,9 +247,9 @@ pub(super) async fn every_expectation_can_be_met_and_then_every_write_is_seen(st
     }
     let mut before = observe(&*store).await;
     let changes = Changeset {
-        merchant: "acme".to_owned(),
         expect: met(),
         write: all_writes(1, "a@example.com", "v-1"),
+        ..Changeset::of("acme")
     };
     assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
     let after = observe(&*store).await;
@@ -269,9 +269,9 @@ pub(super) async fn the_first_unmet_expectation_is_named(store: Arc<dyn Store>) 
         revision: Some(1),
     };
     let changes = Changeset {
-        merchant: "acme".to_owned(),
         expect: vec![absent(1), absent(2), present(3), present(4)],
         write: vec![Write::PutCustomer(customer_record("acme", customer_id(1)))],
+        ..Changeset::of("acme")
     };
     assert_eq!(store.apply(changes).await.unwrap(), Applied::Unmet(2));
     assert!(store.customer("acme", customer_id(1)).await.unwrap().is_none());
@@ -279,12 +279,12 @@ pub(super) async fn the_first_unmet_expectation_is_named(store: Arc<dyn Store>) 
 
 pub(super) async fn expectations_are_judged_before_any_write(store: Arc<dyn Store>) {
     let changes = Changeset {
-        merchant: "acme".to_owned(),
         expect: vec![Expect::Customer {
             id: customer_id(1),
             revision: None,
         }],
         write: vec![Write::PutCustomer(customer_record("acme", customer_id(1)))],
+        ..Changeset::of("acme")
     };
     assert_eq!(store.apply(changes.clone()).await.unwrap(), Applied::Done);
     assert_eq!(store.apply(changes).await.unwrap(), Applied::Unmet(0));

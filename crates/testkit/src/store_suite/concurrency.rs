@@ -33,7 +33,6 @@ pub(super) async fn of_64_conflicting_changesets_one_is_done(store: Arc<dyn Stor
         record.customer = person(&format!("Ada {number}"));
         let upsert = upsert_record("acme", upsert_id(number as u128), customer_id(1));
         Changeset {
-            merchant: "acme".to_owned(),
             expect: vec![Expect::Customer {
                 id: customer_id(1),
                 revision: Some(1),
@@ -42,6 +41,7 @@ pub(super) async fn of_64_conflicting_changesets_one_is_done(store: Arc<dyn Stor
                 Write::PutCustomer(record),
                 Write::PutUpsert(upsert, Some(customer_change("Ada"))),
             ],
+            ..Changeset::of("acme")
         }
     };
     let done = race(&store, (0..64).map(change).collect()).await;
@@ -61,7 +61,6 @@ pub(super) async fn of_64_claims_of_one_identifier_one_is_done(store: Arc<dyn St
             customers,
         };
         Changeset {
-            merchant: "acme".to_owned(),
             expect: vec![holders(Vec::new())],
             write: vec![
                 Write::PutCustomer(customer_record("acme", customer)),
@@ -70,6 +69,7 @@ pub(super) async fn of_64_claims_of_one_identifier_one_is_done(store: Arc<dyn St
                     customer,
                 },
             ],
+            ..Changeset::of("acme")
         }
     };
     let done = race(&store, (0..64).map(claim).collect()).await;
@@ -95,12 +95,12 @@ pub(super) async fn changesets_of_one_caller_keep_their_order(store: Arc<dyn Sto
                 record.revision = revision;
                 let revision = (revision > 1).then(|| revision - 1);
                 store.apply(Changeset {
-                    merchant: "acme".to_owned(),
                     expect: vec![Expect::Customer {
                         id: customer_id(caller),
                         revision,
                     }],
                     write: vec![Write::PutCustomer(record)],
+                    ..Changeset::of("acme")
                 })
             };
             // Each is polled once, in order, before the first is waited for.

@@ -144,7 +144,7 @@ impl Reader {
         Ok(due)
     }
 
-    fn first_due(&self, sql: &str, (merchant, name): (i64, i64)) -> DbResult<Option<(i64, i64, i64)>> {
+    fn first_due(&self, sql: &'static str, (merchant, name): (i64, i64)) -> DbResult<Option<(i64, i64, i64)>> {
         first(&self.db, sql, params![merchant, name], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })

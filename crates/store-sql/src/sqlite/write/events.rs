@@ -8,7 +8,7 @@ use upsert_store::{EndpointRecord, EventMarks, IncomingEvent, IncomingState, Out
 use super::super::pen::Pen;
 use super::super::rows::{DbResult, blob, execute, micros, signed, to_bytes};
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not
     /// a row.
     pub(in super::super) fn put_incoming_event(&mut self, row: &IncomingEvent) -> DbResult<()> {

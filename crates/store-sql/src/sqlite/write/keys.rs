@@ -29,7 +29,7 @@ pub(in super::super) struct KeyRow {
     customer: CustomerId,
 }
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     pub(in super::super) fn identifier(&self, identifier: &Identifier, customer: CustomerId) -> KeyRow {
         KeyRow {
             digest: self.digests.digest(identifier_kind(identifier.kind), &identifier.value),

@@ -8,7 +8,7 @@ use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState,
 use super::super::pen::Pen;
 use super::super::rows::{DbResult, blob, micros, signed, standing_of_upsert, to_bytes};
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
     pub(in super::super) fn put_upsert(&self, row: &UpsertRecord, change: Option<&CustomerChange>) -> DbResult<()> {
         let new = "INSERT OR IGNORE INTO upserts (merchant, id, customer, standing, owes_event, revision, made, body, \
