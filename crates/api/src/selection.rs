@@ -189,7 +189,8 @@ impl Body {
             let wrong = match (name.as_str(), value) {
                 (name, _) if !known.contains(&name) => {
                     let detail = format!("is not known here; known are: {}", known.join(", "));
-                    read.problems.push(Problem::new(escape(name), "unknown_field", detail));
+                    read.problems
+                        .push(Problem::new(escape(name).into_owned(), "unknown_field", detail));
                     None
                 }
                 (_, Json::Null) => None,

@@ -27,6 +27,8 @@ const TAG: TextRule = TextRule::new(100, LineBreaks::Blank);
 const NAME: TextRule = TextRule::new(100, LineBreaks::Refused);
 const LINK: TextRule = TextRule::new(255, LineBreaks::Refused);
 const METADATA: TextRule = TextRule::new(1_000, LineBreaks::Kept);
+/// Bytes of the pointer of most members.
+const USUAL_POINTER: usize = 64;
 /// Shops tag their customers freely: Shopify alone takes 250.
 const MOST_TAGS: usize = 1_000;
 const MOST_METADATA: usize = 100;
@@ -218,8 +220,10 @@ impl Reading<'_> {
     }
 
     fn object(&mut self, base: &str, members: &Map<String, Json>) {
+        let mut pointer = String::with_capacity(USUAL_POINTER);
         for (name, value) in members {
-            let pointer = format!("{base}/{}", escape(name));
+            pointer.clear();
+            pointer.extend([base, "/", &escape(name)]);
             if self.says_nothing(&pointer, value) {
                 continue;
             }

@@ -3,6 +3,7 @@
 pub mod kept;
 
 use crate::word::Word as _;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -317,8 +318,12 @@ fn map_changes<T: Clone + PartialEq + Serialize>(
 }
 
 /// A member's name as a part of a JSON Pointer (RFC 6901).
-pub fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+pub fn escape(name: &str) -> Cow<'_, str> {
+    if name.contains(['~', '/']) {
+        Cow::Owned(name.replace('~', "~0").replace('/', "~1"))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 fn put(record: &mut Map<String, Json>, pointer: &str, value: Json) {

@@ -229,7 +229,7 @@ impl Claiming {
                 replaces_link,
             }) => self.start(prepared, replaces_link),
             Ok(ConnectionPlan::Unchanged { warnings }) => {
-                self.delivery.warnings = warnings;
+                self.delivery.warnings = warnings.into();
                 unchanged(&mut self.delivery, &mut self.lane, self.now);
             }
             Err(refusal @ PlanRefusal::Collision(_)) => self.fail(&refused("match_key_collision", refusal.detail())),
@@ -239,7 +239,7 @@ impl Claiming {
 
     fn start(&mut self, prepared: Box<PreparedUpsert>, replaces_link: bool) {
         let delivery = &mut self.delivery;
-        delivery.warnings.clone_from(&prepared.warnings);
+        delivery.warnings = prepared.warnings.as_slice().into();
         delivery.start(lease_until(&self.connection, self.now));
         self.lane.start(delivery.id, &prepared);
         self.attempt = Some(attempt(delivery, &prepared, self.now));

@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CallContext, ErrorKind, Held, Priority, ProviderError, WaitingFor, traceparent_of_attempt};
-use upsert_store::{DeliveryRecord, DeliveryState, Lane, PausedBy, StoreError};
+use upsert_core::{
+    CallContext, DeliveryId, ErrorKind, Held, Priority, ProviderError, WaitingFor, traceparent_of_attempt,
+};
+use upsert_store::{DeliveryRecord, DeliveryState, PausedBy, StoreError};
 
 use crate::delivery::Deliveries;
 use crate::delivery::attempt_span::AttemptSpan;
@@ -103,7 +105,7 @@ impl Deliveries {
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let recorded = self.record_at_last(&work, end, times).await?;
-        let Some((delivery, lane)) = recorded else {
+        let Some((delivery, queued)) = recorded else {
             // Somebody else has claimed it since: this result came too late.
             return Ok(None);
         };
@@ -114,7 +116,7 @@ impl Deliveries {
         self.after_record(&work, &delivery, news).await?;
         crash_point(points::LANE_BEFORE_NEXT);
         let longest_wait = news.as_ref().map_or(SignedDuration::ZERO, |_| KEPT_ON_TASK);
-        Box::pin(self.following(&delivery, &lane, longest_wait)).await
+        Box::pin(self.following(&delivery, queued, longest_wait)).await
     }
 
     /// Records it, however often it takes while the store is in trouble: the result is known here and nowhere else.
@@ -168,10 +170,10 @@ impl Deliveries {
     async fn following(
         &self,
         delivery: &DeliveryRecord,
-        lane: &Lane,
+        queued: Option<DeliveryId>,
         longest_wait: SignedDuration,
     ) -> Result<Option<Work>, StoreError> {
-        let mut next = match lane.queued() {
+        let mut next = match queued {
             Some(id) if delivery.state().has_ended() && id != delivery.id => {
                 self.context.store.delivery(&delivery.merchant, id).await?
             }

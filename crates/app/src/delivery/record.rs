@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{
-    ErrorKind, OnCollision, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid, WaitingFor, Word as _,
+    DeliveryId, ErrorKind, OnCollision, ProviderError, RetryAdvice, StateAtVendor, UpsertReceipt, VendorSaid,
+    WaitingFor, Word as _,
 };
 use upsert_store::{
     Applied, AttemptRecord, DeliveryError, DeliveryRecord, DeliveryState, Expect, Lane, StoreError, UpsertState, Write,
@@ -60,9 +61,9 @@ impl AttemptEnd {
     }
 }
 
-/// The delivery and the lane after it was recorded. Nothing comes back where the result came too late: somebody else
-/// has claimed the delivery since.
-pub(crate) type Recorded = Option<(DeliveryRecord, Lane)>;
+/// The delivery after it was recorded, and the one that comes next in its lane. Nothing comes back where the result came
+/// too late: somebody else has claimed the delivery since.
+pub(crate) type Recorded = Option<(DeliveryRecord, Option<DeliveryId>)>;
 
 /// Time and place of one attempt.
 #[derive(Debug, Clone, Copy)]
@@ -91,18 +92,13 @@ impl Deliveries {
                 write: Vec::new(),
             };
             recording.apply(&end, times, self).await?;
-            let Recording {
-                delivery,
-                lane: recorded_lane,
-                write,
-                ..
-            } = recording;
+            let (delivery, queued, write) = recording.drawn_up();
             expect.extend(record_is_free(work, &end));
             crash_point(points::RECORD_BEFORE_COMMIT);
             let applied = self.outbox.write(&work.delivery.merchant, expect, write).await?;
             crash_point(points::RECORD_AFTER_COMMIT);
             match applied {
-                Applied::Done => return Ok(Some((delivery, recorded_lane))),
+                Applied::Done => return Ok(Some((delivery, queued))),
                 Applied::Unmet(0) => return Ok(None),
                 Applied::Unmet(2) => end = self.name_the_owner(work, end).await?,
                 Applied::Unmet(_) => {}
@@ -241,7 +237,6 @@ impl Recording<'_> {
             }
         }
         self.write.extend(self.lane.give_back_keys());
-        self.write.push(Write::PutLane(self.lane.clone()));
         self.write
             .push(Write::PutDelivery(self.delivery.clone(), Some(attempt)));
         if ends_its_upsert(self.work, &self.delivery)
@@ -252,6 +247,13 @@ impl Recording<'_> {
             self.write.push(Write::PutUpsert(upsert, None));
         }
         Ok(())
+    }
+
+    /// The delivery, the one that comes next in its lane, and what is to be written.
+    fn drawn_up(mut self) -> (DeliveryRecord, Option<DeliveryId>, Vec<Write>) {
+        let queued = self.lane.queued();
+        self.write.push(Write::PutLane(self.lane));
+        (self.delivery, queued, self.write)
     }
 
     fn attempt(&self, end: &AttemptEnd, times: AttemptTimes) -> AttemptRecord {

@@ -186,7 +186,7 @@ impl<'a> Building<'a> {
         match &planned.plan {
             Err(refusal) => refuse(&mut delivery, &mut lane, refusal, self.now),
             Ok(ConnectionPlan::Unchanged { warnings }) if !lane.is_busy() => {
-                delivery.warnings.clone_from(warnings);
+                delivery.warnings = warnings.as_slice().into();
                 unchanged(&mut delivery, &mut lane, self.now);
                 let has_adopted = self.draft.adopting.lanes.contains_key(&lane.connection);
                 is_touched = had_failed || has_forgotten || has_adopted || self.has_learnt(planned, &lane);
@@ -194,7 +194,7 @@ impl<'a> Building<'a> {
             Ok(plan) => {
                 if let ConnectionPlan::Send { prepared, .. } = plan {
                     reserve(connection, prepared, &mut lane, &mut self.changes);
-                    delivery.warnings.clone_from(&prepared.warnings);
+                    delivery.warnings = prepared.warnings.as_slice().into();
                 }
                 attempt = self.place(connection, plan, queued, &mut delivery, &mut lane);
             }

@@ -22,7 +22,7 @@ pub(crate) fn delivery(record: &DeliveryRecord) -> Delivery {
         next_attempt_at: record.next_attempt_at(),
         duration_ms: record.duration_ms(),
         fields: success.map(|success| success.fields.clone()).unwrap_or_default(),
-        warnings: record.warnings.clone(),
+        warnings: record.warnings.to_vec(),
         error: record.error().cloned(),
     }
 }

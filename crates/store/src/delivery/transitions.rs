@@ -1,6 +1,8 @@
 //! The ways from one state of a delivery to another, and there are no others. Each says from which states it leads, and
 //! keeps the fence and the clock of what is parked.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use upsert_api::{DeliveryError, DeliveryState};
@@ -31,7 +33,7 @@ impl DeliveryRecord {
             took_over: Vec::new(),
             attempts: 0,
             duration_ms: 0,
-            warnings: Vec::new(),
+            warnings: Arc::default(),
             force: false,
             priority: upsert_core::Priority::Interactive,
             fence: 0,

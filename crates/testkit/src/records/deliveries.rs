@@ -62,7 +62,7 @@ pub fn due_progress(state: DeliveryState, at: Timestamp) -> Progress {
 /// A delivery in this state with every member set that it can have then.
 pub fn full_delivery_record(merchant: &str, connection: &str, id: DeliveryId, state: DeliveryState) -> DeliveryRecord {
     let mut record = delivery_record(merchant, connection, id, DeliveryState::Pending);
-    record.warnings = vec![Warning::new(WarningCode::MayBeCut, "/notes", "long")];
+    record.warnings = [Warning::new(WarningCode::MayBeCut, "/notes", "long")].into();
     record.force = true;
     record.priority = Priority::Bulk;
     record.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
