@@ -25,9 +25,17 @@ enum Own {
     Number,
     /// The merchant's id.
     Merchant,
-    Customer,
+    Customer(Form),
     /// The upsert with part 0, its deliveries with theirs.
-    Upsert(u16),
+    Upsert(u16, Form),
+}
+
+/// How an id stands in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Bytes,
+    /// Without its prefix.
+    Text,
 }
 
 /// One column.
@@ -85,8 +93,8 @@ impl<'db> Paper<'db> {
                 Cell::Id(part) => statement.raw_bind_parameter(place, &id(person.upsert, *part).as_bytes()[..])?,
                 Cell::Body(bytes, own) => {
                     for (from, own) in own {
-                        let text = text_of(*own, person);
-                        bytes[*from..*from + text.len()].copy_from_slice(text.as_bytes());
+                        let spelled = spelled(*own, person);
+                        bytes[*from..*from + spelled.len()].copy_from_slice(&spelled);
                     }
                     statement.raw_bind_parameter(place, &bytes[..])?;
                 }
@@ -104,22 +112,23 @@ fn id(upsert: UpsertId, part: u16) -> Uuid {
     }
 }
 
-/// Ids without their prefix: in one form all of them are the text of a UUID.
-fn text_of(own: Own, person: &Person<'_>) -> String {
-    let bare = |id: &Uuid| {
-        CustomerId::from_uuid(*id)
+fn spelled(own: Own, person: &Person<'_>) -> Vec<u8> {
+    let spelled = |id: Uuid, form| match form {
+        Form::Bytes => id.as_bytes().to_vec(),
+        Form::Text => CustomerId::from_uuid(id)
             .to_string()
             .split_off(CustomerId::PREFIX.len())
+            .into(),
     };
     match own {
-        Own::Number => format!("{:08}", person.number),
-        Own::Merchant => person.name.to_owned(),
-        Own::Customer => bare(person.customer.as_uuid()),
-        Own::Upsert(part) => bare(&id(person.upsert, part)),
+        Own::Number => format!("{:08}", person.number).into(),
+        Own::Merchant => person.name.into(),
+        Own::Customer(form) => spelled(*person.customer.as_uuid(), form),
+        Own::Upsert(part, form) => spelled(id(person.upsert, part), form),
     }
 }
 
-/// Every place of the original's own texts.
+/// Every place of what is the original's own.
 fn own_in(bytes: &[u8], row: &Row) -> Vec<(usize, Own)> {
     let name = merchant(0);
     let original = Person {
@@ -131,11 +140,16 @@ fn own_in(bytes: &[u8], row: &Row) -> Vec<(usize, Own)> {
         record: [0; 16],
     };
     // The gateway has three connections at most.
-    let parts = (0..4).map(Own::Upsert);
-    let all = [Own::Number, Own::Merchant, Own::Customer].into_iter().chain(parts);
+    let of_form = |form| {
+        (0..4)
+            .map(move |part| Own::Upsert(part, form))
+            .chain([Own::Customer(form)])
+    };
+    let all = [Own::Number, Own::Merchant].into_iter();
+    let all = all.chain([Form::Bytes, Form::Text].into_iter().flat_map(of_form));
     all.flat_map(|own| {
-        let text = text_of(own, &original);
-        let is_there = move |at: &usize| bytes[*at..].starts_with(text.as_bytes());
+        let spelled = spelled(own, &original);
+        let is_there = move |at: &usize| bytes[*at..].starts_with(&spelled);
         (0..bytes.len())
             .filter(is_there)
             .map(move |at| (at, own))

@@ -1,14 +1,16 @@
 //! What the store's file holds, read with SQL of our own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
 use rusqlite::{Connection, Row};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
-use upsert_core::traceparent_of_attempt;
+use upsert_core::{CustomerId, DeliveryId, UpsertId, traceparent_of_attempt};
 
 use super::{Attempt, Delivery, Evidence, Upsert, Version, span_of};
 
@@ -48,6 +50,11 @@ fn integrity(db: &Connection) -> anyhow::Result<String> {
     Ok(db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?)
 }
 
+/// An id as the API shows it.
+fn id<T: fmt::Display>(record: &Json, member: &str, of: fn(Uuid) -> T) -> anyhow::Result<String> {
+    Ok(of(text(record, member)?.parse()?).to_string())
+}
+
 fn text(record: &Json, member: &str) -> anyhow::Result<String> {
     let text = record[member].as_str();
     Ok(text
@@ -57,26 +64,35 @@ fn text(record: &Json, member: &str) -> anyhow::Result<String> {
 
 fn upsert(record: &Json) -> anyhow::Result<Upsert> {
     Ok(Upsert {
-        customer: text(record, "customer")?,
-        state: text(record, "state")?,
+        customer: id(record, "customer", CustomerId::from_uuid)?,
+        state: record["ended"]["state"].as_str().unwrap_or("pending").to_owned(),
         rolled_back: record["rolled_back"] == true,
         changed: record["changed"] == true,
     })
 }
 
 fn delivery(record: &Json, upsert: String) -> anyhow::Result<Delivery> {
-    let maybe = |member: &str| record[member].as_str().map(str::to_owned);
-    let error = &record["error"];
+    let course = &record["course"];
+    let progress = course["progress"]
+        .as_object()
+        .and_then(|progress| progress.iter().next());
+    let (state, progress) = progress.with_context(|| format!("a delivery without a state: {record}"))?;
+    let maybe = |member: &str| progress[member].as_str().map(str::to_owned);
+    let error = match &progress["error"] {
+        Json::Null => &course["last_error"],
+        error => error,
+    };
+    let by = maybe("by").map(|by| by.parse()).transpose()?;
     Ok(Delivery {
         upsert,
-        customer: text(record, "customer")?,
+        customer: id(record, "customer", CustomerId::from_uuid)?,
         connection: text(record, "connection")?,
-        state: text(record, "state")?,
+        state: state.clone(),
         outcome: maybe("outcome"),
         waiting_for: maybe("waiting_for"),
-        superseded_by: maybe("superseded_by"),
+        superseded_by: by.map(|by| DeliveryId::from_uuid(by).to_string()),
         version: record["version"].as_u64().unwrap_or_default(),
-        trace: maybe("traceparent").as_deref().and_then(trace_of),
+        trace: record["traceparent"].as_str().and_then(trace_of),
         error: error["kind"].as_str().map(|kind| {
             let code = error["code"].as_str().unwrap_or("-");
             format!("{kind} {code} {}", error["vendor_status"])
@@ -107,15 +123,17 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<Seen> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let record = read(row, "body")?.context("a row without a body")?;
-        let id = text(&record, "id")?;
         if let Some(customer) = row.get::<_, Option<Vec<u8>>>("customer")? {
-            seen.customers.insert(customer, text(&record, "customer")?);
+            let id = id(&record, "id", UpsertId::from_uuid)?;
+            let spelled = CustomerId::from_uuid(Uuid::from_slice(&customer)?);
+            seen.customers.insert(customer, spelled.to_string());
             if let Some(change) = read(row, "change")?.filter(|_| record["rolled_back"] != true) {
                 evidence.versions.push(version(&record, &change)?);
             }
             evidence.upserts.insert(id.clone(), upsert(&record)?);
             last = Some(id);
         } else {
+            let id = id(&record, "id", DeliveryId::from_uuid)?;
             let of = last.clone().context("a delivery without an upsert")?;
             let first = read(row, "attempt")?;
             let traceparent = record["traceparent"].as_str();
@@ -135,21 +153,43 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<Seen> {
 
 fn read(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
-    Ok(bytes.map(|bytes| rmp_serde::from_slice(&bytes)).transpose()?)
+    let Some(bytes) = bytes else { return Ok(None) };
+    Ok(Some(json(rmpv::decode::read_value(&mut &bytes[..])?)))
+}
+
+/// As JSON; bytes are ids.
+fn json(value: rmpv::Value) -> Json {
+    match value {
+        rmpv::Value::Nil | rmpv::Value::Ext(..) => Json::Null,
+        rmpv::Value::Boolean(flag) => flag.into(),
+        rmpv::Value::Integer(number) => match number.as_u64() {
+            Some(number) => number.into(),
+            None => number.as_i64().into(),
+        },
+        rmpv::Value::F32(number) => number.into(),
+        rmpv::Value::F64(number) => number.into(),
+        rmpv::Value::String(text) => text.into_str().into(),
+        rmpv::Value::Binary(bytes) => Uuid::from_slice(&bytes).map_or(Json::Null, |id| id.to_string().into()),
+        rmpv::Value::Array(items) => items.into_iter().map(json).collect(),
+        rmpv::Value::Map(members) => members
+            .into_iter()
+            .map(|(name, value)| (name.as_str().unwrap_or_default().to_owned(), json(value)))
+            .collect(),
+    }
 }
 
 fn version(upsert: &Json, change: &Json) -> anyhow::Result<Version> {
     Ok(Version {
-        customer: text(upsert, "customer")?,
+        customer: id(upsert, "customer", CustomerId::from_uuid)?,
         version: upsert["version"].as_u64().context("an upsert without a version")?,
-        upsert: text(upsert, "id")?,
+        upsert: id(upsert, "id", UpsertId::from_uuid)?,
         record: nested(&change["record"]),
     })
 }
 
 /// A customer's values are kept by JSON Pointer; accounts are compared as the API shows them.
 fn nested(kept: &Json) -> Json {
-    let mut record = json!({});
+    let mut record = Json::Object(Map::new());
     for (pointer, value) in kept.as_object().into_iter().flatten() {
         let mut place = &mut record;
         for name in pointer.trim_start_matches('/').split('/') {
@@ -161,18 +201,20 @@ fn nested(kept: &Json) -> Json {
 }
 
 fn attempt(record: &Json, traceparent: Option<&str>) -> anyhow::Result<Attempt> {
-    let micros = |member: &str| -> anyhow::Result<Option<i64>> {
-        let moment = record[member].as_str().map(str::parse::<jiff::Timestamp>).transpose()?;
-        Ok(moment.map(jiff::Timestamp::as_microsecond))
-    };
     let number = record["number"].as_u64().context("an attempt without a number")?;
     let number = u32::try_from(number)?;
-    let traceparent = traceparent_of_attempt(traceparent, text(record, "delivery")?.parse()?, number);
+    let traceparent = traceparent_of_attempt(
+        traceparent,
+        DeliveryId::from_uuid(text(record, "delivery")?.parse()?),
+        number,
+    );
     Ok(Attempt {
         number,
         span: span_of(&traceparent).context("an attempt without a span")?,
-        started_at: micros("started_at")?.context("an attempt without a beginning")?,
-        ended_at: micros("ended_at")?,
+        started_at: record["started_at"]
+            .as_i64()
+            .context("an attempt without a beginning")?,
+        ended_at: record["ended_at"].as_i64(),
         result: record["result"].as_str().map(str::to_owned),
         vendor_status: record["vendor_status"].as_u64().map(u16::try_from).transpose()?,
     })
@@ -183,7 +225,7 @@ fn later_attempts(db: &Connection, seen: &Seen, deliveries: &mut BTreeMap<String
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let record = read(row, "attempt")?.context("an attempt without a body")?;
-        let id = text(&record, "delivery")?;
+        let id = id(&record, "delivery", DeliveryId::from_uuid)?;
         let attempt = attempt(&record, seen.traceparents.get(&id).map(String::as_str))?;
         deliveries
             .get_mut(&id)
@@ -217,10 +259,12 @@ fn customers(db: &Connection, seen: &Seen, evidence: &mut Evidence) -> anyhow::R
 }
 
 fn note_lane(lane: &Json, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let (customer, connection) = (text(lane, "customer")?, text(lane, "connection")?);
-    for member in ["in_flight", "queued"] {
-        if let Some(id) = lane[member].as_str() {
-            let line = format!("{member} {id} of {customer} at {connection}");
+    let customer = id(lane, "customer", CustomerId::from_uuid)?;
+    let connection = text(lane, "connection")?;
+    for (what, member) in [("in flight", &lane["call"]["delivery"]), ("queued", &lane["queued"])] {
+        if let Some(id) = member.as_str() {
+            let id = DeliveryId::from_uuid(id.parse()?);
+            let line = format!("{what} {id} of {customer} at {connection}");
             evidence.busy_lanes.push(line);
         }
     }

@@ -19,6 +19,7 @@
 //!
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
+mod db_error;
 mod digest;
 mod expect;
 mod failure;

@@ -1,77 +1,24 @@
-//! Values between Rust and SQLite, and errors that repeat none of them.
-
-use std::fmt;
+//! Values between Rust and SQLite.
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use rusqlite::types::ValueRef;
-use rusqlite::{ErrorCode, Params, Row};
+use rusqlite::{Params, Row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use upsert_core::customer::kept;
 use upsert_core::{Customer, IdentifierKind, KeyKind};
-use upsert_store::{StoreError, UpsertState};
+use upsert_store::UpsertState;
 
 use super::digest::Kind;
 use super::statements::Prepare;
 
-/// What went wrong at the database. Its text names codes, tables and columns, never a value.
-#[derive(Debug)]
-pub(super) enum DbError {
-    /// SQLite refused.
-    Sqlite(rusqlite::Error),
-    /// A row of this column cannot be read, or a value cannot be written to it.
-    Value(&'static str),
-}
-
-impl From<rusqlite::Error> for DbError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-/// Only codes: SQLite's own messages may quote what was bound.
-impl fmt::Display for DbError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(error) => match error.sqlite_error() {
-                Some(code) => write!(f, "SQLite: {:?} ({})", code.code, code.extended_code),
-                None => f.write_str("SQLite: a statement and its values do not fit"),
-            },
-            Self::Value(column) => write!(f, "a value of `{column}` does not fit"),
-        }
-    }
-}
-
-impl DbError {
-    /// Whether somebody else held the file for longer than we wait.
-    pub(super) fn is_busy(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
-    }
-
-    /// The disk takes no more. SQLite has taken the transaction back, and the file is as it was.
-    pub(super) fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
-    }
-
-    /// As callers see it.
-    pub(super) fn upwards(&self) -> StoreError {
-        if self.is_busy() {
-            StoreError::Busy
-        } else if self.is_disk_full() {
-            StoreError::Unavailable("the disk is full".to_owned())
-        } else {
-            StoreError::Failed(self.to_string())
-        }
-    }
-}
+pub(super) use super::db_error::{DbError, DbResult};
 
 /// Bytes of a record that is not unusually large.
 const USUAL_BODY: usize = 1_024;
-
-pub(super) type DbResult<T> = Result<T, DbError>;
 
 /// Runs a statement that answers nothing.
 pub(super) fn execute(db: &impl Prepare, sql: &'static str, params: impl Params) -> DbResult<usize> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Statement};
 
-use super::rows::DbResult;
+use super::db_error::DbResult;
 
 /// Where statements are run.
 pub(super) trait Prepare {

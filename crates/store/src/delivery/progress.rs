@@ -9,6 +9,7 @@ use upsert_core::{DeliveryId, Evidence, FieldOutcomes, KeyKind, Outcome, Waiting
 
 /// How far a delivery is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// Not tried.
     Pending {
