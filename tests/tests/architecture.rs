@@ -301,8 +301,13 @@ fn the_chaos_run_judges_from_outside() {
             .lines()
             .filter(|line| line.contains("upsert_core::"))
         {
-            // Where a process can be made to die, and by which name an attempt is found in a vendor's journal.
-            let is_about_runs = ["upsert_core::crash_point", "upsert_core::traceparent_of_attempt"];
+            // Where a process can be made to die, by which name an attempt is found in a vendor's journal, and how ids are
+            // spelled.
+            let is_about_runs = [
+                "upsert_core::crash_point",
+                "upsert_core::traceparent_of_attempt",
+                "upsert_core::{CustomerId, DeliveryId, UpsertId};",
+            ];
             let is_one = is_about_runs.iter().any(|allowed| line.contains(allowed));
             assert!(is_one, "{}: {line}", path.display());
         }

@@ -69,7 +69,7 @@ async fn nothing_that_was_written_holds_a_canary() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let more = "retry = { attempts = 2, base = \"5ms\", cap = \"10ms\" }".to_owned();
-    let merchant = "sync_deadline = \"300ms\"".to_owned();
+    let merchant = "sync_deadline = \"1s\"".to_owned();
     let world = World::with(Plan {
         every_connection: more,
         merchant,

@@ -10,7 +10,8 @@ use rusqlite::{Connection, Row};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use upsert_core::{CustomerId, DeliveryId, UpsertId, traceparent_of_attempt};
+use upsert_core::traceparent_of_attempt;
+use upsert_core::{CustomerId, DeliveryId, UpsertId};
 
 use super::{Attempt, Delivery, Evidence, Upsert, Version, span_of};
 

@@ -1,6 +1,7 @@
 //! An upsert's work at one connection, with its attempts.
 
 mod progress;
+mod shared;
 mod transitions;
 
 use std::collections::BTreeSet;
@@ -45,7 +46,7 @@ pub struct DeliveryRecord {
     attempts: u32,
     duration_ms: u64,
     /// What the vendor cannot hold or do.
-    #[serde(default, skip_serializing_if = "has_none", with = "shared")]
+    #[serde(default, skip_serializing_if = "shared::is_empty", with = "shared")]
     pub warnings: Arc<[Warning]>,
     /// Whether to call even if nothing has changed.
     pub force: bool,
@@ -62,26 +63,6 @@ pub struct DeliveryRecord {
     /// W3C trace context of the request that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-}
-
-/// Records of a delivery are handed about, and what a vendor cannot hold is long and stays as it is.
-mod shared {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use upsert_core::Warning;
-
-    pub(super) fn serialize<S: Serializer>(warnings: &[Warning], serializer: S) -> Result<S::Ok, S::Error> {
-        warnings.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Warning]>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into())
-    }
-}
-
-fn has_none(warnings: &[Warning]) -> bool {
-    warnings.is_empty()
 }
 
 /// One send. Written before the first byte goes out, so that a crash in between shows up as unknown.
