@@ -166,7 +166,7 @@ impl Admission {
     /// 503: too many are under way, of this merchant or of all, or on their way to the commit.
     pub(crate) fn admit(self: &Arc<Self>, merchant: &str, priority: Priority) -> Result<Admitted, Refusal> {
         if priority == Priority::Interactive {
-            self.has_room()?;
+            self.with_room(|_| ())?;
         }
         let mut in_flight = self.in_progress.lock();
         let own = in_flight.by_merchant.get(merchant).copied().unwrap_or_default();
@@ -193,20 +193,21 @@ impl Admission {
             // It is never closed.
             return Ok(Deciding::Bulk(self.bulk.clone().acquire_owned().await.ok()));
         }
-        self.has_room()?;
-        self.deciding.lock().length += 1;
+        self.with_room(|queue| queue.length += 1)?;
         Ok(Deciding::Interactive {
             queue: Arc::clone(&self.deciding),
             came: Instant::now(),
         })
     }
 
-    fn has_room(&self) -> Result<(), Refusal> {
+    /// Where there is room for one more.
+    fn with_room(&self, enter: impl FnOnce(&mut Queue)) -> Result<(), Refusal> {
         let (mut queue, now) = (self.deciding.lock(), Instant::now());
         if queue.is_full(now) {
             queue.turned_away(now);
             return Err(overloaded("too many upserts wait to be stored"));
         }
+        enter(&mut queue);
         Ok(())
     }
 }
@@ -292,29 +293,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn in_a_crowd_as_many_are_let_in_as_get_to_the_commit_in_time() {
         let admission = Admission::default();
-        let decide = async || admission.decide(Priority::Interactive).await;
-        let enter = async |most: usize| {
+        let enter = async || {
             let mut all = Vec::new();
-            while let Some(one) = decide().await.ok().filter(|_| all.len() < most) {
+            while let Ok(one) = admission.decide(Priority::Interactive).await {
                 all.push(one);
             }
             all
         };
-        let all = enter(usize::MAX).await;
+        let all = enter().await;
         assert_eq!(all.len(), MOST_DECIDING, "as long as nobody was turned away");
         tokio::time::advance(10 * IN_TIME).await;
         drop(all);
-        let few = enter(usize::MAX).await.len();
+        let few = enter().await.len();
         assert!(few < 2 * usize::from(FEWEST_DECIDING), "{few}: all of them came late");
         let mut widest = 0;
         for _ in 0..100 {
-            let all = enter(usize::MAX).await;
+            let all = enter().await;
             widest = widest.max(all.len());
             tokio::time::advance(if all.len() > 40 { 2 * IN_TIME } else { IN_TIME / 2 }).await;
         }
         assert!((41..60).contains(&widest), "{widest}: more than 40 are late");
         tokio::time::advance(2 * CALM).await;
-        assert_eq!(enter(usize::MAX).await.len(), MOST_DECIDING, "the crowd is over");
+        assert_eq!(enter().await.len(), MOST_DECIDING, "the crowd is over");
     }
 
     #[tokio::test(start_paused = true)]
