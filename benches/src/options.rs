@@ -146,6 +146,11 @@ impl Options {
         if let Some(waiting) = &self.waiting {
             plan.growth.waiting.clone_from(waiting);
         }
+        let growth = &mut plan.growth;
+        // The last is the greatest, and ratios are to the first.
+        for sizes in [&mut growth.customers, &mut growth.merchants, &mut growth.waiting] {
+            sizes.sort_unstable();
+        }
         if let Some(rounds) = self.rounds {
             plan.loads.rounds = rounds.max(1);
             plan.growth.rounds = rounds.max(1);
