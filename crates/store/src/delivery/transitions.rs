@@ -57,7 +57,7 @@ impl DeliveryRecord {
     pub fn start(&mut self, lease_until: Timestamp) {
         self.expects(TO_BE_TRIED);
         self.course.go_on(Progress::InFlight {
-            lease_until: Some(lease_until),
+            lease_until: Some(as_kept(lease_until)),
         });
     }
 
@@ -118,7 +118,7 @@ impl DeliveryRecord {
     /// The call is made again.
     pub fn retry_at(&mut self, due: Timestamp) {
         self.expects(&[InFlight]);
-        self.course.go_on(Progress::Retrying { due });
+        self.course.go_on(Progress::Retrying { due: as_kept(due) });
     }
 
     /// It is not to be tried now. Time that it waits for a pause or a quota is not its own.
@@ -127,12 +127,14 @@ impl DeliveryRecord {
         if matches!(waiting_for, WaitingFor::Paused | WaitingFor::Quota) {
             self.parked_since = self.parked_since.or(Some(now));
         }
+        let until = until.map(as_kept);
         self.course.go_on(Progress::Waiting { waiting_for, until });
     }
 
     /// It stays as it is, and is looked at again then.
     pub fn look_again_at(&mut self, at: Timestamp) {
         self.expects(TO_BE_TRIED);
+        let at = as_kept(at);
         match &mut self.course.progress {
             Progress::Pending { due } | Progress::Retrying { due } => *due = at,
             Progress::Waiting { until, .. } => *until = Some(at),
@@ -244,5 +246,37 @@ impl DeliveryRecord {
     /// The store's expectations see to it that nobody comes from elsewhere; whoever does has a mistake in it.
     fn expects(&self, states: &[DeliveryState]) {
         debug_assert!(states.contains(&self.state()), "{} is {}", self.id, self.state());
+    }
+}
+
+/// Whole microseconds: a moment has to read the same before and after it was stored, and what is added to a clock's time
+/// may be any time.
+fn as_kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use upsert_core::{CustomerId, IdSource, SystemClock};
+
+    use super::*;
+
+    #[test]
+    fn a_moment_of_any_precision_reads_the_same_before_and_after_it_was_stored() {
+        let ids = IdSource::new(Arc::new(SystemClock));
+        let odd = Timestamp::from_nanosecond(1_790_000_000_123_456_789).unwrap();
+        let (customer, now): (CustomerId, _) = (ids.customer("acme"), Timestamp::UNIX_EPOCH);
+        let upsert = UpsertRecord::new(ids.upsert("acme"), "acme", customer, 1, "a key", now);
+        let new = || DeliveryRecord::new(1, &upsert, "crm", "rotor", true);
+        let [mut sent, mut retried, mut waits, mut looked_at] = [new(), new(), new(), new()];
+        sent.start(odd);
+        retried.start(odd);
+        retried.retry_at(odd);
+        waits.wait(WaitingFor::Quota, Some(odd), now);
+        looked_at.look_again_at(odd);
+        for delivery in [sent, retried, waits, looked_at] {
+            let stored = serde_json::to_string(&delivery).unwrap();
+            assert_eq!(serde_json::from_str::<DeliveryRecord>(&stored).unwrap(), delivery);
+        }
     }
 }
