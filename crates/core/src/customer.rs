@@ -6,6 +6,7 @@ use crate::word::Word as _;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::ser::Error as _;
@@ -16,9 +17,13 @@ use crate::field::{Field, Kind, Rule, Value};
 use crate::matching::{Identifier, IdentifierKind};
 use crate::patch::{CustomerPatch, Patch};
 
-/// A person or organisation as the merchant wants it, all values canonical.
+/// A person or organisation as the merchant wants it, all values canonical. A copy shares what it holds until one of them
+/// changes: an upsert has the same customer in its record, its history, its plans and its answer.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Customer {
+pub struct Customer(Arc<Parts>);
+
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Parts {
     fields: BTreeMap<Field, Value>,
     provider_fields: BTreeMap<String, Map<String, Json>>,
     unread: BTreeSet<IdentifierKind>,
@@ -49,14 +54,14 @@ impl fmt::Debug for Change {
 /// Shows which fields are there, not what they hold.
 impl fmt::Debug for Customer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.fields.keys()).finish()
+        f.debug_set().entries(self.0.fields.keys()).finish()
     }
 }
 
 impl Customer {
     /// What `field` holds.
     pub fn get(&self, field: Field) -> Option<&Value> {
-        self.fields.get(&field)
+        self.0.fields.get(&field)
     }
 
     /// The text that `field` holds.
@@ -66,12 +71,12 @@ impl Customer {
 
     /// Sets `field`; the value has to be canonical already.
     pub fn set(&mut self, field: Field, value: Value) {
-        self.fields.insert(field, value);
+        Arc::make_mut(&mut self.0).set(field, value);
     }
 
     /// Every field that is there, in the order of [`Field::ALL`].
     pub fn fields(&self) -> impl Iterator<Item = (Field, &Value)> {
-        self.fields.iter().map(|(field, value)| (*field, value))
+        self.0.fields.iter().map(|(field, value)| (*field, value))
     }
 
     /// Person or organisation.
@@ -99,12 +104,12 @@ impl Customer {
     /// Identifiers of which no value is known, since what was given could not be read: whoever has a readable one is somebody
     /// else.
     pub fn unread(&self) -> &BTreeSet<IdentifierKind> {
-        &self.unread
+        &self.0.unread
     }
 
     /// What is passed through to a vendor as it is, by connection or provider name.
     pub fn provider_fields(&self) -> &BTreeMap<String, Map<String, Json>> {
-        &self.provider_fields
+        &self.0.provider_fields
     }
 
     /// The customer after `patch` (RFC 7396; tags are added and removed). A kind that nobody set is a person, or an
@@ -112,30 +117,112 @@ impl Customer {
     #[must_use]
     pub fn merged(&self, patch: &CustomerPatch) -> Self {
         let mut merged = self.clone();
+        Arc::make_mut(&mut merged.0).merge(patch);
+        merged
+    }
+
+    /// What differs from `self` to `after`, one entry a leaf, in the order of the fields.
+    pub fn changes_to(&self, after: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for field in Field::ALL {
+            let (from, to) = (self.get(*field), after.get(*field));
+            if from == to {
+                continue;
+            }
+            if let Rule::Map = field.rule() {
+                let members = |value: Option<&Value>| match value {
+                    Some(Value::Map(map)) => map.clone(),
+                    _ => BTreeMap::new(),
+                };
+                changes.extend(map_changes(field.pointer(), &members(from), &members(to)));
+            } else {
+                let json = |value: Option<&Value>| value.map_or(Json::Null, Value::to_json);
+                changes.push(Change {
+                    pointer: field.pointer().to_owned(),
+                    from: json(from),
+                    to: json(to),
+                });
+            }
+        }
+        let (from, to) = (&self.0.provider_fields, &after.0.provider_fields);
+        changes.extend(map_changes("/provider_fields", from, to));
+        changes
+    }
+
+    /// The record as nested JSON. With `with_nulls` every member is there, so that readers see the whole shape.
+    pub fn to_json(&self, with_nulls: bool) -> Map<String, Json> {
+        let mut record = Map::new();
+        for field in Field::ALL {
+            let value = self.get(*field).map(Value::to_json);
+            let value = match (value, field) {
+                (Some(value), _) => value,
+                (None, _) if !with_nulls => continue,
+                (None, Field::Tags) => Json::Array(Vec::new()),
+                (None, Field::Metadata) => Json::Object(Map::new()),
+                (None, _) => Json::Null,
+            };
+            put(&mut record, field.pointer(), value);
+        }
+        if with_nulls || !self.0.provider_fields.is_empty() {
+            let all = self.0.provider_fields.iter();
+            let all = all.map(|(name, map)| (name.clone(), Json::Object(map.clone())));
+            record.insert("provider_fields".to_owned(), Json::Object(all.collect()));
+        }
+        record
+    }
+
+    /// Reads what [`Customer::to_json`] wrote; members that are no fields are passed over.
+    pub fn from_json(record: &Json) -> Option<Self> {
+        let mut customer = Self::default();
+        for field in Field::ALL {
+            match record.pointer(field.pointer()) {
+                None | Some(Json::Null) => {}
+                Some(json) => match Value::from_json(json, field.rule())? {
+                    Value::Tags(tags) if tags.is_empty() => {}
+                    Value::Map(map) if map.is_empty() => {}
+                    value => customer.set(*field, value),
+                },
+            }
+        }
+        if let Some(Json::Object(all)) = record.get("provider_fields") {
+            for (name, fields) in all {
+                let fields = fields.as_object()?.clone();
+                Arc::make_mut(&mut customer.0).provider_fields.insert(name.clone(), fields);
+            }
+        }
+        Some(customer)
+    }
+}
+
+impl Parts {
+    fn set(&mut self, field: Field, value: Value) {
+        self.fields.insert(field, value);
+    }
+
+    fn merge(&mut self, patch: &CustomerPatch) {
         for (field, change) in &patch.fields {
             match change {
-                Patch::Clear => drop(merged.fields.remove(field)),
+                Patch::Clear => drop(self.fields.remove(field)),
                 Patch::Set(Value::Tags(added)) => {
-                    let mut tags = merged.take_tags();
+                    let mut tags = self.take_tags();
                     tags.extend(added.iter().cloned());
-                    merged.put_tags(tags);
+                    self.put_tags(tags);
                 }
-                Patch::Set(value) => merged.set(*field, value.clone()),
+                Patch::Set(value) => self.set(*field, value.clone()),
             }
         }
         if !patch.tags_removed.is_empty() {
-            let mut tags = merged.take_tags();
+            let mut tags = self.take_tags();
             tags.retain(|tag| !patch.tags_removed.contains(tag));
-            merged.put_tags(tags);
+            self.put_tags(tags);
         }
-        merged.merge_metadata(patch);
-        merged.merge_provider_fields(patch);
-        merged.merge_unread(patch);
-        if !merged.fields.contains_key(&Field::Kind) {
-            let kind = merged.implied_kind();
-            merged.set(Field::Kind, Value::Text(kind.as_str().to_owned()));
+        self.merge_metadata(patch);
+        self.merge_provider_fields(patch);
+        self.merge_unread(patch);
+        if !self.fields.contains_key(&Field::Kind) {
+            let kind = self.implied_kind();
+            self.set(Field::Kind, Value::Text(kind.as_str().to_owned()));
         }
-        merged
     }
 
     fn implied_kind(&self) -> Kind {
@@ -206,78 +293,6 @@ impl Customer {
         self.unread
             .extend(unreadable.filter(|kind| !fields.contains_key(&kind.field())));
     }
-
-    /// What differs from `self` to `after`, one entry a leaf, in the order of the fields.
-    pub fn changes_to(&self, after: &Self) -> Vec<Change> {
-        let mut changes = Vec::new();
-        for field in Field::ALL {
-            let (from, to) = (self.get(*field), after.get(*field));
-            if from == to {
-                continue;
-            }
-            if let Rule::Map = field.rule() {
-                let members = |value: Option<&Value>| match value {
-                    Some(Value::Map(map)) => map.clone(),
-                    _ => BTreeMap::new(),
-                };
-                changes.extend(map_changes(field.pointer(), &members(from), &members(to)));
-            } else {
-                let json = |value: Option<&Value>| value.map_or(Json::Null, Value::to_json);
-                changes.push(Change {
-                    pointer: field.pointer().to_owned(),
-                    from: json(from),
-                    to: json(to),
-                });
-            }
-        }
-        let (from, to) = (&self.provider_fields, &after.provider_fields);
-        changes.extend(map_changes("/provider_fields", from, to));
-        changes
-    }
-
-    /// The record as nested JSON. With `with_nulls` every member is there, so that readers see the whole shape.
-    pub fn to_json(&self, with_nulls: bool) -> Map<String, Json> {
-        let mut record = Map::new();
-        for field in Field::ALL {
-            let value = self.get(*field).map(Value::to_json);
-            let value = match (value, field) {
-                (Some(value), _) => value,
-                (None, _) if !with_nulls => continue,
-                (None, Field::Tags) => Json::Array(Vec::new()),
-                (None, Field::Metadata) => Json::Object(Map::new()),
-                (None, _) => Json::Null,
-            };
-            put(&mut record, field.pointer(), value);
-        }
-        if with_nulls || !self.provider_fields.is_empty() {
-            let all = self.provider_fields.iter();
-            let all = all.map(|(name, map)| (name.clone(), Json::Object(map.clone())));
-            record.insert("provider_fields".to_owned(), Json::Object(all.collect()));
-        }
-        record
-    }
-
-    /// Reads what [`Customer::to_json`] wrote; members that are no fields are passed over.
-    pub fn from_json(record: &Json) -> Option<Self> {
-        let mut customer = Self::default();
-        for field in Field::ALL {
-            match record.pointer(field.pointer()) {
-                None | Some(Json::Null) => {}
-                Some(json) => match Value::from_json(json, field.rule())? {
-                    Value::Tags(tags) if tags.is_empty() => {}
-                    Value::Map(map) if map.is_empty() => {}
-                    value => customer.set(*field, value),
-                },
-            }
-        }
-        if let Some(Json::Object(all)) = record.get("provider_fields") {
-            for (name, fields) in all {
-                let fields = fields.as_object()?.clone();
-                customer.provider_fields.insert(name.clone(), fields);
-            }
-        }
-        Some(customer)
-    }
 }
 
 /// RFC 7396 over objects: null removes, objects merge, anything else replaces.
@@ -344,8 +359,8 @@ fn put(record: &mut Map<String, Json>, pointer: &str, value: Json) {
 impl Serialize for Customer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut record = self.to_json(false);
-        if !self.unread.is_empty() {
-            let unread = serde_json::to_value(&self.unread).map_err(S::Error::custom)?;
+        if !self.0.unread.is_empty() {
+            let unread = serde_json::to_value(&self.0.unread).map_err(S::Error::custom)?;
             record.insert(UNREAD.to_owned(), unread);
         }
         record.serialize(serializer)
@@ -357,7 +372,7 @@ impl<'de> Deserialize<'de> for Customer {
         let record = Json::deserialize(deserializer)?;
         let mut customer = Self::from_json(&record).ok_or_else(|| D::Error::custom("not a customer record"))?;
         if let Some(unread) = record.get(UNREAD) {
-            customer.unread = Deserialize::deserialize(unread).map_err(D::Error::custom)?;
+            Arc::make_mut(&mut customer.0).unread = Deserialize::deserialize(unread).map_err(D::Error::custom)?;
         }
         Ok(customer)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -163,9 +164,9 @@ pub struct IdentityQuery {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IdentityView {
     /// By the gateway's id.
-    pub by_id: Option<Known>,
+    pub by_id: Option<Arc<Known>>,
     /// For each identifier of the query, in its order: who holds it, sorted by id.
-    pub holders: Vec<Vec<Known>>,
+    pub holders: Vec<Vec<Arc<Known>>>,
 }
 
 impl IdentityView {

@@ -2,6 +2,7 @@
 //! another event, or of what the gateway wrote itself.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ impl Inbox {
             draft.mark(mapped, None, None, arrival, &patch);
             return Ok(Reconciled::Left(patch, Box::new(draft)));
         };
+        let known = Arc::make_mut(known);
         let store = &self.context.store;
         let marks = store
             .event_marks(&arrival.merchant.id, known.record.id, &arrival.source.name)

@@ -111,7 +111,7 @@ impl Operations {
             let identified = Identified {
                 seen: vec![known.record.expected()],
                 contradicted: Vec::new(),
-                known: Some(known),
+                known: Some(Arc::new(known)),
             };
             let draft = Draft {
                 asked,

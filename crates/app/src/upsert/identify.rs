@@ -1,5 +1,7 @@
 //! Who the request is about. The rows of the table in the semantics, in its order: the first that holds decides.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use upsert_api::{Conflict, ProblemCode};
@@ -13,7 +15,7 @@ use crate::upsert::Upserts;
 /// Who it is, and what was looked at to find that out: the commit holds it against the store once more.
 pub(crate) struct Identified {
     /// The customer; none for a new one.
-    pub(crate) known: Option<Known>,
+    pub(crate) known: Option<Arc<Known>>,
     /// What has to be so still when it is committed.
     pub(crate) seen: Vec<Expect>,
     /// Customers who hold something that the request gives too, and another value of something stronger (its pointer):
@@ -81,10 +83,10 @@ fn contradiction(merchant: &Merchant, known: &Known, stronger: &[&Identifier]) -
 }
 
 struct Found<'a> {
-    by_id: Option<&'a Known>,
-    by_reference: Option<&'a Known>,
+    by_id: Option<&'a Arc<Known>>,
+    by_reference: Option<&'a Arc<Known>>,
     /// By e-mail and phone: each identifier with whom it finds and nothing stronger contradicts.
-    matched: Vec<(&'a Identifier, Vec<&'a Known>)>,
+    matched: Vec<(&'a Identifier, Vec<&'a Arc<Known>>)>,
     /// Whom an identifier finds that a stronger one contradicts.
     contradicted: Vec<(CustomerId, &'static str)>,
 }
@@ -118,8 +120,8 @@ impl<'a> Found<'a> {
     }
 
     /// Everybody found by e-mail or phone, once each, with the pointer that found them.
-    fn distinct(&self, wanted: impl Fn(&Known) -> bool) -> Vec<(&'a Known, &'static str)> {
-        let mut distinct: Vec<(&Known, &str)> = Vec::new();
+    fn distinct(&self, wanted: impl Fn(&Known) -> bool) -> Vec<(&'a Arc<Known>, &'static str)> {
+        let mut distinct: Vec<(&Arc<Known>, &str)> = Vec::new();
         for (identifier, holders) in &self.matched {
             for known in holders.iter().copied().filter(|known| wanted(known)) {
                 if !distinct.iter().any(|(other, _)| other.record.id == known.record.id) {
@@ -131,7 +133,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Refusal> {
+fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Arc<Known>>, Refusal> {
     if patch.id.is_some() {
         let Some(by_id) = found.by_id else {
             return Err(Refusal::not_found("customer"));
@@ -140,23 +142,23 @@ fn decide(patch: &CustomerPatch, found: &Found<'_>) -> Result<Option<Known>, Ref
             Some(other) if other.record.id != by_id.record.id => {
                 Err(conflict(&[(by_id, "/id"), (other, "/reference")]))
             }
-            _ => Ok(Some(by_id.clone())),
+            _ => Ok(Some(Arc::clone(by_id))),
         };
     }
     if let Some(known) = found.by_reference {
-        return Ok(Some(known.clone()));
+        return Ok(Some(Arc::clone(known)));
     }
     let is_named = patch.text(Field::Reference).is_some();
     let may_be = |known: &Known| !is_named || known.record.customer.reference().is_none();
     match found.distinct(may_be).as_slice() {
         [] => Ok(None),
-        [(known, _)] => Ok(Some((*known).clone())),
+        [(known, _)] => Ok(Some(Arc::clone(known))),
         several => Err(conflict(several)),
     }
 }
 
-fn conflict(in_question: &[(&Known, &str)]) -> Refusal {
-    let conflict = |(known, pointer): &(&Known, &str)| Conflict {
+fn conflict(in_question: &[(&Arc<Known>, &str)]) -> Refusal {
+    let conflict = |(known, pointer): &(&Arc<Known>, &str)| Conflict {
         customer_id: known.record.id,
         pointer: (*pointer).to_owned(),
         connection: None,
@@ -166,7 +168,7 @@ fn conflict(in_question: &[(&Known, &str)]) -> Refusal {
     Refusal::conflict(ProblemCode::IdentityConflict, detail, conflicts)
 }
 
-fn seen(query: &IdentityQuery, view: &IdentityView, known: Option<&Known>) -> Vec<Expect> {
+fn seen(query: &IdentityQuery, view: &IdentityView, known: Option<&Arc<Known>>) -> Vec<Expect> {
     let mut seen = Vec::new();
     for (identifier, holders) in query.identifiers.iter().zip(&view.holders) {
         seen.push(Expect::Holders {
@@ -174,7 +176,7 @@ fn seen(query: &IdentityQuery, view: &IdentityView, known: Option<&Known>) -> Ve
             customers: holders.iter().map(|known| known.record.id).collect(),
         });
         // Whether somebody has a reference decides, so nobody who was looked at may have changed.
-        let is_other = |other: &&Known| known.is_none_or(|known| known.record.id != other.record.id);
+        let is_other = |other: &&Arc<Known>| known.is_none_or(|known| known.record.id != other.record.id);
         seen.extend(holders.iter().filter(is_other).map(|other| other.record.expected()));
     }
     seen.extend(known.map(|known| known.record.expected()));

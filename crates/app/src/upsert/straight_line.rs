@@ -127,7 +127,7 @@ impl Upserts {
         let Canonical { patch, ignored } = read_patch(merchant, body, handling)?;
         let _deciding = self.context.admission.decide(Priority::Interactive).await?;
         let identified = self.identify(merchant, &patch).await?;
-        let known = identified.known.as_ref();
+        let known = identified.known.as_deref();
         let after = merge(known.map(|known| &known.record.customer), &patch);
         let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
         let upsert = self.context.ids.upsert(&merchant.id);
@@ -165,7 +165,7 @@ impl Upserts {
     ) -> Result<Race<Committed>, Refusal> {
         let (merchant, force) = (asked.merchant, asked.command.force);
         let Canonical { patch, ignored } = canonical;
-        let known = identified.known.as_ref();
+        let known = identified.known.as_deref();
         let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
         let upsert = self.context.ids.upsert(&merchant.id);

@@ -3,19 +3,20 @@
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserializer, Serializer};
 
-use super::{Customer, UNREAD};
+use super::{Customer, Parts, UNREAD};
 use crate::field::Field;
 
 const PROVIDER_FIELDS: &str = "provider_fields";
 
 /// Writes it.
 pub fn serialize<S: Serializer>(customer: &impl Borrow<Customer>, serializer: S) -> Result<S::Ok, S::Error> {
-    let customer = customer.borrow();
+    let customer = &*customer.borrow().0;
     let others = usize::from(!customer.provider_fields.is_empty()) + usize::from(!customer.unread.is_empty());
     let mut members = serializer.serialize_map(Some(customer.fields.len() + others))?;
     for (field, value) in &customer.fields {
@@ -48,7 +49,7 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Customer, A::Error> {
-        let mut customer = Customer::default();
+        let mut customer = Parts::default();
         while let Some(name) = members.next_key::<Cow<'de, str>>()? {
             match (&*name, Field::at(&name)) {
                 (_, Some(field)) => customer.set(field, members.next_value()?),
@@ -58,7 +59,7 @@ impl<'de> Visitor<'de> for Members {
                 _ => drop(members.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(customer)
+        Ok(Customer(Arc::new(customer)))
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
         let shown = json!({ "reference": "r", "verified": true, "tags": ["a"], "metadata": { "m": "1" },
             "addresses": { "billing": { "city": "C" } }, "provider_fields": { "crm": { "a": { "b": 1 } } } });
         let mut customer = Customer::from_json(&shown).unwrap();
-        customer.unread.insert(crate::IdentifierKind::Phone);
+        Arc::make_mut(&mut customer.0).unread.insert(crate::IdentifierKind::Phone);
         let kept = serde_json::to_value(Record {
             customer: customer.clone(),
         })

@@ -8,6 +8,7 @@ mod outgoing;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 #[cfg(test)]
 use rusqlite::types::Value as SqlValue;
@@ -45,11 +46,11 @@ impl Reader {
         let Some(number) = self.names.find(&self.db, merchant)? else {
             return Ok(view);
         };
-        let mut seen: BTreeMap<CustomerId, Option<Known>> = BTreeMap::new();
+        let mut seen: BTreeMap<CustomerId, Option<Arc<Known>>> = BTreeMap::new();
         let mut known = |reader: &Self, id| match seen.get(&id) {
             Some(known) => Ok(known.clone()),
             None => {
-                let known = reader.known(merchant, number, id)?;
+                let known = reader.known(merchant, number, id)?.map(Arc::new);
                 seen.insert(id, known.clone());
                 Ok::<_, DbError>(known)
             }

@@ -197,6 +197,9 @@ impl Writer<'_> {
             };
             match next {
                 Ok(first) => {
+                    // Where both are on one core, the thread that hands work over was interrupted for the first piece of
+                    // it: what it was about to hand over goes into the same commit.
+                    std::thread::yield_now();
                     let others = queue.try_iter().take(self.batch - 1);
                     let orders = std::iter::once(first).chain(others).collect();
                     self.serve(orders);

@@ -1,6 +1,7 @@
 //! Answering questions about one merchant.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -38,10 +39,10 @@ impl Tables {
     pub(crate) fn identify(&self, query: &IdentityQuery) -> IdentityView {
         let holders = query.identifiers.iter().map(|identifier| {
             let known = self.holders(identifier).filter_map(|id| self.known(id));
-            known.take(IdentityView::MOST).collect()
+            known.take(IdentityView::MOST).map(Arc::new).collect()
         });
         IdentityView {
-            by_id: query.id.and_then(|id| self.known(id)),
+            by_id: query.id.and_then(|id| self.known(id)).map(Arc::new),
             holders: holders.collect(),
         }
     }
