@@ -187,7 +187,9 @@ impl Customer {
         if let Some(Json::Object(all)) = record.get("provider_fields") {
             for (name, fields) in all {
                 let fields = fields.as_object()?.clone();
-                Arc::make_mut(&mut customer.0).provider_fields.insert(name.clone(), fields);
+                Arc::make_mut(&mut customer.0)
+                    .provider_fields
+                    .insert(name.clone(), fields);
             }
         }
         Some(customer)

@@ -16,10 +16,31 @@ pub(crate) mod upserts;
 pub(crate) mod webhook;
 pub(crate) mod webhooks;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use actix_web::dev::HttpServiceFactory;
+use actix_web::web;
+use utoipa_actix_web::OpenApiFactory;
+use utoipa_actix_web::service_config::ServiceConfig as Documenting;
+
+/// Takes routes: to serve them, or to document them, which takes memory that nobody needs who asks for no document.
+pub(crate) trait Routes {
+    /// One more.
+    fn service<R: HttpServiceFactory + OpenApiFactory + 'static>(&mut self, route: R) -> &mut Self;
+}
+
+impl Routes for web::ServiceConfig {
+    fn service<R: HttpServiceFactory + OpenApiFactory + 'static>(&mut self, route: R) -> &mut Self {
+        Self::service(self, route)
+    }
+}
+
+impl Routes for Documenting<'_> {
+    fn service<R: HttpServiceFactory + OpenApiFactory + 'static>(&mut self, route: R) -> &mut Self {
+        Self::service(self, route)
+    }
+}
 
 /// Every route; the busiest first, since they are tried in order.
-pub(crate) fn all(config: &mut ServiceConfig<'_>) {
+pub(crate) fn all(config: &mut impl Routes) {
     config
         .service(upsert::upsert_customer)
         .service(batch::upsert_batch)

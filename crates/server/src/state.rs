@@ -1,6 +1,6 @@
 //! What every worker shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -30,8 +30,8 @@ pub(crate) struct State {
     pub(crate) lifecycle: Lifecycle,
     /// `GET /v1/providers`, which nothing changes while the process lives.
     pub(crate) providers: Page<Provider>,
-    /// What is documented, likewise.
-    pub(crate) documented: Documented,
+    /// What is documented; made when it is asked for.
+    pub(crate) documented: LazyLock<Documented>,
     /// How long a body may take to arrive.
     pub(crate) body_timeout: Duration,
     /// Whether `/metrics` has an address of its own.

@@ -19,6 +19,7 @@
 //!
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
+mod checkpoint;
 mod db_error;
 mod digest;
 mod expect;
@@ -79,6 +80,7 @@ impl SqliteStore {
         let path = path.as_ref().to_owned();
         let lock = open::lock(&path)?;
         let connection = open::writer(&path, options)?;
+        let mover = open::mover(&path)?;
         let open_all = |count: usize| {
             let readers = (0..count).map(|_| open::reader(&path, options));
             readers.collect::<Result<Vec<_>, _>>()
@@ -87,7 +89,7 @@ impl SqliteStore {
         let thread_failed = |source| OpenError::Thread { source };
         Ok(Self {
             readers: Readers::start(readers, at_hand, options.queue).map_err(thread_failed)?,
-            writer: WriterHandle::start(connection, options).map_err(thread_failed)?,
+            writer: WriterHandle::start(connection, mover, options).map_err(thread_failed)?,
             lock: Mutex::new(Some(lock)),
             path,
         })

@@ -81,7 +81,9 @@ mod tests {
         let shown = json!({ "reference": "r", "verified": true, "tags": ["a"], "metadata": { "m": "1" },
             "addresses": { "billing": { "city": "C" } }, "provider_fields": { "crm": { "a": { "b": 1 } } } });
         let mut customer = Customer::from_json(&shown).unwrap();
-        Arc::make_mut(&mut customer.0).unread.insert(crate::IdentifierKind::Phone);
+        Arc::make_mut(&mut customer.0)
+            .unread
+            .insert(crate::IdentifierKind::Phone);
         let kept = serde_json::to_value(Record {
             customer: customer.clone(),
         })

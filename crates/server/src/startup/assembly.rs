@@ -1,7 +1,7 @@
 //! The only assembler: from settings to a server that answers, and back to a process that may end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -160,7 +160,7 @@ fn state_of(
         history: ConfigHistory::begin(gateway.clock().now(), Arc::new(settings.clone())),
         lifecycle: Lifecycle::default(),
         providers: routes::operations::providers(builder.registry()),
-        documented: openapi::documented(),
+        documented: LazyLock::new(openapi::documented),
         body_timeout: options.body_timeout,
         metrics_apart: settings.server.metrics_bind.is_some(),
         traces,

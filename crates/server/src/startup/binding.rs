@@ -9,7 +9,6 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
-use utoipa_actix_web::AppExt as _;
 
 use upsert_dashboard::Dashboard;
 use upsert_settings::Settings;
@@ -55,13 +54,11 @@ pub(crate) fn bind_all(
     let state = Data::from(state.clone());
     let dashboard = Data::from(dashboard.clone());
     let server = HttpServer::new(move || {
-        let (app, _documented) = App::new()
-            .app_data(state.clone())
-            .into_utoipa_app()
-            .configure(routes::all)
-            .split_for_parts();
         let dashboard = dashboard.clone();
-        app.configure(|config| upsert_dashboard::configure(config, dashboard))
+        App::new()
+            .app_data(state.clone())
+            .configure(routes::all)
+            .configure(|config| upsert_dashboard::configure(config, dashboard))
             .default_service(actix_web::web::route().to(routes::fallback::fallback))
             .wrap(from_fn(observe))
     });

@@ -20,7 +20,10 @@ use crate::routes;
 
 /// Makes the document.
 pub(crate) fn documented() -> Documented {
-    let (_app, mut api) = App::new().into_utoipa_app().configure(routes::all).split_for_parts();
+    let (_app, mut api) = App::new()
+        .into_utoipa_app()
+        .configure(|config| routes::all(config))
+        .split_for_parts();
     api.info = Info::new("Upsert Gateway", env!("CARGO_PKG_VERSION"));
     api.info.description =
         Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());

@@ -168,6 +168,14 @@ pub(super) fn writer(path: &Path, options: SqliteOptions) -> Result<Connection, 
     Ok(connection)
 }
 
+/// The connection that moves the log into the file. Nothing of that goes through a page cache.
+pub(super) fn mover(path: &Path) -> Result<Connection, OpenError> {
+    connect(path, 0).map_err(|source| OpenError::Database {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// A connection that only reads.
 pub(super) fn reader(path: &Path, options: SqliteOptions) -> Result<Connection, OpenError> {
     let connection = connect(path, options.reader_cache_kib).and_then(|connection| {

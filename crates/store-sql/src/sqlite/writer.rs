@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
+use super::checkpoint::{Checkpointer, move_log};
 use super::digest::Digests;
 use super::failure::Failure;
 use super::forget;
@@ -22,11 +23,14 @@ use super::made::Made;
 use super::names::Names;
 use super::open::SqliteOptions;
 use super::pen::Pen;
-use super::rows::{DbError, DbResult, execute};
+use super::rows::{DbResult, execute};
 use super::statements::Statements;
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// So many times as long as it is to be, the log is moved while everybody waits.
+const MUCH_TOO_LONG: i32 = 4;
 
 /// What the writer can be asked to do.
 pub(super) enum Work {
@@ -85,7 +89,8 @@ pub(super) struct WriterHandle {
 }
 
 impl WriterHandle {
-    pub(super) fn start(mut connection: Connection, options: SqliteOptions) -> io::Result<Self> {
+    /// With a connection to write by, and one to move the log by.
+    pub(super) fn start(mut connection: Connection, mover: Connection, options: SqliteOptions) -> io::Result<Self> {
         metrics::describe_histogram!(
             "upsert_gateway_commit_batch_size",
             "Changesets that one commit of the store made durable."
@@ -107,6 +112,7 @@ impl WriterHandle {
                 Ok(())
             }))
             .map_err(io::Error::other)?;
+        let checkpointer = Checkpointer::start(mover, failed.clone())?;
         let digests = Digests::of(&connection).map_err(|error| io::Error::other(error.to_string()))?;
         let is_behind = Arc::new(AtomicBool::new(false));
         let (of_writer, behind) = (failed.clone(), Arc::clone(&is_behind));
@@ -120,6 +126,7 @@ impl WriterHandle {
                 is_behind: behind,
                 log_pages,
                 checkpoint_pages: i32::try_from(options.checkpoint_pages).unwrap_or(i32::MAX),
+                checkpointer,
                 batch: options.batch.max(1),
             };
             writer.run(&queue);
@@ -184,6 +191,7 @@ struct Writer<'db> {
     /// Pages in the log after the last commit that have not been moved.
     log_pages: Arc<AtomicI32>,
     checkpoint_pages: i32,
+    checkpointer: Checkpointer,
     batch: usize,
 }
 
@@ -197,9 +205,6 @@ impl Writer<'_> {
             };
             match next {
                 Ok(first) => {
-                    // Where both are on one core, the thread that hands work over was interrupted for the first piece of
-                    // it: what it was about to hand over goes into the same commit.
-                    std::thread::yield_now();
                     let others = queue.try_iter().take(self.batch - 1);
                     let orders = std::iter::once(first).chain(others).collect();
                     self.serve(orders);
@@ -207,12 +212,12 @@ impl Writer<'_> {
                 Err(RecvTimeoutError::Timeout) => self.checkpoint(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.log_pages.load(Ordering::Relaxed) >= self.checkpoint_pages {
-                self.checkpoint();
-            }
+            self.keep_log_short();
         }
+        // It may be at it: only one connection can.
+        drop(self.checkpointer);
         if !self.failed.is_known() {
-            self.checkpoint();
+            move_log(self.db.db, &self.failed);
         }
     }
 
@@ -355,18 +360,21 @@ impl Writer<'_> {
         Ok(Applied::Done)
     }
 
-    /// Moves what the log holds into the file. Readers are not disturbed; what they still look at stays for next time.
-    fn checkpoint(&mut self) {
-        self.log_pages.store(0, Ordering::Relaxed);
-        crash_point(points::STORE_BEFORE_CHECKPOINT);
-        let moved = self.db.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        crash_point(points::STORE_AFTER_CHECKPOINT);
-        if let Err(error) = moved.map_err(DbError::from) {
-            if !error.is_busy() && !error.is_disk_full() {
-                self.failed.declare();
-            }
-            tracing::error!(%error, "the store could not move its log into its file");
+    /// Lets the log be moved where it has become long. What is little is moved here; so is all of it where it grows faster
+    /// than it is moved beside.
+    fn keep_log_short(&self) {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        let is_far_too_long = pages / MUCH_TOO_LONG >= self.checkpoint_pages;
+        if self.checkpointer.has_ended() || is_far_too_long {
+            self.checkpoint();
+        } else if pages >= self.checkpoint_pages {
+            self.checkpointer.begin();
         }
+    }
+
+    fn checkpoint(&self) {
+        self.log_pages.store(0, Ordering::Relaxed);
+        move_log(self.db.db, &self.failed);
     }
 }
 
@@ -405,7 +413,7 @@ mod tests {
         let disk = Mutex::new(disk);
         let waits_for_disk = move || disk.lock().recv().is_err();
         connection.commit_hook(Some(waits_for_disk)).unwrap();
-        let writer = WriterHandle::start(connection, options).unwrap();
+        let writer = WriterHandle::start(connection, open::mover(&path).unwrap(), options).unwrap();
         let changes = |can_be_lost| {
             let write = vec![Write::PutCustomer(customer_record("acme", customer_id(1)))];
             Work::Apply(Changeset {
@@ -439,7 +447,7 @@ mod tests {
         let full = open::writer(&path, options).unwrap();
         let pages: i64 = full.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         full.pragma_update(None, "max_page_count", pages + 100).unwrap();
-        let writer = WriterHandle::start(full, options).unwrap();
+        let writer = WriterHandle::start(full, open::mover(&path).unwrap(), options).unwrap();
         assert!(matches!(writer.order(many(1)).await, Ok(Done::Applied(Applied::Done))));
         let refused = writer.order(many(1_000)).await;
         assert!(
@@ -459,7 +467,7 @@ mod tests {
             .query_row("SELECT count(*) FROM customers", [], |row| row.get(0))
             .unwrap();
         assert_eq!(count, 50, "nothing of what was refused");
-        let writer = WriterHandle::start(with_room, options).unwrap();
+        let writer = WriterHandle::start(with_room, open::mover(&path).unwrap(), options).unwrap();
         assert!(matches!(
             writer.order(many(1_000)).await,
             Ok(Done::Applied(Applied::Done))

@@ -1,0 +1,119 @@
+//! Moving what the log holds into the file, beside the writer: while it runs, changesets go on being written.
+//!
+//! SQLite begins its log anew only when a commit finds all of it moved, and while commits go on there is always a little
+//! that is not. So the thread moves most of it, and the writer the rest, between two commits.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+use rusqlite::Connection;
+
+use upsert_core::crash_point::{self as points, crash_point};
+
+use super::failure::Failure;
+use super::rows::DbError;
+
+/// The writer may move so many pages between two commits: its callers wait for that.
+const LITTLE: i64 = 64;
+
+/// What is written meanwhile is moved too, but not for ever: the disk may be slower than the writer.
+const MOST_PASSES: usize = 4;
+
+/// The thread that moves the log, as the writer sees it.
+pub(super) struct Checkpointer {
+    orders: Option<SyncSender<()>>,
+    state: Arc<AtomicU8>,
+    thread: Option<JoinHandle<()>>,
+}
+
+const AT_REST: u8 = 0;
+const AT_WORK: u8 = 1;
+/// It has moved most of the log.
+const DONE: u8 = 2;
+
+impl Checkpointer {
+    /// A thread with this connection.
+    pub(super) fn start(db: Connection, failed: Failure) -> io::Result<Self> {
+        let (orders, queue) = sync_channel(1);
+        let state = Arc::new(AtomicU8::new(AT_REST));
+        let of_thread = Arc::clone(&state);
+        let thread = Builder::new().name("store-checkpoint".to_owned());
+        let thread = thread.spawn(move || run(&db, &queue, &of_thread, &failed))?;
+        Ok(Self {
+            orders: Some(orders),
+            state,
+            thread: Some(thread),
+        })
+    }
+
+    /// Begins, unless it is at work already.
+    pub(super) fn begin(&self) {
+        let begins = self
+            .state
+            .compare_exchange(AT_REST, AT_WORK, Ordering::AcqRel, Ordering::Acquire);
+        if begins.is_ok()
+            && let Some(orders) = &self.orders
+        {
+            // There is room for one, and it has been taken out.
+            let _ = orders.try_send(());
+        }
+    }
+
+    /// Whether it has moved most of the log, so that the rest is little. Told once.
+    pub(super) fn has_ended(&self) -> bool {
+        let told = self
+            .state
+            .compare_exchange(DONE, AT_REST, Ordering::AcqRel, Ordering::Acquire);
+        told.is_ok()
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that moves the store's log panicked");
+        }
+    }
+}
+
+fn run(db: &Connection, queue: &Receiver<()>, state: &AtomicU8, failed: &Failure) {
+    while queue.recv().is_ok() {
+        for _ in 0..MOST_PASSES {
+            if failed.is_known() || left_by(move_log(db, failed)) <= LITTLE {
+                break;
+            }
+        }
+        state.store(DONE, Ordering::Release);
+    }
+}
+
+/// Pages in the log, and how many of them are in the file.
+type Moved = (i64, i64);
+
+fn left_by(moved: Option<Moved>) -> i64 {
+    moved.map_or(0, |(all, moved)| all - moved)
+}
+
+/// Moves what the log holds into the file, but for what a reader still looks at: that stays for next time. None: it could
+/// not be moved now. Where the disk refuses, the store has failed.
+pub(super) fn move_log(db: &Connection, failed: &Failure) -> Option<Moved> {
+    crash_point(points::STORE_BEFORE_CHECKPOINT);
+    let moved = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((row.get(1)?, row.get(2)?))
+    });
+    crash_point(points::STORE_AFTER_CHECKPOINT);
+    match moved.map_err(DbError::from) {
+        Ok(moved) => Some(moved),
+        Err(error) => {
+            if !error.is_busy() && !error.is_disk_full() {
+                failed.declare();
+            }
+            tracing::error!(%error, "the store could not move its log into its file");
+            None
+        }
+    }
+}
