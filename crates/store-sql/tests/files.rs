@@ -189,3 +189,14 @@ async fn a_full_queue_is_answered_at_once() {
     }
     assert!(!store.is_failed());
 }
+
+#[test]
+fn sqlite_is_built_with_what_the_project_says() {
+    let db = Connection::open_in_memory().unwrap();
+    let mut statement = db.prepare("PRAGMA compile_options").unwrap();
+    let options = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let options: Vec<String> = options.map(Result::unwrap).collect();
+    // Of what stands in `.cargo/config.toml`: the other flags, HAVE_FDATASYNC above all, are not among what it tells.
+    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:?}");
+    assert!(!options.contains(&"ENABLE_STAT4".to_owned()), "{options:?}");
+}
