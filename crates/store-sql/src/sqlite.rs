@@ -40,6 +40,7 @@ mod writer;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -59,6 +60,8 @@ pub struct SqliteStore {
     writer: WriterHandle,
     /// Held as long as the store is open: no other process may open the file.
     lock: Mutex<Option<File>>,
+    /// See [`open::Mover`].
+    file: Mutex<Option<Arc<File>>>,
 }
 
 /// Shows where it is.
@@ -81,6 +84,7 @@ impl SqliteStore {
         let lock = open::lock(&path)?;
         let connection = open::writer(&path, options)?;
         let mover = open::mover(&path)?;
+        let file = Arc::clone(&mover.file);
         let open_all = |count: usize| {
             let readers = (0..count).map(|_| open::reader(&path, options));
             readers.collect::<Result<Vec<_>, _>>()
@@ -91,6 +95,7 @@ impl SqliteStore {
             readers: Readers::start(readers, at_hand, options.queue).map_err(thread_failed)?,
             writer: WriterHandle::start(connection, mover, options).map_err(thread_failed)?,
             lock: Mutex::new(Some(lock)),
+            file: Mutex::new(Some(file)),
             path,
         })
     }
@@ -129,6 +134,7 @@ impl SqliteStore {
     pub fn close(&self) {
         self.readers.close();
         self.writer.close();
+        drop(self.file.lock().take());
         drop(self.lock.lock().take());
     }
 }

@@ -1,8 +1,10 @@
 //! Moving what the log holds into the file, beside the writer: while it runs, changesets go on being written.
 //!
 //! SQLite begins its log anew only when a commit finds all of it moved, and while commits go on there is always a little
-//! that is not. So the thread moves most of it, and the writer the rest, between two commits.
+//! that is not. So the thread moves most of it, and the writer the rest, between two commits. SQLite makes the file durable
+//! only once all is moved, which would leave the greatest part of the work to the writer: the thread does that itself.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,6 +16,7 @@ use rusqlite::Connection;
 use upsert_core::crash_point::{self as points, crash_point};
 
 use super::failure::Failure;
+use super::open::Mover;
 use super::rows::DbError;
 
 /// The writer may move so many pages between two commits: its callers wait for that.
@@ -35,13 +38,13 @@ const AT_WORK: u8 = 1;
 const DONE: u8 = 2;
 
 impl Checkpointer {
-    /// A thread with this connection.
-    pub(super) fn start(db: Connection, failed: Failure) -> io::Result<Self> {
+    /// A thread with this connection and the same file.
+    pub(super) fn start(mover: Mover, failed: Failure) -> io::Result<Self> {
         let (orders, queue) = sync_channel(1);
         let state = Arc::new(AtomicU8::new(AT_REST));
         let of_thread = Arc::clone(&state);
         let thread = Builder::new().name("store-checkpoint".to_owned());
-        let thread = thread.spawn(move || run(&db, &queue, &of_thread, &failed))?;
+        let thread = thread.spawn(move || run(&mover, &queue, &of_thread, &failed))?;
         Ok(Self {
             orders: Some(orders),
             state,
@@ -80,14 +83,26 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(db: &Connection, queue: &Receiver<()>, state: &AtomicU8, failed: &Failure) {
+fn run(mover: &Mover, queue: &Receiver<()>, state: &AtomicU8, failed: &Failure) {
     while queue.recv().is_ok() {
         for _ in 0..MOST_PASSES {
-            if failed.is_known() || left_by(move_log(db, failed)) <= LITTLE {
+            if failed.is_known() {
+                break;
+            }
+            let moved = move_log(&mover.db, failed);
+            make_durable(&mover.file, failed);
+            if left_by(moved) <= LITTLE {
                 break;
             }
         }
         state.store(DONE, Ordering::Release);
+    }
+}
+
+fn make_durable(file: &File, failed: &Failure) {
+    if let Err(error) = file.sync_data() {
+        failed.declare();
+        tracing::error!(%error, "the disk could not keep what was moved from the store's log into its file");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -168,11 +169,24 @@ pub(super) fn writer(path: &Path, options: SqliteOptions) -> Result<Connection, 
     Ok(connection)
 }
 
+/// Who moves the log into the file.
+pub(super) struct Mover {
+    pub(super) db: Connection,
+    /// The file once more, to make it durable by. It has to stay open for as long as any connection: when a process closes a
+    /// file, all of its locks on it are gone.
+    pub(super) file: Arc<File>,
+}
+
 /// The connection that moves the log into the file. Nothing of that goes through a page cache.
-pub(super) fn mover(path: &Path) -> Result<Connection, OpenError> {
-    connect(path, 0).map_err(|source| OpenError::Database {
+pub(super) fn mover(path: &Path) -> Result<Mover, OpenError> {
+    let db = connect(path, 0).map_err(|source| OpenError::Database {
         path: path.to_owned(),
         source,
+    })?;
+    let file = private(path).map_err(|source| unusable(path, source))?;
+    Ok(Mover {
+        db,
+        file: Arc::new(file),
     })
 }
 

@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::forget;
 use super::made::Made;
 use super::names::Names;
-use super::open::SqliteOptions;
+use super::open::{Mover, SqliteOptions};
 use super::pen::Pen;
 use super::rows::{DbResult, execute};
 use super::statements::Statements;
@@ -89,8 +89,8 @@ pub(super) struct WriterHandle {
 }
 
 impl WriterHandle {
-    /// With a connection to write by, and one to move the log by.
-    pub(super) fn start(mut connection: Connection, mover: Connection, options: SqliteOptions) -> io::Result<Self> {
+    /// With a connection to write by, and who moves the log.
+    pub(super) fn start(mut connection: Connection, mover: Mover, options: SqliteOptions) -> io::Result<Self> {
         metrics::describe_histogram!(
             "upsert_gateway_commit_batch_size",
             "Changesets that one commit of the store made durable."
