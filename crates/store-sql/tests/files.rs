@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use upsert_store::{Changeset, ConnectionStore as _, Store, StoreError, Write};
+use upsert_store::{Changeset, ConnectionStore as _, CustomerFilter, CustomerStore as _, Store, StoreError, Write};
 use upsert_store_sql::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use upsert_testkit::records::{customer_id, customer_record};
 
@@ -188,6 +188,42 @@ async fn a_full_queue_is_answered_at_once() {
         answer.await.unwrap();
     }
     assert!(!store.is_failed());
+}
+
+#[tokio::test]
+async fn while_commits_go_on_the_log_is_moved_and_begins_anew() {
+    const COMMITS: u128 = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.db");
+    let options = SqliteOptions {
+        checkpoint_pages: 100,
+        ..SqliteOptions::default()
+    };
+    let store = SqliteStore::open(&path, options).unwrap();
+    for number in 1..=COMMITS {
+        let changes = Changeset {
+            write: vec![Write::PutCustomer(customer_record("acme", customer_id(number)))],
+            ..Changeset::of("acme")
+        };
+        store.apply(changes).await.unwrap();
+    }
+    // It never gets shorter while it is open: this is the longest that it was. All of them together are many times as much.
+    let longest = fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    assert!(longest < 16 * 1_024 * 1_024, "{longest} bytes");
+    drop(store);
+    let store = open(&path).unwrap();
+    let query = CustomerFilter::default();
+    let mut after = None;
+    let mut found = 0;
+    loop {
+        let page = store.customers("acme", &query, after, 500).await.unwrap();
+        found += page.entries.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(u128::try_from(found).unwrap(), COMMITS);
 }
 
 #[test]

@@ -85,17 +85,25 @@ impl Drop for Checkpointer {
 
 fn run(mover: &Mover, queue: &Receiver<()>, state: &AtomicU8, failed: &Failure) {
     while queue.recv().is_ok() {
-        for _ in 0..MOST_PASSES {
-            if failed.is_known() {
-                break;
-            }
-            let moved = move_log(&mover.db, failed);
-            make_durable(&mover.file, failed);
-            if left_by(moved) <= LITTLE {
-                break;
-            }
-        }
+        move_most(mover, failed);
         state.store(DONE, Ordering::Release);
+    }
+}
+
+/// Until little is left, or a reader still looks at the rest.
+fn move_most(mover: &Mover, failed: &Failure) {
+    let mut before = None;
+    for _ in 0..MOST_PASSES {
+        let Some(Moved { pages, moved }) = move_log(&mover.db, failed) else {
+            return;
+        };
+        if before.replace(moved) == Some(moved) {
+            return;
+        }
+        make_durable(&mover.file, failed);
+        if failed.is_known() || pages - moved <= LITTLE {
+            return;
+        }
     }
 }
 
@@ -106,11 +114,12 @@ fn make_durable(file: &File, failed: &Failure) {
     }
 }
 
-/// Pages in the log, and how many of them are in the file.
-type Moved = (i64, i64);
-
-fn left_by(moved: Option<Moved>) -> i64 {
-    moved.map_or(0, |(all, moved)| all - moved)
+/// How far it is moved.
+pub(super) struct Moved {
+    /// Pages in the log.
+    pages: i64,
+    /// Those of them that are in the file.
+    moved: i64,
 }
 
 /// Moves what the log holds into the file, but for what a reader still looks at: that stays for next time. None: it could
@@ -118,7 +127,8 @@ fn left_by(moved: Option<Moved>) -> i64 {
 pub(super) fn move_log(db: &Connection, failed: &Failure) -> Option<Moved> {
     crash_point(points::STORE_BEFORE_CHECKPOINT);
     let moved = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        Ok((row.get(1)?, row.get(2)?))
+        let (pages, moved) = (row.get(1)?, row.get(2)?);
+        Ok(Moved { pages, moved })
     });
     crash_point(points::STORE_AFTER_CHECKPOINT);
     match moved.map_err(DbError::from) {
