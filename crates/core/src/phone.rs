@@ -185,8 +185,6 @@ fn international(digits: &str, without_zero: Option<&String>) -> Result<String, 
     for typed in std::iter::once(digits).chain(without_zero.map(String::as_str)) {
         if let Some(number) = with_code(typed)
             && let Length::Whole(found) = length(&number, typed)
-            // Of zeros alone every reading would take one off.
-            && (!is_repeated_digit(&found) || found[1..] == *typed)
         {
             read.push((number, found));
         }
@@ -267,7 +265,7 @@ fn length(number: &PhoneNumber, typed: &str) -> Length {
             // Where all of a country has one area code, the tables add it. That is knowledge of theirs, and nobody wrote it.
             if !adds_no_digit(number, typed) {
                 Length::Local
-            } else if e164.len() > 1 + DIGITS.end() {
+            } else if e164.len() > 1 + DIGITS.end() || !is_settled(&e164, typed) {
                 Length::Impossible
             } else {
                 Length::Whole(e164)
@@ -276,6 +274,12 @@ fn length(number: &PhoneNumber, typed: &str) -> Length {
         Some(NumberLengthType::IsPossibleLocalOnly) => Length::Local,
         None => Length::Impossible,
     }
+}
+
+/// Whether it reads as itself. Of several zeros behind a calling code each reading takes one off.
+fn is_settled(e164: &str, typed: &str) -> bool {
+    let digits = e164.trim_start_matches('+');
+    digits == typed || with_code(digits).is_some_and(|again| self::e164(&again) == e164)
 }
 
 /// Whether every digit after the calling code is one that was typed, in that order. The 9 of Argentine mobiles stands for the

@@ -460,6 +460,23 @@ fn one_digit_again_and_again_is_kept_as_data() {
     assert!(!is_repeated_digit("+12025550123") && !is_repeated_digit("") && !is_repeated_digit("+9"));
 }
 
+#[test]
+fn zeros_behind_a_calling_code_are_not_taken_off_one_by_one() {
+    for raw in [
+        "+49000001",
+        "+490000012345",
+        "+4900000000",
+        "+33000000012",
+        "+61000412345678",
+        "+44000020794601",
+    ] {
+        let once = phone(raw, Some("US"));
+        let kept = once.as_ref().unwrap();
+        assert_eq!(phone(kept, None), once, "{raw} is {kept}");
+        assert_eq!(kept, raw, "it is kept as it was typed");
+    }
+}
+
 /// Whether `inner` is `outer` with some of its characters left out.
 fn is_within(inner: &str, outer: &str) -> bool {
     let mut outer = outer.chars();
@@ -483,8 +500,8 @@ proptest! {
 
     #[test]
     fn a_canonical_number_stays_as_it_is_wherever_it_is_read(
-        raw in "[+]?[0-9 ().-]{4,22}|[+][0-9]{7,16}|\\PC{0,20}",
-        region in prop::sample::select(vec!["US", "AU", "DE", "GB", "AR", "MX", "IT"]),
+        raw in "[+]?[0-9 ().-]{4,22}|[+][0-9]{7,16}|[+]?(1|7|33|36|39|44|49|52|54|61|64|81|225)?[0168]{0,6}[0-9]{3,9}|\\PC{0,20}",
+        region in prop::sample::select(vec!["US", "AU", "DE", "GB", "AR", "MX", "IT", "RU", "HU"]),
     ) {
         if let Ok(once) = phone(&raw, Some(region)) {
             prop_assert_eq!(phone(&once, None), Ok(once.clone()));
