@@ -173,26 +173,24 @@ impl Customer {
 
     /// Reads what [`Customer::to_json`] wrote; members that are no fields are passed over.
     pub fn from_json(record: &Json) -> Option<Self> {
-        let mut customer = Self::default();
+        let mut parts = Parts::default();
         for field in Field::ALL {
             match record.pointer(field.pointer()) {
                 None | Some(Json::Null) => {}
                 Some(json) => match Value::from_json(json, field.rule())? {
                     Value::Tags(tags) if tags.is_empty() => {}
                     Value::Map(map) if map.is_empty() => {}
-                    value => customer.set(*field, value),
+                    value => parts.set(*field, value),
                 },
             }
         }
         if let Some(Json::Object(all)) = record.get("provider_fields") {
             for (name, fields) in all {
                 let fields = fields.as_object()?.clone();
-                Arc::make_mut(&mut customer.0)
-                    .provider_fields
-                    .insert(name.clone(), fields);
+                parts.provider_fields.insert(name.clone(), fields);
             }
         }
-        Some(customer)
+        Some(Self(Arc::new(parts)))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! **One writer.** All changesets go to one thread. It takes whatever has queued while the last commit was running,
 //! applies that in one transaction and answers everybody after one `fsync` (group commit, without a timer: a lone
-//! caller does not wait for company). `synchronous=FULL`: what is answered survives a power cut. What the log holds is moved
-//! into the file by a thread beside it, so that nobody waits for that.
+//! caller does not wait for company). `synchronous=FULL`: what is answered survives a power cut. Most of what the log
+//! holds is moved into the file by a thread beside it, while commits go on.
 //!
 //! **A few readers.** Connections with `query_only`; WAL lets them read beside the writer, and a read that starts after
 //! [`Store::apply`] answered sees what it wrote. What is on the way of an upsert is a few rows by their keys and is read on

@@ -6,9 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::Connection;
@@ -28,49 +26,53 @@ const MOST_PASSES: usize = 4;
 /// The thread that moves the log, as the writer sees it.
 pub(super) struct Checkpointer {
     orders: Option<SyncSender<()>>,
-    state: Arc<AtomicU8>,
+    ended: Receiver<()>,
+    is_at_work: bool,
     thread: Option<JoinHandle<()>>,
 }
-
-const AT_REST: u8 = 0;
-const AT_WORK: u8 = 1;
-/// It has moved most of the log.
-const DONE: u8 = 2;
 
 impl Checkpointer {
     /// A thread with this connection and the same file.
     pub(super) fn start(mover: Mover, failed: Failure) -> io::Result<Self> {
         let (orders, queue) = sync_channel(1);
-        let state = Arc::new(AtomicU8::new(AT_REST));
-        let of_thread = Arc::clone(&state);
-        let thread = Builder::new().name("store-checkpoint".to_owned());
-        let thread = thread.spawn(move || run(&mover, &queue, &of_thread, &failed))?;
+        let (tell, ended) = sync_channel(1);
+        let run = move || {
+            while queue.recv().is_ok() {
+                move_most(&mover, &failed);
+                // Nobody listens any more once the store closes.
+                let _ = tell.send(());
+            }
+        };
+        let thread = Builder::new().name("store-checkpoint".to_owned()).spawn(run)?;
         Ok(Self {
             orders: Some(orders),
-            state,
+            ended,
+            is_at_work: false,
             thread: Some(thread),
         })
     }
 
     /// Begins, unless it is at work already.
-    pub(super) fn begin(&self) {
-        let begins = self
-            .state
-            .compare_exchange(AT_REST, AT_WORK, Ordering::AcqRel, Ordering::Acquire);
-        if begins.is_ok()
-            && let Some(orders) = &self.orders
-        {
-            // There is room for one, and it has been taken out.
-            let _ = orders.try_send(());
+    pub(super) fn begin(&mut self) {
+        if !self.is_at_work {
+            self.is_at_work = self.orders.as_ref().is_some_and(|orders| orders.try_send(()).is_ok());
         }
     }
 
-    /// Whether it has moved most of the log, so that the rest is little. Told once.
-    pub(super) fn has_ended(&self) -> bool {
-        let told = self
-            .state
-            .compare_exchange(DONE, AT_REST, Ordering::AcqRel, Ordering::Acquire);
-        told.is_ok()
+    /// Whether it has moved most of the log since it began, so that the rest is little. Told once.
+    pub(super) fn has_ended(&mut self) -> bool {
+        let has_ended = self.is_at_work && self.ended.try_recv() != Err(TryRecvError::Empty);
+        self.is_at_work &= !has_ended;
+        has_ended
+    }
+
+    /// Until it is not at work: only one connection at a time can move the log.
+    pub(super) fn wait(&mut self) {
+        if self.is_at_work {
+            // An error says that the thread has gone, and so is not at work either.
+            let _ = self.ended.recv();
+            self.is_at_work = false;
+        }
     }
 }
 
@@ -80,13 +82,6 @@ impl Drop for Checkpointer {
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that moves the store's log panicked");
         }
-    }
-}
-
-fn run(mover: &Mover, queue: &Receiver<()>, state: &AtomicU8, failed: &Failure) {
-    while queue.recv().is_ok() {
-        move_most(mover, failed);
-        state.store(DONE, Ordering::Release);
     }
 }
 
@@ -140,5 +135,71 @@ pub(super) fn move_log(db: &Connection, failed: &Failure) -> Option<Moved> {
             tracing::error!(%error, "the store could not move its log into its file");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::open::{self, SqliteOptions};
+    use super::*;
+
+    const PAGES: i64 = 500;
+
+    /// A connection that has written so many pages into its log, or some more.
+    fn with_a_log(path: &Path) -> Connection {
+        let writer = open::writer(path, SqliteOptions::default()).unwrap();
+        writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        writer.execute_batch("CREATE TABLE filler (bytes BLOB)").unwrap();
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2) \
+                   INSERT INTO filler SELECT zeroblob(?1) FROM n";
+        writer.execute(sql, (8_000, PAGES)).unwrap();
+        writer
+    }
+
+    #[test]
+    fn the_thread_moves_the_log_while_a_connection_goes_on_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let _lock = open::lock(&path).unwrap();
+        let writer = with_a_log(&path);
+        let mut thread = Checkpointer::start(open::mover(&path).unwrap(), Failure::default()).unwrap();
+        assert!(!thread.has_ended(), "it has not begun");
+        writer
+            .execute_batch("BEGIN IMMEDIATE; INSERT INTO filler VALUES (1)")
+            .unwrap();
+        thread.begin();
+        thread.wait();
+        writer.execute_batch("COMMIT").unwrap();
+        assert!(!thread.has_ended(), "that was told");
+        // What is in the file is there without the log.
+        let alone = folder.path().join("alone.db");
+        std::fs::copy(&path, &alone).unwrap();
+        let count: i64 = Connection::open(&alone)
+            .unwrap()
+            .query_row("SELECT count(*) FROM filler", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, PAGES, "all but what was not committed yet");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_cannot_keep_what_was_moved_is_a_failure_of_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.db");
+        let _lock = open::lock(&path).unwrap();
+        let _writer = with_a_log(&path);
+        let failed = Failure::default();
+        let mover = Mover {
+            db: open::mover(&path).unwrap().db,
+            // Cannot be made durable.
+            file: Arc::new(File::open("/dev/null").unwrap()),
+        };
+        let mut thread = Checkpointer::start(mover, failed.clone()).unwrap();
+        thread.begin();
+        thread.wait();
+        assert!(failed.is_known());
     }
 }

@@ -179,7 +179,12 @@ pub(super) struct Mover {
 
 /// The connection that moves the log into the file. Nothing of that goes through a page cache.
 pub(super) fn mover(path: &Path) -> Result<Mover, OpenError> {
-    let db = connect(path, 0).map_err(|source| OpenError::Database {
+    let connection = connect(path, 0).and_then(|connection| {
+        // The log is made durable before anything of it is moved.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        Ok(connection)
+    });
+    let db = connection.map_err(|source| OpenError::Database {
         path: path.to_owned(),
         source,
     })?;

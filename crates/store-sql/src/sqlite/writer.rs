@@ -362,7 +362,7 @@ impl Writer<'_> {
 
     /// Lets the log be moved where it has become long. What is little is moved here; so is all of it where it grows faster
     /// than it is moved beside.
-    fn keep_log_short(&self) {
+    fn keep_log_short(&mut self) {
         let pages = self.log_pages.load(Ordering::Relaxed);
         let is_far_too_long = pages / MUCH_TOO_LONG >= self.checkpoint_pages;
         if self.checkpointer.has_ended() || is_far_too_long {
@@ -372,7 +372,8 @@ impl Writer<'_> {
         }
     }
 
-    fn checkpoint(&self) {
+    fn checkpoint(&mut self) {
+        self.checkpointer.wait();
         self.log_pages.store(0, Ordering::Relaxed);
         move_log(self.db.db, &self.failed);
     }
