@@ -35,6 +35,7 @@ mod questions;
 mod readers;
 mod rows;
 mod statements;
+mod turns;
 mod write;
 mod writer;
 

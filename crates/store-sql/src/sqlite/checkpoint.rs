@@ -16,6 +16,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use super::failure::Failure;
 use super::open::Mover;
 use super::rows::DbError;
+use super::turns::wait_for_turn;
 
 /// The writer may move so many pages between two commits: its callers wait for that.
 const LITTLE: i64 = 64;
@@ -37,6 +38,7 @@ impl Checkpointer {
         let (orders, queue) = sync_channel(1);
         let (tell, ended) = sync_channel(1);
         let run = move || {
+            wait_for_turn();
             while queue.recv().is_ok() {
                 move_most(&mover, &failed);
                 // Nobody listens any more once the store closes.

@@ -25,6 +25,7 @@ use super::open::{Mover, SqliteOptions};
 use super::pen::Pen;
 use super::rows::{DbResult, execute};
 use super::statements::Statements;
+use super::turns::wait_for_turn;
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);
@@ -117,6 +118,7 @@ impl WriterHandle {
         let is_behind = Arc::new(AtomicBool::new(false));
         let (of_writer, behind) = (failed.clone(), Arc::clone(&is_behind));
         let run = move || {
+            wait_for_turn();
             let writer = Writer {
                 db: Statements::of(&connection),
                 digests,
