@@ -25,11 +25,10 @@ pub(super) fn wait_for_turn() {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use super::*;
-
     /// The policy and the niceness of the calling thread.
+    #[cfg(target_os = "linux")]
     fn policy_and_niceness() -> (u32, i32) {
         let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
         // The name may hold spaces. What follows begins with the third member.
@@ -38,10 +37,11 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn a_thread_that_waits_for_its_turn_has_the_policy_for_it_and_is_no_nicer_than_before() {
         const BATCH: u32 = 3;
         let before = policy_and_niceness();
-        wait_for_turn();
+        super::wait_for_turn();
         assert_eq!(policy_and_niceness(), (BATCH, before.1));
     }
 }
