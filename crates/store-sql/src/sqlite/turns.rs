@@ -5,6 +5,7 @@
 ///
 /// Linux by default gives a thread that wakes the core of one that has been running, at whose first changeset the writer
 /// would begin to commit: with 64 requests in flight, batches of four. Where it cannot be had, everything works without.
+/// The crate sets a niceness with the policy: 0, also where the process was given another one and may change it.
 pub(super) fn wait_for_turn() {
     #[cfg(target_os = "linux")]
     {
@@ -20,7 +21,7 @@ pub(super) fn wait_for_turn() {
         let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
         let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(as_ever), policy);
         if let Err(error) = set {
-            tracing::debug!(?error, "a thread of the store interrupts others");
+            tracing::debug!(?error, "a thread of the store keeps its turn or its niceness");
         }
     }
 }
