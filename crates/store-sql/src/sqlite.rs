@@ -22,7 +22,6 @@
 
 mod checkpoint;
 mod db_error;
-mod digest;
 mod expect;
 mod failure;
 mod forget;

@@ -1,33 +1,35 @@
-//! Random changesets: SQLite answers as the in-memory store does.
+//! Random changesets: each driver answers as the in-memory store does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 
 use upsert_store::{Changeset, EventStore as _, Store, UpsertStore as _};
+use upsert_store_sql::postgres::{PostgresOptions, PostgresStore};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::MemoryStore;
+use upsert_testkit::postgres::Database;
 use upsert_testkit::records::seconds;
 use upsert_testkit::store_model::{changesets, observe};
 
 /// Applies one after another to both and compares what they answer, each time and in the end.
-async fn compare(changesets: Vec<Changeset>, sqlite: &SqliteStore) -> usize {
+async fn compare(changesets: Vec<Changeset>, store: &dyn Store) -> usize {
     let memory = MemoryStore::new();
     let mut done = 0;
     for changes in changesets {
         let expected = memory.apply(changes.clone()).await.unwrap();
-        assert_eq!(sqlite.apply(changes).await.unwrap(), expected);
+        assert_eq!(store.apply(changes).await.unwrap(), expected);
         done += usize::from(expected == upsert_store::Applied::Done);
     }
-    observe(sqlite).await.assert_same(&observe(&memory).await);
+    observe(store).await.assert_same(&observe(&memory).await);
     for (done, failed, limit) in [(2, 3, 1), (3, 2, 1), (4, 3, 10)] {
         let (done, failed) = (seconds(done), seconds(failed));
         let expected = memory.forget_events(done, failed, limit).await.unwrap();
-        assert_eq!(sqlite.forget_events(done, failed, limit).await.unwrap(), expected);
+        assert_eq!(store.forget_events(done, failed, limit).await.unwrap(), expected);
     }
     let now = seconds(1);
     let expected = memory.forget_expired(now, 2).await.unwrap();
-    assert_eq!(sqlite.forget_expired(now, 2).await.unwrap(), expected);
-    observe(sqlite).await.assert_same(&observe(&memory).await);
+    assert_eq!(store.forget_expired(now, 2).await.unwrap(), expected);
+    observe(store).await.assert_same(&observe(&memory).await);
     done
 }
 
@@ -41,6 +43,25 @@ proptest! {
         let sqlite = SqliteStore::open(folder.path().join("gateway.db"), SqliteOptions::default()).unwrap();
         let first_is_free = changesets[0].expect.is_empty();
         let done = runtime.block_on(compare(changesets, &sqlite));
+        prop_assert!(done > 0 || !first_is_free);
+    }
+}
+
+/// Fewer: each has a database of its own, which takes longer than all that is done with it.
+const DATABASES: u32 = 40;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: DATABASES, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgresql_and_memory_answer_alike(changesets in changesets(24)) {
+        let database = Database::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let first_is_free = changesets[0].expect.is_empty();
+        let done = runtime.block_on(async {
+            let postgres = PostgresStore::open(database.url(), PostgresOptions::default()).await.unwrap();
+            compare(changesets, &postgres).await
+        });
         prop_assert!(done > 0 || !first_is_free);
     }
 }

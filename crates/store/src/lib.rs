@@ -65,4 +65,9 @@ pub trait Store: CustomerStore + UpsertStore + DeliveryStore + EventStore + Conn
 
     /// Whether it can be read and written.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Whether other processes may be working with it: what they hold is theirs until their leases end.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }

@@ -7,6 +7,7 @@
 pub mod around;
 pub mod clock;
 mod memory;
+pub mod postgres;
 pub mod records;
 pub mod store_model;
 pub mod store_suite;

@@ -20,7 +20,8 @@ enum Left {
 
 impl Deliveries {
     /// Takes back every delivery that the process before had in flight, and reads what is durable of connections. To be
-    /// called once, before requests are taken, by a process that has the store to itself.
+    /// called once, before requests are taken. In a store that others work with too only what nobody holds any more is
+    /// taken back.
     ///
     /// # Errors
     /// The store failed.
@@ -28,8 +29,9 @@ impl Deliveries {
         self.sort_ids_after().await?;
         self.load_connections().await?;
         self.outbox.load_endpoints().await?;
+        let held_until = self.context.store.is_shared().then(|| self.context.clock.now());
         loop {
-            let abandoned = self.context.store.abandoned(None, AT_ONCE).await?;
+            let abandoned = self.context.store.abandoned(held_until, AT_ONCE).await?;
             if abandoned.is_empty() {
                 crash_point(points::RECOVER_BEFORE_CALLING);
                 return self.call_up_what_waits().await;

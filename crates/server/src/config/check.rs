@@ -5,7 +5,7 @@ use std::sync::Arc;
 use upsert_app::Directory;
 use upsert_core::SystemClock;
 use upsert_provider_kit::Registry;
-use upsert_settings::{Location, Problem, Settings, StoreUrl};
+use upsert_settings::{Location, Problem, Settings};
 
 use crate::config::builder::ConnectionBuilder;
 use crate::config::day_counts::DayCounts;
@@ -40,11 +40,6 @@ pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
         let message = "sealing what is stored is not built yet";
         let problem = Problem::new(key.key.location(), "store.encryption_keys", message);
         problems.push(problem.hint("leave `encryption_keys` out, and encrypt the disk"));
-    }
-    if let StoreUrl::Postgres(_) = settings.store.url {
-        let message = "a store in PostgreSQL is not built yet";
-        let problem = Problem::new(&gateway_file(settings), "store.url", message);
-        problems.push(problem.hint("use \"sqlite:PATH\""));
     }
     if let Err(error) = filter(&settings.telemetry.log) {
         problems.push(settings.telemetry.log_problem(error.to_string()));

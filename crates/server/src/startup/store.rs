@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use upsert_settings::StoreUrl;
 use upsert_store::Store;
+use upsert_store_sql::postgres::{PostgresOptions, PostgresStore};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 
 use crate::startup::start_error::StartError;
@@ -12,44 +14,67 @@ use crate::startup::start_error::StartError;
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
-    sqlite: Option<Arc<SqliteStore>>,
+    driver: Driver,
+}
+
+#[derive(Debug, Clone)]
+enum Driver {
+    /// Somebody else's.
+    Given,
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
 }
 
 impl Opened {
     /// A store that somebody else opened and closes.
     pub(crate) fn given(store: Arc<dyn Store>) -> Self {
-        Self { store, sqlite: None }
+        Self {
+            store,
+            driver: Driver::Given,
+        }
     }
 
     /// Opens the store.
     pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StartError> {
-        let StoreUrl::Sqlite(path) = url else {
-            return Err(StartError::Store("a store in PostgreSQL is not built yet".to_owned()));
+        let path = match url {
+            StoreUrl::Sqlite(path) => path.clone(),
+            StoreUrl::Postgres(url) => {
+                let opened = PostgresStore::open(url.expose_secret(), PostgresOptions::default()).await;
+                let postgres = Arc::new(opened.map_err(|error| StartError::Store(with_causes(&error)))?);
+                return Ok(Self {
+                    store: postgres.clone(),
+                    driver: Driver::Postgres(postgres),
+                });
+            }
         };
-        let path = path.clone();
         let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, SqliteOptions::default())).await;
         let opened = opened.map_err(|_| StartError::Store("opening it broke off".to_owned()))?;
         let sqlite = Arc::new(opened.map_err(|error| StartError::Store(with_causes(&error)))?);
         Ok(Self {
             store: sqlite.clone(),
-            sqlite: Some(sqlite),
+            driver: Driver::Sqlite(sqlite),
         })
     }
 
     /// Waits until the store has failed for good; maybe for ever.
     pub(crate) async fn failed(&self) {
-        match &self.sqlite {
-            Some(sqlite) => sqlite.failed().await,
-            None => std::future::pending().await,
+        match &self.driver {
+            Driver::Sqlite(sqlite) => sqlite.failed().await,
+            // A database that is away comes back.
+            Driver::Postgres(_) | Driver::Given => std::future::pending().await,
         }
     }
 
     /// Finishes what is queued and lets go of the file, so that the next process may open it.
     pub(crate) async fn close(self) {
-        if let Some(sqlite) = self.sqlite
-            && tokio::task::spawn_blocking(move || sqlite.close()).await.is_err()
-        {
-            tracing::error!("the store could not be closed");
+        match self.driver {
+            Driver::Given => {}
+            Driver::Postgres(postgres) => postgres.close().await,
+            Driver::Sqlite(sqlite) => {
+                if tokio::task::spawn_blocking(move || sqlite.close()).await.is_err() {
+                    tracing::error!("the store could not be closed");
+                }
+            }
         }
     }
 }

@@ -6,12 +6,32 @@ use serde_json::json;
 
 use upsert_server::{StartError, StartOptions, check};
 use upsert_settings::{Secrets, Settings};
+use upsert_testkit::postgres::Database;
 
 use crate::ledger::registry;
 use crate::served::{ConfigSnapshot, Folder, gateway_toml, read};
 
 fn store(folder: &Folder) -> String {
     gateway_toml(&format!("[store]\nurl = \"sqlite:{}/g.db\"", folder.path().display()))
+}
+
+/// Stopped, and started again: nothing of the first is in the way of the second.
+async fn restarted(served: ConfigSnapshot) -> ConfigSnapshot {
+    let ConfigSnapshot {
+        folder,
+        running,
+        client,
+    } = served;
+    running.stop().await;
+    let running = folder
+        .start(StartOptions::default())
+        .await
+        .expect("the store is free again");
+    ConfigSnapshot {
+        folder,
+        running,
+        client,
+    }
 }
 
 #[tokio::test]
@@ -33,21 +53,7 @@ async fn what_was_answered_is_there_after_a_restart_and_a_start_is_quick() {
         matches!(second, Err(StartError::Store(_))),
         "two processes with one file"
     );
-    let ConfigSnapshot {
-        folder,
-        running,
-        client,
-    } = served;
-    running.stop().await;
-    let running = folder
-        .start(StartOptions::default())
-        .await
-        .expect("the file is free again");
-    let served = ConfigSnapshot {
-        folder,
-        running,
-        client,
-    };
+    let served = restarted(served).await;
     let (status, customer) = read(served.get(&format!("/v1/customers/{id}"), "acme")).await;
     assert_eq!((status, &customer["email"]), (200, &json!("ann@example.com")));
     served.running.stop().await;
@@ -55,23 +61,58 @@ async fn what_was_answered_is_there_after_a_restart_and_a_start_is_quick() {
 
 #[tokio::test]
 async fn what_is_not_built_yet_is_refused_and_never_passed_over() {
-    for (store, path) in [
-        (
-            "[store]\nencryption_keys = [{ id = \"k\", key = { env = \"PIN\" } }]",
-            "store.encryption_keys",
-        ),
-        ("[store]\nurl = \"postgres://db/gateway\"", "store.url"),
-    ] {
-        let folder = Folder::new("");
-        folder.write("gateway.toml", &gateway_toml(store));
-        let problems = check(&folder.settings(), registry()).problems;
-        assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].path, path);
-        match folder.start(folder.options()).await {
-            Err(StartError::Settings(refused)) => assert_eq!(refused, problems),
-            other => panic!("{other:?}"),
-        }
+    let folder = Folder::new("");
+    let store = "[store]\nencryption_keys = [{ id = \"k\", key = { env = \"PIN\" } }]";
+    folder.write("gateway.toml", &gateway_toml(store));
+    let problems = check(&folder.settings(), registry()).problems;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].path, "store.encryption_keys");
+    match folder.start(folder.options()).await {
+        Err(StartError::Settings(refused)) => assert_eq!(refused, problems),
+        other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_gateway_on_postgresql_finds_what_the_one_before_it_left() {
+    let database = Database::new();
+    let folder = Folder::new("");
+    folder.write(
+        "gateway.toml",
+        &gateway_toml(&format!("[store]\nurl = \"{}\"", database.url())),
+    );
+    let running = folder
+        .start(StartOptions::default())
+        .await
+        .expect("a database of its own");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let served = ConfigSnapshot {
+        folder,
+        running,
+        client,
+    };
+    let id = served.customer("ann@example.com").await;
+    let served = restarted(served).await;
+    let (status, customer) = read(served.get(&format!("/v1/customers/{id}"), "acme")).await;
+    assert_eq!((status, &customer["email"]), (200, &json!("ann@example.com")));
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn why_a_database_cannot_be_used_is_said_without_its_password() {
+    let folder = Folder::new("");
+    let url = "postgres://gateway:canary@127.0.0.1:9/gateway";
+    folder.write(
+        "gateway.toml",
+        &gateway_toml(&format!(
+            "[store]\nurl = {{ file = \"{}/url\" }}",
+            folder.path().display()
+        )),
+    );
+    folder.write("url", url);
+    let refused = folder.start(StartOptions::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("PostgreSQL: Connection refused"), "{refused}");
+    assert!(!refused.contains("canary"), "{refused}");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::fmt;
 use rusqlite::ErrorCode;
 use upsert_store::StoreError;
 
+use crate::kept::Unfit;
+
 /// What went wrong at the database. Its text names codes, tables and columns, never a value.
 #[derive(Debug)]
 pub(super) enum DbError {
@@ -17,6 +19,12 @@ pub(super) enum DbError {
 impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<Unfit> for DbError {
+    fn from(Unfit(column): Unfit) -> Self {
+        Self::Value(column)
     }
 }
 

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use upsert_core::{CustomerId, EventId, Identifier, MatchKey};
 use upsert_store::{Expect, IdentityView};
 
-use super::digest::Kind;
 use super::pen::Pen;
 use super::rows::{DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
+use crate::digest::Kind;
 
 impl Pen<'_, '_> {
     /// Whether it holds.

@@ -2,10 +2,10 @@
 
 use rusqlite::Params;
 
-use super::digest::Digests;
 use super::names::Names;
 use super::rows::{DbResult, execute};
 use super::statements::Statements;
+use crate::digest::Digests;
 
 /// The writer's transaction and whose changeset it is at: where expectations are judged and writes go.
 pub(super) struct Pen<'writer, 'db> {

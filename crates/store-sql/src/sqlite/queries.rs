@@ -20,12 +20,13 @@ use upsert_store::{
     IdentityView, Known, Lane,
 };
 
-use super::digest::Kind;
 use super::readers::Reader;
 use super::rows::{
     CustomerWas, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind,
     unsigned, uuid,
 };
+use crate::digest::Kind;
+use crate::filling::Filling;
 use lists::MOST_LOOKED_AT;
 
 const HOLDERS: &str = "SELECT customer FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 \
@@ -113,18 +114,18 @@ impl Reader {
         if !filter.identifiers.is_empty() {
             return self.holders_of_all((merchant, number), filter, after, most);
         }
-        let mut page = Filling::new(most);
+        let mut filling = Filling::new(most, MOST_LOOKED_AT);
         // No id is as small as an empty blob.
         let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
         each(&self.db, EVERY_CUSTOMER, params![number, after], |row| {
             let found = customer(row, merchant)?;
             let id = found.id;
-            Ok(page.take(
+            Ok(filling.take(
                 id,
                 Some(found).filter(|found| found.matches_but_for_identifiers(filter)),
             ))
         })?;
-        Ok(page.done())
+        Ok(page(filling))
     }
 
     /// Those that every identifier of the filter finds.
@@ -143,15 +144,15 @@ impl Reader {
                 None => holders.collect(),
             });
         }
-        let mut page = Filling::new(most);
+        let mut filling = Filling::new(most, MOST_LOOKED_AT);
         let held = held.unwrap_or_default().into_iter();
         for id in held.filter(|id| after.is_none_or(|after| *id > after)) {
             let known = self.known(merchant, number, id)?.map(|known| known.record);
-            if !page.take(id, known.filter(|record| record.matches_but_for_identifiers(filter))) {
+            if !filling.take(id, known.filter(|record| record.matches_but_for_identifiers(filter))) {
                 break;
             }
         }
-        Ok(page.done())
+        Ok(page(filling))
     }
 
     pub(super) fn history(
@@ -229,48 +230,9 @@ impl Reader {
     }
 }
 
-/// A page that is being filled, from the oldest on.
-struct Filling {
-    page: CustomerPage,
-    most: usize,
-    looked_at: usize,
-    last: Option<CustomerId>,
-    last_entry: Option<CustomerId>,
-}
-
-impl Filling {
-    fn new(most: usize) -> Self {
-        Self {
-            page: CustomerPage::default(),
-            most,
-            looked_at: 0,
-            last: None,
-            last_entry: None,
-        }
-    }
-
-    /// The next one that was looked at, where it is wanted. Whether to go on.
-    fn take(&mut self, id: CustomerId, found: Option<CustomerRecord>) -> bool {
-        if found.is_some() && self.page.entries.len() == self.most {
-            self.page.next = self.last_entry;
-            return false;
-        }
-        if self.looked_at == MOST_LOOKED_AT.max(self.most) {
-            self.page.next = self.last;
-            return false;
-        }
-        self.looked_at += 1;
-        self.last = Some(id);
-        if found.is_some() {
-            self.last_entry = self.last;
-        }
-        self.page.entries.extend(found);
-        true
-    }
-
-    fn done(self) -> CustomerPage {
-        self.page
-    }
+fn page(filling: Filling<CustomerId, CustomerRecord>) -> CustomerPage {
+    let (entries, next) = filling.done();
+    CustomerPage { entries, next }
 }
 
 fn customer(row: &Row<'_>, merchant: &str) -> DbResult<CustomerRecord> {

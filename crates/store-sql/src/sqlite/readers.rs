@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 
 use upsert_store::StoreError;
 
-use super::digest::Digests;
 use super::names::Names;
-use super::rows::{DbError, DbResult};
+use super::rows::{DbError, DbResult, digests};
+use crate::digest::Digests;
 
 /// One reader's connection, and the questions it can answer (see `queries`).
 pub(super) struct Reader {
@@ -111,7 +111,7 @@ fn failed(error: &DbError) -> StoreError {
 impl Reader {
     fn new(db: Connection) -> io::Result<Self> {
         Ok(Self {
-            digests: Digests::of(&db).map_err(|error| io::Error::other(error.to_string()))?,
+            digests: digests(&db).map_err(|error| io::Error::other(error.to_string()))?,
             db,
             names: Names::default(),
         })

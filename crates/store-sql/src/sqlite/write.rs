@@ -10,9 +10,9 @@ use rusqlite::params;
 use upsert_core::CustomerId;
 use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
-use super::digest::{Digest, Kind};
 use super::pen::Pen;
 use super::rows::{CustomerBody, DbResult, OURS, blob, execute, micros, signed, to_bytes};
+use crate::digest::{Digest, Kind};
 
 impl Pen<'_, '_> {
     /// All of them, in their order.

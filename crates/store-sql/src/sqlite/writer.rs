@@ -16,16 +16,16 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
 use super::checkpoint::{Checkpointer, move_log};
-use super::digest::Digests;
 use super::failure::Failure;
 use super::forget;
 use super::made::Made;
 use super::names::Names;
 use super::open::{Mover, SqliteOptions};
 use super::pen::Pen;
-use super::rows::{DbResult, execute};
+use super::rows::{DbResult, digests, execute};
 use super::statements::Statements;
 use super::turns::wait_for_turn;
+use crate::digest::Digests;
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ impl WriterHandle {
             }))
             .map_err(io::Error::other)?;
         let checkpointer = Checkpointer::start(mover, failed.clone())?;
-        let digests = Digests::of(&connection).map_err(|error| io::Error::other(error.to_string()))?;
+        let digests = digests(&connection).map_err(|error| io::Error::other(error.to_string()))?;
         let is_behind = Arc::new(AtomicBool::new(false));
         let (of_writer, behind) = (failed.clone(), Arc::clone(&is_behind));
         let run = move || {

@@ -18,8 +18,9 @@ use super::super::readers::Reader;
 use super::super::rows::{
     DbError, DbResult, all, blob, body, each, first, from_bytes, hash, limit, micros, moment, unsigned, uuid,
 };
-use super::lists::{STANDING_PLACES, delivery, last_of, upsert};
+use super::lists::{STANDING_PLACES, delivery, upsert};
 use super::places::{DuePlaces, Wanted};
+use crate::kept::last_of;
 
 const DUE_CONNECTIONS: DuePlaces = DuePlaces {
     next_name: "SELECT merchant, connection, due_at FROM upserts INDEXED BY upserts_due \
@@ -167,7 +168,8 @@ impl Reader {
         most: usize,
     ) -> DbResult<Vec<UpsertRecord>> {
         self.left(&PENDING, after, most, |merchant, id| {
-            let params = params![merchant, blob(id), &last_of(id)[..]];
+            let last = last_of(id);
+            let params = params![merchant, blob(id), blob(&last)];
             Ok(first(&self.db, HAS_OPEN, params, |_| Ok(()))?.is_none())
         })
     }

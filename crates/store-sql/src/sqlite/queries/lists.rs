@@ -14,6 +14,7 @@ use super::super::readers::Reader;
 use super::super::rows::{DbResult, all, blob, body, each, first, standing_of_upsert, uuid};
 use super::newest::{Newest, Run, bounds};
 use super::places::{Places, Wanted};
+use crate::kept::last_of;
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
 pub(super) const MOST_LOOKED_AT: usize = 2_000;
@@ -160,7 +161,8 @@ impl Reader {
             };
             let mut ids = Vec::new();
             for upsert in upserts {
-                let params = params![merchant, blob(&upsert), &last_of(&upsert)[..]];
+                let last = last_of(&upsert);
+                let params = params![merchant, blob(&upsert), blob(&last)];
                 ids.extend(all(&self.db, OF_UPSERT, params, |row| uuid(row, "id"))?);
             }
             ids.sort_unstable_by(|one, other| other.cmp(one));
@@ -196,13 +198,6 @@ fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
     *filter == by_state && !filter.state.contains(&DeliveryState::Succeeded)
 }
 
-/// The greatest id that one of an upsert's deliveries can have.
-pub(super) fn last_of(upsert: &Uuid) -> [u8; 16] {
-    *DeliveryId::of(UpsertId::from_uuid(*upsert), DeliveryId::MOST)
-        .as_uuid()
-        .as_bytes()
-}
-
 /// An upsert that is wanted and, right behind it, its deliveries.
 pub(super) fn upsert(
     db: &Connection,
@@ -213,7 +208,7 @@ pub(super) fn upsert(
     let sql = "SELECT connection IS NULL AS is_upsert, body FROM upserts \
                WHERE merchant = ?1 AND id >= ?2 AND id <= ?3 ORDER BY id";
     let mut found: Option<(UpsertRecord, Vec<DeliveryRecord>)> = None;
-    each(db, sql, params![merchant, blob(id), &last_of(id)[..]], |row| {
+    each(db, sql, params![merchant, blob(id), blob(&last_of(id))], |row| {
         match &mut found {
             Some((_, deliveries)) => deliveries.push(body(row)?),
             // Whoever asks may have the id of a delivery.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
 use super::super::rows::{DbResult, all, limit, uuid};
+use crate::filling::Filling;
 
 /// Ids read ahead of one run at most.
 const MOST_AHEAD: usize = 256;
@@ -126,63 +127,12 @@ impl<'db> Newest<'db> {
         most_looked_at: usize,
         mut find: impl FnMut(i64, &Uuid) -> DbResult<Option<T>>,
     ) -> DbResult<(Vec<T>, Option<Uuid>)> {
-        let mut entries = Vec::new();
-        let (mut looked_at, mut last, mut last_entry) = (0, None, None);
+        let mut filling = Filling::new(most, most_looked_at);
         while let Some((merchant, id)) = self.next()? {
-            let found = find(merchant, &id)?;
-            if found.is_some() && entries.len() == most {
-                return Ok((entries, last_entry));
+            if !filling.take(id, find(merchant, &id)?) {
+                break;
             }
-            if looked_at == most_looked_at.max(most) {
-                return Ok((entries, last));
-            }
-            looked_at += 1;
-            last = Some(id);
-            if found.is_some() {
-                last_entry = last;
-            }
-            entries.extend(found);
         }
-        Ok((entries, None))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is found of ten ids by looking at four a page, and where the next page begins.
-    fn page(wanted: &[u128], most: usize, before: Option<u128>) -> (Vec<u128>, Option<u128>) {
-        let db = Connection::open_in_memory().unwrap();
-        let ids = (1..=10).rev().map(Uuid::from_u128);
-        let before = before.map(Uuid::from_u128);
-        let newest = Newest::new(&db, vec![Run::known(1, ids)], (before, None), most).unwrap();
-        let find = |_, id: &Uuid| Ok(Some(id.as_u128()).filter(|id| wanted.contains(id)));
-        let (found, next) = newest.page(most, 4, find).unwrap();
-        (found, next.map(|id| id.as_u128()))
-    }
-
-    #[test]
-    fn a_page_ends_when_it_is_full_when_enough_was_looked_at_or_with_the_last_id() {
-        assert_eq!(page(&[9, 8, 7], 2, None), (vec![9, 8], Some(8)));
-        assert_eq!(
-            page(&[9, 3], 2, None),
-            (vec![9], Some(7)),
-            "it goes on where nobody looked"
-        );
-        assert_eq!(page(&[3], 1, None), (vec![], Some(7)));
-        assert_eq!(page(&[3], 1, Some(7)), (vec![3], Some(3)));
-        assert_eq!(page(&[3], 1, Some(3)), (vec![], None));
-        assert_eq!(page(&[3, 2], 1, Some(7)), (vec![3], Some(3)));
-        assert_eq!(
-            page(&[], 9, None),
-            (vec![], Some(2)),
-            "as many as may be on the page are looked at"
-        );
-        assert_eq!(
-            page(&[3, 2], 2, Some(4)),
-            (vec![3, 2], None),
-            "a full page with nothing below it is the last"
-        );
+        Ok(filling.done())
     }
 }

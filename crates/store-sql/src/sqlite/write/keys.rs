@@ -8,9 +8,9 @@ use rusqlite::{ToSql, params};
 use upsert_core::{CustomerId, Identifier, MatchKey};
 use upsert_store::Write;
 
-use super::super::digest::Digest;
 use super::super::pen::Pen;
 use super::super::rows::{DbResult, OURS, blob, execute, identifier_kind, key_kind};
+use crate::digest::Digest;
 
 /// Keys in one statement at most: those of an upsert at two connections.
 const MOST: usize = 12;

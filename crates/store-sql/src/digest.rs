@@ -2,14 +2,11 @@
 
 use std::hash::Hasher as _;
 
-use rusqlite::Connection;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
-use super::rows::{DbError, DbResult, first};
-
-/// What is looked for. The numbers are in files, so they never change.
+/// What is looked for. The numbers are kept, so they never change.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Id = 0,
     Reference = 1,
     Email = 2,
@@ -17,16 +14,16 @@ pub(super) enum Kind {
     VendorRecord = 4,
 }
 
-/// 128 bits of a kind and a value, keyed with what is this file's own: nobody can make two values that share one, and who
-/// reads the file alone finds no value in it.
+/// 128 bits of a kind and a value, keyed with what is the file's or database's own: nobody can make two values that share
+/// one, and who reads it alone finds no value in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Digest {
-    pub(super) hash: i64,
-    pub(super) rest: i64,
+pub(crate) struct Digest {
+    pub(crate) hash: i64,
+    pub(crate) rest: i64,
 }
 
 impl Digest {
-    pub(super) fn bytes(self) -> [u8; 16] {
+    pub(crate) fn bytes(self) -> [u8; 16] {
         let bits = u128::from(self.hash.cast_unsigned()) << 64 | u128::from(self.rest.cast_unsigned());
         bits.to_be_bytes()
     }
@@ -34,21 +31,17 @@ impl Digest {
 
 /// Makes digests.
 #[derive(Clone)]
-pub(super) struct Digests {
+pub(crate) struct Digests {
     key: [u8; 16],
 }
 
 impl Digests {
-    /// With this file's key.
-    pub(super) fn of(db: &Connection) -> DbResult<Self> {
-        let key = first(db, "SELECT key FROM secret", [], |row| {
-            let bytes = row.get_ref("key")?.as_blob().map_err(|_| DbError::Value("key"))?;
-            bytes.try_into().map_err(|_| DbError::Value("key"))
-        })?;
-        key.map(|key| Self { key }).ok_or(DbError::Value("key"))
+    /// With the key of a file or a database.
+    pub(crate) const fn new(key: [u8; 16]) -> Self {
+        Self { key }
     }
 
-    pub(super) fn digest(&self, kind: Kind, value: &str) -> Digest {
+    pub(crate) fn digest(&self, kind: Kind, value: &str) -> Digest {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(&[kind as u8]);
         hasher.write(value.as_bytes());

@@ -1,0 +1,101 @@
+//! Records as every driver keeps them.
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::microsecond as timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use upsert_core::customer::kept;
+use upsert_core::{Customer, DeliveryId, IdentifierKind, KeyKind, UpsertId};
+use upsert_store::UpsertState;
+
+use crate::digest::Kind;
+
+/// Bytes of a record that is not unusually large.
+const USUAL_BODY: usize = 1_024;
+
+/// A value of this column cannot be written or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unfit(pub(crate) &'static str);
+
+/// A record as it is kept: MessagePack with the members' names, so that members come and go as in JSON.
+pub(crate) fn to_bytes<T: Serialize>(record: &T, column: &'static str) -> Result<Vec<u8>, Unfit> {
+    // Most fit: a buffer that grows by and by is copied again and again.
+    let mut bytes = Vec::with_capacity(USUAL_BODY);
+    rmp_serde::encode::write_named(&mut bytes, record).map_err(|_| Unfit(column))?;
+    Ok(bytes)
+}
+
+/// A record as it was kept.
+pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8], column: &'static str) -> Result<T, Unfit> {
+    rmp_serde::from_slice(bytes).map_err(|_| Unfit(column))
+}
+
+/// A customer as it is kept, beside its id, merchant and revision.
+#[derive(Serialize)]
+pub(crate) struct CustomerBody<'a> {
+    pub(crate) version: u64,
+    #[serde(with = "timestamp::required")]
+    pub(crate) created_at: Timestamp,
+    #[serde(with = "timestamp::required")]
+    pub(crate) updated_at: Timestamp,
+    #[serde(with = "kept")]
+    pub(crate) customer: &'a Customer,
+}
+
+/// The same, as it was kept.
+#[derive(Deserialize)]
+pub(crate) struct CustomerWas {
+    pub(crate) version: u64,
+    #[serde(with = "timestamp::required")]
+    pub(crate) created_at: Timestamp,
+    #[serde(with = "timestamp::required")]
+    pub(crate) updated_at: Timestamp,
+    #[serde(with = "kept")]
+    pub(crate) customer: Customer,
+}
+
+/// A count as it is kept.
+pub(crate) fn signed(count: u64, column: &'static str) -> Result<i64, Unfit> {
+    i64::try_from(count).map_err(|_| Unfit(column))
+}
+
+/// A limit as SQL takes it.
+pub(crate) fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// What a match key of this kind is looked for by.
+pub(crate) const fn key_kind(kind: KeyKind) -> Kind {
+    match kind {
+        KeyKind::Id => Kind::Id,
+        KeyKind::Reference => Kind::Reference,
+        KeyKind::Email => Kind::Email,
+        KeyKind::Phone => Kind::Phone,
+    }
+}
+
+/// What an identifier of this kind is looked for by: as the match key that it usually is.
+pub(crate) const fn identifier_kind(kind: IdentifierKind) -> Kind {
+    match kind {
+        IdentifierKind::Reference => Kind::Reference,
+        IdentifierKind::Email => Kind::Email,
+        IdentifierKind::Phone => Kind::Phone,
+    }
+}
+
+/// As what an upsert in this state stands in the index of what has not ended well.
+pub(crate) const fn standing_of_upsert(state: UpsertState) -> Option<&'static str> {
+    match state {
+        UpsertState::Succeeded => None,
+        UpsertState::Pending => Some("upsert_pending"),
+        UpsertState::PartiallyFailed => Some("upsert_partially_failed"),
+        UpsertState::Failed => Some("upsert_failed"),
+    }
+}
+
+/// The greatest id that one of an upsert's deliveries can have.
+pub(crate) fn last_of(upsert: &Uuid) -> Uuid {
+    *DeliveryId::of(UpsertId::from_uuid(*upsert), DeliveryId::MOST).as_uuid()
+}

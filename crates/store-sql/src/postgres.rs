@@ -1,0 +1,227 @@
+//! The store that several processes share: a PostgreSQL database.
+//!
+//! **One writer a process.** All changesets of a process go to one task. It takes whatever has queued while the last commit
+//! was running, locks the rows that these changesets are about, judges and applies them in memory, writes what is left in
+//! one statement for each table and kind of change, and answers everybody after one commit.
+//!
+//! **Many processes.** Every writer locks tables and rows in one order, so two cannot wait for each other; a row that is not
+//! there yet is guarded by its primary key: who comes second fails and begins anew. So whatever a changeset expects holds
+//! until its writes are there, whichever processes write beside it.
+//!
+//! **Nothing beyond plain PostgreSQL.** Every key begins with the merchant; there are no sequences, no advisory locks, no
+//! triggers and no extensions.
+//!
+//! **Threads of its own.** Connections live on a thread of the store's, whichever thread asks.
+
+mod batch;
+mod connect;
+mod error;
+mod expect;
+mod judge;
+mod keys;
+mod queries;
+mod reader;
+mod rows;
+mod schema;
+mod table;
+mod tables;
+mod transaction;
+mod value;
+mod write;
+mod writer;
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use upsert_store::{Applied, Changeset, Store, StoreError};
+
+use crate::digest::Digests;
+use connect::Connector;
+use error::{DbError, DbResult};
+use writer::WriterHandle;
+
+/// How a store is opened. The default suits a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PostgresOptions {
+    /// Connections that read; the writer has one more.
+    pub readers: usize,
+    /// Changesets that may wait; one more is answered with `StoreError::Busy`.
+    pub queue: usize,
+    /// Changesets in one commit at most.
+    pub batch: usize,
+    /// How long a question or a commit may take.
+    pub patience: Duration,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            readers: 8,
+            queue: 4_096,
+            batch: 256,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A database could not be opened. Its text holds neither the URL nor a value.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL cannot be used.
+    #[error("the store's URL cannot be used: {0}")]
+    Url(&'static str),
+    /// Something is wrong with TLS.
+    #[error("the store cannot be reached by TLS: {0}")]
+    Tls(String),
+    /// The database cannot be reached, or refused.
+    #[error("the store's database cannot be used: {0}")]
+    Database(String),
+    /// A newer program has made the schema what it is, and this one cannot work with it.
+    #[error("the store has schema {found}, made by a newer version of this program; this version works up to {known}")]
+    Newer {
+        /// What was found.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// A thread could not be started.
+    #[error("the store's thread could not be started")]
+    Thread {
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A store in a PostgreSQL database. [`PostgresStore::close`] finishes what is queued; dropping it does not.
+pub struct PostgresStore {
+    pool: Pool,
+    digests: Digests,
+    writer: WriterHandle,
+    patience: Duration,
+    /// Dropped last.
+    _threads: Threads,
+}
+
+/// The threads that connections live on. They end without being waited for: whoever drops may be a thread that must not
+/// wait.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> Result<(Self, Handle), OpenError> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder
+            .worker_threads(1)
+            .thread_name("store-postgres")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|source| OpenError::Thread { source })?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Some(runtime)), handle))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Shows nothing of where it is.
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// Connects, and brings the schema up to date, which other processes may be doing too.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]: the URL cannot be used, the database cannot be reached, refuses, or is of a newer program.
+    pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, OpenError> {
+        let (threads, handle) = Threads::start()?;
+        let connector = Connector::new(url, handle.clone())?;
+        let refused = |error: DbError| OpenError::Database(error.to_string());
+        let (client, driver) = connector.connect().await.map_err(|error| refused(error.into()))?;
+        schema::migrate(&client).await?;
+        let digests = Digests::new(schema::secret(&client).await.map_err(refused)?);
+        drop(client);
+        driver.abort();
+        let pool = |size| pool(&connector, size, options.patience);
+        Ok(Self {
+            pool: pool(options.readers.max(1))?,
+            writer: WriterHandle::start(pool(1)?, digests.clone(), options, &handle),
+            digests,
+            patience: options.patience,
+            _threads: threads,
+        })
+    }
+
+    /// Finishes what is queued and lets go of the connections; what comes later is answered with [`StoreError::Busy`].
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.pool.close();
+    }
+
+    async fn client(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| upwards(&no_connection(&error)))
+    }
+
+    async fn patiently<T>(&self, question: impl Future<Output = DbResult<T>> + Send) -> Result<T, StoreError> {
+        let answer = tokio::time::timeout(self.patience, question).await;
+        answer
+            .unwrap_or(Err(DbError::TimedOut))
+            .map_err(|error| upwards(&error))
+    }
+}
+
+fn pool(connector: &Connector, size: usize, patience: Duration) -> Result<Pool, OpenError> {
+    let config = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = Manager::from_connect(connector.config.clone(), connector.clone(), config);
+    let pool = Pool::builder(manager)
+        .max_size(size)
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .wait_timeout(Some(patience))
+        .create_timeout(Some(patience))
+        .build();
+    pool.map_err(|error| OpenError::Database(error.to_string()))
+}
+
+fn no_connection(error: &PoolError) -> DbError {
+    DbError::NoConnection(match error {
+        PoolError::Timeout(_) => "none came free in time",
+        PoolError::Closed => "the store is closed",
+        _ => "it cannot be reached, or refuses",
+    })
+}
+
+fn upwards(error: &DbError) -> StoreError {
+    tracing::error!(%error, "the store could not read");
+    error.upwards()
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
+        self.writer.order(changes).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        self.patiently(queries::check(&client)).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}

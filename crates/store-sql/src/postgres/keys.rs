@@ -1,0 +1,46 @@
+//! Keys of rows.
+
+use upsert_core::{CustomerId, Identifier, MatchKey};
+
+use super::batch::{Batch, Content, OURS};
+use super::rows::Key;
+use super::value::Value;
+use crate::digest::Kind;
+use crate::kept::{identifier_kind, key_kind};
+
+impl Batch<'_> {
+    pub(super) fn identifier_key(&self, merchant: &str, identifier: &Identifier) -> Key {
+        self.key(merchant, OURS, identifier_kind(identifier.kind), &identifier.value)
+    }
+
+    pub(super) fn match_key(&self, merchant: &str, connection: &str, key: &MatchKey) -> Key {
+        self.key(merchant, connection, key_kind(key.kind), &key.value)
+    }
+
+    pub(super) fn record_key(&self, merchant: &str, connection: &str, vendor_id: &str) -> Key {
+        self.key(merchant, connection, Kind::VendorRecord, vendor_id)
+    }
+
+    fn key(&self, merchant: &str, connection: &str, kind: Kind, value: &str) -> Key {
+        let digest = self.digests.digest(kind, value).bytes();
+        vec![merchant.into(), digest.to_vec().into(), connection.into()]
+    }
+}
+
+pub(super) fn customer_key(merchant: &str, customer: CustomerId, connection: &str) -> Key {
+    vec![merchant.into(), customer.as_uuid().into(), connection.into()]
+}
+
+pub(super) fn content_of(merchant: &str, source: &str, event_id: &str, content: &str) -> Content {
+    (
+        merchant.to_owned(),
+        source.to_owned(),
+        event_id.to_owned(),
+        content.to_owned(),
+    )
+}
+
+/// The same key, of a digest that is known.
+pub(super) fn key_of_digest(merchant: &str, connection: &str, digest: &[u8]) -> Key {
+    vec![merchant.into(), Value::Bytes(digest.to_vec()), connection.into()]
+}

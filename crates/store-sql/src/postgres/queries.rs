@@ -1,0 +1,11 @@
+//! Questions.
+
+mod customers;
+mod deliveries;
+mod events;
+mod incoming;
+mod lists;
+mod outgoing;
+mod upserts;
+
+pub(super) use customers::check;

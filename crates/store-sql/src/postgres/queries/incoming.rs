@@ -1,0 +1,110 @@
+//! Questions about events that came in.
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+
+use upsert_core::{CustomerId, EventId};
+use upsert_store::{EventCount, EventMarks, IncomingEvent, IncomingFilter, IncomingPage, IncomingState};
+
+use super::super::error::DbResult;
+use super::super::reader::{all, body, count, first, get, moment};
+use super::lists::{Newest, bounds};
+
+const BY_ID: &str = "SELECT body FROM incoming_events WHERE merchant = $1 AND id = $2";
+const OF_CONTENT: &str = "SELECT body FROM incoming_events \
+    WHERE merchant = $1 AND source = $2 AND event_id = $3 AND content = $4";
+const MARKS: &str = "SELECT body FROM event_marks WHERE merchant = $1 AND customer = $2 AND source = $3";
+const FAILED_BY_SOURCE: &str = "SELECT merchant, source, count(*) AS failed, min(received_at) AS oldest \
+    FROM incoming_events WHERE failed GROUP BY merchant, source ORDER BY merchant, source";
+const OF_SOURCES: &str = "SELECT e.id, e.body FROM places p CROSS JOIN LATERAL ( \
+    SELECT id, body FROM incoming_events WHERE merchant = p.merchant AND source = p.name AND id < $1 AND id > $2 \
+    ORDER BY id DESC LIMIT $3) e WHERE p.kind = 'source' AND ($4::text[] IS NULL OR p.merchant = ANY($4)) \
+    AND ($5::text IS NULL OR p.name = $5) ORDER BY e.id DESC LIMIT $3";
+const FAILED: &str = "SELECT e.id, e.body FROM places p CROSS JOIN LATERAL ( \
+    SELECT id, body FROM incoming_events WHERE failed AND merchant = p.merchant AND source = p.name \
+    AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3) e \
+    WHERE p.kind = 'source' AND ($4::text[] IS NULL OR p.merchant = ANY($4)) \
+    AND ($5::text IS NULL OR p.name = $5) ORDER BY e.id DESC LIMIT $3";
+/// One for each content that came under it.
+const WITH_EVENT_ID: &str = "SELECT e.id, e.body FROM places p CROSS JOIN LATERAL ( \
+    SELECT id, body FROM incoming_events WHERE merchant = p.merchant AND source = p.name AND event_id = $6 \
+    AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3) e \
+    WHERE p.kind = 'source' AND ($4::text[] IS NULL OR p.merchant = ANY($4)) \
+    AND ($5::text IS NULL OR p.name = $5) ORDER BY e.id DESC LIMIT $3";
+const OF_CUSTOMER: &str = "SELECT e.id, e.body FROM (SELECT DISTINCT merchant FROM places \
+    WHERE $4::text[] IS NULL OR merchant = ANY($4)) m CROSS JOIN LATERAL ( \
+    SELECT id, body FROM incoming_events WHERE merchant = m.merchant AND customer = $5 AND id < $1 AND id > $2 \
+    ORDER BY id DESC LIMIT $3) e ORDER BY e.id DESC LIMIT $3";
+
+pub(super) async fn incoming_event(client: &Object, merchant: &str, id: EventId) -> DbResult<Option<IncomingEvent>> {
+    let row = first(client, BY_ID, &[&merchant, id.as_uuid()]).await?;
+    row.map(|row| body(&row)).transpose()
+}
+
+pub(super) async fn event_of_source(
+    client: &Object,
+    merchant: &str,
+    source: &str,
+    event_id: &str,
+    content: &str,
+) -> DbResult<Option<IncomingEvent>> {
+    let row = first(client, OF_CONTENT, &[&merchant, &source, &event_id, &content]).await?;
+    row.map(|row| body(&row)).transpose()
+}
+
+pub(super) async fn incoming_events(
+    client: &Object,
+    filter: &IncomingFilter,
+    before: Option<EventId>,
+    most: usize,
+) -> DbResult<IncomingPage> {
+    let merchants = filter.merchants.as_ref();
+    let merchants: Option<Vec<&str>> = merchants.map(|merchants| merchants.iter().map(String::as_str).collect());
+    let customer = filter.customer_id.map(|customer| *customer.as_uuid());
+    let newest = if filter.event_id.is_some() {
+        Newest {
+            sql: WITH_EVENT_ID,
+            params: vec![&merchants, &filter.source, &filter.event_id],
+        }
+    } else if customer.is_some() {
+        Newest {
+            sql: OF_CUSTOMER,
+            params: vec![&merchants, &customer],
+        }
+    } else {
+        let failed_only = filter.state.iter().eq([&IncomingState::Failed]);
+        Newest {
+            sql: if failed_only { FAILED } else { OF_SOURCES },
+            params: vec![&merchants, &filter.source],
+        }
+    };
+    let bounds = bounds(before, filter.newest(), filter.oldest().as_ref(), EventId::as_uuid);
+    let matching = |row: &Row| Ok(Some(body::<IncomingEvent>(row)?).filter(|found| found.matches(filter)));
+    let (entries, next) = newest.page(client, bounds, most, matching).await?;
+    let next = next.map(EventId::from_uuid);
+    Ok(IncomingPage { entries, next })
+}
+
+pub(super) async fn failed_incoming(client: &Object) -> DbResult<Vec<EventCount<IncomingState>>> {
+    let rows = all(client, FAILED_BY_SOURCE, &[]).await?;
+    let read = |row: &Row| {
+        Ok(EventCount {
+            merchant: get(row, "merchant")?,
+            name: get(row, "source")?,
+            state: IncomingState::Failed,
+            count: count(row, "failed")?,
+            oldest: moment(row, "oldest")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn event_marks(
+    client: &Object,
+    merchant: &str,
+    customer: CustomerId,
+    source: &str,
+) -> DbResult<Option<EventMarks>> {
+    let row = first(client, MARKS, &[&merchant, customer.as_uuid(), &source]).await?;
+    row.map(|row| body(&row)).transpose()
+}

@@ -1,0 +1,101 @@
+//! Upserts and their deliveries.
+
+use upsert_core::Word as _;
+use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState, UpsertRecord};
+
+use super::super::batch::{Batch, CONNECTION};
+use super::super::error::DbResult;
+use super::super::tables::{ATTEMPTS, UPSERTS};
+use super::super::value::Value;
+use crate::kept::{signed, standing_of_upsert, to_bytes};
+
+impl Batch<'_> {
+    pub(in super::super) fn need_upsert(&mut self, merchant: &str, row: &UpsertRecord) {
+        self.of(&UPSERTS).need(vec![merchant.into(), row.id.as_uuid().into()]);
+    }
+
+    pub(in super::super) fn need_delivery(
+        &mut self,
+        merchant: &str,
+        row: &DeliveryRecord,
+        attempt: Option<&AttemptRecord>,
+    ) {
+        self.of(&UPSERTS).need(vec![merchant.into(), row.id.as_uuid().into()]);
+        if let Some(later) = attempt.filter(|attempt| attempt.number > 1) {
+            let key = vec![merchant.into(), later.delivery.as_uuid().into(), number(later)];
+            self.of(&ATTEMPTS).need(key);
+        }
+    }
+
+    pub(in super::super) fn put_upsert(
+        &mut self,
+        merchant: &str,
+        row: &UpsertRecord,
+        change: Option<&CustomerChange>,
+    ) -> DbResult<()> {
+        self.note_made(row.id.made_at());
+        let made = change.map(|_| signed(row.version, "made")).transpose()?;
+        let change = change.map(|change| to_bytes(change, "change")).transpose()?;
+        let values = vec![
+            signed(row.revision(), "revision")?.into(),
+            row.customer.as_uuid().into(),
+            Value::Null,
+            standing_of_upsert(row.state()).into(),
+            Value::Null,
+            Value::Null,
+            row.owes_event().into(),
+            made.into(),
+            to_bytes(row, "body")?.into(),
+            change.into(),
+            Value::Null,
+            Value::Null,
+        ];
+        self.of(&UPSERTS)
+            .put(vec![merchant.into(), row.id.as_uuid().into()], values);
+        Ok(())
+    }
+
+    pub(in super::super) fn put_delivery(
+        &mut self,
+        merchant: &str,
+        row: &DeliveryRecord,
+        attempt: Option<&AttemptRecord>,
+    ) -> DbResult<()> {
+        self.note_made(row.id.made_at());
+        self.note_place(merchant, CONNECTION, &row.connection);
+        let state = row.state();
+        let first = attempt.filter(|attempt| attempt.number == 1);
+        let [first, request] = first.map(columns).transpose()?.unwrap_or([Value::Null, Value::Null]);
+        let values = vec![
+            signed(row.fence(), "fence")?.into(),
+            Value::Null,
+            row.connection.as_str().into(),
+            (state != DeliveryState::Succeeded).then_some(state.as_str()).into(),
+            row.next_attempt_at().map(jiff::Timestamp::as_microsecond).into(),
+            row.lease_until().map(jiff::Timestamp::as_microsecond).into(),
+            false.into(),
+            Value::Null,
+            to_bytes(row, "body")?.into(),
+            Value::Null,
+            first,
+            request,
+        ];
+        self.of(&UPSERTS)
+            .put(vec![merchant.into(), row.id.as_uuid().into()], values);
+        if let Some(later) = attempt.filter(|attempt| attempt.number > 1) {
+            let key = vec![merchant.into(), later.delivery.as_uuid().into(), number(later)];
+            self.of(&ATTEMPTS).put(key, columns(later)?.to_vec());
+        }
+        Ok(())
+    }
+}
+
+fn number(attempt: &AttemptRecord) -> Value {
+    i64::from(attempt.number).into()
+}
+
+/// An attempt, and what went out with it: that is written once, and stays.
+fn columns(attempt: &AttemptRecord) -> DbResult<[Value; 2]> {
+    let request = attempt.request.as_ref().map(|request| to_bytes(request, "request"));
+    Ok([to_bytes(attempt, "attempt")?.into(), request.transpose()?.into()])
+}
