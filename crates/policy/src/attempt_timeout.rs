@@ -1,5 +1,8 @@
 //! Bounds one attempt: the connection's time-out or the call's deadline, whichever is sooner.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +27,20 @@ impl AttemptTimeout {
     }
 }
 
+/// A process that is stopped in the middle of a call goes on where it was, and would still send what is long over: nothing
+/// is polled any more so long after its deadline. A result that came in time and was only seen late still counts.
+const STOPPED_FOR: Duration = Duration::from_secs(2);
+
+async fn unless_stopped<T>(deadline: Instant, call: impl Future<Output = T>) -> T {
+    let too_late = deadline.checked_add(STOPPED_FOR);
+    let mut call = pin!(call);
+    poll_fn(|context| match too_late {
+        Some(too_late) if Instant::now() > too_late => Poll::Pending,
+        _ => call.as_mut().poll(context),
+    })
+    .await
+}
+
 impl Layer for AttemptTimeout {
     async fn around<T: Answer>(
         &self,
@@ -38,7 +55,7 @@ impl Layer for AttemptTimeout {
         }
         let ours = now.checked_add(self.timeout);
         let deadline = ours.map_or(context.deadline, |ours| ours.min(context.deadline));
-        match timeout_at(deadline, call).await {
+        match timeout_at(deadline, unless_stopped(deadline, call)).await {
             Ok(result) => result,
             Err(_) => Err(ProviderError::new(
                 ErrorKind::Transient,

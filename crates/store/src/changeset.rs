@@ -131,6 +131,29 @@ pub enum Expect {
         /// Its row's revision.
         revision: u64,
     },
+    /// The connection's own state has this revision; none: nothing is known of it.
+    Connection {
+        /// Which.
+        connection: String,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
+    /// The endpoint's own state has this revision; none: nothing is known of it.
+    Endpoint {
+        /// Which.
+        endpoint: String,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
+    /// Fewer calls than this were counted on this day.
+    CallsBelow {
+        /// At which connection.
+        connection: String,
+        /// UTC.
+        day: Date,
+        /// How many are too many.
+        limit: u32,
+    },
     /// The idempotency key is not taken, or its record has expired by `now`.
     IdempotencyFree {
         /// The key's hash.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use upsert_api::PausedBy;
 
-use crate::StoreError;
+use crate::{Expect, StoreError};
 
 /// What is durable of a connection's own state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +18,37 @@ pub struct ConnectionRecord {
     pub merchant: String,
     /// Which.
     pub connection: String,
+    /// Grows with each change, from 1.
+    pub revision: u64,
     /// Set while nothing may be sent.
     pub pause: Option<Pause>,
     /// The last day on which endpoints were told that the quota is running out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_told: Option<Date>,
+}
+
+impl ConnectionRecord {
+    /// Of a connection of which nothing is kept yet.
+    pub fn new(merchant: &str, connection: &str) -> Self {
+        Self {
+            merchant: merchant.to_owned(),
+            connection: connection.to_owned(),
+            revision: 0,
+            pause: None,
+            quota_told: None,
+        }
+    }
+
+    /// Begins a change: whoever writes the row says that it is as it was read, and counts its revision up.
+    #[must_use]
+    pub fn change(&mut self) -> Expect {
+        let revision = Some(self.revision).filter(|revision| *revision > 0);
+        self.revision += 1;
+        Expect::Connection {
+            connection: self.connection.clone(),
+            revision,
+        }
+    }
 }
 
 /// Why nothing may be sent.
@@ -45,8 +71,23 @@ pub struct EndpointRecord {
     pub merchant: String,
     /// Which.
     pub endpoint: String,
+    /// Grows with each change, from 1.
+    pub revision: u64,
     /// Set while nothing is sent there.
     pub disabled: Option<Disabled>,
+}
+
+impl EndpointRecord {
+    /// Begins a change of a row at this revision (0: there is none): whoever writes it says that it is as it was read.
+    #[must_use]
+    pub fn change(&mut self) -> Expect {
+        let revision = Some(self.revision).filter(|revision| *revision > 0);
+        self.revision += 1;
+        Expect::Endpoint {
+            endpoint: self.endpoint.clone(),
+            revision,
+        }
+    }
 }
 
 /// Why nothing is sent to an endpoint.

@@ -31,6 +31,7 @@ use tables::{AllTables, Tables};
 pub struct MemoryStore {
     tables: Mutex<AllTables>,
     failing: Mutex<u32>,
+    is_shared: bool,
 }
 
 /// Shows nothing of what it keeps.
@@ -44,6 +45,14 @@ impl MemoryStore {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty one that several gateways work with.
+    pub fn shared() -> Self {
+        Self {
+            is_shared: true,
+            ..Self::default()
+        }
     }
 
     /// Makes the next `calls` calls fail, whatever they ask; nothing of them is applied.
@@ -91,6 +100,10 @@ impl Store for MemoryStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.tables().map(drop)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 }
 

@@ -197,6 +197,7 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
     ConnectionRecord {
         merchant: merchant.to_owned(),
         connection: connection.to_owned(),
+        revision: 1,
         pause: Some(Pause {
             by: PausedBy::Operator,
             since: noon(),
@@ -212,6 +213,7 @@ pub fn disabled_endpoint(merchant: &str, endpoint: &str) -> EndpointRecord {
     EndpointRecord {
         merchant: merchant.to_owned(),
         endpoint: endpoint.to_owned(),
+        revision: 1,
         disabled: Some(Disabled {
             by: "endpoint".to_owned(),
             since: noon(),

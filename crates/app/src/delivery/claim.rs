@@ -70,6 +70,10 @@ impl Deliveries {
         }
         let directory = self.context.directory();
         let Some(connection) = directory.connection(&delivery.merchant, &delivery.connection) else {
+            if self.context.store.is_shared() {
+                // While configuration is rolled out another process may know it.
+                return Ok(Race::Won(Claimed::NotNow));
+            }
             tracing::warn!(delivery_id = %id, connection = delivery.connection, "a delivery's connection is not configured");
             self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Race::Won(Claimed::NotNow));

@@ -33,6 +33,9 @@ const KEPT_ON_TASK: SignedDuration = SignedDuration::from_secs(10);
 /// Less than what a lease has over it.
 const WAIT_FOR_A_PLACE: Duration = Duration::from_secs(8);
 
+/// What is left of a lease when its call has to be over: to record the result, with clocks that differ.
+const TO_RECORD: SignedDuration = SignedDuration::from_secs(12);
+
 /// How often, and how long apart, a result is handed to a store that cannot take it: for most of what a lease has over
 /// the attempt.
 const RECORD_TRIES: u32 = 14;
@@ -91,7 +94,7 @@ impl Deliveries {
         let _own = self.context.in_flight.enter(work.delivery.id, started + lease);
         crash_point(points::DELIVER_BEFORE_SEND);
         let span = AttemptSpan::begin(self.context.spans.as_deref(), &work, started_at);
-        let context = context(&work, &span);
+        let context = context(&work, &span, self.latest_end(&work));
         let result = work.connection.adapter.upsert(&context, &work.prepared).await;
         let end = match result {
             Ok(receipt) => AttemptEnd::Accepted(Arc::new(receipt)),
@@ -117,6 +120,18 @@ impl Deliveries {
         crash_point(points::LANE_BEFORE_NEXT);
         let longest_wait = news.as_ref().map_or(SignedDuration::ZERO, |_| KEPT_ON_TASK);
         Box::pin(self.following(&delivery, queued, longest_wait)).await
+    }
+
+    /// When the call has to be over at the latest. In a store that others work with too its lease may be nearly over by now,
+    /// because the process was stopped for a while, or the store was slow.
+    fn latest_end(&self, work: &Work) -> Instant {
+        let longest = work.connection.timeout + WAIT_FOR_A_PLACE;
+        let lease = work.delivery.lease_until().filter(|_| self.context.store.is_shared());
+        let left = lease.map(|until| until.duration_since(self.context.clock.now()) - TO_RECORD);
+        let left = left.map_or(longest, |left| {
+            Duration::try_from(left).unwrap_or_default().min(longest)
+        });
+        Instant::now() + left
     }
 
     /// Records it, however often it takes while the store is in trouble: the result is known here and nowhere else.
@@ -259,13 +274,13 @@ pub(crate) fn opens_in(connection: &Connection, priority: Priority, held: Held) 
     named.or((held.waiting_for != WaitingFor::Paused).then_some(LOOK_AGAIN))
 }
 
-fn context(work: &Work, span: &AttemptSpan) -> CallContext {
+fn context(work: &Work, span: &AttemptSpan, deadline: Instant) -> CallContext {
     let delivery = &work.delivery;
     let attempt = delivery.attempts() + 1;
     // Without spans too a vendor is told of each attempt apart: its log names the call, and the retry.
     let unrecorded = || traceparent_of_attempt(delivery.traceparent.as_deref(), delivery.id, attempt);
     CallContext {
-        deadline: Instant::now() + work.connection.timeout + WAIT_FOR_A_PLACE,
+        deadline,
         attempt,
         delivery_id: Some(delivery.id),
         traceparent: Some(span.traceparent().map_or_else(unrecorded, str::to_owned)),

@@ -3,7 +3,7 @@
 use upsert_api::PausedBy;
 use upsert_core::Held;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{ConnectionRecord, DeliveryRecord, Pause, StoreError, Write};
+use upsert_store::{Applied, DeliveryRecord, Pause, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::work::park;
@@ -16,19 +16,27 @@ impl Deliveries {
     pub(crate) async fn load_connections(&self) -> Result<(), StoreError> {
         let directory = self.context.directory();
         for record in self.context.store.connections().await? {
-            let (merchant, name) = (&record.merchant, &record.connection);
-            self.context
-                .connections
-                .set_quota_told(merchant, name, record.quota_told);
-            let Some(pause) = record.pause else { continue };
-            let connection = directory.connection(merchant, name);
-            let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
-            let is_over = pause.by == PausedBy::Vendor && has_changed;
+            let connection = directory.connection(&record.merchant, &record.connection);
+            let is_over = record.pause.as_ref().is_some_and(|pause| {
+                let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
+                pause.by == PausedBy::Vendor && has_changed
+            });
             // Known first, so that whoever is told of pauses is told that it ends.
-            self.context.connections.set(merchant, name, Some(pause));
+            self.context.connections.learn(record.clone());
             if is_over {
-                self.set_pause(merchant, name, None).await?;
-                self.release(merchant, name);
+                self.set_pause(&record.merchant, &record.connection, None).await?;
+                self.release(&record.merchant, &record.connection);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what other processes have written of connections since: pauses hold for all of them.
+    pub(crate) async fn follow_connections(&self) -> Result<(), StoreError> {
+        for record in self.context.store.connections().await? {
+            let (merchant, connection) = (record.merchant.clone(), record.connection.clone());
+            if self.context.connections.learn(record) {
+                self.release(&merchant, &connection);
             }
         }
         Ok(())
@@ -69,23 +77,31 @@ impl Deliveries {
         pause: Option<Pause>,
     ) -> Result<(), StoreError> {
         let _one_at_a_time = self.context.pausing.lock().await;
-        let before = self.context.connections.pause_of(merchant, connection);
-        if before.is_some() && pause.as_ref().is_some_and(|pause| pause.by == PausedBy::Vendor) {
-            return Ok(());
+        if self.context.store.is_shared() {
+            // A pause that another process made just now can be lifted here.
+            self.follow_connections().await?;
         }
-        let mut write = vec![Write::PutConnection(ConnectionRecord {
-            merchant: merchant.to_owned(),
-            connection: connection.to_owned(),
-            pause: pause.clone(),
-            quota_told: self.context.connections.quota_told(merchant, connection),
-        })];
-        let pauses = (before.as_ref(), pause.as_ref());
-        write.extend(self.outbox.events_of_pause(merchant, connection, pauses).await?);
-        crash_point(points::PAUSE_BEFORE_COMMIT);
-        self.outbox.write(merchant, Vec::new(), write).await?;
-        crash_point(points::PAUSE_AFTER_COMMIT);
-        self.context.connections.set(merchant, connection, pause);
-        Ok(())
+        loop {
+            let mut record = self.context.connections.record(merchant, connection);
+            let by_vendor = pause.as_ref().is_some_and(|pause| pause.by == PausedBy::Vendor);
+            if record.pause == pause || (record.pause.is_some() && by_vendor) {
+                return Ok(());
+            }
+            let expected = record.change();
+            let before = std::mem::replace(&mut record.pause, pause.clone());
+            let pauses = (before.as_ref(), pause.as_ref());
+            let mut write = vec![Write::PutConnection(record.clone())];
+            write.extend(self.outbox.events_of_pause(merchant, connection, pauses).await?);
+            crash_point(points::PAUSE_BEFORE_COMMIT);
+            let applied = self.outbox.write(merchant, vec![expected], write).await?;
+            crash_point(points::PAUSE_AFTER_COMMIT);
+            if applied == Applied::Done {
+                self.context.connections.learn(record);
+                return Ok(());
+            }
+            // Another process has written it: what it wrote is known here first.
+            self.follow_connections().await?;
+        }
     }
 
     /// It waits for what holds its connection back; if nobody can tell how long, until the connection is released.

@@ -73,7 +73,8 @@ pub(crate) struct AttemptTimes {
 }
 
 impl Deliveries {
-    /// Records it (judged: see [`judge`]), as often as the lane changes meanwhile.
+    /// Records it (judged: see [`judge`]), as often as the lane changes meanwhile. What was recorded before, though the
+    /// store's answer got lost, is not recorded twice.
     pub(crate) async fn record(
         &self,
         work: &Work,
@@ -83,32 +84,47 @@ impl Deliveries {
         let mut lane = work.lane.clone();
         loop {
             end = judge_by(&lane, work, end);
-            let mut expect = vec![work.delivery.expected(), lane.change()];
             let mut recording = Recording {
                 work,
                 delivery: work.delivery.clone(),
+                expect: vec![work.delivery.expected(), lane.change()],
                 lane,
                 now: self.context.clock.now(),
                 write: Vec::new(),
             };
             recording.apply(&end, times, self).await?;
-            let (delivery, queued, write) = recording.drawn_up();
-            expect.extend(record_is_free(work, &end));
+            let (delivery, queued, expect, write) = recording.drawn_up();
             crash_point(points::RECORD_BEFORE_COMMIT);
-            let applied = self.outbox.write(&work.delivery.merchant, expect, write).await?;
+            let applied = self
+                .outbox
+                .write(&work.delivery.merchant, expect.clone(), write)
+                .await?;
             crash_point(points::RECORD_AFTER_COMMIT);
-            match applied {
+            let unmet = match applied {
                 Applied::Done => return Ok(Some((delivery, queued))),
-                Applied::Unmet(0) => return Ok(None),
-                Applied::Unmet(2) => end = self.name_the_owner(work, end).await?,
-                Applied::Unmet(_) => {}
+                Applied::Unmet(index) => expect.get(index),
+            };
+            match unmet {
+                Some(Expect::Delivery { .. }) => return Ok(None),
+                Some(Expect::RecordFree { .. }) => end = self.name_the_owner(work, end).await?,
+                _ => {}
             }
             let known = self.context.customer_of(&work.delivery).await?;
-            lane = match known.and_then(|known| known.lane(&work.connection.name).cloned()) {
-                Some(lane) => lane,
-                None => return Ok(None),
+            let Some(found) = known.and_then(|known| known.lane(&work.connection.name).cloned()) else {
+                return Ok(None);
             };
+            if let Some(delivery) = self.recorded_before(work).await? {
+                return Ok(Some((delivery, found.queued())));
+            }
+            lane = found;
         }
+    }
+
+    /// The delivery, if its attempt is over already and nobody has claimed it since.
+    async fn recorded_before(&self, work: &Work) -> Result<Option<DeliveryRecord>, StoreError> {
+        let Work { delivery, .. } = work;
+        let stored = self.context.store.delivery(&delivery.merchant, delivery.id).await?;
+        Ok(stored.filter(|stored| stored.fence() == delivery.fence() && stored.state() != DeliveryState::InFlight))
     }
 
     /// The delivery waits in the lane, or gives way to a newer one that does already, which is to be written then.
@@ -208,6 +224,7 @@ struct Recording<'a> {
     delivery: DeliveryRecord,
     lane: Lane,
     now: Timestamp,
+    expect: Vec<Expect>,
     write: Vec<Write>,
 }
 
@@ -236,6 +253,7 @@ impl Recording<'_> {
                 self.park(wing).await?;
             }
         }
+        self.expect.extend(record_is_free(self.work, end));
         self.write.extend(self.lane.give_back_keys());
         self.write
             .push(Write::PutDelivery(self.delivery.clone(), Some(attempt)));
@@ -249,11 +267,11 @@ impl Recording<'_> {
         Ok(())
     }
 
-    /// The delivery, the one that comes next in its lane, and what is to be written.
-    fn drawn_up(mut self) -> (DeliveryRecord, Option<DeliveryId>, Vec<Write>) {
+    /// The delivery, the one that comes next in its lane, what is expected and what is to be written.
+    fn drawn_up(mut self) -> (DeliveryRecord, Option<DeliveryId>, Vec<Expect>, Vec<Write>) {
         let queued = self.lane.queued();
         self.write.push(Write::PutLane(self.lane));
-        (self.delivery, queued, self.write)
+        (self.delivery, queued, self.expect, self.write)
     }
 
     fn attempt(&self, end: &AttemptEnd, times: AttemptTimes) -> AttemptRecord {
@@ -315,7 +333,7 @@ impl Recording<'_> {
             if let Some(mut lane) = other.and_then(|other| other.lane(connection).cloned())
                 && lane.share_link()
             {
-                let _nobody_else_is_expected_to_write = lane.change();
+                self.expect.push(lane.change());
                 self.write.push(Write::PutLane(lane));
             }
         }

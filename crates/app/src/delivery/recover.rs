@@ -28,7 +28,7 @@ impl Deliveries {
     pub async fn recover(&self) -> Result<(), StoreError> {
         self.sort_ids_after().await?;
         self.load_connections().await?;
-        self.outbox.load_endpoints().await?;
+        self.outbox.follow_endpoints().await?;
         let held_until = self.context.store.is_shared().then(|| self.context.clock.now());
         loop {
             let abandoned = self.context.store.abandoned(held_until, AT_ONCE).await?;
@@ -56,7 +56,7 @@ impl Deliveries {
 
     /// What waited behind a delivery, or for a connection to be free, is called by the process that sees to that. Where
     /// that process died in between, nobody would: so all that waits is tried once.
-    async fn call_up_what_waits(&self) -> Result<(), StoreError> {
+    pub(crate) async fn call_up_what_waits(&self) -> Result<(), StoreError> {
         for count in self.context.store.waiting().await? {
             self.context.connections.drain(&count.merchant, &count.connection);
         }

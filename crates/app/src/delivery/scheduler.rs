@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority};
@@ -18,6 +19,9 @@ use crate::runtime::wakeups::{QueueKey, Reach};
 
 const EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 200;
+
+/// How often it is looked for what another process left.
+const LOOK_FOR_LEFT: Duration = Duration::from_secs(60);
 
 /// How long events that were done are known: longer than any sender is known to try.
 const KEEP_EVENTS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -59,6 +63,7 @@ impl Scheduler {
         self.context.spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut next_look = Instant::now() + LOOK_FOR_LEFT;
             loop {
                 tokio::select! {
                     () = wing.context.stopping.cancelled() => return,
@@ -67,8 +72,20 @@ impl Scheduler {
                 if let Err(error) = wing.pass().await {
                     tracing::error!(%error, "the background pass failed");
                 }
+                if wing.context.store.is_shared() && Instant::now() >= next_look {
+                    wing.look_for_what_was_left().await;
+                    next_look = Instant::now() + LOOK_FOR_LEFT;
+                }
             }
         });
+    }
+
+    /// What another process left that is gone: nobody starts here, so nobody would find it.
+    async fn look_for_what_was_left(&self) {
+        self.deliveries.settle_what_was_left().await;
+        if let Err(error) = self.deliveries.call_up_what_waits().await {
+            tracing::error!(%error, "what waits could not be called up");
+        }
     }
 
     /// A worker for each queue that was marked and has none.
@@ -98,6 +115,10 @@ impl Scheduler {
 
     async fn pass(&self) -> Result<(), StoreError> {
         let now = self.context.clock.now();
+        if self.context.store.is_shared() {
+            self.deliveries.follow_connections().await?;
+            self.outbox.follow_endpoints().await?;
+        }
         for delivery in self.context.store.abandoned(Some(now), AT_ONCE).await? {
             if !self.context.in_flight.has(delivery.id) {
                 self.deliveries.take_back(delivery).await?;

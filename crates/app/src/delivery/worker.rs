@@ -35,7 +35,12 @@ impl Deliveries {
     pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
         let directory = self.context.directory();
         let is_paused = self.context.connections.is_paused(merchant, name);
-        let Some(connection) = directory.connection(merchant, name).filter(|_| !is_paused) else {
+        let configured = directory.connection(merchant, name);
+        if configured.is_none() && self.context.store.is_shared() {
+            // While configuration is rolled out another process may know it: it is left as it is.
+            return Ok(());
+        }
+        let Some(connection) = configured.filter(|_| !is_paused) else {
             return self.shelve(merchant, name).await;
         };
         let said = self.context.connections.said_to_drain(merchant, name);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use upsert_core::{EventId, Word as _};
-use upsert_store::{Applied, Disabled, OutgoingEvent, StoreError, Write};
+use upsert_store::{Applied, Changeset, Disabled, OutgoingEvent, StoreError, Write};
 use upsert_webhook::sign;
 
 use crate::directory::webhooks::{Endpoint, EndpointAnswer, SignedEvent};
@@ -20,6 +21,12 @@ use crate::runtime::worker::{PAGE, Queue, Take, work_through};
 /// Events under way to one endpoint.
 const AT_ONCE: usize = 16;
 
+/// How long a process has an event for itself: longer than a try takes.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Processes over one store have the same configuration after so long.
+const ROLLOUT: SignedDuration = SignedDuration::from_hours(1);
+
 /// What waits for one endpoint.
 struct EndpointQueue {
     wing: Outbox,
@@ -30,12 +37,15 @@ struct EndpointQueue {
 impl Outbox {
     /// Takes what is due to an endpoint as fast as it takes it.
     pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
         if self.endpoint(merchant, name).is_none() {
             let why = "the endpoint is not configured any more";
-            return self.give_up_all(merchant, name, why).await;
+            return self
+                .give_up_all(merchant, name, self.not_of_a_newer_configuration(now), why)
+                .await;
         }
         if self.context.endpoints.is_disabled(merchant, name) {
-            return self.give_up_all(merchant, name, "the endpoint is disabled").await;
+            return self.give_up_all(merchant, name, now, "the endpoint is disabled").await;
         }
         let queue = EndpointQueue {
             wing: self.clone(),
@@ -43,6 +53,14 @@ impl Outbox {
             name: name.to_owned(),
         };
         work_through(queue, reach).await.map(drop)
+    }
+
+    /// Until when an event was made for an endpoint that another process cannot know better: while configuration is rolled
+    /// out, processes over one store differ.
+    fn not_of_a_newer_configuration(&self, now: Timestamp) -> Timestamp {
+        let is_shared = self.context.store.is_shared();
+        let rollout = if is_shared { ROLLOUT } else { SignedDuration::ZERO };
+        now.checked_sub(rollout).unwrap_or(Timestamp::MIN)
     }
 
     fn endpoint(&self, merchant: &str, name: &str) -> Option<Arc<Endpoint>> {
@@ -55,12 +73,41 @@ impl Outbox {
         if self.context.endpoints.is_disabled(&event.merchant, &endpoint.name) {
             return true;
         }
+        let event = match self.for_itself(event).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return true,
+            Err(error) => {
+                tracing::error!(%error, endpoint = endpoint.name, "an event could not be claimed");
+                return false;
+            }
+        };
         let tried = self.try_endpoint(endpoint, event.id, event.body()).await;
         let recorded = self.record_try(endpoint, event, &tried).await;
         if let Err(error) = &recorded {
             tracing::error!(%error, endpoint = endpoint.name, "what became of an event could not be recorded; it will be sent again");
         }
         recorded.is_ok()
+    }
+
+    /// Where others work with the store too, the event has to be claimed before it is sent. None: somebody else has it.
+    async fn for_itself(&self, mut event: OutgoingEvent) -> Result<Option<OutgoingEvent>, StoreError> {
+        if !self.context.store.is_shared() {
+            return Ok(Some(event));
+        }
+        let now = self.context.clock.now();
+        if event.is_claimed(now) {
+            return Ok(None);
+        }
+        let expected = event.change();
+        event.claim(now.checked_add(LEASE).unwrap_or(Timestamp::MAX));
+        let write = vec![Write::PutOutgoingEvent(event.clone())];
+        // Straight to the store: nobody is to be woken by a claim.
+        let applied = self.context.store.apply(Changeset {
+            expect: vec![expected],
+            write,
+            ..Changeset::of(&event.merchant)
+        });
+        Ok((applied.await? == Applied::Done).then_some(event))
     }
 
     /// Signs it for this moment and sends it.
@@ -119,13 +166,26 @@ impl Outbox {
     }
 
     /// Nothing will be sent there: what waits becomes dead letters, which can be replayed.
-    async fn give_up_all(&self, merchant: &str, endpoint: &str, why: &str) -> Result<(), StoreError> {
+    async fn give_up_all(
+        &self,
+        merchant: &str,
+        endpoint: &str,
+        made_until: Timestamp,
+        why: &str,
+    ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let store = &self.context.store;
             let page = store.waiting_for_endpoint(merchant, endpoint, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
+            let page: Vec<_> = page
+                .into_iter()
+                .filter(|event| event.created_at <= made_until)
+                .collect();
+            if page.is_empty() {
+                continue;
+            }
             tracing::warn!(merchant, endpoint, events = page.len(), why, "events given up");
             for mut event in page {
                 let expect = vec![event.change()];

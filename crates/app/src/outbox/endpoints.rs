@@ -1,16 +1,14 @@
 //! Which endpoints are disabled.
 
-use upsert_store::{Applied, Disabled, EndpointRecord, StoreError, Write};
+use upsert_store::{Applied, Disabled, StoreError, Write};
 
 use crate::outbox::Outbox;
 
 impl Outbox {
-    /// Reads which endpoints were disabled when the last process ended.
-    pub(crate) async fn load_endpoints(&self) -> Result<(), StoreError> {
+    /// Reads which endpoints are disabled: by the last process, or by others that work with the store too.
+    pub(crate) async fn follow_endpoints(&self) -> Result<(), StoreError> {
         for record in self.context.store.endpoints().await? {
-            self.context
-                .endpoints
-                .set_disabled(&record.merchant, &record.endpoint, record.disabled);
+            self.context.endpoints.learn(record);
         }
         Ok(())
     }
@@ -22,15 +20,17 @@ impl Outbox {
         endpoint: &str,
         disabled: Option<Disabled>,
     ) -> Result<(), StoreError> {
-        let record = EndpointRecord {
-            merchant: merchant.to_owned(),
-            endpoint: endpoint.to_owned(),
-            disabled: disabled.clone(),
-        };
-        let write = vec![Write::PutEndpoint(record)];
-        if self.write(merchant, Vec::new(), write).await? == Applied::Done {
-            self.context.endpoints.set_disabled(merchant, endpoint, disabled);
+        loop {
+            let mut record = self.context.endpoints.record(merchant, endpoint);
+            let expected = record.change();
+            record.disabled.clone_from(&disabled);
+            let write = vec![Write::PutEndpoint(record.clone())];
+            if self.write(merchant, vec![expected], write).await? == Applied::Done {
+                self.context.endpoints.learn(record);
+                return Ok(());
+            }
+            // Another process has written it.
+            self.follow_endpoints().await?;
         }
-        Ok(())
     }
 }

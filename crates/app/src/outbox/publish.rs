@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use upsert_api::EventBody;
 use upsert_core::{EventKind, EventPayload, Word as _, utc_day};
 use upsert_store::{
-    Applied, Changeset, ConnectionRecord, DeliveryRecord, DeliveryState, Expect, OutgoingEvent, OutgoingState, Pause,
-    StoreError, UpsertRecord, UpsertState, Write,
+    Applied, Changeset, DeliveryRecord, DeliveryState, Expect, OutgoingEvent, OutgoingState, Pause, StoreError,
+    UpsertRecord, UpsertState, Write,
 };
 
 use crate::directory::merchant::{Connection, Merchant};
@@ -179,23 +179,22 @@ impl Outbox {
         for merchant in directory.iter().filter(|merchant| merchant.tells(kind)) {
             for connection in merchant.connections.iter().filter(|connection| connection.counts_calls) {
                 let (connections, id, name) = (&self.context.connections, &merchant.id, &connection.name);
-                if connections.quota_told(id, name) == Some(today) || !is_running_out(connection) {
+                if connections.record(id, name).quota_told == Some(today) || !is_running_out(connection) {
                     continue;
                 }
                 // A pause is part of the same record.
                 let _one_at_a_time = self.context.pausing.lock().await;
-                let pause = connections.pause_of(id, name);
+                let mut record = connections.record(id, name);
                 let mut write = self
-                    .events_of_connection(merchant, connection, kind, pause.as_ref())
+                    .events_of_connection(merchant, connection, kind, record.pause.as_ref())
                     .await?;
-                write.push(Write::PutConnection(ConnectionRecord {
-                    merchant: id.clone(),
-                    connection: name.clone(),
-                    pause,
-                    quota_told: Some(today),
-                }));
-                self.write(id, Vec::new(), write).await?;
-                connections.set_quota_told(id, name, Some(today));
+                let expected = record.change();
+                record.quota_told = Some(today);
+                write.push(Write::PutConnection(record.clone()));
+                // Where another process was first, the next pass looks again.
+                if self.write(id, vec![expected], write).await? == Applied::Done {
+                    connections.learn(record);
+                }
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use upsert_core::{Held, WaitingFor};
-use upsert_store::{Pause, PausedBy};
+use upsert_store::{ConnectionRecord, Pause, PausedBy};
 
 /// Nobody can tell for how long: until the connection is resumed, comes back or takes a probe.
 pub(crate) const UNTIL_RELEASED: Held = Held {
@@ -24,12 +24,20 @@ const TROUBLE: u32 = 2;
 /// Merchant and name.
 pub(crate) type Key = (String, String);
 
+/// What the store has of a connection beside its pause.
+#[derive(Debug, Default, Clone, Copy)]
+struct Row {
+    revision: u64,
+    /// The last day on which somebody was told that the quota is running out.
+    quota_told: Option<Date>,
+}
+
 /// What is known of connections beside their policies, by merchant and name.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     pauses: RwLock<HashMap<Key, Pause>>,
-    /// The last day on which somebody was told that the quota is running out.
-    quota_told: Mutex<HashMap<Key, Date>>,
+    /// What else the store has of them.
+    rows: Mutex<HashMap<Key, Row>>,
     /// Failures since the last success.
     failures: Mutex<HashMap<Key, u32>>,
     /// Where something may wait that is not due by itself, and how often that was said.
@@ -114,21 +122,37 @@ impl Connections {
         due
     }
 
-    pub(crate) fn quota_told(&self, merchant: &str, connection: &str) -> Option<Date> {
-        self.quota_told.lock().get(&key(merchant, connection)).copied()
-    }
-
-    pub(crate) fn set_quota_told(&self, merchant: &str, connection: &str, day: Option<Date>) {
-        if let Some(day) = day {
-            self.quota_told.lock().insert(key(merchant, connection), day);
+    /// What the store has of it, as far as is known here.
+    pub(crate) fn record(&self, merchant: &str, connection: &str) -> ConnectionRecord {
+        let rows = self.rows.lock();
+        let row = rows.get(&key(merchant, connection)).copied().unwrap_or_default();
+        ConnectionRecord {
+            revision: row.revision,
+            quota_told: row.quota_told,
+            pause: self.pause_of(merchant, connection),
+            ..ConnectionRecord::new(merchant, connection)
         }
     }
 
-    pub(crate) fn set(&self, merchant: &str, connection: &str, pause: Option<Pause>) {
+    /// The store has this of it, unless something newer is known already. Whether a pause is over with it.
+    pub(crate) fn learn(&self, record: ConnectionRecord) -> bool {
+        let key = key(&record.merchant, &record.connection);
+        let mut rows = self.rows.lock();
+        let row = rows.entry(key.clone()).or_default();
+        if row.revision >= record.revision {
+            return false;
+        }
+        *row = Row {
+            revision: record.revision,
+            quota_told: record.quota_told,
+        };
         let mut pauses = self.pauses.write();
-        match pause {
-            Some(pause) => drop(pauses.insert(key(merchant, connection), pause)),
-            None => drop(pauses.remove(&key(merchant, connection))),
+        match record.pause {
+            Some(pause) => {
+                pauses.insert(key, pause);
+                false
+            }
+            None => pauses.remove(&key).is_some(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
-use upsert_store::Disabled;
+use upsert_store::{Disabled, EndpointRecord};
 
 use crate::runtime::connections::{Key, key};
 
@@ -19,6 +19,8 @@ const LONGEST_REST: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EndpointState {
     pub(crate) disabled: Option<Disabled>,
+    /// Of the store's row; 0: there is none.
+    revision: u64,
     /// Failures since the last success.
     pub(crate) failures: u32,
     /// Times it was left alone since then.
@@ -102,15 +104,31 @@ impl Endpoints {
         }
     }
 
-    pub(crate) fn set_disabled(&self, merchant: &str, endpoint: &str, disabled: Option<Disabled>) {
+    /// What the store has of it, as far as is known here.
+    pub(crate) fn record(&self, merchant: &str, endpoint: &str) -> EndpointRecord {
+        let state = self.state(merchant, endpoint);
+        EndpointRecord {
+            merchant: merchant.to_owned(),
+            endpoint: endpoint.to_owned(),
+            revision: state.revision,
+            disabled: state.disabled,
+        }
+    }
+
+    /// The store has this of it, unless something newer is known already.
+    pub(crate) fn learn(&self, record: EndpointRecord) {
         let mut states = self.0.lock();
-        let state = states.entry(key(merchant, endpoint)).or_default();
-        if disabled.is_none() {
+        let state = states.entry(key(&record.merchant, &record.endpoint)).or_default();
+        if state.revision >= record.revision {
+            return;
+        }
+        if record.disabled.is_none() {
             state.failures = 0;
             state.rests = 0;
             state.rests_until = None;
         }
-        state.disabled = disabled;
+        state.revision = record.revision;
+        state.disabled = record.disabled;
     }
 }
 

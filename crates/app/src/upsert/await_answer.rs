@@ -19,6 +19,10 @@ use crate::upsert::Upserts;
 use crate::upsert::command::UpsertCommand;
 use crate::view::answer::{Answer, Answering};
 
+/// How soon whoever waits for what another process brings looks at the store, and how often later on.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LATER_LOOKS: Duration = Duration::from_secs(1);
+
 /// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.
 const BREAKER_CHECK: Duration = Duration::from_secs(1);
 
@@ -153,6 +157,8 @@ impl<'a> Waiting<'a> {
         let wing = self.wing;
         let bell = wing.context.notifier.listen(self.record.id);
         let (mut is_open, mut is_news) = (true, true);
+        let is_shared = wing.context.store.is_shared();
+        let mut until_look = if is_shared { FIRST_LOOK } else { BREAKER_CHECK };
         loop {
             // Armed before the state is read, so that nothing that happens in between is missed.
             let rung = bell.notified();
@@ -171,7 +177,10 @@ impl<'a> Waiting<'a> {
                     None => is_open = false,
                 },
                 () = rung => {}
-                () = tokio::time::sleep(BREAKER_CHECK) => is_news = false,
+                () = tokio::time::sleep(until_look) => {
+                    is_news = is_shared;
+                    until_look = (until_look * 2).min(LATER_LOOKS);
+                }
                 () = tokio::time::sleep_until(self.deadline) => return self.look().await,
             }
         }

@@ -372,7 +372,8 @@ fn next_version(before: Option<&CustomerRecord>, draft: &Draft<'_>, now: Timesta
         revision: revision + 1,
         customer: draft.after.clone(),
         created_at: before.map_or(now, |before| before.created_at),
-        updated_at: now,
+        // No earlier than its upsert's id says: the next one's has to be later.
+        updated_at: now.max(draft.upsert.made_at()),
     }
 }
 

@@ -168,6 +168,10 @@ impl Upserts {
         let known = identified.known.as_deref();
         let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
+        if let Some(known) = known {
+            // A customer's history is in the order of ids, and the last change may be a process's whose clock is ahead.
+            self.context.ids.sort_after(known.record.updated_at);
+        }
         let upsert = self.context.ids.upsert(&merchant.id);
         let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
         let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;

@@ -30,7 +30,7 @@ use upsert_core::{
     CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
     Held, IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError,
     ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
-    Violation, WireRequest,
+    Violation, WaitingFor, WireRequest,
 };
 use upsert_store::{Store, Through};
 use upsert_testkit::MemoryStore;
@@ -47,6 +47,15 @@ impl TokioClock {
         Arc::new(Self {
             start: "2026-11-21T09:00:00Z".parse().unwrap(),
             since: Instant::now(),
+        })
+    }
+
+    /// One that is ahead of the others.
+    pub fn ahead(by: SignedDuration) -> Arc<Self> {
+        let usual = Self::new();
+        Arc::new(Self {
+            start: usual.start + by,
+            since: usual.since,
         })
     }
 }
@@ -278,6 +287,11 @@ impl UpsertProvider for Vendor {
     }
 
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
+        if context.deadline <= Instant::now() {
+            // As the layers around a provider do.
+            let wait = Duration::from_millis(100);
+            return Err(ProviderError::held(WaitingFor::RateLimit, Some(wait), "too late"));
+        }
         self.traceparents.lock().push(context.traceparent.clone());
         let key = prepared.link_key.value.clone();
         assert!(

@@ -8,7 +8,7 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,12 +20,20 @@ pub struct SlowStore {
     pub inner: Arc<dyn Store>,
     /// Writes until one fails; below zero: none does.
     pub fails_in: AtomicI64,
+    /// Writes until one is applied and answered by an error; below zero: none is.
+    pub loses_answer_in: AtomicI64,
+    /// In milliseconds: how long the next write takes, once.
+    pub next_write_takes: AtomicU64,
 }
 
 impl SlowStore {
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        let fails_in = AtomicI64::new(-1);
-        Arc::new(Self { inner, fails_in })
+        Arc::new(Self {
+            inner,
+            fails_in: AtomicI64::new(-1),
+            loses_answer_in: AtomicI64::new(-1),
+            next_write_takes: AtomicU64::new(0),
+        })
     }
 
     async fn inner(&self) -> &dyn Store {
@@ -45,11 +53,20 @@ impl Store for SlowStore {
         if self.fails_in.fetch_sub(1, Ordering::SeqCst) == 0 {
             return Err(StoreError::Failed("told to fail".to_owned()));
         }
-        inner.apply(changes).await
+        tokio::time::sleep(Duration::from_millis(self.next_write_takes.swap(0, Ordering::SeqCst))).await;
+        let applied = inner.apply(changes).await;
+        if self.loses_answer_in.fetch_sub(1, Ordering::SeqCst) == 0 {
+            return Err(StoreError::Unavailable("told to lose its answer".to_owned()));
+        }
+        applied
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         self.inner().await.check().await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
     }
 }
 

@@ -4,10 +4,10 @@ use upsert_core::CustomerId;
 use upsert_store::{Expect, IdentityView};
 
 use super::batch::{Batch, OURS};
-use super::keys::{content_of, customer_key};
+use super::keys::{content_of, customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
-use super::tables::{CUSTOMERS, IDEMPOTENCY, INCOMING, KEYS, MARKS, OUTGOING, UPSERTS};
+use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, OUTGOING, UPSERTS};
 
 impl Batch<'_> {
     /// Notes the rows by which it is judged.
@@ -29,6 +29,7 @@ impl Batch<'_> {
                 self.by_content.entry(content).or_default();
             }
             Expect::IdempotencyFree { key, .. } => self.of(&IDEMPOTENCY).need(idempotency_key(merchant, key)),
+            Expect::CallsBelow { connection, day, .. } => self.of(&CALLS).need(day_key(merchant, connection, *day)),
             _ => {}
         }
     }
@@ -58,7 +59,9 @@ impl Batch<'_> {
             | Expect::Upsert { .. }
             | Expect::Delivery { .. }
             | Expect::EventMarks { .. }
-            | Expect::OutgoingEvent { .. } => row_at_revision(merchant, expect)
+            | Expect::OutgoingEvent { .. }
+            | Expect::Connection { .. }
+            | Expect::Endpoint { .. } => row_at_revision(merchant, expect)
                 .is_some_and(|(table, key, revision)| self.revision(table, &key) == revision),
             Expect::Holders { customers, .. } => self.are_holders(&self.keys_of(merchant, expect), customers),
             Expect::KeysFree { customer, .. } | Expect::RecordFree { customer, .. } => {
@@ -74,6 +77,10 @@ impl Batch<'_> {
                 let known = self.by_content.get(&content_of(merchant, source, event_id, content));
                 let known = known.copied().flatten();
                 known.and_then(|id| self.revision(&INCOMING, &vec![merchant.into(), id.into()])) == *revision
+            }
+            Expect::CallsBelow { connection, day, limit } => {
+                let counted = self.revision(&CALLS, &day_key(merchant, connection, *day));
+                counted.unwrap_or_default() < u64::from(*limit)
             }
             Expect::IdempotencyFree { key, now } => {
                 let found = self.judged(&IDEMPOTENCY, &idempotency_key(merchant, key));
@@ -127,7 +134,16 @@ fn row_at_revision(merchant: &str, expect: &Expect) -> Option<(&'static Table, K
         Expect::OutgoingEvent { id, revision } => {
             (&OUTGOING, vec![merchant.into(), id.as_uuid().into()], Some(*revision))
         }
-        Expect::Holders { .. }
+        Expect::Connection { connection, revision } => (
+            &CONNECTIONS,
+            vec![merchant.into(), connection.as_str().into()],
+            *revision,
+        ),
+        Expect::Endpoint { endpoint, revision } => {
+            (&ENDPOINTS, vec![merchant.into(), endpoint.as_str().into()], *revision)
+        }
+        Expect::CallsBelow { .. }
+        | Expect::Holders { .. }
         | Expect::KeysFree { .. }
         | Expect::RecordFree { .. }
         | Expect::IncomingEvent { .. }

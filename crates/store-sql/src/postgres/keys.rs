@@ -1,5 +1,7 @@
 //! Keys of rows.
 
+use jiff::civil::Date;
+
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::batch::{Batch, Content, OURS};
@@ -43,4 +45,8 @@ pub(super) fn content_of(merchant: &str, source: &str, event_id: &str, content: 
 /// The same key, of a digest that is known.
 pub(super) fn key_of_digest(merchant: &str, connection: &str, digest: &[u8]) -> Key {
     vec![merchant.into(), Value::Bytes(digest.to_vec()), connection.into()]
+}
+
+pub(super) fn day_key(merchant: &str, connection: &str, day: Date) -> Key {
+    vec![merchant.into(), day.to_string().into(), connection.into()]
 }

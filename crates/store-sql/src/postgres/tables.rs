@@ -115,14 +115,18 @@ pub(super) static OUTGOING: Table = Table::new(
 pub(super) static CONNECTIONS: Table = Table::new(
     "connections",
     &[MERCHANT, column("connection", Text)],
-    &[BODY],
-    0,
+    &[REVISION, BODY],
+    1,
     || Sql::of(&CONNECTIONS),
 );
 
-pub(super) static ENDPOINTS: Table = Table::new("endpoints", &[MERCHANT, column("endpoint", Text)], &[BODY], 0, || {
-    Sql::of(&ENDPOINTS)
-});
+pub(super) static ENDPOINTS: Table = Table::new(
+    "endpoints",
+    &[MERCHANT, column("endpoint", Text)],
+    &[REVISION, BODY],
+    1,
+    || Sql::of(&ENDPOINTS),
+);
 
 pub(super) static CALLS: Table = Table::new(
     "calls",

@@ -11,7 +11,7 @@ use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, St
 
 use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
-use super::keys::{customer_key, key_of_digest};
+use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
 use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS};
 use super::value::Value;
@@ -239,7 +239,9 @@ impl Batch<'_> {
     fn put_connection(&mut self, merchant: &str, row: &ConnectionRecord) -> DbResult<()> {
         self.note_place(merchant, CONNECTION, &row.connection);
         let key = vec![merchant.into(), row.connection.as_str().into()];
-        self.of(&CONNECTIONS).put(key, vec![to_bytes(row, "body")?.into()]);
+        let revision = signed(row.revision, "revision")?;
+        self.of(&CONNECTIONS)
+            .put(key, vec![revision.into(), to_bytes(row, "body")?.into()]);
         Ok(())
     }
 
@@ -252,8 +254,4 @@ impl Batch<'_> {
             self.of(&CALLS).put(key, vec![count.into()]);
         }
     }
-}
-
-fn day_key(merchant: &str, connection: &str, day: Date) -> Key {
-    vec![merchant.into(), day.to_string().into(), connection.into()]
 }

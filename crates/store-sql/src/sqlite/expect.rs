@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Params, params};
 use uuid::Uuid;
 
@@ -55,12 +56,39 @@ impl Pen<'_, '_> {
                 revision,
             } => Ok(self.marks_revision(*customer, source)? == *revision),
             Expect::OutgoingEvent { id, revision } => Ok(self.outgoing_revision(*id)? == Some(*revision)),
+            Expect::Connection { connection, revision } => {
+                let sql = "SELECT revision FROM connections WHERE merchant = ?1 AND connection = ?2";
+                Ok(self.revision_of_name(sql, connection)? == *revision)
+            }
+            Expect::Endpoint { endpoint, revision } => {
+                let sql = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
+                Ok(self.revision_of_name(sql, endpoint)? == *revision)
+            }
+            Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }
     }
 
     fn revision(&self, sql: &'static str, params: impl Params) -> DbResult<Option<u64>> {
         first(self.db, sql, params, |row| unsigned(row, "revision"))
+    }
+
+    fn revision_of_name(&mut self, sql: &'static str, name: &str) -> DbResult<Option<u64>> {
+        match self.names.find(self.db, name)? {
+            Some(name) => self.revision(sql, params![self.merchant, name]),
+            None => Ok(None),
+        }
+    }
+
+    /// Calls counted on this day.
+    fn calls(&mut self, connection: &str, day: Date) -> DbResult<u64> {
+        let Some(connection) = self.names.find(self.db, connection)? else {
+            return Ok(0);
+        };
+        let sql = "SELECT count FROM calls WHERE merchant = ?1 AND day = ?2 AND connection = ?3";
+        let params = params![self.merchant, day.to_string(), connection];
+        let counted = first(self.db, sql, params, |row| unsigned(row, "count"))?;
+        Ok(counted.unwrap_or_default())
     }
 
     fn customer_revision(&self, customer: CustomerId, connection: i64) -> DbResult<Option<u64>> {

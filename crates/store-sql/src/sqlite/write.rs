@@ -159,8 +159,9 @@ impl Pen<'_, '_> {
     }
 
     fn put_connection(&mut self, row: &ConnectionRecord) -> DbResult<()> {
-        let sql = "INSERT OR REPLACE INTO connections (merchant, connection, body) VALUES (?1, ?2, ?3)";
-        let connection = self.number(&row.connection)?;
-        execute(self.db, sql, params![self.merchant, connection, to_bytes(row, "body")?]).map(drop)
+        let sql = "INSERT OR REPLACE INTO connections (merchant, connection, revision, body) VALUES (?1, ?2, ?3, ?4)";
+        let (connection, revision) = (self.number(&row.connection)?, signed(row.revision, "revision")?);
+        let params = params![self.merchant, connection, revision, to_bytes(row, "body")?];
+        execute(self.db, sql, params).map(drop)
     }
 }

@@ -35,6 +35,9 @@ pub struct OutgoingEvent {
     last_error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replayed_at: Option<Timestamp>,
+    /// Until when one of several processes has it for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_until: Option<Timestamp>,
     body: String,
 }
 
@@ -97,6 +100,7 @@ impl OutgoingEvent {
             last_status: None,
             last_error: None,
             replayed_at: None,
+            lease_until: None,
             body,
         }
     }
@@ -109,9 +113,24 @@ impl OutgoingEvent {
         Expect::OutgoingEvent { id: self.id, revision }
     }
 
+    /// One of several processes takes it, to send it. Should that process die, it is due again then.
+    pub fn claim(&mut self, lease_until: Timestamp) {
+        self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
+        if let Progress::Pending { due } | Progress::Retrying { due } = &mut self.progress {
+            *due = lease_until;
+        }
+        self.lease_until = Some(lease_until);
+    }
+
+    /// Whether a process has it for itself.
+    pub fn is_claimed(&self, now: Timestamp) -> bool {
+        self.lease_until.is_some_and(|until| until > now)
+    }
+
     /// It was tried; what that leads to is said next.
     pub fn note_try(&mut self, status: Option<u16>, error: Option<String>, now: Timestamp) {
         self.attempts += 1;
+        self.lease_until = None;
         self.last_attempt_at = Some(now);
         self.last_status = status;
         self.last_error = error;
@@ -134,6 +153,7 @@ impl OutgoingEvent {
     pub fn give_up(&mut self, why: &str, now: Timestamp) {
         self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
         self.progress = Progress::Failed { ended_at: now };
+        self.lease_until = None;
         self.last_error = Some(why.to_owned());
     }
 

@@ -60,6 +60,16 @@ impl Tables {
                 let event = self.events.outgoing.get(id);
                 event.is_some_and(|row| row.revision() == *revision)
             }
+            Expect::Connection { connection, revision } => {
+                self.connections.get(connection).map(|row| row.revision) == *revision
+            }
+            Expect::Endpoint { endpoint, revision } => {
+                self.events.endpoints.get(endpoint).map(|row| row.revision) == *revision
+            }
+            Expect::CallsBelow { connection, day, limit } => {
+                let counted = self.calls.get(&(*day, connection.clone()));
+                counted.copied().unwrap_or_default() < *limit
+            }
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
         }
     }

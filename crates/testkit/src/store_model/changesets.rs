@@ -106,6 +106,13 @@ fn expect() -> impl Strategy<Value = Expect> {
                 now,
             }
         }),
+        (connection(), option::of(revision()))
+            .prop_map(|(connection, revision)| Expect::Connection { connection, revision }),
+        (connection(), select(days().to_vec()), 0..=2_u32).prop_map(|(connection, day, limit)| Expect::CallsBelow {
+            connection,
+            day,
+            limit
+        }),
         events::expects(),
     ]
 }
@@ -256,8 +263,9 @@ fn other_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
             key,
             answer: stored_answer(status)
         }),
-        1 => (connection(), any::<bool>()).prop_map(move |(connection, paused)| {
+        1 => (connection(), any::<bool>(), revision()).prop_map(move |(connection, paused, revision)| {
             let mut record = paused_connection(merchant, &connection);
+            record.revision = revision;
             record.pause = record.pause.filter(|_| paused);
             Write::PutConnection(record)
         }),

@@ -54,7 +54,7 @@ fn outgoing(merchant: &'static str) -> impl Strategy<Value = OutgoingEvent> {
 
 pub(super) fn writes(merchant: &'static str) -> impl Strategy<Value = Write> {
     let marks = (customer(), select(&SOURCES[..]), revision(), vec(any::<bool>(), 0..=2));
-    let endpoint = (select(&ENDPOINTS[..]), any::<bool>());
+    let endpoint = (select(&ENDPOINTS[..]), any::<bool>(), revision());
     prop_oneof![
         3 => incoming(merchant).prop_map(Write::PutIncomingEvent),
         2 => marks.prop_map(|(customer, source, revision, marks)| {
@@ -68,8 +68,9 @@ pub(super) fn writes(merchant: &'static str) -> impl Strategy<Value = Write> {
             Write::PutEventMarks(record)
         }),
         3 => outgoing(merchant).prop_map(Write::PutOutgoingEvent),
-        1 => endpoint.prop_map(move |(endpoint, is_disabled)| {
+        1 => endpoint.prop_map(move |(endpoint, is_disabled, revision)| {
             let mut record = disabled_endpoint(merchant, endpoint);
+            record.revision = revision;
             record.disabled = record.disabled.filter(|_| is_disabled);
             Write::PutEndpoint(record)
         }),
@@ -77,9 +78,14 @@ pub(super) fn writes(merchant: &'static str) -> impl Strategy<Value = Write> {
 }
 
 pub(super) fn expects() -> impl Strategy<Value = Expect> {
+    let of_endpoint = (select(&ENDPOINTS[..]), option::of(revision()));
     let of_sender = (select(&SOURCES[..]), number());
     let of_customer = (customer(), select(&SOURCES[..]));
     prop_oneof![
+        of_endpoint.prop_map(|(endpoint, revision)| Expect::Endpoint {
+            endpoint: endpoint.to_owned(),
+            revision,
+        }),
         (of_sender, option::of(revision())).prop_map(|((source, number), revision)| Expect::IncomingEvent {
             source: source.to_owned(),
             event_id: format!("in-{number}"),

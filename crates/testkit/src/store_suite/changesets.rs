@@ -73,6 +73,19 @@ fn unmet() -> Vec<Expect> {
             id: event_id(2),
             revision: 9,
         },
+        Expect::Connection {
+            connection: "erp".to_owned(),
+            revision: None,
+        },
+        Expect::Endpoint {
+            endpoint: "audit".to_owned(),
+            revision: Some(2),
+        },
+        Expect::CallsBelow {
+            connection: "crm".to_owned(),
+            day: date(2026, 11, 20),
+            limit: 1,
+        },
     ]
 }
 
@@ -129,6 +142,19 @@ fn met() -> Vec<Expect> {
             id: event_id(2),
             revision: 1,
         },
+        Expect::Connection {
+            connection: "erp".to_owned(),
+            revision: Some(1),
+        },
+        Expect::Endpoint {
+            endpoint: "audit".to_owned(),
+            revision: Some(1),
+        },
+        Expect::CallsBelow {
+            connection: "crm".to_owned(),
+            day: date(2026, 11, 20),
+            limit: 2,
+        },
     ]
 }
 
@@ -146,10 +172,13 @@ fn variant(expect: &Expect) -> usize {
         Expect::IncomingEvent { .. } => 8,
         Expect::EventMarks { .. } => 9,
         Expect::OutgoingEvent { .. } => 10,
+        Expect::Connection { .. } => 11,
+        Expect::Endpoint { .. } => 12,
+        Expect::CallsBelow { .. } => 13,
     }
 }
 
-const VARIANTS: usize = 11;
+const VARIANTS: usize = 14;
 
 fn covers_every_variant(expects: &[Expect]) {
     let seen: BTreeSet<usize> = expects.iter().map(variant).collect();

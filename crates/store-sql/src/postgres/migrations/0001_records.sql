@@ -102,6 +102,7 @@ CREATE INDEX idempotency_expiring ON idempotency (expires_at);
 CREATE TABLE connections (
   merchant   text  COLLATE "C" NOT NULL,
   connection text  COLLATE "C" NOT NULL,
+  revision   bigint NOT NULL,
   body       bytea NOT NULL,
   PRIMARY KEY (merchant, connection)
 );
@@ -167,6 +168,7 @@ CREATE INDEX outgoing_by_age ON outgoing_events (failed, id) WHERE NOT open;
 CREATE TABLE endpoints (
   merchant text  COLLATE "C" NOT NULL,
   endpoint text  COLLATE "C" NOT NULL,
+  revision   bigint NOT NULL,
   body     bytea NOT NULL,
   PRIMARY KEY (merchant, endpoint)
 );

@@ -71,7 +71,9 @@ impl Batch<'_> {
     pub(in super::super) fn put_endpoint(&mut self, merchant: &str, row: &EndpointRecord) -> DbResult<()> {
         self.note_place(merchant, ENDPOINT, &row.endpoint);
         let key = vec![merchant.into(), row.endpoint.as_str().into()];
-        self.of(&ENDPOINTS).put(key, vec![to_bytes(row, "body")?.into()]);
+        let revision = signed(row.revision, "revision")?;
+        self.of(&ENDPOINTS)
+            .put(key, vec![revision.into(), to_bytes(row, "body")?.into()]);
         Ok(())
     }
 }

@@ -107,6 +107,7 @@ CREATE INDEX idempotency_expiring ON idempotency (expires_at);
 CREATE TABLE connections (
   merchant   INTEGER NOT NULL,
   connection INTEGER NOT NULL,
+  revision   INTEGER NOT NULL,
   body       BLOB    NOT NULL,
   PRIMARY KEY (merchant, connection)
 ) WITHOUT ROWID;
@@ -173,6 +174,7 @@ CREATE INDEX outgoing_by_age ON outgoing_events (failed, id) WHERE open = 0;
 CREATE TABLE endpoints (
   merchant INTEGER NOT NULL,
   endpoint INTEGER NOT NULL,
+  revision   INTEGER NOT NULL,
   body     BLOB    NOT NULL,
   PRIMARY KEY (merchant, endpoint)
 ) WITHOUT ROWID;

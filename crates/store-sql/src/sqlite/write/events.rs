@@ -72,8 +72,9 @@ impl Pen<'_, '_> {
     }
 
     pub(in super::super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {
-        let sql = "INSERT OR REPLACE INTO endpoints (merchant, endpoint, body) VALUES (?1, ?2, ?3)";
-        let endpoint = self.number(&row.endpoint)?;
-        execute(self.db, sql, params![self.merchant, endpoint, to_bytes(row, "body")?]).map(drop)
+        let sql = "INSERT OR REPLACE INTO endpoints (merchant, endpoint, revision, body) VALUES (?1, ?2, ?3, ?4)";
+        let (endpoint, revision) = (self.number(&row.endpoint)?, signed(row.revision, "revision")?);
+        let params = params![self.merchant, endpoint, revision, to_bytes(row, "body")?];
+        execute(self.db, sql, params).map(drop)
     }
 }

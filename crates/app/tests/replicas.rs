@@ -1,0 +1,290 @@
+//! Several gateways over one store: whatever one of them does holds for all.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use common::events::Listener;
+use common::slow_store::SlowStore;
+use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
+use jiff::SignedDuration;
+use serde_json::{Value as Json, json};
+
+use upsert_api::DeliveryFilter;
+use upsert_app::{Connection, OnCollision};
+use upsert_core::Repeat;
+use upsert_store::{
+    ConnectionStore as _, CustomerStore as _, DeliveryState, DeliveryStore as _, EventStore as _, Store,
+};
+use upsert_testkit::MemoryStore;
+
+/// Another one beside those that work with this store.
+async fn replica(store: &Arc<MemoryStore>, clock: Arc<TokioClock>, connections: Vec<Connection>) -> House {
+    House::on(store.clone(), clock, connections).await
+}
+
+async fn two(vendor: &Arc<Vendor>) -> [House; 2] {
+    let store = Arc::new(MemoryStore::shared());
+    let only = || vec![connection("v", vendor)];
+    [
+        replica(&store, TokioClock::new(), only()).await,
+        replica(&store, TokioClock::new(), only()).await,
+    ]
+}
+
+async fn seconds(n: u64) {
+    tokio::time::sleep(Duration::from_secs(n)).await;
+}
+
+fn person(name: &str) -> Json {
+    json!({ "reference": "r", "given_name": name })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_whose_commit_was_answered_by_an_error_is_not_recorded_twice() {
+    for shared in [MemoryStore::new(), MemoryStore::shared()] {
+        let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(shared));
+        let slow = SlowStore::new(store.clone());
+        let seen: Arc<dyn Store> = slow.clone();
+        let merchant = merchant(vec![connection("v", &vendor)]);
+        let house = House::through(seen, store.clone(), TokioClock::new(), merchant).await;
+        for (number, act) in [Act::Accept, Act::Down, Act::Reject].into_iter().enumerate() {
+            vendor.then([act.clone()]);
+            // The upsert's own commit, and then that of its result.
+            slow.loses_answer_in.store(1, Ordering::SeqCst);
+            let name = format!("n{number}");
+            let answer = house.upsert(person(&name)).await.unwrap();
+            seconds(60).await;
+            assert!(slow.loses_answer_in.load(Ordering::SeqCst) < 0, "{act:?}");
+            let delivery = &house.look(&answer).await["deliveries"][0];
+            let id = delivery["id"].as_str().unwrap().parse().unwrap();
+            let attempts = house.store.attempts("acme", id).await.unwrap();
+            let calls = usize::from(matches!(act, Act::Down)) + 1;
+            assert_eq!(attempts.len(), calls, "{act:?}: {attempts:?}");
+            assert_eq!(delivery["attempts"], calls, "{act:?}");
+        }
+        assert_eq!(vendor.calls(), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_customers_that_come_to_share_a_record_at_once_both_say_so() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let sharing = || {
+        let mut only = connection("v", &vendor);
+        only.on_collision = OnCollision::Proceed;
+        vec![only]
+    };
+    let houses = [
+        replica(&store, TokioClock::new(), sharing()).await,
+        replica(&store, TokioClock::new(), sharing()).await,
+    ];
+    vendor.usually(Act::Slow(Duration::from_secs(1)));
+    for number in 0..4 {
+        let reference = format!("r{number}");
+        let upserts = houses.iter().enumerate().map(|(index, house)| {
+            house.upsert(json!({ "reference": reference, "given_name": format!("n{index}"), "notes": reference }))
+        });
+        for answer in futures_util::future::join_all(upserts).await {
+            let answer = answer.unwrap();
+            let state = &body(&answer)["deliveries"][0]["state"];
+            assert_eq!(state, "succeeded");
+        }
+        assert_eq!(vendor.record(&reference)["notes"], reference);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_of_a_customer_is_in_order_though_clocks_differ() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let only = || vec![connection("v", &vendor)];
+    let behind = replica(&store, TokioClock::new(), only()).await;
+    let ahead = replica(&store, TokioClock::ahead(SignedDuration::from_secs(3)), only()).await;
+    let mut customer = Json::Null;
+    for round in 0..6 {
+        let house = if round % 2 == 0 { &ahead } else { &behind };
+        let answer = house.upsert(person(&format!("n{round}"))).await.unwrap();
+        customer = body(&answer)["customer"]["id"].clone();
+    }
+    let id = customer.as_str().unwrap().parse().unwrap();
+    let history = store.history("acme", id, None, 10).await.unwrap();
+    let versions: Vec<u64> = history.entries.iter().map(|entry| entry.version).collect();
+    assert_eq!(versions, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(vendor.record("r")["first"], "n5");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_at_every_gateway_and_so_does_its_end() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    let operations = &one.gateway.operations;
+    operations.pause(&one.merchant, "v", "tests").await.unwrap();
+    seconds(2).await;
+    let answer = other.upsert(person("a")).await.unwrap();
+    assert_eq!((answer.status, vendor.calls()), (202, 0));
+    // Whoever has not heard of the pause can lift it all the same.
+    let operations = &other.gateway.operations;
+    operations.resume(&other.merchant, "v", "tests").await.unwrap();
+    seconds(2).await;
+    assert_eq!(vendor.calls(), 1);
+    let answer = one.upsert(person("b")).await.unwrap();
+    assert_eq!((answer.status, vendor.calls()), (200, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vendors_refusal_of_the_credentials_pauses_once_and_is_kept_by_whoever_writes_beside_it() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    vendor.usually(Act::Unauthorised);
+    let mine = one.upsert(json!({ "reference": "r1", "given_name": "A" }));
+    let theirs = other.upsert(json!({ "reference": "r2", "given_name": "A" }));
+    let answers = futures_util::future::join(mine, theirs).await;
+    assert_eq!((answers.0.unwrap().status, answers.1.unwrap().status), (202, 202));
+    let records = one.store.connections().await.unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].revision, 1, "whoever came second left it as it was");
+    seconds(2).await;
+    let calls = vendor.calls();
+    for house in [&one, &other] {
+        let answer = house
+            .upsert(json!({ "reference": "r3", "given_name": "A" }))
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 202);
+    }
+    assert_eq!(vendor.calls(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_upsert_another_gateway_brings_is_told_how_it_ended() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    vendor.then([Act::Slow(Duration::from_secs(3)), Act::Accept]);
+    let first = one.upsert(person("a"));
+    let second = async {
+        seconds(1).await;
+        other.upsert(person("b")).await
+    };
+    let (first, second) = futures_util::future::join(first, second).await;
+    assert_eq!((first.unwrap().status, vendor.calls()), (201, 2));
+    let second = second.unwrap();
+    assert_eq!(second.status, 200, "{}", second.body);
+    assert_eq!(vendor.record("r")["first"], "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_whose_lease_is_nearly_over_is_not_sent() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::shared()));
+    let slow = SlowStore::new(store.clone());
+    let seen: Arc<dyn Store> = slow.clone();
+    let merchant = merchant(vec![connection("v", &vendor)]);
+    let house = House::through(seen, store.clone(), TokioClock::new(), merchant).await;
+    // Longer than a lease but for what it takes to record: as if the process had been stopped meanwhile.
+    slow.next_write_takes.store(50_000, Ordering::SeqCst);
+    let answer = house.upsert(person("a")).await.unwrap();
+    assert_eq!(vendor.calls(), 0);
+    house.gateway.run_background();
+    seconds(10).await;
+    assert_eq!(vendor.calls(), 1);
+    assert_eq!(house.look(&answer).await["deliveries"][0]["state"], "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_gateway_leaves_that_dies_is_brought_by_another_once_its_lease_is_over() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    vendor.then([Act::AcceptUnseen]);
+    vendor.usually(Act::Slow(Duration::from_secs(3_600)));
+    let dying = one.gateway.clone();
+    let upsert = tokio::time::timeout(
+        Duration::from_secs(1),
+        one.command(person("a"), |command| command.respond_async = true),
+    );
+    assert_eq!(upsert.await.unwrap().unwrap().status, 202);
+    drop(dying);
+    one.kill().await;
+    vendor.usually(Act::Accept);
+    seconds(120).await;
+    let deliveries = other
+        .store
+        .deliveries(&DeliveryFilter::default(), None, 10)
+        .await
+        .unwrap();
+    let states: Vec<DeliveryState> = deliveries.entries.iter().map(|delivery| delivery.state()).collect();
+    assert_eq!(states, [DeliveryState::Succeeded]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_to_a_connection_that_one_gateway_does_not_know_yet_is_left_to_those_that_do() {
+    let (vendor, newer) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+    let store = Arc::new(MemoryStore::shared());
+    let _old = replica(&store, TokioClock::new(), vec![connection("v", &vendor)]).await;
+    let both = vec![connection("v", &vendor), connection("new", &newer)];
+    let new = replica(&store, TokioClock::new(), both).await;
+    newer.then([Act::Down, Act::Down, Act::Down]);
+    new.upsert(person("a")).await.unwrap();
+    seconds(120).await;
+    assert_eq!(newer.record("r")["first"], "a");
+    let deliveries = store.deliveries(&DeliveryFilter::default(), None, 10).await.unwrap();
+    assert!(
+        deliveries
+            .entries
+            .iter()
+            .all(|delivery| delivery.state() == DeliveryState::Succeeded)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_goes_out_once_though_several_gateways_see_it() {
+    let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
+    listener.takes(Duration::from_secs(5));
+    let store = Arc::new(MemoryStore::shared());
+    let mut houses = Vec::new();
+    for _ in 0..3 {
+        let mut merchant = merchant(vec![connection("v", &vendor)]);
+        merchant.endpoints = vec![Arc::new(listener.endpoint("hooks"))];
+        let house = House::of(store.clone(), TokioClock::new(), merchant).await;
+        house.gateway.run_background();
+        houses.push(house);
+    }
+    for number in 0..9 {
+        let house = &houses[number % 3];
+        let person = json!({ "reference": format!("r{number}"), "given_name": "A" });
+        assert_eq!(house.upsert(person).await.unwrap().status, 201);
+    }
+    seconds(30).await;
+    let mut ids: Vec<String> = listener.got().into_iter().map(|got| got.id).collect();
+    assert_eq!(ids.len(), 9);
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_gateway_dies_is_sent_by_another() {
+    let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
+    let store = Arc::new(MemoryStore::shared());
+    let mut houses = Vec::new();
+    for _ in 0..2 {
+        let mut merchant = merchant(vec![connection("v", &vendor)]);
+        merchant.endpoints = vec![Arc::new(listener.endpoint("hooks"))];
+        houses.push(House::of(store.clone(), TokioClock::new(), merchant).await);
+    }
+    houses[0].gateway.run_background();
+    listener.takes(Duration::from_secs(3_600));
+    assert_eq!(houses[0].upsert(person("a")).await.unwrap().status, 201);
+    seconds(2).await;
+    assert_eq!(listener.got().len(), 1);
+    houses[0].kill().await;
+    listener.takes(Duration::ZERO);
+    houses[1].gateway.run_background();
+    seconds(90).await;
+    assert_eq!(listener.got().len(), 2);
+    let waiting = store.waiting_for_endpoint("acme", "hooks", None, 10).await.unwrap();
+    assert!(waiting.is_empty());
+}
