@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::civil::Date;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -140,6 +141,17 @@ impl Context {
             filter.merchants = Some(merchants.into_iter().collect());
         }
         Ok(filter)
+    }
+
+    /// How many calls this day has seen, by whichever process: connections go by it.
+    pub(crate) async fn learn_calls(&self, day: Date) -> Result<(), StoreError> {
+        let directory = self.directory();
+        for (merchant, connection, used) in self.store.calls(day).await? {
+            if let Some(connection) = directory.connection(&merchant, &connection) {
+                connection.status.learn_calls(day, used);
+            }
+        }
+        Ok(())
     }
 
     /// Runs a task that the shutdown waits for.

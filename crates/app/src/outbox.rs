@@ -1,5 +1,6 @@
 //! Events that go out.
 
+pub(crate) mod calls;
 pub(crate) mod dispatch;
 pub(crate) mod endpoints;
 pub(crate) mod publish;

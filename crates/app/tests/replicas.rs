@@ -9,15 +9,20 @@ use std::time::Duration;
 
 use common::events::Listener;
 use common::slow_store::SlowStore;
+use common::untouched::untouched;
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use jiff::SignedDuration;
+use jiff::civil::Date;
+use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
-use upsert_api::DeliveryFilter;
-use upsert_app::{Connection, OnCollision};
-use upsert_core::Repeat;
+use tokio::time::Instant;
+
+use upsert_api::{ConnectionState, DeliveryFilter};
+use upsert_app::{Connection, ConnectionStatus, OnCollision};
+use upsert_core::{Clock as _, Held, Priority, Repeat, WaitingFor, utc_day};
 use upsert_store::{
-    ConnectionStore as _, CustomerStore as _, DeliveryState, DeliveryStore as _, EventStore as _, Store,
+    ConnectionStore as _, CustomerStore as _, DeliveryRecord, DeliveryState, DeliveryStore as _, EventStore as _, Store,
 };
 use upsert_testkit::MemoryStore;
 
@@ -33,6 +38,80 @@ async fn two(vendor: &Arc<Vendor>) -> [House; 2] {
         replica(&store, TokioClock::new(), only()).await,
         replica(&store, TokioClock::new(), only()).await,
     ]
+}
+
+/// A connection that allows so many calls a day, as one process sees it.
+#[derive(Debug)]
+struct DayLimited {
+    limit: u32,
+    used: Mutex<u32>,
+}
+
+impl ConnectionStatus for DayLimited {
+    fn snapshot(&self) -> upsert_api::ConnectionStatus {
+        untouched()
+    }
+
+    fn state(&self) -> ConnectionState {
+        ConnectionState::Healthy
+    }
+
+    fn room(&self, _: Priority) -> Result<usize, Held> {
+        if *self.used.lock() < self.limit {
+            return Ok(16);
+        }
+        Err(Held {
+            waiting_for: WaitingFor::Quota,
+            for_at_least: Some(Duration::from_secs(3_600)),
+        })
+    }
+
+    fn through_in(&self, _: u64) -> Option<Duration> {
+        None
+    }
+
+    fn day_limit(&self, _: Priority) -> Option<u32> {
+        Some(self.limit)
+    }
+
+    fn learn_calls(&self, _: Date, used: u32) {
+        *self.used.lock() = used;
+    }
+
+    fn count_call(&self, _: Date, is_more: bool) {
+        let mut used = self.used.lock();
+        *used = if is_more { *used + 1 } else { used.saturating_sub(1) };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_has_exactly_as_many_calls_as_it_may_have() {
+    const LIMIT: u32 = 50;
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let mut houses = Vec::new();
+    for _ in 0..3 {
+        let mut only = connection("v", &vendor);
+        only.counts_calls = true;
+        only.status = Arc::new(DayLimited {
+            limit: LIMIT,
+            used: Mutex::new(0),
+        });
+        houses.push(replica(&store, TokioClock::new(), vec![only]).await);
+    }
+    vendor.usually(Act::Slow(Duration::from_millis(300)));
+    let upserts = (0..120).map(|number| {
+        let person = json!({ "reference": format!("r{number}"), "given_name": "A" });
+        houses[number % 3].upsert(person)
+    });
+    let mut answered = 0;
+    for answer in futures_util::future::join_all(upserts).await {
+        answered += u32::from(answer.unwrap().status == 201);
+    }
+    seconds(60).await;
+    assert_eq!((answered, vendor.calls()), (LIMIT, LIMIT as usize));
+    let calls = store.calls(utc_day(houses[0].clock.now())).await.unwrap();
+    assert_eq!(calls, [("acme".to_owned(), "v".to_owned(), LIMIT)]);
 }
 
 async fn seconds(n: u64) {
@@ -170,7 +249,9 @@ async fn a_caller_whose_upsert_another_gateway_brings_is_told_how_it_ended() {
         seconds(1).await;
         other.upsert(person("b")).await
     };
+    let began = Instant::now();
     let (first, second) = futures_util::future::join(first, second).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!((first.unwrap().status, vendor.calls()), (201, 2));
     let second = second.unwrap();
     assert_eq!(second.status, 200, "{}", second.body);
@@ -215,7 +296,7 @@ async fn what_a_gateway_leaves_that_dies_is_brought_by_another_once_its_lease_is
         .deliveries(&DeliveryFilter::default(), None, 10)
         .await
         .unwrap();
-    let states: Vec<DeliveryState> = deliveries.entries.iter().map(|delivery| delivery.state()).collect();
+    let states: Vec<DeliveryState> = deliveries.entries.iter().map(DeliveryRecord::state).collect();
     assert_eq!(states, [DeliveryState::Succeeded]);
 }
 
@@ -228,7 +309,8 @@ async fn what_goes_to_a_connection_that_one_gateway_does_not_know_yet_is_left_to
     let new = replica(&store, TokioClock::new(), both).await;
     newer.then([Act::Down, Act::Down, Act::Down]);
     new.upsert(person("a")).await.unwrap();
-    seconds(120).await;
+    // Sooner than anything is looked for that was left.
+    seconds(30).await;
     assert_eq!(newer.record("r")["first"], "a");
     let deliveries = store.deliveries(&DeliveryFilter::default(), None, 10).await.unwrap();
     assert!(

@@ -307,6 +307,8 @@ pub struct CallContext {
     pub traceparent: Option<String>,
     /// How urgent.
     pub priority: Priority,
+    /// Whether it is counted among the day's calls already, and within their limit.
+    pub is_counted: bool,
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub trait DayCount: Debug + Send + Sync + 'static {
 
     /// One less: it did not go out after all.
     fn give_back(&self, day: Date);
+
+    /// So many were made, by everybody.
+    fn set(&self, day: Date, used: u32);
 }
 
 /// Counts in memory. Whoever keeps counts durably preloads it at start-up.
@@ -67,6 +70,10 @@ impl DayCount for InMemoryDayCount {
 
     fn give_back(&self, day: Date) {
         self.change(day, |used| used.saturating_sub(1));
+    }
+
+    fn set(&self, day: Date, used: u32) {
+        self.change(day, |_| used);
     }
 }
 

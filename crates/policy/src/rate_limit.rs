@@ -60,8 +60,33 @@ pub struct RateLimit {
 /// One call that was let through.
 struct Admission {
     era: u64,
-    day: Date,
+    /// The day that it is counted on; none: somebody else counted it.
+    day: Option<Date>,
     is_probe: bool,
+}
+
+/// What of a call matters to the day's limit.
+#[derive(Debug, Clone, Copy)]
+struct Asks {
+    priority: Priority,
+    /// Among the day's calls already, and within their limit.
+    is_counted: bool,
+}
+
+impl Asks {
+    fn of(priority: Priority) -> Self {
+        Self {
+            priority,
+            is_counted: false,
+        }
+    }
+
+    fn by(context: &CallContext) -> Self {
+        Self {
+            priority: context.priority,
+            is_counted: context.is_counted,
+        }
+    }
 }
 
 impl RateLimit {
@@ -130,7 +155,7 @@ impl RateLimit {
     fn stands_free(
         &self,
         vendor: &VendorBlock,
-        priority: Priority,
+        asks: Asks,
         now: Instant,
         wall: Timestamp,
     ) -> Result<bool, ProviderError> {
@@ -140,8 +165,9 @@ impl RateLimit {
             Some(blocked) => return Err(vendor_waits(blocked)),
         };
         // The vendor's window is ours to guess, its limit is not: a probe too stays within what is left.
+        let Asks { priority, is_counted } = asks;
         match self.left_on(day_of(wall), priority) {
-            Some(0) => Err(day_is_used_up(priority, time_until(next_opening(wall), wall))),
+            Some(0) if !is_counted => Err(day_is_used_up(priority, time_until(next_opening(wall), wall))),
             _ => Ok(is_probe),
         }
     }
@@ -175,24 +201,36 @@ impl RateLimit {
         }
     }
 
-    fn admit(&self, priority: Priority) -> Result<Admission, ProviderError> {
+    fn admit(&self, asks: Asks) -> Result<Admission, ProviderError> {
         let (now, wall) = (Instant::now(), self.clock.now());
         let mut vendor = self.vendor.lock();
-        let is_probe = self.stands_free(&vendor, priority, now, wall)?;
+        let is_probe = self.stands_free(&vendor, asks, now, wall)?;
         if is_probe {
             vendor.probe(wall);
         }
-        let day = day_of(wall);
-        self.day_count.add_one(day);
+        let day = (!asks.is_counted).then(|| day_of(wall));
+        if let Some(day) = day {
+            self.day_count.add_one(day);
+        }
         let era = vendor.era();
         Ok(Admission { era, day, is_probe })
+    }
+
+    /// Calls a day of this kind of work.
+    pub(crate) fn day_limit(&self, priority: Priority) -> Option<u32> {
+        Some(self.budget()?.left(0, priority))
+    }
+
+    /// The day's calls, to be told of those that somebody else counts.
+    pub(crate) fn day_count(&self) -> &dyn DayCount {
+        &*self.day_count
     }
 
     /// How many calls could go soon, where that is limited; or what the connection waits for.
     pub(crate) fn room(&self, priority: Priority) -> Result<Option<u32>, Held> {
         let (now, wall) = (Instant::now(), self.clock.now());
         let is_probe = self
-            .stands_free(&self.vendor.lock(), priority, now, wall)
+            .stands_free(&self.vendor.lock(), Asks::of(priority), now, wall)
             .map_err(|error| error.held.unwrap_or(NO_TURN))?;
         if is_probe {
             return Ok(Some(1));
@@ -239,7 +277,9 @@ impl RateLimit {
         };
         if !error.sent {
             // An inner layer let it through no further: the vendor has not counted it.
-            self.day_count.give_back(admission.day);
+            if let Some(day) = admission.day {
+                self.day_count.give_back(day);
+            }
             if admission.is_probe {
                 self.vendor.lock().probe_is_still_due(self.clock.now());
             }
@@ -266,10 +306,11 @@ impl Layer for RateLimit {
         context: &CallContext,
         call: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Result<T, ProviderError> {
-        self.stands_free(&self.vendor.lock(), context.priority, Instant::now(), self.clock.now())?;
+        let asks = Asks::by(context);
+        self.stands_free(&self.vendor.lock(), asks, Instant::now(), self.clock.now())?;
         self.own_turn(context).await?;
         // A call that is dropped from here on stays counted: it may have gone out.
-        let admission = self.admit(context.priority)?;
+        let admission = self.admit(asks)?;
         let result = call.await;
         self.learn(&admission, &result);
         result

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use tokio::sync::watch;
 
 use upsert_api::{BreakerState, ConnectionState};
@@ -71,6 +72,26 @@ impl ConnectionStatus {
             blocked,
             self.rate_limit.now(),
         )
+    }
+
+    /// Calls that work of this kind may make a day; none: nobody limits them.
+    pub fn day_limit(&self, priority: Priority) -> Option<u32> {
+        self.rate_limit.day_limit(priority)
+    }
+
+    /// So many calls were counted on this day, by everybody.
+    pub fn learn_calls(&self, day: Date, used: u32) {
+        self.rate_limit.day_count().set(day, used);
+    }
+
+    /// One more was counted on this day by whoever keeps count, or one fewer; see [`upsert_core::CallContext::is_counted`].
+    pub fn count_call(&self, day: Date, is_more: bool) {
+        let count = self.rate_limit.day_count();
+        if is_more {
+            count.add_one(day);
+        } else {
+            count.give_back(day);
+        }
     }
 
     /// Changes each time that the breaker closes: all that waits for this connection is due at once.

@@ -228,6 +228,7 @@ fn context() -> CallContext {
         delivery_id: None,
         traceparent: None,
         priority: Priority::Interactive,
+        is_counted: false,
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{DeliveryId, ErrorKind, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor};
+use upsert_core::{
+    DeliveryId, ErrorKind, Held, PreparedUpsert, ProviderError, Repeat, RetryAdvice, StateAtVendor, WaitingFor,
+};
 use upsert_store::{
     Applied, AttemptRecord, Changeset, DeliveryRecord, Expect, Known, Lane, Progress, StoreError, Write,
 };
@@ -13,7 +15,7 @@ use upsert_store::{
 use crate::delivery::Deliveries;
 use crate::delivery::log::observe;
 use crate::delivery::record::delivery_error;
-use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt, count_call, lease_until, unchanged};
+use crate::delivery::work::{PREDECESSOR_CHECK, Work, attempt, calls_below, count_call, lease_until, unchanged};
 use crate::directory::merchant::Connection;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::planning::lane::reserve;
@@ -95,6 +97,10 @@ impl Deliveries {
             self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Race::Won(Claimed::NotNow));
         }
+        if let Some(held) = day_is_used_up(connection, &delivery).filter(|_| purpose == ClaimPurpose::Usual) {
+            self.put_off(delivery, held).await?;
+            return Ok(Race::Won(Claimed::NotNow));
+        }
         let mut claiming = Claiming::new(self.context.clock.now(), connection.clone(), delivery, lane, &known);
         claiming.plan(&known, key_is_taken);
         self.finish_claim(claiming).await
@@ -159,6 +165,12 @@ impl Deliveries {
         self.put_delivery(expected, delivery).await?;
         Ok(Claimed::NotNow)
     }
+}
+
+/// Where a claim would be one call too many for the day.
+fn day_is_used_up(connection: &Connection, delivery: &DeliveryRecord) -> Option<Held> {
+    let held = connection.status.room(delivery.priority).err();
+    held.filter(|held| connection.counts_calls && held.waiting_for == WaitingFor::Quota)
 }
 
 /// What there is to be said of one that need not be claimed.
@@ -248,6 +260,8 @@ impl Claiming {
         self.lane.start(delivery.id, &prepared);
         self.attempt = Some(attempt(delivery, &prepared, self.now));
         if self.connection.counts_calls {
+            let below = calls_below(&self.connection, delivery.priority, self.now);
+            self.changes.expect.extend(below);
             self.changes.write.push(count_call(&self.connection.name, self.now));
         }
         reserve(&self.connection, &prepared, &mut self.lane, &mut self.changes);

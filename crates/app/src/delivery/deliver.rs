@@ -285,5 +285,6 @@ fn context(work: &Work, span: &AttemptSpan, deadline: Instant) -> CallContext {
         delivery_id: Some(delivery.id),
         traceparent: Some(span.traceparent().map_or_else(unrecorded, str::to_owned)),
         priority: delivery.priority,
+        is_counted: work.connection.counts_calls,
     }
 }

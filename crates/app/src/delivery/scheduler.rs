@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{DeliveryId, Priority};
+use upsert_core::{DeliveryId, Priority, utc_day};
 use upsert_store::{DeliveryState, StoreError};
 
 use crate::context::Context;
@@ -118,6 +118,7 @@ impl Scheduler {
         if self.context.store.is_shared() {
             self.deliveries.follow_connections().await?;
             self.outbox.follow_endpoints().await?;
+            self.context.learn_calls(utc_day(now)).await?;
         }
         for delivery in self.context.store.abandoned(Some(now), AT_ONCE).await? {
             if !self.context.in_flight.has(delivery.id) {

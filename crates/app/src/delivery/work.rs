@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicUsize;
 
 use jiff::{SignedDuration, Timestamp};
 
-use upsert_core::{Held, PreparedUpsert, utc_day};
-use upsert_store::{AttemptRecord, CustomerRecord, DeliveryRecord, Lane, SentRequest, UpsertRecord, Write};
+use upsert_core::{Held, PreparedUpsert, Priority, utc_day};
+use upsert_store::{AttemptRecord, CustomerRecord, DeliveryRecord, Expect, Lane, SentRequest, UpsertRecord, Write};
 
 use crate::directory::merchant::Connection;
 
@@ -89,6 +89,16 @@ pub(crate) fn count_call(connection: &str, at: Timestamp) -> Write {
         connection: connection.to_owned(),
         day: utc_day(at),
     }
+}
+
+/// That there is room for one more on this moment's day; none: nobody limits them.
+pub(crate) fn calls_below(connection: &Connection, priority: Priority, at: Timestamp) -> Option<Expect> {
+    let limit = connection.status.day_limit(priority)?;
+    Some(Expect::CallsBelow {
+        connection: connection.name.clone(),
+        day: utc_day(at),
+        limit,
+    })
 }
 
 /// A call that was counted at this moment, and then did not go out.

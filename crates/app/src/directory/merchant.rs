@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use serde_json::Value as Json;
 
 use upsert_api::ConnectionState;
@@ -196,6 +197,17 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
 
     /// How long it takes until so many calls have gone out, as far as limits, quota and the vendor's usual latency tell.
     fn through_in(&self, calls: u64) -> Option<Duration>;
+
+    /// Calls that work of this kind may make a day; none: nobody limits them.
+    fn day_limit(&self, _priority: Priority) -> Option<u32> {
+        None
+    }
+
+    /// So many calls were counted on this day, by whichever process.
+    fn learn_calls(&self, _day: Date, _used: u32) {}
+
+    /// One more was counted on this day, or one fewer.
+    fn count_call(&self, _day: Date, _is_more: bool) {}
 }
 
 /// Conditions, and the connections that they pick.

@@ -3,11 +3,12 @@
 use tokio::time::Instant;
 
 use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
-use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer};
+use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
+use upsert_store::Applied;
 
 use crate::delivery::deliver::opens_in;
 use crate::delivery::record::delivery_error;
-use crate::delivery::work::{count_call, give_back_call};
+use crate::delivery::work::{calls_below, count_call, give_back_call};
 use crate::directory::merchant::{Connection, Merchant, named};
 use crate::operations::Operations;
 use crate::problem::Refusal;
@@ -67,8 +68,16 @@ impl Operations {
             return Err(Refusal::new(ProblemCode::ProviderFailed, detail));
         }
         if connection.counts_calls {
-            let call = count_call(&connection.name, self.context.clock.now());
-            self.outbox.write(&merchant.id, Vec::new(), vec![call]).await?;
+            let now = self.context.clock.now();
+            let (below, call) = (
+                calls_below(connection, Priority::Interactive, now),
+                count_call(&connection.name, now),
+            );
+            let expect = below.into_iter().collect();
+            if self.outbox.write(&merchant.id, expect, vec![call]).await? != Applied::Done {
+                let spent = ProviderError::held(WaitingFor::Quota, None, "the day's calls are used up");
+                return Err(refusal(connection, &spent));
+            }
         }
         Ok(())
     }
@@ -133,6 +142,7 @@ fn context(connection: &Connection) -> CallContext {
         delivery_id: None,
         traceparent: None,
         priority: Priority::Interactive,
+        is_counted: connection.counts_calls,
     }
 }
 

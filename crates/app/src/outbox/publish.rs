@@ -15,6 +15,7 @@ use upsert_store::{
 use crate::directory::merchant::{Connection, Merchant};
 use crate::directory::webhooks::Endpoint;
 use crate::outbox::Outbox;
+use crate::outbox::calls::Calls;
 use crate::runtime::counters::Counters;
 use crate::runtime::wakeups::{QueueKey, Reach};
 use crate::view::answer::Answering;
@@ -39,11 +40,20 @@ impl Outbox {
         changes.write.extend(failures);
         let told: Vec<QueueKey> = changes.write.iter().filter_map(marked_by).collect();
         let ended = self.context.counters.ended_by(&changes.write);
+        let calls = Calls::of(&changes);
         let applied = self.context.store.apply(changes).await?;
-        if applied == Applied::Done {
-            Counters::count(ended);
-            for place in told {
-                self.context.wake(place, Reach::Due);
+        match applied {
+            Applied::Done => {
+                Counters::count(ended);
+                for place in told {
+                    self.context.wake(place, Reach::Due);
+                }
+                calls.count(&self.context.directory());
+            }
+            Applied::Unmet(index) => {
+                if let Some(day) = calls.limited_by(index) {
+                    self.context.learn_calls(day).await?;
+                }
             }
         }
         Ok(applied)

@@ -17,7 +17,9 @@ use upsert_store::{
 
 use crate::delivery::claim::refused;
 use crate::delivery::record::delivery_error;
-use crate::delivery::work::{Committed, PREDECESSOR_CHECK, Work, attempt, count_call, lease_until, park, unchanged};
+use crate::delivery::work::{
+    Committed, PREDECESSOR_CHECK, Work, attempt, calls_below, count_call, lease_until, park, unchanged,
+};
 use crate::directory::merchant::{Connection, Merchant};
 use crate::planning::declined::forget_outdated;
 use crate::planning::echo::remember_before;
@@ -231,6 +233,8 @@ impl<'a> Building<'a> {
             delivery.start_at_once(lease_until(connection, self.now));
             lane.start(delivery.id, prepared);
             if connection.counts_calls {
+                let below = calls_below(connection, delivery.priority, self.now);
+                self.changes.expect.extend(below);
                 self.changes.write.push(count_call(&connection.name, self.now));
             }
             let attempt = attempt(delivery, prepared, self.now);

@@ -216,6 +216,7 @@ pub(crate) fn within(time: Duration) -> CallContext {
         delivery_id: None,
         traceparent: None,
         priority: Priority::Interactive,
+        is_counted: false,
     }
 }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, NextStep, RetryRule};
 use upsert_core::{Held, Priority, ProviderError, Repeat};
@@ -78,6 +79,18 @@ impl ConnectionStatus for Status {
 
     fn through_in(&self, calls: u64) -> Option<Duration> {
         self.0.through_in(calls)
+    }
+
+    fn day_limit(&self, priority: Priority) -> Option<u32> {
+        self.0.day_limit(priority)
+    }
+
+    fn learn_calls(&self, day: Date, used: u32) {
+        self.0.learn_calls(day, used);
+    }
+
+    fn count_call(&self, day: Date, is_more: bool) {
+        self.0.count_call(day, is_more);
     }
 }
 
