@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 use crate::load::Exchange;
 use crate::receiver::ToldEvent;
 
-pub use store::{integrity_of_a_copy, read_store};
+pub use store::{integrity_of_a_copy, read_database, read_store};
 pub use vendors::read_vendors;
 
 /// Everything after a run.

@@ -9,10 +9,13 @@
 
 pub mod checker;
 pub mod evidence;
+pub mod front;
 pub mod load;
+pub mod process;
 pub mod proxy;
 pub mod receiver;
 pub mod runs;
 pub mod seeds;
 pub mod vendors;
+pub mod wire;
 pub mod world;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
-use upsert_chaos::runs::{Places, Report, duplicates, kills, points, termination, told};
+use upsert_chaos::runs::{Places, Report, duplicates, kills, points, replicas, termination, told};
 use upsert_chaos::seeds;
 use upsert_core::crash_point;
 
@@ -33,6 +33,8 @@ enum Command {
     Termination(RunArguments),
     /// kill -9 at random moments while a system of the merchant's is told of every upsert
     Told(RunArguments),
+    /// Several gateways over one database: killed, frozen, cut off from it, and the database crashed
+    Replicas(RunArguments),
     /// All of them
     All(RunArguments),
     /// A TCP proxy with faults on demand
@@ -91,8 +93,9 @@ async fn main() -> ExitCode {
         Command::Duplicates(arguments) => Session::new(arguments).run(&["duplicates"]).await,
         Command::Termination(arguments) => Session::new(arguments).run(&["termination"]).await,
         Command::Told(arguments) => Session::new(arguments).run(&["told"]).await,
+        Command::Replicas(arguments) => Session::new(arguments).run(&["replicas"]).await,
         Command::All(arguments) => {
-            let all = ["kills", "points", "duplicates", "termination", "told"];
+            let all = ["kills", "points", "duplicates", "termination", "told", "replicas"];
             Session::new(arguments).run(&all).await
         }
         Command::Proxy(arguments) => proxy(&arguments).await,
@@ -165,6 +168,14 @@ impl Session {
                     "told" => told::run(&places, &plan, seed).await,
                     _ => kills::run(&places, &plan, seed).await,
                 };
+                self.tell(&report)
+            }
+            "replicas" => {
+                let plan = replicas::Plan {
+                    blows: self.arguments.kills,
+                    ..replicas::Plan::default()
+                };
+                let report = replicas::run(&places, &plan, seed).await;
                 self.tell(&report)
             }
             "duplicates" => {

@@ -3,6 +3,7 @@
 pub mod duplicates;
 pub mod kills;
 pub mod points;
+pub mod replicas;
 pub mod termination;
 pub mod told;
 
@@ -15,7 +16,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value as Json;
 
 use crate::checker::{Finding, check};
-use crate::evidence::{Evidence, integrity_of_a_copy, read_store, read_vendors};
+use crate::evidence::{Evidence, integrity_of_a_copy, read_database, read_store, read_vendors};
 use crate::load::{Exchange, Told};
 use crate::proxy::Strikes;
 use crate::receiver::Receiver;
@@ -72,6 +73,8 @@ pub struct Run {
     receiver: Option<Receiver>,
     name: String,
     seed: u64,
+    /// Where the store is that several gateways share; none: in a file.
+    database: Option<String>,
 }
 
 impl Run {
@@ -80,7 +83,22 @@ impl Run {
     /// # Errors
     /// The world cannot be made.
     pub fn new(places: &Places, name: &str, seed: u64) -> anyhow::Result<Self> {
-        Self::make(places, name, seed, None)
+        Self::make(places, name, seed, None, |_| {})
+    }
+
+    /// A world of several gateways, which find their store here.
+    ///
+    /// # Errors
+    /// The world cannot be made.
+    pub fn with_replicas(
+        places: &Places,
+        (name, seed): (&str, u64),
+        stores: &[String],
+        database: &str,
+    ) -> anyhow::Result<Self> {
+        let mut run = Self::make(places, name, seed, None, |options| options.stores = stores.to_vec())?;
+        run.database = Some(database.to_owned());
+        Ok(run)
     }
 
     /// The same with a system that both merchants have told of their upserts.
@@ -88,21 +106,29 @@ impl Run {
     /// # Errors
     /// The world cannot be made.
     pub fn with_receiver(places: &Places, name: &str, seed: u64) -> anyhow::Result<Self> {
-        Self::make(places, name, seed, Some(Receiver::start(seed)?))
+        Self::make(places, name, seed, Some(Receiver::start(seed)?), |_| {})
     }
 
-    fn make(places: &Places, name: &str, seed: u64, receiver: Option<Receiver>) -> anyhow::Result<Self> {
+    fn make(
+        places: &Places,
+        name: &str,
+        seed: u64,
+        receiver: Option<Receiver>,
+        change: impl FnOnce(&mut WorldOptions),
+    ) -> anyhow::Result<Self> {
         let folder = folder_of(places, name, seed);
         // What an earlier run of the same name left would be taken for this one's.
         let _ = fs::remove_dir_all(&folder);
         let mut options = WorldOptions::new(seed, &places.gateway, &folder);
         options.tables = receiver.as_ref().map(Receiver::table).unwrap_or_default();
+        change(&mut options);
         Ok(Self {
             world: World::new(options)?,
             exchanges: Vec::new(),
             receiver,
             name: name.to_owned(),
             seed,
+            database: None,
         })
     }
 
@@ -126,13 +152,19 @@ impl Run {
         self.resume_all().await?;
         let stuck = self.drain(began).await;
         let drained_after = began.elapsed();
-        let code = self.world.terminate().await?;
+        let mut codes = Vec::new();
+        for gateway in self.world.gateways() {
+            codes.push(gateway.terminate().await?);
+        }
         let mut evidence = Evidence {
             exchanges: std::mem::take(&mut self.exchanges),
             told: self.receiver.as_ref().map(Receiver::told),
             ..Evidence::default()
         };
-        read_store(&self.world.store(), &mut evidence)?;
+        match &self.database {
+            Some(url) => read_database(url, &mut evidence).await?,
+            None => read_store(&self.world.store(), &mut evidence)?,
+        }
         read_vendors(&self.world.vendors, &mut evidence);
         let findings = check(&evidence);
         if !findings.is_empty() || stuck.is_err() {
@@ -142,9 +174,13 @@ impl Run {
             // A finding says more than that something is open, where there is one.
             stuck?;
         }
-        ensure!(code == Some(0), "the gateway ended with {code:?} when it was told to");
-        let complaints = self.world.complaints()?;
-        ensure!(complaints.is_empty(), "the gateway logged errors: {complaints:#?}");
+        let ended_well = codes.iter().all(|code| *code == Some(0));
+        ensure!(ended_well, "the gateway ended with {codes:?} when it was told to");
+        // A database that goes away is worth an error.
+        if self.database.is_none() {
+            let complaints = self.world.complaints()?;
+            ensure!(complaints.is_empty(), "the gateway logged errors: {complaints:#?}");
+        }
         Ok(self.report(&evidence, findings, drained_after))
     }
 
@@ -192,10 +228,11 @@ impl Run {
                 open => open,
             };
             let Some(open) = open else { return Ok(()) };
-            let patience = PATIENCE.as_secs();
+            // What a gateway had in flight that was killed is its own until the lease ends.
+            let patience = self.database.as_ref().map_or(PATIENCE, |_| PATIENCE * 3);
             ensure!(
-                began.elapsed() < PATIENCE,
-                "something is open {patience} s after the weather turned fair: {open:#}"
+                began.elapsed() < patience,
+                "something is open {patience:?} after the weather turned fair: {open:#}"
             );
             tokio::time::sleep(LOOK_AGAIN).await;
         }

@@ -87,6 +87,6 @@ async fn the_port_is_nobody_elses_before_a_gateway_runs_and_after_it_has_died() 
     world.start().await.unwrap();
     gateway.abort();
     gateway.await.unwrap_err();
-    world.kill().unwrap();
+    world.gateway().kill().unwrap();
     assert!(!is_somebody_elses(&world));
 }

@@ -1,4 +1,4 @@
-//! What the store's file holds, read with SQL of our own.
+//! What the store holds, read with SQL of our own from its file or its database.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,14 +6,41 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 use serde_json::{Map, Value as Json};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use upsert_core::traceparent_of_attempt;
 use upsert_core::{CustomerId, DeliveryId, UpsertId};
 
 use super::{Attempt, Delivery, Evidence, Upsert, Version, span_of};
+
+/// The rows that matter, in the order of their keys.
+#[derive(Default)]
+struct Rows {
+    /// Upserts and, right behind each, its deliveries.
+    upserts: Vec<UpsertRow>,
+    /// Later attempts.
+    attempts: Vec<Vec<u8>>,
+    /// Customers and, right behind each, its lanes.
+    customers: Vec<CustomerRow>,
+}
+
+struct UpsertRow {
+    /// Of an upsert; a delivery has none.
+    customer: Option<Vec<u8>>,
+    body: Vec<u8>,
+    change: Option<Vec<u8>>,
+    attempt: Option<Vec<u8>>,
+}
+
+struct CustomerRow {
+    merchant: String,
+    customer: Vec<u8>,
+    is_lane: bool,
+    body: Vec<u8>,
+}
 
 /// Reads the file into the evidence. Nobody may be writing to it.
 ///
@@ -22,10 +49,86 @@ use super::{Attempt, Delivery, Evidence, Upsert, Version, span_of};
 pub fn read_store(file: &Path, evidence: &mut Evidence) -> anyhow::Result<()> {
     let db = Connection::open(file)?;
     evidence.integrity = integrity(&db)?;
-    let seen = upserts(&db, evidence)?;
-    later_attempts(&db, &seen, &mut evidence.deliveries)?;
-    customers(&db, &seen, evidence)?;
-    Ok(())
+    understand(&of_file(&db)?, evidence)
+}
+
+/// Reads the database into the evidence. Nobody may be writing to it.
+///
+/// # Errors
+/// It is no store, or it cannot be reached.
+pub async fn read_database(url: &str, evidence: &mut Evidence) -> anyhow::Result<()> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let rows = of_database(&client).await?;
+    // Whoever can read all of it found it sound.
+    "ok".clone_into(&mut evidence.integrity);
+    understand(&rows, evidence)
+}
+
+fn understand(rows: &Rows, evidence: &mut Evidence) -> anyhow::Result<()> {
+    let seen = upserts(&rows.upserts, evidence)?;
+    later_attempts(&rows.attempts, &seen, &mut evidence.deliveries)?;
+    customers(&rows.customers, &seen, evidence)
+}
+
+fn of_file(db: &Connection) -> anyhow::Result<Rows> {
+    let mut rows = Rows::default();
+    let mut statement = db.prepare("SELECT customer, body, change, attempt FROM upserts ORDER BY merchant, id")?;
+    let found = statement.query_map([], |row| {
+        Ok(UpsertRow {
+            customer: row.get(0)?,
+            body: row.get(1)?,
+            change: row.get(2)?,
+            attempt: row.get(3)?,
+        })
+    })?;
+    rows.upserts = found.collect::<Result<_, _>>()?;
+    let mut statement = db.prepare("SELECT attempt FROM attempts ORDER BY merchant, delivery, number")?;
+    rows.attempts = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let sql = "SELECT n.name, c.customer, c.connection, c.body FROM customers c \
+               JOIN names n ON n.id = c.merchant ORDER BY c.merchant, c.customer, c.connection";
+    let mut statement = db.prepare(sql)?;
+    let found = statement.query_map([], |row| {
+        Ok(CustomerRow {
+            merchant: row.get(0)?,
+            customer: row.get(1)?,
+            is_lane: row.get::<_, i64>(2)? != 0,
+            body: row.get(3)?,
+        })
+    })?;
+    rows.customers = found.collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
+async fn of_database(client: &tokio_postgres::Client) -> anyhow::Result<Rows> {
+    let bytes = |id: Uuid| id.as_bytes().to_vec();
+    let mut rows = Rows::default();
+    let sql = "SELECT customer, body, change, attempt FROM upserts ORDER BY merchant, id";
+    for row in client.query(sql, &[]).await? {
+        rows.upserts.push(UpsertRow {
+            customer: row.try_get::<_, Option<Uuid>>(0)?.map(bytes),
+            body: row.try_get(1)?,
+            change: row.try_get(2)?,
+            attempt: row.try_get(3)?,
+        });
+    }
+    for row in client
+        .query("SELECT attempt FROM attempts ORDER BY merchant, delivery, number", &[])
+        .await?
+    {
+        rows.attempts.push(row.try_get(0)?);
+    }
+    let sql = "SELECT merchant, customer, connection, body FROM customers ORDER BY merchant, customer, connection";
+    for row in client.query(sql, &[]).await? {
+        rows.customers.push(CustomerRow {
+            merchant: row.try_get(0)?,
+            customer: bytes(row.try_get(1)?),
+            is_lane: !row.try_get::<_, &str>(2)?.is_empty(),
+            body: row.try_get(3)?,
+        });
+    }
+    Ok(rows)
 }
 
 /// What SQLite says of a copy of the store: the gateway itself has to recover the original.
@@ -117,30 +220,27 @@ struct Seen {
 }
 
 /// Upserts, what each changed, and its deliveries, which stand right behind it.
-fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<Seen> {
-    let sql = "SELECT customer, body, change, attempt FROM upserts ORDER BY merchant, id";
+fn upserts(rows: &[UpsertRow], evidence: &mut Evidence) -> anyhow::Result<Seen> {
     let (mut seen, mut last) = (Seen::default(), None);
-    let mut statement = db.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let record = read(row, "body")?.context("a row without a body")?;
-        if let Some(customer) = row.get::<_, Option<Vec<u8>>>("customer")? {
+    for row in rows {
+        let record = read(&row.body)?;
+        if let Some(customer) = &row.customer {
             let id = id(&record, "id", UpsertId::from_uuid)?;
-            let spelled = CustomerId::from_uuid(Uuid::from_slice(&customer)?);
-            seen.customers.insert(customer, spelled.to_string());
-            if let Some(change) = read(row, "change")?.filter(|_| record["rolled_back"] != true) {
-                evidence.versions.push(version(&record, &change)?);
+            let spelled = CustomerId::from_uuid(Uuid::from_slice(customer)?);
+            seen.customers.insert(customer.clone(), spelled.to_string());
+            if let Some(change) = row.change.as_ref().filter(|_| record["rolled_back"] != true) {
+                evidence.versions.push(version(&record, &read(change)?)?);
             }
             evidence.upserts.insert(id.clone(), upsert(&record)?);
             last = Some(id);
         } else {
             let id = id(&record, "id", DeliveryId::from_uuid)?;
             let of = last.clone().context("a delivery without an upsert")?;
-            let first = read(row, "attempt")?;
             let traceparent = record["traceparent"].as_str();
             let mut delivery = delivery(&record, of)?;
-            let first = first.map(|first| attempt(&first, traceparent)).transpose()?;
-            delivery.attempts.extend(first);
+            if let Some(first) = &row.attempt {
+                delivery.attempts.push(attempt(&read(first)?, traceparent)?);
+            }
             let traceparent = traceparent.map(|traceparent| (id.clone(), traceparent.to_owned()));
             seen.traceparents.extend(traceparent);
             evidence.deliveries.insert(id, delivery);
@@ -152,10 +252,9 @@ fn upserts(db: &Connection, evidence: &mut Evidence) -> anyhow::Result<Seen> {
     Ok(seen)
 }
 
-fn read(row: &Row<'_>, column: &str) -> anyhow::Result<Option<Json>> {
-    let bytes: Option<Vec<u8>> = row.get(column)?;
-    let Some(bytes) = bytes else { return Ok(None) };
-    Ok(Some(json(rmpv::decode::read_value(&mut &bytes[..])?)))
+fn read(bytes: &[u8]) -> anyhow::Result<Json> {
+    let mut bytes = bytes;
+    Ok(json(rmpv::decode::read_value(&mut bytes)?))
 }
 
 /// As JSON; bytes are ids.
@@ -221,11 +320,9 @@ fn attempt(record: &Json, traceparent: Option<&str>) -> anyhow::Result<Attempt> 
     })
 }
 
-fn later_attempts(db: &Connection, seen: &Seen, deliveries: &mut BTreeMap<String, Delivery>) -> anyhow::Result<()> {
-    let mut statement = db.prepare("SELECT attempt FROM attempts ORDER BY merchant, delivery, number")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let record = read(row, "attempt")?.context("an attempt without a body")?;
+fn later_attempts(rows: &[Vec<u8>], seen: &Seen, deliveries: &mut BTreeMap<String, Delivery>) -> anyhow::Result<()> {
+    for row in rows {
+        let record = read(row)?;
         let id = id(&record, "delivery", DeliveryId::from_uuid)?;
         let attempt = attempt(&record, seen.traceparents.get(&id).map(String::as_str))?;
         deliveries
@@ -238,21 +335,17 @@ fn later_attempts(db: &Connection, seen: &Seen, deliveries: &mut BTreeMap<String
 }
 
 /// Customers and, right behind each, its lanes.
-fn customers(db: &Connection, seen: &Seen, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let sql = "SELECT n.name AS merchant, c.customer, c.connection, c.body FROM customers c \
-               JOIN names n ON n.id = c.merchant ORDER BY c.merchant, c.customer, c.connection";
-    let mut statement = db.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let body = read(row, "body")?.context("a customer without a body")?;
-        if row.get::<_, i64>("connection")? != 0 {
+fn customers(rows: &[CustomerRow], seen: &Seen, evidence: &mut Evidence) -> anyhow::Result<()> {
+    for row in rows {
+        let body = read(&row.body)?;
+        if row.is_lane {
             note_lane(&body, evidence)?;
             continue;
         }
-        let name = seen.customers.get(&row.get::<_, Vec<u8>>("customer")?);
+        let name = seen.customers.get(&row.customer);
         let name = name.context("a customer without a history")?;
         let customer = evidence.customers.entry(name.clone()).or_default();
-        customer.merchant = row.get("merchant")?;
+        customer.merchant.clone_from(&row.merchant);
         customer.version = body["version"].as_u64().context("a customer without a version")?;
         customer.record = nested(&body["customer"]);
     }

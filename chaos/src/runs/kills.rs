@@ -60,13 +60,13 @@ pub(super) async fn beset(run: &mut Run, plan: &Plan, dice: &mut StdRng) -> anyh
     while kills < plan.kills || began.elapsed() < plan.length {
         let millis = u64::try_from(plan.longest.as_millis()).unwrap_or(1500);
         tokio::time::sleep(Duration::from_millis(dice.random_range(100..millis.max(101)))).await;
-        run.world.kill()?;
+        run.world.gateway().kill()?;
         kills += 1;
         run.look_at_the_store()?;
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..100))).await;
         if dice.random_bool(0.2) {
             let after = Duration::from_millis(dice.random_range(5..120));
-            run.world.start_and_kill(after).await?;
+            run.world.gateway().start_and_kill(after).await?;
             kills += 1;
             run.look_at_the_store()?;
         }

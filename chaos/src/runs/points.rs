@@ -76,7 +76,7 @@ async fn one_point(places: &Places, name: &str, point: &str, seed: u64) -> anyho
     let load = Load::start(&run.world, &mix, CLIENTS, seed);
     // So that the process that is aimed at finds something to take back.
     tokio::time::sleep(Duration::from_millis(dice.random_range(250..450))).await;
-    run.world.kill()?;
+    run.world.gateway().kill()?;
     let aim = aim(point, &mut dice);
     if point.starts_with(AT_A_START) {
         until_a_start_dies(&mut run, &aim).await?;
@@ -93,30 +93,30 @@ async fn one_point(places: &Places, name: &str, point: &str, seed: u64) -> anyho
 /// Starts it until a start meets what the point is about, with a kill under load between each two.
 async fn until_a_start_dies(run: &mut Run, aim: &str) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
-        if let Some(status) = run.world.start_aimed(Some(aim)).await? {
-            run.world.expect_a_point(status)?;
+        if let Some(status) = run.world.gateway().start_aimed(Some(aim)).await? {
+            run.world.gateway().expect_a_point(status)?;
             return Ok(());
         }
-        if run.world.dies_within(Duration::from_millis(400)).await? {
+        if run.world.gateway().dies_within(Duration::from_millis(400)).await? {
             return Ok(());
         }
-        run.world.kill()?;
+        run.world.gateway().kill()?;
     }
     bail!("{aim} was never reached by {ROUNDS} starts")
 }
 
 async fn until_it_dies(run: &mut Run, load: &Load, aim: &str) -> anyhow::Result<()> {
-    if let Some(status) = run.world.start_aimed(Some(aim)).await? {
-        run.world.expect_a_point(status)?;
+    if let Some(status) = run.world.gateway().start_aimed(Some(aim)).await? {
+        run.world.gateway().expect_a_point(status)?;
         return Ok(());
     }
     for _ in 0..ROUNDS {
         load.rest(false);
-        if run.world.dies_within(BUSY).await? {
+        if run.world.gateway().dies_within(BUSY).await? {
             return Ok(());
         }
         load.rest(true);
-        if run.world.dies_within(RESTING).await? {
+        if run.world.gateway().dies_within(RESTING).await? {
             load.rest(false);
             return Ok(());
         }

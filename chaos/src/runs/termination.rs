@@ -26,7 +26,7 @@ async fn termination(places: &Places, rounds: u64, seed: u64) -> anyhow::Result<
         let load = Load::start(&run.world, &Mix::plain(), CLIENTS, seed.wrapping_add(round));
         tokio::time::sleep(Duration::from_millis(900)).await;
         load.expect_the_end();
-        let code = run.world.terminate().await?;
+        let code = run.world.gateway().terminate().await?;
         ensure!(code == Some(0), "the gateway ended with {code:?}");
         let cut_off = load.cut_off();
         ensure!(cut_off == 0, "{cut_off} requests that were under way got no answer");

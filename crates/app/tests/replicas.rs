@@ -266,7 +266,7 @@ async fn an_attempt_whose_lease_is_nearly_over_is_not_sent() {
     let merchant = merchant(vec![connection("v", &vendor)]);
     let house = House::through(seen, store.clone(), TokioClock::new(), merchant).await;
     // Longer than a lease but for what it takes to record: as if the process had been stopped meanwhile.
-    slow.next_write_takes.store(50_000, Ordering::SeqCst);
+    slow.next_write_takes.store(30_000, Ordering::SeqCst);
     let answer = house.upsert(person("a")).await.unwrap();
     assert_eq!(vendor.calls(), 0);
     house.gateway.run_background();

@@ -12,7 +12,7 @@ use crate::directory::merchant::Connection;
 
 /// A lease lasts the attempt's time-out plus this: a slow commit before it, the wait for a place, the recording of what
 /// came of it, and clocks of several processes that differ.
-pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(45);
+pub(crate) const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(25);
 /// How often a delivery that waits behind another one looks for itself, should nobody call it.
 pub(crate) const PREDECESSOR_CHECK: SignedDuration = SignedDuration::from_secs(60);
 

@@ -103,7 +103,7 @@ async fn events_taken_while_the_vendor_is_down_all_arrive_once_though_the_proces
     all_sent(&world, 202, "accepted").await;
     let taken = began.elapsed();
     // As soon as the last one is answered, with calls under way.
-    world.kill().unwrap();
+    world.gateway().kill().unwrap();
     world.start().await.unwrap();
     let counts = vendor(&world).journal().counts();
     assert!(counts.received > 0, "the vendor was called, and is down");

@@ -138,7 +138,7 @@ async fn a_reference_that_came_during_the_first_call_makes_no_second_record_afte
             // The first call is at the vendor before the second request comes.
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        run.world.kill()?;
+        run.world.gateway().kill()?;
         run.world.start().await?;
         // It waits until all is home, and has the checker look for a second record and for the last name.
         run.finish().await
