@@ -23,7 +23,9 @@ impl Front {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let conf = folder.join("nginx.conf");
         fs::write(&conf, configuration(&folder, address, gateways))?;
-        let mut nginx = Command::new("nginx");
+        // Debian has it where only root looks.
+        let sbin = Path::new("/usr/sbin/nginx");
+        let mut nginx = Command::new(if sbin.exists() { sbin } else { Path::new("nginx") });
         nginx
             .arg("-p")
             .arg(&folder)

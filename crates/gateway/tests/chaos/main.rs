@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use upsert_chaos::load::{Person, Sender, Told, Upsert};
-use upsert_chaos::runs::{Places, Report, duplicates, kills, points, termination, told};
+use upsert_chaos::runs::{Places, Report, duplicates, kills, points, replicas, termination, told};
 use upsert_chaos::runs::{Run, to_the_end};
 use upsert_chaos::seeds;
 use upsert_chaos::vendors::ACME;
@@ -70,6 +70,7 @@ async fn a_what_failed_once_is_good_now() {
         let report = match known.run.split_once(' ') {
             Some((_, point)) => points::run(&places, point, seed).await,
             None if known.run == kills::NAME => kills::run(&places, &a_few_kills(), seed).await,
+            None if known.run == replicas::NAME => replicas::run(&places, &replicas::Plan::default(), seed).await,
             None if known.run == told::NAME => told::run(&places, &a_few_kills(), seed).await,
             None if known.run == termination::NAME => termination::run(&places, 2, seed).await,
             None => duplicates::run(&places, &a_few_duplicates(), seed).await,
@@ -81,6 +82,17 @@ async fn a_what_failed_once_is_good_now() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_nothing_is_doubled_when_the_process_is_killed_under_load() {
     is_good(&kills::run(&places(), &a_few_kills(), seed()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_when_gateways_over_one_database_are_killed_frozen_and_cut_off() {
+    let plan = replicas::Plan {
+        blows: 6,
+        clients: 8,
+        freezes_past_a_lease: false,
+        ..replicas::Plan::default()
+    };
+    is_good(&replicas::run(&places(), &plan, seed()).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! A gateway that is a process of its own, with a configuration and a store of its own, beside vendors that a test has.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use upsert_chaos::front::Front;
 use upsert_simulators::{Record, Running, Simulator, SimulatorOptions, Vendor};
+use upsert_testkit::postgres::Database;
 
 use crate::demo::on_a_runtime;
 use crate::process::{Started, gateway, run};
@@ -70,36 +72,47 @@ impl Vendors {
     }
 }
 
-/// Runs until it is dropped.
+/// Runs until it is dropped. With `UPSERT_TEST_REPLICAS` in the environment it is so many processes over one PostgreSQL
+/// database, behind a proxy: whatever holds for one process on a file has to hold for them.
 pub(crate) struct OwnGateway {
     pub(crate) folder: TempDir,
     url: String,
-    _process: Started,
+    _front: Option<Front>,
+    _processes: Vec<Started>,
+    _database: Option<Database>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "how the suite is run is no setting")]
+fn replicas() -> Option<usize> {
+    let count = std::env::var("UPSERT_TEST_REPLICAS").ok()?;
+    Some(count.parse().unwrap())
 }
 
 impl OwnGateway {
     /// With these tables of connections in the merchant's file, and files of secrets: name and content.
     pub(crate) fn start(connections: &str, secrets: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
-        write_configuration(folder.path(), &address, connections);
-        for (name, content) in secrets {
-            fs::write(folder.path().join(name), content).unwrap();
+        let database = replicas().map(|_| Database::new());
+        let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
+        let store = database.as_ref().map_or(file, |database| database.url().to_owned());
+        let (mut processes, mut addresses) = (Vec::new(), Vec::new());
+        for number in 0..replicas().unwrap_or(1) {
+            let config = folder.path().join(format!("config-{number}"));
+            let (process, address) = start_one(&config, &store, connections, secrets);
+            processes.push(process);
+            addresses.push(address);
         }
-        // Nobody reads its log: a full pipe would hold it up.
-        let config = folder.path().to_str().unwrap();
-        let process = Started::new(&mut gateway(&["serve", "--log-level", "error", "--config", config]));
-        let began = Instant::now();
-        while TcpStream::connect(&address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "it does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let front = database
+            .as_ref()
+            .map(|_| Front::start(folder.path(), &addresses).unwrap());
+        let address = front.as_ref().map_or(addresses[0], Front::address);
+        until_it_listens(address);
         Self {
             folder,
             url: format!("http://{address}"),
-            _process: process,
+            _front: front,
+            _processes: processes,
+            _database: database,
         }
     }
 
@@ -174,16 +187,38 @@ impl OwnGateway {
     }
 }
 
-fn write_configuration(folder: &Path, address: &str, connections: &str) {
+/// A process whose configuration is in this folder.
+fn start_one(folder: &Path, store: &str, connections: &str, secrets: &[(&str, &str)]) -> (Started, SocketAddr) {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    write_configuration(folder, address, store, connections);
+    for (name, content) in secrets {
+        fs::write(folder.join(name), content).unwrap();
+    }
+    // Nobody reads its log: a full pipe would hold it up.
+    let config = folder.to_str().unwrap();
+    let process = Started::new(&mut gateway(&["serve", "--log-level", "error", "--config", config]));
+    until_it_listens(address);
+    (process, address)
+}
+
+fn until_it_listens(address: SocketAddr) {
+    let began = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn write_configuration(folder: &Path, address: SocketAddr, store: &str, connections: &str) {
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(KEY));
-    let store = folder.join("gateway.db");
     let text = format!(
-        "[server]\nbind = \"{address}\"\n[store]\nurl = \"sqlite:{}\"\n[[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{hash}\"\n\
-         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\"]\n",
-        store.display()
+        "[server]\nbind = \"{address}\"\n[store]\nurl = \"{store}\"\n[[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{hash}\"\n\
+         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\"]\n"
     );
+    fs::create_dir_all(folder.join("merchants")).unwrap();
     fs::write(folder.join("gateway.toml"), text).unwrap();
-    fs::create_dir(folder.join("merchants")).unwrap();
     let merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{connections}");
     fs::write(folder.join("merchants").join("acme.toml"), merchant).unwrap();
 }
