@@ -276,6 +276,38 @@ async fn an_attempt_whose_lease_is_nearly_over_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_that_is_recorded_while_another_gateway_takes_the_delivery_back_stands() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::shared()));
+    let one = House::quiet(store.clone(), TokioClock::new(), vec![connection("v", &vendor)]).await;
+    let slow = SlowStore::new(store.clone());
+    slow.answers_take.store(10_000, Ordering::SeqCst);
+    let seen: Arc<dyn Store> = slow.clone();
+    let other = House::through(
+        seen,
+        store.clone(),
+        TokioClock::new(),
+        merchant(vec![connection("v", &vendor)]),
+    )
+    .await;
+    // Longer than its lease.
+    vendor.then([Act::Slow(Duration::from_secs(100))]);
+    let answer = one
+        .command(person("a"), |command| command.respond_async = true)
+        .await
+        .unwrap();
+    // What is abandoned is read before the result is recorded, and looked at after it.
+    seconds(65).await;
+    other.gateway.run_background();
+    seconds(300).await;
+    let delivery = &one.look(&answer).await["deliveries"][0];
+    assert_eq!(
+        (&delivery["state"], &delivery["attempts"]),
+        (&json!("succeeded"), &json!(1))
+    );
+    assert_eq!(vendor.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_gateway_leaves_that_dies_is_brought_by_another_once_its_lease_is_over() {
     let vendor = Vendor::new(Repeat::Safe);
     let [one, other] = two(&vendor).await;

@@ -2,7 +2,7 @@
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor};
-use upsert_store::{Applied, Changeset, DeliveryRecord, StoreError, Write};
+use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
@@ -94,8 +94,17 @@ impl Deliveries {
 
     /// Its attempt was durable before the first byte went out, so it may have reached the vendor: the outcome is
     /// unknown, and every field counts as not accepted. Whether it may be sent again is for the next plan to say.
-    pub(crate) async fn take_back(&self, mut delivery: DeliveryRecord) -> Result<(), StoreError> {
-        let known = self.context.customer_of(&delivery).await?;
+    ///
+    /// Whoever sent it may be alive all the same and record just now, which changes the lane and not the fence: so the lane
+    /// is read first, and the delivery once more after it.
+    pub(crate) async fn take_back(&self, abandoned: DeliveryRecord) -> Result<(), StoreError> {
+        let known = self.context.customer_of(&abandoned).await?;
+        let delivery = self.context.store.delivery(&abandoned.merchant, abandoned.id).await?;
+        let is_as_it_was =
+            |now: &DeliveryRecord| now.state() == DeliveryState::InFlight && now.fence() == abandoned.fence();
+        let Some(mut delivery) = delivery.filter(is_as_it_was) else {
+            return Ok(());
+        };
         let mut changes = Changeset::of(&delivery.merchant);
         changes.expect.push(delivery.expected());
         let now = self.context.clock.now();

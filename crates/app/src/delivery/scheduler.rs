@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority, utc_day};
-use upsert_store::{DeliveryState, StoreError};
+use upsert_store::StoreError;
 
 use crate::context::Context;
 use crate::delivery::Deliveries;
@@ -164,9 +164,7 @@ impl Scheduler {
 
     async fn take_back_lost(&self, merchant: &str, id: DeliveryId, fence: u64) -> Result<(), StoreError> {
         match self.context.store.delivery(merchant, id).await? {
-            Some(delivery) if delivery.state() == DeliveryState::InFlight && delivery.fence() == fence => {
-                self.deliveries.take_back(delivery).await
-            }
+            Some(delivery) if delivery.fence() == fence => self.deliveries.take_back(delivery).await,
             _ => Ok(()),
         }
     }

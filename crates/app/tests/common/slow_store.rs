@@ -24,6 +24,8 @@ pub struct SlowStore {
     pub loses_answer_in: AtomicI64,
     /// In milliseconds: how long the next write takes, once.
     pub next_write_takes: AtomicU64,
+    /// In milliseconds: how long what was read is on its way.
+    pub answers_take: AtomicU64,
 }
 
 impl SlowStore {
@@ -33,6 +35,7 @@ impl SlowStore {
             fails_in: AtomicI64::new(-1),
             loses_answer_in: AtomicI64::new(-1),
             next_write_takes: AtomicU64::new(0),
+            answers_take: AtomicU64::new(0),
         })
     }
 
@@ -42,7 +45,9 @@ impl SlowStore {
     }
 
     async fn run<T>(&self, call: impl Future<Output = T>) -> T {
-        call.await
+        let answer = call.await;
+        tokio::time::sleep(Duration::from_millis(self.answers_take.load(Ordering::SeqCst))).await;
+        answer
     }
 }
 
