@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use jiff::SignedDuration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use upsert_store::{Applied, Changeset, Store, StoreError};
@@ -44,6 +45,9 @@ use crate::digest::Digests;
 use connect::Connector;
 use error::{DbError, DbResult};
 use writer::WriterHandle;
+
+/// Clocks of processes that share a database may differ by twice this: leases have room for it.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(2);
 
 /// How a store is opened. The default suits a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +92,15 @@ pub enum OpenError {
         found: i64,
         /// The newest that this program knows.
         known: i64,
+    },
+    /// This machine's clock is not the database's.
+    #[error(
+        "the clock of the store's database is {} s {} this machine's: processes that share it go by their clocks; set both by NTP",
+        .ahead.abs().as_secs(), if .ahead.is_negative() { "behind" } else { "ahead of" }
+    )]
+    Clock {
+        /// How far the database's clock is ahead.
+        ahead: SignedDuration,
     },
     /// A thread could not be started.
     #[error("the store's thread could not be started")]
@@ -151,6 +164,10 @@ impl PostgresStore {
         let connector = Connector::new(url, handle.clone())?;
         let refused = |error: DbError| OpenError::Database(error.to_string());
         let (client, driver) = connector.connect().await.map_err(|error| refused(error.into()))?;
+        let ahead = schema::clock_is_ahead(&client).await.map_err(refused)?;
+        if ahead.abs() > CLOCKS_DIFFER {
+            return Err(OpenError::Clock { ahead });
+        }
         schema::migrate(&client).await?;
         let digests = Digests::new(schema::secret(&client).await.map_err(refused)?);
         drop(client);

@@ -74,6 +74,7 @@ impl Connector {
             let (client, connection) = config.connect(tls).await?;
             // Whoever uses the client sees that it is closed.
             let driver = Handle::current().spawn(async move { drop(connection.await) });
+            client.batch_execute(SETTINGS).await?;
             Ok((client, driver))
         };
         match self.runtime.spawn(connect).await {
@@ -91,6 +92,10 @@ impl deadpool_postgres::Connect for Connector {
 }
 
 type Connected<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + 'a>>;
+
+/// A process that is stopped in the middle of a transaction must not keep others from its rows, and no statement takes for
+/// ever: whoever asked has given up by then.
+const SETTINGS: &str = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '15s'";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -274,7 +279,23 @@ impl ServerCertVerifier for AnyName {
 
 #[cfg(test)]
 mod tests {
+    use upsert_testkit::postgres::Database;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_stands_still_ends_and_so_does_a_statement_that_takes_too_long() {
+        let database = Database::new();
+        let connector = Connector::new(database.url(), Handle::current()).unwrap();
+        let (client, _driver) = connector.connect().await.unwrap();
+        for (setting, expected) in [
+            ("idle_in_transaction_session_timeout", "5s"),
+            ("statement_timeout", "15s"),
+        ] {
+            let row = client.query_one(&format!("SHOW {setting}"), &[]).await.unwrap();
+            assert_eq!(row.get::<_, &str>(0), expected, "{setting}");
+        }
+    }
 
     #[test]
     fn tls_is_the_default_away_from_this_machine() {

@@ -46,6 +46,7 @@ fn meaning(code: &SqlState) -> Option<&'static str> {
         "57014" => "a statement took longer than it may",
         "57P01" | "57P02" => "it is being stopped",
         "57P03" => "it is starting or stopping",
+        "25P03" => "a transaction stood still for too long",
         "25006" => "it only reads: is it a standby?",
         _ => return None,
     })
@@ -74,9 +75,9 @@ impl fmt::Display for DbError {
     }
 }
 
-/// Classes of SQLSTATE that say something of the server and nothing of the statement: its connections, its resources, its
-/// operators, the system below it.
-const OF_THE_SERVER: [&str; 4] = ["08", "53", "57", "58"];
+/// Classes of SQLSTATE that say something of the server and nothing of the statement: its connections, its transactions (it
+/// only reads, or one stood still), its resources, its operators, the system below it.
+const OF_THE_SERVER: [&str; 5] = ["08", "25", "53", "57", "58"];
 
 impl DbError {
     fn code(&self) -> Option<&SqlState> {

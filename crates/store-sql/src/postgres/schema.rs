@@ -3,9 +3,11 @@
 //! A step only adds (expand) where the release before has to work on beside it; what nobody uses any more goes with a later
 //! release (contract). Each step says from which step on a program can work with what it leaves.
 
+use jiff::{SignedDuration, Timestamp};
 use rand::RngCore as _;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use upsert_core::{Clock as _, SystemClock};
 
 use super::OpenError;
 use super::error::{DbError, DbResult};
@@ -66,7 +68,8 @@ async fn try_to_migrate(client: &Client) -> DbResult<Found> {
              INSERT INTO schema (id, version, works_from) VALUES (0, 0, 0) ON CONFLICT (id) DO NOTHING",
         )
         .await?;
-    client.batch_execute("BEGIN").await?;
+    // An index over much takes its time.
+    client.batch_execute("BEGIN; SET LOCAL statement_timeout = 0").await?;
     let row = client
         .query_one("SELECT version, works_from FROM schema WHERE id = 0 FOR UPDATE", &[])
         .await?;
@@ -113,4 +116,20 @@ pub(super) async fn secret(client: &Client) -> DbResult<[u8; 16]> {
     let row = client.query_one("SELECT key FROM secret WHERE id = 0", &[]).await?;
     let key: &[u8] = row.try_get(0)?;
     key.try_into().map_err(|_| DbError::Value("key"))
+}
+
+/// How far the database's clock is ahead of ours: leases of several processes are judged by each one's own.
+pub(super) async fn clock_is_ahead(client: &Client) -> DbResult<SignedDuration> {
+    let before = SystemClock.now();
+    let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)";
+    let theirs: i64 = client.query_one(sql, &[]).await?.try_get(0)?;
+    let theirs = Timestamp::from_microsecond(theirs).map_err(|_| DbError::Value("clock_timestamp"))?;
+    let after = SystemClock.now();
+    Ok(if theirs < before {
+        theirs.duration_since(before)
+    } else if theirs > after {
+        theirs.duration_since(after)
+    } else {
+        SignedDuration::ZERO
+    })
 }
