@@ -12,11 +12,16 @@ use upsert_settings::{Connection, Environment, Reference, Secrets, Settings};
 
 use crate::process::workspace;
 
-fn compose() -> Value {
-    serde_saphyr::from_str(&fs::read_to_string(workspace("docker-compose.yml")).unwrap()).unwrap()
+/// A YAML file of the workspace.
+pub(crate) fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(workspace(path)).unwrap()).unwrap()
 }
 
-fn texts(value: &Value) -> Vec<&str> {
+fn compose() -> Value {
+    yaml("docker-compose.yml")
+}
+
+pub(crate) fn texts(value: &Value) -> Vec<&str> {
     value
         .as_array()
         .unwrap()
@@ -25,27 +30,28 @@ fn texts(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The environment of the gateway's service, with nothing set outside: `${NAME:-default}` is its default.
-fn environment(service: &Value) -> BTreeMap<String, String> {
-    let variable = |(name, value): (&String, &Value)| {
-        let value = value.as_str().unwrap();
-        let default = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        let default = default.and_then(|inner| inner.strip_prefix(&format!("{name}:-")));
-        (
-            name.clone(),
-            default.unwrap_or_else(|| panic!("{name}: {value}")).to_owned(),
-        )
-    };
-    service["environment"]
-        .as_object()
-        .unwrap()
+/// The environment of a service, with nothing set outside: `${NAME:-default}` is its default.
+pub(crate) fn environment(service: &Value) -> BTreeMap<String, String> {
+    let variables = service["environment"].as_object().unwrap();
+    variables
         .iter()
-        .map(variable)
+        .map(|(name, value)| (name.clone(), with_defaults(value.as_str().unwrap())))
         .collect()
 }
 
+fn with_defaults(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("${") else {
+        return text.to_owned();
+    };
+    let (inner, after) = rest.split_once('}').unwrap();
+    let (_, default) = inner
+        .split_once(":-")
+        .unwrap_or_else(|| panic!("{text} has to be set outside"));
+    format!("{before}{default}{}", with_defaults(after))
+}
+
 /// The files that are mounted as the configuration, read as the container reads them.
-fn settings(service: &Value) -> Settings {
+pub(crate) fn settings(service: &Value) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     for volume in texts(&service["volumes"]) {
         let Some((file, mounted)) = volume.strip_suffix(":ro").and_then(|volume| volume.split_once(':')) else {
@@ -97,7 +103,7 @@ fn each_connection_goes_to_a_simulator_that_listens_there_and_knows_its_key() {
     }
 }
 
-fn variable(connection: &Connection) -> &str {
+pub(crate) fn variable(connection: &Connection) -> &str {
     match connection.credentials.values().next().unwrap().reference() {
         Reference::Env(name) => name,
         Reference::File(path) => panic!("{}", path.display()),
@@ -106,11 +112,33 @@ fn variable(connection: &Connection) -> &str {
 
 #[test]
 fn the_api_key_in_its_first_lines_is_the_one_that_the_gateway_knows() {
-    let text = fs::read_to_string(workspace("docker-compose.yml")).unwrap();
+    the_key_is_known("docker-compose.yml", &settings(&compose()["services"]["gateway"]));
+}
+
+/// The key that a file's first lines call with.
+pub(crate) fn the_key_is_known(file: &str, settings: &Settings) {
+    let text = fs::read_to_string(workspace(file)).unwrap();
     let (_, key) = text.split_once("Authorization: Bearer ").unwrap();
     let key = &key[..key.find('\'').unwrap()];
-    let known = settings(&compose()["services"]["gateway"]).api_keys[0].key_sha256;
+    let known = settings.api_keys[0].key_sha256;
     assert_eq!(HEXLOWER.encode(&known), HEXLOWER.encode(&Sha256::digest(key)));
+}
+
+/// No rights, nothing to write to but what is named, a check, and no port for anybody but this machine.
+pub(crate) fn is_locked_down(name: &str, service: &Value) {
+    assert_eq!(service["read_only"], true, "{name}");
+    assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
+    assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+    assert_eq!(texts(&service["healthcheck"]["test"])[0], "CMD", "{name}");
+    if let Some(ports) = service["ports"].as_array() {
+        let is_ours = |port: &Value| port.as_str().unwrap().starts_with("127.0.0.1:");
+        assert!(ports.iter().all(is_ours), "{name}");
+    }
+}
+
+/// A length of time as Compose has it, in seconds.
+pub(crate) fn seconds(value: &Value) -> Duration {
+    Duration::from_secs(value.as_str().unwrap().trim_end_matches('s').parse().unwrap())
 }
 
 #[test]
@@ -119,18 +147,16 @@ fn services_are_locked_down_watched_and_reachable_from_this_machine_alone() {
     let services = compose["services"].as_object().unwrap();
     assert_eq!(services.len(), 2);
     for (name, service) in services {
-        assert_eq!(service["read_only"], true, "{name}");
-        assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
-        assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        is_locked_down(name, service);
         assert_eq!(
             texts(&service["healthcheck"]["test"])[..3],
             ["CMD", "upsert-gateway", "health"],
             "{name}"
         );
-        if service["network_mode"].is_null() {
-            let ports = texts(&service["ports"]);
-            assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{name}");
-        }
+        assert!(
+            !service["network_mode"].is_null() || !service["ports"].is_null(),
+            "{name}"
+        );
     }
 }
 
@@ -145,11 +171,6 @@ fn the_store_is_in_a_volume_and_stopping_leaves_time_to_finish() {
     assert!(compose["volumes"].as_object().unwrap().contains_key(volume));
     let settings = settings(gateway);
     assert!(Path::new(settings.store.url.to_string().trim_start_matches("sqlite:")).starts_with("/data"));
-    let stop: u64 = gateway["stop_grace_period"]
-        .as_str()
-        .unwrap()
-        .trim_end_matches('s')
-        .parse()
-        .unwrap();
-    assert!(Duration::from_secs(stop) > settings.server.shutdown_grace + Duration::from_secs(5));
+    let stop = seconds(&gateway["stop_grace_period"]);
+    assert!(stop > settings.server.shutdown_grace + Duration::from_secs(5));
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod compose;
+mod compose_replicas;
 mod customers;
 mod deliveries;
 mod demo;
@@ -14,6 +15,7 @@ mod keys;
 mod operator;
 mod own_gateway;
 mod process;
+mod proxy;
 mod scripted;
 mod second_gateway;
 mod serve;
