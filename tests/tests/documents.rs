@@ -207,6 +207,29 @@ fn every_page_of_docs_is_linked_from_the_readme() {
 }
 
 #[test]
+fn every_alert_has_a_row_that_says_what_to_do_and_every_row_is_an_alert() {
+    let rules: serde_json::Value = serde_saphyr::from_str(&text_of("deploy/prometheus/alerts.yml")).unwrap();
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    let of = |rule: &serde_json::Value| {
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (text(&rule["alert"]), text(&rule["labels"]["severity"]))
+    };
+    let alerts: BTreeSet<(String, String)> = rules.iter().map(of).collect();
+    assert_eq!(alerts.len(), rules.len());
+    let page = text_of("docs/operations.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `UpsertGateway"));
+    let rows = rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert!(
+            cells[3].len() > 20 && cells[4].len() > 20,
+            "meaning and what to do: {row}"
+        );
+        (cells[1].trim_matches('`').to_owned(), cells[2].to_owned())
+    });
+    assert_eq!(rows.collect::<BTreeSet<_>>(), alerts);
+}
+
+#[test]
 fn every_dependency_has_one_row_and_every_row_is_a_dependency() {
     let manifest: toml_edit::DocumentMut = text_of("Cargo.toml").parse().unwrap();
     let dependencies = manifest["workspace"]["dependencies"].as_table().unwrap();
