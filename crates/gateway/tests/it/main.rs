@@ -17,6 +17,7 @@ mod operator;
 mod own_gateway;
 mod process;
 mod proxy;
+mod replicas;
 mod scripted;
 mod second_gateway;
 mod serve;

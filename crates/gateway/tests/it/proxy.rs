@@ -51,6 +51,10 @@ impl Replica {
         Self { name, address, state }
     }
 
+    fn place(&self) -> (&str, SocketAddr) {
+        (self.name, self.address)
+    }
+
     fn seen(&self) -> Vec<String> {
         self.state.seen.lock().unwrap().clone()
     }
@@ -163,14 +167,14 @@ fn content_length(head: &str) -> usize {
 }
 
 /// HAProxy, with the file as it is shipped but for the addresses; and for these texts, where a test needs it.
-struct Proxy {
+pub(crate) struct Proxy {
     process: Started,
-    port: u16,
+    pub(crate) port: u16,
     _folder: TempDir,
 }
 
 impl Proxy {
-    fn start(replicas: [&Replica; 2], others: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(replicas: [(&str, SocketAddr); 2], others: &[(&str, &str)]) -> Self {
         let mut text = fs::read_to_string(workspace("deploy/compose/replicas/haproxy.cfg")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut replace = |from: &str, to: &str| {
@@ -178,8 +182,8 @@ impl Proxy {
             text = text.replace(from, to);
         };
         replace("bind :8080", &format!("bind 127.0.0.1:{port}"));
-        for replica in replicas {
-            replace(&format!(" {}:8080", replica.name), &format!(" {}", replica.address));
+        for (name, address) in replicas {
+            replace(&format!(" {name}:8080"), &format!(" {address}"));
         }
         for (from, to) in others {
             replace(from, to);
@@ -239,7 +243,7 @@ const UPSERT: &str = "POST /v1/customers";
 #[test]
 fn a_request_that_was_sent_is_never_sent_again() {
     let [one, two] = replicas();
-    let proxy = Proxy::start([&one, &two], &[]);
+    let proxy = Proxy::start([one.place(), two.place()], &[]);
     for replica in [&one, &two] {
         replica.state.breaks_off.store(true, Ordering::SeqCst);
     }
@@ -260,7 +264,10 @@ fn a_request_that_was_sent_is_never_sent_again() {
 fn a_request_for_which_there_is_no_connection_goes_to_the_other_replica() {
     let [one, two] = replicas();
     // So that no check finds it out first.
-    let proxy = Proxy::start([&one, &two], &[("inter 500ms fastinter 250ms", "inter 1h")]);
+    let proxy = Proxy::start(
+        [one.place(), two.place()],
+        &[("inter 500ms fastinter 250ms", "inter 1h")],
+    );
     assert_eq!(answered_by(&proxy, 6).len(), 2);
     one.go();
     let before = one.seen().len();
@@ -281,7 +288,7 @@ fn answered_by(proxy: &Proxy, count: usize) -> BTreeSet<String> {
 #[test]
 fn a_replica_that_is_not_ready_gets_nothing_new_until_it_is_ready_again() {
     let [one, two] = replicas();
-    let mut proxy = Proxy::start([&one, &two], &[]);
+    let mut proxy = Proxy::start([one.place(), two.place()], &[]);
     one.state.is_not_ready.store(true, Ordering::SeqCst);
     read_to(&mut proxy.process.stdout, "Server gateway/gateway-1 is DOWN");
     assert_eq!(answered_by(&proxy, 6), BTreeSet::from(["gateway-2".to_owned()]));
@@ -309,7 +316,7 @@ fn a_batch_of_any_length_is_answered_while_it_is_sent() {
     /// More than the sockets on the way hold together.
     const LINES: usize = 1_500;
     let [one, two] = replicas();
-    let proxy = Proxy::start([&one, &two], &[]);
+    let proxy = Proxy::start([one.place(), two.place()], &[]);
     let (mut reader, mut connection) = proxy.connect();
     let head = "POST /v1/customers/batch HTTP/1.1\r\nhost: gw.example\r\ntransfer-encoding: chunked\r\n\r\n";
     connection.write_all(head.as_bytes()).unwrap();
@@ -340,7 +347,7 @@ fn a_batch_of_any_length_is_answered_while_it_is_sent() {
 #[test]
 fn events_come_at_once_and_a_viewer_stays_at_one_replica() {
     let [one, two] = replicas();
-    let proxy = Proxy::start([&one, &two], &[]);
+    let proxy = Proxy::start([one.place(), two.place()], &[]);
     let mut told = BTreeSet::new();
     for _viewing in 0..3 {
         let (mut reader, mut connection) = proxy.connect();
@@ -364,7 +371,7 @@ fn events_come_at_once_and_a_viewer_stays_at_one_replica() {
 #[test]
 fn the_gateway_is_told_who_calls_and_the_log_holds_no_query() {
     let [one, two] = replicas();
-    let mut proxy = Proxy::start([&one, &two], &[]);
+    let mut proxy = Proxy::start([one.place(), two.place()], &[]);
     let spoofed = "x-forwarded-for: 203.0.113.9\r\nforwarded: for=203.0.113.9\r\nx-forwarded-proto: https\r\n";
     proxy.ask("GET /v1/customers?email=ann@example.com", spoofed, "");
     let [seen] = &[one.seen(), two.seen()].concat()[..] else {
@@ -384,7 +391,7 @@ fn the_gateway_is_told_who_calls_and_the_log_holds_no_query() {
 #[test]
 fn a_body_that_no_route_takes_is_refused_at_the_door_and_what_the_gateway_judges_gets_through() {
     let [one, two] = replicas();
-    let proxy = Proxy::start([&one, &two], &[]);
+    let proxy = Proxy::start([one.place(), two.place()], &[]);
     let (head, _) = proxy.ask(UPSERT, "", &"x".repeat(5 << 20));
     assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
     assert_eq!((one.seen().len(), two.seen().len()), (0, 0));
