@@ -17,14 +17,21 @@ use crate::serve::ready;
 
 const CHART: &str = "deploy/helm/upsert-gateway";
 const NOTHING: &str = "";
-const SQLITE: &str = include_str!("../../../../deploy/helm/upsert-gateway/ci/sqlite-values.yaml");
-const EVERYTHING: &str = include_str!("../../../../deploy/helm/upsert-gateway/ci/everything-values.yaml");
+/// Files of values that the chart has for tests.
+const SQLITE: &str = "sqlite";
+const EVERYTHING: &str = "everything";
 
-/// What Helm says of the chart with these values.
+/// What Helm says of the chart with these values, or with those of a file.
 fn helm(action: &str, values: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("values.yaml");
-    fs::write(&file, values).unwrap();
+    let file = match values {
+        SQLITE | EVERYTHING => workspace(&format!("{CHART}/ci/{values}-values.yaml")),
+        text => {
+            let file = folder.path().join("values.yaml");
+            fs::write(&file, text).unwrap();
+            file
+        }
+    };
     run(Command::new(workspace("scripts/chart")).arg(action).arg(file), "")
 }
 
@@ -119,7 +126,7 @@ fn files(manifests: &[Value]) -> TempDir {
         let volume = volumes.iter().find(|one| one["name"] == mount["name"]).unwrap();
         assert_eq!(volume["secret"]["secretName"], name);
         fs::create_dir(folder.path().join(name)).unwrap();
-        for key in ["april", "wallet"] {
+        for key in ["rotor", "april", "wallet"] {
             fs::write(folder.path().join(name).join(key), secret(name, key)).unwrap();
         }
     }
@@ -162,6 +169,16 @@ fn what_the_container_is_given_is_a_configuration_that_check_takes() {
     ));
     let settings = settings(&manifests(SQLITE));
     assert_eq!(settings.store.url.to_string(), "sqlite:/data/gateway.db");
+}
+
+#[test]
+fn the_manuals_example_is_one_that_the_chart_and_the_gateway_take() {
+    let page = fs::read_to_string(workspace("docs/operations.md")).unwrap();
+    let (_, example) = page.split_once("```yaml\n# values.yaml").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let example = example.replace('…', &"0".repeat(64));
+    let merchants = settings(&manifests(&format!("#{example}"))).merchants;
+    assert_eq!(merchants["acme"].connections.len(), 1);
 }
 
 #[test]
@@ -320,9 +337,9 @@ fn whatever_selects_replicas_finds_them_and_prometheus_finds_their_metrics() {
     is_selected(&only(&manifests, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"]);
     let services = of_kind(&manifests, "Service");
     assert_eq!(services.len(), 2);
-    services
-        .iter()
-        .for_each(|service| is_selected(&service["spec"]["selector"]));
+    for service in &services {
+        is_selected(&service["spec"]["selector"]);
+    }
 
     let monitor = &only(&manifests, "ServiceMonitor")["spec"];
     let wanted = monitor["selector"]["matchLabels"].as_object().unwrap();

@@ -77,6 +77,9 @@ impl State {
     fn serve(&self, name: &str, mut connection: TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(connection.try_clone()?);
         while let Some(head) = head(&mut reader)? {
+            if self.is_gone.load(Ordering::SeqCst) {
+                return connection.shutdown(Shutdown::Both);
+            }
             if head.starts_with("GET /readyz ") {
                 let status = if self.is_not_ready.load(Ordering::SeqCst) {
                     503
@@ -195,7 +198,7 @@ impl Proxy {
         let program = ["haproxy", "/usr/sbin/haproxy"]
             .into_iter()
             .find(|program| Command::new(program).arg("-v").output().is_ok())
-            .expect("HAProxy is needed: scripts/test installs it");
+            .unwrap_or_else(|| panic!("there is no HAProxy: scripts/test installs it"));
         let process = Started::new(Command::new(program).arg("-db").arg("-f").arg(&file));
         let proxy = Self {
             process,
@@ -268,11 +271,20 @@ fn a_request_for_which_there_is_no_connection_goes_to_the_other_replica() {
         [one.place(), two.place()],
         &[("inter 500ms fastinter 250ms", "inter 1h")],
     );
-    assert_eq!(answered_by(&proxy, 6).len(), 2);
+    until_both_answer(&proxy);
     one.go();
     let before = one.seen().len();
-    assert_eq!(answered_by(&proxy, 6), BTreeSet::from(["gateway-2".to_owned()]));
+    assert_eq!(answered_by(&proxy, 8), BTreeSet::from(["gateway-2".to_owned()]));
     assert_eq!(one.seen().len(), before);
+}
+
+/// With nothing in flight, which of the two is the less busy is a matter of chance.
+fn until_both_answer(proxy: &Proxy) {
+    let (mut names, began) = (BTreeSet::new(), Instant::now());
+    while names.len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "{names:?} alone");
+        names.extend(answered_by(proxy, 1));
+    }
 }
 
 /// Who answers so many upserts, each of which has to be answered well.
@@ -291,7 +303,7 @@ fn a_replica_that_is_not_ready_gets_nothing_new_until_it_is_ready_again() {
     let mut proxy = Proxy::start([one.place(), two.place()], &[]);
     one.state.is_not_ready.store(true, Ordering::SeqCst);
     read_to(&mut proxy.process.stdout, "Server gateway/gateway-1 is DOWN");
-    assert_eq!(answered_by(&proxy, 6), BTreeSet::from(["gateway-2".to_owned()]));
+    assert_eq!(answered_by(&proxy, 8), BTreeSet::from(["gateway-2".to_owned()]));
 
     two.state.is_not_ready.store(true, Ordering::SeqCst);
     read_to(&mut proxy.process.stdout, "Server gateway/gateway-2 is DOWN");
@@ -308,7 +320,7 @@ fn a_replica_that_is_not_ready_gets_nothing_new_until_it_is_ready_again() {
         let log = read_to(&mut proxy.process.stdout, "Server gateway/");
         still_down.retain(|wanted| !log.contains(wanted));
     }
-    assert_eq!(answered_by(&proxy, 6).len(), 2);
+    until_both_answer(&proxy);
 }
 
 #[test]

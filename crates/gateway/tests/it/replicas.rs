@@ -131,9 +131,9 @@ fn two_replicas_behind_the_proxy_are_one_gateway_and_one_may_go() {
     }
     assert_eq!(vendors.each_ref().map(|vendor| vendor.records().len()), [1, 1, 1]);
 
-    let rows: String = (100..400).map(|number| format!("{}\n", person(number))).collect();
+    let rows: Vec<String> = (100..400).map(|number| person(number).to_string()).collect();
     let file = folder.path().join("people.ndjson");
-    fs::write(&file, rows).unwrap();
+    fs::write(&file, rows.join("\n")).unwrap();
     let mut import = gateway(&["import", file.to_str().unwrap(), "--json"]);
     import.env("UPSERT_GATEWAY_URL", &public).env("UPSERT_GATEWAY_KEY", KEY);
     let output = run(&mut import, "");
