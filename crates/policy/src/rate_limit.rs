@@ -22,6 +22,7 @@ use crate::jitter::Jitter;
 use crate::layer::{Answer, Layer};
 use crate::retry::named_wait;
 use crate::settings::RateLimitPolicy;
+use crate::shared_rate::{SharedRate, Turns};
 use crate::vendor_block::{Blocked, VendorBlock};
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
@@ -44,8 +45,10 @@ pub struct RateLimit {
     policy: Option<RateLimitPolicy>,
     limiter: Option<Limiter>,
     limiter_clock: TokioClock,
+    /// Where turns come from that several processes share; none: this process counts for itself.
+    shared: Option<Arc<dyn SharedRate>>,
     /// Held by the call whose turn is next; those behind it queue for it in order.
-    turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<Turns>,
     /// Calls that wait for their turn.
     in_line: AtomicUsize,
     /// The day's limit that the vendor's words have named; 0: none.
@@ -96,6 +99,7 @@ impl RateLimit {
         clock: Arc<dyn Clock>,
         day_count: Arc<dyn DayCount>,
         jitter: Jitter,
+        shared: Option<Arc<dyn SharedRate>>,
     ) -> Self {
         let limiter_clock = TokioClock { origin: Instant::now() };
         let quota = policy.and_then(|policy| {
@@ -106,6 +110,7 @@ impl RateLimit {
             policy,
             limiter: quota.map(|quota| RateLimiter::direct_with_clock(quota, limiter_clock)),
             limiter_clock,
+            shared,
             turn: tokio::sync::Mutex::default(),
             in_line: AtomicUsize::new(0),
             learnt: AtomicU32::new(0),
@@ -257,9 +262,13 @@ impl RateLimit {
         };
         let patience = context.deadline.min(Instant::now() + LONGEST_WAIT);
         let _in_line = Counted::among(&self.in_line);
-        let Ok(_turn) = timeout_at(patience, self.turn.lock()).await else {
+        let Ok(mut turn) = timeout_at(patience, self.turn.lock()).await else {
             return Err(reached(LONGEST_WAIT));
         };
+        if let Some(shared) = &self.shared {
+            let in_line = u32::try_from(self.in_line.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+            return turn.next(&**shared, in_line, patience).await.map_err(reached);
+        }
         while let Err(refused) = limiter.check() {
             let wait = refused.wait_time_from(self.limiter_clock.now());
             if Instant::now() + wait > patience {

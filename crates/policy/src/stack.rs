@@ -16,6 +16,7 @@ use crate::observe::Observe;
 use crate::rate_limit::RateLimit;
 use crate::retry::RetryRule;
 use crate::settings::{ConnectionNames, ConnectionPolicy};
+use crate::shared_rate::SharedRate;
 use crate::status::ConnectionStatus;
 
 /// What the layers need from outside.
@@ -27,6 +28,8 @@ pub struct Outside {
     pub day_count: Arc<dyn DayCount>,
     /// Where jitter comes from.
     pub jitter: Jitter,
+    /// Where turns under its rate come from, if several processes share them.
+    pub shared_rate: Option<Arc<dyn SharedRate>>,
 }
 
 /// A connection under its policies.
@@ -98,6 +101,7 @@ pub fn standard_stack(
         clock,
         outside.day_count,
         outside.jitter,
+        outside.shared_rate,
     ));
     let layers = Layers {
         last_look: Arc::new(LastLook::new(Arc::clone(&breaker), Arc::clone(&rate_limit))),

@@ -9,3 +9,4 @@ pub(crate) mod key_store;
 pub(crate) mod policies;
 pub(crate) mod rehearsal;
 pub(crate) mod snapshot;
+pub(crate) mod turns;

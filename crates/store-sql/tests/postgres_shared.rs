@@ -1,6 +1,7 @@
 //! Several stores over one PostgreSQL database, as several processes have them: writers that race, a server that crashes,
 //! certificates.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::cast_precision_loss, reason = "counts are small")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use upsert_core::CustomerId;
-use upsert_store::{Applied, Changeset, CustomerStore as _, Expect, IdentityQuery, Store as _, StoreError, Write};
+use upsert_store::{
+    Applied, Changeset, ConnectionStore as _, CustomerStore as _, Expect, IdentityQuery, Pace, Store as _, StoreError,
+    Write,
+};
 use upsert_store_sql::postgres::{OpenError, PostgresOptions, PostgresStore};
 use upsert_testkit::postgres::{Database, Server};
 use upsert_testkit::records::{customer_id, customer_record, email, email_key};
@@ -202,6 +206,86 @@ async fn what_was_answered_survives_a_crash_of_the_server_and_all_goes_on_when_i
             "{customer} was answered and is gone"
         );
     }
+}
+
+/// Turns that were taken: when each comes.
+async fn takes_turns(store: Arc<PostgresStore>, pace: Pace, until: Instant) -> Vec<Instant> {
+    let mut all = Vec::new();
+    while Instant::now() < until {
+        let turns = store
+            .take_turns("acme", "crm", pace, 3, Duration::from_millis(100))
+            .await
+            .unwrap()
+            .unwrap();
+        let now = Instant::now();
+        let first_in = Duration::try_from(turns.first_in).unwrap_or_default();
+        if turns.count == 0 {
+            tokio::time::sleep(first_in).await;
+            continue;
+        }
+        all.extend((0..turns.count).map(|number| {
+            let micros = turns.first_in.as_micros() + (pace.every * number).as_micros().cast_signed();
+            now + Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+        }));
+        tokio::time::sleep_until(all.last().copied().unwrap().into()).await;
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_under_a_rate_are_those_of_one_process_however_many_take_them() {
+    const RATE: u32 = 50;
+    const BURST: u32 = 20;
+    let database = Database::new();
+    let pace = Pace {
+        every: Duration::from_secs(1) / RATE,
+        burst: BURST,
+    };
+    let began = Instant::now();
+    let mut takers = JoinSet::new();
+    for store in stores(database.url(), 3).await {
+        takers.spawn(takes_turns(store, pace, began + Duration::from_secs(4)));
+    }
+    let mut turns = takers.join_all().await.concat();
+    turns.sort_unstable();
+    for (at, first) in turns.iter().enumerate() {
+        for millis in [20, 200, 1_000, 3_000] {
+            let window = Duration::from_millis(millis);
+            let within = turns[at..].iter().take_while(|turn| **turn - *first < window).count();
+            let most = 1.05 * (f64::from(RATE) * window.as_secs_f64() + f64::from(BURST)) + 1.0;
+            assert!(within as f64 <= most, "{within} within {window:?}, {most} at most");
+        }
+    }
+    let length = (*turns.last().unwrap() - turns[0]).as_secs_f64();
+    let fewest = 0.8 * f64::from(RATE) * length;
+    assert!(turns.len() as f64 >= fewest, "{} in {length} s", turns.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_rest_a_burst_is_had_at_once_and_then_a_turn_at_a_time() {
+    let database = Database::new();
+    let store = open(database.url()).await;
+    let pace = Pace {
+        every: Duration::from_secs(3_600),
+        burst: 4,
+    };
+    let take = async |most| {
+        let turns = store
+            .take_turns("acme", "crm", pace, most, Duration::from_millis(100))
+            .await
+            .unwrap()
+            .unwrap();
+        (turns.count, turns.first_in.as_secs() / 60)
+    };
+    assert_eq!(take(3).await, (3, -180));
+    assert_eq!(take(9).await, (1, 0));
+    assert_eq!(take(1).await, (0, 59));
+    let other = store
+        .take_turns("globex", "crm", pace, 9, Duration::ZERO)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(other.count, 4, "another merchant's connection of the same name");
 }
 
 /// An authority of our own making, and by it a certificate for this name.

@@ -1,10 +1,11 @@
 //! What is durable of connections and endpoints themselves.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use upsert_api::PausedBy;
@@ -99,6 +100,25 @@ pub struct Disabled {
     pub since: Timestamp,
 }
 
+/// How often a connection may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From one turn to the next; not zero.
+    pub every: Duration,
+    /// Turns at once after a rest; at least 1.
+    pub burst: u32,
+}
+
+/// Turns of calls at a connection, that are whoever's who took them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// So many.
+    pub count: u32,
+    /// When the first of them comes, from now, negative if it has come; each other one comes [`Pace::every`] later. Where
+    /// there is none: when the next one could be had.
+    pub first_in: SignedDuration,
+}
+
 /// What is durable of connections and endpoints.
 #[async_trait]
 pub trait ConnectionStore: Debug + Send + Sync + 'static {
@@ -107,6 +127,19 @@ pub trait ConnectionStore: Debug + Send + Sync + 'static {
 
     /// Calls made on this day (UTC), by merchant and connection, sorted so.
     async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError>;
+
+    /// Takes up to `most` turns at a connection, of those that come within `ahead` from now, by the store's own clock. None:
+    /// nobody else works with this store, so whoever asks can count for itself.
+    async fn take_turns(
+        &self,
+        _merchant: &str,
+        _connection: &str,
+        _pace: Pace,
+        _most: u32,
+        _ahead: Duration,
+    ) -> Result<Option<Turns>, StoreError> {
+        Ok(None)
+    }
 
     /// What is durable of each endpoint's own state, sorted by merchant and name.
     async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError>;

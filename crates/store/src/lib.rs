@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use changeset::{Applied, Changeset, Expect, Write};
-pub use connection::{ConnectionRecord, ConnectionStore, Disabled, EndpointRecord, Pause};
+pub use connection::{ConnectionRecord, ConnectionStore, Disabled, EndpointRecord, Pace, Pause, Turns};
 pub use customer::{
     CustomerChange, CustomerFilter, CustomerPage, CustomerRecord, CustomerStore, HistoryPage, HistoryRecord,
     IdentityQuery, IdentityView, Known,

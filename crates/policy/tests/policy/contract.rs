@@ -54,7 +54,10 @@ fn breaker(script: Vec<Answer>) -> Subject {
 
 fn rate_limit(script: Vec<Answer>) -> Subject {
     let day_count = Arc::new(InMemoryDayCount::default());
-    under(RateLimit::new(Some(limits()), noon(), day_count, jitter(0.5)), script)
+    under(
+        RateLimit::new(Some(limits()), noon(), day_count, jitter(0.5), None),
+        script,
+    )
 }
 
 fn concurrency(script: Vec<Answer>) -> Subject {
@@ -76,6 +79,7 @@ fn whole_stack(script: Vec<Answer>) -> Subject {
         clock: noon(),
         day_count: Arc::new(InMemoryDayCount::default()),
         jitter: jitter(0.5),
+        shared_rate: None,
     };
     let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(&vendor);
     let reader: Arc<dyn CustomerReader> = Arc::<Scripted>::clone(&vendor);

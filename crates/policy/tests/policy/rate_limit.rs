@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, advance};
 
 use upsert_core::{Clock, ProviderError, UpsertProvider, WaitingFor};
-use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, wrap};
+use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, SharedRate, wrap};
 
 use crate::scripted::{
     Answer, PausedClock, Scripted, bulk, call, fault, hold_of, jitter, noon, prepared, quota_spent, rejected, secs,
@@ -29,7 +29,7 @@ fn limited(policy: Option<RateLimitPolicy>, used: u32, shown: f64, script: Vec<A
     let (vendor, clock) = (Scripted::new(script), noon());
     let count = Arc::new(InMemoryDayCount::preloaded("2026-11-20".parse().unwrap(), used));
     let (wall, day_count): (Arc<dyn Clock>, Arc<dyn DayCount>) = (clock.clone(), count.clone());
-    let layer = Arc::new(RateLimit::new(policy, wall, day_count, jitter(shown)));
+    let layer = Arc::new(RateLimit::new(policy, wall, day_count, jitter(shown), None));
     let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(&vendor);
     let stack = wrap(&layer, provider);
     Subject {
@@ -388,4 +388,145 @@ proptest! {
             assert!(wait >= obeyed && wait <= obeyed.mul_f64(1.101), "{asked:?}: {wait:?}");
         });
     }
+}
+
+/// Counts for several processes, as a store would.
+#[derive(Debug)]
+struct Shared {
+    every: Duration,
+    burst: u32,
+    next: parking_lot::Mutex<Instant>,
+    asked: std::sync::atomic::AtomicU32,
+    is_away: std::sync::atomic::AtomicBool,
+}
+
+impl Shared {
+    fn new(per_second: u32, burst: u32) -> Arc<Self> {
+        Arc::new(Self {
+            every: Duration::from_secs(1) / per_second,
+            burst,
+            next: parking_lot::Mutex::new(Instant::now()),
+            asked: 0.into(),
+            is_away: false.into(),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl SharedRate for Shared {
+    async fn take(&self, most: u32, ahead: Duration) -> Result<Result<Vec<Instant>, Instant>, ()> {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        if self.is_away.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(());
+        }
+        let now = Instant::now();
+        let mut next = self.next.lock();
+        *next = (*next).max(now);
+        let earlier = self.every * (self.burst - 1);
+        let comes = |next: Instant| next.checked_sub(earlier).unwrap_or(now).max(now);
+        let mut turns = Vec::new();
+        while turns.len() < most as usize && comes(*next) <= now + ahead {
+            turns.push(comes(*next));
+            *next += self.every;
+        }
+        Ok(if turns.is_empty() { Err(comes(*next)) } else { Ok(turns) })
+    }
+}
+
+/// Several processes' layers around one vendor, under one rate.
+fn processes(count: usize, shared: &Arc<Shared>) -> (Arc<Scripted>, Vec<Arc<dyn UpsertProvider>>) {
+    let policy = RateLimitPolicy {
+        per_second: NonZeroU32::new(20),
+        burst: NonZeroU32::new(5),
+        ..RateLimitPolicy::default()
+    };
+    let vendor = Scripted::new([]);
+    let stacks = (0..count).map(|_| {
+        let count: Arc<dyn DayCount> = Arc::new(InMemoryDayCount::default());
+        let shared: Arc<dyn SharedRate> = Arc::<Shared>::clone(shared);
+        let layer = Arc::new(RateLimit::new(Some(policy), noon(), count, jitter(0.0), Some(shared)));
+        let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(&vendor);
+        wrap(&layer, provider)
+    });
+    let stacks = stacks.collect();
+    (vendor, stacks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_processes_keep_one_rate_between_them() {
+    let shared = Shared::new(20, 5);
+    let (_vendor, stacks) = processes(3, &shared);
+    let began = Instant::now();
+    let mut calls = JoinSet::new();
+    // More at the first one: turns go to whoever has work.
+    for number in 0..90 {
+        let stack = Arc::clone(&stacks[[0, 0, 1, 2][number % 4]]);
+        calls.spawn(async move {
+            while call(&stack).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            began.elapsed()
+        });
+    }
+    let mut went = calls.join_all().await;
+    went.sort_unstable();
+    for (at, first) in went.iter().enumerate() {
+        for window in [100, 500, 1_000, 2_000].map(Duration::from_millis) {
+            let within = went[at..].iter().take_while(|turn| **turn - *first < window).count();
+            let most = 1.05 * (20.0 * window.as_secs_f64() + 5.0) + 1.0;
+            assert!(
+                f64::from(u32::try_from(within).unwrap()) <= most,
+                "{within} within {window:?}"
+            );
+        }
+    }
+    let longest = Duration::from_millis(85 * 50).mul_f64(1.25);
+    assert!(went[89] <= longest, "{:?}", went[89]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_are_taken_several_at_a_time_where_many_are_needed() {
+    let shared = Shared::new(1_000, 500);
+    let (_vendor, stacks) = processes(1, &shared);
+    for _ in 0..400 {
+        call(&stacks[0]).await.unwrap();
+    }
+    let asked = shared.asked.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(asked <= 10, "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_cannot_ask_for_a_turn_waits_a_little_and_a_turn_that_was_not_used_is_lost() {
+    let shared = Shared::new(20, 5);
+    let (vendor, stacks) = processes(1, &shared);
+    shared.is_away.store(true, std::sync::atomic::Ordering::SeqCst);
+    let (waiting_for, wait) = hold_of(call(&stacks[0]).await);
+    assert_eq!(
+        (waiting_for, wait),
+        (WaitingFor::RateLimit, Some(Duration::from_secs(1)))
+    );
+    assert_eq!(vendor.sent(), 0);
+    shared.is_away.store(false, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..3 {
+        call(&stacks[0]).await.unwrap();
+    }
+    let asked = shared.asked.load(std::sync::atomic::Ordering::SeqCst);
+    advance(Duration::from_secs(5)).await;
+    call(&stacks[0]).await.unwrap();
+    assert!(
+        shared.asked.load(std::sync::atomic::Ordering::SeqCst) > asked,
+        "what was taken is too old"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_counted_already_is_neither_counted_again_nor_refused_for_the_day() {
+    let subject = a_day(10, 10);
+    let counted = upsert_core::CallContext {
+        is_counted: true,
+        ..within(secs(10))
+    };
+    subject.stack.upsert(&counted, &prepared()).await.unwrap();
+    assert_eq!(subject.used(), 10);
+    assert_eq!(subject.held().await.0, WaitingFor::Quota);
 }

@@ -35,6 +35,7 @@ fn stack_under(vendor: &Arc<Scripted>, rate_limit: RateLimitPolicy) -> Stack {
         clock: noon(),
         day_count: Arc::new(InMemoryDayCount::default()),
         jitter: jitter(1.0),
+        shared_rate: None,
     };
     let provider: Arc<dyn UpsertProvider> = Arc::<Scripted>::clone(vendor);
     let reader: Arc<dyn CustomerReader> = Arc::<Scripted>::clone(vendor);

@@ -8,15 +8,17 @@ use tokio::sync::watch;
 
 use upsert_app::{Connection, Directory, Endpoint, Merchant, Route, Source};
 use upsert_core::{Clock, NeverMatch, Word as _};
-use upsert_policy::{Jitter, Outside, standard_stack};
+use upsert_policy::{ConnectionPolicy, Jitter, Outside, SharedRate, standard_stack};
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
 };
 use upsert_settings::{self as settings, Problem, Settings, is_public};
+use upsert_store::Store;
 
 use crate::config::day_counts::DayCounts;
 use crate::config::event_sender::HttpEventSender;
 use crate::config::policies::{Retries, Status, policy_of};
+use crate::config::turns::TurnsOfStore;
 
 /// Endpoints share their client, whoever's they are.
 const WEBHOOKS: &str = "webhooks";
@@ -26,6 +28,8 @@ pub(crate) struct ConnectionBuilder {
     registry: Registry,
     transports: Transports,
     clock: Arc<dyn Clock>,
+    /// Where turns under connections' rates come from, if other processes work with the store too.
+    shared: Option<Arc<dyn Store>>,
 }
 
 impl fmt::Debug for ConnectionBuilder {
@@ -58,7 +62,14 @@ impl ConnectionBuilder {
             registry,
             transports: Transports::new(Arc::new(is_public)),
             clock,
+            shared: None,
         }
+    }
+
+    /// Whose connections share their limits with those of other processes over this store, if there are any.
+    pub(crate) fn over(mut self, store: &Arc<dyn Store>) -> Self {
+        self.shared = store.is_shared().then(|| Arc::clone(store));
+        self
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -201,6 +212,12 @@ impl ConnectionBuilder {
         }
     }
 
+    fn shared_rate(&self, merchant: &str, connection: &str, policy: &ConnectionPolicy) -> Option<Arc<dyn SharedRate>> {
+        let store = self.shared.as_ref()?;
+        let rate = TurnsOfStore::new(store, merchant, connection, policy.rate_limit?)?;
+        Some(Arc::new(rate))
+    }
+
     /// Puts the policies around it.
     fn finish(
         &self,
@@ -212,12 +229,13 @@ impl ConnectionBuilder {
     ) -> (Connection, BreakerBell) {
         let capabilities = &built.provider.info().capabilities;
         let usual_payload = capabilities.default_payload;
+        let policy = policy_of(connection, capabilities.known_daily_limit);
         let outside = Outside {
             clock: self.clock.clone(),
             day_count: Arc::new(counts.of(&merchant.id, &connection.name)),
             jitter: Jitter::fair(),
+            shared_rate: self.shared_rate(&merchant.id, &connection.name, &policy),
         };
-        let policy = policy_of(connection, capabilities.known_daily_limit);
         let stack = standard_stack(
             built.provider,
             built.reader,

@@ -69,11 +69,11 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         return Err(StartError::Settings(unbuilt));
     }
     measure::recorder();
-    let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()));
     let opened = match options.store.clone() {
         Some(store) => Opened::given(store),
         None => Opened::open(&settings.store.url).await?,
     };
+    let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()).over(&opened.store));
     let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
     let counts = DayCounts::read(opened.store.as_ref(), options.clock.as_ref()).await?;
     let assembled = builder

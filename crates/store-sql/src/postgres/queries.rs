@@ -6,6 +6,7 @@ mod events;
 mod incoming;
 mod lists;
 mod outgoing;
+mod turns;
 mod upserts;
 
 pub(super) use customers::check;

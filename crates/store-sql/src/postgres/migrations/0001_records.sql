@@ -107,6 +107,15 @@ CREATE TABLE connections (
   PRIMARY KEY (merchant, connection)
 );
 
+-- When the next turn of a connection's would come if there were no bursts (the theoretical arrival time of GCRA), by the
+-- database's clock.
+CREATE TABLE turns (
+  merchant   text   COLLATE "C" NOT NULL,
+  connection text   COLLATE "C" NOT NULL,
+  next_at    bigint NOT NULL,
+  PRIMARY KEY (merchant, connection)
+);
+
 CREATE TABLE calls (
   merchant   text   COLLATE "C" NOT NULL,
   day        text   COLLATE "C" NOT NULL,

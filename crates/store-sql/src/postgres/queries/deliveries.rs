@@ -1,5 +1,7 @@
 //! Questions about deliveries and attempts, connections and endpoints.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use jiff::Timestamp;
@@ -10,13 +12,14 @@ use uuid::Uuid;
 use upsert_core::{DeliveryId, Word as _};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, ConnectionStore, Counted, DeliveryFilter, DeliveryPage, DeliveryRecord,
-    DeliveryState, DeliveryStore, EndpointRecord, FailedCount, StoreError, WaitingCount,
+    DeliveryState, DeliveryStore, EndpointRecord, FailedCount, Pace, StoreError, Turns, WaitingCount,
 };
 
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
 use super::super::reader::{LEAST, all, bodies, body, count, first, get, record};
 use super::lists::{Bounds, MOST_LOOKED_AT, Newest, bounds};
+use super::turns::take_turns;
 use crate::filling::Filling;
 use crate::kept::{last_of, limit};
 
@@ -229,6 +232,21 @@ impl ConnectionStore for PostgresStore {
         let client = self.client().await?;
         let sql = "SELECT body FROM connections ORDER BY merchant, connection";
         self.patiently(async { bodies(&all(&client, sql, &[]).await?) }).await
+    }
+
+    async fn take_turns(
+        &self,
+        merchant: &str,
+        connection: &str,
+        pace: Pace,
+        most: u32,
+        ahead: Duration,
+    ) -> Result<Option<Turns>, StoreError> {
+        let client = self.client().await?;
+        let taken = self
+            .patiently(take_turns(&client, (merchant, connection), pace, most, ahead))
+            .await?;
+        Ok(Some(taken))
     }
 
     async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError> {
