@@ -294,13 +294,18 @@ fn the_chaos_run_judges_from_outside() {
         .map(|(name, _)| name)
         .filter(|name| name.starts_with("upsert-"))
         .collect();
-    assert_eq!(ours, ["upsert-core", "upsert-simulators"]);
+    assert_eq!(ours, ["upsert-core", "upsert-simulators", "upsert-testkit"]);
     for path in sources(&root().join("chaos/src")) {
-        for line in fs::read_to_string(&path)
-            .unwrap()
-            .lines()
-            .filter(|line| line.contains("upsert_core::"))
-        {
+        let text = fs::read_to_string(&path).unwrap();
+        let of_testkit = text.matches("upsert_testkit::").count();
+        let servers = text.matches("upsert_testkit::postgres::Server").count();
+        assert_eq!(
+            of_testkit,
+            servers,
+            "{}: only the database server is not ours",
+            path.display()
+        );
+        for line in text.lines().filter(|line| line.contains("upsert_core::")) {
             // Where a process can be made to die, by which name an attempt is found in a vendor's journal, and how ids are
             // spelled.
             let is_about_runs = [

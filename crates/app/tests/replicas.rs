@@ -11,8 +11,8 @@ use common::events::Listener;
 use common::slow_store::SlowStore;
 use common::untouched::untouched;
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
-use jiff::SignedDuration;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 
@@ -45,6 +45,7 @@ async fn two(vendor: &Arc<Vendor>) -> [House; 2] {
 struct DayLimited {
     limit: u32,
     used: Mutex<u32>,
+    heard: Mutex<Vec<Timestamp>>,
 }
 
 impl ConnectionStatus for DayLimited {
@@ -74,6 +75,10 @@ impl ConnectionStatus for DayLimited {
         Some(self.limit)
     }
 
+    fn hear_of_opening(&self, until: Timestamp) {
+        self.heard.lock().push(until);
+    }
+
     fn learn_calls(&self, _: Date, used: u32) {
         *self.used.lock() = used;
     }
@@ -82,6 +87,32 @@ impl ConnectionStatus for DayLimited {
         let mut used = self.used.lock();
         *used = if is_more { *used + 1 } else { used.saturating_sub(1) };
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_opens_at_one_gateway_is_heard_of_at_the_others_once() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let (mut houses, mut statuses) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let status = Arc::new(DayLimited {
+            limit: 10,
+            used: Mutex::new(0),
+            heard: Mutex::default(),
+        });
+        let mut only = connection("v", &vendor);
+        only.status = status.clone();
+        statuses.push(status);
+        houses.push(replica(&store, TokioClock::new(), vec![only]).await);
+    }
+    let until = houses[0].clock.now() + SignedDuration::from_secs(30);
+    houses[0].gateway.deliveries.tell_of_opening("acme", "v", until).await;
+    seconds(5).await;
+    let operations = &houses[1].gateway.operations;
+    operations.pause(&houses[1].merchant, "v", "tests").await.unwrap();
+    seconds(5).await;
+    let heard: Vec<usize> = statuses.iter().map(|status| status.heard.lock().len()).collect();
+    assert_eq!(heard, [0, 1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,6 +127,7 @@ async fn a_day_has_exactly_as_many_calls_as_it_may_have() {
         only.status = Arc::new(DayLimited {
             limit: LIMIT,
             used: Mutex::new(0),
+            heard: Mutex::default(),
         });
         houses.push(replica(&store, TokioClock::new(), vec![only]).await);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -31,6 +31,7 @@ pub struct Breaker {
     clock: Arc<dyn Clock>,
     circuit: Mutex<Circuit>,
     closings: watch::Sender<u64>,
+    openings: watch::Sender<Option<Timestamp>>,
 }
 
 #[derive(Debug)]
@@ -99,12 +100,36 @@ impl Breaker {
             clock,
             circuit: Mutex::new(circuit),
             closings: watch::Sender::new(0),
+            openings: watch::Sender::new(None),
         }
     }
 
     /// Tells each time that it closes again: what waits is due at once. The value is how often it has.
     pub fn on_closed(&self) -> watch::Receiver<u64> {
         self.closings.subscribe()
+    }
+
+    /// Tells each time that a failure opens it: until when. Other processes need not find out for themselves.
+    pub fn on_opened(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.openings.subscribe()
+    }
+
+    /// Another process has found that the vendor fails. Whoever has found out anything of its own goes by that.
+    pub fn hear_of_opening(&self, until: Timestamp) {
+        let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        let mut circuit = self.circuit();
+        if left.is_zero() || !matches!(circuit.state, State::Closed) {
+            return;
+        }
+        circuit.turn(State::Open {
+            until: Instant::now() + left.min(LONGEST_WAIT),
+        });
+        let (merchant, connection) = (&*self.names.merchant, &*self.names.connection);
+        tracing::warn!(
+            merchant,
+            connection,
+            "breaker open: another gateway says that the vendor fails"
+        );
     }
 
     /// What it knows now.
@@ -230,6 +255,8 @@ impl Breaker {
             failed_probes,
             "breaker open: the vendor fails"
         );
+        let open_for = SignedDuration::try_from(until - now).unwrap_or(SignedDuration::ZERO);
+        self.openings.send_replace(self.clock.now().checked_add(open_for).ok());
     }
 
     fn close(&self, circuit: &mut Circuit) {
@@ -359,5 +386,32 @@ mod tests {
         breaker.circuit().state = State::HalfOpen { probing: true };
         assert!(breaker.still_lets_through().is_ok(), "it may be the probe");
         assert_eq!(breaker.shut_for(), Some(BreakerPolicy::default().open_for));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_process_found_opens_a_closed_breaker_until_then_and_no_other() {
+        let clock = Arc::new(SystemClock);
+        let breaker = Breaker::new(
+            BreakerPolicy::default(),
+            ConnectionNames::new("acme", "crm", "rotor"),
+            clock.clone(),
+        );
+        let (opened, now) = (breaker.on_opened(), clock.now());
+        breaker.hear_of_opening(now - SignedDuration::from_secs(1));
+        assert!(breaker.is_closed(), "that is over");
+        breaker.hear_of_opening(now + SignedDuration::from_secs(20));
+        let shut = breaker.shut_for().unwrap();
+        assert!(
+            shut > Duration::from_secs(15) && shut <= Duration::from_secs(20),
+            "{shut:?}"
+        );
+        breaker.hear_of_opening(now + SignedDuration::from_secs(3_600));
+        assert!(
+            breaker.shut_for().unwrap() <= Duration::from_secs(20),
+            "it goes by what it knows"
+        );
+        advance(Duration::from_secs(21)).await;
+        assert_eq!(breaker.shut_for(), None, "a probe may go");
+        assert_eq!(*opened.borrow(), None, "what was heard is not told on");
     }
 }

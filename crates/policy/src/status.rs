@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::watch;
 
@@ -74,6 +75,16 @@ impl ConnectionStatus {
         )
     }
 
+    /// Changes each time that a failure opens the breaker: until when.
+    pub fn on_breaker_opened(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.breaker.on_opened()
+    }
+
+    /// Another process's breaker has opened until then.
+    pub fn hear_of_opening(&self, until: Timestamp) {
+        self.breaker.hear_of_opening(until);
+    }
+
     /// Calls that work of this kind may make a day; none: nobody limits them.
     pub fn day_limit(&self, priority: Priority) -> Option<u32> {
         self.rate_limit.day_limit(priority)
@@ -113,8 +124,6 @@ fn state(breaker: &upsert_api::Breaker, rate_limit: &upsert_api::RateLimit) -> C
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use upsert_core::Word as _;
 
     use super::*;

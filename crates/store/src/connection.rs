@@ -26,6 +26,9 @@ pub struct ConnectionRecord {
     /// The last day on which endpoints were told that the quota is running out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_told: Option<Date>,
+    /// Until when a process that found the vendor failing sends nothing; it is told for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_until: Option<Timestamp>,
 }
 
 impl ConnectionRecord {
@@ -37,6 +40,7 @@ impl ConnectionRecord {
             revision: 0,
             pause: None,
             quota_told: None,
+            open_until: None,
         }
     }
 

@@ -205,6 +205,7 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
             fingerprint: "f00d".to_owned(),
         }),
         quota_told: None,
+        open_until: None,
     }
 }
 

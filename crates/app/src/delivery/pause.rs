@@ -1,5 +1,6 @@
 //! Connections to which nothing goes for now, and what waits for them.
 
+use jiff::Timestamp;
 use upsert_api::PausedBy;
 use upsert_core::Held;
 use upsert_core::crash_point::{self as points, crash_point};
@@ -31,15 +32,42 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Takes over what other processes have written of connections since: pauses hold for all of them.
+    /// Takes over what other processes have written of connections since: pauses hold for all of them, and what one of them
+    /// has found failing the others need not try.
     pub(crate) async fn follow_connections(&self) -> Result<(), StoreError> {
+        let directory = self.context.directory();
         for record in self.context.store.connections().await? {
-            let (merchant, connection) = (record.merchant.clone(), record.connection.clone());
-            if self.context.connections.learn(record) {
-                self.release(&merchant, &connection);
+            let (merchant, name) = (record.merchant.clone(), record.connection.clone());
+            let news = self.context.connections.learn(record);
+            if news.pause_is_over {
+                self.release(&merchant, &name);
+            }
+            if let (Some(until), Some(connection)) = (news.open_until, directory.connection(&merchant, &name)) {
+                connection.status.hear_of_opening(until);
             }
         }
         Ok(())
+    }
+
+    /// A breaker has opened here: other processes that work with the store are told. Where they cannot be, each finds out
+    /// for itself.
+    pub async fn tell_of_opening(&self, merchant: &str, connection: &str, until: Timestamp) {
+        if !self.context.store.is_shared() {
+            return;
+        }
+        let _one_at_a_time = self.context.pausing.lock().await;
+        let mut record = self.context.connections.record(merchant, connection);
+        if record.open_until.is_some_and(|known| known >= until) {
+            return;
+        }
+        let expected = record.change();
+        record.open_until = Some(until);
+        let write = vec![Write::PutConnection(record.clone())];
+        match self.outbox.write(merchant, vec![expected], write).await {
+            Ok(Applied::Done) => drop(self.context.connections.learn(record)),
+            Ok(Applied::Unmet(_)) => {}
+            Err(error) => tracing::warn!(%error, merchant, connection, "others could not be told of an open breaker"),
+        }
     }
 
     /// The vendor refuses the credentials: nothing more is sent until they change, a probe succeeds, or somebody

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::Value as Json;
 
@@ -205,6 +206,9 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
 
     /// So many calls were counted on this day, by whichever process.
     fn learn_calls(&self, _day: Date, _used: u32) {}
+
+    /// Another process has found that the vendor fails: nothing goes there until then.
+    fn hear_of_opening(&self, _until: Timestamp) {}
 
     /// One more was counted on this day, or one fewer.
     fn count_call(&self, _day: Date, _is_more: bool) {}

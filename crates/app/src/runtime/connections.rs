@@ -30,6 +30,17 @@ struct Row {
     revision: u64,
     /// The last day on which somebody was told that the quota is running out.
     quota_told: Option<Date>,
+    /// Until when a process that found the vendor failing sends nothing.
+    open_until: Option<Timestamp>,
+}
+
+/// What was new of a connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct News {
+    /// A pause is over.
+    pub(crate) pause_is_over: bool,
+    /// Somebody found the vendor failing.
+    pub(crate) open_until: Option<Timestamp>,
 }
 
 /// What is known of connections beside their policies, by merchant and name.
@@ -129,30 +140,37 @@ impl Connections {
         ConnectionRecord {
             revision: row.revision,
             quota_told: row.quota_told,
+            open_until: row.open_until,
             pause: self.pause_of(merchant, connection),
             ..ConnectionRecord::new(merchant, connection)
         }
     }
 
-    /// The store has this of it, unless something newer is known already. Whether a pause is over with it.
-    pub(crate) fn learn(&self, record: ConnectionRecord) -> bool {
+    /// The store has this of it, unless something newer is known already. What is new in it.
+    pub(crate) fn learn(&self, record: ConnectionRecord) -> News {
         let key = key(&record.merchant, &record.connection);
         let mut rows = self.rows.lock();
         let row = rows.entry(key.clone()).or_default();
         if row.revision >= record.revision {
-            return false;
+            return News::default();
         }
+        let open_until = record.open_until.filter(|until| row.open_until != Some(*until));
         *row = Row {
             revision: record.revision,
             quota_told: record.quota_told,
+            open_until: record.open_until,
         };
         let mut pauses = self.pauses.write();
-        match record.pause {
+        let before = match record.pause {
             Some(pause) => {
                 pauses.insert(key, pause);
-                false
+                None
             }
-            None => pauses.remove(&key).is_some(),
+            None => pauses.remove(&key),
+        };
+        News {
+            pause_is_over: before.is_some(),
+            open_until,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
@@ -40,12 +41,13 @@ impl fmt::Debug for ConnectionBuilder {
     }
 }
 
-/// Rings each time that the breaker of one connection closes.
+/// Rings each time that the breaker of one connection closes or opens.
 #[derive(Debug)]
 pub(crate) struct BreakerBell {
     pub(crate) merchant: String,
     pub(crate) connection: String,
     pub(crate) closed: watch::Receiver<u64>,
+    pub(crate) opened: watch::Receiver<Option<Timestamp>>,
 }
 
 /// Merchants, ready to call.
@@ -236,18 +238,13 @@ impl ConnectionBuilder {
             jitter: Jitter::fair(),
             shared_rate: self.shared_rate(&merchant.id, &connection.name, &policy),
         };
-        let stack = standard_stack(
-            built.provider,
-            built.reader,
-            &policy,
-            &merchant.id,
-            &connection.name,
-            outside,
-        );
+        let (provider, reader) = (built.provider, built.reader);
+        let stack = standard_stack(provider, reader, &policy, &merchant.id, &connection.name, outside);
         let bell = BreakerBell {
             merchant: merchant.id.clone(),
             connection: connection.name.clone(),
             closed: stack.status.on_breaker_closed(),
+            opened: stack.status.on_breaker_opened(),
         };
         let connection = Connection {
             name: connection.name.clone(),

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, NextStep, RetryRule};
@@ -87,6 +88,10 @@ impl ConnectionStatus for Status {
 
     fn learn_calls(&self, day: Date, used: u32) {
         self.0.learn_calls(day, used);
+    }
+
+    fn hear_of_opening(&self, until: Timestamp) {
+        self.0.hear_of_opening(until);
     }
 
     fn count_call(&self, day: Date, is_more: bool) {

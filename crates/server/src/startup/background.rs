@@ -33,7 +33,8 @@ impl Background {
         });
     }
 
-    /// Whenever a breaker closes, all that waits for its connection is due at once.
+    /// Whenever a breaker closes, all that waits for its connection is due at once; whenever one opens, other processes are
+    /// told.
     pub(crate) fn listen(&self, gateway: &Gateway, bells: Vec<BreakerBell>) {
         for mut bell in bells {
             let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
@@ -42,9 +43,19 @@ impl Background {
                     tokio::select! {
                         () = stopping.cancelled() => return,
                         // The connection is gone with its breaker.
-                        changed = bell.closed.changed() => if changed.is_err() { return },
+                        changed = bell.closed.changed() => {
+                            if changed.is_err() {
+                                return;
+                            }
+                            gateway.deliveries.release(&bell.merchant, &bell.connection);
+                        }
+                        Ok(()) = bell.opened.changed() => {
+                            let until = *bell.opened.borrow_and_update();
+                            if let Some(until) = until {
+                                gateway.deliveries.tell_of_opening(&bell.merchant, &bell.connection, until).await;
+                            }
+                        }
                     }
-                    gateway.deliveries.release(&bell.merchant, &bell.connection);
                 }
             });
         }

@@ -1,5 +1,6 @@
 //! Questions.
 
+mod connections;
 mod customers;
 mod deliveries;
 mod events;

@@ -14,6 +14,9 @@ use super::pen::Pen;
 use super::rows::{DbResult, OURS, all, blob, first, identifier_kind, key_kind, limit, micros, unsigned, uuid};
 use crate::digest::Kind;
 
+const CONNECTION: &str = "SELECT revision FROM connections WHERE merchant = ?1 AND connection = ?2";
+const ENDPOINT: &str = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
+
 impl Pen<'_, '_> {
     /// Whether it holds.
     pub(super) fn holds(&mut self, expect: &Expect) -> DbResult<bool> {
@@ -57,13 +60,9 @@ impl Pen<'_, '_> {
             } => Ok(self.marks_revision(*customer, source)? == *revision),
             Expect::OutgoingEvent { id, revision } => Ok(self.outgoing_revision(*id)? == Some(*revision)),
             Expect::Connection { connection, revision } => {
-                let sql = "SELECT revision FROM connections WHERE merchant = ?1 AND connection = ?2";
-                Ok(self.revision_of_name(sql, connection)? == *revision)
+                Ok(self.revision_of_name(CONNECTION, connection)? == *revision)
             }
-            Expect::Endpoint { endpoint, revision } => {
-                let sql = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
-                Ok(self.revision_of_name(sql, endpoint)? == *revision)
-            }
+            Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }

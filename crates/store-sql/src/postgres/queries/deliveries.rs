@@ -1,25 +1,21 @@
-//! Questions about deliveries and attempts, connections and endpoints.
-
-use std::time::Duration;
+//! Questions about deliveries and attempts.
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use upsert_core::{DeliveryId, Word as _};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, ConnectionStore, Counted, DeliveryFilter, DeliveryPage, DeliveryRecord,
-    DeliveryState, DeliveryStore, EndpointRecord, FailedCount, Pace, StoreError, Turns, WaitingCount,
+    AttemptRecord, Counted, DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, DeliveryStore, FailedCount,
+    StoreError, WaitingCount,
 };
 
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
 use super::super::reader::{LEAST, all, bodies, body, count, first, get, record};
 use super::lists::{Bounds, MOST_LOOKED_AT, Newest, bounds};
-use super::turns::take_turns;
 use crate::filling::Filling;
 use crate::kept::{last_of, limit};
 
@@ -83,7 +79,6 @@ const FAILED: &str = "SELECT c.merchant, c.connection, c.failed, newest.id FROM 
     GROUP BY merchant, connection) c CROSS JOIN LATERAL ( \
     SELECT id FROM upserts WHERE standing = 'failed' AND merchant = c.merchant AND connection = c.connection \
     ORDER BY id DESC LIMIT 1) newest ORDER BY c.merchant, c.connection";
-const CALLS: &str = "SELECT merchant, connection, count FROM calls WHERE day = $1 ORDER BY merchant, connection";
 
 #[async_trait]
 impl DeliveryStore for PostgresStore {
@@ -223,46 +218,6 @@ impl DeliveryStore for PostgresStore {
             rows.iter().map(read).collect()
         };
         self.patiently(question).await
-    }
-}
-
-#[async_trait]
-impl ConnectionStore for PostgresStore {
-    async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
-        let client = self.client().await?;
-        let sql = "SELECT body FROM connections ORDER BY merchant, connection";
-        self.patiently(async { bodies(&all(&client, sql, &[]).await?) }).await
-    }
-
-    async fn take_turns(
-        &self,
-        merchant: &str,
-        connection: &str,
-        pace: Pace,
-        most: u32,
-        ahead: Duration,
-    ) -> Result<Option<Turns>, StoreError> {
-        let client = self.client().await?;
-        let taken = self
-            .patiently(take_turns(&client, (merchant, connection), pace, most, ahead))
-            .await?;
-        Ok(Some(taken))
-    }
-
-    async fn calls(&self, day: Date) -> Result<Vec<(String, String, u32)>, StoreError> {
-        let client = self.client().await?;
-        let question = async {
-            let rows = all(&client, CALLS, &[&day.to_string()]).await?;
-            let read = |row: &Row| Ok((get(row, "merchant")?, get(row, "connection")?, count(row, "count")?));
-            rows.iter().map(read).collect()
-        };
-        self.patiently(question).await
-    }
-
-    async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError> {
-        let client = self.client().await?;
-        let sql = "SELECT body FROM endpoints ORDER BY merchant, endpoint";
-        self.patiently(async { bodies(&all(&client, sql, &[]).await?) }).await
     }
 }
 
