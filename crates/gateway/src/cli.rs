@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::complain;
-use crate::{check, customers, deliveries, demo, export, health, import, keys, serve, status, upsert, webhook};
+use crate::{check, customers, deliveries, demo, export, health, import, keys, serve, status, store, upsert, webhook};
 
 const AFTER: &str = "Exit codes: 0 done, 1 the thing itself failed, 2 wrong usage.";
 
@@ -53,6 +53,8 @@ enum Command {
     Deliveries(deliveries::DeliveriesArguments),
     /// Customers at a running gateway
     Customers(customers::CustomersArguments),
+    /// Stores themselves
+    Store(store::StoreArguments),
     /// Ask a URL whether it is well; for the health checks of containers
     #[command(hide = true)]
     Health(health::HealthArguments),
@@ -73,6 +75,7 @@ impl Cli {
             Command::Status(arguments) => status::run(arguments).await,
             Command::Deliveries(arguments) => deliveries::run(arguments).await,
             Command::Customers(arguments) => customers::run(arguments).await,
+            Command::Store(arguments) => store::run(arguments).await,
             Command::Health(arguments) => health::run(arguments).await,
         }
     }

@@ -22,6 +22,7 @@ mod serve;
 mod show;
 mod signals;
 mod status;
+mod store;
 mod upsert;
 mod webhook;
 

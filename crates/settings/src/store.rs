@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
@@ -43,6 +44,15 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
     /// A PostgreSQL connection string, which may hold a password.
     Postgres(SecretString),
+}
+
+/// As in the configuration. The error repeats nothing of a text that may hold a password.
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parsed(text).ok_or_else(|| "not the URL of a store: sqlite:PATH or postgres://host/database".to_owned())
+    }
 }
 
 impl fmt::Display for StoreUrl {

@@ -23,6 +23,16 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
+    /// Of what [`Digest::bytes`] gave.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let bits = u128::from_be_bytes(bytes.try_into().ok()?);
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).ok();
+        Some(Self {
+            hash: half(bits >> 64)?.cast_signed(),
+            rest: half(bits)?.cast_signed(),
+        })
+    }
+
     pub(crate) fn bytes(self) -> [u8; 16] {
         let bits = u128::from(self.hash.cast_unsigned()) << 64 | u128::from(self.rest.cast_unsigned());
         bits.to_be_bytes()
@@ -68,6 +78,8 @@ mod tests {
             Digests { key: [2; 16] }.digest(Kind::Email, "ann@example.com"),
         ] {
             assert!(ann != other && ann.bytes() != other.bytes());
+            assert_eq!(Digest::of_bytes(&other.bytes()), Some(other));
         }
+        assert_eq!(Digest::of_bytes(&[1; 15]), None);
     }
 }

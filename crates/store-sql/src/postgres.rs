@@ -15,6 +15,8 @@
 
 mod batch;
 mod connect;
+pub(crate) mod copying;
+mod copying_sql;
 mod error;
 mod expect;
 mod judge;
@@ -102,6 +104,9 @@ pub enum OpenError {
         /// How far the database's clock is ahead.
         ahead: SignedDuration,
     },
+    /// A copy to it has begun and not ended.
+    #[error("the store is being filled by `upsert-gateway store copy`, which has not ended: run it again until it has")]
+    Unfinished,
     /// A thread could not be started.
     #[error("the store's thread could not be started")]
     Thread {
@@ -169,6 +174,7 @@ impl PostgresStore {
             return Err(OpenError::Clock { ahead });
         }
         schema::migrate(&client).await?;
+        schema::refuse_unfinished(&client).await?;
         let digests = Digests::new(schema::secret(&client).await.map_err(refused)?);
         drop(client);
         driver.abort();

@@ -21,6 +21,8 @@
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
 mod checkpoint;
+pub(crate) mod copying;
+mod copying_sql;
 mod db_error;
 mod expect;
 mod failure;
@@ -84,6 +86,7 @@ impl SqliteStore {
         let path = path.as_ref().to_owned();
         let lock = open::lock(&path)?;
         let connection = open::writer(&path, options)?;
+        open::refuse_unfinished(&connection, &path)?;
         let mover = open::mover(&path)?;
         let file = Arc::clone(&mover.file);
         let open_all = |count: usize| {

@@ -23,6 +23,7 @@ mod second_gateway;
 mod serve;
 mod shipped;
 mod status;
+mod store_copy;
 mod upsert;
 mod usage;
 mod webhook;

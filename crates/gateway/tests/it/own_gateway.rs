@@ -95,16 +95,24 @@ impl OwnGateway {
         let database = replicas().map(|_| Database::new());
         let file = format!("sqlite:{}", folder.path().join("gateway.db").display());
         let store = database.as_ref().map_or(file, |database| database.url().to_owned());
+        let gateway = Self::start_on(folder, &store, connections, secrets);
+        Self {
+            _database: database,
+            ..gateway
+        }
+    }
+
+    /// The same, with the store at this URL.
+    pub(crate) fn start_on(folder: TempDir, store: &str, connections: &str, secrets: &[(&str, &str)]) -> Self {
+        let count = replicas().filter(|_| store.starts_with("postgres"));
         let (mut processes, mut addresses) = (Vec::new(), Vec::new());
-        for number in 0..replicas().unwrap_or(1) {
+        for number in 0..count.unwrap_or(1) {
             let config = folder.path().join(format!("config-{number}"));
-            let (process, address) = start_one(&config, &store, connections, secrets);
+            let (process, address) = start_one(&config, store, connections, secrets);
             processes.push(process);
             addresses.push(address);
         }
-        let front = database
-            .as_ref()
-            .map(|_| Front::start(folder.path(), &addresses).unwrap());
+        let front = count.map(|_| Front::start(folder.path(), &addresses).unwrap());
         let address = front.as_ref().map_or(addresses[0], Front::address);
         until_it_listens(address);
         Self {
@@ -114,6 +122,11 @@ impl OwnGateway {
             _processes: processes,
             _database: database,
         }
+    }
+
+    /// Kills it, and gives its folder.
+    pub(crate) fn stop(self) -> TempDir {
+        self.folder
     }
 
     /// Runs a command against it.
@@ -211,11 +224,12 @@ fn until_it_listens(address: SocketAddr) {
     }
 }
 
-fn write_configuration(folder: &Path, address: SocketAddr, store: &str, connections: &str) {
+pub(crate) fn write_configuration(folder: &Path, address: SocketAddr, store: &str, connections: &str) {
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(KEY));
     let text = format!(
         "[server]\nbind = \"{address}\"\n[store]\nurl = \"{store}\"\n[[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{hash}\"\n\
-         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\"]\n"
+         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\", \
+         \"ops:write\"]\n"
     );
     fs::create_dir_all(folder.join("merchants")).unwrap();
     fs::write(folder.join("gateway.toml"), text).unwrap();

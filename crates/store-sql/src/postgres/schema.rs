@@ -19,10 +19,16 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 1] = [Step {
-    sql: include_str!("migrations/0001_records.sql"),
-    works_from: 1,
-}];
+const STEPS: [Step; 2] = [
+    Step {
+        sql: include_str!("migrations/0001_records.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0002_copying.sql"),
+        works_from: 1,
+    },
+];
 
 /// The newest step that this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "there will never be that many")]
@@ -105,6 +111,16 @@ fn is_somebody_elses(error: &DbError) -> bool {
         ]
         .contains(code)
     })
+}
+
+/// A store that a copy has begun to fill is nobody else's.
+pub(super) async fn refuse_unfinished(client: &Client) -> Result<(), OpenError> {
+    let sql = "SELECT 1 FROM copying WHERE ended_at IS NULL";
+    match client.query_opt(sql, &[]).await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(OpenError::Unfinished),
+        Err(error) => Err(OpenError::Database(DbError::from(error).to_string())),
+    }
 }
 
 /// The key of the database's digests, made by whoever was first.

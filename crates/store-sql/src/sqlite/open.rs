@@ -10,7 +10,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_records.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_records.sql"),
+    include_str!("migrations/0002_copying.sql"),
+];
 
 /// The newest schema that this program knows.
 #[expect(clippy::cast_possible_wrap, reason = "there will never be that many")]
@@ -100,6 +103,12 @@ pub enum OpenError {
         /// Of the store.
         path: PathBuf,
     },
+    /// A copy to it has begun and not ended.
+    #[error("`{}` is being filled by `upsert-gateway store copy`, which has not ended: run it again until it has", path.display())]
+    Unfinished {
+        /// Of the store.
+        path: PathBuf,
+    },
     /// SQLite refused.
     #[error("cannot open the database `{}`", path.display())]
     Database {
@@ -167,6 +176,22 @@ pub(super) fn writer(path: &Path, options: SqliteOptions) -> Result<Connection, 
     durable(&connection).map_err(refused)?;
     migrate(&mut connection).map_err(refused)?;
     Ok(connection)
+}
+
+/// A store that a copy has begun to fill is nobody else's.
+pub(super) fn refuse_unfinished(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let look = || {
+        let mut statement = connection.prepare("SELECT 1 FROM copying WHERE ended_at IS NULL")?;
+        statement.exists([])
+    };
+    match look() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(OpenError::Unfinished { path: path.to_owned() }),
+        Err(source) => Err(OpenError::Database {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Who moves the log into the file.

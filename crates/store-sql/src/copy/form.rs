@@ -1,0 +1,262 @@
+//! What is copied, in a form that is no driver's: parts, each of rows, each of values. Whatever both drivers keep is in one
+//! of these parts; a table that is added to them is added here.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The name of a merchant, a connection, a source or an endpoint. An empty one is none of these, but the customer
+    /// itself, or the gateway.
+    Name,
+    /// Any other text.
+    Text,
+    Id,
+    Number,
+    /// Yes or no.
+    Flag,
+    /// Yes or no, of which SQLite keeps no as null.
+    Mark,
+    Bytes,
+    /// 16 bytes, which SQLite keeps as two numbers.
+    Digest,
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Value {
+    Null,
+    Text(String),
+    Id(Uuid),
+    Number(i64),
+    Flag(bool),
+    Bytes(Vec<u8>),
+}
+
+/// The values of a part's columns, in their order.
+pub(crate) type Row = Vec<Value>;
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// What kind of place its names are, where lists leap from place to place.
+    pub(crate) place: Option<&'static str>,
+}
+
+/// What is copied together: the rows of a table, or those of them that are one thing.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [Column],
+    /// So many of the first columns are its key.
+    pub(crate) key: usize,
+}
+
+impl Part {
+    const fn new(name: &'static str, key: usize, columns: &'static [Column]) -> Self {
+        Self { name, columns, key }
+    }
+
+    /// The columns of its key.
+    pub(crate) fn key(&self) -> &'static [Column] {
+        &self.columns[..self.key]
+    }
+
+    /// Where a column of this name stands.
+    pub(crate) fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|known| known.name == column)
+    }
+}
+
+const fn column(name: &'static str, kind: Kind) -> Column {
+    Column {
+        name,
+        kind,
+        place: None,
+    }
+}
+
+const fn place(name: &'static str, kind: &'static str) -> Column {
+    Column {
+        name,
+        kind: Kind::Name,
+        place: Some(kind),
+    }
+}
+
+const MERCHANT: Column = column("merchant", Kind::Name);
+const CONNECTION: Column = place("connection", "connection");
+const REVISION: Column = column("revision", Kind::Number);
+const BODY: Column = column("body", Kind::Bytes);
+
+/// Customers and their lanes.
+pub(crate) static CUSTOMERS: Part = Part::new(
+    "customers",
+    3,
+    &[
+        MERCHANT,
+        column("customer", Kind::Id),
+        CONNECTION,
+        REVISION,
+        column("record", Kind::Bytes),
+        BODY,
+    ],
+);
+
+/// Whom identifiers and match keys find: a row for each of them and each customer.
+pub(crate) static KEYS: Part = Part::new(
+    "keys",
+    4,
+    &[
+        MERCHANT,
+        column("digest", Kind::Digest),
+        column("connection", Kind::Name),
+        column("customer", Kind::Id),
+    ],
+);
+
+/// Whom the ids of vendors' records find. SQLite finds them by the lanes' own rows; PostgreSQL keeps them beside the keys.
+pub(crate) static LINKS: Part = Part::new(
+    "links",
+    4,
+    &[
+        MERCHANT,
+        column("digest", Kind::Bytes),
+        column("connection", Kind::Name),
+        column("customer", Kind::Id),
+    ],
+);
+
+/// Upserts with what they changed, and their deliveries with their first attempts.
+pub(crate) static UPSERTS: Part = Part::new(
+    "upserts",
+    2,
+    &[
+        MERCHANT,
+        column("id", Kind::Id),
+        column("customer", Kind::Id),
+        CONNECTION,
+        column("standing", Kind::Text),
+        column("due_at", Kind::Number),
+        column("lease_until", Kind::Number),
+        column("owes_event", Kind::Mark),
+        REVISION,
+        column("made", Kind::Number),
+        BODY,
+        column("change", Kind::Bytes),
+        column("attempt", Kind::Bytes),
+        column("request", Kind::Bytes),
+    ],
+);
+
+static ATTEMPTS: Part = Part::new(
+    "attempts",
+    3,
+    &[
+        MERCHANT,
+        column("delivery", Kind::Id),
+        column("number", Kind::Number),
+        column("attempt", Kind::Bytes),
+        column("request", Kind::Bytes),
+    ],
+);
+
+/// SQLite appends its rows, and reads them in that order.
+pub(crate) static IDEMPOTENCY: Part = Part::new(
+    "idempotency",
+    2,
+    &[
+        MERCHANT,
+        column("key", Kind::Bytes),
+        column("fingerprint", Kind::Bytes),
+        column("upsert", Kind::Id),
+        column("created_at", Kind::Number),
+        column("expires_at", Kind::Number),
+        column("answer", Kind::Bytes),
+    ],
+);
+
+static INCOMING: Part = Part::new(
+    "incoming_events",
+    2,
+    &[
+        MERCHANT,
+        column("id", Kind::Id),
+        place("source", "source"),
+        column("event_id", Kind::Text),
+        column("content", Kind::Text),
+        REVISION,
+        column("failed", Kind::Flag),
+        column("customer", Kind::Id),
+        column("received_at", Kind::Number),
+        BODY,
+    ],
+);
+
+static MARKS: Part = Part::new(
+    "event_marks",
+    3,
+    &[
+        MERCHANT,
+        column("customer", Kind::Id),
+        column("source", Kind::Name),
+        REVISION,
+        BODY,
+    ],
+);
+
+static OUTGOING: Part = Part::new(
+    "outgoing_events",
+    2,
+    &[
+        MERCHANT,
+        column("id", Kind::Id),
+        place("endpoint", "endpoint"),
+        column("state", Kind::Text),
+        column("open", Kind::Flag),
+        column("failed", Kind::Flag),
+        column("due_at", Kind::Number),
+        REVISION,
+        column("created_at", Kind::Number),
+        BODY,
+    ],
+);
+
+static CONNECTIONS: Part = Part::new("connections", 2, &[MERCHANT, CONNECTION, BODY]);
+
+static ENDPOINTS: Part = Part::new("endpoints", 2, &[MERCHANT, place("endpoint", "endpoint"), BODY]);
+
+pub(crate) static CALLS: Part = Part::new(
+    "calls",
+    3,
+    &[
+        MERCHANT,
+        column("day", Kind::Text),
+        column("connection", Kind::Name),
+        column("count", Kind::Number),
+    ],
+);
+
+/// All of them, in the order in which they are copied.
+pub(crate) static PARTS: [&Part; 12] = [
+    &CUSTOMERS,
+    &LINKS,
+    &KEYS,
+    &UPSERTS,
+    &ATTEMPTS,
+    &IDEMPOTENCY,
+    &INCOMING,
+    &MARKS,
+    &OUTGOING,
+    &CONNECTIONS,
+    &ENDPOINTS,
+    &CALLS,
+];
+
+/// Tables that are not copied: what a store has for itself alone, or makes of the rest. `secret` and `made` are taken over
+/// apart.
+#[cfg(test)]
+pub(crate) const NOT_COPIED: [&str; 7] = ["names", "places", "secret", "made", "health", "schema", "copying"];

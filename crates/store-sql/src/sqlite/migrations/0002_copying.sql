@@ -1,0 +1,8 @@
+-- One row where this store was filled from another one, or is being filled.
+--   body:     from where, and how far each part of it is
+--   ended_at: null while it has not ended: nobody but who copies may work with the store
+CREATE TABLE copying (
+  id       INTEGER PRIMARY KEY CHECK (id = 0),
+  body     BLOB    NOT NULL,
+  ended_at INTEGER
+);
