@@ -120,7 +120,7 @@ impl OwnGateway {
             url: format!("http://{address}"),
             _front: front,
             _processes: processes,
-            _database: database,
+            _database: None,
         }
     }
 
