@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use upsert_api::ConnectionState;
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
-    OnKeyChange, RetryRule, UpsertCommand,
+    OnKeyChange, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Clock, Customer, CustomerId, Handling, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat,
@@ -79,6 +79,7 @@ impl House {
             clock: Arc::clone(&clock),
             directory: Directory::new([merchant(id, &clock)?]),
             idempotency_keep: Duration::from_hours(24),
+            retention: Retention::default(),
             spans: None,
         });
         gateway.recover().await?;

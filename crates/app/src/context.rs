@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
+use jiff::SignedDuration;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,15 @@ use crate::runtime::successors::Successors;
 use crate::runtime::tracing::Spans;
 use crate::runtime::wakeups::{QueueKey, Reach, Wakeups};
 
+/// How long what has ended is kept; none: for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Upserts that have ended, with their deliveries and attempts.
+    pub upserts: Option<SignedDuration>,
+    /// Versions of customers. Never shorter than upserts are kept.
+    pub history: Option<SignedDuration>,
+}
+
 /// What a gateway is made of.
 #[derive(Debug)]
 pub struct GatewayParts {
@@ -39,6 +49,8 @@ pub struct GatewayParts {
     pub directory: Directory,
     /// How long idempotency keys are kept.
     pub idempotency_keep: std::time::Duration,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// Where spans go; none: nowhere, and nothing is done for them.
     pub spans: Option<Arc<dyn Spans>>,
 }
@@ -60,6 +72,7 @@ pub(crate) struct Shared {
     /// Idempotency keys whose answer is being made.
     pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
     pub(crate) idempotency_keep: std::time::Duration,
+    pub(crate) retention: Retention,
     pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
@@ -100,6 +113,7 @@ impl Context {
             in_flight: Arc::default(),
             answering: Arc::default(),
             idempotency_keep: parts.idempotency_keep,
+            retention: parts.retention,
             spans: parts.spans,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -18,7 +18,7 @@ mod strict_json;
 mod upsert;
 mod view;
 
-pub use context::GatewayParts;
+pub use context::{GatewayParts, Retention};
 pub use delivery::Deliveries;
 pub use directory::merchant::{Connection, ConnectionStatus, Directory, Merchant, NextStep, RetryRule, Route};
 pub use directory::webhooks::{Endpoint, EndpointAnswer, EventSender, SignedEvent, Source};

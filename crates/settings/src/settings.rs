@@ -10,6 +10,7 @@ use crate::api_keys::{self, ApiKey};
 use crate::environment::Secrets;
 use crate::members::Member;
 use crate::merchant::{Merchant, report_repeats};
+use crate::retention::{self, Retention};
 use crate::section::{Section, all_or_none};
 use crate::server::{self, Server};
 use crate::store::{self, Store};
@@ -19,6 +20,7 @@ use crate::telemetry::{self, Telemetry};
 pub(crate) const MEMBERS: &[Member] = &[
     Member::or("server", "{}").section(server::MEMBERS),
     Member::or("store", "{}").section(store::MEMBERS),
+    Member::or("retention", "{}").section(retention::MEMBERS),
     Member::or("telemetry", "{}").section(telemetry::MEMBERS),
     Member::or("api_keys", "[]").sections(api_keys::MEMBERS),
 ];
@@ -30,6 +32,8 @@ pub struct Settings {
     pub server: Server,
     /// Where it remembers.
     pub store: Store,
+    /// How long it remembers.
+    pub retention: Retention,
     /// What is logged, and where traces go.
     pub telemetry: Telemetry,
     /// Who may call.
@@ -65,8 +69,11 @@ impl Settings {
     ) -> Option<Self> {
         report_repeats(&section.spot, "api_keys", "name");
         report_repeats(&section.spot, "api_keys", "key_sha256");
+        let server = section.section("server", Server::read);
+        let idempotency_keep = server.as_ref().map(|server| server.idempotency_keep);
         all_or_none!(Self {
-            server: section.section("server", Server::read),
+            server,
+            retention: section.section("retention", |section| Retention::read(section, idempotency_keep)),
             store: section.section("store", Store::read),
             telemetry: section.section("telemetry", Telemetry::read),
             api_keys: section.sections("api_keys", |key| ApiKey::read(key, ids)),

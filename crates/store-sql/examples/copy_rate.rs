@@ -145,7 +145,7 @@ fn customer(ids: &IdSource, number: usize) -> Vec<Write> {
     ];
     for (part, connection) in (1..).zip(CONNECTIONS) {
         let delivery = DeliveryId::of(upsert, part);
-        let state = if number % 100 == 0 {
+        let state = if number.is_multiple_of(100) {
             DeliveryState::Waiting
         } else {
             DeliveryState::Succeeded

@@ -1,5 +1,5 @@
 //! A whole store is copied into an empty one, from either driver to either.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::ops::ControlFlow;
 use std::path::Path;

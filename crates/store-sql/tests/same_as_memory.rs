@@ -26,6 +26,18 @@ async fn compare(changesets: Vec<Changeset>, store: &dyn Store) -> usize {
         let expected = memory.forget_events(done, failed, limit).await.unwrap();
         assert_eq!(store.forget_events(done, failed, limit).await.unwrap(), expected);
     }
+    for (before, limit) in [(2, 10), (4, 1), (9, 10)] {
+        let before = seconds(before);
+        let mut after = None;
+        for _ in 0..3 {
+            let expected = memory.older_upserts(after.as_ref(), before, limit).await.unwrap();
+            assert_eq!(
+                store.older_upserts(after.as_ref(), before, limit).await.unwrap(),
+                expected
+            );
+            after = expected.last().map(|(upsert, _)| upsert.clone());
+        }
+    }
     let now = seconds(1);
     let expected = memory.forget_expired(now, 2).await.unwrap();
     assert_eq!(store.forget_expired(now, 2).await.unwrap(), expected);

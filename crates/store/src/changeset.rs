@@ -192,6 +192,15 @@ pub enum Write {
     /// `created_at` are for good: whoever puts it again puts the same ones. What went out is written once: an attempt that
     /// is put again without its request keeps the one that is there.
     PutDelivery(DeliveryRecord, Option<AttemptRecord>),
+    /// A delivery that is over is forgotten, with its attempts up to the one of this number.
+    ForgetDelivery {
+        /// Which.
+        id: DeliveryId,
+        /// The number of its last attempt.
+        attempts: u32,
+    },
+    /// An upsert that is over is forgotten, with what it changed. Its deliveries are forgotten apart.
+    ForgetUpsert(UpsertId),
     /// A lane; its link's vendor id finds it through `record_owners`.
     PutLane(Lane),
     /// Reserves a key at a connection for a customer.

@@ -39,6 +39,8 @@ pub struct UpsertRecord {
     rolled_back: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     owes_event: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forgotten: bool,
     /// By whom.
     pub by: String,
     /// The way by which it came; none where the record is older than this member.
@@ -75,6 +77,7 @@ impl UpsertRecord {
             changed: false,
             rolled_back: false,
             owes_event: false,
+            forgotten: false,
             by: by.to_owned(),
             through: None,
             ignored: Vec::new(),
@@ -110,6 +113,16 @@ impl UpsertRecord {
     /// Nobody is to be told any more. Whether somebody was.
     pub const fn pay_event(&mut self) -> bool {
         std::mem::replace(&mut self.owes_event, false)
+    }
+
+    /// Its deliveries are forgotten: what is left of it is a version in the customer's history.
+    pub const fn forget(&mut self) {
+        self.forgotten = true;
+    }
+
+    /// Whether only the customer's history knows of it any more: nobody finds it, and no list has it.
+    pub const fn is_forgotten(&self) -> bool {
+        self.forgotten
     }
 
     /// Grows by one with each write of the row, for [`Expect::Upsert`].
@@ -148,7 +161,8 @@ impl UpsertRecord {
 
     /// The same, as far as it can be said without its deliveries.
     pub fn matches_alone(&self, filter: &UpsertFilter) -> bool {
-        self.merchant == filter.merchant
+        !self.forgotten
+            && self.merchant == filter.merchant
             && (filter.state.is_empty() || filter.state.contains(&self.state()))
             && is_wanted(filter.customer_id, &self.customer)
             && filter.since.is_none_or(|since| self.created_at >= since)
@@ -214,7 +228,8 @@ impl fmt::Debug for StoredAnswer {
 /// Upserts, and what is remembered of idempotency keys.
 #[async_trait]
 pub trait UpsertStore: Debug + Send + Sync + 'static {
-    /// An upsert of one merchant and its deliveries, in the order in which they were made.
+    /// An upsert of one merchant and its deliveries, in the order in which they were made. One that is forgotten
+    /// ([`UpsertRecord::is_forgotten()`]) is not there.
     async fn upsert(
         &self,
         merchant: &str,
@@ -236,6 +251,16 @@ pub trait UpsertStore: Debug + Send + Sync + 'static {
     /// Upserts of which an event is owed ([`UpsertRecord::owes_event()`]), by merchant, then by id; `after` is the last one
     /// of the page before.
     async fn owing(&self, after: Option<&UpsertRecord>, limit: usize) -> Result<Vec<UpsertRecord>, StoreError>;
+
+    /// Upserts with their deliveries that are older (by id) than `before`, however they stand, by merchant, then by id; those
+    /// that are forgotten ([`UpsertRecord::is_forgotten()`]) too. `after` is the last one of the page before. A page of fewer
+    /// than `limit` is the last one.
+    async fn older_upserts(
+        &self,
+        after: Option<&UpsertRecord>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError>;
 
     /// An idempotency record that has not expired by `now`.
     async fn idempotency(

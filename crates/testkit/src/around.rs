@@ -20,6 +20,7 @@ macro_rules! questions_passed_on {
             upserts(filter: &::upsert_store::UpsertFilter, before: Option<::upsert_core::UpsertId>, limit: usize) -> ::upsert_store::UpsertPage;
             unsettled(after: Option<&::upsert_store::UpsertRecord>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
             owing(after: Option<&::upsert_store::UpsertRecord>, limit: usize) -> Vec<::upsert_store::UpsertRecord>;
+            older_upserts(after: Option<&::upsert_store::UpsertRecord>, before: ::jiff::Timestamp, limit: usize) -> Vec<(::upsert_store::UpsertRecord, Vec<::upsert_store::DeliveryRecord>)>;
             idempotency(merchant: &str, key: &[u8; 32], now: ::jiff::Timestamp) -> Option<::upsert_store::IdempotencyRecord>;
             merchants_of(mark: ::upsert_core::MerchantMark) -> Vec<String>;
             made_until() -> Option<::jiff::Timestamp>;

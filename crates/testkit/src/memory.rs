@@ -186,6 +186,24 @@ impl UpsertStore for MemoryStore {
         Ok(self.tables()?.after(after, limit, Tables::owing))
     }
 
+    async fn older_upserts(
+        &self,
+        after: Option<&UpsertRecord>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
+        let tables = self.tables()?;
+        let older = tables.after(after, limit, |tables| tables.older(before));
+        let with_deliveries = older.into_iter().map(|upsert| {
+            let deliveries = tables
+                .0
+                .get(&upsert.merchant)
+                .map(|tables| tables.deliveries_of(upsert.id));
+            (upsert, deliveries.unwrap_or_default())
+        });
+        Ok(with_deliveries.collect())
+    }
+
     async fn idempotency(
         &self,
         merchant: &str,

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(91 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(94 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -16,6 +16,7 @@ mod connections;
 mod customers;
 mod deliveries;
 mod events;
+mod forgetting;
 mod history;
 mod idempotency;
 mod identity;
@@ -116,6 +117,10 @@ suite! { $
         history_tells_the_accepted_version_below_a_page,
         history_tells_of_an_upsert_as_it_was_put_last,
         a_change_stays_with_its_upsert_however_often_that_is_put_again;
+    forgetting:
+        what_is_forgotten_of_an_upsert_is_gone_and_nothing_else_is,
+        an_upsert_of_which_the_history_is_left_is_found_by_nobody,
+        older_upserts_are_answered_by_merchant_and_age_with_their_deliveries;
     identity:
         each_identifier_answers_on_its_own_with_lanes_in_order,
         an_identifier_finds_by_merchant_kind_and_whole_value,

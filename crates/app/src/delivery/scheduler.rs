@@ -13,6 +13,7 @@ use upsert_store::StoreError;
 use crate::context::Context;
 use crate::delivery::Deliveries;
 use crate::delivery::claim::ClaimPurpose;
+use crate::delivery::forget::Walk;
 use crate::directory::merchant::Connection;
 use crate::outbox::Outbox;
 use crate::runtime::wakeups::{QueueKey, Reach};
@@ -61,6 +62,7 @@ impl Scheduler {
         });
         let wing = self.clone();
         self.context.spawn(async move {
+            let mut walk = Walk::default();
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut next_look = Instant::now() + LOOK_FOR_LEFT;
@@ -69,7 +71,7 @@ impl Scheduler {
                     () = wing.context.stopping.cancelled() => return,
                     _ = ticks.tick() => {}
                 }
-                if let Err(error) = wing.pass().await {
+                if let Err(error) = wing.pass(&mut walk).await {
                     tracing::error!(%error, "the background pass failed");
                 }
                 if wing.context.store.is_shared() && Instant::now() >= next_look {
@@ -113,7 +115,7 @@ impl Scheduler {
         }
     }
 
-    async fn pass(&self) -> Result<(), StoreError> {
+    async fn pass(&self, walk: &mut Walk) -> Result<(), StoreError> {
         let now = self.context.clock.now();
         if self.context.store.is_shared() {
             self.deliveries.follow_connections().await?;
@@ -152,7 +154,7 @@ impl Scheduler {
         self.outbox.publish_quota_warnings(now).await?;
         self.context.store.forget_expired(now, AT_ONCE).await?;
         self.forget_events(now).await?;
-        Ok(())
+        self.deliveries.forget_old(walk).await
     }
 
     /// A sender that comes again with an event after this time has it done again.

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use upsert_api::{ConnectionState, PageQuery};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
-    OnKeyChange, Refusal, RetryRule, UpsertCommand,
+    OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
@@ -460,11 +460,23 @@ impl House {
         clock: Arc<TokioClock>,
         merchant: Merchant,
     ) -> Self {
+        Self::keeping(seen, store, clock, merchant, Retention::default()).await
+    }
+
+    /// That forgets what is older.
+    pub async fn keeping(
+        seen: Arc<dyn Store>,
+        store: Arc<MemoryStore>,
+        clock: Arc<TokioClock>,
+        merchant: Merchant,
+        retention: Retention,
+    ) -> Self {
         let gateway = Gateway::new(GatewayParts {
             store: seen,
             clock: clock.clone(),
             directory: Directory::new([merchant]),
             idempotency_keep: Duration::from_secs(24 * 3_600),
+            retention,
             spans: None,
         });
         gateway.deliveries.recover().await.unwrap();

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use upsert_api::{ConnectionState, EventResult, ProblemCode, Visibility};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
-    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, Refusal, RetryRule, SignedEvent, Source, UpsertCommand,
+    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, Refusal, Retention, RetryRule, SignedEvent, Source,
+    UpsertCommand,
 };
 use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId, Word as _};
 use upsert_policy::{Decision, RetryPolicy, again};
@@ -585,6 +586,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         directory,
         // Longer than any sequence, so that a key means one thing all the way.
         idempotency_keep: Duration::from_secs(400 * 24 * 3_600),
+        retention: Retention::default(),
         spans: None,
     });
     gateway.deliveries.recover().await.unwrap();

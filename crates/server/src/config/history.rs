@@ -19,12 +19,13 @@ const MOST_GENERATIONS: usize = 50;
 const MOST_CHANGES: usize = 500;
 
 /// Members of which another value takes effect with the next start, with all that is in them.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "server.bind",
     "server.metrics_bind",
     "server.workers",
     "server.idempotency_keep",
     "server.shutdown_grace",
+    "retention",
     "store.url",
     "telemetry.log_format",
     "telemetry.otlp_endpoint",

@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::SignedDuration;
 
-use upsert_app::{Directory, Gateway, GatewayParts, Spans};
+use upsert_app::{Directory, Gateway, GatewayParts, Retention, Spans};
 use upsert_core::{Clock, SystemClock};
 use upsert_provider_kit::Registry;
 use upsert_settings::Settings;
@@ -84,6 +85,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         clock: options.clock.clone(),
         directory: assembled.directory,
         idempotency_keep: settings.server.idempotency_keep,
+        retention: retention(settings.retention),
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
     });
     gateway.deliveries.recover().await?;
@@ -98,6 +100,14 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         watch(from, &running, builder, settings);
     }
     Ok(running)
+}
+
+fn retention(keep: upsert_settings::Retention) -> Retention {
+    let signed = |keep: Duration| SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
+    Retention {
+        upserts: keep.upserts.map(signed),
+        history: keep.history.map(signed),
+    }
 }
 
 /// Binds every address before the first request is answered at one of them.

@@ -17,8 +17,41 @@ fn an_empty_gateway_file_means_the_defaults() {
     assert_eq!(settings.server.body_limit, 64 * 1024);
     assert_eq!(settings.server.idempotency_keep, Duration::from_hours(24));
     assert_eq!(settings.server.metrics_bind, None);
+    assert_eq!(settings.retention.history, None);
+    assert_eq!(settings.retention.upserts, Some(Duration::from_hours(24 * 90)));
     assert!(matches!(&settings.store.url, StoreUrl::Sqlite(path) if path.ends_with("data/gateway.db")));
     assert!(settings.store.encryption_keys.is_empty() && settings.api_keys.is_empty() && settings.merchants.is_empty());
+}
+
+#[test]
+fn what_has_ended_is_kept_for_ever_or_for_a_day_at_least_and_what_leans_on_it_goes_first() {
+    let load = |text: &str| Folder::new(&format!("[retention]\n{text}\n")).load();
+    let kept = load("history = \"400d\"\nupserts = \"400d\"").unwrap().retention;
+    assert_eq!(kept.history, Some(Duration::from_hours(24 * 400)));
+    assert_eq!(load("upserts = \"forever\"").unwrap().retention.upserts, None);
+    for (text, line, problem) in [
+        ("upserts = \"2h\"", 2, "must be a day or longer"),
+        ("upserts = \"always\"", 2, "not a length of time"),
+        ("history = \"89d\"", 2, "cannot be kept for a shorter time"),
+        (
+            "upserts = \"forever\"\nhistory = \"900d\"",
+            3,
+            "cannot be kept for a shorter time",
+        ),
+        (
+            "upserts = \"24h\"\n[server]\nidempotency_keep = \"25h\"",
+            2,
+            "server.idempotency_keep",
+        ),
+        ("upsert = \"90d\"", 2, "upserts"),
+    ] {
+        let problems = load(text).unwrap_err();
+        let told = problems[0].to_string();
+        assert!(
+            problems.len() == 1 && told.contains(&format!(":{line}:")) && told.contains(problem),
+            "{text}: {told}"
+        );
+    }
 }
 
 #[test]

@@ -102,7 +102,9 @@ mod tests {
 
     fn tally(rows: &[Row]) -> Tally {
         let mut tallies = Tallies::new([7; 16]);
-        rows.iter().for_each(|row| tallies.add(&CALLS, row));
+        for row in rows {
+            tallies.add(&CALLS, row);
+        }
         tallies.of.get("calls").copied().unwrap_or_default()
     }
 

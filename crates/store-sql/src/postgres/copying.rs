@@ -191,33 +191,33 @@ impl PostgresEnd {
 #[async_trait]
 impl End for PostgresEnd {
     async fn secret(&mut self) -> EndResult<[u8; 16]> {
-        schema::secret(&self.client).await.map_err(broken)
+        schema::secret(&self.client).await.map_err(|error| broken(&error))
     }
 
     async fn made_until(&mut self) -> EndResult<Option<i64>> {
         let row = self.client.query_opt("SELECT until FROM made WHERE id = 0", &[]).await;
         let until = row.and_then(|row| row.map(|row| row.try_get(0)).transpose());
-        until.map_err(|error| broken(error.into()))
+        until.map_err(|error| broken(&error.into()))
     }
 
     async fn read(&mut self, part: &'static Part, after: Option<&Place>, most: usize) -> EndResult<Batch> {
-        self.read_some(part, after, most).await.map_err(broken)
+        self.read_some(part, after, most).await.map_err(|error| broken(&error))
     }
 
     async fn noted(&mut self) -> EndResult<Option<Noted>> {
-        self.noted_of_copy().await.map_err(broken)
+        self.noted_of_copy().await.map_err(|error| broken(&error))
     }
 
     async fn is_empty(&mut self) -> EndResult<bool> {
-        self.is_without_rows().await.map_err(broken)
+        self.is_without_rows().await.map_err(|error| broken(&error))
     }
 
     async fn begin(&mut self, secret: [u8; 16], note: &[u8]) -> EndResult<()> {
-        self.begin_copy(secret, note).await.map_err(broken)
+        self.begin_copy(secret, note).await.map_err(|error| broken(&error))
     }
 
     async fn put(&mut self, part: &'static Part, rows: Vec<Row>, notes: Notes) -> EndResult<bool> {
-        self.put_some(part, rows, &notes).await.map_err(broken)
+        self.put_some(part, rows, &notes).await.map_err(|error| broken(&error))
     }
 
     async fn settle(&mut self) -> EndResult<()> {
@@ -227,11 +227,13 @@ impl End for PostgresEnd {
     }
 
     async fn end(&mut self, made_until: Option<i64>, notes: Notes, at: Timestamp) -> EndResult<bool> {
-        self.end_copy(made_until, &notes, at).await.map_err(broken)
+        self.end_copy(made_until, &notes, at)
+            .await
+            .map_err(|error| broken(&error))
     }
 }
 
-fn broken(error: DbError) -> Broken {
+fn broken(error: &DbError) -> Broken {
     Broken(error.to_string())
 }
 

@@ -14,6 +14,8 @@ pub(super) type Key = Vec<Value>;
 pub(super) struct Row {
     /// Whether the table has it.
     is_stored: bool,
+    /// Whether the batch has removed the one that the table has: what it puts later is another one.
+    is_removed: bool,
     /// What is judged of it, as the batch has left it; none: it is not there.
     judged: Option<Vec<Value>>,
     /// All its values, if they are to be written.
@@ -104,6 +106,7 @@ impl Rows {
     /// Removes a row, if it is there.
     pub(super) fn remove(&mut self, key: &Key) {
         if let Some(row) = self.rows.get_mut(key) {
+            row.is_removed = row.is_stored;
             row.judged = None;
             row.put = None;
         }
@@ -123,6 +126,10 @@ impl Rows {
         for (key, row) in &self.rows {
             match (row.is_stored, &row.judged, &row.put) {
                 (true, None, _) => changes.delete.push((key, &[])),
+                (true, Some(_), Some(values)) if row.is_removed => {
+                    changes.delete.push((key, &[]));
+                    changes.insert.push((key, values));
+                }
                 (true, Some(_), Some(values)) => changes.update.push((key, values)),
                 (false, Some(_), Some(values)) => changes.insert.push((key, values)),
                 _ => {}
@@ -170,6 +177,18 @@ mod tests {
         let changes = rows.changes();
         assert_eq!(changes.delete, [(&key("crm")[..], &[][..])]);
         assert!(changes.insert.is_empty() && changes.update.is_empty());
+    }
+
+    #[test]
+    fn a_row_that_is_put_after_it_was_removed_has_nothing_of_the_old_one() {
+        let mut rows = Rows::of(&CALLS);
+        rows.found(key("crm"), vec![Value::Big(7)]);
+        rows.remove(&key("crm"));
+        rows.put(key("crm"), vec![Value::Big(1)]);
+        let changes = rows.changes();
+        assert_eq!(changes.delete, [(&key("crm")[..], &[][..])]);
+        assert_eq!(changes.insert, [(&key("crm")[..], &[Value::Big(1)][..])]);
+        assert!(changes.update.is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
 use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
-use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS};
+use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
 use super::value::Value;
 use crate::digest::Kind;
 use crate::kept::{CustomerBody, signed, to_bytes};
@@ -44,6 +44,8 @@ impl Batch<'_> {
             }
             Write::PutUpsert(row, _) => self.need_upsert(merchant, row),
             Write::PutDelivery(row, attempt) => self.need_delivery(merchant, row, attempt.as_ref()),
+            Write::ForgetDelivery { id, attempts } => self.need_to_forget_delivery(merchant, *id, *attempts),
+            Write::ForgetUpsert(id) => self.of(&UPSERTS).need(vec![merchant.into(), id.as_uuid().into()]),
             Write::PutIdempotency(IdempotencyRecord { key, .. }) | Write::PutAnswer { key, .. } => {
                 self.of(&IDEMPOTENCY).need(vec![merchant.into(), key.to_vec().into()]);
             }
@@ -94,6 +96,8 @@ impl Batch<'_> {
             } => self.remove_holder(&self.match_key(merchant, connection, key), *customer.as_uuid()),
             Write::PutUpsert(row, change) => self.put_upsert(merchant, row, change.as_ref())?,
             Write::PutDelivery(row, attempt) => self.put_delivery(merchant, row, attempt.as_ref())?,
+            Write::ForgetDelivery { id, attempts } => self.forget_delivery(merchant, *id, *attempts),
+            Write::ForgetUpsert(id) => self.of(&UPSERTS).remove(&vec![merchant.into(), id.as_uuid().into()]),
             Write::PutLane(row) => self.put_lane(merchant, row)?,
             Write::PutIdempotency(row) => self.put_idempotency(merchant, row)?,
             Write::PutAnswer { key, answer } => self.put_answer(merchant, key, answer)?,

@@ -4,6 +4,7 @@ mod deliveries;
 mod incoming;
 mod lists;
 mod newest;
+mod older;
 mod outgoing;
 mod places;
 

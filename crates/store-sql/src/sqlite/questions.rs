@@ -107,6 +107,20 @@ impl UpsertStore for SqliteStore {
             .await
     }
 
+    async fn older_upserts(
+        &self,
+        after: Option<&UpsertRecord>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
+        let after = after.map(|after| (after.merchant.clone(), after.id));
+        let question = move |db: &mut Reader| {
+            let after = after.as_ref().map(|(merchant, id)| (merchant.as_str(), *id));
+            db.older_upserts(after, before, limit)
+        };
+        self.readers.ask(question).await
+    }
+
     async fn idempotency(
         &self,
         merchant: &str,

@@ -39,6 +39,8 @@ impl Pen<'_, '_> {
             Write::RemoveIdentifier { identifier, customer } => self.remove_key(self.identifier(identifier, *customer)),
             Write::PutUpsert(row, change) => self.put_upsert(row, change.as_ref()),
             Write::PutDelivery(row, attempt) => self.put_delivery(row, attempt.as_ref()),
+            Write::ForgetDelivery { id, attempts } => self.forget_delivery(*id, *attempts),
+            Write::ForgetUpsert(id) => self.forget_upsert(*id),
             Write::PutLane(row) => self.put_lane(row),
             Write::Release {
                 connection,

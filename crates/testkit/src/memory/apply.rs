@@ -87,6 +87,15 @@ impl Tables {
                 self.upserts.insert(row.id, row);
             }
             Write::PutDelivery(row, attempt) => self.put_delivery(row, attempt),
+            Write::ForgetDelivery { id, attempts } => {
+                self.deliveries.remove(&id);
+                self.attempts
+                    .retain(|(delivery, number), _| *delivery != id || *number > attempts.max(1));
+            }
+            Write::ForgetUpsert(id) => {
+                self.upserts.remove(&id);
+                self.changes.remove(&id);
+            }
             Write::PutLane(row) => drop(self.lanes.insert((row.customer, row.connection.clone()), row)),
             Write::Reserve {
                 connection,

@@ -88,9 +88,19 @@ impl Tables {
     }
 
     pub(crate) fn upsert(&self, id: UpsertId) -> Option<(UpsertRecord, Vec<DeliveryRecord>)> {
-        let upsert = self.upserts.get(&id)?.clone();
+        let upsert = self.upserts.get(&id).filter(|upsert| !upsert.is_forgotten())?;
+        Some((upsert.clone(), self.deliveries_of(id)))
+    }
+
+    pub(crate) fn deliveries_of(&self, id: UpsertId) -> Vec<DeliveryRecord> {
         let deliveries = self.deliveries.values().filter(|row| row.upsert() == id);
-        Some((upsert, deliveries.cloned().collect()))
+        deliveries.cloned().collect()
+    }
+
+    /// Upserts that are older.
+    pub(crate) fn older(&self, before: Timestamp) -> Vec<&UpsertRecord> {
+        let older = self.upserts.range(..UpsertId::oldest_at(before));
+        older.map(|(_, upsert)| upsert).collect()
     }
 
     pub(crate) fn upserts(&self, filter: &UpsertFilter, before: Option<UpsertId>, limit: usize) -> UpsertPage {

@@ -156,7 +156,12 @@ fn change() -> impl Strategy<Value = CustomerChange> {
 
 /// What is for good goes by the number.
 fn upsert_write(merchant: &'static str) -> impl Strategy<Value = Write> {
-    let kind = (any::<bool>(), any::<bool>(), any::<bool>());
+    let kind = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        option::weighted(0.1, Just(())),
+    );
     let row = (
         number_at(merchant),
         select(UpsertState::ALL),
@@ -165,7 +170,7 @@ fn upsert_write(merchant: &'static str) -> impl Strategy<Value = Write> {
         option::of(change()),
     );
     row.prop_map(
-        move |(number, state, revision, (owes_event, refused, ignores), change)| {
+        move |(number, state, revision, (owes_event, refused, ignores, forgotten), change)| {
             let mut record = upsert_in_state(merchant, upsert_id(number.into()), customer_of(number), state);
             while record.revision() < revision {
                 let _nobody_asks = record.change();
@@ -175,6 +180,9 @@ fn upsert_write(merchant: &'static str) -> impl Strategy<Value = Write> {
             }
             if refused {
                 record.roll_back();
+            }
+            if forgotten.is_some() {
+                record.forget();
             }
             record.ignored = ignores.then(ignored_phone).into_iter().collect();
             Write::PutUpsert(record, change)
@@ -224,8 +232,13 @@ fn attempt() -> impl Strategy<Value = Option<AttemptRecord>> {
 fn work_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
     let delivery = (delivery_record_of_the_world(merchant), attempt());
     prop_oneof![
-        1 => upsert_write(merchant),
-        2 => delivery.prop_map(|(delivery, attempt)| {
+        5 => upsert_write(merchant),
+        1 => number_at(merchant).prop_map(|number| Write::ForgetUpsert(upsert_id(number.into()))),
+        1 => (number_at(merchant), 1..=PARTS, 0..=3_u32).prop_map(|(number, part, attempts)| Write::ForgetDelivery {
+            id: delivery_of(number.into(), part),
+            attempts,
+        }),
+        10 => delivery.prop_map(|(delivery, attempt)| {
             let of_it = |attempt| AttemptRecord { delivery: delivery.id, ..attempt };
             let attempt = attempt.map(of_it);
             Write::PutDelivery(delivery, attempt)

@@ -13,7 +13,7 @@ use upsert_store::{
 
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
-use super::super::reader::{LEAST, all, bodies, body, execute, first, get, moment, record};
+use super::super::reader::{LEAST, all, bodies, body, count, execute, first, get, moment, record};
 use super::lists::{Newest, bounds};
 use crate::kept::{last_of, limit, standing_of_upsert};
 
@@ -38,6 +38,16 @@ const HAVE_OPEN: &str = "SELECT w.merchant, w.first FROM unnest($1::text[], $2::
     AND d.id <= w.last AND d.standing IN ('pending', 'in_flight', 'retrying', 'waiting'))";
 const OWING: &str = "SELECT body FROM upserts WHERE owes_event AND (merchant, id) > ($1, $2) \
     ORDER BY merchant, id LIMIT $3";
+/// Merchant by merchant: what is not old is not looked at.
+const OLDER: &str = "SELECT u.merchant, u.id, u.body FROM (SELECT merchant FROM places \
+    WHERE kind = 'merchant' AND name = '' AND merchant >= $1 ORDER BY merchant) m CROSS JOIN LATERAL ( \
+    SELECT merchant, id, body FROM upserts WHERE merchant = m.merchant AND connection IS NULL \
+    AND (m.merchant > $1 OR id > $2) AND id < $3 ORDER BY id LIMIT $4) u ORDER BY u.merchant, u.id LIMIT $4";
+/// Of upserts of several merchants.
+const DELIVERIES_OF_ALL: &str = "SELECT w.place, d.body \
+    FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS w(merchant, first, last, place) \
+    JOIN upserts d ON d.merchant = w.merchant AND d.id > w.first AND d.id <= w.last AND d.connection IS NOT NULL \
+    ORDER BY w.place, d.id";
 const IDEMPOTENCY: &str = "SELECT fingerprint, upsert, created_at, expires_at, answer FROM idempotency \
     WHERE merchant = $1 AND key = $2 AND expires_at > $3";
 const MERCHANTS_OF: &str = "SELECT DISTINCT merchant FROM places WHERE mark = $1 ORDER BY merchant";
@@ -80,6 +90,16 @@ impl UpsertStore for PostgresStore {
             bodies(&all(&client, OWING, &[&merchant, &id, &self::limit(limit)]).await?)
         };
         self.patiently(question).await
+    }
+
+    async fn older_upserts(
+        &self,
+        after: Option<&UpsertRecord>,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(UpsertRecord, Vec<DeliveryRecord>)>, StoreError> {
+        let client = self.client().await?;
+        self.patiently(older(&client, after, before, limit)).await
     }
 
     async fn idempotency(
@@ -125,6 +145,30 @@ impl UpsertStore for PostgresStore {
     }
 }
 
+async fn older(
+    client: &Object,
+    after: Option<&UpsertRecord>,
+    before: Timestamp,
+    most: usize,
+) -> DbResult<Vec<(UpsertRecord, Vec<DeliveryRecord>)>> {
+    let (merchant, id) = place(after);
+    let before = UpsertId::oldest_at(before);
+    let rows = all(client, OLDER, &[&merchant, &id, before.as_uuid(), &limit(most)]).await?;
+    let upserts: Vec<UpsertRecord> = bodies(&rows)?;
+    let merchants: Vec<&str> = upserts.iter().map(|upsert| upsert.merchant.as_str()).collect();
+    let firsts: Vec<Uuid> = upserts.iter().map(|upsert| *upsert.id.as_uuid()).collect();
+    let lasts: Vec<Uuid> = firsts.iter().map(last_of).collect();
+    let deliveries = all(client, DELIVERIES_OF_ALL, &[&merchants, &firsts, &lasts]).await?;
+    let mut found: Vec<(UpsertRecord, Vec<DeliveryRecord>)> =
+        upserts.into_iter().map(|upsert| (upsert, Vec::new())).collect();
+    for row in &deliveries {
+        let place: usize = count(row, "place")?;
+        let of = place.checked_sub(1).and_then(|index| found.get_mut(index));
+        of.ok_or(DbError::Value("place"))?.1.push(body(row)?);
+    }
+    Ok(found)
+}
+
 /// The last one of the page before.
 fn place(after: Option<&UpsertRecord>) -> (&str, Uuid) {
     after.map_or(("", LEAST), |after| (&after.merchant, *after.id.as_uuid()))
@@ -158,7 +202,11 @@ async fn upsert(
     if !get::<bool>(upsert, "is_upsert")? {
         return Ok(None);
     }
-    Ok(Some((body(upsert)?, bodies(deliveries)?)))
+    let upsert: UpsertRecord = body(upsert)?;
+    if upsert.is_forgotten() {
+        return Ok(None);
+    }
+    Ok(Some((upsert, bodies(deliveries)?)))
 }
 
 async fn upserts(

@@ -1,10 +1,11 @@
 //! Upserts and their deliveries.
 
-use upsert_core::Word as _;
+use upsert_core::{DeliveryId, Word as _};
 use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState, UpsertRecord};
 
 use super::super::batch::{Batch, CONNECTION};
 use super::super::error::DbResult;
+use super::super::rows::Key;
 use super::super::tables::{ATTEMPTS, UPSERTS};
 use super::super::value::Value;
 use crate::kept::{signed, standing_of_upsert, to_bytes};
@@ -22,8 +23,23 @@ impl Batch<'_> {
     ) {
         self.of(&UPSERTS).need(vec![merchant.into(), row.id.as_uuid().into()]);
         if let Some(later) = attempt.filter(|attempt| attempt.number > 1) {
-            let key = vec![merchant.into(), later.delivery.as_uuid().into(), number(later)];
+            let key = attempt_key(merchant, later.delivery, later.number);
             self.of(&ATTEMPTS).need(key);
+        }
+    }
+
+    /// The first attempt stands with the delivery.
+    pub(in super::super) fn need_to_forget_delivery(&mut self, merchant: &str, id: DeliveryId, attempts: u32) {
+        self.of(&UPSERTS).need(vec![merchant.into(), id.as_uuid().into()]);
+        for number in 2..=attempts {
+            self.of(&ATTEMPTS).need(attempt_key(merchant, id, number));
+        }
+    }
+
+    pub(in super::super) fn forget_delivery(&mut self, merchant: &str, id: DeliveryId, attempts: u32) {
+        self.of(&UPSERTS).remove(&vec![merchant.into(), id.as_uuid().into()]);
+        for number in 2..=attempts {
+            self.of(&ATTEMPTS).remove(&attempt_key(merchant, id, number));
         }
     }
 
@@ -83,15 +99,15 @@ impl Batch<'_> {
         self.of(&UPSERTS)
             .put(vec![merchant.into(), row.id.as_uuid().into()], values);
         if let Some(later) = attempt.filter(|attempt| attempt.number > 1) {
-            let key = vec![merchant.into(), later.delivery.as_uuid().into(), number(later)];
+            let key = attempt_key(merchant, later.delivery, later.number);
             self.of(&ATTEMPTS).put(key, columns(later)?.to_vec());
         }
         Ok(())
     }
 }
 
-fn number(attempt: &AttemptRecord) -> Value {
-    i64::from(attempt.number).into()
+fn attempt_key(merchant: &str, delivery: DeliveryId, number: u32) -> Key {
+    vec![merchant.into(), delivery.as_uuid().into(), i64::from(number).into()]
 }
 
 /// An attempt, and what went out with it: that is written once, and stays.

@@ -92,7 +92,7 @@ impl Reader {
         id: UpsertId,
     ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
         match self.names.find(&self.db, merchant)? {
-            Some(merchant) => upsert(&self.db, merchant, id.as_uuid(), |_| true),
+            Some(merchant) => upsert(&self.db, merchant, id.as_uuid(), |found| !found.is_forgotten()),
             None => Ok(None),
         }
     }

@@ -2,11 +2,11 @@
 
 use rusqlite::params;
 
-use upsert_core::Word as _;
+use upsert_core::{DeliveryId, UpsertId, Word as _};
 use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState, UpsertRecord};
 
 use super::super::pen::Pen;
-use super::super::rows::{DbResult, blob, micros, signed, standing_of_upsert, to_bytes};
+use super::super::rows::{DbResult, blob, execute, micros, signed, standing_of_upsert, to_bytes};
 
 impl Pen<'_, '_> {
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
@@ -68,6 +68,18 @@ impl Pen<'_, '_> {
             Some(later) => self.put_later_attempt(later),
             None => Ok(()),
         }
+    }
+
+    pub(in super::super) fn forget_delivery(&self, id: DeliveryId, attempts: u32) -> DbResult<()> {
+        let delivery = "DELETE FROM upserts WHERE merchant = ?1 AND id = ?2 AND connection IS NOT NULL";
+        let later = "DELETE FROM attempts WHERE merchant = ?1 AND delivery = ?2 AND number <= ?3";
+        execute(self.db, delivery, params![self.merchant, blob(id.as_uuid())])?;
+        execute(self.db, later, params![self.merchant, blob(id.as_uuid()), attempts]).map(drop)
+    }
+
+    pub(in super::super) fn forget_upsert(&self, id: UpsertId) -> DbResult<()> {
+        let sql = "DELETE FROM upserts WHERE merchant = ?1 AND id = ?2 AND connection IS NULL";
+        execute(self.db, sql, params![self.merchant, blob(id.as_uuid())]).map(drop)
     }
 
     fn put_later_attempt(&self, row: &AttemptRecord) -> DbResult<()> {
