@@ -29,8 +29,8 @@ impl Retention {
     pub(crate) fn read(section: &Section<'_>, idempotency_keep: Option<Duration>) -> Option<Self> {
         let history = section.read("history", keep);
         let upserts = section.read("upserts", keep);
-        if let (Some(Some(history)), Some(upserts)) = (history, upserts)
-            && upserts.is_none_or(|upserts| history < upserts)
+        if let (Some(history), Some(upserts)) = (history, upserts)
+            && history < upserts
         {
             let spot = section.given("history").unwrap_or_else(|| section.spot.clone());
             spot.refuse_but::<()>(
@@ -38,26 +38,45 @@ impl Retention {
                 "the same length or a longer one",
             );
         }
-        if let (Some(Some(upserts)), Some(idempotency_keep)) = (upserts, idempotency_keep)
-            && upserts < idempotency_keep
+        if let (Some(upserts), Some(idempotency_keep)) = (upserts, idempotency_keep)
+            && upserts < Keep::For(idempotency_keep)
         {
             let spot = section.given("upserts").unwrap_or_else(|| section.spot.clone());
             spot.refuse::<()>("must be as long as `server.idempotency_keep`, or longer");
         }
-        all_or_none!(Self { history, upserts })
+        all_or_none!(Self {
+            history: history.map(Keep::length),
+            upserts: upserts.map(Keep::length),
+        })
+    }
+}
+
+/// As it is written; for ever is longer than any length.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Keep {
+    For(Duration),
+    Forever,
+}
+
+impl Keep {
+    const fn length(self) -> Option<Duration> {
+        match self {
+            Self::For(keep) => Some(keep),
+            Self::Forever => None,
+        }
     }
 }
 
 /// A length of time from a day on, or for ever.
-fn keep(spot: &Spot<'_>) -> Option<Option<Duration>> {
+fn keep(spot: &Spot<'_>) -> Option<Keep> {
     if matches!(&spot.node.shape, Shape::Text(text) if text == FOREVER) {
-        return Some(None);
+        return Some(Keep::Forever);
     }
     let keep = spot.duration(DAY * 366 * 100)?;
     if keep < DAY {
         return spot.refuse_but("must be a day or longer", "such as \"90d\", or \"forever\"");
     }
-    Some(Some(keep))
+    Some(Keep::For(keep))
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the member")]

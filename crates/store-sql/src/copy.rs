@@ -253,7 +253,7 @@ async fn open(location: &Location, end: &'static str) -> CopyResult<Box<dyn End>
             if is_source && !Path::is_file(path) {
                 return Err(CopyError::NoSource);
             }
-            Box::new(SqliteEnd::open(path.clone()).await.map_err(refused)?)
+            Box::new(SqliteEnd::open(path.clone(), is_source).await.map_err(refused)?)
         }
         Location::Postgres(url) => {
             let opened = PostgresEnd::open(url, is_source).await.map_err(refused)?;

@@ -22,7 +22,7 @@ use crate::copy::end::{Batch, Broken, End, EndResult, Noted, Notes, Place};
 use crate::copy::form::{Kind, PARTS, Part, Row, Value};
 use crate::digest::Digest;
 
-/// Keys come in random order: the more of their tree is at hand, the better.
+/// Of a target. Keys come in random order: the more of their tree is at hand, the better.
 const CACHE_KIB: u32 = 64 * 1_024;
 
 /// A file that is copied from or to. Nobody else can open it meanwhile.
@@ -39,11 +39,12 @@ struct Opened {
 
 impl SqliteEnd {
     /// Opens the file, makes it if it is not there, and brings its schema up to date.
-    pub(crate) async fn open(path: PathBuf) -> Result<Self, String> {
+    pub(crate) async fn open(path: PathBuf, is_source: bool) -> Result<Self, String> {
         let open = move || {
+            let usual = SqliteOptions::default();
             let options = SqliteOptions {
-                writer_cache_kib: CACHE_KIB,
-                ..SqliteOptions::default()
+                writer_cache_kib: if is_source { usual.writer_cache_kib } else { CACHE_KIB },
+                ..usual
             };
             let lock = open::lock(&path)?;
             let db = open::writer(&path, options)?;
