@@ -34,6 +34,8 @@ use crate::runtime::wakeups::{QueueKey, Reach, Wakeups};
 pub struct Retention {
     /// Upserts that have ended, with their deliveries and attempts.
     pub upserts: Option<SignedDuration>,
+    /// Their attempts, with what went out and what was answered, where that is shorter.
+    pub attempts: Option<SignedDuration>,
     /// Versions of customers. Never shorter than upserts are kept.
     pub history: Option<SignedDuration>,
 }

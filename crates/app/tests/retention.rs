@@ -27,6 +27,7 @@ async fn house(vendor: &Arc<Vendor>, history: Option<SignedDuration>) -> House {
     let store = Arc::new(MemoryStore::new());
     let retention = Retention {
         upserts: Some(days(90)),
+        attempts: Some(days(30)),
         history,
     };
     let merchant = merchant(vec![connection("v", vendor)]);
@@ -185,4 +186,26 @@ async fn history_goes_back_as_long_as_it_is_kept_and_to_the_two_newest_versions_
         .unwrap()
         .unwrap();
     assert_eq!(known.record.version, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_go_before_their_deliveries() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let house = house(&vendor, None).await;
+    vendor.then([Act::Down]);
+    let answer = named(&house, "r", "A").await;
+    let id = body(&answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(house.store.attempts("acme", id).await.unwrap().len(), 2);
+    later(29).await;
+    let before = house.store.delivery("acme", id).await.unwrap().unwrap();
+    assert_eq!(house.store.attempts("acme", id).await.unwrap().len(), 2);
+    later(2).await;
+    assert_eq!(house.store.attempts("acme", id).await.unwrap(), []);
+    let after = house.store.delivery("acme", id).await.unwrap().unwrap();
+    assert_eq!(
+        (after.attempts(), after.success()),
+        (2, before.success()),
+        "all else is known"
+    );
+    assert!(is_there(&house, &answer).await);
 }

@@ -8,7 +8,11 @@ use crate::members::Member;
 use crate::section::{Section, Spot, all_or_none};
 use crate::tree::Shape;
 
-pub(crate) const MEMBERS: &[Member] = &[Member::or("history", "\"forever\""), Member::or("upserts", "\"90d\"")];
+pub(crate) const MEMBERS: &[Member] = &[
+    Member::or("history", "\"forever\""),
+    Member::or("upserts", "\"90d\""),
+    Member::or("attempts", "\"30d\""),
+];
 
 const DAY: Duration = Duration::from_hours(24);
 const FOREVER: &str = "forever";
@@ -22,6 +26,9 @@ pub struct Retention {
     /// Upserts that have ended, with their deliveries and attempts.
     #[serde(serialize_with = "length")]
     pub upserts: Option<Duration>,
+    /// Their attempts, with what went out and what was answered.
+    #[serde(serialize_with = "length")]
+    pub attempts: Option<Duration>,
 }
 
 impl Retention {
@@ -47,6 +54,7 @@ impl Retention {
         all_or_none!(Self {
             history: history.map(Keep::length),
             upserts: upserts.map(Keep::length),
+            attempts: section.read("attempts", keep).map(Keep::length),
         })
     }
 }

@@ -190,7 +190,7 @@ pub enum Write {
     PutUpsert(UpsertRecord, Option<CustomerChange>),
     /// A delivery, and the attempt that it begins or ends with this. Its upsert, merchant, customer, connection and
     /// `created_at` are for good: whoever puts it again puts the same ones. What went out is written once: an attempt that
-    /// is put again without its request keeps the one that is there.
+    /// is put again without its request keeps the one that is there. A delivery whose attempts are forgotten has none any more.
     PutDelivery(DeliveryRecord, Option<AttemptRecord>),
     /// A delivery that is over is forgotten, with its attempts up to the one of this number.
     ForgetDelivery {

@@ -60,6 +60,8 @@ pub struct DeliveryRecord {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "timestamp::optional")]
     parked_since: Option<Timestamp>,
     maybe_written: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    attempts_forgotten: bool,
     /// W3C trace context of the request that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -240,6 +242,16 @@ impl DeliveryRecord {
     /// Whether any of its calls may have changed something at the vendor.
     pub const fn maybe_written(&self) -> bool {
         self.maybe_written
+    }
+
+    /// Whether its attempts are forgotten: how many there were is all that is known of them.
+    pub const fn attempts_are_forgotten(&self) -> bool {
+        self.attempts_forgotten
+    }
+
+    /// The greatest number that an attempt of it may have: one that was begun and not sent does not count.
+    pub const fn last_attempt(&self) -> u32 {
+        self.attempts.saturating_add(1)
     }
 
     /// That nobody has claimed it since.

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(94 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(95 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -120,7 +120,8 @@ suite! { $
     forgetting:
         what_is_forgotten_of_an_upsert_is_gone_and_nothing_else_is,
         an_upsert_of_which_the_history_is_left_is_found_by_nobody,
-        older_upserts_are_answered_by_merchant_and_age_with_their_deliveries;
+        older_upserts_are_answered_by_merchant_and_age_with_their_deliveries,
+        a_delivery_whose_attempts_are_forgotten_has_none_and_stays;
     identity:
         each_identifier_answers_on_its_own_with_lanes_in_order,
         an_identifier_finds_by_merchant_kind_and_whole_value,

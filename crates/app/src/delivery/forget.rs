@@ -29,8 +29,16 @@ pub(crate) struct Walk {
 /// Before which moment what was made is forgotten; none: never.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    upserts: Timestamp,
+    attempts: Option<Timestamp>,
+    upserts: Option<Timestamp>,
     history: Option<Timestamp>,
+}
+
+impl Limits {
+    /// Whether an upsert was made before this one.
+    fn is_past(limit: Option<Timestamp>, upsert: &UpsertRecord) -> bool {
+        limit.is_some_and(|before| upsert.id < UpsertId::oldest_at(before))
+    }
 }
 
 type Whole = (UpsertRecord, Vec<DeliveryRecord>);
@@ -40,22 +48,21 @@ impl Deliveries {
     /// their turn at the store.
     pub(crate) async fn forget_old(&self, walk: &mut Walk) -> Result<(), StoreError> {
         let (now, keep) = (self.context.clock.now(), self.context.retention);
-        let before = |keep| now.checked_sub(keep).ok();
-        let Some(upserts) = keep.upserts.and_then(before) else {
+        let before = |keep: Option<SignedDuration>| keep.and_then(|keep| now.checked_sub(keep).ok());
+        let limits = Limits {
+            attempts: before(keep.attempts),
+            upserts: before(keep.upserts),
+            history: before(keep.history),
+        };
+        let Some(newest) = limits.attempts.max(limits.upserts) else {
             return Ok(());
         };
         if walk.rests_until.is_some_and(|until| now < until) {
             return Ok(());
         }
-        let limits = Limits {
-            upserts,
-            history: keep.history.and_then(before),
-        };
         for _ in 0..PAGES {
             let store = &self.context.store;
-            let page = store
-                .older_upserts(walk.after.as_ref(), limits.upserts, AT_ONCE)
-                .await?;
+            let page = store.older_upserts(walk.after.as_ref(), newest, AT_ONCE).await?;
             if page.len() < AT_ONCE {
                 walk.rests_until = now.checked_add(REST).ok();
                 walk.after = None;
@@ -95,6 +102,9 @@ impl Deliveries {
         limits: Limits,
         changes: &mut Changeset,
     ) -> Result<(), StoreError> {
+        if !Limits::is_past(limits.upserts, &upsert) {
+            return self.forget_attempts(&upsert, deliveries, changes).await;
+        }
         let is_version = upsert.changed;
         let goes_wholly = !is_version || self.leaves_history(&upsert, limits).await?;
         if upsert.is_forgotten() && !goes_wholly {
@@ -109,13 +119,34 @@ impl Deliveries {
             .write
             .extend(deliveries.iter().map(|delivery| Write::ForgetDelivery {
                 id: delivery.id,
-                attempts: delivery.attempts(),
+                attempts: delivery.last_attempt(),
             }));
         if goes_wholly {
             changes.write.push(Write::ForgetUpsert(upsert.id));
         } else {
             upsert.forget();
             changes.write.push(Write::PutUpsert(upsert, None));
+        }
+        Ok(())
+    }
+
+    /// Of an upsert that stays: what went out, and what was answered.
+    async fn forget_attempts(
+        &self,
+        upsert: &UpsertRecord,
+        deliveries: &[DeliveryRecord],
+        changes: &mut Changeset,
+    ) -> Result<(), StoreError> {
+        let has_any = |delivery: &&DeliveryRecord| delivery.attempts() > 0 && !delivery.attempts_are_forgotten();
+        let having: Vec<&DeliveryRecord> = deliveries.iter().filter(has_any).collect();
+        if having.is_empty() || upsert.is_forgotten() || !self.is_over(upsert, deliveries).await? {
+            return Ok(());
+        }
+        for delivery in having {
+            let mut delivery = delivery.clone();
+            changes.expect.push(delivery.expected());
+            delivery.forget_attempts();
+            changes.write.push(Write::PutDelivery(delivery, None));
         }
         Ok(())
     }
@@ -143,10 +174,7 @@ impl Deliveries {
     /// Whether the version that it made is older than the history goes back, and is neither the customer's own nor the one
     /// before: what is refused goes back to that.
     async fn leaves_history(&self, upsert: &UpsertRecord, limits: Limits) -> Result<bool, StoreError> {
-        let is_old = limits
-            .history
-            .is_some_and(|before| upsert.id < UpsertId::oldest_at(before));
-        if !is_old {
+        if !Limits::is_past(limits.history, upsert) {
             return Ok(false);
         }
         let (merchant, customer): (_, CustomerId) = (&upsert.merchant, upsert.customer);

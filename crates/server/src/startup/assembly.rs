@@ -106,6 +106,7 @@ fn retention(keep: upsert_settings::Retention) -> Retention {
     let signed = |keep: Duration| SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
     Retention {
         upserts: keep.upserts.map(signed),
+        attempts: keep.attempts.map(signed),
         history: keep.history.map(signed),
     }
 }

@@ -19,6 +19,7 @@ fn an_empty_gateway_file_means_the_defaults() {
     assert_eq!(settings.server.metrics_bind, None);
     assert_eq!(settings.retention.history, None);
     assert_eq!(settings.retention.upserts, Some(Duration::from_hours(24 * 90)));
+    assert_eq!(settings.retention.attempts, Some(Duration::from_hours(24 * 30)));
     assert!(matches!(&settings.store.url, StoreUrl::Sqlite(path) if path.ends_with("data/gateway.db")));
     assert!(settings.store.encryption_keys.is_empty() && settings.api_keys.is_empty() && settings.merchants.is_empty());
 }

@@ -41,6 +41,7 @@ impl DeliveryRecord {
             parked_ms: 0,
             parked_since: None,
             maybe_written: false,
+            attempts_forgotten: false,
             traceparent: None,
         }
     }
@@ -234,6 +235,12 @@ impl DeliveryRecord {
         self.maybe_written = true;
         self.course.go_on(Progress::Retrying { due: now });
         self.course.last_error = Some(Box::new(error));
+    }
+
+    /// It is over, and whoever puts it forgets its attempts.
+    pub fn forget_attempts(&mut self) {
+        debug_assert!(self.state().has_ended(), "{} is {}", self.id, self.state());
+        self.attempts_forgotten = true;
     }
 
     /// The clock of what is parked stands still again.

@@ -134,6 +134,11 @@ impl Tables {
             attempt.request = attempt.request.or_else(|| before.and_then(|before| before.request));
             self.attempts.insert(key, attempt);
         }
+        if row.attempts_are_forgotten() {
+            let (id, last) = (row.id, row.last_attempt());
+            self.attempts
+                .retain(|(delivery, number), _| *delivery != id || *number > last);
+        }
         self.deliveries.insert(row.id, row);
     }
 

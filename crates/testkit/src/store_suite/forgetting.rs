@@ -9,7 +9,8 @@ use upsert_store::{
 
 use super::put;
 use crate::records::{
-    attempt_record, customer_change, customer_id, delivery_of, delivery_record, seconds, upsert_id, upsert_in_state,
+    attempt_record, customer_change, customer_id, delivery_of, delivery_record, full_delivery_error, noon,
+    plain_progress, seconds, upsert_id, upsert_in_state,
 };
 
 /// One that has ended well, with two deliveries of three attempts each.
@@ -132,4 +133,26 @@ pub(super) async fn older_upserts_are_answered_by_merchant_and_age_with_their_de
     let all = store.older_upserts(None, seconds(100), 10).await.unwrap();
     let ids: Vec<_> = all.iter().map(|(upsert, _)| upsert.id).collect();
     assert_eq!(ids, [1, 2, 3, 4].map(upsert_id));
+}
+
+pub(super) async fn a_delivery_whose_attempts_are_forgotten_has_none_and_stays(store: Arc<dyn Store>) {
+    for number in [1, 2] {
+        put(&*store, ended("acme", number).1).await;
+    }
+    let mut delivery = delivery_record("acme", "crm", delivery_of(1, 1), DeliveryState::Pending);
+    for _ in 0..2 {
+        delivery.start(noon());
+        delivery.take_back(full_delivery_error(), noon());
+    }
+    let mut delivery = delivery.with_progress(plain_progress(DeliveryState::Succeeded));
+    delivery.forget_attempts();
+    put(&*store, vec![Write::PutDelivery(delivery.clone(), None)]).await;
+    let kept = store.delivery("acme", delivery.id).await.unwrap();
+    assert_eq!(kept, Some(delivery));
+    assert_eq!(
+        left_of(&*store, 1).await,
+        (true, 2, 3, 1),
+        "the other delivery's are there"
+    );
+    assert_eq!(left_of(&*store, 2).await, (true, 2, 6, 1));
 }

@@ -52,7 +52,7 @@ const BETWEEN: &str = "SELECT d.id, d.body FROM (SELECT DISTINCT merchant FROM p
     ORDER BY d.id DESC";
 /// The first one stands with the delivery, the others apart.
 const ATTEMPTS: &str = "SELECT 1::bigint AS number, attempt, request FROM upserts \
-    WHERE merchant = $1 AND id = $2 AND attempt IS NOT NULL \
+    WHERE merchant = $1 AND id = $2 AND length(attempt) > 0 \
     UNION ALL SELECT number, attempt, request FROM attempts WHERE merchant = $1 AND delivery = $2 ORDER BY number";
 /// From place to place through the index: what waits behind the first of a place is not looked at.
 const DUE_CONNECTIONS: &str = "WITH RECURSIVE place AS ( \

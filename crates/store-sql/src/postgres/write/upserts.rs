@@ -22,6 +22,9 @@ impl Batch<'_> {
         attempt: Option<&AttemptRecord>,
     ) {
         self.of(&UPSERTS).need(vec![merchant.into(), row.id.as_uuid().into()]);
+        if row.attempts_are_forgotten() {
+            self.need_to_forget_delivery(merchant, row.id, row.last_attempt());
+        }
         if let Some(later) = attempt.filter(|attempt| attempt.number > 1) {
             let key = attempt_key(merchant, later.delivery, later.number);
             self.of(&ATTEMPTS).need(key);
@@ -38,7 +41,11 @@ impl Batch<'_> {
 
     pub(in super::super) fn forget_delivery(&mut self, merchant: &str, id: DeliveryId, attempts: u32) {
         self.of(&UPSERTS).remove(&vec![merchant.into(), id.as_uuid().into()]);
-        for number in 2..=attempts {
+        self.forget_later_attempts(merchant, id, attempts);
+    }
+
+    fn forget_later_attempts(&mut self, merchant: &str, id: DeliveryId, last: u32) {
+        for number in 2..=last {
             self.of(&ATTEMPTS).remove(&attempt_key(merchant, id, number));
         }
     }
@@ -81,7 +88,12 @@ impl Batch<'_> {
         self.note_place(merchant, CONNECTION, &row.connection);
         let state = row.state();
         let first = attempt.filter(|attempt| attempt.number == 1);
-        let [first, request] = first.map(columns).transpose()?.unwrap_or([Value::Null, Value::Null]);
+        let [first, request] = if row.attempts_are_forgotten() {
+            self.forget_later_attempts(merchant, row.id, row.last_attempt());
+            [FORGOTTEN, FORGOTTEN]
+        } else {
+            first.map(columns).transpose()?.unwrap_or([Value::Null, Value::Null])
+        };
         let values = vec![
             signed(row.fence(), "fence")?.into(),
             Value::Null,
@@ -105,6 +117,9 @@ impl Batch<'_> {
         Ok(())
     }
 }
+
+/// In the place of an attempt that is forgotten: null would leave the one that is there.
+const FORGOTTEN: Value = Value::Bytes(Vec::new());
 
 fn attempt_key(merchant: &str, delivery: DeliveryId, number: u32) -> Key {
     vec![merchant.into(), delivery.as_uuid().into(), i64::from(number).into()]

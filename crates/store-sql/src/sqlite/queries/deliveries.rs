@@ -110,7 +110,7 @@ impl Reader {
             return Ok(Vec::new());
         };
         let sql = "SELECT 1 AS number, attempt, request FROM upserts \
-                   WHERE merchant = ?1 AND id = ?2 AND attempt IS NOT NULL \
+                   WHERE merchant = ?1 AND id = ?2 AND length(attempt) > 0 \
                    UNION ALL SELECT number, attempt, request FROM attempts WHERE merchant = ?1 AND delivery = ?2";
         let params = params![merchant, blob(delivery.as_uuid())];
         let mut attempts = all(&self.db, sql, params, attempt)?;

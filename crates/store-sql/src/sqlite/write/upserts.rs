@@ -49,7 +49,12 @@ impl Pen<'_, '_> {
         let connection = self.number(&row.connection)?;
         let state = row.state();
         let first = attempt.filter(|attempt| attempt.number == 1);
-        let (first, request) = first.map(columns).transpose()?.unwrap_or_default();
+        let (first, request) = if row.attempts_are_forgotten() {
+            self.forget_later_attempts(row.id, row.last_attempt())?;
+            (Some(FORGOTTEN), Some(FORGOTTEN))
+        } else {
+            first.map(columns).transpose()?.unwrap_or_default()
+        };
         let params = params![
             self.merchant,
             blob(row.id.as_uuid()),
@@ -72,9 +77,13 @@ impl Pen<'_, '_> {
 
     pub(in super::super) fn forget_delivery(&self, id: DeliveryId, attempts: u32) -> DbResult<()> {
         let delivery = "DELETE FROM upserts WHERE merchant = ?1 AND id = ?2 AND connection IS NOT NULL";
-        let later = "DELETE FROM attempts WHERE merchant = ?1 AND delivery = ?2 AND number <= ?3";
         execute(self.db, delivery, params![self.merchant, blob(id.as_uuid())])?;
-        execute(self.db, later, params![self.merchant, blob(id.as_uuid()), attempts]).map(drop)
+        self.forget_later_attempts(id, attempts)
+    }
+
+    fn forget_later_attempts(&self, id: DeliveryId, last: u32) -> DbResult<()> {
+        let sql = "DELETE FROM attempts WHERE merchant = ?1 AND delivery = ?2 AND number <= ?3";
+        execute(self.db, sql, params![self.merchant, blob(id.as_uuid()), last]).map(drop)
     }
 
     pub(in super::super) fn forget_upsert(&self, id: UpsertId) -> DbResult<()> {
@@ -98,6 +107,9 @@ impl Pen<'_, '_> {
         self.put([new, known], params)
     }
 }
+
+/// In the place of an attempt that is forgotten: null would leave the one that is there.
+const FORGOTTEN: Vec<u8> = Vec::new();
 
 /// As one column keeps it.
 type Json = Option<Vec<u8>>;
