@@ -244,16 +244,6 @@ impl DeliveryRecord {
         self.maybe_written
     }
 
-    /// Whether its attempts are forgotten: how many there were is all that is known of them.
-    pub const fn attempts_are_forgotten(&self) -> bool {
-        self.attempts_forgotten
-    }
-
-    /// The greatest number that an attempt of it may have: one that was begun and not sent does not count.
-    pub const fn last_attempt(&self) -> u32 {
-        self.attempts.saturating_add(1)
-    }
-
     /// That nobody has claimed it since.
     pub const fn expected(&self) -> Expect {
         Expect::Delivery {

@@ -58,14 +58,7 @@ impl Batch<'_> {
                     .need(vec![merchant.into(), row.endpoint.as_str().into()]);
             }
             Write::PutIncomingEvent(row) => self.need_incoming_event(merchant, row),
-            Write::PutEventMarks(row) => {
-                let key = vec![
-                    merchant.into(),
-                    row.customer.as_uuid().into(),
-                    row.source.as_str().into(),
-                ];
-                self.of(&MARKS).need(key);
-            }
+            Write::PutEventMarks(row) => self.need_event_marks(merchant, row),
             Write::PutOutgoingEvent(row) => self.need_outgoing_event(merchant, row),
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));

@@ -243,6 +243,16 @@ impl DeliveryRecord {
         self.attempts_forgotten = true;
     }
 
+    /// Whether its attempts are forgotten: how many there were is all that is known of them.
+    pub const fn attempts_are_forgotten(&self) -> bool {
+        self.attempts_forgotten
+    }
+
+    /// The greatest number that an attempt of it may have: one that was begun and not sent does not count.
+    pub const fn last_attempt(&self) -> u32 {
+        self.attempts.saturating_add(1)
+    }
+
     /// The clock of what is parked stands still again.
     fn unpark(&mut self, now: Timestamp) {
         if let Some(since) = self.parked_since.take() {

@@ -6,6 +6,7 @@ use upsert_store::{EndpointRecord, EventMarks, IncomingEvent, IncomingState, Out
 use super::super::batch::{Batch, ENDPOINT, SOURCE};
 use super::super::error::DbResult;
 use super::super::keys::content_of;
+use super::super::rows::Key;
 use super::super::tables::{ENDPOINTS, INCOMING, MARKS, OUTGOING};
 use crate::kept::{signed, to_bytes};
 
@@ -16,6 +17,10 @@ impl Batch<'_> {
 
     pub(in super::super) fn need_outgoing_event(&mut self, merchant: &str, row: &OutgoingEvent) {
         self.of(&OUTGOING).need(vec![merchant.into(), row.id.as_uuid().into()]);
+    }
+
+    pub(in super::super) fn need_event_marks(&mut self, merchant: &str, row: &EventMarks) {
+        self.of(&MARKS).need(marks_key(merchant, row));
     }
 
     /// Another row of the same sender's id and content is an error of the database's, not a row.
@@ -40,13 +45,8 @@ impl Batch<'_> {
     }
 
     pub(in super::super) fn put_event_marks(&mut self, merchant: &str, row: &EventMarks) -> DbResult<()> {
-        let key = vec![
-            merchant.into(),
-            row.customer.as_uuid().into(),
-            row.source.as_str().into(),
-        ];
         let values = vec![signed(row.revision, "revision")?.into(), to_bytes(row, "body")?.into()];
-        self.of(&MARKS).put(key, values);
+        self.of(&MARKS).put(marks_key(merchant, row), values);
         Ok(())
     }
 
@@ -76,4 +76,12 @@ impl Batch<'_> {
             .put(key, vec![revision.into(), to_bytes(row, "body")?.into()]);
         Ok(())
     }
+}
+
+fn marks_key(merchant: &str, row: &EventMarks) -> Key {
+    vec![
+        merchant.into(),
+        row.customer.as_uuid().into(),
+        row.source.as_str().into(),
+    ]
 }
