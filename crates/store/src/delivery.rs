@@ -26,6 +26,7 @@ pub use progress::{Progress, Success};
 /// An upsert's work at one connection. What is not there is left out of its stored form: a delivery is written twice on
 /// the way of an upsert. How far it is changes by the methods of `transitions.rs` alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub struct DeliveryRecord {
     /// Its id, which leads to its upsert's.
     pub id: DeliveryId,
