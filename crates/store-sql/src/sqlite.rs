@@ -28,6 +28,7 @@ mod expect;
 mod failure;
 mod forget;
 mod made;
+mod merchants;
 mod names;
 mod open;
 mod pen;

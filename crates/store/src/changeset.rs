@@ -6,7 +6,7 @@ use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertI
 
 use crate::{
     AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, EndpointRecord, EventMarks,
-    IdempotencyRecord, IncomingEvent, Lane, OutgoingEvent, StoredAnswer, UpsertRecord,
+    IdempotencyRecord, IncomingEvent, Lane, MerchantRecord, OutgoingEvent, StoredAnswer, UpsertRecord,
 };
 
 /// All of it or nothing. Everything in it is one merchant's: what is kept can be spread over machines by merchant.
@@ -32,6 +32,12 @@ impl Changeset {
             write: Vec::new(),
             can_be_lost: false,
         }
+    }
+
+    /// Whether it writes the merchant's own row and nothing that is the merchant's: nothing is kept of a merchant yet that
+    /// was only put there.
+    pub fn is_of_merchant_alone(&self) -> bool {
+        self.write.iter().all(|write| matches!(write, Write::PutMerchant(_)))
     }
 }
 
@@ -154,6 +160,11 @@ pub enum Expect {
         /// How many are too many.
         limit: u32,
     },
+    /// The changeset's merchant has this revision in the store; none: it was never put there.
+    Merchant {
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
     /// The idempotency key is not taken, or its record has expired by `now`.
     IdempotencyFree {
         /// The key's hash.
@@ -240,6 +251,8 @@ pub enum Write {
     PutOutgoingEvent(OutgoingEvent),
     /// An endpoint's own state, by merchant and name.
     PutEndpoint(EndpointRecord),
+    /// The changeset's merchant itself; without a body it is gone. The change gets the next number of all.
+    PutMerchant(MerchantRecord),
     /// One more call on this day.
     CountCall {
         /// At which connection.

@@ -13,6 +13,7 @@ mod customer;
 mod delivery;
 mod event;
 mod lane;
+mod merchant;
 mod upsert;
 
 use std::fmt::Debug;
@@ -34,6 +35,7 @@ pub use event::{
     OutgoingPage,
 };
 pub use lane::{Accepted, AcceptedField, Adopted, Call, Lane, Link, Sending, Written};
+pub use merchant::{MerchantChange, MerchantRecord, MerchantStore};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
@@ -58,7 +60,7 @@ pub enum StoreError {
 
 /// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
 #[async_trait]
-pub trait Store: CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore {
+pub trait Store: CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore {
     /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
     /// store: the life of the process). Expectations are judged in order, in the same transaction.
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError>;

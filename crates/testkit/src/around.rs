@@ -43,6 +43,15 @@ macro_rules! questions_passed_on {
             calls(day: ::jiff::civil::Date) -> Vec<(String, String, u32)>;
             endpoints() -> Vec<::upsert_store::EndpointRecord>;
         } }
+        $crate::questions_passed_on! { $around: MerchantStore {
+            merchant(id: &str) -> Option<::upsert_store::MerchantRecord>;
+            merchants(after: Option<&str>, limit: usize) -> Vec<::upsert_store::MerchantRecord>;
+            merchant_changes(after: u64, limit: usize) -> Vec<::upsert_store::MerchantChange>;
+            last_merchant_change() -> u64;
+            sealing_keys() -> Vec<String>;
+            merchants_sealed_with(key: &str, limit: usize) -> Vec<::upsert_store::MerchantRecord>;
+            calls_of(merchant: &str, day: ::jiff::civil::Date) -> Vec<(String, u32)>;
+        } }
         $crate::questions_passed_on! { $around: EventStore {
             incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;

@@ -4,6 +4,7 @@ mod apply;
 mod ask;
 mod events;
 mod lists;
+mod merchants;
 mod tables;
 
 use std::fmt;
@@ -88,12 +89,13 @@ impl Store for MemoryStore {
             write,
             ..
         } = changes;
+        let mut change = tables.last_merchant_change();
         let tables = tables.0.entry(merchant).or_default();
         if let Some(unmet) = expect.iter().position(|expect| !tables.holds(expect)) {
             return Ok(Applied::Unmet(unmet));
         }
         for write in write {
-            tables.write(write);
+            tables.write(write, &mut change);
         }
         Ok(Applied::Done)
     }

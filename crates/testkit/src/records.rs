@@ -14,8 +14,8 @@ use upsert_core::{
     Value,
 };
 use upsert_store::{
-    ConnectionRecord, CustomerChange, CustomerRecord, Disabled, EndpointRecord, IdempotencyRecord, Pause, PausedBy,
-    StoredAnswer, UpsertRecord, UpsertState,
+    ConnectionRecord, CustomerChange, CustomerRecord, Disabled, EndpointRecord, IdempotencyRecord, MerchantRecord,
+    Pause, PausedBy, StoredAnswer, UpsertRecord, UpsertState,
 };
 
 pub use deliveries::{
@@ -219,5 +219,17 @@ pub fn disabled_endpoint(merchant: &str, endpoint: &str) -> EndpointRecord {
             by: "endpoint".to_owned(),
             since: noon(),
         }),
+    }
+}
+
+/// A merchant that was put so often.
+pub fn stored_merchant(id: &str, revision: u64) -> MerchantRecord {
+    MerchantRecord {
+        id: id.to_owned(),
+        revision,
+        put_at: noon(),
+        put_by: "platform".to_owned(),
+        sealed_with: Some("2026-11".to_owned()),
+        body: Some(format!("{{\"config\":{{\"id\":\"{id}\"}},\"of\":{revision}}}")),
     }
 }

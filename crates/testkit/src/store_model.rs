@@ -10,8 +10,9 @@ use upsert_core::{CustomerId, DeliveryId, Field, Identifier, KeyKind, MatchKey, 
 use upsert_store::{
     AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerPage, DeliveryFilter, DeliveryPage,
     DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
-    IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, OutgoingEvent, OutgoingPage,
-    OutgoingState, Store, UpsertFilter, UpsertPage, UpsertRecord, UpsertState, WaitingCount,
+    IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, MerchantChange, MerchantRecord,
+    OutgoingEvent, OutgoingPage, OutgoingState, Store, UpsertFilter, UpsertPage, UpsertRecord, UpsertState,
+    WaitingCount,
 };
 
 pub use changesets::changesets;
@@ -104,6 +105,9 @@ pub struct Observed {
     waiting_for_endpoint: Vec<Vec<OutgoingEvent>>,
     open_outgoing: Vec<EventCount<OutgoingState>>,
     endpoints: Vec<EndpointRecord>,
+    merchants: Vec<(Option<MerchantRecord>, Vec<MerchantRecord>)>,
+    merchant_changes: Vec<MerchantChange>,
+    sealing_keys: Vec<(String, Vec<MerchantRecord>)>,
 }
 
 /// Shows nothing: the parts are told apart by [`Observed::assert_same`].
@@ -118,7 +122,8 @@ macro_rules! each_part {
         each_part!(@ $one, $other, $check, customers, identity, history, key_holders, record_owners, idempotency,
             upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, failed, lists,
             upsert_lists, connections, calls, owing, incoming, incoming_lists, failed_incoming, marks, outgoing,
-            outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints)
+            outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints,
+            merchants, merchant_changes, sealing_keys)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -186,6 +191,9 @@ pub async fn observe(store: &dyn Store) -> Observed {
         waiting_for_endpoint: Vec::new(),
         open_outgoing: store.open_outgoing().await.unwrap(),
         endpoints: store.endpoints().await.unwrap(),
+        merchants: Vec::new(),
+        merchant_changes: store.merchant_changes(0, 10).await.unwrap(),
+        sealing_keys: Vec::new(),
     };
     observe_customers(store, &mut seen).await;
     observe_connections(store, &mut seen).await;
@@ -193,7 +201,22 @@ pub async fn observe(store: &dyn Store) -> Observed {
     observe_lists(store, &mut seen).await;
     events::observe_incoming(store, &mut seen).await;
     events::observe_outgoing(store, &mut seen).await;
+    observe_merchants(store, &mut seen).await;
     seen
+}
+
+/// The last change has the greatest number.
+async fn observe_merchants(store: &dyn Store, seen: &mut Observed) {
+    for id in MERCHANTS {
+        let row = store.merchant(id).await.unwrap();
+        seen.merchants.push((row, store.merchants(Some(id), 1).await.unwrap()));
+    }
+    for key in store.sealing_keys().await.unwrap() {
+        let sealed = store.merchants_sealed_with(&key, 1).await.unwrap();
+        seen.sealing_keys.push((key, sealed));
+    }
+    let last = store.last_merchant_change().await.unwrap();
+    assert_eq!(last, seen.merchant_changes.last().map_or(0, |change| change.number));
 }
 
 async fn observe_lists(store: &dyn Store, seen: &mut Observed) {

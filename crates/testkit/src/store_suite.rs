@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(95 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(101 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -23,6 +23,7 @@ mod identity;
 mod lanes;
 mod lists;
 mod merchants;
+mod stored_merchants;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -175,6 +176,13 @@ suite! { $
         two_merchants_have_each_an_upsert_with_its_work_under_one_id,
         two_merchants_have_each_an_event_under_one_id,
         two_merchants_have_each_a_use_of_one_idempotency_key;
+    stored_merchants:
+        a_merchant_comes_back_as_it_was_put_and_is_known_to_be_gone,
+        a_merchant_is_expected_at_its_revision,
+        merchants_that_are_there_are_paged_by_id,
+        changes_of_merchants_are_numbered_in_the_order_of_their_commits,
+        keys_that_seal_are_named_once_with_the_merchants_that_they_seal,
+        todays_calls_of_one_merchant_are_asked_for_alone;
     connections:
         a_connection_has_one_state,
         calls_are_counted_by_day_and_connection;

@@ -7,7 +7,7 @@ use super::batch::{Batch, OURS};
 use super::keys::{content_of, customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
-use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, OUTGOING, UPSERTS};
+use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS};
 
 impl Batch<'_> {
     /// Notes the rows by which it is judged.
@@ -59,6 +59,7 @@ impl Batch<'_> {
             | Expect::Upsert { .. }
             | Expect::Delivery { .. }
             | Expect::EventMarks { .. }
+            | Expect::Merchant { .. }
             | Expect::OutgoingEvent { .. }
             | Expect::Connection { .. }
             | Expect::Endpoint { .. } => row_at_revision(merchant, expect)
@@ -134,6 +135,7 @@ fn row_at_revision(merchant: &str, expect: &Expect) -> Option<(&'static Table, K
         Expect::OutgoingEvent { id, revision } => {
             (&OUTGOING, vec![merchant.into(), id.as_uuid().into()], Some(*revision))
         }
+        Expect::Merchant { revision } => (&MERCHANTS, vec![merchant.into()], *revision),
         Expect::Connection { connection, revision } => (
             &CONNECTIONS,
             vec![merchant.into(), connection.as_str().into()],

@@ -25,7 +25,10 @@ impl Batch<'_> {
                 return Ok(Applied::Unmet(index));
             }
         }
-        self.note_place(&changes.merchant, "merchant", "");
+        // Lists go through all places: a merchant that was only put has nothing yet to be listed.
+        if !changes.is_of_merchant_alone() {
+            self.note_place(&changes.merchant, "merchant", "");
+        }
         for write in &changes.write {
             self.write(&changes.merchant, write)?;
         }

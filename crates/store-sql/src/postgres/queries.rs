@@ -6,6 +6,7 @@ mod deliveries;
 mod events;
 mod incoming;
 mod lists;
+mod merchants;
 mod outgoing;
 mod turns;
 mod upserts;

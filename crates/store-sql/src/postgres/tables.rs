@@ -136,8 +136,32 @@ pub(super) static CALLS: Table = Table::new(
     || Sql::of(&CALLS),
 );
 
+/// Revision first, by which it is expected.
+pub(super) static MERCHANTS: Table = Table::new(
+    "merchants",
+    &[MERCHANT],
+    &[
+        REVISION,
+        column("change", Big),
+        column("gone", Flag),
+        column("sealed_with", Text),
+        BODY,
+    ],
+    1,
+    || Sql::of(&MERCHANTS),
+);
+
+/// Locked last: merchants are changed one after the other, and nothing else waits for it.
+pub(super) static MERCHANT_CHANGES: Table = Table::new(
+    "merchant_changes",
+    &[column("id", Big)],
+    &[column("number", Big)],
+    1,
+    || Sql::of(&MERCHANT_CHANGES),
+);
+
 /// All of them.
-pub(super) static TABLES: [&Table; 11] = [
+pub(super) static TABLES: [&Table; 13] = [
     &CUSTOMERS,
     &KEYS,
     &UPSERTS,
@@ -149,4 +173,6 @@ pub(super) static TABLES: [&Table; 11] = [
     &CONNECTIONS,
     &ENDPOINTS,
     &CALLS,
+    &MERCHANTS,
+    &MERCHANT_CHANGES,
 ];

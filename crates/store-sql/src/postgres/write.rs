@@ -1,6 +1,7 @@
 //! What changesets write, into the rows of their batch.
 
 mod events;
+mod merchants;
 mod upserts;
 
 use jiff::civil::Date;
@@ -60,6 +61,7 @@ impl Batch<'_> {
             Write::PutIncomingEvent(row) => self.need_incoming_event(merchant, row),
             Write::PutEventMarks(row) => self.need_event_marks(merchant, row),
             Write::PutOutgoingEvent(row) => self.need_outgoing_event(merchant, row),
+            Write::PutMerchant(row) => self.need_merchant(row),
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }
@@ -99,6 +101,7 @@ impl Batch<'_> {
             Write::PutEventMarks(row) => self.put_event_marks(merchant, row)?,
             Write::PutOutgoingEvent(row) => self.put_outgoing_event(merchant, row)?,
             Write::PutEndpoint(row) => self.put_endpoint(merchant, row)?,
+            Write::PutMerchant(row) => self.put_merchant(row)?,
             Write::CountCall { connection, day } => self.count_call(merchant, connection, *day, 1),
             Write::GiveBackCall { connection, day } => self.count_call(merchant, connection, *day, -1),
         }

@@ -64,6 +64,10 @@ impl Pen<'_, '_> {
             }
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
+            Expect::Merchant { revision } => {
+                let sql = "SELECT revision FROM merchants WHERE merchant = ?1";
+                Ok(self.revision(sql, params![self.merchant_id])? == *revision)
+            }
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }
     }

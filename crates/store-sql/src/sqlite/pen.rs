@@ -12,7 +12,9 @@ pub(super) struct Pen<'writer, 'db> {
     pub(super) db: &'writer Statements<'db>,
     pub(super) names: &'writer mut Names,
     pub(super) digests: &'writer Digests,
+    /// Its number; 0, which nobody has: it has none yet, and gets none with what is written.
     pub(super) merchant: i64,
+    pub(super) merchant_id: &'writer str,
 }
 
 impl Pen<'_, '_> {

@@ -3,6 +3,7 @@
 
 mod events;
 mod keys;
+mod merchants;
 mod upserts;
 
 use rusqlite::params;
@@ -57,6 +58,7 @@ impl Pen<'_, '_> {
             Write::PutEventMarks(row) => self.put_event_marks(row),
             Write::PutOutgoingEvent(row) => self.put_outgoing_event(row),
             Write::PutEndpoint(row) => self.put_endpoint(row),
+            Write::PutMerchant(row) => self.put_merchant(row),
             Write::CountCall { connection, day } => {
                 let connection = self.number(connection)?;
                 let params = params![self.merchant, day.to_string(), connection];

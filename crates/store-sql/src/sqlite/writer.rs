@@ -346,9 +346,16 @@ impl Writer<'_> {
     }
 
     fn apply(&mut self, changes: &Changeset) -> DbResult<Applied> {
+        // Lists go through whoever has a number: a merchant that was only put has nothing yet to be listed.
+        let merchant = if changes.is_of_merchant_alone() {
+            self.names.find(&self.db, &changes.merchant)?.unwrap_or_default()
+        } else {
+            self.names.number(&self.db, &changes.merchant)?
+        };
         let mut pen = Pen {
             db: &self.db,
-            merchant: self.names.number(&self.db, &changes.merchant)?,
+            merchant,
+            merchant_id: &changes.merchant,
             names: &mut self.names,
             digests: &self.digests,
         };

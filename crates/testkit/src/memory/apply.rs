@@ -70,11 +70,13 @@ impl Tables {
                 let counted = self.calls.get(&(*day, connection.clone()));
                 counted.copied().unwrap_or_default() < *limit
             }
+            Expect::Merchant { revision } => self.own.as_ref().map(|(_, row)| row.revision) == *revision,
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
         }
     }
 
-    pub(crate) fn write(&mut self, write: Write) {
+    /// `change`: the number of the last change of a merchant, of all.
+    pub(crate) fn write(&mut self, write: Write, change: &mut u64) {
         match write {
             Write::PutCustomer(row) => drop(self.customers.insert(row.id, row)),
             Write::DeleteCustomer(id) => self.delete_customer(id),
@@ -118,6 +120,10 @@ impl Tables {
             Write::PutEventMarks(row) => self.events.put_marks(row),
             Write::PutOutgoingEvent(row) => drop(self.events.outgoing.insert(row.id, row)),
             Write::PutEndpoint(row) => drop(self.events.endpoints.insert(row.endpoint.clone(), row)),
+            Write::PutMerchant(row) => {
+                *change += 1;
+                self.own = Some((*change, row));
+            }
             Write::CountCall { connection, day } => *self.calls.entry((day, connection)).or_default() += 1,
             Write::GiveBackCall { connection, day } => {
                 if let Some(count) = self.calls.get_mut(&(day, connection)) {

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, IdempotencyRecord, Lane,
-    UpsertRecord,
+    MerchantRecord, UpsertRecord,
 };
 
 use super::events::EventTables;
@@ -31,4 +31,6 @@ pub(crate) struct Tables {
     pub(crate) connections: BTreeMap<String, ConnectionRecord>,
     pub(crate) calls: BTreeMap<(Date, String), u32>,
     pub(crate) events: EventTables,
+    /// The merchant itself, and the number of its last change.
+    pub(crate) own: Option<(u64, MerchantRecord)>,
 }

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use upsert_core::{CustomerId, DeliveryId, UpsertId, Word as _};
 use upsert_store::{
     AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, DeliveryState, Expect, IdempotencyRecord,
-    Lane, Progress, UpsertState, Write,
+    Lane, MerchantRecord, Progress, UpsertState, Write,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 use crate::records::{
     at_revision, attempt_record, customer_id, customer_record, delivery_of, delivery_record, due_progress,
     full_delivery_error, idempotency_record, ignored_phone, linked_lane, paused_connection, plain_progress, seconds,
-    sent_request, stored_answer, upsert_id, upsert_in_state,
+    sent_request, stored_answer, stored_merchant, upsert_id, upsert_in_state,
 };
 
 /// So many changesets at most, to be applied one after another.
@@ -113,6 +113,7 @@ fn expect() -> impl Strategy<Value = Expect> {
             day,
             limit
         }),
+        option::of(revision()).prop_map(|revision| Expect::Merchant { revision }),
         events::expects(),
     ]
 }
@@ -281,6 +282,12 @@ fn other_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
             record.revision = revision;
             record.pause = record.pause.filter(|_| paused);
             Write::PutConnection(record)
+        }),
+        1 => (revision(), number()).prop_map(move |(revision, variant)| {
+            let mut row = stored_merchant(merchant, revision);
+            row.sealed_with = (variant > 1).then(|| format!("key-{}", variant % 2));
+            row.body = row.body.filter(|_| variant != 2);
+            Write::PutMerchant(MerchantRecord { put_at: seconds(variant.into()), ..row })
         }),
         1 => call.prop_map(|(connection, day, counts)| if counts {
             Write::CountCall { connection, day }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 
-use upsert_store::{Applied, Changeset, DeliveryState, Expect, IncomingState, OutgoingState, Store, Write};
+use upsert_store::{
+    Applied, Changeset, DeliveryState, Expect, IncomingState, MerchantRecord, OutgoingState, Store, Write,
+};
 
 use super::{holds, put};
 use crate::records::{
     attempt_record, content_of, customer_change, customer_id, customer_record, delivery_id, delivery_of,
     delivery_record, disabled_endpoint, email, email_key, event_id, event_marks, idempotency_record, incoming_event,
-    linked_lane, noon, outgoing_event, paused_connection, seconds, stored_answer, upsert_id, upsert_record,
+    linked_lane, noon, outgoing_event, paused_connection, seconds, stored_answer, stored_merchant, upsert_id,
+    upsert_record,
 };
 use crate::store_model::observe;
 
@@ -86,6 +89,7 @@ fn unmet() -> Vec<Expect> {
             day: date(2026, 11, 20),
             limit: 1,
         },
+        Expect::Merchant { revision: None },
     ]
 }
 
@@ -155,6 +159,7 @@ fn met() -> Vec<Expect> {
             day: date(2026, 11, 20),
             limit: 2,
         },
+        Expect::Merchant { revision: Some(2) },
     ]
 }
 
@@ -175,10 +180,11 @@ fn variant(expect: &Expect) -> usize {
         Expect::Connection { .. } => 11,
         Expect::Endpoint { .. } => 12,
         Expect::CallsBelow { .. } => 13,
+        Expect::Merchant { .. } => 14,
     }
 }
 
-const VARIANTS: usize = 14;
+const VARIANTS: usize = 15;
 
 fn covers_every_variant(expects: &[Expect]) {
     let seen: BTreeSet<usize> = expects.iter().map(variant).collect();
@@ -230,6 +236,10 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
         Write::PutEventMarks(event_marks(customer, "shop")),
         Write::PutOutgoingEvent(outgoing_event("acme", "hook", number.into(), OutgoingState::Pending)),
         Write::PutEndpoint(disabled_endpoint("acme", if number == 1 { "hook" } else { "audit" })),
+        Write::PutMerchant(MerchantRecord {
+            sealed_with: Some(format!("key-{number}")),
+            ..stored_merchant("acme", number.into())
+        }),
     ]
 }
 

@@ -182,6 +182,29 @@ CREATE TABLE endpoints (
   PRIMARY KEY (merchant, endpoint)
 );
 
+-- Merchants that were put over the API. A row stays when its merchant is deleted (gone): no revision is used twice.
+--   change:      the number of the last change
+--   sealed_with: the id of the key that its secrets are sealed with
+CREATE TABLE merchants (
+  merchant    text    COLLATE "C" NOT NULL,
+  revision    bigint  NOT NULL,
+  change      bigint  NOT NULL,
+  gone        boolean NOT NULL,
+  sealed_with text    COLLATE "C",
+  body        bytea   NOT NULL,
+  PRIMARY KEY (merchant)
+);
+CREATE INDEX merchants_by_change ON merchants (change);
+CREATE INDEX merchants_sealed ON merchants (sealed_with, merchant) WHERE NOT gone;
+
+-- One row: the number of the last change of any merchant. Whoever changes one locks it until the commit, so numbers are in
+-- the order of commits, and whoever sees a number sees all before it. A sequence gives numbers that others commit later.
+CREATE TABLE merchant_changes (
+  id     bigint PRIMARY KEY CHECK (id = 0),
+  number bigint NOT NULL
+);
+INSERT INTO merchant_changes (id, number) VALUES (0, 0);
+
 -- One row: no id of what is kept was made after this moment.
 CREATE TABLE made (
   id    bigint PRIMARY KEY CHECK (id = 0),

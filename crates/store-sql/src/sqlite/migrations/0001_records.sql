@@ -179,6 +179,21 @@ CREATE TABLE endpoints (
   PRIMARY KEY (merchant, endpoint)
 ) WITHOUT ROWID;
 
+-- Merchants that were put over the API, by their ids. A row stays when its merchant is deleted (gone = 1): no revision is
+-- used twice.
+--   change:      the number of the last change, in the order of commits over all merchants
+--   sealed_with: the id of the key that its secrets are sealed with
+CREATE TABLE merchants (
+  merchant    TEXT    NOT NULL PRIMARY KEY,
+  revision    INTEGER NOT NULL,
+  change      INTEGER NOT NULL,
+  gone        INTEGER NOT NULL,
+  sealed_with TEXT,
+  body        BLOB    NOT NULL
+);
+CREATE UNIQUE INDEX merchants_by_change ON merchants (change, merchant);
+CREATE INDEX merchants_sealed ON merchants (sealed_with, merchant) WHERE gone = 0 AND sealed_with IS NOT NULL;
+
 -- One row: no id of what is kept was made after this moment.
 CREATE TABLE made (
   id    INTEGER PRIMARY KEY CHECK (id = 0),
