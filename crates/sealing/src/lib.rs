@@ -1,0 +1,34 @@
+//! Sealing what is kept: envelopes of AES-256-GCM, each with a data key of its own, which one of the configured keys wraps.
+//!
+//! What it does: seals texts, opens them, and names them by fingerprints that nobody can guess from. Whatever is sealed is
+//! bound to what it is for, whose it is, in which field it stands and which configured key it depends on: put anywhere else,
+//! it cannot be opened.
+//!
+//! What it does not: it keeps nothing and knows no store. Nonces are random; a data key seals one envelope's few texts, so
+//! that none is used twice as long as there are fewer than 2^32 of them.
+
+mod bound;
+mod envelope;
+mod keyring;
+
+pub use envelope::{Opener, Sealer, WrappedKey};
+pub use keyring::{BadKey, Keyring, SealingKey};
+
+/// Something could not be sealed: the machine gives no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the machine gave no randomness to seal with")]
+pub struct NotSealed;
+
+/// Something could not be opened. Its text holds nothing of what is sealed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    /// None of the configured keys has this id.
+    #[error("it is sealed with the key `{0}`, which is not configured")]
+    UnknownKey(String),
+    /// It was changed, or stands where it was not sealed for, or the key of this id is another one now.
+    #[error("it was changed since it was sealed, or the key `{0}` is another one now")]
+    Damaged(String),
+    /// It is of a form that this version does not know.
+    #[error("it is sealed in a form that this version does not know")]
+    UnknownForm,
+}
