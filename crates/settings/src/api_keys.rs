@@ -159,7 +159,12 @@ fn reach(spot: &Spot<'_>, known: Option<&[&str]>) -> Option<Reach> {
 fn merchant(spot: &Spot<'_>, known: Option<&[&str]>) -> Option<String> {
     let name = spot.name()?;
     match known {
-        Some(known) => spot.existing("merchant", &name, known, "no file in merchants/ describes one"),
+        Some(known) => spot.existing(
+            "merchant",
+            &name,
+            known,
+            "no file in merchants/ describes one (one in the store needs `store.encryption_keys`)",
+        ),
         None => Some(name),
     }
 }

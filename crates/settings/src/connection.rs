@@ -19,7 +19,7 @@ use crate::places::Places;
 use crate::problems::{Location, Problem};
 use crate::secrets::Secret;
 use crate::section::{Section, Spot, all_or_none};
-use crate::urls::{UrlRules, read_url};
+use crate::urls::{UrlRules, private_network, read_url};
 use crate::values::{duration, is_name};
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -120,8 +120,8 @@ impl Connection {
 
     pub(crate) fn read(section: &Section<'_>, places: &Places) -> Option<Self> {
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
-        let allow_private_network = section.read("allow_private_network", Spot::flag);
-        let rules = UrlRules::in_a_file(allow_plain_http, allow_private_network);
+        let allow_private_network = section.read("allow_private_network", private_network);
+        let rules = UrlRules::here(&section.spot, allow_plain_http, allow_private_network);
         all_or_none!(Self {
             name: section.read("name", Spot::name),
             provider: section.read("provider", Spot::name),

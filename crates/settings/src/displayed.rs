@@ -107,6 +107,7 @@ impl Lines {
         let text = match secret.reference() {
             Reference::Env(name) => format!("env {name}"),
             Reference::File(file) => format!("file {}", file.display()),
+            Reference::Given => "given".to_owned(),
         };
         self.partly(path, text, secret.value().expose_secret());
     }

@@ -11,6 +11,8 @@
 
 mod addresses;
 mod api_keys;
+mod api_merchant;
+mod api_rules;
 mod conditions;
 mod connection;
 mod displayed;
@@ -21,6 +23,7 @@ mod hmac;
 mod import_map;
 mod incoming;
 mod json;
+mod json_tree;
 mod keys;
 mod known_members;
 mod layers;
@@ -51,6 +54,8 @@ mod webhooks;
 
 pub use addresses::is_public;
 pub use api_keys::{ApiKey, KeyRateLimit, Reach, Scope};
+pub use api_merchant::ApiMerchant;
+pub use api_rules::ApiRules;
 pub use connection::Connection;
 pub use displayed::{Change, Line, changes, line_changes, place};
 pub use environment::Environment;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde::{Serialize, Serializer};
@@ -23,6 +24,8 @@ pub enum Reference {
     Env(String),
     /// A file; a relative path starts from the configuration's folder.
     File(PathBuf),
+    /// Nowhere else: it was given over the API.
+    Given,
 }
 
 /// A secret: its reference, which may be shown, and its value, which never is.
@@ -56,8 +59,11 @@ impl Secret {
         &self.location
     }
 
-    /// Reads `{ env = "NAME" }` or `{ file = "/path" }` and follows it.
+    /// Reads `{ env = "NAME" }` or `{ file = "/path" }` and follows it; over the API, `{ "value": "…" }` too.
     pub(crate) fn read(spot: &Spot<'_>) -> Option<Self> {
+        if let Some(value) = spot.reading.api.and_then(|_| spot.node.get("value")) {
+            return Self::given(spot, &spot.below("value", value));
+        }
         let reference = reference(spot)?;
         if let Reference::File(path) = &reference {
             spot.reading
@@ -83,6 +89,26 @@ impl Secret {
     }
 }
 
+impl Secret {
+    /// A secret that stands here itself.
+    fn given(spot: &Spot<'_>, value: &Spot<'_>) -> Option<Self> {
+        if spot.node.entries().len() != 1 {
+            return spot.refuse_but("a secret that is given has the member `value` alone", GIVEN);
+        }
+        let text = value.text()?;
+        if text.trim().is_empty() || text.chars().any(char::is_control) {
+            return value.refuse("is empty, or has line breaks or control characters in it");
+        }
+        spot.reading.given.borrow_mut().push(Arc::clone(&spot.node.at.file));
+        Some(Self {
+            reference: Reference::Given,
+            value: text.into(),
+            resolved: true,
+            location: spot.node.at.clone(),
+        })
+    }
+}
+
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.reference.serialize(serializer)
@@ -90,23 +116,43 @@ impl Serialize for Secret {
 }
 
 const ONE_MEMBER: &str = "a reference to a secret has exactly one member, `env` or `file`";
+const GIVEN: &str = "write { \"value\": \"…\" }";
+const NOT_ALLOWED: &str = "`[server] api_merchants_may_refer_to` does not allow merchants of the API to refer to this";
 const FORMS: &str = "write { env = \"NAME\" } or { file = \"/path\" }";
 
 fn reference(spot: &Spot<'_>) -> Option<Reference> {
     let Shape::Table(entries) = &spot.node.shape else {
-        return spot.refuse_but("secrets never stand in a file", FORMS);
+        return match spot.reading.api {
+            Some(_) => spot.refuse_but("a secret is an object", GIVEN),
+            None => spot.refuse_but("secrets never stand in a file", FORMS),
+        };
     };
     let [Entry { key, node, .. }] = entries.as_slice() else {
-        return spot.refuse_but(ONE_MEMBER, FORMS);
+        return match spot.reading.api {
+            // What was answered is put again.
+            Some(_) => spot.refuse_but("a secret is given, or referred to: it is never read back", GIVEN),
+            None => spot.refuse_but(ONE_MEMBER, FORMS),
+        };
     };
     let inner = spot.below(key, node);
-    match key.as_str() {
+    let reference = match key.as_str() {
         "env" => match inner.line()? {
-            name if name.contains('=') => inner.refuse("not the name of an environment variable"),
-            name => Some(Reference::Env(name)),
+            name if name.contains('=') => return inner.refuse("not the name of an environment variable"),
+            name => Reference::Env(name),
         },
-        "file" => Some(Reference::File(inner.line()?.into())),
-        _ => spot.refuse_but(ONE_MEMBER, FORMS),
+        "file" => Reference::File(inner.line()?.into()),
+        _ => return spot.refuse_but(ONE_MEMBER, FORMS),
+    };
+    // What may be read decides before anything is: whether a file is there is nobody's business.
+    let is_allowed = spot.reading.api.is_none_or(|rules| match &reference {
+        Reference::Env(name) => rules.allows_variable(name),
+        Reference::File(path) => rules.allows_file(path),
+        Reference::Given => true,
+    });
+    if is_allowed {
+        Some(reference)
+    } else {
+        spot.refuse_but(NOT_ALLOWED, GIVEN)
     }
 }
 
@@ -123,6 +169,7 @@ fn follow(reference: &Reference, spot: &Spot<'_>) -> Result<SecretString, String
             let value = content(&path).map_err(|error| format!("cannot be read: {error}"));
             (format!("the file `{}`", path.display()), value)
         }
+        Reference::Given => return Err("was given, and refers to nothing".to_owned()),
     };
     let value = value.map_err(|problem| format!("{name} {problem}"))?;
     let trimmed = value.trim_end_matches(['\r', '\n']);

@@ -4,7 +4,9 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::api_rules::ApiRules;
 use crate::environment::{Environment, Secrets};
 use crate::members::{Below, Member, Presence};
 use crate::nearest::suggestion;
@@ -32,6 +34,10 @@ pub(crate) struct Reading<'e> {
     pub(crate) secret_files: RefCell<Vec<PathBuf>>,
     /// In the map of an import, whose rules name columns instead of pointing: those that were named so far.
     pub(crate) columns: Option<RefCell<Vec<Named>>>,
+    /// What may be said over the API; none: a file is read.
+    pub(crate) api: Option<&'e ApiRules>,
+    /// Where secrets stood by themselves.
+    pub(crate) given: RefCell<Vec<Arc<str>>>,
 }
 
 impl<'e> Reading<'e> {
@@ -43,6 +49,8 @@ impl<'e> Reading<'e> {
             problems: RefCell::default(),
             secret_files: RefCell::default(),
             columns: None,
+            api: None,
+            given: RefCell::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::api_rules::ApiRules;
 use crate::members::Member;
 use crate::section::{Section, Spot, all_or_none};
 use crate::values::duration;
@@ -16,6 +17,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("metrics_bind", "\"\""),
     Member::or("idempotency_keep", "\"24h\""),
     Member::or("api_merchants_may_use_loopback", "false"),
+    Member::or("api_merchants_may_refer_to", "[]"),
 ];
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -39,9 +41,19 @@ pub struct Server {
     pub idempotency_keep: Duration,
     /// Whether merchants that are put there by API may name loopback addresses.
     pub api_merchants_may_use_loopback: bool,
+    /// Which variables and files the references of such merchants may name.
+    pub api_merchants_may_refer_to: Vec<String>,
 }
 
 impl Server {
+    /// What merchants may do that are put there by API.
+    pub fn api_rules(&self) -> ApiRules {
+        ApiRules {
+            may_use_loopback: self.api_merchants_may_use_loopback,
+            may_refer_to: self.api_merchants_may_refer_to.clone(),
+        }
+    }
+
     pub(crate) fn read(section: &Section<'_>) -> Option<Self> {
         let bind = section.read("bind", address);
         let metrics_bind = section.maybe("metrics_bind", |spot| spot.unless_empty(address));
@@ -60,8 +72,20 @@ impl Server {
             metrics_bind: Some(metrics_bind),
             idempotency_keep: section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366)),
             api_merchants_may_use_loopback: section.read("api_merchants_may_use_loopback", Spot::flag),
+            api_merchants_may_refer_to: section.read("api_merchants_may_refer_to", |spot| spot.each(pattern)),
         })
     }
+}
+
+fn pattern(spot: &Spot<'_>) -> Option<String> {
+    let text = spot.line()?;
+    if ApiRules::is_pattern(&text) {
+        return Some(text);
+    }
+    spot.refuse_but(
+        "says nothing of variables or files",
+        "\"env:SHOP_*\" or \"file:/run/secrets/shops/*\"; `*` stands at the end alone",
+    )
 }
 
 fn address(spot: &Spot<'_>) -> Option<String> {

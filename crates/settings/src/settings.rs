@@ -71,10 +71,13 @@ impl Settings {
         report_repeats(&section.spot, "api_keys", "key_sha256");
         let server = section.section("server", Server::read);
         let idempotency_keep = server.as_ref().map(|server| server.idempotency_keep);
+        let store = section.section("store", Store::read);
+        // Once credentials can be sealed, merchants may live in the store, and nobody knows which.
+        let ids = ids.filter(|_| store.as_ref().is_none_or(|store| store.encryption_keys.is_empty()));
         all_or_none!(Self {
             server,
             retention: section.section("retention", |section| Retention::read(section, idempotency_keep)),
-            store: section.section("store", Store::read),
+            store,
             telemetry: section.section("telemetry", Telemetry::read),
             api_keys: section.sections("api_keys", |key| ApiKey::read(key, ids)),
             merchants,

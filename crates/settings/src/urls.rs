@@ -52,6 +52,14 @@ impl UrlRules {
         }
     }
 
+    /// For whatever is read here: a merchant that comes over the API has loopback only where the gateway allows it.
+    pub(crate) fn here(spot: &Spot<'_>, allow_plain_http: Option<bool>, allow_private_network: Option<bool>) -> Self {
+        Self {
+            allow_literal_loopback: spot.reading.api.is_none_or(|rules| rules.may_use_loopback),
+            ..Self::in_a_file(allow_plain_http, allow_private_network)
+        }
+    }
+
     /// Whether a call to `host` (as the URL spells it) may go to `address`, one of those that it resolved to.
     pub fn allows(self, host: &str, address: IpAddr) -> bool {
         let literal = self.allow_literal_loopback && LITERAL_LOOPBACK.contains(&host) && address.is_loopback();
@@ -145,6 +153,15 @@ fn judge_name(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Reads `allow_private_network`, which is for files alone.
+pub(crate) fn private_network(spot: &Spot<'_>) -> Option<bool> {
+    let is_allowed = spot.flag()?;
+    if is_allowed && spot.reading.api.is_some() {
+        return spot.refuse("a private network is for merchants in files alone");
+    }
+    Some(is_allowed)
 }
 
 /// Reads a member that is a URL to call.

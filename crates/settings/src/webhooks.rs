@@ -12,7 +12,7 @@ use crate::members::Member;
 use crate::problems::Location;
 use crate::secrets::Secret;
 use crate::section::{Section, Spot, all_or_none};
-use crate::urls::{UrlRules, read_url};
+use crate::urls::{UrlRules, private_network, read_url};
 use crate::verification;
 
 pub(crate) const MEMBERS: &[Member] = &[
@@ -65,8 +65,8 @@ impl WebhookOut {
 
     pub(crate) fn read(section: &Section<'_>, names: &Names) -> Option<Self> {
         let allow_plain_http = section.read("allow_plain_http", Spot::flag);
-        let allow_private_network = section.read("allow_private_network", Spot::flag);
-        let rules = UrlRules::in_a_file(allow_plain_http, allow_private_network);
+        let allow_private_network = section.read("allow_private_network", private_network);
+        let rules = UrlRules::here(&section.spot, allow_plain_http, allow_private_network);
         let url = section.read("url", |spot| read_url(spot, rules));
         all_or_none!(Self {
             name: names.of(section, url.as_ref()),
