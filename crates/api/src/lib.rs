@@ -15,6 +15,7 @@ mod filter;
 mod filters;
 mod history;
 mod masks;
+mod merchant;
 mod plan;
 mod problem;
 mod process;
@@ -46,6 +47,7 @@ pub use filter::{Filter, LARGEST_PAGE, Page, PageQuery, Reader, Texts};
 pub use filters::{CustomerFilter, DeliveryFilter, UpsertFilter, VendorFilter};
 pub use history::HistoryEntry;
 pub use masks::{cover_pointer, is_code};
+pub use merchant::{ListedMerchant, StoredMerchant};
 pub use plan::{Plan, PlanAction, PlanRefusal, PlannedConnection};
 pub use problem::{
     BatchProblem, Beside, Conflict, FailedUpsert, Problem, ProblemCode, RefusedEvents, UpsertProblem, VendorProblem,

@@ -22,7 +22,7 @@ pub struct Ready {
     pub store: String,
     /// `done`.
     pub migrations: String,
-    /// `off`: nothing that is stored is sealed.
+    /// `credentials`: those of merchants in the store are sealed, and nothing else is; `off`: there is no key to seal with.
     pub encryption: String,
 }
 

@@ -6,8 +6,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jiff::civil::Date;
 use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -130,6 +131,19 @@ impl Context {
     /// The merchants as they are now. A request takes one snapshot and keeps it.
     pub(crate) fn directory(&self) -> Arc<Directory> {
         self.directory.load_full()
+    }
+
+    /// The same, with this merchant in it wherever it lives: whoever works without a request asks for it so.
+    ///
+    /// # Errors
+    /// The store failed, or the merchant is there and cannot be served.
+    pub(crate) async fn directory_with(&self, merchant: &str) -> Result<Arc<Directory>, StoreError> {
+        let directory = self.directory();
+        if !directory.is_in_file(merchant) {
+            let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+            directory.stored().load(&*self.store, today, merchant).await?;
+        }
+        Ok(directory)
     }
 
     /// The customer whom a delivery brings, with its lanes.

@@ -13,6 +13,7 @@ use crate::directory::merchant::Directory;
 use crate::inbox::Inbox;
 use crate::operations::Operations;
 use crate::outbox::Outbox;
+use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::runtime::metrics;
 use crate::upsert::Upserts;
@@ -65,6 +66,21 @@ impl Gateway {
         self.context.directory()
     }
 
+    /// Sees to it that a merchant is in [`Gateway::directory`], if it is anywhere.
+    ///
+    /// # Errors
+    /// 503: the merchant is there and cannot be served, or the store is away. 500: the store failed.
+    pub async fn load_merchant(&self, id: &str) -> Result<(), Refusal> {
+        match self.context.directory_with(id).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Unavailable(why)) => {
+                tracing::error!(merchant = id, error = why, "a merchant cannot be served");
+                Err(Refusal::overloaded("the merchant cannot be served now").retry_after(5))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Where everything durable goes.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.context.store
@@ -86,6 +102,7 @@ impl Gateway {
     /// Starts what is due and nobody waits for, from now until [`Gateway::shut_down`].
     pub fn run_background(&self) {
         self.scheduler.run();
+        self.operations.watch_merchants();
     }
 
     /// Starts no more background work, and waits for deliveries that are under way. What has not ended stays durable.

@@ -7,6 +7,7 @@ pub(crate) mod event_dead_letters;
 pub(crate) mod reload;
 pub(crate) mod replay;
 pub(crate) mod selected;
+pub(crate) mod stored_merchants;
 pub(crate) mod vendor_records;
 
 use crate::context::Context;

@@ -8,6 +8,7 @@ pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod fallback;
 pub(crate) mod logs;
+pub(crate) mod merchants;
 pub(crate) mod operations;
 pub(crate) mod process;
 pub(crate) mod reply;
@@ -76,6 +77,10 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(events::get_event)
         .service(events::replay_event)
         .service(events::discard_event)
+        .service(merchants::list_merchants)
+        .service(merchants::get_merchant)
+        .service(merchants::put_merchant)
+        .service(merchants::delete_merchant)
         .service(logs::get_logs)
         .service(logs::change_logs)
         .service(process::check_liveness)

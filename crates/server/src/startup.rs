@@ -5,6 +5,7 @@ pub(crate) mod background;
 pub(crate) mod binding;
 pub(crate) mod openapi;
 pub(crate) mod reload;
+pub(crate) mod resealing;
 pub(crate) mod running;
 pub(crate) mod start_error;
 pub(crate) mod store;

@@ -13,6 +13,7 @@ use upsert_app::Gateway;
 
 use crate::config::history::ConfigHistory;
 use crate::config::snapshot::ConfigSnapshot;
+use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::documented::Documented;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::traces::Traces;
@@ -24,6 +25,8 @@ pub(crate) struct State {
     pub(crate) gateway: Gateway,
     /// Keys and merchants as they are now. A request takes one snapshot and keeps it.
     pub(crate) served: ArcSwap<ConfigSnapshot>,
+    /// What merchants in the store are sealed and built with.
+    pub(crate) merchant_builder: Arc<MerchantBuilder>,
     /// How what is served came to be.
     pub(crate) history: ConfigHistory,
     /// Where in its life the server is.

@@ -119,6 +119,8 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         ("AttentionPage", trip(&filled::attention_page())),
         ("Configuration", trip(&filled::configuration())),
         ("Provider", trip(&filled::provider())),
+        ("ListedMerchant", trip(&filled::listed_merchant())),
+        ("StoredMerchant", trip(&filled::stored_merchant())),
         ("Ready", trip(&filled::ready())),
         ("Logs", trip(&filled::logs())),
         ("Alive", trip(&alive)),

@@ -70,7 +70,7 @@ impl Deliveries {
         if let Some(claimed) = unless_it_waits(&delivery) {
             return Ok(Race::Won(claimed));
         }
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(merchant).await?;
         let Some(connection) = directory.connection(&delivery.merchant, &delivery.connection) else {
             if self.context.store.is_shared() {
                 // While configuration is rolled out another process may know it.

@@ -138,7 +138,7 @@ impl Scheduler {
             self.probe(&merchant, &connection).await?;
         }
         for (merchant, connection) in self.context.connections.to_drain() {
-            if self.lets_bulk_through(&merchant, &connection) {
+            if self.lets_bulk_through(&merchant, &connection).await {
                 self.context.wake_connection(&merchant, &connection, Reach::Parked);
             }
         }
@@ -187,10 +187,13 @@ impl Scheduler {
     }
 
     /// Whether what was parked may be tried: not paused, no quota or breaker in the way.
-    fn lets_bulk_through(&self, merchant: &str, name: &str) -> bool {
-        let directory = self.context.directory();
+    async fn lets_bulk_through(&self, merchant: &str, name: &str) -> bool {
+        // One that cannot be served holds up nobody else.
+        let Ok(directory) = self.context.directory_with(merchant).await else {
+            return false;
+        };
         let is_free = |connection: &Arc<Connection>| connection.status.room(Priority::Bulk).is_ok_and(|room| room > 0);
         let connection = directory.connection(merchant, name);
-        !self.context.connections.is_paused(merchant, name) && connection.is_some_and(is_free)
+        !self.context.connections.is_paused(merchant, name) && connection.as_ref().is_some_and(is_free)
     }
 }

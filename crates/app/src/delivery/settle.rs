@@ -25,6 +25,8 @@ impl Deliveries {
     /// Ends an upsert whose deliveries have all ended, and tells of it where that is owed. A store in trouble is tried
     /// again by the background pass.
     pub(crate) async fn settle(&self, merchant: &str, id: UpsertId) {
+        // What it does not know of a merchant that cannot be served is asked of nobody.
+        let _known_or_not = self.context.directory_with(merchant).await;
         let mut next = Some(id);
         while let Some(id) = next.take() {
             // Boxed, since the way back is long and every delivery's task would have to hold it.
@@ -181,7 +183,7 @@ impl Deliveries {
     fn is_in_sync(&self, lane: &Lane, customer: &Customer) -> bool {
         let directory = self.context.directory();
         let connection = directory.connection(&lane.merchant, &lane.connection);
-        connection.is_some_and(|connection| has_all(connection, customer, lane))
+        connection.is_some_and(|connection| has_all(&connection, customer, lane))
     }
 
     /// The version of this upsert's customer that stands, and the one below it; versions that were taken back do not count.

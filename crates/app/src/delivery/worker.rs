@@ -33,7 +33,7 @@ struct ConnectionQueue {
 
 impl Deliveries {
     pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(merchant).await?;
         let is_paused = self.context.connections.is_paused(merchant, name);
         let configured = directory.connection(merchant, name);
         if configured.is_none() && self.context.store.is_shared() {

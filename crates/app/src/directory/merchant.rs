@@ -15,38 +15,63 @@ use upsert_core::{
     OnKeyChange, Payload, Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, When, canonicalise,
 };
 
+use crate::directory::stored::StoredMerchants;
 use crate::directory::webhooks::{Endpoint, Source};
 use crate::problem::Refusal;
 
-/// All merchants, by id.
+/// All merchants, by id: those in files, and those in the store as far as they were needed. A file wins over the store.
 #[derive(Debug, Default)]
 pub struct Directory {
     merchants: HashMap<String, Arc<Merchant>>,
+    stored: Arc<StoredMerchants>,
 }
 
 impl Directory {
-    /// Of these merchants.
+    /// Of these merchants, and none in the store.
     pub fn new(merchants: impl IntoIterator<Item = Merchant>) -> Self {
+        Self::beside(merchants, Arc::default())
+    }
+
+    /// Of these merchants in files beside those in the store, which outlive a change of the files.
+    pub fn beside(merchants: impl IntoIterator<Item = Merchant>, stored: Arc<StoredMerchants>) -> Self {
         let merchants = merchants.into_iter();
         let merchants = merchants.map(|merchant| (merchant.id.clone(), Arc::new(merchant)));
         Self {
             merchants: merchants.collect(),
+            stored,
         }
     }
 
-    /// One merchant.
-    pub fn get(&self, id: &str) -> Option<&Arc<Merchant>> {
-        self.merchants.get(id)
+    /// One merchant. One in the store is known once it was loaded.
+    pub fn get(&self, id: &str) -> Option<Arc<Merchant>> {
+        self.merchants.get(id).cloned().or_else(|| self.stored.get(id))
+    }
+
+    /// Whether a file has it.
+    pub fn is_in_file(&self, id: &str) -> bool {
+        self.merchants.contains_key(id)
+    }
+
+    /// How many files have.
+    pub fn in_files(&self) -> usize {
+        self.merchants.len()
     }
 
     /// A merchant's connection, where both are configured.
-    pub(crate) fn connection(&self, merchant: &str, name: &str) -> Option<&Arc<Connection>> {
-        self.get(merchant)?.connection(name)
+    pub(crate) fn connection(&self, merchant: &str, name: &str) -> Option<Arc<Connection>> {
+        self.get(merchant)?.connection(name).cloned()
     }
 
-    /// All of them, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Merchant>> {
-        self.merchants.values()
+    /// All of them, in no order; of those in the store the ones that were loaded.
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Merchant>> {
+        let stored = self.stored.loaded().into_iter();
+        let stored = stored.filter(|merchant| !self.is_in_file(&merchant.id));
+        self.merchants.values().cloned().chain(stored)
+    }
+
+    /// Those in the store.
+    pub fn stored(&self) -> &Arc<StoredMerchants> {
+        &self.stored
     }
 }
 

@@ -199,12 +199,12 @@ impl Operations {
     /// The lane without the delivery, and with what it would have brought marked as not wanted.
     async fn without(&self, delivery: &DeliveryRecord, known: &Known, mut lane: Lane) -> Result<Lane, StoreError> {
         lane.unqueue(delivery.id);
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(&delivery.merchant).await?;
         if let Some(connection) = directory.connection(&delivery.merchant, &delivery.connection) {
             let brought = self.brought_by(delivery, known).await?;
             let customer = &known.record.customer;
-            lane.decline(not_accepted(connection, customer, &brought, &lane));
-            if lane.queued().is_none() && has_all(connection, customer, &lane) {
+            lane.decline(not_accepted(&connection, customer, &brought, &lane));
+            if lane.queued().is_none() && has_all(&connection, customer, &lane) {
                 lane.mark_in_sync();
             }
         }

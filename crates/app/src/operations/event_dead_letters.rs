@@ -177,9 +177,11 @@ impl Operations {
         let Some(raw) = event.raw().map(str::to_owned) else {
             return Err(not_now("replayed", event.state()));
         };
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(&event.merchant).await?;
         let merchant = directory.get(&event.merchant);
-        let configured = merchant.and_then(|merchant| Some((merchant, merchant.source(&event.source)?)));
+        let configured = merchant
+            .as_ref()
+            .and_then(|merchant| Some((merchant, merchant.source(&event.source)?)));
         let Some((merchant, source)) = configured else {
             let detail = format!("the source `{}` is not configured any more", event.source);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));
@@ -276,7 +278,7 @@ impl Operations {
         if is_given_up {
             event.discard();
         } else {
-            self.check_endpoint(&event)?;
+            self.check_endpoint(&event).await?;
             event.replay(self.context.clock.now());
         }
         let (merchant, shown) = (event.merchant.clone(), Event::Outgoing(outgoing(&event)));
@@ -285,9 +287,9 @@ impl Operations {
     }
 
     /// Whether anything could go out to the event's endpoint.
-    fn check_endpoint(&self, event: &OutgoingEvent) -> Result<(), Refusal> {
+    async fn check_endpoint(&self, event: &OutgoingEvent) -> Result<(), Refusal> {
         let (merchant, endpoint) = (&event.merchant, &event.endpoint);
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(merchant).await?;
         let is_configured = directory
             .get(merchant)
             .is_some_and(|merchant| merchant.endpoint(endpoint).is_some());

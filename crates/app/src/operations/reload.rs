@@ -26,7 +26,11 @@ impl Operations {
     fn release_new_connections(&self, before: &Directory) {
         for merchant in self.context.directory().iter() {
             let earlier = before.get(&merchant.id);
-            let is_new = |name: &str| earlier.is_none_or(|earlier| earlier.connection(name).is_none());
+            let is_new = |name: &str| {
+                earlier
+                    .as_ref()
+                    .is_none_or(|earlier| earlier.connection(name).is_none())
+            };
             let connections = merchant.connections.iter();
             for connection in connections.filter(|connection| is_new(&connection.name)) {
                 self.context.wake_connection(&merchant.id, &connection.name, Reach::All);

@@ -58,9 +58,11 @@ impl Operations {
     }
 
     async fn run_replay(&self, caller: &Caller, failed: &Failed, priority: Priority) -> Result<Answer, Refusal> {
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(&failed.merchant).await?;
         let merchant = directory.get(&failed.merchant);
-        let configured = merchant.and_then(|merchant| Some((merchant, merchant.connection(&failed.connection)?)));
+        let configured = merchant
+            .as_ref()
+            .and_then(|merchant| Some((merchant, merchant.connection(&failed.connection)?)));
         let Some((merchant, connection)) = configured else {
             let detail = format!("the connection `{}` is not configured any more", failed.connection);
             return Err(Refusal::new(ProblemCode::ValidationFailed, detail));

@@ -38,6 +38,7 @@ impl Outbox {
     /// Takes what is due to an endpoint as fast as it takes it.
     pub(crate) async fn work_through(&self, merchant: &str, name: &str, reach: Reach) -> Result<(), StoreError> {
         let now = self.context.clock.now();
+        let _known = self.context.directory_with(merchant).await?;
         if self.endpoint(merchant, name).is_none() {
             let why = "the endpoint is not configured any more";
             return self

@@ -35,6 +35,10 @@ impl Outbox {
     /// Applies a changeset, and with it the events that tell of deliveries which it ends badly. Every change that the use
     /// cases make goes through here.
     pub(crate) async fn apply(&self, mut changes: Changeset) -> Result<Applied, StoreError> {
+        if changes.write.iter().any(|write| is_failure(write).is_some()) {
+            // Of a merchant that cannot be served nobody is told, and what happened is recorded all the same.
+            let _known_or_not = self.context.directory_with(&changes.merchant).await;
+        }
         let writes = changes.write.iter();
         let failures: Vec<Write> = writes.flat_map(|write| self.events_of_failure(write)).collect();
         changes.write.extend(failures);
@@ -95,9 +99,8 @@ impl Outbox {
     }
 
     fn events_of_failure(&self, write: &Write) -> Vec<Write> {
-        let delivery = match write {
-            Write::PutDelivery(delivery, _) if delivery.state() == DeliveryState::Failed => delivery,
-            _ => return Vec::new(),
+        let Some(delivery) = is_failure(write) else {
+            return Vec::new();
         };
         let directory = self.context.directory();
         let kind = EventKind::CustomerDeliveryFailed;
@@ -110,7 +113,7 @@ impl Outbox {
             full: listed_delivery(delivery),
             ids: json!({ "id": delivery.id, "upsert_id": delivery.upsert(), "customer_id": delivery.customer }),
         };
-        self.publish(merchant, &event)
+        self.publish(&merchant, &event)
     }
 
     /// That an upsert's required deliveries have ended well, with its answer.
@@ -120,7 +123,7 @@ impl Outbox {
         own: &[DeliveryRecord],
         effective: &[DeliveryRecord],
     ) -> Result<Vec<Write>, StoreError> {
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(&upsert.merchant).await?;
         let kind = EventKind::CustomerUpserted;
         let merchant = directory.get(&upsert.merchant);
         let Some(merchant) = merchant.filter(|merchant| merchant.tells(kind)) else {
@@ -144,7 +147,7 @@ impl Outbox {
             full: answering.shape(),
             ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
         };
-        Ok(self.publish(merchant, &event))
+        Ok(self.publish(&merchant, &event))
     }
 
     /// That a connection was paused or goes on, as it will be seen from then on.
@@ -159,8 +162,9 @@ impl Outbox {
             (Some(_), None) => EventKind::ConnectionResumed,
             _ => return Ok(Vec::new()),
         };
-        let directory = self.context.directory();
+        let directory = self.context.directory_with(merchant).await?;
         let merchant = directory.get(merchant).filter(|merchant| merchant.tells(kind));
+        let merchant = merchant.as_deref();
         match merchant.and_then(|merchant| Some((merchant, merchant.connection(connection)?))) {
             Some((merchant, connection)) => self.events_of_connection(merchant, connection, kind, after).await,
             None => Ok(Vec::new()),
@@ -196,7 +200,7 @@ impl Outbox {
                 let _one_at_a_time = self.context.pausing.lock().await;
                 let mut record = connections.record(id, name);
                 let mut write = self
-                    .events_of_connection(merchant, connection, kind, record.pause.as_ref())
+                    .events_of_connection(&merchant, connection, kind, record.pause.as_ref())
                     .await?;
                 let expected = record.change();
                 record.quota_told = Some(today);
@@ -208,6 +212,14 @@ impl Outbox {
             }
         }
         Ok(())
+    }
+}
+
+/// The delivery that ends badly with this.
+fn is_failure(write: &Write) -> Option<&DeliveryRecord> {
+    match write {
+        Write::PutDelivery(delivery, _) if delivery.state() == DeliveryState::Failed => Some(delivery),
+        _ => None,
     }
 }
 

@@ -127,10 +127,10 @@ impl Queries {
                 };
                 let newest = store.incoming_events(&own, None, 1).await?;
                 let last_event_at = newest.entries.first().map(|event| event.received_at);
-                shown.sources.push(source(merchant, one, &failed, last_event_at));
+                shown.sources.push(source(&merchant, one, &failed, last_event_at));
             }
             let endpoints = merchant.endpoints.iter();
-            let endpoints = endpoints.map(|endpoint| self.context.endpoint_view(merchant, endpoint, &open));
+            let endpoints = endpoints.map(|endpoint| self.context.endpoint_view(&merchant, endpoint, &open));
             shown.endpoints.extend(endpoints);
         }
         Ok(shown)

@@ -8,7 +8,7 @@ use metrics::{Counter, Histogram, Label, Unit, counter, describe_counter, descri
 use upsert_core::{ErrorKind, Ignored, Outcome, Word as _};
 use upsert_store::{DeliveryRecord, DeliveryState, Progress};
 
-use crate::directory::merchant::Directory;
+use crate::directory::merchant::{Directory, Merchant};
 
 /// Events that came in.
 const EVENTS_IN: &str = "upsert_gateway_events_in_total";
@@ -63,15 +63,20 @@ pub fn describe_metrics() {
 /// counts hides that first time.
 pub(crate) fn begin_at_zero(directory: &Directory) {
     for merchant in directory.iter() {
-        for connection in &merchant.connections {
-            let own = own(&merchant.id, &connection.name, &connection.provider);
-            for failed in failures(&own) {
-                failed.increment(0);
-            }
+        begin_at_zero_of(&merchant);
+    }
+}
+
+/// The same, of one merchant.
+pub(crate) fn begin_at_zero_of(merchant: &Merchant) {
+    for connection in &merchant.connections {
+        let own = own(&merchant.id, &connection.name, &connection.provider);
+        for failed in failures(&own) {
+            failed.increment(0);
         }
-        for source in &merchant.sources {
-            events_in(&merchant.id, &source.name, FORGED).increment(0);
-        }
+    }
+    for source in &merchant.sources {
+        events_in(&merchant.id, &source.name, FORGED).increment(0);
     }
 }
 

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use upsert_api::Visibility;
 use upsert_app::{Gateway, Merchant};
-use upsert_settings::Scope;
+use upsert_settings::{Scope, is_name};
 
 use crate::auth::sessions::{Notice, SessionId};
 use crate::error::PageError;
@@ -85,11 +85,13 @@ impl Session {
     ///
     /// # Errors
     /// 404.
-    pub(crate) fn merchant(&self, id: &str) -> Result<Arc<Merchant>, PageError> {
-        let known = self.gateway().directory().get(id).cloned();
-        known
-            .filter(|merchant| self.principal.covers(&merchant.id))
-            .ok_or_else(|| PageError::not_found("merchant"))
+    pub(crate) async fn merchant(&self, id: &str) -> Result<Arc<Merchant>, PageError> {
+        if !self.principal.covers(id) || !is_name(id) {
+            return Err(PageError::not_found("merchant"));
+        }
+        self.gateway().load_merchant(id).await?;
+        let known = self.gateway().directory().get(id);
+        known.ok_or_else(|| PageError::not_found("merchant"))
     }
 
     /// The merchants that exist for this key, by id; at most `most`.

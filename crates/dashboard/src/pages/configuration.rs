@@ -34,7 +34,7 @@ pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpR
     let merchants = session.merchants(SUGGESTED);
     let sees_gateway = session.principal.reach == Reach::All;
     let merchant = match sent.get("merchant") {
-        Some(id) => Some(session.merchant(id)?.id.clone()),
+        Some(id) => Some(session.merchant(id).await?.id.clone()),
         None if sees_gateway => None,
         None => merchants.first().cloned(),
     };

@@ -88,7 +88,7 @@ pub(crate) async fn show(session: Session, named: Named) -> Result<HttpResponse,
     let (merchant, name) = named.into_inner();
     let snapshot = session.snapshot().await?;
     let part = Part::of(&session, &snapshot, &merchant, &name)?;
-    let known = session.merchant(&merchant)?;
+    let known = session.merchant(&merchant).await?;
     let queries = &session.gateway().queries;
     page(&ConnectionPage {
         causes: queries.failures_by_cause(&known, &name, session.visibility()).await?,
@@ -101,7 +101,7 @@ pub(crate) async fn show(session: Session, named: Named) -> Result<HttpResponse,
 #[get("/live/connections/{merchant}/{name}")]
 pub(crate) async fn live(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
-    let known = session.merchant(&merchant)?;
+    let known = session.merchant(&merchant).await?;
     known
         .connection(&name)
         .ok_or_else(|| PageError::not_found("connection"))?;
@@ -115,7 +115,7 @@ pub(crate) async fn live(session: Session, named: Named) -> Result<HttpResponse,
 pub(crate) async fn pause(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let pause = async {
-        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
         operations.pause(&known, &name, &session.principal.name).await?;
         Ok(format!("{merchant} / {name} is paused: what comes meanwhile waits"))
     };
@@ -127,7 +127,7 @@ pub(crate) async fn pause(session: Session, named: Named) -> HttpResponse {
 pub(crate) async fn resume(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let resume = async {
-        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
         operations.resume(&known, &name, &session.principal.name).await?;
         Ok(format!("{merchant} / {name} goes on: what waited is being sent"))
     };

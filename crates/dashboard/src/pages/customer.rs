@@ -51,7 +51,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, PageError> {
     let (merchant, id) = named.into_inner();
     let cursor = read(&request)?.given("cursor");
-    let (merchant, id) = (session.merchant(&merchant)?, customer_id(&id)?);
+    let (merchant, id) = (session.merchant(&merchant).await?, customer_id(&id)?);
     let customer = customer(&session, &merchant, id).await?;
     let timeline = Timeline::of(&session, &merchant, id, cursor.clone()).await?;
     let path = links::customer(&merchant.id, id);
@@ -75,7 +75,7 @@ pub(crate) async fn ask_unlink(
 ) -> Result<HttpResponse, PageError> {
     session.needs(Scope::OpsWrite)?;
     let (merchant, id, connection) = named.into_inner();
-    let merchant = session.merchant(&merchant)?;
+    let merchant = session.merchant(&merchant).await?;
     let id = customer_id(&id)?;
     let customer = customer(&session, &merchant, id).await?;
     let link = customer.links.iter().find(|link| link.connection == connection);
@@ -96,7 +96,7 @@ pub(crate) async fn ask_unlink(
 pub(crate) async fn unlink(session: Session, named: Path<(String, String, String)>) -> HttpResponse {
     let (merchant, id, connection) = named.into_inner();
     let unlink = async {
-        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
         let (id, visibility) = (customer_id(&id)?, session.visibility());
         operations.unlink(&known, id, &connection, visibility).await?;
         Ok(format!(

@@ -110,7 +110,7 @@ async fn look(session: &Session, search: &Search) -> Result<Found, PageError> {
     if text.is_empty() {
         return Err(PageError::unreadable("say what to look for"));
     }
-    let merchants = merchants(session, search.merchant.trim())?;
+    let merchants = merchants(session, search.merchant.trim()).await?;
     let mut found = Found::default();
     if let Ok(id) = text.parse::<CustomerId>() {
         found.looked_for.insert(format!("id {id}"));
@@ -135,16 +135,20 @@ async fn look(session: &Session, search: &Search) -> Result<Found, PageError> {
 }
 
 /// The merchant that is named, or all that the key sees.
-fn merchants(session: &Session, named: &str) -> Result<Vec<Arc<Merchant>>, PageError> {
+async fn merchants(session: &Session, named: &str) -> Result<Vec<Arc<Merchant>>, PageError> {
     if !named.is_empty() {
-        return Ok(vec![session.merchant(named)?]);
+        return Ok(vec![session.merchant(named).await?]);
     }
     let ids = session.merchants(MOST_MERCHANTS + 1);
     if ids.len() > MOST_MERCHANTS {
         let says = format!("your key sees more than {MOST_MERCHANTS} merchants: say which one's customer it is");
         return Err(PageError::unreadable(says));
     }
-    ids.iter().map(|id| session.merchant(id)).collect()
+    let mut merchants = Vec::with_capacity(ids.len());
+    for id in &ids {
+        merchants.push(session.merchant(id).await?);
+    }
+    Ok(merchants)
 }
 
 fn kinds(kind: &str) -> Result<Vec<IdentifierKind>, PageError> {

@@ -95,7 +95,7 @@ pub(crate) async fn list(session: Session, request: HttpRequest) -> Result<HttpR
 type Offered = Vec<(Action, String)>;
 
 async fn found(session: &Session, typed: &Typed) -> Result<(Page<ListedDelivery>, Offered), PageError> {
-    let filter = asked(session, typed)?;
+    let filter = asked(session, typed).await?;
     let queries = &session.gateway().queries;
     let found = queries
         .list_deliveries(&filter, &typed.page(PAGE), session.visibility())
@@ -111,9 +111,9 @@ async fn found(session: &Session, typed: &Typed) -> Result<(Page<ListedDelivery>
 ///
 /// # Errors
 /// 404 for a merchant that is not there for this key; 400 for what cannot be read.
-pub(crate) fn asked(session: &Session, typed: &Typed) -> Result<DeliveryFilter, PageError> {
+pub(crate) async fn asked(session: &Session, typed: &Typed) -> Result<DeliveryFilter, PageError> {
     let merchants = match typed.merchant() {
-        Some(id) => Some([session.merchant(id)?.id.clone()].into()),
+        Some(id) => Some([session.merchant(id).await?.id.clone()].into()),
         None => session.principal.in_sight(),
     };
     Ok(DeliveryFilter {

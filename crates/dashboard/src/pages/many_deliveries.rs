@@ -74,7 +74,7 @@ pub(crate) async fn confirm(
     request: HttpRequest,
 ) -> Result<HttpResponse, PageError> {
     let action = Action::of(&action)?;
-    let (typed, filter) = permitted(&session, action, &read(&request)?)?;
+    let (typed, filter) = permitted(&session, action, &read(&request)?).await?;
     let selection = DeliverySelection {
         dry_run: true,
         ..filter.into()
@@ -100,7 +100,7 @@ pub(crate) async fn carry_out(
     confirmed: Form<Confirmed>,
 ) -> Result<HttpResponse, PageError> {
     let action = Action::of(&action)?;
-    let (typed, filter) = permitted(&session, action, &confirmed.filter)?;
+    let (typed, filter) = permitted(&session, action, &confirmed.filter).await?;
     let result = all_parts(&session, action, filter, &confirmed).await;
     session.dashboard.snapshots.forget().await;
     let told = result.map(|sums| sums::told(&sums, action.done()));
@@ -108,10 +108,10 @@ pub(crate) async fn carry_out(
 }
 
 /// The filter with its states named.
-fn permitted(session: &Session, action: Action, sent: &Sent) -> Result<(Typed, DeliveryFilter), PageError> {
+async fn permitted(session: &Session, action: Action, sent: &Sent) -> Result<(Typed, DeliveryFilter), PageError> {
     session.needs(Scope::OpsWrite)?;
     let typed = Typed::of::<DeliveryFilter>(sent);
-    let mut filter = asked(session, &typed)?;
+    let mut filter = asked(session, &typed).await?;
     if !suits(action, &filter) {
         let detail = format!("deliveries in these states cannot be {}", action.done());
         return Err(Refusal::new(ProblemCode::ValidationFailed, detail).into());

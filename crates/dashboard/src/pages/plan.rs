@@ -84,7 +84,7 @@ pub(crate) async fn show(session: Session, request: HttpRequest) -> Result<HttpR
 pub(crate) async fn make(session: Session, sent: Bytes) -> Result<HttpResponse, PageError> {
     session.needs(Scope::CustomersWrite)?;
     let typed = Typed::read(&sent);
-    let known = session.merchant(&typed.merchant)?;
+    let known = session.merchant(&typed.merchant).await?;
     let planned = match read_json(typed.body.as_bytes()) {
         Ok(body) => {
             let upserts = &session.gateway().upserts;

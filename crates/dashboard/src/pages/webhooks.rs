@@ -63,7 +63,7 @@ type Named = Path<(String, String)>;
 pub(crate) async fn test(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let test = async {
-        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
         let answer = operations.test_endpoint(&known, &name).await?;
         told(&format!("{merchant} / {name}"), &answer)
     };
@@ -86,7 +86,7 @@ fn told(whose: &str, tried: &EndpointTest) -> Result<String, PageError> {
 pub(crate) async fn enable(session: Session, named: Named) -> HttpResponse {
     let (merchant, name) = named.into_inner();
     let enable = async {
-        let (known, operations) = (session.merchant(&merchant)?, &session.gateway().operations);
+        let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
         let by = &session.principal.name;
         operations.enable_endpoint(&known, &name, by).await?;
         Ok(format!(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use tokio::sync::watch;
+use url::{Host, Url};
 
 use upsert_app::{Connection, Directory, Endpoint, Merchant, Route, Source};
 use upsert_core::{Clock, NeverMatch, Word as _};
@@ -92,47 +93,86 @@ impl ConnectionBuilder {
         let (mut merchants, mut bells, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for merchant in settings.merchants.values() {
             let earlier = before.get(&merchant.id);
-            let never_match = never_match_of(merchant).unwrap_or_else(|wrong| {
-                problems.extend(wrong);
-                Arc::default()
-            });
-            let mut connections = Vec::with_capacity(merchant.connections.len());
-            for connection in &merchant.connections {
-                let fingerprint = connection.fingerprint();
-                let same = earlier
-                    .and_then(|earlier| earlier.connection(&connection.name))
-                    .filter(|same| same.fingerprint == fingerprint);
-                if let Some(same) = same {
-                    // What recognises nobody is the merchant's business: the policies go on as they are.
-                    connections.push(Arc::new(Connection {
-                        never_match: Arc::clone(&never_match),
-                        ..Connection::clone(same)
-                    }));
-                    continue;
+            match self.merchant(merchant, earlier.as_deref(), counts) {
+                Ok((merchant, rung)) => {
+                    merchants.push(merchant);
+                    bells.extend(rung);
                 }
-                match self.build(&merchant.id, connection) {
-                    Ok(built) => {
-                        let (connection, bell) = self.finish(merchant, connection, built, fingerprint, counts);
-                        connections.push(Arc::new(Connection {
-                            never_match: Arc::clone(&never_match),
-                            ..connection
-                        }));
-                        bells.push(bell);
-                    }
-                    Err(found) => problems.extend(found),
-                }
-            }
-            match self.endpoints(merchant) {
-                Ok(endpoints) => merchants.push(merchant_of(merchant, never_match, connections, endpoints)),
-                Err(problem) => problems.push(problem),
+                Err(found) => problems.extend(found),
             }
         }
         if problems.is_empty() {
-            let directory = Directory::new(merchants);
+            let directory = Directory::beside(merchants, before.stored().clone());
             Ok(Assembled { directory, bells })
         } else {
             Err(problems)
         }
+    }
+
+    /// Builds one merchant, of which `earlier` is what it was before.
+    ///
+    /// # Errors
+    /// Everything that providers refuse.
+    pub(crate) fn merchant(
+        &self,
+        merchant: &settings::Merchant,
+        earlier: Option<&Merchant>,
+        counts: &DayCounts,
+    ) -> Result<(Merchant, Vec<BreakerBell>), Vec<Problem>> {
+        let (mut bells, mut problems) = (Vec::new(), Vec::new());
+        let never_match = never_match_of(merchant).unwrap_or_else(|wrong| {
+            problems.extend(wrong);
+            Arc::default()
+        });
+        let mut connections = Vec::with_capacity(merchant.connections.len());
+        for connection in &merchant.connections {
+            let fingerprint = connection.fingerprint();
+            let same = earlier
+                .and_then(|earlier| earlier.connection(&connection.name))
+                .filter(|same| same.fingerprint == fingerprint);
+            let connection = match same {
+                // What recognises nobody is the merchant's business: the policies go on as they are.
+                Some(same) => Connection::clone(same),
+                None => match self.build(&merchant.id, connection) {
+                    Ok(built) => {
+                        let (connection, bell) = self.finish(merchant, connection, built, fingerprint, counts);
+                        bells.push(bell);
+                        connection
+                    }
+                    Err(found) => {
+                        problems.extend(found);
+                        continue;
+                    }
+                },
+            };
+            connections.push(Arc::new(Connection {
+                never_match: Arc::clone(&never_match),
+                ..connection
+            }));
+        }
+        match self.endpoints(merchant) {
+            Ok(endpoints) if problems.is_empty() => {
+                Ok((merchant_of(merchant, never_match, connections, endpoints), bells))
+            }
+            Ok(_) => Err(problems),
+            Err(problem) => {
+                problems.push(problem);
+                Err(problems)
+            }
+        }
+    }
+
+    /// Whether a connection that names no URL goes to loopback, by its provider's default.
+    pub(crate) fn goes_to_loopback_by_default(&self, connection: &settings::Connection) -> bool {
+        let description = self.registry.description(&connection.provider);
+        let default = description.and_then(|known| Url::parse(&known.default_base_url).ok());
+        let is_loopback = |url: Url| match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        connection.base_url.is_none() && default.is_some_and(is_loopback)
     }
 
     /// The provider alone, without policies.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use upsert_app::Directory;
 use upsert_core::SystemClock;
 use upsert_provider_kit::Registry;
-use upsert_settings::{Location, Problem, Settings};
+use upsert_sealing::{Keyring, SealingKey};
+use upsert_settings::{ApiKey, Location, Problem, Reach, Settings};
 
 use crate::config::builder::ConnectionBuilder;
 use crate::config::day_counts::DayCounts;
@@ -23,7 +24,7 @@ pub struct Checked {
 /// Checks settings that were read well: builds every provider dry, and calls nobody.
 pub fn check(settings: &Settings, registry: Registry) -> Checked {
     let builder = ConnectionBuilder::new(registry, Arc::new(SystemClock));
-    let mut problems = unbuilt(settings);
+    let mut problems = unfit(settings);
     if let Err(refused) = builder.assemble(settings, &Directory::default(), &DayCounts::default()) {
         problems.extend(refused);
     }
@@ -33,18 +34,38 @@ pub fn check(settings: &Settings, registry: Registry) -> Checked {
     }
 }
 
-/// What the contract knows and this version does not. It is refused, since nobody may believe it to be there.
-pub(crate) fn unbuilt(settings: &Settings) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if let Some(key) = settings.store.encryption_keys.first() {
-        let message = "sealing what is stored is not built yet";
-        let problem = Problem::new(key.key.location(), "store.encryption_keys", message);
-        problems.push(problem.hint("leave `encryption_keys` out, and encrypt the disk"));
-    }
+/// What settings cannot judge by themselves.
+pub(crate) fn unfit(settings: &Settings) -> Vec<Problem> {
+    let mut problems = keyring(settings).err().unwrap_or_default();
     if let Err(error) = filter(&settings.telemetry.log) {
         problems.push(settings.telemetry.log_problem(error.to_string()));
     }
     problems
+}
+
+/// The keys that seal. Where secrets were skipped there are none.
+pub(crate) fn keyring(settings: &Settings) -> Result<Keyring, Vec<Problem>> {
+    let (mut keys, mut problems) = (Vec::new(), Vec::new());
+    for key in settings
+        .store
+        .encryption_keys
+        .iter()
+        .filter(|key| key.key.is_resolved())
+    {
+        match SealingKey::read(&key.id, key.key.value()) {
+            Ok(key) => keys.push(key),
+            Err(bad) => problems.push(Problem::new(
+                key.key.location(),
+                "store.encryption_keys",
+                bad.to_string(),
+            )),
+        }
+    }
+    if problems.is_empty() {
+        Ok(Keyring::new(keys))
+    } else {
+        Err(problems)
+    }
 }
 
 /// What is allowed but hardly meant.
@@ -58,6 +79,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
         );
         warnings.push(problem.hint("`upsert-gateway keys new` makes one"));
     }
+    warnings.extend(settings.api_keys.iter().flat_map(|key| strangers(settings, key)));
     for merchant in settings.merchants.values() {
         for (index, source) in merchant.webhooks_in.iter().enumerate() {
             let warn = |message: &str, hint: &str| {
@@ -85,6 +107,20 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
         }
     }
     warnings
+}
+
+/// Merchants that a key may speak for and that no file describes: only the store can tell whether they are there.
+fn strangers<'a>(settings: &'a Settings, key: &'a ApiKey) -> impl Iterator<Item = Problem> + 'a {
+    let listed: &[String] = match &key.merchants {
+        Reach::All => &[],
+        Reach::Merchants(listed) => listed,
+    };
+    let strangers = listed.iter().filter(|id| settings.merchant(id).is_none());
+    strangers.map(|id| {
+        let message = format!("no file describes the merchant `{id}`: it has to be in the store");
+        Problem::new(&key.location, "api_keys", message)
+            .hint("`upsert-gateway merchants list` shows those in the store")
+    })
 }
 
 fn gateway_file(settings: &Settings) -> Location {

@@ -30,6 +30,17 @@ impl DayCounts {
         })
     }
 
+    /// One merchant's, as the store has them.
+    pub(crate) fn of_merchant(merchant: &str, calls: &[(String, u32)], clock: &dyn Clock) -> Self {
+        let used = calls
+            .iter()
+            .map(|(connection, used)| ((merchant.to_owned(), connection.clone()), *used));
+        Self {
+            day: clock.now().to_zoned(TimeZone::UTC).date(),
+            used: used.collect(),
+        }
+    }
+
     /// One connection's count, to go on from.
     pub(crate) fn of(&self, merchant: &str, connection: &str) -> InMemoryDayCount {
         let key = (merchant.to_owned(), connection.to_owned());

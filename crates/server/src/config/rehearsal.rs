@@ -42,6 +42,6 @@ impl Rehearsal {
     pub fn plan(&self, merchant: &str, body: &Json, handling: Handling) -> Option<Result<Plan, upsert_api::Problem>> {
         let merchant = self.directory.get(merchant)?;
         let problem = |refusal: Refusal| refusal.problem("", "");
-        Some(rehearse(merchant, body, handling, &self.ids).map_err(problem))
+        Some(rehearse(&merchant, body, handling, &self.ids).map_err(problem))
     }
 }

@@ -9,6 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Path;
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::{Either, LocalBoxFuture};
 use serde::Deserialize;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -16,12 +17,13 @@ use utoipa::{IntoParams, PartialSchema as _};
 
 use upsert_api::ProblemCode;
 use upsert_app::{Merchant, Refusal};
-use upsert_settings::Reach;
+use upsert_settings::{Reach, is_name};
 
 use crate::config::key_store::Key;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::access::{Access, Permission};
 use crate::http::problem::Problem;
+use crate::state::State;
 
 const HEADER: &str = "Merchant-Id";
 
@@ -35,25 +37,73 @@ pub(crate) struct ForMerchant<P> {
 
 impl<P: Permission> FromRequest for ForMerchant<P> {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Access::judge(request).and_then(|access| {
-            let merchant = required(&access, request.headers())?;
+        let access = match Access::judge(request) {
+            Ok(access) => access,
+            Err(problem) => return Known::Left(ready(Err(problem))),
+        };
+        let id = match required(&access, request.headers()) {
+            Ok(id) => id,
+            Err(problem) => return Known::Left(ready(Err(problem))),
+        };
+        // Nearly always: an upsert's way is as short as a look-up in a map.
+        if let Ok(merchant) = within_reach(&access.key, &access.served, id) {
+            return Known::Left(ready(Ok(Self { access, merchant })));
+        }
+        let id = id.to_owned();
+        once_known(request, access, vec![id.clone()], Unserved::IsRefused, move |access| {
+            let merchant = within_reach(&access.key, &access.served, &id)?;
             Ok(Self { access, merchant })
-        }))
+        })
     }
 }
 
-fn required<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Arc<Merchant>, Problem> {
-    let id = match given(headers)? {
-        Some(id) => id,
+fn required<'a, P>(access: &'a Access<P>, headers: &'a HeaderMap) -> Result<&'a str, Problem> {
+    match given(headers)? {
+        Some(id) => Ok(id),
         None => access.key.only_merchant().ok_or_else(|| {
             let detail = "the key may speak for several merchants: say for which in `Merchant-Id`";
             Problem::new(ProblemCode::MerchantRequired, detail)
-        })?,
+        }),
+    }
+}
+
+/// At once, unless a merchant lives in the store and was not needed before.
+pub(crate) type Known<T> = Either<Ready<Result<T, Problem>>, LocalBoxFuture<'static, Result<T, Problem>>>;
+
+/// What becomes of a request where a merchant is there and cannot be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unserved {
+    /// It is about this merchant.
+    IsRefused,
+    /// It is about others too.
+    IsLeftOut,
+}
+
+/// Goes on once it is known which of these merchants are there.
+fn once_known<P: Permission, T: 'static>(
+    request: &HttpRequest,
+    access: Access<P>,
+    mut ids: Vec<String>,
+    unserved: Unserved,
+    then: impl FnOnce(Access<P>) -> Result<T, Problem> + 'static,
+) -> Known<T> {
+    ids.retain(|id| access.key.reach.covers(id) && is_name(id) && access.served.directory.get(id).is_none());
+    let state = State::of(request).cloned();
+    let Some(state) = state.filter(|_| !ids.is_empty()) else {
+        return Known::Left(ready(then(access)));
     };
-    within_reach(&access.key, &access.served, id).cloned()
+    Known::Right(Box::pin(async move {
+        for id in ids {
+            let loaded = state.gateway.load_merchant(&id).await;
+            if unserved == Unserved::IsRefused {
+                loaded?;
+            }
+        }
+        then(access)
+    }))
 }
 
 /// A caller who may do what the route does, and whose rows it may see: the header is a filter.
@@ -75,11 +125,20 @@ impl<P> InSight<P> {
 
 impl<P: Permission> FromRequest for InSight<P> {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Access::judge(request).and_then(|access| {
-            let only = filter(&access, request.headers())?;
+        let (access, named) = match judged(request) {
+            Ok(judged) => judged,
+            Err(problem) => return Known::Left(ready(Err(problem))),
+        };
+        let (ids, unserved) = match (&named, &access.key.reach) {
+            (Some(id), _) => (vec![id.clone()], Unserved::IsRefused),
+            (None, Reach::All) => (Vec::new(), Unserved::IsLeftOut),
+            (None, Reach::Merchants(listed)) => (listed.clone(), Unserved::IsLeftOut),
+        };
+        once_known(request, access, ids, unserved, move |access| {
+            let only = filter(&access, named.as_deref())?;
             let merchants = match (&only, &access.key.reach) {
                 (Some(merchant), _) => Some(BTreeSet::from([merchant.id.clone()])),
                 (None, Reach::All) => None,
@@ -90,8 +149,15 @@ impl<P: Permission> FromRequest for InSight<P> {
                 only,
                 merchants,
             })
-        }))
+        })
     }
+}
+
+/// A caller, and the merchant that the header names.
+fn judged<P: Permission>(request: &HttpRequest) -> Result<(Access<P>, Option<String>), Problem> {
+    let access = Access::judge(request)?;
+    let named = given(request.headers())?.map(str::to_owned);
+    Ok((access, named))
 }
 
 /// A caller who may do what the route does, and what the path names: `{merchant}/{name}`. A merchant that the key may
@@ -113,25 +179,31 @@ struct Named {
 
 impl<P: Permission> FromRequest for At<P> {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = Known<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Access::judge(request).and_then(|access| {
-            let wanted = filter(&access, request.headers())?;
-            let named = Path::<Named>::extract(request).into_inner();
-            let named = named.map_err(|_| Refusal::not_found("page"))?.into_inner();
+        let (access, wanted) = match judged(request) {
+            Ok(judged) => judged,
+            Err(problem) => return Known::Left(ready(Err(problem))),
+        };
+        let Ok(named) = Path::<Named>::extract(request).into_inner() else {
+            return Known::Left(ready(Err(Refusal::not_found("page").into())));
+        };
+        let named = named.into_inner();
+        let is_endpoint = request.path().starts_with("/v1/endpoints/");
+        let ids = wanted.iter().chain([&named.merchant]).cloned().collect();
+        once_known(request, access, ids, Unserved::IsRefused, move |access| {
+            let wanted = filter(&access, wanted.as_deref())?;
             let merchant = within_reach(&access.key, &access.served, &named.merchant)
                 .ok()
-                .filter(|merchant| wanted.is_none_or(|wanted| wanted.id == merchant.id))
-                .cloned();
-            let is_endpoint = request.path().starts_with("/v1/endpoints/");
+                .filter(|merchant| wanted.is_none_or(|wanted| wanted.id == merchant.id));
             let what = if is_endpoint { "endpoint" } else { "connection" };
             Ok(Self {
                 merchant: merchant.ok_or_else(|| Refusal::not_found(what))?,
                 name: named.name,
                 access,
             })
-        }))
+        })
     }
 }
 
@@ -181,22 +253,19 @@ fn parameter(name: &str, place: ParameterIn, says: &str) -> Parameter {
 }
 
 /// The one merchant that the header names, if it is there.
-fn filter<P>(access: &Access<P>, headers: &HeaderMap) -> Result<Option<Arc<Merchant>>, Problem> {
-    given(headers)?
-        .map(|id| within_reach(&access.key, &access.served, id).cloned())
+fn filter<P>(access: &Access<P>, named: Option<&str>) -> Result<Option<Arc<Merchant>>, Problem> {
+    named
+        .map(|id| within_reach(&access.key, &access.served, id))
         .transpose()
 }
 
 /// A merchant that does not exist is answered like one that the key may not speak for.
-fn within_reach<'a>(key: &Key, served: &'a ConfigSnapshot, id: &str) -> Result<&'a Arc<Merchant>, Problem> {
-    served
-        .directory
-        .get(id)
-        .filter(|merchant| key.reach.covers(&merchant.id))
-        .ok_or_else(|| {
-            let detail = "the key may not speak for this merchant";
-            Problem::new(ProblemCode::MerchantForbidden, detail)
-        })
+fn within_reach(key: &Key, served: &ConfigSnapshot, id: &str) -> Result<Arc<Merchant>, Problem> {
+    let merchant = served.directory.get(id).filter(|_| key.reach.covers(id));
+    merchant.ok_or_else(|| {
+        let detail = "the key may not speak for this merchant";
+        Problem::new(ProblemCode::MerchantForbidden, detail)
+    })
 }
 
 fn given(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
     tag = "process",
     responses(
         (status = 200, description = "They are", body = Ready),
-        (status = 503, description = "`shutting_down`, or the store cannot be reached (`overloaded`)"),
+        (status = 503, description = "`shutting_down`, or the store cannot be reached, or what is sealed there cannot be opened (`overloaded`)"),
     ),
 )]
 #[get("/readyz")]
@@ -48,18 +48,24 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
         let refusal = Refusal::new(ProblemCode::Overloaded, "the store cannot be reached").retry_after(1);
         return Err(refusal.into());
     }
+    let keys = state.gateway.store().sealing_keys().await.map_err(Refusal::from)?;
+    if let Some(id) = state.merchant_builder.missing_key(&keys) {
+        let detail = format!("merchants are sealed with the key `{id}`, which is not configured");
+        return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5).into());
+    }
+    let is_sealed = state.merchant_builder.seals_with().is_some();
     let served = state.served.load();
     Ok(HttpResponse::Ok().json(Ready {
         status: "ready".to_owned(),
         configuration: ReadyConfiguration {
             generation: served.generation,
-            merchants: served.directory.iter().count(),
+            merchants: served.directory.in_files(),
             last_reading: if served.is_stale { "refused" } else { "taken_over" }.to_owned(),
         },
         store: "reachable".to_owned(),
         // The store is opened only with its schema up to date.
         migrations: "done".to_owned(),
-        encryption: "off".to_owned(),
+        encryption: if is_sealed { "credentials" } else { "off" }.to_owned(),
     }))
 }
 

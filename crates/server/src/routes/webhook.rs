@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, post};
 
 use upsert_api::{AnyEvent, Beside, ProblemCode, RefusedEvents, WebhookProblem};
 use upsert_app::{Intake, Refusal};
+use upsert_settings::is_name;
 use upsert_webhook::Received;
 
 use crate::http::body;
@@ -49,8 +50,13 @@ pub(crate) async fn receive_event(
 ) -> Result<HttpResponse, Problem> {
     let (merchant, source) = path.into_inner();
     let served = state.served.load_full();
+    if is_name(&merchant) {
+        state.gateway.load_merchant(&merchant).await?;
+    }
     let merchant = served.directory.get(&merchant);
-    let found = merchant.and_then(|merchant| Some((merchant, merchant.source(&source)?)));
+    let found = merchant
+        .as_ref()
+        .and_then(|merchant| Some((merchant, merchant.source(&source)?)));
     let (merchant, source) = found.ok_or_else(|| Refusal::not_found("source"))?;
     let body = body::event(&request, payload, source.body_limit).await?;
     let header = |name: &str| only(request.headers(), name);

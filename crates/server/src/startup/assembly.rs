@@ -7,18 +7,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
 
-use upsert_app::{Directory, Gateway, GatewayParts, Retention, Spans};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use upsert_app::{Directory, Gateway, GatewayParts, Retention, Spans, StoredMerchants};
 use upsert_core::{Clock, SystemClock};
 use upsert_provider_kit::Registry;
-use upsert_settings::Settings;
+use upsert_settings::{Problem, Settings};
 use upsert_store::Store;
 
-use crate::config::builder::ConnectionBuilder;
+use crate::config::builder::{BreakerBell, ConnectionBuilder};
 use crate::config::check;
 use crate::config::day_counts::DayCounts;
 use crate::config::history::ConfigHistory;
 use crate::config::key_store::Keys;
 use crate::config::snapshot::ConfigSnapshot;
+use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::{dashboard, metrics as measure};
 use crate::lifecycle::Lifecycle;
 use crate::routes;
@@ -26,6 +28,7 @@ use crate::startup::background::Background;
 use crate::startup::binding::{bind_all, bind_metrics};
 use crate::startup::openapi;
 use crate::startup::reload::{self, ReloadFrom, Reloader};
+use crate::startup::resealing::reseal;
 use crate::startup::running::Running;
 use crate::startup::start_error::StartError;
 use crate::startup::store::Opened;
@@ -65,9 +68,9 @@ impl Default for StartOptions {
 /// # Errors
 /// See [`StartError`]; nothing is left running.
 pub async fn start(settings: Settings, registry: Registry, options: StartOptions) -> Result<Running, StartError> {
-    let unbuilt = check::unbuilt(&settings);
-    if !unbuilt.is_empty() {
-        return Err(StartError::Settings(unbuilt));
+    let unfit = check::unfit(&settings);
+    if !unfit.is_empty() {
+        return Err(StartError::Settings(unfit));
     }
     measure::recorder();
     let opened = match options.store.clone() {
@@ -77,8 +80,11 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()).over(&opened.store));
     let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
     let counts = DayCounts::read(opened.store.as_ref(), options.clock.as_ref()).await?;
+    let (bells, rung) = unbounded_channel();
+    let merchant_builder = merchant_builder(&settings, &builder, &options, bells).map_err(StartError::Settings)?;
+    let stored = Arc::new(StoredMerchants::new(merchant_builder.clone()));
     let assembled = builder
-        .assemble(&settings, &Directory::default(), &counts)
+        .assemble(&settings, &Directory::beside([], stored), &counts)
         .map_err(StartError::Settings)?;
     let gateway = Gateway::new(GatewayParts {
         store: opened.store.clone(),
@@ -89,10 +95,19 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
     });
     gateway.deliveries.recover().await?;
-    let state = Arc::new(state_of(&settings, &gateway, &builder, &options, traces));
+    let state = Arc::new(state_of(
+        &settings,
+        &gateway,
+        &builder,
+        &options,
+        (traces, merchant_builder),
+    ));
     let running = serve(&settings, state, opened)?;
     gateway.run_background();
     running.background.listen(&gateway, assembled.bells);
+    running.background.listen_to_all(&gateway, rung);
+    let resealing = reseal(running.state.clone(), running.background.stopping.clone());
+    running.background.tasks.spawn(resealing);
     running.background.keep_metrics();
     running.background.keep_log_filter();
     announce(&settings, running.addr);
@@ -157,7 +172,7 @@ fn state_of(
     gateway: &Gateway,
     builder: &ConnectionBuilder,
     options: &StartOptions,
-    traces: Option<Arc<Traces>>,
+    (traces, merchant_builder): (Option<Arc<Traces>>, Arc<MerchantBuilder>),
 ) -> State {
     State {
         gateway: gateway.clone(),
@@ -168,6 +183,7 @@ fn state_of(
             generation: 1,
             is_stale: false,
         }),
+        merchant_builder,
         history: ConfigHistory::begin(gateway.clock().now(), Arc::new(settings.clone())),
         lifecycle: Lifecycle::default(),
         providers: routes::operations::providers(builder.registry()),
@@ -179,10 +195,29 @@ fn state_of(
     }
 }
 
+fn merchant_builder(
+    settings: &Settings,
+    builder: &Arc<ConnectionBuilder>,
+    options: &StartOptions,
+    bells: UnboundedSender<BreakerBell>,
+) -> Result<Arc<MerchantBuilder>, Vec<Problem>> {
+    let around = options
+        .reload
+        .as_ref()
+        .map(ReloadFrom::surroundings)
+        .unwrap_or_default();
+    MerchantBuilder::new(settings, builder.clone(), options.clock.clone(), around, bells).map(Arc::new)
+}
+
 fn announce(settings: &Settings, addr: SocketAddr) {
     for warning in check::warnings(settings) {
         tracing::warn!("{warning}");
     }
-    tracing::warn!("what is stored is not sealed: no encryption key is set");
+    let sealed = if settings.store.encryption_keys.is_empty() {
+        "what is stored is not sealed: no encryption key is set"
+    } else {
+        "what is stored of persons is not sealed: encryption keys seal credentials of merchants alone"
+    };
+    tracing::warn!("{sealed}");
     tracing::info!(%addr, merchants = settings.merchants.len(), store = %settings.store.url, "the gateway is ready");
 }

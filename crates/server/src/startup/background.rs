@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -59,6 +60,22 @@ impl Background {
                 }
             });
         }
+    }
+
+    /// The same, of connections that are built while it runs.
+    pub(crate) fn listen_to_all(&self, gateway: &Gateway, mut bells: UnboundedReceiver<BreakerBell>) {
+        let (background, gateway) = (self.clone(), gateway.clone());
+        self.tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = background.stopping.cancelled() => return,
+                    bell = bells.recv() => match bell {
+                        Some(bell) => background.listen(&gateway, vec![bell]),
+                        None => return,
+                    },
+                }
+            }
+        });
     }
 
     /// Gives the log its configured filter back when another one's time is over.

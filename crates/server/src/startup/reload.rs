@@ -16,6 +16,7 @@ use crate::config::check;
 use crate::config::day_counts::DayCounts;
 use crate::config::key_store::Keys;
 use crate::config::snapshot::ConfigSnapshot;
+use crate::config::stored_merchants::Surroundings;
 use crate::http::metrics::RELOADS;
 use crate::startup::background::Background;
 use crate::startup::watch::Look;
@@ -52,6 +53,16 @@ impl ReloadFrom {
             before: Look::at(&folder, &[]),
             folder,
             environment,
+        }
+    }
+}
+
+impl ReloadFrom {
+    /// Where references are followed.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            environment: self.environment.clone(),
+            folder: self.folder.clone(),
         }
     }
 }
@@ -144,9 +155,9 @@ impl Reloader {
         let load =
             tokio::task::spawn_blocking(move || Settings::load(&from.folder, &from.environment, Secrets::Resolve));
         let settings = load.await.map_err(|_| vec![self.whole("reading it broke off")])??;
-        let unbuilt = check::unbuilt(&settings);
-        if !unbuilt.is_empty() {
-            return Err(unbuilt);
+        let unfit = check::unfit(&settings);
+        if !unfit.is_empty() {
+            return Err(unfit);
         }
         let gateway = &self.state.gateway;
         let counts = DayCounts::read(gateway.store().as_ref(), gateway.clock().as_ref())
@@ -155,7 +166,11 @@ impl Reloader {
         let before = self.state.served.load_full();
         let assembled = self.builder.assemble(&settings, &before.directory, &counts)?;
         let settings = self.told(before.generation + 1, settings).await;
+        let are_others = self.state.merchant_builder.configure(&settings)?;
         self.serve(&settings, &before, assembled);
+        if are_others {
+            gateway.operations.rebuild_stored_merchants();
+        }
         self.accepted(&settings, before.generation + 1);
         Ok(settings.secret_files.clone())
     }

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
-    DeliveriesDone, EventsDone, FailedUpsert, FieldMap, Form, ListedUpsert, Logs, Plan, PlanAction, PlanRefusal,
-    PlannedConnection, Problem, ProblemCode, Provider, Ready, ReadyConfiguration, Refused, RefusedDelivery,
-    RefusedEvents, Through, UpsertAnswer, UpsertProblem, UpsertState, VendorProblem, VendorRefusal, WebhookProblem,
+    DeliveriesDone, EventsDone, FailedUpsert, FieldMap, Form, ListedMerchant, ListedUpsert, Logs, Plan, PlanAction,
+    PlanRefusal, PlannedConnection, Problem, ProblemCode, Provider, Ready, ReadyConfiguration, Refused,
+    RefusedDelivery, RefusedEvents, StoredMerchant, Through, UpsertAnswer, UpsertProblem, UpsertState, VendorProblem,
+    VendorRefusal, WebhookProblem,
 };
 
 pub(crate) fn upsert_answer() -> UpsertAnswer {
@@ -201,6 +202,27 @@ pub(crate) fn configuration() -> Configuration {
             place: open("merchants/acme: connections.crm.timeout"),
             text: open("10s"),
         }],
+    }
+}
+
+pub(crate) fn listed_merchant() -> ListedMerchant {
+    ListedMerchant {
+        id: "acme".to_owned(),
+        name: Some("Acme Plumbing".to_owned()),
+        generation: 3,
+        put_at: noon(),
+        put_by: "platform".to_owned(),
+        in_file: false,
+    }
+}
+
+pub(crate) fn stored_merchant() -> StoredMerchant {
+    let members = json!({ "id": "acme", "connections": [] });
+    StoredMerchant {
+        generation: 3,
+        put_at: noon(),
+        put_by: "platform".to_owned(),
+        members: members.as_object().cloned().unwrap_or_default(),
     }
 }
 
