@@ -113,6 +113,23 @@ impl<'a> Api<'a> {
         }
     }
 
+    /// Sends a request that is answered without a body.
+    ///
+    /// # Errors
+    /// As [`Api::answer`].
+    pub(crate) async fn done(&self, request: RequestBuilder) -> anyhow::Result<()> {
+        let url = &self.target.url;
+        let response = request.send().await.with_context(|| format!("{url} does not answer"))?;
+        let status = response.status();
+        if status == StatusCode::NO_CONTENT {
+            return Ok(());
+        }
+        let text = response.text().await.context("the gateway's answer ended early")?;
+        let answered = read::<Json>(status, &text);
+        answered.with_context(|| format!("{url} answers {status}, not as the gateway does"))??;
+        Ok(())
+    }
+
     /// Sends a request.
     ///
     /// # Errors

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::complain;
-use crate::{check, customers, deliveries, demo, export, health, import, keys, serve, status, store, upsert, webhook};
+use crate::{
+    check, customers, deliveries, demo, export, health, import, keys, merchants, serve, status, store, upsert, webhook,
+};
 
 const AFTER: &str = "Exit codes: 0 done, 1 the thing itself failed, 2 wrong usage.";
 
@@ -53,6 +55,10 @@ enum Command {
     Deliveries(deliveries::DeliveriesArguments),
     /// Customers at a running gateway
     Customers(customers::CustomersArguments),
+    /// Merchants in the store of a running gateway: list, show, put, delete
+    ///
+    /// Those in files are in the files. The key has the scope `admin`, for every merchant.
+    Merchants(merchants::MerchantsArguments),
     /// Stores themselves
     Store(store::StoreArguments),
     /// Ask a URL whether it is well; for the health checks of containers
@@ -75,6 +81,7 @@ impl Cli {
             Command::Status(arguments) => status::run(arguments).await,
             Command::Deliveries(arguments) => deliveries::run(arguments).await,
             Command::Customers(arguments) => customers::run(arguments).await,
+            Command::Merchants(arguments) => merchants::run(arguments).await,
             Command::Store(arguments) => store::run(arguments).await,
             Command::Health(arguments) => health::run(arguments).await,
         }

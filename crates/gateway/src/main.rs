@@ -13,6 +13,7 @@ mod http_client;
 mod import;
 mod input;
 mod keys;
+mod merchants;
 mod moment;
 mod output;
 mod pointer;
