@@ -56,6 +56,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn arrows_between_crates_point_down_only() {
     let ranks: BTreeMap<&str, u8> = [
         ("core", 0),
+        ("sealing", 0),
         ("simulators", 0),
         ("webhook", 0),
         ("api", 1),

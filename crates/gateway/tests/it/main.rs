@@ -13,6 +13,7 @@ mod exports;
 mod image;
 mod import;
 mod keys;
+mod merchants;
 mod operator;
 mod own_gateway;
 mod process;

@@ -17,6 +17,8 @@ use crate::demo::on_a_runtime;
 use crate::process::{Started, gateway, run};
 
 const KEY: &str = "own-gateway-key-that-may-do-everything";
+/// Of whoever manages merchants.
+const PLATFORM_KEY: &str = "own-gateway-key-of-the-platform";
 
 /// A simulator of each vendor.
 pub(crate) struct Vendors([Running; 3]);
@@ -131,11 +133,20 @@ impl OwnGateway {
 
     /// Runs a command against it.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(KEY, arguments, "")
+    }
+
+    /// Runs a command of whoever manages merchants, which is told this.
+    pub(crate) fn run_by_platform(&self, arguments: &[&str], input: &str) -> Output {
+        self.run_with(PLATFORM_KEY, arguments, input)
+    }
+
+    fn run_with(&self, key: &str, arguments: &[&str], input: &str) -> Output {
         let mut command: Command = gateway(arguments);
         command
             .env("UPSERT_GATEWAY_URL", &self.url)
-            .env("UPSERT_GATEWAY_KEY", KEY);
-        run(&mut command, "")
+            .env("UPSERT_GATEWAY_KEY", key);
+        run(&mut command, input)
     }
 
     /// Asks it for something.
@@ -225,13 +236,18 @@ fn until_it_listens(address: SocketAddr) {
 }
 
 pub(crate) fn write_configuration(folder: &Path, address: SocketAddr, store: &str, connections: &str) {
-    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(KEY));
-    let text = format!(
-        "[server]\nbind = \"{address}\"\n[store]\nurl = \"{store}\"\n[[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{hash}\"\n\
-         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\", \
-         \"ops:write\"]\n"
-    );
+    let hash = |key: &str| data_encoding::HEXLOWER.encode(&Sha256::digest(key));
+    let (own, platform) = (hash(KEY), hash(PLATFORM_KEY));
     fs::create_dir_all(folder.join("merchants")).unwrap();
+    fs::write(folder.join("sealing.key"), data_encoding::BASE64.encode(&[7; 32])).unwrap();
+    let text = format!(
+        "[server]\nbind = \"{address}\"\napi_merchants_may_use_loopback = true\n[store]\nurl = \"{store}\"\n\
+         encryption_keys = [{{ id = \"one\", key = {{ file = \"sealing.key\" }} }}]\n\
+         [[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{own}\"\n\
+         merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\", \"ops:write\"]\n\
+         [[api_keys]]\nname = \"platform\"\nkey_sha256 = \"{platform}\"\n\
+         merchants = [\"*\"]\nscopes = [\"customers:write\", \"admin\"]\n"
+    );
     fs::write(folder.join("gateway.toml"), text).unwrap();
     let merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{connections}");
     fs::write(folder.join("merchants").join("acme.toml"), merchant).unwrap();

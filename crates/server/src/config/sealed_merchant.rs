@@ -134,13 +134,14 @@ impl SealedMerchant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data_encoding::BASE64;
     use upsert_sealing::SealingKey;
 
     const POINTER: &str = "/connections/0/credentials/api_key";
 
     fn ring(keys: &[(&str, char)]) -> Keyring {
         let key = |(id, byte): &(&str, char)| {
-            let text = format!("{}=", byte.to_string().repeat(43));
+            let text = BASE64.encode(&[*byte as u8; 32]);
             SealingKey::read(id, &text.into()).unwrap()
         };
         Keyring::new(keys.iter().map(key).collect())

@@ -11,7 +11,7 @@ const QUIET: &str = "actix_http::h1::dispatcher=off,actix_server=warn";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Every crate that may write a line, without what they all begin with. Which vendors there are is not known here.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 17] = [
     "api",
     "app",
     "core",
@@ -20,6 +20,7 @@ const CRATES: [&str; 16] = [
     "policy",
     "provider_kit",
     "registry",
+    "sealing",
     "server",
     "settings",
     "simulators",

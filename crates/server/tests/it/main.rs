@@ -14,6 +14,7 @@ mod headers;
 mod ledger;
 mod logs;
 mod matrix;
+mod merchants;
 mod openapi;
 mod problems;
 mod process;

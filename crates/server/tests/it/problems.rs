@@ -27,6 +27,7 @@ async fn requests(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)>
     requests.extend(refused_at_the_door(served));
     requests.extend(refused_by_what_is_known(served).await);
     requests.extend(refused_by_vendors(served));
+    requests.extend(refused_of_merchants(served));
     // Last and sent first: it is in progress for a moment only.
     requests.insert(0, (Code::IdempotencyInProgress, being_answered(served).await));
     requests
@@ -131,6 +132,17 @@ async fn refused_by_what_is_known(served: &ConfigSnapshot) -> Vec<(ProblemCode, 
             Code::IdempotencyKeyReused,
             upsert(json!({ "email": "jim@example.com" })).header("Idempotency-Key", "used"),
         ),
+    ]
+}
+
+fn refused_of_merchants(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
+    let put = |id: &str| {
+        let request = served.request(Method::PUT, &format!("/v1/merchants/{id}"), "all");
+        request.json(&json!({}))
+    };
+    vec![
+        (Code::MerchantInFile, put("acme")),
+        (Code::PreconditionFailed, put("initech").header("If-Match", "\"7\"")),
     ]
 }
 

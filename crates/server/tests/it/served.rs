@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use upsert_server::{ReloadFrom, Running, StartError, StartOptions, start};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
+use upsert_store::Store;
 use upsert_testkit::MemoryStore;
 
 /// Keys by what they may do: `name`, merchants, scopes, limit.
@@ -123,7 +124,11 @@ impl Folder {
     }
 
     pub(crate) fn environment() -> Environment {
-        Environment::from_iter([("PIN", "1234")])
+        Environment::from_iter([
+            ("PIN", "1234"),
+            ("KEY_A", "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="),
+            ("KEY_B", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="),
+        ])
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -170,7 +175,22 @@ impl ConfigSnapshot {
     }
 
     async fn of(folder: Folder) -> Self {
-        let running = folder.start(folder.options()).await.expect("a gateway");
+        let options = folder.options();
+        Self::over(folder, options).await
+    }
+
+    /// Of this folder, over this store.
+    pub(crate) async fn over_store(folder: Folder, store: Arc<dyn Store>) -> Self {
+        let options = StartOptions {
+            store: Some(store),
+            ..folder.options()
+        };
+        Self::over(folder, options).await
+    }
+
+    /// Of this folder, started so.
+    pub(crate) async fn over(folder: Folder, options: StartOptions) -> Self {
+        let running = folder.start(options).await.expect("a gateway");
         let client = Client::builder().no_proxy().build().unwrap();
         Self {
             folder,

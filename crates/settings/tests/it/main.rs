@@ -1,6 +1,8 @@
 //! The configuration as a whole: what is read, what is refused, and what the shipped files say.
 
 #[cfg(test)]
+mod api_merchants;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod displayed;
