@@ -37,6 +37,7 @@ pub mod sample;
 pub mod samples;
 pub mod scenes;
 pub mod sheet;
+pub mod stored;
 pub mod text;
 pub mod vendor;
 pub mod viewers;
