@@ -44,6 +44,28 @@ enum Entry {
     Absent,
 }
 
+/// What is known of merchants, by id.
+#[derive(Debug, Default)]
+struct Entries {
+    by_id: HashMap<String, Entry>,
+    /// How many are not there.
+    absent: usize,
+}
+
+impl Entries {
+    /// Remembers it; answers what was known before.
+    fn put(&mut self, id: &str, entry: Entry) -> Option<Entry> {
+        if self.absent >= MOST_ABSENT {
+            self.by_id.retain(|_, entry| !matches!(entry, Entry::Absent));
+            self.absent = 0;
+        }
+        self.absent += usize::from(matches!(entry, Entry::Absent));
+        let before = self.by_id.insert(id.to_owned(), entry);
+        self.absent -= usize::from(matches!(before, Some(Entry::Absent)));
+        before
+    }
+}
+
 /// A merchant that was just loaded.
 #[derive(Debug)]
 pub(crate) struct Fresh {
@@ -58,7 +80,7 @@ pub(crate) struct Fresh {
 #[derive(Debug)]
 pub struct StoredMerchants {
     builder: Option<Arc<dyn BuildMerchant>>,
-    entries: RwLock<HashMap<String, Entry>>,
+    entries: RwLock<Entries>,
     /// Held while a merchant is read and built, by a hash of its id: it is built once, and whoever learns that it has changed
     /// waits until what was read before is known.
     loading: Vec<tokio::sync::Mutex<()>>,
@@ -95,7 +117,7 @@ impl StoredMerchants {
 
     /// One that was loaded.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Merchant>> {
-        match self.entries.read().get(id)? {
+        match self.entries.read().by_id.get(id)? {
             Entry::Ready(merchant) => Some(Arc::clone(merchant)),
             Entry::Broken(_) | Entry::Absent => None,
         }
@@ -104,7 +126,7 @@ impl StoredMerchants {
     /// All that were loaded, in no order.
     pub(crate) fn loaded(&self) -> Vec<Arc<Merchant>> {
         let entries = self.entries.read();
-        let ready = entries.values().filter_map(|entry| match entry {
+        let ready = entries.by_id.values().filter_map(|entry| match entry {
             Entry::Ready(merchant) => Some(Arc::clone(merchant)),
             Entry::Broken(_) | Entry::Absent => None,
         });
@@ -113,12 +135,12 @@ impl StoredMerchants {
 
     /// Ids of all of which anything is known.
     pub(crate) fn known(&self) -> Vec<String> {
-        self.entries.read().keys().cloned().collect()
+        self.entries.read().by_id.keys().cloned().collect()
     }
 
     /// Of how many anything is known.
     pub(crate) fn count(&self) -> usize {
-        self.entries.read().len()
+        self.entries.read().by_id.len()
     }
 
     /// Sees to it that a merchant is known, if it is there.
@@ -152,10 +174,18 @@ impl StoredMerchants {
     ) -> Result<(), StoreError> {
         // Whoever is reading it now may have read what it was before: it is known what came of that, then.
         let _one_at_a_time = self.loading_of(id).lock().await;
-        if even_unknown || self.entries.read().contains_key(id) {
+        if even_unknown || self.entries.read().by_id.contains_key(id) {
             self.read(store, today, id).await?;
         }
         Ok(())
+    }
+
+    /// A merchant that was deleted is put again: something may wait for it, whoever had it wait.
+    pub(crate) fn is_back(&self, id: &str) {
+        let mut entries = self.entries.write();
+        if !entries.by_id.contains_key(id) {
+            entries.put(id, Entry::Absent);
+        }
     }
 
     /// Those that were loaded since they were last asked for.
@@ -164,7 +194,7 @@ impl StoredMerchants {
     }
 
     fn known_outcome(&self, id: &str) -> Option<Result<(), StoreError>> {
-        self.entries.read().get(id).map(|entry| match entry {
+        self.entries.read().by_id.get(id).map(|entry| match entry {
             Entry::Ready(_) | Entry::Absent => Ok(()),
             Entry::Broken(why) => Err(broken(id, why)),
         })
@@ -204,19 +234,30 @@ impl StoredMerchants {
 
     /// Remembers it; answers what was known before.
     fn know(&self, id: &str, entry: Entry) -> Option<Entry> {
-        let mut entries = self.entries.write();
-        if matches!(entry, Entry::Absent) {
-            let absent = entries.values().filter(|entry| matches!(entry, Entry::Absent));
-            // Counting them is as cheap as what was just read, as long as few are loaded; the map is bounded by both.
-            if entries.len() >= MOST_ABSENT && absent.count() >= MOST_ABSENT {
-                entries.retain(|_, entry| !matches!(entry, Entry::Absent));
-            }
-        }
-        entries.insert(id.to_owned(), entry)
+        self.entries.write().put(id, entry)
     }
 }
 
 /// Nobody may take it for one that is not there: what waits for it would be given up.
 fn broken(id: &str, why: &str) -> StoreError {
     StoreError::Unavailable(format!("the merchant `{id}` cannot be served: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_are_not_there_are_remembered_up_to_a_bound_and_those_that_are_stay() {
+        let mut entries = Entries::default();
+        entries.put("broken", Entry::Broken("x".to_owned()));
+        for number in 0..3 * MOST_ABSENT {
+            entries.put(&format!("absent-{number}"), Entry::Absent);
+            assert!(entries.by_id.len() <= MOST_ABSENT + 1);
+        }
+        assert!(entries.by_id.contains_key("broken"));
+        entries.put("broken", Entry::Absent);
+        let absent = entries.by_id.values().filter(|entry| matches!(entry, Entry::Absent));
+        assert_eq!(absent.count(), entries.absent);
+    }
 }

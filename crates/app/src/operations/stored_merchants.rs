@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -67,6 +68,30 @@ pub struct NewMerchant {
     pub body: Option<String>,
 }
 
+impl NewMerchant {
+    /// As a row.
+    fn at(&self, revision: u64, now: Timestamp) -> MerchantRecord {
+        MerchantRecord {
+            id: self.id.clone(),
+            revision,
+            put_at: now,
+            put_by: self.by.clone(),
+            sealed_with: self.sealed_with.clone(),
+            body: self.body.clone(),
+        }
+    }
+}
+
+/// Who did what, for whoever reads the log.
+fn tell(row: &MerchantRecord) {
+    let what = if row.body.is_some() {
+        "merchant put"
+    } else {
+        "merchant deleted"
+    };
+    tracing::info!(merchant = row.id, by = row.put_by, generation = row.revision, "{what}");
+}
+
 impl Operations {
     /// Puts a merchant, or deletes it, durably, and takes it over here at once; every other process does within two
     /// seconds. Answers its row, and whether it was there before.
@@ -86,26 +111,17 @@ impl Operations {
                 return Err(Refusal::not_found("merchant in the store"));
             }
             let revision = known.as_ref().map(|row| row.revision);
-            let row = MerchantRecord {
-                id: new.id.clone(),
-                revision: revision.unwrap_or_default() + 1,
-                put_at: self.context.clock.now(),
-                put_by: new.by.clone(),
-                sealed_with: new.sealed_with.clone(),
-                body: new.body.clone(),
-            };
+            let row = new.at(revision.unwrap_or_default() + 1, self.context.clock.now());
             let changes = Changeset {
                 expect: vec![Expect::Merchant { revision }],
                 write: vec![Write::PutMerchant(row.clone())],
                 ..Changeset::of(&new.id)
             };
             if self.context.store.apply(changes).await? == Applied::Done {
-                let what = if row.body.is_some() {
-                    "merchant put"
-                } else {
-                    "merchant deleted"
-                };
-                tracing::info!(merchant = row.id, by = row.put_by, generation = row.revision, "{what}");
+                tell(&row);
+                if known.is_some() && current.is_none() {
+                    self.context.directory().stored().is_back(&row.id);
+                }
                 self.take_over_or_tell(&row.id).await;
                 return Ok((row, current.is_some()));
             }

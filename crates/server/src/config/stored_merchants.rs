@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use upsert_app::{BuildMerchant, Merchant, Refusal};
 use upsert_core::{Clock, Problem as Wrong};
 use upsert_sealing::Keyring;
-use upsert_settings::{ApiMerchant, ApiRules, Environment, Problem, Settings};
+use upsert_settings::{ApiMerchant, ApiRules, Environment, Problem, Settings, pointer};
 use upsert_store::MerchantRecord;
 
 use crate::config::builder::{BreakerBell, ConnectionBuilder};
@@ -163,13 +163,13 @@ pub(crate) fn kept(row: &MerchantRecord) -> Result<SealedMerchant, String> {
     SealedMerchant::read(body).map_err(|_| "its row cannot be read".to_owned())
 }
 
-/// A problem of a document that came over the API: its file is the JSON Pointer.
+/// A problem of a document that came over the API.
 fn wrong(problem: &Problem) -> Wrong {
     let detail = match &problem.hint {
         Some(hint) => format!("{} ({hint})", problem.message),
         None => problem.message.clone(),
     };
-    Wrong::new(&problem.file, "invalid", detail)
+    Wrong::new(pointer(problem), "invalid", detail)
 }
 
 impl BuildMerchant for MerchantBuilder {

@@ -187,8 +187,8 @@ async fn what_is_wrong_is_told_by_pointer_and_nothing_is_put() {
         ),
         (
             connection(json!({ "credentials": {} })),
-            "/connections/0/credentials",
-            "pin",
+            "/connections/0/credentials/pin",
+            "is required",
         ),
         (
             connection(json!({ "base_url": "http://127.0.0.1:9" })),
