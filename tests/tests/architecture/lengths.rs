@@ -97,11 +97,6 @@ const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
         "what every provider is made of",
     ),
     (
-        "crates/server/src/config/builder.rs",
-        "assemble",
-        "a merchant from its settings, a member each",
-    ),
-    (
         "crates/server/src/http/middleware.rs",
         "observe",
         "what is noted of a request before and after it",
