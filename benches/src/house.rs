@@ -83,7 +83,7 @@ impl House {
             spans: None,
         });
         gateway.recover().await?;
-        let merchant = gateway.directory().get(id).cloned();
+        let merchant = gateway.directory().get(id);
         let merchant = merchant.context("the merchant is there")?;
         Ok(Self { gateway, merchant })
     }
