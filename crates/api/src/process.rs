@@ -31,7 +31,7 @@ pub struct Ready {
 pub struct ReadyConfiguration {
     /// Grows with each one taken over.
     pub generation: u64,
-    /// How many it has.
+    /// How many are in files.
     pub merchants: usize,
     /// `taken_over`, or `refused`: the files say something that is wrong.
     pub last_reading: String,
