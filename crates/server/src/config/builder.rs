@@ -165,7 +165,7 @@ impl ConnectionBuilder {
     /// Whether a connection that names no URL goes to loopback, by its provider's default.
     pub(crate) fn goes_to_loopback_by_default(&self, connection: &settings::Connection) -> bool {
         let description = self.registry.description(&connection.provider);
-        let default = description.and_then(|known| Url::parse(&known.default_base_url).ok());
+        let default = description.and_then(|known| Url::parse(known.default_base_url).ok());
         let is_loopback = |url: Url| match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
