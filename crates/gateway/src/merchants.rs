@@ -153,9 +153,10 @@ async fn put(arguments: &PutArguments) -> anyhow::Result<ExitCode> {
     let document = document::read(&arguments.file, &bytes, arguments.read_secrets)?;
     let api = Api::new(&arguments.target)?;
     let request = api.request(Method::PUT, &path(&document.id))?;
-    let request = match arguments.expected.if_new {
-        true => request.header("if-none-match", "*"),
-        false => of_generation(request, arguments.expected.if_generation),
+    let request = if arguments.expected.if_new {
+        request.header("if-none-match", "*")
+    } else {
+        of_generation(request, arguments.expected.if_generation)
     };
     let put = api.answer::<StoredMerchant>(request.json(&document.members)).await?;
     output::say(arguments.json, &put.raw, || {
