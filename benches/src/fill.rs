@@ -67,10 +67,9 @@ pub async fn fill(database: &Path, customers: u64) -> anyhow::Result<Filled> {
         fingerprint: String::new(),
     };
     let paused = Write::PutConnection(ConnectionRecord {
-        merchant: MERCHANT.to_owned(),
-        connection: CONNECTIONS[2].to_owned(),
+        revision: 1,
         pause: Some(pause),
-        quota_told: None,
+        ..ConnectionRecord::new(MERCHANT, CONNECTIONS[2])
     });
     apply(&store, vec![paused]).await?;
     let closing = Arc::clone(&store);

@@ -115,6 +115,7 @@ impl House {
             delivery_id: None,
             traceparent: None,
             priority: Priority::Interactive,
+            is_counted: false,
         };
         connection
             .adapter
@@ -182,6 +183,7 @@ fn connection(merchant: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Connecti
         clock: Arc::clone(clock),
         day_count: Arc::new(InMemoryDayCount::default()),
         jitter: Jitter::fair(),
+        shared_rate: None,
     };
     let stack = standard_stack(built.provider, built.reader, &policy, merchant, "wallet", outside);
     Ok(Connection {

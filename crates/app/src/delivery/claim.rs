@@ -97,7 +97,7 @@ impl Deliveries {
             self.put_off(delivery, UNTIL_RELEASED).await?;
             return Ok(Race::Won(Claimed::NotNow));
         }
-        if let Some(held) = day_is_used_up(connection, &delivery).filter(|_| purpose == ClaimPurpose::Usual) {
+        if let Some(held) = day_is_used_up(&connection, &delivery).filter(|_| purpose == ClaimPurpose::Usual) {
             self.put_off(delivery, held).await?;
             return Ok(Race::Won(Claimed::NotNow));
         }

@@ -49,10 +49,12 @@ fn upsert(gateway: &OwnGateway, number: u32, name: &str) -> u16 {
 
 fn no_gateway_starts(folder: &Path, store: &str, connections: &str) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
+    let address = free.local_addr().unwrap();
     drop(free);
-    write_configuration(folder, &address, store, connections);
-    let output = run(&mut gateway(&["serve", "--config", folder.to_str().unwrap()]), "");
+    // Where the secrets are.
+    let config = folder.join("config-0");
+    write_configuration(&config, address, store, connections);
+    let output = run(&mut gateway(&["serve", "--config", config.to_str().unwrap()]), "");
     assert_eq!(output.status.code(), Some(1));
     let text = stderr(&output);
     assert!(text.contains("store copy") && text.contains("has not ended"), "{text}");

@@ -7,7 +7,9 @@ use super::batch::{Batch, OURS};
 use super::keys::{content_of, customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
-use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS};
+use super::tables::{
+    CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS,
+};
 
 impl Batch<'_> {
     /// Notes the rows by which it is judged.
