@@ -162,6 +162,7 @@ fn answers(criterion: &mut Criterion) {
         delivery_id: None,
         traceparent: None,
         priority: Priority::Interactive,
+        is_counted: false,
     };
     for (kind, provider) in &pipeline.providers {
         let prepared = pipeline.prepare(provider.as_ref(), &customer);
