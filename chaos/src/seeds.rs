@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 /// A run that is done again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seed {
-    /// `kills`, `duplicates`, `termination`, `told`, or `points` with the point's name.
+    /// `kills`, `duplicates`, `termination`, `told`, `replicas`, or `points` with the point's name.
     pub run: String,
     /// The seed.
     pub seed: u64,
@@ -27,7 +27,8 @@ pub fn parse(text: &str) -> anyhow::Result<Vec<Seed>> {
             continue;
         }
         let (run, seed) = line.rsplit_once(' ').with_context(|| format!("`{line}` has no seed"))?;
-        let known = ["kills", "duplicates", "termination", "told"].contains(&run) || run.starts_with("points ");
+        let known =
+            ["kills", "duplicates", "termination", "told", "replicas"].contains(&run) || run.starts_with("points ");
         if !known {
             bail!("`{run}` is no run");
         }

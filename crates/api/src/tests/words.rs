@@ -159,8 +159,9 @@ const STATUSES: &[(u16, &str)] = &[
     (408, "request_timeout"),
     (
         409,
-        "identity_conflict link_conflict match_key_collision business_key_change idempotency_in_progress erased",
+        "identity_conflict link_conflict match_key_collision business_key_change idempotency_in_progress erased merchant_in_file",
     ),
+    (412, "precondition_failed"),
     (413, "body_too_large"),
     (415, "unsupported_media_type"),
     (422, "validation_failed provider_rejected idempotency_key_reused"),

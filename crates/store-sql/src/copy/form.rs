@@ -225,9 +225,27 @@ static OUTGOING: Part = Part::new(
     ],
 );
 
-static CONNECTIONS: Part = Part::new("connections", 2, &[MERCHANT, CONNECTION, BODY]);
+static CONNECTIONS: Part = Part::new("connections", 2, &[MERCHANT, CONNECTION, REVISION, BODY]);
 
-static ENDPOINTS: Part = Part::new("endpoints", 2, &[MERCHANT, place("endpoint", "endpoint"), BODY]);
+static ENDPOINTS: Part = Part::new(
+    "endpoints",
+    2,
+    &[MERCHANT, place("endpoint", "endpoint"), REVISION, BODY],
+);
+
+/// Merchants in the store. Their secrets stay sealed, as they are.
+static MERCHANTS: Part = Part::new(
+    "merchants",
+    1,
+    &[
+        column("merchant", Kind::Text),
+        REVISION,
+        column("change", Kind::Number),
+        column("gone", Kind::Flag),
+        column("sealed_with", Kind::Text),
+        BODY,
+    ],
+);
 
 pub(crate) static CALLS: Part = Part::new(
     "calls",
@@ -241,7 +259,7 @@ pub(crate) static CALLS: Part = Part::new(
 );
 
 /// All of them, in the order in which they are copied.
-pub(crate) static PARTS: [&Part; 12] = [
+pub(crate) static PARTS: [&Part; 13] = [
     &CUSTOMERS,
     &LINKS,
     &KEYS,
@@ -254,9 +272,20 @@ pub(crate) static PARTS: [&Part; 12] = [
     &CONNECTIONS,
     &ENDPOINTS,
     &CALLS,
+    &MERCHANTS,
 ];
 
 /// Tables that are not copied: what a store has for itself alone, or makes of the rest. `secret` and `made` are taken over
-/// apart.
+/// apart; `turns` are over by then.
 #[cfg(test)]
-pub(crate) const NOT_COPIED: [&str; 7] = ["names", "places", "secret", "made", "health", "schema", "copying"];
+pub(crate) const NOT_COPIED: [&str; 9] = [
+    "names",
+    "places",
+    "secret",
+    "made",
+    "health",
+    "schema",
+    "copying",
+    "turns",
+    "merchant_changes",
+];

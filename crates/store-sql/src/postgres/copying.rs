@@ -179,6 +179,10 @@ impl PostgresEnd {
                        DO UPDATE SET until = greatest(made.until, excluded.until)";
             self.client.execute(sql, &[&until]).await?;
         }
+        // What is changed from now on has to come after what was copied.
+        let sql =
+            "UPDATE merchant_changes SET number = greatest(number, (SELECT max(change) FROM merchants)) WHERE id = 0";
+        self.client.execute(sql, &[]).await?;
         let at = Some(at.as_microsecond());
         let noted = self.client.execute(NOTE, &[&notes.before, &notes.after, &at]).await?;
         self.client

@@ -15,6 +15,7 @@ use super::rows::{DbResult, OURS, all, blob, first, identifier_kind, key_kind, l
 use crate::digest::Kind;
 
 const CONNECTION: &str = "SELECT revision FROM connections WHERE merchant = ?1 AND connection = ?2";
+const MERCHANT: &str = "SELECT revision FROM merchants WHERE merchant = ?1";
 const ENDPOINT: &str = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
 
 impl Pen<'_, '_> {
@@ -64,10 +65,7 @@ impl Pen<'_, '_> {
             }
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
-            Expect::Merchant { revision } => {
-                let sql = "SELECT revision FROM merchants WHERE merchant = ?1";
-                Ok(self.revision(sql, params![self.merchant_id])? == *revision)
-            }
+            Expect::Merchant { revision } => Ok(self.revision(MERCHANT, params![self.merchant_id])? == *revision),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }
     }

@@ -217,7 +217,7 @@ pub(crate) fn listed_merchant() -> ListedMerchant {
 }
 
 pub(crate) fn stored_merchant() -> StoredMerchant {
-    let members = json!({ "id": "acme", "connections": [] });
+    let members = json!({ "id": "acme", "connections": [{ "name": "crm", "provider": "rotor" }] });
     StoredMerchant {
         generation: 3,
         put_at: noon(),
