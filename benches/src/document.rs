@@ -1,19 +1,36 @@
-//! `docs/performance.md`, out of its template and the tables of a run.
+//! `docs/performance.md` and `docs/performance-postgresql.md`, out of their templates and the tables of a run.
 
 use std::fmt::Write as _;
 
 use crate::sheet::Sheet;
 
-const TEMPLATE: &str = include_str!("document.template");
+/// A page as it is before a run.
+#[derive(Debug)]
+pub struct Template {
+    text: &'static str,
+    /// Where it has tables.
+    places: &'static [&'static str],
+}
 
-/// Where the template has tables.
-const PLACES: [&str; 8] = [
-    "summary", "loads", "starts", "imports", "store", "frontier", "overload", "growth",
-];
+/// Everything, on SQLite.
+pub const SQLITE: Template = Template {
+    text: include_str!("document.template"),
+    places: &[
+        "summary", "loads", "starts", "imports", "store", "frontier", "overload", "growth",
+    ],
+};
+
+/// PostgreSQL beside SQLite.
+pub const POSTGRESQL: Template = Template {
+    text: include_str!("postgresql.template"),
+    places: &["stores", "store"],
+};
 
 /// What comes into the page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Page {
+    /// Where it comes.
+    pub template: Template,
     /// The command that was run.
     pub command: String,
     /// Which cores the programs had.
@@ -32,15 +49,17 @@ impl Page {
             // Writing into a text does not fail.
             let _ = writeln!(machine, "| {name} | {value} |");
         }
-        let mut text = TEMPLATE
+        let mut text = self
+            .template
+            .text
             .replace("@command@", &format!("```sh\n{}\n```", self.command))
             .replace("@pinning@", &self.pinning)
             .replace("@machine@", machine.trim_end());
-        for place in PLACES {
+        for place in self.template.places {
             let sheets = self
                 .chapters
                 .iter()
-                .filter(|(of, _)| *of == place)
+                .filter(|(of, _)| of == place)
                 .flat_map(|(_, sheets)| sheets);
             let tables: Vec<String> = sheets.map(Sheet::markdown).collect();
             let tables = if tables.is_empty() {
@@ -60,15 +79,19 @@ mod tests {
 
     #[test]
     fn every_place_of_the_template_is_filled_or_says_that_it_is_not() {
-        let page = Page {
-            command: "scripts/bench".to_owned(),
-            pinning: "No pinning.".to_owned(),
-            machine: vec![("kernel", "Linux".to_owned())],
-            chapters: vec![("store", vec![Sheet::new("The store alone", "", &["", "x"])])],
-        };
-        let text = page.markdown();
-        assert!(!text.contains('@'), "{text}");
-        assert!(text.contains("| kernel | Linux |") && text.contains("### The store alone"));
-        assert_eq!(text.matches("Not measured.").count(), PLACES.len() - 1);
+        for template in [SQLITE, POSTGRESQL] {
+            let places = template.places.len();
+            let page = Page {
+                template,
+                command: "scripts/bench".to_owned(),
+                pinning: "No pinning.".to_owned(),
+                machine: vec![("kernel", "Linux".to_owned())],
+                chapters: vec![("store", vec![Sheet::new("The store alone", "", &["", "x"])])],
+            };
+            let text = page.markdown();
+            assert!(!text.contains('@'), "{text}");
+            assert!(text.contains("| kernel | Linux |") && text.contains("### The store alone"));
+            assert_eq!(text.matches("Not measured.").count(), places - 1);
+        }
     }
 }

@@ -46,8 +46,8 @@ pub struct Load {
 /// To whom, and what.
 #[derive(Debug)]
 pub struct Job {
-    /// The program.
-    pub address: SocketAddr,
+    /// The program; of several processes each connection has the next one in turn.
+    pub addresses: Vec<SocketAddr>,
     /// The requests up to their length.
     pub heads: Heads,
     /// What is sent and expected.
@@ -117,11 +117,10 @@ struct Round {
 pub async fn drive(job: &Arc<Job>, load: Load) -> anyhow::Result<Driven> {
     let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
-        connections.push(
-            Connection::open(job.address)
-                .await
-                .context("the program cannot be reached")?,
-        );
+        let address = job.addresses.get(connections.len() % job.addresses.len().max(1));
+        let address = address.context("there is no program")?;
+        let connection = Connection::open(*address).await;
+        connections.push(connection.context("the program cannot be reached")?);
     }
     let round = Arc::new(Round {
         job: Arc::clone(job),
@@ -263,7 +262,7 @@ mod tests {
     async fn driven(pace: Pace, most: u64, case: Case) -> anyhow::Result<Driven> {
         let (address, _server) = stalling_server().await;
         let job = Job {
-            address,
+            addresses: vec![address],
             heads: Heads::new(vec![head("POST", "/", &[])]),
             case,
             numbers: Numbers::default(),

@@ -109,6 +109,31 @@ impl Launcher {
         let running = start("gateway", command, address, "/readyz", folder).await?;
         Ok(Running { key, ..running })
     }
+
+    /// Starts so many gateways over the store at this URL, with one configuration in `folder`; a file's where none is told.
+    ///
+    /// # Errors
+    /// See [`Launcher::launch`].
+    pub async fn replicas(&self, count: usize, folder: &Path, store: Option<&str>) -> anyhow::Result<Vec<Running>> {
+        fs::create_dir_all(folder)?;
+        let (first, key) = self.configure(folder, "")?;
+        let mut all = Vec::new();
+        for number in 0..count {
+            let address = if number == 0 { first } else { free_address()? };
+            let mut command = self.pinning.command(&program(&self.programs, "upsert-gateway")?);
+            command.arg("serve").arg("--config").arg(folder);
+            command.env("UPSERT_GATEWAY__SERVER__BIND", address.to_string());
+            if let Some(store) = store {
+                command.env("UPSERT_GATEWAY__STORE__URL", store);
+            }
+            let running = start(&format!("gateway-{number}"), command, address, "/readyz", folder).await?;
+            all.push(Running {
+                key: key.clone(),
+                ..running
+            });
+        }
+        Ok(all)
+    }
 }
 
 pub(crate) fn program(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {

@@ -201,7 +201,7 @@ pub fn job_of<'a>(
         _ => head("POST", case.path, &[]),
     };
     Arc::new(Job {
-        address: program.address,
+        addresses: vec![program.address],
         heads: Heads::new(merchants.into_iter().map(head).collect()),
         case,
         numbers: numbers.clone(),

@@ -22,10 +22,15 @@ pub struct Options {
     /// A short look, in two minutes: fewer loads and rounds, which are shorter
     #[arg(long)]
     pub short: bool,
-    /// Write the page with all tables; nothing of it is written otherwise
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "docs/performance.md")]
+    /// Write the page with all tables; nothing of it is written otherwise [default: docs/performance.md, and
+    /// docs/performance-postgresql.md with `--store postgres`]
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[arg(conflicts_with_all = ["only", "case"])]
-    pub write: Option<PathBuf>,
+    #[expect(clippy::option_option, reason = "not asked for, asked for, and with a name")]
+    write: Option<Option<PathBuf>>,
+    /// The store: with PostgreSQL, it is measured beside SQLite, with one process and with several, and nothing else is
+    #[arg(long, value_enum, default_value_t = StoreKind::Sqlite)]
+    pub store: StoreKind,
     /// Measure these chapters alone
     #[arg(long, value_name = "CHAPTER", value_delimiter = ',')]
     pub only: Vec<Chapter>,
@@ -68,6 +73,15 @@ pub struct Options {
     /// Leave the programs to the kernel's scheduler
     #[arg(long)]
     pub no_pinning: bool,
+}
+
+/// Which store the run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreKind {
+    /// A file.
+    Sqlite,
+    /// PostgreSQL beside it.
+    Postgres,
 }
 
 /// A part of the run.
@@ -117,6 +131,16 @@ pub struct Plan {
 }
 
 impl Options {
+    /// The page that is written; none where that was not asked for.
+    pub fn page(&self) -> Option<PathBuf> {
+        let usual = match self.store {
+            StoreKind::Sqlite => "docs/performance.md",
+            StoreKind::Postgres => "docs/performance-postgresql.md",
+        };
+        let told = self.write.clone()?;
+        Some(told.unwrap_or_else(|| usual.into()))
+    }
+
     /// Whether a chapter is wanted.
     pub fn wants(&self, chapter: Chapter) -> bool {
         self.only.is_empty() || self.only.contains(&chapter)
@@ -267,13 +291,12 @@ mod tests {
 
     #[test]
     fn nothing_is_written_unless_it_is_asked_for_and_never_a_part() {
-        assert_eq!(read(&[]).unwrap().write, None);
-        let page = Some(PathBuf::from("docs/performance.md"));
-        assert_eq!(read(&["--write"]).unwrap().write, page);
-        assert_eq!(
-            read(&["--short", "--write", "x.md"]).unwrap().write,
-            Some("x.md".into())
-        );
+        let page = |words: &[&str]| read(words).unwrap().page();
+        assert_eq!(page(&[]), None);
+        assert_eq!(page(&["--write"]), Some("docs/performance.md".into()));
+        assert_eq!(page(&["--short", "--write", "x.md"]), Some("x.md".into()));
+        let other = Some("docs/performance-postgresql.md".into());
+        assert_eq!(page(&["--store", "postgres", "--write"]), other);
         assert!(read(&["--write", "--only", "loads"]).is_err());
         assert!(read(&["--write", "--case", "new"]).is_err());
     }

@@ -7,6 +7,7 @@ pub mod imports;
 pub mod overload;
 pub mod starts;
 pub mod store_alone;
+pub mod stores;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! The whole gateway beside simulated vendors, in one process, over real HTTP and a real SQLite file: what the
-//! end-to-end tests and the benchmarks start.
+//! end-to-end tests start. With `UPSERT_TEST_REPLICAS` in the environment there are so many gateways over one PostgreSQL
+//! database, and requests go to them in turn: whatever holds for one has to hold for them.
 
 #![expect(
     clippy::expect_used,
@@ -15,6 +16,7 @@ mod receiver;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -27,6 +29,7 @@ use upsert_provider_kit::Registry;
 use upsert_server::{ReloadFrom, Running as Gateway, StartOptions};
 use upsert_settings::{Environment, Secrets, Settings, key_hash};
 use upsert_simulators::{Hook, Record, Rewrites, Running as Simulated, Simulator, SimulatorOptions, Vendor};
+use upsert_testkit::postgres::Database;
 
 pub use browser::{Browser, Scheme};
 pub use code::lines_of_production;
@@ -65,19 +68,24 @@ pub struct Plan {
     pub april_key: Option<&'static str>,
     /// Whether its files are read again when they change.
     pub reloads: bool,
+    /// Whether the test is about one process, or about its file: then there are no replicas.
+    pub is_one_process: bool,
 }
 
 /// A gateway, three vendors, and a merchant that has a connection to each.
 #[derive(Debug)]
 pub struct World {
-    /// The gateway; none between a stop and a start.
-    pub gateway: Option<Gateway>,
     /// Rotor.
     pub rotor: Vendored,
     /// add-update.
     pub wallet: Vendored,
     /// April.
     pub april: Vendored,
+    /// None between a stop and a start.
+    gateways: Vec<Gateway>,
+    count: usize,
+    turn: AtomicUsize,
+    _database: Option<Database>,
     folder: TempDir,
     reloads: bool,
     client: reqwest::Client,
@@ -179,39 +187,48 @@ impl World {
 
     /// With these differences.
     pub async fn with(plan: Plan) -> Self {
-        Self::with_registry(plan, upsert_registry::registry()).await
+        Self::with_registry(plan, upsert_registry::registry).await
     }
 
     /// With files beside the configuration, such as secrets: name and content.
     pub async fn with_files(plan: Plan, files: &[(&str, &str)]) -> Self {
-        Self::built(plan, upsert_registry::registry(), files).await
+        Self::built(plan, upsert_registry::registry, files).await
     }
 
     /// With other providers.
-    pub async fn with_registry(plan: Plan, registry: Registry) -> Self {
+    pub async fn with_registry(plan: Plan, registry: impl Fn() -> Registry) -> Self {
         Self::built(plan, registry, &[]).await
     }
 
-    async fn built(plan: Plan, registry: Registry, files: &[(&str, &str)]) -> Self {
+    async fn built(plan: Plan, registry: impl Fn() -> Registry, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let rotor = simulate(Vendor::Rotor, SimulatorOptions::default());
         let wallet = simulate(Vendor::AddUpdate, SimulatorOptions::default());
         let april = simulate(Vendor::April, SimulatorOptions::default());
-        write_configuration(folder.path(), &plan, [&rotor, &wallet, &april]);
+        let replicas = replicas().filter(|_| !plan.is_one_process);
+        let database = replicas.map(|_| Database::new());
+        let file = format!("sqlite:{}", folder.path().join("data").join("gateway.db").display());
+        let store = database.as_ref().map_or(file, |database| database.url().to_owned());
+        write_configuration(folder.path(), &plan, &store, [&rotor, &wallet, &april]);
         for (name, content) in files {
             std::fs::write(folder.path().join(name), content).expect("a file is written");
         }
-        let gateway = Some(start(folder.path(), registry, plan.reloads, Arc::new(SystemClock)).await);
+        let count = replicas.unwrap_or(1);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let gateways = start(count, folder.path(), registry, plan.reloads, &clock).await;
         #[expect(
             clippy::disallowed_methods,
             reason = "a test's own client, not the gateway's transport"
         )]
         let client = reqwest::Client::new();
         Self {
-            gateway,
             rotor,
             wallet,
             april,
+            gateways,
+            count,
+            turn: AtomicUsize::new(0),
+            _database: database,
             folder,
             reloads: plan.reloads,
             client,
@@ -225,7 +242,7 @@ impl World {
 
     /// Stops the gateway gracefully; what it stored stays.
     pub async fn stop(&mut self) {
-        if let Some(gateway) = self.gateway.take() {
+        for gateway in self.gateways.drain(..) {
             gateway.stop().await;
         }
     }
@@ -238,27 +255,38 @@ impl World {
     /// The same, with another clock.
     pub async fn restart_at(&mut self, clock: Arc<dyn Clock>) {
         self.stop().await;
-        let registry = upsert_registry::registry();
-        self.gateway = Some(start(self.folder.path(), registry, self.reloads, clock).await);
+        let registry = upsert_registry::registry;
+        self.gateways = start(self.count, self.folder.path(), registry, self.reloads, &clock).await;
     }
 
     /// Changes the merchant's file while the gateway runs, and waits until it has taken the change over. The world has
     /// to be one that [`Plan::reloads`].
     pub async fn reconfigure(&self, change: impl Fn(&str) -> String) {
         let generation = |answered: &Answered| answered.body["configuration"]["generation"].as_u64();
-        let before = generation(&self.get("/readyz").await);
+        let mut before = Vec::new();
+        for gateway in 0..self.count {
+            before.push(generation(&self.get_at(gateway, "/readyz").await));
+        }
         let file = self.folder().join("merchants").join("acme.toml");
         let text = std::fs::read_to_string(&file).expect("acme.toml can be read");
         std::fs::write(&file, change(&text)).expect("acme.toml can be written");
-        self.until("/readyz", Duration::from_secs(20), |answered| {
-            generation(answered) > before
-        })
-        .await;
+        for (gateway, before) in before.iter().enumerate() {
+            let ask = || self.get_at(gateway, "/readyz");
+            until("/readyz", Duration::from_secs(20), ask, |answered| {
+                generation(answered) > *before
+            })
+            .await;
+        }
     }
 
-    /// Where the gateway listens.
+    /// Where the gateway listens. Of several the next one in turn.
     pub fn url(&self) -> String {
-        format!("http://{}", self.gateway.as_ref().expect("the gateway runs").addr)
+        self.url_of(self.turn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn url_of(&self, turn: usize) -> String {
+        let gateway = self.gateways.get(turn % self.count).expect("the gateway runs");
+        format!("http://{}", gateway.addr)
     }
 
     /// The simulator of a vendor.
@@ -313,6 +341,11 @@ impl World {
         self.send(Method::GET, path, None, &[]).await
     }
 
+    async fn get_at(&self, gateway: usize, path: &str) -> Answered {
+        let url = format!("{}{path}", self.url_of(gateway));
+        answered(self.client.get(url).bearer_auth(KEY)).await
+    }
+
     /// Any request with the key.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Json>, headers: &[(&str, &str)]) -> Answered {
         let mut request = self
@@ -326,49 +359,103 @@ impl World {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header's name");
             request = request.header(name, HeaderValue::from_str(value).expect("a header's value"));
         }
-        let response = request.send().await.expect("the gateway answers");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("the answer is text");
-        let body = serde_json::from_str(&text).unwrap_or(Json::Null);
-        Answered {
-            status,
-            headers,
-            text,
-            body,
+        let answered = answered(request).await;
+        if answered.status == 200 && (path.ends_with("/pause") || path.ends_with("/resume")) {
+            self.until_all_know(&answered).await;
         }
+        answered
+    }
+
+    /// What was done to a connection at one gateway, the others know in a moment.
+    async fn until_all_know(&self, connection: &Answered) {
+        let members = ["merchant_id", "name", "paused_by"];
+        let is_it = |one: &Json| members.iter().all(|member| one[member] == connection.body[member]);
+        let has_it = |all: &Answered| all.body["data"].as_array().is_some_and(|all| all.iter().any(is_it));
+        self.until_all("/v1/connections", Duration::from_secs(20), has_it).await;
+    }
+
+    /// Asks every gateway until its answer is as wanted, for at most `patience` each: what one knows the others know in a
+    /// moment. Gives the last one's answer.
+    pub async fn until_all(&self, path: &str, patience: Duration, wanted: impl Fn(&Answered) -> bool) -> Answered {
+        let mut last = until(path, patience, || self.get_at(0, path), &wanted).await;
+        for gateway in 1..self.count {
+            last = until(path, patience, || self.get_at(gateway, path), &wanted).await;
+        }
+        last
+    }
+
+    /// How many gateways there are: what is a process's own (places, breakers) there is so often.
+    pub const fn processes(&self) -> usize {
+        self.count
     }
 
     /// Asks until the answer is as wanted, for at most `patience`.
     pub async fn until(&self, path: &str, patience: Duration, wanted: impl Fn(&Answered) -> bool) -> Answered {
-        let deadline = tokio::time::Instant::now() + patience;
-        loop {
-            let answered = self.get(path).await;
-            if wanted(&answered) {
-                return answered;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "{path} never became as wanted: {}",
-                answered.text
-            );
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
+        until(path, patience, || self.get(path), wanted).await
     }
 }
 
-async fn start(folder: &Path, registry: Registry, reloads: bool, clock: Arc<dyn Clock>) -> Gateway {
-    let reload = reloads.then(|| ReloadFrom::new(folder, Environment::default()));
+async fn answered(request: reqwest::RequestBuilder) -> Answered {
+    let response = request.send().await.expect("the gateway answers");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.expect("the answer is text");
+    let body = serde_json::from_str(&text).unwrap_or(Json::Null);
+    Answered {
+        status,
+        headers,
+        text,
+        body,
+    }
+}
+
+async fn until(
+    path: &str,
+    patience: Duration,
+    ask: impl AsyncFn() -> Answered,
+    wanted: impl Fn(&Answered) -> bool,
+) -> Answered {
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        let answered = ask().await;
+        if wanted(&answered) {
+            return answered;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{path} never became as wanted: {}",
+            answered.text
+        );
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how the suite is run is no setting")]
+fn replicas() -> Option<usize> {
+    let count = std::env::var("UPSERT_TEST_REPLICAS").ok()?;
+    Some(count.parse().expect("UPSERT_TEST_REPLICAS is a number"))
+}
+
+async fn start(
+    count: usize,
+    folder: &Path,
+    registry: impl Fn() -> Registry,
+    reloads: bool,
+    clock: &Arc<dyn Clock>,
+) -> Vec<Gateway> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
-        .unwrap_or_else(|problems| panic_with(&problems));
-    let options = StartOptions {
-        reload,
-        clock,
-        ..StartOptions::default()
-    };
-    upsert_server::start(settings, registry, options)
-        .await
-        .expect("the gateway starts")
+    let mut gateways = Vec::new();
+    for _ in 0..count {
+        let settings = Settings::load(folder, &Environment::default(), Secrets::Resolve)
+            .unwrap_or_else(|problems| panic_with(&problems));
+        let options = StartOptions {
+            reload: reloads.then(|| ReloadFrom::new(folder, Environment::default())),
+            clock: clock.clone(),
+            ..StartOptions::default()
+        };
+        let started = upsert_server::start(settings, registry(), options).await;
+        gateways.push(started.expect("the gateway starts"));
+    }
+    gateways
 }
 
 fn panic_with(problems: &[upsert_settings::Problem]) -> Settings {
@@ -403,12 +490,10 @@ pub fn hash_of(secret: &str) -> String {
     data_encoding::HEXLOWER.encode(&key_hash(secret))
 }
 
-fn write_configuration(folder: &Path, plan: &Plan, vendors: [&Vendored; 3]) {
-    let store = folder.join("data").join("gateway.db");
+fn write_configuration(folder: &Path, plan: &Plan, store: &str, vendors: [&Vendored; 3]) {
     let server = &plan.server;
     let gateway = format!(
-        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"sqlite:{}\"\n\n{}\n{}\n",
-        store.display(),
+        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"{store}\"\n\n{}\n{}\n",
         api_key(
             "tests",
             KEY,

@@ -44,6 +44,7 @@ fn calls_for(world: &World, reference: &str) -> usize {
 async fn a_backup_taken_under_load_knows_all_that_was_told_before_and_sends_nothing_again_that_had_ended() {
     let mut world = World::with(Plan {
         only: vec!["rotor"],
+        is_one_process: true,
         ..Plan::default()
     })
     .await;

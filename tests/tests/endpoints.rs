@@ -29,12 +29,15 @@ fn endpoint(name: &str, url: &str, more: &str) -> String {
 }
 
 async fn world(endpoints: &str) -> World {
-    let plan = Plan {
+    World::with_files(plan(endpoints), &[("hook.secret", SECRET)]).await
+}
+
+fn plan(endpoints: &str) -> Plan {
+    Plan {
         only: vec!["rotor"],
         tables: endpoints.to_owned(),
         ..Plan::default()
-    };
-    World::with_files(plan, &[("hook.secret", SECRET)]).await
+    }
 }
 
 async fn upsert(world: &World, number: usize) {
@@ -80,7 +83,8 @@ async fn an_endpoint_that_answers_410_is_disabled_until_it_is_enabled_and_its_de
     let tried = receiver.came().len();
     assert!(ids_of(&receiver.came()[1..]).is_subset(&ids(&letters)));
 
-    let webhooks = world.get("/v1/webhooks").await;
+    let is_disabled = |webhooks: &Answered| named(webhooks, "hooks")["state"] == "disabled";
+    let webhooks = world.until_all("/v1/webhooks", PATIENCE, is_disabled).await;
     let hooks = named(&webhooks, "hooks");
     assert_eq!(
         (&hooks["state"], &hooks["disabled_by"]),
@@ -116,6 +120,8 @@ async fn an_endpoint_that_answers_410_is_disabled_until_it_is_enabled_and_its_de
         "{}",
         enabled.text
     );
+    let is_healthy = |webhooks: &Answered| named(webhooks, "hooks")["state"] == "healthy";
+    world.until_all("/v1/webhooks", PATIENCE, is_healthy).await;
     upsert(&world, 7).await;
     receiver.until_count(tried + 1, PATIENCE).await;
     let replayed = post(&world, &format!("/v1/events/out/{one}/replay"), None).await;
@@ -285,7 +291,12 @@ async fn metrics_tell_what_was_sent_where_and_how_it_went_and_what_waits_or_is_d
     let tables = endpoint("m-good", &good.url(), "") + &endpoint("m-bad", &bad.url(), "");
     let source = "\n[[webhooks.in]]\nsource = \"m-shop\"\nverify = { scheme = \"standard-webhooks\", secret = { file = \
                   \"hook.secret\" } }\nevent_id = \"/id\"\nmap = { email = \"/mail\" }\n";
-    let world = world(&(tables + &endpoint("m-gone", &gone.url(), "") + source)).await;
+    let plan = Plan {
+        // Metrics are a process's own.
+        is_one_process: true,
+        ..plan(&(tables + &endpoint("m-gone", &gone.url(), "") + source))
+    };
+    let world = World::with_files(plan, &[("hook.secret", SECRET)]).await;
     taken_badly(&world).await;
     for number in 0..3 {
         upsert(&world, number).await;

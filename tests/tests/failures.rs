@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use upsert_simulators::{Answer, Cut, Effect, Fault, When};
-use upsert_tests::{Plan, World};
+use upsert_tests::{Answered, Plan, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -244,6 +244,7 @@ async fn refused_credentials_pause_the_connection_and_drop_nothing() {
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     assert_eq!(accepted.delivery("rotor")["state"], "waiting");
     assert_eq!(accepted.delivery("rotor")["waiting_for"], "paused");
+    world.until_all("/v1/connections", PATIENCE, is("paused")).await;
     let more = world
         .upsert(&json!({ "reference": "bob", "given_name": "Bob", "phone": "2025550177" }))
         .await;
@@ -306,15 +307,18 @@ async fn a_spent_quota_parks_the_connection_and_no_call_is_wasted() {
     let accepted = world.upsert(&ann()).await;
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     assert_eq!(accepted.delivery("rotor")["waiting_for"], "quota");
+    world.until_all("/v1/connections", PATIENCE, is("quota_spent")).await;
     for n in 0..5 {
         let body = json!({ "reference": format!("q{n}"), "given_name": "Q", "phone": format!("202555020{n}") });
         assert_eq!(world.upsert(&body).await.status, 202);
     }
     assert_eq!(world.rotor.journal().counts().received, 1);
-    assert_eq!(
-        world.get("/v1/connections").await.body["data"][0]["state"],
-        "quota_spent"
-    );
+    world.until_all("/v1/connections", PATIENCE, is("quota_spent")).await;
+}
+
+/// Whether the first connection is in this state.
+fn is(state: &str) -> impl Fn(&Answered) -> bool {
+    move |connections| connections.body["data"][0]["state"] == state
 }
 
 #[tokio::test]

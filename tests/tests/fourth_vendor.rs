@@ -183,8 +183,8 @@ impl UpsertProvider for CardIndex {
 
 #[tokio::test]
 async fn a_fourth_vendor_is_one_type_and_one_line_in_the_registry() {
-    let registry = upsert_registry::registry().with::<Ledger>();
-    let kinds: Vec<&str> = registry.describe().map(|provider| provider.kind).collect();
+    let registry = || upsert_registry::registry().with::<Ledger>();
+    let kinds: Vec<&str> = registry().describe().map(|provider| provider.kind).collect();
     assert_eq!(kinds, ["add-update", "april", "ledger", "rotor"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -247,24 +247,27 @@ fn answer_once(listener: &std::net::TcpListener) -> String {
 async fn a_provider_that_speaks_no_http_implements_the_seam_itself() {
     let cards = Arc::new(Mutex::new(BTreeMap::new()));
     let kept = cards.clone();
-    let description = ProviderDescription {
-        kind: "cards",
-        default_base_url: "https://cards.example",
-        capabilities: capabilities(),
-    };
-    let registry = upsert_registry::registry().with_provider(description, move |_setup| {
-        let info = ProviderInfo {
+    let registry = || {
+        let description = ProviderDescription {
             kind: "cards",
+            default_base_url: "https://cards.example",
             capabilities: capabilities(),
         };
-        Ok(Built {
-            provider: Arc::new(CardIndex {
-                info,
-                cards: kept.clone(),
-            }),
-            reader: None,
+        let cards = kept.clone();
+        upsert_registry::registry().with_provider(description, move |_setup| {
+            let info = ProviderInfo {
+                kind: "cards",
+                capabilities: capabilities(),
+            };
+            Ok(Built {
+                provider: Arc::new(CardIndex {
+                    info,
+                    cards: cards.clone(),
+                }),
+                reader: None,
+            })
         })
-    });
+    };
     let tables = "\n[[connections]]\nname = \"cards\"\nprovider = \"cards\"\n".to_owned();
     let world = World::with_registry(
         Plan {

@@ -345,6 +345,8 @@ async fn world(receiver: &Receiver) -> World {
         wallet: "required = false\nbreaker = { min_calls = 1, failure_ratio = 0.01, open_for = \"300s\" }".to_owned(),
         tables: endpoint + SOURCE,
         reloads: true,
+        // Metrics are a process's own.
+        is_one_process: true,
         ..Plan::default()
     })
     .await

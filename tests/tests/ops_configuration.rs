@@ -126,8 +126,9 @@ async fn a_broken_file_is_told_by_its_line_and_what_was_in_force_stays() {
 
     // Somebody else is told that it was refused, and not what stands in the merchant's file.
     let reader = Operator::sign_in(&world, READER).await.unwrap();
-    let elsewhere = reader.page("/ops/configuration").await;
-    assert!(elsewhere.contains("1 problem is in a file"), "{elsewhere}");
+    let elsewhere = reader
+        .until("/ops/configuration", PATIENCE, "1 problem is in a file")
+        .await;
     assert!(!elsewhere.contains("acme"), "{elsewhere}");
 
     change(&world, "merchants/acme.toml", |text| {

@@ -1,6 +1,8 @@
 //! The dashboard's door: who comes in, how, and what every page carries. Without a browser; see `ops_browser.rs`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
+use std::time::Duration;
+
 use reqwest::{Client, Method, header};
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{KEY, Operator, Plan, World, api_key, hash_of};
@@ -184,11 +186,9 @@ async fn a_connection_is_paused_and_resumed_with_a_button_that_who_may_only_look
         .shows("Resume");
     operator.open(page).await.hides("acme / rotor is paused:");
     reader
-        .open(page)
-        .await
-        .shows("paused by the operator")
-        .hides("<button>Resume")
-        .hides("/resume");
+        .until(page, Duration::from_secs(20), "paused by the operator")
+        .await;
+    reader.open(page).await.hides("<button>Resume").hides("/resume");
     let refused = reader.post_and_follow(&format!("{page}/resume"), &[]).await;
     refused
         .shows("your key lacks the scope `ops:write`")

@@ -21,12 +21,15 @@ fn customer(number: usize) -> Json {
 }
 
 async fn wallet_alone(lines: &str) -> World {
-    World::with(Plan {
+    World::with(alone(lines)).await
+}
+
+fn alone(lines: &str) -> Plan {
+    Plan {
         only: vec!["wallet"],
         wallet: lines.to_owned(),
         ..Plan::default()
-    })
-    .await
+    }
 }
 
 /// So many new customers at once.
@@ -60,7 +63,8 @@ async fn a_vendor_that_fails_sees_few_calls_then_single_probes_and_gets_everythi
     assert!(answers.iter().all(|answer| answer.status == 202));
     let first = received(&world);
     // Ten open the breaker; the other places of the first round are out by then.
-    assert!((10..=26).contains(&first), "{first} calls of 120 upserts");
+    let most = 26 * world.processes();
+    assert!((10..=most).contains(&first), "{first} calls of 120 upserts");
 
     let asked = flood(&world, 120..150).await;
     assert!(
@@ -70,14 +74,14 @@ async fn a_vendor_that_fails_sees_few_calls_then_single_probes_and_gets_everythi
     tokio::time::sleep(Duration::from_secs(3)).await;
     let probes = received(&world) - first;
     // It opens for 1 s, then 2 s, then 4 s.
-    assert!((1..=3).contains(&probes), "{probes} probes");
+    assert!((1..=3 * world.processes()).contains(&probes), "{probes} probes");
 
     world.wallet.faults().clear();
     all_through(&world).await;
     assert_eq!(world.wallet.records().len(), 150, "nothing is lost");
     let calls = received(&world) - first - probes;
     assert!(
-        calls <= 150 + 1,
+        calls <= 150 + world.processes(),
         "each is brought once, and at most one more probe failed: {calls}"
     );
 }
@@ -104,9 +108,13 @@ async fn an_optional_connection_that_hangs_changes_nothing_about_the_answers() {
             let data = answered.body["data"].as_array();
             data.is_some_and(|all| all.iter().any(|one| one["state"] == "open"))
         };
-        world.until("/v1/connections", PATIENCE, is_open).await;
+        world.until_all("/v1/connections", PATIENCE, is_open).await;
     }
-    assert!(received(&world) <= 26, "{} calls hung", received(&world));
+    assert!(
+        received(&world) <= 26 * world.processes(),
+        "{} calls hung",
+        received(&world)
+    );
     assert_eq!(world.rotor.records().len(), 40);
 }
 
@@ -120,7 +128,12 @@ async fn no_call_of_many_goes_out_before_the_time_that_a_429_names() {
         ("soon", 1_000),
         ("", 1_000),
     ] {
-        let world = wallet_alone("concurrency = 1").await;
+        let world = World::with(Plan {
+            // Which calls are out at one time is a process's own.
+            is_one_process: true,
+            ..alone("concurrency = 1")
+        })
+        .await;
         let answer = match word {
             "" => Answer::new(429),
             // A date knows whole seconds only: 2 to 3 s from now, of which less than one is over when it is sent.

@@ -11,16 +11,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use upsert_benches::cases::named;
 use upsert_benches::children::Children;
 use upsert_benches::customers::Numbers;
-use upsert_benches::document::Page;
+use upsert_benches::document::{self, Page};
 use upsert_benches::drive::Pace;
 use upsert_benches::goals::Figures;
 use upsert_benches::machine;
 use upsert_benches::measure::Run;
-use upsert_benches::options::{Chapter, Options, Plan};
+use upsert_benches::options::{Chapter, Options, Plan, StoreKind};
 use upsert_benches::pinning::Pinning;
 use upsert_benches::programs::Program;
 use upsert_benches::report;
-use upsert_benches::scenes::{Stage, faults, frontier, growth, imports, overload, starts, store_alone};
+use upsert_benches::scenes::{Stage, faults, frontier, growth, imports, overload, starts, store_alone, stores};
 use upsert_benches::sheet::Sheet;
 
 /// Connections of the open loops.
@@ -43,13 +43,15 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let programs = programs.parent().context("this program lies in no folder")?;
     let folder = options.folder.as_deref().unwrap_or(programs);
     let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(folder)?;
-    let pinning = if options.no_pinning {
+    // A database has as much to do as the gateway, and there are several of those.
+    let pinning = if options.no_pinning || options.store == StoreKind::Postgres {
         Pinning::None
     } else {
         Pinning::begin()
     };
     let mut children = Children::begin(programs, folder.path(), pinning).await?;
-    if options.wants(Chapter::Loads) || options.wants(Chapter::Frontier) {
+    let is_about_all = options.store == StoreKind::Sqlite;
+    if is_about_all && (options.wants(Chapter::Loads) || options.wants(Chapter::Frontier)) {
         children.add(&Program::ALL, folder.path()).await?;
     }
     let mut book = Book::new(&options, pinning, programs);
@@ -58,15 +60,20 @@ async fn run(options: Options) -> anyhow::Result<()> {
         folder: folder.path(),
         numbers: Numbers::default(),
     };
-    book.measure(&options, &stage).await?;
-    book.add("summary", book.figures.sheet());
+    match options.store {
+        StoreKind::Sqlite => {
+            book.measure(&options, &stage).await?;
+            book.add("summary", book.figures.sheet());
+        }
+        StoreKind::Postgres => book.compare_stores(&options.plan(), &stage).await?,
+    }
     children.stop().await;
     anyhow::ensure!(
         book.wrong.is_empty(),
         "this was wrong, and nothing is written:\n{}",
         book.wrong.join("\n")
     );
-    if let Some(file) = &options.write {
+    if let Some(file) = &options.page() {
         std::fs::write(file, book.page.markdown()).with_context(|| format!("{} cannot be written", file.display()))?;
         println!("{} is written", file.display());
     }
@@ -83,7 +90,12 @@ struct Book {
 impl Book {
     fn new(options: &Options, pinning: Pinning, programs: &Path) -> Self {
         let words: Vec<String> = std::env::args().skip(1).collect();
+        let template = match options.store {
+            StoreKind::Sqlite => document::SQLITE,
+            StoreKind::Postgres => document::POSTGRESQL,
+        };
         let page = Page {
+            template,
             command: ["scripts/bench".to_owned()]
                 .into_iter()
                 .chain(words)
@@ -113,6 +125,17 @@ impl Book {
         self.page.chapters.push((place, vec![sheet]));
     }
 
+    async fn compare_stores(&mut self, plan: &Plan, stage: &Stage<'_>) -> anyhow::Result<()> {
+        let connections: Vec<usize> = plan.connections.iter().copied().filter(|count| *count > 1).collect();
+        for sheet in stores::play(stage, &connections, plan.loads).await? {
+            self.add("stores", sheet);
+        }
+        let programs = &stage.children.launcher.programs;
+        let sheet = store_alone::play(programs, stage.folder, plan.store_seconds, "").await?;
+        self.add("store", sheet);
+        Ok(())
+    }
+
     async fn measure(&mut self, options: &Options, stage: &Stage<'_>) -> anyhow::Result<()> {
         let plan = options.plan();
         if options.wants(Chapter::Loads) {
@@ -131,7 +154,7 @@ impl Book {
             let programs = &stage.children.launcher.programs;
             self.add(
                 "store",
-                store_alone::play(programs, stage.folder, plan.store_seconds).await?,
+                store_alone::play(programs, stage.folder, plan.store_seconds, "SQLite").await?,
             );
         }
         if options.wants(Chapter::Frontier) {

@@ -8,9 +8,12 @@ use anyhow::Context as _;
 use clap::Parser;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use hdrhistogram::Histogram;
 
 use upsert_benches::launch::Running;
 use upsert_benches::memory::Memory;
+use upsert_benches::process::cpu_time;
+use upsert_benches::samples::number;
 use upsert_benches::stored::{IN_A_FILE, Stage, id};
 
 /// Puts merchants over the API, and measures starts and upserts without and with them, on 127.0.0.1
@@ -42,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
         "ready after ms",
         "MB",
         "upserts",
+        "CPU µs",
         "p50 µs",
         "p99 µs",
     ];
@@ -63,12 +67,13 @@ async fn main() -> anyhow::Result<()> {
     for what in ["in the store, the first of each", "in the store, the second of each"] {
         let ids = (0..arguments.upserts.min(arguments.merchants)).map(|number| id(number * spread));
         let memory = Memory::watch(gateway.process);
-        let took = stage.upsert(ids).await?;
+        let (took, cpu) = timed(&stage, &gateway, ids).await?;
         table.add_row([
             arguments.merchants.to_string(),
             "-".to_owned(),
             (memory.most() / 1_000_000).to_string(),
             what.to_owned(),
+            format!("{cpu:.0}"),
             took.value_at_quantile(0.5).to_string(),
             took.value_at_quantile(0.99).to_string(),
         ]);
@@ -86,14 +91,28 @@ async fn in_a_file(
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let memory = Memory::watch(gateway.process);
-    let took = stage.upsert((0..upserts).map(|_| IN_A_FILE.to_owned())).await?;
+    let (took, cpu) = timed(stage, gateway, (0..upserts).map(|_| IN_A_FILE.to_owned())).await?;
     table.add_row([
         merchants.to_string(),
         gateway.ready_after.as_millis().to_string(),
         (memory.most() / 1_000_000).to_string(),
         "of a merchant in a file".to_owned(),
+        format!("{cpu:.0}"),
         took.value_at_quantile(0.5).to_string(),
         took.value_at_quantile(0.99).to_string(),
     ]);
     Ok(())
+}
+
+/// How long each upsert took in microseconds, and how much CPU each cost, in microseconds too.
+async fn timed(
+    stage: &Stage,
+    gateway: &Running,
+    merchants: impl Iterator<Item = String>,
+) -> anyhow::Result<(Histogram<u64>, f64)> {
+    let before = cpu_time(gateway.process)?;
+    let took = stage.upsert(merchants).await?;
+    let used = cpu_time(gateway.process)?.saturating_sub(before);
+    let each = used.as_secs_f64() * 1e6 / number(took.len());
+    Ok((took, each))
 }

@@ -1,5 +1,5 @@
 //! How many changesets a second become durable: one at a time, 64 at once with group commit, and 64 at once with a
-//! transaction each. All in one run on one disk, since only the ratios mean anything.
+//! transaction each; on SQLite and on PostgreSQL. All in one run on one disk, since only the ratios mean anything.
 //!
 //! `cargo run --release -p upsert-store-sql --example commit_rate [folder] [seconds] [part of a line's name]`
 #![expect(
@@ -22,7 +22,9 @@ use upsert_store::{
     Applied, AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryState, Expect, IdempotencyRecord, Lane,
     Store, Write,
 };
+use upsert_store_sql::postgres::{PostgresOptions, PostgresStore};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
+use upsert_testkit::postgres::Server;
 use upsert_testkit::records::{
     attempt_record, customer_change, customer_record, delivery_record, idempotency_record, reachable, upsert_record,
 };
@@ -41,20 +43,116 @@ async fn main() {
         "a changeset is the intent of one new customer for one connection: {} writes",
         intent_size()
     );
-    println!("{:<34} {:>12} {:>16}", "", "changesets/s", "CPU µs/changeset");
-    let together = SqliteOptions::default();
-    let apart = SqliteOptions { batch: 1, ..together };
-    for (what, options, writers) in [
-        ("1 writer", together, 1),
-        ("64 writers, group commit", together, 64),
-        ("64 writers, a transaction each", apart, 64),
-    ] {
+    println!(
+        "{:<62} {:>12} {:>16} {:>16}",
+        "", "changesets/s", "CPU µs/changeset", "of the database"
+    );
+    for (what, kind, batch, stores, writers) in LINES {
         if !what.contains(&only) {
             continue;
         }
-        let path = folder.path().join(format!("{writers}-{}.db", options.batch));
-        let (rate, cpu) = measure(&path, options, writers, time).await;
-        println!("{what:<34} {rate:>12.0} {cpu:>16.1}");
+        let place = Place::new(kind, batch, stores, folder.path()).await;
+        let (rate, cpu, database) = place.measure(writers, time).await;
+        println!("{what:<62} {rate:>12.0} {cpu:>16.1} {database:>16.1}");
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// Name, store, changesets in a commit, stores over one database, and who writes at once.
+const LINES: [(&str, Kind, usize, usize, usize); 7] = [
+    ("SQLite: 1 writer", Kind::Sqlite, 256, 1, 1),
+    ("SQLite: 64 writers, group commit", Kind::Sqlite, 256, 1, 64),
+    ("SQLite: 64 writers, a transaction each", Kind::Sqlite, 1, 1, 64),
+    ("PostgreSQL: 1 writer", Kind::Postgres, 256, 1, 1),
+    ("PostgreSQL: 64 writers, group commit", Kind::Postgres, 256, 1, 64),
+    (
+        "PostgreSQL: 64 writers, a transaction each, one connection",
+        Kind::Postgres,
+        1,
+        1,
+        64,
+    ),
+    (
+        "PostgreSQL: 64 writers, a transaction each, 16 connections",
+        Kind::Postgres,
+        1,
+        16,
+        64,
+    ),
+];
+
+/// A database, and the stores over it.
+struct Place {
+    stores: Vec<Arc<dyn Store>>,
+    server: Option<Server>,
+}
+
+impl Place {
+    async fn new(kind: Kind, batch: usize, stores: usize, folder: &Path) -> Self {
+        if kind == Kind::Sqlite {
+            let file = tempfile::tempdir_in(folder).unwrap().keep().join("store.db");
+            let options = SqliteOptions {
+                batch,
+                ..SqliteOptions::default()
+            };
+            let store = SqliteStore::open(&file, options).unwrap();
+            return Self {
+                stores: vec![Arc::new(store)],
+                server: None,
+            };
+        }
+        let server = Server::new("max_connections=300", |_| {});
+        let mut all: Vec<Arc<dyn Store>> = Vec::new();
+        for _ in 0..stores {
+            let options = PostgresOptions {
+                batch,
+                ..PostgresOptions::default()
+            };
+            all.push(Arc::new(PostgresStore::open(&server.url(), options).await.unwrap()));
+        }
+        Self {
+            stores: all,
+            server: Some(server),
+        }
+    }
+
+    /// Changesets a second, and the CPU of each in microseconds: here, and in the database's own processes.
+    async fn measure(&self, writers: usize, time: Duration) -> (f64, f64, f64) {
+        let ids = IdSource::new(Arc::new(SystemClock));
+        let (started, cpu_before, database_before) = (Instant::now(), cpu_seconds("self", 2), self.database_seconds());
+        let mut tasks = JoinSet::new();
+        for writer in 0..writers {
+            let (store, ids) = (Arc::clone(&self.stores[writer % self.stores.len()]), ids.clone());
+            tasks.spawn(async move {
+                let mut count = 0_u32;
+                while started.elapsed() < time {
+                    let changes = intent(&ids);
+                    assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
+                    count += 1;
+                }
+                count
+            });
+        }
+        let count = f64::from(tasks.join_all().await.iter().sum::<u32>());
+        let took = started.elapsed().as_secs_f64();
+        let cpu = cpu_seconds("self", 2) - cpu_before;
+        let database = self.database_seconds() - database_before;
+        (count / took, cpu * 1e6 / count, database * 1e6 / count)
+    }
+
+    /// CPU time of the server's first process, its children, and those that have ended.
+    fn database_seconds(&self) -> f64 {
+        let Some(parent) = self.server.as_ref().and_then(Server::process) else {
+            return 0.0;
+        };
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        let children = children.split_whitespace().map(|child| cpu_seconds(child, 2));
+        cpu_seconds(&parent.to_string(), 4) + children.sum::<f64>()
     }
 }
 
@@ -71,33 +169,12 @@ fn syncs(path: &Path, time: Duration) -> f64 {
     f64::from(count) / started.elapsed().as_secs_f64()
 }
 
-async fn measure(path: &Path, options: SqliteOptions, writers: usize, time: Duration) -> (f64, f64) {
-    let store = Arc::new(SqliteStore::open(path, options).unwrap());
-    let ids = IdSource::new(Arc::new(SystemClock));
-    let (started, cpu_before) = (Instant::now(), cpu_seconds());
-    let mut tasks = JoinSet::new();
-    for _ in 0..writers {
-        let (store, ids) = (Arc::clone(&store), ids.clone());
-        tasks.spawn(async move {
-            let mut count = 0_u32;
-            while started.elapsed() < time {
-                let changes = intent(&ids);
-                assert_eq!(store.apply(changes).await.unwrap(), Applied::Done);
-                count += 1;
-            }
-            count
-        });
-    }
-    let count = f64::from(tasks.join_all().await.iter().sum::<u32>());
-    let cpu = cpu_seconds() - cpu_before;
-    (count / started.elapsed().as_secs_f64(), cpu * 1e6 / count)
-}
-
-/// CPU time of this process so far, in the kernel's ticks of 10 ms; 0 where there is no `/proc`.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+/// CPU time of a process so far, in the kernel's ticks of 10 ms: of its own for two fields, with the children that have ended
+/// for four. 0 where there is no `/proc`.
+fn cpu_seconds(process: &str, fields: usize) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after_name.split_whitespace().skip(11).take(2);
+    let ticks = after_name.split_whitespace().skip(11).take(fields);
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 

@@ -27,6 +27,7 @@ mod rows;
 mod schema;
 mod table;
 mod tables;
+mod text;
 mod transaction;
 mod value;
 mod write;

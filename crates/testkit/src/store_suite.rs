@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(101 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(103 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -193,6 +193,8 @@ suite! { $
         a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_again;
     incoming:
         an_event_that_came_in_comes_back_as_it_was_put,
+        an_id_with_a_nul_in_it_is_an_id_like_any_other,
+        a_name_with_a_nul_in_it_finds_nothing,
         an_event_that_came_in_is_expected_by_its_senders_id,
         an_id_has_a_row_for_each_content_that_came_under_it,
         events_that_came_in_are_listed_newest_first_by_every_filter,

@@ -1,12 +1,14 @@
 //! Asking: a connection of the pool, a statement that is prepared once a connection, and rows read into what they are.
 
 use deadpool_postgres::Object;
+use futures_util::TryStreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
 use uuid::Uuid;
 
 use super::error::{DbError, DbResult};
+use super::text::Sent;
 use crate::kept;
 
 /// A parameter of a statement.
@@ -15,7 +17,10 @@ pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
 /// Every row of an answer.
 pub(super) async fn all(client: &Object, sql: &'static str, params: &[Param<'_>]) -> DbResult<Vec<Row>> {
     let statement = client.prepare_cached(sql).await?;
-    Ok(client.query(&statement, params).await?)
+    let rows = client
+        .query_raw(&statement, params.iter().map(|param| Sent(*param)))
+        .await?;
+    Ok(rows.try_collect().await?)
 }
 
 /// The first row of an answer.
@@ -26,7 +31,9 @@ pub(super) async fn first(client: &Object, sql: &'static str, params: &[Param<'_
 /// How many rows a statement changed.
 pub(super) async fn execute(client: &Object, sql: &'static str, params: &[Param<'_>]) -> DbResult<u64> {
     let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, params).await?)
+    Ok(client
+        .execute_raw(&statement, params.iter().map(|param| Sent(*param)))
+        .await?)
 }
 
 /// A column.

@@ -20,6 +20,7 @@ use super::keys::content_of;
 use super::rows::{Key, Rows};
 use super::table::{Column, Table, column};
 use super::tables::{CUSTOMERS, INCOMING, KEYS, MARKS};
+use super::text;
 use super::value::{Array, Kind, Value};
 
 /// What the database tells of when the newest id was made is ahead by so much: one statement more in a second, and not in
@@ -213,8 +214,8 @@ impl Found {
                     batch.of(table).found(key, judged);
                 }
                 Self::ByContent => {
-                    let text = |index: usize| row.try_get::<_, &str>(index);
-                    let content = content_of(text(0)?, text(1)?, text(2)?, text(3)?);
+                    let text = |index: usize| row.try_get::<_, &str>(index).map(text::read);
+                    let content = content_of(&text(0)?, &text(1)?, &text(2)?, &text(3)?);
                     let (id, revision): (Uuid, i64) = (row.try_get(4)?, row.try_get(5)?);
                     let key = vec![content.0.as_str().into(), id.into()];
                     batch.of(&INCOMING).found(key, vec![revision.into()]);

@@ -1,5 +1,6 @@
 //! Values of columns, and many of one column as an array: a statement takes a whole batch.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use tokio_postgres::Row;
@@ -7,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::error::{DbError, DbResult};
+use super::text;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +78,10 @@ impl Value {
     pub(super) fn read(row: &Row, index: usize, kind: Kind, column: &'static str) -> DbResult<Self> {
         let unfit = |_| DbError::Value(column);
         Ok(match kind {
-            Kind::Text => row.try_get::<_, Option<String>>(index).map_err(unfit)?.into(),
+            Kind::Text => {
+                let kept: Option<&str> = row.try_get(index).map_err(unfit)?;
+                kept.map(|kept| text::read(kept).into_owned()).into()
+            }
             Kind::Uuid => row.try_get::<_, Option<Uuid>>(index).map_err(unfit)?.into(),
             Kind::Big => row.try_get::<_, Option<i64>>(index).map_err(unfit)?.into(),
             Kind::Flag => row.try_get::<_, Option<bool>>(index).map_err(unfit)?.into(),
@@ -142,7 +147,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 
 /// Many values of one column.
 pub(super) enum Array<'a> {
-    Texts(Vec<Option<&'a str>>),
+    Texts(Vec<Option<Cow<'a, str>>>),
     Uuids(Vec<Option<Uuid>>),
     Bigs(Vec<Option<i64>>),
     Flags(Vec<Option<bool>>),
@@ -162,7 +167,7 @@ impl<'a> Array<'a> {
         }
         match kind {
             Kind::Text => Self::Texts(all(values, |value| match value {
-                Value::Text(text) => Some(text.as_str()),
+                Value::Text(text) => Some(text::kept(text)),
                 _ => None,
             })),
             Kind::Uuid => Self::Uuids(all(values, Value::uuid)),

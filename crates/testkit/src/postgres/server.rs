@@ -163,6 +163,11 @@ impl Server {
         format!("postgres://postgres@{host}:{}/postgres", self.port)
     }
 
+    /// The id of its first process, the parent of all others; none while it does not run.
+    pub fn process(&self) -> Option<u32> {
+        self.running.as_ref().map(Child::id)
+    }
+
     /// The port of its socket, and of its address where it has one.
     pub const fn port(&self) -> u16 {
         self.port

@@ -1,5 +1,7 @@
 //! Questions about deliveries and attempts.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use jiff::Timestamp;
@@ -15,6 +17,7 @@ use upsert_store::{
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
 use super::super::reader::{LEAST, all, bodies, body, count, first, get, record};
+use super::super::text;
 use super::lists::{Bounds, MOST_LOOKED_AT, Newest, bounds};
 use crate::filling::Filling;
 use crate::kept::{last_of, limit};
@@ -244,7 +247,7 @@ fn waiting(row: &Row) -> DbResult<WaitingCount> {
 /// A filter as its statements take it.
 struct Wanted<'a> {
     filter: &'a DeliveryFilter,
-    merchants: Option<Vec<&'a str>>,
+    merchants: Option<Vec<Cow<'a, str>>>,
     /// As they stand in the index; none: what went well is wanted too, and is in no such index.
     standings: Vec<&'static str>,
 }
@@ -256,7 +259,7 @@ impl<'a> Wanted<'a> {
         let standings = filter.state.iter().filter(|_| !well).map(|state| state.as_str());
         Self {
             filter,
-            merchants: merchants.map(|merchants| merchants.iter().map(String::as_str).collect()),
+            merchants: merchants.map(text::kept_all),
             standings: standings.collect(),
         }
     }

@@ -8,6 +8,7 @@ use upsert_store::{EventCount, EventMarks, IncomingEvent, IncomingFilter, Incomi
 
 use super::super::error::DbResult;
 use super::super::reader::{all, body, count, first, get, moment};
+use super::super::text;
 use super::lists::{Newest, bounds};
 
 const BY_ID: &str = "SELECT body FROM incoming_events WHERE merchant = $1 AND id = $2";
@@ -59,7 +60,7 @@ pub(super) async fn incoming_events(
     most: usize,
 ) -> DbResult<IncomingPage> {
     let merchants = filter.merchants.as_ref();
-    let merchants: Option<Vec<&str>> = merchants.map(|merchants| merchants.iter().map(String::as_str).collect());
+    let merchants = merchants.map(text::kept_all);
     let customer = filter.customer_id.map(|customer| *customer.as_uuid());
     let newest = if filter.event_id.is_some() {
         Newest {

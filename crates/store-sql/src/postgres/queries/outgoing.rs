@@ -9,6 +9,7 @@ use upsert_store::{EventCount, OutgoingEvent, OutgoingFilter, OutgoingPage, Outg
 
 use super::super::error::{DbError, DbResult};
 use super::super::reader::{LEAST, all, bodies, body, count, first, get, moment};
+use super::super::text;
 use super::lists::{Newest, bounds};
 use crate::kept::limit;
 
@@ -52,7 +53,7 @@ pub(super) async fn outgoing_events(
     most: usize,
 ) -> DbResult<OutgoingPage> {
     let merchants = filter.merchants.as_ref();
-    let merchants: Option<Vec<&str>> = merchants.map(|merchants| merchants.iter().map(String::as_str).collect());
+    let merchants = merchants.map(text::kept_all);
     let has_failed = filter.state.contains(&OutgoingState::Failed);
     let has_open = filter.state.iter().any(|state| state.is_open());
     let has_an_index = |state: &OutgoingState| state.is_open() || *state == OutgoingState::Failed;

@@ -1,10 +1,14 @@
 //! Events that came in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use upsert_api::{Conflict, EventProblem};
 use upsert_core::{Problem, Word as _};
-use upsert_store::{EventCount, Expect, IncomingEvent, IncomingFilter, IncomingOutcome, IncomingState, Store, Write};
+use upsert_store::{
+    DeliveryFilter, EventCount, Expect, IncomingEvent, IncomingFilter, IncomingOutcome, IncomingState, OutgoingFilter,
+    Store, Write,
+};
 
 use super::super::{almost_a_minute_from_their_ids, holds, holds_for, put_for_each, spans};
 use crate::records::{
@@ -23,6 +27,106 @@ async fn put_all(store: &dyn Store, events: &[IncomingEvent]) {
         events.iter().map(|event| (event.merchant.as_str(), write(event))),
     )
     .await;
+}
+
+pub(in super::super) async fn an_id_with_a_nul_in_it_is_an_id_like_any_other(store: Arc<dyn Store>) {
+    let ids = ["a\0b", "a\u{FFFF}0b", "ab", "a\u{FFFF}\u{FFFF}b"];
+    let events: Vec<IncomingEvent> = (1..)
+        .zip(ids)
+        .map(|(number, sent_as)| {
+            let came = IncomingEvent::new(
+                event_id(number),
+                "acme",
+                "shop",
+                sent_as,
+                &content_of(sent_as),
+                seconds(1),
+            );
+            came.became(IncomingOutcome::Echo {
+                customer: customer_id(1),
+            })
+        })
+        .collect();
+    put_all(&*store, &events).await;
+    for event in &events {
+        let content = content_of(&event.event_id);
+        let found = store.event_of_source("acme", "shop", &event.event_id, &content).await;
+        assert_eq!(found.unwrap().as_ref(), Some(event));
+        let filter = IncomingFilter {
+            event_id: Some(event.event_id.clone()),
+            ..IncomingFilter::default()
+        };
+        let page = store.incoming_events(&filter, None, 10).await.unwrap();
+        assert_eq!(page.entries, std::slice::from_ref(event));
+        let is_there = Expect::IncomingEvent {
+            source: "shop".to_owned(),
+            event_id: event.event_id.clone(),
+            content,
+            revision: Some(event.revision()),
+        };
+        assert!(holds(&*store, is_there).await);
+    }
+}
+
+pub(in super::super) async fn a_name_with_a_nul_in_it_finds_nothing(store: Arc<dyn Store>) {
+    let name = || Some("sh\0op".to_owned());
+    put_all(&*store, &[incoming_event("acme", "shop", 1, Accepted)]).await;
+    let merchants: BTreeSet<String> = ["ac\0me".to_owned()].into();
+    for filter in [
+        IncomingFilter {
+            source: name(),
+            ..IncomingFilter::default()
+        },
+        IncomingFilter {
+            merchants: Some(merchants.clone()),
+            ..IncomingFilter::default()
+        },
+    ] {
+        let found = store.incoming_events(&filter, None, 10).await.unwrap();
+        assert!(found.entries.is_empty());
+    }
+    for filter in [
+        OutgoingFilter {
+            endpoint: name(),
+            ..OutgoingFilter::default()
+        },
+        OutgoingFilter {
+            merchants: Some(merchants.clone()),
+            ..OutgoingFilter::default()
+        },
+    ] {
+        let found = store.outgoing_events(&filter, None, 10).await.unwrap();
+        assert!(found.entries.is_empty());
+    }
+    for filter in [
+        DeliveryFilter {
+            connection: name(),
+            ..DeliveryFilter::default()
+        },
+        DeliveryFilter {
+            merchants: Some(merchants.clone()),
+            ..DeliveryFilter::default()
+        },
+    ] {
+        let found = store.deliveries(&filter, None, 10).await.unwrap();
+        assert!(found.entries.is_empty());
+        assert_eq!(store.count_deliveries(&filter, 10).await.unwrap().count, 0);
+    }
+    assert_eq!(store.incoming_event("ac\0me", event_id(1)).await.unwrap(), None);
+    assert_eq!(store.customer("ac\0me", customer_id(1)).await.unwrap(), None);
+    assert!(store.merchant("ac\0me").await.unwrap().is_none());
+    assert!(store.merchants(Some("a\0"), 10).await.unwrap().is_empty());
+    assert!(
+        holds(
+            &*store,
+            Expect::EventMarks {
+                customer: customer_id(1),
+                source: "sh\0op".to_owned(),
+                revision: None,
+            }
+        )
+        .await
+    );
 }
 
 pub(in super::super) async fn an_event_that_came_in_comes_back_as_it_was_put(store: Arc<dyn Store>) {
