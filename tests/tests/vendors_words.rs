@@ -1,9 +1,13 @@
 //! What a vendor says is kept: with the error, with the attempt, and in what is read there.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has to stop")]
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 use upsert_simulators::{Answer, Effect, Fault};
-use upsert_tests::{Plan, World};
+use upsert_tests::{Answered, Plan, World};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn ann() -> Json {
     json!({ "reference": "ann", "given_name": "Ann", "family_name": "Lee", "email": "ann@x.example", "phone": "2025550123" })
@@ -88,6 +92,8 @@ async fn what_the_gateway_holds_back_never_takes_the_place_of_the_vendors_words(
         (&delivery["waiting_for"], &delivery["error"]["code"]),
         (&json!("rate_limit"), &json!("BUSY"))
     );
+    let is_blocked = |connections: &Answered| !connections.body["data"][0]["rate_limit"]["blocked_until"].is_null();
+    world.until_all("/v1/connections", PATIENCE, is_blocked).await;
     // A newer one meets the gateway's own memory of it, and has nothing of the vendor's to show.
     let other = json!({ "reference": "bob", "given_name": "Bob", "phone": "2025550199" });
     let held = world.upsert(&other).await;
@@ -165,7 +171,8 @@ async fn reads_speak_of_failures_as_writes_do() {
 
     world.rotor.faults().add(says(401, "{}"));
     assert_eq!(world.get(path).await.status, 502);
-    let connections = world.get("/v1/connections").await;
+    let is_paused = |connections: &Answered| connections.body["data"][0]["state"] == "paused";
+    let connections = world.until_all("/v1/connections", PATIENCE, is_paused).await;
     let state = &connections.body["data"][0];
     assert_eq!(
         (&state["state"], &state["paused_by"]),
@@ -186,7 +193,8 @@ async fn the_first_429_of_a_day_tells_a_reader_when_the_day_opens_and_teaches_th
     let spent = world.get("/v1/connections/acme/rotor/customers").await;
     assert_eq!((spent.status, spent.code()), (503, "overloaded"), "{}", spent.text);
     assert_eq!(spent.body["error"]["code"], "RATE_LIMIT_EXCEEDED");
-    let connections = world.get("/v1/connections").await;
+    let is_told = |connections: &Answered| connections.body["data"][0]["rate_limit"]["blocked_by"] == "quota";
+    let connections = world.until_all("/v1/connections", PATIENCE, is_told).await;
     let limit = &connections.body["data"][0]["rate_limit"];
     assert_eq!(
         (&limit["per_day"], &limit["blocked_by"]),

@@ -130,6 +130,11 @@ pub(crate) fn is_line_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Whether it is one line as it is read: nothing in it controls, breaks the line or turns the reading direction around.
+pub fn is_plain_line(text: &str) -> bool {
+    !text.chars().any(is_refused_control)
+}
+
 /// Control characters, and the marks that turn the reading direction around: they make a text look like another.
 fn is_refused_control(c: char) -> bool {
     let direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

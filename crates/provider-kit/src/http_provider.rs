@@ -13,7 +13,8 @@ use upsert_core::{
     WireRequest,
 };
 
-use crate::classify::of_read;
+use crate::classify::{of_read, unreadable};
+use crate::record_id::is_fit;
 use crate::reply::WireReply;
 use crate::retry_after::RetryAfter;
 use crate::transport::{Outgoing, Transport, TransportError};
@@ -93,10 +94,24 @@ impl<V: HttpVendor> HttpProvider<V> {
         })
     }
 
+    /// The id in the form that ids are compared in.
+    ///
+    /// # Errors
+    /// No vendor gives such ids.
+    fn known_id(&self, id: &str, reply: &WireReply) -> Result<String, ProviderError> {
+        if is_fit(id) {
+            Ok(self.vendor.canonical_id(id))
+        } else {
+            let what = "an id of a record is longer than 255 characters or holds control characters";
+            Err(unreadable(reply, what))
+        }
+    }
+
     /// The record with its id in the form that ids are compared in.
-    fn known(&self, mut record: ReadCustomer) -> ReadCustomer {
-        record.provider_customer_id = record.provider_customer_id.map(|id| self.vendor.canonical_id(&id));
-        record
+    fn known(&self, mut record: ReadCustomer, reply: &WireReply) -> Result<ReadCustomer, ProviderError> {
+        let id = record.provider_customer_id.take();
+        record.provider_customer_id = id.map(|id| self.known_id(&id, reply)).transpose()?;
+        Ok(record)
     }
 
     fn reads(&self) -> Result<&dyn HttpReads, ProviderError> {
@@ -106,6 +121,13 @@ impl<V: HttpVendor> HttpProvider<V> {
             error
         })
     }
+}
+
+/// Without what no code or id of a call looks like; the vendor's document beside it has it still.
+fn told(mut error: ProviderError) -> ProviderError {
+    error.code = error.code.filter(|code| is_fit(code));
+    error.vendor_request_id = error.vendor_request_id.filter(|id| is_fit(id));
+    error
 }
 
 fn rejected(detail: &str) -> ProviderError {
@@ -150,8 +172,9 @@ impl<V: HttpVendor> UpsertProvider for HttpProvider<V> {
 
     async fn upsert(&self, context: &CallContext, prepared: &PreparedUpsert) -> Result<UpsertReceipt, ProviderError> {
         let reply = self.call(&prepared.request, context).await?;
-        let mut receipt = self.vendor.decode(prepared, &reply)?;
-        receipt.provider_customer_id = self.vendor.canonical_id(&receipt.provider_customer_id);
+        let mut receipt = self.vendor.decode(prepared, &reply).map_err(told)?;
+        receipt.provider_customer_id = self.known_id(&receipt.provider_customer_id, &reply)?;
+        receipt.vendor_request_id = receipt.vendor_request_id.filter(|id| is_fit(id));
         Ok(receipt)
     }
 }
@@ -165,8 +188,9 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
     async fn list(&self, context: &CallContext, query: &ListQuery) -> Result<ReadPage, ProviderError> {
         let reads = self.reads()?;
         let reply = self.call(&reads.list_request(query), context).await.map_err(of_read)?;
-        let mut page = reads.decode_list(query, &reply).map_err(of_read)?;
-        page.data = page.data.into_iter().map(|record| self.known(record)).collect();
+        let mut page = reads.decode_list(query, &reply).map_err(told).map_err(of_read)?;
+        let known = page.data.into_iter().map(|record| self.known(record, &reply));
+        page.data = known.collect::<Result<_, _>>().map_err(of_read)?;
         Ok(page)
     }
 
@@ -178,7 +202,8 @@ impl<V: HttpVendor> CustomerReader for HttpProvider<V> {
         let reads = self.reads()?;
         let request = reads.read_request(provider_customer_id);
         let reply = self.call(&request, context).await.map_err(of_read)?;
-        let record = reads.decode_read(&reply).map_err(of_read)?;
-        Ok(record.map(|record| self.known(record)))
+        let record = reads.decode_read(&reply).map_err(told).map_err(of_read)?;
+        let known = record.map(|record| self.known(record, &reply)).transpose();
+        known.map_err(of_read)
     }
 }

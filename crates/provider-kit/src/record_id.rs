@@ -1,6 +1,7 @@
 //! Vendors' ids of records, as texts.
 
 use serde_json::Value as Json;
+use upsert_core::text::is_plain_line;
 
 /// Below this a number that was read as a floating-point one, and perhaps rounded by a last digit, is whole only if it was
 /// written so.
@@ -21,9 +22,41 @@ pub fn record_id(json: &Json) -> Option<String> {
     }
 }
 
+/// The most characters of a vendor's id.
+const LONGEST: usize = 255;
+
+/// Whether an id can be kept and shown: not blank, at most 255 characters, and a plain line. Whatever else a vendor gives would
+/// fill the store and deceive whoever reads a page.
+pub(crate) fn is_fit(id: &str) -> bool {
+    !id.trim().is_empty() && id.chars().nth(LONGEST).is_none() && is_plain_line(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_long_or_controls_is_no_id() {
+        let long = "é".repeat(LONGEST);
+        for fit in ["CUST-1", " a ", "Ann's 客戶 #1/2", long.as_str()] {
+            assert!(is_fit(fit), "{fit}");
+        }
+        let longer = format!("{long}é");
+        let unfit = [
+            "",
+            " ",
+            "a\0",
+            "a\nb",
+            "\u{7f}",
+            "a\u{202e}b",
+            "\u{2066}a",
+            "a\u{2028}b",
+            &longer,
+        ];
+        for unfit in unfit {
+            assert!(!is_fit(unfit), "{unfit:?}");
+        }
+    }
 
     #[test]
     fn an_id_is_its_text_or_its_exact_integer_and_nothing_else() {

@@ -13,9 +13,9 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, Evidence, FieldOutcomes, Intent, KeyKind, ListQuery, MatchKey, Outcome,
-    Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat, StateAtVendor,
-    UpsertReceipt, UpsertRequest, Violation, WireRequest,
+    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, FieldOutcomes, Intent, KeyKind, ListQuery,
+    MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat,
+    StateAtVendor, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, HttpReads, HttpVendor, Incoming, Outgoing, Registry, SettingProblem,
@@ -266,6 +266,30 @@ async fn ids_are_handed_on_in_the_form_that_they_are_compared_in() {
     let one = one.read(&context(), "abc").await.unwrap().unwrap();
     assert_eq!(one.provider_customer_id.as_deref(), Some("abc"));
     assert_eq!(built(Ok((200, ""))).provider.canonical_id("ABC"), "abc");
+}
+
+#[tokio::test]
+async fn an_id_that_nobody_could_keep_or_read_is_a_broken_contract() {
+    let long: &'static str = format!(r#"{{"id":"{}"}}"#, "x".repeat(256)).leak();
+    for answer in [long, r#"{"id":"a\u0000b"}"#, r#"{"id":"a\u202eb"}"#, r#"{"id":"a\nb"}"#] {
+        let written = built(Ok((200, answer))).provider.upsert(&context(), &prepared()).await;
+        let written = written.unwrap_err();
+        assert_eq!(
+            (written.kind, written.state),
+            (ErrorKind::BrokenContract, StateAtVendor::Unknown)
+        );
+        let reader = built(Ok((200, answer))).reader.unwrap();
+        let read = reader.read(&context(), "abc").await.unwrap_err();
+        assert_eq!(
+            (read.kind, read.state),
+            (ErrorKind::BrokenContract, StateAtVendor::Unchanged)
+        );
+        let page: &'static str = format!("[{answer}]").leak();
+        let reader = built(Ok((200, page))).reader.unwrap();
+        let listed = reader.list(&context(), &ListQuery::default()).await.unwrap_err();
+        assert_eq!(listed.kind, ErrorKind::BrokenContract);
+        assert!(!listed.detail.contains("wrote"), "{}", listed.detail);
+    }
 }
 
 #[tokio::test]
