@@ -70,6 +70,8 @@ pub enum AuthError {
     Unknown,
     /// It is one of ours, with a letter wrong or missing.
     Mistyped,
+    /// It was valid until lately.
+    Expired,
     /// It calls more often than it may.
     TooOften,
 }

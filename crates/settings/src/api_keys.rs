@@ -1,14 +1,16 @@
 //! `[[api_keys]]`: who may call, for which merchants, and what for.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::members::Member;
-use crate::problems::Location;
-use crate::section::{Section, Spot, all_or_none};
+use crate::problems::{Location, Problem};
+use crate::section::{Reading, Section, Spot, all_or_none};
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("name"),
@@ -16,6 +18,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::required("merchants"),
     Member::required("scopes"),
     Member::optional("rate_limit").section(RATE_LIMIT),
+    Member::optional("expires_at"),
 ];
 const RATE_LIMIT: &[Member] = &[Member::required("per_second"), Member::optional("burst")];
 
@@ -51,6 +54,14 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// Whatever the order that they were listed in; none: all.
+    fn sorted(&self) -> Option<BTreeSet<&str>> {
+        match self {
+            Self::All => None,
+            Self::Merchants(merchants) => Some(merchants.iter().map(String::as_str).collect()),
+        }
+    }
+
     /// Whether the key may speak for this merchant.
     pub fn covers(&self, merchant: &str) -> bool {
         match self {
@@ -101,6 +112,8 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// Its limit; none: no limit.
     pub rate_limit: Option<KeyRateLimit>,
+    /// From when on it opens nothing; none: never.
+    pub expires_at: Option<Timestamp>,
     /// Where it stands.
     #[serde(skip)]
     pub location: Location,
@@ -124,8 +137,35 @@ impl ApiKey {
                 Some(scopes)
             }),
             rate_limit: Some(section.maybe_section("rate_limit", KeyRateLimit::read)),
+            expires_at: Some(section.maybe("expires_at", moment)),
             location: Some(section.at().clone()),
         })
+    }
+}
+
+/// Keys of one name are one caller's, so that a key can be replaced while both are in use: they have to be able to do the
+/// same. One that could do more would be found in no log.
+pub(crate) fn report_unlike_namesakes(reading: &Reading<'_>, keys: &[ApiKey]) {
+    for (position, key) in keys.iter().enumerate() {
+        let namesake = |earlier: &&ApiKey| earlier.name == key.name;
+        let Some(earlier) = keys.iter().take(position).find(namesake) else {
+            continue;
+        };
+        if earlier.scopes != key.scopes || earlier.merchants.sorted() != key.merchants.sorted() {
+            let said = format!(
+                "the key `{}` has other merchants or scopes than the key of the same name at {}",
+                key.name, earlier.location
+            );
+            let problem = Problem::new(&key.location, format!("api_keys[{position}]"), said);
+            reading.report(problem.hint("keys of one name are one caller's; give another caller another name"));
+        }
+    }
+}
+
+fn moment(spot: &Spot<'_>) -> Option<Timestamp> {
+    match spot.text()?.parse() {
+        Ok(moment) => Some(moment),
+        Err(_) => spot.refuse("no time with its offset, such as \"2027-06-30T00:00:00Z\""),
     }
 }
 

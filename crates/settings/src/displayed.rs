@@ -49,8 +49,13 @@ impl Settings {
         }
         lines.members("telemetry", &self.telemetry, &["otlp_headers"]);
         lines.named_secrets("telemetry.otlp_headers", &self.telemetry.otlp_headers);
-        for key in &self.api_keys {
-            let path = format!("api_keys.{}", key.name);
+        for (position, key) in self.api_keys.iter().enumerate() {
+            let before = self.api_keys.iter().take(position);
+            let namesakes = before.filter(|earlier| earlier.name == key.name).count();
+            let path = match namesakes {
+                0 => format!("api_keys.{}", key.name),
+                more => format!("api_keys.{}.{}", key.name, more + 1),
+            };
             lines.head(&path, "known by its hash".to_owned(), Some(&key.key_sha256));
             lines.members(&path, key, &["name", "key_sha256"]);
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api_keys::{self, ApiKey};
+use crate::api_keys::{self, ApiKey, report_unlike_namesakes};
 use crate::environment::Secrets;
 use crate::members::Member;
 use crate::merchant::{Merchant, report_repeats};
@@ -67,7 +67,6 @@ impl Settings {
         ids: Option<&[&str]>,
         merchants: Option<BTreeMap<String, Merchant>>,
     ) -> Option<Self> {
-        report_repeats(&section.spot, "api_keys", "name");
         report_repeats(&section.spot, "api_keys", "key_sha256");
         let server = section.section("server", Server::read);
         let idempotency_keep = server.as_ref().map(|server| server.idempotency_keep);
@@ -79,7 +78,11 @@ impl Settings {
             retention: section.section("retention", |section| Retention::read(section, idempotency_keep)),
             store,
             telemetry: section.section("telemetry", Telemetry::read),
-            api_keys: section.sections("api_keys", |key| ApiKey::read(key, ids)),
+            api_keys: section
+                .sections("api_keys", |key| ApiKey::read(key, ids))
+                .inspect(|keys| {
+                    report_unlike_namesakes(section.spot.reading, keys);
+                }),
             merchants,
             fingerprint: Some(String::new()),
             files: Some(Vec::new()),

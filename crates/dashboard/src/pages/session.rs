@@ -50,6 +50,7 @@ const fn wrong(error: AuthError) -> (StatusCode, &'static str) {
     use StatusCode as Status;
     match error {
         AuthError::Unknown => (Status::UNAUTHORIZED, "this key is not known"),
+        AuthError::Expired => (Status::UNAUTHORIZED, "this key has expired"),
         AuthError::Mistyped => (
             Status::UNAUTHORIZED,
             "this key is not whole: a letter is wrong or missing",

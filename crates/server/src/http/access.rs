@@ -13,7 +13,7 @@ use upsert_app::Caller;
 use upsert_core::Word as _;
 use upsert_settings::{Scope, looks_mistyped};
 
-use crate::config::key_store::{Key, TooOften};
+use crate::config::key_store::{Found, Key, TooOften};
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::headers::accepts;
 use crate::http::middleware::Observed;
@@ -22,8 +22,6 @@ use crate::state::State;
 
 /// `X-Api-Key`.
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What a route asks of a key.
 pub(crate) trait Permission: 'static {
@@ -100,11 +98,18 @@ impl<P: Permission> Access<P> {
             .ok_or_else(|| Problem::new(ProblemCode::Internal, "the request could not be handled"))?;
         let served = state.served.load_full();
         let presented = presented(request.headers())?;
-        let key = served.keys.find(presented).cloned().ok_or_else(|| unknown(presented))?;
+        let key = match served.keys.find(presented, state.gateway.clock().now()) {
+            Found::Valid(key) => key.clone(),
+            Found::Expired => return Err(unauthenticated("the API key has expired", true)),
+            Found::Unknown => return Err(unknown(presented)),
+        };
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.key = Some(key.clone());
         }
-        key.take_call().map_err(rate_limited)?;
+        let left = key.take_call().map_err(rate_limited)?;
+        if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+            observed.left = left;
+        }
         if let Some(scope) = P::SCOPE
             && !key.may(scope)
         {
@@ -170,10 +175,8 @@ fn unauthenticated(detail: &str, was_given: bool) -> Problem {
 fn rate_limited(limit: TooOften) -> Problem {
     let mut problem = Problem::new(ProblemCode::RateLimited, "this key calls more often than it may");
     problem.refusal.retry_after = Some(limit.retry_after);
-    for (name, value) in [(RATE_LIMIT, limit.state), (RATE_LIMIT_POLICY, limit.policy)] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            problem = problem.with(name, value);
-        }
+    for (name, value) in limit.left.headers() {
+        problem = problem.with(name, value);
     }
     problem
 }

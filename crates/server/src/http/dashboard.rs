@@ -9,7 +9,7 @@ use upsert_app::ConfigurationRefused;
 use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyStore, Principal};
 use upsert_settings::looks_mistyped;
 
-use crate::config::key_store::Key;
+use crate::config::key_store::{Found, Key};
 use crate::state::State;
 
 /// The API keys.
@@ -19,12 +19,12 @@ struct KeyDoors(Arc<State>);
 impl KeyStore for KeyDoors {
     fn open(&self, key: &str) -> Result<Principal, AuthError> {
         let served = self.0.served.load();
-        let Some(found) = served.keys.find(key) else {
-            return Err(if looks_mistyped(key) {
-                AuthError::Mistyped
-            } else {
-                AuthError::Unknown
-            });
+        let now = self.0.gateway.clock().now();
+        let found = match served.keys.find(key, now) {
+            Found::Valid(found) => found,
+            Found::Expired => return Err(AuthError::Expired),
+            Found::Unknown if looks_mistyped(key) => return Err(AuthError::Mistyped),
+            Found::Unknown => return Err(AuthError::Unknown),
         };
         found.take_call().map_err(|_| AuthError::TooOften)?;
         Ok(visitor(found))
@@ -32,7 +32,9 @@ impl KeyStore for KeyDoors {
 
     fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal> {
         let served = self.0.served.load();
-        served.keys.by_hash(key_hash).map(|key| visitor(key))
+        let now = self.0.gateway.clock().now();
+        let key = served.keys.by_hash(key_hash, now).valid();
+        key.map(|key| visitor(key))
     }
 }
 

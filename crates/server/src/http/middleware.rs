@@ -18,7 +18,7 @@ use upsert_api::ProblemCode;
 use upsert_app::Spans;
 use upsert_core::UpsertId;
 
-use crate::config::key_store::Key;
+use crate::config::key_store::{Key, Left};
 use crate::http::metrics;
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
@@ -35,6 +35,8 @@ pub(crate) struct Observed {
     pub(crate) template: Option<Arc<str>>,
     /// The key it came with, once that is known.
     pub(crate) key: Option<Arc<Key>>,
+    /// What that key has left of its limit, if it has one.
+    pub(crate) left: Option<Left>,
     /// The upsert that it made, or asked for: from here on its deliveries' lines can be followed.
     pub(crate) upsert: Option<UpsertId>,
     /// What everything that it leads to is a part of, as a `traceparent`.
@@ -55,6 +57,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         id: id.clone(),
         template: template.clone(),
         key: None,
+        left: None,
         upsert: None,
         traceparent: span.traceparent().map(str::to_owned),
     });
@@ -73,8 +76,13 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
     };
     let (result, seen) = match answered {
         Ok(Ok(response)) => {
-            let response = ending.finished(response);
+            let mut response = ending.finished(response);
             let seen = response.request().extensions_mut().remove::<Observed>();
+            if let Some(left) = seen.as_ref().and_then(|seen| seen.left.as_ref()) {
+                for (name, value) in left.headers() {
+                    response.headers_mut().insert(name, value);
+                }
+            }
             (Ok(response), seen)
         }
         Ok(Err(error)) => (Err(ending.failed(&error)), None),

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::served::{ConfigSnapshot, header, secret};
+use crate::served::{ConfigSnapshot, Folder, gateway_toml, header, read, secret};
 
 #[tokio::test]
 async fn every_answer_names_its_request() {
@@ -52,6 +52,54 @@ async fn no_answer_with_personal_data_may_be_cached_and_none_is_shared_across_or
         assert_eq!(header(&response, "cache-control"), Some("no-store"));
         assert_eq!(header(&response, "access-control-allow-origin"), None);
     }
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn every_answer_to_a_key_with_a_limit_says_what_is_left_of_it() {
+    let served = ConfigSnapshot::start().await;
+    for (path, status, left) in [
+        ("/v1/customers", 200, "\"key\";r=1;t=1"),
+        // A refusal too.
+        ("/v1/deliveries", 403, "\"key\";r=0;t=2"),
+        ("/v1/customers", 429, "\"key\";r=0;t=1"),
+    ] {
+        let response = served.get(path, "slow").send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(header(&response, "ratelimit"), Some(left));
+        assert_eq!(header(&response, "ratelimit-policy"), Some("\"key\";q=2;w=2"));
+    }
+    let unlimited = served.get("/v1/customers", "acme").send().await.unwrap();
+    assert_eq!(header(&unlimited, "ratelimit"), None);
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_has_expired_opens_nothing_and_is_told_so() {
+    let folder = Folder::new("");
+    let expiring = |name: &str, at: &str| {
+        let hash = data_encoding::HEXLOWER.encode(&upsert_settings::key_hash(&secret(name)));
+        format!(
+            "[[api_keys]]\nname = \"crm\"\nkey_sha256 = \"{hash}\"\nmerchants = [\"acme\"]\nscopes = [\"customers:read\"]\n\
+             expires_at = \"{at}\"\n"
+        )
+    };
+    // Of one name: the old one is gone, the new one goes on.
+    let keys = expiring("old", "2026-01-01T00:00:00Z") + &expiring("new", "2999-01-01T00:00:00Z");
+    folder.write("gateway.toml", &(gateway_toml("") + &keys));
+    let options = folder.options();
+    let served = ConfigSnapshot::over(folder, options).await;
+    assert_eq!(read(served.get("/v1/customers", "new")).await.0, 200);
+    let response = served.get("/v1/customers", "old").send().await.unwrap();
+    assert_eq!(
+        header(&response, "www-authenticate"),
+        Some("Bearer realm=\"upsert-gateway\", error=\"invalid_token\"")
+    );
+    let (status, body) = (response.status(), response.json::<Json>().await.unwrap());
+    assert_eq!(
+        (status.as_u16(), &body["detail"]),
+        (401, &json!("the API key has expired"))
+    );
     served.running.stop().await;
 }
 

@@ -55,11 +55,15 @@ impl Folder {
 
     /// The problems as printed, the folder being called `config`.
     pub(crate) fn problems(&self) -> Vec<String> {
+        self.problems_or(drop).expect_err("there are problems")
+    }
+
+    /// The same, or this of the settings.
+    pub(crate) fn problems_or<T>(&self, of: impl FnOnce(Settings) -> T) -> Result<T, Vec<String>> {
         let folder = self.path().display().to_string();
-        let problems = self.load().expect_err("there are problems");
-        problems
-            .iter()
-            .map(|problem| problem.to_string().replace(&folder, "config"))
-            .collect()
+        let printed = |problem: &Problem| problem.to_string().replace(&folder, "config");
+        self.load()
+            .map(of)
+            .map_err(|problems| problems.iter().map(printed).collect())
     }
 }

@@ -266,6 +266,55 @@ fn api_keys_are_read_by_hash() {
     assert_eq!(key.rate_limit.unwrap().burst.get(), 5);
 }
 
+/// A key of this name, whose hash is this digit over and over.
+fn named_key(name: &str, digit: char, more: &str) -> String {
+    let hash = digit.to_string().repeat(64);
+    format!("[[api_keys]]\nname = \"{name}\"\nkey_sha256 = \"{hash}\"\n{more}\n")
+}
+
+#[test]
+fn keys_of_one_name_can_do_the_same_so_that_one_can_be_replaced_while_both_are_in_use() {
+    let load = |old: &str, new: &str| {
+        let folder = Folder::new(&(named_key("crm", 'a', old) + &named_key("crm", 'b', new)));
+        folder.write("merchants/acme.toml", "id = \"acme\"\n");
+        folder.write("merchants/globex.toml", "id = \"globex\"\n");
+        folder.problems_or(|settings| settings.api_keys.len())
+    };
+    let (both, read) = ("merchants = [\"acme\", \"globex\"]", "scopes = [\"customers:read\"]");
+    let same = format!("{both}\n{read}\nexpires_at = \"2027-06-30T00:00:00Z\"");
+    assert_eq!(
+        load(&same, &format!("merchants = [\"globex\", \"acme\"]\n{read}")),
+        Ok(2)
+    );
+    for other in [
+        format!("merchants = [\"acme\"]\n{read}"),
+        format!("merchants = [\"*\"]\n{read}"),
+        format!("{both}\nscopes = [\"customers:read\", \"admin\"]"),
+    ] {
+        let said = "config/gateway.toml:7:1: api_keys[1]: the key `crm` has other merchants or scopes than the key of the \
+                    same name at config/gateway.toml:1:1 (keys of one name are one caller's; give another caller another name)";
+        assert_eq!(load(&same, &other), Err(vec![said.to_owned()]), "{other}");
+    }
+}
+
+#[test]
+fn a_key_may_have_a_last_day_that_says_when() {
+    let load = |at: &str| {
+        let more = format!("merchants = [\"*\"]\nscopes = [\"admin\"]\nexpires_at = {at}");
+        Folder::new(&named_key("crm", 'a', &more)).problems_or(|settings| settings.api_keys[0].expires_at)
+    };
+    let at = |text: &str| Ok(Some(text.parse().unwrap()));
+    assert_eq!(load("\"2027-06-30T00:00:00Z\""), at("2027-06-30T00:00:00Z"));
+    assert_eq!(load("\"2027-06-30T02:00:00+02:00\""), at("2027-06-30T00:00:00Z"));
+    for wrong in ["\"2027-06-30\"", "\"2027-06-30T00:00:00\"", "\"soon\"", "\"\"", "7"] {
+        let problems = load(wrong).unwrap_err();
+        assert!(
+            problems.len() == 1 && problems[0].contains("api_keys[0].expires_at"),
+            "{problems:?}"
+        );
+    }
+}
+
 #[test]
 fn each_merchant_file_stands_for_itself_and_others_are_passed_over() {
     let folder = Folder::new("");
