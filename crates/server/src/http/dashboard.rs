@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
 use tokio_util::sync::CancellationToken;
 
 use upsert_app::ConfigurationRefused;
@@ -10,6 +11,7 @@ use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyS
 use upsert_settings::looks_mistyped;
 
 use crate::config::key_store::Key;
+use crate::http::middleware::is_signed;
 use crate::state::State;
 
 /// The API keys.
@@ -33,6 +35,15 @@ impl KeyStore for KeyDoors {
     fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal> {
         let served = self.0.served.load();
         served.keys.by_hash(key_hash).map(|key| visitor(key))
+    }
+
+    fn count(&self, request: &HttpRequest, key_hash: &[u8; 32], is_call: bool) -> Result<(), u64> {
+        is_signed(request);
+        let served = self.0.served.load();
+        match served.keys.by_hash(key_hash) {
+            Some(key) if is_call => key.take_call().map_err(|limit| limit.retry_after),
+            _ => Ok(()),
+        }
     }
 }
 

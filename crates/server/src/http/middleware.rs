@@ -20,10 +20,13 @@ use upsert_core::UpsertId;
 
 use crate::config::key_store::Key;
 use crate::http::metrics;
+use crate::http::pacing::{self, Pace};
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::request_span::{self, Came, RequestSpan};
 use crate::lifecycle::Phase;
+use crate::net::client_address;
+use crate::net::connections::Guest;
 use crate::state::State;
 
 /// What is known of a request beside the request itself.
@@ -35,15 +38,33 @@ pub(crate) struct Observed {
     pub(crate) template: Option<Arc<str>>,
     /// The key it came with, once that is known.
     pub(crate) key: Option<Arc<Key>>,
+    /// Whether something else than a key says who it is of: a signature, a session.
+    pub(crate) is_signed: bool,
     /// The upsert that it made, or asked for: from here on its deliveries' lines can be followed.
     pub(crate) upsert: Option<UpsertId>,
     /// What everything that it leads to is a part of, as a `traceparent`.
     pub(crate) traceparent: Option<String>,
 }
 
+impl Observed {
+    /// Whether it is no stranger's.
+    fn is_known(&self) -> bool {
+        self.key.is_some() || self.is_signed
+    }
+}
+
+/// The request came with what is as good as a key.
+pub(crate) fn is_signed(request: &HttpRequest) {
+    if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+        observed.is_signed = true;
+    }
+    pacing::shows_key(request);
+}
+
 /// The layer around all routes.
 pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let pace = Pace::begin(request.request());
     let state = request.app_data::<Data<State>>().cloned();
     let _answering = state.as_ref().map(|state| state.lifecycle.answering());
     let phase = state.as_ref().map_or(Phase::Serving, |state| state.lifecycle.phase());
@@ -55,6 +76,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         id: id.clone(),
         template: template.clone(),
         key: None,
+        is_signed: false,
         upsert: None,
         traceparent: span.traceparent().map(str::to_owned),
     });
@@ -75,14 +97,19 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         Ok(Ok(response)) => {
             let response = ending.finished(response);
             let seen = response.request().extensions_mut().remove::<Observed>();
-            (Ok(response), seen)
+            let is_known = seen.as_ref().is_some_and(|seen| seen.is_known());
+            (Ok(pace.end(response, is_known)), seen)
         }
-        Ok(Err(error)) => (Err(ending.failed(&error)), None),
+        Ok(Err(error)) => {
+            pace.end_shortly();
+            (Err(ending.failed(&error)), None)
+        }
         // The hook has logged where; the request is gone with the panic.
-        Err(_panic) => (
-            Err(ending.refused(&Problem::new(ProblemCode::Internal, "the request could not be handled"))),
-            None,
-        ),
+        Err(_panic) => {
+            pace.end_shortly();
+            let problem = Problem::new(ProblemCode::Internal, "the request could not be handled");
+            (Err(ending.refused(&problem)), None)
+        }
     };
     let status = match &result {
         Ok(response) => response.status(),
@@ -115,11 +142,18 @@ fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
     let came = Came {
         method: metrics::method_name(request.method()),
         template,
-        is_https: spans.is_some() && request.connection_info().scheme() == "https",
+        is_https: spans.is_some() && is_https(request.request()),
         version: request.version(),
         traceparent: request_span::traceparent(request.headers()),
     };
     RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
+}
+
+/// Whether the client spoke TLS to a proxy that is trusted.
+fn is_https(request: &HttpRequest) -> bool {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let guest = request.conn_data::<Guest>();
+    guest.is_some_and(|guest| client_address::is_https(request.headers(), peer, &guest.proxies()))
 }
 
 /// Life signs go on to the end.
