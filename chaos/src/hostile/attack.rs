@@ -96,7 +96,7 @@ impl Attack {
             Self::Body => "slow body without a key",
             Self::NoReader => "a file of 1.5 MB, not read",
             Self::SlowReader => "a file of 1.5 MB, read byte by byte",
-            Self::Metrics => "`/metrics` sixteen times, not read",
+            Self::Metrics => "`/metrics` 64 times, not read",
         }
     }
 
@@ -183,7 +183,7 @@ impl Attack {
             Self::NoReader | Self::SlowReader => {
                 "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: gateway\r\n\r\n".to_owned()
             }
-            Self::Metrics => "GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n".repeat(16),
+            Self::Metrics => "GET /metrics HTTP/1.1\r\nHost: gateway\r\n\r\n".repeat(64),
         }
     }
 

@@ -57,6 +57,7 @@ fn network(spot: &Spot<'_>) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Environment, Secrets, Settings};
 
     #[test]
     fn an_address_is_covered_by_itself_and_by_its_network_in_either_spelling() {
@@ -72,5 +73,32 @@ mod tests {
             assert_eq!(proxies.covers(address.parse().unwrap()), is_covered, "{address}");
         }
         assert!(!TrustedProxies::default().covers("127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_address_and_what_is_everybody_is_refused_where_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |list: &str| {
+            let text = format!("[server]\ntrusted_proxies = {list}\n");
+            std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+            let none = Environment::from_iter(Vec::<(String, String)>::new());
+            Settings::load(folder.path(), &none, Secrets::Resolve)
+        };
+        let right = load(r#"["10.0.0.2", "10.1.2.3/16", "::1"]"#).unwrap();
+        let shown = serde_json::to_value(&right.server.trusted_proxies).unwrap();
+        assert_eq!(shown, serde_json::json!(["10.0.0.2", "10.1.0.0/16", "::1"]));
+        for (wrong, says) in [
+            ("proxy.example", "neither an address nor a network"),
+            ("10.0.0.0/33", "neither an address nor a network"),
+            ("0.0.0.0/0", "everybody would be believed"),
+            ("::/0", "everybody would be believed"),
+        ] {
+            let problems = load(&format!("[\"10.0.0.2\", \"{wrong}\"]")).unwrap_err();
+            let (path, message) = (&problems[0].path, &problems[0].message);
+            assert!(
+                path == "server.trusted_proxies[1]" && message.starts_with(says),
+                "{path}: {message}"
+            );
+        }
     }
 }

@@ -77,7 +77,11 @@ pub(crate) struct Connection {
     /// Since when an answer cannot be written on; 0: it can.
     stalled_since: AtomicU64,
     written_at_stall: AtomicU64,
+    /// Whether it has been looked what came over it.
+    was_read: AtomicBool,
     cut: Notify,
+    /// Whether what was written and not taken yet is thrown away.
+    is_reset: AtomicBool,
 }
 
 impl Connection {
@@ -96,7 +100,9 @@ impl Connection {
             written: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
             written_at_stall: AtomicU64::new(0),
+            was_read: AtomicBool::new(false),
             cut: Notify::new(),
+            is_reset: AtomicBool::new(false),
         }
     }
 
@@ -130,6 +136,7 @@ impl Connection {
 
     /// Somebody without a key is not read further than is taken of what they send.
     pub(crate) fn may_read(&self, context: &Context<'_>) -> Poll<()> {
+        self.was_read.store(true, Ordering::Relaxed);
         let has_room =
             || self.is_known() || self.phase() != Phase::Answering || self.unread.load(Ordering::Relaxed) < WINDOW;
         if has_room() {
@@ -223,9 +230,20 @@ impl Connection {
         is_too_slow
     }
 
-    /// Ends it, whatever it is doing.
-    pub(crate) fn cut(&self) {
+    /// Whether it had its chance to say something.
+    pub(crate) fn was_read(&self) -> bool {
+        self.was_read.load(Ordering::Relaxed)
+    }
+
+    /// Ends it, whatever it is doing. `is_reset`: what was written and not taken yet is thrown away.
+    pub(crate) fn cut(&self, is_reset: bool) {
+        self.is_reset.store(is_reset, Ordering::Relaxed);
         self.cut.notify_one();
+    }
+
+    /// Whether the system shall keep nothing of it.
+    pub(crate) fn is_reset(&self) -> bool {
+        self.is_stalled() || self.is_reset.load(Ordering::Relaxed)
     }
 
     /// Waits until it is to end.

@@ -218,12 +218,15 @@ impl Room {
 
     fn cut(&mut self, connection: &Connection, reason: Reason) {
         self.forget_stranger(connection);
-        connection.cut();
+        connection.cut(matches!(reason, Reason::Crowded));
         count(reason);
     }
 
+    /// Of those who had their chance to say something, if there are any.
     fn cut_oldest(&mut self) -> Option<Arc<Connection>> {
-        let (_, (_, oldest)) = self.strangers.first_key_value()?;
+        let mut by_age = self.strangers.values();
+        let oldest = by_age.find(|(_, stranger)| stranger.was_read());
+        let (_, oldest) = oldest.or_else(|| self.strangers.values().next())?;
         let oldest = oldest.clone();
         self.cut(&oldest, Reason::Crowded);
         Some(oldest)

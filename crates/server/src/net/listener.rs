@@ -38,6 +38,21 @@ pub(crate) struct Listening<'a> {
     pub(crate) shutdown: Duration,
 }
 
+impl Listening<'_> {
+    /// Its workers, with no more connections than this.
+    fn builder(&self, most: usize) -> ServerBuilder {
+        let workers = match self.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        Server::build()
+            .workers(workers)
+            .max_concurrent_connections((most / workers).max(1))
+            .disable_signals()
+            .shutdown_timeout(self.shutdown.as_secs())
+    }
+}
+
 /// An address that is bound, and the server that is to answer there.
 pub(crate) struct Bound {
     /// Where; with the port that was found, if any would do.
@@ -75,15 +90,7 @@ where
     S::Service: 'static,
     B: MessageBody + 'static,
 {
-    let workers = match listening.workers {
-        0 => thread::available_parallelism().map_or(1, usize::from),
-        workers => workers,
-    };
-    let mut builder = Server::build()
-        .workers(workers)
-        .max_concurrent_connections((connections.places.accepted / workers).max(1))
-        .disable_signals()
-        .shutdown_timeout(listening.shutdown.as_secs());
+    let mut builder = listening.builder(connections.places.accepted);
     let mut addr = None;
     for listener in listeners(listening.address)? {
         let local = listener.local_addr()?;

@@ -86,7 +86,7 @@ impl AsyncWrite for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         // Otherwise the system would keep, for whoever does not take it, what was written last.
-        if self.guest.connection.is_stalled() {
+        if self.guest.connection.is_reset() {
             let _ = self.stream.set_zero_linger();
         }
     }

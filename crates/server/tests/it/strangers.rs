@@ -220,6 +220,23 @@ async fn one_address_keeps_only_so_many_connections_without_a_key_and_shuts_nobo
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_trusted_keeps_as_many_as_it_needs() {
+    let served = ConfigSnapshot::with("trusted_proxies = [\"127.0.0.0/8\"]").await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        silent.push(TcpStream::connect(served.running.addr).await.unwrap());
+    }
+    let mut new = TcpStream::connect(served.running.addr).await.unwrap();
+    answered(&mut new, LIVEZ).await;
+    let is_open = |stream: &TcpStream| {
+        let read = stream.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    };
+    assert_eq!(silent.iter().filter(|stream| is_open(stream)).count(), 300);
+    served.running.stop().await;
+}
+
+#[tokio::test]
 async fn what_concerns_every_merchant_takes_a_key_for_every_merchant() {
     let served = ConfigSnapshot::start().await;
     for (method, path) in [
