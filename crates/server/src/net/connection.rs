@@ -80,6 +80,7 @@ pub(crate) struct Connection {
     /// Whether it has been looked what came over it.
     was_read: AtomicBool,
     cut: Notify,
+    was_cut: AtomicBool,
     /// Whether what was written and not taken yet is thrown away.
     is_reset: AtomicBool,
 }
@@ -102,6 +103,7 @@ impl Connection {
             written_at_stall: AtomicU64::new(0),
             was_read: AtomicBool::new(false),
             cut: Notify::new(),
+            was_cut: AtomicBool::new(false),
             is_reset: AtomicBool::new(false),
         }
     }
@@ -235,9 +237,15 @@ impl Connection {
         self.was_read.load(Ordering::Relaxed)
     }
 
+    /// Whether it was told to end.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
+    }
+
     /// Ends it, whatever it is doing. `is_reset`: what was written and not taken yet is thrown away.
     pub(crate) fn cut(&self, is_reset: bool) {
         self.is_reset.store(is_reset, Ordering::Relaxed);
+        self.was_cut.store(true, Ordering::Relaxed);
         self.cut.notify_one();
     }
 

@@ -144,7 +144,8 @@ impl Connections {
     fn look(&self) {
         let now = self.now();
         let mut room = self.room.lock();
-        let is_late = |connection: &&Arc<Connection>| connection.is_overdue(now, &self.deadlines);
+        let is_late =
+            |connection: &&Arc<Connection>| !connection.was_cut() && connection.is_overdue(now, &self.deadlines);
         let late: Vec<Arc<Connection>> = room.all.values().filter(is_late).cloned().collect();
         for connection in late {
             room.cut(&connection, Reason::Slow);
