@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A call that took longer has failed.
 const LONGEST: Duration = Duration::from_secs(10);
 
-pub(super) struct Callers {
+pub(crate) struct Callers {
     url: String,
     kept: Client,
     fresh: Client,
@@ -25,30 +25,30 @@ pub(super) struct Callers {
 
 /// How long calls took, those that failed left out.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(crate) struct Calls {
     took: Vec<Duration>,
     failed: usize,
 }
 
 impl Calls {
-    pub(super) fn p99(&self) -> Duration {
+    pub(crate) fn p99(&self) -> Duration {
         let mut sorted = self.took.clone();
         sorted.sort_unstable();
         let index = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
         sorted.get(index).copied().unwrap_or_default()
     }
 
-    pub(super) fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.took.len()
     }
 
-    pub(super) fn failed(&self) -> usize {
+    pub(crate) fn failed(&self) -> usize {
         self.failed
     }
 }
 
 impl Callers {
-    pub(super) fn new(gateway: &Gateway) -> anyhow::Result<Self> {
+    pub(crate) fn new(gateway: &Gateway) -> anyhow::Result<Self> {
         let client = || Client::builder().no_proxy().timeout(LONGEST);
         Ok(Self {
             url: format!("http://{}/v1/customers", gateway.address()),
@@ -58,12 +58,12 @@ impl Callers {
     }
 
     /// Calls for so long.
-    pub(super) async fn call(&self, length: Duration) -> Calls {
+    pub(crate) async fn call(&self, length: Duration) -> Calls {
         self.call_while(sleep(length)).await.1
     }
 
     /// Calls until this is done.
-    pub(super) async fn call_while<T>(&self, until: impl Future<Output = T>) -> (T, Calls) {
+    pub(crate) async fn call_while<T>(&self, until: impl Future<Output = T>) -> (T, Calls) {
         let over = Arc::new(AtomicBool::new(false));
         let mut callers = JoinSet::new();
         for number in 0..=KEEPERS {

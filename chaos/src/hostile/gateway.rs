@@ -16,7 +16,7 @@ use upsert_simulators::{Running, Simulator, SimulatorOptions, Vendor};
 use crate::proxy::bound;
 
 /// Of whoever is served.
-pub(super) const KEY: &str = "a key of somebody who is served";
+pub(crate) const KEY: &str = "a key of somebody who is served";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// It is killed when this is dropped.

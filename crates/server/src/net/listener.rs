@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
-use actix_http::body::MessageBody;
-use actix_http::{HttpService, Protocol, Request, Response};
-use actix_server::{Server, ServerBuilder};
+use actix_http::body::{BoxBody, MessageBody};
+use actix_http::{HttpServiceBuilder, Protocol, Request, Response};
+use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, map_config,
 };
@@ -97,23 +97,12 @@ where
         addr = addr.or(Some(local));
         let signal = builder.graceful_shutdown_signal();
         let (application, connections) = (application.clone(), connections.clone());
-        let keep_alive = connections.keep_alive();
         builder = builder.listen(format!("http {local}"), listener, move || {
-            let signal = signal.clone();
             let of_requests = application()
                 .into_factory()
                 .map_err(|error| error.into().error_response());
-            let http = HttpService::build()
-                .graceful_shutdown_signal(move || {
-                    let signal = signal.clone();
-                    async move { signal.notified().await }
-                })
-                .keep_alive(keep_alive)
-                .client_request_timeout(connections.head_timeout())
-                .client_disconnect_timeout(LINGER)
-                .local_addr(local)
-                .on_connect_ext(|stream: &Watched, beside| drop(beside.insert(stream.guest())))
-                .finish(map_config(of_requests, |()| AppConfig::default()));
+            let of_requests = map_config(of_requests, |()| AppConfig::default());
+            let http = http(&connections, local, signal.clone()).finish(of_requests);
             let connections = connections.clone();
             apply_fn_factory(http, move |stream: TcpStream, http: &_| {
                 serve(&connections, stream, http)
@@ -124,6 +113,30 @@ where
         addr: addr.ok_or_else(|| io::Error::other("the name has no address"))?,
         builder,
     })
+}
+
+/// What every connection speaks, and for how long.
+fn http<S>(
+    connections: &Connections,
+    local: SocketAddr,
+    signal: GracefulShutdownSignal,
+) -> HttpServiceBuilder<Watched, S>
+where
+    S: ServiceFactory<Request, Config = ()>,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: fmt::Debug,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    HttpServiceBuilder::default()
+        .graceful_shutdown_signal(move || {
+            let signal = signal.clone();
+            async move { signal.notified().await }
+        })
+        .keep_alive(connections.keep_alive())
+        .client_request_timeout(connections.head_timeout())
+        .client_disconnect_timeout(LINGER)
+        .local_addr(local)
+        .on_connect_ext(|stream: &Watched, beside| drop(beside.insert(stream.guest())))
 }
 
 /// Serves a connection until it ends or is cut; one that there is no place for ends at once.
