@@ -76,7 +76,7 @@ mod tests {
         of_one.pop();
         of_one.push(take(1).unwrap());
         let others: Vec<LivePlace> = (2..=4)
-            .flat_map(|key| (0..MOST_OF_A_KEY).filter_map(move |_| Some(key)))
+            .flat_map(|key| std::iter::repeat_n(key, MOST_OF_A_KEY))
             .filter_map(|key| take(key).ok())
             .collect();
         assert_eq!((others.len(), take(5).unwrap_err()), (MOST - MOST_OF_A_KEY, Full::All));

@@ -97,7 +97,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         Ok(Ok(response)) => {
             let response = ending.finished(response);
             let seen = response.request().extensions_mut().remove::<Observed>();
-            let is_known = seen.as_ref().is_some_and(|seen| seen.is_known());
+            let is_known = seen.as_ref().is_some_and(Observed::is_known);
             (Ok(pace.end(response, is_known)), seen)
         }
         Ok(Err(error)) => {

@@ -1,7 +1,7 @@
 //! What a reading of the configuration would lose. A file that was cut or emptied is often a valid one that says next to
 //! nothing: nobody could call any more, and the next start would begin with an empty store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use upsert_settings::{Location, Problem, Settings, StoreUrl};
 
@@ -70,7 +70,7 @@ impl Lost {
 }
 
 fn is_default(url: &StoreUrl) -> bool {
-    matches!(url, StoreUrl::Sqlite(path) if *path == PathBuf::from(DEFAULT_STORE))
+    matches!(url, StoreUrl::Sqlite(path) if path.as_path() == Path::new(DEFAULT_STORE))
 }
 
 #[cfg(test)]
