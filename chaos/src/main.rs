@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
+use upsert_chaos::hostile::attack::Attack;
+use upsert_chaos::hostile::sheet::{self, Sheet};
 use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
 use upsert_chaos::runs::{Places, Report, duplicates, kills, points, replicas, termination, told};
 use upsert_chaos::seeds;
@@ -39,6 +41,8 @@ enum Command {
     All(RunArguments),
     /// A TCP proxy with faults on demand
     Proxy(ProxyArguments),
+    /// Many who have no key, and mean no good
+    Hostile(HostileArguments),
 }
 
 #[derive(Args, Clone)]
@@ -85,6 +89,22 @@ struct ProxyArguments {
     seed: u64,
 }
 
+#[derive(Args)]
+struct HostileArguments {
+    /// So many hostile connections an attack
+    #[arg(long, default_value_t = 8_000)]
+    connections: usize,
+    /// How many files a gateway may have open; as many as this process, and then these
+    #[arg(long, default_value_t = 1_024)]
+    files: u64,
+    /// The program upsert-gateway
+    #[arg(long, default_value = "target/release/upsert-gateway")]
+    gateway: PathBuf,
+    /// The page whose matrix is written anew [default: none, it is printed]
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -99,6 +119,7 @@ async fn main() -> ExitCode {
             Session::new(arguments).run(&all).await
         }
         Command::Proxy(arguments) => proxy(&arguments).await,
+        Command::Hostile(arguments) => hostile(&arguments).await,
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -108,6 +129,30 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// How long callers are measured where nobody attacks.
+const CALM: Duration = Duration::from_secs(5);
+
+/// Whether every connection was cut.
+async fn hostile(arguments: &HostileArguments) -> anyhow::Result<bool> {
+    let mut sheets = Vec::new();
+    for files in [None, Some(arguments.files)] {
+        let attacks = &Attack::ALL;
+        let outcomes =
+            upsert_chaos::hostile::run(&arguments.gateway, files, arguments.connections, attacks, CALM).await?;
+        sheets.push(Sheet {
+            files: files.map_or_else(|| "as many as the machine allows".to_owned(), |files| files.to_string()),
+            outcomes,
+        });
+    }
+    let text = sheet::written(&sheets, "scripts/hostile");
+    println!("{text}");
+    if let Some(page) = &arguments.page {
+        sheet::put(page, &text)?;
+    }
+    let mut outcomes = sheets.iter().flat_map(|sheet| &sheet.outcomes);
+    Ok(outcomes.all(|outcome| outcome.ended.kept == 0))
 }
 
 struct Session {

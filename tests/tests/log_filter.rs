@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 use upsert_server::{Telemetry, install_telemetry};
 use upsert_settings::LogForm;
-use upsert_tests::{Answered, Plan, World};
+use upsert_tests::{Plan, World, api_key};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -25,26 +25,39 @@ fn start_log(format: LogForm) {
     .unwrap();
 }
 
-async fn put(world: &World, body: &Json) -> Answered {
-    world.send(Method::PUT, "/v1/logs", Some(body), &[]).await
+/// The log is every merchant's: it takes a key for all of them.
+const PLATFORM: &str = "a-key-of-the-platform";
+
+fn plan() -> Plan {
+    Plan {
+        gateway: api_key("platform", PLATFORM, "*", "admin"),
+        ..Plan::default()
+    }
+}
+
+/// Status and body.
+async fn put(world: &World, body: &Json) -> (u16, Json) {
+    let request = reqwest::Client::new().put(format!("{}/v1/logs", world.url()));
+    let answer = request.bearer_auth(PLATFORM).json(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
 #[tokio::test]
 async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() {
     start_log(LogForm::Json);
-    let world = World::start().await;
+    let world = World::with(plan()).await;
     let usual = json!({ "filter": "info", "configured": "info", "until": null });
     assert_eq!(world.get("/v1/logs").await.body, usual);
     assert!(!logs_debug());
 
-    let changed = put(&world, &json!({ "filter": "info,upsert_app=debug", "for": "2s" })).await;
-    assert_eq!(changed.status, 200, "{}", changed.text);
-    assert_eq!(changed.body["filter"], "info,upsert_app=debug");
-    assert!(
-        changed.body["until"].as_str().unwrap().ends_with('Z'),
-        "{}",
-        changed.text
-    );
+    let change = json!({ "filter": "info,upsert_app=debug", "for": "2s" });
+    let of_merchant = world.send(Method::PUT, "/v1/logs", Some(&change), &[]).await;
+    assert_eq!((of_merchant.status, of_merchant.code()), (403, "merchant_forbidden"));
+    assert_eq!(world.get("/v1/logs").await.body, usual);
+
+    let (status, changed) = put(&world, &change).await;
+    assert_eq!((status, &changed["filter"]), (200, &json!("info,upsert_app=debug")));
+    assert!(changed["until"].as_str().unwrap().ends_with('Z'), "{changed}");
     assert!(logs_debug());
     world.until("/v1/logs", PATIENCE, |logs| logs.body == usual).await;
     assert!(!logs_debug());
@@ -56,14 +69,13 @@ async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() 
         (json!({ "filter": "info", "for": "soon" }), "/for"),
         (json!({ "filter": "info", "level": "info" }), "/level"),
     ] {
-        let refused = put(&world, &body).await;
+        let (status, refused) = put(&world, &body).await;
         assert_eq!(
-            (refused.status, refused.code()),
-            (422, "validation_failed"),
-            "{}",
-            refused.text
+            (status, &refused["code"]),
+            (422, &json!("validation_failed")),
+            "{refused}"
         );
-        assert_eq!(refused.body["errors"][0]["pointer"], pointer);
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
     }
     assert_eq!(world.get("/v1/logs").await.body, usual, "nothing has changed");
 }
@@ -100,7 +112,7 @@ async fn a_changed_configuration_changes_the_filter_and_an_unreadable_one_is_ref
 
 #[tokio::test]
 async fn a_process_that_logs_by_its_own_rules_has_no_filter_to_change() {
-    let world = World::start().await;
+    let world = World::with(plan()).await;
     assert_eq!(world.get("/v1/logs").await.status, 404);
-    assert_eq!(put(&world, &json!({ "filter": "debug" })).await.status, 404);
+    assert_eq!(put(&world, &json!({ "filter": "debug" })).await.0, 404);
 }

@@ -328,12 +328,30 @@ async fn scopes_that_a_key_loses_are_lost_at_once_on_pages_forms_and_what_is_liv
 
 #[tokio::test]
 async fn so_many_pages_are_live_at_a_time_and_a_server_that_stops_waits_for_none_of_them() {
-    let mut world = World::start().await;
-    let operator = Operator::sign_in(&world, KEY).await.unwrap();
+    let secrets = [
+        "first-of-others",
+        "second-of-others",
+        "third-of-others",
+        "fourth-of-others",
+    ];
+    let mut world = World::with(Plan {
+        gateway: secrets
+            .map(|secret| api_key(secret, secret, "acme", "ops:read"))
+            .concat(),
+        ..Plan::default()
+    })
+    .await;
     let mut open = Vec::new();
-    for _page in 0..256 {
-        open.push(operator.listen("/ops/live/overview").await);
+    for secret in secrets {
+        let other = Operator::sign_in(&world, secret).await.unwrap();
+        for _page in 0..64 {
+            open.push(other.listen("/ops/live/overview").await);
+        }
+        let one_more = other.open("/ops/live/overview").await;
+        assert_eq!(one_more.status, 429, "one key has its part: {}", one_more.text());
+        one_more.shows("too many pages of your key are kept up to date");
     }
+    let operator = Operator::sign_in(&world, KEY).await.unwrap();
     let one_more = operator.open("/ops/live/overview").await;
     assert_eq!(one_more.status, 503, "{}", one_more.text());
     one_more.shows("too many pages are kept up to date");

@@ -3,6 +3,7 @@
 use actix_web::HttpMessage as _;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Data};
 use futures_util::StreamExt as _;
 use tokio::time::{Duration, timeout};
@@ -12,41 +13,64 @@ use crate::state::Dashboard;
 
 /// The most that a form may hold: a customer to plan with, its quotes escaped.
 const MOST: usize = 256 * 1024;
+/// The same of somebody who has not signed in: a key, and where to go then.
+const MOST_OF_A_STRANGER: usize = 4 * 1024;
 
 /// Waits until the form is here. Actix has no time limit for bodies: without one, a trickle would hold the connection for
-/// good, and nobody needs to have signed in for it.
+/// good, and nobody needs to have signed in for it. What its head says is judged before anything is read.
 ///
 /// # Errors
-/// 408: it took too long; 413: it is too large; 400: it broke off.
-pub(crate) async fn arrived(request: &mut ServiceRequest) -> Result<(), PageError> {
+/// 408: it took too long; 413: it is too large; 415: it is no form; 400: it broke off.
+pub(crate) async fn arrived(request: &mut ServiceRequest, has_signed_in: bool) -> Result<(), PageError> {
     if request.method().is_safe() {
         return Ok(());
     }
     let Some(dashboard) = request.app_data::<Data<Dashboard>>().cloned() else {
         return Ok(());
     };
-    let form = in_time(dashboard.parts.form_timeout, request.take_payload()).await?;
+    let most = if has_signed_in { MOST } else { MOST_OF_A_STRANGER };
+    judged(request.headers(), most)?;
+    let form = in_time(dashboard.parts.form_timeout, most, request.take_payload()).await?;
     request.set_payload(Payload::from(form));
     Ok(())
 }
 
-async fn in_time(longest: Duration, payload: Payload) -> Result<Bytes, PageError> {
-    timeout(longest, read(payload))
+/// A body that is announced has to be a form, and no longer than it may be.
+fn judged(headers: &HeaderMap, most: usize) -> Result<(), PageError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let announced = text(header::CONTENT_LENGTH).map_or(0, |length| length.parse().unwrap_or(usize::MAX));
+    if announced > most {
+        return Err(refused(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    let has_body = announced > 0 || headers.contains_key(header::TRANSFER_ENCODING);
+    let media = text(header::CONTENT_TYPE).unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    if has_body && !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    Ok(())
+}
+
+async fn in_time(longest: Duration, most: usize, payload: Payload) -> Result<Bytes, PageError> {
+    timeout(longest, read(most, payload))
         .await
         .map_err(|_| PageError::new(StatusCode::REQUEST_TIMEOUT, "the form took too long to arrive"))?
 }
 
-async fn read(mut payload: Payload) -> Result<Bytes, PageError> {
+async fn read(most: usize, mut payload: Payload) -> Result<Bytes, PageError> {
     let mut form = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| PageError::unreadable("the form broke off"))?;
-        if form.len() + chunk.len() > MOST {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return Err(PageError::new(status, what_is_wrong(status)));
+        if form.len() + chunk.len() > most {
+            return Err(refused(StatusCode::PAYLOAD_TOO_LARGE));
         }
         form.extend_from_slice(&chunk);
     }
     Ok(form.freeze())
+}
+
+fn refused(status: StatusCode) -> PageError {
+    PageError::new(status, what_is_wrong(status))
 }
 
 /// What a status means that the web framework gives by itself.
@@ -75,8 +99,43 @@ mod tests {
         } else {
             sent.chain(stream::pending()).boxed_local()
         };
-        let read = in_time(Duration::from_secs(10), Payload::Stream { payload }).await;
+        let read = in_time(Duration::from_secs(10), MOST, Payload::Stream { payload }).await;
         read.err().map(|refused| refused.status)
+    }
+
+    fn judged_as(most: usize, pairs: &[(&'static str, &'static str)]) -> Option<StatusCode> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(
+                header::HeaderName::from_static(name),
+                header::HeaderValue::from_static(value),
+            );
+        }
+        judged(&headers, most).err().map(|refused| refused.status)
+    }
+
+    #[test]
+    fn what_its_head_says_is_judged_before_a_form_is_read() {
+        let (form, long, odd) = (
+            ("content-type", "application/x-www-form-urlencoded; charset=utf-8"),
+            ("content-length", "4097"),
+            ("content-type", "application/json"),
+        );
+        let (too_large, no_form) = (StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        for (pairs, wanted) in [
+            (&[form, ("content-length", "4096")][..], None),
+            (&[form, long], Some(too_large)),
+            (&[form, ("content-length", "99999999999999999999999")], Some(too_large)),
+            (&[form, ("transfer-encoding", "chunked")], None),
+            (&[odd, ("transfer-encoding", "chunked")], Some(no_form)),
+            (&[odd, ("content-length", "1")], Some(no_form)),
+            (&[("content-length", "1")], Some(no_form)),
+            (&[("content-length", "0")], None),
+            (&[], None),
+        ] {
+            assert_eq!(judged_as(MOST_OF_A_STRANGER, pairs), wanted, "{pairs:?}");
+        }
+        assert_eq!(judged_as(MOST, &[form, long]), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,17 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use actix_web::HttpRequest;
 use tokio_util::sync::CancellationToken;
 
 use upsert_app::{Caller, ConfigurationRefused, Gateway};
 use upsert_settings::{Reach, Scope};
 
 use crate::auth::sessions::Sessions;
+use crate::live::places::LivePlaces;
 use crate::live::snapshots::SnapshotCache;
-
-/// Pages that are kept up to date at once.
-pub(crate) const MOST_LIVE: usize = 256;
 
 /// Somebody who has signed in: a key, as it is configured now.
 #[derive(Clone)]
@@ -86,6 +84,12 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
 
     /// The key with this hash, as it is configured now; none: it is configured no more.
     fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal>;
+
+    /// This request is made by somebody whom the key with this hash let in. `is_call`: it counts against the key's limit.
+    ///
+    /// # Errors
+    /// The key calls more often than it may: seconds until it may again.
+    fn count(&self, request: &HttpRequest, key_hash: &[u8; 32], is_call: bool) -> Result<(), u64>;
 }
 
 /// The configuration in force, and how it came to be.
@@ -120,7 +124,7 @@ pub struct Dashboard {
     pub(crate) sessions: Sessions,
     pub(crate) snapshots: SnapshotCache,
     /// One for each page that is kept up to date.
-    pub(crate) live_places: Arc<Semaphore>,
+    pub(crate) live_places: Arc<LivePlaces>,
 }
 
 impl Dashboard {
@@ -129,7 +133,7 @@ impl Dashboard {
         Self {
             sessions: Sessions::new(parts.gateway.clock().clone()),
             snapshots: SnapshotCache::new(),
-            live_places: Arc::new(Semaphore::new(MOST_LIVE)),
+            live_places: Arc::default(),
             parts,
         }
     }

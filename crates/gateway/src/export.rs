@@ -2,7 +2,6 @@
 
 mod out;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +15,7 @@ use crate::api::{self, Answered, Api};
 use crate::import::Format;
 use crate::import::target::Target;
 use crate::output::complain;
+use crate::private;
 use out::Out;
 
 /// Customers that are asked for at once: the list has no links.
@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> 
 async fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
     let out: Box<dyn Write> = match &arguments.out {
-        Some(path) => Box::new(File::create(path).with_context(|| format!("{} cannot be written", path.display()))?),
+        Some(path) => Box::new(private::create(path).with_context(|| format!("{} cannot be written", path.display()))?),
         None => Box::new(io::stdout()),
     };
     let mut out = Out::new(arguments.format, out)?;

@@ -17,6 +17,7 @@ mod merchants;
 mod moment;
 mod output;
 mod pointer;
+mod private;
 #[cfg(test)]
 mod samples;
 mod serve;

@@ -8,6 +8,7 @@ pub(crate) mod headers;
 pub(crate) mod merchant_id;
 pub(crate) mod metrics;
 pub(crate) mod middleware;
+pub(crate) mod pacing;
 pub(crate) mod preconditions;
 pub(crate) mod prefer;
 pub(crate) mod problem;

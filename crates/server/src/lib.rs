@@ -10,6 +10,7 @@ mod batch;
 mod config;
 mod http;
 mod lifecycle;
+mod net;
 mod routes;
 mod startup;
 mod state;
@@ -17,6 +18,7 @@ mod telemetry;
 
 pub use config::check::{Checked, check};
 pub use config::rehearsal::Rehearsal;
+pub use net::connection::Deadlines;
 pub use startup::assembly::{StartOptions, start};
 pub use startup::reload::ReloadFrom;
 pub use startup::running::Running;

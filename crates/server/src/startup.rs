@@ -3,6 +3,7 @@
 pub(crate) mod assembly;
 pub(crate) mod background;
 pub(crate) mod binding;
+pub(crate) mod lost;
 pub(crate) mod openapi;
 pub(crate) mod reload;
 pub(crate) mod resealing;

@@ -16,6 +16,8 @@ use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::documented::Documented;
 use crate::lifecycle::Lifecycle;
+use crate::net::connections::Connections;
+use crate::telemetry::metrics_page::MetricsPage;
 use crate::telemetry::traces::Traces;
 
 /// Made once, shared by all workers.
@@ -29,6 +31,8 @@ pub(crate) struct State {
     pub(crate) merchant_builder: Arc<MerchantBuilder>,
     /// How what is served came to be.
     pub(crate) history: ConfigHistory,
+    /// Who is connected.
+    pub(crate) connections: Arc<Connections>,
     /// Where in its life the server is.
     pub(crate) lifecycle: Lifecycle,
     /// `GET /v1/providers`, which nothing changes while the process lives.
@@ -37,6 +41,8 @@ pub(crate) struct State {
     pub(crate) documented: LazyLock<Documented>,
     /// How long a body may take to arrive.
     pub(crate) body_timeout: Duration,
+    /// The page of all metrics.
+    pub(crate) metrics: MetricsPage,
     /// Whether `/metrics` has an address of its own.
     pub(crate) metrics_apart: bool,
     /// When the server started.

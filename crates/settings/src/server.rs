@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::api_rules::ApiRules;
 use crate::members::Member;
+use crate::proxies::TrustedProxies;
 use crate::section::{Section, Spot, all_or_none};
 use crate::values::duration;
 
@@ -16,6 +17,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("shutdown_grace", "\"30s\""),
     Member::or("metrics_bind", "\"\""),
     Member::or("idempotency_keep", "\"24h\""),
+    Member::or("trusted_proxies", "[]"),
     Member::or("api_merchants_may_use_loopback", "false"),
     Member::or("api_merchants_may_refer_to", "[]"),
 ];
@@ -39,6 +41,8 @@ pub struct Server {
     /// How long an idempotency key is remembered.
     #[serde(serialize_with = "duration")]
     pub idempotency_keep: Duration,
+    /// Whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: TrustedProxies,
     /// Whether merchants that are put there by API may name loopback addresses.
     pub api_merchants_may_use_loopback: bool,
     /// Which variables and files the references of such merchants may name.
@@ -71,6 +75,7 @@ impl Server {
             shutdown_grace: section.read("shutdown_grace", Spot::duration_or_zero),
             metrics_bind: Some(metrics_bind),
             idempotency_keep: section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366)),
+            trusted_proxies: section.read("trusted_proxies", TrustedProxies::read),
             api_merchants_may_use_loopback: section.read("api_merchants_may_use_loopback", Spot::flag),
             api_merchants_may_refer_to: section.read("api_merchants_may_refer_to", |spot| spot.each(pattern)),
         })

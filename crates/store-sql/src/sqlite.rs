@@ -160,6 +160,7 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
+        open::room(&self.path)?;
         self.writer.order(Work::Check).await?;
         self.readers.ask(Reader::check).await
     }

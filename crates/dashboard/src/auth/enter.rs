@@ -3,6 +3,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -48,11 +49,14 @@ pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> R
     } else if session.is_none() && !is_open(&request) {
         let page = knock(&request);
         request.into_response(page)
+    } else if let Some(seconds) = session.as_ref().and_then(|session| spent(session, &request)) {
+        let page = too_often(session.as_ref(), seconds);
+        request.into_response(page)
     } else {
         if let Some(session) = session.clone() {
             request.extensions_mut().insert(session);
         }
-        match form::arrived(&mut request).await {
+        match form::arrived(&mut request, session.is_some()).await {
             Ok(()) => next.call(request).await?,
             Err(refused) => {
                 let mut page = refused_page(session.as_ref(), &refused);
@@ -80,6 +84,24 @@ pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> R
 fn is_open(request: &ServiceRequest) -> bool {
     let path = request.path();
     path.starts_with("/ops/assets/") || path == "/ops/session" || path == "/ops/session/end"
+}
+
+/// A page, a search, an action, a part that is kept up to date is a call of the key that opened the door; none of them any
+/// more for so many seconds where the key may not call so often.
+fn spent(session: &Session, request: &ServiceRequest) -> Option<u64> {
+    let is_call = !is_open(request);
+    let keys = &session.dashboard.parts.keys;
+    keys.count(request.request(), &session.principal.key_hash, is_call)
+        .err()
+}
+
+fn too_often(session: Option<&Session>, seconds: u64) -> HttpResponse {
+    let says = "your key calls more often than it may: try again in a moment";
+    let mut page = refused_page(session, &PageError::new(StatusCode::TOO_MANY_REQUESTS, says));
+    page.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    // The form may still be on its way.
+    page.head_mut().set_connection_type(ConnectionType::Close);
+    page
 }
 
 /// Whoever has signed in with a key that still opens the door.

@@ -10,6 +10,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::auth::session::Session;
 use crate::error::PageError;
+use crate::live::places::Full;
 use crate::live::snapshots::Snapshot;
 
 /// Something is sent at least this often, so that whoever stands in between keeps the connection.
@@ -19,17 +20,20 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// or the key does.
 ///
 /// # Errors
-/// 503: as many as may be are.
+/// 429: this key has as many as it may; 503: as many as may be are.
 pub(crate) fn events<F>(session: Session, part: F) -> Result<HttpResponse, PageError>
 where
     F: Fn(&Session, &Snapshot) -> Result<String, PageError> + 'static,
 {
-    let place = Arc::clone(&session.dashboard.live_places)
-        .try_acquire_owned()
-        .map_err(|_| {
-            let says = "too many pages are kept up to date already: reload this one to see how things are now";
-            PageError::new(StatusCode::SERVICE_UNAVAILABLE, says)
-        })?;
+    let places = &session.dashboard.live_places;
+    let place = places.take(session.principal.key_hash).map_err(|full| {
+        let (status, whose) = match full {
+            Full::All => (StatusCode::SERVICE_UNAVAILABLE, "pages"),
+            Full::OfKey => (StatusCode::TOO_MANY_REQUESTS, "pages of your key"),
+        };
+        let says = format!("too many {whose} are kept up to date already: reload this one to see how things are now");
+        PageError::new(status, says)
+    })?;
     let watch = session.dashboard.snapshots.watch();
     let state = (session, watch, part, String::new(), place);
     let events = stream::unfold(state, |(session, mut watch, part, last, place)| async move {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::import::changed::Changes;
+use crate::private;
 
 /// How rows ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +125,7 @@ impl State {
         next.push(".new");
         let next = PathBuf::from(next);
         let write = || -> std::io::Result<()> {
-            let mut file = File::create(&next)?;
+            let mut file = private::create(&next)?;
             file.write_all(serde_json::to_string(self)?.as_bytes())?;
             file.sync_all()?;
             fs::rename(&next, path)?;

@@ -1,7 +1,7 @@
 //! What is to be sent, what is on its way, and what was answered.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
 
@@ -16,6 +16,7 @@ use crate::import::changed::Changed;
 use crate::import::refused::Refused;
 use crate::import::rows::{Row, Rows, with_key};
 use crate::import::state::State;
+use crate::private;
 
 /// Rows on their way at the most: they are held until they are answered.
 const MOST_OPEN: usize = 512;
@@ -206,7 +207,7 @@ impl Work {
 /// The file as it was when the state was written: what came after is answered again.
 fn reopened(path: &Path, length: u64) -> anyhow::Result<File> {
     let open = || -> std::io::Result<File> {
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let mut file = private::open(path)?;
         file.set_len(length)?;
         file.seek(std::io::SeekFrom::End(0))?;
         Ok(file)

@@ -272,7 +272,7 @@ fn a_second_signal_does_not_wait_for_what_is_under_way() {
 }
 
 #[test]
-fn the_guide_says_where_the_dashboard_is_and_its_key_may_do_everything() {
+fn the_guide_says_where_the_dashboard_is_and_its_key_may_do_everything_of_its_merchant() {
     let demo = Demo::start(&[]);
     let (url, key) = (demo.url(), demo.key());
     assert!(demo.guide.contains(&format!("{url}/ops\n")), "{}", demo.guide);
@@ -282,8 +282,7 @@ fn the_guide_says_where_the_dashboard_is_and_its_key_may_do_everything() {
         demo.guide
     );
     let client = reqwest::Client::builder().build().unwrap();
-    let request = client.put(format!("{url}/v1/logs")).bearer_auth(key);
-    let request = request.json(&serde_json::json!({ "filter": "info,upsert_app=debug", "for": "15m" }));
+    let request = client.get(format!("{url}/v1/logs")).bearer_auth(key);
     let status = on_a_runtime(async { request.send().await.unwrap().status() });
     assert_eq!(status, 200);
 }

@@ -10,6 +10,8 @@ mod customers;
 mod deliveries;
 mod demo;
 mod exports;
+mod full_disk;
+mod hostile;
 mod image;
 mod import;
 mod keys;

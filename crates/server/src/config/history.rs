@@ -120,6 +120,11 @@ impl ConfigHistory {
         });
     }
 
+    /// What is served now.
+    pub(crate) fn in_force(&self) -> Arc<Settings> {
+        self.0.read().settings.clone()
+    }
+
     /// The last reading, if it was refused.
     pub(crate) fn refused(&self) -> Option<ConfigurationRefused> {
         let pages = self.0.read();

@@ -11,12 +11,13 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use upsert_api::{ProblemCode, Visibility};
 use upsert_app::Caller;
 use upsert_core::Word as _;
-use upsert_settings::{Scope, looks_mistyped};
+use upsert_settings::{Reach, Scope, looks_mistyped};
 
 use crate::config::key_store::{Found, Key, TooOften};
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::headers::accepts;
 use crate::http::middleware::Observed;
+use crate::http::pacing::shows_key;
 use crate::http::problem::Problem;
 use crate::state::State;
 
@@ -27,6 +28,8 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) trait Permission: 'static {
     /// None: any key will do.
     const SCOPE: Option<Scope>;
+    /// Whether the key has to be one for every merchant.
+    const FOR_ALL: bool = false;
     /// The media type of its answers.
     const ANSWERS: &str = "application/json";
 }
@@ -56,8 +59,17 @@ permissions! {
     ReadOperations = Some(Scope::OpsRead);
     /// Replay, discard, pause, resume, unlink.
     WriteOperations = Some(Scope::OpsWrite);
-    /// The process itself.
+    /// What is told of the process itself.
     Administer = Some(Scope::Admin);
+}
+
+/// What is everybody's: merchants, the process itself.
+#[derive(Debug)]
+pub(crate) struct AdministerAll;
+
+impl Permission for AdministerAll {
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
+    const FOR_ALL: bool = true;
 }
 
 /// A caller who may do what the route does.
@@ -106,6 +118,7 @@ impl<P: Permission> Access<P> {
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.key = Some(key.clone());
         }
+        shows_key(request);
         let left = key.take_call().map_err(rate_limited)?;
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.left = left;
@@ -115,6 +128,10 @@ impl<P: Permission> Access<P> {
         {
             let detail = format!("the key lacks the scope `{}`", scope.as_str());
             return Err(Problem::new(ProblemCode::ScopeMissing, detail));
+        }
+        if P::FOR_ALL && key.reach != Reach::All {
+            let detail = "this is about every merchant, and takes a key for every merchant (`*`)";
+            return Err(Problem::new(ProblemCode::MerchantForbidden, detail));
         }
         if !accepts(request.headers(), P::ANSWERS) {
             let detail = format!("answers are {}", P::ANSWERS);

@@ -15,7 +15,9 @@ use tokio::time::timeout;
 use upsert_api::ProblemCode;
 use upsert_app::read_json;
 
+use crate::http::pacing;
 use crate::http::problem::Problem;
+use crate::net::connections::Guest;
 use crate::state::State;
 
 /// A body, read whole and parsed; whether it is a valid request is for the application to say.
@@ -27,11 +29,10 @@ impl FromRequest for JsonBody {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = payload.take();
-        let state = State::of(request).cloned();
-        let admitted = admit(request, state.as_deref());
+        let sent = Sent::of(request, payload.take());
+        let admitted = admit(request, State::of(request).map(|state| &**state));
         Box::pin(async move {
-            let body = in_time(state, payload, admitted?).await?;
+            let body = sent.in_time(admitted?).await?;
             Ok(Self(read_json(&body)?))
         })
     }
@@ -46,12 +47,12 @@ impl FromRequest for MaybeJson {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = payload.take();
-        let state = State::of(request).cloned();
-        let admitted = admit(request, state.as_deref());
-        let limits = within_limit(request, state.as_deref());
+        let sent = Sent::of(request, payload.take());
+        let state = State::of(request).map(|state| &**state);
+        let admitted = admit(request, state);
+        let limits = within_limit(request, state);
         Box::pin(async move {
-            let body = in_time(state, payload, limits?).await?;
+            let body = sent.in_time(limits?).await?;
             if body.is_empty() {
                 return Ok(Self(None));
             }
@@ -61,32 +62,66 @@ impl FromRequest for MaybeJson {
     }
 }
 
+/// Bytes that are set aside for a body before it comes.
+const AT_FIRST: usize = 16 * 1024;
+
 /// Bytes that are read of an event for each that it may have: one that is too long can be told to be its sender's, and is
 /// kept as a dead letter.
 const READ_OF_EVENTS: usize = 2;
 
-/// An event, read whole, to the byte: its signature covers it. `limit`: how long it may be to be taken.
+/// An event, read whole, to the byte: its signature covers it. Until then it is a stranger's. `limit`: how long it may be to
+/// be taken.
 pub(crate) async fn event(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
     if is_encoded(request) {
         let detail = "the body may have no content coding";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
     let admitted = within(request, limit.saturating_mul(READ_OF_EVENTS))?;
-    in_time(State::of(request).cloned(), payload.into_inner(), admitted).await
+    pacing::reads_of_stranger(request);
+    Sent::of(request, payload.into_inner()).in_time(admitted).await
 }
 
-async fn in_time(
-    state: Option<Arc<State>>,
+/// A body that has not been read yet.
+struct Sent {
     payload: Payload,
-    (limit, expected): (usize, usize),
-) -> Result<BytesMut, Problem> {
-    let Some(state) = state else {
-        return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
-    };
-    // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
-    timeout(state.body_timeout, read(payload, limit, expected))
-        .await
-        .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))?
+    state: Option<Arc<State>>,
+    guest: Option<Guest>,
+}
+
+impl Sent {
+    fn of(request: &HttpRequest, payload: Payload) -> Self {
+        Self {
+            payload,
+            state: State::of(request).cloned(),
+            guest: request.conn_data::<Guest>().cloned(),
+        }
+    }
+
+    async fn in_time(self, (limit, expected): (usize, usize)) -> Result<BytesMut, Problem> {
+        let Some(state) = self.state.clone() else {
+            return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
+        };
+        // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
+        timeout(state.body_timeout, self.read(limit, expected))
+            .await
+            .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))?
+    }
+
+    async fn read(mut self, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
+        // Whatever is announced: what does not come takes no place.
+        let mut body = BytesMut::with_capacity(expected.min(AT_FIRST));
+        while let Some(chunk) = self.payload.next().await {
+            let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
+            if body.len() + chunk.len() > limit {
+                return Err(too_large(limit));
+            }
+            body.extend_from_slice(&chunk);
+            if let Some(guest) = &self.guest {
+                guest.connection.taken(chunk.len());
+            }
+        }
+        Ok(body)
+    }
 }
 
 /// What can be said before the first byte: the limit, and how much is announced.
@@ -124,18 +159,6 @@ fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem
 pub(crate) fn is_encoded(request: &HttpRequest) -> bool {
     let encoding = request.headers().get(header::CONTENT_ENCODING);
     encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-async fn read(mut payload: Payload, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
-    let mut body = BytesMut::with_capacity(expected);
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
-        if body.len() + chunk.len() > limit {
-            return Err(too_large(limit));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 fn too_large(limit: usize) -> Problem {

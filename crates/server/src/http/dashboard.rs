@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
 use tokio_util::sync::CancellationToken;
 
 use upsert_app::ConfigurationRefused;
@@ -10,6 +11,7 @@ use upsert_dashboard::{AuthError, Configuration, Dashboard, DashboardParts, KeyS
 use upsert_settings::looks_mistyped;
 
 use crate::config::key_store::{Found, Key};
+use crate::http::middleware::is_signed;
 use crate::state::State;
 
 /// The API keys.
@@ -35,6 +37,16 @@ impl KeyStore for KeyDoors {
         let now = self.0.gateway.clock().now();
         let key = served.keys.by_hash(key_hash, now).valid();
         key.map(|key| visitor(key))
+    }
+
+    fn count(&self, request: &HttpRequest, key_hash: &[u8; 32], is_call: bool) -> Result<(), u64> {
+        is_signed(request);
+        let served = self.0.served.load();
+        let now = self.0.gateway.clock().now();
+        match served.keys.by_hash(key_hash, now).valid() {
+            Some(key) if is_call => key.take_call().map(drop).map_err(|limit| limit.retry_after),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -20,10 +20,13 @@ use upsert_core::UpsertId;
 
 use crate::config::key_store::{Key, Left};
 use crate::http::metrics;
+use crate::http::pacing::{self, Pace};
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::request_span::{self, Came, RequestSpan};
 use crate::lifecycle::Phase;
+use crate::net::client_address;
+use crate::net::connections::Guest;
 use crate::state::State;
 
 /// What is known of a request beside the request itself.
@@ -37,15 +40,33 @@ pub(crate) struct Observed {
     pub(crate) key: Option<Arc<Key>>,
     /// What that key has left of its limit, if it has one.
     pub(crate) left: Option<Left>,
+    /// Whether something else than a key says who it is of: a signature, a session.
+    pub(crate) is_signed: bool,
     /// The upsert that it made, or asked for: from here on its deliveries' lines can be followed.
     pub(crate) upsert: Option<UpsertId>,
     /// What everything that it leads to is a part of, as a `traceparent`.
     pub(crate) traceparent: Option<String>,
 }
 
+impl Observed {
+    /// Whether it is no stranger's.
+    fn is_known(&self) -> bool {
+        self.key.is_some() || self.is_signed
+    }
+}
+
+/// The request came with what is as good as a key.
+pub(crate) fn is_signed(request: &HttpRequest) {
+    if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+        observed.is_signed = true;
+    }
+    pacing::shows_key(request);
+}
+
 /// The layer around all routes.
 pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let pace = Pace::begin(request.request());
     let state = request.app_data::<Data<State>>().cloned();
     let _answering = state.as_ref().map(|state| state.lifecycle.answering());
     let phase = state.as_ref().map_or(Phase::Serving, |state| state.lifecycle.phase());
@@ -58,6 +79,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         template: template.clone(),
         key: None,
         left: None,
+        is_signed: false,
         upsert: None,
         traceparent: span.traceparent().map(str::to_owned),
     });
@@ -78,19 +100,20 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         Ok(Ok(response)) => {
             let mut response = ending.finished(response);
             let seen = response.request().extensions_mut().remove::<Observed>();
-            if let Some(left) = seen.as_ref().and_then(|seen| seen.left.as_ref()) {
-                for (name, value) in left.headers() {
-                    response.headers_mut().insert(name, value);
-                }
-            }
-            (Ok(response), seen)
+            say_what_is_left(&mut response, seen.as_ref());
+            let is_known = seen.as_ref().is_some_and(Observed::is_known);
+            (Ok(pace.end(response, is_known)), seen)
         }
-        Ok(Err(error)) => (Err(ending.failed(&error)), None),
+        Ok(Err(error)) => {
+            pace.end_shortly();
+            (Err(ending.failed(&error)), None)
+        }
         // The hook has logged where; the request is gone with the panic.
-        Err(_panic) => (
-            Err(ending.refused(&Problem::new(ProblemCode::Internal, "the request could not be handled"))),
-            None,
-        ),
+        Err(_panic) => {
+            pace.end_shortly();
+            let problem = Problem::new(ProblemCode::Internal, "the request could not be handled");
+            (Err(ending.refused(&problem)), None)
+        }
     };
     let status = match &result {
         Ok(response) => response.status(),
@@ -123,11 +146,26 @@ fn span_of(request: &ServiceRequest, template: Option<&str>) -> RequestSpan {
     let came = Came {
         method: metrics::method_name(request.method()),
         template,
-        is_https: spans.is_some() && request.connection_info().scheme() == "https",
+        is_https: spans.is_some() && is_https(request.request()),
         version: request.version(),
         traceparent: request_span::traceparent(request.headers()),
     };
     RequestSpan::begin(spans.map(|traces| traces as &dyn Spans), came)
+}
+
+/// Whether the client spoke TLS to a proxy that is trusted.
+fn is_https(request: &HttpRequest) -> bool {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let guest = request.conn_data::<Guest>();
+    guest.is_some_and(|guest| client_address::is_https(request.headers(), peer, &guest.proxies()))
+}
+
+/// Of the limit of the key that the request came with.
+fn say_what_is_left(response: &mut ServiceResponse<BoxBody>, seen: Option<&Observed>) {
+    let left = seen.and_then(|seen| seen.left.as_ref());
+    for (name, value) in left.into_iter().flat_map(Left::headers) {
+        response.headers_mut().insert(name, value);
+    }
 }
 
 /// Life signs go on to the end.

@@ -1,10 +1,12 @@
 //! `GET /docs`: the document for people. Everything it loads comes from here, so that it works without a network.
 
 use std::io::{Cursor, Read as _};
+use std::sync::{Arc, Weak};
 
 use actix_web::http::header::{self, HeaderName};
-use actix_web::web::{self, Path};
+use actix_web::web::{self, Bytes, Path};
 use actix_web::{HttpResponse, get};
+use tokio::sync::Mutex;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
 
@@ -86,17 +88,42 @@ const START: &str = r##"window.addEventListener("load", () => {
 #[get("/docs/{file}")]
 pub(crate) async fn get_docs_file(file: Path<String>) -> Result<HttpResponse, Problem> {
     if *file == "start.js" {
-        return Ok(served("text/javascript; charset=utf-8", START.as_bytes().to_vec()));
+        let content = Bytes::from_static(START.as_bytes());
+        return Ok(served("text/javascript; charset=utf-8", content));
     }
-    let known = FILES.into_iter().find(|(name, _)| *name == *file);
-    let (name, content_type) = known.ok_or_else(|| Refusal::not_found("file"))?;
-    // Unpacked for each request: it is asked for seldom, and two megabytes need not stay in memory.
-    let content = web::block(move || unpacked(name)).await.ok().flatten();
+    let known = FILES.into_iter().position(|(name, _)| name == *file);
+    let known = known.ok_or_else(|| Refusal::not_found("file"))?;
+    let content = shared(known).await;
     let content = content.ok_or_else(|| Problem::new(ProblemCode::Internal, "the file cannot be unpacked"))?;
-    Ok(served(content_type, content))
+    Ok(served(FILES[known].1, Bytes::from_owner(content)))
 }
 
-fn served(content_type: &str, content: Vec<u8>) -> HttpResponse {
+/// What is unpacked of each file, as long as somebody is reading it: they are asked for seldom, and two megabytes need not
+/// stay in memory.
+static UNPACKED: [Mutex<Weak<Vec<u8>>>; FILES.len()] = [const { Mutex::const_new(Weak::new()) }; FILES.len()];
+
+/// A file that is unpacked, once for all who read it at a time.
+#[derive(Debug, Clone)]
+struct Content(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Content {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+async fn shared(file: usize) -> Option<Content> {
+    let mut unpacked_before = UNPACKED[file].lock().await;
+    if let Some(content) = unpacked_before.upgrade() {
+        return Some(Content(content));
+    }
+    let (name, _) = FILES[file];
+    let content = Arc::new(web::block(move || unpacked(name)).await.ok().flatten()?);
+    *unpacked_before = Arc::downgrade(&content);
+    Some(Content(content))
+}
+
+fn served(content_type: &str, content: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "public, max-age=3600"))
@@ -124,6 +151,15 @@ mod tests {
         for (name, _) in FILES {
             assert!(unpacked(name).is_some_and(|content| content.len() > 100), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn all_who_read_a_file_share_it_and_it_is_gone_with_the_last() {
+        let (one, other) = tokio::join!(shared(1), shared(1));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert!(Arc::ptr_eq(&one.0, &other.0));
+        drop((one, other));
+        assert!(UNPACKED[1].lock().await.upgrade().is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use upsert_app::Refusal;
 use upsert_core::Problem as Wrong;
 use upsert_settings::parse_duration;
 
-use crate::http::access::{Access, Administer};
+use crate::http::access::{Access, Administer, AdministerAll};
 use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
@@ -45,7 +45,7 @@ const LONGEST_WHILE: Duration = Duration::from_hours(24);
 /// Changes what is logged, for a while or until it is changed again, the configuration says something new, or the process
 /// ends.
 ///
-/// Scope: `admin`.
+/// Scope: `admin`, for every merchant (`*`): it is the log of all of them.
 #[utoipa::path(
     tag = "process",
     request_body(content = LogsChange, content_type = "application/json"),
@@ -57,7 +57,7 @@ const LONGEST_WHILE: Duration = Duration::from_hours(24);
 )]
 #[put("/v1/logs")]
 pub(crate) async fn change_logs(
-    caller: Access<Administer>,
+    caller: Access<AdministerAll>,
     body: JsonBody,
     _: NoQuery,
     state: Data<State>,

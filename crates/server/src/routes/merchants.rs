@@ -9,11 +9,11 @@ use serde_json::Value as Json;
 use upsert_api::{ListedMerchant, Page, PageQuery, ProblemCode, StoredMerchant};
 use upsert_app::{NewMerchant, Refusal};
 use upsert_core::Problem as Wrong;
-use upsert_settings::{Reach, is_name};
+use upsert_settings::is_name;
 use upsert_store::MerchantRecord;
 
 use crate::config::stored_merchants::kept;
-use crate::http::access::{Access, Administer};
+use crate::http::access::{Access, AdministerAll};
 use crate::http::body::JsonBody;
 use crate::http::preconditions::Preconditions;
 use crate::http::problem::Problem;
@@ -31,11 +31,10 @@ use crate::state::State;
 )]
 #[get("/v1/merchants")]
 pub(crate) async fn list_merchants(
-    caller: Access<Administer>,
+    caller: Access<AdministerAll>,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    for_all(&caller)?;
     let page = read_page(&request)?;
     let after = page.cursor.as_deref().map(id_of_cursor).transpose()?;
     let mut rows = state
@@ -75,7 +74,7 @@ pub(crate) async fn list_merchants(
 )]
 #[get("/v1/merchants/{id}")]
 pub(crate) async fn get_merchant(
-    caller: Access<Administer>,
+    caller: Access<AdministerAll>,
     id: Path<String>,
     _: NoQuery,
     state: Data<State>,
@@ -113,7 +112,7 @@ pub(crate) async fn get_merchant(
 )]
 #[put("/v1/merchants/{id}")]
 pub(crate) async fn put_merchant(
-    caller: Access<Administer>,
+    caller: Access<AdministerAll>,
     id: Path<String>,
     preconditions: Preconditions,
     body: JsonBody,
@@ -155,7 +154,7 @@ pub(crate) async fn put_merchant(
 )]
 #[delete("/v1/merchants/{id}")]
 pub(crate) async fn delete_merchant(
-    caller: Access<Administer>,
+    caller: Access<AdministerAll>,
     id: Path<String>,
     preconditions: Preconditions,
     _: NoQuery,
@@ -172,20 +171,8 @@ pub(crate) async fn delete_merchant(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Whoever manages merchants speaks for all of them.
-fn for_all(caller: &Access<Administer>) -> Result<(), Problem> {
-    match caller.key.reach {
-        Reach::All => Ok(()),
-        Reach::Merchants(_) => {
-            let detail = "merchants are managed by a key for every merchant (`*`)";
-            Err(Problem::new(ProblemCode::MerchantForbidden, detail))
-        }
-    }
-}
-
 /// Whether this caller may manage this merchant here.
-fn may_handle(caller: &Access<Administer>, id: &str) -> Result<(), Problem> {
-    for_all(caller)?;
+fn may_handle(caller: &Access<AdministerAll>, id: &str) -> Result<(), Problem> {
     if caller.served.directory.is_in_file(id) {
         let detail = "a file of the configuration has this merchant, and wins over the store";
         return Err(Problem::new(ProblemCode::MerchantInFile, detail));

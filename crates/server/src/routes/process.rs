@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
 use upsert_app::Refusal;
+use upsert_store::StoreError;
 
 use crate::http::middleware::shutting_down;
 use crate::http::problem::Problem;
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
     tag = "process",
     responses(
         (status = 200, description = "They are", body = Ready),
-        (status = 503, description = "`shutting_down`, or the store cannot be reached, or what is sealed there cannot be opened (`overloaded`)"),
+        (status = 503, description = "`shutting_down`, or the store cannot be reached or written (as where its disk is full), or what is sealed there cannot be opened (`overloaded`)"),
     ),
 )]
 #[get("/readyz")]
@@ -44,9 +45,13 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
         return Err(shutting_down().into());
     }
     let checked = timeout(PATIENCE, state.gateway.store().check()).await;
-    if !matches!(checked, Ok(Ok(()))) {
-        let refusal = Refusal::new(ProblemCode::Overloaded, "the store cannot be reached").retry_after(1);
-        return Err(refusal.into());
+    let trouble = match checked {
+        Ok(Ok(())) => None,
+        Ok(Err(StoreError::Unavailable(_))) => Some("the store cannot write: its disk is full, or has failed"),
+        _ => Some("the store cannot be reached"),
+    };
+    if let Some(trouble) = trouble {
+        return Err(Refusal::new(ProblemCode::Overloaded, trouble).retry_after(1).into());
     }
     let keys = state.gateway.store().sealing_keys().await.map_err(Refusal::from)?;
     if let Some(id) = state.merchant_builder.missing_key(&keys) {
@@ -91,10 +96,10 @@ pub(crate) fn metrics_apart() -> Resource {
 }
 
 async fn rendered(state: &State) -> HttpResponse {
-    let gauges = gauges::page(state).await;
+    let page = state.metrics.fresh(gauges::page(state)).await;
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(crate::http::metrics::recorder().render() + &gauges)
+        .body(page)
 }
 
 /// This document.

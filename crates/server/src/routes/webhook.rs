@@ -11,7 +11,7 @@ use upsert_settings::is_name;
 use upsert_webhook::Received;
 
 use crate::http::body;
-use crate::http::middleware::traceparent;
+use crate::http::middleware::{is_signed, traceparent};
 use crate::http::problem::Problem;
 use crate::routes::reply;
 use crate::state::State;
@@ -70,6 +70,7 @@ pub(crate) async fn receive_event(
         .gateway
         .inbox
         .read_event(merchant, source, &received, traceparent.as_deref())?;
+    is_signed(&request);
     let intake = state.gateway.inbox.take_event(event).await?;
     answer(intake)
 }

@@ -23,6 +23,9 @@ use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::{dashboard, metrics as measure};
 use crate::lifecycle::Lifecycle;
+use crate::net::connection::Deadlines;
+use crate::net::connections::Connections;
+use crate::net::places::Places;
 use crate::routes;
 use crate::startup::background::Background;
 use crate::startup::binding::{bind_all, bind_metrics};
@@ -33,6 +36,7 @@ use crate::startup::running::Running;
 use crate::startup::start_error::StartError;
 use crate::startup::store::Opened;
 use crate::state::State;
+use crate::telemetry::metrics_page::MetricsPage;
 use crate::telemetry::traces::Traces;
 
 /// A body that takes longer to arrive is answered with 408.
@@ -49,6 +53,8 @@ pub struct StartOptions {
     pub clock: Arc<dyn Clock>,
     /// How long a request body may take to arrive.
     pub body_timeout: Duration,
+    /// How long the rest of a connection may take.
+    pub deadlines: Deadlines,
 }
 
 impl Default for StartOptions {
@@ -58,6 +64,7 @@ impl Default for StartOptions {
             store: None,
             clock: Arc::new(SystemClock),
             body_timeout: BODY_TIMEOUT,
+            deadlines: Deadlines::default(),
         }
     }
 }
@@ -108,9 +115,10 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     running.background.listen_to_all(&gateway, rung);
     let resealing = reseal(running.state.clone(), running.background.stopping.clone());
     running.background.tasks.spawn(resealing);
+    running.background.watch_connections(&running.state.connections);
     running.background.keep_metrics();
     running.background.keep_log_filter();
-    announce(&settings, running.addr);
+    announce(&settings, running.addr, running.state.connections.places);
     if let Some(from) = options.reload {
         watch(from, &running, builder, settings);
     }
@@ -185,10 +193,16 @@ fn state_of(
         }),
         merchant_builder,
         history: ConfigHistory::begin(gateway.clock().now(), Arc::new(settings.clone())),
+        connections: Arc::new(Connections::new(
+            Places::of_process(),
+            options.deadlines,
+            settings.server.trusted_proxies.clone(),
+        )),
         lifecycle: Lifecycle::default(),
         providers: routes::operations::providers(builder.registry()),
         documented: LazyLock::new(openapi::documented),
         body_timeout: options.body_timeout,
+        metrics: MetricsPage::default(),
         metrics_apart: settings.server.metrics_bind.is_some(),
         traces,
         started_at: options.clock.now(),
@@ -209,7 +223,7 @@ fn merchant_builder(
     MerchantBuilder::new(settings, builder.clone(), options.clock.clone(), around, bells).map(Arc::new)
 }
 
-fn announce(settings: &Settings, addr: SocketAddr) {
+fn announce(settings: &Settings, addr: SocketAddr, places: Places) {
     for warning in check::warnings(settings) {
         tracing::warn!("{warning}");
     }
@@ -219,5 +233,12 @@ fn announce(settings: &Settings, addr: SocketAddr) {
         "what is stored of persons is not sealed: encryption keys seal credentials of merchants alone"
     };
     tracing::warn!("{sealed}");
+    tracing::info!(
+        open_files = places.files,
+        connections = places.connections,
+        without_key = places.strangers,
+        without_key_of_an_address = places.of_an_address,
+        "so many connections there may be"
+    );
     tracing::info!(%addr, merchants = settings.merchants.len(), store = %settings.store.url, "the gateway is ready");
 }

@@ -1,5 +1,6 @@
 //! What runs beside the requests, on tracked tasks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -12,6 +13,7 @@ use upsert_app::Gateway;
 
 use crate::config::builder::BreakerBell;
 use crate::http::metrics as measure;
+use crate::net::connections::Connections;
 use crate::telemetry::log_filter;
 
 /// The exporter's histograms are to be emptied from time to time.
@@ -76,6 +78,12 @@ impl Background {
                 }
             }
         });
+    }
+
+    /// Cuts connections that take too long.
+    pub(crate) fn watch_connections(&self, connections: &Arc<Connections>) {
+        let (connections, stopping) = (connections.clone(), self.stopping.clone());
+        self.tasks.spawn(async move { connections.watch(stopping).await });
     }
 
     /// Gives the log its configured filter back when another one's time is over.

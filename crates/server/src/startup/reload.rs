@@ -19,6 +19,7 @@ use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::Surroundings;
 use crate::http::metrics::RELOADS;
 use crate::startup::background::Background;
+use crate::startup::lost::Lost;
 use crate::startup::watch::Look;
 use crate::state::State;
 use crate::telemetry::log_filter;
@@ -159,6 +160,10 @@ impl Reloader {
         if !unfit.is_empty() {
             return Err(unfit);
         }
+        let lost = Lost::between(&self.state.history.in_force(), &settings);
+        if let Some(refused) = lost.refused(&self.from.folder.join("gateway.toml")) {
+            return Err(refused);
+        }
         let gateway = &self.state.gateway;
         let counts = DayCounts::read(gateway.store().as_ref(), gateway.clock().as_ref())
             .await
@@ -172,12 +177,14 @@ impl Reloader {
             gateway.operations.rebuild_stored_merchants();
         }
         self.accepted(&settings, before.generation + 1);
+        lost.told();
         Ok(settings.secret_files.clone())
     }
 
     /// What is sent and who may ask change together: nothing is waited for in between.
     fn serve(&self, settings: &Settings, before: &ConfigSnapshot, assembled: Assembled) {
         let gateway = &self.state.gateway;
+        self.state.connections.trust(&settings.server.trusted_proxies);
         gateway.operations.replace_directory(assembled.directory);
         self.state.served.store(Arc::new(ConfigSnapshot {
             keys: Keys::new(&settings.api_keys, &before.keys),

@@ -24,4 +24,5 @@ mod settled;
 mod shape;
 mod slow;
 mod starting;
+mod strangers;
 mod webhooks;

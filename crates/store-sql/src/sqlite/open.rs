@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use upsert_store::StoreError;
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
 pub(super) const MIGRATIONS: [&str; 2] = [
@@ -145,6 +146,21 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(&beside, source)),
+    }
+}
+
+/// Less than this is a full disk.
+const LEAST_ROOM: u64 = 256 * 1024;
+
+/// Whether there is room for more than what is there already: a log whose content was moved is written over, and so does
+/// not tell.
+pub(super) fn room(path: &Path) -> Result<(), StoreError> {
+    match rustix::fs::statvfs(path) {
+        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM => {
+            Err(StoreError::Unavailable("the disk is full".to_owned()))
+        }
+        // Whoever cannot tell has another reason not to answer, or none.
+        _ => Ok(()),
     }
 }
 

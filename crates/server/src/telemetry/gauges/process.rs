@@ -8,6 +8,7 @@ const BUILD: &str = "upsert_gateway_build_info";
 const GENERATION: &str = "upsert_gateway_config_generation";
 const REFUSED: &str = "upsert_gateway_config_refused";
 const ACTIVE: &str = "http_server_active_requests";
+const CONNECTIONS: &str = "upsert_gateway_http_connections";
 const STARTED: &str = "process_start_time_seconds";
 const MEMORY: &str = "process_resident_memory_bytes";
 
@@ -18,6 +19,9 @@ pub(super) fn show(state: &State) {
     gauge!(GENERATION).set(served.generation as f64);
     gauge!(REFUSED).set(f64::from(served.is_stale));
     gauge!(ACTIVE).set(state.lifecycle.in_flight() as f64);
+    let (connections, strangers) = state.connections.counts();
+    gauge!(CONNECTIONS, "key" => "shown").set(connections.saturating_sub(strangers) as f64);
+    gauge!(CONNECTIONS, "key" => "none").set(strangers as f64);
     gauge!(STARTED).set(state.started_at.as_millisecond() as f64 / 1_000.0);
     if let Some(bytes) = resident_memory() {
         gauge!(MEMORY).set(bytes as f64);
@@ -34,6 +38,10 @@ pub(super) fn describe() {
     describe_gauge!(
         ACTIVE,
         "Requests that are being answered, the one for this page included."
+    );
+    describe_gauge!(
+        CONNECTIONS,
+        "Connections that are open, by whether their last request came with a valid key."
     );
     describe_gauge!(STARTED, Unit::Seconds, "When the process started, since the epoch.");
     describe_gauge!(MEMORY, Unit::Bytes, "Memory that the process holds; on Linux alone.");

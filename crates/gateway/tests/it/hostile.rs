@@ -1,0 +1,44 @@
+//! A smoke of `scripts/hostile`: a few strangers of each kind at the real binary. Counts and memory, no latencies.
+
+use std::path::Path;
+use std::time::Duration;
+
+use upsert_chaos::hostile::attack::Attack;
+use upsert_chaos::hostile::gateway::Gateway;
+use upsert_chaos::hostile::run;
+
+use crate::demo::on_a_runtime;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_upsert-gateway");
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn many_strangers_are_cut_cost_little_and_keep_nobody_from_being_served() {
+    let attacks = [Attack::SecondHead, Attack::LongForm, Attack::NoReader, Attack::Metrics];
+    let calm = Duration::from_millis(500);
+    // More than there are places for.
+    let outcomes = on_a_runtime(run(Path::new(PROGRAM), Some(1_024), 768, &attacks, calm)).unwrap();
+    for outcome in &outcomes {
+        let what = outcome.attack.name();
+        assert_eq!(outcome.ended.kept, 0, "{what}: {outcome:?}");
+        assert_eq!(outcome.ended.made, 768, "{what}: {outcome:?}");
+        assert!(outcome.grown() < 64 * MIB, "{what}: {} MiB more", outcome.grown() / MIB);
+        let (answered, failed) = outcome.calls;
+        assert!(
+            answered > 0 && failed == 0,
+            "{what}: {answered} answered, {failed} failed"
+        );
+    }
+}
+
+#[test]
+fn the_log_says_how_many_connections_there_may_be_and_few_open_files_leave_some_over() {
+    let log = on_a_runtime(async {
+        let gateway = Gateway::start(Path::new(PROGRAM), Some(256)).await.unwrap();
+        gateway.log()
+    });
+    assert!(
+        log.contains("so many connections there may be open_files=256 connections=112 without_key=56"),
+        "{log}"
+    );
+}
