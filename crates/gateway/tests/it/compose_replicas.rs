@@ -153,11 +153,16 @@ fn the_proxy_sends_to_both_replicas_and_waits_longer_than_they_ever_take() {
 
 #[test]
 fn stopping_leaves_time_to_finish() {
-    let (services, grace) = (services(), of_replicas().server.shutdown_grace);
+    let (services, server) = (services(), of_replicas().server);
+    let (delay, grace) = (server.drain_delay, server.shutdown_grace);
     for name in REPLICAS {
-        assert!(seconds(&services[name]["stop_grace_period"]) > grace + Duration::from_secs(5));
+        assert!(seconds(&services[name]["stop_grace_period"]) > delay + grace + Duration::from_secs(5));
     }
     let lines = proxy();
+    // By then the proxy has seen it: one check that fails is enough, and each may take as long as it is apart from the next.
+    let check = lines.iter().find(|line| line[0] == "default-server").unwrap();
+    let between = check.iter().skip_while(|word| *word != "inter").nth(1).unwrap();
+    assert!(delay > 4 * humantime::parse_duration(between).unwrap());
     let hard = lines.iter().find(|line| line[0] == "hard-stop-after").unwrap();
     let hard = humantime::parse_duration(&hard[1]).unwrap();
     assert!(hard > grace && seconds(&services["proxy"]["stop_grace_period"]) > hard);
