@@ -35,7 +35,10 @@ async fn two(vendor: &Arc<Vendor>) -> [House; 2] {
 
 async fn send(house: &House, reference: &str, name: &str) -> Answer {
     let body = json!({ "reference": reference, "given_name": name });
-    house.command(body, |command| command.respond_async = true).await.unwrap()
+    house
+        .command(body, |command| command.respond_async = true)
+        .await
+        .unwrap()
 }
 
 /// The upsert's only delivery as others see it.
@@ -53,7 +56,9 @@ async fn stop_in_a_hurry(house: &House) {
     let ended = timeout(Duration::from_secs(1), house.gateway.shut_down()).await;
     assert!(ended.is_err(), "nothing was under way");
     house.gateway.cut_short();
-    timeout(Duration::from_millis(10), house.gateway.shut_down()).await.unwrap();
+    timeout(Duration::from_millis(10), house.gateway.shut_down())
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +97,10 @@ async fn a_call_that_is_cut_short_is_of_unknown_outcome_and_another_gateway_repe
         unreachable!("one call was made")
     };
     let error = first.error.as_ref().unwrap();
-    assert_eq!((error.kind, error.state_at_vendor), (ErrorKind::Transient, StateAtVendor::Unknown));
+    assert_eq!(
+        (error.kind, error.state_at_vendor),
+        (ErrorKind::Transient, StateAtVendor::Unknown)
+    );
     assert!(first.ended_at.is_some(), "the end is on record");
     tokio::time::sleep(AT_ONCE).await;
     assert_eq!(delivery(&other, &answer).await["state"], "succeeded");

@@ -4,8 +4,8 @@ use upsert_core::WaitingFor;
 use upsert_store::{Applied, DeliveryRecord, StoreError};
 
 use crate::delivery::Deliveries;
-use crate::delivery::recover::lost;
 use crate::delivery::record::AttemptEnd;
+use crate::delivery::recover::lost;
 use crate::delivery::work::Work;
 
 impl Deliveries {

@@ -226,7 +226,10 @@ fn kubernetes_waits_longer_than_a_stop_may_take() {
         let granted = pod(&manifests)["terminationGracePeriodSeconds"].as_u64().unwrap();
         let server = settings(&manifests).server;
         let needed = server.drain_delay + server.shutdown_grace + Duration::from_secs(5);
-        assert!(server.drain_delay >= Duration::from_secs(5), "whoever sends requests has to hear of it");
+        assert!(
+            server.drain_delay >= Duration::from_secs(5),
+            "whoever sends requests has to hear of it"
+        );
         assert!(Duration::from_secs(granted) > needed, "{granted} s for {needed:?}");
     }
 }

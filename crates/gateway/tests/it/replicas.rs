@@ -203,8 +203,15 @@ fn what_a_replica_has_under_way_when_its_grace_is_over_is_brought_by_the_other_o
         std::thread::sleep(Duration::from_millis(20));
     };
     let to_rotor = &upsert["deliveries"][0];
-    assert_eq!((&upsert["state"], &to_rotor["connection"]), (&json!("succeeded"), &json!("rotor")));
-    assert_eq!((&to_rotor["attempts"], rotor.records().len()), (&json!(2), 1), "{upsert:#}");
+    assert_eq!(
+        (&upsert["state"], &to_rotor["connection"]),
+        (&json!("succeeded"), &json!("rotor"))
+    );
+    assert_eq!(
+        (&to_rotor["attempts"], rotor.records().len()),
+        (&json!(2), 1),
+        "{upsert:#}"
+    );
 }
 
 /// The commands of docs/operations.md that begin so.

@@ -83,7 +83,11 @@ fn told_by_sigterm_it_is_not_ready_and_still_takes_requests_for_a_while_and_told
     let mut again = serve(&folder);
     ready(&mut again);
     again.signal("INT");
-    assert_eq!(again.ended(), Some(0), "nobody at a terminal is kept waiting for an hour");
+    assert_eq!(
+        again.ended(),
+        Some(0),
+        "nobody at a terminal is kept waiting for an hour"
+    );
 }
 
 #[test]

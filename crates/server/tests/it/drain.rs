@@ -123,7 +123,11 @@ async fn while_it_drains_it_is_not_ready_and_takes_requests_and_keeps_no_connect
         assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
         let (status, answer) = read(served.upsert(&body)).await;
         assert_eq!(status, 201, "{answer}");
-        assert!(get(&mut TcpStream::connect(served.running.addr).await.unwrap(), "/livez").await.contains("200"));
+        assert!(
+            get(&mut TcpStream::connect(served.running.addr).await.unwrap(), "/livez")
+                .await
+                .contains("200")
+        );
     };
     tokio::select! {
         () = served.running.drain() => unreachable!("an hour"),
