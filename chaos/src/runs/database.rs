@@ -1,5 +1,5 @@
-//! PostgreSQL crashes and comes back, again and again, under load on gateways without a proxy. Meanwhile they say 503, and when to
-//! come back; nothing is told that is not stored; and they serve again by themselves.
+//! PostgreSQL crashes and comes back, again and again, under load on gateways without a proxy. Meanwhile they say 503, and
+//! when to come back; nothing is told that is not stored; and they serve again by themselves.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

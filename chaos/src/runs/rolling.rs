@@ -1,6 +1,6 @@
-//! Several gateways over one database, behind the proxy of `docker-compose.replicas.yml`, are replaced one after the other under a
-//! steady load, as an orchestrator does it: SIGTERM, the end, a start, and the next one once the proxy has it back. Nobody who
-//! calls may notice.
+//! Several gateways over one database, behind the proxy of `docker-compose.replicas.yml`, are restarted one after the other
+//! under a steady load, as an orchestrator does it: SIGTERM, the end, a start, and the next one once the proxy has it back.
+//! Nobody who calls may notice.
 
 use std::time::{Duration, Instant};
 

@@ -162,7 +162,10 @@ fn two_replicas_behind_the_proxy_are_one_gateway_and_one_may_go() {
     }
     let [one, two] = &mut replicas;
     assert_eq!(one.process.ended(), Some(0));
-    assert!(told.elapsed() > Duration::from_secs(4) && last > 1_001, "it ended too soon to tell");
+    assert!(
+        told.elapsed() > Duration::from_secs(4) && last > 1_001,
+        "it ended too soon to tell"
+    );
     for number in (1_000..last).chain([1, 100, 399]) {
         assert_eq!(known(&two.url(), &format!("C-{number}")), 1, "C-{number}");
     }
