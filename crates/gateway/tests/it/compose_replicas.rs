@@ -147,6 +147,8 @@ fn the_proxy_sends_to_both_replicas_and_waits_longer_than_they_ever_take() {
     let patience = Duration::from_mins(5);
     assert!(proxy_timeout(["backend", "batch"], "server").unwrap() > patience);
     assert!(proxy_timeout(["defaults", ""], "client").unwrap() > patience);
+    // `PATIENCE` of crates/server/src/routes/process.rs: a busy replica answers, and is not to be taken out for being busy.
+    assert!(proxy_timeout(["defaults", ""], "check").unwrap() > Duration::from_secs(3));
     // Events that wait for something to tell.
     assert!(proxy_timeout(["backend", "dashboard"], "server").unwrap() >= Duration::from_hours(1));
 }
