@@ -42,7 +42,7 @@ impl Front {
     pub fn start(kind: FrontKind, folder: &Path, gateways: &[SocketAddr]) -> anyhow::Result<Option<Self>> {
         let folder = fs::canonicalize(folder)?;
         let address = free()?;
-        let (command, look) = match kind {
+        let (mut command, look) = match kind {
             FrontKind::Nothing => return Ok(None),
             FrontKind::Nginx => (nginx::command(&folder, address, gateways)?, None),
             FrontKind::Haproxy => {
@@ -50,7 +50,7 @@ impl Front {
                 (haproxy::command(&folder, address, look, gateways)?, Some(look))
             }
         };
-        let child = started(command, kind)?;
+        let child = started(&mut command, kind)?;
         Ok(Some(Self { address, look, child }))
     }
 
@@ -89,7 +89,7 @@ fn free() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn started(mut command: Command, kind: FrontKind) -> anyhow::Result<Child> {
+fn started(command: &mut Command, kind: FrontKind) -> anyhow::Result<Child> {
     let package = if kind == FrontKind::Haproxy {
         "haproxy"
     } else {

@@ -29,19 +29,18 @@ pub(super) fn command(
 
 /// Each backend lists the replicas one a line; the first of these lines becomes one for each gateway.
 fn configuration(address: SocketAddr, look: SocketAddr, gateways: &[SocketAddr]) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for line in SHIPPED.lines() {
         let words = line.trim_start();
         if words.starts_with("server gateway-1 ") {
-            for (number, gateway) in gateways.iter().enumerate() {
-                text.push_str(&format!("    server gateway-{number} {gateway}\n"));
-            }
+            let servers = gateways.iter().enumerate();
+            lines.extend(servers.map(|(number, gateway)| format!("    server gateway-{number} {gateway}")));
         } else if !words.starts_with("server ") {
-            text.push_str(&line.replace("bind :8080", &format!("bind {address}")));
-            text.push('\n');
+            lines.push(line.replace("bind :8080", &format!("bind {address}")));
         }
     }
-    text + &format!("\nfrontend look\n    bind {look}\n    stats enable\n    stats uri /\n")
+    let look = format!("\nfrontend look\n    bind {look}\n    stats enable\n    stats uri /\n");
+    lines.join("\n") + &look
 }
 
 /// Whether HAProxy's own page of figures says that every gateway gets requests.

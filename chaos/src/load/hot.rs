@@ -63,7 +63,7 @@ impl HotLoad {
     }
 
     /// Whether every client has done its part.
-    pub fn is_done(&mut self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.tasks.is_empty()
     }
 
