@@ -37,8 +37,8 @@ impl Default for Plan {
     }
 }
 
-/// Several times as long as the proxy takes to find a gateway not ready.
-const DRAIN_DELAY: Duration = Duration::from_secs(3);
+/// As it is by default: longer than the proxy takes to find a gateway not ready, however busy that is.
+const DRAIN_DELAY: Duration = Duration::from_secs(5);
 
 /// How long a gateway may take to end.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
