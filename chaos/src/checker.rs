@@ -37,6 +37,8 @@ pub enum Promise {
     Told,
     /// The store's file is sound.
     Integrity,
+    /// Every request is answered in time, and with nothing but what may be answered at that moment.
+    Served,
 }
 
 /// One thing that is not as it has to be.

@@ -39,6 +39,8 @@ pub struct Evidence {
     pub vendors: BTreeMap<String, VendorSide>,
     /// What the merchants' own system was told, where there is one.
     pub told: Option<Vec<ToldEvent>>,
+    /// No vendor takes as long as a lease lasts, so whatever becomes of a gateway its calls are over when the next may begin.
+    pub calls_are_short: bool,
 }
 
 /// An upsert as the store has it.

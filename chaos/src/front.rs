@@ -1,48 +1,110 @@
-//! A real nginx in front of several gateways, as a load balancer would be.
+//! What stands in front of several gateways, as a load balancer would: a real nginx, or a real HAProxy.
+
+mod haproxy;
+mod nginx;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FrontKind {
+    /// nginx, which finds out by requests that fail that a gateway is gone.
+    #[default]
+    Nginx,
+    /// HAProxy as `docker-compose.replicas.yml` has it, which asks each gateway whether it is ready.
+    Haproxy,
+    /// Nothing: clients know every gateway.
+    Nothing,
+}
 
 /// Passes requests on to gateways in turn. It ends when this is dropped.
 pub struct Front {
     address: SocketAddr,
+    /// Where HAProxy says how it sees each gateway.
+    look: Option<SocketAddr>,
     child: Child,
 }
 
 impl Front {
-    /// In front of these. Its files go into the folder.
+    /// In front of these. Its files go into the folder. None where nothing is to stand there.
     ///
     /// # Errors
-    /// There is no nginx, or no port.
-    pub fn start(folder: &Path, gateways: &[SocketAddr]) -> anyhow::Result<Self> {
+    /// There is no such program, or no port.
+    pub fn start(kind: FrontKind, folder: &Path, gateways: &[SocketAddr]) -> anyhow::Result<Option<Self>> {
         let folder = fs::canonicalize(folder)?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let conf = folder.join("nginx.conf");
-        fs::write(&conf, configuration(&folder, address, gateways))?;
-        // Debian has it where only root looks.
-        let sbin = Path::new("/usr/sbin/nginx");
-        let mut nginx = Command::new(if sbin.exists() { sbin } else { Path::new("nginx") });
-        nginx
-            .arg("-p")
-            .arg(&folder)
-            .arg("-c")
-            .arg(&conf)
-            .args(["-e", "nginx.log"]);
-        nginx.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = nginx
-            .spawn()
-            .context("there is no nginx: apt-get install nginx-light")?;
-        Ok(Self { address, child })
+        let address = free()?;
+        let (mut command, look) = match kind {
+            FrontKind::Nothing => return Ok(None),
+            FrontKind::Nginx => (nginx::command(&folder, address, gateways)?, None),
+            FrontKind::Haproxy => {
+                let look = free()?;
+                (haproxy::command(&folder, address, look, gateways)?, Some(look))
+            }
+        };
+        let child = started(&mut command, kind)?;
+        Ok(Some(Self { address, look, child }))
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Waits until it passes requests on to every gateway. nginx always does.
+    ///
+    /// # Errors
+    /// It does not, though they were all said to be ready.
+    pub async fn until_all_are_up(&self, client: &reqwest::Client) -> anyhow::Result<()> {
+        let Some(look) = self.look else { return Ok(()) };
+        let began = Instant::now();
+        loop {
+            // It may not have begun to listen.
+            let answer = client.get(format!("http://{look}/;csv")).send().await;
+            let page = match answer {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => format!("{error:#}"),
+            };
+            if haproxy::all_are_up(&page) {
+                return Ok(());
+            }
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "the proxy does not find every gateway ready:\n{page}"
+            );
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+fn free() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn started(command: &mut Command, kind: FrontKind) -> anyhow::Result<Child> {
+    let package = if kind == FrontKind::Haproxy {
+        "haproxy"
+    } else {
+        "nginx-light"
+    };
+    command
+        .stdin(Stdio::null())
+        .spawn()
+        .with_context(|| format!("there is no such program: apt-get install {package}"))
+}
+
+/// Debian has it where only root looks.
+fn program(name: &str) -> Command {
+    let sbin = Path::new("/usr/sbin").join(name);
+    Command::new(if sbin.exists() { sbin } else { name.into() })
 }
 
 impl Drop for Front {
@@ -51,22 +113,4 @@ impl Drop for Front {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A request that has gone out to one gateway is given to no other; one that found none there is.
-fn configuration(folder: &Path, address: SocketAddr, gateways: &[SocketAddr]) -> String {
-    let servers = gateways
-        .iter()
-        .map(|gateway| format!("    server {gateway} max_fails=1 fail_timeout=1s;\n"));
-    let servers = servers.collect::<Vec<_>>().concat();
-    let folder = folder.display();
-    format!(
-        "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n\
-         events {{ worker_connections 1024; }}\nhttp {{\n  access_log off;\n  client_body_temp_path {folder}/body;\n  \
-         proxy_temp_path {folder}/proxy;\n  fastcgi_temp_path {folder}/fastcgi;\n  uwsgi_temp_path {folder}/uwsgi;\n  \
-         scgi_temp_path {folder}/scgi;\n  upstream gateways {{\n{servers}    keepalive 32;\n  }}\n  server {{\n    \
-         listen {address};\n    location / {{\n      proxy_pass http://gateways;\n      proxy_http_version 1.1;\n      \
-         proxy_set_header Connection \"\";\n      proxy_set_header Host $host;\n      proxy_buffering off;\n      \
-         proxy_request_buffering off;\n      proxy_connect_timeout 1s;\n      proxy_read_timeout 60s;\n    }}\n  }}\n}}\n"
-    )
 }

@@ -3,9 +3,11 @@
 
 mod body;
 mod client;
+mod hot;
 mod open;
 mod operator;
 mod send;
+mod steady;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,8 +22,10 @@ use crate::world::World;
 
 pub use body::Person;
 pub use client::Mix;
+pub use hot::{Hot, HotLoad};
 pub use open::{Answered, open_loop};
-pub use send::{Sender, Upsert};
+pub use send::{Heard, Sender, Upsert};
+pub use steady::{Kind, Seen, Steady};
 
 /// One request and what came of it, as its client knows it.
 #[derive(Debug, Clone, Serialize)]

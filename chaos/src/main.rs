@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 use upsert_chaos::hostile::attack::Attack;
 use upsert_chaos::hostile::sheet::{self, Sheet};
+use upsert_chaos::load::Hot;
 use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
-use upsert_chaos::runs::{Places, Report, duplicates, kills, points, replicas, termination, told};
+use upsert_chaos::runs::{
+    Places, Report, database, duplicates, hot, kills, points, replicas, rolling, termination, told,
+};
 use upsert_chaos::seeds;
 use upsert_core::crash_point;
 
@@ -37,6 +40,12 @@ enum Command {
     Told(RunArguments),
     /// Several gateways over one database: killed, frozen, cut off from it, and the database crashed
     Replicas(RunArguments),
+    /// Several gateways are restarted one after the other under a steady load, and nobody who calls notices
+    Rolling(RunArguments),
+    /// The database of gateways under load crashes and comes back
+    Database(RunArguments),
+    /// Very many upserts of few customers, with gateways that are killed and frozen
+    Hot(RunArguments),
     /// All of them
     All(RunArguments),
     /// A TCP proxy with faults on demand
@@ -62,6 +71,21 @@ struct RunArguments {
     /// Only crash points with this in their name
     #[arg(long, default_value = "")]
     point: String,
+    /// `rolling` and `database`: so many restarts
+    #[arg(long, default_value_t = 20)]
+    restarts: u32,
+    /// `rolling` and `database`: so many requests a second [default: 200, 100]
+    #[arg(long)]
+    per_second: Option<u32>,
+    /// `rolling`, `database` and `hot`: so many gateways [default: 3, 2, 3]
+    #[arg(long)]
+    gateways: Option<usize>,
+    /// `hot`: so many upserts
+    #[arg(long, default_value_t = 50_000)]
+    upserts: u64,
+    /// `hot`: of so many customers
+    #[arg(long, default_value_t = 100)]
+    customers: u64,
     /// The program upsert-gateway, built with crash-points
     #[arg(long, default_value = "target/debug/upsert-gateway")]
     gateway: PathBuf,
@@ -105,6 +129,18 @@ struct HostileArguments {
     page: Option<PathBuf>,
 }
 
+const ALL: [&str; 9] = [
+    "kills",
+    "points",
+    "duplicates",
+    "termination",
+    "told",
+    "replicas",
+    "rolling",
+    "database",
+    "hot",
+];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -114,10 +150,10 @@ async fn main() -> ExitCode {
         Command::Termination(arguments) => Session::new(arguments).run(&["termination"]).await,
         Command::Told(arguments) => Session::new(arguments).run(&["told"]).await,
         Command::Replicas(arguments) => Session::new(arguments).run(&["replicas"]).await,
-        Command::All(arguments) => {
-            let all = ["kills", "points", "duplicates", "termination", "told", "replicas"];
-            Session::new(arguments).run(&all).await
-        }
+        Command::Rolling(arguments) => Session::new(arguments).run(&["rolling"]).await,
+        Command::Database(arguments) => Session::new(arguments).run(&["database"]).await,
+        Command::Hot(arguments) => Session::new(arguments).run(&["hot"]).await,
+        Command::All(arguments) => Session::new(arguments).run(&ALL).await,
         Command::Proxy(arguments) => proxy(&arguments).await,
         Command::Hostile(arguments) => hostile(&arguments).await,
     };
@@ -223,6 +259,10 @@ impl Session {
                 let report = replicas::run(&places, &plan, seed).await;
                 self.tell(&report)
             }
+            "rolling" | "database" | "hot" => {
+                let report = self.over_a_database(&places, name, seed).await;
+                self.tell(&report)
+            }
             "duplicates" => {
                 let report = duplicates::run(&places, &duplicates::Plan::default(), seed).await;
                 self.tell(&report)
@@ -232,6 +272,49 @@ impl Session {
                 self.tell(&report)
             }
             _ => self.points(&places, seed).await,
+        }
+    }
+
+    async fn over_a_database(&self, places: &Places, name: &str, seed: u64) -> Report {
+        let RunArguments {
+            restarts,
+            per_second,
+            gateways,
+            ..
+        } = self.arguments;
+        let usual = rolling::Plan::default();
+        match name {
+            "rolling" => {
+                let plan = rolling::Plan {
+                    gateways: gateways.unwrap_or(usual.gateways).max(2),
+                    restarts,
+                    per_second: per_second.unwrap_or(usual.per_second),
+                };
+                rolling::run(places, &plan, seed).await
+            }
+            "database" => {
+                let usual = database::Plan::default();
+                let plan = database::Plan {
+                    gateways: gateways.unwrap_or(usual.gateways).max(1),
+                    restarts,
+                    per_second: per_second.unwrap_or(usual.per_second),
+                    ..usual
+                };
+                database::run(places, &plan, seed).await
+            }
+            _ => {
+                let usual = hot::Plan::default();
+                let plan = hot::Plan {
+                    gateways: gateways.unwrap_or(usual.gateways).max(2),
+                    hot: Hot {
+                        upserts: self.arguments.upserts,
+                        customers: self.arguments.customers.max(1),
+                        ..usual.hot
+                    },
+                    ..usual
+                };
+                hot::run(places, &plan, seed).await
+            }
         }
     }
 

@@ -242,10 +242,26 @@ impl Process {
     /// # Errors
     /// It does not end.
     pub async fn terminate(&mut self) -> anyhow::Result<Option<i32>> {
+        self.tell_to_end()?;
+        self.until_ended().await
+    }
+
+    /// SIGTERM.
+    ///
+    /// # Errors
+    /// No gateway runs, or the signal cannot be sent.
+    pub fn tell_to_end(&self) -> anyhow::Result<()> {
+        signal(self.child.as_ref().context("no gateway runs")?, "TERM")
+    }
+
+    /// Waits until one that was told to end has; the exit code.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn until_ended(&mut self) -> anyhow::Result<Option<i32>> {
         let Some(mut child) = self.child.take() else {
             bail!("no gateway runs");
         };
-        signal(&child, "TERM")?;
         let began = Instant::now();
         loop {
             if let Some(status) = child.try_wait()? {

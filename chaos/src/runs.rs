@@ -1,9 +1,13 @@
 //! The scenarios. Each makes a world, does its harm, and ends with [`Run::finish`]: fair weather, the drain, the checker.
 
+pub mod database;
 pub mod duplicates;
+pub mod hot;
 pub mod kills;
 pub mod points;
 pub mod replicas;
+pub mod rolling;
+mod served;
 pub mod termination;
 pub mod told;
 
@@ -60,6 +64,8 @@ pub struct Report {
     pub told: usize,
     /// What the proxies did.
     pub strikes: Strikes,
+    /// What the run measured, for people.
+    pub notes: Vec<String>,
     /// Where everything of a failed run lies.
     pub kept: Option<PathBuf>,
 }
@@ -70,6 +76,12 @@ pub struct Run {
     pub world: World,
     /// What clients have written down so far.
     pub exchanges: Vec<Exchange>,
+    /// What it found by itself on the way, beside what the checker finds.
+    pub found: Vec<Finding>,
+    /// What it measured, for people.
+    pub notes: Vec<String>,
+    /// Whether no vendor takes as long as a lease: see [`Evidence::calls_are_short`].
+    pub calls_are_short: bool,
     receiver: Option<Receiver>,
     name: String,
     seed: u64,
@@ -86,7 +98,7 @@ impl Run {
         Self::make(places, name, seed, None, |_| {})
     }
 
-    /// A world of several gateways, which find their store here.
+    /// A world of several gateways, which find their store here, with what else this run changes.
     ///
     /// # Errors
     /// The world cannot be made.
@@ -95,8 +107,12 @@ impl Run {
         (name, seed): (&str, u64),
         stores: &[String],
         database: &str,
+        change: impl FnOnce(&mut WorldOptions),
     ) -> anyhow::Result<Self> {
-        let mut run = Self::make(places, name, seed, None, |options| options.stores = stores.to_vec())?;
+        let mut run = Self::make(places, name, seed, None, |options| {
+            options.stores = stores.to_vec();
+            change(options);
+        })?;
         run.database = Some(database.to_owned());
         Ok(run)
     }
@@ -125,6 +141,9 @@ impl Run {
         Ok(Self {
             world: World::new(options)?,
             exchanges: Vec::new(),
+            found: Vec::new(),
+            notes: Vec::new(),
+            calls_are_short: false,
             receiver,
             name: name.to_owned(),
             seed,
@@ -152,13 +171,17 @@ impl Run {
         self.resume_all().await?;
         let stuck = self.drain(began).await;
         let drained_after = began.elapsed();
+        for gateway in self.world.gateways() {
+            gateway.tell_to_end()?;
+        }
         let mut codes = Vec::new();
         for gateway in self.world.gateways() {
-            codes.push(gateway.terminate().await?);
+            codes.push(gateway.until_ended().await?);
         }
         let mut evidence = Evidence {
             exchanges: std::mem::take(&mut self.exchanges),
             told: self.receiver.as_ref().map(Receiver::told),
+            calls_are_short: self.calls_are_short,
             ..Evidence::default()
         };
         match &self.database {
@@ -166,7 +189,8 @@ impl Run {
             None => read_store(&self.world.store(), &mut evidence)?,
         }
         read_vendors(&self.world.vendors, &mut evidence);
-        let findings = check(&evidence);
+        let mut findings = std::mem::take(&mut self.found);
+        findings.extend(check(&evidence));
         if !findings.is_empty() || stuck.is_err() {
             evidence.keep(self.world.folder())?;
         }
@@ -203,6 +227,7 @@ impl Run {
             told: evidence.told.as_ref().map_or(0, Vec::len),
             drained_after,
             strikes,
+            notes: self.notes.clone(),
             kept: None,
         }
     }
@@ -288,6 +313,7 @@ impl Report {
             self.calls,
             self.drained_after.as_millis()
         )];
+        lines.extend(self.notes.iter().cloned());
         if self.told > 0 {
             lines.push(format!("told {} times", self.told));
         }

@@ -9,11 +9,22 @@ use anyhow::{Context as _, bail};
 /// A run that is done again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seed {
-    /// `kills`, `duplicates`, `termination`, `told`, `replicas`, or `points` with the point's name.
+    /// `kills`, `duplicates`, `termination`, `told`, `replicas`, `rolling`, `database`, `hot`, or `points` with the point's name.
     pub run: String,
     /// The seed.
     pub seed: u64,
 }
+
+const RUNS: [&str; 8] = [
+    "kills",
+    "duplicates",
+    "termination",
+    "told",
+    "replicas",
+    "rolling",
+    "database",
+    "hot",
+];
 
 /// Reads the file: one run a line, its name and then the seed; what follows a `#` is for people.
 ///
@@ -27,8 +38,7 @@ pub fn parse(text: &str) -> anyhow::Result<Vec<Seed>> {
             continue;
         }
         let (run, seed) = line.rsplit_once(' ').with_context(|| format!("`{line}` has no seed"))?;
-        let known =
-            ["kills", "duplicates", "termination", "told", "replicas"].contains(&run) || run.starts_with("points ");
+        let known = RUNS.contains(&run) || run.starts_with("points ");
         if !known {
             bail!("`{run}` is no run");
         }

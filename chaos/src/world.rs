@@ -12,7 +12,7 @@ use reqwest::RequestBuilder;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use crate::front::Front;
+use crate::front::{Front, FrontKind};
 use crate::process::Process;
 use crate::vendors::{self, ACME, CREDENTIAL, SOLO, Vendored, Weather};
 
@@ -21,6 +21,9 @@ pub const KEY: &str = "chaos-run";
 
 /// How long the gateway may take to start, to end, and to bring everything home once the weather is fair.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client keeps a connection open that it does not use: shorter than whatever it talks to.
+const KEPT_OPEN: Duration = Duration::from_secs(20);
 
 /// What signs events: nobody here looks at it.
 const HOOK_SECRET: &str = "whsec_Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2g=";
@@ -48,6 +51,10 @@ pub struct WorldOptions {
     pub patience: Duration,
     /// Where each of several gateways finds the store that they share; none: one gateway with a file.
     pub stores: Vec<String>,
+    /// What stands in front of several gateways.
+    pub front: FrontKind,
+    /// How long a gateway takes requests after it was told to end, and says that it is not ready.
+    pub drain_delay: Duration,
 }
 
 impl WorldOptions {
@@ -62,6 +69,8 @@ impl WorldOptions {
             tables: String::new(),
             patience: PATIENCE,
             stores: Vec::new(),
+            front: FrontKind::default(),
+            drain_delay: Duration::ZERO,
         }
     }
 }
@@ -86,7 +95,11 @@ impl World {
         ensure!(options.gateway.exists(), "{} is not built", options.gateway.display());
         fs::create_dir_all(&options.folder)?;
         let vendors = vendors::start(options.seed)?;
-        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .pool_idle_timeout(KEPT_OPEN)
+            .no_proxy();
+        let client = client.build()?;
         let file = format!("sqlite:{}", options.folder.join("gateway.db").display());
         let (stores, is_alone) = (options.stores.clone(), options.stores.is_empty());
         let stores = if is_alone { vec![file] } else { stores };
@@ -102,9 +115,8 @@ impl World {
             gateways.push(gateway);
         }
         let addresses: Vec<SocketAddr> = gateways.iter().map(Process::address).collect();
-        let front = (!is_alone)
-            .then(|| Front::start(&options.folder, &addresses))
-            .transpose()?;
+        let kind = if is_alone { FrontKind::Nothing } else { options.front };
+        let front = Front::start(kind, &options.folder, &addresses)?;
         Ok(Self {
             vendors,
             client,
@@ -124,6 +136,25 @@ impl World {
         self.front
             .as_ref()
             .map_or_else(|| self.gateways[0].address(), Front::address)
+    }
+
+    /// Where clients may send to: to the proxy, or, where there is none, to every gateway.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        match &self.front {
+            Some(front) => vec![front.address()],
+            None => self.gateways.iter().map(Process::address).collect(),
+        }
+    }
+
+    /// Waits until the proxy passes requests on to all gateways.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn until_all_get_requests(&self) -> anyhow::Result<()> {
+        match &self.front {
+            Some(front) => front.until_all_are_up(&self.client).await,
+            None => Ok(()),
+        }
     }
 
     /// Where everything lies.
@@ -159,7 +190,7 @@ impl World {
         for gateway in &mut self.gateways {
             gateway.start().await?;
         }
-        Ok(())
+        self.until_all_get_requests().await
     }
 
     /// Sends a request with the key, and reads its answer as JSON.
@@ -193,9 +224,10 @@ fn configure(
 ) -> anyhow::Result<()> {
     fs::create_dir_all(folder.join("merchants"))?;
     let gateway = format!(
-        "[server]\nbind = \"{address}\"\nshutdown_grace = \"20s\"\n{}\n[store]\nurl = \"{store}\"\n\
+        "[server]\nbind = \"{address}\"\ndrain_delay = \"{}ms\"\nshutdown_grace = \"20s\"\n{}\n[store]\nurl = \"{store}\"\n\
          [[api_keys]]\nname = \"chaos\"\nkey_sha256 = \"{}\"\nmerchants = [\"{ACME}\", \"{SOLO}\"]\n\
          scopes = [\"customers:read\", \"customers:write\", \"ops:read\", \"ops:write\"]\n",
+        options.drain_delay.as_millis(),
         options.server,
         HEXLOWER.encode(&Sha256::digest(KEY)),
     );

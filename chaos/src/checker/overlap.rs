@@ -1,21 +1,24 @@
-//! Calls about one person never overlap at a vendor. Where the gateway cannot know whether a call is still in work (it
-//! timed out, or the process died during it), the next may begin before it ends.
+//! Calls about one person never overlap at a vendor, nor calls that wrote to one record. Where the gateway cannot know whether
+//! a call is still in work (it timed out, or the process died during it), the next may begin before it ends, unless no call
+//! takes as long as a lease.
 
 use std::collections::BTreeMap;
 
 use super::{Finding, Match, Matched, Promise};
 
 pub(super) fn check(matched: &Matched<'_>) -> Vec<Finding> {
-    let mut by_person: BTreeMap<(&str, &str), Vec<&Match<'_>>> = BTreeMap::new();
+    let mut by_key: BTreeMap<(&str, &str), Vec<&Match<'_>>> = BTreeMap::new();
     for one in &matched.calls {
-        let Some(person) = &one.call.person else { continue };
-        by_person.entry((one.connection, person)).or_default().push(one);
+        for key in [&one.call.person, &one.call.wrote].into_iter().flatten() {
+            by_key.entry((one.connection, key)).or_default().push(one);
+        }
     }
+    let calls_are_short = matched.evidence.calls_are_short;
     let mut findings = Vec::new();
-    for ((connection, person), mut calls) in by_person {
+    for ((connection, key), mut calls) in by_key {
         calls.sort_by_key(|one| one.call.received_tick);
         for (at, earlier) in calls.iter().enumerate() {
-            let is_known = earlier.attempt.is_some_and(|attempt| !attempt.is_unknown());
+            let is_known = calls_are_short || earlier.attempt.is_some_and(|attempt| !attempt.is_unknown());
             let overlapping = calls[at + 1..].iter().find(|later| {
                 let still_in_work = earlier
                     .call
@@ -27,7 +30,7 @@ pub(super) fn check(matched: &Matched<'_>) -> Vec<Finding> {
                 findings.push(Finding::new(
                     Promise::Serialised,
                     format!(
-                        "calls {} and {} about {person} overlap at {connection}",
+                        "calls {} and {} about {key} overlap at {connection}",
                         earlier.call.received_tick, later.call.received_tick
                     ),
                 ));

@@ -210,6 +210,23 @@ fn calls_that_overlap_are_found_unless_nobody_could_know() {
     let attempt = &mut delivery(&mut unknown, 1).attempts[0];
     (attempt.result, attempt.ended_at) = (None, None);
     assert_eq!(check(&unknown), []);
+    // Where no call is as long as a lease, not knowing is no excuse.
+    unknown.calls_are_short = true;
+    assert!(
+        check(&unknown)
+            .iter()
+            .all(|finding| finding.promise == Promise::Serialised)
+    );
+    assert!(!check(&unknown).is_empty());
+}
+
+#[test]
+fn calls_that_overlap_at_one_record_are_found_though_they_do_not_say_whom_they_are_about() {
+    found(Promise::Serialised, "about cust_1 overlap", |evidence| {
+        let calls = &mut april(evidence).calls;
+        calls[0].finished_tick = Some(21);
+        calls[1].person = None;
+    });
 }
 
 #[test]

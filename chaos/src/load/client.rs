@@ -78,7 +78,7 @@ impl Mix {
 }
 
 /// Whether a request with a key has no answer yet.
-fn must_come_back(told: &Told) -> bool {
+pub(super) fn must_come_back(told: &Told) -> bool {
     let later = ["idempotency_in_progress", "shutting_down", "overloaded"];
     match told {
         Told::Answer { body, .. } => later.iter().any(|code| body["code"] == *code),

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -58,6 +59,17 @@ impl Upsert {
     }
 }
 
+/// What came of a request, with what its answer says beside its body.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The answer, if there was one.
+    pub told: Told,
+    /// Whether it said when to come back.
+    pub says_when: bool,
+    /// Why there was none; never anything of the request.
+    pub failure: Option<String>,
+}
+
 /// Sends to one gateway. Cheap to clone; connections are shared.
 #[derive(Debug, Clone)]
 pub struct Sender {
@@ -78,28 +90,44 @@ impl Sender {
 
     /// Sends it once.
     pub async fn send(&self, upsert: &Upsert) -> Told {
-        let mut request = self
+        self.upsert(upsert).await.told
+    }
+
+    /// Asks for what it would do.
+    pub async fn plan(&self, upsert: &Upsert) -> Heard {
+        heard(self.post("/v1/customers/plan", upsert)).await
+    }
+
+    /// Reads the person that it is about.
+    pub async fn read(&self, upsert: &Upsert) -> Heard {
+        let request = self
             .client
-            .post(format!("http://{}/v1/customers", self.address))
+            .get(format!("http://{}/v1/customers", self.address))
+            .query(&[("email", &upsert.person)])
+            .bearer_auth(KEY)
+            .header("Merchant-Id", upsert.merchant);
+        heard(request).await
+    }
+
+    fn post(&self, path: &str, upsert: &Upsert) -> RequestBuilder {
+        self.client
+            .post(format!("http://{}{path}", self.address))
             .bearer_auth(KEY)
             .header("Merchant-Id", upsert.merchant)
             .header("traceparent", upsert.traceparent())
-            .json(&upsert.body);
+            .json(&upsert.body)
+    }
+
+    /// Sends it once.
+    pub async fn upsert(&self, upsert: &Upsert) -> Heard {
+        let mut request = self.post("/v1/customers", upsert);
         if let Some(key) = &upsert.key {
             request = request.header("Idempotency-Key", key);
         }
         if upsert.is_async {
             request = request.header("Prefer", "respond-async");
         }
-        match request.send().await {
-            Ok(answer) => {
-                let status = answer.status();
-                let body = answer.json::<Json>().await;
-                body.map_or(Told::Nothing, |body| answered(status, body))
-            }
-            Err(error) if error.is_connect() => Told::NotSent,
-            Err(_) => Told::Nothing,
-        }
+        heard(request).await
     }
 
     /// Sends all of them as the lines of one batch, under the first one's trace. What came for each, in their order.
@@ -188,6 +216,30 @@ fn told_by(mut line: Json) -> Told {
     Told::Answer {
         status: status.unwrap_or_default(),
         body: line,
+    }
+}
+
+async fn heard(request: RequestBuilder) -> Heard {
+    let failed = |told, error: reqwest::Error| Heard {
+        told,
+        says_when: false,
+        // The address may hold whom it is about.
+        failure: Some(format!("{:#}", anyhow::Error::new(error.without_url()))),
+    };
+    match request.send().await {
+        Ok(answer) => {
+            let (status, says_when) = (answer.status(), answer.headers().contains_key(RETRY_AFTER));
+            match answer.json::<Json>().await {
+                Ok(body) => Heard {
+                    told: answered(status, body),
+                    says_when,
+                    failure: None,
+                },
+                Err(error) => failed(Told::Nothing, error),
+            }
+        }
+        Err(error) if error.is_connect() => failed(Told::NotSent, error),
+        Err(error) => failed(Told::Nothing, error),
     }
 }
 

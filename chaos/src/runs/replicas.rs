@@ -71,12 +71,20 @@ impl Shared {
     }
 }
 
+/// A database that is reached as by a network, and where. It is tidied up from the beginning, as one that is older than a minute:
+/// until PostgreSQL does that for the first time, a load that begins on empty tables makes it slower and slower.
+pub(super) fn database() -> (Server, String) {
+    let server = Server::new("listen_addresses=127.0.0.1\nautovacuum_naptime=1s", |_| {});
+    let url = Shared::url(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port())));
+    (server, url)
+}
+
 async fn replicas(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Report> {
     let mut dice = StdRng::seed_from_u64(seed);
     let mut shared = Shared::start(plan.gateways).await?;
     let stores: Vec<String> = shared.wires.iter().map(|wire| Shared::url(wire.address())).collect();
     let database = Shared::url(SocketAddr::from((Ipv4Addr::LOCALHOST, shared.server.port())));
-    let mut run = Run::with_replicas(places, (NAME, seed), &stores, &database)?;
+    let mut run = Run::with_replicas(places, (NAME, seed), &stores, &database, |_| {})?;
     run.world.set_weather(&Weather::rough());
     run.world.start().await?;
     let load = Load::start(&run.world, &Mix::default(), plan.clients, seed);

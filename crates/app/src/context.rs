@@ -78,7 +78,10 @@ pub(crate) struct Shared {
     pub(crate) retention: Retention,
     pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) tasks: TaskTracker,
+    /// Nothing new is begun.
     pub(crate) stopping: CancellationToken,
+    /// What was begun is cut short, too.
+    pub(crate) cut_short: CancellationToken,
     pub(crate) notifier: Notifier,
     pub(crate) endpoints: Endpoints,
     pub(crate) counters: Counters,
@@ -120,6 +123,7 @@ impl Context {
             spans: parts.spans,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            cut_short: CancellationToken::new(),
             notifier: Notifier::default(),
             endpoints: Endpoints::default(),
             counters: Counters::default(),
@@ -187,6 +191,15 @@ impl Context {
     /// Runs a task that the shutdown waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// What comes of a call, unless calls are cut short first: then nobody knows.
+    pub(crate) async fn unless_cut_short<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            came = call => Some(came),
+            () = self.cut_short.cancelled() => None,
+        }
     }
 
     /// Does `what` on a task of its own: a client that hangs up changes nothing about what becomes of it.

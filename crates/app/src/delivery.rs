@@ -4,6 +4,7 @@ pub(crate) mod attempt_span;
 pub(crate) mod claim;
 pub(crate) mod deliver;
 pub(crate) mod forget;
+pub(crate) mod hand_over;
 pub(crate) mod log;
 pub(crate) mod pause;
 pub(crate) mod record;

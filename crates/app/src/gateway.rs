@@ -105,10 +105,20 @@ impl Gateway {
         self.operations.watch_merchants();
     }
 
-    /// Starts no more background work, and waits for deliveries that are under way. What has not ended stays durable.
+    /// Starts no more background work, and waits for deliveries that are under way. What waits behind one of them is left to
+    /// whoever else works with the store. What has not ended stays durable.
     pub async fn shut_down(&self) {
         self.context.stopping.cancel();
         self.context.tasks.close();
         self.context.tasks.wait().await;
+        if let Err(error) = self.scheduler.take_back_what_was_lost().await {
+            tracing::warn!(%error, "deliveries whose results were lost could not be given back: their leases have to end");
+        }
+    }
+
+    /// Waits no longer for calls that are under way: what comes of them is not known, is recorded so, and whoever else works
+    /// with the store may go on at once. [`Gateway::shut_down`] ends when that is recorded.
+    pub fn cut_short(&self) {
+        self.context.cut_short.cancel();
     }
 }

@@ -9,7 +9,7 @@ use upsert_settings::{Environment, Problem, Secrets, Settings};
 
 use crate::arguments::{CONFIG, LogArguments};
 use crate::output::{complain, complain_of};
-use crate::signals::Signals;
+use crate::signals::{Received, Signals};
 
 #[derive(Args)]
 pub(crate) struct ServeArguments {
@@ -65,14 +65,20 @@ fn refused(problems: &[Problem]) -> Option<Running> {
 
 /// Waits for a signal, then stops: the exit code says whether everything ended as it should.
 pub(crate) async fn until_told(running: Running, signals: &mut Signals) -> ExitCode {
-    let has_failed = tokio::select! {
-        () = signals.next() => false,
+    let (has_failed, drains) = tokio::select! {
+        received = signals.next() => (false, received == Received::Terminate),
         () = running.store_failed() => {
             complain("upsert-gateway: the store failed; start the gateway again to find out what its disk holds");
-            true
+            (true, false)
         }
     };
-    match signals.unless_insisted(running.stop()).await {
+    let ending = async {
+        if drains {
+            running.drain().await;
+        }
+        running.stop().await;
+    };
+    match signals.unless_insisted(ending).await {
         Some(()) if has_failed => ExitCode::FAILURE,
         Some(()) => ExitCode::SUCCESS,
         None => {

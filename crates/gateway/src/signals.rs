@@ -1,8 +1,18 @@
 //! SIGTERM and SIGINT: the first asks to stop, the second insists.
+//!
+//! SIGTERM comes from whoever runs the process, and may have something in front that is to see it first. SIGINT comes from a
+//! person at a terminal.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    Terminate,
+    Interrupt,
+}
 
 /// Both signals, from the moment this is made.
 pub(crate) struct Signals {
@@ -23,10 +33,10 @@ impl Signals {
     }
 
     /// Waits for the next of either.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Received {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Received::Terminate,
+            _ = self.interrupt.recv() => Received::Interrupt,
         }
     }
 
@@ -34,7 +44,7 @@ impl Signals {
     pub(crate) async fn unless_insisted<T>(&mut self, ending: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             ended = ending => Some(ended),
-            () = self.next() => None,
+            _ = self.next() => None,
         }
     }
 }

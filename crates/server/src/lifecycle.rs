@@ -11,8 +11,10 @@ use tokio::time::timeout;
 pub(crate) enum Phase {
     /// As usual.
     Serving = 0,
+    /// It says that it is not ready, and takes what comes until whoever sends it has heard.
+    Draining = 1,
     /// What is being answered and delivered comes to its end; new requests are refused.
-    Stopping = 1,
+    Stopping = 2,
 }
 
 /// Shared by all workers.
@@ -31,6 +33,7 @@ impl Lifecycle {
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::SeqCst) {
             0 => Phase::Serving,
+            1 => Phase::Draining,
             _ => Phase::Stopping,
         }
     }
@@ -105,7 +108,9 @@ mod tests {
     fn it_serves_until_it_is_told_to_stop() {
         let lifecycle = Lifecycle::default();
         assert_eq!(lifecycle.phase(), Phase::Serving);
-        lifecycle.enter(Phase::Stopping);
-        assert_eq!(lifecycle.phase(), Phase::Stopping);
+        for phase in [Phase::Draining, Phase::Stopping] {
+            lifecycle.enter(phase);
+            assert_eq!(lifecycle.phase(), phase);
+        }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("bind", "\"127.0.0.1:8080\""),
     Member::or("workers", "0"),
     Member::or("body_limit", "\"64KiB\""),
+    Member::or("drain_delay", "\"5s\""),
     Member::or("shutdown_grace", "\"30s\""),
     Member::or("metrics_bind", "\"\""),
     Member::or("idempotency_keep", "\"24h\""),
@@ -33,7 +34,10 @@ pub struct Server {
     pub workers: usize,
     /// The longest request body, in bytes.
     pub body_limit: usize,
-    /// How long requests in flight may go on after SIGTERM.
+    /// How long it takes requests after SIGTERM, while it says that it is not ready.
+    #[serde(serialize_with = "duration")]
+    pub drain_delay: Duration,
+    /// How long requests in flight may go on after that.
     #[serde(serialize_with = "duration")]
     pub shutdown_grace: Duration,
     /// A second `host:port`, for `/metrics` alone; `None`: it is served on `bind`.
@@ -72,6 +76,7 @@ impl Server {
             bind,
             workers: section.read("workers", |spot| usize::try_from(spot.whole(0..=1024)?).ok()),
             body_limit: section.read("body_limit", |spot| spot.size(1024..=64 * 1024 * 1024)),
+            drain_delay: section.read("drain_delay", Spot::duration_or_zero),
             shutdown_grace: section.read("shutdown_grace", Spot::duration_or_zero),
             metrics_bind: Some(metrics_bind),
             idempotency_keep: section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366)),

@@ -95,10 +95,11 @@ impl Deliveries {
         crash_point(points::DELIVER_BEFORE_SEND);
         let span = AttemptSpan::begin(self.context.spans.as_deref(), &work, started_at);
         let context = context(&work, &span, self.latest_end(&work));
-        let result = work.connection.adapter.upsert(&context, &work.prepared).await;
-        let end = match result {
-            Ok(receipt) => AttemptEnd::Accepted(Arc::new(receipt)),
-            Err(error) => self.next_step(&work, error).await?,
+        let call = work.connection.adapter.upsert(&context, &work.prepared);
+        let end = match self.context.unless_cut_short(call).await {
+            Some(Ok(receipt)) => AttemptEnd::Accepted(Arc::new(receipt)),
+            Some(Err(error)) => self.next_step(&work, error).await?,
+            None => self.after_a_cut(&work).await?,
         };
         crash_point(end.crash_point());
         let end = judge(&work, end);
@@ -205,9 +206,15 @@ impl Deliveries {
             if wait > longest_wait {
                 return Ok(None);
             }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => {}
-                () = self.context.stopping.cancelled() => return Ok(None),
+            let is_stopping = tokio::select! {
+                // First, though there be nothing to wait for: a lane in which much waits would keep the process from ending.
+                biased;
+                () = self.context.stopping.cancelled() => true,
+                () = tokio::time::sleep(Duration::try_from(wait).unwrap_or(Duration::ZERO)) => false,
+            };
+            if is_stopping {
+                next = self.leave_to_others(waiting).await?;
+                continue;
             }
             let connections = &self.context.connections;
             if connections.is_paused(&waiting.merchant, &waiting.connection) {
@@ -228,7 +235,7 @@ impl Deliveries {
     }
 
     /// What the failed attempt leads to.
-    async fn next_step(&self, work: &Work, error: ProviderError) -> Result<AttemptEnd, StoreError> {
+    pub(crate) async fn next_step(&self, work: &Work, error: ProviderError) -> Result<AttemptEnd, StoreError> {
         let now = self.context.clock.now();
         let delivery = &work.delivery;
         let attempts = delivery.attempts() + u32::from(error.sent);

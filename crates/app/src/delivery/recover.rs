@@ -126,7 +126,8 @@ impl Deliveries {
     }
 }
 
-fn lost() -> ProviderError {
+/// Of a call that the end of its process cut off.
+pub(crate) fn lost() -> ProviderError {
     let detail = "the gateway stopped during the call; whether the vendor wrote is not known";
     let (kind, state) = (ErrorKind::Transient, StateAtVendor::Unknown);
     ProviderError::new(kind, state, RetryAdvice::Backoff, detail)

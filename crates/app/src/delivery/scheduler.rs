@@ -127,12 +127,7 @@ impl Scheduler {
                 self.deliveries.take_back(delivery).await?;
             }
         }
-        for (merchant, id, fence) in self.context.in_flight.take_lost() {
-            if let Err(error) = self.take_back_lost(&merchant, id, fence).await {
-                self.context.in_flight.lost(&merchant, id, fence);
-                return Err(error);
-            }
-        }
+        self.take_back_what_was_lost().await?;
         self.deliveries.settle_those_that_failed().await;
         for (merchant, connection) in self.context.connections.probes_due(now) {
             self.probe(&merchant, &connection).await?;
@@ -162,6 +157,21 @@ impl Scheduler {
         let before = |keep| now.checked_sub(keep).unwrap_or(Timestamp::MIN);
         let (done, failed) = (before(KEEP_EVENTS), before(KEEP_DEAD_LETTERS));
         self.context.store.forget_events(done, failed, AT_ONCE).await.map(drop)
+    }
+
+    /// Calls of this process whose results could not be recorded.
+    pub(crate) async fn take_back_what_was_lost(&self) -> Result<(), StoreError> {
+        let mut lost = self.context.in_flight.take_lost().into_iter();
+        while let Some((merchant, id, fence)) = lost.next() {
+            if let Err(error) = self.take_back_lost(&merchant, id, fence).await {
+                self.context.in_flight.lost(&merchant, id, fence);
+                for (merchant, id, fence) in lost {
+                    self.context.in_flight.lost(&merchant, id, fence);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn take_back_lost(&self, merchant: &str, id: DeliveryId, fence: u64) -> Result<(), StoreError> {

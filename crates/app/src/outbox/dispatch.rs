@@ -82,7 +82,10 @@ impl Outbox {
                 return false;
             }
         };
-        let tried = self.try_endpoint(endpoint, event.id, event.body()).await;
+        let trying = self.try_endpoint(endpoint, event.id, event.body());
+        let Some(tried) = self.context.unless_cut_short(trying).await else {
+            return self.give_back(endpoint, event).await;
+        };
         let recorded = self.record_try(endpoint, event, &tried).await;
         if let Err(error) = &recorded {
             tracing::error!(%error, endpoint = endpoint.name, "what became of an event could not be recorded; it will be sent again");
@@ -96,7 +99,7 @@ impl Outbox {
             return Ok(Some(event));
         }
         let now = self.context.clock.now();
-        if event.is_claimed(now) {
+        if event.is_claimed(now) || self.context.stopping.is_cancelled() {
             return Ok(None);
         }
         let expected = event.change();
@@ -109,6 +112,20 @@ impl Outbox {
             ..Changeset::of(&event.merchant)
         });
         Ok((applied.await? == Applied::Done).then_some(event))
+    }
+
+    /// The process ends before the endpoint has answered: another one sends it once more, and need not wait for the claim to
+    /// end. Never got on with.
+    async fn give_back(&self, endpoint: &Endpoint, mut event: OutgoingEvent) -> bool {
+        if self.context.store.is_shared() {
+            let (merchant, expect) = (event.merchant.clone(), vec![event.change()]);
+            event.give_back(self.context.clock.now());
+            let write = vec![Write::PutOutgoingEvent(event)];
+            if let Err(error) = self.write(&merchant, expect, write).await {
+                tracing::warn!(%error, endpoint = endpoint.name, "an event could not be given back: its claim has to end");
+            }
+        }
+        false
     }
 
     /// Signs it for this moment and sends it.

@@ -233,6 +233,23 @@ impl Vendor {
     }
 }
 
+/// One call about a customer, until it is over or cut off.
+struct Busy<'a>(&'a Vendor, String);
+
+impl<'a> Busy<'a> {
+    fn with(vendor: &'a Vendor, key: &str) -> Self {
+        let is_alone = vendor.busy.lock().insert(key.to_owned());
+        assert!(is_alone, "two calls for one customer at once");
+        Self(vendor, key.to_owned())
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.lock().remove(&self.1);
+    }
+}
+
 #[async_trait]
 impl UpsertProvider for Vendor {
     fn info(&self) -> &ProviderInfo {
@@ -294,10 +311,7 @@ impl UpsertProvider for Vendor {
         }
         self.traceparents.lock().push(context.traceparent.clone());
         let key = prepared.link_key.value.clone();
-        assert!(
-            self.busy.lock().insert(key.clone()),
-            "two calls for one customer at once"
-        );
+        let busy = Busy::with(self, &key);
         self.calls.lock().push((Instant::now(), prepared.request.body.clone()));
         let act = self
             .script
@@ -313,7 +327,7 @@ impl UpsertProvider for Vendor {
             tokio::time::sleep(wait).await;
         }
         tokio::task::yield_now().await;
-        self.busy.lock().remove(&key);
+        drop(busy);
         let failed = |kind, state, advice| Err(ProviderError::new(kind, state, advice, "as the script says"));
         match act {
             Act::Accept | Act::Slow(_) | Act::Elsewhere => {

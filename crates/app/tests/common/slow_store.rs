@@ -20,6 +20,8 @@ pub struct SlowStore {
     pub inner: Arc<dyn Store>,
     /// Writes until one fails; below zero: none does.
     pub fails_in: AtomicI64,
+    /// So many writes fail from now on.
+    pub fails_for: AtomicI64,
     /// Writes until one is applied and answered by an error; below zero: none is.
     pub loses_answer_in: AtomicI64,
     /// In milliseconds: how long the next write takes, once.
@@ -33,6 +35,7 @@ impl SlowStore {
         Arc::new(Self {
             inner,
             fails_in: AtomicI64::new(-1),
+            fails_for: AtomicI64::new(0),
             loses_answer_in: AtomicI64::new(-1),
             next_write_takes: AtomicU64::new(0),
             answers_take: AtomicU64::new(0),
@@ -55,7 +58,7 @@ impl SlowStore {
 impl Store for SlowStore {
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
         let inner = self.inner().await;
-        if self.fails_in.fetch_sub(1, Ordering::SeqCst) == 0 {
+        if self.fails_in.fetch_sub(1, Ordering::SeqCst) == 0 || self.fails_for.fetch_sub(1, Ordering::SeqCst) > 0 {
             return Err(StoreError::Failed("told to fail".to_owned()));
         }
         tokio::time::sleep(Duration::from_millis(self.next_write_takes.swap(0, Ordering::SeqCst))).await;

@@ -49,7 +49,7 @@ pub(crate) async fn run(
     let (mut counts, mut seen) = (Counts::default(), Seen::default());
     let answered = tokio::select! {
         answered = plan_all(&ask, &mut rows, &mut counts, &mut seen, &mut progress) => Some(answered),
-        () = signals.next() => None,
+        _ = signals.next() => None,
     };
     progress.end();
     let Some(answered) = answered else {
@@ -59,7 +59,7 @@ pub(crate) async fn run(
     answered?;
     let estimates = tokio::select! {
         estimates = estimate::all(&ask, &counts) => estimates?,
-        () = signals.next() => return Ok(ExitCode::FAILURE),
+        _ = signals.next() => return Ok(ExitCode::FAILURE),
     };
     let report = Report {
         rows: &rows,

@@ -87,7 +87,7 @@ impl<'a> Sender<'a> {
             };
             tokio::select! {
                 () = sleep(wait) => {}
-                () = self.signals.next() => return Ok(End::Interrupted),
+                _ = self.signals.next() => return Ok(End::Interrupted),
             }
         }
     }
@@ -109,7 +109,7 @@ impl<'a> Sender<'a> {
         }
         let response = tokio::select! {
             response = timeout(SILENCE, request.send()) => response,
-            () = self.signals.next() => return Ok(Some(End::Interrupted)),
+            _ = self.signals.next() => return Ok(Some(End::Interrupted)),
         };
         let Ok(Ok(response)) = response else {
             complain(&format!("{} does not answer; it is tried again", self.target.url));
@@ -148,7 +148,7 @@ impl<'a> Sender<'a> {
             let may_send = rows.is_some() && work.may_send();
             tokio::select! {
                 biased;
-                () = self.signals.next() => {
+                _ = self.signals.next() => {
                     let is_second = stop_at.is_some();
                     stop_at = Some(if is_second { Instant::now() } else { Instant::now() + LAST_ANSWERS });
                 }

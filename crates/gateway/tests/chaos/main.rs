@@ -12,8 +12,10 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use upsert_chaos::load::{Person, Sender, Told, Upsert};
-use upsert_chaos::runs::{Places, Report, duplicates, kills, points, replicas, termination, told};
+use upsert_chaos::load::{Hot, Person, Sender, Told, Upsert};
+use upsert_chaos::runs::{
+    Places, Report, database, duplicates, hot, kills, points, replicas, rolling, termination, told,
+};
 use upsert_chaos::runs::{Run, to_the_end};
 use upsert_chaos::seeds;
 use upsert_chaos::vendors::ACME;
@@ -63,6 +65,37 @@ fn a_few_duplicates() -> duplicates::Plan {
     }
 }
 
+fn a_few_restarts() -> rolling::Plan {
+    rolling::Plan {
+        gateways: 2,
+        restarts: 2,
+        per_second: 20,
+    }
+}
+
+fn a_few_crashes() -> database::Plan {
+    database::Plan {
+        gateways: 2,
+        restarts: 2,
+        per_second: 20,
+        clients: 2,
+        longest: Duration::from_secs(2),
+    }
+}
+
+fn a_few_hot_upserts() -> hot::Plan {
+    hot::Plan {
+        gateways: 2,
+        hot: Hot {
+            upserts: 400,
+            customers: 8,
+            clients: 6,
+        },
+        longest: Duration::from_secs(1),
+        freezes_past_a_lease: false,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_what_failed_once_is_good_now() {
     for known in seeds::parse(include_str!("../../../../chaos/seeds.txt")).unwrap() {
@@ -71,6 +104,9 @@ async fn a_what_failed_once_is_good_now() {
             Some((_, point)) => points::run(&places, point, seed).await,
             None if known.run == kills::NAME => kills::run(&places, &a_few_kills(), seed).await,
             None if known.run == replicas::NAME => replicas::run(&places, &replicas::Plan::default(), seed).await,
+            None if known.run == rolling::NAME => rolling::run(&places, &a_few_restarts(), seed).await,
+            None if known.run == database::NAME => database::run(&places, &a_few_crashes(), seed).await,
+            None if known.run == hot::NAME => hot::run(&places, &a_few_hot_upserts(), seed).await,
             None if known.run == told::NAME => told::run(&places, &a_few_kills(), seed).await,
             None if known.run == termination::NAME => termination::run(&places, 2, seed).await,
             None => duplicates::run(&places, &a_few_duplicates(), seed).await,
@@ -93,6 +129,21 @@ async fn nothing_is_lost_or_doubled_when_gateways_over_one_database_are_killed_f
         ..replicas::Plan::default()
     };
     is_good(&replicas::run(&places(), &plan, seed()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_who_calls_notices_that_gateways_behind_a_proxy_are_restarted_one_after_the_other() {
+    is_good(&rolling::run(&places(), &a_few_restarts(), seed()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_whose_database_crashes_say_when_to_come_back_and_serve_again_by_themselves() {
+    is_good(&database::run(&places(), &a_few_crashes(), seed()).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_about_one_customer_never_overlap_though_gateways_are_killed_and_frozen() {
+    is_good(&hot::run(&places(), &a_few_hot_upserts(), seed()).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -221,13 +221,15 @@ fn it_listens_where_it_is_called_and_is_probed_where_it_answers() {
 
 #[test]
 fn kubernetes_waits_longer_than_a_stop_may_take() {
-    for values in [NOTHING, SQLITE, "shutdownGraceSeconds: 90\npreStopSeconds: 20\n"] {
+    for values in [NOTHING, SQLITE, "shutdownGraceSeconds: 90\ndrainDelaySeconds: 20\n"] {
         let manifests = manifests(values);
-        let before = container(&manifests)["lifecycle"]["preStop"]["sleep"]["seconds"]
-            .as_u64()
-            .unwrap();
         let granted = pod(&manifests)["terminationGracePeriodSeconds"].as_u64().unwrap();
-        let needed = settings(&manifests).server.shutdown_grace + Duration::from_secs(before + 5);
+        let server = settings(&manifests).server;
+        let needed = server.drain_delay + server.shutdown_grace + Duration::from_secs(5);
+        assert!(
+            server.drain_delay >= Duration::from_secs(5),
+            "whoever sends requests has to hear of it"
+        );
         assert!(Duration::from_secs(granted) > needed, "{granted} s for {needed:?}");
     }
 }

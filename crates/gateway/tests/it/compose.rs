@@ -172,5 +172,6 @@ fn the_store_is_in_a_volume_and_stopping_leaves_time_to_finish() {
     let settings = settings(gateway);
     assert!(Path::new(settings.store.url.to_string().trim_start_matches("sqlite:")).starts_with("/data"));
     let stop = seconds(&gateway["stop_grace_period"]);
-    assert!(stop > settings.server.shutdown_grace + Duration::from_secs(5));
+    let server = settings.server;
+    assert!(stop > server.drain_delay + server.shutdown_grace + Duration::from_secs(5));
 }

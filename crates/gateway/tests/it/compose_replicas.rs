@@ -147,17 +147,25 @@ fn the_proxy_sends_to_both_replicas_and_waits_longer_than_they_ever_take() {
     let patience = Duration::from_mins(5);
     assert!(proxy_timeout(["backend", "batch"], "server").unwrap() > patience);
     assert!(proxy_timeout(["defaults", ""], "client").unwrap() > patience);
+    // `PATIENCE` of crates/server/src/routes/process.rs: a busy replica answers, and is not to be taken out for being busy.
+    assert!(proxy_timeout(["defaults", ""], "check").unwrap() > Duration::from_secs(3));
     // Events that wait for something to tell.
     assert!(proxy_timeout(["backend", "dashboard"], "server").unwrap() >= Duration::from_hours(1));
 }
 
 #[test]
 fn stopping_leaves_time_to_finish() {
-    let (services, grace) = (services(), of_replicas().server.shutdown_grace);
+    let (services, server) = (services(), of_replicas().server);
+    let (delay, grace) = (server.drain_delay, server.shutdown_grace);
     for name in REPLICAS {
-        assert!(seconds(&services[name]["stop_grace_period"]) > grace + Duration::from_secs(5));
+        assert!(seconds(&services[name]["stop_grace_period"]) > delay + grace + Duration::from_secs(5));
     }
     let lines = proxy();
+    // By then the proxy has seen it, however busy the replica is: one check that fails is enough.
+    let check = lines.iter().find(|line| line[0] == "default-server").unwrap();
+    let between = check.iter().skip_while(|word| *word != "inter").nth(1).unwrap();
+    let takes = proxy_timeout(["defaults", ""], "check").unwrap();
+    assert!(delay > takes + humantime::parse_duration(between).unwrap());
     let hard = lines.iter().find(|line| line[0] == "hard-stop-after").unwrap();
     let hard = humantime::parse_duration(&hard[1]).unwrap();
     assert!(hard > grace && seconds(&services["proxy"]["stop_grace_period"]) > hard);

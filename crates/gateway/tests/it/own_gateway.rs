@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use upsert_chaos::front::Front;
+use upsert_chaos::front::{Front, FrontKind};
 use upsert_simulators::{Record, Running, Simulator, SimulatorOptions, Vendor};
 use upsert_testkit::postgres::Database;
 
@@ -114,7 +114,8 @@ impl OwnGateway {
             processes.push(process);
             addresses.push(address);
         }
-        let front = count.map(|_| Front::start(folder.path(), &addresses).unwrap());
+        let kind = count.map_or(FrontKind::Nothing, |_| FrontKind::Nginx);
+        let front = Front::start(kind, folder.path(), &addresses).unwrap();
         let address = front.as_ref().map_or(addresses[0], Front::address);
         until_it_listens(address);
         Self {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +28,10 @@ struct State {
     /// The heads of all requests but those for health.
     seen: Mutex<Vec<String>>,
     is_not_ready: AtomicBool,
+    /// Takes longer to say whether it is ready than the proxy waits before it asks again.
+    is_slow: AtomicBool,
+    /// How often it has said so.
+    asked: AtomicUsize,
     /// Reads a request and closes the connection.
     breaks_off: AtomicBool,
     is_gone: AtomicBool,
@@ -86,7 +90,11 @@ impl State {
                 } else {
                     200
                 };
+                if self.is_slow.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(1_200));
+                }
                 write!(connection, "HTTP/1.1 {status} Health\r\ncontent-length: 0\r\n\r\n")?;
+                self.asked.fetch_add(1, Ordering::SeqCst);
                 continue;
             }
             self.seen.lock().unwrap().push(head.clone());
@@ -319,6 +327,26 @@ fn a_replica_that_is_not_ready_gets_nothing_new_until_it_is_ready_again() {
     while !still_down.is_empty() {
         let log = read_to(&mut proxy.process.stdout, "Server gateway/");
         still_down.retain(|wanted| !log.contains(wanted));
+    }
+    until_both_answer(&proxy);
+}
+
+#[test]
+fn replicas_that_are_slow_to_say_that_they_are_ready_get_requests_all_the_same() {
+    let replicas = replicas();
+    let [one, two] = &replicas;
+    for replica in &replicas {
+        replica.state.is_slow.store(true, Ordering::SeqCst);
+    }
+    let proxy = Proxy::start([one.place(), two.place()], &[]);
+    let began = Instant::now();
+    // Each of three backends asks for itself.
+    while replicas
+        .iter()
+        .any(|replica| replica.state.asked.load(Ordering::SeqCst) < 6)
+    {
+        assert!(began.elapsed() < PATIENCE, "nobody asks");
+        answered_by(&proxy, 1);
     }
     until_both_answer(&proxy);
 }

@@ -13,7 +13,7 @@ fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("gateway.db");
     let gateway = format!(
-        "[server]\nbind = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n",
+        "[server]\nbind = \"127.0.0.1:0\"\ndrain_delay = \"0s\"\n[store]\nurl = \"sqlite:{}\"\n",
         store.display()
     );
     fs::write(folder.path().join("gateway.toml"), gateway).unwrap();
@@ -56,6 +56,38 @@ fn it_says_where_it_is_warns_of_what_is_missing_and_ends_with_0_on_either_signal
         );
         assert_eq!(gone.status.code(), Some(1));
     }
+}
+
+#[test]
+fn told_by_sigterm_it_is_not_ready_and_still_takes_requests_for_a_while_and_told_by_sigint_it_ends() {
+    let folder = folder();
+    with_merchant(&folder);
+    let file = folder.path().join("gateway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("drain_delay = \"0s\"", "drain_delay = \"1h\"")).unwrap();
+    let mut started = serve(&folder);
+    let (_, address) = ready(&mut started);
+    started.signal("TERM");
+    read_to(&mut started.stderr, "requests are still taken");
+    let health = run(
+        &mut gateway(&["health", "--url", &format!("http://{address}/readyz")]),
+        "",
+    );
+    assert_eq!(health.status.code(), Some(1));
+    assert!(stderr(&health).contains("503"), "{}", stderr(&health));
+    let taken: Value = serde_json::from_slice(&upsert(&address, "r-1").stdout).unwrap();
+    assert!(taken["upsert_id"].is_string(), "{taken}");
+    started.signal("TERM");
+    assert_eq!(started.ended(), Some(1), "a second signal insists");
+
+    let mut again = serve(&folder);
+    ready(&mut again);
+    again.signal("INT");
+    assert_eq!(
+        again.ended(),
+        Some(0),
+        "nobody at a terminal is kept waiting for an hour"
+    );
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn the_shipped_configuration_runs_as_it_stands_with_the_simulators() {
     let mut command = gateway(&["serve", "--config", folder.path().to_str().unwrap(), "--log", "json"]);
     command.envs(variables()).env("UPSERT_GATEWAY__STORE__URL", store);
     command.env("UPSERT_GATEWAY__SERVER__BIND", "127.0.0.1:0");
+    command.env("UPSERT_GATEWAY__SERVER__DRAIN_DELAY", "0s");
     let mut serving = Started::new(&mut command);
     let (_, address) = ready(&mut serving);
 

@@ -19,11 +19,12 @@ const MOST_GENERATIONS: usize = 50;
 const MOST_CHANGES: usize = 500;
 
 /// Members of which another value takes effect with the next start, with all that is in them.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 13] = [
     "server.bind",
     "server.metrics_bind",
     "server.workers",
     "server.idempotency_keep",
+    "server.drain_delay",
     "server.shutdown_grace",
     "retention",
     "store.url",
@@ -315,7 +316,7 @@ mod tests {
         std::fs::write(folder.path().join("header"), "canary").unwrap();
         let history = ConfigHistory::begin(at(1), settings(folder.path(), "", &[]));
         let gateway = "[server]\nworkers = 3\nmetrics_bind = \"127.0.0.1:9999\"\nidempotency_keep = \"1h\"\n\
-                       shutdown_grace = \"5s\"\nbody_limit = \"32KiB\"\n\
+                       drain_delay = \"1s\"\nshutdown_grace = \"5s\"\nbody_limit = \"32KiB\"\n\
                        [store]\nurl = \"sqlite:elsewhere.db\"\n\
                        [telemetry]\nlog = \"debug\"\nlog_format = \"json\"\notlp_endpoint = \"http://localhost:4318\"\n\
                        otlp_headers = { authorization = { file = \"header\" } }\nservice_name = \"x\"\nsample_ratio = 0.5\n";
@@ -323,6 +324,7 @@ mod tests {
         let mut waits = history.waits_for_restart();
         waits.sort_unstable();
         let wanted = [
+            "server.drain_delay",
             "server.idempotency_keep",
             "server.metrics_bind",
             "server.shutdown_grace",

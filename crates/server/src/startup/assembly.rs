@@ -156,6 +156,7 @@ fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Runni
         background,
         handles,
         opened,
+        drain_delay: settings.server.drain_delay,
         grace: settings.server.shutdown_grace,
     })
 }

@@ -16,6 +16,9 @@ use crate::state::State;
 /// How long an acceptor has to let go of its listener: it wakes at once, unless the machine is very busy.
 const LETS_GO: Duration = Duration::from_millis(100);
 
+/// What is left of the grace when calls under way are cut short: to record that.
+const TO_RECORD: Duration = Duration::from_secs(2);
+
 /// A server that answers.
 pub struct Running {
     /// Where it listens.
@@ -26,6 +29,7 @@ pub struct Running {
     pub(crate) background: Background,
     pub(crate) handles: Vec<ServerHandle>,
     pub(crate) opened: Opened,
+    pub(crate) drain_delay: Duration,
     pub(crate) grace: Duration,
 }
 
@@ -44,23 +48,36 @@ impl Running {
         self.opened.failed().await;
     }
 
+    /// Says at `/readyz` that it stops, and goes on taking requests for the configured time: whoever passes them on may not
+    /// have heard of it yet. No connection is kept open any more after an answer.
+    pub async fn drain(&self) {
+        if self.drain_delay.is_zero() {
+            return;
+        }
+        self.state.lifecycle.enter(Phase::Draining);
+        let seconds = self.drain_delay.as_secs_f64();
+        tracing::info!(seconds, "not ready any more; requests are still taken");
+        sleep(self.drain_delay).await;
+    }
+
     /// Stops: `/readyz` says so, new requests are refused with 503, those in flight are answered, deliveries that are
-    /// under way end, the store is closed. All of it within the configured grace; what has not ended by then is
-    /// durable, and the next process goes on with it.
+    /// under way end, the store is closed. All of it within the configured grace. Calls that have not ended shortly before
+    /// that are cut short and recorded as of unknown outcome; what cannot be recorded either is durable as it was. Whoever
+    /// else works with the store, or the next process, goes on with it.
     pub async fn stop(self) {
-        let deadline = Instant::now() + self.grace;
-        let left = || deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let until = |moment: Duration| (began + moment).saturating_duration_since(Instant::now());
+        let left = || until(self.grace);
+        let until_cut_short = || until(self.grace - TO_RECORD.min(self.grace / 4));
         tracing::info!("stopping");
         // The listener stays until the end: a connection that nobody accepts would wait for an answer that never comes.
         self.state.lifecycle.enter(Phase::Stopping);
-        if !self.state.lifecycle.idle_within(left()).await {
+        if !self.state.lifecycle.idle_within(until_cut_short()).await {
             tracing::warn!("requests were still being answered when the grace was over");
         }
         self.background.stopping.cancel();
         // Deliveries run on the workers' threads: they have to end before the workers do.
-        if timeout(left(), self.state.gateway.shut_down()).await.is_err() {
-            tracing::warn!("deliveries were still under way when the grace was over: the next start takes them back");
-        }
+        self.end_deliveries(until_cut_short(), left).await;
         // Workers without a connection end at once. The acceptor must have let go of the listener by then, or it hands
         // a late connection to nobody and logs an error.
         for handle in &self.handles {
@@ -86,6 +103,19 @@ impl Running {
         self.close_traces(left().max(Duration::from_secs(1))).await;
         self.opened.close().await;
         tracing::info!("stopped");
+    }
+
+    async fn end_deliveries(&self, until_cut_short: Duration, left: impl Fn() -> Duration) {
+        let gateway = &self.state.gateway;
+        if timeout(until_cut_short, gateway.shut_down()).await.is_ok() {
+            return;
+        }
+        tracing::warn!("calls were still under way when the grace was over: what came of them is not known");
+        gateway.cut_short();
+        let recorded = timeout(left().max(Duration::from_secs(1)), gateway.shut_down()).await;
+        if recorded.is_err() {
+            tracing::warn!("not all of that could be recorded: leases have to end, or the next start takes it back");
+        }
     }
 
     /// Sends the last spans. The collector may be away: it cannot hold up the end.

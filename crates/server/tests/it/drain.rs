@@ -109,3 +109,29 @@ async fn a_connection_made_while_it_stops_is_told_so_at_once() {
     assert!(matches!(upsert.await.unwrap().0, 201 | 202));
     stopping.await.unwrap();
 }
+
+#[tokio::test]
+async fn while_it_drains_it_is_not_ready_and_takes_requests_and_keeps_no_connection_open() {
+    let served = ConfigSnapshot::with("drain_delay = \"1h\"").await;
+    let mut stream = kept_alive(&served).await;
+    let body = json!({ "email": "ann@example.com" });
+    let meanwhile = async {
+        until_it_stops(served.running.addr).await;
+        // On a connection that was open before, and on a new one.
+        let answer = get(&mut stream, "/v1/customers").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "judged like any other: {answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        let (status, answer) = read(served.upsert(&body)).await;
+        assert_eq!(status, 201, "{answer}");
+        assert!(
+            get(&mut TcpStream::connect(served.running.addr).await.unwrap(), "/livez")
+                .await
+                .contains("200")
+        );
+    };
+    tokio::select! {
+        () = served.running.drain() => unreachable!("an hour"),
+        () = meanwhile => {}
+    }
+    served.running.stop().await;
+}

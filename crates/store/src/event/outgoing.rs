@@ -122,6 +122,15 @@ impl OutgoingEvent {
         self.lease_until = Some(lease_until);
     }
 
+    /// Who took it ends, and does not know whether the endpoint got it: it is due at once, to whoever takes it next.
+    pub fn give_back(&mut self, now: Timestamp) {
+        self.expects(&[OutgoingState::Pending, OutgoingState::Retrying]);
+        if let Progress::Pending { due } | Progress::Retrying { due } = &mut self.progress {
+            *due = now;
+        }
+        self.lease_until = None;
+    }
+
     /// Whether a process has it for itself.
     pub fn is_claimed(&self, now: Timestamp) -> bool {
         self.lease_until.is_some_and(|until| until > now)

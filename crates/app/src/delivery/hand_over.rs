@@ -1,0 +1,39 @@
+//! What a process that stops leaves to those that go on: nothing that it began stays its own until a lease ends.
+
+use upsert_core::WaitingFor;
+use upsert_store::{Applied, DeliveryRecord, StoreError};
+
+use crate::delivery::Deliveries;
+use crate::delivery::record::AttemptEnd;
+use crate::delivery::recover::lost;
+use crate::delivery::work::Work;
+
+impl Deliveries {
+    /// What waited behind a call of this process, which has ended, is due at once: nobody else would call it. Answers how it
+    /// stands, if somebody changed it meanwhile.
+    pub(crate) async fn leave_to_others(
+        &self,
+        mut waiting: DeliveryRecord,
+    ) -> Result<Option<DeliveryRecord>, StoreError> {
+        // In a store of its own the next process calls all that waits; what waits for a time is found when that comes.
+        if !self.context.store.is_shared() || waiting.waiting_for() != Some(WaitingFor::Predecessor) {
+            return Ok(None);
+        }
+        let (merchant, id, expected) = (waiting.merchant.clone(), waiting.id, waiting.expected());
+        waiting.look_again_at(self.context.clock.now());
+        match self.put_delivery(expected, waiting).await? {
+            Applied::Done => Ok(None),
+            Applied::Unmet(_) => self.context.store.delivery(&merchant, id).await,
+        }
+    }
+
+    /// The call was cut short: whether the vendor wrote is not known. Where it may be sent again that is due at once, and
+    /// anybody may do it.
+    pub(crate) async fn after_a_cut(&self, work: &Work) -> Result<AttemptEnd, StoreError> {
+        let end = self.next_step(work, lost()).await?;
+        Ok(match end {
+            AttemptEnd::Again(error, _) => AttemptEnd::Again(error, self.context.clock.now()),
+            end => end,
+        })
+    }
+}
