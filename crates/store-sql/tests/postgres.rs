@@ -16,5 +16,5 @@ fn fresh() -> (Arc<dyn Store>, Database) {
 }
 
 mod postgres {
-    upsert_testkit::store_suite!(101 cases, super::fresh);
+    upsert_testkit::store_suite!(108 cases, super::fresh);
 }

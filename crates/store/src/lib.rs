@@ -14,6 +14,7 @@ mod delivery;
 mod event;
 mod lane;
 mod merchant;
+mod session;
 mod upsert;
 
 use std::fmt::Debug;
@@ -36,6 +37,7 @@ pub use event::{
 };
 pub use lane::{Accepted, AcceptedField, Adopted, Call, Lane, Link, Sending, Written};
 pub use merchant::{MerchantChange, MerchantRecord, MerchantStore};
+pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
@@ -60,7 +62,9 @@ pub enum StoreError {
 
 /// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
 #[async_trait]
-pub trait Store: CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore {
+pub trait Store:
+    CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore + SessionStore
+{
     /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
     /// store: the life of the process). Expectations are judged in order, in the same transaction.
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError>;

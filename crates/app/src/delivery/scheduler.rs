@@ -17,11 +17,12 @@ use crate::delivery::forget::Walk;
 use crate::directory::merchant::Connection;
 use crate::outbox::Outbox;
 use crate::runtime::wakeups::{QueueKey, Reach};
+use crate::sessions::Sessions;
 
 const EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 200;
 
-/// How often it is looked for what another process left.
+/// How often it is looked for what another process left, and for sessions that are over.
 const LOOK_FOR_LEFT: Duration = Duration::from_secs(60);
 
 /// How long events that were done are known: longer than any sender is known to try.
@@ -35,6 +36,7 @@ pub(crate) struct Scheduler {
     context: Context,
     outbox: Outbox,
     deliveries: Deliveries,
+    sessions: Sessions,
 }
 
 impl Scheduler {
@@ -43,6 +45,7 @@ impl Scheduler {
             context: context.clone(),
             outbox: Outbox::new(context),
             deliveries: Deliveries::new(context),
+            sessions: Sessions::new(context),
         }
     }
 
@@ -74,12 +77,22 @@ impl Scheduler {
                 if let Err(error) = wing.pass(&mut walk).await {
                     tracing::error!(%error, "the background pass failed");
                 }
-                if wing.context.store.is_shared() && Instant::now() >= next_look {
-                    wing.look_for_what_was_left().await;
+                if Instant::now() >= next_look {
+                    wing.look_for_what_is_left().await;
                     next_look = Instant::now() + LOOK_FOR_LEFT;
                 }
             }
         });
+    }
+
+    /// Sessions that are over, and what another process left that is gone.
+    async fn look_for_what_is_left(&self) {
+        if let Err(error) = self.sessions.forget_those_over().await {
+            tracing::error!(%error, "sessions that are over could not be forgotten");
+        }
+        if self.context.store.is_shared() {
+            self.look_for_what_was_left().await;
+        }
     }
 
     /// What another process left that is gone: nobody starts here, so nobody would find it.

@@ -22,6 +22,7 @@ mod reload;
 mod served;
 mod settled;
 mod shape;
+mod signed_in;
 mod slow;
 mod starting;
 mod webhooks;
