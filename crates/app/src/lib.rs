@@ -19,7 +19,7 @@ mod strict_json;
 mod upsert;
 mod view;
 
-pub use context::{GatewayParts, Retention};
+pub use context::{GatewayParts, LOOK_EVERY, Retention};
 pub use delivery::Deliveries;
 pub use directory::merchant::{Connection, ConnectionStatus, Directory, Merchant, NextStep, RetryRule, Route};
 pub use directory::stored::{BuildMerchant, StoredMerchants};

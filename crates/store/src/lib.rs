@@ -12,6 +12,7 @@ mod connection;
 mod customer;
 mod delivery;
 mod event;
+mod hints;
 mod lane;
 mod merchant;
 mod session;
@@ -35,6 +36,7 @@ pub use event::{
     EventCount, EventMark, EventMarks, EventStore, Given, IncomingEvent, IncomingOutcome, IncomingPage, OutgoingEvent,
     OutgoingPage,
 };
+pub use hints::Hints;
 pub use lane::{Accepted, AcceptedField, Adopted, Call, Lane, Link, Sending, Written};
 pub use merchant::{MerchantChange, MerchantRecord, MerchantStore};
 pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
@@ -75,5 +77,14 @@ pub trait Store:
     /// Whether other processes may be working with it: what they hold is theirs until their leases end.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Tells the other processes where to look. It does not wait, and nobody knows whether they hear of it.
+    fn tell(&self, _hints: Hints) {}
+
+    /// Waits until another process has told something: all that was told since the last time. For one caller at a time;
+    /// where nobody can tell anything, it waits for ever.
+    async fn told(&self) -> Hints {
+        std::future::pending().await
     }
 }

@@ -23,8 +23,8 @@ use tokio::time::Instant;
 
 use upsert_api::{ConnectionState, PageQuery};
 use upsert_app::{
-    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
-    OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
+    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, LOOK_EVERY, Merchant, NextStep,
+    OnCollision, OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
@@ -425,6 +425,18 @@ pub fn merchant(connections: Vec<Connection>) -> Merchant {
     }
 }
 
+fn parts(store: Arc<dyn Store>, clock: Arc<TokioClock>, merchant: Merchant) -> GatewayParts {
+    GatewayParts {
+        store,
+        clock,
+        directory: Directory::new([merchant]),
+        idempotency_keep: Duration::from_secs(24 * 3_600),
+        retention: Retention::default(),
+        spans: None,
+        look_every: LOOK_EVERY,
+    }
+}
+
 impl House {
     pub async fn new(connections: Vec<Connection>) -> Self {
         Self::on(Arc::new(MemoryStore::new()), TokioClock::new(), connections).await
@@ -471,14 +483,24 @@ impl House {
         merchant: Merchant,
         retention: Retention,
     ) -> Self {
-        let gateway = Gateway::new(GatewayParts {
-            store: seen,
-            clock: clock.clone(),
-            directory: Directory::new([merchant]),
-            idempotency_keep: Duration::from_secs(24 * 3_600),
-            retention,
-            spans: None,
-        });
+        let parts = parts(seen, clock.clone(), merchant);
+        Self::made(GatewayParts { retention, ..parts }, store, clock).await
+    }
+
+    /// That looks so seldom by itself.
+    pub async fn looking_every(
+        look_every: Duration,
+        seen: Arc<dyn Store>,
+        clock: Arc<TokioClock>,
+        merchant: Merchant,
+    ) -> Self {
+        let parts = parts(seen, clock.clone(), merchant);
+        let nobodys = Arc::new(MemoryStore::new());
+        Self::made(GatewayParts { look_every, ..parts }, nobodys, clock).await
+    }
+
+    async fn made(parts: GatewayParts, store: Arc<MemoryStore>, clock: Arc<TokioClock>) -> Self {
+        let gateway = Gateway::new(parts);
         gateway.deliveries.recover().await.unwrap();
         let merchant = gateway.directory().get("acme").unwrap().clone();
         Self {
