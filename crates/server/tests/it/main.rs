@@ -25,4 +25,5 @@ mod shape;
 mod signed_in;
 mod slow;
 mod starting;
+mod told;
 mod webhooks;
