@@ -79,6 +79,8 @@ pub enum Act {
     SlowlyReject(Duration),
     /// Cannot take it now; nothing is written.
     Down,
+    /// Takes this long, then cannot take it; nothing is written.
+    SlowlyDown(Duration),
     /// Takes this long, then accepts.
     Slow(Duration),
     /// Refuses the credentials.
@@ -101,6 +103,8 @@ pub struct Vendor {
     failing: Mutex<BTreeSet<String>>,
     /// What it keeps in the place of what it was sent, by its field; none: its answers show nothing.
     keeps: Mutex<Option<BTreeMap<String, Json>>>,
+    /// Whether it takes whoever comes for one and the same, and gives out the id itself.
+    takes_all_for_one: Mutex<bool>,
 }
 
 const FIELDS: [(Field, &str); 4] = [
@@ -154,7 +158,13 @@ impl Vendor {
             busy: Mutex::default(),
             failing: Mutex::default(),
             keeps: Mutex::default(),
+            takes_all_for_one: Mutex::default(),
         })
+    }
+
+    /// From now on it takes whoever comes for one and the same, and gives out the id itself.
+    pub fn take_all_for_one(&self) {
+        *self.takes_all_for_one.lock() = true;
     }
 
     /// From now on its answers show the record, with these values in the place of what it was sent.
@@ -278,7 +288,7 @@ impl UpsertProvider for Vendor {
             match_key: Some(key.clone()),
             matches_by: vec![key.clone()],
             known_by: vec![key.clone()],
-            expected_id: Some(format!("rec-{}", key.value)),
+            expected_id: (!*self.takes_all_for_one.lock()).then(|| format!("rec-{}", key.value)),
             link_key: key,
             intent: Intent::Upsert,
             repeat: self.repeat,
@@ -309,7 +319,7 @@ impl UpsertProvider for Vendor {
         } else {
             act
         };
-        if let Act::Slow(wait) | Act::SlowlyReject(wait) = act {
+        if let Act::Slow(wait) | Act::SlowlyReject(wait) | Act::SlowlyDown(wait) = act {
             tokio::time::sleep(wait).await;
         }
         tokio::task::yield_now().await;
@@ -318,7 +328,8 @@ impl UpsertProvider for Vendor {
         match act {
             Act::Accept | Act::Slow(_) | Act::Elsewhere => {
                 let is_new = self.write(prepared);
-                let key = if matches!(act, Act::Elsewhere) { "other" } else { &key };
+                let is_elsewhere = matches!(act, Act::Elsewhere) || *self.takes_all_for_one.lock();
+                let key = if is_elsewhere { "other" } else { &key };
                 Ok(UpsertReceipt {
                     outcome: if is_new { Outcome::Created } else { Outcome::Updated },
                     evidence: Evidence::VendorSaid,
@@ -336,7 +347,9 @@ impl UpsertProvider for Vendor {
             Act::Reject | Act::SlowlyReject(_) => {
                 failed(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never)
             }
-            Act::Down => failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff),
+            Act::Down | Act::SlowlyDown(_) => {
+                failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff)
+            }
             Act::Unauthorised => failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never),
         }
     }
