@@ -14,8 +14,8 @@ use serde_json::{Map, Value as Json, json};
 
 use upsert_api::ConnectionState;
 use upsert_app::{
-    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
-    OnKeyChange, Retention, RetryRule, UpsertCommand,
+    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, LOOK_EVERY, Merchant, NextStep,
+    OnCollision, OnKeyChange, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Clock, Customer, CustomerId, Handling, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat,
@@ -81,6 +81,7 @@ impl House {
             idempotency_keep: Duration::from_hours(24),
             retention: Retention::default(),
             spans: None,
+            look_every: LOOK_EVERY,
         });
         gateway.recover().await?;
         let merchant = gateway.directory().get(id);

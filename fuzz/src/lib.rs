@@ -2,6 +2,8 @@
 //! sent, and panics where a law is broken; that nothing panics by itself is the first of them. `scripts/fuzz` runs them under
 //! libFuzzer, and the tests of this crate with what was kept in `corpus/`.
 
+// The tests that come with what is taken in of the program are run by the program.
+#![cfg(not(test))]
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,

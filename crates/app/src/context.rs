@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::SignedDuration;
@@ -15,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use upsert_api::ProblemCode;
-use upsert_core::{Clock, IdSource, MerchantMark, UpsertId};
-use upsert_store::{DeliveryFilter, DeliveryRecord, Known, Store, StoreError};
+use upsert_core::{Clock, CustomerId, IdSource, MerchantMark, UpsertId};
+use upsert_store::{DeliveryFilter, DeliveryRecord, Hints, Known, Store, StoreError};
 
 use crate::directory::merchant::Directory;
 use crate::problem::Refusal;
@@ -51,12 +52,17 @@ pub struct GatewayParts {
     /// The merchants at the start.
     pub directory: Directory,
     /// How long idempotency keys are kept.
-    pub idempotency_keep: std::time::Duration,
+    pub idempotency_keep: Duration,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// Where spans go; none: nowhere, and nothing is done for them.
     pub spans: Option<Arc<dyn Spans>>,
+    /// How often it is looked what is due, and what other processes have done. [`LOOK_EVERY`] suits a gateway.
+    pub look_every: Duration,
 }
+
+/// How often a gateway looks by itself.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What all wings share. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -74,9 +80,10 @@ pub(crate) struct Shared {
     pub(crate) in_flight: Arc<InFlight>,
     /// Idempotency keys whose answer is being made.
     pub(crate) answering: Arc<Mutex<HashSet<[u8; 32]>>>,
-    pub(crate) idempotency_keep: std::time::Duration,
+    pub(crate) idempotency_keep: Duration,
     pub(crate) retention: Retention,
     pub(crate) spans: Option<Arc<dyn Spans>>,
+    pub(crate) look_every: Duration,
     pub(crate) tasks: TaskTracker,
     /// Nothing new is begun.
     pub(crate) stopping: CancellationToken,
@@ -121,6 +128,7 @@ impl Context {
             idempotency_keep: parts.idempotency_keep,
             retention: parts.retention,
             spans: parts.spans,
+            look_every: parts.look_every,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             cut_short: CancellationToken::new(),
@@ -209,6 +217,12 @@ impl Context {
         task: impl Future<Output = Result<T, Refusal>> + Send + 'static,
     ) -> Result<T, Refusal> {
         ended(what, self.tasks.spawn(task)).await
+    }
+
+    /// Something of this customer has changed: whoever waits for it looks again, in whichever process.
+    pub(crate) fn ring_everywhere(&self, customer: CustomerId) {
+        self.notifier.ring(customer);
+        self.store.tell(Hints::of_customer(customer));
     }
 
     /// Says that a connection's queue has work.

@@ -16,6 +16,7 @@ use crate::outbox::Outbox;
 use crate::problem::Refusal;
 use crate::queries::Queries;
 use crate::runtime::metrics;
+use crate::sessions::Sessions;
 use crate::upsert::Upserts;
 
 /// The use cases. Cheap to clone; all clones are one gateway.
@@ -35,6 +36,8 @@ pub struct Gateway {
     pub queries: Queries,
     /// What operators do.
     pub operations: Operations,
+    /// Who has signed in at the dashboard.
+    pub sessions: Sessions,
 }
 
 impl fmt::Debug for Gateway {
@@ -57,6 +60,7 @@ impl Gateway {
             outbox: Outbox::new(&context),
             queries: Queries::new(&context),
             operations: Operations::new(&context),
+            sessions: Sessions::new(&context),
             context,
         }
     }

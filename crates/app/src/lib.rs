@@ -14,11 +14,12 @@ mod planning;
 mod problem;
 mod queries;
 mod runtime;
+mod sessions;
 mod strict_json;
 mod upsert;
 mod view;
 
-pub use context::{GatewayParts, Retention};
+pub use context::{GatewayParts, LOOK_EVERY, Retention};
 pub use delivery::Deliveries;
 pub use directory::merchant::{Connection, ConnectionStatus, Directory, Merchant, NextStep, RetryRule, Route};
 pub use directory::stored::{BuildMerchant, StoredMerchants};
@@ -38,6 +39,7 @@ pub use queries::backlog::{EventBacklog, OfMerchant};
 pub use runtime::counters::{Ending, Endings};
 pub use runtime::metrics::describe_metrics;
 pub use runtime::tracing::{Fact, NewSpan, OpenSpan, Origin, Side, Spans, trace_id};
+pub use sessions::Sessions;
 pub use strict_json::read_json;
 pub use upsert::Upserts;
 pub use upsert::command::{Caller, UpsertCommand};
@@ -48,4 +50,5 @@ pub use view::answer::Answer;
 
 // The words that merchants and connections are made of.
 pub use upsert_core::{EventKind, EventPayload, OnCollision, OnKeyChange, When};
+pub use upsert_store::{Notice, SessionId};
 pub use upsert_webhook::Ping;

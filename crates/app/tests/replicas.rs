@@ -19,8 +19,8 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_api::{ConnectionState, DeliveryFilter};
-use upsert_app::{Connection, ConnectionStatus, OnCollision};
-use upsert_core::{Clock as _, Held, Priority, Repeat, WaitingFor, utc_day};
+use upsert_app::{Answer, Connection, ConnectionStatus, OnCollision};
+use upsert_core::{Clock as _, Held, Priority, Repeat, VendorBlocks, WaitingFor, utc_day};
 use upsert_store::{
     ConnectionStore as _, CustomerStore as _, DeliveryRecord, DeliveryState, DeliveryStore as _, EventStore as _, Store,
 };
@@ -46,6 +46,7 @@ struct DayLimited {
     limit: u32,
     used: Mutex<u32>,
     heard: Mutex<Vec<Timestamp>>,
+    blocks: Mutex<Vec<VendorBlocks>>,
 }
 
 impl ConnectionStatus for DayLimited {
@@ -79,6 +80,10 @@ impl ConnectionStatus for DayLimited {
         self.heard.lock().push(until);
     }
 
+    fn hear_of_blocks(&self, blocks: VendorBlocks) {
+        self.blocks.lock().push(blocks);
+    }
+
     fn learn_calls(&self, _: Date, used: u32) {
         *self.used.lock() = used;
     }
@@ -99,6 +104,7 @@ async fn a_breaker_that_opens_at_one_gateway_is_heard_of_at_the_others_once() {
             limit: 10,
             used: Mutex::new(0),
             heard: Mutex::default(),
+            blocks: Mutex::default(),
         });
         let mut only = connection("v", &vendor);
         only.status = status.clone();
@@ -116,6 +122,59 @@ async fn a_breaker_that_opens_at_one_gateway_is_heard_of_at_the_others_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_vendor_said_of_waiting_to_one_gateway_the_others_hear_and_so_does_one_that_starts_later() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let status = || {
+        Arc::new(DayLimited {
+            limit: 10,
+            used: Mutex::new(0),
+            heard: Mutex::default(),
+            blocks: Mutex::default(),
+        })
+    };
+    let with = async |status: &Arc<DayLimited>| {
+        let mut only = connection("v", &vendor);
+        only.status = status.clone();
+        replica(&store, TokioClock::new(), vec![only]).await
+    };
+    let (of_one, of_other, of_later) = (status(), status(), status());
+    let (one, other) = (with(&of_one).await, with(&of_other).await);
+    let now = one.clock.now();
+    let throttled = VendorBlocks {
+        throttled_until: Some(now + SignedDuration::from_secs(30)),
+        spent_until: None,
+    };
+    let spent = VendorBlocks {
+        spent_until: Some(now + SignedDuration::from_hours(9)),
+        ..throttled
+    };
+    one.gateway.deliveries.tell_of_blocks("acme", "v", throttled).await;
+    seconds(2).await;
+    // Whoever writes the same row beside it loses nothing of it.
+    other
+        .gateway
+        .operations
+        .pause(&other.merchant, "v", "tests")
+        .await
+        .unwrap();
+    one.gateway.deliveries.tell_of_blocks("acme", "v", spent).await;
+    one.gateway.deliveries.tell_of_blocks("acme", "v", spent).await;
+    seconds(2).await;
+    let _later = with(&of_later).await;
+    one.gateway
+        .deliveries
+        .tell_of_blocks("acme", "v", VendorBlocks::default())
+        .await;
+    seconds(2).await;
+    let none = VendorBlocks::default();
+    let heard = [&of_one, &of_other, &of_later].map(|status| status.blocks.lock().clone());
+    assert_eq!(heard, [vec![], vec![throttled, spent, none], vec![spent, none]]);
+    let record = &store.connections().await.unwrap()[0];
+    assert_eq!((record.pause.is_some(), record.revision), (true, 4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_day_has_exactly_as_many_calls_as_it_may_have() {
     const LIMIT: u32 = 50;
     let vendor = Vendor::new(Repeat::Safe);
@@ -128,6 +187,7 @@ async fn a_day_has_exactly_as_many_calls_as_it_may_have() {
             limit: LIMIT,
             used: Mutex::new(0),
             heard: Mutex::default(),
+            blocks: Mutex::default(),
         });
         houses.push(replica(&store, TokioClock::new(), vec![only]).await);
     }
@@ -181,32 +241,118 @@ async fn a_result_whose_commit_was_answered_by_an_error_is_not_recorded_twice() 
     }
 }
 
+/// A gateway that sees the store through calls that take a millisecond each, so that two of them interleave.
+async fn slowly(store: &Arc<MemoryStore>, only: Connection) -> (House, Arc<SlowStore>) {
+    let slow = SlowStore::new(store.clone());
+    let seen: Arc<dyn Store> = slow.clone();
+    let house = House::through(seen, store.clone(), TokioClock::new(), merchant(vec![only])).await;
+    house.gateway.run_background();
+    (house, slow)
+}
+
+fn sharing(vendor: &Arc<Vendor>) -> Connection {
+    let mut only = connection("v", vendor);
+    only.on_collision = OnCollision::Proceed;
+    only
+}
+
+fn named(reference: &str, name: &str) -> Json {
+    json!({ "reference": reference, "given_name": name })
+}
+
+/// Each customer's link: which record, and whether it says that another customer has it too.
+async fn links(store: &MemoryStore, answers: &[Answer]) -> Vec<(String, bool)> {
+    let mut links = Vec::new();
+    for answer in answers {
+        let id = body(answer)["customer"]["id"].as_str().unwrap().parse().unwrap();
+        let known = store.customer("acme", id).await.unwrap().unwrap();
+        let link = known.lane("v").unwrap().link().unwrap().clone();
+        links.push((link.provider_customer_id, link.shared));
+    }
+    links
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_customers_that_come_to_share_a_record_at_once_both_say_so() {
     let vendor = Vendor::new(Repeat::Safe);
     let store = Arc::new(MemoryStore::shared());
-    let sharing = || {
-        let mut only = connection("v", &vendor);
-        only.on_collision = OnCollision::Proceed;
-        vec![only]
+    let (one, _) = slowly(&store, sharing(&vendor)).await;
+    let (other, _) = slowly(&store, sharing(&vendor)).await;
+    vendor.take_all_for_one();
+    let both = futures_util::future::join(one.upsert(named("r1", "A")), other.upsert(named("r2", "B"))).await;
+    let answers = [both.0.unwrap(), both.1.unwrap()];
+    assert_eq!(answers.each_ref().map(|answer| answer.status), [201, 201]);
+    let shared = || ("rec-other".to_owned(), true);
+    assert_eq!(links(&store, &answers).await, [shared(), shared()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_to_share_a_record_takes_nothing_from_a_customer_whose_own_call_ends_just_then() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let (one, slow) = slowly(&store, sharing(&vendor)).await;
+    let (other, other_slow) = slowly(&store, sharing(&vendor)).await;
+    vendor.take_all_for_one();
+    let first = one.upsert(named("r1", "A")).await.unwrap();
+    // The other one has read the first one's lane, and is to write it, when that is written with what its vendor took.
+    let second = async {
+        let begun = vendor.calls();
+        let call_is_out = async {
+            while vendor.calls() == begun {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let upsert = other.upsert(named("r2", "B"));
+        let slowed = async {
+            call_is_out.await;
+            other_slow.next_write_takes.store(500, Ordering::SeqCst);
+        };
+        futures_util::future::join(upsert, slowed).await.0
     };
-    let houses = [
-        replica(&store, TokioClock::new(), sharing()).await,
-        replica(&store, TokioClock::new(), sharing()).await,
-    ];
-    vendor.usually(Act::Slow(Duration::from_secs(1)));
-    for number in 0..4 {
-        let reference = format!("r{number}");
-        let upserts = houses.iter().enumerate().map(|(index, house)| {
-            house.upsert(json!({ "reference": reference, "given_name": format!("n{index}"), "notes": reference }))
-        });
-        for answer in futures_util::future::join_all(upserts).await {
-            let answer = answer.unwrap();
-            let state = &body(&answer)["deliveries"][0]["state"];
-            assert_eq!(state, "succeeded");
-        }
-        assert_eq!(vendor.record(&reference)["notes"], reference);
+    let renamed = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        one.upsert(named("r1", "C")).await
+    };
+    let (second, renamed) = futures_util::future::join(second, renamed).await;
+    let answers = [first, second.unwrap(), renamed.unwrap()];
+    assert!(answers.iter().all(|answer| body(answer)["state"] == "succeeded"));
+    assert!(links(&store, &answers).await.iter().all(|(_, shared)| *shared));
+    let calls = vendor.calls();
+    let again = one.upsert(named("r1", "C")).await.unwrap();
+    let outcome = &body(&again)["deliveries"][0]["outcome"];
+    assert_eq!((outcome, vendor.calls()), (&json!("unchanged"), calls), "{slow:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_failed_gives_way_to_the_newest_though_that_came_to_another_gateway_just_then() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::shared());
+    let (one, slow) = slowly(&store, connection("v", &vendor)).await;
+    let (other, _) = slowly(&store, connection("v", &vendor)).await;
+    vendor.then([Act::SlowlyDown(Duration::from_secs(2))]);
+    let later = async |at: u64, name: &str| {
+        tokio::time::sleep(Duration::from_millis(at)).await;
+        other.upsert(named("r", name)).await.unwrap()
+    };
+    let slowed = async {
+        // The next that is written is what came of the call: after the one that waits behind it was read.
+        tokio::time::sleep(Duration::from_millis(1_900)).await;
+        slow.next_write_takes.store(1_000, Ordering::SeqCst);
+    };
+    let first = one.upsert(named("r", "a"));
+    // One waits behind the call when that ends; the other one takes its place before that is written.
+    let all = futures_util::future::join4(first, later(500, "b"), later(2_500, "c"), slowed);
+    let (first, second, third, ()) = tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+    let answers = [first.unwrap(), second, third];
+    for answer in &answers {
+        assert_eq!(one.look(answer).await["state"], "succeeded", "{}", answer.body);
     }
+    assert_eq!((vendor.calls(), &vendor.record("r")["first"]), (2, &json!("c")));
+    let deliveries = store.deliveries(&DeliveryFilter::default(), None, 10).await.unwrap();
+    let mut states: Vec<_> = deliveries.entries.iter().map(DeliveryRecord::state).collect();
+    states.sort_by_key(|state| format!("{state:?}"));
+    let superseded = DeliveryState::Superseded;
+    assert_eq!(states, [DeliveryState::Succeeded, superseded, superseded]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,28 +486,35 @@ async fn a_result_that_is_recorded_while_another_gateway_takes_the_delivery_back
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_gateway_leaves_that_dies_is_brought_by_another_once_its_lease_is_over() {
-    let vendor = Vendor::new(Repeat::Safe);
-    let [one, other] = two(&vendor).await;
-    vendor.then([Act::AcceptUnseen]);
-    vendor.usually(Act::Slow(Duration::from_secs(3_600)));
-    let dying = one.gateway.clone();
-    let upsert = tokio::time::timeout(
-        Duration::from_secs(1),
-        one.command(person("a"), |command| command.respond_async = true),
-    );
-    assert_eq!(upsert.await.unwrap().unwrap().status, 202);
-    drop(dying);
+async fn what_a_gateway_leaves_that_dies_during_a_call_is_brought_by_another_once_its_lease_is_over() {
+    // One vendor, as each of them reaches it: the call of the one that dies never ends.
+    let (of_one, of_other) = (Vendor::new(Repeat::Safe), Vendor::new(Repeat::Safe));
+    let store = Arc::new(MemoryStore::shared());
+    let one = replica(&store, TokioClock::new(), vec![connection("v", &of_one)]).await;
+    let _other = replica(&store, TokioClock::new(), vec![connection("v", &of_other)]).await;
+    of_one.usually(Act::Slow(Duration::from_secs(3_600)));
+    let upsert = one.command(person("a"), |command| command.respond_async = true);
+    let answer = upsert.await.unwrap();
+    assert_eq!(answer.status, 202);
+    seconds(1).await;
     one.kill().await;
-    vendor.usually(Act::Accept);
-    seconds(120).await;
-    let deliveries = other
-        .store
-        .deliveries(&DeliveryFilter::default(), None, 10)
-        .await
-        .unwrap();
-    let states: Vec<DeliveryState> = deliveries.entries.iter().map(DeliveryRecord::state).collect();
-    assert_eq!(states, [DeliveryState::Succeeded]);
+    let delivery = async || {
+        let deliveries = store.deliveries(&DeliveryFilter::default(), None, 10).await.unwrap();
+        let [delivery] = &deliveries.entries[..] else {
+            panic!("there is one")
+        };
+        (delivery.state(), delivery.attempts())
+    };
+    assert_eq!((of_one.calls(), delivery().await), (1, (DeliveryState::InFlight, 0)));
+    // A lease is the time-out of ten seconds and 25.
+    seconds(30).await;
+    assert_eq!((of_other.calls(), delivery().await), (0, (DeliveryState::InFlight, 0)));
+    seconds(15).await;
+    assert_eq!((of_other.calls(), delivery().await), (1, (DeliveryState::Succeeded, 2)));
+    let id = body(&answer)["deliveries"][0]["id"].as_str().unwrap().parse().unwrap();
+    let attempts = store.attempts("acme", id).await.unwrap();
+    let results: Vec<_> = attempts.iter().map(|attempt| attempt.result.as_deref()).collect();
+    assert_eq!(results, [None, Some("created")], "how the first one ended nobody knows");
 }
 
 #[tokio::test(start_paused = true)]

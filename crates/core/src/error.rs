@@ -6,6 +6,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -83,6 +84,24 @@ pub struct Held {
     pub waiting_for: WaitingFor,
     /// How long from now, as far as is known; none: until somebody or something releases it.
     pub for_at_least: Option<Duration>,
+}
+
+/// Until when a vendor wants no calls of a connection, by its own word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VendorBlocks {
+    /// It was asked to slow down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_until: Option<Timestamp>,
+    /// The day's calls are used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_until: Option<Timestamp>,
+}
+
+impl VendorBlocks {
+    /// Whether it said nothing of waiting.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A field that the vendor complains of.

@@ -30,7 +30,7 @@ pub mod word;
 pub use canonicalise::{Canonical, Handling, Terms, canonicalise};
 pub use clock::{Clock, SystemClock, utc_day};
 pub use customer::{Change, Customer};
-pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, WaitingFor};
+pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, VendorBlocks, WaitingFor};
 pub use event::{EventKind, EventPayload};
 pub use field::{Field, Kind, Value};
 pub use ids::{CustomerId, DeliveryId, EventId, IdSource, MerchantMark, UpsertId};

@@ -3,4 +3,4 @@
 pub(crate) mod cross_origin;
 pub(crate) mod enter;
 pub(crate) mod session;
-pub(crate) mod sessions;
+pub(crate) mod token;

@@ -48,6 +48,12 @@ impl PageError {
         self
     }
 
+    /// Nobody can be looked up, or nothing written.
+    pub(crate) fn store_is_away() -> Self {
+        let says = "the store does not answer: try again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, says)
+    }
+
     /// In one line.
     pub(crate) fn sentence(&self) -> String {
         self.says.join("; ")

@@ -8,7 +8,8 @@ use askama::Template;
 use jiff::{SignedDuration, Timestamp};
 use strum::{IntoStaticStr, VariantArray};
 
-use crate::auth::sessions::Notice;
+use upsert_app::Notice;
+
 use crate::error::PageError;
 
 /// The parts of the dashboard, as the navigation lists them.

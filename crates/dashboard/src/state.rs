@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use upsert_app::{Caller, ConfigurationRefused, Gateway};
 use upsert_settings::{Reach, Scope};
 
-use crate::auth::sessions::Sessions;
 use crate::live::places::LivePlaces;
 use crate::live::snapshots::SnapshotCache;
 
@@ -121,7 +120,6 @@ pub struct DashboardParts {
 #[derive(Debug)]
 pub struct Dashboard {
     pub(crate) parts: DashboardParts,
-    pub(crate) sessions: Sessions,
     pub(crate) snapshots: SnapshotCache,
     /// One for each page that is kept up to date.
     pub(crate) live_places: Arc<LivePlaces>,
@@ -131,7 +129,6 @@ impl Dashboard {
     /// A dashboard over these parts. [`Dashboard::observe`] has to run beside it.
     pub fn new(parts: DashboardParts) -> Self {
         Self {
-            sessions: Sessions::new(parts.gateway.clock().clone()),
             snapshots: SnapshotCache::new(),
             live_places: Arc::default(),
             parts,

@@ -43,6 +43,6 @@ pub use observe::{Observe, describe_metrics};
 pub use rate_limit::RateLimit;
 pub use retry::{Decision, RetryRule, again};
 pub use settings::{BreakerPolicy, ConnectionNames, ConnectionPolicy, RateLimitPolicy, RetryPolicy};
-pub use shared_rate::SharedRate;
+pub use shared_rate::{SharedRate, TurnsTaken};
 pub use stack::{Outside, Stack, standard_stack};
 pub use status::ConnectionStatus;

@@ -12,9 +12,10 @@ use governor::{Quota, RateLimiter};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, WaitingFor};
+use upsert_core::{CallContext, Clock, ErrorKind, Held, Priority, ProviderError, VendorBlocks, WaitingFor};
 
 use crate::counted::Counted;
 use crate::day_budget::{DayBudget, DayCount, day_of, next_opening, time_until};
@@ -58,6 +59,8 @@ pub struct RateLimit {
     jitter: Jitter,
     /// Held while a call is admitted, so that two calls never share the day's last one.
     vendor: Mutex<VendorBlock>,
+    /// What the vendor said to this process, for whoever tells others.
+    said: watch::Sender<VendorBlocks>,
 }
 
 /// One call that was let through.
@@ -118,7 +121,19 @@ impl RateLimit {
             clock,
             jitter,
             vendor: Mutex::new(VendorBlock::default()),
+            said: watch::Sender::default(),
         }
+    }
+
+    /// Tells each time that the vendor says something else of waiting, to this process. Others need not find out for
+    /// themselves.
+    pub(crate) fn on_blocked(&self) -> watch::Receiver<VendorBlocks> {
+        self.said.subscribe()
+    }
+
+    /// What the vendor has said to another process.
+    pub(crate) fn hear_of_blocks(&self, blocks: VendorBlocks) {
+        self.vendor.lock().hear(blocks, Instant::now(), self.clock.now());
     }
 
     /// What is left now.
@@ -280,8 +295,11 @@ impl RateLimit {
     }
 
     fn learn<T>(&self, admission: &Admission, result: &Result<T, ProviderError>) {
+        let (now, wall) = (Instant::now(), self.clock.now());
         let Err(error) = result else {
-            self.vendor.lock().taken(admission.era);
+            if self.vendor.lock().taken(admission.era, now, wall) {
+                self.said.send_replace(VendorBlocks::default());
+            }
             return;
         };
         if !error.sent {
@@ -290,7 +308,7 @@ impl RateLimit {
                 self.day_count.give_back(day);
             }
             if admission.is_probe {
-                self.vendor.lock().probe_is_still_due(self.clock.now());
+                self.vendor.lock().probe_is_still_due(wall);
             }
             return;
         }
@@ -298,14 +316,13 @@ impl RateLimit {
             self.learnt.store(limit.get(), Ordering::Relaxed);
         }
         let wait = named_wait(error);
+        let mut vendor = self.vendor.lock();
         match error.kind {
-            ErrorKind::RateLimited => self
-                .vendor
-                .lock()
-                .throttled(admission.era, wait, Instant::now(), &self.jitter),
-            ErrorKind::QuotaSpent => self.vendor.lock().quota_spent(admission.era, wait, self.clock.now()),
-            _ => {}
+            ErrorKind::RateLimited => vendor.throttled(admission.era, wait, now, &self.jitter),
+            ErrorKind::QuotaSpent => vendor.quota_spent(admission.era, wait, wall),
+            _ => return,
         }
+        self.said.send_replace(vendor.said(now, wall));
     }
 }
 

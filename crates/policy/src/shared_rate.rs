@@ -15,12 +15,22 @@ const AHEAD: Duration = Duration::from_millis(100);
 /// When it is asked again after whoever counts could not be asked.
 const LATER: Duration = Duration::from_secs(1);
 
+/// What came of asking for turns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TurnsTaken {
+    /// When each of them comes; at least one.
+    Some(Vec<Instant>),
+    /// None: when the next one could be had.
+    NoneUntil(Instant),
+    /// Whoever counts cannot be asked now, and has said so.
+    Unknown,
+}
+
 /// Counts for all processes.
 #[async_trait]
 pub trait SharedRate: Debug + Send + Sync + 'static {
-    /// Takes up to `most` turns, of those that come within `ahead`: when each comes. None: when the next one could be had.
-    /// An error: it cannot be asked now, and has said so.
-    async fn take(&self, most: u32, ahead: Duration) -> Result<Result<Vec<Instant>, Instant>, ()>;
+    /// Takes up to `most` turns, of those that come within `ahead`.
+    async fn take(&self, most: u32, ahead: Duration) -> TurnsTaken;
 }
 
 /// Turns that this process has taken and not used.
@@ -44,9 +54,13 @@ impl Turns {
             self.taken.retain(|comes| *comes + AHEAD >= now);
             let comes = match self.taken.front() {
                 Some(comes) => *comes,
-                None => match self.ask(rate, in_line, now).await? {
-                    Ok(()) => continue,
-                    Err(comes) => comes,
+                None => match self.ask(rate, in_line, now).await {
+                    TurnsTaken::Some(turns) => {
+                        self.taken.extend(turns);
+                        continue;
+                    }
+                    TurnsTaken::NoneUntil(comes) => comes,
+                    TurnsTaken::Unknown => return Err(LATER),
                 },
             };
             if comes > patience {
@@ -59,24 +73,11 @@ impl Turns {
         }
     }
 
-    /// Whether some were had; otherwise when to ask again.
-    async fn ask(
-        &mut self,
-        rate: &dyn SharedRate,
-        in_line: u32,
-        now: Instant,
-    ) -> Result<Result<(), Instant>, Duration> {
+    async fn ask(&mut self, rate: &dyn SharedRate, in_line: u32, now: Instant) -> TurnsTaken {
         // Where those that were taken last did not last long, some more than wait now will be needed.
         let lately = self.last.filter(|(asked, _)| *asked + AHEAD >= now);
         let most = in_line.max(lately.map_or(1, |(_, most)| most.saturating_mul(2)));
         self.last = Some((now, most));
-        match rate.take(most, AHEAD).await {
-            Ok(Ok(turns)) => {
-                self.taken.extend(turns);
-                Ok(Ok(()))
-            }
-            Ok(Err(comes)) => Ok(Err(comes)),
-            Err(()) => Err(LATER),
-        }
+        rate.take(most, AHEAD).await
     }
 }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use tokio::sync::watch;
 
 use upsert_api::{BreakerState, ConnectionState};
-use upsert_core::{Held, Priority, WaitingFor};
+use upsert_core::{Held, Priority, VendorBlocks, WaitingFor};
 
 use crate::breaker::Breaker;
 use crate::concurrency::Concurrency;
@@ -83,6 +83,16 @@ impl ConnectionStatus {
     /// Another process's breaker has opened until then.
     pub fn hear_of_opening(&self, until: Timestamp) {
         self.breaker.hear_of_opening(until);
+    }
+
+    /// Changes each time that the vendor says something else of waiting.
+    pub fn on_blocked(&self) -> watch::Receiver<VendorBlocks> {
+        self.rate_limit.on_blocked()
+    }
+
+    /// The vendor has said this to another process.
+    pub fn hear_of_blocks(&self, blocks: VendorBlocks) {
+        self.rate_limit.hear_of_blocks(blocks);
     }
 
     /// Calls that work of this kind may make a day; none: nobody limits them.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use upsert_core::VendorBlocks;
+
 use crate::day_budget::{next_opening, time_until};
 use crate::jitter::{Jitter, part_of};
 
@@ -27,8 +29,16 @@ pub(crate) struct VendorBlock {
     /// Throttled answers in a row.
     refusals: u32,
     spent: Option<Spent>,
+    /// Whether another process was asked to slow down, and this one only heard of it; the same of a spent quota.
+    heard: Heard,
     /// Grows with each block: calls that went out before it neither lengthen its back-off nor lift it.
     era: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Heard {
+    throttled: bool,
+    spent: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +115,7 @@ impl VendorBlock {
         };
         let until = now + wait + part_of(wait, JITTER * jitter.throw());
         self.throttled_until = Some(self.throttled_until.map_or(until, |known| known.max(until)));
+        self.heard.throttled = false;
         if is_news {
             self.refusals = self.refusals.saturating_add(1);
             self.era += 1;
@@ -122,17 +133,59 @@ impl VendorBlock {
             next_probe: later(wall, PROBE_EVERY),
             is_probed: false,
         });
+        self.heard.spent = false;
         if era == self.era {
             self.era += 1;
         }
     }
 
-    /// The vendor took a call of this era: nothing that it said before it stands any more.
-    pub(crate) fn taken(&mut self, era: u64) {
-        if era == self.era {
-            self.refusals = 0;
-            self.throttled_until = None;
-            self.spent = None;
+    /// The vendor took a call of this era: nothing that it said before it stands any more. Whether anything did.
+    pub(crate) fn taken(&mut self, era: u64, now: Instant, wall: Timestamp) -> bool {
+        if era != self.era {
+            return false;
+        }
+        let stood = !self.said(now, wall).is_empty();
+        (self.throttled_until, self.spent) = (None, None);
+        self.refusals = 0;
+        stood
+    }
+
+    /// What it said to this process, or another one, and still stands.
+    pub(crate) fn said(&self, now: Instant, wall: Timestamp) -> VendorBlocks {
+        let throttled = self.throttled_until.filter(|until| *until > now);
+        VendorBlocks {
+            throttled_until: throttled.map(|until| later(wall, until - now)),
+            spent_until: self.spent.map(|spent| spent.until).filter(|until| *until > wall),
+        }
+    }
+
+    /// What it said to another process. That it says nothing of waiting any more ends what was heard, and nothing longer that
+    /// it said to this one.
+    pub(crate) fn hear(&mut self, blocks: VendorBlocks, now: Instant, wall: Timestamp) {
+        let throttled = blocks
+            .throttled_until
+            .map(|until| time_until(until, wall).min(LONGEST_WAIT));
+        match throttled.filter(|wait| !wait.is_zero()).map(|wait| now + wait) {
+            Some(until) if self.throttled_until.is_none_or(|known| known < until) => {
+                (self.throttled_until, self.heard.throttled) = (Some(until), true);
+                self.era += 1;
+            }
+            None if self.heard.throttled => (self.throttled_until, self.heard.throttled) = (None, false),
+            _ => {}
+        }
+        match blocks.spent_until.filter(|until| *until > wall) {
+            Some(until) if self.spent.is_none_or(|known| known.until < until) => {
+                let next_probe = later(wall, PROBE_EVERY);
+                self.spent = Some(Spent {
+                    until,
+                    next_probe,
+                    is_probed: false,
+                });
+                self.heard.spent = true;
+                self.era += 1;
+            }
+            None if self.heard.spent => (self.spent, self.heard.spent) = (None, false),
+            _ => {}
         }
     }
 }
@@ -213,13 +266,13 @@ mod tests {
         }
         let four = Some(Blocked::Throttled(4 * SECOND));
         block.throttled(0, None, start, &jitter(0.0));
-        block.taken(0);
-        block.taken(2);
+        assert!(!block.taken(0, start, noon()) && !block.taken(2, start, noon()));
         assert_eq!((block.standing(start, noon()), block.era()), (four, 3));
         // Four seconds on it says so again, of an older call: the step is the same one.
         block.throttled(2, None, start + 4 * SECOND, &jitter(0.0));
         assert_eq!(block.standing(start + 4 * SECOND, noon()), four);
-        block.taken(3);
+        assert!(block.taken(3, start, noon()), "it ends what stood");
+        assert!(!block.taken(3, start, noon()));
         assert_eq!(block.standing(start, noon()), None);
         block.throttled(3, None, start, &jitter(0.0));
         assert_eq!(
@@ -284,10 +337,46 @@ mod tests {
             (2, false)
         );
         assert_eq!(block.standing(now + SECOND, after(HOUR)), left);
-        block.taken(2);
+        assert!(block.taken(2, now, after(HOUR)));
         assert_eq!(
             (block.standing(now, after(HOUR)), block.probe_is_due(after(9 * HOUR))),
             (None, false)
         );
+    }
+
+    #[test]
+    fn what_another_process_was_told_stands_here_too_until_then_or_until_it_stands_there_no_more() {
+        let (now, after) = (Instant::now(), |wait: Duration| later(noon(), wait));
+        let blocks = |throttled: Option<Duration>, spent: Option<Duration>| VendorBlocks {
+            throttled_until: throttled.map(after),
+            spent_until: spent.map(after),
+        };
+        let (mut told, mut other) = (VendorBlock::default(), VendorBlock::default());
+        told.throttled(0, Some(10 * SECOND), now, &jitter(0.0));
+        told.quota_spent(1, None, noon());
+        let said = told.said(now, noon());
+        assert_eq!(said, blocks(Some(10 * SECOND), Some(12 * HOUR)));
+        other.hear(said, now, noon());
+        for (after, left) in [
+            (Duration::ZERO, Some(Blocked::Throttled(10 * SECOND))),
+            (9 * SECOND, Some(Blocked::Throttled(SECOND))),
+            (HOUR, Some(Blocked::QuotaSpent(11 * HOUR))),
+            (12 * HOUR, None),
+        ] {
+            assert_eq!(other.standing(now + after, later(noon(), after)), left, "{after:?}");
+        }
+        assert!(!other.taken(0, now, noon()), "a call that went out before has no say");
+        assert!(other.probe_is_due(after(HOUR)) && !other.probe_is_due(noon()));
+        other.hear(VendorBlocks::default(), now, noon());
+        assert_eq!(other.standing(now, noon()), None);
+        // What it was told itself stands, whatever others say.
+        told.hear(blocks(Some(SECOND), Some(HOUR)), now, noon());
+        told.hear(VendorBlocks::default(), now, noon());
+        assert_eq!(told.said(now, noon()), said);
+        // What is over is no news, and nobody has it wait for ever.
+        other.hear(blocks(Some(Duration::ZERO), Some(Duration::ZERO)), now, noon());
+        assert_eq!((other.standing(now, noon()), other.era()), (None, 2));
+        other.hear(blocks(Some(1_000 * HOUR), None), now, noon());
+        assert_eq!(other.standing(now, noon()), Some(Blocked::Throttled(LONGEST_WAIT)));
     }
 }

@@ -44,6 +44,7 @@ impl Settings {
             StoreUrl::Sqlite(_) => "",
         };
         lines.partly("store.url", self.store.url.to_string(), url);
+        lines.members("store", &self.store, &["url", "encryption_keys"]);
         for key in &self.store.encryption_keys {
             lines.secret(&format!("store.encryption_keys.{}", key.id), &key.key);
         }

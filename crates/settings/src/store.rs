@@ -16,6 +16,7 @@ use crate::tree::Shape;
 pub(crate) const MEMBERS: &[Member] = &[
     Member::or("url", "\"sqlite:data/gateway.db\""),
     Member::or("encryption_keys", "[]").sections(ENCRYPTION_KEY),
+    Member::or("notify", "true"),
 ];
 const ENCRYPTION_KEY: &[Member] = &[Member::required("id"), Member::required("key")];
 
@@ -26,6 +27,8 @@ pub struct Store {
     pub url: StoreUrl,
     /// The first encrypts, all decrypt; none: nothing is sealed.
     pub encryption_keys: Vec<EncryptionKey>,
+    /// Whether processes over one PostgreSQL database tell each other at once what to look at (`LISTEN`). A file has one process.
+    pub notify: bool,
 }
 
 /// A key that seals rows at rest.
@@ -90,7 +93,7 @@ impl Store {
             });
             Some((read?, key.spot.clone()))
         });
-        let encryption_keys = encryption_keys?;
+        let (encryption_keys, notify) = (encryption_keys?, section.read("notify", Spot::flag));
         for (index, (key, spot)) in encryption_keys.iter().enumerate() {
             if encryption_keys[..index].iter().any(|(earlier, _)| earlier.id == key.id) {
                 spot.refuse::<()>(format!("there is an earlier key with the id `{}`", key.id));
@@ -99,6 +102,7 @@ impl Store {
         Some(Self {
             url: url?,
             encryption_keys: encryption_keys.into_iter().map(|(key, _)| key).collect(),
+            notify: notify?,
         })
     }
 }

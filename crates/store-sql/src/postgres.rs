@@ -19,6 +19,7 @@ pub(crate) mod copying;
 mod copying_sql;
 mod error;
 mod expect;
+mod hints;
 mod judge;
 mod keys;
 mod queries;
@@ -42,11 +43,12 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, Recycli
 use jiff::SignedDuration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use upsert_store::{Applied, Changeset, Store, StoreError};
+use upsert_store::{Applied, Changeset, Hints, Store, StoreError};
 
 use crate::digest::Digests;
 use connect::Connector;
 use error::{DbError, DbResult};
+use hints::HintsHandle;
 use writer::WriterHandle;
 
 /// Clocks of processes that share a database may differ by twice this: leases have room for it.
@@ -63,6 +65,8 @@ pub struct PostgresOptions {
     pub batch: usize,
     /// How long a question or a commit may take.
     pub patience: Duration,
+    /// Whether processes tell each other at once what to look at, by a connection more and `LISTEN`.
+    pub notify: bool,
 }
 
 impl Default for PostgresOptions {
@@ -72,6 +76,7 @@ impl Default for PostgresOptions {
             queue: 4_096,
             batch: 256,
             patience: Duration::from_secs(10),
+            notify: true,
         }
     }
 }
@@ -121,6 +126,8 @@ pub struct PostgresStore {
     pool: Pool,
     digests: Digests,
     writer: WriterHandle,
+    /// None: each process finds out by looking.
+    hints: Option<HintsHandle>,
     patience: Duration,
     /// Dropped last.
     _threads: Threads,
@@ -184,6 +191,7 @@ impl PostgresStore {
             pool: pool(options.readers.max(1))?,
             writer: WriterHandle::start(pool(1)?, digests.clone(), options, &handle),
             digests,
+            hints: options.notify.then(|| HintsHandle::start(connector, &handle)),
             patience: options.patience,
             _threads: threads,
         })
@@ -192,6 +200,9 @@ impl PostgresStore {
     /// Finishes what is queued and lets go of the connections; what comes later is answered with [`StoreError::Busy`].
     pub async fn close(&self) {
         self.writer.close().await;
+        if let Some(hints) = &self.hints {
+            hints.close();
+        }
         self.pool.close();
     }
 
@@ -247,5 +258,18 @@ impl Store for PostgresStore {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn tell(&self, hints: Hints) {
+        if let Some(handle) = &self.hints {
+            handle.tell(hints);
+        }
+    }
+
+    async fn told(&self) -> Hints {
+        match &self.hints {
+            Some(handle) => handle.told().await,
+            None => std::future::pending().await,
+        }
     }
 }

@@ -36,6 +36,8 @@ mod queries;
 mod questions;
 mod readers;
 mod rows;
+mod session_work;
+mod sessions;
 mod statements;
 mod turns;
 mod write;

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use upsert_api::PausedBy;
+use upsert_core::VendorBlocks;
 
 use crate::{Expect, StoreError};
 
@@ -29,6 +30,9 @@ pub struct ConnectionRecord {
     /// Until when a process that found the vendor failing sends nothing; it is told for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_until: Option<Timestamp>,
+    /// What the vendor said of waiting to a process; it is told for the others.
+    #[serde(default, skip_serializing_if = "VendorBlocks::is_empty")]
+    pub blocks: VendorBlocks,
 }
 
 impl ConnectionRecord {
@@ -41,6 +45,7 @@ impl ConnectionRecord {
             pause: None,
             quota_told: None,
             open_until: None,
+            blocks: VendorBlocks::default(),
         }
     }
 

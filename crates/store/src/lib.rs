@@ -12,8 +12,10 @@ mod connection;
 mod customer;
 mod delivery;
 mod event;
+mod hints;
 mod lane;
 mod merchant;
+mod session;
 mod upsert;
 
 use std::fmt::Debug;
@@ -34,8 +36,10 @@ pub use event::{
     EventCount, EventMark, EventMarks, EventStore, Given, IncomingEvent, IncomingOutcome, IncomingPage, OutgoingEvent,
     OutgoingPage,
 };
+pub use hints::Hints;
 pub use lane::{Accepted, AcceptedField, Adopted, Call, Lane, Link, Sending, Written};
 pub use merchant::{MerchantChange, MerchantRecord, MerchantStore};
+pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
@@ -60,7 +64,9 @@ pub enum StoreError {
 
 /// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
 #[async_trait]
-pub trait Store: CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore {
+pub trait Store:
+    CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore + SessionStore
+{
     /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
     /// store: the life of the process). Expectations are judged in order, in the same transaction.
     async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError>;
@@ -71,5 +77,14 @@ pub trait Store: CustomerStore + UpsertStore + DeliveryStore + EventStore + Conn
     /// Whether other processes may be working with it: what they hold is theirs until their leases end.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Tells the other processes where to look. It does not wait, and nobody knows whether they hear of it.
+    fn tell(&self, _hints: Hints) {}
+
+    /// Waits until another process has told something: all that was told since the last time. For one caller at a time;
+    /// where nobody can tell anything, it waits for ever.
+    async fn told(&self) -> Hints {
+        std::future::pending().await
     }
 }

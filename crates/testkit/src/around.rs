@@ -52,6 +52,11 @@ macro_rules! questions_passed_on {
             merchants_sealed_with(key: &str, limit: usize) -> Vec<::upsert_store::MerchantRecord>;
             calls_of(merchant: &str, day: ::jiff::civil::Date) -> Vec<(String, u32)>;
         } }
+        $crate::questions_passed_on! { $around: SessionStore {
+            session(id: &::upsert_store::SessionId) -> Option<::upsert_store::SessionRecord>;
+            write_session(write: &::upsert_store::SessionWrite) -> ();
+            forget_sessions(seen_before: ::jiff::Timestamp, limit: usize) -> usize;
+        } }
         $crate::questions_passed_on! { $around: EventStore {
             incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;

@@ -5,6 +5,7 @@ mod ask;
 mod events;
 mod lists;
 mod merchants;
+mod sessions;
 mod tables;
 
 use std::fmt;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use upsert_core::{
     Customer, CustomerId, DeliveryId, EventId, Field, Identifier, IdentifierKind, Ignored, KeyKind, MatchKey, UpsertId,
-    Value,
+    Value, VendorBlocks,
 };
 use upsert_store::{
     ConnectionRecord, CustomerChange, CustomerRecord, Disabled, EndpointRecord, IdempotencyRecord, MerchantRecord,
@@ -206,6 +206,10 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
         }),
         quota_told: None,
         open_until: None,
+        blocks: VendorBlocks {
+            throttled_until: Some(seconds(30)),
+            spent_until: None,
+        },
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(103 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(110 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -23,6 +23,7 @@ mod identity;
 mod lanes;
 mod lists;
 mod merchants;
+mod sessions;
 mod stored_merchants;
 
 use std::collections::BTreeMap;
@@ -186,6 +187,14 @@ suite! { $
     connections:
         a_connection_has_one_state,
         calls_are_counted_by_day_and_connection;
+    sessions:
+        a_session_comes_back_as_it_began_and_is_gone_when_it_ends,
+        a_session_that_has_ended_stays_so_whatever_is_written_of_it,
+        the_last_look_at_a_session_is_the_latest_that_was_written,
+        a_notice_is_there_until_it_is_told_and_a_newer_one_stays,
+        a_key_has_so_many_sessions_and_those_that_were_looked_at_last_stay,
+        of_many_that_sign_in_at_once_with_one_key_so_many_stay,
+        sessions_that_nobody_looked_at_are_forgotten_the_longest_ago_first;
     events:
         an_upsert_owes_its_event_until_it_is_put_without,
         what_events_said_is_kept_by_customer_and_source_and_goes_with_the_customer,

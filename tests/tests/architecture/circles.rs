@@ -9,12 +9,13 @@ use syn::visit::{self, Visit};
 use super::root;
 
 /// In `app` a folder knows those before it, and none after it.
-const APP: [&str; 13] = [
+const APP: [&str; 14] = [
     "problem",
     "strict_json",
     "directory",
     "runtime",
     "context",
+    "sessions",
     "planning",
     "view",
     "outbox",

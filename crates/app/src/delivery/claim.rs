@@ -137,7 +137,7 @@ impl Deliveries {
         observe(&delivery, delivery.traceparent.as_deref());
         Box::pin(self.settle(&delivery.merchant, delivery.upsert())).await;
         self.settle_those_before(&delivery);
-        self.context.notifier.ring(delivery.customer);
+        self.context.ring_everywhere(delivery.customer);
         Ok(race)
     }
 

@@ -178,7 +178,12 @@ impl Deliveries {
             // Nobody may be listening any more: the client has its 202, or hung up.
             let _ = news.send(delivery.clone());
         }
-        self.context.notifier.ring(delivery.customer);
+        if work.is_its_requests() {
+            // Whoever waits for it does so here.
+            self.context.notifier.ring(delivery.customer);
+        } else {
+            self.context.ring_everywhere(delivery.customer);
+        }
         Ok(())
     }
 
@@ -220,7 +225,7 @@ impl Deliveries {
             if connections.is_paused(&waiting.merchant, &waiting.connection) {
                 let customer = waiting.customer;
                 self.put_off(waiting, UNTIL_RELEASED).await?;
-                self.context.notifier.ring(customer);
+                self.context.ring_everywhere(customer);
                 return Ok(None);
             }
             match self.claim(&delivery.merchant, waiting.id, ClaimPurpose::Usual).await? {

@@ -2,14 +2,28 @@
 
 use jiff::Timestamp;
 use upsert_api::PausedBy;
-use upsert_core::Held;
 use upsert_core::crash_point::{self as points, crash_point};
+use upsert_core::{Held, VendorBlocks};
 use upsert_store::{Applied, DeliveryRecord, Pause, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::work::park;
 use crate::directory::merchant::Connection;
+use crate::runtime::connections::News;
 use crate::runtime::wakeups::Reach;
+
+/// So often it is told anew what others have written beside.
+const MOST_RACES: usize = 5;
+
+/// What another process found out of the vendor.
+fn hear(connection: &Connection, news: News) {
+    if let Some(until) = news.open_until {
+        connection.status.hear_of_opening(until);
+    }
+    if let Some(blocks) = news.blocks {
+        connection.status.hear_of_blocks(blocks);
+    }
+}
 
 impl Deliveries {
     /// Reads the pauses that were durable when the last process ended. A pause by the vendor whose credentials or
@@ -19,11 +33,16 @@ impl Deliveries {
         for record in self.context.store.connections().await? {
             let connection = directory.connection(&record.merchant, &record.connection);
             let is_over = record.pause.as_ref().is_some_and(|pause| {
-                let has_changed = connection.is_some_and(|connection| connection.fingerprint != pause.fingerprint);
+                let has_changed = connection
+                    .as_ref()
+                    .is_some_and(|connection| connection.fingerprint != pause.fingerprint);
                 pause.by == PausedBy::Vendor && has_changed
             });
             // Known first, so that whoever is told of pauses is told that it ends.
-            self.context.connections.learn(record.clone());
+            let news = self.context.connections.learn(record.clone());
+            if let Some(connection) = &connection {
+                hear(connection, news);
+            }
             if is_over {
                 self.set_pause(&record.merchant, &record.connection, None).await?;
                 self.release(&record.merchant, &record.connection);
@@ -42,8 +61,8 @@ impl Deliveries {
             if news.pause_is_over {
                 self.release(&merchant, &name);
             }
-            if let (Some(until), Some(connection)) = (news.open_until, directory.connection(&merchant, &name)) {
-                connection.status.hear_of_opening(until);
+            if let Some(connection) = directory.connection(&merchant, &name) {
+                hear(&connection, news);
             }
         }
         Ok(())
@@ -67,6 +86,37 @@ impl Deliveries {
             Ok(Applied::Done) => drop(self.context.connections.learn(record)),
             Ok(Applied::Unmet(_)) => {}
             Err(error) => tracing::warn!(%error, merchant, connection, "others could not be told of an open breaker"),
+        }
+    }
+
+    /// The vendor has said something else of waiting: other processes that work with the store are told, so that each need not
+    /// find out by a call of its own. Where it cannot be written each does.
+    pub async fn tell_of_blocks(&self, merchant: &str, connection: &str, blocks: VendorBlocks) {
+        if !self.context.store.is_shared() {
+            return;
+        }
+        let _one_at_a_time = self.context.pausing.lock().await;
+        for _ in 0..MOST_RACES {
+            let mut record = self.context.connections.record(merchant, connection);
+            if record.blocks == blocks {
+                return;
+            }
+            let expected = record.change();
+            record.blocks = blocks;
+            let write = vec![Write::PutConnection(record.clone())];
+            let told = match self.outbox.write(merchant, vec![expected], write).await {
+                Ok(Applied::Done) => {
+                    self.context.connections.learn(record);
+                    return;
+                }
+                // Another process has written it: what it wrote is known here first.
+                Ok(Applied::Unmet(_)) => self.follow_connections().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = told {
+                tracing::warn!(%error, merchant, connection, "others could not be told what the vendor said of waiting");
+                return;
+            }
         }
     }
 

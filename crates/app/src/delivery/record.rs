@@ -106,7 +106,10 @@ impl Deliveries {
             };
             match unmet {
                 Some(Expect::Delivery { .. }) => return Ok(None),
-                Some(Expect::RecordFree { .. }) => end = self.name_the_owner(work, end).await?,
+                // Where customers may share a record it has an owner by now, who is to say so too.
+                Some(Expect::RecordFree { .. }) if work.connection.on_collision == OnCollision::Refuse => {
+                    end = self.name_the_owner(work, end).await?;
+                }
                 _ => {}
             }
             let known = self.context.customer_of(&work.delivery).await?;
@@ -209,13 +212,18 @@ fn record_is_free(work: &Work, end: &AttemptEnd) -> Option<Expect> {
         AttemptEnd::Accepted(receipt)
             if work.connection.on_collision == OnCollision::Refuse && linked_record(&work.lane, work).is_none() =>
         {
-            Some(Expect::RecordFree {
-                connection: work.connection.name.clone(),
-                provider_customer_id: receipt.provider_customer_id.clone(),
-                customer: work.delivery.customer,
-            })
+            Some(free(work, receipt))
         }
         _ => None,
+    }
+}
+
+/// That no other customer has the record.
+fn free(work: &Work, receipt: &UpsertReceipt) -> Expect {
+    Expect::RecordFree {
+        connection: work.connection.name.clone(),
+        provider_customer_id: receipt.provider_customer_id.clone(),
+        customer: work.delivery.customer,
     }
 }
 
@@ -324,10 +332,13 @@ impl Recording<'_> {
         }
         let (store, merchant, connection) = (&wing.context.store, &self.delivery.merchant, &self.delivery.connection);
         let owners = store.record_owners(merchant, connection, &receipt.provider_customer_id);
-        for owner in owners.await? {
-            if owner == self.delivery.customer {
-                continue;
-            }
+        let mut others = owners.await?;
+        others.retain(|owner| *owner != self.delivery.customer);
+        if others.is_empty() && linked_record(&self.work.lane, self.work).is_none() {
+            // Somebody else may come to have it just now.
+            self.expect.push(free(self.work, receipt));
+        }
+        for owner in others {
             self.lane.share_link();
             let other = store.customer(merchant, owner).await?;
             if let Some(mut lane) = other.and_then(|other| other.lane(connection).cloned())

@@ -1,4 +1,5 @@
-//! What is due and nobody waits for: once a second it is found out where, and each connection's worker does the rest.
+//! What is due and nobody waits for: once a second, and when another process says so, it is found out where, and each
+//! connection's worker does the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{DeliveryId, Priority, utc_day};
-use upsert_store::StoreError;
+use upsert_store::{Hints, StoreError};
 
 use crate::context::Context;
 use crate::delivery::Deliveries;
@@ -17,11 +18,13 @@ use crate::delivery::forget::Walk;
 use crate::directory::merchant::Connection;
 use crate::outbox::Outbox;
 use crate::runtime::wakeups::{QueueKey, Reach};
+use crate::sessions::Sessions;
 
-const EVERY: Duration = Duration::from_secs(1);
+/// From one time that other processes' hints are followed to the next: however many processes tell however much.
+const HINTS_APART: Duration = Duration::from_millis(50);
 const AT_ONCE: usize = 200;
 
-/// How often it is looked for what another process left.
+/// How often it is looked for what another process left, and for sessions that are over.
 const LOOK_FOR_LEFT: Duration = Duration::from_secs(60);
 
 /// How long events that were done are known: longer than any sender is known to try.
@@ -35,6 +38,7 @@ pub(crate) struct Scheduler {
     context: Context,
     outbox: Outbox,
     deliveries: Deliveries,
+    sessions: Sessions,
 }
 
 impl Scheduler {
@@ -43,6 +47,7 @@ impl Scheduler {
             context: context.clone(),
             outbox: Outbox::new(context),
             deliveries: Deliveries::new(context),
+            sessions: Sessions::new(context),
         }
     }
 
@@ -62,8 +67,15 @@ impl Scheduler {
         });
         let wing = self.clone();
         self.context.spawn(async move {
+            tokio::select! {
+                () = wing.context.stopping.cancelled() => {}
+                () = wing.follow_hints() => {}
+            }
+        });
+        let wing = self.clone();
+        self.context.spawn(async move {
             let mut walk = Walk::default();
-            let mut ticks = tokio::time::interval(EVERY);
+            let mut ticks = tokio::time::interval(wing.context.look_every);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut next_look = Instant::now() + LOOK_FOR_LEFT;
             loop {
@@ -74,12 +86,79 @@ impl Scheduler {
                 if let Err(error) = wing.pass(&mut walk).await {
                     tracing::error!(%error, "the background pass failed");
                 }
-                if wing.context.store.is_shared() && Instant::now() >= next_look {
-                    wing.look_for_what_was_left().await;
+                if Instant::now() >= next_look {
+                    wing.look_for_what_is_left().await;
                     next_look = Instant::now() + LOOK_FOR_LEFT;
                 }
             }
         });
+    }
+
+    /// What other processes say is done as soon as they say so. Where they cannot, or nobody hears them, the pass finds it.
+    async fn follow_hints(&self) {
+        loop {
+            let hints = self.context.store.told().await;
+            // What is due by that process's clock may not be yet by this one's.
+            let again = Hints {
+                deliveries: hints.deliveries,
+                events: hints.events,
+                ..Hints::default()
+            };
+            for hints in [hints, again] {
+                if let Err(error) = self.follow(hints).await {
+                    tracing::error!(%error, "what another process did could not be looked at");
+                }
+                tokio::time::sleep(HINTS_APART).await;
+            }
+        }
+    }
+
+    async fn follow(&self, hints: Hints) -> Result<(), StoreError> {
+        for customer in hints.customers {
+            self.context.notifier.ring(customer);
+        }
+        if hints.merchants {
+            self.context.wakeups.mark_merchants();
+        }
+        if hints.connections {
+            self.deliveries.follow_connections().await?;
+            self.outbox.follow_endpoints().await?;
+        }
+        let now = self.context.clock.now();
+        if hints.deliveries {
+            self.wake_due_connections(now).await?;
+        }
+        if hints.events {
+            self.wake_due_endpoints(now).await?;
+        }
+        Ok(())
+    }
+
+    async fn wake_due_connections(&self, now: Timestamp) -> Result<(), StoreError> {
+        for (merchant, connection) in self.context.store.due_connections(now).await? {
+            crash_point(points::SCHEDULER_BEFORE_WAKE);
+            self.context.wake_connection(&merchant, &connection, Reach::Due);
+        }
+        Ok(())
+    }
+
+    async fn wake_due_endpoints(&self, now: Timestamp) -> Result<(), StoreError> {
+        for (merchant, endpoint) in self.context.store.due_endpoints(now).await? {
+            if self.context.endpoints.room(&merchant, &endpoint, 1, now) > 0 {
+                self.context.wake(QueueKey::Endpoint(merchant, endpoint), Reach::Due);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions that are over, and what another process left that is gone.
+    async fn look_for_what_is_left(&self) {
+        if let Err(error) = self.sessions.forget_those_over().await {
+            tracing::error!(%error, "sessions that are over could not be forgotten");
+        }
+        if self.context.store.is_shared() {
+            self.look_for_what_was_left().await;
+        }
     }
 
     /// What another process left that is gone: nobody starts here, so nobody would find it.
@@ -137,15 +216,8 @@ impl Scheduler {
                 self.context.wake_connection(&merchant, &connection, Reach::Parked);
             }
         }
-        for (merchant, connection) in self.context.store.due_connections(now).await? {
-            crash_point(points::SCHEDULER_BEFORE_WAKE);
-            self.context.wake_connection(&merchant, &connection, Reach::Due);
-        }
-        for (merchant, endpoint) in self.context.store.due_endpoints(now).await? {
-            if self.context.endpoints.room(&merchant, &endpoint, 1, now) > 0 {
-                self.context.wake(QueueKey::Endpoint(merchant, endpoint), Reach::Due);
-            }
-        }
+        self.wake_due_connections(now).await?;
+        self.wake_due_endpoints(now).await?;
         self.outbox.publish_quota_warnings(now).await?;
         self.context.store.forget_expired(now, AT_ONCE).await?;
         self.forget_events(now).await?;

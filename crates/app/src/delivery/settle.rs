@@ -61,7 +61,7 @@ impl Deliveries {
                 match wing.context.store.delivery(&delivery.merchant, id).await {
                     Ok(Some(old)) => {
                         wing.settle(&old.merchant, old.upsert()).await;
-                        wing.context.notifier.ring(old.customer);
+                        wing.context.ring_everywhere(old.customer);
                         before.extend(old.took_over());
                     }
                     Ok(None) => {}

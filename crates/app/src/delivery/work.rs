@@ -65,6 +65,11 @@ impl Work {
             owes_event: false,
         }
     }
+
+    /// Whether it went out with the commit of the request that it is of, which waits for it in this process.
+    pub(crate) const fn is_its_requests(&self) -> bool {
+        self.open_siblings.is_some() || self.sole_of.is_some()
+    }
 }
 
 /// The attempt that is about to go out.

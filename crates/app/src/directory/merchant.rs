@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 use upsert_api::ConnectionState;
 use upsert_core::{
     Canonical, CustomerReader, EventKind, Field, Handling, Held, Identifier, IdentifierKind, NeverMatch, OnCollision,
-    OnKeyChange, Payload, Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, When, canonicalise,
+    OnKeyChange, Payload, Priority, Problem, ProviderError, Repeat, Terms, UpsertProvider, VendorBlocks, When,
+    canonicalise,
 };
 
 use crate::directory::stored::StoredMerchants;
@@ -234,6 +235,9 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
 
     /// Another process has found that the vendor fails: nothing goes there until then.
     fn hear_of_opening(&self, _until: Timestamp) {}
+
+    /// The vendor has said this of waiting to another process.
+    fn hear_of_blocks(&self, _blocks: VendorBlocks) {}
 
     /// One more was counted on this day, or one fewer.
     fn count_call(&self, _day: Date, _is_more: bool) {}

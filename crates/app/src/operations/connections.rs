@@ -3,7 +3,7 @@
 use upsert_api::{Connection, LinkedCustomer, PausedBy, Visibility};
 use upsert_core::CustomerId;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{Pause, Write};
+use upsert_store::{Pause, StoreError, Write};
 
 use crate::directory::merchant::{Merchant, named};
 use crate::operations::Operations;
@@ -19,6 +19,19 @@ pub(crate) fn in_flight() -> Refusal {
 }
 
 impl Operations {
+    /// Takes over at once what other processes have written of connections and endpoints: whoever just did something there
+    /// sees it here.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn follow_others(&self) -> Result<(), StoreError> {
+        if self.context.store.is_shared() {
+            self.deliveries.follow_connections().await?;
+            self.outbox.follow_endpoints().await?;
+        }
+        Ok(())
+    }
+
     /// Nothing more is sent to the connection until somebody resumes it; what comes meanwhile waits. A pause by the
     /// vendor becomes the operator's.
     ///

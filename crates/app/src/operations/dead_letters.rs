@@ -193,7 +193,7 @@ impl Operations {
         );
         observe(delivery, delivery.traceparent.as_deref());
         Box::pin(self.deliveries.settle(&delivery.merchant, delivery.upsert())).await;
-        self.context.notifier.ring(delivery.customer);
+        self.context.ring_everywhere(delivery.customer);
     }
 
     /// The lane without the delivery, and with what it would have brought marked as not wanted.

@@ -1,13 +1,11 @@
 //! Merchants in the store: putting and deleting them, and taking over what any process did to them.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::{MissedTickBehavior, interval};
 
 use upsert_api::ProblemCode;
-use upsert_store::{Applied, Changeset, Expect, MerchantRecord, PausedBy, StoreError, Write};
+use upsert_store::{Applied, Changeset, Expect, Hints, MerchantRecord, PausedBy, StoreError, Write};
 
 use crate::directory::stored::Fresh;
 use crate::operations::Operations;
@@ -15,9 +13,6 @@ use crate::operations::connections::MOST_RACES;
 use crate::problem::Refusal;
 use crate::runtime::metrics;
 use crate::runtime::wakeups::Reach;
-
-/// How often it is looked what any process has changed: a change takes effect everywhere within two of them.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Changes that are read at once.
 const CHANGES_AT_ONCE: usize = 1_000;
@@ -119,6 +114,11 @@ impl Operations {
             };
             if self.context.store.apply(changes).await? == Applied::Done {
                 tell(&row);
+                let merchants = true;
+                self.context.store.tell(Hints {
+                    merchants,
+                    ..Hints::default()
+                });
                 if known.is_some() && current.is_none() {
                     self.context.directory().stored().is_back(&row.id);
                 }
@@ -169,11 +169,15 @@ impl Operations {
     }
 
     async fn watch(&self) {
-        let mut ticks = interval(LOOK_EVERY);
+        // A change takes effect everywhere within two of them.
+        let mut ticks = interval(self.context.look_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut seen, mut all_early) = (None, false);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.context.wakeups.merchants_marked() => {}
+            }
             let looked = match seen {
                 None => self.begin_to_watch().await,
                 Some(seen) => self

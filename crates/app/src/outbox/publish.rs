@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use upsert_api::EventBody;
 use upsert_core::{EventKind, EventPayload, Word as _, utc_day};
 use upsert_store::{
-    Applied, Changeset, DeliveryRecord, DeliveryState, Expect, OutgoingEvent, OutgoingState, Pause, StoreError,
+    Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Hints, OutgoingEvent, OutgoingState, Pause, StoreError,
     UpsertRecord, UpsertState, Write,
 };
 
@@ -43,6 +43,7 @@ impl Outbox {
         let failures: Vec<Write> = writes.flat_map(|write| self.events_of_failure(write)).collect();
         changes.write.extend(failures);
         let told: Vec<QueueKey> = changes.write.iter().filter_map(marked_by).collect();
+        let hints = hints_of(&changes.write, self.context.clock.now());
         let ended = self.context.counters.ended_by(&changes.write);
         let calls = Calls::of(&changes);
         let applied = self.context.store.apply(changes).await?;
@@ -51,6 +52,9 @@ impl Outbox {
                 Counters::count(ended);
                 for place in told {
                     self.context.wake(place, Reach::Due);
+                }
+                if !hints.is_empty() {
+                    self.context.store.tell(hints);
                 }
                 calls.count(&self.context.directory());
             }
@@ -231,6 +235,22 @@ fn marked_by(write: &Write) -> Option<QueueKey> {
         }
         _ => None,
     }
+}
+
+/// Where other processes may find something to do with these. What goes out at once is this process's alone.
+fn hints_of(writes: &[Write], now: Timestamp) -> Hints {
+    let mut hints = Hints::default();
+    for write in writes {
+        match write {
+            Write::PutConnection(_) | Write::PutEndpoint(_) => hints.connections = true,
+            Write::PutOutgoingEvent(event) => hints.events |= event.state() == OutgoingState::Pending,
+            Write::PutDelivery(delivery, _) => {
+                hints.deliveries |= delivery.next_attempt_at().is_some_and(|at| at <= now);
+            }
+            _ => {}
+        }
+    }
+    hints
 }
 
 /// Whether every required delivery has ended well, so that the merchant may be told.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-use upsert_core::{Held, WaitingFor};
+use upsert_core::{Held, VendorBlocks, WaitingFor};
 use upsert_store::{ConnectionRecord, Pause, PausedBy};
 
 /// Nobody can tell for how long: until the connection is resumed, comes back or takes a probe.
@@ -32,6 +32,8 @@ struct Row {
     quota_told: Option<Date>,
     /// Until when a process that found the vendor failing sends nothing.
     open_until: Option<Timestamp>,
+    /// What the vendor said of waiting.
+    blocks: VendorBlocks,
 }
 
 /// What was new of a connection.
@@ -41,6 +43,8 @@ pub(crate) struct News {
     pub(crate) pause_is_over: bool,
     /// Somebody found the vendor failing.
     pub(crate) open_until: Option<Timestamp>,
+    /// The vendor said something else of waiting to somebody.
+    pub(crate) blocks: Option<VendorBlocks>,
 }
 
 /// What is known of connections beside their policies, by merchant and name.
@@ -141,6 +145,7 @@ impl Connections {
             revision: row.revision,
             quota_told: row.quota_told,
             open_until: row.open_until,
+            blocks: row.blocks,
             pause: self.pause_of(merchant, connection),
             ..ConnectionRecord::new(merchant, connection)
         }
@@ -155,10 +160,12 @@ impl Connections {
             return News::default();
         }
         let open_until = record.open_until.filter(|until| row.open_until != Some(*until));
+        let blocks = Some(record.blocks).filter(|blocks| row.blocks != *blocks);
         *row = Row {
             revision: record.revision,
             quota_told: record.quota_told,
             open_until: record.open_until,
+            blocks: record.blocks,
         };
         let mut pauses = self.pauses.write();
         let before = match record.pause {
@@ -171,6 +178,7 @@ impl Connections {
         News {
             pause_is_over: before.is_some(),
             open_until,
+            blocks,
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) enum QueueKey {
 pub(crate) struct Wakeups {
     queues: Mutex<Queues>,
     marked: Notify,
+    merchants: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +73,16 @@ impl Wakeups {
             queues.busy.remove(queue);
         }
         again
+    }
+
+    /// Says that another process may have changed merchants.
+    pub(crate) fn mark_merchants(&self) {
+        self.merchants.notify_one();
+    }
+
+    /// Until merchants may have been changed.
+    pub(crate) async fn merchants_marked(&self) {
+        self.merchants.notified().await;
     }
 
     /// Until a queue is marked.

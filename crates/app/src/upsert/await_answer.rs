@@ -19,9 +19,8 @@ use crate::upsert::Upserts;
 use crate::upsert::command::UpsertCommand;
 use crate::view::answer::{Answer, Answering};
 
-/// How soon whoever waits for what another process brings looks at the store, and how often later on.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-const LATER_LOOKS: Duration = Duration::from_secs(1);
+/// How soon whoever waits for what another process brings looks at the store, as a part of how often later on.
+const FIRST_LOOK: u32 = 10;
 
 /// How often those who wait for a place look whether the breaker has opened meanwhile: that reads no store.
 const BREAKER_CHECK: Duration = Duration::from_secs(1);
@@ -157,8 +156,12 @@ impl<'a> Waiting<'a> {
         let wing = self.wing;
         let bell = wing.context.notifier.listen(self.record.id);
         let (mut is_open, mut is_news) = (true, true);
-        let is_shared = wing.context.store.is_shared();
-        let mut until_look = if is_shared { FIRST_LOOK } else { BREAKER_CHECK };
+        let (is_shared, later_looks) = (wing.context.store.is_shared(), wing.context.look_every);
+        let mut until_look = if is_shared {
+            later_looks / FIRST_LOOK
+        } else {
+            BREAKER_CHECK
+        };
         loop {
             // Armed before the state is read, so that nothing that happens in between is missed.
             let rung = bell.notified();
@@ -179,7 +182,7 @@ impl<'a> Waiting<'a> {
                 () = rung => {}
                 () = tokio::time::sleep(until_look) => {
                     is_news = is_shared;
-                    until_look = (until_look * 2).min(LATER_LOOKS);
+                    until_look = (until_look * 2).min(later_looks);
                 }
                 () = tokio::time::sleep_until(self.deadline) => return self.look().await,
             }

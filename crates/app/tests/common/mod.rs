@@ -23,8 +23,8 @@ use tokio::time::Instant;
 
 use upsert_api::{ConnectionState, PageQuery};
 use upsert_app::{
-    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, Merchant, NextStep, OnCollision,
-    OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
+    Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, LOOK_EVERY, Merchant, NextStep,
+    OnCollision, OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
@@ -79,6 +79,8 @@ pub enum Act {
     SlowlyReject(Duration),
     /// Cannot take it now; nothing is written.
     Down,
+    /// Takes this long, then cannot take it; nothing is written.
+    SlowlyDown(Duration),
     /// Takes this long, then accepts.
     Slow(Duration),
     /// Refuses the credentials.
@@ -101,6 +103,8 @@ pub struct Vendor {
     failing: Mutex<BTreeSet<String>>,
     /// What it keeps in the place of what it was sent, by its field; none: its answers show nothing.
     keeps: Mutex<Option<BTreeMap<String, Json>>>,
+    /// Whether it takes whoever comes for one and the same, and gives out the id itself.
+    takes_all_for_one: Mutex<bool>,
 }
 
 const FIELDS: [(Field, &str); 4] = [
@@ -154,7 +158,13 @@ impl Vendor {
             busy: Mutex::default(),
             failing: Mutex::default(),
             keeps: Mutex::default(),
+            takes_all_for_one: Mutex::default(),
         })
+    }
+
+    /// From now on it takes whoever comes for one and the same, and gives out the id itself.
+    pub fn take_all_for_one(&self) {
+        *self.takes_all_for_one.lock() = true;
     }
 
     /// From now on its answers show the record, with these values in the place of what it was sent.
@@ -295,7 +305,7 @@ impl UpsertProvider for Vendor {
             match_key: Some(key.clone()),
             matches_by: vec![key.clone()],
             known_by: vec![key.clone()],
-            expected_id: Some(format!("rec-{}", key.value)),
+            expected_id: (!*self.takes_all_for_one.lock()).then(|| format!("rec-{}", key.value)),
             link_key: key,
             intent: Intent::Upsert,
             repeat: self.repeat,
@@ -323,7 +333,7 @@ impl UpsertProvider for Vendor {
         } else {
             act
         };
-        if let Act::Slow(wait) | Act::SlowlyReject(wait) = act {
+        if let Act::Slow(wait) | Act::SlowlyReject(wait) | Act::SlowlyDown(wait) = act {
             tokio::time::sleep(wait).await;
         }
         tokio::task::yield_now().await;
@@ -332,7 +342,8 @@ impl UpsertProvider for Vendor {
         match act {
             Act::Accept | Act::Slow(_) | Act::Elsewhere => {
                 let is_new = self.write(prepared);
-                let key = if matches!(act, Act::Elsewhere) { "other" } else { &key };
+                let is_elsewhere = matches!(act, Act::Elsewhere) || *self.takes_all_for_one.lock();
+                let key = if is_elsewhere { "other" } else { &key };
                 Ok(UpsertReceipt {
                     outcome: if is_new { Outcome::Created } else { Outcome::Updated },
                     evidence: Evidence::VendorSaid,
@@ -350,7 +361,9 @@ impl UpsertProvider for Vendor {
             Act::Reject | Act::SlowlyReject(_) => {
                 failed(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never)
             }
-            Act::Down => failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff),
+            Act::Down | Act::SlowlyDown(_) => {
+                failed(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff)
+            }
             Act::Unauthorised => failed(ErrorKind::Unauthorised, StateAtVendor::Unchanged, RetryAdvice::Never),
         }
     }
@@ -439,6 +452,18 @@ pub fn merchant(connections: Vec<Connection>) -> Merchant {
     }
 }
 
+fn parts(store: Arc<dyn Store>, clock: Arc<TokioClock>, merchant: Merchant) -> GatewayParts {
+    GatewayParts {
+        store,
+        clock,
+        directory: Directory::new([merchant]),
+        idempotency_keep: Duration::from_secs(24 * 3_600),
+        retention: Retention::default(),
+        spans: None,
+        look_every: LOOK_EVERY,
+    }
+}
+
 impl House {
     pub async fn new(connections: Vec<Connection>) -> Self {
         Self::on(Arc::new(MemoryStore::new()), TokioClock::new(), connections).await
@@ -485,14 +510,24 @@ impl House {
         merchant: Merchant,
         retention: Retention,
     ) -> Self {
-        let gateway = Gateway::new(GatewayParts {
-            store: seen,
-            clock: clock.clone(),
-            directory: Directory::new([merchant]),
-            idempotency_keep: Duration::from_secs(24 * 3_600),
-            retention,
-            spans: None,
-        });
+        let parts = parts(seen, clock.clone(), merchant);
+        Self::made(GatewayParts { retention, ..parts }, store, clock).await
+    }
+
+    /// That looks so seldom by itself.
+    pub async fn looking_every(
+        look_every: Duration,
+        seen: Arc<dyn Store>,
+        clock: Arc<TokioClock>,
+        merchant: Merchant,
+    ) -> Self {
+        let parts = parts(seen, clock.clone(), merchant);
+        let nobodys = Arc::new(MemoryStore::new());
+        Self::made(GatewayParts { look_every, ..parts }, nobodys, clock).await
+    }
+
+    async fn made(parts: GatewayParts, store: Arc<MemoryStore>, clock: Arc<TokioClock>) -> Self {
+        let gateway = Gateway::new(parts);
         gateway.deliveries.recover().await.unwrap();
         let merchant = gateway.directory().get("acme").unwrap().clone();
         Self {

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use upsert_api::{ConnectionState, EventResult, ProblemCode, Visibility};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
-    GatewayParts, Merchant, NextStep, OnCollision, OnKeyChange, Refusal, Retention, RetryRule, SignedEvent, Source,
-    UpsertCommand,
+    GatewayParts, LOOK_EVERY, Merchant, NextStep, OnCollision, OnKeyChange, Refusal, Retention, RetryRule, SignedEvent,
+    Source, UpsertCommand,
 };
 use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId, Word as _};
 use upsert_policy::{Decision, RetryPolicy, again};
@@ -588,6 +588,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         idempotency_keep: Duration::from_secs(400 * 24 * 3_600),
         retention: Retention::default(),
         spans: None,
+        look_every: LOOK_EVERY,
     });
     gateway.deliveries.recover().await.unwrap();
     gateway.run_background();

@@ -12,7 +12,7 @@ use askama::Template;
 
 use crate::auth::cross_origin::is_forged;
 use crate::auth::session::Session;
-use crate::auth::sessions::{COOKIE, SessionId};
+use crate::auth::token::{COOKIE, session_of};
 use crate::error::PageError;
 use crate::form;
 use crate::headers::secure;
@@ -38,9 +38,33 @@ struct RefusedPage {
     says: Vec<String>,
 }
 
+/// For whom nobody can be asked.
+#[derive(Template)]
+#[template(path = "unavailable.html")]
+struct Unavailable {
+    version: &'static str,
+    sentence: String,
+}
+
 /// Around everything below `/ops`.
-pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let session = visit_of(&request);
+pub(crate) async fn enter(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let mut response = match visit_of(&request).await {
+        Ok(session) => answered(request, next, session).await?,
+        Err(away) => {
+            let page = unavailable(&away);
+            request.into_response(page)
+        }
+    };
+    secure(response.headers_mut());
+    Ok(response)
+}
+
+/// What this session, or nobody, is answered.
+async fn answered(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+    session: Option<Session>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let mut response = if is_forged(request.method(), request.headers()) {
         let says = "this was asked for by a page of another site";
         let refused = PageError::new(StatusCode::FORBIDDEN, says);
@@ -76,14 +100,16 @@ pub(crate) async fn enter(mut request: ServiceRequest, next: Next<BoxBody>) -> R
         };
         response = response.into_response(page);
     }
-    secure(response.headers_mut());
+    if let Some(session) = session {
+        session.tell_no_more().await;
+    }
     Ok(response)
 }
 
 /// What is there for everybody: scripts and styles, and the door itself.
 fn is_open(request: &ServiceRequest) -> bool {
     let path = request.path();
-    path.starts_with("/ops/assets/") || path == "/ops/session" || path == "/ops/session/end"
+    is_asset(request) || path == "/ops/session" || path == "/ops/session/end"
 }
 
 /// A page, a search, an action, a part that is kept up to date is a call of the key that opened the door; none of them any
@@ -104,11 +130,17 @@ fn too_often(session: Option<&Session>, seconds: u64) -> HttpResponse {
     page
 }
 
-/// Whoever has signed in with a key that still opens the door.
-fn visit_of(request: &ServiceRequest) -> Option<Session> {
-    let dashboard = request.app_data::<Data<Dashboard>>()?.clone();
-    let cookie = request.cookie(COOKIE)?;
-    Session::of(dashboard, SessionId::of(cookie.value()), !is_live(request))
+fn is_asset(request: &ServiceRequest) -> bool {
+    request.path().starts_with("/ops/assets/")
+}
+
+/// Whoever has signed in with a key that still opens the door. Who asks for a script or a style does not matter.
+async fn visit_of(request: &ServiceRequest) -> Result<Option<Session>, PageError> {
+    let (dashboard, cookie) = (request.app_data::<Data<Dashboard>>(), request.cookie(COOKIE));
+    let (Some(dashboard), Some(cookie)) = (dashboard, cookie.filter(|_| !is_asset(request))) else {
+        return Ok(None);
+    };
+    Session::of(dashboard.clone(), session_of(cookie.value()), !is_live(request)).await
 }
 
 /// What a page that lies open asks for by itself.
@@ -144,6 +176,14 @@ pub(crate) fn sign_in_form(status: StatusCode, problem: Option<&str>, next: &str
         next,
     };
     page_with(status, &form).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
+}
+
+fn unavailable(away: &PageError) -> HttpResponse {
+    let page = Unavailable {
+        version: VERSION,
+        sentence: away.sentence(),
+    };
+    page_with(away.status, &page).unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
 }
 
 fn refused_page(session: Option<&Session>, refused: &PageError) -> HttpResponse {

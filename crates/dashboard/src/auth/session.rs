@@ -2,6 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -9,10 +10,9 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
 
 use upsert_api::Visibility;
-use upsert_app::{Gateway, Merchant};
+use upsert_app::{Gateway, Merchant, Notice, SessionId};
 use upsert_settings::{Scope, is_name};
 
-use crate::auth::sessions::{Notice, SessionId};
 use crate::error::PageError;
 use crate::live::snapshots::Snapshot;
 use crate::render::{Frame, Section};
@@ -24,23 +24,52 @@ pub(crate) struct Session {
     pub(crate) dashboard: Data<Dashboard>,
     pub(crate) principal: Principal,
     pub(crate) id: SessionId,
+    /// What the next page is to tell.
+    notice: Option<Notice>,
+    /// Whether a page has taken it to tell it.
+    is_told: Arc<AtomicBool>,
 }
 
 impl Session {
     /// Of this session, if it has not ended and its key is still valid. `is_looked_at`: whether a person did this.
-    pub(crate) fn of(dashboard: Data<Dashboard>, id: SessionId, is_looked_at: bool) -> Option<Self> {
-        let key_hash = dashboard.sessions.key(id, is_looked_at)?;
-        let principal = dashboard.parts.keys.still_open(&key_hash)?;
-        principal.may(Scope::OpsRead).then_some(Self {
-            dashboard,
+    ///
+    /// # Errors
+    /// 503: the store does not answer.
+    pub(crate) async fn of(
+        dashboard: Data<Dashboard>,
+        id: SessionId,
+        is_looked_at: bool,
+    ) -> Result<Option<Self>, PageError> {
+        let parts = &dashboard.parts;
+        let found = parts.gateway.sessions.find(&id, is_looked_at).await;
+        let Some(found) = found.map_err(|_| PageError::store_is_away())? else {
+            return Ok(None);
+        };
+        let principal = parts.keys.still_open(&found.key_hash);
+        let Some(principal) = principal.filter(|principal| principal.may(Scope::OpsRead)) else {
+            return Ok(None);
+        };
+        if is_looked_at && found.notice.is_some() {
+            // Something was done a moment ago, maybe at another replica: the page shows what came of it.
+            let followed = parts.gateway.operations.follow_others().await;
+            followed.map_err(|_| PageError::store_is_away())?;
+            dashboard.snapshots.forget().await;
+        }
+        Ok(Some(Self {
             principal,
             id,
-        })
+            notice: found.notice,
+            is_told: Arc::default(),
+            dashboard,
+        }))
     }
 
     /// The same with what its key may do now, for what goes on by itself.
-    pub(crate) fn renewed(&self) -> Option<Self> {
-        Self::of(self.dashboard.clone(), self.id, false)
+    ///
+    /// # Errors
+    /// 503: the store does not answer.
+    pub(crate) async fn renewed(&self) -> Result<Option<Self>, PageError> {
+        Self::of(self.dashboard.clone(), self.id, false).await
     }
 
     /// The use cases.
@@ -106,9 +135,19 @@ impl Session {
 
     /// What stands around a page; takes the notice that is to be told.
     pub(crate) fn frame(&self, section: Section, title: impl Into<String>) -> Frame {
+        self.is_told.store(true, Ordering::Relaxed);
         Frame {
-            notice: self.dashboard.sessions.told(self.id),
+            notice: self.notice.clone(),
             ..self.quiet_frame(section, title)
+        }
+    }
+
+    /// Where the page has told its notice, no other one is to.
+    pub(crate) async fn tell_no_more(&self) {
+        let told = self.notice.clone().filter(|_| self.is_told.load(Ordering::Relaxed));
+        let Some(notice) = told else { return };
+        if let Err(error) = self.gateway().sessions.told(self.id, notice).await {
+            tracing::warn!(%error, "the next page tells again what this one has told");
         }
     }
 
@@ -125,26 +164,41 @@ impl Session {
     }
 
     /// Does what an operator asks for, and tells what became of it on the page that is gone back to.
+    ///
+    /// # Errors
+    /// See [`Session::done`].
     pub(crate) async fn operate(
         &self,
         back_to: &str,
         deed: impl Future<Output = Result<String, PageError>>,
-    ) -> HttpResponse {
+    ) -> Result<HttpResponse, PageError> {
         let result = match self.needs(Scope::OpsWrite) {
             Ok(()) => deed.await,
             Err(refused) => Err(refused),
         };
         // What pages show next is read anew.
         self.dashboard.snapshots.forget().await;
-        self.done(back_to, result)
+        self.done(back_to, result).await
     }
 
     /// What became of an action, on the page that is gone back to.
-    pub(crate) fn done(&self, back_to: &str, result: Result<String, PageError>) -> HttpResponse {
+    ///
+    /// # Errors
+    /// 503: the store does not answer, so no other page could tell it; this one does.
+    pub(crate) async fn done(
+        &self,
+        back_to: &str,
+        result: Result<String, PageError>,
+    ) -> Result<HttpResponse, PageError> {
         let is_problem = result.is_err();
         let text = result.unwrap_or_else(|refused| refused.sentence());
-        self.dashboard.sessions.tell(self.id, Notice { is_problem, text });
-        see_other(back_to)
+        let notice = Notice { is_problem, text };
+        if self.gateway().sessions.tell(self.id, notice.clone()).await.is_err() {
+            let mut away = PageError::store_is_away();
+            away.says.insert(0, notice.text);
+            return Err(away);
+        }
+        Ok(see_other(back_to))
     }
 }
 

@@ -43,7 +43,7 @@ where
                 changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
             };
             // What its key may see can have changed while it lay open.
-            let session = session.renewed()?;
+            let session = session.renewed().await.ok().flatten()?;
             let Ok(Ok(())) = changed else {
                 let sign = Bytes::from_static(b": still here\n\n");
                 return Some((Ok::<_, actix_web::Error>(sign), (session, watch, part, last, place)));

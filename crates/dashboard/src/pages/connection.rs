@@ -112,7 +112,7 @@ pub(crate) async fn live(session: Session, named: Named) -> Result<HttpResponse,
 
 /// Nothing more is sent there until somebody resumes it.
 #[post("/connections/{merchant}/{name}/pause")]
-pub(crate) async fn pause(session: Session, named: Named) -> HttpResponse {
+pub(crate) async fn pause(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
     let pause = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
@@ -124,7 +124,7 @@ pub(crate) async fn pause(session: Session, named: Named) -> HttpResponse {
 
 /// What waits is sent at once.
 #[post("/connections/{merchant}/{name}/resume")]
-pub(crate) async fn resume(session: Session, named: Named) -> HttpResponse {
+pub(crate) async fn resume(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
     let resume = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);

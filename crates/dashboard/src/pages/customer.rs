@@ -93,7 +93,7 @@ pub(crate) async fn ask_unlink(
 
 /// The next upsert is matched by the vendor's own keys again.
 #[post("/customers/{merchant}/{id}/unlink/{connection}")]
-pub(crate) async fn unlink(session: Session, named: Path<(String, String, String)>) -> HttpResponse {
+pub(crate) async fn unlink(session: Session, named: Path<(String, String, String)>) -> Result<HttpResponse, PageError> {
     let (merchant, id, connection) = named.into_inner();
     let unlink = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);

@@ -95,11 +95,11 @@ pub(crate) async fn discard(session: Session, id: Path<String>) -> Result<HttpRe
 async fn back(session: &Session, id: &str, done: Result<(String, String), Refusal>) -> Result<HttpResponse, PageError> {
     session.dashboard.snapshots.forget().await;
     match done.map_err(PageError::from) {
-        Ok((path, says)) => Ok(session.done(&path, Ok(says))),
+        Ok((path, says)) => session.done(&path, Ok(says)).await,
         Err(refused) if refused.status == StatusCode::NOT_FOUND => Err(refused),
         Err(refused) => {
             let refused = refused.for_eyes_of(session.sees_people());
-            Ok(session.done(&links::delivery(id), Err(refused)))
+            session.done(&links::delivery(id), Err(refused)).await
         }
     }
 }

@@ -85,5 +85,5 @@ pub(crate) async fn handle(session: Session, named: Path<(String, String, String
         Ok(says.to_owned())
     };
     let back = format!("{}/{id}", path_of(direction));
-    Ok(session.operate(&back, handle).await)
+    session.operate(&back, handle).await
 }

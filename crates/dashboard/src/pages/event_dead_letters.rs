@@ -118,7 +118,7 @@ pub(crate) async fn carry_out(session: Session, named: Named, form: Form<Sent>) 
         let done = asked.handle(&session, asked.letters(&counted, false)?).await?;
         told(asked.action, &done)
     };
-    Ok(session.operate(&asked.back(), carry_out).await)
+    session.operate(&asked.back(), carry_out).await
 }
 
 /// The sums; that nothing at all could be done is a problem.

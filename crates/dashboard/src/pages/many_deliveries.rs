@@ -104,7 +104,7 @@ pub(crate) async fn carry_out(
     let result = all_parts(&session, action, filter, &confirmed).await;
     session.dashboard.snapshots.forget().await;
     let told = result.map(|sums| sums::told(&sums, action.done()));
-    Ok(session.done(&typed.address(DELIVERIES), told))
+    session.done(&typed.address(DELIVERIES), told).await
 }
 
 /// The filter with its states named.

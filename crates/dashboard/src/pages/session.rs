@@ -10,7 +10,7 @@ use upsert_settings::Scope;
 
 use crate::auth::enter::sign_in_form;
 use crate::auth::session::{local, see_other};
-use crate::auth::sessions::{COOKIE, SessionId};
+use crate::auth::token::{COOKIE, new_token, session_of};
 use crate::error::PageError;
 use crate::state::{AuthError, Dashboard};
 
@@ -37,10 +37,18 @@ pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, fo
     if !principal.may(Scope::OpsRead) {
         return again(StatusCode::FORBIDDEN, &PageError::lacks(Scope::OpsRead).sentence());
     }
+    let (sessions, token) = (&dashboard.parts.gateway.sessions, new_token());
+    let mut begun = Ok(());
     if let Some(before) = request.cookie(COOKIE) {
-        dashboard.sessions.end(SessionId::of(before.value()));
+        begun = sessions.end(session_of(before.value())).await;
     }
-    let token = dashboard.sessions.begin(principal.key_hash);
+    if begun.is_ok() {
+        begun = sessions.begin(session_of(&token), principal.key_hash).await;
+    }
+    if begun.is_err() {
+        let away = PageError::store_is_away();
+        return again(away.status, &away.sentence());
+    }
     tracing::info!(key = principal.name, "signed in to the dashboard");
     with_cookie(see_other(&form.next), &cookie(token, is_encrypted(&request)))
 }
@@ -62,15 +70,16 @@ const fn wrong(error: AuthError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Signs out.
+/// Signs out, at every replica. Where the store does not answer the session goes on, and so the cookie stays.
 #[post("/session/end")]
-pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -> HttpResponse {
+pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -> Result<HttpResponse, PageError> {
     if let Some(cookie) = request.cookie(COOKIE) {
-        dashboard.sessions.end(SessionId::of(cookie.value()));
+        let ended = dashboard.parts.gateway.sessions.end(session_of(cookie.value())).await;
+        ended.map_err(|_| PageError::store_is_away())?;
     }
     let mut gone = cookie(String::new(), is_encrypted(&request));
     gone.make_removal();
-    with_cookie(see_other("/ops"), &gone)
+    Ok(with_cookie(see_other("/ops"), &gone))
 }
 
 fn with_cookie(mut response: HttpResponse, cookie: &Cookie<'_>) -> HttpResponse {

@@ -60,7 +60,7 @@ type Named = Path<(String, String)>;
 
 /// Sends it an event once and now, and tells what it answered.
 #[post("/webhooks/{merchant}/{name}/test")]
-pub(crate) async fn test(session: Session, named: Named) -> HttpResponse {
+pub(crate) async fn test(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
     let test = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
@@ -83,7 +83,7 @@ fn told(whose: &str, tried: &EndpointTest) -> Result<String, PageError> {
 
 /// Events go there again.
 #[post("/webhooks/{merchant}/{name}/enable")]
-pub(crate) async fn enable(session: Session, named: Named) -> HttpResponse {
+pub(crate) async fn enable(session: Session, named: Named) -> Result<HttpResponse, PageError> {
     let (merchant, name) = named.into_inner();
     let enable = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, advance};
 
 use upsert_core::{Clock, ProviderError, UpsertProvider, WaitingFor};
-use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, SharedRate, wrap};
+use upsert_policy::{DayCount, InMemoryDayCount, RateLimit, RateLimitPolicy, SharedRate, TurnsTaken, wrap};
 
 use crate::scripted::{
     Answer, PausedClock, Scripted, bulk, call, fault, hold_of, jitter, noon, prepared, quota_spent, rejected, secs,
@@ -414,10 +414,10 @@ impl Shared {
 
 #[async_trait::async_trait]
 impl SharedRate for Shared {
-    async fn take(&self, most: u32, ahead: Duration) -> Result<Result<Vec<Instant>, Instant>, ()> {
+    async fn take(&self, most: u32, ahead: Duration) -> TurnsTaken {
         self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         if self.is_away.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(());
+            return TurnsTaken::Unknown;
         }
         let now = Instant::now();
         let mut next = self.next.lock();
@@ -429,7 +429,10 @@ impl SharedRate for Shared {
             turns.push(comes(*next));
             *next += self.every;
         }
-        Ok(if turns.is_empty() { Err(comes(*next)) } else { Ok(turns) })
+        if turns.is_empty() {
+            return TurnsTaken::NoneUntil(comes(*next));
+        }
+        TurnsTaken::Some(turns)
     }
 }
 

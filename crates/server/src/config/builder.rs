@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use url::{Host, Url};
 
 use upsert_app::{Connection, Directory, Endpoint, Merchant, Route, Source};
-use upsert_core::{Clock, NeverMatch, Word as _};
+use upsert_core::{Clock, NeverMatch, VendorBlocks, Word as _};
 use upsert_policy::{ConnectionPolicy, Jitter, Outside, SharedRate, standard_stack};
 use upsert_provider_kit::{
     Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
@@ -49,6 +49,7 @@ pub(crate) struct BreakerBell {
     pub(crate) connection: String,
     pub(crate) closed: watch::Receiver<u64>,
     pub(crate) opened: watch::Receiver<Option<Timestamp>>,
+    pub(crate) blocked: watch::Receiver<VendorBlocks>,
 }
 
 /// Merchants, ready to call.
@@ -285,6 +286,7 @@ impl ConnectionBuilder {
             connection: connection.name.clone(),
             closed: stack.status.on_breaker_closed(),
             opened: stack.status.on_breaker_opened(),
+            blocked: stack.status.on_blocked(),
         };
         let connection = Connection {
             name: connection.name.clone(),

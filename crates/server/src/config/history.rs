@@ -19,7 +19,7 @@ const MOST_GENERATIONS: usize = 50;
 const MOST_CHANGES: usize = 500;
 
 /// Members of which another value takes effect with the next start, with all that is in them.
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 14] = [
     "server.bind",
     "server.metrics_bind",
     "server.workers",
@@ -28,6 +28,7 @@ const FIXED: [&str; 13] = [
     "server.shutdown_grace",
     "retention",
     "store.url",
+    "store.notify",
     "telemetry.log_format",
     "telemetry.otlp_endpoint",
     "telemetry.otlp_headers",
@@ -317,7 +318,7 @@ mod tests {
         let history = ConfigHistory::begin(at(1), settings(folder.path(), "", &[]));
         let gateway = "[server]\nworkers = 3\nmetrics_bind = \"127.0.0.1:9999\"\nidempotency_keep = \"1h\"\n\
                        drain_delay = \"1s\"\nshutdown_grace = \"5s\"\nbody_limit = \"32KiB\"\n\
-                       [store]\nurl = \"sqlite:elsewhere.db\"\n\
+                       [store]\nurl = \"sqlite:elsewhere.db\"\nnotify = false\n\
                        [telemetry]\nlog = \"debug\"\nlog_format = \"json\"\notlp_endpoint = \"http://localhost:4318\"\n\
                        otlp_headers = { authorization = { file = \"header\" } }\nservice_name = \"x\"\nsample_ratio = 0.5\n";
         history.take_over(2, at(2), settings(folder.path(), gateway, &[]));
@@ -329,6 +330,7 @@ mod tests {
             "server.metrics_bind",
             "server.shutdown_grace",
             "server.workers",
+            "store.notify",
             "store.url",
             "telemetry.log_format",
             "telemetry.otlp_endpoint",

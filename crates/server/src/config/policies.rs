@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, NextStep, RetryRule};
-use upsert_core::{Held, Priority, ProviderError, Repeat};
+use upsert_core::{Held, Priority, ProviderError, Repeat, VendorBlocks};
 use upsert_policy::{BreakerPolicy, ConnectionPolicy, Decision, RateLimitPolicy, RetryPolicy};
 use upsert_settings as settings;
 
@@ -92,6 +92,10 @@ impl ConnectionStatus for Status {
 
     fn hear_of_opening(&self, until: Timestamp) {
         self.0.hear_of_opening(until);
+    }
+
+    fn hear_of_blocks(&self, blocks: VendorBlocks) {
+        self.0.hear_of_blocks(blocks);
     }
 
     fn count_call(&self, day: Date, is_more: bool) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use upsert_policy::{RateLimitPolicy, SharedRate};
+use upsert_policy::{RateLimitPolicy, SharedRate, TurnsTaken};
 use upsert_store::{Pace, Store};
 
 /// One connection's.
@@ -41,7 +41,7 @@ impl TurnsOfStore {
 
 #[async_trait]
 impl SharedRate for TurnsOfStore {
-    async fn take(&self, most: u32, ahead: Duration) -> Result<Result<Vec<Instant>, Instant>, ()> {
+    async fn take(&self, most: u32, ahead: Duration) -> TurnsTaken {
         let Self {
             merchant,
             connection,
@@ -54,19 +54,19 @@ impl SharedRate for TurnsOfStore {
             Ok(Some(turns)) => {
                 let first_in = Duration::try_from(turns.first_in).unwrap_or_default();
                 if turns.count == 0 {
-                    return Ok(Err(now + first_in));
+                    return TurnsTaken::NoneUntil(now + first_in);
                 }
                 // Those of a burst have all come.
                 let comes = |number: u32| {
                     let in_micros = turns.first_in.as_micros() + (pace.every * number).as_micros().cast_signed();
                     now + Duration::from_micros(u64::try_from(in_micros).unwrap_or_default())
                 };
-                Ok(Ok((0..turns.count).map(comes).collect()))
+                TurnsTaken::Some((0..turns.count).map(comes).collect())
             }
-            Ok(None) => Ok(Ok(vec![now; usize::try_from(most).unwrap_or(1)])),
+            Ok(None) => TurnsTaken::Some(vec![now; usize::try_from(most).unwrap_or(1)]),
             Err(error) => {
                 tracing::warn!(merchant, connection, %error, "turns under the rate limit could not be taken");
-                Err(())
+                TurnsTaken::Unknown
             }
         }
     }

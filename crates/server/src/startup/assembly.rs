@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use jiff::SignedDuration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use upsert_app::{Directory, Gateway, GatewayParts, Retention, Spans, StoredMerchants};
+use upsert_app::{Directory, Gateway, GatewayParts, LOOK_EVERY, Retention, Spans, StoredMerchants};
 use upsert_core::{Clock, SystemClock};
 use upsert_provider_kit::Registry;
 use upsert_settings::{Problem, Settings};
@@ -55,6 +55,8 @@ pub struct StartOptions {
     pub body_timeout: Duration,
     /// How long the rest of a connection may take.
     pub deadlines: Deadlines,
+    /// How often it is looked what is due, and what other processes have done.
+    pub look_every: Duration,
 }
 
 impl Default for StartOptions {
@@ -65,6 +67,7 @@ impl Default for StartOptions {
             clock: Arc::new(SystemClock),
             body_timeout: BODY_TIMEOUT,
             deadlines: Deadlines::default(),
+            look_every: LOOK_EVERY,
         }
     }
 }
@@ -82,7 +85,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     measure::recorder();
     let opened = match options.store.clone() {
         Some(store) => Opened::given(store),
-        None => Opened::open(&settings.store.url).await?,
+        None => Opened::open(&settings.store).await?,
     };
     let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()).over(&opened.store));
     let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
@@ -100,6 +103,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         idempotency_keep: settings.server.idempotency_keep,
         retention: retention(settings.retention),
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
+        look_every: options.look_every,
     });
     gateway.deliveries.recover().await?;
     let state = Arc::new(state_of(

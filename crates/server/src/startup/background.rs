@@ -36,8 +36,8 @@ impl Background {
         });
     }
 
-    /// Whenever a breaker closes, all that waits for its connection is due at once; whenever one opens, other processes are
-    /// told.
+    /// Whenever a breaker closes, all that waits for its connection is due at once; whenever one opens, or the vendor says
+    /// something of waiting, other processes are told.
     pub(crate) fn listen(&self, gateway: &Gateway, bells: Vec<BreakerBell>) {
         for mut bell in bells {
             let (gateway, stopping) = (gateway.clone(), self.stopping.clone());
@@ -57,6 +57,10 @@ impl Background {
                             if let Some(until) = until {
                                 gateway.deliveries.tell_of_opening(&bell.merchant, &bell.connection, until).await;
                             }
+                        }
+                        Ok(()) = bell.blocked.changed() => {
+                            let blocks = *bell.blocked.borrow_and_update();
+                            gateway.deliveries.tell_of_blocks(&bell.merchant, &bell.connection, blocks).await;
                         }
                     }
                 }

@@ -35,11 +35,15 @@ impl Opened {
     }
 
     /// Opens the store.
-    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, StartError> {
-        let path = match url {
+    pub(crate) async fn open(settings: &upsert_settings::Store) -> Result<Self, StartError> {
+        let path = match &settings.url {
             StoreUrl::Sqlite(path) => path.clone(),
             StoreUrl::Postgres(url) => {
-                let opened = PostgresStore::open(url.expose_secret(), PostgresOptions::default()).await;
+                let options = PostgresOptions {
+                    notify: settings.notify,
+                    ..PostgresOptions::default()
+                };
+                let opened = PostgresStore::open(url.expose_secret(), options).await;
                 let postgres = Arc::new(opened.map_err(|error| StartError::Store(with_causes(&error)))?);
                 return Ok(Self {
                     store: postgres.clone(),

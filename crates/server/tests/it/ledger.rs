@@ -29,6 +29,9 @@ struct Ledger {
 /// How long a call takes that is asked to dawdle.
 pub(crate) const DAWDLES: Duration = Duration::from_millis(1200);
 
+/// How long it wants no calls where it is asked to throttle.
+const THROTTLES_FOR: Duration = Duration::from_hours(1);
+
 const FIELDS: [(Field, &str); 5] = [
     (Field::Email, "email"),
     (Field::Phone, "phone"),
@@ -164,6 +167,11 @@ impl UpsertProvider for Ledger {
             Some("refuse") => return refuse(ErrorKind::Rejected, StateAtVendor::Unchanged, RetryAdvice::Never),
             Some("babble") => return refuse(ErrorKind::BrokenContract, StateAtVendor::Unknown, RetryAdvice::Never),
             Some("fail") => return refuse(ErrorKind::Transient, StateAtVendor::Unchanged, RetryAdvice::Backoff),
+            Some("throttle") => {
+                let advice = RetryAdvice::After(THROTTLES_FOR);
+                return refuse(ErrorKind::RateLimited, StateAtVendor::Unchanged, advice);
+            }
+            Some("spend") => return refuse(ErrorKind::QuotaSpent, StateAtVendor::Unchanged, RetryAdvice::Backoff),
             Some("dawdle") => tokio::time::sleep(DAWDLES).await,
             _ => {}
         }

@@ -434,12 +434,20 @@ async fn change_at_one_and_ask_the_other(one: &ConfigSnapshot, other: &ConfigSna
 
 #[tokio::test]
 async fn of_two_gateways_over_one_postgresql_each_serves_what_the_other_was_told_within_two_seconds() {
+    // They hear of each other at once, or look every second.
+    for (notify, look_every) in [(true, Duration::from_hours(1)), (false, Duration::from_secs(1))] {
+        two_over_postgresql(notify, look_every).await;
+    }
+}
+
+async fn two_over_postgresql(notify: bool, look_every: Duration) {
     let database = Database::new();
-    let store = format!("{ONE_KEY}url = \"{}\"\n", database.url());
+    let store = format!("{ONE_KEY}url = \"{}\"\nnotify = {notify}\n", database.url());
     let start = async || {
         let folder = folder("", &store);
         let options = StartOptions {
             store: None,
+            look_every,
             ..folder.options()
         };
         ConfigSnapshot::over(folder, options).await

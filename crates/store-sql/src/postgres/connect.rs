@@ -3,8 +3,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::poll_fn;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
 use rustls::crypto::CryptoProvider;
@@ -13,9 +16,10 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
@@ -82,6 +86,27 @@ impl Connector {
             // The store is being closed: nothing is to be had from it any more.
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+impl Connector {
+    /// A new connection, and what the server says by itself, until it is lost.
+    pub(super) async fn connect_to_hear(
+        &self,
+    ) -> Result<(Client, mpsc::UnboundedReceiver<AsyncMessage>), tokio_postgres::Error> {
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
+        let (told, messages) = mpsc::unbounded_channel();
+        self.runtime.spawn(async move {
+            let next = |context: &mut Context<'_>| connection.poll_message(context);
+            let mut said = poll_fn(next);
+            while let Some(Ok(message)) = said.next().await {
+                if told.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        client.batch_execute(SETTINGS).await?;
+        Ok((client, messages))
     }
 }
 

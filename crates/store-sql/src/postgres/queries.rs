@@ -8,6 +8,7 @@ mod incoming;
 mod lists;
 mod merchants;
 mod outgoing;
+mod sessions;
 mod turns;
 mod upserts;
 

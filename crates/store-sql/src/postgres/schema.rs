@@ -19,13 +19,17 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         sql: include_str!("migrations/0001_records.sql"),
         works_from: 1,
     },
     Step {
         sql: include_str!("migrations/0002_copying.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0003_sessions.sql"),
         works_from: 1,
     },
 ];

@@ -23,6 +23,7 @@ use super::names::Names;
 use super::open::{Mover, SqliteOptions};
 use super::pen::Pen;
 use super::rows::{DbResult, digests, execute};
+use super::session_work::{self, SessionWork};
 use super::statements::Statements;
 use super::turns::wait_for_turn;
 use crate::digest::Digests;
@@ -45,6 +46,7 @@ pub(super) enum Work {
         failed_before: Timestamp,
         limit: usize,
     },
+    Session(SessionWork),
     Check,
     /// To have done what was answered before it was durable.
     CatchUp,
@@ -54,6 +56,7 @@ pub(super) enum Work {
 pub(super) enum Done {
     Applied(Applied),
     Forgot(usize),
+    Sessions(usize),
     Checked,
     CaughtUp,
 }
@@ -337,6 +340,7 @@ impl Writer<'_> {
                 failed_before,
                 limit,
             } => forget::events(&self.db, (*done_before, *failed_before), *limit).map(Done::Forgot),
+            Work::Session(work) => session_work::work(&self.db, work).map(Done::Sessions),
             Work::Check => {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.db, sql, []).map(|_| Done::Checked)

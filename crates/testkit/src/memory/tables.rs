@@ -7,14 +7,17 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, IdempotencyRecord, Lane,
-    MerchantRecord, UpsertRecord,
+    MerchantRecord, SessionId, SessionRecord, UpsertRecord,
 };
 
 use super::events::EventTables;
 
-/// By merchant.
+/// By merchant; and sessions, which are no merchant's.
 #[derive(Default)]
-pub(crate) struct AllTables(pub(crate) BTreeMap<String, Tables>);
+pub(crate) struct AllTables(
+    pub(crate) BTreeMap<String, Tables>,
+    pub(crate) BTreeMap<SessionId, SessionRecord>,
+);
 
 /// What a database would have as one merchant's tables, by their keys.
 #[derive(Default)]

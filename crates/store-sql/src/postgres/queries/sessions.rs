@@ -1,0 +1,94 @@
+//! Who has signed in at the dashboard. They are no merchant's and in no changeset: each write is a statement of its own.
+
+use async_trait::async_trait;
+use deadpool_postgres::Object;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use upsert_store::{SessionId, SessionRecord, SessionStore, SessionWrite, StoreError};
+
+use super::super::PostgresStore;
+use super::super::error::{DbError, DbResult};
+use super::super::reader::{execute, first, get, moment, record};
+use crate::kept::{limit, to_bytes};
+
+const SESSION: &str = "SELECT session, key_hash, begun_at, seen_at, notice FROM sessions WHERE session = $1";
+const BEGIN: &str = "INSERT INTO sessions (session, key_hash, begun_at, seen_at, notice) VALUES ($1, $2, $3, $4, $5) \
+    ON CONFLICT (session) DO NOTHING";
+/// All of a key's but so many, those that were looked at last. It is a statement after the insert, so that of two that begin at
+/// once the later one sees both.
+const MAKE_ROOM: &str = "DELETE FROM sessions WHERE session IN (SELECT session FROM sessions \
+    WHERE key_hash = $1 ORDER BY seen_at DESC, session DESC OFFSET $2 FOR UPDATE)";
+const SEEN: &str = "UPDATE sessions SET seen_at = $2 WHERE session = $1 AND seen_at < $2";
+const TELL: &str = "UPDATE sessions SET notice = $2 WHERE session = $1";
+const TOLD: &str = "UPDATE sessions SET notice = NULL WHERE session = $1 AND notice = $2";
+const END: &str = "DELETE FROM sessions WHERE session = $1";
+/// What somebody else is at is left for the next time.
+const FORGET: &str = "DELETE FROM sessions WHERE session IN (SELECT session FROM sessions WHERE seen_at < $1 \
+    ORDER BY seen_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+fn hash(row: &Row, column: &'static str) -> DbResult<[u8; 32]> {
+    let bytes: &[u8] = get(row, column)?;
+    bytes.try_into().map_err(|_| DbError::Value(column))
+}
+
+fn read(row: &Row) -> DbResult<SessionRecord> {
+    Ok(SessionRecord {
+        id: SessionId(hash(row, "session")?),
+        key_hash: hash(row, "key_hash")?,
+        begun_at: moment(row, "begun_at")?,
+        seen_at: moment(row, "seen_at")?,
+        notice: record(row, "notice")?,
+    })
+}
+
+async fn write(client: &Object, write: &SessionWrite) -> DbResult<()> {
+    match write {
+        SessionWrite::Begin(session, most) => return begin(client, session, *most).await,
+        SessionWrite::Seen(id, at) => execute(client, SEEN, &[&id.0.as_slice(), &at.as_microsecond()]).await?,
+        SessionWrite::Tell(id, notice) => {
+            let notice = to_bytes(notice, "notice")?;
+            execute(client, TELL, &[&id.0.as_slice(), &notice]).await?
+        }
+        SessionWrite::Told(id, notice) => {
+            let notice = to_bytes(notice, "notice")?;
+            execute(client, TOLD, &[&id.0.as_slice(), &notice]).await?
+        }
+        SessionWrite::End(id) => execute(client, END, &[&id.0.as_slice()]).await?,
+    };
+    Ok(())
+}
+
+async fn begin(client: &Object, session: &SessionRecord, most: usize) -> DbResult<()> {
+    let notice = session.notice.as_ref().map(|notice| to_bytes(notice, "notice"));
+    let (notice, most) = (notice.transpose()?, limit(most));
+    let (id, key_hash) = (session.id.0.as_slice(), session.key_hash.as_slice());
+    let (begun_at, seen_at) = (session.begun_at.as_microsecond(), session.seen_at.as_microsecond());
+    execute(client, BEGIN, &[&id, &key_hash, &begun_at, &seen_at, &notice]).await?;
+    execute(client, MAKE_ROOM, &[&key_hash, &most]).await?;
+    Ok(())
+}
+
+#[async_trait]
+impl SessionStore for PostgresStore {
+    async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        let client = self.client().await?;
+        let question = async {
+            let row = first(&client, SESSION, &[&id.0.as_slice()]).await?;
+            row.as_ref().map(read).transpose()
+        };
+        self.patiently(question).await
+    }
+
+    async fn write_session(&self, write: &SessionWrite) -> Result<(), StoreError> {
+        let client = self.client().await?;
+        self.patiently(self::write(&client, write)).await
+    }
+
+    async fn forget_sessions(&self, seen_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let client = self.client().await?;
+        let (seen_before, most) = (seen_before.as_microsecond(), self::limit(limit));
+        let forgotten = self.patiently(execute(&client, FORGET, &[&seen_before, &most])).await?;
+        Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
+    }
+}
