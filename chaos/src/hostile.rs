@@ -20,7 +20,7 @@ use crate::hostile::callers::Callers;
 use crate::hostile::gateway::Gateway;
 
 /// After an attack, until the next.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(1);
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

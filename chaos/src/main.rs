@@ -168,7 +168,7 @@ async fn main() -> ExitCode {
 }
 
 /// How long callers are measured where nobody attacks.
-const CALM: Duration = Duration::from_secs(5);
+const CALM: Duration = Duration::from_secs(3);
 
 /// Whether every connection was cut.
 async fn hostile(arguments: &HostileArguments) -> anyhow::Result<bool> {

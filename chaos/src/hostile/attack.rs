@@ -58,6 +58,17 @@ pub struct Ended {
     pub after: Vec<Duration>,
 }
 
+/// How one connection ended.
+#[derive(Debug, Clone, Copy)]
+enum Attacked {
+    /// There was none.
+    NotMade,
+    /// It was cut after so long.
+    Cut(Duration),
+    /// It was not.
+    Kept,
+}
+
 impl Ended {
     /// The longest that one was kept.
     pub fn longest(&self) -> Duration {
@@ -104,13 +115,13 @@ impl Attack {
     pub async fn by(self, connections: usize, gateway: SocketAddr) -> Ended {
         let mut attackers = JoinSet::new();
         let (mut ended, mut next) = (Ended::default(), 0);
-        let mut take = |kept: Option<Option<Duration>>| match kept {
-            None => {}
-            Some(None) => {
+        let mut take = |attacked: Option<Attacked>| match attacked {
+            None | Some(Attacked::NotMade) => {}
+            Some(Attacked::Kept) => {
                 ended.made += 1;
                 ended.kept += 1;
             }
-            Some(Some(after)) => {
+            Some(Attacked::Cut(after)) => {
                 ended.made += 1;
                 ended.after.push(after);
             }
@@ -133,11 +144,13 @@ impl Attack {
         ended
     }
 
-    /// Whether it could connect, and after how long it was cut.
-    async fn attack(self, from: Ipv4Addr, gateway: SocketAddr) -> Option<Duration> {
+    /// The system may keep somebody waiting for a connection: that is not the gateway's doing, and is not counted.
+    async fn attack(self, from: Ipv4Addr, gateway: SocketAddr) -> Attacked {
+        let Ok(mut stream) = self.connected(from, gateway).await else {
+            return Attacked::NotMade;
+        };
         let began = Instant::now();
         let attacking = async {
-            let mut stream = self.connected(from, gateway).await?;
             stream.write_all(self.opening().as_bytes()).await?;
             match self {
                 Self::NoReader | Self::Metrics => not_reading(&stream).await,
@@ -147,8 +160,8 @@ impl Attack {
         };
         match timeout(PATIENCE, attacking).await {
             // However it was told: it is over.
-            Ok(_) => Some(began.elapsed()),
-            Err(_) => None,
+            Ok(_) => Attacked::Cut(began.elapsed()),
+            Err(_) => Attacked::Kept,
         }
     }
 

@@ -32,7 +32,7 @@ pub fn written(sheets: &[Sheet], command: &str) -> String {
     for sheet in sheets {
         let _ = write!(
             text,
-            "\nWith {} open files:\n\n| attack | connections | cut within | never cut | memory | callers' p99 before, during | calls answered, failed |\n\
+            "\nOpen files: {}.\n\n| attack | connections | cut within | never cut | memory | callers' p99 before, during | calls answered, failed |\n\
              |---|---:|---:|---:|---:|---:|---:|\n",
             sheet.files
         );

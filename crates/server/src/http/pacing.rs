@@ -17,6 +17,8 @@ use crate::net::connections::Guest;
 
 /// Handed on at once.
 const SLICE: usize = 16 * 1024;
+/// What actix-http keeps of a long answer on its way out.
+const WRITE_BUFFER: usize = 64 * 1024;
 
 /// The layer around routes that nothing else observes.
 pub(crate) async fn pace(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -82,10 +84,9 @@ fn paced(body: BoxBody, guest: Guest) -> BoxBody {
     }
     match body.try_into_bytes() {
         Ok(bytes) => {
-            // What is shared is there anyway.
-            if bytes.is_unique() {
-                guest.owes(bytes.len());
-            }
+            // What is shared is there anyway; the buffer that it goes through is not.
+            let own = if bytes.is_unique() { bytes.len() } else { 0 };
+            guest.owes(own + WRITE_BUFFER);
             BoxBody::new(Slices {
                 rest: bytes,
                 _until: Until(guest),

@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 
 /// What is read of a request beyond what was taken of it, from somebody without a key.
 const WINDOW: usize = 32 * 1024;
+/// What is read of a head, from somebody without a key, before it is looked at.
+const IN_A_ROW: usize = 16 * 1024;
 /// Who takes so much of an answer in the time for it reads fast enough.
 const TAKEN_IN_TIME: u64 = 64 * 1024;
 
@@ -38,7 +40,8 @@ impl Default for Deadlines {
             head: Duration::from_secs(5),
             idle: Duration::from_secs(5),
             idle_known: Duration::from_secs(75),
-            unread: Duration::from_secs(10),
+            // Twice, where it began while the system still took some.
+            unread: Duration::from_secs(6),
             unread_known: Duration::from_secs(60),
         }
     }
@@ -72,6 +75,8 @@ pub(crate) struct Connection {
     is_known: AtomicBool,
     /// Bytes that were read of a request and not taken yet.
     unread: AtomicUsize,
+    /// Bytes that were read of a head without looking at them.
+    in_a_row: AtomicUsize,
     reader: AtomicWaker,
     written: AtomicU64,
     /// Since when an answer cannot be written on; 0: it can.
@@ -97,6 +102,7 @@ impl Connection {
             since: AtomicU64::new(now),
             is_known: AtomicBool::new(false),
             unread: AtomicUsize::new(0),
+            in_a_row: AtomicUsize::new(0),
             reader: AtomicWaker::new(),
             written: AtomicU64::new(0),
             stalled_since: AtomicU64::new(0),
@@ -141,6 +147,12 @@ impl Connection {
         self.was_read.store(true, Ordering::Relaxed);
         let has_room =
             || self.is_known() || self.phase() != Phase::Answering || self.unread.load(Ordering::Relaxed) < WINDOW;
+        if self.phase() == Phase::Head && !self.is_known() && self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW {
+            // Otherwise actix reads as far as it can before it looks whether the head is there.
+            self.in_a_row.store(0, Ordering::Relaxed);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if has_room() {
             return Poll::Ready(());
         }
@@ -151,6 +163,7 @@ impl Connection {
     /// So many bytes came.
     pub(crate) fn received(&self, bytes: usize, now: u64) {
         self.unread.fetch_add(bytes, Ordering::Relaxed);
+        self.in_a_row.fetch_add(bytes, Ordering::Relaxed);
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head, now);
         }
@@ -159,6 +172,7 @@ impl Connection {
     /// A request begins: its head is taken.
     pub(crate) fn begins(&self, now: u64) {
         self.unread.store(0, Ordering::Relaxed);
+        self.in_a_row.store(0, Ordering::Relaxed);
         self.enter(Phase::Answering, now);
     }
 
@@ -333,6 +347,7 @@ mod tests {
         let connection = connection();
         let context = Context::from_waker(std::task::Waker::noop());
         connection.received(2 * WINDOW, 1_000);
+        assert!(connection.may_read(&context).is_pending(), "it is looked at");
         assert!(connection.may_read(&context).is_ready(), "a head may be long");
         connection.begins(1_000);
         connection.received(WINDOW, 1_000);

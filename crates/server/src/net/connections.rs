@@ -258,7 +258,8 @@ impl Guest {
         let is_kept = self.connection.phase() == Phase::Answering
             || self.connection.cost.load(Ordering::Relaxed) < LEAST_COST + LONGEST_HEAD;
         if !self.connection.is_known() && is_kept {
-            self.connections.spend(&self.connection, bytes);
+            // Buffers grow by doubling.
+            self.connections.spend(&self.connection, 2 * bytes);
         }
     }
 

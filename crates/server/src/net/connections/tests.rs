@@ -72,7 +72,7 @@ async fn strangers_spend_one_budget_of_bytes_and_the_oldest_goes_when_it_is_spen
     let connections = connections(8, 8, 4 * LEAST_COST);
     let places: Vec<Place> = (1..=2).filter_map(|last| connections.admit(address(last))).collect();
     places[1].0.begins();
-    places[1].0.received(2 * LEAST_COST);
+    places[1].0.received(LEAST_COST);
     assert!(!is_cut(&places[0]).await && !is_cut(&places[1]).await);
     places[1].0.received(1);
     assert!(is_cut(&places[0]).await && !is_cut(&places[1]).await);
