@@ -61,6 +61,17 @@ pub enum Told {
     NotSent,
 }
 
+impl Told {
+    /// Whether a request with a key has no answer yet.
+    pub fn must_come_back(&self) -> bool {
+        let later = ["idempotency_in_progress", "shutting_down", "overloaded"];
+        match self {
+            Self::Answer { body, .. } => later.iter().any(|code| body["code"] == *code),
+            Self::Nothing | Self::NotSent => true,
+        }
+    }
+}
+
 /// Load that runs until it is stopped.
 pub struct Load {
     tasks: JoinSet<Vec<Exchange>>,

@@ -77,15 +77,6 @@ impl Mix {
     }
 }
 
-/// Whether a request with a key has no answer yet.
-pub(super) fn must_come_back(told: &Told) -> bool {
-    let later = ["idempotency_in_progress", "shutting_down", "overloaded"];
-    match told {
-        Told::Answer { body, .. } => later.iter().any(|code| body["code"] == *code),
-        Told::Nothing | Told::NotSent => true,
-    }
-}
-
 pub(super) struct Client {
     number: u64,
     /// The people of this load are no other load's.
@@ -197,7 +188,7 @@ impl Client {
                     self.shared.cut_off.fetch_add(u64::from(!was_ending), Ordering::AcqRel);
                     upsert.key.is_none() || self.shared.is_stopping()
                 }
-                Told::Answer { .. } => !must_come_back(&told) || self.shared.is_stopping(),
+                Told::Answer { .. } => !told.must_come_back() || self.shared.is_stopping(),
             };
             if told != Told::NotSent {
                 self.exchanges.push(upsert.told(told));
@@ -254,7 +245,7 @@ impl Client {
             let told = self.sender.batch(&lines).await;
             let mut left = Vec::new();
             for (line, told) in lines.into_iter().zip(told) {
-                if must_come_back(&told) {
+                if told.must_come_back() {
                     left.push(line.clone());
                 }
                 if told != Told::NotSent {

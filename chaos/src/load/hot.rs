@@ -10,7 +10,6 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::body::Person;
-use super::client::must_come_back;
 use super::send::{Sender, Upsert};
 use super::{Exchange, Told};
 use crate::vendors::ACME;
@@ -100,7 +99,7 @@ impl Client {
                 let patience = if upsert.is_async { ASYNC } else { SYNC };
                 let sent = tokio::time::timeout(patience, self.sender.send(&upsert)).await;
                 let told = sent.unwrap_or(Told::Nothing);
-                let is_over = !must_come_back(&told);
+                let is_over = !told.must_come_back();
                 // How often it was turned away before says nothing more.
                 if is_over || told == Told::Nothing {
                     exchanges.push(upsert.told(told));
