@@ -6,7 +6,6 @@
 #![cfg(not(test))]
 #![expect(
     clippy::expect_used,
-    clippy::missing_panics_doc,
     reason = "a law that is broken, or a world that is not as it should be, has to stop the run"
 )]
 

@@ -72,7 +72,7 @@ async fn database(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Rep
     let (mut server, url) = replicas::database();
     let stores = vec![url.clone(); plan.gateways];
     let mut run = Run::with_replicas(places, (NAME, seed), &stores, &url, |options| {
-        options.front = FrontKind::Nothing
+        options.front = FrontKind::Nothing;
     })?;
     run.world.set_weather(&Weather::slow());
     run.world.start().await?;

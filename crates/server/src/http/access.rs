@@ -119,7 +119,7 @@ impl<P: Permission> Access<P> {
             observed.key = Some(key.clone());
         }
         shows_key(request);
-        let left = key.take_call().map_err(rate_limited)?;
+        let left = key.take_call().map_err(|limit| rate_limited(&limit))?;
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.left = left;
         }
@@ -189,7 +189,7 @@ fn unauthenticated(detail: &str, was_given: bool) -> Problem {
     Problem::new(ProblemCode::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
 }
 
-fn rate_limited(limit: TooOften) -> Problem {
+fn rate_limited(limit: &TooOften) -> Problem {
     let mut problem = Problem::new(ProblemCode::RateLimited, "this key calls more often than it may");
     problem.refusal.retry_after = Some(limit.retry_after);
     for (name, value) in limit.left.headers() {
