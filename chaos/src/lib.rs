@@ -10,6 +10,7 @@
 pub mod checker;
 pub mod evidence;
 pub mod front;
+pub mod hot;
 pub mod load;
 pub mod process;
 pub mod proxy;

@@ -3,7 +3,6 @@
 
 mod body;
 mod client;
-mod hot;
 mod open;
 mod operator;
 mod send;
@@ -22,7 +21,6 @@ use crate::world::World;
 
 pub use body::Person;
 pub use client::Mix;
-pub use hot::{Hot, HotLoad};
 pub use open::{Answered, open_loop};
 pub use send::{Heard, Sender, Upsert};
 pub use steady::{Kind, Seen, Steady};

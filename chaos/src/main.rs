@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
-use upsert_chaos::load::Hot;
+use upsert_chaos::hot::Hot;
 use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
 use upsert_chaos::runs::{
     Places, Report, database, duplicates, hot, kills, points, replicas, rolling, termination, told,
