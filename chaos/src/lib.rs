@@ -11,6 +11,7 @@ pub mod checker;
 pub mod evidence;
 pub mod front;
 pub mod hostile;
+pub mod hot;
 pub mod load;
 pub mod process;
 pub mod proxy;

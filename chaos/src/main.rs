@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 use upsert_chaos::hostile::attack::Attack;
 use upsert_chaos::hostile::sheet::{self, Sheet};
-use upsert_chaos::load::Hot;
+use upsert_chaos::hot::Hot;
 use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
 use upsert_chaos::runs::{
     Places, Report, database, duplicates, hot, kills, points, replicas, rolling, termination, told,

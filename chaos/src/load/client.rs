@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::body::Person;
+use super::exchange::{Exchange, Shared, Told};
 use super::send::{Sender, Upsert};
-use super::{Exchange, Shared, Told};
 use crate::vendors::{ACME, SOLO};
 use crate::world::World;
 

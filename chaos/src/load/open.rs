@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::exchange::{Exchange, Told};
 use super::send::{Sender, Upsert};
-use super::{Exchange, Told};
 
 /// One request of an open loop.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::{Exchange, Shared};
+use super::exchange::{Exchange, Shared};
 use crate::world::{KEY, World};
 
 pub(super) struct Operator {

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::{Exchange, Told};
+use super::exchange::{Exchange, Told};
 use crate::world::{KEY, World};
 
 /// Nobody looks at it; it may not be all zeros.

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::body::Person;
+use super::exchange::{Exchange, Told};
 use super::send::{Heard, Sender, Upsert};
-use super::{Exchange, Told};
 use crate::vendors::ACME;
 use crate::world::World;
 

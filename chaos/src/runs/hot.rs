@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::{Places, Report, Run, replicas, to_the_end};
-use crate::load::{Hot, HotLoad};
+use crate::hot::{Hot, HotLoad};
 use crate::vendors::Weather;
 
 /// The name of the run.

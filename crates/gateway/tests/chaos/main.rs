@@ -12,7 +12,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
-use upsert_chaos::load::{Hot, Person, Sender, Told, Upsert};
+use upsert_chaos::hot::Hot;
+use upsert_chaos::load::{Person, Sender, Told, Upsert};
 use upsert_chaos::runs::{
     Places, Report, database, duplicates, hot, kills, points, replicas, rolling, termination, told,
 };

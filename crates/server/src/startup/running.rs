@@ -68,7 +68,7 @@ impl Running {
         let began = Instant::now();
         let until = |moment: Duration| (began + moment).saturating_duration_since(Instant::now());
         let left = || until(self.grace);
-        let until_cut_short = || until(self.grace - TO_RECORD.min(self.grace / 4));
+        let until_cut_short = || until(self.grace.saturating_sub(TO_RECORD.min(self.grace / 4)));
         tracing::info!("stopping");
         // The listener stays until the end: a connection that nobody accepts would wait for an answer that never comes.
         self.state.lifecycle.enter(Phase::Stopping);

@@ -9,9 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::body::Person;
-use super::send::{Sender, Upsert};
-use super::{Exchange, Told};
+use crate::load::{Exchange, Person, Sender, Told, Upsert};
 use crate::vendors::ACME;
 use crate::world::World;
 
