@@ -37,7 +37,10 @@ fn plan() -> Plan {
 
 /// Status and body.
 async fn put(world: &World, body: &Json) -> (u16, Json) {
-    let request = reqwest::Client::new().put(format!("{}/v1/logs", world.url()));
+    let request = reqwest::Client::builder()
+        .build()
+        .unwrap()
+        .put(format!("{}/v1/logs", world.url()));
     let answer = request.bearer_auth(PLATFORM).json(body).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
