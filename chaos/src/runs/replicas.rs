@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use upsert_testkit::postgres::Server;
 
@@ -71,10 +72,9 @@ impl Shared {
     }
 }
 
-/// A database that is reached as by a network, and where. It is tidied up from the beginning, as one that is older than a minute:
-/// until PostgreSQL does that for the first time, a load that begins on empty tables makes it slower and slower.
+/// A database that is reached as by a network, and where.
 pub(super) fn database() -> (Server, String) {
-    let server = Server::new("listen_addresses=127.0.0.1\nautovacuum_naptime=1s", |_| {});
+    let server = Server::new("listen_addresses=127.0.0.1", |_| {});
     let url = Shared::url(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port())));
     (server, url)
 }
@@ -88,10 +88,9 @@ async fn replicas(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Rep
     run.world.set_weather(&Weather::rough());
     run.world.start().await?;
     let load = Load::start(&run.world, &Mix::default(), plan.clients, seed);
-    let mut struck = [0; 4];
-    for _ in 0..plan.blows {
+    let mut struck = [0; BLOWS];
+    for blow in blows(plan.blows, &mut dice) {
         tokio::time::sleep(Duration::from_millis(dice.random_range(100..1_200))).await;
-        let blow = dice.random_range(0..BLOWS);
         struck[blow] += 1;
         strike(&mut run, &mut shared, blow, &mut dice).await?;
     }
@@ -111,6 +110,18 @@ async fn replicas(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Rep
 }
 
 const BLOWS: usize = 4;
+
+/// So many blows, of each kind once before any comes again: a short run has all of them.
+fn blows(count: u32, dice: &mut StdRng) -> Vec<usize> {
+    let mut all = Vec::new();
+    for _ in 0..count.div_ceil(4) {
+        let mut kinds: Vec<usize> = (0..BLOWS).collect();
+        kinds.shuffle(dice);
+        all.extend(kinds);
+    }
+    all.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    all
+}
 
 /// One blow, and what mends it.
 async fn strike(run: &mut Run, shared: &mut Shared, blow: usize, dice: &mut StdRng) -> anyhow::Result<()> {

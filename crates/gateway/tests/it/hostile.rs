@@ -23,7 +23,13 @@ fn many_strangers_are_cut_cost_little_and_keep_nobody_from_being_served() {
         let what = outcome.attack.name();
         assert_eq!(outcome.ended.kept, 0, "{what}: {outcome:?}");
         assert_eq!(outcome.ended.made, 768, "{what}: {outcome:?}");
-        assert!(outcome.grown() < 64 * MIB, "{what}: {} MiB more", outcome.grown() / MIB);
+        // Without bounds it would be a gigabyte. How much it is depends on how soon who is over them is cut, and so on how
+        // busy the machine is: docs/security.md has what was measured.
+        assert!(
+            outcome.grown() < 256 * MIB,
+            "{what}: {} MiB more",
+            outcome.grown() / MIB
+        );
         // A new connection of theirs may be pushed out in the crush.
         let (answered, failed) = outcome.calls;
         assert!(

@@ -110,7 +110,7 @@ fn the_log_is_as_the_file_says_unless_it_was_asked_for_otherwise() {
     let output = run(&mut gateway(&["serve", "--config", path]), "");
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
-    assert!(said.contains("gateway.toml:6:7: telemetry.log: "), "{said}");
+    assert!(said.contains("gateway.toml:7:7: telemetry.log: "), "{said}");
     let output = run(&mut gateway(&["check", "--config", path]), "");
     assert_eq!(output.status.code(), Some(1));
 }

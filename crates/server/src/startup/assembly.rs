@@ -117,16 +117,22 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     gateway.run_background();
     running.background.listen(&gateway, assembled.bells);
     running.background.listen_to_all(&gateway, rung);
-    let resealing = reseal(running.state.clone(), running.background.stopping.clone());
-    running.background.tasks.spawn(resealing);
-    running.background.watch_connections(&running.state.connections);
-    running.background.keep_metrics();
-    running.background.keep_log_filter();
+    keep_going(&running);
     announce(&settings, running.addr, running.state.connections.places);
     if let Some(from) = options.reload {
         watch(from, &running, builder, settings);
     }
     Ok(running)
+}
+
+/// What goes on beside requests and deliveries for as long as the process runs.
+fn keep_going(running: &Running) {
+    let background = &running.background;
+    let resealing = reseal(running.state.clone(), background.stopping.clone());
+    background.tasks.spawn(resealing);
+    background.watch_connections(&running.state.connections);
+    background.keep_metrics();
+    background.keep_log_filter();
 }
 
 fn retention(keep: upsert_settings::Retention) -> Retention {
