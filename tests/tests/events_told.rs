@@ -222,7 +222,7 @@ fn stable(world: &World, connection: &Json) -> Json {
     let mut connection = connection.clone();
     let mut left_out = vec!["oldest_waiting_seconds", "waiting", "in_flight", "next_probe_at"];
     if world.processes() > 1 {
-        left_out.extend(["health", "breaker", "concurrency"]);
+        left_out.extend(["health", "breaker", "concurrency", "rate_limit"]);
     }
     for member in left_out {
         connection.as_object_mut().unwrap().remove(member);

@@ -338,6 +338,8 @@ async fn so_many_pages_are_live_at_a_time_and_a_server_that_stops_waits_for_none
         gateway: secrets
             .map(|secret| api_key(secret, secret, "acme", "ops:read"))
             .concat(),
+        // How many pages are kept up to date is a process's own.
+        is_one_process: true,
         ..Plan::default()
     })
     .await;

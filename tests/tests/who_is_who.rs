@@ -2,6 +2,8 @@
 //! vendor, whatever came first and whichever way it came.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has to stop")]
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
@@ -347,6 +349,10 @@ async fn a_known_record_is_adopted_and_the_next_call_goes_by_its_id() {
         .await;
     assert_eq!(made.status, 201, "{}", made.text);
     let old = made.customer_id();
+    // Rotor is not waited for.
+    let upsert = format!("/v1/upserts/{}", made.body["upsert_id"].as_str().unwrap());
+    let has_rotor = |upsert: &Answered| upsert.delivery("rotor")["state"] == "succeeded";
+    world.until(&upsert, Duration::from_secs(20), has_rotor).await;
     let (rotor, wallet) = (world.rotor.records()[0].id.clone(), "old");
     for connection in ["rotor", "wallet"] {
         let path = format!("/v1/customers/{old}/links/{connection}/unlink");
