@@ -22,11 +22,14 @@ fn ann() -> Json {
 }
 
 async fn world() -> World {
-    World::with(Plan {
+    World::with(plan()).await
+}
+
+fn plan() -> Plan {
+    Plan {
         gateway: api_key("operator", OPERATOR, "acme", "ops:read"),
         ..Plan::default()
-    })
-    .await
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a client of the test's own")]
@@ -119,7 +122,12 @@ async fn without_the_scope_to_see_customers_only_the_shape_of_a_request_is_shown
 
 #[tokio::test]
 async fn no_credential_is_in_what_is_kept_of_a_request_or_of_an_answer() {
-    let mut world = world().await;
+    let mut world = World::with(Plan {
+        // It looks into the store's file.
+        is_one_process: true,
+        ..plan()
+    })
+    .await;
     assert_eq!(world.upsert(&ann()).await.status, 201);
     let changed = world
         .upsert(&json!({ "reference": "ann", "family_name": "Leigh" }))
