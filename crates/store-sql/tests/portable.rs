@@ -100,3 +100,23 @@ fn every_primary_key_begins_with_the_merchant_but_those_of_single_rows_and_of_se
     assert!(keys >= 10, "{keys} keys are seen");
     assert_eq!(of_sessions, 1);
 }
+
+/// A planner that knows nothing of a table yet takes a merchant for a handful of rows: it reads them all and throws away what
+/// the list does not name, and the more of them there are the longer it takes.
+#[test]
+fn what_is_looked_up_by_a_list_is_looked_up_by_the_whole_of_its_key() {
+    let mut looked_at = 0;
+    for (path, text) in sql() {
+        looked_at += text.matches("unnest(").count();
+        let text = text.replace('\n', " ");
+        let joins = text.split(" on ").skip(1).filter_map(|on| on.split_once('.'));
+        let mut by_merchant = joins.filter(|(_, column)| column.starts_with("merchant = $"));
+        assert!(
+            by_merchant.next().is_none(),
+            "{}: a join by a merchant alone",
+            path.display()
+        );
+        assert!(!text.contains("customer = any($"), "{}", path.display());
+    }
+    assert!(looked_at > 10, "{looked_at}");
+}

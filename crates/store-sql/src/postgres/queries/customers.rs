@@ -25,23 +25,30 @@ use crate::kept::{CustomerWas, identifier_kind, key_kind, limit};
 
 /// Whom each digest finds, by its place from 1 on, and who has the id, in place 0; each with its lanes right behind it. Of
 /// those that share a digest some more are read than are answered: an identifier may find somebody who is gone.
+/// Each key and each customer is looked up by itself, by the whole of its key (`LIMIT`, `OFFSET` keep a planner from doing it
+/// otherwise): one that knows nothing of the tables yet, or what they were an hour ago, takes a merchant for a handful of rows,
+/// and reads them all.
 const IDENTIFY: &str = "SELECT w.place, c.customer, c.connection, c.revision, c.body FROM ( \
     SELECT i.place, held.customer FROM unnest($2::bytea[]) WITH ORDINALITY AS i(digest, place) \
-    JOIN keys k ON k.merchant = $1 AND k.digest = i.digest AND k.connection = '' \
+    CROSS JOIN LATERAL (SELECT customers FROM keys \
+        WHERE merchant = $1 AND digest = i.digest AND connection = '' LIMIT 1) k \
     CROSS JOIN LATERAL unnest(k.customers[1:64]) AS held(customer) \
     UNION ALL SELECT 0, $3::uuid WHERE $3::uuid IS NOT NULL) w \
-    JOIN customers c ON c.merchant = $1 AND c.customer = w.customer \
+    CROSS JOIN LATERAL (SELECT customer, connection, revision, body FROM customers \
+        WHERE merchant = $1 AND customer = w.customer OFFSET 0) c \
     ORDER BY w.place, c.customer, c.connection";
 const CUSTOMER: &str = "SELECT customer, connection, revision, body FROM customers \
     WHERE merchant = $1 AND customer = $2 ORDER BY connection";
 const EVERY_CUSTOMER: &str = "SELECT customer, revision, body FROM customers \
     WHERE merchant = $1 AND customer > $2 AND connection = '' ORDER BY customer LIMIT $3";
-const SOME_CUSTOMERS: &str = "SELECT customer, revision, body FROM customers \
-    WHERE merchant = $1 AND customer = ANY($2) AND connection = '' ORDER BY customer";
+const SOME_CUSTOMERS: &str = "SELECT c.customer, c.revision, c.body FROM unnest($2::uuid[]) AS w(customer) \
+    CROSS JOIN LATERAL (SELECT customer, revision, body FROM customers \
+        WHERE merchant = $1 AND customer = w.customer AND connection = '' LIMIT 1) c ORDER BY c.customer";
 const VERSIONS: &str = "SELECT id, body, change FROM upserts \
     WHERE merchant = $1 AND customer = $2 AND id < $3 AND made IS NOT NULL ORDER BY id DESC LIMIT $4";
 const HOLDERS: &str = "SELECT i.place, k.customers FROM unnest($3::bytea[]) WITH ORDINALITY AS i(digest, place) \
-    JOIN keys k ON k.merchant = $1 AND k.digest = i.digest AND k.connection = $2 ORDER BY i.place";
+    CROSS JOIN LATERAL (SELECT customers FROM keys \
+        WHERE merchant = $1 AND digest = i.digest AND connection = $2 LIMIT 1) k ORDER BY i.place";
 
 /// Rows that are read at once where nobody knows how many are wanted.
 const AT_ONCE: usize = 100;

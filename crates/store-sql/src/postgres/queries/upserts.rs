@@ -26,16 +26,16 @@ const OF_CUSTOMER: &str = "SELECT id, body FROM upserts \
 const STANDING: &str = "SELECT u.id, u.body FROM unnest($5::text[]) AS s(standing) CROSS JOIN LATERAL ( \
     SELECT id, body FROM upserts WHERE standing = s.standing AND merchant = $4 AND connection IS NULL \
     AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3) u ORDER BY u.id DESC LIMIT $3";
-/// Deliveries of several upserts: each one's lie between two ids.
+/// Deliveries of several upserts: each one's lie between two ids, and are looked up by themselves (see `IDENTIFY`).
 const DELIVERIES_OF: &str = "SELECT w.first, d.body FROM unnest($2::uuid[], $3::uuid[]) AS w(first, last) \
-    JOIN upserts d ON d.merchant = $1 AND d.id > w.first AND d.id <= w.last AND d.connection IS NOT NULL \
-    ORDER BY w.first, d.id";
+    CROSS JOIN LATERAL (SELECT id, body FROM upserts WHERE merchant = $1 AND id > w.first AND id <= w.last \
+        AND connection IS NOT NULL OFFSET 0) d ORDER BY w.first, d.id";
 const PENDING: &str = "SELECT merchant, id, body FROM upserts WHERE standing = 'upsert_pending' \
     AND connection IS NULL AND (merchant, id) > ($1, $2) ORDER BY merchant, id LIMIT $3";
 /// Those of these upserts that have an open delivery of their own.
 const HAVE_OPEN: &str = "SELECT w.merchant, w.first FROM unnest($1::text[], $2::uuid[], $3::uuid[]) \
     AS w(merchant, first, last) WHERE EXISTS (SELECT 1 FROM upserts d WHERE d.merchant = w.merchant AND d.id > w.first \
-    AND d.id <= w.last AND d.standing IN ('pending', 'in_flight', 'retrying', 'waiting'))";
+    AND d.id <= w.last AND d.standing IN ('pending', 'in_flight', 'retrying', 'waiting') OFFSET 0)";
 const OWING: &str = "SELECT body FROM upserts WHERE owes_event AND (merchant, id) > ($1, $2) \
     ORDER BY merchant, id LIMIT $3";
 /// Merchant by merchant: what is not old is not looked at.
@@ -46,8 +46,8 @@ const OLDER: &str = "SELECT u.merchant, u.id, u.body FROM (SELECT merchant FROM 
 /// Of upserts of several merchants.
 const DELIVERIES_OF_ALL: &str = "SELECT w.place, d.body \
     FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS w(merchant, first, last, place) \
-    JOIN upserts d ON d.merchant = w.merchant AND d.id > w.first AND d.id <= w.last AND d.connection IS NOT NULL \
-    ORDER BY w.place, d.id";
+    CROSS JOIN LATERAL (SELECT id, body FROM upserts WHERE merchant = w.merchant AND id > w.first AND id <= w.last \
+        AND connection IS NOT NULL OFFSET 0) d ORDER BY w.place, d.id";
 const IDEMPOTENCY: &str = "SELECT fingerprint, upsert, created_at, expires_at, answer FROM idempotency \
     WHERE merchant = $1 AND key = $2 AND expires_at > $3";
 const MERCHANTS_OF: &str = "SELECT DISTINCT merchant FROM places WHERE mark = $1 ORDER BY merchant";
