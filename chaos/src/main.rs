@@ -129,18 +129,6 @@ struct HostileArguments {
     page: Option<PathBuf>,
 }
 
-const ALL: [&str; 9] = [
-    "kills",
-    "points",
-    "duplicates",
-    "termination",
-    "told",
-    "replicas",
-    "rolling",
-    "database",
-    "hot",
-];
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -153,7 +141,10 @@ async fn main() -> ExitCode {
         Command::Rolling(arguments) => Session::new(arguments).run(&["rolling"]).await,
         Command::Database(arguments) => Session::new(arguments).run(&["database"]).await,
         Command::Hot(arguments) => Session::new(arguments).run(&["hot"]).await,
-        Command::All(arguments) => Session::new(arguments).run(&ALL).await,
+        Command::All(arguments) => {
+            let all: Vec<&str> = seeds::RUNS.into_iter().chain(["points"]).collect();
+            Session::new(arguments).run(&all).await
+        }
         Command::Proxy(arguments) => proxy(&arguments).await,
         Command::Hostile(arguments) => hostile(&arguments).await,
     };

@@ -15,7 +15,8 @@ pub struct Seed {
     pub seed: u64,
 }
 
-const RUNS: [&str; 8] = [
+/// The runs that need no further word to be made again; the points have each a name beside.
+pub const RUNS: [&str; 8] = [
     "kills",
     "duplicates",
     "termination",
