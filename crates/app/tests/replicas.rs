@@ -18,8 +18,8 @@ use serde_json::{Value as Json, json};
 
 use tokio::time::Instant;
 
-use upsert_api::{ConnectionState, DeliveryFilter};
-use upsert_app::{Answer, Connection, ConnectionStatus, OnCollision};
+use upsert_api::{ConnectionState, DeliveryFilter, ProblemCode};
+use upsert_app::{Answer, Connection, ConnectionStatus, OnCollision, Refusal};
 use upsert_core::{Clock as _, Held, Priority, Repeat, VendorBlocks, WaitingFor, utc_day};
 use upsert_store::{
     ConnectionStore as _, CustomerStore as _, DeliveryRecord, DeliveryState, DeliveryStore as _, EventStore as _, Store,
@@ -434,6 +434,52 @@ async fn a_caller_whose_upsert_another_gateway_brings_is_told_how_it_ended() {
     let second = second.unwrap();
     assert_eq!(second.status, 200, "{}", second.body);
     assert_eq!(vendor.record("r")["first"], "b");
+}
+
+async fn keyed(house: &House) -> Result<Answer, Refusal> {
+    house
+        .command(person("a"), |command| command.idempotency_key = Some("k".to_owned()))
+        .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_one_gateway_answers_for_a_key_the_others_tell_to_wait() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    vendor.then([Act::Slow(Duration::from_secs(3))]);
+    let second = async {
+        seconds(1).await;
+        keyed(&other).await
+    };
+    let (first, second) = futures_util::future::join(keyed(&one), second).await;
+    let (first, second) = (first.unwrap(), second.unwrap_err());
+    assert_eq!((first.status, second.code), (201, ProblemCode::IdempotencyInProgress));
+    let again = keyed(&other).await.unwrap();
+    assert_eq!((again.replayed, &again.body), (true, &first.body));
+    assert_eq!(vendor.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_nobody_can_still_be_answering_for_a_key_the_others_tell_how_its_upsert_stands() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    vendor.usually(Act::Slow(Duration::from_secs(3_600)));
+    let (_, second) = futures_util::future::join(
+        async {
+            let _ = tokio::time::timeout(Duration::from_millis(500), keyed(&one)).await;
+            one.kill().await;
+        },
+        async {
+            seconds(1).await;
+            keyed(&other).await.unwrap_err()
+        },
+    )
+    .await;
+    // It may still be alive as far as the other one knows.
+    assert_eq!(second.code, ProblemCode::IdempotencyInProgress);
+    seconds(10).await;
+    let third = keyed(&other).await.unwrap();
+    assert_eq!((third.status, third.replayed), (202, true));
 }
 
 #[tokio::test(start_paused = true)]

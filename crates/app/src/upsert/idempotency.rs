@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use upsert_api::ProblemCode;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{IdempotencyRecord, Write};
+use upsert_store::{DeliveryRecord, DeliveryState, IdempotencyRecord, Write};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
@@ -84,6 +85,9 @@ impl Upserts {
         if let Some(stored) = &record.answer {
             return Ok(Answer::stored(record.upsert, stored.clone(), true));
         }
+        if self.is_answered_elsewhere(merchant, record).await? {
+            return Err(in_progress());
+        }
         let answer = self
             .upsert_answer(merchant, record.upsert, Some(&command.request_id))
             .await?;
@@ -104,6 +108,26 @@ impl Upserts {
         }
         answer.replayed = true;
         Ok(answer)
+    }
+
+    /// Whether another process still answers the first request, as far as that can be known from here: a first call that
+    /// it made is under way, its lease has not ended, and neither has the time that a request waits at most.
+    async fn is_answered_elsewhere(&self, merchant: &Merchant, record: &IdempotencyRecord) -> Result<bool, Refusal> {
+        let now = self.context.clock.now();
+        let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);
+        let is_in_time = record.created_at.checked_add(wait).is_ok_and(|until| now < until);
+        if !is_in_time || !self.context.store.is_shared() {
+            return Ok(false);
+        }
+        let found = self.context.store.upsert(&merchant.id, record.upsert).await?;
+        Ok(found.is_some_and(|(_, own)| own.iter().any(|delivery| self.is_called_elsewhere(delivery, now))))
+    }
+
+    fn is_called_elsewhere(&self, delivery: &DeliveryRecord, now: Timestamp) -> bool {
+        delivery.state() == DeliveryState::InFlight
+            && delivery.fence() == 1
+            && delivery.lease_until().is_some_and(|until| now < until)
+            && !self.context.in_flight.has(delivery.id)
     }
 
     /// Step 10, for requests with a key: the answer is durable before it is given.
