@@ -29,7 +29,7 @@ use serde_json::{Value as Json, json};
 use upsert_simulators::{HookEntry, HookTime, Record, Rewrite, Rewrites, Told};
 use upsert_tests::{HOOK_SECRET, Plan, Vendored, World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(200);
 const PEOPLE: usize = 100;
 const ROTOR: usize = 0;
 const WALLET: usize = 1;
