@@ -186,10 +186,11 @@ impl PostgresStore {
         let digests = Digests::new(schema::secret(&client).await.map_err(refused)?);
         drop(client);
         driver.abort();
-        let pool = |size| pool(&connector, size, options.patience);
+        let pool = |connector: &Connector, size| pool(connector, size, options.patience);
+        let of_writer = pool(&connector.by_key(), 1)?;
         Ok(Self {
-            pool: pool(options.readers.max(1))?,
-            writer: WriterHandle::start(pool(1)?, digests.clone(), options, &handle),
+            pool: pool(&connector, options.readers.max(1))?,
+            writer: WriterHandle::start(of_writer, digests.clone(), options, &handle),
             digests,
             hints: options.notify.then(|| HintsHandle::start(connector, &handle)),
             patience: options.patience,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tokio_postgres::NoTls;
 
 use upsert_core::CustomerId;
 use upsert_store::{
@@ -353,5 +354,51 @@ async fn verify_full_takes_the_right_name_and_refuses_a_wrong_one_and_an_unknown
             };
             assert!(why.contains("certificate"), "{why}");
         }
+    }
+}
+
+/// Plans are made when tables are empty, and a planner that takes them to stay so would read them whole for each commit.
+#[tokio::test]
+async fn commits_find_their_rows_by_key_though_the_database_knows_nothing_of_its_tables() {
+    const COMMITS: u16 = 200;
+    let database = Database::new();
+    let store = open(database.url()).await;
+    for number in 0..COMMITS {
+        let customer = customer_id(number.into());
+        let applied = store
+            .apply(claim(customer, &format!("{number}@x.example")))
+            .await
+            .unwrap();
+        assert_eq!(applied, Applied::Done);
+        let mut record = customer_record("acme", customer);
+        record.version += 1;
+        let again = Changeset {
+            write: vec![Write::PutCustomer(record)],
+            ..Changeset::of("acme")
+        };
+        assert_eq!(store.apply(again).await.unwrap(), Applied::Done);
+    }
+    // What a connection has counted is known once it is closed.
+    store.close().await;
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
+    let mut driver = JoinSet::new();
+    driver.spawn(async move { drop(connection.await) });
+    let read = "SELECT relname::text, seq_tup_read FROM pg_stat_user_tables WHERE idx_scan >= 200 ORDER BY relname";
+    let mut tables = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while tables.len() < 2 {
+        assert!(
+            Instant::now() < deadline,
+            "the database has counted nothing: {tables:?}"
+        );
+        tables = client.query(read, &[]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for row in &tables {
+        let (table, read): (String, i64) = (row.get(0), row.get(1));
+        assert!(
+            read < i64::from(COMMITS),
+            "{table}: {read} rows were read in {COMMITS} commits"
+        );
     }
 }

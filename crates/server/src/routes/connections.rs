@@ -1,6 +1,7 @@
 //! Connections, and what their vendors hold: `/v1/connections`.
 
-use actix_web::web::{Data, Path};
+// By another name, since utoipa documents whatever is called `Path` once more.
+use actix_web::web::{Data, Path as OfPath};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
 use upsert_api::{
@@ -182,7 +183,7 @@ pub(crate) async fn list_vendor_customers(
 #[get("/v1/connections/{merchant}/{name}/customers/{provider_customer_id}")]
 pub(crate) async fn get_vendor_customer(
     caller: At<ReadCustomers>,
-    path: Path<(String, String, String)>,
+    path: OfPath<(String, String, String)>,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

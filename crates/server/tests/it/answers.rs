@@ -84,6 +84,34 @@ async fn every_answer_has_the_shape_that_is_documented() {
 }
 
 #[tokio::test]
+async fn the_document_names_each_parameter_of_an_operation_once_and_all_of_its_path() {
+    let served = ConfigSnapshot::start().await;
+    let (_, document) = read(served.get("/openapi.json", "")).await;
+    served.running.stop().await;
+    let mut operations = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let in_path: Vec<&str> = path.split(['{', '}']).skip(1).step_by(2).collect();
+        for (method, operation) in item.as_object().unwrap() {
+            let none = Vec::new();
+            let parameters = operation["parameters"].as_array().unwrap_or(&none);
+            let mut named: Vec<_> = parameters
+                .iter()
+                .map(|one| (one["in"].as_str(), one["name"].as_str()))
+                .collect();
+            let count = named.len();
+            named.sort_unstable();
+            named.dedup();
+            assert_eq!(named.len(), count, "{method} {path}: {parameters:?}");
+            let of_path = named.iter().filter(|(place, _)| *place == Some("path")).count();
+            let has_all = in_path.iter().all(|name| named.contains(&(Some("path"), Some(name))));
+            assert!(has_all && of_path == in_path.len(), "{method} {path}: {named:?}");
+            operations += 1;
+        }
+    }
+    assert!(operations > 40, "{operations}");
+}
+
+#[tokio::test]
 async fn answers_about_dead_letters_have_the_shape_that_is_documented() {
     let served = ConfigSnapshot::start().await;
     let (_, document) = read(served.get("/openapi.json", "")).await;

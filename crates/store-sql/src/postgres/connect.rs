@@ -46,6 +46,7 @@ pub(super) struct Connector {
     pub(super) config: Config,
     tls: MakeRustlsConnect,
     runtime: Handle,
+    is_by_key: bool,
 }
 
 impl Connector {
@@ -68,17 +69,38 @@ impl Connector {
         config.keepalives_idle(KEEPALIVE);
         config.tcp_user_timeout(KEEPALIVE);
         let tls = MakeRustlsConnect::new(tls(mode, roots.as_deref())?);
-        Ok(Self { config, tls, runtime })
+        Ok(Self {
+            config,
+            tls,
+            runtime,
+            is_by_key: false,
+        })
+    }
+
+    /// The same for statements that find every row by the whole of its key.
+    pub(super) fn by_key(&self) -> Self {
+        Self {
+            is_by_key: true,
+            ..self.clone()
+        }
     }
 
     /// A new connection.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (config, tls) = (self.config.clone(), self.tls.clone());
+        let hints: &[&str] = if self.is_by_key { &BY_KEY } else { &[] };
         let connect = async move {
             let (client, connection) = config.connect(tls).await?;
             // Whoever uses the client sees that it is closed.
             let driver = Handle::current().spawn(async move { drop(connection.await) });
             client.batch_execute(SETTINGS).await?;
+            for hint in hints {
+                match client.batch_execute(hint).await {
+                    // An engine that does not know it plans as it does.
+                    Err(error) if error.as_db_error().is_none() => return Err(error),
+                    _ => {}
+                }
+            }
             Ok((client, driver))
         };
         match self.runtime.spawn(connect).await {
@@ -121,6 +143,15 @@ type Connected<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>)
 /// A process that is stopped in the middle of a transaction must not keep others from its rows, and no statement takes for
 /// ever: whoever asked has given up by then.
 const SETTINGS: &str = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '15s'";
+
+/// The writer's statements find their rows by keys, whatever the planner knows of the table: a plan that was made when the
+/// table was empty reads it whole, and is kept until the table is analysed. And they are planned once, not anew each time.
+const BY_KEY: [&str; 4] = [
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+    "SET plan_cache_mode = force_generic_plan",
+];
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
