@@ -13,7 +13,7 @@ KEY = os.environ["GATEWAY_KEY"]
 
 def call(path, body=None):
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", "Merchant-Id": "acme"}
     with urllib.request.urlopen(urllib.request.Request(ADDRESS + path, data, headers)) as answer:
         return json.load(answer)
 
