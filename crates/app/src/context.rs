@@ -19,7 +19,7 @@ use upsert_api::ProblemCode;
 use upsert_core::{Clock, CustomerId, IdSource, MerchantMark, UpsertId};
 use upsert_store::{DeliveryFilter, DeliveryRecord, Hints, Known, Store, StoreError};
 
-use crate::directory::merchant::Directory;
+use crate::directory::merchant::{Directory, Merchant};
 use crate::problem::Refusal;
 use crate::runtime::admission::Admission;
 use crate::runtime::connections::Connections;
@@ -153,9 +153,23 @@ impl Context {
         let directory = self.directory();
         if !directory.is_in_file(merchant) {
             let today = self.clock.now().to_zoned(TimeZone::UTC).date();
-            directory.stored().load(&*self.store, today, merchant).await?;
+            let hear = |merchant: &Merchant, before: Option<&Merchant>| self.hear_of_vendors(merchant, before);
+            directory.stored().load(&*self.store, today, merchant, &hear).await?;
         }
         Ok(directory)
+    }
+
+    /// What is known already of the vendors of a merchant that was just loaded, by whatever process: its connections need not
+    /// find it out by a call. Not of one that was there before and is another one now.
+    pub(crate) fn hear_of_vendors(&self, merchant: &Merchant, before: Option<&Merchant>) {
+        let is_new = |name: &str| before.is_none_or(|before| before.connection(name).is_none());
+        for connection in merchant.connections.iter().filter(|one| is_new(&one.name)) {
+            let known = self.connections.record(&merchant.id, &connection.name);
+            if let Some(until) = known.open_until {
+                connection.status.hear_of_opening(until);
+            }
+            connection.status.hear_of_blocks(known.blocks);
+        }
     }
 
     /// The customer whom a delivery brings, with its lanes.

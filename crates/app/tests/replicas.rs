@@ -460,6 +460,25 @@ async fn while_one_gateway_answers_for_a_key_the_others_tell_to_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_to_wait_is_told_by_another_gateway_how_its_upsert_stands() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    vendor.then([Act::Slow(Duration::from_secs(3))]);
+    let ask = async |house: &House| {
+        let asked = house.command(person("a"), |command| {
+            command.idempotency_key = Some("k".to_owned());
+            command.respond_async = true;
+        });
+        asked.await.map(|answer| (answer.status, answer.replayed))
+    };
+    assert_eq!(ask(&one).await.unwrap(), (202, false));
+    seconds(1).await;
+    assert_eq!(ask(&other).await.unwrap(), (202, true), "the first one was answered");
+    seconds(5).await;
+    assert_eq!((ask(&other).await.unwrap(), vendor.calls()), ((201, true), 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_nobody_can_still_be_answering_for_a_key_the_others_tell_how_its_upsert_stands() {
     let vendor = Vendor::new(Repeat::Safe);
     let [one, other] = two(&vendor).await;

@@ -296,9 +296,11 @@ impl RateLimit {
 
     fn learn<T>(&self, admission: &Admission, result: &Result<T, ProviderError>) {
         let (now, wall) = (Instant::now(), self.clock.now());
+        // Held while it is told, too: of two calls that end at once, what is told last is what stands.
+        let mut vendor = self.vendor.lock();
         let Err(error) = result else {
-            if self.vendor.lock().taken(admission.era, now, wall) {
-                self.said.send_replace(VendorBlocks::default());
+            if vendor.taken(admission.era, now, wall) {
+                self.said.send_replace(vendor.said(now, wall));
             }
             return;
         };
@@ -308,7 +310,7 @@ impl RateLimit {
                 self.day_count.give_back(day);
             }
             if admission.is_probe {
-                self.vendor.lock().probe_is_still_due(wall);
+                vendor.probe_is_still_due(wall);
             }
             return;
         }
@@ -316,7 +318,6 @@ impl RateLimit {
             self.learnt.store(limit.get(), Ordering::Relaxed);
         }
         let wait = named_wait(error);
-        let mut vendor = self.vendor.lock();
         match error.kind {
             ErrorKind::RateLimited => vendor.throttled(admission.era, wait, now, &self.jitter),
             ErrorKind::QuotaSpent => vendor.quota_spent(admission.era, wait, wall),

@@ -34,6 +34,9 @@ pub trait BuildMerchant: Debug + Send + Sync + 'static {
     ) -> Result<Merchant, String>;
 }
 
+/// What is done for a merchant that was read, before anybody sees it. The other one: as it was before.
+pub(crate) type BeforeSeen<'a> = &'a (dyn Fn(&Merchant, Option<&Merchant>) + Send + Sync);
+
 /// What is known of a merchant.
 #[derive(Debug, Clone)]
 enum Entry {
@@ -147,7 +150,13 @@ impl StoredMerchants {
     ///
     /// # Errors
     /// The store failed, or it is there and cannot be built.
-    pub(crate) async fn load(&self, store: &dyn Store, today: Date, id: &str) -> Result<(), StoreError> {
+    pub(crate) async fn load(
+        &self,
+        store: &dyn Store,
+        today: Date,
+        id: &str,
+        before_seen: BeforeSeen<'_>,
+    ) -> Result<(), StoreError> {
         if self.builder.is_none() {
             return Ok(());
         }
@@ -156,7 +165,7 @@ impl StoredMerchants {
         }
         let _one_at_a_time = self.loading_of(id).lock().await;
         if self.known_outcome(id).is_none() {
-            self.read(store, today, id).await?;
+            self.read(store, today, id, before_seen).await?;
         }
         self.known_outcome(id).unwrap_or(Ok(()))
     }
@@ -171,11 +180,12 @@ impl StoredMerchants {
         today: Date,
         id: &str,
         even_unknown: bool,
+        before_seen: BeforeSeen<'_>,
     ) -> Result<(), StoreError> {
         // Whoever is reading it now may have read what it was before: it is known what came of that, then.
         let _one_at_a_time = self.loading_of(id).lock().await;
         if even_unknown || self.entries.read().by_id.contains_key(id) {
-            self.read(store, today, id).await?;
+            self.read(store, today, id, before_seen).await?;
         }
         Ok(())
     }
@@ -205,7 +215,13 @@ impl StoredMerchants {
         &self.loading[shard]
     }
 
-    async fn read(&self, store: &dyn Store, today: Date, id: &str) -> Result<(), StoreError> {
+    async fn read(
+        &self,
+        store: &dyn Store,
+        today: Date,
+        id: &str,
+        before_seen: BeforeSeen<'_>,
+    ) -> Result<(), StoreError> {
         let Some(builder) = &self.builder else { return Ok(()) };
         let record = store.merchant(id).await?.filter(|record| record.body.is_some());
         let Some(record) = record else {
@@ -216,6 +232,7 @@ impl StoredMerchants {
         let before = self.get(id);
         match builder.build(&record, &calls, before.as_deref()) {
             Ok(merchant) => {
+                before_seen(&merchant, before.as_deref());
                 let merchant = Arc::new(merchant);
                 let earlier = self.know(id, Entry::Ready(Arc::clone(&merchant)));
                 self.fresh.lock().push(Fresh {

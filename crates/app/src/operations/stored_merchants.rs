@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use upsert_api::ProblemCode;
 use upsert_store::{Applied, Changeset, Expect, Hints, MerchantRecord, PausedBy, StoreError, Write};
 
+use crate::directory::merchant::Merchant;
 use crate::directory::stored::Fresh;
 use crate::operations::Operations;
 use crate::operations::connections::MOST_RACES;
@@ -231,7 +232,9 @@ impl Operations {
         let directory = self.context.directory();
         let today = self.context.clock.now().to_zoned(TimeZone::UTC).date();
         let store = &*self.context.store;
-        directory.stored().reload(store, today, id, even_unknown).await?;
+        let hear = |merchant: &Merchant, before: Option<&Merchant>| self.context.hear_of_vendors(merchant, before);
+        let stored = directory.stored();
+        stored.reload(store, today, id, even_unknown, &hear).await?;
         self.settle_in().await;
         Ok(())
     }

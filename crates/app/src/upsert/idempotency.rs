@@ -85,7 +85,8 @@ impl Upserts {
         if let Some(stored) = &record.answer {
             return Ok(Answer::stored(record.upsert, stored.clone(), true));
         }
-        if self.is_answered_elsewhere(merchant, record).await? {
+        // One that is not to wait was answered right after its commit.
+        if !command.respond_async && self.is_answered_elsewhere(merchant, record).await? {
             return Err(in_progress());
         }
         let answer = self
@@ -110,8 +111,9 @@ impl Upserts {
         Ok(answer)
     }
 
-    /// Whether another process still answers the first request, as far as that can be known from here: a first call that
-    /// it made is under way, its lease has not ended, and neither has the time that a request waits at most.
+    /// Whether another process still answers the first request, taken to have been one that waits, as far as that can be known
+    /// from here: a first call that it made is under way, its lease has not ended, and neither has the time that a request waits
+    /// at most.
     async fn is_answered_elsewhere(&self, merchant: &Merchant, record: &IdempotencyRecord) -> Result<bool, Refusal> {
         let now = self.context.clock.now();
         let wait = SignedDuration::try_from(merchant.sync_deadline).unwrap_or(SignedDuration::MAX);

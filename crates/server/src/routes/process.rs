@@ -44,16 +44,20 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
     if state.lifecycle.phase() != Phase::Serving {
         return Err(shutting_down().into());
     }
-    let checked = timeout(PATIENCE, state.gateway.store().check()).await;
+    let store = state.gateway.store();
+    let checked = timeout(PATIENCE, store.check()).await;
     let trouble = match checked {
         Ok(Ok(())) => None,
-        Ok(Err(StoreError::Unavailable(_))) => Some("the store cannot write: its disk is full, or has failed"),
+        // A file is there; a database that is not says the same as one that cannot write.
+        Ok(Err(StoreError::Unavailable(_))) if !store.is_shared() => {
+            Some("the store cannot write: its disk is full, or has failed")
+        }
         _ => Some("the store cannot be reached"),
     };
     if let Some(trouble) = trouble {
         return Err(Refusal::new(ProblemCode::Overloaded, trouble).retry_after(1).into());
     }
-    let keys = state.gateway.store().sealing_keys().await.map_err(Refusal::from)?;
+    let keys = store.sealing_keys().await.map_err(Refusal::from)?;
     if let Some(id) = state.merchant_builder.missing_key(&keys) {
         let detail = format!("merchants are sealed with the key `{id}`, which is not configured");
         return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5).into());

@@ -440,6 +440,48 @@ async fn of_two_gateways_over_one_postgresql_each_serves_what_the_other_was_told
     }
 }
 
+#[tokio::test]
+async fn what_a_vendor_said_of_waiting_a_replica_knows_that_loads_the_merchant_later() {
+    let database = Database::new();
+    let store = format!("{ONE_KEY}url = \"{}\"\n", database.url());
+    let start = async || {
+        let folder = folder("", &store);
+        let options = StartOptions {
+            store: None,
+            ..folder.options()
+        };
+        ConfigSnapshot::over(folder, options).await
+    };
+    let one = start().await;
+    assert_eq!(read(put(&one, "initech", &initech())).await.0, 201);
+    let (status, made) = read(upsert(&one, "initech", "ann@example.com", "throttle")).await;
+    assert_eq!(status, 202);
+    let state_at = async |served: &ConfigSnapshot| {
+        let connections = served.get("/v1/connections", "all").header("Merchant-Id", "initech");
+        read(connections).await.1["data"][0]["state"].clone()
+    };
+    assert_eq!(state_at(&one).await, "throttled");
+    let later = start().await;
+    let began = Instant::now();
+    while state_at(&later).await != "throttled" {
+        assert!(began.elapsed() < Duration::from_secs(10), "{}", state_at(&later).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (_, waits) = read(upsert(&later, "initech", "bob@example.com", "x")).await;
+    let delivery = &waits["deliveries"][0];
+    assert_eq!(
+        (&delivery["waiting_for"], &delivery["attempts"]),
+        (&json!("rate_limit"), &json!(0)),
+        "{waits:#}"
+    );
+    // Nor has it found out by calling what waits.
+    let path = format!("/v1/upserts/{}", made["upsert_id"].as_str().unwrap());
+    let (_, upsert) = read(later.get(&path, "all").header("Merchant-Id", "initech")).await;
+    assert_eq!(upsert["deliveries"][0]["attempts"], 1, "{upsert:#}");
+    one.running.stop().await;
+    later.running.stop().await;
+}
+
 async fn two_over_postgresql(notify: bool, look_every: Duration) {
     let database = Database::new();
     let store = format!("{ONE_KEY}url = \"{}\"\nnotify = {notify}\n", database.url());

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, header};
+use serde_json::json;
 
 use upsert_server::StartOptions;
 use upsert_testkit::postgres::{Database, Server};
 
-use crate::served::{ConfigSnapshot, Folder, gateway_toml, secret};
+use crate::served::{ConfigSnapshot, Folder, gateway_toml, read, secret};
 
 const CONNECTION: &str = "/ops/connections/acme/ledger";
 
@@ -136,6 +137,8 @@ async fn a_page_says_plainly_that_the_store_does_not_answer_and_is_back_with_it(
             "{path}: nobody was signed out: {page}"
         );
     }
+    let (status, ready) = read(served.get("/readyz", "")).await;
+    assert_eq!((status, &ready["detail"]), (503, &json!("the store cannot be reached")));
     assert_eq!(post(&served, &cookie, "/ops/session/end").await, 503);
     let form = format!("key={}&next=/ops", secret("acme"));
     let request = served.request(Method::POST, "/ops/session", "");

@@ -33,6 +33,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// A notification has fewer than 8,000 bytes, and an id some 30. Who is left out is looked for all the same.
 const MOST_CUSTOMERS: usize = 200;
 
+/// Customers that wait to be told, or to be looked at, however long nobody can be told.
+const MOST_WAITING: usize = 10 * MOST_CUSTOMERS;
+
 /// Hints that wait to be taken.
 #[derive(Debug, Default)]
 struct Waiting {
@@ -44,6 +47,10 @@ impl Waiting {
     fn add(&self, more: Hints) {
         let mut hints = self.hints.lock();
         hints.add(more);
+        // Where the database tells nobody anything, nobody takes them.
+        while hints.customers.len() > MOST_WAITING {
+            hints.customers.pop_first();
+        }
         let is_empty = hints.is_empty();
         drop(hints);
         if !is_empty {
@@ -198,6 +205,18 @@ mod tests {
     use upsert_testkit::records::customer_id;
 
     use super::*;
+
+    #[test]
+    fn what_nobody_takes_stays_small_and_no_kind_of_it_is_lost() {
+        let waiting = Waiting::default();
+        for number in 1..=10 * MOST_WAITING {
+            waiting.add(Hints::of_customer(customer_id(number as u128)));
+        }
+        waiting.add(Hints::of_everything());
+        let hints = waiting.hints.lock();
+        assert_eq!(hints.customers.len(), MOST_WAITING);
+        assert!(hints.connections && hints.merchants && hints.deliveries && hints.events);
+    }
 
     #[test]
     fn what_is_told_is_read_as_it_was_and_fits_into_a_notification() {

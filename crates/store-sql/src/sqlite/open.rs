@@ -157,10 +157,10 @@ const LEAST_ROOM: u64 = 256 * 1024;
 /// not tell.
 pub(super) fn room(path: &Path) -> Result<(), StoreError> {
     match rustix::fs::statvfs(path) {
-        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM => {
+        Ok(disk) if disk.f_blocks > 0 && disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM => {
             Err(StoreError::Unavailable("the disk is full".to_owned()))
         }
-        // Whoever cannot tell has another reason not to answer, or none.
+        // Whoever cannot tell has another reason not to answer, or none; one without blocks does not know its size.
         _ => Ok(()),
     }
 }
@@ -322,6 +322,13 @@ mod tests {
         let mut statement = connection.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_know_its_size_is_not_full() {
+        let unsized_one = Path::new("/proc");
+        assert_eq!(rustix::fs::statvfs(unsized_one).unwrap().f_blocks, 0);
+        assert!(room(unsized_one).is_ok());
     }
 
     #[test]
