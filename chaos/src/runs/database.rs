@@ -9,7 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
 use tokio::task::block_in_place;
 
-use super::served::{badly, figures};
+use super::served::{badly, figures, is_well};
 use super::{Places, Report, Run, replicas, to_the_end};
 use crate::checker::{Finding, Promise};
 use crate::front::FrontKind;
@@ -139,7 +139,7 @@ fn judge(run: &mut Run, seen: &[Seen], outages: &[Outage]) {
             .any(|outage| ended >= outage.gone && one.due <= outage.back + SOON)
     };
     run.found = badly(seen, |one, status| match (status, one.code()) {
-        (0..500, _) => Ok(()),
+        _ if is_well(status) => Ok(()),
         (503, Some("overloaded")) if !one.heard.says_when => Err("without a word when to come back".to_owned()),
         (503, Some("overloaded")) if !in_trouble(one) => Err("though the database was there".to_owned()),
         (503, Some("overloaded")) => Ok(()),
@@ -186,7 +186,7 @@ fn after(outage: &Outage, until: Option<Instant>, gateway: SocketAddr, seen: &[S
         // What was still under way when the next crash came says nothing.
         one.to == gateway && one.due >= outage.back && until.is_none_or(|until| one.due + one.took < until)
     });
-    let (good, bad): (Vec<&Seen>, Vec<&Seen>) = since.partition(|one| one.status().is_some_and(|status| status < 500));
+    let (good, bad): (Vec<&Seen>, Vec<&Seen>) = since.partition(|one| one.status().is_some_and(is_well));
     Back {
         first_good: good
             .iter()

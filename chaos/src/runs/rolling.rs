@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::served::{badly, figures};
+use super::served::{badly, figures, is_well};
 use super::{Places, Report, Run, replicas, to_the_end};
 use crate::checker::{Finding, Promise};
 use crate::front::FrontKind;
@@ -77,7 +77,7 @@ async fn rolling(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Repo
     tokio::time::sleep(CALM).await;
     let seen = load.stop().await?;
     run.found = badly(&seen, |_, status| {
-        if status < 500 {
+        if is_well(status) {
             Ok(())
         } else {
             Err("restarts are nobody's business".to_owned())

@@ -9,6 +9,12 @@ use crate::load::{Seen, Told};
 /// The longest `sync_deadline` of a merchant here and 20 s: what docs/operations.md has a proxy wait.
 pub(super) const LONGEST: Duration = Duration::from_secs(3 + 20);
 
+/// Whether the load may be answered so: it asks for what may be gone or not there yet, and changes what others change. Nothing that it
+/// sends is to be refused for its form, its key or its rate.
+pub(super) const fn is_well(status: u16) -> bool {
+    matches!(status, 200..=299 | 404 | 409 | 422)
+}
+
 /// So many findings of one kind say enough.
 const MOST_OF_A_KIND: usize = 3;
 
@@ -124,10 +130,11 @@ mod tests {
     fn what_is_answered_badly_late_or_not_at_all_is_found_and_nothing_else() {
         let quick = Duration::from_millis(5);
         let good = [seen(answer(200), quick), seen(answer(404), LONGEST)];
-        let below = |_: &Seen, status: u16| if status < 500 { Ok(()) } else { Err("no".to_owned()) };
+        let below = |_: &Seen, status: u16| if is_well(status) { Ok(()) } else { Err("no".to_owned()) };
         assert_eq!(badly(&good, below), []);
         for bad in [
             seen(answer(503), quick),
+            seen(answer(401), quick),
             seen(answer(200), LONGEST + quick),
             seen(Told::Nothing, quick),
             seen(Told::NotSent, quick),
