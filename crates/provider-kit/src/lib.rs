@@ -31,7 +31,7 @@ pub use measured::{Measured, Peer, describe_metrics};
 pub use path::{get, get_with, path_segment, path_with_query, post};
 pub use read_back::{Reading, canonical_value, check_query, list_of, page_fields, search_parameter, unknown_filters};
 pub use record_id::record_id;
-pub use refusals::Refusals;
+pub use refusals::{Refusals, documented};
 pub use registry::{Built, ConnectionSetup, ProviderDescription, Registry};
 pub use reply::{MAX_VENDOR_BODY_BYTES, WireReply};
 pub use retry_after::RetryAfter;
