@@ -19,6 +19,7 @@ mod openapi;
 mod problems;
 mod process;
 mod reload;
+mod revoked;
 mod served;
 mod settled;
 mod shape;
