@@ -256,6 +256,10 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
     /// The vendor has said this of waiting to another process.
     fn hear_of_blocks(&self, _blocks: VendorBlocks) {}
 
+    /// Somebody wants calls to go out again: whatever the vendor said of waiting is over. The breaker and our own limits are
+    /// not, but a breaker that waits because the vendor named a time lets one call find out.
+    fn lift_blocks(&self) {}
+
     /// One more was counted on this day, or one fewer.
     fn count_call(&self, _day: Date, _is_more: bool) {}
 

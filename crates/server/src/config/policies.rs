@@ -103,6 +103,10 @@ impl ConnectionStatus for Status {
         self.policies.hear_of_blocks(blocks);
     }
 
+    fn lift_blocks(&self) {
+        self.policies.lift_blocks();
+    }
+
     fn count_call(&self, day: Date, is_more: bool) {
         self.policies.count_call(day, is_more);
     }
