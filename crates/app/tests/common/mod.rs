@@ -554,6 +554,7 @@ impl House {
             traceparent: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
+            visibility: upsert_api::Visibility::Whole,
         };
         change(&mut command);
         self.gateway

@@ -8,9 +8,10 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture, ready};
 use serde_json::Value as Json;
 use tokio::time::sleep;
 
-use upsert_api::ProblemCode;
+use upsert_api::{ProblemCode, Visibility};
 use upsert_app::{Answer, Caller, Merchant, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Handling, Priority, Problem as Wrong};
+use upsert_settings::Scope;
 use upsert_store::Through;
 
 use super::lines::Line;
@@ -131,7 +132,7 @@ impl Terms {
         while self.key_in_force()?.take_call().is_err() {
             sleep(TURNSTILE).await;
         }
-        let command = UpsertCommand {
+        let mut command = UpsertCommand {
             body,
             idempotency_key: key,
             route: ROUTE,
@@ -142,12 +143,14 @@ impl Terms {
             traceparent: self.wishes.traceparent.clone(),
             priority: Priority::Bulk,
             request_id: self.request_id.clone(),
+            visibility: Visibility::Masked,
         };
         let is_next = turn.comes().await;
         let mut tries = 0;
         loop {
             // It may have waited for its turn for long.
             let key = self.key_in_force()?;
+            command.visibility = Visibility::of(key.may(Scope::CustomersRead));
             let caller = Caller { name: key.name.clone() };
             let merchant = self.merchant_in_force().await?;
             let upserts = &self.state.gateway.upserts;

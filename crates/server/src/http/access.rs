@@ -28,6 +28,8 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) trait Permission: 'static {
     /// None: any key will do.
     const SCOPE: Option<Scope>;
+    /// Another scope that will do as well, for less.
+    const OR: Option<Scope> = None;
     /// Whether the key has to be one for every merchant.
     const FOR_ALL: bool = false;
     /// The media type of its answers.
@@ -72,6 +74,15 @@ impl Permission for AdministerAll {
     const FOR_ALL: bool = true;
 }
 
+/// One upsert: any, or only what the key made itself.
+#[derive(Debug)]
+pub(crate) struct ReadUpserts;
+
+impl Permission for ReadUpserts {
+    const SCOPE: Option<Scope> = Some(Scope::CustomersRead);
+    const OR: Option<Scope> = Some(Scope::CustomersWrite);
+}
+
 /// A caller who may do what the route does.
 #[derive(Debug)]
 pub(crate) struct Access<P> {
@@ -104,7 +115,7 @@ impl<P: Permission> Access<P> {
     /// # Errors
     /// None: it was let in.
     pub(crate) fn standing(&self) -> Result<Standing, Problem> {
-        Standing::of(&self.key, [P::SCOPE, None], P::FOR_ALL)
+        Standing::of(&self.key, [P::SCOPE, P::OR], P::FOR_ALL)
     }
 
     /// What of customers it may see.
@@ -131,7 +142,7 @@ impl<P: Permission> Access<P> {
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.left = left;
         }
-        let standing = Standing::of(&key, [P::SCOPE, None], P::FOR_ALL)?;
+        let standing = Standing::of(&key, [P::SCOPE, P::OR], P::FOR_ALL)?;
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.standing = Some(standing);
         }

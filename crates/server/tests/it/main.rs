@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod covered;
 mod drain;
 mod headers;
 mod ledger;
