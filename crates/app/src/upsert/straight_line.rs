@@ -201,11 +201,12 @@ impl Upserts {
         let known = identified.known.as_deref();
         let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
-        if let Some(known) = known {
-            // A customer's history is in the order of ids, and the last change may be a process's whose clock is ahead.
-            self.context.ids.sort_after(known.record.updated_at);
-        }
-        let upsert = self.context.ids.upsert(&merchant.id);
+        let ids = &self.context.ids;
+        // A customer's history is in the order of ids, and the last change may be a process's whose clock is ahead.
+        let upsert = known.map_or_else(
+            || ids.upsert(&merchant.id),
+            |known| ids.upsert_after(&merchant.id, known.record.updated_at),
+        );
         let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
         let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         self.guard(merchant, id, &mut plans, key_is_taken).await?;
