@@ -145,6 +145,7 @@ impl House {
             handling: Handling::Strict,
             priority: Priority::Interactive,
             request_id: "req-1".to_owned(),
+            visibility: upsert_api::Visibility::Whole,
         };
         let answer = self.gateway.upserts.upsert(&caller, &self.merchant, command).await;
         let answer = answer.map_err(|refusal| anyhow!("refused: {}", refusal.detail))?;

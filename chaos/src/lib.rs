@@ -16,6 +16,7 @@ pub mod load;
 pub mod process;
 pub mod proxy;
 pub mod receiver;
+pub mod revocations;
 pub mod runs;
 pub mod seeds;
 pub mod vendors;

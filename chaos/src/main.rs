@@ -15,7 +15,7 @@ use upsert_chaos::proxy::{FaultProxy, ProxyOptions};
 use upsert_chaos::runs::{
     Places, Report, database, duplicates, hot, kills, points, replicas, rolling, termination, told,
 };
-use upsert_chaos::seeds;
+use upsert_chaos::{revocations, seeds};
 use upsert_core::crash_point;
 
 /// A real gateway under fire, and whether it kept its word.
@@ -52,6 +52,8 @@ enum Command {
     Proxy(ProxyArguments),
     /// Many who have no key, and mean no good
     Hostile(HostileArguments),
+    /// Keys, connections, credentials and endpoints are taken away under load
+    Revocations(RevocationsArguments),
 }
 
 #[derive(Args, Clone)]
@@ -129,6 +131,25 @@ struct HostileArguments {
     page: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct RevocationsArguments {
+    /// At least so many
+    #[arg(long, default_value_t = 500)]
+    revocations: usize,
+    /// So many merchants, each with a key, a connection and an endpoint
+    #[arg(long, default_value_t = 16)]
+    merchants: usize,
+    /// Makes the same choices again [default: another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The program upsert-gateway
+    #[arg(long, default_value = "target/debug/upsert-gateway")]
+    gateway: PathBuf,
+    /// Where the run's folder is made
+    #[arg(long, default_value = "target/revocations")]
+    folder: PathBuf,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -147,6 +168,7 @@ async fn main() -> ExitCode {
         }
         Command::Proxy(arguments) => proxy(&arguments).await,
         Command::Hostile(arguments) => hostile(&arguments).await,
+        Command::Revocations(arguments) => revocations(&arguments).await,
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -180,6 +202,19 @@ async fn hostile(arguments: &HostileArguments) -> anyhow::Result<bool> {
     }
     let mut outcomes = sheets.iter().flat_map(|sheet| &sheet.outcomes);
     Ok(outcomes.all(|outcome| outcome.ended.kept == 0))
+}
+
+/// Whether nothing went out too late.
+async fn revocations(arguments: &RevocationsArguments) -> anyhow::Result<bool> {
+    let plan = revocations::Plan {
+        revocations: arguments.revocations,
+        slots: arguments.merchants.max(1),
+        seed: arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+    };
+    println!("seed {}", plan.seed);
+    let outcome = revocations::run(&arguments.gateway, &arguments.folder, plan).await?;
+    println!("{}", outcome.text());
+    Ok(outcome.findings.is_empty())
 }
 
 struct Session {

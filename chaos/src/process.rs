@@ -237,6 +237,14 @@ impl Process {
         }
     }
 
+    /// SIGHUP: it reads its configuration anew.
+    ///
+    /// # Errors
+    /// No gateway runs, or the signal cannot be sent.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        signal(self.child.as_ref().context("no gateway runs")?, "HUP")
+    }
+
     /// SIGTERM; the exit code.
     ///
     /// # Errors

@@ -103,14 +103,17 @@ async fn nothing_that_was_written_holds_a_canary() {
         .upsert(&json!({ "reference": "canaryref", "canaryunknown": "canaryerror" }))
         .await;
     let complaint = r#"{"status":"error","message":"canaryerror","errors":[{"field":"email","message":"canarymail"}],"error":{"code":"X","message":"canaryerror"},"errorCode":"x","statusCode":400}"#;
+    // What has the form of a code, and is somebody's name.
+    let coded = r#"{"status":"error","message":"needs canaryfamily:write","error_code":"CANARYFAMILY","error":{"code":"CANARYFAMILY"},"errorCode":"CANARYFAMILY","statusCode":403}"#;
     let faults = [
+        Effect::Answer(Answer::new(422).body(coded)),
         Effect::Answer(Answer::new(400).body(complaint)),
         Effect::Answer(Answer::new(500).body(complaint)),
         Effect::Garbage,
         Effect::Cut { at: Cut::AfterWrite },
         Effect::Cut { at: Cut::BeforeReading },
         Effect::Answer(Answer::new(429)),
-        Effect::Answer(Answer::new(401).body(complaint)),
+        Effect::Answer(Answer::new(403).body(coded)),
     ];
     for (round, effect) in faults.into_iter().enumerate() {
         for vendor in [&world.rotor, &world.wallet, &world.april] {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{Plan, World};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -109,5 +110,34 @@ async fn what_is_not_there_cannot_be_operated() {
             "{path}: {}",
             answered.text
         );
+    }
+}
+
+#[tokio::test]
+async fn a_resume_ends_what_the_vendor_said_of_waiting_and_what_waited_goes_out_at_once() {
+    for status in [429, 503] {
+        let world = rotor_alone().await;
+        let wait = Answer::new(status).retry_after(3_600);
+        world.rotor.faults().set(vec![Fault::always(Effect::Answer(wait))]);
+        let mut waiting = Vec::new();
+        // Enough to open the breaker, where the vendor fails.
+        for number in 0..12 {
+            let person = json!({ "reference": format!("r-{number}"), "given_name": "A", "phone": format!("20255501{number:02}") });
+            let accepted = world.upsert_with(&person, &[("prefer", "respond-async")]).await;
+            waiting.push(accepted.header("location").unwrap().to_owned());
+        }
+        world
+            .until("/v1/connections", PATIENCE, |shown| {
+                matches!(shown.body["data"][0]["state"].as_str(), Some("throttled" | "open"))
+            })
+            .await;
+        world.rotor.faults().clear();
+        let resume = "/v1/connections/acme/rotor/resume";
+        assert_eq!(world.send(Method::POST, resume, None, &[]).await.status, 200);
+        for location in waiting {
+            world
+                .until(&location, PATIENCE, |upsert| upsert.body["state"] == "succeeded")
+                .await;
+        }
     }
 }

@@ -67,6 +67,11 @@ impl<'a> Own<'a> {
         }
     }
 
+    /// Whether the caller has sent the field at this pointer.
+    pub(crate) fn has_sent(self, pointer: &str) -> bool {
+        Field::from_pointer(pointer).is_some_and(|field| self.sent(field).is_some())
+    }
+
     /// Whether the caller has sent this text.
     pub(crate) fn has_text(self, field: Field, text: &str) -> bool {
         self.sent(field).and_then(Value::as_text) == Some(text)

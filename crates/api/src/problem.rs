@@ -204,8 +204,11 @@ impl Cover for Problem {
 }
 
 impl Cover for Wrong {
-    /// What is wrong with a field may repeat what stands in it.
-    fn cover(&mut self, _own: Own<'_>) {
+    /// What is wrong with a field may repeat what stands in it: whoever has sent that may read it again.
+    fn cover(&mut self, own: Own<'_>) {
+        if own.has_sent(&self.pointer) {
+            return;
+        }
         cover_words(&mut self.detail);
         cover_pointer(&mut self.pointer);
     }

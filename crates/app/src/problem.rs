@@ -115,9 +115,15 @@ impl Refusal {
 
     /// As somebody is told who may see so much of customers: what is wrong with a field may repeat what stands in it.
     #[must_use]
-    pub fn seen_by(mut self, visibility: Visibility) -> Self {
+    pub fn seen_by(self, visibility: Visibility) -> Self {
+        self.seen_beside(visibility, Own::default())
+    }
+
+    /// The same of a caller who has sent this of the customer.
+    #[must_use]
+    pub(crate) fn seen_beside(mut self, visibility: Visibility, own: Own<'_>) -> Self {
         if visibility == Visibility::Masked {
-            self.errors.cover(Own::default());
+            self.errors.cover(own);
         }
         self
     }

@@ -15,6 +15,8 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 const LOOK: SignedDuration = SignedDuration::from_mins(1);
 /// Sessions of one key. The one that was looked at longest ago makes room.
 const MOST_OF_KEY: usize = 20;
+/// So far ahead the clock of another process may be.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 /// Sessions that are forgotten at once.
 const AT_ONCE: usize = 200;
 
@@ -99,6 +101,12 @@ impl Sessions {
     }
 }
 
+/// One that began, or was looked at, when nobody can have was stamped by a clock that was wrong: it would stay open for as long
+/// as that was ahead.
 fn is_open(session: &SessionRecord, now: Timestamp) -> bool {
-    now.duration_since(session.seen_at) < IDLE && now.duration_since(session.begun_at) < LONGEST
+    let is_within = |at: Timestamp, longest: SignedDuration| {
+        let age = now.duration_since(at);
+        -CLOCKS_APART <= age && age < longest
+    };
+    is_within(session.seen_at, IDLE) && is_within(session.begun_at, LONGEST)
 }

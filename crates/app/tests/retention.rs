@@ -6,12 +6,13 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::events::{ageless, event, source};
 use common::{Act, House, TokioClock, Vendor, all_of_it, body, connection, merchant};
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use upsert_api::{DeliveryFilter, DeliveryState, UpsertFilter, Visibility};
-use upsert_app::{Answer, Caller, Retention};
+use upsert_app::{Answer, Caller, Merchant, Retention};
 use upsert_core::{CustomerId, Repeat, UpsertId};
 use upsert_store::{CustomerStore as _, DeliveryStore as _, HistoryPage, UpsertStore as _};
 use upsert_testkit::MemoryStore;
@@ -208,4 +209,34 @@ async fn attempts_go_before_their_deliveries() {
         "all else is known"
     );
     assert!(is_there(&house, &answer).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_nothing_dates_is_known_for_good_and_takes_no_name_back_when_it_is_played_again() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let store = Arc::new(MemoryStore::new());
+    let merchant = Merchant {
+        sources: vec![Arc::new(ageless("list")), Arc::new(source("shop", None))],
+        ..merchant(vec![connection("v", &vendor)])
+    };
+    let house = House::of(store, TokioClock::new(), merchant).await;
+    house.gateway.run_background();
+    let says = |id: &str, at, name: &str| event(id, at, &json!({ "ref": "r", "first": name }));
+    for (number, name) in [(1, "Ann"), (2, "Anna")] {
+        assert_eq!(
+            house.told("list", &says(&format!("e{number}"), 0, name)).await,
+            "accepted"
+        );
+    }
+    assert_eq!(house.told("shop", &says("s1", 1, "Bea")).await, "accepted");
+    for _ in 0..4 {
+        later(100).await;
+        assert_eq!(house.told("list", &says("e1", 0, "Ann")).await, "repeated");
+    }
+    // Where an order tells that it is old, its id need not be known.
+    assert_eq!(house.told("shop", &says("s2", 2, "Annabel")).await, "accepted");
+    later(8).await;
+    assert_eq!(house.told("shop", &says("s1", 1, "Bea")).await, "outdated");
+    later(1).await;
+    assert_eq!(vendor.record("r")["first"], "Annabel");
 }

@@ -213,13 +213,48 @@ impl DeliveryId {
     }
 }
 
-/// Makes ids from the injected clock: within a process strictly increasing, also within a millisecond.
+/// Milliseconds: how far a clock may have been ahead for its ids to hold back those of the time after it. What is stamped later than that is
+/// the word of a clock that ran wild: to go by it would make everything that is new as old as that.
+const BELIEVED_AHEAD: u64 = 24 * 3_600_000;
+
+/// Makes ids from the injected clock: within a process strictly increasing, also within a millisecond, unless the clock is set
+/// back by more than a day.
 #[derive(Debug, Clone)]
 pub struct IdSource {
     clock: Arc<dyn Clock>,
-    context: Arc<Mutex<ContextV7>>,
+    counting: Arc<Mutex<Counting>>,
     /// Milliseconds since 1970: no id is older.
     floor: Arc<AtomicU64>,
+}
+
+/// Tells apart what is made in one millisecond.
+#[derive(Debug)]
+struct Counting {
+    context: ContextV7,
+    /// Milliseconds since 1970, of the last one.
+    last: u64,
+}
+
+impl Counting {
+    fn begin() -> Self {
+        Self {
+            context: ContextV7::new(),
+            last: 0,
+        }
+    }
+
+    /// One of this microsecond since 1970, or right after the last one.
+    fn next(&mut self, micros: u64) -> Uuid {
+        let millis = micros / 1_000;
+        if self.last > millis + BELIEVED_AHEAD {
+            // It would go on from the last one for years.
+            *self = Self::begin();
+        }
+        self.last = self.last.max(millis);
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let nanos = u32::try_from(micros * 1_000).unwrap_or_default();
+        Uuid::new_v7(uuid::Timestamp::from_unix(&self.context, seconds, nanos))
+    }
 }
 
 impl IdSource {
@@ -227,31 +262,38 @@ impl IdSource {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            context: Arc::new(Mutex::new(ContextV7::new())),
+            counting: Arc::new(Mutex::new(Counting::begin())),
             floor: Arc::default(),
         }
     }
 
     /// Every id from now on sorts after those that were made until this moment, also where the clock has been set back
-    /// since: what is kept is put in order by its ids.
+    /// since: what is kept is put in order by its ids. A moment that is more than a day ahead is not gone by.
     pub fn sort_after(&self, moment: jiff::Timestamp) {
-        let millis = u64::try_from(moment.as_millisecond()).unwrap_or_default();
-        self.floor.fetch_max(millis + 1, Ordering::Relaxed);
+        let after = u64::try_from(moment.as_millisecond()).unwrap_or_default() + 1;
+        let latest = self.now() / 1_000 + BELIEVED_AHEAD;
+        if after <= latest {
+            // One that was set while the clock was ahead gives way.
+            let raised = |floor| Some(if floor <= latest { after.max(floor) } else { after });
+            let _always = self.floor.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
+        }
     }
 
     fn next(&self) -> Uuid {
-        let now = u64::try_from(self.clock.now().as_microsecond()).unwrap_or_default();
-        let micros = now.max(self.floor.load(Ordering::Relaxed) * 1_000);
-        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-        let nanos = u32::try_from(micros * 1_000).unwrap_or_default();
-        let context = self.context.lock();
-        Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos))
+        let now = self.now();
+        let floor = self.floor.load(Ordering::Relaxed);
+        let is_believed = floor <= now / 1_000 + BELIEVED_AHEAD;
+        let micros = if is_believed { now.max(floor * 1_000) } else { now };
+        self.counting.lock().next(micros)
+    }
+
+    /// In microseconds since 1970.
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_microsecond()).unwrap_or_default()
     }
 
     fn next_of(&self, merchant: &str) -> u128 {
-        let mark = MerchantMark::of(merchant);
-        // What is unique about an id is above: its millisecond and a counter that starts anywhere.
-        self.next().as_u128() & !MARK_MASK | (u128::from(mark.0) << PART_BITS)
+        marked(self.next(), merchant)
     }
 
     /// A new customer's id, of this merchant.
@@ -264,16 +306,62 @@ impl IdSource {
         UpsertId(Uuid::from_u128(self.next_of(merchant) & !PART_MASK))
     }
 
+    /// The same, and later than whatever was made until this moment, however far ahead that is: a customer's history is in
+    /// the order of ids, whatever became of the clock since. It holds back no other id.
+    pub fn upsert_after(&self, merchant: &str, moment: jiff::Timestamp) -> UpsertId {
+        let after = u64::try_from(moment.as_microsecond()).unwrap_or_default();
+        if after < self.now() + (BELIEVED_AHEAD - 1) * 1_000 {
+            self.sort_after(moment);
+            return self.upsert(merchant);
+        }
+        let next = Counting::begin().next((after / 1_000 + 1) * 1_000);
+        UpsertId(Uuid::from_u128(marked(next, merchant) & !PART_MASK))
+    }
+
     /// A new event's id, of this merchant.
     pub fn event(&self, merchant: &str) -> EventId {
         EventId(Uuid::from_u128(self.next_of(merchant)))
     }
 }
 
+fn marked(id: Uuid, merchant: &str) -> u128 {
+    let mark = MerchantMark::of(merchant);
+    // What is unique about an id is above: its millisecond and a counter that starts anywhere.
+    id.as_u128() & !MARK_MASK | (u128::from(mark.0) << PART_BITS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
+
+    #[test]
+    fn ids_are_of_the_present_again_once_a_clock_that_ran_years_ahead_is_right_but_for_those_that_have_to_come_later() {
+        #[derive(Debug)]
+        struct Set(Mutex<jiff::Timestamp>);
+        impl Clock for Set {
+            fn now(&self) -> jiff::Timestamp {
+                *self.0.lock()
+            }
+        }
+        let moment = |time: &str| -> jiff::Timestamp { time.parse().unwrap() };
+        let clock = Arc::new(Set(Mutex::new(moment("2031-11-21T09:00:00Z"))));
+        let ids = IdSource::new(clock.clone());
+        let ahead = ids.upsert("acme");
+        *clock.0.lock() = moment("2026-11-21T09:00:00Z");
+        ids.sort_after(ahead.made_at());
+        let made: Vec<_> = (0..100).map(|_| ids.upsert("acme")).collect();
+        assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(made.iter().all(|id| id.made_at() == clock.now()), "{made:?}");
+        let mut last = ahead;
+        for _ in 0..100 {
+            let next = ids.upsert_after("acme", last.made_at());
+            assert!(last < next && next.mark() == MerchantMark::of("acme"));
+            last = next;
+        }
+        assert_eq!(ids.event("acme").made_at(), clock.now());
+        assert!(ids.upsert_after("acme", clock.now()).made_at() > clock.now());
+    }
 
     #[test]
     fn ids_made_one_after_another_sort_in_that_order_and_survive_their_text_form() {

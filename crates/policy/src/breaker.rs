@@ -22,6 +22,9 @@ const MOST_DOUBLINGS: u32 = 3;
 /// The longest Retry-After that is obeyed.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
+/// Nothing is told to be waited for longer, however far another process's clock is apart.
+const LONGEST_TOLD: Duration = Duration::from_hours(27);
+
 /// A circuit breaker. Only faults of the vendor count: a refusal, a 401, a 429 or an answer that cannot be understood
 /// comes from a vendor that is up.
 #[derive(Debug)]
@@ -118,18 +121,29 @@ impl Breaker {
     pub fn hear_of_opening(&self, until: Timestamp) {
         let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
         let mut circuit = self.circuit();
-        if left.is_zero() || !matches!(circuit.state, State::Closed) {
+        // Further ahead than that was told by a clock that was wrong.
+        let is_credible = !left.is_zero() && left <= LONGEST_TOLD;
+        if !is_credible || !matches!(circuit.state, State::Closed) {
             return;
         }
-        circuit.turn(State::Open {
-            until: Instant::now() + left.min(LONGEST_WAIT),
-        });
+        let until = Instant::now() + left.min(LONGEST_WAIT);
+        circuit.not_before = Some(until);
+        circuit.turn(State::Open { until });
         let (merchant, connection) = (&*self.names.merchant, &*self.names.connection);
         tracing::warn!(
             merchant,
             connection,
             "breaker open: another gateway says that the vendor fails"
         );
+    }
+
+    /// Whoever named a time until which nothing is to go is not to be waited for any more: one call finds out whether the
+    /// vendor is back.
+    pub(crate) fn lift_what_was_named(&self) {
+        let mut circuit = self.circuit();
+        if circuit.not_before.take().is_some() && matches!(circuit.state, State::Open { .. }) {
+            circuit.turn(State::HalfOpen { probing: false });
+        }
     }
 
     /// What it knows now.
@@ -360,6 +374,37 @@ mod tests {
             (error(ErrorKind::Unauthorised, true, backoff, false), Verdict::Up),
         ] {
             assert_eq!(Verdict::on(&result), verdict, "{result:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_was_named_is_waited_for_no_longer_once_it_is_lifted_and_an_open_time_of_its_own_is() {
+        let names = ConnectionNames::new("acme", "crm", "scripted");
+        let breaker = || Breaker::new(BreakerPolicy::default(), names.clone(), Arc::new(SystemClock));
+        let (named, heard, own) = (breaker(), breaker(), breaker());
+        let fault = |breaker: &Breaker, retry_after| {
+            let mut pass = breaker.admit(Instant::now()).unwrap();
+            pass.verdict = Verdict::Fault { retry_after };
+        };
+        for call in 0..BreakerPolicy::default().min_calls.get() {
+            let hour = (call == 0).then(|| Duration::from_hours(1));
+            fault(&named, hour);
+            fault(&own, None);
+        }
+        heard.hear_of_opening(SystemClock.now() + SignedDuration::from_hours(1));
+        assert!(named.shut_for() > Some(Duration::from_mins(59)) && heard.shut_for().is_some());
+        for breaker in [&named, &heard, &own] {
+            breaker.lift_what_was_named();
+        }
+        assert!(own.shut_for().is_some());
+        for breaker in [&named, &heard] {
+            assert_eq!((breaker.shut_for(), breaker.is_closed()), (None, false));
+            let probe = breaker.admit(Instant::now()).unwrap();
+            assert!(breaker.admit(Instant::now()).is_err(), "one call finds out");
+            drop(probe);
+            // It fails again: for as long as it says itself.
+            fault(breaker, None);
+            assert!(breaker.shut_for() <= Some(2 * BreakerPolicy::default().open_for));
         }
     }
 

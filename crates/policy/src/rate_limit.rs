@@ -136,6 +136,12 @@ impl RateLimit {
         self.vendor.lock().hear(blocks, Instant::now(), self.clock.now());
     }
 
+    /// Whatever the vendor has said of waiting is over, by an operator's word. Whoever passes that word on tells the others
+    /// itself: the vendor has said nothing.
+    pub(crate) fn lift_blocks(&self) {
+        self.vendor.lock().lift();
+    }
+
     /// What is left now.
     pub fn snapshot(&self) -> upsert_api::RateLimit {
         let wall = self.clock.now();

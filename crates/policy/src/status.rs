@@ -95,6 +95,12 @@ impl ConnectionStatus {
         self.rate_limit.hear_of_blocks(blocks);
     }
 
+    /// Whatever the vendor said of waiting is over, by an operator's word.
+    pub fn lift_blocks(&self) {
+        self.rate_limit.lift_blocks();
+        self.breaker.lift_what_was_named();
+    }
+
     /// Calls that work of this kind may make a day; none: nobody limits them.
     pub fn day_limit(&self, priority: Priority) -> Option<u32> {
         self.rate_limit.day_limit(priority)

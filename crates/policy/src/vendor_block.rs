@@ -16,6 +16,9 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// The longest Retry-After that is obeyed.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
+/// Nothing is told to be waited for longer, whatever jitter adds and however far another process's clock is apart.
+const LONGEST_TOLD: Duration = Duration::from_hours(27);
+
 /// The part of a wait that jitter adds to it at the most.
 const JITTER: f64 = 0.1;
 
@@ -69,8 +72,8 @@ impl VendorBlock {
         {
             return Some(Blocked::Throttled(until - now));
         }
-        let spent = self.spent.filter(|spent| spent.until > wall)?;
-        Some(Blocked::QuotaSpent(time_until(spent.until, wall)))
+        let left = time_until(self.spent?.until, wall);
+        is_credible(left).then_some(Blocked::QuotaSpent(left))
     }
 
     /// What stands in the way of a call that was let through before.
@@ -150,22 +153,34 @@ impl VendorBlock {
         stood
     }
 
+    /// Somebody has decided that nothing of what it said stands any more. Calls that went out before have no say after it.
+    pub(crate) fn lift(&mut self) {
+        *self = Self {
+            era: self.era + 1,
+            ..Self::default()
+        };
+    }
+
     /// What it said to this process, or another one, and still stands.
     pub(crate) fn said(&self, now: Instant, wall: Timestamp) -> VendorBlocks {
         let throttled = self.throttled_until.filter(|until| *until > now);
         VendorBlocks {
             throttled_until: throttled.map(|until| later(wall, until - now)),
-            spent_until: self.spent.map(|spent| spent.until).filter(|until| *until > wall),
+            spent_until: self
+                .spent
+                .map(|spent| spent.until)
+                .filter(|until| is_credible(time_until(*until, wall))),
         }
     }
 
     /// What it said to another process. That it says nothing of waiting any more ends what was heard, and nothing longer that
     /// it said to this one.
     pub(crate) fn hear(&mut self, blocks: VendorBlocks, now: Instant, wall: Timestamp) {
-        let throttled = blocks
-            .throttled_until
-            .map(|until| time_until(until, wall).min(LONGEST_WAIT));
-        match throttled.filter(|wait| !wait.is_zero()).map(|wait| now + wait) {
+        let throttled = blocks.throttled_until.map(|until| time_until(until, wall));
+        match throttled
+            .filter(|wait| is_credible(*wait))
+            .map(|wait| now + wait.min(LONGEST_WAIT))
+        {
             Some(until) if self.throttled_until.is_none_or(|known| known < until) => {
                 (self.throttled_until, self.heard.throttled) = (Some(until), true);
                 self.era += 1;
@@ -173,7 +188,7 @@ impl VendorBlock {
             None if self.heard.throttled => (self.throttled_until, self.heard.throttled) = (None, false),
             _ => {}
         }
-        match blocks.spent_until.filter(|until| *until > wall) {
+        match blocks.spent_until.filter(|until| is_credible(time_until(*until, wall))) {
             Some(until) if self.spent.is_none_or(|known| known.until < until) => {
                 let next_probe = later(wall, PROBE_EVERY);
                 self.spent = Some(Spent {
@@ -188,6 +203,11 @@ impl VendorBlock {
             _ => {}
         }
     }
+}
+
+/// Whether a vendor, or a day, can be waited for for so long. What is further ahead was stamped by a clock that was wrong.
+fn is_credible(left: Duration) -> bool {
+    !left.is_zero() && left <= LONGEST_TOLD
 }
 
 fn backoff(step: u32) -> Duration {
@@ -280,6 +300,21 @@ mod tests {
             Some(Blocked::Throttled(SECOND)),
             "it begins anew"
         );
+    }
+
+    #[test]
+    fn once_it_is_lifted_nothing_stands_and_the_next_refusal_begins_anew() {
+        let (now, mut block) = (Instant::now(), VendorBlock::default());
+        block.throttled(0, Some(HOUR), now, &jitter(0.0));
+        block.throttled(1, None, now, &jitter(0.0));
+        block.quota_spent(2, Some(20 * HOUR), noon());
+        let era = block.era();
+        block.lift();
+        assert_eq!((block.standing(now, noon()), block.era()), (None, era + 1));
+        assert!(block.said(now, noon()).is_empty() && !block.probe_is_due(noon()));
+        // The vendor may say so again, in answer to a call of before as well.
+        block.throttled(era, None, now, &jitter(0.0));
+        assert_eq!(block.standing(now, noon()), Some(Blocked::Throttled(SECOND)));
     }
 
     #[test]
@@ -376,7 +411,27 @@ mod tests {
         // What is over is no news, and nobody has it wait for ever.
         other.hear(blocks(Some(Duration::ZERO), Some(Duration::ZERO)), now, noon());
         assert_eq!((other.standing(now, noon()), other.era()), (None, 2));
-        other.hear(blocks(Some(1_000 * HOUR), None), now, noon());
+        other.hear(blocks(Some(26 * HOUR), None), now, noon());
         assert_eq!(other.standing(now, noon()), Some(Blocked::Throttled(LONGEST_WAIT)));
+    }
+
+    #[test]
+    fn what_a_clock_stamped_that_was_years_ahead_is_waited_for_by_nobody() {
+        let (now, years) = (Instant::now(), 5 * 365 * 24 * HOUR);
+        let until = Some(later(noon(), years));
+        let mut block = VendorBlock::default();
+        block.hear(
+            VendorBlocks {
+                throttled_until: until,
+                spent_until: until,
+            },
+            now,
+            noon(),
+        );
+        assert_eq!(block.standing(now, noon()), None);
+        // It was said to this process, while its own clock was ahead.
+        block.quota_spent(block.era(), None, later(noon(), years));
+        assert_eq!(block.standing(now, noon()), None);
+        assert!(block.said(now, noon()).is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! [`UpsertProvider`] and [`CustomerReader`] for every [`HttpVendor`], over a transport.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use url::Url;
 use upsert_core::{
     CallContext, Clock, CustomerReader, ErrorKind, ListQuery, PreparedUpsert, Problem, ProviderError, ProviderInfo,
     ReadCustomer, ReadPage, RetryAdvice, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest, Violation,
-    WireRequest,
+    WaitingFor, WireRequest,
 };
 
 use crate::classify::{of_read, unreadable};
@@ -141,6 +142,13 @@ fn transport_error(error: TransportError) -> ProviderError {
         TransportError::NotSent(context) => {
             let detail = "the vendor could not be reached; nothing was sent";
             transient(StateAtVendor::Unchanged, detail).with_context(context)
+        }
+        TransportError::Replaced => {
+            // The connection itself is over, and says nothing of the vendor: what it was to bring is taken anew at once.
+            let detail = "the connection was configured anew before the call; nothing was sent";
+            let mut error = ProviderError::held(WaitingFor::RateLimit, Some(Duration::ZERO), detail);
+            error.kind = ErrorKind::Transient;
+            error
         }
         TransportError::Interrupted(context) => {
             let detail = "the call broke off after the request went out; whether the vendor wrote is not known";

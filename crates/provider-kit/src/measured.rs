@@ -79,7 +79,7 @@ impl End {
     fn of(result: &Result<Incoming, TransportError>) -> Self {
         let (status, error_type) = match result {
             Ok(incoming) => (incoming.status, None),
-            Err(TransportError::NotSent(_)) => (0, Some("not_sent")),
+            Err(TransportError::NotSent(_) | TransportError::Replaced) => (0, Some("not_sent")),
             Err(TransportError::Interrupted(_)) => (0, Some("interrupted")),
             Err(TransportError::TooLarge(status)) => (*status, Some("too_large")),
         };

@@ -8,6 +8,15 @@ use crate::classify::{classify, error_in_disguise, unreadable};
 use crate::complaints::FieldNames;
 use crate::reply::WireReply;
 
+/// What stands in a log in the place of a word of a vendor's that is none of its documented ones.
+const OTHER: &str = "other";
+
+/// A word of a vendor's as it may stand in a log, in a metric or in what operators read: one of those that its pages list, or
+/// `other`. A vendor may answer with anything, and what has the form of a code may be a name.
+pub fn documented(word: &str, listed: &[&'static str]) -> &'static str {
+    listed.iter().find(|known| **known == word).copied().unwrap_or(OTHER)
+}
+
 /// A vendor whose answers are JSON, and whose errors say more than their status.
 pub trait Refusals {
     /// The tables whose fields it may complain of.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Incoming {
 pub enum TransportError {
     /// Nothing was sent: the name did not resolve, the connection was refused, TLS failed.
     NotSent(String),
+    /// Nothing was sent: the configuration in force has something else in the place of what was to be called, or nothing.
+    Replaced,
     /// Something may have been sent: whether the vendor acted on it is not known.
     Interrupted(String),
     /// The answer was longer than [`MAX_REPLY_BYTES`].
@@ -131,7 +134,8 @@ impl ReqwestTransport {
             .tcp_nodelay(true)
             .user_agent(concat!("upsert-gateway/", env!("CARGO_PKG_VERSION")));
         if !options.allow_private_network {
-            builder = builder.dns_resolver(Arc::new(FilteredDns { is_public }));
+            let names = Arc::new(SystemNames);
+            builder = builder.dns_resolver(Arc::new(FilteredDns { is_public, names }));
         }
         let client = builder.build().map_err(|error| error.to_string())?;
         Ok(Self { client })
@@ -192,19 +196,36 @@ fn meaning(error: &reqwest::Error) -> TransportError {
     }
 }
 
-/// The system's resolver, without the addresses that the configuration does not allow. `localhost` is the one name
-/// that may be loopback: settings let it through only where an operator wrote it in a file.
+/// What names resolve to.
+#[async_trait]
+trait Names: Send + Sync + 'static {
+    async fn look_up(&self, host: &str) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// As the system has it.
+struct SystemNames;
+
+#[async_trait]
+impl Names for SystemNames {
+    async fn look_up(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.collect())
+    }
+}
+
+/// The system's resolver, without the addresses that the configuration does not allow. What is connected to is what was looked
+/// at here: a name that resolves to something else the next time is looked at then. `localhost` is the one name that may be
+/// loopback: settings let it through only where an operator wrote it in a file.
 struct FilteredDns {
     is_public: AddressFilter,
+    names: Arc<dyn Names>,
 }
 
 impl Resolve for FilteredDns {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_public = self.is_public.clone();
+        let (is_public, names) = (self.is_public.clone(), self.names.clone());
         Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let may_be_loopback = host == "localhost";
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
+            let may_be_loopback = name.as_str() == "localhost";
+            let found = names.look_up(name.as_str()).await?.into_iter();
             let allowed: Vec<SocketAddr> = found
                 .filter(|address| is_public(address.ip()) || (may_be_loopback && address.ip().is_loopback()))
                 .collect();
@@ -323,10 +344,71 @@ mod tests {
         ] {
             let dns = FilteredDns {
                 is_public: Arc::new(move |_| everything_is_public),
+                names: Arc::new(SystemNames),
             };
             let found = dns.resolve(name.parse().unwrap()).await;
             let found: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
             assert_eq!(!found.is_empty(), may_be_called, "{name} {everything_is_public}");
         }
+    }
+
+    /// Answers otherwise each time, from the last one to the first.
+    struct Rebinding(Mutex<Vec<Vec<IpAddr>>>);
+
+    #[async_trait]
+    impl Names for Rebinding {
+        async fn look_up(&self, _: &str) -> io::Result<Vec<SocketAddr>> {
+            let answer = self.0.lock().pop().unwrap_or_default();
+            Ok(answer.into_iter().map(|address| (address, 0).into()).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_inside_the_second_time_is_not_connected_to_nor_is_what_it_resolves_to_beside() {
+        let public: IpAddr = "127.0.0.2".parse().unwrap();
+        let inside: IpAddr = "127.0.0.1".parse().unwrap();
+        let outside = TcpListener::bind((public, 0)).await.unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let trap = TcpListener::bind((inside, port)).await.unwrap();
+        let answers = vec![vec![inside], vec![inside, public], vec![public]];
+        let dns = FilteredDns {
+            is_public: Arc::new(move |address| address == public),
+            names: Arc::new(Rebinding(Mutex::new(answers))),
+        };
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .dns_resolver(Arc::new(dns));
+        let transport = ReqwestTransport {
+            client: client.build().unwrap(),
+        };
+        let answering = async {
+            loop {
+                let (mut stream, _) = outside.accept().await.unwrap();
+                let mut request = [0; 1_024];
+                let _ = stream.read(&mut request).await.unwrap();
+                let head = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+                stream.write_all(head).await.unwrap();
+            }
+        };
+        let asking = async {
+            let mut statuses = Vec::new();
+            for _ in 0..3 {
+                let outgoing = Outgoing {
+                    method: http::Method::GET,
+                    url: format!("http://vendor.example:{port}/").parse().unwrap(),
+                    headers: HeaderMap::new(),
+                    body: None,
+                };
+                statuses.push(transport.send(outgoing).await.map(|answer| answer.status).ok());
+            }
+            statuses
+        };
+        tokio::select! {
+            statuses = asking => assert_eq!(statuses, [Some(204), Some(204), None]),
+            () = answering => {}
+        }
+        let came = tokio::time::timeout(Duration::from_millis(100), trap.accept()).await;
+        assert!(came.is_err(), "somebody came to the trap");
     }
 }

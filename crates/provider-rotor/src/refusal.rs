@@ -3,13 +3,19 @@
 use serde_json::Value as Json;
 
 use upsert_core::{ErrorKind, Form, Held, ProviderError, WaitingFor};
-use upsert_provider_kit::{FieldNames, Refusals, RetryAfter, WireReply};
+use upsert_provider_kit::{FieldNames, Refusals, RetryAfter, WireReply, documented};
 
 use crate::Rotor;
 use crate::daily_limit::{names_the_daily_limit, number_of};
 
 /// The longest text of the vendor's that is passed on, in characters.
 const MOST_CHARS: usize = 500;
+
+/// Its codes `[S1]`.
+const CODES: [&str; 3] = ["AUTHENTICATION_REQUIRED", "INSUFFICIENT_SCOPE", "RATE_LIMIT_EXCEEDED"];
+
+/// Its scopes: those of reading `[S1]`, and of writing `[A]`.
+const SCOPES: [&str; 4] = ["customers:read", "customers:write", "leads:read", "leads:write"];
 
 /// The body is `{status, message, error_code?, errors?: [{field, message}]}` `[S1]`, read leniently.
 impl Refusals for Rotor {
@@ -56,13 +62,14 @@ fn tell_limits_apart(error: &mut ProviderError, reply: &WireReply) {
     }
 }
 
-/// What operators read beside our own words: only what is no free text.
+/// What operators read beside our own words. Of the vendor's words only those that its pages list: what looks like a code may
+/// be somebody's name.
 fn context(error: &ProviderError, message: Option<&str>) -> String {
-    let code = error.code.clone().filter(|code| is_code(code));
+    let code = error.code.as_deref().map(|code| documented(code, &CODES).to_owned());
     let scope = message
         .filter(|_| error.kind == ErrorKind::Unauthorised)
         .and_then(scope_in)
-        .map(|scope| format!("scope {scope}"));
+        .map(|scope| format!("scope {}", documented(scope, &SCOPES)));
     let parts = [Some(error.context.clone()), code, scope].into_iter().flatten();
     let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
     parts.join(", ")
@@ -71,11 +78,6 @@ fn context(error: &ProviderError, message: Option<&str>) -> String {
 fn text(body: &Json, name: &str) -> Option<String> {
     let text = body.get(name)?.as_str()?.trim();
     (!text.is_empty()).then(|| text.chars().take(MOST_CHARS).collect())
-}
-
-/// Whether it is a constant of the vendor's, such as `INSUFFICIENT_SCOPE`, and so no personal datum.
-fn is_code(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
 }
 
 /// The scope that a refusal names, such as `customers:write`.

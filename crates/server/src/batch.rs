@@ -8,16 +8,18 @@ mod line;
 mod lines;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream, unfold};
 use line::problem_line;
 use lines::Lines;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
 use turns::Turns;
 
 use upsert_api::ProblemCode;
@@ -35,19 +37,30 @@ const WINDOW: usize = 64;
 /// How long nothing may come.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// How often it is looked whether the gateway is stopping, while nothing comes.
+/// How often it is looked whether the gateway is stopping, and whether the key still may do this, while nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long what was begun may take to be answered once the key may do nothing any more.
+const UNTIL_CUT: Duration = Duration::from_secs(1);
 
 /// A batch under way.
 pub(crate) struct Batch {
     terms: Arc<Terms>,
     /// What is still to be read; none: no more is.
     input: Option<Payload>,
+    /// When something came last.
+    came: Instant,
     lines: Lines,
     turns: Turns,
-    under_way: FuturesUnordered<LocalBoxFuture<'static, Bytes>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, (u64, Bytes)>>,
+    /// The numbers of these.
+    unanswered: BTreeSet<u64>,
     /// Why no more is read, if that is not the end of the batch.
     cut_short: Option<Refusal>,
+    /// No further line is begun.
+    is_cut: bool,
+    /// Why the key may do nothing any more, and when the last answer is given.
+    revoked: Option<(Refusal, Instant)>,
     seen: u64,
     /// The server stops only when the last answer was given.
     _streaming: Streaming,
@@ -60,9 +73,13 @@ impl Batch {
             lines: Lines::new(terms.line_limit),
             terms: Arc::new(terms),
             input: Some(input),
+            came: Instant::now(),
             turns: Turns::default(),
             under_way: FuturesUnordered::new(),
+            unanswered: BTreeSet::new(),
             cut_short: None,
+            is_cut: false,
+            revoked: None,
             seen: 0,
             _streaming: streaming,
         }
@@ -75,46 +92,84 @@ impl Batch {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            self.look().await;
+            if let Some(answer) = self.given_up() {
+                return Some(answer);
+            }
             self.begin_lines();
-            let Some(input) = self.input.as_mut().filter(|_| self.under_way.len() < WINDOW) else {
-                match self.under_way.next().await {
-                    Some(answer) => return Some(answer),
-                    None => return self.last_line(),
-                }
-            };
+            let reads = self.input.is_some() && self.under_way.len() < WINDOW;
+            if !reads && self.under_way.is_empty() {
+                return self.last_line();
+            }
             tokio::select! {
-                Some(answer) = self.under_way.next() => return Some(answer),
-                chunk = timeout(PATIENCE, input.next()) => match chunk {
-                    Ok(Some(Ok(chunk))) => self.lines.feed(&chunk),
-                    Ok(Some(Err(_))) => self.stop(Refusal::new(ProblemCode::MalformedJson, "the request broke off")),
-                    Ok(None) => self.end(),
-                    Err(_) => self.stop(Refusal::new(ProblemCode::RequestTimeout, "nothing came for five minutes")),
-                },
-                () = sleep(LOOK_EVERY) => {
-                    if self.terms.state.lifecycle.phase() == Phase::Stopping {
-                        self.stop(shutting_down());
-                    }
+                Some((number, answer)) = self.under_way.next() => {
+                    self.unanswered.remove(&number);
+                    return Some(answer);
                 }
+                chunk = next_chunk(self.input.as_mut()), if reads => self.take(chunk),
+                () = sleep(LOOK_EVERY) => {}
             }
         }
     }
 
-    fn begin_lines(&mut self) {
-        while self.under_way.len() < WINDOW {
-            if self.terms.state.lifecycle.phase() == Phase::Stopping && self.input.is_some() {
-                self.stop(shutting_down());
+    /// What came of the input; none: it has ended.
+    fn take(&mut self, chunk: Option<Result<Bytes, PayloadError>>) {
+        self.came = Instant::now();
+        match chunk {
+            Some(Ok(chunk)) => self.lines.feed(&chunk),
+            Some(Err(_)) => self.stop(Refusal::new(ProblemCode::MalformedJson, "the request broke off")),
+            None => self.end(),
+        }
+    }
+
+    /// Whether the batch may go on: an open one asks as often as a new one would be asked.
+    async fn look(&mut self) {
+        if self.revoked.is_none()
+            && let Err(why) = self.terms.still_stand().await
+        {
+            self.revoked = Some((why.clone(), Instant::now() + UNTIL_CUT));
+            if self.input.is_some() {
+                self.stop(why);
             }
-            let Some(line) = self.lines.next_line().filter(|_| self.cut_short.is_none()) else {
-                return;
-            };
+        }
+        if self.input.is_some() && self.terms.state.lifecycle.phase() == Phase::Stopping {
+            self.stop(shutting_down());
+        }
+        let waits_for_input = self.input.is_some() && self.under_way.is_empty();
+        if waits_for_input && self.came.elapsed() > PATIENCE {
+            self.stop(Refusal::new(
+                ProblemCode::RequestTimeout,
+                "nothing came for five minutes",
+            ));
+        }
+    }
+
+    /// The answer to a line that was begun and whose key may be told nothing any more.
+    fn given_up(&mut self) -> Option<Bytes> {
+        let (why, until) = self.revoked.as_ref()?;
+        if Instant::now() < *until {
+            return None;
+        }
+        // Whatever is durable of them goes on by itself.
+        self.under_way.clear();
+        let number = self.unanswered.pop_first()?;
+        Some(problem_line(number, why, &self.terms))
+    }
+
+    fn begin_lines(&mut self) {
+        // A line that is not begun any more keeps its number: it is the one that says why.
+        while self.under_way.len() < WINDOW && !self.is_cut {
+            let Some(line) = self.lines.next_line() else { return };
             self.begin(line);
         }
     }
 
     fn begin(&mut self, line: lines::Line) {
         self.seen += 1;
+        let number = line.number;
         let answer = self.terms.clone().answer(line, &mut self.turns);
-        self.under_way.push(answer);
+        self.unanswered.insert(number);
+        self.under_way.push(Box::pin(async move { (number, answer.await) }));
     }
 
     /// The last line may have no end of its own.
@@ -129,6 +184,7 @@ impl Batch {
     fn stop(&mut self, why: Refusal) {
         self.input = None;
         self.cut_short = Some(why);
+        self.is_cut = true;
     }
 
     /// Where the batch was cut short, the first line that was not begun says so.
@@ -137,12 +193,20 @@ impl Batch {
         if cut_short.is_none() && self.seen > 0 {
             tracing::info!(
                 request_id = self.terms.request_id,
-                merchant = self.terms.merchant.id,
+                merchant = self.terms.merchant,
                 lines = self.seen,
                 "batch"
             );
             self.seen = 0;
         }
         cut_short.map(|why| problem_line(self.lines.upcoming(), &why, &self.terms))
+    }
+}
+
+/// What comes next of it; none: it has ended. Without an input nothing ever comes.
+async fn next_chunk(input: Option<&mut Payload>) -> Option<Result<Bytes, PayloadError>> {
+    match input {
+        Some(input) => input.next().await,
+        None => std::future::pending().await,
     }
 }

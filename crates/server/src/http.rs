@@ -15,3 +15,4 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod request_id;
 pub(crate) mod request_span;
+pub(crate) mod standing;

@@ -33,6 +33,14 @@ pub struct ConnectionRecord {
     /// What the vendor said of waiting to a process; it is told for the others.
     #[serde(default, skip_serializing_if = "VendorBlocks::is_empty")]
     pub blocks: VendorBlocks,
+    /// How often somebody has ended what the vendor said of waiting: a process that sees it grow waits no longer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lifts: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl ConnectionRecord {
@@ -46,6 +54,7 @@ impl ConnectionRecord {
             quota_told: None,
             open_until: None,
             blocks: VendorBlocks::default(),
+            lifts: 0,
         }
     }
 

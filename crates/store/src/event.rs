@@ -159,8 +159,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     async fn open_outgoing(&self) -> Result<Vec<EventCount<OutgoingState>>, StoreError>;
 
     /// Forgets events in both directions that are older (by id) than `done_before` and have ended well or were discarded,
-    /// and dead letters that are older than `failed_before`; never those that are still to be sent. The oldest first, at
-    /// most `limit`. Answers how many it forgot.
+    /// and dead letters that are older than `failed_before`; never those that are still to be sent, nor those that are kept
+    /// ([`IncomingEvent::is_kept`]). The oldest first, at most `limit`. Answers how many it forgot.
     async fn forget_events(
         &self,
         done_before: Timestamp,

@@ -210,6 +210,7 @@ pub fn paused_connection(merchant: &str, connection: &str) -> ConnectionRecord {
             throttled_until: Some(seconds(30)),
             spent_until: None,
         },
+        lifts: 2,
     }
 }
 

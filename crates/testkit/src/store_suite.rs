@@ -199,7 +199,8 @@ suite! { $
         an_upsert_owes_its_event_until_it_is_put_without,
         what_events_said_is_kept_by_customer_and_source_and_goes_with_the_customer,
         what_is_over_is_forgotten_by_age_and_what_is_to_be_sent_never,
-        a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_again;
+        a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_again,
+        what_nothing_dates_is_kept_unless_it_is_a_dead_letter;
     incoming:
         an_event_that_came_in_comes_back_as_it_was_put,
         an_id_with_a_nul_in_it_is_an_id_like_any_other,

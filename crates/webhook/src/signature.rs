@@ -166,6 +166,14 @@ impl Verifier {
         }
     }
 
+    /// Whether the time of sending is part of what is signed: an event cannot be played again once that is too far off.
+    pub const fn signs_a_time(&self) -> bool {
+        match self {
+            Self::Standard { .. } => true,
+            Self::Hmac(hmac) => hmac.timestamp.is_some(),
+        }
+    }
+
     /// Keyed fingerprints of a text, by each of the secrets, the newest one's first: whoever reads them without a secret
     /// cannot tell by trying what the text was. No sender is asked to sign what begins as it does here.
     pub fn fingerprints(&self, text: &str) -> Vec<String> {

@@ -9,6 +9,7 @@ use upsert_core::{CustomerId, UpsertId};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, StoreError, UpsertRecord, UpsertState, Write};
 
 use super::Deliveries;
+use super::recover::is_ahead;
 
 /// Upserts that are looked at together, and forgotten in one changeset where they are one merchant's.
 const AT_ONCE: usize = 100;
@@ -29,15 +30,28 @@ pub(crate) struct Walk {
 /// Before which moment what was made is forgotten; none: never.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
+    now: Timestamp,
     attempts: Option<Timestamp>,
     upserts: Option<Timestamp>,
     history: Option<Timestamp>,
 }
 
 impl Limits {
-    /// Whether an upsert was made before this one.
-    fn is_past(limit: Option<Timestamp>, upsert: &UpsertRecord) -> bool {
-        limit.is_some_and(|before| upsert.id < UpsertId::oldest_at(before))
+    /// Whether an upsert was made before this one. Where its id says that it is yet to come, the upsert itself says when.
+    fn is_past(&self, limit: Option<Timestamp>, upsert: &UpsertRecord) -> bool {
+        let is_ahead = is_ahead(upsert.id.made_at(), self.now);
+        limit.is_some_and(|before| {
+            if is_ahead {
+                upsert.created_at < before
+            } else {
+                upsert.id < UpsertId::oldest_at(before)
+            }
+        })
+    }
+
+    /// Whether it goes at all, by its age.
+    fn are_past(&self, upsert: &UpsertRecord) -> bool {
+        self.is_past(self.upserts, upsert) || self.is_past(self.attempts, upsert)
     }
 }
 
@@ -50,6 +64,7 @@ impl Deliveries {
         let (now, keep) = (self.context.clock.now(), self.context.retention);
         let before = |keep: Option<SignedDuration>| keep.and_then(|keep| now.checked_sub(keep).ok());
         let limits = Limits {
+            now,
             attempts: before(keep.attempts),
             upserts: before(keep.upserts),
             history: before(keep.history),
@@ -57,9 +72,16 @@ impl Deliveries {
         let Some(newest) = limits.attempts.max(limits.upserts) else {
             return Ok(());
         };
-        if walk.rests_until.is_some_and(|until| now < until) {
+        let is_resting = |until: Timestamp| now < until && until.duration_since(now) <= REST;
+        if walk.rests_until.is_some_and(is_resting) {
             return Ok(());
         }
+        // By its id nothing would be old that a clock stamped which was years ahead, nor what its customer had since.
+        let newest = if self.is_stamped_ahead().await? {
+            Timestamp::MAX
+        } else {
+            newest
+        };
         for _ in 0..PAGES {
             let store = &self.context.store;
             let page = store.older_upserts(walk.after.as_ref(), newest, AT_ONCE).await?;
@@ -102,7 +124,17 @@ impl Deliveries {
         limits: Limits,
         changes: &mut Changeset,
     ) -> Result<(), StoreError> {
-        if !Limits::is_past(limits.upserts, &upsert) {
+        if is_ahead(upsert.created_at, limits.now) {
+            // A clock stamped it that was ahead. From now on it is as old as it is known to be at the least.
+            changes.expect.push(upsert.change());
+            upsert.created_at = limits.now;
+            changes.write.push(Write::PutUpsert(upsert, None));
+            return Ok(());
+        }
+        if !limits.are_past(&upsert) {
+            return Ok(());
+        }
+        if !limits.is_past(limits.upserts, &upsert) {
             return self.forget_attempts(&upsert, deliveries, changes).await;
         }
         let is_version = upsert.changed;
@@ -174,7 +206,7 @@ impl Deliveries {
     /// Whether the version that it made is older than the history goes back, and is neither the customer's own nor the one
     /// before: what is refused goes back to that.
     async fn leaves_history(&self, upsert: &UpsertRecord, limits: Limits) -> Result<bool, StoreError> {
-        if !Limits::is_past(limits.history, upsert) {
+        if !limits.is_past(limits.history, upsert) {
             return Ok(false);
         }
         let (merchant, customer): (_, CustomerId) = (&upsert.merchant, upsert.customer);

@@ -17,6 +17,9 @@ const MOST_RACES: usize = 5;
 
 /// What another process found out of the vendor.
 fn hear(connection: &Connection, news: News) {
+    if news.is_lifted {
+        connection.status.lift_blocks();
+    }
     if let Some(until) = news.open_until {
         connection.status.hear_of_opening(until);
     }
@@ -58,11 +61,11 @@ impl Deliveries {
         for record in self.context.store.connections().await? {
             let (merchant, name) = (record.merchant.clone(), record.connection.clone());
             let news = self.context.connections.learn(record);
-            if news.pause_is_over {
-                self.release(&merchant, &name);
-            }
             if let Some(connection) = directory.connection(&merchant, &name) {
                 hear(&connection, news);
+            }
+            if news.pause_is_over || news.is_lifted {
+                self.release(&merchant, &name);
             }
         }
         Ok(())
@@ -117,6 +120,30 @@ impl Deliveries {
                 tracing::warn!(%error, merchant, connection, "others could not be told what the vendor said of waiting");
                 return;
             }
+        }
+    }
+
+    /// Somebody wants calls to go out again: whatever the vendor said of waiting is over, in this process and in all that work
+    /// with the store.
+    pub(crate) async fn lift_blocks(&self, merchant: &str, connection: &Connection) -> Result<(), StoreError> {
+        connection.status.lift_blocks();
+        if !self.context.store.is_shared() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.context.pausing.lock().await;
+        loop {
+            let mut record = self.context.connections.record(merchant, &connection.name);
+            let expected = record.change();
+            record.lifts += 1;
+            (record.blocks, record.open_until) = (VendorBlocks::default(), None);
+            let write = vec![Write::PutConnection(record.clone())];
+            if self.outbox.write(merchant, vec![expected], write).await? == Applied::Done {
+                self.context.connections.learn(record);
+                return Ok(());
+            }
+            // Another process has written it: what it wrote is known here first.
+            self.follow_connections().await?;
+            connection.status.lift_blocks();
         }
     }
 

@@ -1,13 +1,27 @@
 //! What a process that died left behind: deliveries in flight whose outcome nobody knows.
 
+use jiff::{SignedDuration, Timestamp};
+
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{ErrorKind, ProviderError, RetryAdvice, StateAtVendor};
 use upsert_store::{Applied, Changeset, DeliveryRecord, DeliveryState, StoreError, Write};
 
 use crate::delivery::Deliveries;
 use crate::delivery::record::delivery_error;
+use crate::runtime::wakeups::{QueueKey, Reach};
 
 const AT_ONCE: usize = 500;
+
+/// Deliveries in flight that are looked at together.
+const MOST_HELD: usize = 10_000;
+
+/// No lease is longer, and no process's clock is so far ahead of another one's.
+const BELIEVED_AHEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether a moment that something was stamped with is further ahead than it can be.
+pub(crate) fn is_ahead(stamped: Timestamp, now: Timestamp) -> bool {
+    stamped.duration_since(now) > BELIEVED_AHEAD
+}
 
 /// What a process leaves behind that dies between two commits.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +43,10 @@ impl Deliveries {
         self.sort_ids_after().await?;
         self.load_connections().await?;
         self.outbox.follow_endpoints().await?;
+        if self.is_stamped_ahead().await? {
+            tracing::warn!("a clock was ahead: what is kept was made at moments that are yet to come");
+            self.call_up_what_was_put_off_too_far().await?;
+        }
         let held_until = self.context.store.is_shared().then(|| self.context.clock.now());
         loop {
             let abandoned = self.context.store.abandoned(held_until, AT_ONCE).await?;
@@ -59,6 +77,33 @@ impl Deliveries {
     pub(crate) async fn call_up_what_waits(&self) -> Result<(), StoreError> {
         for count in self.context.store.waiting().await? {
             self.context.connections.drain(&count.merchant, &count.connection);
+        }
+        Ok(())
+    }
+
+    /// Whether anything is kept that was made at a moment that is yet to come: the clock that said so was wrong.
+    pub(crate) async fn is_stamped_ahead(&self) -> Result<bool, StoreError> {
+        let made_until = self.context.store.made_until().await?;
+        Ok(made_until.is_some_and(|until| is_ahead(until, self.context.clock.now())))
+    }
+
+    /// A clock was ahead, and is right again: whatever was put off until one of its moments is due now, and what was held until
+    /// then nobody holds. All that waits is tried once; what still has to wait says so for how long.
+    pub(crate) async fn call_up_what_was_put_off_too_far(&self) -> Result<(), StoreError> {
+        let (store, now) = (&self.context.store, self.context.clock.now());
+        for count in store.waiting().await? {
+            self.context
+                .wake_connection(&count.merchant, &count.connection, Reach::All);
+        }
+        for count in store.open_outgoing().await? {
+            let queue = QueueKey::Endpoint(count.merchant, count.name);
+            self.context.wake(queue, Reach::All);
+        }
+        for delivery in store.abandoned(None, MOST_HELD).await? {
+            let is_held_for_good = delivery.lease_until().is_some_and(|until| is_ahead(until, now));
+            if is_held_for_good && !self.context.in_flight.has(delivery.id) {
+                self.take_back(delivery).await?;
+            }
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::delivery::Deliveries;
 use crate::delivery::claim::ClaimPurpose;
 use crate::delivery::forget::Walk;
+use crate::delivery::recover::is_ahead;
 use crate::directory::merchant::Connection;
 use crate::outbox::Outbox;
 use crate::runtime::wakeups::{QueueKey, Reach};
@@ -78,10 +79,15 @@ impl Scheduler {
             let mut ticks = tokio::time::interval(wing.context.look_every);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             let mut next_look = Instant::now() + LOOK_FOR_LEFT;
+            let mut last = wing.context.clock.now();
             loop {
                 tokio::select! {
                     () = wing.context.stopping.cancelled() => return,
                     _ = ticks.tick() => {}
+                }
+                let before = std::mem::replace(&mut last, wing.context.clock.now());
+                if is_ahead(before, last) {
+                    wing.clock_was_set_back(before).await;
                 }
                 if let Err(error) = wing.pass(&mut walk).await {
                     tracing::error!(%error, "the background pass failed");
@@ -92,6 +98,14 @@ impl Scheduler {
                 }
             }
         });
+    }
+
+    /// What was stamped until then would wait until then.
+    async fn clock_was_set_back(&self, from: Timestamp) {
+        tracing::warn!(%from, "the clock was set back: what was put off by it is tried now");
+        if let Err(error) = self.deliveries.call_up_what_was_put_off_too_far().await {
+            tracing::error!(%error, "what was put off by a clock that was ahead could not be called up");
+        }
     }
 
     /// What other processes say is done as soon as they say so. Where they cannot, or nobody hears them, the pass finds it.

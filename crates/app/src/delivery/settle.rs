@@ -1,6 +1,8 @@
 //! When every delivery of an upsert has ended: its state, and, where all connections refused it, the way back to the
 //! version before, so that bad data does not poison later upserts.
 
+use jiff::Timestamp;
+
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, StateAtVendor, UpsertId};
 use upsert_store::{
@@ -245,7 +247,7 @@ impl Deliveries {
             version: below.version,
             revision: record.revision + 1,
             customer: below.record.clone(),
-            updated_at: below.at,
+            updated_at: below.at.max(unless_past(upsert, self.context.clock.now())),
             ..record.clone()
         }));
         let merchant = &upsert.merchant;
@@ -275,6 +277,12 @@ impl Deliveries {
         }
         Ok(())
     }
+}
+
+/// When the id was made of an upsert that goes back, if that is yet to come: what comes next has to sort after it.
+fn unless_past(upsert: &UpsertRecord, now: Timestamp) -> Timestamp {
+    let made_at = upsert.id.made_at();
+    if made_at > now { made_at } else { Timestamp::MIN }
 }
 
 /// There was no customer before.

@@ -144,6 +144,16 @@ impl Merchant {
         Ok(canonical)
     }
 
+    /// Has whatever of it is not in what has taken its place (none: it is gone) send nothing more.
+    pub(crate) fn retire(&self, after: Option<&Self>) {
+        let is_kept = |connection: &Connection| {
+            let named_alike = after.and_then(|after| after.connection(&connection.name));
+            named_alike.is_some_and(|kept| kept.is_the_same(connection))
+        };
+        let gone = self.connections.iter().filter(|connection| !is_kept(connection));
+        gone.for_each(|connection| connection.status.retire());
+    }
+
     /// Whether the vendor of this connection sends events that come in.
     pub(crate) fn hears_of(&self, connection: &str) -> bool {
         let is_its = |source: &Arc<Source>| source.connection.as_deref() == Some(connection);
@@ -189,6 +199,13 @@ pub struct Connection {
     pub status: Arc<dyn ConnectionStatus>,
     /// Changes whenever credentials or configuration do: lifts a pause by the vendor.
     pub fingerprint: String,
+}
+
+impl Connection {
+    /// Whether both are one, under the same policies: a connection that says the same after a reload is taken over.
+    fn is_the_same(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.status), Arc::as_ptr(&other.status))
+    }
 }
 
 /// What to do after a failed attempt.
@@ -239,8 +256,16 @@ pub trait ConnectionStatus: Debug + Send + Sync + 'static {
     /// The vendor has said this of waiting to another process.
     fn hear_of_blocks(&self, _blocks: VendorBlocks) {}
 
+    /// Somebody wants calls to go out again: whatever the vendor said of waiting is over. The breaker and our own limits are
+    /// not, but a breaker that waits because the vendor named a time lets one call find out.
+    fn lift_blocks(&self) {}
+
     /// One more was counted on this day, or one fewer.
     fn count_call(&self, _day: Date, _is_more: bool) {}
+
+    /// The configuration in force has another connection in its place, or none: nothing goes out by this one any more, for
+    /// good. What it still had to bring fails unsent, and is taken anew by what is configured then.
+    fn retire(&self) {}
 }
 
 /// Conditions, and the connections that they pick.

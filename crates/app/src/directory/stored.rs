@@ -67,6 +67,11 @@ impl Entries {
         self.absent -= usize::from(matches!(before, Some(Entry::Absent)));
         before
     }
+
+    fn remove(&mut self, id: &str) {
+        let before = self.by_id.remove(id);
+        self.absent -= usize::from(matches!(before, Some(Entry::Absent)));
+    }
 }
 
 /// A merchant that was just loaded.
@@ -198,6 +203,11 @@ impl StoredMerchants {
         }
     }
 
+    /// What is known of it is forgotten, until it is needed again.
+    pub(crate) fn forget(&self, id: &str) {
+        self.entries.write().remove(id);
+    }
+
     /// Those that were loaded since they were last asked for.
     pub(crate) fn take_fresh(&self) -> Vec<Fresh> {
         std::mem::take(&mut *self.fresh.lock())
@@ -249,9 +259,17 @@ impl StoredMerchants {
         Ok(())
     }
 
-    /// Remembers it; answers what was known before.
+    /// Remembers it; answers what was known before. What of that is gone sends nothing more.
     fn know(&self, id: &str, entry: Entry) -> Option<Entry> {
-        self.entries.write().put(id, entry)
+        let now = match &entry {
+            Entry::Ready(merchant) => Some(Arc::clone(merchant)),
+            Entry::Broken(_) | Entry::Absent => None,
+        };
+        let before = self.entries.write().put(id, entry);
+        if let Some(Entry::Ready(before)) = &before {
+            before.retire(now.as_deref());
+        }
+        before
     }
 }
 

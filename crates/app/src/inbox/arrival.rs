@@ -31,6 +31,8 @@ pub(crate) struct Arrival {
     pub(crate) received_at: Timestamp,
     /// The time that it gave itself, where that is too far ahead to be believed.
     pub(crate) unbelieved_time: Option<Timestamp>,
+    /// Neither it nor its signature says when it was.
+    pub(crate) is_ageless: bool,
     /// Now.
     pub(crate) at: Timestamp,
     pub(crate) traceparent: Option<String>,
@@ -85,6 +87,7 @@ impl Arrival {
         let mut row = seen.map_or_else(new, |seen| seen.again(self.content(), self.at));
         row.ignored = ignored;
         row.unbelieved_time = self.unbelieved_time;
+        row.is_ageless = self.is_ageless;
         row
     }
 }

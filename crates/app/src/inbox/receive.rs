@@ -141,6 +141,7 @@ impl Inbox {
             raw,
             received_at: at,
             unbelieved_time: unbelieved_time(read, at),
+            is_ageless: is_ageless(source, read, at),
             at,
             traceparent,
         }
@@ -326,6 +327,14 @@ pub fn unbelieved_time(read: &Read, received_at: Timestamp) -> Option<Timestamp>
     let Read::Mapped(mapped) = read else { return None };
     let said = mapped.order.as_ref().and_then(Order::moment)?;
     (said.duration_since(received_at) > BELIEVED).then_some(said)
+}
+
+/// Whether nothing says when an event was, so that one that comes again in years is taken for a new one unless its id is
+/// known. A time that is not believed is none.
+pub(crate) fn is_ageless(source: &Source, read: &Read, received_at: Timestamp) -> bool {
+    let has_order = matches!(read, Read::Mapped(mapped) if mapped.order.is_some());
+    let tells_it = has_order && unbelieved_time(read, received_at).is_none();
+    !tells_it && !source.verifier.signs_a_time()
 }
 
 /// One whose time is not believed is put in order by its arrival: a clock that is wrong once must not silence its customer.

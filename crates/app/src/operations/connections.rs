@@ -51,7 +51,7 @@ impl Operations {
         self.context.one_view(merchant, connection).await
     }
 
-    /// Lifts a pause, whoever made it, and makes what waits due at once.
+    /// Lifts a pause, whoever made it, ends what the vendor said of waiting, and makes what waits due at once.
     ///
     /// # Errors
     /// 404.
@@ -60,6 +60,7 @@ impl Operations {
         let (id, name) = (&merchant.id, &connection.name);
         tracing::warn!(merchant = id, connection = name, by, "connection resumed by hand");
         self.deliveries.set_pause(id, name, None).await?;
+        self.deliveries.lift_blocks(id, connection).await?;
         crash_point(points::RESUME_BEFORE_RELEASE);
         self.deliveries.release(id, name);
         self.context.one_view(merchant, connection).await

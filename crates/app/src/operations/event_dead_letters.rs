@@ -16,7 +16,7 @@ use upsert_webhook::Read;
 
 use crate::inbox::arrival::{Arrival, contents_of, read_again};
 use crate::inbox::outcome::Taken;
-use crate::inbox::receive::{event_id_of, is_stand_in, unbelieved_time};
+use crate::inbox::receive::{event_id_of, is_ageless, is_stand_in, unbelieved_time};
 use crate::operations::Operations;
 use crate::operations::selected::Tally;
 use crate::problem::Refusal;
@@ -225,6 +225,7 @@ impl Operations {
                 raw: raw.clone(),
                 received_at: event.received_at,
                 unbelieved_time: unbelieved_time(read, event.received_at),
+                is_ageless: is_ageless(source, read, event.received_at),
                 at: self.context.clock.now(),
                 traceparent: None,
             };

@@ -13,6 +13,7 @@ impl Operations {
     pub fn replace_directory(&self, directory: Directory) {
         metrics::begin_at_zero(&directory);
         let before = self.context.directory.swap(Arc::new(directory));
+        self.retire_what_is_gone(&before);
         self.release_new_connections(&before);
         let wing = self.clone();
         self.context.spawn(async move {
@@ -20,6 +21,27 @@ impl Operations {
                 tracing::error!(%error, "pauses could not be looked through after a reload");
             }
         });
+    }
+
+    /// What was removed or configured anew sends nothing more. A merchant in the store that a file stands in front of from now
+    /// on is built anew once the file is gone.
+    fn retire_what_is_gone(&self, before: &Directory) {
+        let directory = self.context.directory();
+        for merchant in before.iter() {
+            merchant.retire(directory.get(&merchant.id).as_deref());
+            if directory.is_in_file(&merchant.id) && !before.is_in_file(&merchant.id) {
+                directory.stored().forget(&merchant.id);
+            }
+            if before.is_in_file(&merchant.id) && !directory.is_in_file(&merchant.id) {
+                self.look_for_it_in_the_store(merchant.id.clone());
+            }
+        }
+    }
+
+    /// No file has it any more: the store may.
+    fn look_for_it_in_the_store(&self, id: String) {
+        let wing = self.clone();
+        self.context.spawn(async move { wing.uncover(&id).await });
     }
 
     /// What waited for a connection that was not configured has somewhere to go now.

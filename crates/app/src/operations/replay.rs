@@ -110,6 +110,10 @@ impl Operations {
             self.upserts
                 .guard(asked.merchant, known.record.id, &mut plans, key_is_taken)
                 .await?;
+            let upsert = self
+                .context
+                .ids
+                .upsert_after(&asked.merchant.id, known.record.updated_at);
             let identified = Identified {
                 seen: vec![known.record.expected()],
                 contradicted: Vec::new(),
@@ -118,7 +122,7 @@ impl Operations {
             let draft = Draft {
                 asked,
                 identified: &identified,
-                upsert: self.context.ids.upsert(&asked.merchant.id),
+                upsert,
                 id: failed.customer,
                 after,
                 adopting: &Adopting::default(),

@@ -155,6 +155,15 @@ impl Operations {
         });
     }
 
+    /// A file stood in front of it until now: what the store has of it is served, and what waits for it goes on.
+    pub(crate) async fn uncover(&self, id: &str) {
+        let stored = self.context.directory().stored().clone();
+        if stored.are_served() {
+            stored.is_back(id);
+            self.take_over_or_tell(id).await;
+        }
+    }
+
     /// Takes over what any process changes, from now until the shutdown.
     pub(crate) fn watch_merchants(&self) {
         if !self.context.directory().stored().are_served() {

@@ -82,6 +82,10 @@ impl Outbox {
                 return false;
             }
         };
+        // As late as can be: the store may have been slow, and the configuration another one since.
+        let Some(endpoint) = &self.endpoint(&event.merchant, &endpoint.name) else {
+            return self.give_back(endpoint, event).await;
+        };
         let trying = self.try_endpoint(endpoint, event.id, event.body());
         let Some(tried) = self.context.unless_cut_short(trying).await else {
             return self.give_back(endpoint, event).await;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use upsert_api::{CustomerFilter, CustomerRecord, HistoryEntry, LinkedCustomer, Page, PageQuery, Visibility};
+use upsert_api::{CustomerFilter, CustomerRecord, HistoryEntry, LinkedCustomer, Own, Page, PageQuery, Visibility};
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::customer::{Change, escape};
 use upsert_core::{Customer, CustomerId, Field, Identifier, IdentifierKind, Problem, UpsertId};
-use upsert_store::{HistoryRecord, Known};
+use upsert_store::{HistoryRecord, Known, Through};
 
 use crate::directory::merchant::Merchant;
 use crate::planning::route::route;
@@ -90,6 +90,23 @@ impl Queries {
             visibility.show(history_entry(entry, older))
         });
         Ok(shown_page(data, next))
+    }
+
+    /// How an upsert stands that a key of this name made, as somebody is told who may not read customers.
+    ///
+    /// # Errors
+    /// 404: others' are not there for it.
+    pub async fn get_own_upsert(&self, merchant: &Arc<Merchant>, id: UpsertId, by: &str) -> Result<Answer, Refusal> {
+        let found = self.context.store.upsert(&merchant.id, id).await?;
+        let is_own = found.is_some_and(|(upsert, _)| {
+            // A source may be named like a key.
+            upsert.by == by && matches!(upsert.through, Some(Through::Request | Through::Batch))
+        });
+        if !is_own {
+            return Err(Refusal::not_found("upsert"));
+        }
+        let answer = self.get_upsert(merchant, id).await?;
+        Ok(answer.seen_by(Visibility::Masked, Own::default()))
     }
 
     /// How an upsert stands.

@@ -34,6 +34,8 @@ struct Row {
     open_until: Option<Timestamp>,
     /// What the vendor said of waiting.
     blocks: VendorBlocks,
+    /// How often somebody has ended that.
+    lifts: u64,
 }
 
 /// What was new of a connection.
@@ -41,6 +43,8 @@ struct Row {
 pub(crate) struct News {
     /// A pause is over.
     pub(crate) pause_is_over: bool,
+    /// Somebody has ended what the vendor said of waiting.
+    pub(crate) is_lifted: bool,
     /// Somebody found the vendor failing.
     pub(crate) open_until: Option<Timestamp>,
     /// The vendor said something else of waiting to somebody.
@@ -129,7 +133,9 @@ impl Connections {
         let mut due = Vec::new();
         for (key, pause) in pauses.iter().filter(|(_, pause)| pause.by == PausedBy::Vendor) {
             let last = probed.get(key).map_or(pause.since, |last| (*last).max(pause.since));
-            if now.duration_since(last) >= PROBE_EVERY {
+            let age = now.duration_since(last);
+            // A last one that is yet to come was stamped by a clock that was wrong.
+            if age >= PROBE_EVERY || age <= -PROBE_EVERY {
                 probed.insert(key.clone(), now);
                 due.push(key.clone());
             }
@@ -146,6 +152,7 @@ impl Connections {
             quota_told: row.quota_told,
             open_until: row.open_until,
             blocks: row.blocks,
+            lifts: row.lifts,
             pause: self.pause_of(merchant, connection),
             ..ConnectionRecord::new(merchant, connection)
         }
@@ -161,11 +168,13 @@ impl Connections {
         }
         let open_until = record.open_until.filter(|until| row.open_until != Some(*until));
         let blocks = Some(record.blocks).filter(|blocks| row.blocks != *blocks);
+        let is_lifted = row.lifts != record.lifts;
         *row = Row {
             revision: record.revision,
             quota_told: record.quota_told,
             open_until: record.open_until,
             blocks: record.blocks,
+            lifts: record.lifts,
         };
         let mut pauses = self.pauses.write();
         let before = match record.pause {
@@ -177,6 +186,7 @@ impl Connections {
         };
         News {
             pause_is_over: before.is_some(),
+            is_lifted,
             open_until,
             blocks,
         }

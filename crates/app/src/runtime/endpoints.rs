@@ -52,6 +52,11 @@ impl EndpointState {
     }
 }
 
+/// Until then, unless the clock was set back since: no rest is longer than the longest.
+fn is_resting(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until.duration_since(now) <= LONGEST_REST
+}
+
 /// All endpoints, by merchant and name.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints(Mutex<HashMap<Key, EndpointState>>);
@@ -70,7 +75,7 @@ impl Endpoints {
     pub(crate) fn room(&self, merchant: &str, endpoint: &str, most: usize, now: Timestamp) -> usize {
         let state = self.state(merchant, endpoint);
         match state.rests_until {
-            Some(until) if until > now => 0,
+            Some(until) if is_resting(until, now) => 0,
             _ if state.is_in_trouble() => 1,
             _ => most,
         }
@@ -96,7 +101,7 @@ impl Endpoints {
         state.last_failure_at = Some(now);
         state.last_error = Some(why.to_owned());
         // What was under way when the rest began says nothing new.
-        let is_resting = state.rests_until.is_some_and(|until| until > now);
+        let is_resting = state.rests_until.is_some_and(|until| is_resting(until, now));
         if state.is_in_trouble() && !is_resting {
             let rest = (SHORTEST_REST * (1_i32 << state.rests.min(6))).min(LONGEST_REST);
             state.rests = state.rests.saturating_add(1);

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use upsert_api::Visibility;
 use upsert_core::{Handling, Priority};
 use upsert_store::Through;
 
@@ -35,6 +36,8 @@ pub struct UpsertCommand {
     pub priority: Priority,
     /// For the problem document of an answer that a vendor refused.
     pub request_id: String,
+    /// How much of the customer the caller is told, beside what it has sent itself.
+    pub visibility: Visibility,
 }
 
 impl UpsertCommand {
@@ -51,6 +54,7 @@ impl UpsertCommand {
             handling: Handling::Strict,
             priority,
             request_id: String::new(),
+            visibility: Visibility::Whole,
         }
     }
 }

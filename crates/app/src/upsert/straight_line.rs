@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use upsert_api::Plan;
+use upsert_api::{Own, Plan, Visibility};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
@@ -93,9 +93,10 @@ impl Upserts {
     ) -> Result<Answer, Refusal> {
         let claim = match self.claim_idempotency(caller, merchant, &command).await? {
             Ok(claim) => claim,
-            Err(replay) => return Ok(*replay),
+            Err(replay) => return Ok(seen_by_caller(*replay, merchant, &command)),
         };
         crash_point(points::UPSERT_CLAIMED);
+        // What is wrong here is wrong with what the caller has sent itself.
         let canonical = read_patch(merchant, &command.body, command.handling)?;
         let asked = Asked {
             caller,
@@ -103,17 +104,39 @@ impl Upserts {
             command: &command,
             claim: claim.as_ref(),
         };
-        let mut committed = self.decide_and_commit(asked, &canonical).await?;
+        let own = Own::of(&canonical.patch);
+        let answered = self.run_read(asked, &canonical, committed_now).await;
+        // Whole in the store, covered at the door.
+        match answered {
+            Ok(answer) => Ok(answer.seen_by(command.visibility, own)),
+            Err(refusal) => Err(refusal.seen_beside(command.visibility, own)),
+        }
+    }
+
+    async fn run_read(
+        &self,
+        asked: Asked<'_>,
+        canonical: &Canonical,
+        committed_now: oneshot::Sender<()>,
+    ) -> Result<Answer, Refusal> {
+        let Asked {
+            merchant,
+            command,
+            claim,
+            ..
+        } = asked;
+        let mut committed = self.decide_and_commit(asked, canonical).await?;
         // Nobody may be listening.
         let _ = committed_now.send(());
         let progress = self.deliveries.start_deliveries(&mut committed);
         crash_point(points::UPSERT_STARTED);
-        let answer = self.await_answer(merchant, committed, progress, &command).await?;
+        let answer = self.await_answer(merchant, committed, progress, command).await?;
         crash_point(points::UPSERT_BEFORE_ANSWER);
-        self.keep_answer(merchant, claim.as_ref(), answer).await
+        self.keep_answer(merchant, claim, answer).await
     }
 
-    /// What an upsert with this body would do. Stores and sends nothing.
+    /// What an upsert with this body would do. Stores and sends nothing. `visibility`: how much of the customer the caller is
+    /// told, beside what it has sent itself.
     ///
     /// # Errors
     /// As for the upsert itself, but for what single connections refuse: that stands in the plans.
@@ -123,15 +146,25 @@ impl Upserts {
         body: &Json,
         handling: Handling,
         force: bool,
+        visibility: Visibility,
     ) -> Result<Plan, Refusal> {
-        let Canonical { patch, ignored } = read_patch(merchant, body, handling)?;
+        let canonical = read_patch(merchant, body, handling)?;
+        let own = Own::of(&canonical.patch);
+        match self.plan_read(merchant, &canonical, force).await {
+            Ok(plan) => Ok(visibility.show_beside(plan, own)),
+            Err(refusal) => Err(refusal.seen_beside(visibility, own)),
+        }
+    }
+
+    async fn plan_read(&self, merchant: &Arc<Merchant>, canonical: &Canonical, force: bool) -> Result<Plan, Refusal> {
+        let Canonical { patch, ignored } = canonical;
         let _deciding = self.context.admission.decide(Priority::Interactive).await?;
-        let identified = self.identify(merchant, &patch).await?;
+        let identified = self.identify(merchant, patch).await?;
         let known = identified.known.as_deref();
-        let after = merge(known.map(|known| &known.record.customer), &patch);
+        let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
         let upsert = self.context.ids.upsert(&merchant.id);
-        let adopting = self.adopt(merchant, id, known, &patch, upsert).await?;
+        let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
         let mut plans = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         // A refusal of a required connection is shown beside the others instead of ending the plan.
         let _shown_in_the_plans = self.guard(merchant, id, &mut plans, true).await;
@@ -139,7 +172,7 @@ impl Upserts {
             customer_id: known.map(|known| known.record.id),
             customer: (&after).into(),
             connections: plans.iter().map(Planned::shown).collect(),
-            ignored,
+            ignored: ignored.clone(),
         })
     }
 
@@ -168,11 +201,12 @@ impl Upserts {
         let known = identified.known.as_deref();
         let after = merge(known.map(|known| &known.record.customer), patch);
         let id = known.map_or_else(|| self.context.ids.customer(&merchant.id), |known| known.record.id);
-        if let Some(known) = known {
-            // A customer's history is in the order of ids, and the last change may be a process's whose clock is ahead.
-            self.context.ids.sort_after(known.record.updated_at);
-        }
-        let upsert = self.context.ids.upsert(&merchant.id);
+        let ids = &self.context.ids;
+        // A customer's history is in the order of ids, and the last change may be a process's whose clock is ahead.
+        let upsert = known.map_or_else(
+            || ids.upsert(&merchant.id),
+            |known| ids.upsert_after(&merchant.id, known.record.updated_at),
+        );
         let adopting = self.adopt(merchant, id, known, patch, upsert).await?;
         let mut plans: Vec<Planned> = Self::route_and_plan(merchant, id, &after, known, &adopting, force)?;
         self.guard(merchant, id, &mut plans, key_is_taken).await?;
@@ -190,6 +224,18 @@ impl Upserts {
         };
         self.commit(draft).await
     }
+}
+
+/// An answer that was given before, to whatever key: as this caller is told it.
+fn seen_by_caller(answer: Answer, merchant: &Merchant, command: &UpsertCommand) -> Answer {
+    if command.visibility == Visibility::Whole {
+        return answer;
+    }
+    let canonical = merchant.canonicalise(&command.body, command.handling);
+    let own = canonical
+        .as_ref()
+        .map_or_else(|_| Own::default(), |own| Own::of(&own.patch));
+    answer.seen_by(command.visibility, own)
 }
 
 /// Step 4, and that `provider_fields` and `links` name connections (or providers) that the merchant has.

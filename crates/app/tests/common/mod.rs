@@ -40,6 +40,7 @@ use upsert_testkit::MemoryStore;
 pub struct TokioClock {
     start: Timestamp,
     since: Instant,
+    ahead: Mutex<SignedDuration>,
 }
 
 impl TokioClock {
@@ -47,22 +48,26 @@ impl TokioClock {
         Arc::new(Self {
             start: "2026-11-21T09:00:00Z".parse().unwrap(),
             since: Instant::now(),
+            ahead: Mutex::default(),
         })
     }
 
     /// One that is ahead of the others.
     pub fn ahead(by: SignedDuration) -> Arc<Self> {
-        let usual = Self::new();
-        Arc::new(Self {
-            start: usual.start + by,
-            since: usual.since,
-        })
+        let clock = Self::new();
+        clock.runs_ahead(by);
+        clock
+    }
+
+    /// From now on it is so far ahead of the others.
+    pub fn runs_ahead(&self, by: SignedDuration) {
+        *self.ahead.lock() = by;
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
-        self.start + SignedDuration::try_from(self.since.elapsed()).unwrap()
+        self.start + *self.ahead.lock() + SignedDuration::try_from(self.since.elapsed()).unwrap()
     }
 }
 
@@ -554,6 +559,7 @@ impl House {
             traceparent: None,
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
+            visibility: upsert_api::Visibility::Whole,
         };
         change(&mut command);
         self.gateway

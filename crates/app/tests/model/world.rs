@@ -352,6 +352,7 @@ impl World {
             traceparent: Some(trace),
             priority: Priority::Interactive,
             request_id: "request".to_owned(),
+            visibility: upsert_api::Visibility::Whole,
         };
         let (gateway, merchant, books) = (self.gateway.clone(), self.merchant(), self.books.clone());
         let (answers, dead, clock) = (self.answers.clone(), self.dead.clone(), self.clock.clone());

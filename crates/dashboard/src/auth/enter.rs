@@ -77,11 +77,8 @@ async fn answered(
         let page = too_often(session.as_ref(), seconds);
         request.into_response(page)
     } else {
-        if let Some(session) = session.clone() {
-            request.extensions_mut().insert(session);
-        }
         match form::arrived(&mut request, session.is_some()).await {
-            Ok(()) => next.call(request).await?,
+            Ok(()) => act(request, next, session.as_ref()).await?,
             Err(refused) => {
                 let mut page = refused_page(session.as_ref(), &refused);
                 // The rest of it may still be on its way: nothing more can be read from this connection.
@@ -104,6 +101,22 @@ async fn answered(
         session.tell_no_more().await;
     }
     Ok(response)
+}
+
+/// Once the form is here. It may have taken its time: the key may be gone since, or may do less.
+async fn act(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+    session: Option<&Session>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Some(session) = session {
+        let Some(session) = session.with_its_key() else {
+            let page = knock(&request);
+            return Ok(request.into_response(page));
+        };
+        request.extensions_mut().insert(session);
+    }
+    next.call(request).await
 }
 
 /// What is there for everybody: scripts and styles, and the door itself.

@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse};
+use tokio::time::{Duration, sleep};
 
 use upsert_api::Visibility;
 use upsert_app::{Gateway, Merchant, Notice, SessionId};
@@ -17,6 +18,9 @@ use crate::error::PageError;
 use crate::live::snapshots::Snapshot;
 use crate::render::{Frame, Section};
 use crate::state::{Dashboard, Principal};
+
+/// How often what goes on by itself asks whether its key still opens the door. That reads no store.
+const LOOK_AT_KEY: Duration = Duration::from_millis(500);
 
 /// Who asks, and the dashboard that is asked.
 #[derive(Debug, Clone)]
@@ -70,6 +74,22 @@ impl Session {
     /// 503: the store does not answer.
     pub(crate) async fn renewed(&self) -> Result<Option<Self>, PageError> {
         Self::of(self.dashboard.clone(), self.id, false).await
+    }
+
+    /// The same with its key as the configuration in force has it; none: it opens nothing any more.
+    pub(crate) fn with_its_key(&self) -> Option<Self> {
+        let principal = self.dashboard.parts.keys.still_open(&self.principal.key_hash)?;
+        principal.may(Scope::OpsRead).then(|| Self {
+            principal,
+            ..self.clone()
+        })
+    }
+
+    /// Waits until its key opens nothing any more.
+    pub(crate) async fn is_shut_out(&self) {
+        while self.with_its_key().is_some() {
+            sleep(LOOK_AT_KEY).await;
+        }
     }
 
     /// The use cases.

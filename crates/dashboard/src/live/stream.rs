@@ -40,6 +40,7 @@ where
         loop {
             let changed = tokio::select! {
                 () = session.dashboard.parts.stopping.cancelled() => return None,
+                () = session.is_shut_out() => return None,
                 changed = timeout(SIGN_OF_LIFE, watch.changed()) => changed,
             };
             // What its key may see can have changed while it lay open.

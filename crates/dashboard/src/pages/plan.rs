@@ -88,7 +88,10 @@ pub(crate) async fn make(session: Session, sent: Bytes) -> Result<HttpResponse, 
     let planned = match read_json(typed.body.as_bytes()) {
         Ok(body) => {
             let upserts = &session.gateway().upserts;
-            upserts.plan(&known, &body, typed.handling(), typed.fresh).await
+            let visibility = session.visibility();
+            upserts
+                .plan(&known, &body, typed.handling(), typed.fresh, visibility)
+                .await
         }
         Err(refusal) => Err(refusal),
     };

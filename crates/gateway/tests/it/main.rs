@@ -21,6 +21,7 @@ mod own_gateway;
 mod process;
 mod proxy;
 mod replicas;
+mod revocations;
 mod scripted;
 mod second_gateway;
 mod serve;

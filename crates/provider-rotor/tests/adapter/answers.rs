@@ -343,10 +343,27 @@ fn what_a_log_shows_of_an_error_holds_none_of_the_vendors_free_text() {
 }
 
 #[test]
+fn a_code_that_no_page_of_the_vendor_lists_is_in_no_log_whatever_it_looks_like() {
+    for (code, context) in [
+        ("RATE_LIMIT_EXCEEDED", "RATE_LIMIT_EXCEEDED"),
+        ("MUELLER", "other"),
+        ("ANNA_MUELLER", "other"),
+        ("INSUFFICIENT_SCOPE_", "other"),
+        ("insufficient_scope", "other"),
+        ("D4C0FFEE", "other"),
+    ] {
+        let body = json!({ "status": "error", "message": "no", "error_code": code });
+        let error = read(&new_customer(), &WireReply::of_json(422, &body)).unwrap_err();
+        assert_eq!((error.context.as_str(), error.code.as_deref()), (context, Some(code)));
+    }
+}
+
+#[test]
 fn operators_are_told_of_the_scope_that_is_missing_and_of_nothing_that_may_be_something_else() {
     for (message, context) in [
         ("Required scope 'leads:read' not granted", "scope leads:read"),
-        ("Needs customer_notes:write.", "scope customer_notes:write"),
+        ("Needs customers:write.", "scope customers:write"),
+        ("Needs jane_doe:write.", "scope other"),
         ("Needs leads:admin", ""),
         ("Needs Leads:read", ""),
         ("Needs lead5:read", ""),

@@ -8,15 +8,17 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture, ready};
 use serde_json::Value as Json;
 use tokio::time::sleep;
 
-use upsert_api::ProblemCode;
+use upsert_api::{ProblemCode, Visibility};
 use upsert_app::{Answer, Caller, Merchant, Refusal, UpsertCommand, identifiers_in, read_json};
 use upsert_core::{Handling, Priority, Problem as Wrong};
+use upsert_settings::Scope;
 use upsert_store::Through;
 
 use super::lines::Line;
 use super::turns::{Turn, Turns};
 use crate::config::key_store::Key;
 use crate::http::headers::{Wishes, is_idempotency_key};
+use crate::http::standing::{Standing, forbidden};
 use crate::state::State;
 
 /// Idempotency keys of lines are scoped to it.
@@ -31,12 +33,13 @@ const MOST_TRIES: u32 = 10;
 /// How often a line asks whether its key may call again.
 const TURNSTILE: Duration = Duration::from_millis(50);
 
-/// What holds for every line of a batch.
+/// What holds for every line of a batch. Key and merchant are not among it: each line asks the configuration in force.
 pub(crate) struct Terms {
     pub(crate) state: Arc<State>,
-    pub(crate) caller: Caller,
-    pub(crate) key: Arc<Key>,
-    pub(crate) merchant: Arc<Merchant>,
+    /// What the caller was let in for.
+    pub(crate) standing: Standing,
+    /// The merchant's id.
+    pub(crate) merchant: String,
     pub(crate) wishes: Wishes,
     pub(crate) request_id: String,
     /// Bytes.
@@ -51,7 +54,9 @@ impl Terms {
             Ok(read) => read,
             Err(refusal) => return ready(problem_line(number, &refusal, &self)).boxed_local(),
         };
-        let turn = turns.next(identifiers_in(&self.merchant, &body, self.handling()));
+        let known = self.known_merchant();
+        let identifiers = known.map(|merchant| identifiers_in(&merchant, &body, self.handling()));
+        let turn = turns.next(identifiers.unwrap_or_default());
         async move {
             match self.upsert(body, key, turn).await {
                 Ok(answer) => answer_line(number, &answer),
@@ -59,6 +64,38 @@ impl Terms {
             }
         }
         .boxed_local()
+    }
+
+    /// Whether the caller still may do what it was let in for.
+    ///
+    /// # Errors
+    /// 401, 403.
+    pub(super) async fn still_stand(&self) -> Result<(), Refusal> {
+        self.key_in_force()?;
+        match self.merchant_in_force().await {
+            Err(refusal) if refusal.code == ProblemCode::MerchantForbidden => Err(refusal),
+            // One that is there and cannot be served now may be again: its lines are refused, one by one.
+            _ => Ok(()),
+        }
+    }
+
+    fn key_in_force(&self) -> Result<Arc<Key>, Refusal> {
+        let now = self.state.gateway.clock().now();
+        let served = self.state.served.load();
+        let key = self.standing.among(&served.keys, now);
+        key.cloned().map_err(|problem| problem.refusal)
+    }
+
+    fn known_merchant(&self) -> Option<Arc<Merchant>> {
+        self.state.served.load().directory.get(&self.merchant)
+    }
+
+    async fn merchant_in_force(&self) -> Result<Arc<Merchant>, Refusal> {
+        if let Some(merchant) = self.known_merchant() {
+            return Ok(merchant);
+        }
+        self.state.gateway.load_merchant(&self.merchant).await?;
+        self.known_merchant().ok_or_else(|| forbidden().refusal)
     }
 
     fn handling(&self) -> Handling {
@@ -92,10 +129,10 @@ impl Terms {
 
     async fn upsert(&self, body: Json, key: Option<String>, turn: Turn) -> Result<Answer, Refusal> {
         // The request itself was one call of the key; each line is one too, and waits until the key may call again.
-        while self.key.take_call().is_err() {
+        while self.key_in_force()?.take_call().is_err() {
             sleep(TURNSTILE).await;
         }
-        let command = UpsertCommand {
+        let mut command = UpsertCommand {
             body,
             idempotency_key: key,
             route: ROUTE,
@@ -106,15 +143,18 @@ impl Terms {
             traceparent: self.wishes.traceparent.clone(),
             priority: Priority::Bulk,
             request_id: self.request_id.clone(),
+            visibility: Visibility::Masked,
         };
         let is_next = turn.comes().await;
         let mut tries = 0;
         loop {
-            let begun = self
-                .state
-                .gateway
-                .upserts
-                .begin(&self.caller, &self.merchant, command.clone());
+            // It may have waited for its turn for long.
+            let key = self.key_in_force()?;
+            command.visibility = Visibility::of(key.may(Scope::CustomersRead));
+            let caller = Caller { name: key.name.clone() };
+            let merchant = self.merchant_in_force().await?;
+            let upserts = &self.state.gateway.upserts;
+            let begun = upserts.begin(&caller, &merchant, command.clone());
             let refused = match begun {
                 Ok(mut begun) => {
                     if begun.committed().await {

@@ -12,7 +12,7 @@ use upsert_app::{Connection, Directory, Endpoint, Merchant, Route, Source};
 use upsert_core::{Clock, NeverMatch, VendorBlocks, Word as _};
 use upsert_policy::{ConnectionPolicy, Jitter, Outside, SharedRate, standard_stack};
 use upsert_provider_kit::{
-    Built, ConnectionSetup, Credentials, Measured, Peer, Registry, TransportOptions, Transports,
+    Built, ConnectionSetup, Credentials, InForce, Measured, Peer, Registry, TransportOptions, Transports, WhileInForce,
 };
 use upsert_settings::{self as settings, Problem, Settings, is_public};
 use upsert_store::Store;
@@ -176,8 +176,8 @@ impl ConnectionBuilder {
         connection.base_url.is_none() && default.is_some_and(is_loopback)
     }
 
-    /// The provider alone, without policies.
-    fn build(&self, merchant: &str, connection: &settings::Connection) -> Result<Built, Vec<Problem>> {
+    /// The provider alone, without policies, and what ends all that it sends.
+    fn build(&self, merchant: &str, connection: &settings::Connection) -> Result<(Built, InForce), Vec<Problem>> {
         let options = TransportOptions {
             // Loopback is allowed in files, with plain HTTP too; settings have judged the URL.
             allow_plain_http: connection.allow_plain_http || self.is_plain(connection),
@@ -191,6 +191,7 @@ impl ConnectionBuilder {
             connection: connection.name.clone(),
             provider: connection.provider.clone(),
         };
+        let in_force = InForce::default();
         let secrets = connection.credentials.iter();
         let setup = ConnectionSetup {
             base_url: connection.base_url.clone(),
@@ -200,16 +201,20 @@ impl ConnectionBuilder {
                     .collect(),
             ),
             settings: Json::Object(connection.settings.clone()),
-            transport: Arc::new(Measured::new(transport, peer)),
+            transport: Arc::new(WhileInForce::new(
+                Arc::new(Measured::new(transport, peer)),
+                in_force.clone(),
+            )),
             clock: self.clock.clone(),
             send_traceparent: connection.send_traceparent,
         };
-        self.registry.build(&connection.provider, setup).map_err(|problems| {
+        let built = self.registry.build(&connection.provider, setup).map_err(|problems| {
             let located = problems
                 .into_iter()
                 .map(|problem| connection.problem(&problem.path, problem.message));
-            located.collect()
-        })
+            located.collect::<Vec<_>>()
+        })?;
+        Ok((built, in_force))
     }
 
     /// Who is told of events, each with what reaches it.
@@ -266,7 +271,7 @@ impl ConnectionBuilder {
         &self,
         merchant: &settings::Merchant,
         connection: &settings::Connection,
-        built: Built,
+        (built, in_force): (Built, InForce),
         fingerprint: String,
         counts: &DayCounts,
     ) -> (Connection, BreakerBell) {
@@ -303,7 +308,10 @@ impl ConnectionBuilder {
             adapter: stack.provider,
             reader: stack.reader,
             retry: Arc::new(Retries(stack.retry)),
-            status: Arc::new(Status(stack.status)),
+            status: Arc::new(Status {
+                policies: stack.status,
+                in_force,
+            }),
             fingerprint,
         };
         (connection, bell)

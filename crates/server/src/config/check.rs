@@ -94,7 +94,8 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Problem> {
             }
             if !source.tells_the_age() {
                 warnings.push(warn(
-                    "an event that is sent again when its id is forgotten comes in as new: neither it nor its signature says when it was",
+                    "neither an event nor its signature says when it was: the id of each is kept for good, so that none that is \
+                     played again comes in as new",
                     "set `order_by`, or sign a timestamp",
                 ));
             }

@@ -58,6 +58,7 @@ impl EventSender for HttpEventSender {
                 retry_after: None,
             }),
             Ok(Err(TransportError::NotSent(why) | TransportError::Interrupted(why))) => Err(why),
+            Ok(Err(TransportError::Replaced)) => Err("the endpoint is not configured any more".to_owned()),
         }
     }
 }

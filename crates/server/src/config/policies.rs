@@ -10,6 +10,7 @@ use upsert_api::ConnectionState;
 use upsert_app::{ConnectionStatus, NextStep, RetryRule};
 use upsert_core::{Held, Priority, ProviderError, Repeat, VendorBlocks};
 use upsert_policy::{BreakerPolicy, ConnectionPolicy, Decision, RateLimitPolicy, RetryPolicy};
+use upsert_provider_kit::InForce;
 use upsert_settings as settings;
 
 /// The policies that the files ask for. `known_daily_limit`: calls a day that the vendor is known to allow, which count
@@ -63,43 +64,55 @@ impl RetryRule for Retries {
 
 /// A connection's state as the application shows it.
 #[derive(Debug)]
-pub(crate) struct Status(pub(crate) Arc<upsert_policy::ConnectionStatus>);
+pub(crate) struct Status {
+    pub(crate) policies: Arc<upsert_policy::ConnectionStatus>,
+    /// Whether the configuration in force has the connection.
+    pub(crate) in_force: InForce,
+}
 
 impl ConnectionStatus for Status {
     fn snapshot(&self) -> upsert_api::ConnectionStatus {
-        self.0.snapshot()
+        self.policies.snapshot()
     }
 
     fn state(&self) -> ConnectionState {
-        self.0.state()
+        self.policies.state()
     }
 
     fn room(&self, priority: Priority) -> Result<usize, Held> {
-        self.0.room(priority)
+        self.policies.room(priority)
     }
 
     fn through_in(&self, calls: u64) -> Option<Duration> {
-        self.0.through_in(calls)
+        self.policies.through_in(calls)
     }
 
     fn day_limit(&self, priority: Priority) -> Option<u32> {
-        self.0.day_limit(priority)
+        self.policies.day_limit(priority)
     }
 
     fn learn_calls(&self, day: Date, used: u32) {
-        self.0.learn_calls(day, used);
+        self.policies.learn_calls(day, used);
     }
 
     fn hear_of_opening(&self, until: Timestamp) {
-        self.0.hear_of_opening(until);
+        self.policies.hear_of_opening(until);
     }
 
     fn hear_of_blocks(&self, blocks: VendorBlocks) {
-        self.0.hear_of_blocks(blocks);
+        self.policies.hear_of_blocks(blocks);
+    }
+
+    fn lift_blocks(&self) {
+        self.policies.lift_blocks();
     }
 
     fn count_call(&self, day: Date, is_more: bool) {
-        self.0.count_call(day, is_more);
+        self.policies.count_call(day, is_more);
+    }
+
+    fn retire(&self) {
+        self.in_force.end();
     }
 }
 

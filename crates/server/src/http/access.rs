@@ -5,13 +5,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use upsert_api::{ProblemCode, Visibility};
 use upsert_app::Caller;
-use upsert_core::Word as _;
-use upsert_settings::{Reach, Scope, looks_mistyped};
+use upsert_settings::{Scope, looks_mistyped};
 
 use crate::config::key_store::{Found, Key, TooOften};
 use crate::config::snapshot::ConfigSnapshot;
@@ -19,6 +18,7 @@ use crate::http::headers::accepts;
 use crate::http::middleware::Observed;
 use crate::http::pacing::shows_key;
 use crate::http::problem::Problem;
+use crate::http::standing::{Standing, unauthenticated};
 use crate::state::State;
 
 /// `X-Api-Key`.
@@ -28,6 +28,8 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) trait Permission: 'static {
     /// None: any key will do.
     const SCOPE: Option<Scope>;
+    /// Another scope that will do as well, for less.
+    const OR: Option<Scope> = None;
     /// Whether the key has to be one for every merchant.
     const FOR_ALL: bool = false;
     /// The media type of its answers.
@@ -72,6 +74,15 @@ impl Permission for AdministerAll {
     const FOR_ALL: bool = true;
 }
 
+/// One upsert: any, or only what the key made itself.
+#[derive(Debug)]
+pub(crate) struct ReadUpserts;
+
+impl Permission for ReadUpserts {
+    const SCOPE: Option<Scope> = Some(Scope::CustomersRead);
+    const OR: Option<Scope> = Some(Scope::CustomersWrite);
+}
+
 /// A caller who may do what the route does.
 #[derive(Debug)]
 pub(crate) struct Access<P> {
@@ -99,6 +110,14 @@ impl<P: Permission> Access<P> {
         }
     }
 
+    /// What it was let in for.
+    ///
+    /// # Errors
+    /// None: it was let in.
+    pub(crate) fn standing(&self) -> Result<Standing, Problem> {
+        Standing::of(&self.key, [P::SCOPE, P::OR], P::FOR_ALL)
+    }
+
     /// What of customers it may see.
     pub(crate) fn visibility(&self) -> Visibility {
         Visibility::of(self.key.may(Scope::CustomersRead))
@@ -123,15 +142,9 @@ impl<P: Permission> Access<P> {
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
             observed.left = left;
         }
-        if let Some(scope) = P::SCOPE
-            && !key.may(scope)
-        {
-            let detail = format!("the key lacks the scope `{}`", scope.as_str());
-            return Err(Problem::new(ProblemCode::ScopeMissing, detail));
-        }
-        if P::FOR_ALL && key.reach != Reach::All {
-            let detail = "this is about every merchant, and takes a key for every merchant (`*`)";
-            return Err(Problem::new(ProblemCode::MerchantForbidden, detail));
+        let standing = Standing::of(&key, [P::SCOPE, P::OR], P::FOR_ALL)?;
+        if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+            observed.standing = Some(standing);
         }
         if !accepts(request.headers(), P::ANSWERS) {
             let detail = format!("answers are {}", P::ANSWERS);
@@ -180,15 +193,6 @@ fn unknown(presented: &str) -> Problem {
     }
 }
 
-fn unauthenticated(detail: &str, was_given: bool) -> Problem {
-    let challenge = if was_given {
-        HeaderValue::from_static("Bearer realm=\"upsert-gateway\", error=\"invalid_token\"")
-    } else {
-        HeaderValue::from_static("Bearer realm=\"upsert-gateway\"")
-    };
-    Problem::new(ProblemCode::Unauthenticated, detail).with(header::WWW_AUTHENTICATE, challenge)
-}
-
 fn rate_limited(limit: &TooOften) -> Problem {
     let mut problem = Problem::new(ProblemCode::RateLimited, "this key calls more often than it may");
     problem.refusal.retry_after = Some(limit.retry_after);
@@ -200,6 +204,8 @@ fn rate_limited(limit: &TooOften) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use upsert_api::ProblemCode;
 use upsert_app::read_json;
 
+use crate::http::middleware::still_stands;
 use crate::http::pacing;
 use crate::http::problem::Problem;
 use crate::net::connections::Guest;
@@ -31,8 +32,11 @@ impl FromRequest for JsonBody {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let sent = Sent::of(request, payload.take());
         let admitted = admit(request, State::of(request).map(|state| &**state));
+        let request = request.clone();
         Box::pin(async move {
             let body = sent.in_time(admitted?).await?;
+            // It may have taken its time, and the key may be gone since.
+            still_stands(&request)?;
             Ok(Self(read_json(&body)?))
         })
     }
@@ -51,8 +55,10 @@ impl FromRequest for MaybeJson {
         let state = State::of(request).map(|state| &**state);
         let admitted = admit(request, state);
         let limits = within_limit(request, state);
+        let request = request.clone();
         Box::pin(async move {
             let body = sent.in_time(limits?).await?;
+            still_stands(&request)?;
             if body.is_empty() {
                 return Ok(Self(None));
             }

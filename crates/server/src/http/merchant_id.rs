@@ -22,7 +22,9 @@ use upsert_settings::{Reach, is_name};
 use crate::config::key_store::Key;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::access::{Access, Permission};
+use crate::http::middleware::speaks_for;
 use crate::http::problem::Problem;
+use crate::http::standing::forbidden;
 use crate::state::State;
 
 const HEADER: &str = "Merchant-Id";
@@ -48,6 +50,7 @@ impl<P: Permission> FromRequest for ForMerchant<P> {
             Ok(id) => id,
             Err(problem) => return Known::Left(ready(Err(problem))),
         };
+        speaks_for(request, id);
         // Nearly always: an upsert's way is as short as a look-up in a map.
         if let Ok(merchant) = within_reach(&access.key, &access.served, id) {
             return Known::Left(ready(Ok(Self { access, merchant })));
@@ -132,6 +135,9 @@ impl<P: Permission> FromRequest for InSight<P> {
             Ok(judged) => judged,
             Err(problem) => return Known::Left(ready(Err(problem))),
         };
+        if let Some(id) = &named {
+            speaks_for(request, id);
+        }
         let (ids, unserved) = match (&named, &access.key.reach) {
             (Some(id), _) => (vec![id.clone()], Unserved::IsRefused),
             (None, Reach::All) => (Vec::new(), Unserved::IsLeftOut),
@@ -190,6 +196,7 @@ impl<P: Permission> FromRequest for At<P> {
             return Known::Left(ready(Err(Refusal::not_found("page").into())));
         };
         let named = named.into_inner();
+        speaks_for(request, &named.merchant);
         let is_endpoint = request.path().starts_with("/v1/endpoints/");
         let ids = wanted.iter().chain([&named.merchant]).cloned().collect();
         once_known(request, access, ids, Unserved::IsRefused, move |access| {
@@ -262,10 +269,7 @@ fn filter<P>(access: &Access<P>, named: Option<&str>) -> Result<Option<Arc<Merch
 /// A merchant that does not exist is answered like one that the key may not speak for.
 fn within_reach(key: &Key, served: &ConfigSnapshot, id: &str) -> Result<Arc<Merchant>, Problem> {
     let merchant = served.directory.get(id).filter(|_| key.reach.covers(id));
-    merchant.ok_or_else(|| {
-        let detail = "the key may not speak for this merchant";
-        Problem::new(ProblemCode::MerchantForbidden, detail)
-    })
+    merchant.ok_or_else(forbidden)
 }
 
 fn given(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

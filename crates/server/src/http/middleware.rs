@@ -24,6 +24,7 @@ use crate::http::pacing::{self, Pace};
 use crate::http::problem::{self, Problem};
 use crate::http::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::request_span::{self, Came, RequestSpan};
+use crate::http::standing::Standing;
 use crate::lifecycle::Phase;
 use crate::net::client_address;
 use crate::net::connections::Guest;
@@ -38,6 +39,8 @@ pub(crate) struct Observed {
     pub(crate) template: Option<Arc<str>>,
     /// The key it came with, once that is known.
     pub(crate) key: Option<Arc<Key>>,
+    /// What it was let in for.
+    pub(crate) standing: Option<Standing>,
     /// What that key has left of its limit, if it has one.
     pub(crate) left: Option<Left>,
     /// Whether something else than a key says who it is of: a signature, a session.
@@ -63,6 +66,27 @@ pub(crate) fn is_signed(request: &HttpRequest) {
     pacing::shows_key(request);
 }
 
+/// Notes for whom a request is, once that is known.
+pub(crate) fn speaks_for(request: &HttpRequest, merchant: &str) {
+    if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
+        observed.standing = observed.standing.take().map(|standing| standing.for_merchant(merchant));
+    }
+}
+
+/// Whether the caller still may do what it was let in for, by the configuration in force. One without a key stands.
+///
+/// # Errors
+/// See [`Standing::among`].
+pub(crate) fn still_stands(request: &HttpRequest) -> Result<(), Problem> {
+    let extensions = request.extensions();
+    let standing = extensions.get::<Observed>().and_then(|seen| seen.standing.as_ref());
+    let (Some(standing), Some(state)) = (standing, State::of(request)) else {
+        return Ok(());
+    };
+    let now = state.gateway.clock().now();
+    standing.among(&state.served.load().keys, now).map(drop)
+}
+
 /// The layer around all routes.
 pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -78,6 +102,7 @@ pub(crate) async fn observe(request: ServiceRequest, next: Next<BoxBody>) -> Res
         id: id.clone(),
         template: template.clone(),
         key: None,
+        standing: None,
         left: None,
         is_signed: false,
         upsert: None,

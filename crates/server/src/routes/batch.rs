@@ -70,9 +70,8 @@ pub(crate) async fn upsert_batch(
         .map_or_else(String::new, |observed| observed.id.as_str().to_owned());
     let state: Arc<State> = state.into_inner();
     let terms = Terms {
-        caller: caller.caller(),
-        key: caller.key.clone(),
-        merchant: caller.merchant,
+        standing: caller.standing()?.for_merchant(&caller.merchant.id),
+        merchant: caller.merchant.id.clone(),
         wishes,
         request_id,
         line_limit: state.served.load().body_limit,

@@ -23,7 +23,7 @@ use crate::state::State;
 /// Events that came in or go out, newest first, without what they say.
 ///
 /// Scope: `ops:read`. Without `customers:read` as well, what was wrong with an event is told without its words.
-/// Events that were done are kept for 7 days, dead letters for 30.
+/// Events that were done are kept for 7 days, or for good where nothing says when they were; dead letters for 30.
 #[utoipa::path(
     tag = "webhooks",
     params(

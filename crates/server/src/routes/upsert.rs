@@ -24,7 +24,8 @@ const ROUTE: &str = "POST /v1/customers";
 
 /// Create or update a customer, here and at every vendor that the merchant's routes name.
 ///
-/// Scope: `customers:write`. It answers as soon as every delivery to a required connection has ended, or none of those
+/// Scope: `customers:write`. Without `customers:read` as well, the customer's data are covered but for what was sent, and so
+/// are the vendors' words. It answers as soon as every delivery to a required connection has ended, or none of those
 /// still open could end in time; then 202, and it goes on by itself.
 #[utoipa::path(
     tag = "customers",
@@ -81,6 +82,7 @@ pub(crate) async fn upsert_customer(
         traceparent: wishes.traceparent,
         priority: Priority::Interactive,
         request_id,
+        visibility: caller.visibility(),
     };
     let answer = state
         .gateway
@@ -95,7 +97,7 @@ pub(crate) async fn upsert_customer(
 
 /// What an upsert with this body would do. Stores and sends nothing.
 ///
-/// Scope: `customers:write`.
+/// Scope: `customers:write`. Without `customers:read` as well, what is known of the customer is covered but for what was sent.
 #[utoipa::path(
     tag = "customers",
     params(
@@ -126,7 +128,7 @@ pub(crate) async fn plan_upsert(
     let plan = state
         .gateway
         .upserts
-        .plan(&caller.merchant, &body.0, handling, force)
+        .plan(&caller.merchant, &body.0, handling, force, caller.visibility())
         .await?;
     let mut response = reply::json(&plan);
     if let Some(held) = prefers.applied(false).and_then(|held| held.parse().ok()) {

@@ -3,11 +3,11 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 
-use upsert_api::{ListedUpsert, Page, PageQuery, UpsertAnswer, UpsertFilter};
+use upsert_api::{ListedUpsert, Page, PageQuery, UpsertAnswer, UpsertFilter, Visibility};
 use upsert_app::Refusal;
 use upsert_core::UpsertId;
 
-use crate::http::access::ReadCustomers;
+use crate::http::access::{ReadCustomers, ReadUpserts};
 use crate::http::merchant_id::ForMerchant;
 use crate::http::prefer::Preferences;
 use crate::http::problem::Problem;
@@ -42,12 +42,13 @@ pub(crate) async fn list_upserts(
 
 /// How an upsert stands; 200 for failed ones too.
 ///
-/// Scope: `customers:read`.
+/// Scope: `customers:read`; or `customers:write`, for those that a key of the same name made, with the customer's data and the
+/// vendors' words covered.
 #[utoipa::path(
     tag = "upserts",
     params(
         ("id" = String, Path, description = "`ups_…`"),
-        ForMerchant<ReadCustomers>,
+        ForMerchant<ReadUpserts>,
     ),
     responses(
         (status = 200, description = "As it stands", body = UpsertAnswer),
@@ -56,12 +57,16 @@ pub(crate) async fn list_upserts(
 )]
 #[get("/v1/upserts/{id}")]
 pub(crate) async fn get_upsert(
-    caller: ForMerchant<ReadCustomers>,
+    caller: ForMerchant<ReadUpserts>,
     id: Path<String>,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let id: UpsertId = id.parse().map_err(|_| Refusal::not_found("upsert"))?;
-    let answer = state.gateway.queries.get_upsert(&caller.merchant, id).await?;
+    let queries = &state.gateway.queries;
+    let answer = match caller.visibility() {
+        Visibility::Whole => queries.get_upsert(&caller.merchant, id).await?,
+        Visibility::Masked => queries.get_own_upsert(&caller.merchant, id, &caller.key.name).await?,
+    };
     Ok(reply::answer(answer, Preferences::default()))
 }

@@ -1,12 +1,14 @@
 //! `POST /v1/webhooks/{merchant}/{source}`.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 
 use upsert_api::{AnyEvent, Beside, ProblemCode, RefusedEvents, WebhookProblem};
-use upsert_app::{Intake, Refusal};
+use upsert_app::{Intake, Merchant, Refusal, Source};
 use upsert_settings::is_name;
 use upsert_webhook::Received;
 
@@ -49,16 +51,13 @@ pub(crate) async fn receive_event(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (merchant, source) = path.into_inner();
-    let served = state.served.load_full();
     if is_name(&merchant) {
         state.gateway.load_merchant(&merchant).await?;
     }
-    let merchant = served.directory.get(&merchant);
-    let found = merchant
-        .as_ref()
-        .and_then(|merchant| Some((merchant, merchant.source(&source)?)));
-    let (merchant, source) = found.ok_or_else(|| Refusal::not_found("source"))?;
-    let body = body::event(&request, payload, source.body_limit).await?;
+    let (_, announced) = source_of(&state, &merchant, &source)?;
+    let body = body::event(&request, payload, announced.body_limit).await?;
+    // It may have taken its time: the secret, or the whole source, may be gone since.
+    let (merchant, source) = &source_of(&state, &merchant, &source)?;
     let header = |name: &str| only(request.headers(), name);
     let received = Received {
         header: &header,
@@ -73,6 +72,16 @@ pub(crate) async fn receive_event(
     is_signed(&request);
     let intake = state.gateway.inbox.take_event(event).await?;
     answer(intake)
+}
+
+/// A source, as it is configured now.
+fn source_of(state: &State, merchant: &str, source: &str) -> Result<(Arc<Merchant>, Arc<Source>), Problem> {
+    let merchant = state.served.load().directory.get(merchant);
+    let found = merchant.and_then(|merchant| {
+        let source = merchant.source(source)?.clone();
+        Some((merchant, source))
+    });
+    Ok(found.ok_or_else(|| Refusal::not_found("source"))?)
 }
 
 /// The value of a header that is there once, as text.

@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod covered;
 mod drain;
 mod headers;
 mod ledger;
@@ -19,6 +20,7 @@ mod openapi;
 mod problems;
 mod process;
 mod reload;
+mod revoked;
 mod served;
 mod settled;
 mod shape;

@@ -1,9 +1,15 @@
 //! Every route, with every kind of key that may not use it.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
-use crate::served::{ConfigSnapshot, header, read};
+use upsert_core::{Clock as _, SystemClock};
+use upsert_webhook::{SigningKey, sign};
+
+use crate::served::{ConfigSnapshot, gateway_toml, header, read};
 
 /// Every documented route that asks for a key: method and path, with ids that may or may not exist.
 async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
@@ -269,5 +275,180 @@ async fn connections_are_those_of_the_keys_merchants_and_the_header_filters() {
     let path = "/v1/connections/acme/ledger/customers";
     let (status, _) = read(served.get(path, "all").header("Merchant-Id", "globex")).await;
     assert_eq!(status, 404);
+    served.running.stop().await;
+}
+
+/// The usual `gateway.toml`, in which the key of this name is valid until then; none: it is not there.
+fn with_key(name: &str, until: Option<&str>) -> String {
+    let usual = gateway_toml("");
+    let mut tables = usual.split("[[api_keys]]");
+    let mut text = tables.next().unwrap().to_owned();
+    for table in tables {
+        let is_it = table.contains(&format!("name = \"{name}\""));
+        match (is_it, until) {
+            (true, None) => {}
+            (true, Some(until)) => text += &format!("[[api_keys]]{table}expires_at = \"{until}\"\n"),
+            (false, _) => text += &format!("[[api_keys]]{table}"),
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_key_that_was_removed_or_has_expired_opens_no_route() {
+    let served = ConfigSnapshot::start().await;
+    let routes = guarded(&served).await;
+    let all_are_closed = async |detail: &str| {
+        for (method, path) in &routes {
+            let (status, body) = read(sent(&served, method, path, "all")).await;
+            assert_eq!(
+                (status, &body["code"]),
+                (401, &json!("unauthenticated")),
+                "{method} {path}"
+            );
+            assert_eq!(body["detail"], detail, "{method} {path}");
+        }
+    };
+    assert_eq!(read(served.get("/v1/providers", "all")).await.0, 200);
+    for (generation, until, detail) in [
+        (2, None, "the API key is not known"),
+        (3, Some("2020-01-01T00:00:00Z"), "the API key has expired"),
+    ] {
+        served.folder.write("gateway.toml", &with_key("all", until));
+        while read(served.get("/readyz", "")).await.1["configuration"]["generation"] != generation {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        all_are_closed(detail).await;
+    }
+    served.running.stop().await;
+}
+
+const HOOKS: &str = r#"
+[[webhooks.in]]
+source = "shop"
+verify = { scheme = "standard-webhooks", secret = { env = "PIN" } }
+event_id = "/id"
+map = { email = "/email" }
+
+[[webhooks.out]]
+name = "hooks"
+url = "http://127.0.0.1:9/hooks"
+events = ["customer.upserted"]
+secret = { env = "PIN" }
+"#;
+
+/// An event as acme's shop sends it; its id here.
+async fn event(served: &ConfigSnapshot) -> String {
+    let (now, body): (Timestamp, _) = (SystemClock.now(), r#"{"id":"e-1","email":"eve@example.com"}"#);
+    let signature = sign(&[SigningKey::standard("1234").unwrap()], "m", now, body.as_bytes());
+    let request = served.client.post(served.url("/v1/webhooks/acme/shop")).body(body);
+    let request = request
+        .header("webhook-id", "m")
+        .header("webhook-timestamp", now.as_second());
+    let (status, taken) = read(request.header("webhook-signature", signature)).await;
+    assert_eq!(status, 202, "{taken}");
+    taken["data"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// What there is of acme's, by what stands in a route before the parameter that names it.
+async fn of_acme(served: &ConfigSnapshot) -> BTreeMap<&'static str, String> {
+    let (_, made) = read(served.upsert(&json!({ "email": "ann@example.com" }))).await;
+    let text = |pointer: &str| made.pointer(pointer).and_then(Json::as_str).unwrap().to_owned();
+    let (_, out) = read(served.get("/v1/events/out", "acme")).await;
+    BTreeMap::from([
+        ("/v1/customers/", text("/customer/id")),
+        ("/v1/upserts/", text("/upsert_id")),
+        ("/v1/deliveries/", text("/deliveries/0/id")),
+        ("/v1/events/in/", event(served).await),
+        ("/v1/events/out/", out["data"][0]["id"].as_str().unwrap().to_owned()),
+    ])
+}
+
+/// The routes that name something of one merchant's, each with the same path thrice: with what is acme's, with what nobody has,
+/// and with what nobody could have.
+async fn naming(served: &ConfigSnapshot) -> Vec<(Method, [String; 3])> {
+    let (_, document) = read(served.get("/openapi.json", "")).await;
+    let (ids, mut routes) = (of_acme(served).await, Vec::new());
+    for (template, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let is_named = template.contains('{') && operation["security"].is_array();
+            if !is_named || is_of_merchants(template) {
+                continue;
+            }
+            for direction in ["in", "out"] {
+                if direction == "out" && !template.contains("{direction}") {
+                    continue;
+                }
+                let path = template
+                    .replace("{direction}", direction)
+                    .replace("{connection}", "ledger");
+                let method: Method = method.to_uppercase().parse().unwrap();
+                if path.contains('{') {
+                    routes.push((method, named(&path, &ids)));
+                }
+            }
+        }
+    }
+    routes
+}
+
+fn named(path: &str, ids: &BTreeMap<&'static str, String>) -> [String; 3] {
+    if path.contains("{merchant}") {
+        let of = |merchant: &str, name: &str| {
+            let path = path
+                .replace("{merchant}", merchant)
+                .replace("{provider_customer_id}", "1");
+            path.replace("{name}", name)
+        };
+        let name = if path.starts_with("/v1/endpoints/") {
+            "hooks"
+        } else {
+            "ledger"
+        };
+        return [of("acme", name), of("no-such-merchant", name), of("acme", "nonsense")];
+    }
+    let (before, id) = ids
+        .iter()
+        .find(|(before, _)| path.starts_with(&format!("{before}{{id}}")))
+        .unwrap_or_else(|| panic!("{path}: say what of acme's stands there"));
+    let prefix = id.split('_').next().unwrap();
+    let with = |id: &str| format!("{before}{id}{}", path.strip_prefix(&format!("{before}{{id}}")).unwrap());
+    [
+        with(id),
+        with(&format!("{prefix}_00000000000000000000000000")),
+        with("nonsense"),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_another_merchants_is_answered_on_every_route_like_what_nobody_has() {
+    let served = ConfigSnapshot::with_acme(HOOKS).await;
+    let routes = naming(&served).await;
+    assert!(routes.len() > 15, "{routes:?}");
+    for (method, paths) in &routes {
+        let mut bodies = Vec::new();
+        for path in paths {
+            let request = sent(&served, method, path, "all").header("Merchant-Id", "globex");
+            let (status, mut body) = read(request).await;
+            assert_eq!(status, 404, "{method} {path}: {body}");
+            body["instance"] = json!("");
+            bodies.push(body);
+        }
+        assert!(
+            bodies.windows(2).all(|pair| pair[0] == pair[1]),
+            "{method} {paths:?}: {bodies:#?}"
+        );
+    }
+    // It is there for its own merchant.
+    for (method, paths) in routes.iter().filter(|(method, _)| method == Method::GET) {
+        let request = sent(&served, method, &paths[0], "all").header("Merchant-Id", "acme");
+        let (status, body) = read(request).await;
+        let is_of_vendor = paths[0].contains("/customers/1");
+        assert!(
+            status == 200 || (status == 404 && is_of_vendor),
+            "{method} {}: {body}",
+            paths[0]
+        );
+    }
     served.running.stop().await;
 }

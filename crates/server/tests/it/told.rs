@@ -68,3 +68,28 @@ async fn what_the_vendor_said_of_waiting_to_one_gateway_the_other_need_not_find_
         other.running.stop().await;
     }
 }
+
+#[tokio::test]
+async fn whoever_resumes_a_connection_ends_what_the_vendor_said_of_waiting_at_every_gateway() {
+    for (notes, state) in [("throttle", "throttled"), ("spend", "quota_spent")] {
+        let database = Database::new();
+        let (one, other) = (replica(&database).await, replica(&database).await);
+        let asked = one.upsert(&json!({ "email": "ann@example.com", "notes": notes }));
+        assert_eq!(read(asked).await.0, 202, "{notes}");
+        in_state(&other, state).await;
+        // What the vendor is to be told next it would take.
+        let mended = other.upsert(&json!({ "email": "ann@example.com", "notes": "x" }));
+        assert_eq!(read(mended).await.0, 202, "{notes}");
+        // Not the one that was told.
+        let resume = other.post("/v1/connections/acme/ledger/resume", "acme", &json!({}));
+        let (status, resumed) = read(resume).await;
+        assert_eq!((status, &resumed["state"]), (200, &json!("healthy")), "{resumed:#}");
+        in_state(&one, "healthy").await;
+        for (gateway, person) in [(&one, "bob"), (&other, "eve")] {
+            let asked = gateway.upsert(&json!({ "email": format!("{person}@example.com"), "notes": "x" }));
+            assert_eq!(read(asked).await.0, 201, "{notes}: {person}");
+        }
+        one.running.stop().await;
+        other.running.stop().await;
+    }
+}

@@ -193,6 +193,7 @@ static INCOMING: Part = Part::new(
         column("customer", Kind::Id),
         column("received_at", Kind::Number),
         BODY,
+        column("keeps", Kind::Flag),
     ],
 );
 

@@ -82,6 +82,7 @@ pub(super) static INCOMING: Table = Table::new(
         column("customer", Uuid),
         column("received_at", Big),
         BODY,
+        column("keeps", Flag),
     ],
     1,
     || Sql::of(&INCOMING),

@@ -10,9 +10,9 @@ use super::rows::{DbResult, all, blob, execute, limit, micros, uuid};
 use super::statements::Prepare;
 
 const INCOMING_DONE: &str = "SELECT merchant, id FROM incoming_events INDEXED BY incoming_by_age \
-    WHERE failed = 0 AND id < ?1 ORDER BY id LIMIT ?2";
+    WHERE failed = 0 AND keeps = 0 AND id < ?1 ORDER BY id LIMIT ?2";
 const INCOMING_FAILED: &str = "SELECT merchant, id FROM incoming_events INDEXED BY incoming_by_age \
-    WHERE failed = 1 AND id < ?1 ORDER BY id LIMIT ?2";
+    WHERE failed = 1 AND keeps = 0 AND id < ?1 ORDER BY id LIMIT ?2";
 const OUTGOING_DONE: &str = "SELECT merchant, id FROM outgoing_events INDEXED BY outgoing_by_age \
     WHERE open = 0 AND failed = 0 AND id < ?1 ORDER BY id LIMIT ?2";
 const OUTGOING_FAILED: &str = "SELECT merchant, id FROM outgoing_events INDEXED BY outgoing_by_age \

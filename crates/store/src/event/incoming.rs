@@ -39,6 +39,14 @@ pub struct IncomingEvent<O = IncomingOutcome> {
     /// The time that it gave itself, where that is too far ahead to be believed: it was put in order by its arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unbelieved_time: Option<Timestamp>,
+    /// Neither it nor its signature says when it was: whenever it comes again, only its id tells that it is old.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_ageless: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What became of it.
@@ -122,6 +130,7 @@ impl IncomingEvent<()> {
             tries: 1,
             ignored: Vec::new(),
             unbelieved_time: None,
+            is_ageless: false,
         }
     }
 
@@ -146,6 +155,7 @@ impl<O> IncomingEvent<O> {
             tries: self.tries,
             ignored: self.ignored,
             unbelieved_time: self.unbelieved_time,
+            is_ageless: self.is_ageless,
         }
     }
 }
@@ -160,6 +170,11 @@ impl IncomingEvent {
             tries: self.tries.saturating_add(1),
             ..self.clone().with(())
         }
+    }
+
+    /// Whether it is never forgotten. A dead letter may be: nothing was done about it.
+    pub fn is_kept(&self) -> bool {
+        self.is_ageless && self.outcome.state() != IncomingState::Failed
     }
 
     /// Begins a change: whoever writes the row says that it is as it was read, and counts its revision up.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use upsert_api::{OutgoingFilter, OutgoingState};
@@ -10,6 +10,9 @@ use upsert_core::EventId;
 
 use crate::Expect;
 use crate::delivery::{is_among, is_wanted};
+
+/// No process has one for itself for longer: a claim that says so was made by a clock that was wrong.
+const LONGEST_CLAIM: SignedDuration = SignedDuration::from_hours(1);
 
 /// One event on its way to one endpoint. How far it is changes by the methods below alone.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -133,7 +136,8 @@ impl OutgoingEvent {
 
     /// Whether a process has it for itself.
     pub fn is_claimed(&self, now: Timestamp) -> bool {
-        self.lease_until.is_some_and(|until| until > now)
+        let is_held = |until: Timestamp| until > now && until.duration_since(now) <= LONGEST_CLAIM;
+        self.lease_until.is_some_and(is_held)
     }
 
     /// It was tried; what that leads to is said next.

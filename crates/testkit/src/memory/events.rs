@@ -166,7 +166,7 @@ impl AllTables {
         let (done, failed) = (EventId::oldest_at(done_before), EventId::oldest_at(failed_before));
         let is_over = |id: EventId, has_failed| id < if has_failed { failed } else { done };
         let incoming = self.every_incoming().into_iter();
-        let incoming = incoming.filter(|row| is_over(row.id, row.state() == IncomingState::Failed));
+        let incoming = incoming.filter(|row| !row.is_kept() && is_over(row.id, row.state() == IncomingState::Failed));
         let outgoing = self.every_outgoing().into_iter().filter(|row| !row.state().is_open());
         let outgoing = outgoing.filter(|row| is_over(row.id, row.state() == OutgoingState::Failed));
         let mut over: Vec<_> = incoming.map(|row| (row.id, row.merchant.clone(), false)).collect();

@@ -173,6 +173,23 @@ pub(super) async fn what_is_over_is_forgotten_by_age_and_what_is_to_be_sent_neve
     );
 }
 
+pub(super) async fn what_nothing_dates_is_kept_unless_it_is_a_dead_letter(store: Arc<dyn Store>) {
+    for (number, state) in [
+        (1, IncomingState::Accepted),
+        (2, IncomingState::Failed),
+        (3, IncomingState::Echo),
+    ] {
+        let mut row = incoming_event("acme", "list", number, state);
+        row.is_ageless = true;
+        put_for(&*store, "acme", vec![Write::PutIncomingEvent(row)]).await;
+    }
+    let dated = incoming_event("acme", "list", 4, IncomingState::Accepted);
+    put_for(&*store, "acme", vec![Write::PutIncomingEvent(dated)]).await;
+    let later = seconds(100);
+    assert_eq!(store.forget_events(later, later, 100).await.unwrap(), 2);
+    assert_eq!(numbers_left(&*store).await, [1, 3]);
+}
+
 pub(super) async fn a_forgotten_event_is_in_no_list_and_its_sender_may_bring_it_again(store: Arc<dyn Store>) {
     in_every_state(&*store).await;
     store.forget_events(seconds(100), seconds(100), 100).await.unwrap();

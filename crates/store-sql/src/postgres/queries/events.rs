@@ -18,12 +18,12 @@ use super::{incoming, outgoing};
 use crate::kept::limit;
 
 const INCOMING_BEFORE: &str =
-    "SELECT merchant, id FROM incoming_events WHERE failed = $1 AND id < $2 ORDER BY id LIMIT $3";
+    "SELECT merchant, id FROM incoming_events WHERE failed = $1 AND NOT keeps AND id < $2 ORDER BY id LIMIT $3";
 const OUTGOING_BEFORE: &str = "SELECT merchant, id FROM outgoing_events WHERE NOT open AND failed = $1 AND id < $2 \
     ORDER BY id LIMIT $3";
 /// Those that are still as they were found.
 const FORGET_INCOMING: &str = "DELETE FROM incoming_events t USING unnest($1::text[], $2::uuid[], $3::boolean[]) \
-    AS w(merchant, id, failed) WHERE t.merchant = w.merchant AND t.id = w.id AND t.failed = w.failed";
+    AS w(merchant, id, failed) WHERE t.merchant = w.merchant AND t.id = w.id AND t.failed = w.failed AND NOT t.keeps";
 const FORGET_OUTGOING: &str = "DELETE FROM outgoing_events t USING unnest($1::text[], $2::uuid[], $3::boolean[]) \
     AS w(merchant, id, failed) WHERE t.merchant = w.merchant AND t.id = w.id AND t.failed = w.failed AND NOT t.open";
 

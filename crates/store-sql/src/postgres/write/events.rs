@@ -38,6 +38,7 @@ impl Batch<'_> {
             row.customer().map(|customer| *customer.as_uuid()).into(),
             row.received_at.as_microsecond().into(),
             to_bytes(row, "body")?.into(),
+            row.is_kept().into(),
         ];
         self.of(&INCOMING)
             .put(vec![merchant.into(), row.id.as_uuid().into()], values);

@@ -13,9 +13,9 @@ impl Pen<'_, '_> {
     /// a row.
     pub(in super::super) fn put_incoming_event(&mut self, row: &IncomingEvent) -> DbResult<()> {
         let known = "UPDATE incoming_events SET revision = ?6, failed = ?7, customer = ?8, received_at = ?9, body = ?10, \
-                     content = ?5 WHERE merchant = ?1 AND id = ?2 AND source = ?3 AND event_id = ?4";
+                     content = ?5, keeps = ?11 WHERE merchant = ?1 AND id = ?2 AND source = ?3 AND event_id = ?4";
         let new = "INSERT INTO incoming_events (merchant, id, source, event_id, content, revision, failed, customer, \
-                   received_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                   received_at, body, keeps) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let source = self.number(&row.source)?;
         let customer = row.customer();
         let params = params![
@@ -29,6 +29,7 @@ impl Pen<'_, '_> {
             customer.as_ref().map(|customer| blob(customer.as_uuid())),
             micros(row.received_at),
             to_bytes(row, "body")?,
+            row.is_kept(),
         ];
         self.put([known, new], params)
     }
