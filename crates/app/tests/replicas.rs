@@ -175,6 +175,37 @@ async fn what_a_vendor_said_of_waiting_to_one_gateway_the_others_hear_and_so_doe
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_vendor_said_to_two_gateways_at_once_the_others_hear_all_of() {
+    let vendor = Vendor::new(Repeat::Safe);
+    let [one, other] = two(&vendor).await;
+    let now = one.clock.now();
+    let spent = VendorBlocks {
+        spent_until: Some(now + SignedDuration::from_hours(9)),
+        throttled_until: Some(now + SignedDuration::from_secs(5)),
+    };
+    let throttled = VendorBlocks {
+        spent_until: None,
+        throttled_until: Some(now + SignedDuration::from_secs(30)),
+    };
+    one.gateway.deliveries.tell_of_blocks("acme", "v", spent).await;
+    // It has not heard of that yet.
+    other.gateway.deliveries.tell_of_blocks("acme", "v", throttled).await;
+    let told = one.store.connections().await.unwrap()[0].blocks;
+    let both = VendorBlocks {
+        spent_until: spent.spent_until,
+        throttled_until: throttled.throttled_until,
+    };
+    assert_eq!(told, both);
+    // That it is over is told as it is.
+    other
+        .gateway
+        .deliveries
+        .tell_of_blocks("acme", "v", VendorBlocks::default())
+        .await;
+    assert!(one.store.connections().await.unwrap()[0].blocks.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_day_has_exactly_as_many_calls_as_it_may_have() {
     const LIMIT: u32 = 50;
     let vendor = Vendor::new(Repeat::Safe);

@@ -102,6 +102,15 @@ impl VendorBlocks {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The later word of each kind.
+    #[must_use]
+    pub fn or_later(self, other: Self) -> Self {
+        Self {
+            throttled_until: self.throttled_until.max(other.throttled_until),
+            spent_until: self.spent_until.max(other.spent_until),
+        }
+    }
 }
 
 /// A field that the vendor complains of.

@@ -99,15 +99,16 @@ impl Deliveries {
             return;
         }
         let _one_at_a_time = self.context.pausing.lock().await;
+        let mut told = blocks;
         for _ in 0..MOST_RACES {
             let mut record = self.context.connections.record(merchant, connection);
-            if record.blocks == blocks {
+            if record.blocks == told {
                 return;
             }
             let expected = record.change();
-            record.blocks = blocks;
+            record.blocks = told;
             let write = vec![Write::PutConnection(record.clone())];
-            let told = match self.outbox.write(merchant, vec![expected], write).await {
+            let followed = match self.outbox.write(merchant, vec![expected], write).await {
                 Ok(Applied::Done) => {
                     self.context.connections.learn(record);
                     return;
@@ -116,9 +117,13 @@ impl Deliveries {
                 Ok(Applied::Unmet(_)) => self.follow_connections().await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = told {
+            if let Err(error) = followed {
                 tracing::warn!(%error, merchant, connection, "others could not be told what the vendor said of waiting");
                 return;
+            }
+            // What the vendor has said to another process meanwhile holds as well.
+            if !blocks.is_empty() {
+                told = blocks.or_later(self.context.connections.record(merchant, connection).blocks);
             }
         }
     }
