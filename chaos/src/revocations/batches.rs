@@ -60,7 +60,7 @@ impl Batch {
             loop {
                 let number = writes.lock().sent.len() + 1;
                 let line =
-                    format!("{{\"reference\":\"{own_key}-{number}\",\"given_name\":\"A\",\"family_name\":\"B\"}}\n");
+                    format!("{{\"reference\":\"{own_key}-{number}\",\"email\":\"{own_key}.{number}@x.example\",\"given_name\":\"A\",\"family_name\":\"B\"}}\n");
                 let chunk = format!("{:x}\r\n{line}\r\n", line.len());
                 writes.lock().sent.push(SystemClock.now());
                 if writer.write_all(chunk.as_bytes()).await.is_err() {

@@ -117,6 +117,8 @@ impl Configured {
         );
         // A configuration without any key is refused.
         gateway.push_str(&key_table("stays", "a key that stays", "*", ALL_SCOPES, None));
+        // Whom a key speaks for that has lost its own merchant.
+        self.put("merchants/somebody-else.toml", "id = \"somebody-else\"\n")?;
         for slot in 0..self.slots.len() {
             gateway.push_str(&self.key_of(slot));
             self.put(&format!("merchants/m{slot}.toml"), &self.merchant_file(slot)?)?;

@@ -315,7 +315,7 @@ async fn a_key_that_was_removed_or_has_expired_opens_no_route() {
         (3, Some("2020-01-01T00:00:00Z"), "the API key has expired"),
     ] {
         served.folder.write("gateway.toml", &with_key("all", until));
-        while read(served.get("/readyz", "")).await.1["configuration"]["generation"] != generation {
+        while read(served.get("/readyz", "")).await.1["configuration"]["generation"].as_u64() < Some(generation) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         all_are_closed(detail).await;
