@@ -10,6 +10,7 @@
 
 mod answers;
 mod drain;
+mod encryption;
 mod headers;
 mod ledger;
 mod logs;
