@@ -23,6 +23,7 @@ use upsert_core::{
 };
 use upsert_policy::{ConnectionPolicy, Decision, InMemoryDayCount, Jitter, Outside, standard_stack};
 use upsert_provider_kit::{ConnectionSetup, Credentials, Incoming, Outgoing, Transport, TransportError};
+use upsert_sealing::Keyring;
 use upsert_store::Through;
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 
@@ -67,12 +68,25 @@ impl House {
         Self::of(folder, MERCHANT).await
     }
 
+    /// The same over a store that is sealed with a key.
+    ///
+    /// # Errors
+    /// See [`House::open`].
+    pub async fn sealed(folder: &Path) -> anyhow::Result<Self> {
+        Self::with_keys(folder, MERCHANT, upsert_testkit::keys::ring()).await
+    }
+
     /// The same for a merchant of this id.
     ///
     /// # Errors
     /// See [`House::open`].
     pub async fn of(folder: &Path, id: &str) -> anyhow::Result<Self> {
-        let store = Arc::new(SqliteStore::open(folder.join("gateway.db"), SqliteOptions::default())?);
+        Self::with_keys(folder, id, Arc::default()).await
+    }
+
+    async fn with_keys(folder: &Path, id: &str, keys: Arc<Keyring>) -> anyhow::Result<Self> {
+        let file = folder.join("gateway.db");
+        let store = Arc::new(SqliteStore::open_sealed(file, SqliteOptions::default(), keys)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let gateway = Gateway::new(GatewayParts {
             store,

@@ -1,6 +1,7 @@
 //! The whole gateway beside simulated vendors, in one process, over real HTTP and a real SQLite file: what the
 //! end-to-end tests start. With `UPSERT_TEST_REPLICAS` in the environment there are so many gateways over one PostgreSQL
-//! database, and requests go to them in turn: whatever holds for one has to hold for them.
+//! database, and requests go to them in turn: whatever holds for one has to hold for them. With `UPSERT_TEST_SEALED` the
+//! store is sealed.
 
 #![expect(
     clippy::expect_used,
@@ -435,6 +436,16 @@ fn replicas() -> Option<usize> {
     Some(count.parse().expect("UPSERT_TEST_REPLICAS is a number"))
 }
 
+/// What `[store]` says beside its URL.
+#[expect(clippy::disallowed_methods, reason = "how the suite is run is no setting")]
+fn encryption_keys(folder: &Path) -> &'static str {
+    if std::env::var_os("UPSERT_TEST_SEALED").is_none() {
+        return "";
+    }
+    std::fs::write(folder.join("sealing.key"), data_encoding::BASE64.encode(&[7; 32])).expect("a key can be written");
+    "encryption_keys = [{ id = \"tests\", key = { file = \"sealing.key\" } }]\n"
+}
+
 async fn start(
     count: usize,
     folder: &Path,
@@ -493,7 +504,8 @@ pub fn hash_of(secret: &str) -> String {
 fn write_configuration(folder: &Path, plan: &Plan, store: &str, vendors: [&Vendored; 3]) {
     let server = &plan.server;
     let gateway = format!(
-        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"{store}\"\n\n{}\n{}\n",
+        "[server]\nbind = \"127.0.0.1:0\"\nworkers = 1\n{server}\n[store]\nurl = \"{store}\"\n{}\n{}\n{}\n",
+        encryption_keys(folder),
         api_key(
             "tests",
             KEY,

@@ -22,6 +22,9 @@ struct Arguments {
     /// How many are under way at once.
     #[arg(long, default_value_t = 1)]
     at_once: u64,
+    /// Over a store that is sealed.
+    #[arg(long)]
+    sealed: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -45,7 +48,11 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(arguments: &Arguments, folder: PathBuf) -> anyhow::Result<()> {
     ensure!(arguments.at_once > 0, "at least one has to be under way");
-    let house = House::open(&folder).await?;
+    let house = if arguments.sealed {
+        House::sealed(&folder).await?
+    } else {
+        House::open(&folder).await?
+    };
     for known in 0..arguments.at_once {
         house.upsert(&sample::body(known), &[201]).await?;
     }

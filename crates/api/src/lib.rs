@@ -53,7 +53,7 @@ pub use problem::{
     BatchProblem, Beside, Conflict, FailedUpsert, Problem, ProblemCode, RefusedEvents, UpsertProblem, VendorProblem,
     VendorRefusal, WebhookProblem,
 };
-pub use process::{Alive, Logs, LogsChange, Ready, ReadyConfiguration};
+pub use process::{Alive, KeysRotated, Logs, LogsChange, Ready, ReadyConfiguration};
 pub use provider::{FieldMap, Form, Provider};
 pub use selection::{
     DeliveriesDone, DeliverySelection, EventFilter, EventSelection, EventSelectionBody, EventsDone, Refused,

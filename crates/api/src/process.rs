@@ -22,7 +22,24 @@ pub struct Ready {
     pub store: String,
     /// `done`.
     pub migrations: String,
-    /// `credentials`: those of merchants in the store are sealed, and nothing else is; `off`: there is no key to seal with.
+    /// `on`: everything that is stored of persons is sealed; `partly`: what is newer than the first key is, and what is older is
+    /// being sealed; `credentials`: only credentials of merchants in the store are, until the gateway is started anew; `off`:
+    /// there is no key to seal with.
+    pub encryption: String,
+}
+
+/// What was done to the keys that seal what is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeysRotated {
+    /// The id of the key that wraps and seals: the first one.
+    pub key: String,
+    /// Data keys that another key had wrapped.
+    pub wrapped_anew: usize,
+    /// Merchants in the store whose credentials another key had sealed.
+    pub merchants_sealed_anew: usize,
+    /// Data keys that were made.
+    pub new_data_keys: usize,
+    /// As `/readyz` says it.
     pub encryption: String,
 }
 

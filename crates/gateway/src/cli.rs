@@ -36,7 +36,7 @@ enum Command {
     ///
     /// Everything is in one process and one fresh folder, and both are gone afterwards.
     Demo(demo::DemoArguments),
-    /// API keys
+    /// API keys, and the keys that seal what is stored
     Keys(keys::KeysArguments),
     /// Create or update one customer at a running gateway
     Upsert(upsert::UpsertArguments),
@@ -73,7 +73,7 @@ impl Cli {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Check(arguments) => check::run(&arguments),
             Command::Demo(arguments) => demo::run(arguments).await,
-            Command::Keys(arguments) => keys::run(arguments),
+            Command::Keys(arguments) => keys::run(arguments).await,
             Command::Upsert(arguments) => upsert::run(arguments).await,
             Command::Import(arguments) => import::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,

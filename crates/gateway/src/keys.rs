@@ -1,4 +1,7 @@
-//! `keys new`: an API key for its caller, and the block that makes the gateway know it.
+//! `keys`: an API key for its caller, and the block that makes the gateway know it; and the rotation of the keys that
+//! seal what is stored.
+
+mod rotate;
 
 use std::process::ExitCode;
 use upsert_core::Word as _;
@@ -25,6 +28,11 @@ enum Action {
     /// Prints the key, which is for the caller and is stored nowhere, and the block for gateway.toml, which holds its
     /// hash alone. Nothing is written to any file.
     New(NewArguments),
+    /// Have a running gateway wrap its data keys with the first of `store.encryption_keys`
+    ///
+    /// Put the new key in front of the old one first, at every gateway of the store: it is taken over without a restart.
+    /// When this is done the old key may go, apart from what backups need.
+    Rotate(rotate::RotateArguments),
 }
 
 #[derive(Args)]
@@ -48,8 +56,14 @@ struct NewArguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: KeysArguments) -> anyhow::Result<ExitCode> {
-    let Action::New(new) = arguments.action;
+pub(crate) async fn run(arguments: KeysArguments) -> anyhow::Result<ExitCode> {
+    match arguments.action {
+        Action::New(new) => make(&new),
+        Action::Rotate(arguments) => rotate::run(arguments).await,
+    }
+}
+
+fn make(new: &NewArguments) -> anyhow::Result<ExitCode> {
     if new.merchants.len() > 1 && new.merchants.iter().any(|merchant| merchant == "*") {
         let text = "--merchant \"*\" means all merchants: it stands alone";
         return Err(wrong(ErrorKind::ArgumentConflict, text));
@@ -61,9 +75,9 @@ pub(crate) fn run(arguments: KeysArguments) -> anyhow::Result<ExitCode> {
         "name": new.name,
         "merchants": new.merchants,
         "scopes": new.scopes,
-        "toml": block(&new, &key),
+        "toml": block(new, &key),
     });
-    output::say(new.json, &shown, || text(&new, &key))?;
+    output::say(new.json, &shown, || text(new, &key))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,15 +2,17 @@
 //!
 //! What it does: seals texts, opens them, and names them by fingerprints that nobody can guess from. Whatever is sealed is
 //! bound to what it is for, whose it is, in which field it stands and which configured key it depends on: put anywhere else,
-//! it cannot be opened.
+//! it cannot be opened. For what is kept in bulk there are keys that are kept themselves, wrapped ([`DataKey`], [`KeptKey`]).
 //!
-//! What it does not: it keeps nothing and knows no store. Nonces are random; a data key seals one envelope's few texts, so
-//! that none is used twice as long as there are fewer than 2^32 of them.
+//! What it does not: it keeps nothing and knows no store. Nonces are random; a data key of an envelope seals that one's few
+//! texts, and who uses a [`DataKey`] counts, so that no key seals more than 2^32 of them.
 
 mod bound;
+mod data_key;
 mod envelope;
 mod keyring;
 
+pub use data_key::{DataKey, KeptKey, random};
 pub use envelope::{Opener, Sealer, WrappedKey};
 pub use keyring::{BadKey, Keyring, SealingKey};
 
@@ -28,6 +30,9 @@ pub enum NotOpened {
     /// It was changed, or stands where it was not sealed for, or the key of this id is another one now.
     #[error("it was changed since it was sealed, or the key `{0}` is another one now")]
     Damaged(String),
+    /// It was changed since it was sealed, or stands where it was not sealed for.
+    #[error("it was changed since it was sealed, or was put there from elsewhere")]
+    Changed,
     /// It is of a form that this version does not know.
     #[error("it is sealed in a form that this version does not know")]
     UnknownForm,

@@ -179,3 +179,21 @@ fn a_key_is_32_bytes_in_base64() {
         assert!(bad.is_empty() || !error.to_string().contains(bad));
     }
 }
+
+#[test]
+fn a_key_that_is_kept_is_unwrapped_in_its_place_by_the_key_that_wrapped_it() {
+    let (old, both) = (ring(&[("old", 1)]), ring(&[("new", 2), ("old", 1)]));
+    let kept = old.wrap(&["data key", "acme"], &[9; 32]).unwrap().unwrap();
+    assert_eq!(kept.wrapped_by, "old");
+    assert_eq!(*both.unwrap(&["data key", "acme"], &kept).unwrap(), [9; 32]);
+    let elsewhere = both.unwrap(&["data key", "globex"], &kept);
+    assert_eq!(elsewhere.unwrap_err(), NotOpened::Damaged("old".into()));
+    let missing = ring(&[("new", 2)]).unwrap(&["data key", "acme"], &kept);
+    assert_eq!(missing.unwrap_err(), NotOpened::UnknownKey("old".into()));
+    let renamed = upsert_sealing::KeptKey {
+        wrapped_by: "new".into(),
+        ..kept
+    };
+    assert!(both.unwrap(&["data key", "acme"], &renamed).is_err());
+    assert!(Keyring::default().wrap(&[], &[9; 32]).is_none());
+}

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod key_store;
 pub(crate) mod policies;
 pub(crate) mod rehearsal;
+pub(crate) mod rotation;
 pub(crate) mod sealed_merchant;
 pub(crate) mod snapshot;
 pub(crate) mod stored_merchants;

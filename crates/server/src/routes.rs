@@ -5,6 +5,7 @@ pub(crate) mod connections;
 pub(crate) mod customers;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
+pub(crate) mod encryption;
 pub(crate) mod events;
 pub(crate) mod fallback;
 pub(crate) mod logs;
@@ -76,11 +77,19 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(events::discard_events)
         .service(events::get_event)
         .service(events::replay_event)
-        .service(events::discard_event)
+        .service(events::discard_event);
+    of_the_process(config);
+}
+
+/// What is every merchant's, or nobody's.
+fn of_the_process(config: &mut impl Routes) {
+    config
         .service(merchants::list_merchants)
         .service(merchants::get_merchant)
         .service(merchants::put_merchant)
         .service(merchants::delete_merchant)
+        .service(encryption::rotate_keys)
+        .service(encryption::renew_data_keys)
         .service(logs::get_logs)
         .service(logs::change_logs)
         .service(process::check_liveness)

@@ -3,9 +3,10 @@
 //! `ugk_`, 52 characters for 32 random bytes, 6 for a checksum. The checksum saves a look-up and gives a better answer to
 //! whoever copied half a key; it proves nothing, and a key without our prefix has none.
 
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use data_encoding::{BASE32_NOPAD, BASE64, HEXLOWER};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 /// What the keys that we make start with.
@@ -31,11 +32,20 @@ pub struct NoRandomness(String);
 
 /// Makes a key out of the operating system's randomness.
 pub fn generate_key() -> Result<NewKey, NoRandomness> {
+    Ok(key_from_random(&random()?))
+}
+
+/// Makes a key for `store.encryption_keys`: 32 random bytes in Base64.
+pub fn generate_encryption_key() -> Result<SecretString, NoRandomness> {
+    Ok(BASE64.encode(&random()?).into())
+}
+
+fn random() -> Result<[u8; 32], NoRandomness> {
     let mut random = [0; 32];
     OsRng
         .try_fill_bytes(&mut random)
         .map_err(|error| NoRandomness(error.to_string()))?;
-    Ok(key_from_random(&random))
+    Ok(random)
 }
 
 /// The key that these random bytes make.

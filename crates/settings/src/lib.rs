@@ -65,7 +65,9 @@ pub use hmac::Hmac;
 pub use import_map::ImportMap;
 pub use incoming::WebhookIn;
 pub use json_tree::pointer;
-pub use keys::{KEY_PREFIX, NewKey, NoRandomness, generate_key, key_from_random, key_hash, looks_mistyped};
+pub use keys::{
+    KEY_PREFIX, NewKey, NoRandomness, generate_encryption_key, generate_key, key_from_random, key_hash, looks_mistyped,
+};
 pub use known_members::{Document, KnownMember, known_members};
 pub use limits::{Breaker, RateLimit, Retry};
 pub use members::Member;

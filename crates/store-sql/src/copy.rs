@@ -2,7 +2,8 @@
 //!
 //! **By meaning, not by bytes.** Drivers keep the same things in other clothing. Each end reads and writes rows in one form
 //! that is no driver's, part by part. The target takes over the key of the source's digests, so that every digest is still
-//! good, and no plain value is needed.
+//! good, and no plain value is needed. What is sealed stays so and is copied as it is, with the data keys: it is bound to a place
+//! that has the same name in every driver. So no configured key is needed either.
 //!
 //! **Resumable.** A batch of rows and how far the copy is are one transaction of the target. Killed at any moment, a copy
 //! goes on where it was; until it has ended nobody else can open the target.
@@ -102,7 +103,7 @@ pub async fn copy(
     }
     let mut to = open(&order.to, "target").await?;
     let secret = from.secret().await.map_err(source)?;
-    let note = begin(&mut *to, secret, &order.from_shown, clock()).await?;
+    let note = begin(&mut *to, &secret, &order.from_shown, clock()).await?;
     let before = PARTS.iter().map(|part| note.rows(part)).sum();
     let mut copy = Copy {
         from,
@@ -117,7 +118,7 @@ pub async fn copy(
         copy.carry(part).await?;
     }
     copy.to.settle().await.map_err(target)?;
-    let compared = copy.compare(secret).await?;
+    let compared = copy.compare(&secret).await?;
     let copied = Copied {
         compared,
         before,
@@ -147,7 +148,7 @@ async fn open(location: &Location, end: &'static str) -> CopyResult<Box<dyn End>
 }
 
 /// How far a copy to this target is; it begins where there is none.
-async fn begin(to: &mut dyn End, secret: [u8; 16], from: &str, now: Timestamp) -> CopyResult<Note> {
+async fn begin(to: &mut dyn End, secret: &[u8], from: &str, now: Timestamp) -> CopyResult<Note> {
     let Some(noted) = to.noted().await.map_err(target)? else {
         if !to.is_empty().await.map_err(target)? {
             return Err(CopyError::NotEmpty);
@@ -212,7 +213,7 @@ impl Copy<'_> {
     }
 
     /// Reads both once more.
-    async fn compare(&mut self, secret: [u8; 16]) -> CopyResult<Vec<Compared>> {
+    async fn compare(&mut self, secret: &[u8]) -> CopyResult<Vec<Compared>> {
         let (mut from, mut to) = (Tallies::new(secret), Tallies::new(secret));
         let mut rows = 0;
         for part in PARTS {

@@ -1,5 +1,6 @@
 //! Digests of what is looked for and not read back: identifiers, match keys, ids of vendors' records.
 
+use std::borrow::Cow;
 use std::hash::Hasher as _;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -12,6 +13,9 @@ pub(crate) enum Kind {
     Email = 2,
     Phone = 3,
     VendorRecord = 4,
+    EventId = 5,
+    EventContent = 6,
+    IdempotencyKey = 7,
 }
 
 /// 128 bits of a kind and a value, keyed with what is the file's or database's own: nobody can make two values that share
@@ -43,18 +47,42 @@ impl Digest {
 #[derive(Clone)]
 pub(crate) struct Digests {
     key: [u8; 16],
+    hides: bool,
 }
 
 impl Digests {
-    /// With the key of a file or a database.
-    pub(crate) const fn new(key: [u8; 16]) -> Self {
-        Self { key }
+    /// With the key of a file or a database. `hides`: nothing that is looked for by its whole stands in the clear.
+    pub(crate) const fn new(key: [u8; 16], hides: bool) -> Self {
+        Self { key, hides }
     }
 
     pub(crate) fn digest(&self, kind: Kind, value: &str) -> Digest {
+        self.digest_of(kind, value.as_bytes())
+    }
+
+    /// A text that is looked for by its whole, as it is kept.
+    pub(crate) fn text<'a>(&self, kind: Kind, value: &'a str) -> Cow<'a, str> {
+        if self.hides {
+            let digest = u128::from_be_bytes(self.digest(kind, value).bytes());
+            format!("{digest:032x}").into()
+        } else {
+            value.into()
+        }
+    }
+
+    /// The same of bytes.
+    pub(crate) fn hash<'a>(&self, kind: Kind, value: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.hides {
+            self.digest_of(kind, value).bytes().to_vec().into()
+        } else {
+            value.into()
+        }
+    }
+
+    fn digest_of(&self, kind: Kind, value: &[u8]) -> Digest {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(&[kind as u8]);
-        hasher.write(value.as_bytes());
+        hasher.write(value);
         let hash = hasher.finish128();
         Digest {
             hash: hash.h1.cast_signed(),
@@ -69,17 +97,27 @@ mod tests {
 
     #[test]
     fn a_digest_is_of_kind_value_and_key() {
-        let digests = Digests { key: [1; 16] };
+        let digests = Digests::new([1; 16], false);
         let ann = digests.digest(Kind::Email, "ann@example.com");
         assert_eq!(ann, digests.digest(Kind::Email, "ann@example.com"));
         for other in [
             digests.digest(Kind::Reference, "ann@example.com"),
             digests.digest(Kind::Email, "bob@example.com"),
-            Digests { key: [2; 16] }.digest(Kind::Email, "ann@example.com"),
+            Digests::new([2; 16], false).digest(Kind::Email, "ann@example.com"),
         ] {
             assert!(ann != other && ann.bytes() != other.bytes());
             assert_eq!(Digest::of_bytes(&other.bytes()), Some(other));
         }
         assert_eq!(Digest::of_bytes(&[1; 15]), None);
+    }
+
+    #[test]
+    fn what_is_looked_for_by_its_whole_is_hidden_where_the_store_is_sealed() {
+        let (open, hiding) = (Digests::new([1; 16], false), Digests::new([1; 16], true));
+        assert_eq!(open.text(Kind::EventId, "evt_1"), "evt_1");
+        assert_eq!(open.hash(Kind::IdempotencyKey, &[7; 32]), &[7; 32][..]);
+        let hidden = hiding.text(Kind::EventId, "evt_1");
+        assert!(hidden.len() == 32 && hidden != hiding.text(Kind::EventContent, "evt_1"));
+        assert_eq!(hiding.hash(Kind::IdempotencyKey, &[7; 32]).len(), 16);
     }
 }

@@ -1,5 +1,7 @@
 //! Records as every driver keeps them.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::microsecond as timestamp;
 use serde::de::DeserializeOwned;
@@ -8,28 +10,59 @@ use uuid::Uuid;
 
 use upsert_core::customer::kept;
 use upsert_core::{Customer, DeliveryId, IdentifierKind, KeyKind, UpsertId};
+use upsert_sealing::NotOpened;
 use upsert_store::UpsertState;
 
 use crate::digest::Kind;
 
 /// Bytes of a record that is not unusually large.
-const USUAL_BODY: usize = 1_024;
+pub(crate) const USUAL_BODY: usize = 1_024;
 
-/// A value of this column cannot be written or read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unfit(pub(crate) &'static str);
+/// A value of a column cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It is of another form.
+    Value(&'static str),
+    /// It is not taken for what was written there.
+    Sealed(&'static str, Refused),
+}
+
+/// Why a value is not taken for what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    NotOpened(NotOpened),
+    /// There is no data key to seal or open it with.
+    NoDataKey,
+    /// It is in the clear, in a store that is wholly sealed.
+    InTheClear,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpened(why) => fmt::Display::fmt(why, f),
+            Self::NoDataKey => f.write_str("the store has no data key for it"),
+            Self::InTheClear => f.write_str("it is in the clear, where everything is sealed"),
+        }
+    }
+}
 
 /// A record as it is kept: MessagePack with the members' names, so that members come and go as in JSON.
 pub(crate) fn to_bytes<T: Serialize>(record: &T, column: &'static str) -> Result<Vec<u8>, Unfit> {
     // Most fit: a buffer that grows by and by is copied again and again.
     let mut bytes = Vec::with_capacity(USUAL_BODY);
-    rmp_serde::encode::write_named(&mut bytes, record).map_err(|_| Unfit(column))?;
+    encode(record, &mut bytes, column)?;
     Ok(bytes)
+}
+
+/// The same, behind what is there.
+pub(crate) fn encode<T: Serialize>(record: &T, bytes: &mut Vec<u8>, column: &'static str) -> Result<(), Unfit> {
+    rmp_serde::encode::write_named(bytes, record).map_err(|_| Unfit::Value(column))
 }
 
 /// A record as it was kept.
 pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8], column: &'static str) -> Result<T, Unfit> {
-    rmp_serde::from_slice(bytes).map_err(|_| Unfit(column))
+    rmp_serde::from_slice(bytes).map_err(|_| Unfit::Value(column))
 }
 
 /// A customer as it is kept, beside its id, merchant and revision.
@@ -58,7 +91,7 @@ pub(crate) struct CustomerWas {
 
 /// A count as it is kept.
 pub(crate) fn signed(count: u64, column: &'static str) -> Result<i64, Unfit> {
-    i64::try_from(count).map_err(|_| Unfit(column))
+    i64::try_from(count).map_err(|_| Unfit::Value(column))
 }
 
 /// A limit as SQL takes it.

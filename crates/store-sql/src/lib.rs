@@ -10,4 +10,5 @@ mod digest;
 mod filling;
 mod kept;
 pub mod postgres;
+mod sealed;
 pub mod sqlite;

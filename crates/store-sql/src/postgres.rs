@@ -13,15 +13,19 @@
 //!
 //! **Threads of its own.** Connections live on a thread of the store's, whichever thread asks.
 
+mod adopt;
 mod batch;
 mod connect;
 pub(crate) mod copying;
 mod copying_sql;
+mod data_keys;
+mod encryption;
 mod error;
 mod expect;
 mod hints;
 mod judge;
 mod keys;
+mod part_rows;
 mod queries;
 mod reader;
 mod rows;
@@ -36,19 +40,24 @@ mod writer;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod};
 use jiff::SignedDuration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use upsert_sealing::{Keyring, NotOpened};
 use upsert_store::{Applied, Changeset, Hints, Store, StoreError};
 
 use crate::digest::Digests;
+use crate::sealed::Seals;
+use adopt::NotAdopted;
 use connect::Connector;
 use error::{DbError, DbResult};
 use hints::HintsHandle;
+use reader::Client;
 use writer::WriterHandle;
 
 /// Clocks of processes that share a database may differ by twice this: leases have room for it.
@@ -113,6 +122,12 @@ pub enum OpenError {
     /// A copy to it has begun and not ended.
     #[error("the store is being filled by `upsert-gateway store copy`, which has not ended: run it again until it has")]
     Unfinished,
+    /// What it holds is sealed, and cannot be opened.
+    #[error("the store is sealed, and cannot be opened: {why}. Its key has to be in `store.encryption_keys`")]
+    Sealed {
+        /// Why.
+        why: NotOpened,
+    },
     /// A thread could not be started.
     #[error("the store's thread could not be started")]
     Thread {
@@ -125,6 +140,7 @@ pub enum OpenError {
 pub struct PostgresStore {
     pool: Pool,
     digests: Digests,
+    seals: Arc<Seals>,
     writer: WriterHandle,
     /// None: each process finds out by looking.
     hints: Option<HintsHandle>,
@@ -173,6 +189,15 @@ impl PostgresStore {
     ///
     /// See [`OpenError`]: the URL cannot be used, the database cannot be reached, refuses, or is of a newer program.
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, OpenError> {
+        Self::open_sealed(url, options, Arc::default()).await
+    }
+
+    /// The same with keys: what is written is sealed. A database that has none is taken over by the first one.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]: as ever, or a key is missing that it is sealed with.
+    pub async fn open_sealed(url: &str, options: PostgresOptions, keyring: Arc<Keyring>) -> Result<Self, OpenError> {
         let (threads, handle) = Threads::start()?;
         let connector = Connector::new(url, handle.clone())?;
         let refused = |error: DbError| OpenError::Database(error.to_string());
@@ -183,15 +208,20 @@ impl PostgresStore {
         }
         schema::migrate(&client).await?;
         schema::refuse_unfinished(&client).await?;
-        let digests = Digests::new(schema::secret(&client).await.map_err(refused)?);
+        let adopted = adopt::adopt(&client, &keyring).await.map_err(|error| match error {
+            NotAdopted::Sealed(why) => OpenError::Sealed { why },
+            NotAdopted::Db(error) => refused(error),
+        })?;
+        let (digests, seals) = (adopted.digests, Arc::new(Seals::new(keyring, adopted.mode)));
         drop(client);
         driver.abort();
         let pool = |connector: &Connector, size| pool(connector, size, options.patience);
         let of_writer = pool(&connector.by_key(), 1)?;
         Ok(Self {
             pool: pool(&connector, options.readers.max(1))?,
-            writer: WriterHandle::start(of_writer, digests.clone(), options, &handle),
+            writer: WriterHandle::start(of_writer, (digests.clone(), seals.clone()), options, &handle),
             digests,
+            seals,
             hints: options.notify.then(|| HintsHandle::start(connector, &handle)),
             patience: options.patience,
             _threads: threads,
@@ -207,8 +237,12 @@ impl PostgresStore {
         self.pool.close();
     }
 
-    async fn client(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| upwards(&no_connection(&error)))
+    async fn client(&self) -> Result<Client, StoreError> {
+        let object = self.pool.get().await;
+        Ok(Client {
+            object: object.map_err(|error| upwards(&no_connection(&error)))?,
+            seals: self.seals.clone(),
+        })
     }
 
     async fn patiently<T>(&self, question: impl Future<Output = DbResult<T>> + Send) -> Result<T, StoreError> {

@@ -20,10 +20,13 @@
 //!
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
+mod adopt;
 mod checkpoint;
 pub(crate) mod copying;
 mod copying_sql;
+mod data_keys;
 mod db_error;
+mod encryption;
 mod expect;
 mod failure;
 mod forget;
@@ -31,15 +34,19 @@ mod made;
 mod merchants;
 mod names;
 mod open;
+mod opened;
+mod part_rows;
 mod pen;
 mod queries;
 mod questions;
 mod readers;
 mod rows;
+mod seal_work;
 mod session_work;
 mod sessions;
 mod statements;
 mod turns;
+mod work;
 mod write;
 mod writer;
 
@@ -51,19 +58,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use upsert_sealing::Keyring;
 use upsert_store::{Applied, Changeset, Store, StoreError};
 
 pub use open::{OpenError, SqliteOptions};
 
 use readers::{Reader, Readers};
 use rows::DbResult;
-use writer::{Done, Work, WriterHandle};
+use work::{Done, Work};
+use writer::WriterHandle;
+
+use crate::sealed::Seals;
 
 /// A store in one SQLite file. Dropping it closes it.
 pub struct SqliteStore {
     path: PathBuf,
     readers: Readers,
     writer: WriterHandle,
+    seals: Arc<Seals>,
     /// Held as long as the store is open: no other process may open the file.
     lock: Mutex<Option<File>>,
     /// See [`open::Mover`].
@@ -84,12 +96,28 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]: the path is no file's, another process has it open, it is no database of ours or a newer one.
+    /// See [`OpenError`]: the path is no file's, another process has it open, it is no database of ours or a newer one, or
+    /// what it holds is sealed.
     pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
+        Self::open_sealed(path, options, Arc::default())
+    }
+
+    /// The same with keys: what is written is sealed. A file that has none is taken over by the first one. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]: as ever, or a key is missing that it is sealed with.
+    pub fn open_sealed(
+        path: impl AsRef<Path>,
+        options: SqliteOptions,
+        keyring: Arc<Keyring>,
+    ) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
         let lock = open::lock(&path)?;
-        let connection = open::writer(&path, options)?;
+        let mut connection = open::writer(&path, options)?;
         open::refuse_unfinished(&connection, &path)?;
+        let adopted = open::adopt(&mut connection, &keyring, &path)?;
+        let (digests, seals) = (adopted.digests, Arc::new(Seals::new(keyring, adopted.mode)));
         let mover = open::mover(&path)?;
         let file = Arc::clone(&mover.file);
         let open_all = |count: usize| {
@@ -99,10 +127,11 @@ impl SqliteStore {
         let (readers, at_hand) = (open_all(options.readers.max(1))?, open_all(options.at_hand.max(1))?);
         let thread_failed = |source| OpenError::Thread { source };
         Ok(Self {
-            readers: Readers::start(readers, at_hand, options.queue).map_err(thread_failed)?,
-            writer: WriterHandle::start(connection, mover, options).map_err(thread_failed)?,
+            readers: Readers::start(readers, at_hand, options.queue, (&digests, &seals)).map_err(thread_failed)?,
+            writer: WriterHandle::start(connection, mover, options, (digests, seals.clone())).map_err(thread_failed)?,
             lock: Mutex::new(Some(lock)),
             file: Mutex::new(Some(file)),
+            seals,
             path,
         })
     }

@@ -8,11 +8,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use tokio::runtime::{Builder, Runtime};
 
-use upsert_store::{Changeset, Store, Write};
+use upsert_store::{Changeset, Encryption, SealedStore as _, Store, Write};
 use upsert_store_sql::copy::{Copied, CopyError, CopyOrder, CopyStep, Location, copy};
 use upsert_store_sql::postgres::{self, PostgresOptions, PostgresStore};
 use upsert_store_sql::sqlite::{self, SqliteOptions, SqliteStore};
 use upsert_testkit::MemoryStore;
+use upsert_testkit::keys::ring;
 use upsert_testkit::postgres::Database;
 use upsert_testkit::records::{customer_id, customer_record, email, noon, seconds};
 use upsert_testkit::store_model::{Observed, changesets, observe};
@@ -173,6 +174,41 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn what_is_sealed_is_copied_as_it_is_without_any_key_and_opens_where_it_came_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::new();
+    let source = folder.path().join("1.db");
+    let store = SqliteStore::open_sealed(&source, SqliteOptions::default(), ring()).unwrap();
+    for changes in filling() {
+        store.apply(changes).await.unwrap();
+    }
+    let expected = observe(&store).await;
+    store.close();
+    let (first, second) = (Location::Sqlite(source), self::database(&database));
+    assert!(copy_all(&first, &second, 7).await.unwrap().is_same());
+    let postgres = PostgresStore::open_sealed(database.url(), PostgresOptions::default(), ring())
+        .await
+        .unwrap();
+    assert_eq!(postgres.encryption(), Encryption::On);
+    observe(&postgres).await.assert_same(&expected);
+    postgres.close().await;
+    let back = folder.path().join("2.db");
+    assert!(
+        copy_all(&second, &Location::Sqlite(back.clone()), 7)
+            .await
+            .unwrap()
+            .is_same()
+    );
+    let refused = SqliteStore::open(&back, SqliteOptions::default());
+    assert!(matches!(refused, Err(sqlite::OpenError::Sealed { .. })));
+    let sqlite = SqliteStore::open_sealed(&back, SqliteOptions::default(), ring()).unwrap();
+    observe(&sqlite).await.assert_same(&expected);
+    // Whoever goes on with a copy seals by the same keys.
+    sqlite.apply(customer(77)).await.unwrap();
+    sqlite.close();
 }
 
 /// Changesets of which few are refused, so that much is kept.

@@ -15,6 +15,19 @@ fn fresh() -> (Arc<dyn Store>, Database) {
     (Arc::new(store), database)
 }
 
+/// With a key: what is kept is sealed, and nothing else is to be seen of it.
+fn fresh_and_sealed() -> (Arc<dyn Store>, Database) {
+    let database = Database::new();
+    let keys = upsert_testkit::keys::ring();
+    let open = PostgresStore::open_sealed(database.url(), PostgresOptions::default(), keys);
+    let store = tokio::task::block_in_place(|| Handle::current().block_on(open)).unwrap();
+    (Arc::new(store), database)
+}
+
+mod sealed_postgres {
+    upsert_testkit::store_suite!(110 cases, super::fresh_and_sealed);
+}
+
 mod postgres {
     upsert_testkit::store_suite!(110 cases, super::fresh);
 }

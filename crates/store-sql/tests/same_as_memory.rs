@@ -1,12 +1,15 @@
 //! Random changesets: each driver answers as the in-memory store does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use upsert_store::{Changeset, EventStore as _, Store, UpsertStore as _};
 use upsert_store_sql::postgres::{PostgresOptions, PostgresStore};
 use upsert_store_sql::sqlite::{SqliteOptions, SqliteStore};
 use upsert_testkit::MemoryStore;
+use upsert_testkit::keys::ring;
 use upsert_testkit::postgres::Database;
 use upsert_testkit::records::seconds;
 use upsert_testkit::store_model::{changesets, observe};
@@ -49,10 +52,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_and_memory_answer_alike(changesets in changesets(24)) {
+    fn sqlite_and_memory_answer_alike(changesets in changesets(24), is_sealed in any::<bool>()) {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let sqlite = SqliteStore::open(folder.path().join("gateway.db"), SqliteOptions::default()).unwrap();
+        let keys = if is_sealed { ring() } else { Arc::default() };
+        let file = folder.path().join("gateway.db");
+        let sqlite = SqliteStore::open_sealed(file, SqliteOptions::default(), keys).unwrap();
         let first_is_free = changesets[0].expect.is_empty();
         let done = runtime.block_on(compare(changesets, &sqlite));
         prop_assert!(done > 0 || !first_is_free);
@@ -66,12 +71,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: DATABASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn postgresql_and_memory_answer_alike(changesets in changesets(24)) {
+    fn postgresql_and_memory_answer_alike(changesets in changesets(24), is_sealed in any::<bool>()) {
         let database = Database::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let first_is_free = changesets[0].expect.is_empty();
         let done = runtime.block_on(async {
-            let postgres = PostgresStore::open(database.url(), PostgresOptions::default()).await.unwrap();
+            let keys = if is_sealed { ring() } else { Arc::default() };
+            let open = PostgresStore::open_sealed(database.url(), PostgresOptions::default(), keys);
+            let postgres = open.await.unwrap();
             compare(changesets, &postgres).await
         });
         prop_assert!(done > 0 || !first_is_free);

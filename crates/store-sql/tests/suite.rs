@@ -25,6 +25,18 @@ fn fresh_and_reopened() -> (Arc<dyn Store>, TempDir) {
     (Arc::new(store), folder)
 }
 
+/// With a key: what is kept is sealed, and nothing else is to be seen of it.
+fn fresh_and_sealed() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.db");
+    let store = SqliteStore::open_sealed(file, SqliteOptions::default(), upsert_testkit::keys::ring()).unwrap();
+    (Arc::new(store), folder)
+}
+
+mod sealed_sqlite {
+    upsert_testkit::store_suite!(110 cases, super::fresh_and_sealed);
+}
+
 mod sqlite {
     upsert_testkit::store_suite!(110 cases, super::fresh);
 }

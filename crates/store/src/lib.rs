@@ -11,6 +11,7 @@ mod changeset;
 mod connection;
 mod customer;
 mod delivery;
+mod encryption;
 mod event;
 mod hints;
 mod lane;
@@ -32,6 +33,7 @@ pub use delivery::{
     AttemptRecord, Counted, DeliveryPage, DeliveryRecord, DeliveryStore, FailedCount, Progress, SentRequest, Success,
     WaitingCount,
 };
+pub use encryption::{Encryption, SealedStore, Walked};
 pub use event::{
     EventCount, EventMark, EventMarks, EventStore, Given, IncomingEvent, IncomingOutcome, IncomingPage, OutgoingEvent,
     OutgoingPage,
@@ -65,7 +67,7 @@ pub enum StoreError {
 /// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
 #[async_trait]
 pub trait Store:
-    CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore + SessionStore
+    CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore + SessionStore + SealedStore
 {
     /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
     /// store: the life of the process). Expectations are judged in order, in the same transaction.

@@ -57,6 +57,14 @@ macro_rules! questions_passed_on {
             write_session(write: &::upsert_store::SessionWrite) -> ();
             forget_sessions(seen_before: ::jiff::Timestamp, limit: usize) -> usize;
         } }
+        $crate::questions_passed_on! { $around: SealedStore {
+            wrapping_keys() -> Vec<String>;
+            can_open() -> bool;
+            wrap_anew(limit: usize) -> usize;
+            renew_data_keys(from: Option<Vec<u8>>, limit: usize) -> ::upsert_store::Walked;
+            seal_older(from: Option<Vec<u8>>, limit: usize) -> ::upsert_store::Walked;
+            seal_wholly() -> ();
+        } }
         $crate::questions_passed_on! { $around: EventStore {
             incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;

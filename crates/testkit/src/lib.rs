@@ -6,6 +6,7 @@
 
 pub mod around;
 pub mod clock;
+pub mod keys;
 mod memory;
 pub mod postgres;
 pub mod records;

@@ -7,7 +7,8 @@ use upsert_core::CustomerId;
 
 use super::filled;
 use crate::{
-    Alive, AnyEvent, CausePage, EndpointTest, Event, EventReplayed, Intake, LogsChange, Page, ReplayOf, WholeEvent,
+    Alive, AnyEvent, CausePage, EndpointTest, Event, EventReplayed, Intake, KeysRotated, LogsChange, Page, ReplayOf,
+    WholeEvent,
 };
 
 /// A value that was written and read again.
@@ -103,6 +104,13 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         filter: "debug".to_owned(),
         length: Some("15m".to_owned()),
     };
+    let rotated = KeysRotated {
+        key: "2027-05".to_owned(),
+        wrapped_anew: 3,
+        merchants_sealed_anew: 2,
+        new_data_keys: 1,
+        encryption: "on".to_owned(),
+    };
     let replay = ReplayOf {
         customer_id: Some(CustomerId::oldest_at(filled::noon())),
     };
@@ -125,6 +133,7 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         ("Logs", trip(&filled::logs())),
         ("Alive", trip(&alive)),
         ("LogsChange", trip(&change)),
+        ("KeysRotated", trip(&rotated)),
         ("ReplayOf", trip(&replay)),
         ("EndpointTest", trip(&test)),
         ("AnyEvent", of_any_event()),

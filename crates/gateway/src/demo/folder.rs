@@ -7,7 +7,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use upsert_settings::NewKey;
+use secrecy::ExposeSecret as _;
+use upsert_settings::{NewKey, generate_encryption_key};
 
 use super::vendors::Vendors;
 use crate::output::complain;
@@ -18,6 +19,9 @@ const MERCHANT: &str = include_str!("../../../../config/merchants/acme.toml");
 
 /// Where the API key lies in it.
 pub(super) const KEY_FILE: &str = "secrets/api_key";
+
+/// Where the key lies that seals what is stored.
+const ENCRYPTION_KEY_FILE: &str = "secrets/encryption_key";
 
 /// The folder; it is removed when this is dropped, unless it is to be kept.
 pub(super) struct Folder {
@@ -71,6 +75,7 @@ impl Folder {
             .replace("@KEY_SHA256@", &key.sha256_hex);
         let mut merchant = MERCHANT.to_owned();
         self.file(KEY_FILE, &key.key)?;
+        self.file(ENCRYPTION_KEY_FILE, generate_encryption_key()?.expose_secret())?;
         for vendor in vendors.each() {
             let secret = format!("secrets/{}", vendor.connection);
             self.file(&secret, vendor.credential)?;

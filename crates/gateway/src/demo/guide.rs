@@ -56,7 +56,8 @@ Its connections go to simulated vendors:
             f,
             "
 Configuration, secrets and data are in {folder}, which {end}.
-Nothing is encrypted in it: a demo has no encryption key. The API key is in its {KEY_FILE}.
+What is stored of persons is encrypted; its key lies beside it, which is for a demo alone.
+The API key is in its {KEY_FILE}.
 
 "
         )

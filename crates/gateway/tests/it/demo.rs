@@ -161,6 +161,11 @@ fn the_curl_line_gives_201_with_three_succeeded_deliveries_and_200_unchanged_aft
     );
     assert_eq!(again["customer"]["version"], 1);
 
+    let status = run(
+        &mut gateway(&["status", "--url", &demo.url(), "--key", &demo.key()]),
+        "",
+    );
+    assert!(stdout(&status).contains("Encryption: on"), "{}", stdout(&status));
     let organisation = demo
         .guide
         .lines()
@@ -237,7 +242,9 @@ fn a_kept_folder_stays_and_is_for_its_owner_alone() {
     assert_eq!(demo.process.ended(), Some(0));
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&demo.folder), 0o700);
-    assert_eq!(mode(&demo.folder.join("secrets/rotor")), 0o600);
+    for secret in ["rotor", "encryption_key"] {
+        assert_eq!(mode(&demo.folder.join("secrets").join(secret)), 0o600);
+    }
     assert!(demo.folder.join("data/gateway.db").exists());
     let check = run(&mut gateway(&["check", "--config", demo.folder.to_str().unwrap()]), "");
     assert_eq!(check.status.code(), Some(0), "{}", stdout(&check));

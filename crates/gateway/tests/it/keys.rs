@@ -7,7 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use upsert_settings::{Environment, Reach, Scope, Secrets, Settings};
 
-use crate::process::{gateway, run, stdout};
+use crate::own_gateway::OwnGateway;
+use crate::process::{gateway, run, stderr, stdout};
 
 #[test]
 fn the_printed_hash_is_the_keys_and_the_block_makes_the_gateway_know_it() {
@@ -62,4 +63,19 @@ fn people_get_the_key_once_its_hash_and_the_block() {
     let block = &text[text.find("[[api_keys]]").unwrap()..];
     let block: toml::Table = block.parse().unwrap();
     assert_eq!(block["api_keys"][0]["key_sha256"].as_str(), Some(hash.as_str()));
+}
+
+#[test]
+fn the_first_key_wraps_what_others_have_and_makes_new_data_keys_where_that_is_asked() {
+    let gateway = OwnGateway::start("", &[]);
+    let rotated = gateway.run_by_platform(&["keys", "rotate"], "");
+    assert_eq!(
+        stdout(&rotated),
+        "All is sealed with the key `one`: 0 data keys wrapped anew, 0 merchants sealed anew.\n",
+        "{}",
+        stderr(&rotated)
+    );
+    let renewed = gateway.run_by_platform(&["keys", "rotate", "--data-keys", "--json"], "");
+    let renewed: Value = serde_json::from_str(&stdout(&renewed)).unwrap();
+    assert_eq!((&renewed["key"], &renewed["encryption"]), (&"one".into(), &"on".into()));
 }

@@ -22,7 +22,7 @@ use crate::config::sealed_merchant::{SealedMerchant, Unsealable};
 #[derive(Debug)]
 struct Rules {
     api: ApiRules,
-    keyring: Keyring,
+    keyring: Arc<Keyring>,
     /// The configured keys and rules as they were written, to tell whether they have changed.
     said: Said,
 }
@@ -58,7 +58,7 @@ fn said(settings: &Settings) -> Said {
 fn rules(settings: &Settings) -> Result<Rules, Vec<Problem>> {
     Ok(Rules {
         api: settings.server.api_rules(),
-        keyring: check::keyring(settings)?,
+        keyring: check::keyring(settings).map(Arc::new)?,
         said: said(settings),
     })
 }
@@ -86,6 +86,11 @@ impl MerchantBuilder {
         let is_new = self.rules.load().said != said(settings);
         self.rules.store(Arc::new(rules(settings)?));
         Ok(is_new)
+    }
+
+    /// The configured keys.
+    pub(crate) fn keyring(&self) -> Arc<Keyring> {
+        self.rules.load().keyring.clone()
     }
 
     /// The id of the key that seals; none: nothing can be sealed.

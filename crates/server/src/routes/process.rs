@@ -11,6 +11,7 @@ use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
 use upsert_app::Refusal;
 use upsert_store::StoreError;
 
+use crate::config::rotation::word;
 use crate::http::middleware::shutting_down;
 use crate::http::problem::Problem;
 use crate::lifecycle::Phase;
@@ -57,12 +58,17 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
     if let Some(trouble) = trouble {
         return Err(Refusal::new(ProblemCode::Overloaded, trouble).retry_after(1).into());
     }
-    let keys = store.sealing_keys().await.map_err(Refusal::from)?;
+    let mut keys = store.sealing_keys().await.map_err(Refusal::from)?;
+    keys.extend(store.wrapping_keys().await.map_err(Refusal::from)?);
     if let Some(id) = state.merchant_builder.missing_key(&keys) {
-        let detail = format!("merchants are sealed with the key `{id}`, which is not configured");
+        let detail = format!("what is stored is sealed with the key `{id}`, which is not configured");
         return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5).into());
     }
-    let is_sealed = state.merchant_builder.seals_with().is_some();
+    if !store.can_open().await.map_err(Refusal::from)? {
+        let detail = "what is stored cannot be opened: a key has another value than it had";
+        return Err(Refusal::new(ProblemCode::Overloaded, detail).retry_after(5).into());
+    }
+    let has_key = state.merchant_builder.seals_with().is_some();
     let served = state.served.load();
     Ok(HttpResponse::Ok().json(Ready {
         status: "ready".to_owned(),
@@ -74,7 +80,7 @@ pub(crate) async fn check_readiness(state: Data<State>) -> Result<HttpResponse, 
         store: "reachable".to_owned(),
         // The store is opened only with its schema up to date.
         migrations: "done".to_owned(),
-        encryption: if is_sealed { "credentials" } else { "off" }.to_owned(),
+        encryption: word(store.encryption(), has_key).to_owned(),
     }))
 }
 

@@ -1,6 +1,5 @@
 //! The only assembler: from settings to a server that answers, and back to a process that may end.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::config::check;
 use crate::config::day_counts::DayCounts;
 use crate::config::history::ConfigHistory;
 use crate::config::key_store::Keys;
+use crate::config::rotation::word;
 use crate::config::snapshot::ConfigSnapshot;
 use crate::config::stored_merchants::MerchantBuilder;
 use crate::http::{dashboard, metrics as measure};
@@ -85,7 +85,10 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     measure::recorder();
     let opened = match options.store.clone() {
         Some(store) => Opened::given(store),
-        None => Opened::open(&settings.store).await?,
+        None => {
+            let keys = check::keyring(&settings).map_err(StartError::Settings)?;
+            Opened::open(&settings.store, Arc::new(keys)).await?
+        }
     };
     let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()).over(&opened.store));
     let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
@@ -118,7 +121,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
     running.background.listen(&gateway, assembled.bells);
     running.background.listen_to_all(&gateway, rung);
     keep_going(&running);
-    announce(&settings, running.addr, running.state.connections.places);
+    announce(&settings, &running);
     if let Some(from) = options.reload {
         watch(from, &running, builder, settings);
     }
@@ -234,16 +237,18 @@ fn merchant_builder(
     MerchantBuilder::new(settings, builder.clone(), options.clock.clone(), around, bells).map(Arc::new)
 }
 
-fn announce(settings: &Settings, addr: SocketAddr, places: Places) {
+fn announce(settings: &Settings, running: &Running) {
+    let (addr, places) = (running.addr, running.state.connections.places);
     for warning in check::warnings(settings) {
         tracing::warn!("{warning}");
     }
-    let sealed = if settings.store.encryption_keys.is_empty() {
-        "what is stored is not sealed: no encryption key is set"
-    } else {
-        "what is stored of persons is not sealed: encryption keys seal credentials of merchants alone"
-    };
-    tracing::warn!("{sealed}");
+    match settings.store.encryption_keys.first() {
+        Some(first) => {
+            let encryption = word(running.state.gateway.store().encryption(), true);
+            tracing::info!(key = first.id, encryption, "what is stored is sealed");
+        }
+        None => tracing::warn!("what is stored is not sealed: no encryption key is set"),
+    }
     tracing::info!(
         open_files = places.files,
         connections = places.connections,

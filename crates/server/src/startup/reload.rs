@@ -172,6 +172,7 @@ impl Reloader {
         let assembled = self.builder.assemble(&settings, &before.directory, &counts)?;
         let settings = self.told(before.generation + 1, settings).await;
         let are_others = self.state.merchant_builder.configure(&settings)?;
+        gateway.store().configure_keys(self.state.merchant_builder.keyring());
         self.serve(&settings, &before, assembled);
         if are_others {
             gateway.operations.rebuild_stored_merchants();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
+use upsert_sealing::Keyring;
 use upsert_settings::StoreUrl;
 use upsert_store::Store;
 use upsert_store_sql::postgres::{PostgresOptions, PostgresStore};
@@ -34,8 +35,8 @@ impl Opened {
         }
     }
 
-    /// Opens the store.
-    pub(crate) async fn open(settings: &upsert_settings::Store) -> Result<Self, StartError> {
+    /// Opens the store, with the keys that seal what is kept there.
+    pub(crate) async fn open(settings: &upsert_settings::Store, keys: Arc<Keyring>) -> Result<Self, StartError> {
         let path = match &settings.url {
             StoreUrl::Sqlite(path) => path.clone(),
             StoreUrl::Postgres(url) => {
@@ -43,7 +44,7 @@ impl Opened {
                     notify: settings.notify,
                     ..PostgresOptions::default()
                 };
-                let opened = PostgresStore::open(url.expose_secret(), options).await;
+                let opened = PostgresStore::open_sealed(url.expose_secret(), options, keys).await;
                 let postgres = Arc::new(opened.map_err(|error| StartError::Store(with_causes(&error)))?);
                 return Ok(Self {
                     store: postgres.clone(),
@@ -51,7 +52,8 @@ impl Opened {
                 });
             }
         };
-        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, SqliteOptions::default())).await;
+        let open = move || SqliteStore::open_sealed(path, SqliteOptions::default(), keys);
+        let opened = tokio::task::spawn_blocking(open).await;
         let opened = opened.map_err(|_| StartError::Store("opening it broke off".to_owned()))?;
         let sqlite = Arc::new(opened.map_err(|error| StartError::Store(with_causes(&error)))?);
         Ok(Self {

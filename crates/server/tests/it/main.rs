@@ -11,6 +11,7 @@
 mod answers;
 mod covered;
 mod drain;
+mod encryption;
 mod headers;
 mod ledger;
 mod logs;

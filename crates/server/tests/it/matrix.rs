@@ -31,7 +31,7 @@ async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        39,
+        41,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
@@ -39,12 +39,12 @@ async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
 
 /// Routes that ask for the scope `admin`; all others ask for another one, or for none.
 fn is_for_admins(path: &str) -> bool {
-    path == "/v1/logs" || is_of_merchants(path)
+    path == "/v1/logs" || is_of_all(path)
 }
 
-/// Routes that manage merchants: they are for keys of every merchant, and no merchant has a say.
-fn is_of_merchants(path: &str) -> bool {
-    path.starts_with("/v1/merchants")
+/// Routes that are for keys of every merchant, such as those that manage merchants: no merchant has a say.
+fn is_of_all(path: &str) -> bool {
+    path.starts_with("/v1/merchants") || path.starts_with("/v1/encryption")
 }
 
 fn sent(served: &ConfigSnapshot, method: &Method, path: &str, key: &str) -> RequestBuilder {
@@ -106,7 +106,7 @@ async fn another_merchant_is_out_of_reach_on_every_route() {
             let (status, body) = read(request).await;
             if path == "/v1/providers" {
                 assert_eq!(status, 200);
-            } else if path == "/v1/logs" || is_of_merchants(&path) {
+            } else if path == "/v1/logs" || is_of_all(&path) {
                 // It is the process's: no merchant has a say.
                 assert_eq!((status, &body["code"]), (403, &json!("scope_missing")));
             } else {

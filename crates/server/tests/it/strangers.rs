@@ -244,6 +244,8 @@ async fn what_concerns_every_merchant_takes_a_key_for_every_merchant() {
         (reqwest::Method::PUT, "/v1/merchants/initech"),
         (reqwest::Method::DELETE, "/v1/merchants/initech"),
         (reqwest::Method::GET, "/v1/merchants"),
+        (reqwest::Method::POST, "/v1/encryption/rotate"),
+        (reqwest::Method::POST, "/v1/encryption/renew"),
     ] {
         let request = served.request(method, path, "admin").json(&json!({ "filter": "off" }));
         let (status, problem) = read(request).await;

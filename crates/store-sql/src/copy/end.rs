@@ -33,8 +33,8 @@ pub(crate) struct Noted {
 /// A store that is copied from or to.
 #[async_trait]
 pub(crate) trait End: Send {
-    /// The key of its digests.
-    async fn secret(&mut self) -> EndResult<[u8; 16]>;
+    /// The key of its digests, as it stands there: wrapped where a key is configured.
+    async fn secret(&mut self) -> EndResult<Vec<u8>>;
 
     /// In microseconds: no id of what is kept was made after this moment.
     async fn made_until(&mut self) -> EndResult<Option<i64>>;
@@ -49,7 +49,7 @@ pub(crate) trait End: Send {
     async fn is_empty(&mut self) -> EndResult<bool>;
 
     /// Notes that a copy has begun, and makes the key of its digests this one, which only an empty store can.
-    async fn begin(&mut self, secret: [u8; 16], note: &[u8]) -> EndResult<()>;
+    async fn begin(&mut self, secret: &[u8], note: &[u8]) -> EndResult<()>;
 
     /// Puts rows that it does not have, and what is noted from now on, all of it or nothing. False, and nothing is put, where
     /// something else is noted than it was: another copy is at it.

@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     /// Yes or no, of which SQLite keeps no as null.
     Mark,
     Bytes,
+    /// What is kept of a record, sealed where a key is configured.
+    Record,
     /// 16 bytes, which SQLite keeps as two numbers.
     Digest,
 }
@@ -90,7 +92,7 @@ const fn place(name: &'static str, kind: &'static str) -> Column {
 const MERCHANT: Column = column("merchant", Kind::Name);
 const CONNECTION: Column = place("connection", "connection");
 const REVISION: Column = column("revision", Kind::Number);
-const BODY: Column = column("body", Kind::Bytes);
+const BODY: Column = column("body", Kind::Record);
 
 /// Customers and their lanes.
 pub(crate) static CUSTOMERS: Part = Part::new(
@@ -146,21 +148,21 @@ pub(crate) static UPSERTS: Part = Part::new(
         REVISION,
         column("made", Kind::Number),
         BODY,
-        column("change", Kind::Bytes),
-        column("attempt", Kind::Bytes),
-        column("request", Kind::Bytes),
+        column("change", Kind::Record),
+        column("attempt", Kind::Record),
+        column("request", Kind::Record),
     ],
 );
 
-static ATTEMPTS: Part = Part::new(
+pub(crate) static ATTEMPTS: Part = Part::new(
     "attempts",
     3,
     &[
         MERCHANT,
         column("delivery", Kind::Id),
         column("number", Kind::Number),
-        column("attempt", Kind::Bytes),
-        column("request", Kind::Bytes),
+        column("attempt", Kind::Record),
+        column("request", Kind::Record),
     ],
 );
 
@@ -171,15 +173,15 @@ pub(crate) static IDEMPOTENCY: Part = Part::new(
     &[
         MERCHANT,
         column("key", Kind::Bytes),
-        column("fingerprint", Kind::Bytes),
+        column("fingerprint", Kind::Record),
         column("upsert", Kind::Id),
         column("created_at", Kind::Number),
         column("expires_at", Kind::Number),
-        column("answer", Kind::Bytes),
+        column("answer", Kind::Record),
     ],
 );
 
-static INCOMING: Part = Part::new(
+pub(crate) static INCOMING: Part = Part::new(
     "incoming_events",
     2,
     &[
@@ -197,7 +199,7 @@ static INCOMING: Part = Part::new(
     ],
 );
 
-static MARKS: Part = Part::new(
+pub(crate) static MARKS: Part = Part::new(
     "event_marks",
     3,
     &[
@@ -209,7 +211,7 @@ static MARKS: Part = Part::new(
     ],
 );
 
-static OUTGOING: Part = Part::new(
+pub(crate) static OUTGOING: Part = Part::new(
     "outgoing_events",
     2,
     &[
@@ -226,16 +228,16 @@ static OUTGOING: Part = Part::new(
     ],
 );
 
-static CONNECTIONS: Part = Part::new("connections", 2, &[MERCHANT, CONNECTION, REVISION, BODY]);
+pub(crate) static CONNECTIONS: Part = Part::new("connections", 2, &[MERCHANT, CONNECTION, REVISION, BODY]);
 
-static ENDPOINTS: Part = Part::new(
+pub(crate) static ENDPOINTS: Part = Part::new(
     "endpoints",
     2,
     &[MERCHANT, place("endpoint", "endpoint"), REVISION, BODY],
 );
 
 /// Merchants in the store. Their secrets stay sealed, as they are.
-static MERCHANTS: Part = Part::new(
+pub(crate) static MERCHANTS: Part = Part::new(
     "merchants",
     1,
     &[
@@ -259,8 +261,30 @@ pub(crate) static CALLS: Part = Part::new(
     ],
 );
 
+/// The keys that records are sealed with, wrapped. Copied first: whoever has a sealed row has its key.
+pub(crate) static DATA_KEYS: Part = Part::new(
+    "data_keys",
+    2,
+    &[
+        column("merchant", Kind::Text),
+        column("number", Kind::Number),
+        column("id", Kind::Number),
+        column("wrapped_by", Kind::Text),
+        column("wrapped", Kind::Bytes),
+        column("taken", Kind::Number),
+    ],
+);
+
+/// Not copied, but sealed like the others. It is no merchant's, and so the gateway's own: its table has no such column.
+pub(crate) static SESSIONS: Part = Part::new(
+    "sessions",
+    2,
+    &[MERCHANT, column("session", Kind::Bytes), column("notice", Kind::Record)],
+);
+
 /// All of them, in the order in which they are copied.
-pub(crate) static PARTS: [&Part; 13] = [
+pub(crate) static PARTS: [&Part; 14] = [
+    &DATA_KEYS,
     &CUSTOMERS,
     &LINKS,
     &KEYS,

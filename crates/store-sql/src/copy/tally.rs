@@ -23,10 +23,10 @@ pub(crate) struct Tallies {
 }
 
 impl Tallies {
-    /// Of nothing yet. The key is the digests' own of both stores: nobody can make rows that share one.
-    pub(crate) fn new(key: [u8; 16]) -> Self {
+    /// Of nothing yet. The key is made of what both stores have as the key of their digests.
+    pub(crate) fn new(secret: &[u8]) -> Self {
         Self {
-            key,
+            key: SipHasher24::new().hash(secret).as_bytes(),
             of: BTreeMap::new(),
         }
     }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn tally(rows: &[Row]) -> Tally {
-        let mut tallies = Tallies::new([7; 16]);
+        let mut tallies = Tallies::new(&[7; 16]);
         for row in rows {
             tallies.add(&CALLS, row);
         }

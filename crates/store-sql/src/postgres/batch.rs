@@ -7,13 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use uuid::Uuid;
 
+use super::error::DbResult;
 use super::rows::{Key, Rows};
 use super::table::Table;
 use super::tables::{KEYS, TABLES};
 use super::value::Value;
+use crate::copy::form::Part;
 use crate::digest::Digests;
+use crate::sealed::{Place as Sealed, Seals};
 
 /// In the place of a connection's name: the customer itself, or one of the gateway's own identifiers.
 pub(super) const OURS: &str = "";
@@ -32,6 +36,7 @@ pub(super) type Place = (String, &'static str, String);
 /// Everything that a batch needs and changes.
 pub(super) struct Batch<'a> {
     pub(super) digests: &'a Digests,
+    pub(super) seals: &'a Seals,
     rows: Vec<Rows>,
     /// Events that came in, by what they are known by; none: nothing is known of it.
     pub(super) by_content: BTreeMap<Content, Option<Uuid>>,
@@ -47,9 +52,10 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Of rows that are not read yet.
-    pub(super) fn new(digests: &'a Digests) -> Self {
+    pub(super) fn new(digests: &'a Digests, seals: &'a Seals) -> Self {
         Self {
             digests,
+            seals,
             rows: TABLES.iter().map(|table| Rows::of(table)).collect(),
             by_content: BTreeMap::new(),
             going: BTreeSet::new(),
@@ -67,6 +73,20 @@ impl<'a> Batch<'a> {
     /// That anything is kept there.
     pub(super) fn note_place(&mut self, merchant: &str, kind: &'static str, name: &str) {
         self.places.insert((merchant.to_owned(), kind, name.to_owned()));
+    }
+
+    /// A record as a column keeps it: its row is the merchant's with this key, and its revision, where the column is written
+    /// anew with it, this one.
+    pub(super) fn sealed<T: Serialize>(
+        &self,
+        merchant: &str,
+        (part, column): (&'static Part, &'static str),
+        key: &[&[u8]],
+        revision: Option<i64>,
+        record: &T,
+    ) -> DbResult<Value> {
+        let place = || Sealed::whole(part, column, merchant, key, revision);
+        Ok(self.seals.seal(merchant, place, record, column)?.into())
     }
 
     /// The rows of a table.

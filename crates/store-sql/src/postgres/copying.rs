@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row as SqlRow};
 use uuid::Uuid;
 
@@ -14,11 +13,12 @@ use upsert_core::crash_point::{self as points, crash_point};
 use super::connect::Connector;
 use super::copying_sql::{NOTE, PLACES, insert_of, is_of_keys, kind_of, read_of};
 use super::error::{DbError, DbResult};
+use super::part_rows::{as_sql, value};
 use super::reader::Param;
 use super::schema;
 use super::value::{Array, Value as Given};
 use crate::copy::end::{Batch, Broken, End, EndResult, Noted, Notes, Place};
-use crate::copy::form::{Kind, PARTS, Part, Row, Value};
+use crate::copy::form::{PARTS, Part, Row, Value};
 
 /// A database that is copied from or to. Whether anybody else works with it cannot be known.
 pub(crate) struct PostgresEnd {
@@ -119,6 +119,10 @@ impl PostgresEnd {
             let Some(Value::Text(merchant)) = row.first() else {
                 return Err(DbError::Value("merchant"));
             };
+            // The gateway's own key.
+            if merchant.is_empty() {
+                continue;
+            }
             places.insert((merchant.as_str(), "merchant", ""));
             for (column, value) in part.columns.iter().zip(row) {
                 if let (Some(kind), Value::Text(name)) = (column.place, value)
@@ -161,10 +165,10 @@ impl PostgresEnd {
         Ok(true)
     }
 
-    async fn begin_copy(&self, secret: [u8; 16], note: &[u8]) -> DbResult<()> {
+    async fn begin_copy(&self, secret: &[u8], note: &[u8]) -> DbResult<()> {
         self.client.batch_execute("BEGIN").await?;
         let sql = "INSERT INTO secret (id, key) VALUES (0, $1) ON CONFLICT (id) DO UPDATE SET key = excluded.key";
-        self.client.execute(sql, &[&secret.as_slice()]).await?;
+        self.client.execute(sql, &[&secret]).await?;
         let sql = "INSERT INTO copying (id, body) VALUES (0, $1)";
         self.client.execute(sql, &[&note]).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
@@ -194,7 +198,7 @@ impl PostgresEnd {
 
 #[async_trait]
 impl End for PostgresEnd {
-    async fn secret(&mut self) -> EndResult<[u8; 16]> {
+    async fn secret(&mut self) -> EndResult<Vec<u8>> {
         schema::secret(&self.client).await.map_err(|error| broken(&error))
     }
 
@@ -216,7 +220,7 @@ impl End for PostgresEnd {
         self.is_without_rows().await.map_err(|error| broken(&error))
     }
 
-    async fn begin(&mut self, secret: [u8; 16], note: &[u8]) -> EndResult<()> {
+    async fn begin(&mut self, secret: &[u8], note: &[u8]) -> EndResult<()> {
         self.begin_copy(secret, note).await.map_err(|error| broken(&error))
     }
 
@@ -257,19 +261,6 @@ fn key_rows(row: &SqlRow, rows: &mut Vec<Row>) -> DbResult<()> {
     Ok(())
 }
 
-fn value(row: &SqlRow, index: usize, kind: Kind, column: &'static str) -> DbResult<Value> {
-    let value = Given::read(row, index, kind_of(kind), column)?;
-    Ok(match value {
-        Given::Null => Value::Null,
-        Given::Text(text) => Value::Text(text),
-        Given::Uuid(id) => Value::Id(id),
-        Given::Big(number) => Value::Number(number),
-        Given::Flag(flag) => Value::Flag(flag),
-        Given::Bytes(bytes) => Value::Bytes(bytes),
-        Given::Uuids(_) => return Err(DbError::Value(column)),
-    })
-}
-
 fn given(value: Value) -> Given {
     match value {
         Value::Null => Given::Null,
@@ -278,17 +269,5 @@ fn given(value: Value) -> Given {
         Value::Number(number) => Given::Big(number),
         Value::Flag(flag) => Given::Flag(flag),
         Value::Bytes(bytes) => Given::Bytes(bytes),
-    }
-}
-
-/// A value of a key, which is never null.
-fn as_sql(value: &Value) -> Option<&(dyn ToSql + Sync)> {
-    match value {
-        Value::Null => None,
-        Value::Text(text) => Some(text),
-        Value::Id(id) => Some(id),
-        Value::Number(number) => Some(number),
-        Value::Flag(flag) => Some(flag),
-        Value::Bytes(bytes) => Some(bytes),
     }
 }

@@ -34,7 +34,7 @@ pub(super) const fn kind_of(kind: Kind) -> SqlKind {
         Kind::Id => SqlKind::Uuid,
         Kind::Number => SqlKind::Big,
         Kind::Flag | Kind::Mark => SqlKind::Flag,
-        Kind::Bytes | Kind::Digest => SqlKind::Bytes,
+        Kind::Bytes | Kind::Record | Kind::Digest => SqlKind::Bytes,
     }
 }
 
@@ -64,6 +64,19 @@ pub(super) fn read_of(part: &Part, after: bool) -> String {
         (String::new(), 1)
     };
     format!("{select}{after} ORDER BY {key} LIMIT ${most}")
+}
+
+/// Puts another value into a column of a row, where it still has the old one: the new one, the old one, the row's key.
+pub(super) fn replace_of(part: &Part, column: &str) -> String {
+    let key = part.key().iter().zip(3..);
+    let key: Vec<String> = key
+        .map(|(column, index)| format!("{} = ${index}", column.name))
+        .collect();
+    format!(
+        "UPDATE {} SET {column} = $1 WHERE {column} = $2 AND {}",
+        part.name,
+        key.join(" AND ")
+    )
 }
 
 /// Inserts rows of a part: an array for each column.

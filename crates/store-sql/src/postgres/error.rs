@@ -6,7 +6,7 @@ use std::{fmt, io};
 use tokio_postgres::error::SqlState;
 use upsert_store::StoreError;
 
-use crate::kept::Unfit;
+use crate::kept::{Refused, Unfit};
 
 /// What went wrong at the database. Its text names codes, tables and columns, never a value.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) enum DbError {
     NoConnection(&'static str),
     /// A row of this column cannot be read, or a value cannot be written to it.
     Value(&'static str),
+    /// A value of this column is not taken for what was written there.
+    Sealed(&'static str, Refused),
     /// What was waited for did not come in time.
     TimedOut,
 }
@@ -30,8 +32,11 @@ impl From<tokio_postgres::Error> for DbError {
 }
 
 impl From<Unfit> for DbError {
-    fn from(Unfit(column): Unfit) -> Self {
-        Self::Value(column)
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Value(column) => Self::Value(column),
+            Unfit::Sealed(column, why) => Self::Sealed(column, why),
+        }
     }
 }
 
@@ -70,6 +75,7 @@ impl fmt::Display for DbError {
             },
             Self::NoConnection(why) => write!(f, "no connection to PostgreSQL: {why}"),
             Self::Value(column) => write!(f, "a value of `{column}` does not fit"),
+            Self::Sealed(column, why) => write!(f, "a value of `{column}` cannot be opened: {why}"),
             Self::TimedOut => f.write_str("PostgreSQL did not answer in time"),
         }
     }
@@ -100,7 +106,7 @@ impl DbError {
     pub(super) fn is_of_the_server(&self) -> bool {
         match self {
             Self::NoConnection(_) | Self::TimedOut => true,
-            Self::Value(_) => false,
+            Self::Value(_) | Self::Sealed(..) => false,
             Self::Postgres(error) => match error.code() {
                 Some(code) => OF_THE_SERVER.iter().any(|class| code.code().starts_with(class)),
                 None => true,

@@ -4,7 +4,7 @@ use upsert_core::CustomerId;
 use upsert_store::{Expect, IdentityView};
 
 use super::batch::{Batch, OURS};
-use super::keys::{content_of, customer_key, day_key};
+use super::keys::{customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
 use super::tables::{
@@ -27,10 +27,13 @@ impl Batch<'_> {
                 content,
                 ..
             } => {
-                let content = content_of(merchant, source, event_id, content);
+                let content = self.content_key(merchant, source, event_id, content);
                 self.by_content.entry(content).or_default();
             }
-            Expect::IdempotencyFree { key, .. } => self.of(&IDEMPOTENCY).need(idempotency_key(merchant, key)),
+            Expect::IdempotencyFree { key, .. } => {
+                let key = self.idempotency_key(merchant, key);
+                self.of(&IDEMPOTENCY).need(key);
+            }
             Expect::CallsBelow { connection, day, .. } => self.of(&CALLS).need(day_key(merchant, connection, *day)),
             _ => {}
         }
@@ -77,7 +80,9 @@ impl Batch<'_> {
                 content,
                 revision,
             } => {
-                let known = self.by_content.get(&content_of(merchant, source, event_id, content));
+                let known = self
+                    .by_content
+                    .get(&self.content_key(merchant, source, event_id, content));
                 let known = known.copied().flatten();
                 known.and_then(|id| self.revision(&INCOMING, &vec![merchant.into(), id.into()])) == *revision
             }
@@ -86,7 +91,7 @@ impl Batch<'_> {
                 counted.unwrap_or_default() < u64::from(*limit)
             }
             Expect::IdempotencyFree { key, now } => {
-                let found = self.judged(&IDEMPOTENCY, &idempotency_key(merchant, key));
+                let found = self.judged(&IDEMPOTENCY, &self.idempotency_key(merchant, key));
                 let expires_at = found.and_then(|found| found.first()?.big());
                 expires_at.is_none_or(|expires_at| expires_at <= now.as_microsecond())
             }
@@ -153,8 +158,4 @@ fn row_at_revision(merchant: &str, expect: &Expect) -> Option<(&'static Table, K
         | Expect::IncomingEvent { .. }
         | Expect::IdempotencyFree { .. } => return None,
     })
-}
-
-fn idempotency_key(merchant: &str, key: &[u8]) -> Key {
-    vec![merchant.into(), key.to_vec().into()]
 }

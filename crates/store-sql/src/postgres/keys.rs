@@ -23,6 +23,18 @@ impl Batch<'_> {
         self.key(merchant, connection, Kind::VendorRecord, vendor_id)
     }
 
+    /// By what an event that came in is known.
+    pub(super) fn content_key(&self, merchant: &str, source: &str, event_id: &str, content: &str) -> Content {
+        let event_id = self.digests.text(Kind::EventId, event_id);
+        let content = self.digests.text(Kind::EventContent, content);
+        content_of(merchant, source, &event_id, &content)
+    }
+
+    pub(super) fn idempotency_key(&self, merchant: &str, key: &[u8; 32]) -> Key {
+        let key = self.digests.hash(Kind::IdempotencyKey, key).into_owned();
+        vec![merchant.into(), key.into()]
+    }
+
     fn key(&self, merchant: &str, connection: &str, kind: Kind, value: &str) -> Key {
         let digest = self.digests.digest(kind, value).bytes();
         vec![merchant.into(), digest.to_vec().into(), connection.into()]
@@ -33,6 +45,7 @@ pub(super) fn customer_key(merchant: &str, customer: CustomerId, connection: &st
     vec![merchant.into(), customer.as_uuid().into(), connection.into()]
 }
 
+/// What is known of an event by its sender's id and content, as both are kept.
 pub(super) fn content_of(merchant: &str, source: &str, event_id: &str, content: &str) -> Content {
     (
         merchant.to_owned(),

@@ -19,7 +19,7 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         sql: include_str!("migrations/0001_records.sql"),
         works_from: 1,
@@ -34,6 +34,10 @@ const STEPS: [Step; 4] = [
     },
     Step {
         sql: include_str!("migrations/0004_kept_events.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0005_data_keys.sql"),
         works_from: 1,
     },
 ];
@@ -131,15 +135,14 @@ pub(super) async fn refuse_unfinished(client: &Client) -> Result<(), OpenError> 
     }
 }
 
-/// The key of the database's digests, made by whoever was first.
-pub(super) async fn secret(client: &Client) -> DbResult<[u8; 16]> {
+/// The key of the database's digests as it is kept, made by whoever was first.
+pub(super) async fn secret(client: &Client) -> DbResult<Vec<u8>> {
     let mut made = [0; 16];
     rand::rng().fill_bytes(&mut made);
     let sql = "INSERT INTO secret (id, key) VALUES (0, $1) ON CONFLICT (id) DO NOTHING";
     client.execute(sql, &[&made.as_slice()]).await?;
     let row = client.query_one("SELECT key FROM secret WHERE id = 0", &[]).await?;
-    let key: &[u8] = row.try_get(0)?;
-    key.try_into().map_err(|_| DbError::Value("key"))
+    Ok(row.try_get(0)?)
 }
 
 /// How far the database's clock is ahead of ours: leases of several processes are judged by each one's own.

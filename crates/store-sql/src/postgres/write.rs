@@ -16,8 +16,10 @@ use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
 use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
 use super::value::Value;
+use crate::copy::form;
 use crate::digest::Kind;
-use crate::kept::{CustomerBody, signed, to_bytes};
+use crate::kept::{CustomerBody, signed};
+use crate::sealed::Place;
 
 impl Batch<'_> {
     /// Notes the rows that it changes.
@@ -48,7 +50,8 @@ impl Batch<'_> {
             Write::ForgetDelivery { id, attempts } => self.need_to_forget_delivery(merchant, *id, *attempts),
             Write::ForgetUpsert(id) => self.of(&UPSERTS).need(vec![merchant.into(), id.as_uuid().into()]),
             Write::PutIdempotency(IdempotencyRecord { key, .. }) | Write::PutAnswer { key, .. } => {
-                self.of(&IDEMPOTENCY).need(vec![merchant.into(), key.to_vec().into()]);
+                let key = self.idempotency_key(merchant, key);
+                self.of(&IDEMPOTENCY).need(key);
             }
             Write::PutConnection(row) => {
                 self.of(&CONNECTIONS)
@@ -116,11 +119,10 @@ impl Batch<'_> {
             updated_at: row.updated_at,
             customer: &row.customer,
         };
-        let values = vec![
-            signed(row.revision, "revision")?.into(),
-            Value::Null,
-            to_bytes(&body, "body")?.into(),
-        ];
+        let revision = signed(row.revision, "revision")?;
+        let key = [&row.id.as_uuid().as_bytes()[..], b""];
+        let body = self.sealed(merchant, (&form::CUSTOMERS, "body"), &key, Some(revision), &body)?;
+        let values = vec![revision.into(), Value::Null, body];
         self.of(&CUSTOMERS).put(customer_key(merchant, row.id, OURS), values);
         Ok(())
     }
@@ -144,11 +146,10 @@ impl Batch<'_> {
                 self.add_holder(key_of_digest(merchant, &row.connection, now), *row.customer.as_uuid());
             }
         }
-        let values = vec![
-            signed(row.revision(), "revision")?.into(),
-            record.into(),
-            to_bytes(row, "body")?.into(),
-        ];
+        let revision = signed(row.revision(), "revision")?;
+        let place = [&row.customer.as_uuid().as_bytes()[..], row.connection.as_bytes()];
+        let body = self.sealed(merchant, (&form::CUSTOMERS, "body"), &place, Some(revision), row)?;
+        let values = vec![revision.into(), record.into(), body];
         self.of(&CUSTOMERS).put(key, values);
         Ok(())
     }
@@ -211,27 +212,33 @@ impl Batch<'_> {
     }
 
     fn put_idempotency(&mut self, merchant: &str, row: &IdempotencyRecord) -> DbResult<()> {
-        let answer = row.answer.as_ref().map(|answer| to_bytes(answer, "answer"));
+        let key = self.digests.hash(Kind::IdempotencyKey, &row.key).into_owned();
+        let answer = row.answer.as_ref();
+        let answer = answer.map(|answer| self.sealed(merchant, (&form::IDEMPOTENCY, "answer"), &[&key], None, answer));
+        let place = || Place::whole(&form::IDEMPOTENCY, "fingerprint", merchant, &[&key], None);
+        let fingerprint = self
+            .seals
+            .seal_bytes(merchant, place, &row.fingerprint, "fingerprint")?;
         let values = vec![
             row.expires_at.as_microsecond().into(),
-            row.fingerprint.to_vec().into(),
+            fingerprint.into(),
             row.upsert.as_uuid().into(),
             row.created_at.as_microsecond().into(),
-            answer.transpose()?.into(),
+            answer.transpose()?.unwrap_or(Value::Null),
         ];
-        self.of(&IDEMPOTENCY)
-            .put(vec![merchant.into(), row.key.to_vec().into()], values);
+        self.of(&IDEMPOTENCY).put(vec![merchant.into(), key.into()], values);
         Ok(())
     }
 
     /// All of the row is judged: nothing of it gets lost.
     fn put_answer(&mut self, merchant: &str, key: &[u8; 32], answer: &StoredAnswer) -> DbResult<()> {
-        let key = vec![merchant.into(), key.to_vec().into()];
+        let kept = self.digests.hash(Kind::IdempotencyKey, key).into_owned();
+        let key = self.idempotency_key(merchant, key);
         let Some([others @ .., Value::Null]) = self.judged(&IDEMPOTENCY, &key) else {
             return Ok(());
         };
         let mut values = others.to_vec();
-        values.push(to_bytes(answer, "answer")?.into());
+        values.push(self.sealed(merchant, (&form::IDEMPOTENCY, "answer"), &[&kept], None, answer)?);
         self.of(&IDEMPOTENCY).put(key, values);
         Ok(())
     }
@@ -240,8 +247,9 @@ impl Batch<'_> {
         self.note_place(merchant, CONNECTION, &row.connection);
         let key = vec![merchant.into(), row.connection.as_str().into()];
         let revision = signed(row.revision, "revision")?;
-        self.of(&CONNECTIONS)
-            .put(key, vec![revision.into(), to_bytes(row, "body")?.into()]);
+        let place = [row.connection.as_bytes()];
+        let body = self.sealed(merchant, (&form::CONNECTIONS, "body"), &place, Some(revision), row)?;
+        self.of(&CONNECTIONS).put(key, vec![revision.into(), body]);
         Ok(())
     }
 

@@ -4,6 +4,8 @@
 //! applied to them in memory, and what is left of them is written, in three round trips: begin and lock, write and commit.
 //! Where another process was faster the batch begins anew; where something is wrong with it, its changesets go one by one.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
@@ -16,9 +18,11 @@ use upsert_store::{Applied, Changeset, StoreError};
 
 use super::PostgresOptions;
 use super::batch::Batch;
+use super::data_keys::ensure;
 use super::error::{DbError, DbResult};
 use super::transaction::{Told, run};
 use crate::digest::Digests;
+use crate::sealed::Seals;
 
 /// How often others may be faster than a batch.
 const TRIES: usize = 8;
@@ -35,7 +39,12 @@ pub(super) struct WriterHandle {
 }
 
 impl WriterHandle {
-    pub(super) fn start(pool: Pool, digests: Digests, options: PostgresOptions, runtime: &Handle) -> Self {
+    pub(super) fn start(
+        pool: Pool,
+        (digests, seals): (Digests, Arc<Seals>),
+        options: PostgresOptions,
+        runtime: &Handle,
+    ) -> Self {
         metrics::describe_histogram!(
             "upsert_gateway_commit_batch_size",
             "Changesets that one commit of the store made durable."
@@ -49,6 +58,7 @@ impl WriterHandle {
         let writer = Writer {
             pool,
             digests,
+            seals,
             options,
             told: Told::default(),
         };
@@ -87,6 +97,7 @@ impl WriterHandle {
 struct Writer {
     pool: Pool,
     digests: Digests,
+    seals: Arc<Seals>,
     options: PostgresOptions,
     told: Told,
 }
@@ -153,9 +164,11 @@ impl Writer {
 
     async fn try_to_commit(&mut self, changesets: &[&Changeset]) -> DbResult<Vec<Applied>> {
         let client = self.pool.get().await.map_err(|error| super::no_connection(&error))?;
-        let mut batch = Batch::new(&self.digests);
-        batch.need(changesets);
         let within = self.options.patience;
+        let at_hand = tokio::time::timeout(within, keys_of(&client, &self.seals, changesets)).await;
+        at_hand.unwrap_or(Err(DbError::TimedOut))?;
+        let mut batch = Batch::new(&self.digests, &self.seals);
+        batch.need(changesets);
         let transaction = run(&client, &mut batch, changesets, &self.told);
         let outcome = tokio::time::timeout(within, transaction)
             .await
@@ -171,6 +184,23 @@ impl Writer {
             }
         }
     }
+}
+
+/// Has the keys at hand that the batch's values are sealed with: a merchant's each. A delivery has three values at most.
+async fn keys_of(client: &Object, seals: &Seals, changesets: &[&Changeset]) -> DbResult<()> {
+    if !seals.is_on() {
+        return Ok(());
+    }
+    let mut needed: BTreeMap<&str, u32> = BTreeMap::new();
+    for changes in changesets.iter().filter(|changes| !changes.write.is_empty()) {
+        let writes = u32::try_from(changes.write.len()).unwrap_or(u32::MAX);
+        let of_merchant = needed.entry(&changes.merchant).or_default();
+        *of_merchant = of_merchant.saturating_add(writes.saturating_mul(3));
+    }
+    for (merchant, needed) in needed {
+        ensure(client, seals, merchant, needed).await?;
+    }
+    Ok(())
 }
 
 /// A connection whose transaction cannot be taken back is not used again.

@@ -1,6 +1,5 @@
 //! A file as an end of a copy: names for numbers, and digests for pairs of numbers.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,15 +7,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use rusqlite::types::{Value as SqlValue, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, TransactionBehavior, params, params_from_iter};
-use uuid::Uuid;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params, params_from_iter};
 
 use upsert_core::crash_point::{self as points, crash_point};
 
 use super::copying_sql::{insert_of, read_of};
-use super::names::{self, Names};
+use super::names::Names;
 use super::open::{self, SqliteOptions};
+use super::part_rows::{Called, read_rows, to_sql};
 use super::rows::{DbError, DbResult, OURS};
 use crate::copy::end::{Batch, Broken, End, EndResult, Noted, Notes, Place};
 use crate::copy::form::{Kind, PARTS, Part, Row, Value};
@@ -32,7 +31,7 @@ struct Opened {
     db: Connection,
     names: Names,
     /// Names by their numbers.
-    known: HashMap<i64, String>,
+    known: Called,
     /// Let go of last.
     _lock: File,
 }
@@ -51,7 +50,7 @@ impl SqliteEnd {
             Ok::<_, open::OpenError>(Opened {
                 db,
                 names: Names::default(),
-                known: HashMap::new(),
+                known: Called::new(),
                 _lock: lock,
             })
         };
@@ -78,14 +77,12 @@ impl SqliteEnd {
 
 #[async_trait]
 impl End for SqliteEnd {
-    async fn secret(&mut self) -> EndResult<[u8; 16]> {
-        let key = self.on(|opened| {
+    async fn secret(&mut self) -> EndResult<Vec<u8>> {
+        self.on(|opened| {
             let sql = "SELECT key FROM secret WHERE id = 0";
-            Ok(opened.db.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0))?)
-        });
-        key.await?
-            .try_into()
-            .map_err(|_| Broken(DbError::Value("key").to_string()))
+            Ok(opened.db.query_row(sql, [], |row| row.get(0))?)
+        })
+        .await
     }
 
     async fn made_until(&mut self) -> EndResult<Option<i64>> {
@@ -129,11 +126,11 @@ impl End for SqliteEnd {
         .await
     }
 
-    async fn begin(&mut self, secret: [u8; 16], note: &[u8]) -> EndResult<()> {
-        let note = note.to_vec();
+    async fn begin(&mut self, secret: &[u8], note: &[u8]) -> EndResult<()> {
+        let (secret, note) = (secret.to_vec(), note.to_vec());
         self.on(move |opened| {
             let transaction = opened.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute("UPDATE secret SET key = ?1 WHERE id = 0", params![&secret[..]])?;
+            transaction.execute("UPDATE secret SET key = ?1 WHERE id = 0", params![secret])?;
             transaction.execute("INSERT INTO copying (id, body) VALUES (0, ?1)", params![note])?;
             Ok(transaction.commit()?)
         })
@@ -171,37 +168,11 @@ impl End for SqliteEnd {
 
 impl Opened {
     fn read(&mut self, part: &'static Part, after: Option<Place>, most: usize) -> DbResult<Batch> {
-        let read = read_of(part, after.is_some());
-        let params = after.into_iter().flatten().map(to_sql);
-        let most = SqlValue::Integer(crate::kept::limit(most));
-        let params: Vec<SqlValue> = params.chain([most]).collect();
-        let mut statement = self.db.prepare_cached(&format!("{} LIMIT ?", read.text))?;
-        let mut found = statement.query(params_from_iter(params))?;
-        let mut batch = Batch {
-            rows: Vec::new(),
-            last: None,
-        };
-        let mut last: Vec<SqlValue> = Vec::new();
-        while let Some(row) = found.next()? {
-            last = (0..read.place).map(|index| row.get(index)).collect::<Result<_, _>>()?;
-            let mut index = read.place;
-            let mut values = Vec::with_capacity(part.columns.len());
-            for column in part.columns {
-                values.push(value(
-                    &self.db,
-                    &mut self.known,
-                    row,
-                    &mut index,
-                    column.kind,
-                    column.name,
-                )?);
-            }
-            batch.rows.push(values);
-        }
-        if !batch.rows.is_empty() {
-            batch.last = Some(last.into_iter().map(from_sql).collect::<DbResult<_>>()?);
-        }
-        Ok(batch)
+        let found = read_rows(&self.db, &mut self.known, part, after, most)?;
+        Ok(Batch {
+            last: found.last()?,
+            rows: found.rows,
+        })
     }
 
     fn put(&mut self, part: &'static Part, rows: Vec<Row>, notes: &Notes) -> DbResult<bool> {
@@ -233,66 +204,6 @@ impl Opened {
         crash_point(points::STORE_AFTER_COMMIT);
         Ok(true)
     }
-}
-
-/// A place is made of numbers, texts and bytes.
-fn to_sql(value: Value) -> SqlValue {
-    match value {
-        Value::Null => SqlValue::Null,
-        Value::Text(text) => SqlValue::Text(text),
-        Value::Id(id) => SqlValue::Blob(id.as_bytes().to_vec()),
-        Value::Number(number) => SqlValue::Integer(number),
-        Value::Flag(flag) => SqlValue::Integer(flag.into()),
-        Value::Bytes(bytes) => SqlValue::Blob(bytes),
-    }
-}
-
-fn from_sql(value: SqlValue) -> DbResult<Value> {
-    match value {
-        SqlValue::Text(text) => Ok(Value::Text(text)),
-        SqlValue::Integer(number) => Ok(Value::Number(number)),
-        SqlValue::Blob(bytes) => Ok(Value::Bytes(bytes)),
-        SqlValue::Null | SqlValue::Real(_) => Err(DbError::Value("copying")),
-    }
-}
-
-/// The value of the column at `index`, and of the one behind it where it is kept in two.
-fn value(
-    db: &Connection,
-    known: &mut HashMap<i64, String>,
-    row: &SqlRow<'_>,
-    index: &mut usize,
-    kind: Kind,
-    column: &'static str,
-) -> DbResult<Value> {
-    let unfit = || DbError::Value(column);
-    let found = row.get_ref(*index)?;
-    *index += 1;
-    if kind == Kind::Digest {
-        let (hash, rest) = (found.as_i64().map_err(|_| unfit())?, row.get::<_, i64>(*index)?);
-        *index += 1;
-        return Ok(Value::Bytes(Digest { hash, rest }.bytes().to_vec()));
-    }
-    Ok(match (kind, found) {
-        (Kind::Mark, ValueRef::Null) => Value::Flag(false),
-        (_, ValueRef::Null) => Value::Null,
-        (Kind::Name, ValueRef::Integer(OURS)) => Value::Text(String::new()),
-        (Kind::Name, ValueRef::Integer(number)) => {
-            if let Some(name) = known.get(&number) {
-                Value::Text(name.clone())
-            } else {
-                let name = names::name(db, number)?;
-                known.insert(number, name.clone());
-                Value::Text(name)
-            }
-        }
-        (Kind::Text, ValueRef::Text(text)) => Value::Text(str::from_utf8(text).map_err(|_| unfit())?.to_owned()),
-        (Kind::Number, ValueRef::Integer(number)) => Value::Number(number),
-        (Kind::Flag | Kind::Mark, ValueRef::Integer(number)) => Value::Flag(number != 0),
-        (Kind::Id, ValueRef::Blob(bytes)) => Value::Id(Uuid::from_slice(bytes).map_err(|_| unfit())?),
-        (Kind::Bytes, ValueRef::Blob(bytes)) => Value::Bytes(bytes.to_vec()),
-        _ => return Err(unfit()),
-    })
 }
 
 /// A value as the file keeps it.

@@ -57,6 +57,17 @@ pub(super) fn read_of(part: &Part, after: bool) -> Read {
     }
 }
 
+/// Puts another value into a column of a row of a part, where it has one and is found again by its place: the new value, the
+/// old one, the place.
+pub(super) fn replace_of(part: &Part, column: &str) -> String {
+    let (table, _, by) = order(part);
+    let places = vec!["?"; by.len()].join(", ");
+    format!(
+        "UPDATE {table} SET {column} = ? WHERE {column} = ? AND ({}) = ({places})",
+        by.join(", ")
+    )
+}
+
 /// Inserts a row of a part; none: it is there with those of another part.
 pub(super) fn insert_of(part: &Part) -> Option<String> {
     if part.name == LINKS.name {

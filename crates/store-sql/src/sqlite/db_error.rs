@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::ErrorCode;
 use upsert_store::StoreError;
 
-use crate::kept::Unfit;
+use crate::kept::{Refused, Unfit};
 
 /// What went wrong at the database. Its text names codes, tables and columns, never a value.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) enum DbError {
     Sqlite(rusqlite::Error),
     /// A row of this column cannot be read, or a value cannot be written to it.
     Value(&'static str),
+    /// A value of this column is not taken for what was written there.
+    Sealed(&'static str, Refused),
 }
 
 impl From<rusqlite::Error> for DbError {
@@ -23,8 +25,11 @@ impl From<rusqlite::Error> for DbError {
 }
 
 impl From<Unfit> for DbError {
-    fn from(Unfit(column): Unfit) -> Self {
-        Self::Value(column)
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Value(column) => Self::Value(column),
+            Unfit::Sealed(column, why) => Self::Sealed(column, why),
+        }
     }
 }
 
@@ -37,6 +42,7 @@ impl fmt::Display for DbError {
                 None => f.write_str("SQLite: a statement and its values do not fit"),
             },
             Self::Value(column) => write!(f, "a value of `{column}` does not fit"),
+            Self::Sealed(column, why) => write!(f, "a value of `{column}` cannot be opened: {why}"),
         }
     }
 }

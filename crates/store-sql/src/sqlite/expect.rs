@@ -146,6 +146,8 @@ impl Pen<'_, '_> {
         };
         let sql = "SELECT revision FROM incoming_events WHERE merchant = ?1 AND source = ?2 AND event_id = ?3 \
                    AND content = ?4";
+        let event_id = self.digests.text(Kind::EventId, event_id);
+        let content = self.digests.text(Kind::EventContent, content);
         self.revision(sql, params![self.merchant, source, event_id, content])
     }
 
@@ -156,7 +158,8 @@ impl Pen<'_, '_> {
 
     fn key_is_unused(&self, key: &[u8; 32], now: Timestamp) -> DbResult<bool> {
         let sql = "SELECT 1 FROM idempotency WHERE merchant = ?1 AND key = ?2 AND expires_at > ?3";
-        let params = params![self.merchant, &key[..], micros(now)];
+        let key = self.digests.hash(Kind::IdempotencyKey, key);
+        let params = params![self.merchant, key, micros(now)];
         Ok(first(self.db, sql, params, |_| Ok(()))?.is_none())
     }
 

@@ -2,16 +2,18 @@
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use upsert_store::{MerchantChange, MerchantRecord, MerchantStore, StoreError};
 
 use super::SqliteStore;
 use super::readers::Reader;
-use super::rows::{DbResult, all, body, first, limit, signed, unsigned};
+use super::rows::{DbResult, all, first, limit, signed, unsigned};
+use crate::copy::form::MERCHANTS as PART;
 
-const MERCHANT: &str = "SELECT body FROM merchants WHERE merchant = ?1";
-const MERCHANTS: &str = "SELECT body FROM merchants WHERE merchant > ?1 AND gone = 0 ORDER BY merchant LIMIT ?2";
+const MERCHANT: &str = "SELECT merchant, revision, body FROM merchants WHERE merchant = ?1";
+const MERCHANTS: &str =
+    "SELECT merchant, revision, body FROM merchants WHERE merchant > ?1 AND gone = 0 ORDER BY merchant LIMIT ?2";
 const CHANGES: &str = "SELECT merchant, change FROM merchants WHERE change > ?1 ORDER BY change LIMIT ?2";
 const LAST_CHANGE: &str = "SELECT coalesce(max(change), 0) AS change FROM merchants";
 /// From one key to the next, by the index: however many merchants have it.
@@ -19,11 +21,18 @@ const SEALING_KEYS: &str = "WITH RECURSIVE keys (key) AS ( \
     SELECT min(sealed_with) FROM merchants WHERE gone = 0 AND sealed_with IS NOT NULL \
     UNION ALL SELECT (SELECT min(sealed_with) FROM merchants WHERE gone = 0 AND sealed_with > keys.key) \
     FROM keys WHERE keys.key IS NOT NULL) SELECT key FROM keys WHERE key IS NOT NULL";
-const SEALED_WITH: &str = "SELECT body FROM merchants WHERE sealed_with = ?1 AND gone = 0 ORDER BY merchant LIMIT ?2";
+const SEALED_WITH: &str =
+    "SELECT merchant, revision, body FROM merchants WHERE sealed_with = ?1 AND gone = 0 ORDER BY merchant LIMIT ?2";
 const CALLS_OF: &str = "SELECT n.name, c.count FROM calls c JOIN names n ON n.id = c.connection \
     WHERE c.merchant = ?1 AND c.day = ?2 ORDER BY n.name";
 
 impl Reader {
+    /// The id stands in the row.
+    fn merchant_of(&self, row: &Row<'_>) -> DbResult<MerchantRecord> {
+        let merchant: String = row.get("merchant")?;
+        self.body(row, &PART, &merchant)
+    }
+
     fn last_merchant_change(&mut self) -> DbResult<u64> {
         let last = first(&self.db, LAST_CHANGE, [], |row| unsigned(row, "change"))?;
         Ok(last.unwrap_or_default())
@@ -57,13 +66,17 @@ impl Reader {
 impl MerchantStore for SqliteStore {
     async fn merchant(&self, id: &str) -> Result<Option<MerchantRecord>, StoreError> {
         self.readers
-            .look(|reader| first(&reader.db, MERCHANT, params![id], body))
+            .look(|reader| first(&reader.db, MERCHANT, params![id], |row| reader.merchant_of(row)))
     }
 
     async fn merchants(&self, after: Option<&str>, limit: usize) -> Result<Vec<MerchantRecord>, StoreError> {
         let (after, most) = (after.unwrap_or_default().to_owned(), self::limit(limit));
         self.readers
-            .ask(move |reader| all(&reader.db, MERCHANTS, params![after, most], body))
+            .ask(move |reader| {
+                all(&reader.db, MERCHANTS, params![after, most], |row| {
+                    reader.merchant_of(row)
+                })
+            })
             .await
     }
 
@@ -85,7 +98,11 @@ impl MerchantStore for SqliteStore {
     async fn merchants_sealed_with(&self, key: &str, limit: usize) -> Result<Vec<MerchantRecord>, StoreError> {
         let (key, most) = (key.to_owned(), self::limit(limit));
         self.readers
-            .ask(move |reader| all(&reader.db, SEALED_WITH, params![key, most], body))
+            .ask(move |reader| {
+                all(&reader.db, SEALED_WITH, params![key, most], |row| {
+                    reader.merchant_of(row)
+                })
+            })
             .await
     }
 

@@ -1,6 +1,8 @@
 //! Merchants, connections, sources and endpoints as small integers.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::params;
 
@@ -14,6 +16,7 @@ use super::statements::Prepare;
 #[derive(Default)]
 pub(super) struct Names {
     known: HashMap<String, i64>,
+    called: RefCell<HashMap<i64, Arc<str>>>,
 }
 
 impl Names {
@@ -44,9 +47,20 @@ impl Names {
         Ok(id)
     }
 
+    /// The name of this number.
+    pub(super) fn called(&self, db: &impl Prepare, number: i64) -> DbResult<Arc<str>> {
+        if let Some(name) = self.called.borrow().get(&number) {
+            return Ok(name.clone());
+        }
+        let name: Arc<str> = name(db, number)?.into();
+        self.called.borrow_mut().insert(number, name.clone());
+        Ok(name)
+    }
+
     /// Forgets everything, after a transaction was taken back.
     pub(super) fn forget(&mut self) {
         self.known.clear();
+        self.called.borrow_mut().clear();
     }
 }
 

@@ -8,14 +8,19 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use upsert_sealing::{Keyring, NotOpened};
 use upsert_store::StoreError;
 
+use super::adopt::{self, Adopted, NotAdopted};
+use super::db_error::DbError;
+
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_copying.sql"),
     include_str!("migrations/0003_sessions.sql"),
     include_str!("migrations/0004_kept_events.sql"),
+    include_str!("migrations/0005_data_keys.sql"),
 ];
 
 /// The newest schema that this program knows.
@@ -111,6 +116,22 @@ pub enum OpenError {
     Unfinished {
         /// Of the store.
         path: PathBuf,
+    },
+    /// What it holds is sealed, and cannot be opened.
+    #[error("`{}` is sealed, and cannot be opened: {why}. Its key has to be in `store.encryption_keys`", path.display())]
+    Sealed {
+        /// Of the store.
+        path: PathBuf,
+        /// Why.
+        why: NotOpened,
+    },
+    /// What it keeps of itself cannot be read.
+    #[error("cannot read what `{}` keeps of itself: {why}", path.display())]
+    Unreadable {
+        /// Of the store.
+        path: PathBuf,
+        /// Which column, without a value.
+        why: String,
     },
     /// SQLite refused.
     #[error("cannot open the database `{}`", path.display())]
@@ -210,6 +231,19 @@ pub(super) fn refuse_unfinished(connection: &Connection, path: &Path) -> Result<
             source,
         }),
     }
+}
+
+/// Looks whether all that is sealed can be opened, and takes the file over where a key is new to it.
+pub(super) fn adopt(connection: &mut Connection, keyring: &Keyring, path: &Path) -> Result<Adopted, OpenError> {
+    let path = path.to_owned();
+    adopt::adopt(connection, keyring).map_err(|error| match error {
+        NotAdopted::Sealed(why) => OpenError::Sealed { path, why },
+        NotAdopted::Db(DbError::Sqlite(source)) => OpenError::Database { path, source },
+        NotAdopted::Db(error) => OpenError::Unreadable {
+            path,
+            why: error.to_string(),
+        },
+    })
 }
 
 /// Who moves the log into the file.

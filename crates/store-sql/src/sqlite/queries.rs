@@ -23,9 +23,9 @@ use upsert_store::{
 
 use super::readers::Reader;
 use super::rows::{
-    CustomerWas, DbError, DbResult, OURS, all, blob, body, each, first, from_bytes, identifier_kind, key_kind,
-    unsigned, uuid,
+    CustomerWas, DbError, DbResult, OURS, all, blob, each, first, identifier_kind, key_kind, unsigned, uuid,
 };
+use crate::copy::form::{CUSTOMERS, UPSERTS};
 use crate::digest::Kind;
 use crate::filling::Filling;
 use lists::MOST_LOOKED_AT;
@@ -34,9 +34,9 @@ const HOLDERS: &str = "SELECT customer FROM keys WHERE merchant = ?1 AND hash = 
     ORDER BY customer";
 const OWNERS: &str = "SELECT customer FROM customers INDEXED BY customers_of_record \
     WHERE merchant = ?1 AND connection = ?2 AND record = ?3 ORDER BY customer";
-const EVERY_CUSTOMER: &str = "SELECT customer, revision, body FROM customers \
+const EVERY_CUSTOMER: &str = "SELECT customer, connection, revision, body FROM customers \
     WHERE merchant = ?1 AND customer > ?2 AND connection = 0 ORDER BY customer";
-const VERSIONS: &str = "SELECT body, change FROM upserts INDEXED BY upserts_of \
+const VERSIONS: &str = "SELECT id, revision, body, change FROM upserts INDEXED BY upserts_of \
     WHERE merchant = ?1 AND customer = ?2 AND id < ?3 AND made IS NOT NULL ORDER BY id DESC";
 
 impl Reader {
@@ -92,14 +92,27 @@ impl Reader {
         let (mut found, mut lanes): (_, Vec<Lane>) = (None, Vec::new());
         each(&self.db, sql, params![number, blob(id.as_uuid())], |row| {
             if row.get::<_, i64>("connection")? == OURS {
-                found = Some(customer(row, merchant)?);
+                found = Some(self.customer_of(row, merchant)?);
             } else {
-                lanes.push(body(row)?);
+                lanes.push(self.body(row, &CUSTOMERS, merchant)?);
             }
             Ok(found.is_some())
         })?;
         lanes.sort_by(|one, other| one.connection.cmp(&other.connection));
         Ok(found.map(|record| Known { record, lanes }))
+    }
+
+    fn customer_of(&self, row: &Row<'_>, merchant: &str) -> DbResult<CustomerRecord> {
+        let body: CustomerWas = self.body(row, &CUSTOMERS, merchant)?;
+        Ok(CustomerRecord {
+            id: CustomerId::from_uuid(uuid(row, "customer")?),
+            merchant: merchant.to_owned(),
+            version: body.version,
+            revision: unsigned(row, "revision")?,
+            customer: body.customer,
+            created_at: body.created_at,
+            updated_at: body.updated_at,
+        })
     }
 
     pub(super) fn customers(
@@ -119,7 +132,7 @@ impl Reader {
         // No id is as small as an empty blob.
         let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
         each(&self.db, EVERY_CUSTOMER, params![number, after], |row| {
-            let found = customer(row, merchant)?;
+            let found = self.customer_of(row, merchant)?;
             let id = found.id;
             Ok(filling.take(
                 id,
@@ -163,15 +176,16 @@ impl Reader {
         before: Option<UpsertId>,
         most: usize,
     ) -> DbResult<HistoryPage> {
-        let Some(merchant) = self.names.find(&self.db, merchant)? else {
+        let Some(number) = self.names.find(&self.db, merchant)? else {
             return Ok(HistoryPage::default());
         };
         // No id is as great as a blob that is longer than ids are.
         let end = before.map_or(vec![u8::MAX; 17], |id| id.as_uuid().as_bytes().to_vec());
         let mut page = HistoryPage::default();
-        each(&self.db, VERSIONS, params![merchant, blob(of.as_uuid()), end], |row| {
-            let change: Option<CustomerChange> = from_bytes(row, "change")?;
-            let entry = HistoryRecord::of(body(row)?, change.ok_or(DbError::Value("change"))?);
+        each(&self.db, VERSIONS, params![number, blob(of.as_uuid()), end], |row| {
+            let change: Option<CustomerChange> = self.record(row, (&UPSERTS, "change"), merchant)?;
+            let upsert = self.body(row, &UPSERTS, merchant)?;
+            let entry = HistoryRecord::of(upsert, change.ok_or(DbError::Value("change"))?);
             if page.entries.len() < most {
                 page.entries.push(entry);
             } else if !entry.refused {
@@ -234,19 +248,6 @@ impl Reader {
 fn page(filling: Filling<CustomerId, CustomerRecord>) -> CustomerPage {
     let (entries, next) = filling.done();
     CustomerPage { entries, next }
-}
-
-fn customer(row: &Row<'_>, merchant: &str) -> DbResult<CustomerRecord> {
-    let body: CustomerWas = body(row)?;
-    Ok(CustomerRecord {
-        id: CustomerId::from_uuid(uuid(row, "customer")?),
-        merchant: merchant.to_owned(),
-        version: body.version,
-        revision: unsigned(row, "revision")?,
-        customer: body.customer,
-        created_at: body.created_at,
-        updated_at: body.updated_at,
-    })
 }
 
 /// How SQLite goes about a statement.

@@ -1,6 +1,6 @@
 //! Each question goes to a reader of its own thread.
 
-use super::writer::Work;
+use super::work::Work;
 use super::{Reader, SqliteStore};
 use async_trait::async_trait;
 use jiff::Timestamp;

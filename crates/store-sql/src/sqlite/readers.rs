@@ -13,14 +13,16 @@ use tokio::sync::oneshot;
 use upsert_store::StoreError;
 
 use super::names::Names;
-use super::rows::{DbError, DbResult, digests};
+use super::rows::{DbError, DbResult};
 use crate::digest::Digests;
+use crate::sealed::Seals;
 
 /// One reader's connection, and the questions it can answer (see `queries`).
 pub(super) struct Reader {
     pub(super) db: Connection,
     pub(super) names: Names,
     pub(super) digests: Digests,
+    pub(super) seals: Arc<Seals>,
 }
 
 type Question = Box<dyn FnOnce(&mut Reader) + Send>;
@@ -36,19 +38,24 @@ pub(super) struct Readers {
 
 impl Readers {
     /// With threads for these connections, and those that are at hand.
-    pub(super) fn start(connections: Vec<Connection>, at_hand: Vec<Connection>, queue: usize) -> io::Result<Self> {
+    pub(super) fn start(
+        connections: Vec<Connection>,
+        at_hand: Vec<Connection>,
+        queue: usize,
+        (digests, seals): (&Digests, &Arc<Seals>),
+    ) -> io::Result<Self> {
         let (questions, queue) = sync_channel(queue.max(1));
         let queue = Arc::new(Mutex::new(queue));
         let start = |db| {
             let queue = Arc::clone(&queue);
-            let reader = Reader::new(db)?;
+            let reader = Reader::new(db, digests, seals);
             let thread = Builder::new().name("store-reader".to_owned());
             thread.spawn(move || reader.run(&queue))
         };
         let threads = connections.into_iter().map(start).collect::<io::Result<_>>()?;
-        let ready = |db| Ok::<_, io::Error>(Mutex::new(Some(Reader::new(db)?)));
+        let ready = |db| Mutex::new(Some(Reader::new(db, digests, seals)));
         Ok(Self {
-            at_hand: at_hand.into_iter().map(ready).collect::<Result<_, _>>()?,
+            at_hand: at_hand.into_iter().map(ready).collect(),
             questions: RwLock::new(Some(questions)),
             threads: Mutex::new(threads),
         })
@@ -109,12 +116,13 @@ fn failed(error: &DbError) -> StoreError {
 }
 
 impl Reader {
-    fn new(db: Connection) -> io::Result<Self> {
-        Ok(Self {
-            digests: digests(&db).map_err(|error| io::Error::other(error.to_string()))?,
+    fn new(db: Connection, digests: &Digests, seals: &Arc<Seals>) -> Self {
+        Self {
             db,
             names: Names::default(),
-        })
+            digests: digests.clone(),
+            seals: seals.clone(),
+        }
     }
 
     fn run(mut self, queue: &Mutex<Receiver<Question>>) {

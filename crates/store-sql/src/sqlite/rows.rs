@@ -1,19 +1,13 @@
 //! Values between Rust and SQLite.
 
 use jiff::Timestamp;
-use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row};
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::statements::Prepare;
-use crate::digest::Digests;
-use crate::kept;
 
 pub(super) use super::db_error::{DbError, DbResult};
-pub(super) use crate::kept::{
-    CustomerBody, CustomerWas, identifier_kind, key_kind, limit, signed, standing_of_upsert, to_bytes,
-};
+pub(super) use crate::kept::{CustomerBody, CustomerWas, identifier_kind, key_kind, limit, signed, standing_of_upsert};
 
 /// Runs a statement that answers nothing.
 pub(super) fn execute(db: &impl Prepare, sql: &'static str, params: impl Params) -> DbResult<usize> {
@@ -81,29 +75,6 @@ pub(super) fn uuid(row: &Row<'_>, column: &'static str) -> DbResult<Uuid> {
 pub(super) fn hash(row: &Row<'_>, column: &'static str) -> DbResult<[u8; 32]> {
     let bytes = row.get_ref(column)?.as_blob().map_err(|_| DbError::Value(column))?;
     bytes.try_into().map_err(|_| DbError::Value(column))
-}
-
-/// A record as it was kept; none where the column is null.
-pub(super) fn from_bytes<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> DbResult<Option<T>> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(None),
-        ValueRef::Blob(bytes) => Ok(Some(kept::from_bytes(bytes, column)?)),
-        _ => Err(DbError::Value(column)),
-    }
-}
-
-/// With the file's key.
-pub(super) fn digests(db: &impl Prepare) -> DbResult<Digests> {
-    let key = first(db, "SELECT key FROM secret", [], |row| {
-        let bytes = row.get_ref("key")?.as_blob().map_err(|_| DbError::Value("key"))?;
-        bytes.try_into().map_err(|_| DbError::Value("key"))
-    })?;
-    key.map(Digests::new).ok_or(DbError::Value("key"))
-}
-
-/// A record that has to be there.
-pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>) -> DbResult<T> {
-    from_bytes(row, "body")?.ok_or(DbError::Value("body"))
 }
 
 /// A count as it was kept.

@@ -7,19 +7,21 @@ use rusqlite::{Row, params};
 use upsert_store::{SessionId, SessionRecord, SessionStore, SessionWrite, StoreError};
 
 use super::SqliteStore;
-use super::rows::{DbResult, first, from_bytes, hash, moment};
+use super::readers::Reader;
+use super::rows::{DbResult, first, hash, moment};
 use super::session_work::SessionWork;
-use super::writer::{Done, Work};
+use super::work::{Done, Work};
+use crate::copy::form::SESSIONS;
 
 const SESSION: &str = "SELECT session, key_hash, begun_at, seen_at, notice FROM sessions WHERE session = ?1";
 
-fn read(row: &Row<'_>) -> DbResult<SessionRecord> {
+fn read(reader: &Reader, row: &Row<'_>) -> DbResult<SessionRecord> {
     Ok(SessionRecord {
         id: SessionId(hash(row, "session")?),
         key_hash: hash(row, "key_hash")?,
         begun_at: moment(row, "begun_at")?,
         seen_at: moment(row, "seen_at")?,
-        notice: from_bytes(row, "notice")?,
+        notice: reader.record(row, (&SESSIONS, "notice"), "")?,
     })
 }
 
@@ -27,7 +29,7 @@ fn read(row: &Row<'_>) -> DbResult<SessionRecord> {
 impl SessionStore for SqliteStore {
     async fn session(&self, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
         self.readers
-            .look(|reader| first(&reader.db, SESSION, params![id.0], read))
+            .look(|reader| first(&reader.db, SESSION, params![id.0], |row| read(reader, row)))
     }
 
     async fn write_session(&self, write: &SessionWrite) -> Result<(), StoreError> {

@@ -12,7 +12,8 @@ use upsert_core::CustomerId;
 use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
 use super::pen::Pen;
-use super::rows::{CustomerBody, DbResult, OURS, blob, execute, micros, signed, to_bytes};
+use super::rows::{CustomerBody, DbResult, OURS, blob, execute, micros, signed};
+use crate::copy::form::{CONNECTIONS, CUSTOMERS, IDEMPOTENCY};
 use crate::digest::{Digest, Kind};
 
 impl Pen<'_, '_> {
@@ -82,15 +83,23 @@ impl Pen<'_, '_> {
             updated_at: row.updated_at,
             customer: &row.customer,
         };
-        let body = to_bytes(&body, "body")?;
-        self.put_customer_row(row.id, OURS, row.revision, None, &body)
+        let revision = signed(row.revision, "revision")?;
+        let body = self.sealed(
+            (&CUSTOMERS, "body"),
+            &[blob(row.id.as_uuid()), b""],
+            Some(revision),
+            &body,
+        )?;
+        self.put_customer_row(row.id, OURS, revision, None, &body)
     }
 
     fn put_lane(&mut self, row: &Lane) -> DbResult<()> {
         let connection = self.number(&row.connection)?;
         let record = row.linked_to().map(|id| self.digests.digest(Kind::VendorRecord, id));
-        let body = to_bytes(row, "body")?;
-        self.put_customer_row(row.customer, connection, row.revision(), record, &body)
+        let revision = signed(row.revision(), "revision")?;
+        let key = [blob(row.customer.as_uuid()), row.connection.as_bytes()];
+        let body = self.sealed((&CUSTOMERS, "body"), &key, Some(revision), row)?;
+        self.put_customer_row(row.customer, connection, revision, record, &body)
     }
 
     /// A link that stays is not set again: SQLite would make its entry in the index anew.
@@ -98,7 +107,7 @@ impl Pen<'_, '_> {
         &self,
         customer: CustomerId,
         connection: i64,
-        revision: u64,
+        revision: i64,
         record: Option<Digest>,
         body: &[u8],
     ) -> DbResult<()> {
@@ -113,7 +122,7 @@ impl Pen<'_, '_> {
         } else {
             [same_link, other_link, new]
         };
-        let (customer, revision) = (blob(customer.as_uuid()), signed(revision, "revision")?);
+        let customer = blob(customer.as_uuid());
         let record = record.map(Digest::bytes);
         for sql in statements {
             let params = params![self.merchant, customer, connection, revision, record, body];
@@ -139,11 +148,13 @@ impl Pen<'_, '_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let known = "UPDATE idempotency SET fingerprint = ?3, upsert = ?4, created_at = ?5, expires_at = ?6, answer = ?7 \
                      WHERE merchant = ?1 AND key = ?2";
-        let answer = row.answer.as_ref().map(|answer| to_bytes(answer, "answer"));
+        let key = self.digests.hash(Kind::IdempotencyKey, &row.key);
+        let answer = row.answer.as_ref().map(|answer| self.sealed_answer(&key, answer));
+        let place = (&IDEMPOTENCY, "fingerprint");
         let params = params![
             self.merchant,
-            &row.key[..],
-            &row.fingerprint[..],
+            key,
+            self.sealed_bytes(place, &[&key], &row.fingerprint)?,
             blob(row.upsert.as_uuid()),
             micros(row.created_at),
             micros(row.expires_at),
@@ -154,18 +165,25 @@ impl Pen<'_, '_> {
 
     fn put_answer(&self, key: &[u8; 32], answer: &StoredAnswer) -> DbResult<()> {
         let sql = "UPDATE idempotency SET answer = ?3 WHERE merchant = ?1 AND key = ?2 AND answer IS NULL";
-        execute(
-            self.db,
-            sql,
-            params![self.merchant, &key[..], to_bytes(answer, "answer")?],
-        )
-        .map(drop)
+        let key = self.digests.hash(Kind::IdempotencyKey, key);
+        let answer = self.sealed_answer(&key, answer)?;
+        execute(self.db, sql, params![self.merchant, key, answer]).map(drop)
+    }
+
+    fn sealed_answer(&self, key: &[u8], answer: &StoredAnswer) -> DbResult<Vec<u8>> {
+        self.sealed((&IDEMPOTENCY, "answer"), &[key], None, answer)
     }
 
     fn put_connection(&mut self, row: &ConnectionRecord) -> DbResult<()> {
         let sql = "INSERT OR REPLACE INTO connections (merchant, connection, revision, body) VALUES (?1, ?2, ?3, ?4)";
         let (connection, revision) = (self.number(&row.connection)?, signed(row.revision, "revision")?);
-        let params = params![self.merchant, connection, revision, to_bytes(row, "body")?];
+        let body = self.sealed(
+            (&CONNECTIONS, "body"),
+            &[row.connection.as_bytes()],
+            Some(revision),
+            row,
+        )?;
+        let params = params![self.merchant, connection, revision, body];
         execute(self.db, sql, params).map(drop)
     }
 }

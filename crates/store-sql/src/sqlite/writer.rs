@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -16,50 +15,27 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
 use super::checkpoint::{Checkpointer, move_log};
+use super::data_keys::ensure;
 use super::failure::Failure;
 use super::forget;
 use super::made::Made;
 use super::names::Names;
 use super::open::{Mover, SqliteOptions};
 use super::pen::Pen;
-use super::rows::{DbResult, digests, execute};
-use super::session_work::{self, SessionWork};
+use super::rows::{DbResult, execute};
+use super::seal_work;
+use super::session_work;
 use super::statements::Statements;
 use super::turns::wait_for_turn;
+use super::work::{Done, Work};
 use crate::digest::Digests;
+use crate::sealed::Seals;
 
 /// How long nobody may want anything before the log is moved into the file.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// So many times as long as it is to be, the log is moved while everybody waits.
 const MUCH_TOO_LONG: i32 = 4;
-
-/// What the writer can be asked to do.
-pub(super) enum Work {
-    Apply(Changeset),
-    Forget {
-        now: Timestamp,
-        limit: usize,
-    },
-    ForgetEvents {
-        done_before: Timestamp,
-        failed_before: Timestamp,
-        limit: usize,
-    },
-    Session(SessionWork),
-    Check,
-    /// To have done what was answered before it was durable.
-    CatchUp,
-}
-
-/// What it answers.
-pub(super) enum Done {
-    Applied(Applied),
-    Forgot(usize),
-    Sessions(usize),
-    Checked,
-    CaughtUp,
-}
 
 struct Order {
     work: Work,
@@ -94,16 +70,13 @@ pub(super) struct WriterHandle {
 
 impl WriterHandle {
     /// With a connection to write by, and who moves the log.
-    pub(super) fn start(mut connection: Connection, mover: Mover, options: SqliteOptions) -> io::Result<Self> {
-        metrics::describe_histogram!(
-            "upsert_gateway_commit_batch_size",
-            "Changesets that one commit of the store made durable."
-        );
-        metrics::describe_histogram!(
-            "upsert_gateway_commit_seconds",
-            metrics::Unit::Seconds,
-            "How long a commit of the store took, from its first statement to the disk's word."
-        );
+    pub(super) fn start(
+        mut connection: Connection,
+        mover: Mover,
+        options: SqliteOptions,
+        (digests, seals): (Digests, Arc<Seals>),
+    ) -> io::Result<Self> {
+        describe_metrics();
         let (orders, queue) = sync_channel(options.queue.max(1));
         let failed = Failure::default();
         let log_pages = Arc::new(AtomicI32::new(0));
@@ -117,7 +90,6 @@ impl WriterHandle {
             }))
             .map_err(io::Error::other)?;
         let checkpointer = Checkpointer::start(mover, failed.clone())?;
-        let digests = digests(&connection).map_err(|error| io::Error::other(error.to_string()))?;
         let is_behind = Arc::new(AtomicBool::new(false));
         let (of_writer, behind) = (failed.clone(), Arc::clone(&is_behind));
         let run = move || {
@@ -125,6 +97,7 @@ impl WriterHandle {
             let writer = Writer {
                 db: Statements::of(&connection),
                 digests,
+                seals,
                 names: Names::default(),
                 made: Made::default(),
                 failed: of_writer,
@@ -181,6 +154,18 @@ impl WriterHandle {
     }
 }
 
+fn describe_metrics() {
+    metrics::describe_histogram!(
+        "upsert_gateway_commit_batch_size",
+        "Changesets that one commit of the store made durable."
+    );
+    metrics::describe_histogram!(
+        "upsert_gateway_commit_seconds",
+        metrics::Unit::Seconds,
+        "How long a commit of the store took, from its first statement to the disk's word."
+    );
+}
+
 fn refused() -> StoreError {
     StoreError::Unavailable("a commit has failed before, so the store takes no more work".to_owned())
 }
@@ -190,6 +175,7 @@ struct Writer<'db> {
     names: Names,
     made: Made,
     digests: Digests,
+    seals: Arc<Seals>,
     failed: Failure,
     /// Whether something was answered that is not durable.
     is_behind: Arc<AtomicBool>,
@@ -309,8 +295,7 @@ impl Writer<'_> {
                 return Err(error);
             }
             tracing::error!(%error, "the store could not apply a changeset");
-            self.names.forget();
-            self.made.forget();
+            self.forget();
             execute(&self.db, "ROLLBACK TO work", [])?;
             execute(&self.db, "RELEASE work", [])?;
             return Ok(Err(error));
@@ -320,8 +305,7 @@ impl Writer<'_> {
     }
 
     fn roll_back(&mut self) {
-        self.names.forget();
-        self.made.forget();
+        self.forget();
         if self.db.db.is_autocommit() {
             return;
         }
@@ -329,6 +313,13 @@ impl Writer<'_> {
             tracing::error!(%error, "the store could not roll back");
             self.failed.declare();
         }
+    }
+
+    /// What is known of a transaction that was taken back.
+    fn forget(&mut self) {
+        self.names.forget();
+        self.made.forget();
+        self.seals.forget();
     }
 
     fn work(&mut self, work: &Work) -> DbResult<Done> {
@@ -340,7 +331,8 @@ impl Writer<'_> {
                 failed_before,
                 limit,
             } => forget::events(&self.db, (*done_before, *failed_before), *limit).map(Done::Forgot),
-            Work::Session(work) => session_work::work(&self.db, work).map(Done::Sessions),
+            Work::Session(work) => session_work::work(&self.db, &self.seals, work).map(Done::Sessions),
+            Work::Seal(work) => seal_work::work(&self.db, &self.seals, work).map(Done::Sealed),
             Work::Check => {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.db, sql, []).map(|_| Done::Checked)
@@ -362,11 +354,15 @@ impl Writer<'_> {
             merchant_id: &changes.merchant,
             names: &mut self.names,
             digests: &self.digests,
+            seals: &self.seals,
         };
         for (index, expect) in changes.expect.iter().enumerate() {
             if !pen.holds(expect)? {
                 return Ok(Applied::Unmet(index));
             }
+        }
+        if !changes.write.is_empty() {
+            ensure(&self.db, &self.seals, &changes.merchant, most_sealed(changes))?;
         }
         pen.write(&changes.write)?;
         self.made.note(&self.db, &changes.write)?;
@@ -392,6 +388,11 @@ impl Writer<'_> {
     }
 }
 
+/// Values that a changeset seals at most: a delivery has three.
+fn most_sealed(changes: &Changeset) -> u32 {
+    u32::try_from(changes.write.len()).map_or(u32::MAX, |writes| writes.saturating_mul(3))
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
@@ -402,6 +403,12 @@ mod tests {
 
     use super::super::open;
     use super::*;
+    use crate::sealed::secret::Mode;
+
+    fn unsealed() -> (Digests, Arc<Seals>) {
+        let seals = Seals::new(Arc::default(), Mode::Off);
+        (Digests::new([7; 16], false), Arc::new(seals))
+    }
 
     fn many(from: u128) -> Work {
         let long = "n".repeat(4_000);
@@ -427,7 +434,7 @@ mod tests {
         let disk = Mutex::new(disk);
         let waits_for_disk = move || disk.lock().recv().is_err();
         connection.commit_hook(Some(waits_for_disk)).unwrap();
-        let writer = WriterHandle::start(connection, open::mover(&path).unwrap(), options).unwrap();
+        let writer = WriterHandle::start(connection, open::mover(&path).unwrap(), options, unsealed()).unwrap();
         let changes = |can_be_lost| {
             let write = vec![Write::PutCustomer(customer_record("acme", customer_id(1)))];
             Work::Apply(Changeset {
@@ -461,7 +468,7 @@ mod tests {
         let full = open::writer(&path, options).unwrap();
         let pages: i64 = full.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         full.pragma_update(None, "max_page_count", pages + 100).unwrap();
-        let writer = WriterHandle::start(full, open::mover(&path).unwrap(), options).unwrap();
+        let writer = WriterHandle::start(full, open::mover(&path).unwrap(), options, unsealed()).unwrap();
         assert!(matches!(writer.order(many(1)).await, Ok(Done::Applied(Applied::Done))));
         let refused = writer.order(many(1_000)).await;
         assert!(
@@ -481,7 +488,7 @@ mod tests {
             .query_row("SELECT count(*) FROM customers", [], |row| row.get(0))
             .unwrap();
         assert_eq!(count, 50, "nothing of what was refused");
-        let writer = WriterHandle::start(with_room, open::mover(&path).unwrap(), options).unwrap();
+        let writer = WriterHandle::start(with_room, open::mover(&path).unwrap(), options, unsealed()).unwrap();
         assert!(matches!(
             writer.order(many(1_000)).await,
             Ok(Done::Applied(Applied::Done))

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use upsert_store::{SessionId, SessionRecord, SessionStore, SessionWrite, StoreError};
+use upsert_store::{SealedStore, SessionId, SessionRecord, SessionStore, SessionWrite, StoreError};
 
 use super::MemoryStore;
 use super::tables::AllTables;
@@ -19,6 +19,9 @@ impl AllTables {
         }
     }
 }
+
+/// It is gone with the process.
+impl SealedStore for MemoryStore {}
 
 #[async_trait]
 impl SessionStore for MemoryStore {

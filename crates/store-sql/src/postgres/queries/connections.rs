@@ -9,8 +9,9 @@ use tokio_postgres::Row;
 use upsert_store::{ConnectionRecord, ConnectionStore, EndpointRecord, Pace, StoreError, Turns};
 
 use super::super::PostgresStore;
-use super::super::reader::{all, bodies, count, get};
+use super::super::reader::{all, count, get};
 use super::turns::take_turns;
+use crate::copy::form;
 
 const CALLS: &str = "SELECT merchant, connection, count FROM calls WHERE day = $1 ORDER BY merchant, connection";
 
@@ -18,8 +19,9 @@ const CALLS: &str = "SELECT merchant, connection, count FROM calls WHERE day = $
 impl ConnectionStore for PostgresStore {
     async fn connections(&self) -> Result<Vec<ConnectionRecord>, StoreError> {
         let client = self.client().await?;
-        let sql = "SELECT body FROM connections ORDER BY merchant, connection";
-        self.patiently(async { bodies(&all(&client, sql, &[]).await?) }).await
+        let sql = "SELECT merchant, connection, revision, body FROM connections ORDER BY merchant, connection";
+        let question = async { client.bodies_of_any(&all(&client, sql, &[]).await?, &form::CONNECTIONS) };
+        self.patiently(question).await
     }
 
     async fn take_turns(
@@ -49,7 +51,8 @@ impl ConnectionStore for PostgresStore {
 
     async fn endpoints(&self) -> Result<Vec<EndpointRecord>, StoreError> {
         let client = self.client().await?;
-        let sql = "SELECT body FROM endpoints ORDER BY merchant, endpoint";
-        self.patiently(async { bodies(&all(&client, sql, &[]).await?) }).await
+        let sql = "SELECT merchant, endpoint, revision, body FROM endpoints ORDER BY merchant, endpoint";
+        let question = async { client.bodies_of_any(&all(&client, sql, &[]).await?, &form::ENDPOINTS) };
+        self.patiently(question).await
     }
 }

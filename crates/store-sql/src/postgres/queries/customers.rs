@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -17,8 +16,9 @@ use upsert_store::{
 use super::super::PostgresStore;
 use super::super::batch::OURS;
 use super::super::error::{DbError, DbResult};
-use super::super::reader::{GREATEST, LEAST, all, body, count, execute, get, record};
+use super::super::reader::{Client, GREATEST, LEAST, all, count, execute, get};
 use super::lists::MOST_LOOKED_AT;
+use crate::copy::form::{CUSTOMERS, UPSERTS};
 use crate::digest::{Digests, Kind};
 use crate::filling::Filling;
 use crate::kept::{CustomerWas, identifier_kind, key_kind, limit};
@@ -39,12 +39,12 @@ const IDENTIFY: &str = "SELECT w.place, c.customer, c.connection, c.revision, c.
     ORDER BY w.place, c.customer, c.connection";
 const CUSTOMER: &str = "SELECT customer, connection, revision, body FROM customers \
     WHERE merchant = $1 AND customer = $2 ORDER BY connection";
-const EVERY_CUSTOMER: &str = "SELECT customer, revision, body FROM customers \
+const EVERY_CUSTOMER: &str = "SELECT customer, connection, revision, body FROM customers \
     WHERE merchant = $1 AND customer > $2 AND connection = '' ORDER BY customer LIMIT $3";
-const SOME_CUSTOMERS: &str = "SELECT c.customer, c.revision, c.body FROM unnest($2::uuid[]) AS w(customer) \
-    CROSS JOIN LATERAL (SELECT customer, revision, body FROM customers \
+const SOME_CUSTOMERS: &str = "SELECT c.customer, c.connection, c.revision, c.body FROM unnest($2::uuid[]) AS w(customer) \
+    CROSS JOIN LATERAL (SELECT customer, connection, revision, body FROM customers \
         WHERE merchant = $1 AND customer = w.customer AND connection = '' LIMIT 1) c ORDER BY c.customer";
-const VERSIONS: &str = "SELECT id, body, change FROM upserts \
+const VERSIONS: &str = "SELECT id, revision, body, change FROM upserts \
     WHERE merchant = $1 AND customer = $2 AND id < $3 AND made IS NOT NULL ORDER BY id DESC LIMIT $4";
 const HOLDERS: &str = "SELECT i.place, k.customers FROM unnest($3::bytea[]) WITH ORDINALITY AS i(digest, place) \
     CROSS JOIN LATERAL (SELECT customers FROM keys \
@@ -64,7 +64,7 @@ impl CustomerStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let rows = all(&client, CUSTOMER, &[&merchant, id.as_uuid()]).await?;
-            known(merchant, &rows)
+            known(&client, merchant, &rows)
         };
         self.patiently(question).await
     }
@@ -143,7 +143,7 @@ impl CustomerStore for PostgresStore {
     }
 }
 
-async fn identify(client: &Object, digests: &Digests, merchant: &str, query: &IdentityQuery) -> DbResult<IdentityView> {
+async fn identify(client: &Client, digests: &Digests, merchant: &str, query: &IdentityQuery) -> DbResult<IdentityView> {
     let of = |identifier: &Identifier| digest_of(digests, identifier);
     let wanted: Vec<Vec<u8>> = query.identifiers.iter().map(of).collect();
     let id = query.id.map(|id| *id.as_uuid());
@@ -166,7 +166,7 @@ async fn identify(client: &Object, digests: &Digests, merchant: &str, query: &Id
         let found = match seen.get(&customer) {
             Some(found) => found.clone(),
             None => {
-                let found = known(merchant, &rows[from..to])?.map(Arc::new);
+                let found = known(client, merchant, &rows[from..to])?.map(Arc::new);
                 seen.insert(customer, found.clone());
                 found
             }
@@ -191,7 +191,7 @@ fn digest_of(digests: &Digests, identifier: &Identifier) -> Vec<u8> {
 }
 
 /// A customer and its lanes, out of its rows; none where there are lanes alone.
-fn known(merchant: &str, rows: &[Row]) -> DbResult<Option<Known>> {
+fn known(client: &Client, merchant: &str, rows: &[Row]) -> DbResult<Option<Known>> {
     let Some((row, lanes)) = rows.split_first() else {
         return Ok(None);
     };
@@ -199,13 +199,13 @@ fn known(merchant: &str, rows: &[Row]) -> DbResult<Option<Known>> {
         return Ok(None);
     }
     Ok(Some(Known {
-        record: customer(merchant, row)?,
-        lanes: lanes.iter().map(body).collect::<DbResult<_>>()?,
+        record: customer(client, merchant, row)?,
+        lanes: client.bodies(lanes, &CUSTOMERS, merchant)?,
     }))
 }
 
-fn customer(merchant: &str, row: &Row) -> DbResult<CustomerRecord> {
-    let body: CustomerWas = body(row)?;
+fn customer(client: &Client, merchant: &str, row: &Row) -> DbResult<CustomerRecord> {
+    let body: CustomerWas = client.body(row, &CUSTOMERS, merchant)?;
     Ok(CustomerRecord {
         id: CustomerId::from_uuid(get(row, "customer")?),
         merchant: merchant.to_owned(),
@@ -218,7 +218,7 @@ fn customer(merchant: &str, row: &Row) -> DbResult<CustomerRecord> {
 }
 
 async fn every_customer(
-    client: &Object,
+    client: &Client,
     merchant: &str,
     filter: &CustomerFilter,
     after: Option<CustomerId>,
@@ -230,7 +230,7 @@ async fn every_customer(
     loop {
         let rows = all(client, EVERY_CUSTOMER, &[&merchant, &after, &limit(at_once)]).await?;
         for row in &rows {
-            let found = customer(merchant, row)?;
+            let found = customer(client, merchant, row)?;
             after = *found.id.as_uuid();
             let is_wanted = found.matches_but_for_identifiers(filter);
             if !filling.take(found.id, Some(found).filter(|_| is_wanted)) {
@@ -251,7 +251,7 @@ fn page(filling: Filling<CustomerId, CustomerRecord>) -> CustomerPage {
 
 /// Those that every identifier of the filter finds.
 async fn holders_of_all(
-    client: &Object,
+    client: &Client,
     digests: &Digests,
     merchant: &str,
     filter: &CustomerFilter,
@@ -282,7 +282,7 @@ async fn holders_of_all(
     let mut filling = Filling::new(most, MOST_LOOKED_AT);
     for some in held.chunks(AT_ONCE) {
         let rows = all(client, SOME_CUSTOMERS, &[&merchant, &some]).await?;
-        let mut rows = rows.iter().map(|row| customer(merchant, row)).peekable();
+        let mut rows = rows.iter().map(|row| customer(client, merchant, row)).peekable();
         for id in some {
             let is_it = |row: &DbResult<CustomerRecord>| row.as_ref().map_or(true, |row| row.id.as_uuid() == id);
             let found = rows.next_if(is_it).transpose()?;
@@ -296,7 +296,7 @@ async fn holders_of_all(
 }
 
 async fn history(
-    client: &Object,
+    client: &Client,
     merchant: &str,
     of: CustomerId,
     before: Option<UpsertId>,
@@ -309,7 +309,9 @@ async fn history(
         let rows = all(client, VERSIONS, &[&merchant, of.as_uuid(), &before, &limit(at_once)]).await?;
         for row in &rows {
             before = get(row, "id")?;
-            let entry = HistoryRecord::of(body(row)?, record(row, "change")?.ok_or(DbError::Value("change"))?);
+            let change = client.record(row, (&UPSERTS, "change"), merchant)?;
+            let upsert = client.body(row, &UPSERTS, merchant)?;
+            let entry = HistoryRecord::of(upsert, change.ok_or(DbError::Value("change"))?);
             if page.entries.len() < most {
                 page.entries.push(entry);
             } else if !entry.refused && page.below.is_none() {
@@ -326,7 +328,7 @@ async fn history(
 
 /// By the places of the digests that find anybody: whom, oldest first.
 async fn holders(
-    client: &Object,
+    client: &Client,
     merchant: &str,
     connection: &str,
     digests: &[Vec<u8>],
@@ -342,7 +344,7 @@ async fn holders(
 }
 
 /// Whether the database can be read and written.
-pub(in super::super) async fn check(client: &Object) -> DbResult<()> {
+pub(in super::super) async fn check(client: &Client) -> DbResult<()> {
     let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT (id) DO UPDATE SET checks = health.checks + 1";
     execute(client, sql, &[]).await.map(drop)
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -16,9 +15,10 @@ use upsert_store::{
 
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
-use super::super::reader::{LEAST, all, bodies, body, count, first, get, record};
+use super::super::reader::{Client, LEAST, all, count, first, get};
 use super::super::text;
 use super::lists::{Bounds, MOST_LOOKED_AT, Newest, bounds};
+use crate::copy::form::{self, UPSERTS};
 use crate::filling::Filling;
 use crate::kept::{last_of, limit};
 
@@ -28,13 +28,14 @@ const MOST_COUNTED: usize = 100_000;
 /// Rows that are read at once where they are known.
 const AT_ONCE: usize = 200;
 
-const DELIVERY: &str = "SELECT body FROM upserts WHERE merchant = $1 AND id = $2 AND connection IS NOT NULL";
-const OF_CONNECTIONS: &str = "SELECT d.id, d.body FROM places p CROSS JOIN LATERAL ( \
-    SELECT id, body FROM upserts WHERE merchant = p.merchant AND connection = p.name AND id < $1 AND id > $2 \
+const DELIVERY: &str =
+    "SELECT id, revision, body FROM upserts WHERE merchant = $1 AND id = $2 AND connection IS NOT NULL";
+const OF_CONNECTIONS: &str = "SELECT p.merchant, d.id, d.revision, d.body FROM places p CROSS JOIN LATERAL ( \
+    SELECT id, revision, body FROM upserts WHERE merchant = p.merchant AND connection = p.name AND id < $1 AND id > $2 \
     ORDER BY id DESC LIMIT $3) d WHERE p.kind = 'connection' AND ($4::text[] IS NULL OR p.merchant = ANY($4)) \
     AND ($5::text IS NULL OR p.name = $5) ORDER BY d.id DESC LIMIT $3";
-const STANDING: &str = "SELECT d.id, d.body FROM places p CROSS JOIN unnest($6::text[]) AS s(standing) \
-    CROSS JOIN LATERAL (SELECT id, body FROM upserts WHERE standing = s.standing AND merchant = p.merchant \
+const STANDING: &str = "SELECT p.merchant, d.id, d.revision, d.body FROM places p CROSS JOIN unnest($6::text[]) AS s(standing) \
+    CROSS JOIN LATERAL (SELECT id, revision, body FROM upserts WHERE standing = s.standing AND merchant = p.merchant \
     AND connection = p.name AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3) d \
     WHERE p.kind = 'connection' AND ($4::text[] IS NULL OR p.merchant = ANY($4)) \
     AND ($5::text IS NULL OR p.name = $5) ORDER BY d.id DESC LIMIT $3";
@@ -49,14 +50,15 @@ const COUNT_ALL: &str = "SELECT count(*) AS found FROM (SELECT 1 FROM places p \
     AND ($5::text IS NULL OR p.name = $5) LIMIT $3) found";
 const UPSERTS_OF_CUSTOMER: &str = "SELECT u.id FROM (SELECT DISTINCT merchant FROM places \
     WHERE $1::text[] IS NULL OR merchant = ANY($1)) m JOIN upserts u ON u.merchant = m.merchant AND u.customer = $2";
-const BETWEEN: &str = "SELECT d.id, d.body FROM (SELECT DISTINCT merchant FROM places \
+const BETWEEN: &str = "SELECT d.merchant, d.id, d.revision, d.body FROM (SELECT DISTINCT merchant FROM places \
     WHERE $1::text[] IS NULL OR merchant = ANY($1)) m CROSS JOIN unnest($2::uuid[], $3::uuid[]) AS w(first, last) \
     JOIN upserts d ON d.merchant = m.merchant AND d.id > w.first AND d.id <= w.last AND d.connection IS NOT NULL \
     ORDER BY d.id DESC";
 /// The first one stands with the delivery, the others apart.
-const ATTEMPTS: &str = "SELECT 1::bigint AS number, attempt, request FROM upserts \
+const ATTEMPTS: &str = "SELECT 1::bigint AS number, id, id AS delivery, attempt, request FROM upserts \
     WHERE merchant = $1 AND id = $2 AND length(attempt) > 0 \
-    UNION ALL SELECT number, attempt, request FROM attempts WHERE merchant = $1 AND delivery = $2 ORDER BY number";
+    UNION ALL SELECT number, delivery AS id, delivery, attempt, request FROM attempts \
+    WHERE merchant = $1 AND delivery = $2 ORDER BY number";
 /// From place to place through the index: what waits behind the first of a place is not looked at.
 const DUE_CONNECTIONS: &str = "WITH RECURSIVE place AS ( \
     (SELECT merchant, connection, due_at FROM upserts WHERE due_at IS NOT NULL \
@@ -65,17 +67,18 @@ const DUE_CONNECTIONS: &str = "WITH RECURSIVE place AS ( \
     SELECT merchant, connection, due_at FROM upserts WHERE due_at IS NOT NULL \
     AND (merchant, connection) > (p.merchant, p.connection) ORDER BY merchant, connection, due_at LIMIT 1) n) \
     SELECT merchant, connection FROM place WHERE due_at <= $1 ORDER BY merchant, connection";
-const DUE_AT: &str = "SELECT body FROM upserts WHERE merchant = $1 AND connection = $2 AND due_at <= $3 \
+const DUE_AT: &str = "SELECT id, revision, body FROM upserts WHERE merchant = $1 AND connection = $2 AND due_at <= $3 \
     ORDER BY due_at, id LIMIT $4";
-const WAITING_AT: &str = "SELECT d.body FROM unnest($5::text[]) AS s(standing) CROSS JOIN LATERAL ( \
-    SELECT id, body FROM upserts WHERE standing = s.standing AND merchant = $1 AND connection = $2 AND id > $3 \
+const WAITING_AT: &str = "SELECT d.id, d.revision, d.body FROM unnest($5::text[]) AS s(standing) CROSS JOIN LATERAL ( \
+    SELECT id, revision, body FROM upserts WHERE standing = s.standing AND merchant = $1 AND connection = $2 AND id > $3 \
     ORDER BY id LIMIT $4) d ORDER BY d.id LIMIT $4";
-const IN_FLIGHT: &str = "SELECT body FROM upserts WHERE standing = 'in_flight' \
+const IN_FLIGHT: &str = "SELECT merchant, id, revision, body FROM upserts WHERE standing = 'in_flight' \
     AND ($1::bigint IS NULL OR lease_until <= $1) LIMIT $2";
-const COUNT_OPEN: &str = "SELECT c.standing, c.merchant, c.connection, c.waiting, oldest.body FROM ( \
+const COUNT_OPEN: &str = "SELECT c.standing, c.merchant, c.connection, c.waiting, oldest.id, oldest.revision, oldest.body \
+    FROM ( \
     SELECT standing, merchant, connection, count(*) AS waiting FROM upserts WHERE standing = ANY($1) \
     GROUP BY standing, merchant, connection) c CROSS JOIN LATERAL ( \
-    SELECT body FROM upserts WHERE standing = c.standing AND merchant = c.merchant AND connection = c.connection \
+    SELECT id, revision, body FROM upserts WHERE standing = c.standing AND merchant = c.merchant AND connection = c.connection \
     ORDER BY id LIMIT 1) oldest";
 const FAILED: &str = "SELECT c.merchant, c.connection, c.failed, newest.id FROM ( \
     SELECT merchant, connection, count(*) AS failed FROM upserts WHERE standing = 'failed' \
@@ -89,7 +92,7 @@ impl DeliveryStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let row = first(&client, DELIVERY, &[&merchant, id.as_uuid()]).await?;
-            row.map(|row| body(&row)).transpose()
+            row.map(|row| client.body(&row, &UPSERTS, merchant)).transpose()
         };
         self.patiently(question).await
     }
@@ -109,7 +112,7 @@ impl DeliveryStore for PostgresStore {
             } else {
                 wanted
                     .newest()
-                    .page(&client, bounds, limit, |row| wanted.matching(row))
+                    .page(&client, bounds, limit, |row| wanted.matching(&client, row))
                     .await?
             };
             let next = next.map(DeliveryId::from_uuid);
@@ -132,7 +135,7 @@ impl DeliveryStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let rows = all(&client, ATTEMPTS, &[&merchant, delivery.as_uuid()]).await?;
-            rows.iter().map(attempt).collect()
+            rows.iter().map(|row| attempt(&client, row, merchant)).collect()
         };
         self.patiently(question).await
     }
@@ -158,7 +161,8 @@ impl DeliveryStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let (now, most) = (now.as_microsecond(), self::limit(limit));
-            bodies(&all(&client, DUE_AT, &[&merchant, &connection, &now, &most]).await?)
+            let rows = all(&client, DUE_AT, &[&merchant, &connection, &now, &most]).await?;
+            client.bodies(&rows, &UPSERTS, merchant)
         };
         self.patiently(question).await
     }
@@ -176,7 +180,8 @@ impl DeliveryStore for PostgresStore {
             let states = [DeliveryState::Pending, DeliveryState::Retrying, DeliveryState::Waiting];
             let states = states.map(DeliveryState::as_str);
             let (most, states) = (self::limit(limit), &states[..]);
-            bodies(&all(&client, WAITING_AT, &[&merchant, &connection, &after, &most, &states]).await?)
+            let rows = all(&client, WAITING_AT, &[&merchant, &connection, &after, &most, &states]).await?;
+            client.bodies(&rows, &UPSERTS, merchant)
         };
         self.patiently(question).await
     }
@@ -185,7 +190,8 @@ impl DeliveryStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let now = now.map(Timestamp::as_microsecond);
-            bodies(&all(&client, IN_FLIGHT, &[&now, &self::limit(limit)]).await?)
+            let rows = all(&client, IN_FLIGHT, &[&now, &self::limit(limit)]).await?;
+            client.bodies_of_any(&rows, &UPSERTS)
         };
         self.patiently(question).await
     }
@@ -196,7 +202,10 @@ impl DeliveryStore for PostgresStore {
             let open = DeliveryState::ALL.iter().filter(|state| !state.has_ended());
             let open: Vec<&str> = open.map(|state| state.as_str()).collect();
             let rows = all(&client, COUNT_OPEN, &[&open]).await?;
-            let mut counts = rows.iter().map(waiting).collect::<DbResult<Vec<_>>>()?;
+            let mut counts = rows
+                .iter()
+                .map(|row| waiting(&client, row))
+                .collect::<DbResult<Vec<_>>>()?;
             counts.sort_by(|one, other| {
                 let key = |count: &WaitingCount| (count.merchant.clone(), count.connection.clone(), count.state);
                 key(one).cmp(&key(other))
@@ -224,16 +233,18 @@ impl DeliveryStore for PostgresStore {
     }
 }
 
-fn attempt(row: &Row) -> DbResult<AttemptRecord> {
-    let attempt: Option<AttemptRecord> = record(row, "attempt")?;
+fn attempt(client: &Client, row: &Row, merchant: &str) -> DbResult<AttemptRecord> {
+    let is_first = get::<i64>(row, "number")? == 1;
+    let part = if is_first { &UPSERTS } else { &form::ATTEMPTS };
+    let attempt: Option<AttemptRecord> = client.record(row, (part, "attempt"), merchant)?;
     Ok(AttemptRecord {
-        request: record(row, "request")?,
+        request: client.record(row, (part, "request"), merchant)?,
         ..attempt.ok_or(DbError::Value("attempt"))?
     })
 }
 
-fn waiting(row: &Row) -> DbResult<WaitingCount> {
-    let (standing, oldest): (&str, DeliveryRecord) = (get(row, "standing")?, body(row)?);
+fn waiting(client: &Client, row: &Row) -> DbResult<WaitingCount> {
+    let (standing, oldest): (&str, DeliveryRecord) = (get(row, "standing")?, client.body_of_any(row, &UPSERTS)?);
     let state = DeliveryState::ALL.iter().find(|state| state.as_str() == standing);
     Ok(WaitingCount {
         merchant: get(row, "merchant")?,
@@ -279,8 +290,9 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    fn matching(&self, row: &Row) -> DbResult<Option<DeliveryRecord>> {
-        Ok(Some(body::<DeliveryRecord>(row)?).filter(|found| found.matches(self.filter)))
+    fn matching(&self, client: &Client, row: &Row) -> DbResult<Option<DeliveryRecord>> {
+        let found: DeliveryRecord = client.body_of_any(row, &UPSERTS)?;
+        Ok(Some(found).filter(|found| found.matches(self.filter)))
     }
 
     /// Whether it is an upsert's or a customer's: few.
@@ -291,7 +303,7 @@ impl<'a> Wanted<'a> {
     /// An upsert's or a customer's, at each merchant that is wanted.
     async fn of_one(
         &self,
-        client: &Object,
+        client: &Client,
         (below, above): Bounds,
         most: usize,
         most_looked_at: usize,
@@ -315,7 +327,7 @@ impl<'a> Wanted<'a> {
                 if id >= below || id <= above {
                     continue;
                 }
-                if !filling.take(id, self.matching(row)?) {
+                if !filling.take(id, self.matching(client, row)?) {
                     return Ok(filling.done());
                 }
             }
@@ -323,7 +335,7 @@ impl<'a> Wanted<'a> {
         Ok(filling.done())
     }
 
-    async fn count(&self, client: &Object, bounds: Bounds, most: usize) -> DbResult<Counted> {
+    async fn count(&self, client: &Client, bounds: Bounds, most: usize) -> DbResult<Counted> {
         let (found, is_cut) = if self.is_of_one() {
             let (found, next) = self.of_one(client, bounds, most, MOST_LOOKED_AT).await?;
             (found.len(), next.is_some())
@@ -343,7 +355,7 @@ impl<'a> Wanted<'a> {
         } else {
             let (found, next) = self
                 .newest()
-                .page(client, bounds, most, |row| self.matching(row))
+                .page(client, bounds, most, |row| self.matching(client, row))
                 .await?;
             (found.len(), next.is_some())
         };

@@ -1,7 +1,6 @@
 //! Questions about webhook events, and the end of those that were kept for long enough.
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -13,8 +12,9 @@ use upsert_store::{
 
 use super::super::PostgresStore;
 use super::super::error::DbResult;
-use super::super::reader::{all, execute, get};
+use super::super::reader::{Client, all, execute, get};
 use super::{incoming, outgoing};
+use crate::digest::Kind;
 use crate::kept::limit;
 
 const INCOMING_BEFORE: &str =
@@ -42,7 +42,10 @@ impl EventStore for PostgresStore {
         content: &str,
     ) -> Result<Option<IncomingEvent>, StoreError> {
         let client = self.client().await?;
-        self.patiently(incoming::event_of_source(&client, merchant, source, event_id, content))
+        let event_id = self.digests.text(Kind::EventId, event_id);
+        let content = self.digests.text(Kind::EventContent, content);
+        let known_by = (&*event_id, &*content);
+        self.patiently(incoming::event_of_source(&client, merchant, source, known_by))
             .await
     }
 
@@ -53,7 +56,7 @@ impl EventStore for PostgresStore {
         limit: usize,
     ) -> Result<IncomingPage, StoreError> {
         let client = self.client().await?;
-        self.patiently(incoming::incoming_events(&client, filter, before, limit))
+        self.patiently(incoming::incoming_events(&client, &self.digests, filter, before, limit))
             .await
     }
 
@@ -139,7 +142,7 @@ impl EventStore for PostgresStore {
 type Over = (Uuid, String, bool, bool);
 
 /// It looks at no more than `most` of each kind, whatever else is kept.
-async fn forget(client: &Object, (done, failed): (Timestamp, Timestamp), most: usize) -> DbResult<usize> {
+async fn forget(client: &Client, (done, failed): (Timestamp, Timestamp), most: usize) -> DbResult<usize> {
     let mut over: Vec<Over> = Vec::new();
     for (sql, came_in) in [(INCOMING_BEFORE, true), (OUTGOING_BEFORE, false)] {
         for (has_failed, before) in [(false, done), (true, failed)] {

@@ -1,12 +1,11 @@
 //! Pages, newest first: rows are read from where the last ones ended, looked at one by one, and a page that finds little
 //! stops after [`MOST_LOOKED_AT`] rows and says where it goes on.
 
-use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::super::error::DbResult;
-use super::super::reader::{GREATEST, LEAST, Param, all, get};
+use super::super::reader::{Client, GREATEST, LEAST, Param, all, get};
 use crate::filling::Filling;
 use crate::kept::limit;
 
@@ -42,7 +41,7 @@ impl Newest<'_> {
     /// A page of what `find` makes of these rows.
     pub(super) async fn page<T>(
         &self,
-        client: &Object,
+        client: &Client,
         (mut below, above): Bounds,
         most: usize,
         find: impl Fn(&Row) -> DbResult<Option<T>>,
@@ -65,7 +64,7 @@ impl Newest<'_> {
     }
 
     /// So many rows.
-    pub(super) async fn some(&self, client: &Object, (below, above): Bounds, most: usize) -> DbResult<Vec<Row>> {
+    pub(super) async fn some(&self, client: &Client, (below, above): Bounds, most: usize) -> DbResult<Vec<Row>> {
         let most = limit(most);
         let bounds: [Param<'_>; 3] = [&below, &above, &most];
         let params: Vec<Param<'_>> = bounds.into_iter().chain(self.params.iter().copied()).collect();

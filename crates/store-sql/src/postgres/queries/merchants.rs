@@ -6,11 +6,13 @@ use jiff::civil::Date;
 use upsert_store::{MerchantChange, MerchantRecord, MerchantStore, StoreError};
 
 use super::super::PostgresStore;
-use super::super::reader::{all, bodies, body, count, first, get};
+use super::super::reader::{all, count, first, get};
+use crate::copy::form;
 use crate::kept::{limit, signed};
 
-const MERCHANT: &str = "SELECT body FROM merchants WHERE merchant = $1";
-const MERCHANTS: &str = "SELECT body FROM merchants WHERE merchant > $1 AND NOT gone ORDER BY merchant LIMIT $2";
+const MERCHANT: &str = "SELECT merchant, revision, body FROM merchants WHERE merchant = $1";
+const MERCHANTS: &str =
+    "SELECT merchant, revision, body FROM merchants WHERE merchant > $1 AND NOT gone ORDER BY merchant LIMIT $2";
 const CHANGES: &str = "SELECT merchant, change FROM merchants WHERE change > $1 ORDER BY change LIMIT $2";
 const LAST_CHANGE: &str = "SELECT number FROM merchant_changes";
 /// From one key to the next, by the index: however many merchants have it.
@@ -18,7 +20,8 @@ const SEALING_KEYS: &str = "WITH RECURSIVE keys (key) AS ( \
     (SELECT sealed_with FROM merchants WHERE NOT gone AND sealed_with IS NOT NULL ORDER BY sealed_with LIMIT 1) \
     UNION ALL SELECT (SELECT sealed_with FROM merchants WHERE NOT gone AND sealed_with > keys.key \
     ORDER BY sealed_with LIMIT 1) FROM keys WHERE keys.key IS NOT NULL) SELECT key FROM keys WHERE key IS NOT NULL";
-const SEALED_WITH: &str = "SELECT body FROM merchants WHERE sealed_with = $1 AND NOT gone ORDER BY merchant LIMIT $2";
+const SEALED_WITH: &str =
+    "SELECT merchant, revision, body FROM merchants WHERE sealed_with = $1 AND NOT gone ORDER BY merchant LIMIT $2";
 const CALLS_OF: &str = "SELECT connection, count FROM calls WHERE merchant = $1 AND day = $2 ORDER BY connection";
 
 #[async_trait]
@@ -27,7 +30,7 @@ impl MerchantStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let row = first(&client, MERCHANT, &[&id]).await?;
-            row.as_ref().map(body).transpose()
+            row.map(|row| client.body(&row, &form::MERCHANTS, id)).transpose()
         };
         self.patiently(question).await
     }
@@ -36,7 +39,8 @@ impl MerchantStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let after = after.unwrap_or_default();
-            bodies(&all(&client, MERCHANTS, &[&after, &self::limit(limit)]).await?)
+            let rows = all(&client, MERCHANTS, &[&after, &self::limit(limit)]).await?;
+            client.bodies_of_any(&rows, &form::MERCHANTS)
         };
         self.patiently(question).await
     }
@@ -76,7 +80,10 @@ impl MerchantStore for PostgresStore {
 
     async fn merchants_sealed_with(&self, key: &str, limit: usize) -> Result<Vec<MerchantRecord>, StoreError> {
         let client = self.client().await?;
-        let question = async { bodies(&all(&client, SEALED_WITH, &[&key, &self::limit(limit)]).await?) };
+        let question = async {
+            let rows = all(&client, SEALED_WITH, &[&key, &self::limit(limit)]).await?;
+            client.bodies_of_any(&rows, &form::MERCHANTS)
+        };
         self.patiently(question).await
     }
 

@@ -1,16 +1,18 @@
 //! Who has signed in at the dashboard. They are no merchant's and in no changeset: each write is a statement of its own.
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use upsert_store::{SessionId, SessionRecord, SessionStore, SessionWrite, StoreError};
+use upsert_store::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite, StoreError};
 
 use super::super::PostgresStore;
+use super::super::data_keys::ensure;
 use super::super::error::{DbError, DbResult};
-use super::super::reader::{execute, first, get, moment, record};
-use crate::kept::{limit, to_bytes};
+use super::super::reader::{Client, execute, first, get, moment};
+use crate::copy::form::SESSIONS;
+use crate::kept::limit;
+use crate::sealed::Place;
 
 const SESSION: &str = "SELECT session, key_hash, begun_at, seen_at, notice FROM sessions WHERE session = $1";
 const BEGIN: &str = "INSERT INTO sessions (session, key_hash, begun_at, seen_at, notice) VALUES ($1, $2, $3, $4, $5) \
@@ -21,6 +23,7 @@ const MAKE_ROOM: &str = "DELETE FROM sessions WHERE session IN (SELECT session F
     WHERE key_hash = $1 ORDER BY seen_at DESC, session DESC OFFSET $2 FOR UPDATE)";
 const SEEN: &str = "UPDATE sessions SET seen_at = $2 WHERE session = $1 AND seen_at < $2";
 const TELL: &str = "UPDATE sessions SET notice = $2 WHERE session = $1";
+const NOTICE: &str = "SELECT session, notice FROM sessions WHERE session = $1 AND notice IS NOT NULL";
 const TOLD: &str = "UPDATE sessions SET notice = NULL WHERE session = $1 AND notice = $2";
 const END: &str = "DELETE FROM sessions WHERE session = $1";
 /// What somebody else is at is left for the next time.
@@ -32,36 +35,55 @@ fn hash(row: &Row, column: &'static str) -> DbResult<[u8; 32]> {
     bytes.try_into().map_err(|_| DbError::Value(column))
 }
 
-fn read(row: &Row) -> DbResult<SessionRecord> {
+fn read(client: &Client, row: &Row) -> DbResult<SessionRecord> {
     Ok(SessionRecord {
         id: SessionId(hash(row, "session")?),
         key_hash: hash(row, "key_hash")?,
         begun_at: moment(row, "begun_at")?,
         seen_at: moment(row, "seen_at")?,
-        notice: record(row, "notice")?,
+        notice: client.record(row, (&SESSIONS, "notice"), "")?,
     })
 }
 
-async fn write(client: &Object, write: &SessionWrite) -> DbResult<()> {
+async fn write(client: &Client, write: &SessionWrite) -> DbResult<()> {
     match write {
         SessionWrite::Begin(session, most) => return begin(client, session, *most).await,
         SessionWrite::Seen(id, at) => execute(client, SEEN, &[&id.0.as_slice(), &at.as_microsecond()]).await?,
         SessionWrite::Tell(id, notice) => {
-            let notice = to_bytes(notice, "notice")?;
+            let notice = sealed(client, id, notice).await?;
             execute(client, TELL, &[&id.0.as_slice(), &notice]).await?
         }
-        SessionWrite::Told(id, notice) => {
-            let notice = to_bytes(notice, "notice")?;
-            execute(client, TOLD, &[&id.0.as_slice(), &notice]).await?
-        }
+        SessionWrite::Told(id, notice) => return told(client, id, notice).await,
         SessionWrite::End(id) => execute(client, END, &[&id.0.as_slice()]).await?,
     };
     Ok(())
 }
 
-async fn begin(client: &Object, session: &SessionRecord, most: usize) -> DbResult<()> {
-    let notice = session.notice.as_ref().map(|notice| to_bytes(notice, "notice"));
-    let (notice, most) = (notice.transpose()?, limit(most));
+/// A session is no merchant's.
+async fn sealed(client: &Client, id: &SessionId, notice: &Notice) -> DbResult<Vec<u8>> {
+    ensure(&client.object, &client.seals, "", 1).await?;
+    let sealed = client.seals.seal("", || Place::of_notice(id), notice, "notice");
+    Ok(sealed?)
+}
+
+/// What is to be told by now instead stays: whoever writes it writes other bytes.
+async fn told(client: &Client, id: &SessionId, notice: &Notice) -> DbResult<()> {
+    let Some(row) = first(client, NOTICE, &[&id.0.as_slice()]).await? else {
+        return Ok(());
+    };
+    if client.record::<Notice>(&row, (&SESSIONS, "notice"), "")?.as_ref() == Some(notice) {
+        let kept: &[u8] = get(&row, "notice")?;
+        execute(client, TOLD, &[&id.0.as_slice(), &kept]).await?;
+    }
+    Ok(())
+}
+
+async fn begin(client: &Client, session: &SessionRecord, most: usize) -> DbResult<()> {
+    let notice = match &session.notice {
+        Some(notice) => Some(sealed(client, &session.id, notice).await?),
+        None => None,
+    };
+    let most = limit(most);
     let (id, key_hash) = (session.id.0.as_slice(), session.key_hash.as_slice());
     let (begun_at, seen_at) = (session.begun_at.as_microsecond(), session.seen_at.as_microsecond());
     execute(client, BEGIN, &[&id, &key_hash, &begun_at, &seen_at, &notice]).await?;
@@ -75,7 +97,7 @@ impl SessionStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let row = first(&client, SESSION, &[&id.0.as_slice()]).await?;
-            row.as_ref().map(read).transpose()
+            row.map(|row| read(&client, &row)).transpose()
         };
         self.patiently(question).await
     }

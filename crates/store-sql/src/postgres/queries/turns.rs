@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use jiff::SignedDuration;
 use upsert_store::{Pace, Turns};
 
 use super::super::error::DbResult;
-use super::super::reader::{Param, count, execute, first, get};
+use super::super::reader::{Client, Param, count, execute, first, get};
 
 /// In microseconds of the database's clock. A turn may be taken that comes up to $6 from now, of up to $5; after a rest $4 are
 /// had at once, since each comes that much earlier than its place in the row says.
@@ -34,7 +33,7 @@ const MAKE: &str = "INSERT INTO turns (merchant, connection, next_at) VALUES ($1
     DO NOTHING";
 
 pub(in super::super) async fn take_turns(
-    client: &Object,
+    client: &Client,
     (merchant, connection): (&str, &str),
     pace: Pace,
     most: u32,

@@ -1,7 +1,6 @@
 //! Questions about upserts and idempotency keys.
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -13,42 +12,44 @@ use upsert_store::{
 
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
-use super::super::reader::{LEAST, all, bodies, body, count, execute, first, get, moment, record};
+use super::super::reader::{Client, LEAST, all, count, execute, first, get, moment};
 use super::lists::{Newest, bounds};
+use crate::copy::form::{self, UPSERTS};
+use crate::digest::Kind;
 use crate::kept::{last_of, limit, standing_of_upsert};
 
-const UPSERT: &str = "SELECT connection IS NULL AS is_upsert, body FROM upserts \
+const UPSERT: &str = "SELECT connection IS NULL AS is_upsert, id, revision, body FROM upserts \
     WHERE merchant = $1 AND id >= $2 AND id <= $3 ORDER BY id";
-const OF_MERCHANT: &str = "SELECT id, body FROM upserts \
+const OF_MERCHANT: &str = "SELECT id, revision, body FROM upserts \
     WHERE merchant = $4 AND connection IS NULL AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3";
-const OF_CUSTOMER: &str = "SELECT id, body FROM upserts \
+const OF_CUSTOMER: &str = "SELECT id, revision, body FROM upserts \
     WHERE merchant = $4 AND customer = $5 AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3";
-const STANDING: &str = "SELECT u.id, u.body FROM unnest($5::text[]) AS s(standing) CROSS JOIN LATERAL ( \
-    SELECT id, body FROM upserts WHERE standing = s.standing AND merchant = $4 AND connection IS NULL \
+const STANDING: &str = "SELECT u.id, u.revision, u.body FROM unnest($5::text[]) AS s(standing) CROSS JOIN LATERAL ( \
+    SELECT id, revision, body FROM upserts WHERE standing = s.standing AND merchant = $4 AND connection IS NULL \
     AND id < $1 AND id > $2 ORDER BY id DESC LIMIT $3) u ORDER BY u.id DESC LIMIT $3";
 /// Deliveries of several upserts: each one's lie between two ids, and are looked up by themselves (see `IDENTIFY`).
-const DELIVERIES_OF: &str = "SELECT w.first, d.body FROM unnest($2::uuid[], $3::uuid[]) AS w(first, last) \
-    CROSS JOIN LATERAL (SELECT id, body FROM upserts WHERE merchant = $1 AND id > w.first AND id <= w.last \
+const DELIVERIES_OF: &str = "SELECT w.first, d.id, d.revision, d.body FROM unnest($2::uuid[], $3::uuid[]) AS w(first, last) \
+    CROSS JOIN LATERAL (SELECT id, revision, body FROM upserts WHERE merchant = $1 AND id > w.first AND id <= w.last \
         AND connection IS NOT NULL OFFSET 0) d ORDER BY w.first, d.id";
-const PENDING: &str = "SELECT merchant, id, body FROM upserts WHERE standing = 'upsert_pending' \
+const PENDING: &str = "SELECT merchant, id, revision, body FROM upserts WHERE standing = 'upsert_pending' \
     AND connection IS NULL AND (merchant, id) > ($1, $2) ORDER BY merchant, id LIMIT $3";
 /// Those of these upserts that have an open delivery of their own.
 const HAVE_OPEN: &str = "SELECT w.merchant, w.first FROM unnest($1::text[], $2::uuid[], $3::uuid[]) \
     AS w(merchant, first, last) WHERE EXISTS (SELECT 1 FROM upserts d WHERE d.merchant = w.merchant AND d.id > w.first \
     AND d.id <= w.last AND d.standing IN ('pending', 'in_flight', 'retrying', 'waiting') OFFSET 0)";
-const OWING: &str = "SELECT body FROM upserts WHERE owes_event AND (merchant, id) > ($1, $2) \
+const OWING: &str = "SELECT merchant, id, revision, body FROM upserts WHERE owes_event AND (merchant, id) > ($1, $2) \
     ORDER BY merchant, id LIMIT $3";
 /// Merchant by merchant: what is not old is not looked at.
-const OLDER: &str = "SELECT u.merchant, u.id, u.body FROM (SELECT merchant FROM places \
+const OLDER: &str = "SELECT u.merchant, u.id, u.revision, u.body FROM (SELECT merchant FROM places \
     WHERE kind = 'merchant' AND name = '' AND merchant >= $1 ORDER BY merchant) m CROSS JOIN LATERAL ( \
-    SELECT merchant, id, body FROM upserts WHERE merchant = m.merchant AND connection IS NULL \
+    SELECT merchant, id, revision, body FROM upserts WHERE merchant = m.merchant AND connection IS NULL \
     AND (m.merchant > $1 OR id > $2) AND id < $3 ORDER BY id LIMIT $4) u ORDER BY u.merchant, u.id LIMIT $4";
 /// Of upserts of several merchants.
-const DELIVERIES_OF_ALL: &str = "SELECT w.place, d.body \
+const DELIVERIES_OF_ALL: &str = "SELECT w.place, w.merchant, d.id, d.revision, d.body \
     FROM unnest($1::text[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS w(merchant, first, last, place) \
-    CROSS JOIN LATERAL (SELECT id, body FROM upserts WHERE merchant = w.merchant AND id > w.first AND id <= w.last \
+    CROSS JOIN LATERAL (SELECT id, revision, body FROM upserts WHERE merchant = w.merchant AND id > w.first AND id <= w.last \
         AND connection IS NOT NULL OFFSET 0) d ORDER BY w.place, d.id";
-const IDEMPOTENCY: &str = "SELECT fingerprint, upsert, created_at, expires_at, answer FROM idempotency \
+const IDEMPOTENCY: &str = "SELECT key, fingerprint, upsert, created_at, expires_at, answer FROM idempotency \
     WHERE merchant = $1 AND key = $2 AND expires_at > $3";
 const MERCHANTS_OF: &str = "SELECT DISTINCT merchant FROM places WHERE mark = $1 ORDER BY merchant";
 const EXPIRED: &str = "DELETE FROM idempotency t USING (SELECT merchant, key FROM idempotency WHERE expires_at <= $1 \
@@ -87,7 +88,8 @@ impl UpsertStore for PostgresStore {
         let client = self.client().await?;
         let question = async {
             let (merchant, id) = place(after);
-            bodies(&all(&client, OWING, &[&merchant, &id, &self::limit(limit)]).await?)
+            let rows = all(&client, OWING, &[&merchant, &id, &self::limit(limit)]).await?;
+            client.bodies_of_any(&rows, &UPSERTS)
         };
         self.patiently(question).await
     }
@@ -110,9 +112,10 @@ impl UpsertStore for PostgresStore {
     ) -> Result<Option<IdempotencyRecord>, StoreError> {
         let client = self.client().await?;
         let question = async {
-            let params = (&key[..], now.as_microsecond());
+            let kept = self.digests.hash(Kind::IdempotencyKey, key);
+            let params = (&*kept, now.as_microsecond());
             let row = first(&client, IDEMPOTENCY, &[&merchant, &params.0, &params.1]).await?;
-            row.map(|row| idempotency(merchant, key, &row)).transpose()
+            row.map(|row| idempotency(&client, merchant, key, &row)).transpose()
         };
         self.patiently(question).await
     }
@@ -146,7 +149,7 @@ impl UpsertStore for PostgresStore {
 }
 
 async fn older(
-    client: &Object,
+    client: &Client,
     after: Option<&UpsertRecord>,
     before: Timestamp,
     most: usize,
@@ -154,7 +157,7 @@ async fn older(
     let (merchant, id) = place(after);
     let before = UpsertId::oldest_at(before);
     let rows = all(client, OLDER, &[&merchant, &id, before.as_uuid(), &limit(most)]).await?;
-    let upserts: Vec<UpsertRecord> = bodies(&rows)?;
+    let upserts: Vec<UpsertRecord> = client.bodies_of_any(&rows, &UPSERTS)?;
     let merchants: Vec<&str> = upserts.iter().map(|upsert| upsert.merchant.as_str()).collect();
     let firsts: Vec<Uuid> = upserts.iter().map(|upsert| *upsert.id.as_uuid()).collect();
     let lasts: Vec<Uuid> = firsts.iter().map(last_of).collect();
@@ -164,7 +167,8 @@ async fn older(
     for row in &deliveries {
         let place: usize = count(row, "place")?;
         let of = place.checked_sub(1).and_then(|index| found.get_mut(index));
-        of.ok_or(DbError::Value("place"))?.1.push(body(row)?);
+        let delivery = client.body_of_any(row, &UPSERTS)?;
+        of.ok_or(DbError::Value("place"))?.1.push(delivery);
     }
     Ok(found)
 }
@@ -174,8 +178,8 @@ fn place(after: Option<&UpsertRecord>) -> (&str, Uuid) {
     after.map_or(("", LEAST), |after| (&after.merchant, *after.id.as_uuid()))
 }
 
-fn idempotency(merchant: &str, key: &[u8; 32], row: &Row) -> DbResult<IdempotencyRecord> {
-    let fingerprint: &[u8] = get(row, "fingerprint")?;
+fn idempotency(client: &Client, merchant: &str, key: &[u8; 32], row: &Row) -> DbResult<IdempotencyRecord> {
+    let fingerprint = client.bytes(row, (&form::IDEMPOTENCY, "fingerprint"), merchant)?;
     Ok(IdempotencyRecord {
         key: *key,
         fingerprint: fingerprint.try_into().map_err(|_| DbError::Value("fingerprint"))?,
@@ -183,13 +187,13 @@ fn idempotency(merchant: &str, key: &[u8; 32], row: &Row) -> DbResult<Idempotenc
         upsert: UpsertId::from_uuid(get(row, "upsert")?),
         created_at: moment(row, "created_at")?,
         expires_at: moment(row, "expires_at")?,
-        answer: record(row, "answer")?,
+        answer: client.record(row, (&form::IDEMPOTENCY, "answer"), merchant)?,
     })
 }
 
 /// An upsert and, right behind it, its deliveries.
 async fn upsert(
-    client: &Object,
+    client: &Client,
     merchant: &str,
     id: UpsertId,
 ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
@@ -202,15 +206,15 @@ async fn upsert(
     if !get::<bool>(upsert, "is_upsert")? {
         return Ok(None);
     }
-    let upsert: UpsertRecord = body(upsert)?;
+    let upsert: UpsertRecord = client.body(upsert, &UPSERTS, merchant)?;
     if upsert.is_forgotten() {
         return Ok(None);
     }
-    Ok(Some((upsert, bodies(deliveries)?)))
+    Ok(Some((upsert, client.bodies(deliveries, &UPSERTS, merchant)?)))
 }
 
 async fn upserts(
-    client: &Object,
+    client: &Client,
     filter: &UpsertFilter,
     before: Option<UpsertId>,
     most: usize,
@@ -240,7 +244,10 @@ async fn upserts(
     // full of what does.
     let mut looked_at = 0;
     loop {
-        let find = |row: &Row| Ok(Some(body::<UpsertRecord>(row)?).filter(|found| found.matches_alone(filter)));
+        let find = |row: &Row| {
+            let found: UpsertRecord = client.body(row, &UPSERTS, &filter.merchant)?;
+            Ok(Some(found).filter(|found| found.matches_alone(filter)))
+        };
         let wanted = most - page.entries.len();
         let (found, next) = newest.page(client, bounds, wanted, find).await?;
         looked_at += found.len();
@@ -257,7 +264,7 @@ async fn upserts(
 }
 
 async fn with_deliveries(
-    client: &Object,
+    client: &Client,
     filter: &UpsertFilter,
     upserts: Vec<UpsertRecord>,
 ) -> DbResult<Vec<(UpsertRecord, Vec<DeliveryRecord>)>> {
@@ -271,19 +278,19 @@ async fn with_deliveries(
         // Newest first.
         let index = found.binary_search_by(|(upsert, _)| first.cmp(upsert.id.as_uuid()));
         let index = index.map_err(|_| DbError::Value("first"))?;
-        found[index].1.push(body(row)?);
+        found[index].1.push(client.body(row, &UPSERTS, &filter.merchant)?);
     }
     found.retain(|(upsert, deliveries)| upsert.matches(filter, deliveries));
     Ok(found)
 }
 
-async fn unsettled(client: &Object, after: Option<&UpsertRecord>, most: usize) -> DbResult<Vec<UpsertRecord>> {
+async fn unsettled(client: &Client, after: Option<&UpsertRecord>, most: usize) -> DbResult<Vec<UpsertRecord>> {
     let (merchant, mut id) = place(after);
     let mut merchant = merchant.to_owned();
     let mut unsettled = Vec::new();
     while unsettled.len() < most {
         let rows = all(client, PENDING, &[&merchant, &id, &limit(AT_ONCE)]).await?;
-        let pending: Vec<UpsertRecord> = bodies(&rows)?;
+        let pending: Vec<UpsertRecord> = client.bodies_of_any(&rows, &UPSERTS)?;
         let Some(last) = pending.last() else {
             break;
         };

@@ -6,7 +6,8 @@ use super::super::batch::Batch;
 use super::super::error::DbResult;
 use super::super::rows::Key;
 use super::super::tables::{MERCHANT_CHANGES, MERCHANTS};
-use crate::kept::{signed, to_bytes};
+use crate::copy::form;
+use crate::kept::signed;
 
 /// The one row that counts changes.
 fn counter() -> Key {
@@ -23,12 +24,14 @@ impl Batch<'_> {
         let last = self.judged(&MERCHANT_CHANGES, &counter());
         let change = last.and_then(|last| last.first()?.big()).unwrap_or_default() + 1;
         self.of(&MERCHANT_CHANGES).put(counter(), vec![change.into()]);
+        let revision = signed(row.revision, "revision")?;
+        let body = self.sealed(&row.id, (&form::MERCHANTS, "body"), &[], Some(revision), row)?;
         let values = vec![
-            signed(row.revision, "revision")?.into(),
+            revision.into(),
             change.into(),
             row.body.is_none().into(),
             row.sealed_with.clone().into(),
-            to_bytes(row, "body")?.into(),
+            body,
         ];
         self.of(&MERCHANTS).put(vec![row.id.as_str().into()], values);
         Ok(())

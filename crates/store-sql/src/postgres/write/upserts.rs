@@ -8,7 +8,8 @@ use super::super::error::DbResult;
 use super::super::rows::Key;
 use super::super::tables::{ATTEMPTS, UPSERTS};
 use super::super::value::Value;
-use crate::kept::{signed, standing_of_upsert, to_bytes};
+use crate::copy::form::{self, Part};
+use crate::kept::{signed, standing_of_upsert};
 
 impl Batch<'_> {
     pub(in super::super) fn need_upsert(&mut self, merchant: &str, row: &UpsertRecord) {
@@ -58,9 +59,11 @@ impl Batch<'_> {
     ) -> DbResult<()> {
         self.note_made(row.id.made_at());
         let made = change.map(|_| signed(row.version, "made")).transpose()?;
-        let change = change.map(|change| to_bytes(change, "change")).transpose()?;
+        let (id, revision) = (row.id.as_uuid().as_bytes(), signed(row.revision(), "revision")?);
+        let change = change.map(|change| self.sealed(merchant, (&form::UPSERTS, "change"), &[id], None, change));
+        let body = self.sealed(merchant, (&form::UPSERTS, "body"), &[id], Some(revision), row)?;
         let values = vec![
-            signed(row.revision(), "revision")?.into(),
+            revision.into(),
             row.customer.as_uuid().into(),
             Value::Null,
             standing_of_upsert(row.state()).into(),
@@ -68,8 +71,8 @@ impl Batch<'_> {
             Value::Null,
             row.owes_event().into(),
             made.into(),
-            to_bytes(row, "body")?.into(),
-            change.into(),
+            body,
+            change.transpose()?.unwrap_or(Value::Null),
             Value::Null,
             Value::Null,
         ];
@@ -86,16 +89,19 @@ impl Batch<'_> {
     ) -> DbResult<()> {
         self.note_made(row.id.made_at());
         self.note_place(merchant, CONNECTION, &row.connection);
-        let state = row.state();
+        let (state, id) = (row.state(), row.id.as_uuid().as_bytes());
         let first = attempt.filter(|attempt| attempt.number == 1);
         let [first, request] = if row.attempts_are_forgotten() {
             self.forget_later_attempts(merchant, row.id, row.last_attempt());
             [FORGOTTEN, FORGOTTEN]
         } else {
-            first.map(columns).transpose()?.unwrap_or([Value::Null, Value::Null])
+            let columns = first.map(|first| self.columns(merchant, &form::UPSERTS, &[id], first));
+            columns.transpose()?.unwrap_or([Value::Null, Value::Null])
         };
+        let fence = signed(row.fence(), "fence")?;
+        let body = self.sealed(merchant, (&form::UPSERTS, "body"), &[id], Some(fence), row)?;
         let values = vec![
-            signed(row.fence(), "fence")?.into(),
+            fence.into(),
             Value::Null,
             row.connection.as_str().into(),
             (state != DeliveryState::Succeeded).then_some(state.as_str()).into(),
@@ -103,7 +109,7 @@ impl Batch<'_> {
             row.lease_until().map(jiff::Timestamp::as_microsecond).into(),
             false.into(),
             Value::Null,
-            to_bytes(row, "body")?.into(),
+            body,
             Value::Null,
             first,
             request,
@@ -112,9 +118,26 @@ impl Batch<'_> {
             .put(vec![merchant.into(), row.id.as_uuid().into()], values);
         if let Some(later) = attempt.filter(|attempt| attempt.number > 1) {
             let key = attempt_key(merchant, later.delivery, later.number);
-            self.of(&ATTEMPTS).put(key, columns(later)?.to_vec());
+            let number = i64::from(later.number).to_be_bytes();
+            let place = [&later.delivery.as_uuid().as_bytes()[..], &number];
+            let columns = self.columns(merchant, &form::ATTEMPTS, &place, later)?;
+            self.of(&ATTEMPTS).put(key, columns.to_vec());
         }
         Ok(())
+    }
+
+    /// An attempt, and what went out with it: that is written once, and stays.
+    fn columns(
+        &self,
+        merchant: &str,
+        part: &'static Part,
+        key: &[&[u8]],
+        attempt: &AttemptRecord,
+    ) -> DbResult<[Value; 2]> {
+        let request = attempt.request.as_ref();
+        let request = request.map(|request| self.sealed(merchant, (part, "request"), key, None, request));
+        let request = request.transpose()?.unwrap_or(Value::Null);
+        Ok([self.sealed(merchant, (part, "attempt"), key, None, attempt)?, request])
     }
 }
 
@@ -123,10 +146,4 @@ const FORGOTTEN: Value = Value::Bytes(Vec::new());
 
 fn attempt_key(merchant: &str, delivery: DeliveryId, number: u32) -> Key {
     vec![merchant.into(), delivery.as_uuid().into(), i64::from(number).into()]
-}
-
-/// An attempt, and what went out with it: that is written once, and stays.
-fn columns(attempt: &AttemptRecord) -> DbResult<[Value; 2]> {
-    let request = attempt.request.as_ref().map(|request| to_bytes(request, "request"));
-    Ok([to_bytes(attempt, "attempt")?.into(), request.transpose()?.into()])
 }

@@ -15,11 +15,11 @@ use upsert_store::{
 use super::super::made;
 use super::super::names::{marked, name};
 use super::super::readers::Reader;
-use super::super::rows::{
-    DbError, DbResult, all, blob, body, each, first, from_bytes, hash, limit, micros, moment, unsigned, uuid,
-};
-use super::lists::{STANDING_PLACES, delivery, upsert};
+use super::super::rows::{DbError, DbResult, all, blob, each, first, limit, micros, moment, unsigned, uuid};
+use super::lists::STANDING_PLACES;
 use super::places::{DuePlaces, Wanted};
+use crate::copy::form::{ATTEMPTS, CONNECTIONS, IDEMPOTENCY, UPSERTS};
+use crate::digest;
 use crate::kept::last_of;
 
 const DUE_CONNECTIONS: DuePlaces = DuePlaces {
@@ -28,7 +28,7 @@ const DUE_CONNECTIONS: DuePlaces = DuePlaces {
     next_merchant: "SELECT merchant, connection, due_at FROM upserts INDEXED BY upserts_due \
     WHERE due_at IS NOT NULL AND merchant > ?1 AND ?2 >= 0 ORDER BY merchant, connection, due_at LIMIT 1",
 };
-const DUE_AT: &str = "SELECT body FROM upserts INDEXED BY upserts_due \
+const DUE_AT: &str = "SELECT id, revision, body FROM upserts INDEXED BY upserts_due \
     WHERE merchant = ?1 AND connection = ?2 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4";
 const STANDING_AT: &str = "SELECT id FROM upserts INDEXED BY upserts_standing \
     WHERE standing = ?5 AND merchant = ?1 AND connection = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
@@ -52,13 +52,13 @@ struct Left {
 const PENDING: Left = Left {
     next_merchant: "SELECT merchant FROM upserts INDEXED BY upserts_standing \
         WHERE standing = 'upsert_pending' AND merchant > ?1 ORDER BY merchant LIMIT 1",
-    of_merchant: "SELECT id, body FROM upserts INDEXED BY upserts_standing \
+    of_merchant: "SELECT id, revision, body FROM upserts INDEXED BY upserts_standing \
         WHERE standing = 'upsert_pending' AND merchant = ?1 AND connection IS NULL AND id > ?2 ORDER BY id",
 };
 const OWING: Left = Left {
     next_merchant: "SELECT merchant FROM upserts INDEXED BY upserts_owing \
         WHERE owes_event IS NOT NULL AND merchant > ?1 ORDER BY merchant LIMIT 1",
-    of_merchant: "SELECT id, body FROM upserts INDEXED BY upserts_owing \
+    of_merchant: "SELECT id, revision, body FROM upserts INDEXED BY upserts_owing \
         WHERE owes_event IS NOT NULL AND merchant = ?1 AND id > ?2 ORDER BY id",
 };
 
@@ -73,15 +73,17 @@ impl Reader {
             return Ok(None);
         };
         let sql = "SELECT * FROM idempotency WHERE merchant = ?1 AND key = ?2 AND expires_at > ?3";
-        first(&self.db, sql, params![number, &key[..], micros(now)], |row| {
+        let kept = self.digests.hash(digest::Kind::IdempotencyKey, key);
+        first(&self.db, sql, params![number, kept, micros(now)], |row| {
+            let fingerprint = self.bytes(row, (&IDEMPOTENCY, "fingerprint"), merchant)?;
             Ok(IdempotencyRecord {
-                key: hash(row, "key")?,
-                fingerprint: hash(row, "fingerprint")?,
+                key: *key,
+                fingerprint: fingerprint.try_into().map_err(|_| DbError::Value("fingerprint"))?,
                 merchant: merchant.to_owned(),
                 upsert: UpsertId::from_uuid(uuid(row, "upsert")?),
                 created_at: moment(row, "created_at")?,
                 expires_at: moment(row, "expires_at")?,
-                answer: from_bytes(row, "answer")?,
+                answer: self.record(row, (&IDEMPOTENCY, "answer"), merchant)?,
             })
         })
     }
@@ -92,30 +94,41 @@ impl Reader {
         id: UpsertId,
     ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
         match self.names.find(&self.db, merchant)? {
-            Some(merchant) => upsert(&self.db, merchant, id.as_uuid(), |found| !found.is_forgotten()),
+            Some(merchant) => self.upsert_at(merchant, id.as_uuid(), |found| !found.is_forgotten()),
             None => Ok(None),
         }
     }
 
     pub(in super::super) fn delivery(&mut self, merchant: &str, id: DeliveryId) -> DbResult<Option<DeliveryRecord>> {
         match self.names.find(&self.db, merchant)? {
-            Some(merchant) => delivery(&self.db, merchant, id.as_uuid()),
+            Some(merchant) => self.delivery_at(merchant, id.as_uuid()),
             None => Ok(None),
         }
     }
 
     /// The first one stands with the delivery, the others apart.
     pub(in super::super) fn attempts(&mut self, merchant: &str, delivery: DeliveryId) -> DbResult<Vec<AttemptRecord>> {
-        let Some(merchant) = self.names.find(&self.db, merchant)? else {
+        let Some(number) = self.names.find(&self.db, merchant)? else {
             return Ok(Vec::new());
         };
-        let sql = "SELECT 1 AS number, attempt, request FROM upserts \
+        let sql = "SELECT 1 AS number, id, id AS delivery, attempt, request FROM upserts \
                    WHERE merchant = ?1 AND id = ?2 AND length(attempt) > 0 \
-                   UNION ALL SELECT number, attempt, request FROM attempts WHERE merchant = ?1 AND delivery = ?2";
-        let params = params![merchant, blob(delivery.as_uuid())];
-        let mut attempts = all(&self.db, sql, params, attempt)?;
+                   UNION ALL SELECT number, delivery AS id, delivery, attempt, request FROM attempts \
+                   WHERE merchant = ?1 AND delivery = ?2";
+        let params = params![number, blob(delivery.as_uuid())];
+        let mut attempts = all(&self.db, sql, params, |row| self.attempt(row, merchant))?;
         attempts.sort_by_key(|attempt| attempt.number);
         Ok(attempts)
+    }
+
+    fn attempt(&self, row: &Row<'_>, merchant: &str) -> DbResult<AttemptRecord> {
+        let is_first = row.get::<_, u32>("number")? == 1;
+        let part = if is_first { &UPSERTS } else { &ATTEMPTS };
+        let attempt: Option<AttemptRecord> = self.record(row, (part, "attempt"), merchant)?;
+        Ok(AttemptRecord {
+            request: self.record(row, (part, "request"), merchant)?,
+            ..attempt.ok_or(DbError::Value("attempt"))?
+        })
     }
 
     pub(in super::super) fn due_connections(&mut self, now: Timestamp) -> DbResult<Vec<(String, String)>> {
@@ -129,15 +142,11 @@ impl Reader {
         now: Timestamp,
         most: usize,
     ) -> DbResult<Vec<DeliveryRecord>> {
-        let Some((merchant, connection)) = self.numbers(merchant, connection)? else {
+        let Some((number, connection)) = self.numbers(merchant, connection)? else {
             return Ok(Vec::new());
         };
-        all(
-            &self.db,
-            DUE_AT,
-            params![merchant, connection, micros(now), limit(most)],
-            body,
-        )
+        let params = params![number, connection, micros(now), limit(most)];
+        all(&self.db, DUE_AT, params, |row| self.body(row, &UPSERTS, merchant))
     }
 
     pub(in super::super) fn waiting_at(
@@ -158,7 +167,7 @@ impl Reader {
         }
         ids.sort_unstable();
         ids.truncate(most);
-        let found = ids.iter().map(|id| delivery(&self.db, merchant, id));
+        let found = ids.iter().map(|id| self.delivery_at(merchant, id));
         Ok(found.collect::<DbResult<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
@@ -205,7 +214,7 @@ impl Reader {
             let after = after.map_or(Vec::new(), |(_, id)| id.as_uuid().as_bytes().to_vec());
             each(&self.db, left.of_merchant, params![merchant, after], |row| {
                 if found.len() < most && is_wanted(*merchant, &uuid(row, "id")?)? {
-                    found.push(body(row)?);
+                    found.push(self.body(row, &UPSERTS, name)?);
                 }
                 Ok(found.len() < most)
             })?;
@@ -218,7 +227,7 @@ impl Reader {
         let ids = all(&self.db, IN_FLIGHT, params, |row| {
             Ok((row.get("merchant")?, uuid(row, "id")?))
         })?;
-        let found = ids.iter().map(|(merchant, id)| delivery(&self.db, *merchant, id));
+        let found = ids.iter().map(|(merchant, id)| self.delivery_at(*merchant, id));
         Ok(found.collect::<DbResult<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
@@ -231,7 +240,7 @@ impl Reader {
                 Ok((merchant, connection, unsigned(row, "waiting")?, uuid(row, "oldest")?))
             })?;
             for (merchant, connection, count, oldest) in found {
-                let oldest = delivery(&self.db, merchant, &oldest)?.ok_or(DbError::Value("oldest"))?;
+                let oldest = self.delivery_at(merchant, &oldest)?.ok_or(DbError::Value("oldest"))?;
                 counts.push(WaitingCount {
                     merchant: name(&self.db, merchant)?,
                     connection: name(&self.db, connection)?,
@@ -286,7 +295,9 @@ impl Reader {
     }
 
     pub(in super::super) fn connections(&mut self) -> DbResult<Vec<ConnectionRecord>> {
-        let mut found: Vec<ConnectionRecord> = all(&self.db, "SELECT body FROM connections", [], body)?;
+        let sql = "SELECT merchant, connection, revision, body FROM connections";
+        let read = |row: &Row<'_>| self.body_of_any(row, &CONNECTIONS);
+        let mut found: Vec<ConnectionRecord> = all(&self.db, sql, [], read)?;
         found.sort_by(|one, other| (&one.merchant, &one.connection).cmp(&(&other.merchant, &other.connection)));
         Ok(found)
     }
@@ -299,14 +310,6 @@ impl Reader {
             Ok((row.get("merchant")?, row.get("connection")?, unsigned(row, "count")?))
         })
     }
-}
-
-fn attempt(row: &Row<'_>) -> DbResult<AttemptRecord> {
-    let attempt: Option<AttemptRecord> = from_bytes(row, "attempt")?;
-    Ok(AttemptRecord {
-        request: from_bytes(row, "request")?,
-        ..attempt.ok_or(DbError::Value("attempt"))?
-    })
 }
 
 #[cfg(test)]

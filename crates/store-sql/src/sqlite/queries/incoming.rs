@@ -7,13 +7,15 @@ use upsert_core::{CustomerId, EventId};
 use upsert_store::{EventCount, EventMarks, IncomingEvent, IncomingFilter, IncomingPage, IncomingState};
 
 use super::super::readers::Reader;
-use super::super::rows::{DbResult, all, blob, body, first, moment, unsigned};
+use super::super::rows::{DbResult, all, blob, first, moment, unsigned};
 use super::lists::MOST_LOOKED_AT;
 use super::newest::{Newest, Run, bounds};
 use super::places::Places;
+use crate::copy::form::{INCOMING, MARKS};
+use crate::digest::Kind;
 
-const BY_ID: &str = "SELECT body FROM incoming_events WHERE merchant = ?1 AND id = ?2";
-const OF_CONTENT: &str = "SELECT body FROM incoming_events INDEXED BY incoming_of_content \
+const BY_ID: &str = "SELECT id, revision, body FROM incoming_events WHERE merchant = ?1 AND id = ?2";
+const OF_CONTENT: &str = "SELECT id, revision, body FROM incoming_events INDEXED BY incoming_of_content \
     WHERE merchant = ?1 AND source = ?2 AND event_id = ?3 AND content = ?4";
 const FAILED_BY_SOURCE: &str = "SELECT m.name AS merchant, s.name AS source, f.failed AS failed, f.oldest AS oldest \
     FROM (SELECT merchant, source, count(*) AS failed, min(received_at) AS oldest FROM incoming_events \
@@ -46,7 +48,9 @@ const FAILED_PLACES: Places = Places {
 impl Reader {
     pub(in super::super) fn incoming_event(&mut self, merchant: &str, id: EventId) -> DbResult<Option<IncomingEvent>> {
         match self.names.find(&self.db, merchant)? {
-            Some(merchant) => first(&self.db, BY_ID, params![merchant, blob(id.as_uuid())], body),
+            Some(number) => first(&self.db, BY_ID, params![number, blob(id.as_uuid())], |row| {
+                self.body(row, &INCOMING, merchant)
+            }),
             None => Ok(None),
         }
     }
@@ -58,10 +62,17 @@ impl Reader {
         event_id: &str,
         content: &str,
     ) -> DbResult<Option<IncomingEvent>> {
-        let Some((merchant, source)) = self.numbers(merchant, source)? else {
+        let Some((number, source)) = self.numbers(merchant, source)? else {
             return Ok(None);
         };
-        first(&self.db, OF_CONTENT, params![merchant, source, event_id, content], body)
+        let event_id = self.digests.text(Kind::EventId, event_id);
+        let content = self.digests.text(Kind::EventContent, content);
+        first(
+            &self.db,
+            OF_CONTENT,
+            params![number, source, event_id, content],
+            |row| self.body(row, &INCOMING, merchant),
+        )
     }
 
     pub(in super::super) fn incoming_events(
@@ -76,7 +87,10 @@ impl Reader {
         let bounds = bounds(before, filter.newest(), filter.oldest(), EventId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let (entries, next) = newest.page(most, MOST_LOOKED_AT, |merchant, id| {
-            let found: Option<IncomingEvent> = first(&self.db, BY_ID, params![merchant, blob(id)], body)?;
+            let name = self.names.called(&self.db, merchant)?;
+            let found: Option<IncomingEvent> = first(&self.db, BY_ID, params![merchant, blob(id)], |row| {
+                self.body(row, &INCOMING, &name)
+            })?;
             Ok(found.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(EventId::from_uuid);
@@ -103,7 +117,8 @@ impl Reader {
         };
         let mut runs = Vec::new();
         self.each_place(places, None, &wanted, |merchant, source| {
-            let event_id = filter.event_id.clone().map(SqlValue::Text);
+            let event_id = filter.event_id.as_ref();
+            let event_id = event_id.map(|id| SqlValue::Text(self.digests.text(Kind::EventId, id).into_owned()));
             runs.push(Run::new(
                 ids,
                 merchant,
@@ -133,11 +148,17 @@ impl Reader {
         customer: CustomerId,
         source: &str,
     ) -> DbResult<Option<EventMarks>> {
-        let Some((merchant, source)) = self.numbers(merchant, source)? else {
+        let Some((number, source)) = self.numbers(merchant, source)? else {
             return Ok(None);
         };
-        let sql = "SELECT body FROM event_marks WHERE merchant = ?1 AND customer = ?2 AND source = ?3";
-        first(&self.db, sql, params![merchant, blob(customer.as_uuid()), source], body)
+        let sql = "SELECT customer, source, revision, body FROM event_marks \
+                   WHERE merchant = ?1 AND customer = ?2 AND source = ?3";
+        first(
+            &self.db,
+            sql,
+            params![number, blob(customer.as_uuid()), source],
+            |row| self.body(row, &MARKS, merchant),
+        )
     }
 }
 

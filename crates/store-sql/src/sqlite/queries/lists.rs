@@ -1,8 +1,8 @@
 //! Pages of deliveries and upserts. Merchant, connection and state are found by index; what else is asked for is looked
 //! at row by row, and a page that finds little stops after [`MOST_LOOKED_AT`] rows and says where it goes on.
 
+use rusqlite::params;
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use upsert_core::{DeliveryId, UpsertId, Word as _};
@@ -11,9 +11,10 @@ use upsert_store::{
 };
 
 use super::super::readers::Reader;
-use super::super::rows::{DbResult, all, blob, body, each, first, standing_of_upsert, uuid};
+use super::super::rows::{DbResult, all, blob, each, first, standing_of_upsert, uuid};
 use super::newest::{Newest, Run, bounds};
 use super::places::{Places, Wanted};
+use crate::copy::form::UPSERTS;
 use crate::kept::last_of;
 
 /// Rows that one page looks at. As many as keep a page well under 50 ms.
@@ -62,7 +63,7 @@ impl Reader {
         let bounds = bounds(before, filter.newest(), filter.oldest(), DeliveryId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let (entries, next) = newest.page(most, MOST_LOOKED_AT, |merchant, id| {
-            Ok(delivery(&self.db, merchant, id)?.filter(|found| found.matches(filter)))
+            Ok(self.delivery_at(merchant, id)?.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(DeliveryId::from_uuid);
         Ok(DeliveryPage { entries, next })
@@ -79,7 +80,10 @@ impl Reader {
         let mut newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let mut looked_at = 0;
         while let Some((merchant, id)) = newest.next()? {
-            let counts = by_index || delivery(&self.db, merchant, &id)?.is_some_and(|found| found.matches(filter));
+            let counts = by_index
+                || self
+                    .delivery_at(merchant, &id)?
+                    .is_some_and(|found| found.matches(filter));
             if looked_at == most_looked_at || (counts && counted.count == most) {
                 counted.is_all = false;
                 break;
@@ -117,7 +121,7 @@ impl Reader {
         merchant: i64,
         id: &Uuid,
     ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
-        let found = upsert(&self.db, merchant, id, |upsert| upsert.matches_alone(filter))?;
+        let found = self.upsert_at(merchant, id, |upsert| upsert.matches_alone(filter))?;
         Ok(found.filter(|(upsert, deliveries)| upsert.matches(filter, deliveries)))
     }
 
@@ -198,33 +202,40 @@ fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
     *filter == by_state && !filter.state.contains(&DeliveryState::Succeeded)
 }
 
-/// An upsert that is wanted and, right behind it, its deliveries.
-pub(super) fn upsert(
-    db: &Connection,
-    merchant: i64,
-    id: &Uuid,
-    is_wanted: impl Fn(&UpsertRecord) -> bool,
-) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
-    let sql = "SELECT connection IS NULL AS is_upsert, body FROM upserts \
-               WHERE merchant = ?1 AND id >= ?2 AND id <= ?3 ORDER BY id";
-    let mut found: Option<(UpsertRecord, Vec<DeliveryRecord>)> = None;
-    each(db, sql, params![merchant, blob(id), blob(&last_of(id))], |row| {
-        match &mut found {
-            Some((_, deliveries)) => deliveries.push(body(row)?),
-            // Whoever asks may have the id of a delivery.
-            None if row.get("is_upsert")? => {
-                found = Some((body(row)?, Vec::new())).filter(|(found, _)| is_wanted(found));
+impl Reader {
+    /// An upsert that is wanted and, right behind it, its deliveries.
+    pub(super) fn upsert_at(
+        &self,
+        merchant: i64,
+        id: &Uuid,
+        is_wanted: impl Fn(&UpsertRecord) -> bool,
+    ) -> DbResult<Option<(UpsertRecord, Vec<DeliveryRecord>)>> {
+        let sql = "SELECT connection IS NULL AS is_upsert, id, revision, body FROM upserts \
+                   WHERE merchant = ?1 AND id >= ?2 AND id <= ?3 ORDER BY id";
+        let name = self.names.called(&self.db, merchant)?;
+        let mut found: Option<(UpsertRecord, Vec<DeliveryRecord>)> = None;
+        each(&self.db, sql, params![merchant, blob(id), blob(&last_of(id))], |row| {
+            match &mut found {
+                Some((_, deliveries)) => deliveries.push(self.body(row, &UPSERTS, &name)?),
+                // Whoever asks may have the id of a delivery.
+                None if row.get("is_upsert")? => {
+                    let upsert = self.body(row, &UPSERTS, &name)?;
+                    found = Some((upsert, Vec::new())).filter(|(found, _)| is_wanted(found));
+                }
+                None => {}
             }
-            None => {}
-        }
-        Ok(found.is_some())
-    })?;
-    Ok(found)
-}
+            Ok(found.is_some())
+        })?;
+        Ok(found)
+    }
 
-pub(super) fn delivery(db: &Connection, merchant: i64, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
-    let sql = "SELECT body FROM upserts WHERE merchant = ?1 AND id = ?2 AND connection IS NOT NULL";
-    first(db, sql, params![merchant, blob(id)], body)
+    pub(super) fn delivery_at(&self, merchant: i64, id: &Uuid) -> DbResult<Option<DeliveryRecord>> {
+        let sql = "SELECT id, revision, body FROM upserts WHERE merchant = ?1 AND id = ?2 AND connection IS NOT NULL";
+        let name = self.names.called(&self.db, merchant)?;
+        first(&self.db, sql, params![merchant, blob(id)], |row| {
+            self.body(row, &UPSERTS, &name)
+        })
+    }
 }
 
 #[cfg(test)]

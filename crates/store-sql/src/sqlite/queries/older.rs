@@ -8,12 +8,13 @@ use upsert_store::{DeliveryRecord, UpsertRecord};
 
 use super::super::names::name;
 use super::super::readers::Reader;
-use super::super::rows::{DbResult, blob, body, each, first};
+use super::super::rows::{DbResult, blob, each, first};
+use crate::copy::form::UPSERTS;
 use crate::kept::last_of;
 
 const NEXT_MERCHANT: &str = "SELECT merchant FROM upserts WHERE merchant > ?1 ORDER BY merchant LIMIT 1";
 /// Each with its deliveries right behind it.
-const OLDER: &str = "SELECT connection IS NULL AS is_upsert, body FROM upserts \
+const OLDER: &str = "SELECT connection IS NULL AS is_upsert, id, revision, body FROM upserts \
     WHERE merchant = ?1 AND id > ?2 AND id < ?3 ORDER BY id";
 
 impl Reader {
@@ -48,9 +49,9 @@ impl Reader {
                         if found.len() == most {
                             return Ok(false);
                         }
-                        found.push((body(row)?, Vec::new()));
+                        found.push((self.body(row, &UPSERTS, name)?, Vec::new()));
                     } else if let Some((upsert, deliveries)) = found.last_mut() {
-                        let delivery: DeliveryRecord = body(row)?;
+                        let delivery: DeliveryRecord = self.body(row, &UPSERTS, name)?;
                         if delivery.upsert() == upsert.id && delivery.merchant == upsert.merchant {
                             deliveries.push(delivery);
                         }

@@ -8,12 +8,13 @@ use upsert_core::{EventId, Word as _};
 use upsert_store::{EndpointRecord, EventCount, OutgoingEvent, OutgoingFilter, OutgoingPage, OutgoingState};
 
 use super::super::readers::Reader;
-use super::super::rows::{DbResult, all, blob, body, first, limit, micros, moment, unsigned};
+use super::super::rows::{DbResult, all, blob, first, limit, micros, moment, unsigned};
 use super::lists::MOST_LOOKED_AT;
 use super::newest::{Newest, Run, bounds};
 use super::places::{DuePlaces, Places};
+use crate::copy::form::{ENDPOINTS, OUTGOING};
 
-const BY_ID: &str = "SELECT body FROM outgoing_events WHERE merchant = ?1 AND id = ?2";
+const BY_ID: &str = "SELECT id, revision, body FROM outgoing_events WHERE merchant = ?1 AND id = ?2";
 
 const DUE_ENDPOINTS: DuePlaces = DuePlaces {
     next_name: "SELECT merchant, endpoint, due_at FROM outgoing_events INDEXED BY outgoing_due \
@@ -21,9 +22,9 @@ const DUE_ENDPOINTS: DuePlaces = DuePlaces {
     next_merchant: "SELECT merchant, endpoint, due_at FROM outgoing_events INDEXED BY outgoing_due \
         WHERE due_at IS NOT NULL AND merchant > ?1 AND ?2 >= 0 ORDER BY merchant, endpoint, due_at LIMIT 1",
 };
-const DUE_TO: &str = "SELECT body FROM outgoing_events INDEXED BY outgoing_due \
+const DUE_TO: &str = "SELECT id, revision, body FROM outgoing_events INDEXED BY outgoing_due \
     WHERE merchant = ?1 AND endpoint = ?2 AND due_at <= ?3 ORDER BY due_at, id LIMIT ?4";
-const WAITING_FOR: &str = "SELECT body FROM outgoing_events INDEXED BY outgoing_open \
+const WAITING_FOR: &str = "SELECT id, revision, body FROM outgoing_events INDEXED BY outgoing_open \
     WHERE open = 1 AND merchant = ?1 AND endpoint = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
 /// By endpoint in the index's order, so nothing is sorted: the two states of it are told apart in passing.
@@ -69,7 +70,9 @@ const FAILED_PLACES: Places = Places {
 impl Reader {
     pub(in super::super) fn outgoing_event(&mut self, merchant: &str, id: EventId) -> DbResult<Option<OutgoingEvent>> {
         match self.names.find(&self.db, merchant)? {
-            Some(merchant) => first(&self.db, BY_ID, params![merchant, blob(id.as_uuid())], body),
+            Some(number) => first(&self.db, BY_ID, params![number, blob(id.as_uuid())], |row| {
+                self.body(row, &OUTGOING, merchant)
+            }),
             None => Ok(None),
         }
     }
@@ -86,7 +89,10 @@ impl Reader {
         let bounds = bounds(before, filter.newest(), filter.oldest(), EventId::as_uuid);
         let newest = Newest::new(&self.db, runs, bounds, most.saturating_add(1))?;
         let (entries, next) = newest.page(most, MOST_LOOKED_AT, |merchant, id| {
-            let found: Option<OutgoingEvent> = first(&self.db, BY_ID, params![merchant, blob(id)], body)?;
+            let name = self.names.called(&self.db, merchant)?;
+            let found: Option<OutgoingEvent> = first(&self.db, BY_ID, params![merchant, blob(id)], |row| {
+                self.body(row, &OUTGOING, &name)
+            })?;
             Ok(found.filter(|found| found.matches(filter)))
         })?;
         let next = next.map(EventId::from_uuid);
@@ -128,11 +134,11 @@ impl Reader {
         now: Timestamp,
         most: usize,
     ) -> DbResult<Vec<OutgoingEvent>> {
-        let Some((merchant, endpoint)) = self.numbers(merchant, endpoint)? else {
+        let Some((number, endpoint)) = self.numbers(merchant, endpoint)? else {
             return Ok(Vec::new());
         };
-        let params = params![merchant, endpoint, micros(now), limit(most)];
-        all(&self.db, DUE_TO, params, body)
+        let params = params![number, endpoint, micros(now), limit(most)];
+        all(&self.db, DUE_TO, params, |row| self.body(row, &OUTGOING, merchant))
     }
 
     pub(in super::super) fn waiting_for_endpoint(
@@ -142,12 +148,12 @@ impl Reader {
         after: Option<EventId>,
         most: usize,
     ) -> DbResult<Vec<OutgoingEvent>> {
-        let Some((merchant, endpoint)) = self.numbers(merchant, endpoint)? else {
+        let Some((number, endpoint)) = self.numbers(merchant, endpoint)? else {
             return Ok(Vec::new());
         };
         let after = after.map_or(Vec::new(), |id| id.as_uuid().as_bytes().to_vec());
-        let params = params![merchant, endpoint, after, limit(most)];
-        all(&self.db, WAITING_FOR, params, body)
+        let params = params![number, endpoint, after, limit(most)];
+        all(&self.db, WAITING_FOR, params, |row| self.body(row, &OUTGOING, merchant))
     }
 
     pub(in super::super) fn open_outgoing(&mut self) -> DbResult<Vec<EventCount<OutgoingState>>> {
@@ -169,7 +175,9 @@ impl Reader {
     }
 
     pub(in super::super) fn endpoints(&mut self) -> DbResult<Vec<EndpointRecord>> {
-        let mut found: Vec<EndpointRecord> = all(&self.db, "SELECT body FROM endpoints", [], body)?;
+        let sql = "SELECT merchant, endpoint, revision, body FROM endpoints";
+        let read = |row: &Row<'_>| self.body_of_any(row, &ENDPOINTS);
+        let mut found: Vec<EndpointRecord> = all(&self.db, sql, [], read)?;
         found.sort_by(|one, other| (&one.merchant, &one.endpoint).cmp(&(&other.merchant, &other.endpoint)));
         Ok(found)
     }

@@ -6,7 +6,9 @@ use upsert_core::Word as _;
 use upsert_store::{EndpointRecord, EventMarks, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState};
 
 use super::super::pen::Pen;
-use super::super::rows::{DbResult, blob, execute, micros, signed, to_bytes};
+use super::super::rows::{DbResult, blob, execute, micros, signed};
+use crate::copy::form::{ENDPOINTS, INCOMING, MARKS, OUTGOING};
+use crate::digest::Kind;
 
 impl Pen<'_, '_> {
     /// What is for good is not set again. Another row of the same sender's id and content is an error of the database's, not
@@ -18,17 +20,19 @@ impl Pen<'_, '_> {
                    received_at, body, keeps) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let source = self.number(&row.source)?;
         let customer = row.customer();
+        let revision = signed(row.revision(), "revision")?;
+        let body = self.sealed((&INCOMING, "body"), &[blob(row.id.as_uuid())], Some(revision), row)?;
         let params = params![
             self.merchant,
             blob(row.id.as_uuid()),
             source,
-            row.event_id,
-            row.content,
-            signed(row.revision(), "revision")?,
+            self.digests.text(Kind::EventId, &row.event_id),
+            self.digests.text(Kind::EventContent, &row.content),
+            revision,
             row.state() == IncomingState::Failed,
             customer.as_ref().map(|customer| blob(customer.as_uuid())),
             micros(row.received_at),
-            to_bytes(row, "body")?,
+            body,
             row.is_kept(),
         ];
         self.put([known, new], params)
@@ -39,7 +43,13 @@ impl Pen<'_, '_> {
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let source = self.number(&row.source)?;
         let (customer, revision) = (blob(row.customer.as_uuid()), signed(row.revision, "revision")?);
-        let params = params![self.merchant, customer, source, revision, to_bytes(row, "body")?];
+        let body = self.sealed(
+            (&MARKS, "body"),
+            &[customer, row.source.as_bytes()],
+            Some(revision),
+            row,
+        )?;
+        let params = params![self.merchant, customer, source, revision, body];
         execute(self.db, sql, params).map(drop)
     }
 
@@ -50,6 +60,8 @@ impl Pen<'_, '_> {
         let known = "UPDATE outgoing_events SET state = ?4, open = ?5, failed = ?6, due_at = ?7, revision = ?8, body = ?10 \
                      WHERE merchant = ?1 AND id = ?2 AND endpoint = ?3 AND created_at = ?9";
         let endpoint = self.number(&row.endpoint)?;
+        let revision = signed(row.revision(), "revision")?;
+        let body = self.sealed((&OUTGOING, "body"), &[blob(row.id.as_uuid())], Some(revision), row)?;
         let params = params![
             self.merchant,
             blob(row.id.as_uuid()),
@@ -58,9 +70,9 @@ impl Pen<'_, '_> {
             row.state().is_open(),
             row.state() == OutgoingState::Failed,
             row.next_attempt_at().map(micros),
-            signed(row.revision(), "revision")?,
+            revision,
             micros(row.created_at),
-            to_bytes(row, "body")?,
+            body,
         ];
         self.put(
             if row.revision() == 1 {
@@ -75,7 +87,8 @@ impl Pen<'_, '_> {
     pub(in super::super) fn put_endpoint(&mut self, row: &EndpointRecord) -> DbResult<()> {
         let sql = "INSERT OR REPLACE INTO endpoints (merchant, endpoint, revision, body) VALUES (?1, ?2, ?3, ?4)";
         let (endpoint, revision) = (self.number(&row.endpoint)?, signed(row.revision, "revision")?);
-        let params = params![self.merchant, endpoint, revision, to_bytes(row, "body")?];
+        let body = self.sealed((&ENDPOINTS, "body"), &[row.endpoint.as_bytes()], Some(revision), row)?;
+        let params = params![self.merchant, endpoint, revision, body];
         execute(self.db, sql, params).map(drop)
     }
 }

@@ -6,7 +6,8 @@ use upsert_core::{DeliveryId, UpsertId, Word as _};
 use upsert_store::{AttemptRecord, CustomerChange, DeliveryRecord, DeliveryState, UpsertRecord};
 
 use super::super::pen::Pen;
-use super::super::rows::{DbResult, blob, execute, micros, signed, standing_of_upsert, to_bytes};
+use super::super::rows::{DbResult, blob, execute, micros, signed, standing_of_upsert};
+use crate::copy::form::{ATTEMPTS, Part, UPSERTS};
 
 impl Pen<'_, '_> {
     /// What is for good is not set again: SQLite would make its entries in the indexes anew.
@@ -18,16 +19,18 @@ impl Pen<'_, '_> {
         let ended = "UPDATE upserts SET standing = ?4, owes_event = ?5, revision = ?6, body = ?8 \
                      WHERE merchant = ?1 AND id = ?2 AND customer = ?3 AND ?7 IS NULL AND ?9 IS NULL";
         let made = change.map(|_| signed(row.version, "made")).transpose()?;
+        let (id, revision) = (blob(row.id.as_uuid()), signed(row.revision(), "revision")?);
+        let sealed_change = change.map(|change| self.sealed((&UPSERTS, "change"), &[id], None, change));
         let params = params![
             self.merchant,
-            blob(row.id.as_uuid()),
+            id,
             blob(row.customer.as_uuid()),
             standing_of_upsert(row.state()),
             row.owes_event().then_some(1),
-            signed(row.revision(), "revision")?,
+            revision,
             made,
-            to_bytes(row, "body")?,
-            change.map(|change| to_bytes(change, "change")).transpose()?,
+            self.sealed((&UPSERTS, "body"), &[id], Some(revision), row)?,
+            sealed_change.transpose()?,
         ];
         match (change, row.revision()) {
             (None, 2..) => self.put([ended, new], params),
@@ -48,22 +51,24 @@ impl Pen<'_, '_> {
                      WHERE merchant = ?1 AND id = ?2 AND connection = ?3";
         let connection = self.number(&row.connection)?;
         let state = row.state();
+        let (id, fence) = (blob(row.id.as_uuid()), signed(row.fence(), "fence")?);
         let first = attempt.filter(|attempt| attempt.number == 1);
         let (first, request) = if row.attempts_are_forgotten() {
             self.forget_later_attempts(row.id, row.last_attempt())?;
             (Some(FORGOTTEN), Some(FORGOTTEN))
         } else {
-            first.map(columns).transpose()?.unwrap_or_default()
+            let columns = first.map(|first| self.columns(&UPSERTS, &[id], first));
+            columns.transpose()?.unwrap_or_default()
         };
         let params = params![
             self.merchant,
-            blob(row.id.as_uuid()),
+            id,
             connection,
             (state != DeliveryState::Succeeded).then_some(state.as_str()),
             row.next_attempt_at().map(micros),
             row.lease_until().map(micros),
-            signed(row.fence(), "fence")?,
-            to_bytes(row, "body")?,
+            fence,
+            self.sealed((&UPSERTS, "body"), &[id], Some(fence), row)?,
             first,
             request,
         ];
@@ -96,15 +101,19 @@ impl Pen<'_, '_> {
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let known = "UPDATE attempts SET attempt = ?4, request = coalesce(?5, request) \
                      WHERE merchant = ?1 AND delivery = ?2 AND number = ?3";
-        let (attempt, request) = columns(row)?;
-        let params = params![
-            self.merchant,
-            blob(row.delivery.as_uuid()),
-            row.number,
-            attempt,
-            request
-        ];
+        let delivery = blob(row.delivery.as_uuid());
+        let key = [delivery, &i64::from(row.number).to_be_bytes()];
+        let (attempt, request) = self.columns(&ATTEMPTS, &key, row)?;
+        let params = params![self.merchant, delivery, row.number, attempt, request];
         self.put([new, known], params)
+    }
+
+    /// An attempt, and what went out with it: that is written once, and stays.
+    fn columns(&self, part: &'static Part, key: &[&[u8]], attempt: &AttemptRecord) -> DbResult<(Kept, Kept)> {
+        let request = attempt.request.as_ref();
+        let request = request.map(|request| self.sealed((part, "request"), key, None, request));
+        let attempt = self.sealed((part, "attempt"), key, None, attempt)?;
+        Ok((Some(attempt), request.transpose()?))
     }
 }
 
@@ -112,10 +121,4 @@ impl Pen<'_, '_> {
 const FORGOTTEN: Vec<u8> = Vec::new();
 
 /// As one column keeps it.
-type Json = Option<Vec<u8>>;
-
-/// An attempt, and what went out with it: that is written once, and stays.
-fn columns(attempt: &AttemptRecord) -> DbResult<(Json, Json)> {
-    let request = attempt.request.as_ref().map(|request| to_bytes(request, "request"));
-    Ok((Some(to_bytes(attempt, "attempt")?), request.transpose()?))
-}
+type Kept = Option<Vec<u8>>;

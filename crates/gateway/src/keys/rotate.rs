@@ -1,0 +1,58 @@
+//! `keys rotate`: the first of the configured keys wraps and seals what other ones did.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use upsert_api::KeysRotated;
+
+use crate::api::{self, Api};
+use crate::import::target::Target;
+use crate::output;
+use crate::show::{counted, plain};
+
+#[derive(Args)]
+#[command(mut_arg("merchant", |arg| arg.hide(true)))]
+pub(super) struct RotateArguments {
+    /// Make a new data key for each merchant as well; what was stored before opens as ever
+    #[arg(long)]
+    data_keys: bool,
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: RotateArguments) -> anyhow::Result<ExitCode> {
+    let outcome = rotate(&arguments).await;
+    api::told(outcome, arguments.json)
+}
+
+async fn rotate(arguments: &RotateArguments) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&arguments.target)?;
+    let path = if arguments.data_keys {
+        "v1/encryption/renew"
+    } else {
+        "v1/encryption/rotate"
+    };
+    let rotated = api.post::<KeysRotated>(path).await?;
+    output::say(arguments.json, &rotated.raw, || text(&rotated.value))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(rotated: &KeysRotated) -> String {
+    let mut text = format!(
+        "All is sealed with the key `{}`: {} wrapped anew, {} sealed anew.",
+        plain(&rotated.key),
+        counted(rotated.wrapped_anew, "data key", "data keys"),
+        counted(rotated.merchants_sealed_anew, "merchant", "merchants")
+    );
+    if rotated.new_data_keys > 0 {
+        let made = counted(rotated.new_data_keys, "data key", "data keys");
+        text += &format!(" {made} made: in use at every gateway within a minute.");
+    }
+    if rotated.encryption != "on" {
+        text += &format!(" Encryption: {}.", plain(&rotated.encryption));
+    }
+    text
+}

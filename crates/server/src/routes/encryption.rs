@@ -1,0 +1,67 @@
+//! The keys that seal what is stored: `/v1/encryption`.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, post};
+
+use upsert_api::KeysRotated;
+use upsert_app::Refusal;
+use upsert_core::Problem as Wrong;
+
+use crate::config::rotation;
+use crate::http::access::{Access, AdministerAll};
+use crate::http::problem::Problem;
+use crate::http::query::NoQuery;
+use crate::routes::reply;
+use crate::state::State;
+
+/// Wraps every data key with the first of `store.encryption_keys`, and seals the credentials of merchants in the store with it.
+/// It is done when this answers; afterwards the other keys may go. It is done every few seconds anyway.
+///
+/// Scope: `admin`, for every merchant (`*`).
+#[utoipa::path(
+    tag = "process",
+    responses(
+        (status = 200, description = "What was done", body = KeysRotated),
+        (status = 422, description = "`validation_failed`: no key is configured"),
+    ),
+)]
+#[post("/v1/encryption/rotate")]
+pub(crate) async fn rotate_keys(
+    _caller: Access<AdministerAll>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    Ok(reply::json(&rotated(&state).await?))
+}
+
+/// The same, and makes a new data key for each merchant that has one: what is written within a minute is sealed with it, and
+/// what was written before opens as ever.
+///
+/// Scope: `admin`, for every merchant (`*`).
+#[utoipa::path(
+    tag = "process",
+    responses(
+        (status = 200, description = "What was done", body = KeysRotated),
+        (status = 422, description = "`validation_failed`: no key is configured"),
+    ),
+)]
+#[post("/v1/encryption/renew")]
+pub(crate) async fn renew_data_keys(
+    _caller: Access<AdministerAll>,
+    _: NoQuery,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let rotated = rotated(&state).await?;
+    let new_data_keys = rotation::renew(&state.gateway).await.map_err(Refusal::from)?;
+    Ok(reply::json(&KeysRotated {
+        new_data_keys,
+        ..rotated
+    }))
+}
+
+async fn rotated(state: &State) -> Result<KeysRotated, Problem> {
+    let rotated = rotation::rotate(&state.gateway, &state.merchant_builder).await;
+    let rotated = rotated.map_err(Refusal::from)?;
+    let none = || Wrong::new("", "no_encryption_key", "`store.encryption_keys` is empty");
+    Ok(rotated.ok_or_else(|| Refusal::invalid(vec![none()]))?)
+}

@@ -1,0 +1,36 @@
+//! What the writer is asked to do, and what it answers.
+
+use jiff::Timestamp;
+use upsert_store::{Applied, Changeset, Walked};
+
+use super::seal_work::SealWork;
+use super::session_work::SessionWork;
+
+/// What the writer can be asked to do.
+pub(super) enum Work {
+    Apply(Changeset),
+    Forget {
+        now: Timestamp,
+        limit: usize,
+    },
+    ForgetEvents {
+        done_before: Timestamp,
+        failed_before: Timestamp,
+        limit: usize,
+    },
+    Session(SessionWork),
+    Seal(SealWork),
+    Check,
+    /// To have done what was answered before it was durable.
+    CatchUp,
+}
+
+/// What it answers.
+pub(super) enum Done {
+    Applied(Applied),
+    Forgot(usize),
+    Sessions(usize),
+    Sealed(Walked),
+    Checked,
+    CaughtUp,
+}
