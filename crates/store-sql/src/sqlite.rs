@@ -20,6 +20,7 @@
 //!
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
+mod audit;
 mod checkpoint;
 pub(crate) mod copying;
 mod copying_sql;

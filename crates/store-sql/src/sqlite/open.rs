@@ -11,10 +11,11 @@ use rusqlite::{Connection, OpenFlags};
 use upsert_store::StoreError;
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_copying.sql"),
     include_str!("migrations/0003_sessions.sql"),
+    include_str!("migrations/0004_audit.sql"),
 ];
 
 /// The newest schema that this program knows.
