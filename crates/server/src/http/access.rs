@@ -72,6 +72,15 @@ impl Permission for AdministerAll {
     const FOR_ALL: bool = true;
 }
 
+/// What is told of everybody's at once.
+#[derive(Debug)]
+pub(crate) struct ReadAllOperations;
+
+impl Permission for ReadAllOperations {
+    const SCOPE: Option<Scope> = Some(Scope::OpsRead);
+    const FOR_ALL: bool = true;
+}
+
 /// A caller who may do what the route does.
 #[derive(Debug)]
 pub(crate) struct Access<P> {

@@ -9,6 +9,8 @@
 )]
 
 mod answers;
+mod audit;
+mod audit_chain;
 mod drain;
 mod headers;
 mod ledger;

@@ -25,7 +25,7 @@ async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        39,
+        41,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
