@@ -79,7 +79,13 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(events::discard_events)
         .service(events::get_event)
         .service(events::replay_event)
-        .service(events::discard_event)
+        .service(events::discard_event);
+    of_the_gateway(config);
+}
+
+/// What is nobody's in particular.
+fn of_the_gateway(config: &mut impl Routes) {
+    config
         .service(merchants::list_merchants)
         .service(merchants::get_merchant)
         .service(merchants::put_merchant)

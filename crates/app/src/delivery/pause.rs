@@ -148,8 +148,8 @@ impl Deliveries {
         self.set_pause(merchant, &connection.name, Some(pause), &[]).await
     }
 
-    /// Sets or lifts a pause, durably, and tells of it; `acts`: what the audit trail tells of it. A pause by the vendor leaves one
-    /// that is there as it is.
+    /// Sets or lifts a pause, durably, and tells of it; `acts`: what the audit trail tells of it. A pause by the vendor leaves
+    /// one that is there as it is.
     pub(crate) async fn set_pause(
         &self,
         merchant: &str,

@@ -14,14 +14,14 @@ pub(in super::super) fn head_key() -> Key {
 }
 
 impl Batch<'_> {
-    pub(super) fn need_audit_entry(&mut self, number: u64) {
+    pub(in super::super) fn need_audit_entry(&mut self, number: u64) {
         // One that cannot be kept is refused when it is written.
         if let Ok(number) = signed(number, "number") {
             self.of(&AUDIT).need(vec![number.into()]);
         }
     }
 
-    pub(super) fn put_audit_entry(&mut self, entry: &AuditRecord) -> DbResult<()> {
+    pub(in super::super) fn put_audit_entry(&mut self, entry: &AuditRecord) -> DbResult<()> {
         let values = vec![
             entry.at.as_microsecond().into(),
             entry.merchant.clone().into(),
@@ -38,12 +38,12 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) fn forget_audit_entry(&mut self, number: u64) -> DbResult<()> {
+    pub(in super::super) fn forget_audit_entry(&mut self, number: u64) -> DbResult<()> {
         self.of(&AUDIT).remove(&vec![signed(number, "number")?.into()]);
         Ok(())
     }
 
-    pub(super) fn put_audit_head(&mut self, head: &AuditHead) -> DbResult<()> {
+    pub(in super::super) fn put_audit_head(&mut self, head: &AuditHead) -> DbResult<()> {
         let values = vec![
             signed(head.revision, "revision")?.into(),
             signed(head.number, "number")?.into(),
