@@ -96,7 +96,8 @@ impl Operations {
                 _ => act,
             }]
         };
-        self.handle_one(caller, merchants, letter, action, &audited)
+        // On the heap: it is much larger than whatever awaits it.
+        Box::pin(self.handle_one(caller, merchants, letter, action, &audited))
             .await
             .map(|shown| visibility.show(shown))
             .map_err(|refusal| refusal.seen_by(visibility))

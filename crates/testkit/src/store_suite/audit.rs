@@ -1,15 +1,14 @@
 //! Who did what when.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use upsert_api::AuditAction;
+use upsert_api::Filter as _;
 use upsert_store::{Applied, AuditFilter, AuditPage, AuditRecord, Changeset, Expect, Store, Write};
 
 use super::{holds, put_for};
-use crate::records::{audit_head, audit_record, seconds};
+use crate::records::{audit_head, audit_record};
 
 /// Entries with these numbers, and the head that tells of the last one.
 async fn put_entries(store: &dyn Store, entries: &[AuditRecord]) {
@@ -72,6 +71,41 @@ pub(super) async fn the_audit_trail_is_listed_newest_first_and_paged(store: Arc<
     assert_eq!((first.entries[0].number, first.next), (2, Some(2)));
 }
 
+/// Members of a filter, the merchants that may be seen, and the numbers of what matches.
+type Asked = (
+    &'static [(&'static str, &'static str)],
+    Option<&'static [&'static str]>,
+    &'static [u64],
+);
+
+/// Among the five entries below; each was made so many seconds after noon as its number says.
+const ASKED: [Asked; 16] = [
+    (&[], None, &[5, 4, 3, 2, 1]),
+    (&[("by", "ann")], None, &[4, 3, 1]),
+    (&[("by", "an")], None, &[]),
+    (&[("action", "connection.pause")], None, &[4, 1]),
+    (&[("action", "connection.resume,logs.change")], None, &[3, 2]),
+    (&[("merchant", "acme")], None, &[2, 1]),
+    (&[("merchant", "hooli")], None, &[]),
+    (&[], Some(&["acme"]), &[2, 1]),
+    (&[], Some(&["acme", "globex"]), &[4, 2, 1]),
+    (&[], Some(&[]), &[]),
+    (&[("merchant", "globex")], Some(&["acme"]), &[]),
+    (&[("since", "2026-11-20T12:00:03Z")], None, &[5, 4, 3]),
+    (&[("until", "2026-11-20T12:00:03Z")], None, &[2, 1]),
+    (
+        &[("since", "2026-11-20T12:00:02Z"), ("until", "2026-11-20T12:00:04Z")],
+        None,
+        &[3, 2],
+    ),
+    (&[("until", "2026-11-20T12:00:01Z")], None, &[]),
+    (
+        &[("by", "ann"), ("merchant", "globex"), ("since", "2026-11-20T12:00:04Z")],
+        None,
+        &[4],
+    ),
+];
+
 pub(super) async fn every_filter_of_the_audit_trail_has_to_hold(store: Arc<dyn Store>) {
     let entry = |number, by: &str, action: &str, merchant: Option<&str>| AuditRecord {
         by: by.to_owned(),
@@ -87,121 +121,12 @@ pub(super) async fn every_filter_of_the_audit_trail_has_to_hold(store: Arc<dyn S
         entry(5, "bob", "of.a.newer.version", Some("initech")),
     ];
     put_entries(&*store, &entries).await;
-    let merchants = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>());
-    let text = |text: &str| Some(text.to_owned());
-    let none = AuditFilter::default();
-    for (filter, wanted) in [
-        (none.clone(), vec![5, 4, 3, 2, 1]),
-        (
-            AuditFilter {
-                by: text("ann"),
-                ..none.clone()
-            },
-            vec![4, 3, 1],
-        ),
-        (
-            AuditFilter {
-                by: text("an"),
-                ..none.clone()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                action: [AuditAction::ConnectionPause].into(),
-                ..none.clone()
-            },
-            vec![4, 1],
-        ),
-        (
-            AuditFilter {
-                action: [AuditAction::ConnectionResume, AuditAction::LogsChange].into(),
-                ..none.clone()
-            },
-            vec![3, 2],
-        ),
-        (
-            AuditFilter {
-                merchant: text("acme"),
-                ..none.clone()
-            },
-            vec![2, 1],
-        ),
-        (
-            AuditFilter {
-                merchant: text("hooli"),
-                ..none.clone()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                merchants: merchants(&["acme"]),
-                ..none.clone()
-            },
-            vec![2, 1],
-        ),
-        (
-            AuditFilter {
-                merchants: merchants(&["acme", "globex"]),
-                ..none.clone()
-            },
-            vec![4, 2, 1],
-        ),
-        (
-            AuditFilter {
-                merchants: merchants(&[]),
-                ..none.clone()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                merchants: merchants(&["acme"]),
-                merchant: text("globex"),
-                ..none.clone()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                since: Some(seconds(3)),
-                ..none.clone()
-            },
-            vec![5, 4, 3],
-        ),
-        (
-            AuditFilter {
-                until: Some(seconds(3)),
-                ..none.clone()
-            },
-            vec![2, 1],
-        ),
-        (
-            AuditFilter {
-                since: Some(seconds(2)),
-                until: Some(seconds(4)),
-                ..none.clone()
-            },
-            vec![3, 2],
-        ),
-        (
-            AuditFilter {
-                until: Some(seconds(1)),
-                ..none.clone()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                by: text("ann"),
-                merchant: text("globex"),
-                since: Some(seconds(4)),
-                ..none.clone()
-            },
-            vec![4],
-        ),
-    ] {
+    for (members, merchants, wanted) in ASKED {
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let filter = AuditFilter {
+            merchants: merchants.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect()),
+            ..AuditFilter::of(&members.iter().map(own).collect()).unwrap()
+        };
         assert_eq!(listed(&*store, &filter, 10).await.concat(), wanted, "{filter:?}");
         assert_eq!(
             listed(&*store, &filter, 1).await.concat(),

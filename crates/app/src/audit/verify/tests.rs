@@ -74,7 +74,7 @@ fn a_chain_as_it_was_written_fits_whole_and_piece_by_piece() {
             assert_eq!((walked.checked, walked.misfit, walked.next), (count, None, None));
             let mut at = Position::START;
             for piece in 0.. {
-                let after = at.last.number as usize;
+                let after = usize::try_from(at.last.number).unwrap();
                 let part = AuditStretch {
                     head: stretch.head.clone(),
                     entries: stretch.entries.iter().skip(after).take(2).cloned().collect(),
