@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use upsert_api::ConnectionState;
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, LOOK_EVERY, Merchant, NextStep,
-    OnCollision, OnKeyChange, Retention, RetryRule, UpsertCommand,
+    NoAuditKeys, OnCollision, OnKeyChange, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Clock, Customer, CustomerId, Handling, Held, IdentifierKind, Payload, Priority, ProviderError, Repeat,
@@ -96,6 +96,7 @@ impl House {
             retention: Retention::default(),
             spans: None,
             look_every: LOOK_EVERY,
+            audit_keys: Arc::new(NoAuditKeys),
         });
         gateway.recover().await?;
         let merchant = gateway.directory().get(id);

@@ -161,6 +161,7 @@ async fn a_key_that_may_only_look_sees_masks_and_no_buttons() {
         format!("/ops/customers/acme/{customer}"),
         "/ops/plan".to_owned(),
         "/ops/webhooks".to_owned(),
+        "/ops/audit".to_owned(),
         "/ops/configuration".to_owned(),
     ] {
         browser.open(&path).await;
@@ -225,6 +226,7 @@ async fn no_page_is_wider_than_a_phone_and_none_complains_in_dark_or_light() {
         "/ops/webhooks".to_owned(),
         "/ops/events/in".to_owned(),
         "/ops/events/out".to_owned(),
+        "/ops/audit".to_owned(),
         "/ops/configuration".to_owned(),
     ] {
         for (width, scheme) in [(390, Scheme::Light), (1280, Scheme::Dark)] {

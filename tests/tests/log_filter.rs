@@ -30,7 +30,7 @@ const PLATFORM: &str = "a-key-of-the-platform";
 
 fn plan() -> Plan {
     Plan {
-        gateway: api_key("platform", PLATFORM, "*", "admin"),
+        gateway: api_key("platform", PLATFORM, "*", "admin ops:read"),
         ..Plan::default()
     }
 }
@@ -81,6 +81,13 @@ async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() 
         assert_eq!(refused["errors"][0]["pointer"], pointer);
     }
     assert_eq!(world.get("/v1/logs").await.body, usual, "nothing has changed");
+    let audit = reqwest::Client::new().get(format!("{}/v1/audit", world.url()));
+    let audit: Json = audit.bearer_auth(PLATFORM).send().await.unwrap().json().await.unwrap();
+    let entries = audit["data"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "what was refused was not done: {audit}");
+    let entry = ["by", "action", "subject", "detail"].map(|name| entries[0][name].clone());
+    let detail = json!({ "filter": "info,upsert_app=debug", "for_seconds": 2 });
+    assert_eq!(json!(entry), json!(["platform", "logs.change", "logs", detail]));
 }
 
 #[tokio::test]

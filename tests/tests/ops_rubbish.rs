@@ -14,7 +14,7 @@ const CLERK: &str = "a-key-that-loses-its-scopes";
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 23] = [
     "/ops",
     "/ops/connections",
     "/ops/connections/acme/rotor",
@@ -34,6 +34,7 @@ const PAGES: [&str; 22] = [
     "/ops/events/out/letters/discard",
     "/ops/events/in/iev_06GZWEAX2NTGQ9ME3W97QF0HVG",
     "/ops/events/out/cus_06GZWEAX2NTGQ9ME3W97QF0HVG",
+    "/ops/audit",
     "/ops/configuration",
     "/ops/session",
     "/ops/nowhere",

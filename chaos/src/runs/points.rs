@@ -27,7 +27,9 @@ const RESTING: Duration = Duration::from_millis(1300);
 const AT_A_START: &str = "recover.";
 
 /// Points that a process passes seldom: there the first two times alone are aimed at.
-const SELDOM: [&str; 12] = [
+const SELDOM: [&str; 14] = [
+    points::AUDIT_BEFORE_RECORD,
+    points::AUDIT_AFTER_RECORD,
     points::REPLAY_BEFORE_COMMIT,
     points::REPLAY_AFTER_COMMIT,
     points::DISCARD_BEFORE_COMMIT,

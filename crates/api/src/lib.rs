@@ -4,6 +4,7 @@
 //! A type that says something of a person covers it by [`Cover`]; `/openapi.json` is made of these types.
 
 mod attention;
+mod audit;
 mod configuration;
 mod connection;
 mod cover;
@@ -27,6 +28,7 @@ mod vendor;
 mod webhooks;
 
 pub use attention::{Action, Attention, AttentionCode, AttentionPage, Severity, Subject};
+pub use audit::{AuditAction, AuditCheck, AuditEntry, AuditFault, AuditFilter, AuditMark, AuditMisfit};
 pub use configuration::{
     Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
 };

@@ -19,6 +19,9 @@ use upsert_api::ProblemCode;
 use upsert_core::{Clock, CustomerId, IdSource, MerchantMark, UpsertId};
 use upsert_store::{DeliveryFilter, DeliveryRecord, Hints, Known, Store, StoreError};
 
+use crate::audit::Auditing;
+use crate::audit::chain::AuditKeys;
+use crate::audit::failed_sign_ins::FailedSignIns;
 use crate::directory::merchant::{Directory, Merchant};
 use crate::problem::Refusal;
 use crate::runtime::admission::Admission;
@@ -40,6 +43,8 @@ pub struct Retention {
     pub attempts: Option<SignedDuration>,
     /// Versions of customers. Never shorter than upserts are kept.
     pub history: Option<SignedDuration>,
+    /// Entries of the audit trail.
+    pub audit: Option<SignedDuration>,
 }
 
 /// What a gateway is made of.
@@ -59,6 +64,8 @@ pub struct GatewayParts {
     pub spans: Option<Arc<dyn Spans>>,
     /// How often it is looked what is due, and what other processes have done. [`LOOK_EVERY`] suits a gateway.
     pub look_every: Duration,
+    /// What the audit trail is keyed with.
+    pub audit_keys: Arc<dyn AuditKeys>,
 }
 
 /// How often a gateway looks by itself.
@@ -71,6 +78,9 @@ pub(crate) struct Context(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Writes down what is done.
+    pub(crate) audit: Auditing,
+    pub(crate) failed_sign_ins: FailedSignIns,
     pub(crate) ids: IdSource,
     pub(crate) directory: ArcSwap<Directory>,
     pub(crate) connections: Connections,
@@ -116,6 +126,8 @@ impl Context {
     pub(crate) fn new(parts: GatewayParts) -> Self {
         Self(Arc::new(Shared {
             ids: IdSource::new(parts.clock.clone()),
+            audit: Auditing::new(parts.store.clone(), parts.clock.clone(), parts.audit_keys),
+            failed_sign_ins: FailedSignIns::default(),
             store: parts.store,
             clock: parts.clock,
             directory: ArcSwap::from_pointee(parts.directory),

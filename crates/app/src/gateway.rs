@@ -6,6 +6,7 @@ use std::sync::Arc;
 use upsert_core::Clock;
 use upsert_store::{Store, StoreError};
 
+use crate::audit::Auditing;
 use crate::context::{Context, GatewayParts};
 use crate::delivery::Deliveries;
 use crate::delivery::scheduler::Scheduler;
@@ -38,6 +39,8 @@ pub struct Gateway {
     pub operations: Operations,
     /// Who has signed in at the dashboard.
     pub sessions: Sessions,
+    /// What is done is written down here.
+    pub audit: Auditing,
 }
 
 impl fmt::Debug for Gateway {
@@ -61,6 +64,7 @@ impl Gateway {
             queries: Queries::new(&context),
             operations: Operations::new(&context),
             sessions: Sessions::new(&context),
+            audit: context.audit.clone(),
             context,
         }
     }
@@ -115,6 +119,7 @@ impl Gateway {
         self.context.stopping.cancel();
         self.context.tasks.close();
         self.context.tasks.wait().await;
+        self.sessions.tell_of_all_refused().await;
         if let Err(error) = self.scheduler.take_back_what_was_lost().await {
             tracing::warn!(%error, "deliveries whose results were lost could not be given back: their leases have to end");
         }

@@ -3,6 +3,7 @@
 //! It knows no HTTP library, no SQL, no vendor and no policy: connections come in as [`Connection`], ready
 //! to call, and everything durable goes through the [`upsert_store::Store`] trait.
 
+mod audit;
 mod context;
 mod delivery;
 mod directory;
@@ -19,6 +20,9 @@ mod strict_json;
 mod upsert;
 mod view;
 
+pub use audit::Auditing;
+pub use audit::act::{Act, BY_FILES, BY_UNKNOWN};
+pub use audit::chain::{AuditKeys, NoAuditKeys};
 pub use context::{GatewayParts, LOOK_EVERY, Retention};
 pub use delivery::Deliveries;
 pub use directory::merchant::{Connection, ConnectionStatus, Directory, Merchant, NextStep, RetryRule, Route};

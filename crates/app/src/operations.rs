@@ -1,5 +1,6 @@
 //! What operators do.
 
+pub(crate) mod acts;
 pub(crate) mod connections;
 pub(crate) mod dead_letters;
 pub(crate) mod endpoints;

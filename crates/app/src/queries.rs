@@ -1,6 +1,7 @@
 //! What is asked and changes nothing.
 
 pub(crate) mod attention;
+pub(crate) mod audit;
 pub(crate) mod backlog;
 pub(crate) mod connections;
 pub(crate) mod customers;

@@ -3,8 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use upsert_api::AuditAction;
 use upsert_store::{Notice, SessionId, SessionRecord, SessionWrite, StoreError};
 
+use crate::audit::act::Act;
 use crate::context::Context;
 
 /// Nobody looked for so long: the session is over.
@@ -17,6 +19,8 @@ const LOOK: SignedDuration = SignedDuration::from_mins(1);
 const MOST_OF_KEY: usize = 20;
 /// So far ahead the clock of another process may be.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
+/// What they are about in the audit trail.
+const DASHBOARD: &str = "dashboard";
 /// Sessions that are forgotten at once.
 const AT_ONCE: usize = 200;
 
@@ -33,11 +37,13 @@ impl Sessions {
         }
     }
 
-    /// Begins one for the key with this hash.
+    /// Begins one for the key with this hash and name.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn begin(&self, id: SessionId, key_hash: [u8; 32]) -> Result<(), StoreError> {
+    pub async fn begin(&self, id: SessionId, key_hash: [u8; 32], by: &str) -> Result<(), StoreError> {
+        let act = Act::new(by, AuditAction::SessionSignIn, DASHBOARD);
+        self.context.audit.record(&[act]).await?;
         let now = self.context.clock.now();
         let session = SessionRecord {
             id,
@@ -63,6 +69,41 @@ impl Sessions {
             self.write(SessionWrite::Seen(*id, now)).await?;
         }
         Ok(Some(session))
+    }
+
+    /// Ends it, wherever it is known, since the key of this name signs out.
+    ///
+    /// # Errors
+    /// The store failed: it may go on.
+    pub async fn sign_out(&self, id: SessionId, by: &str) -> Result<(), StoreError> {
+        let act = Act::new(by, AuditAction::SessionSignOut, DASHBOARD);
+        self.context.audit.record(&[act]).await?;
+        self.end(id).await
+    }
+
+    /// A key did not open the dashboard. That is no act, so it is refused whether it can be written down or not.
+    pub async fn refused(&self) {
+        let act = self.context.failed_sign_ins.one_more(self.context.clock.now());
+        self.write_down_refused(act).await;
+    }
+
+    /// Writes down those that were refused, if it is time for it.
+    pub(crate) async fn tell_of_refused(&self) {
+        let act = self.context.failed_sign_ins.left(self.context.clock.now());
+        self.write_down_refused(act).await;
+    }
+
+    /// Writes down those that were refused before the process ends.
+    pub(crate) async fn tell_of_all_refused(&self) {
+        self.write_down_refused(self.context.failed_sign_ins.all_left()).await;
+    }
+
+    async fn write_down_refused(&self, act: Option<Act>) {
+        let Some(act) = act else { return };
+        if let Err(error) = self.context.audit.record(std::slice::from_ref(&act)).await {
+            tracing::error!(%error, "keys that were refused at the dashboard could not be written down");
+            self.context.failed_sign_ins.give_back(&act);
+        }
     }
 
     /// Ends it, wherever it is known.

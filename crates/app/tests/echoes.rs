@@ -429,7 +429,7 @@ async fn of_a_record_that_was_unlinked_no_form_is_ours() {
     pair.house
         .gateway
         .operations
-        .unlink(&pair.house.merchant, id, "a", Visibility::Whole)
+        .unlink(&pair.house.merchant, id, "a", "ops", Visibility::Whole)
         .await
         .unwrap();
     assert_eq!(pair.event(json!({ "ref": "r", "first": "JON Q." })).await, "accepted");

@@ -408,7 +408,7 @@ async fn a_test_event_is_sent_at_once_and_told_of() {
     let (vendor, listener) = (Vendor::new(Repeat::Safe), Listener::new());
     let house = house(vec![connection("v", &vendor)], vec![listener.endpoint("hooks")]).await;
     listener.then([Ok(204), Ok(500), Err("could not connect".to_owned())]);
-    let test = || house.gateway.operations.test_endpoint(&house.merchant, "hooks");
+    let test = || house.gateway.operations.test_endpoint(&house.merchant, "hooks", "ops");
     assert!(test().await.unwrap().delivered);
     let refused = test().await.unwrap();
     assert_eq!((refused.delivered, refused.status), (false, Some(500)));
@@ -419,7 +419,7 @@ async fn a_test_event_is_sent_at_once_and_told_of() {
         house
             .gateway
             .operations
-            .test_endpoint(&house.merchant, "none")
+            .test_endpoint(&house.merchant, "none", "ops")
             .await
             .is_err()
     );

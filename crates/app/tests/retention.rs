@@ -30,6 +30,7 @@ async fn house(vendor: &Arc<Vendor>, history: Option<SignedDuration>) -> House {
         upserts: Some(days(90)),
         attempts: Some(days(30)),
         history,
+        audit: None,
     };
     let merchant = merchant(vec![connection("v", vendor)]);
     let house = House::keeping(store.clone(), store, TokioClock::new(), merchant, retention).await;

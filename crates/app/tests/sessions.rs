@@ -39,7 +39,7 @@ async fn is_open(house: &House, session: SessionId, is_looked_at: bool) -> bool 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_over_when_nobody_looks_and_after_its_longest_time_in_any_case() {
     let [one, other] = two().await;
-    one.gateway.sessions.begin(id(1), KEY).await.unwrap();
+    one.gateway.sessions.begin(id(1), KEY, "ops").await.unwrap();
     later(IDLE.saturating_sub(SECOND)).await;
     assert!(is_open(&other, id(1), true).await);
     later(IDLE.saturating_sub(SECOND)).await;
@@ -50,7 +50,7 @@ async fn a_session_is_over_when_nobody_looks_and_after_its_longest_time_in_any_c
         "what a page asks for by itself is no look"
     );
 
-    one.gateway.sessions.begin(id(2), KEY).await.unwrap();
+    one.gateway.sessions.begin(id(2), KEY, "ops").await.unwrap();
     for hour in 0..12 {
         assert!(is_open([&one, &other][hour % 2], id(2), true).await, "{hour}");
         later(Duration::from_hours(1)).await;
@@ -61,8 +61,8 @@ async fn a_session_is_over_when_nobody_looks_and_after_its_longest_time_in_any_c
 #[tokio::test(start_paused = true)]
 async fn a_session_that_ends_at_one_gateway_has_ended_at_the_other() {
     let [one, other] = two().await;
-    one.gateway.sessions.begin(id(1), KEY).await.unwrap();
-    one.gateway.sessions.begin(id(2), KEY).await.unwrap();
+    one.gateway.sessions.begin(id(1), KEY, "ops").await.unwrap();
+    one.gateway.sessions.begin(id(2), KEY, "ops").await.unwrap();
     assert!(is_open(&other, id(1), true).await);
     other.gateway.sessions.end(id(1)).await.unwrap();
     assert!(!is_open(&one, id(1), true).await && !is_open(&other, id(1), true).await);
@@ -72,7 +72,7 @@ async fn a_session_that_ends_at_one_gateway_has_ended_at_the_other() {
 #[tokio::test(start_paused = true)]
 async fn a_look_is_written_once_a_minute_however_often_somebody_looks() {
     let [one, other] = two().await;
-    one.gateway.sessions.begin(id(1), KEY).await.unwrap();
+    one.gateway.sessions.begin(id(1), KEY, "ops").await.unwrap();
     let seen = || async { one.store.session(&id(1)).await.unwrap().unwrap().seen_at };
     let begun = seen().await;
     let mut written = vec![begun];
@@ -91,7 +91,7 @@ async fn a_look_is_written_once_a_minute_however_often_somebody_looks() {
 #[tokio::test(start_paused = true)]
 async fn what_is_done_at_one_gateway_is_told_once_by_whichever_answers() {
     let [one, other] = two().await;
-    one.gateway.sessions.begin(id(1), KEY).await.unwrap();
+    one.gateway.sessions.begin(id(1), KEY, "ops").await.unwrap();
     let notice = |text: &str| Notice {
         is_problem: false,
         text: text.to_owned(),
@@ -109,10 +109,10 @@ async fn what_is_done_at_one_gateway_is_told_once_by_whichever_answers() {
 #[tokio::test(start_paused = true)]
 async fn a_key_has_at_most_twenty_sessions_and_sessions_that_are_over_are_forgotten() {
     let [one, other] = two().await;
-    one.gateway.sessions.begin(id(99), [8; 32]).await.unwrap();
+    one.gateway.sessions.begin(id(99), [8; 32], "ops").await.unwrap();
     for number in 0..25 {
         let house = [&one, &other][usize::from(number) % 2];
-        house.gateway.sessions.begin(id(number), KEY).await.unwrap();
+        house.gateway.sessions.begin(id(number), KEY, "ops").await.unwrap();
         later(SECOND).await;
     }
     let kept = || async {
@@ -136,9 +136,9 @@ async fn a_key_has_at_most_twenty_sessions_and_sessions_that_are_over_are_forgot
 #[tokio::test(start_paused = true)]
 async fn nobody_is_signed_in_or_out_where_the_store_does_not_answer() {
     let [one, _] = two().await;
-    one.gateway.sessions.begin(id(1), KEY).await.unwrap();
+    one.gateway.sessions.begin(id(1), KEY, "ops").await.unwrap();
     one.store.fail_next(3);
-    assert!(one.gateway.sessions.begin(id(2), KEY).await.is_err());
+    assert!(one.gateway.sessions.begin(id(2), KEY, "ops").await.is_err());
     assert!(one.gateway.sessions.find(&id(1), true).await.is_err());
     assert!(one.gateway.sessions.end(id(1)).await.is_err());
     assert!(is_open(&one, id(1), true).await && !is_open(&one, id(2), true).await);

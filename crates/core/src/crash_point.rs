@@ -98,6 +98,10 @@ points! {
     RECOVER_BEFORE_SETTLING = "recover.before_settling";
     /// All are taken back; what waits is about to be called.
     RECOVER_BEFORE_CALLING = "recover.before_calling";
+    /// What is to be done is about to be written down, and is not done.
+    AUDIT_BEFORE_RECORD = "audit.before_record";
+    /// It is written down, and not done.
+    AUDIT_AFTER_RECORD = "audit.after_record";
     /// The store's transaction is written and not committed.
     STORE_BEFORE_COMMIT = "store.before_commit";
     /// It is committed, nobody has been told.

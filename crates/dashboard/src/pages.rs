@@ -1,6 +1,7 @@
 //! The pages, one file each, and their addresses.
 
 mod action;
+mod audit;
 mod configuration;
 mod connection;
 mod connections;
@@ -61,6 +62,7 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
         .service(event_dead_letters::carry_out)
         .service(event::show)
         .service(event::handle)
+        .service(audit::list)
         .service(configuration::show)
         .service(customers::show)
         .service(customers::find)

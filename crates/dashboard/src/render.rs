@@ -21,6 +21,7 @@ pub(crate) enum Section {
     Customers,
     Plan,
     Webhooks,
+    Audit,
     Configuration,
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use upsert_core::Word as _;
+use upsert_core::Word;
 use upsert_server::{Telemetry, TelemetryError, check_log_filter, install_telemetry};
 use upsert_settings::LogForm;
 
@@ -52,6 +52,14 @@ impl LogArguments {
             is_fixed: self.log_level.is_some(),
         })
     }
+}
+
+/// One of a closed set of words.
+pub(crate) fn word<T: Word>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| {
+        let known: Vec<&str> = T::all().map(Word::as_str).collect();
+        format!("is not known here; known are: {}", known.join(", "))
+    })
 }
 
 /// Wrong usage: exit code 2.

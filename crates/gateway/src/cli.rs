@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::complain;
 use crate::{
-    check, customers, deliveries, demo, export, health, import, keys, merchants, serve, status, store, upsert, webhook,
+    audit, check, customers, deliveries, demo, export, health, import, keys, merchants, serve, status, store, upsert,
+    webhook,
 };
 
 const AFTER: &str = "Exit codes: 0 done, 1 the thing itself failed, 2 wrong usage.";
@@ -59,6 +60,8 @@ enum Command {
     ///
     /// Those in files are in the files. The key has the scope `admin`, for every merchant.
     Merchants(merchants::MerchantsArguments),
+    /// Who did what when at a running gateway: list, verify
+    Audit(audit::AuditArguments),
     /// Stores themselves
     Store(store::StoreArguments),
     /// Ask a URL whether it is well; for the health checks of containers
@@ -82,6 +85,7 @@ impl Cli {
             Command::Deliveries(arguments) => deliveries::run(arguments).await,
             Command::Customers(arguments) => customers::run(arguments).await,
             Command::Merchants(arguments) => merchants::run(arguments).await,
+            Command::Audit(arguments) => audit::run(arguments).await,
             Command::Store(arguments) => store::run(arguments).await,
             Command::Health(arguments) => health::run(arguments).await,
         }

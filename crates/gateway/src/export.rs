@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use upsert_api::{CustomerRecord, LARGEST_PAGE, LinkedCustomer, Texts};
+use reqwest::Method;
+use upsert_api::{CustomerRecord, LARGEST_PAGE, LinkedCustomer, Page};
 
 use crate::api::{self, Answered, Api};
 use crate::import::Format;
@@ -37,6 +38,18 @@ pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<ExitCode> 
     api::told(export(&arguments).await, false)
 }
 
+/// The first one says what it is for, so that the gateway's audit trail tells of it.
+async fn page(api: &Api<'_>, cursor: Option<&str>) -> anyhow::Result<Page<CustomerRecord>> {
+    let request = api
+        .request(Method::GET, "v1/customers")?
+        .query(&[("limit", LARGEST_PAGE)]);
+    let request = match cursor {
+        Some(cursor) => request.query(&[("cursor", cursor)]),
+        None => request.header("audit-as", "export"),
+    };
+    Ok(api.answer(request).await?.value)
+}
+
 async fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let api = Api::new(&arguments.target)?;
     let out: Box<dyn Write> = match &arguments.out {
@@ -46,10 +59,7 @@ async fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let mut out = Out::new(arguments.format, out)?;
     let (mut cursor, mut count) = (None::<String>, 0_u64);
     loop {
-        let page = api
-            .page("v1/customers", &Texts::new(), LARGEST_PAGE, cursor.as_deref())
-            .await?
-            .value;
+        let page = page(&api, cursor.as_deref()).await?;
         let paths = page.data.iter();
         let paths = paths.map(|customer: &CustomerRecord| format!("v1/customers/{}", customer.id));
         let customers: Vec<Answered<LinkedCustomer>> = stream::iter(paths)

@@ -2,6 +2,7 @@
 
 mod api;
 mod arguments;
+mod audit;
 mod check;
 mod cli;
 mod customers;

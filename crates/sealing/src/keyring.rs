@@ -25,6 +25,8 @@ pub struct SealingKey {
     pub(crate) key: RandomizedNonceKey,
     /// Fingerprints are keyed, so that they say nothing to whoever guesses at a short secret.
     marks: hmac::Key,
+    /// What is chained is signed with one of its own.
+    chains: hmac::Key,
 }
 
 /// Its id alone.
@@ -46,13 +48,15 @@ impl SealingKey {
         let bytes = BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text));
         let bytes = Zeroizing::new(bytes.map_err(|_| BadKey)?);
         let bytes: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| BadKey)?);
-        // A key has one use: fingerprints are made with one of its own, which tells nothing of it.
+        // A key has one use: fingerprints and chains are made with keys of their own, which tell nothing of it.
         let root = hmac::Key::new(hmac::HMAC_SHA256, bytes.as_slice());
-        let marks = hmac::sign(&root, &place(&["upsert-gateway", "fingerprints"]));
+        let derived = |purpose| hmac::sign(&root, &place(&["upsert-gateway", purpose]));
+        let of = |purpose| hmac::Key::new(hmac::HMAC_SHA256, derived(purpose).as_ref());
         Ok(Self {
             id: id.to_owned(),
             key: key(&bytes).map_err(|NotSealed| BadKey)?,
-            marks: hmac::Key::new(hmac::HMAC_SHA256, marks.as_ref()),
+            marks: of("fingerprints"),
+            chains: of("chains"),
         })
     }
 
@@ -81,6 +85,12 @@ impl Keyring {
     /// Whether what is sealed with the key of this id can be opened.
     pub fn has(&self, id: &str) -> bool {
         self.of(id).is_some()
+    }
+
+    /// Signs what is part of a chain, with the key of this id: HMAC-SHA256 by a key of its own. None: it is not configured.
+    pub fn sign(&self, id: &str, bytes: &[u8]) -> Option<[u8; 32]> {
+        let signed = hmac::sign(&self.of(id)?.chains, bytes);
+        signed.as_ref().try_into().ok()
     }
 
     pub(crate) fn first(&self) -> Option<&SealingKey> {

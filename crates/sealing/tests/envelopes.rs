@@ -197,3 +197,15 @@ fn a_key_that_is_kept_is_unwrapped_in_its_place_by_the_key_that_wrapped_it() {
     assert!(both.unwrap(&["data key", "acme"], &renamed).is_err());
     assert!(Keyring::default().wrap(&[], &[9; 32]).is_none());
 }
+
+#[test]
+fn what_is_chained_is_signed_with_the_key_of_its_id_and_with_no_other() {
+    let keys = ring(&[("new", 1), ("old", 2)]);
+    let signed = keys.sign("new", b"entry").unwrap();
+    assert_eq!(keys.sign("new", b"entry"), Some(signed));
+    assert_ne!(keys.sign("old", b"entry"), Some(signed));
+    assert_ne!(keys.sign("new", b"entries"), Some(signed));
+    assert_eq!(keys.sign("unknown", b"entry"), None);
+    // The same key under another id is the same key: the id is part of what is signed where that matters.
+    assert_eq!(ring(&[("renamed", 1)]).sign("renamed", b"entry"), Some(signed));
+}

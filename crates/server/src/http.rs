@@ -1,6 +1,7 @@
 //! What stands between the socket and the use cases.
 
 pub(crate) mod access;
+pub(crate) mod audit_as;
 pub(crate) mod body;
 pub(crate) mod dashboard;
 pub(crate) mod documented;

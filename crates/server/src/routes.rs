@@ -1,5 +1,6 @@
 //! The routes, a resource a file. What stands here is what `/openapi.json` says; there is no other list.
 
+pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod connections;
 pub(crate) mod customers;
@@ -62,6 +63,8 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(operations::list_providers)
         .service(operations::get_configuration)
         .service(operations::list_attention)
+        .service(audit::list_audit)
+        .service(audit::verify_audit)
         .service(connections::list_connections)
         .service(connections::list_failures)
         .service(connections::pause_connection)

@@ -12,6 +12,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("history", "\"forever\""),
     Member::or("upserts", "\"90d\""),
     Member::or("attempts", "\"30d\""),
+    Member::or("audit", "\"forever\""),
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -29,6 +30,9 @@ pub struct Retention {
     /// Their attempts, with what went out and what was answered.
     #[serde(serialize_with = "length")]
     pub attempts: Option<Duration>,
+    /// Entries of the audit trail.
+    #[serde(serialize_with = "length")]
+    pub audit: Option<Duration>,
 }
 
 impl Retention {
@@ -55,6 +59,7 @@ impl Retention {
             history: history.map(Keep::length),
             upserts: upserts.map(Keep::length),
             attempts: section.read("attempts", keep).map(Keep::length),
+            audit: section.read("audit", keep).map(Keep::length),
         })
     }
 }

@@ -21,6 +21,7 @@
 //! The file must be on a local disk: over a network file system neither the lock nor WAL's shared memory holds.
 
 mod adopt;
+mod audit;
 mod checkpoint;
 pub(crate) mod copying;
 mod copying_sql;

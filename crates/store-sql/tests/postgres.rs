@@ -29,5 +29,5 @@ mod sealed_postgres {
 }
 
 mod postgres {
-    upsert_testkit::store_suite!(110 cases, super::fresh);
+    upsert_testkit::store_suite!(116 cases, super::fresh);
 }

@@ -38,9 +38,9 @@ mod sealed_sqlite {
 }
 
 mod sqlite {
-    upsert_testkit::store_suite!(110 cases, super::fresh);
+    upsert_testkit::store_suite!(116 cases, super::fresh);
 }
 
 mod reopened_sqlite {
-    upsert_testkit::store_suite!(110 cases, super::fresh_and_reopened);
+    upsert_testkit::store_suite!(116 cases, super::fresh_and_reopened);
 }

@@ -5,14 +5,16 @@ use jiff::civil::Date;
 use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
 
 use crate::{
-    AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, EndpointRecord, EventMarks,
-    IdempotencyRecord, IncomingEvent, Lane, MerchantRecord, OutgoingEvent, StoredAnswer, UpsertRecord,
+    AttemptRecord, AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord,
+    EndpointRecord, EventMarks, IdempotencyRecord, IncomingEvent, Lane, MerchantRecord, OutgoingEvent, StoredAnswer,
+    UpsertRecord,
 };
 
-/// All of it or nothing. Everything in it is one merchant's: what is kept can be spread over machines by merchant.
+/// All of it or nothing. Everything in it is one merchant's, but for what the audit trail tells of it: what is kept can be
+/// spread over machines by merchant.
 #[derive(Debug, Clone)]
 pub struct Changeset {
-    /// Whose. The records in it name nobody else.
+    /// Whose. The records in it name nobody else. Empty: nobody's, where only the audit trail is written.
     pub merchant: String,
     /// Has to hold when the writes are applied.
     pub expect: Vec<Expect>,
@@ -34,10 +36,15 @@ impl Changeset {
         }
     }
 
-    /// Whether it writes the merchant's own row and nothing that is the merchant's: nothing is kept of a merchant yet that
-    /// was only put there.
+    /// Whether it writes the merchant's own row, or of the audit trail, and nothing that is the merchant's: nothing is kept of a
+    /// merchant yet that was only put there.
     pub fn is_of_merchant_alone(&self) -> bool {
-        self.write.iter().all(|write| matches!(write, Write::PutMerchant(_)))
+        self.write.iter().all(|write| {
+            matches!(
+                write,
+                Write::PutMerchant(_) | Write::PutAuditEntry(_) | Write::ForgetAuditEntry(_) | Write::PutAuditHead(_)
+            )
+        })
     }
 }
 
@@ -165,6 +172,11 @@ pub enum Expect {
         /// Its row's revision.
         revision: Option<u64>,
     },
+    /// The audit trail's head has this revision; none: nothing was ever written.
+    AuditHead {
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
     /// The idempotency key is not taken, or its record has expired by `now`.
     IdempotencyFree {
         /// The key's hash.
@@ -253,6 +265,12 @@ pub enum Write {
     PutEndpoint(EndpointRecord),
     /// The changeset's merchant itself; without a body it is gone. The change gets the next number of all.
     PutMerchant(MerchantRecord),
+    /// An entry of the audit trail. Whoever writes one expects the head that it follows, and puts the next one.
+    PutAuditEntry(AuditRecord),
+    /// An entry of the audit trail is older than entries are kept. The head that is put with it tells of it.
+    ForgetAuditEntry(u64),
+    /// Where the audit trail ends and begins.
+    PutAuditHead(AuditHead),
     /// One more call on this day.
     CountCall {
         /// At which connection.

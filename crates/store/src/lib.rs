@@ -7,6 +7,7 @@
 //!
 //! "Not found" is `None`; errors are opaque upwards. Times are kept to the microsecond: what is finer may be lost.
 
+mod audit;
 mod changeset;
 mod connection;
 mod customer;
@@ -23,6 +24,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+pub use audit::{AuditHead, AuditPage, AuditRecord, AuditStore, AuditStretch};
 pub use changeset::{Applied, Changeset, Expect, Write};
 pub use connection::{ConnectionRecord, ConnectionStore, Disabled, EndpointRecord, Pace, Pause, Turns};
 pub use customer::{
@@ -45,8 +47,8 @@ pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
-    DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, OutgoingFilter, OutgoingState,
-    PausedBy, Through, UpsertFilter, UpsertState,
+    AuditFilter, DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, OutgoingFilter,
+    OutgoingState, PausedBy, Through, UpsertFilter, UpsertState,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
@@ -67,7 +69,15 @@ pub enum StoreError {
 /// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
 #[async_trait]
 pub trait Store:
-    CustomerStore + UpsertStore + DeliveryStore + EventStore + ConnectionStore + MerchantStore + SessionStore + SealedStore
+    CustomerStore
+    + UpsertStore
+    + DeliveryStore
+    + EventStore
+    + ConnectionStore
+    + MerchantStore
+    + SessionStore
+    + SealedStore
+    + AuditStore
 {
     /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
     /// store: the life of the process). Expectations are judged in order, in the same transaction.

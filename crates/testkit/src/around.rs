@@ -65,6 +65,11 @@ macro_rules! questions_passed_on {
             seal_older(from: Option<Vec<u8>>, limit: usize) -> ::upsert_store::Walked;
             seal_wholly() -> ();
         } }
+        $crate::questions_passed_on! { $around: AuditStore {
+            audit_head() -> Option<::upsert_store::AuditHead>;
+            audit_entries(filter: &::upsert_store::AuditFilter, before: Option<u64>, limit: usize) -> ::upsert_store::AuditPage;
+            audit_after(after: u64, limit: usize) -> ::upsert_store::AuditStretch;
+        } }
         $crate::questions_passed_on! { $around: EventStore {
             incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;

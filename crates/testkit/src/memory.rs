@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod audit;
 mod events;
 mod lists;
 mod merchants;
@@ -91,12 +92,13 @@ impl Store for MemoryStore {
             ..
         } = changes;
         let mut change = tables.last_merchant_change();
-        let tables = tables.0.entry(merchant).or_default();
-        if let Some(unmet) = expect.iter().position(|expect| !tables.holds(expect)) {
+        let AllTables(by_merchant, _, audit) = &mut *tables;
+        let tables = by_merchant.entry(merchant).or_default();
+        if let Some(unmet) = expect.iter().position(|expect| !tables.holds(expect, audit)) {
             return Ok(Applied::Unmet(unmet));
         }
         for write in write {
-            tables.write(write, &mut change);
+            tables.write(write, &mut change, audit);
         }
         Ok(Applied::Done)
     }

@@ -47,6 +47,22 @@ impl Database {
         })
     }
 
+    /// Changes its rows by hand.
+    ///
+    /// # Panics
+    ///
+    /// Where the server refuses.
+    pub fn execute(&self, sql: &str) {
+        let mut psql = Command::new("psql");
+        psql.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", &self.url]);
+        let done = psql.arg(format!("--command={sql}")).output().unwrap();
+        assert!(
+            done.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+
     /// Where it is.
     pub fn url(&self) -> &str {
         &self.url

@@ -14,8 +14,8 @@ use upsert_core::{
     Value, VendorBlocks,
 };
 use upsert_store::{
-    ConnectionRecord, CustomerChange, CustomerRecord, Disabled, EndpointRecord, IdempotencyRecord, MerchantRecord,
-    Pause, PausedBy, StoredAnswer, UpsertRecord, UpsertState,
+    AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, Disabled, EndpointRecord,
+    IdempotencyRecord, MerchantRecord, Pause, PausedBy, StoredAnswer, UpsertRecord, UpsertState,
 };
 
 pub use deliveries::{
@@ -236,5 +236,45 @@ pub fn stored_merchant(id: &str, revision: u64) -> MerchantRecord {
         put_by: "platform".to_owned(),
         sealed_with: Some("2026-11".to_owned()),
         body: Some(format!("{{\"config\":{{\"id\":\"{id}\"}},\"of\":{revision}}}")),
+    }
+}
+
+/// The entry of the audit trail with this number, made so many seconds after [`noon`]. Its hashes are made up.
+///
+/// # Panics
+///
+/// Where the number is 0 or greater than 255.
+pub fn audit_record(number: u64) -> AuditRecord {
+    let hash = u8::try_from(number).unwrap();
+    AuditRecord {
+        number,
+        at: seconds(i64::from(hash)),
+        by: "ann".to_owned(),
+        action: "connection.pause".to_owned(),
+        merchant: Some("acme".to_owned()),
+        subject: format!("connections/acme/{number}"),
+        detail: Some(format!("{{\"of\":{number}}}")),
+        key: Some("2026-11".to_owned()),
+        before: [hash - 1; 32],
+        hash: [hash; 32],
+    }
+}
+
+/// A head that tells of the entry with this number, which is its revision too.
+///
+/// # Panics
+///
+/// Where the number is greater than 255.
+pub fn audit_head(number: u64) -> AuditHead {
+    let hash = u8::try_from(number).unwrap();
+    AuditHead {
+        revision: number,
+        number,
+        at: seconds(i64::from(hash)),
+        hash: [hash; 32],
+        forgotten: 0,
+        forgotten_hash: [0; 32],
+        key: Some("2026-11".to_owned()),
+        seal: [hash ^ 0xFF; 32],
     }
 }

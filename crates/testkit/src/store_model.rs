@@ -8,11 +8,11 @@ use jiff::civil::{Date, date};
 
 use upsert_core::{CustomerId, DeliveryId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerPage, DeliveryFilter, DeliveryPage,
-    DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
-    IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, MerchantChange, MerchantRecord,
-    OutgoingEvent, OutgoingPage, OutgoingState, Store, UpsertFilter, UpsertPage, UpsertRecord, UpsertState,
-    WaitingCount,
+    AttemptRecord, AuditFilter, AuditPage, AuditStretch, ConnectionRecord, Counted, CustomerFilter, CustomerPage,
+    DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount,
+    HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState,
+    MerchantChange, MerchantRecord, OutgoingEvent, OutgoingPage, OutgoingState, Store, UpsertFilter, UpsertPage,
+    UpsertRecord, UpsertState, WaitingCount,
 };
 
 pub use changesets::changesets;
@@ -108,6 +108,7 @@ pub struct Observed {
     merchants: Vec<(Option<MerchantRecord>, Vec<MerchantRecord>)>,
     merchant_changes: Vec<MerchantChange>,
     sealing_keys: Vec<(String, Vec<MerchantRecord>)>,
+    audit: (AuditStretch, AuditPage),
 }
 
 /// Shows nothing: the parts are told apart by [`Observed::assert_same`].
@@ -123,7 +124,7 @@ macro_rules! each_part {
             upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, failed, lists,
             upsert_lists, connections, calls, owing, incoming, incoming_lists, failed_incoming, marks, outgoing,
             outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints,
-            merchants, merchant_changes, sealing_keys)
+            merchants, merchant_changes, sealing_keys, audit)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -194,6 +195,10 @@ pub async fn observe(store: &dyn Store) -> Observed {
         merchants: Vec::new(),
         merchant_changes: store.merchant_changes(0, 10).await.unwrap(),
         sealing_keys: Vec::new(),
+        audit: (
+            store.audit_after(0, 10).await.unwrap(),
+            store.audit_entries(&AuditFilter::default(), None, 2).await.unwrap(),
+        ),
     };
     observe_customers(store, &mut seen).await;
     observe_connections(store, &mut seen).await;

@@ -5,11 +5,12 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(110 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(116 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
 mod attempts;
+mod audit;
 mod changesets;
 mod concurrency;
 mod connections;
@@ -222,6 +223,13 @@ suite! { $
         an_event_that_was_made_within_a_minute_of_its_id_is_listed_by_time,
         what_is_open_or_failed_is_counted_by_endpoint_and_state,
         an_endpoint_has_one_state;
+    audit:
+        entries_of_the_audit_trail_come_back_as_they_were_put,
+        the_audit_trail_is_listed_newest_first_and_paged,
+        every_filter_of_the_audit_trail_has_to_hold,
+        the_audit_trails_head_is_expected_at_its_revision,
+        what_is_forgotten_of_the_audit_trail_is_gone_and_nothing_else_is,
+        of_many_entries_that_follow_one_head_one_is_written;
     concurrency:
         of_64_conflicting_changesets_one_is_done,
         of_64_claims_of_one_identifier_one_is_done,

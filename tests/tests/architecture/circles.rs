@@ -9,11 +9,12 @@ use syn::visit::{self, Visit};
 use super::root;
 
 /// In `app` a folder knows those before it, and none after it.
-const APP: [&str; 14] = [
+const APP: [&str; 15] = [
     "problem",
     "strict_json",
     "directory",
     "runtime",
+    "audit",
     "context",
     "sessions",
     "planning",

@@ -4,7 +4,7 @@ use upsert_core::{CustomerId, DeliveryId, ErrorKind, EventId, KeyKind, UpsertId}
 use super::*;
 use crate::states::DeliveryState::{Failed, Waiting};
 use crate::tests::any::{delivery_filters, incoming_filters, moments, outgoing_filters};
-use crate::{CustomerFilter, DeliveryFilter, IncomingFilter, OutgoingFilter, UpsertFilter, VendorFilter};
+use crate::{AuditFilter, CustomerFilter, DeliveryFilter, IncomingFilter, OutgoingFilter, UpsertFilter, VendorFilter};
 
 /// A good value of each name.
 fn good(name: &str) -> String {
@@ -18,6 +18,7 @@ fn good(name: &str) -> String {
         "since" | "until" | "updated_since" => moment.to_string(),
         "limit" => "7".to_owned(),
         "archived" => "true".to_owned(),
+        "action" => "connection.pause".to_owned(),
         text => format!("{text} of one"),
     }
 }
@@ -25,7 +26,7 @@ fn good(name: &str) -> String {
 /// What is wrong with `bad` under each name; none: any text is good.
 fn code_of_bad(name: &str) -> Option<&'static str> {
     match name {
-        "state" | "error_kind" | "waiting_for" | "limit" | "archived" => Some("invalid_value"),
+        "state" | "error_kind" | "waiting_for" | "limit" | "archived" | "action" => Some("invalid_value"),
         "customer_id" | "upsert_id" => Some("invalid_id"),
         "since" | "until" | "updated_since" => Some("invalid_time"),
         _ => None,
@@ -68,6 +69,7 @@ fn every_name_of_a_filter_says_something_and_every_wrong_one_is_told() {
     holds_its_names::<IncomingFilter>();
     holds_its_names::<OutgoingFilter>();
     holds_its_names::<VendorFilter>();
+    holds_its_names::<AuditFilter>();
 }
 
 #[test]

@@ -17,9 +17,9 @@ pub(crate) use event::{
     event_problem, incoming_event, outgoing_event, taken_event, whole_incoming_event, whole_outgoing_event,
 };
 pub(crate) use others::{
-    configuration, deliveries_done, events_done, listed_merchant, listed_upsert, logs, match_key, plan, plan_refusal,
-    planned_connection, problem, provider, ready, stored_merchant, upsert_answer, upsert_problem, vendor_problem,
-    webhook_problem, wire_request,
+    audit_check, audit_entry, configuration, deliveries_done, events_done, listed_merchant, listed_upsert, logs,
+    match_key, plan, plan_refusal, planned_connection, problem, provider, ready, stored_merchant, upsert_answer,
+    upsert_problem, vendor_problem, webhook_problem, wire_request,
 };
 
 use jiff::Timestamp;

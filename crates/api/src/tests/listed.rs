@@ -125,6 +125,8 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         ("Connection", trip(&filled::connection())),
         ("Webhooks", trip(&filled::webhooks())),
         ("AttentionPage", trip(&filled::attention_page())),
+        ("AuditEntry", trip(&filled::audit_entry())),
+        ("AuditCheck", trip(&filled::audit_check())),
         ("Configuration", trip(&filled::configuration())),
         ("Provider", trip(&filled::provider())),
         ("ListedMerchant", trip(&filled::listed_merchant())),

@@ -15,9 +15,9 @@ use upsert_core::{
 use utoipa::PartialSchema;
 
 use crate::{
-    Action, AttentionCode, BreakerState, ConnectionState, DeliveryState, Direction, EndpointState, EventResult,
-    IncomingState, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity, Status, Subject, Through,
-    UpsertState,
+    Action, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, DeliveryState, Direction,
+    EndpointState, EventResult, IncomingState, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity,
+    Status, Subject, Through, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.
@@ -59,6 +59,8 @@ fn of_this_crate() -> Vec<Set> {
     vec![
         ("Action", told::<Action>()),
         ("AttentionCode", told::<AttentionCode>()),
+        ("AuditAction", told::<AuditAction>()),
+        ("AuditFault", told::<AuditFault>()),
         ("BreakerState", told::<BreakerState>()),
         ("ConnectionState", told::<ConnectionState>()),
         ("DeliveryState", told::<DeliveryState>()),

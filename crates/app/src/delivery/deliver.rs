@@ -164,7 +164,7 @@ impl Deliveries {
                 let pause = connections.pause_of(merchant, connection);
                 let was_paused = pause.is_some_and(|pause| pause.by == PausedBy::Vendor);
                 if was_paused {
-                    self.set_pause(merchant, connection, None).await?;
+                    self.set_pause(merchant, connection, None, &[]).await?;
                 }
                 if connections.succeeded(merchant, connection) || was_paused {
                     self.release(merchant, connection);

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use upsert_api::PausedBy;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Held, VendorBlocks};
-use upsert_store::{Applied, DeliveryRecord, Pause, StoreError, Write};
+use upsert_store::{Applied, Changeset, DeliveryRecord, Pause, StoreError, Write};
 
+use crate::audit::act::Act;
 use crate::delivery::Deliveries;
 use crate::delivery::work::park;
 use crate::directory::merchant::Connection;
@@ -47,7 +48,7 @@ impl Deliveries {
                 hear(connection, news);
             }
             if is_over {
-                self.set_pause(&record.merchant, &record.connection, None).await?;
+                self.set_pause(&record.merchant, &record.connection, None, &[]).await?;
                 self.release(&record.merchant, &record.connection);
             }
         }
@@ -176,15 +177,17 @@ impl Deliveries {
             reason,
             fingerprint: connection.fingerprint.clone(),
         };
-        self.set_pause(merchant, &connection.name, Some(pause)).await
+        self.set_pause(merchant, &connection.name, Some(pause), &[]).await
     }
 
-    /// Sets or lifts a pause, durably, and tells of it. A pause by the vendor leaves one that is there as it is.
+    /// Sets or lifts a pause, durably, and tells of it; `acts`: what the audit trail tells of it. A pause by the vendor leaves
+    /// one that is there as it is.
     pub(crate) async fn set_pause(
         &self,
         merchant: &str,
         connection: &str,
         pause: Option<Pause>,
+        acts: &[Act],
     ) -> Result<(), StoreError> {
         let _one_at_a_time = self.context.pausing.lock().await;
         if self.context.store.is_shared() {
@@ -195,7 +198,7 @@ impl Deliveries {
             let mut record = self.context.connections.record(merchant, connection);
             let by_vendor = pause.as_ref().is_some_and(|pause| pause.by == PausedBy::Vendor);
             if record.pause == pause || (record.pause.is_some() && by_vendor) {
-                return Ok(());
+                return self.context.audit.record(acts).await;
             }
             let expected = record.change();
             let before = std::mem::replace(&mut record.pause, pause.clone());
@@ -203,7 +206,12 @@ impl Deliveries {
             let mut write = vec![Write::PutConnection(record.clone())];
             write.extend(self.outbox.events_of_pause(merchant, connection, pauses).await?);
             crash_point(points::PAUSE_BEFORE_COMMIT);
-            let applied = self.outbox.write(merchant, vec![expected], write).await?;
+            let changes = Changeset {
+                expect: vec![expected],
+                write,
+                ..Changeset::of(merchant)
+            };
+            let applied = self.outbox.apply_audited(changes, acts).await?;
             crash_point(points::PAUSE_AFTER_COMMIT);
             if applied == Applied::Done {
                 self.context.connections.learn(record);

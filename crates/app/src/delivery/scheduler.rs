@@ -170,9 +170,23 @@ impl Scheduler {
         if let Err(error) = self.sessions.forget_those_over().await {
             tracing::error!(%error, "sessions that are over could not be forgotten");
         }
+        self.sessions.tell_of_refused().await;
+        if let Err(error) = self.forget_old_audit().await {
+            tracing::error!(%error, "old entries of the audit trail could not be forgotten");
+        }
         if self.context.store.is_shared() {
             self.look_for_what_was_left().await;
         }
+    }
+
+    /// Entries of the audit trail that are older than they are kept.
+    async fn forget_old_audit(&self) -> Result<(), StoreError> {
+        let now = self.context.clock.now();
+        let before = self.context.retention.audit.and_then(|keep| now.checked_sub(keep).ok());
+        if let Some(before) = before {
+            while self.context.audit.forget_before(before).await? && !self.context.stopping.is_cancelled() {}
+        }
+        Ok(())
     }
 
     /// What another process left that is gone: nobody starts here, so nobody would find it.

@@ -1,12 +1,14 @@
 //! What operators do by hand: pause and resume a connection, forget a stale link.
 
-use upsert_api::{Connection, LinkedCustomer, PausedBy, Visibility};
+use upsert_api::{AuditAction, Connection, LinkedCustomer, PausedBy, Visibility};
 use upsert_core::CustomerId;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{Pause, StoreError, Write};
+use upsert_store::{Changeset, Pause, StoreError, Write};
 
+use crate::audit::act::Act;
 use crate::directory::merchant::{Merchant, named};
 use crate::operations::Operations;
+use crate::operations::acts::of_connection;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::problem::Refusal;
 
@@ -47,7 +49,8 @@ impl Operations {
         };
         let (id, name) = (&merchant.id, &connection.name);
         tracing::warn!(merchant = id, connection = name, by, "connection paused by hand");
-        self.deliveries.set_pause(id, name, Some(pause)).await?;
+        let act = of_connection(by, AuditAction::ConnectionPause, id, name);
+        self.deliveries.set_pause(id, name, Some(pause), &[act]).await?;
         self.context.one_view(merchant, connection).await
     }
 
@@ -59,7 +62,8 @@ impl Operations {
         let connection = named(merchant, connection)?;
         let (id, name) = (&merchant.id, &connection.name);
         tracing::warn!(merchant = id, connection = name, by, "connection resumed by hand");
-        self.deliveries.set_pause(id, name, None).await?;
+        let act = of_connection(by, AuditAction::ConnectionResume, id, name);
+        self.deliveries.set_pause(id, name, None, &[act]).await?;
         self.deliveries.lift_blocks(id, connection).await?;
         crash_point(points::RESUME_BEFORE_RELEASE);
         self.deliveries.release(id, name);
@@ -76,8 +80,11 @@ impl Operations {
         merchant: &Merchant,
         id: CustomerId,
         connection: &str,
+        by: &str,
         visibility: Visibility,
     ) -> Result<LinkedCustomer, Refusal> {
+        let subject = format!("customers/{id}/links/{connection}");
+        let acts = &[Act::new(by, AuditAction::CustomerUnlink, subject).of(&merchant.id)];
         let forgotten = commit_with_retry(MOST_RACES, |_| async move {
             let known = self.queries.known_customer(merchant, id).await?;
             let linked = known.lane(connection).filter(|lane| lane.link().is_some()).cloned();
@@ -85,16 +92,15 @@ impl Operations {
             if lane.in_flight().is_some() {
                 return Err(in_flight());
             }
-            let expect = vec![lane.change()];
+            let mut changes = Changeset::of(&merchant.id);
+            changes.expect.push(lane.change());
             lane.forget_link();
-            let applied = self
-                .outbox
-                .write(&merchant.id, expect, vec![Write::PutLane(lane)])
-                .await?;
+            changes.write.push(Write::PutLane(lane));
+            let applied = self.outbox.apply_audited(changes, acts).await?;
             Ok::<_, Refusal>(Race::over(applied, ()))
         });
         forgotten.await?.ok_or_else(Refusal::too_many_changes)?;
-        tracing::warn!(merchant = merchant.id, connection, customer_id = %id, "link forgotten by hand");
+        tracing::warn!(merchant = merchant.id, connection, customer_id = %id, by, "link forgotten by hand");
         self.queries.get_customer(merchant, id, visibility).await
     }
 }

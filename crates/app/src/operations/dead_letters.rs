@@ -6,13 +6,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures_util::StreamExt as _;
 
-use upsert_api::{DeliveriesDone, DeliverySelection, ListedDelivery, Own, RefusedDelivery, Visibility};
+use upsert_api::{AuditAction, DeliveriesDone, DeliverySelection, ListedDelivery, Own, RefusedDelivery, Visibility};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{Customer, CustomerId, DeliveryId, Priority};
 use upsert_store::{Changeset, DeliveryRecord, DeliveryState, Known, Lane, StoreError, Write};
 
+use crate::audit::act::Act;
 use crate::delivery::log::observe;
 use crate::operations::Operations;
+use crate::operations::acts::{of_delivery, of_many};
 use crate::operations::connections::{MOST_RACES, in_flight};
 use crate::operations::replay::{Failed, not_now};
 use crate::operations::selected::{Tally, check_code};
@@ -53,7 +55,8 @@ impl Operations {
         if delivery.state() != DeliveryState::Failed {
             return Err(not_now("replayed", delivery.state()));
         }
-        let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive);
+        let acts = vec![of_delivery(&caller.name, AuditAction::DeliveryReplay, &delivery)];
+        let answer = self.replay_failed(caller, Failed::one(&delivery), Priority::Interactive, acts);
         // It brings the customer as it is: nothing of that was sent with it.
         Ok(answer.await?.seen_by(visibility, Own::default()))
     }
@@ -75,14 +78,20 @@ impl Operations {
             return Err(Refusal::invalid_at("/state", "invalid_value", detail));
         }
         selection.filter.state = failed;
-        let replay = |failed| async { self.replay_failed(caller, failed, Priority::Bulk).await.map(drop) };
-        self.handle_matching(&selection, by_lane, replay).await
+        let replay = |failed| async {
+            let replayed = self.replay_failed(caller, failed, Priority::Bulk, Vec::new());
+            replayed.await.map(drop)
+        };
+        let act = (caller, AuditAction::DeliveryReplay);
+        self.handle_matching(&selection, act, by_lane, replay).await
     }
 
-    /// Handles all that match, some side by side; or only counts them.
+    /// Handles all that match, some side by side; or only counts them. Before it is begun it is written down, for each
+    /// merchant, of how many it is done.
     async fn handle_matching<F: Future<Output = Result<(), Refusal>>>(
         &self,
         selection: &DeliverySelection,
+        (caller, action): (&Caller, AuditAction),
         together: impl Fn(&[DeliveryRecord]) -> Vec<Failed>,
         handle: impl Fn(Failed) -> F,
     ) -> Result<DeliveriesDone, Refusal> {
@@ -90,6 +99,9 @@ impl Operations {
             return self.counted(selection).await;
         }
         let (found, next) = self.found(selection).await?;
+        let merchants = found.iter().map(|delivery| delivery.merchant.as_str());
+        let acts = of_many(&caller.name, action, "deliveries", selection.filter.texts(), merchants);
+        self.context.audit.record(&acts).await?;
         let handled = together(&found).into_iter().map(|failed| async {
             let ids = failed.deliveries.clone();
             (ids, handle(failed).await)
@@ -111,7 +123,8 @@ impl Operations {
         visibility: Visibility,
     ) -> Result<ListedDelivery, Refusal> {
         let delivery = self.queries.visible_delivery(merchants, id).await?;
-        let discarded = self.discard_on_a_task(caller, delivery.merchant, id).await?;
+        let acts = vec![of_delivery(&caller.name, AuditAction::DeliveryDiscard, &delivery)];
+        let discarded = self.discard_on_a_task(caller, delivery.merchant, id, acts).await?;
         Ok(visibility.show(listed_delivery(&discarded)))
     }
 
@@ -120,10 +133,11 @@ impl Operations {
         caller: &Caller,
         merchant: String,
         id: DeliveryId,
+        acts: Vec<Act>,
     ) -> Result<DeliveryRecord, Refusal> {
         // What was waiting for it has to be answered, whoever hangs up.
         let (wing, by) = (self.clone(), caller.name.clone());
-        let task = async move { wing.discard_now(&merchant, id, &by).await };
+        let task = async move { wing.discard_now(&merchant, id, &by, &acts).await };
         self.context.on_own_task("a discard", task).await
     }
 
@@ -147,15 +161,23 @@ impl Operations {
         }
         let discard = |failed: Failed| async move {
             for id in failed.deliveries {
-                self.discard_on_a_task(caller, failed.merchant.clone(), id).await?;
+                let merchant = failed.merchant.clone();
+                self.discard_on_a_task(caller, merchant, id, Vec::new()).await?;
             }
             Ok(())
         };
         let one_by_one = |found: &[DeliveryRecord]| found.iter().map(Failed::one).collect();
-        self.handle_matching(&selection, one_by_one, discard).await
+        let act = (caller, AuditAction::DeliveryDiscard);
+        self.handle_matching(&selection, act, one_by_one, discard).await
     }
 
-    async fn discard_now(&self, merchant: &str, id: DeliveryId, by: &str) -> Result<DeliveryRecord, Refusal> {
+    async fn discard_now(
+        &self,
+        merchant: &str,
+        id: DeliveryId,
+        by: &str,
+        acts: &[Act],
+    ) -> Result<DeliveryRecord, Refusal> {
         let discarded = commit_with_retry(MOST_RACES, |_| async move {
             let delivery = self.context.store.delivery(merchant, id).await?;
             let mut delivery = delivery.ok_or_else(|| Refusal::not_found("delivery"))?;
@@ -177,7 +199,7 @@ impl Operations {
             delivery.discard(self.context.clock.now());
             changes.write.push(Write::PutDelivery(delivery.clone(), None));
             crash_point(points::DISCARD_BEFORE_COMMIT);
-            let applied = self.outbox.apply(changes).await?;
+            let applied = self.outbox.apply_audited(changes, acts).await?;
             Ok(Race::over(applied, delivery))
         });
         let discarded = discarded.await?.ok_or_else(Refusal::too_many_changes)?;

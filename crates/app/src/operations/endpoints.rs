@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use upsert_api::{Endpoint, EndpointTest};
+use upsert_api::{AuditAction, Endpoint, EndpointTest};
 
 use crate::directory::merchant::Merchant;
 use crate::operations::Operations;
+use crate::operations::acts::of_endpoint;
 use crate::outbox::publish::body;
 use crate::problem::Refusal;
 
@@ -17,8 +18,10 @@ impl Operations {
     ///
     /// # Errors
     /// 404.
-    pub async fn test_endpoint(&self, merchant: &Merchant, name: &str) -> Result<EndpointTest, Refusal> {
+    pub async fn test_endpoint(&self, merchant: &Merchant, name: &str, by: &str) -> Result<EndpointTest, Refusal> {
         let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
+        let act = of_endpoint(by, AuditAction::EndpointTest, &merchant.id, name);
+        self.context.audit.record(&[act]).await?;
         let id = self.context.ids.event(&merchant.id);
         let data = json!({ "merchant_id": merchant.id, "endpoint": endpoint.name });
         let tried = self
@@ -40,7 +43,8 @@ impl Operations {
     /// 404.
     pub async fn enable_endpoint(&self, merchant: &Merchant, name: &str, by: &str) -> Result<Endpoint, Refusal> {
         let endpoint = merchant.endpoint(name).ok_or_else(|| Refusal::not_found("endpoint"))?;
-        self.outbox.set_disabled(&merchant.id, name, None).await?;
+        let act = of_endpoint(by, AuditAction::EndpointEnable, &merchant.id, name);
+        self.outbox.set_disabled(&merchant.id, name, None, &[act]).await?;
         tracing::warn!(merchant = merchant.id, endpoint = name, by, "endpoint enabled by hand");
         let open = self.context.store.open_outgoing().await?;
         Ok(self.context.endpoint_view(merchant, endpoint, &open))

@@ -7,17 +7,19 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 
 use upsert_api::{
-    Direction, Event, EventReplayed, EventSelection, EventsDone, IncomingFilter, OutgoingFilter, ProblemCode, Refused,
-    Visibility,
+    AuditAction, Direction, Event, EventReplayed, EventSelection, EventsDone, IncomingFilter, OutgoingFilter,
+    ProblemCode, Refused, Texts, Visibility,
 };
 use upsert_core::{CustomerId, EventId};
-use upsert_store::{Applied, Expect, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
+use upsert_store::{Applied, Changeset, IncomingEvent, IncomingState, OutgoingEvent, OutgoingState, Write};
 use upsert_webhook::Read;
 
+use crate::audit::act::Act;
 use crate::inbox::arrival::{Arrival, contents_of, read_again};
 use crate::inbox::outcome::Taken;
 use crate::inbox::receive::{event_id_of, is_ageless, is_stand_in, unbelieved_time};
 use crate::operations::Operations;
+use crate::operations::acts::{of_event, of_many};
 use crate::operations::selected::Tally;
 use crate::problem::Refusal;
 use crate::queries::Merchants;
@@ -39,6 +41,15 @@ pub enum DeadLetterAction {
     Discard,
 }
 
+impl DeadLetterAction {
+    const fn audited(self) -> AuditAction {
+        match self {
+            Self::Replay | Self::ReplayFor(_) => AuditAction::EventReplay,
+            Self::Discard => AuditAction::EventDiscard,
+        }
+    }
+}
+
 /// Dead letters of one direction that match.
 #[derive(Debug, Clone)]
 pub enum DeadLetters {
@@ -56,6 +67,13 @@ impl DeadLetters {
             Self::Out(selection) => (Direction::Out, selection.is_narrowed, selection.dry_run),
         }
     }
+
+    fn filter(&self) -> Texts {
+        match self {
+            Self::In(selection) => selection.filter.texts(),
+            Self::Out(selection) => selection.filter.texts(),
+        }
+    }
 }
 
 impl Operations {
@@ -67,19 +85,43 @@ impl Operations {
         &self,
         caller: &Caller,
         merchants: Merchants<'_>,
-        (direction, id): (Direction, EventId),
+        letter: (Direction, EventId),
         action: DeadLetterAction,
         visibility: Visibility,
     ) -> Result<EventReplayed, Refusal> {
+        let audited = |merchant: &str, place: &str| {
+            let act = of_event(&caller.name, action.audited(), letter, merchant, place);
+            vec![match action {
+                DeadLetterAction::ReplayFor(whom) => act.with("customer_id", whom.to_string()),
+                _ => act,
+            }]
+        };
+        // On the heap: it is much larger than whatever awaits it.
+        Box::pin(self.handle_one(caller, merchants, letter, action, &audited))
+            .await
+            .map(|shown| visibility.show(shown))
+            .map_err(|refusal| refusal.seen_by(visibility))
+    }
+
+    /// `audited`: what the audit trail tells of it, of this merchant's and of this source or endpoint.
+    async fn handle_one(
+        &self,
+        caller: &Caller,
+        merchants: Merchants<'_>,
+        (direction, id): (Direction, EventId),
+        action: DeadLetterAction,
+        audited: &(dyn Fn(&str, &str) -> Vec<Act> + Sync),
+    ) -> Result<EventReplayed, Refusal> {
         let by = &caller.name;
         tracing::warn!(event = %id, by, ?direction, ?action, "a dead letter is handled by hand");
-        let handled = match (direction, action) {
+        match (direction, action) {
             (Direction::In, action) => {
                 let event = self.queries.visible_incoming(merchants, id).await?;
+                let acts = audited(&event.merchant, &event.source);
                 match action {
-                    DeadLetterAction::Replay => self.replay_incoming(event, None).await,
-                    DeadLetterAction::ReplayFor(whom) => self.replay_incoming(event, Some(whom)).await,
-                    DeadLetterAction::Discard => self.discard_incoming(event).await,
+                    DeadLetterAction::Replay => self.replay_incoming(event, None, &acts).await,
+                    DeadLetterAction::ReplayFor(whom) => self.replay_incoming(event, Some(whom), &acts).await,
+                    DeadLetterAction::Discard => self.discard_incoming(event, &acts).await,
                 }
             }
             (Direction::Out, DeadLetterAction::ReplayFor(_)) => {
@@ -88,12 +130,10 @@ impl Operations {
             }
             (Direction::Out, action) => {
                 let event = self.queries.visible_outgoing(merchants, id).await?;
-                self.change_outgoing(event, action).await
+                let acts = audited(&event.merchant, &event.endpoint);
+                self.change_outgoing(event, action, &acts).await
             }
-        };
-        handled
-            .map(|shown| visibility.show(shown))
-            .map_err(|refusal| refusal.seen_by(visibility))
+        }
     }
 
     /// Replays or discards all dead letters that match. Events are tried in the order in which they came. `merchants`:
@@ -114,11 +154,22 @@ impl Operations {
             let detail = "name at least one filter: `source`, `endpoint`, `since` …";
             return Err(Refusal::invalid_at("", "required", detail));
         }
-        let (mut ids, more) = self.dead_letters_of(letters, merchants).await?;
+        let filter = letters.filter();
+        let (found, more) = self.dead_letters_of(letters, merchants).await?;
+        if !dry_run {
+            let (subject, of_whom) = (
+                format!("events/{direction}"),
+                found.iter().map(|(merchant, _)| &**merchant),
+            );
+            let acts = of_many(&caller.name, action.audited(), &subject, filter, of_whom);
+            self.context.audit.record(&acts).await?;
+        }
+        let mut ids: Vec<EventId> = found.into_iter().map(|(_, id)| id).collect();
         ids.sort_unstable();
         let letters = ids.iter().filter(|_| !dry_run).map(|id| async move {
-            let handled = self.event_dead_letter(caller, None, (direction, *id), action, visibility);
-            (vec![*id], handled.await.map(drop))
+            let handled = self.handle_one(caller, None, (direction, *id), action, &|_, _| Vec::new());
+            let handled = handled.await.map(drop);
+            (vec![*id], handled.map_err(|refusal| refusal.seen_by(visibility)))
         });
         // An event that came before another one is tried before it.
         let width = if direction == Direction::In { 1 } else { SIDE_BY_SIDE };
@@ -137,7 +188,7 @@ impl Operations {
         &self,
         letters: DeadLetters,
         merchants: Merchants<'_>,
-    ) -> Result<(Vec<EventId>, bool), Refusal> {
+    ) -> Result<(Vec<(String, EventId)>, bool), Refusal> {
         let (store, merchants) = (&self.context.store, merchants.cloned());
         let (found, next) = match letters {
             DeadLetters::In(EventSelection { filter, limit, .. }) => {
@@ -149,8 +200,8 @@ impl Operations {
                 };
                 gather(limit, None, |before, most| async move {
                     let page = store.incoming_events(filter, before, most).await?;
-                    let ids = page.entries.iter().map(|event| event.id).collect();
-                    Ok::<(Vec<_>, _), Refusal>((ids, page.next))
+                    let found = page.entries.into_iter().map(|event| (event.merchant, event.id));
+                    Ok::<(Vec<_>, _), Refusal>((found.collect(), page.next))
                 })
                 .await?
             }
@@ -163,8 +214,8 @@ impl Operations {
                 };
                 gather(limit, None, |before, most| async move {
                     let page = store.outgoing_events(filter, before, most).await?;
-                    let ids = page.entries.iter().map(|event| event.id).collect();
-                    Ok::<(Vec<_>, _), Refusal>((ids, page.next))
+                    let found = page.entries.into_iter().map(|event| (event.merchant, event.id));
+                    Ok::<(Vec<_>, _), Refusal>((found.collect(), page.next))
                 })
                 .await?
             }
@@ -172,8 +223,13 @@ impl Operations {
         Ok((found, next.is_some()))
     }
 
-    /// Maps it anew, by the mapping of now.
-    async fn replay_incoming(&self, event: IncomingEvent, whom: Option<CustomerId>) -> Result<EventReplayed, Refusal> {
+    /// Maps it anew, by the mapping of now. What comes of it are upserts, so it is written down before.
+    async fn replay_incoming(
+        &self,
+        event: IncomingEvent,
+        whom: Option<CustomerId>,
+        acts: &[Act],
+    ) -> Result<EventReplayed, Refusal> {
         let Some(raw) = event.raw().map(str::to_owned) else {
             return Err(not_now("replayed", event.state()));
         };
@@ -205,6 +261,7 @@ impl Operations {
         // may have been done under its own id meanwhile.
         let has_id_now = |read: &Read| is_stand_in(&event.event_id) && event_id_of(read, &raw) != event.event_id;
         let is_split = reads.len() > 1 || reads.iter().any(has_id_now);
+        self.context.audit.record(acts).await?;
         let mut shown = None;
         for read in &mut reads {
             let event_id = if is_split {
@@ -233,17 +290,17 @@ impl Operations {
                 mapped.body["id"] = json!(whom);
             }
             match self.inbox.take(arrival, read.clone()).await? {
-                Taken::LeftOut if !is_split => return self.discard_incoming(event).await,
+                Taken::LeftOut if !is_split => return self.discard_incoming(event, &[]).await,
                 // It was sent again meanwhile, and could be taken then.
                 Taken::Repeated(other) if !is_split && other.id != event.id => {
-                    return self.discard_incoming(event).await;
+                    return self.discard_incoming(event, &[]).await;
                 }
                 Taken::Refused(_, refusal) => return Err(*refusal),
                 taken => shown = Some(taken.shown()),
             }
         }
         let given_up = if is_split || shown.is_none() {
-            Some(self.discard_incoming(event).await?)
+            Some(self.discard_incoming(event, &[]).await?)
         } else {
             None
         };
@@ -253,15 +310,18 @@ impl Operations {
             .ok_or_else(changed_meanwhile)
     }
 
-    async fn discard_incoming(&self, mut event: IncomingEvent) -> Result<EventReplayed, Refusal> {
+    async fn discard_incoming(&self, mut event: IncomingEvent, acts: &[Act]) -> Result<EventReplayed, Refusal> {
         if event.state() != IncomingState::Failed {
             return Err(not_now("discarded", event.state()));
         }
         let expected = event.change();
         event.discard();
-        let (merchant, shown) = (event.merchant.clone(), Event::Incoming(incoming(&event)));
-        self.put(&merchant, expected, Write::PutIncomingEvent(event), shown)
-            .await
+        let shown = Event::Incoming(incoming(&event));
+        let changes = Changeset {
+            expect: vec![expected],
+            ..Changeset::of(&event.merchant)
+        };
+        self.put(changes, Write::PutIncomingEvent(event), acts, shown).await
     }
 
     /// One that is replayed starts anew, with the same id.
@@ -269,6 +329,7 @@ impl Operations {
         &self,
         mut event: OutgoingEvent,
         action: DeadLetterAction,
+        acts: &[Act],
     ) -> Result<EventReplayed, Refusal> {
         let is_given_up = action == DeadLetterAction::Discard;
         if event.state() != OutgoingState::Failed {
@@ -282,9 +343,12 @@ impl Operations {
             self.check_endpoint(&event).await?;
             event.replay(self.context.clock.now());
         }
-        let (merchant, shown) = (event.merchant.clone(), Event::Outgoing(outgoing(&event)));
-        self.put(&merchant, expected, Write::PutOutgoingEvent(event), shown)
-            .await
+        let shown = Event::Outgoing(outgoing(&event));
+        let changes = Changeset {
+            expect: vec![expected],
+            ..Changeset::of(&event.merchant)
+        };
+        self.put(changes, Write::PutOutgoingEvent(event), acts, shown).await
     }
 
     /// Whether anything could go out to the event's endpoint.
@@ -306,12 +370,13 @@ impl Operations {
 
     async fn put(
         &self,
-        merchant: &str,
-        expected: Expect,
+        mut changes: Changeset,
         changed: Write,
+        acts: &[Act],
         shown: Event,
     ) -> Result<EventReplayed, Refusal> {
-        match self.outbox.write(merchant, vec![expected], vec![changed]).await? {
+        changes.write.push(changed);
+        match self.outbox.apply_audited(changes, acts).await? {
             Applied::Done => Ok(EventReplayed::Event(shown)),
             Applied::Unmet(_) => Err(changed_meanwhile()),
         }

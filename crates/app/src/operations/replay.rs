@@ -8,6 +8,7 @@ use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CustomerId, DeliveryId, Priority, Word as _};
 use upsert_store::{DeliveryRecord, DeliveryState, Known, Through};
 
+use crate::audit::act::Act;
 use crate::delivery::work::Committed;
 use crate::directory::merchant::Connection;
 use crate::operations::Operations;
@@ -51,13 +52,20 @@ impl Operations {
         caller: &Caller,
         failed: Failed,
         priority: Priority,
+        acts: Vec<Act>,
     ) -> Result<Answer, Refusal> {
         let (wing, caller) = (self.clone(), caller.clone());
-        let task = async move { Box::pin(wing.run_replay(&caller, &failed, priority)).await };
+        let task = async move { Box::pin(wing.run_replay(&caller, &failed, priority, &acts)).await };
         self.context.on_own_task("a replay", task).await
     }
 
-    async fn run_replay(&self, caller: &Caller, failed: &Failed, priority: Priority) -> Result<Answer, Refusal> {
+    async fn run_replay(
+        &self,
+        caller: &Caller,
+        failed: &Failed,
+        priority: Priority,
+        acts: &[Act],
+    ) -> Result<Answer, Refusal> {
         let directory = self.context.directory_with(&failed.merchant).await?;
         let merchant = directory.get(&failed.merchant);
         let configured = merchant
@@ -85,7 +93,7 @@ impl Operations {
             command: &command,
             claim: None,
         };
-        let mut committed = self.commit_replay(asked, connection, failed).await?;
+        let mut committed = self.commit_replay(asked, connection, failed, acts).await?;
         tracing::warn!(
             merchant = merchant.id, connection = connection.name, customer_id = %failed.customer,
             upsert_id = %committed.upsert.id, by = caller.name, "failed deliveries replayed"
@@ -100,6 +108,7 @@ impl Operations {
         asked: Asked<'_>,
         connection: &Arc<Connection>,
         failed: &Failed,
+        acts: &[Act],
     ) -> Result<Committed, Refusal> {
         let _deciding = self.context.admission.decide(asked.command.priority).await?;
         let committed = commit_with_retry(MOST_RACES, |key_is_taken| async move {
@@ -132,7 +141,7 @@ impl Operations {
                 event: None,
             };
             crash_point(points::REPLAY_BEFORE_COMMIT);
-            self.upserts.commit(draft).await
+            self.upserts.commit(draft, acts).await
         });
         committed.await?.ok_or_else(Refusal::too_many_changes)
     }

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::{MissedTickBehavior, interval};
 
-use upsert_api::ProblemCode;
+use upsert_api::{AuditAction, ProblemCode};
 use upsert_store::{Applied, Changeset, Expect, Hints, MerchantRecord, PausedBy, StoreError, Write};
 
+use crate::audit::act::Act;
 use crate::directory::merchant::Merchant;
 use crate::directory::stored::Fresh;
 use crate::operations::Operations;
@@ -88,6 +89,17 @@ fn tell(row: &MerchantRecord) {
     tracing::info!(merchant = row.id, by = row.put_by, generation = row.revision, "{what}");
 }
 
+/// The same, for the audit trail.
+fn act_of(row: &MerchantRecord, is_new: bool) -> Act {
+    let action = match row.body {
+        Some(_) => AuditAction::MerchantPut,
+        None => AuditAction::MerchantDelete,
+    };
+    let act = Act::new(&row.put_by, action, format!("merchants/{}", row.id)).of(&row.id);
+    let act = act.with("generation", row.revision);
+    if is_new { act.with("new", true) } else { act }
+}
+
 impl Operations {
     /// Puts a merchant, or deletes it, durably, and takes it over here at once; every other process does within two
     /// seconds. Answers its row, and whether it was there before.
@@ -113,7 +125,10 @@ impl Operations {
                 write: vec![Write::PutMerchant(row.clone())],
                 ..Changeset::of(&new.id)
             };
-            if self.context.store.apply(changes).await? == Applied::Done {
+            let acts = [act_of(&row, current.is_none())];
+            let commit = |changes| self.context.store.apply(changes);
+            let applied = self.context.audit.commit_with(changes, &acts, commit).await?;
+            if applied == Applied::Done {
                 tell(&row);
                 let merchants = true;
                 self.context.store.tell(Hints {
@@ -288,7 +303,7 @@ impl Operations {
             let pause = self.context.connections.pause_of(id, &connection.name);
             let is_over = |by, fingerprint: &str| by == PausedBy::Vendor && fingerprint != connection.fingerprint;
             if pause.is_some_and(|pause| is_over(pause.by, &pause.fingerprint)) {
-                self.deliveries.set_pause(id, &connection.name, None).await?;
+                self.deliveries.set_pause(id, &connection.name, None, &[]).await?;
                 self.deliveries.release(id, &connection.name);
             }
         }

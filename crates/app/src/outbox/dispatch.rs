@@ -180,7 +180,7 @@ impl Outbox {
                 by: "endpoint".to_owned(),
                 since: now,
             };
-            self.set_disabled(&merchant, name, Some(disabled)).await?;
+            self.set_disabled(&merchant, name, Some(disabled), &[]).await?;
         }
         // Somebody who changed it meanwhile (an operator gave it up) has the last word.
         let write = vec![Write::PutOutgoingEvent(event)];

@@ -1,7 +1,8 @@
 //! Which endpoints are disabled.
 
-use upsert_store::{Applied, Disabled, StoreError, Write};
+use upsert_store::{Applied, Changeset, Disabled, StoreError, Write};
 
+use crate::audit::act::Act;
 use crate::outbox::Outbox;
 
 impl Outbox {
@@ -13,19 +14,24 @@ impl Outbox {
         Ok(())
     }
 
-    /// Disables an endpoint, or has it go on, durably.
+    /// Disables an endpoint, or has it go on, durably; `acts`: what the audit trail tells of it.
     pub(crate) async fn set_disabled(
         &self,
         merchant: &str,
         endpoint: &str,
         disabled: Option<Disabled>,
+        acts: &[Act],
     ) -> Result<(), StoreError> {
         loop {
             let mut record = self.context.endpoints.record(merchant, endpoint);
             let expected = record.change();
             record.disabled.clone_from(&disabled);
-            let write = vec![Write::PutEndpoint(record.clone())];
-            if self.write(merchant, vec![expected], write).await? == Applied::Done {
+            let changes = Changeset {
+                expect: vec![expected],
+                write: vec![Write::PutEndpoint(record.clone())],
+                ..Changeset::of(merchant)
+            };
+            if self.apply_audited(changes, acts).await? == Applied::Done {
                 self.context.endpoints.learn(record);
                 return Ok(());
             }

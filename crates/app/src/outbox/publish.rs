@@ -12,6 +12,7 @@ use upsert_store::{
     UpsertRecord, UpsertState, Write,
 };
 
+use crate::audit::act::Act;
 use crate::directory::merchant::{Connection, Merchant};
 use crate::directory::webhooks::Endpoint;
 use crate::outbox::Outbox;
@@ -65,6 +66,14 @@ impl Outbox {
             }
         }
         Ok(applied)
+    }
+
+    /// Applies a changeset together with what the audit trail tells of it.
+    pub(crate) async fn apply_audited(&self, changes: Changeset, acts: &[Act]) -> Result<Applied, StoreError> {
+        self.context
+            .audit
+            .commit_with(changes, acts, |changes| self.apply(changes))
+            .await
     }
 
     /// Applies these writes of one merchant's, where what is expected holds.

@@ -19,10 +19,14 @@ pub(crate) fn to_cursor(id: &Uuid) -> String {
 
 pub(crate) fn from_cursor(cursor: &str) -> Result<Uuid, Refusal> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
-    bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok()).ok_or_else(|| {
-        let problem = Problem::new("cursor", "invalid_cursor", "is not a cursor of this list");
-        Refusal::invalid_query(vec![problem])
-    })
+    bytes
+        .and_then(|bytes| Uuid::from_slice(&bytes).ok())
+        .ok_or_else(bad_cursor)
+}
+
+pub(crate) fn bad_cursor() -> Refusal {
+    let problem = Problem::new("cursor", "invalid_cursor", "is not a cursor of this list");
+    Refusal::invalid_query(vec![problem])
 }
 
 /// Where a page begins, as the page before says.

@@ -5,6 +5,7 @@
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, DeliveryRecord, Expect, Lane};
 
+use crate::audit::act::Act;
 use crate::delivery::work::Committed;
 use crate::outbox::races::Race;
 use crate::planning::plan::Planned;
@@ -16,9 +17,11 @@ use crate::upsert::draft::{Building, Draft};
 use crate::upsert::idempotency::in_progress;
 
 impl Upserts {
+    /// `acts`: what the audit trail tells of it.
+    ///
     /// # Errors
     /// Another request with the same idempotency key was faster.
-    pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Race<Committed>, Refusal> {
+    pub(crate) async fn commit(&self, draft: Draft<'_>, acts: &[Act]) -> Result<Race<Committed>, Refusal> {
         let mut building = Building::new(self, &draft);
         for planned in &draft.plans {
             building.add(planned, self.queued_in(&draft.asked.merchant.id, planned).await?);
@@ -31,7 +34,11 @@ impl Upserts {
             &committed.upsert,
             draft.asked.command.traceparent.as_deref(),
         );
-        let applied = self.outbox.apply(changes).await?;
+        let applied = if acts.is_empty() {
+            self.outbox.apply(changes).await?
+        } else {
+            Box::pin(self.outbox.apply_audited(changes, acts)).await?
+        };
         span.end(&applied);
         crash_point(points::UPSERT_AFTER_COMMIT);
         if let Applied::Unmet(index) = applied

@@ -222,7 +222,7 @@ impl Upserts {
             replayed: Vec::new(),
             event,
         };
-        self.commit(draft).await
+        self.commit(draft, &[]).await
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use upsert_api::{ConnectionState, PageQuery};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Gateway, GatewayParts, LOOK_EVERY, Merchant, NextStep,
-    OnCollision, OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
+    NoAuditKeys, OnCollision, OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
     CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
@@ -466,6 +466,7 @@ fn parts(store: Arc<dyn Store>, clock: Arc<TokioClock>, merchant: Merchant) -> G
         retention: Retention::default(),
         spans: None,
         look_every: LOOK_EVERY,
+        audit_keys: Arc::new(NoAuditKeys),
     }
 }
 

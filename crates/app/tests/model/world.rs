@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use upsert_api::{ConnectionState, EventResult, ProblemCode, Visibility};
 use upsert_app::{
     Answer, Caller, Connection, ConnectionStatus, Directory, Endpoint, EndpointAnswer, EventKind, EventSender, Gateway,
-    GatewayParts, LOOK_EVERY, Merchant, NextStep, OnCollision, OnKeyChange, Refusal, Retention, RetryRule, SignedEvent,
-    Source, UpsertCommand,
+    GatewayParts, LOOK_EVERY, Merchant, NextStep, NoAuditKeys, OnCollision, OnKeyChange, Refusal, Retention, RetryRule,
+    SignedEvent, Source, UpsertCommand,
 };
 use upsert_core::{Clock, Handling, Held, IdentifierKind, Priority, ProviderError, Repeat, UpsertId, Word as _};
 use upsert_policy::{Decision, RetryPolicy, again};
@@ -261,7 +261,7 @@ impl World {
         if self
             .gateway
             .operations
-            .unlink(&self.merchant(), id, name, Visibility::Whole)
+            .unlink(&self.merchant(), id, name, "ops", Visibility::Whole)
             .await
             .is_ok()
         {
@@ -590,6 +590,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         retention: Retention::default(),
         spans: None,
         look_every: LOOK_EVERY,
+        audit_keys: Arc::new(NoAuditKeys),
     });
     gateway.deliveries.recover().await.unwrap();
     gateway.run_background();

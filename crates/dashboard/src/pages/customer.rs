@@ -98,7 +98,8 @@ pub(crate) async fn unlink(session: Session, named: Path<(String, String, String
     let unlink = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
         let (id, visibility) = (customer_id(&id)?, session.visibility());
-        operations.unlink(&known, id, &connection, visibility).await?;
+        let by = &session.principal.name;
+        operations.unlink(&known, id, &connection, by, visibility).await?;
         Ok(format!(
             "the link at {connection} is forgotten: the next upsert is matched by the vendor's own keys"
         ))

@@ -30,11 +30,15 @@ pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, fo
     let principal = match dashboard.parts.keys.open(form.key.trim()) {
         Ok(principal) => principal,
         Err(error) => {
+            if error != AuthError::TooOften {
+                dashboard.parts.gateway.sessions.refused().await;
+            }
             let (status, problem) = wrong(error);
             return again(status, problem);
         }
     };
     if !principal.may(Scope::OpsRead) {
+        dashboard.parts.gateway.sessions.refused().await;
         return again(StatusCode::FORBIDDEN, &PageError::lacks(Scope::OpsRead).sentence());
     }
     let (sessions, token) = (&dashboard.parts.gateway.sessions, new_token());
@@ -43,7 +47,9 @@ pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, fo
         begun = sessions.end(session_of(before.value())).await;
     }
     if begun.is_ok() {
-        begun = sessions.begin(session_of(&token), principal.key_hash).await;
+        begun = sessions
+            .begin(session_of(&token), principal.key_hash, &principal.name)
+            .await;
     }
     if begun.is_err() {
         let away = PageError::store_is_away();
@@ -74,8 +80,16 @@ const fn wrong(error: AuthError) -> (StatusCode, &'static str) {
 #[post("/session/end")]
 pub(crate) async fn sign_out(request: HttpRequest, dashboard: Data<Dashboard>) -> Result<HttpResponse, PageError> {
     if let Some(cookie) = request.cookie(COOKIE) {
-        let ended = dashboard.parts.gateway.sessions.end(session_of(cookie.value())).await;
-        ended.map_err(|_| PageError::store_is_away())?;
+        let (parts, id) = (&dashboard.parts, session_of(cookie.value()));
+        let away = |_| PageError::store_is_away();
+        // Whose session it is is told by its key; one that is over already ends unnoticed.
+        let found = parts.gateway.sessions.find(&id, false).await.map_err(away)?;
+        let principal = found.and_then(|session| parts.keys.still_open(&session.key_hash));
+        let ended = match principal {
+            Some(principal) => parts.gateway.sessions.sign_out(id, &principal.name).await,
+            None => parts.gateway.sessions.end(id).await,
+        };
+        ended.map_err(away)?;
     }
     let mut gone = cookie(String::new(), is_encrypted(&request));
     gone.make_removal();

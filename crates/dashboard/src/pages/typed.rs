@@ -40,7 +40,8 @@ pub(crate) struct TimeField {
 impl Typed {
     /// Of this filter; names that are none of its members are passed over.
     pub(crate) fn of<F: Filter>(sent: &Sent) -> Self {
-        let names = std::iter::once(&"merchant").chain(F::NAMES);
+        let others = F::NAMES.iter().filter(|name| **name != "merchant");
+        let names = std::iter::once(&"merchant").chain(others);
         let member = |name: &&'static str| {
             let text = sent.get(name)?;
             let is_time = matches!(*name, "since" | "until");

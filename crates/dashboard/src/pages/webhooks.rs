@@ -64,7 +64,7 @@ pub(crate) async fn test(session: Session, named: Named) -> Result<HttpResponse,
     let (merchant, name) = named.into_inner();
     let test = async {
         let (known, operations) = (session.merchant(&merchant).await?, &session.gateway().operations);
-        let answer = operations.test_endpoint(&known, &name).await?;
+        let answer = operations.test_endpoint(&known, &name, &session.principal.name).await?;
         told(&format!("{merchant} / {name}"), &answer)
     };
     session.operate(WEBHOOKS, test).await

@@ -3,8 +3,9 @@
 use clap::Args;
 use jiff::Timestamp;
 use upsert_api::{DeliveryFilter, DeliveryState};
-use upsert_core::{CustomerId, ErrorKind, UpsertId, WaitingFor, Word};
+use upsert_core::{CustomerId, ErrorKind, UpsertId, WaitingFor};
 
+use crate::arguments::word;
 use crate::moment;
 
 #[derive(Args)]
@@ -53,11 +54,4 @@ impl Filters {
             until: self.until,
         }
     }
-}
-
-fn word<T: Word>(text: &str) -> Result<T, String> {
-    text.trim().parse().map_err(|_| {
-        let known: Vec<&str> = T::all().map(Word::as_str).collect();
-        format!("is not known here; known are: {}", known.join(", "))
-    })
 }

@@ -28,6 +28,14 @@ fn http_url(text: &str) -> Result<Url, String> {
 }
 
 impl Target {
+    /// The same, for nobody in particular.
+    pub(crate) fn for_nobody(&self) -> Self {
+        Self {
+            merchant: None,
+            ..self.clone()
+        }
+    }
+
     /// A request with the key.
     pub(crate) fn request(&self, client: &Client, method: Method, path: &str) -> anyhow::Result<RequestBuilder> {
         // A gateway may stand behind a path of a proxy: the base keeps it only with a slash at its end.

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use upsert_chaos::front::{Front, FrontKind};
+use upsert_core::crash_point::VARIABLE;
 use upsert_simulators::{Record, Running, Simulator, SimulatorOptions, Vendor};
 use upsert_testkit::postgres::Database;
 
@@ -110,7 +111,7 @@ impl OwnGateway {
         let (mut processes, mut addresses) = (Vec::new(), Vec::new());
         for number in 0..count.unwrap_or(1) {
             let config = folder.path().join(format!("config-{number}"));
-            let (process, address) = start_one(&config, store, connections, secrets);
+            let (process, address) = start_one(&config, store, (connections, secrets), None);
             processes.push(process);
             addresses.push(address);
         }
@@ -125,6 +126,30 @@ impl OwnGateway {
             _processes: processes,
             _database: None,
         }
+    }
+
+    /// One process that dies at this crash point.
+    pub(crate) fn aimed(folder: TempDir, store: &str, connections: &str, aim: &str) -> Self {
+        let config = folder.path().join("config-0");
+        let (process, address) = start_one(&config, store, (connections, &[]), Some(aim));
+        Self {
+            folder,
+            url: format!("http://{address}"),
+            _front: None,
+            _processes: vec![process],
+            _database: None,
+        }
+    }
+
+    /// Sends it a request that it does not survive.
+    pub(crate) fn dies_of(&self, method: &str, path: &str, headers: &[(&str, &str)]) {
+        let client = reqwest::Client::builder().build().unwrap();
+        let mut request = client.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.bearer_auth(KEY);
+        assert!(on_a_runtime(request.send()).is_err(), "{method} {path} was answered");
     }
 
     /// Kills it, and gives its folder.
@@ -212,8 +237,13 @@ impl OwnGateway {
     }
 }
 
-/// A process whose configuration is in this folder.
-fn start_one(folder: &Path, store: &str, connections: &str, secrets: &[(&str, &str)]) -> (Started, SocketAddr) {
+/// A process whose configuration is in this folder. It dies at the crash point that it is aimed at.
+fn start_one(
+    folder: &Path,
+    store: &str,
+    (connections, secrets): (&str, &[(&str, &str)]),
+    aim: Option<&str>,
+) -> (Started, SocketAddr) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -223,7 +253,11 @@ fn start_one(folder: &Path, store: &str, connections: &str, secrets: &[(&str, &s
     }
     // Nobody reads its log: a full pipe would hold it up.
     let config = folder.to_str().unwrap();
-    let process = Started::new(&mut gateway(&["serve", "--log-level", "error", "--config", config]));
+    let mut command = gateway(&["serve", "--log-level", "error", "--config", config]);
+    if let Some(aim) = aim {
+        command.env(VARIABLE, aim);
+    }
+    let process = Started::new(&mut command);
     until_it_listens(address);
     (process, address)
 }
@@ -247,7 +281,7 @@ pub(crate) fn write_configuration(folder: &Path, address: SocketAddr, store: &st
          [[api_keys]]\nname = \"tests\"\nkey_sha256 = \"{own}\"\n\
          merchants = [\"acme\"]\nscopes = [\"customers:read\", \"customers:write\", \"ops:read\", \"ops:write\"]\n\
          [[api_keys]]\nname = \"platform\"\nkey_sha256 = \"{platform}\"\n\
-         merchants = [\"*\"]\nscopes = [\"customers:write\", \"admin\"]\n"
+         merchants = [\"*\"]\nscopes = [\"customers:write\", \"ops:read\", \"admin\"]\n"
     );
     fs::write(folder.join("gateway.toml"), text).unwrap();
     let merchant = format!("id = \"acme\"\ndefault_region = \"US\"\n{connections}");

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use serde_json::Value as Json;
 use tokio::sync::mpsc::UnboundedSender;
 
-use upsert_app::{BuildMerchant, Merchant, Refusal};
+use upsert_app::{AuditKeys, BuildMerchant, Merchant, Refusal};
 use upsert_core::{Clock, Problem as Wrong};
 use upsert_sealing::Keyring;
 use upsert_settings::{ApiMerchant, ApiRules, Environment, Problem, Settings, pointer};
@@ -175,6 +175,17 @@ fn wrong(problem: &Problem) -> Wrong {
         None => problem.message.clone(),
     };
     Wrong::new(pointer(problem), "invalid", detail)
+}
+
+/// The audit trail is keyed with the key that seals.
+impl AuditKeys for MerchantBuilder {
+    fn current(&self) -> Option<String> {
+        self.seals_with()
+    }
+
+    fn sign(&self, key: &str, bytes: &[u8]) -> Option<[u8; 32]> {
+        self.rules.load().keyring.sign(key, bytes)
+    }
 }
 
 impl BuildMerchant for MerchantBuilder {

@@ -83,6 +83,15 @@ impl Permission for ReadUpserts {
     const OR: Option<Scope> = Some(Scope::CustomersWrite);
 }
 
+/// What is told of everybody's at once.
+#[derive(Debug)]
+pub(crate) struct ReadAllOperations;
+
+impl Permission for ReadAllOperations {
+    const SCOPE: Option<Scope> = Some(Scope::OpsRead);
+    const FOR_ALL: bool = true;
+}
+
 /// A caller who may do what the route does.
 #[derive(Debug)]
 pub(crate) struct Access<P> {

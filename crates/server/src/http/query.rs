@@ -36,6 +36,11 @@ pub(crate) fn read_page(request: &HttpRequest) -> Result<PageQuery, Problem> {
     Ok(PageQuery::of(&texts).map_err(Refusal::invalid_query)?)
 }
 
+/// The parameters themselves, of a route that is no list: those with these names.
+pub(crate) fn read_texts(request: &HttpRequest, known: &[&str]) -> Result<Texts, Problem> {
+    texts(request, &[known])
+}
+
 /// Refuses every parameter, for routes that know none.
 #[derive(Debug)]
 pub(crate) struct NoQuery;

@@ -3,11 +3,12 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 
-use upsert_api::{CustomerFilter, CustomerRecord, HistoryEntry, LinkedCustomer, Page, PageQuery};
-use upsert_app::Refusal;
+use upsert_api::{AuditAction, CustomerFilter, CustomerRecord, HistoryEntry, LinkedCustomer, Page, PageQuery};
+use upsert_app::{Act, Refusal};
 use upsert_core::CustomerId;
 
 use crate::http::access::{ReadCustomers, WriteOperations};
+use crate::http::audit_as::AuditAs;
 use crate::http::merchant_id::ForMerchant;
 use crate::http::problem::Problem;
 use crate::http::query::{NoQuery, read_list, read_page};
@@ -21,6 +22,7 @@ use crate::state::State;
     tag = "customers",
     params(
         ForMerchant<ReadCustomers>,
+        AuditAs,
         CustomerFilter, PageQuery,
     ),
     responses((status = 200, description = "A page", body = Page<CustomerRecord>)),
@@ -28,10 +30,17 @@ use crate::state::State;
 #[get("/v1/customers")]
 pub(crate) async fn list_customers(
     caller: ForMerchant<ReadCustomers>,
+    audit_as: AuditAs,
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (filter, page) = read_list::<CustomerFilter>(&request)?;
+    if audit_as.is_export && page.cursor.is_none() {
+        let subject = format!("customers/{}", caller.merchant.id);
+        let act = Act::new(&caller.key.name, AuditAction::CustomersExport, subject).of(&caller.merchant.id);
+        let act = act.with("filtered", filter != CustomerFilter::default());
+        state.gateway.audit.record(&[act]).await.map_err(Refusal::from)?;
+    }
     let visibility = caller.visibility();
     let found = state
         .gateway
@@ -133,10 +142,11 @@ pub(crate) async fn unlink_customer(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (id, connection) = path.into_inner();
+    let (by, visibility) = (&caller.key.name, caller.visibility());
     let customer = state
         .gateway
         .operations
-        .unlink(&caller.merchant, customer_id(&id)?, &connection, caller.visibility())
+        .unlink(&caller.merchant, customer_id(&id)?, &connection, by, visibility)
         .await?;
     Ok(reply::json(&customer))
 }

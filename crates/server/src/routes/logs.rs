@@ -7,8 +7,8 @@ use actix_web::{HttpResponse, get, put};
 use jiff::SignedDuration;
 use serde_json::Value as Json;
 
-use upsert_api::{Logs, LogsChange};
-use upsert_app::Refusal;
+use upsert_api::{AuditAction, Logs, LogsChange};
+use upsert_app::{Act, Refusal};
 use upsert_core::Problem as Wrong;
 use upsert_settings::parse_duration;
 
@@ -18,6 +18,7 @@ use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
 use crate::routes::reply;
 use crate::state::State;
+use crate::telemetry::log_directives::{self, TelemetryError};
 use crate::telemetry::log_filter::{self, ForAWhile};
 
 /// What is logged.
@@ -68,8 +69,12 @@ pub(crate) async fn change_logs(
         length,
         until: state.gateway.clock().now() + SignedDuration::try_from(length).unwrap_or_default(),
     });
+    let cannot_be_read = |error: TelemetryError| Refusal::invalid(vec![unreadable(&error.to_string())]);
+    let _readable = log_directives::filter(change.filter).map_err(cannot_be_read)?;
+    let act = change.act(&caller.key.name);
+    state.gateway.audit.record(&[act]).await.map_err(Refusal::from)?;
     let set = filter.set(&caller.key.name, change.filter, how_long);
-    set.map_err(|error| Refusal::invalid(vec![unreadable(&error.to_string())]))?;
+    set.map_err(cannot_be_read)?;
     Ok(reply::json(&filter.shown()))
 }
 
@@ -80,6 +85,14 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
+    fn act(&self, by: &str) -> Act {
+        let act = Act::new(by, AuditAction::LogsChange, "logs").with("filter", self.filter);
+        match self.length {
+            Some(length) => act.with("for_seconds", length.as_secs()),
+            None => act,
+        }
+    }
+
     fn read(body: &'a Json) -> Result<Self, Vec<Wrong>> {
         let Some(members) = body.as_object() else {
             return Err(vec![Wrong::new("", "invalid_type", "has to be an object")]);

@@ -57,7 +57,7 @@ pub(crate) async fn test_endpoint(
     let shown = state
         .gateway
         .operations
-        .test_endpoint(&caller.merchant, &caller.name)
+        .test_endpoint(&caller.merchant, &caller.name, &caller.key.name)
         .await?;
     Ok(reply::json(&shown))
 }

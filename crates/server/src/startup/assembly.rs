@@ -107,6 +107,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         retention: retention(settings.retention),
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
         look_every: options.look_every,
+        audit_keys: merchant_builder.clone(),
     });
     gateway.deliveries.recover().await?;
     let state = Arc::new(state_of(
@@ -144,6 +145,7 @@ fn retention(keep: upsert_settings::Retention) -> Retention {
         upserts: keep.upserts.map(signed),
         attempts: keep.attempts.map(signed),
         history: keep.history.map(signed),
+        audit: keep.audit.map(signed),
     }
 }
 

@@ -35,6 +35,10 @@ pub(crate) fn documented() -> Documented {
     components
         .schemas
         .insert("Problem".to_owned(), upsert_api::Problem::schema());
+    // A filter names it, and no body does.
+    components
+        .schemas
+        .insert("AuditAction".to_owned(), upsert_api::AuditAction::schema());
     let mut methods = HashMap::new();
     for (path, item) in &mut api.paths.paths {
         let mut known = Vec::new();

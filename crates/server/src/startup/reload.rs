@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use upsert_settings::{Environment, Problem, Secrets, Settings};
 
+use crate::config::audited_reload::acts_of;
 use crate::config::builder::{Assembled, ConnectionBuilder};
 use crate::config::check;
 use crate::config::day_counts::DayCounts;
@@ -170,7 +171,9 @@ impl Reloader {
             .map_err(|error| vec![self.whole(&format!("the day's calls cannot be read: {error}"))])?;
         let before = self.state.served.load_full();
         let assembled = self.builder.assemble(&settings, &before.directory, &counts)?;
-        let settings = self.told(before.generation + 1, settings).await;
+        let settings = Arc::new(settings);
+        self.write_down(before.generation + 1, &settings).await?;
+        self.told(before.generation + 1, &settings).await;
         let are_others = self.state.merchant_builder.configure(&settings)?;
         gateway.store().configure_keys(self.state.merchant_builder.keyring());
         self.serve(&settings, &before, assembled);
@@ -198,14 +201,23 @@ impl Reloader {
     }
 
     /// Tells what they change, before anybody is served by them.
-    async fn told(&self, generation: u64, settings: Settings) -> Arc<Settings> {
-        let (settings, state) = (Arc::new(settings), self.state.clone());
+    async fn told(&self, generation: u64, settings: &Arc<Settings>) {
+        let state = self.state.clone();
         let (told, now) = (settings.clone(), self.state.gateway.clock().now());
         let telling = tokio::task::spawn_blocking(move || state.history.take_over(generation, now, told));
         if telling.await.is_err() {
             tracing::error!(generation, "what the configuration changed could not be told");
         }
-        settings
+    }
+
+    /// Has the audit trail tell what they change, before they do. What cannot be written down is not taken over.
+    async fn write_down(&self, generation: u64, settings: &Arc<Settings>) -> Result<(), Vec<Problem>> {
+        let (before, after) = (self.state.history.in_force(), settings.clone());
+        let compare = move || acts_of(generation, &upsert_settings::changes(&before, &after));
+        let acts = tokio::task::spawn_blocking(compare).await;
+        let acts = acts.map_err(|_| vec![self.whole("comparing it broke off")])?;
+        let recorded = self.state.gateway.audit.record(&acts).await;
+        recorded.map_err(|error| vec![self.whole(&format!("the audit trail cannot be written: {error}"))])
     }
 
     fn accepted(&self, settings: &Settings, generation: u64) {

@@ -9,6 +9,8 @@
 )]
 
 mod answers;
+mod audit;
+mod audit_chain;
 mod covered;
 mod drain;
 mod encryption;

@@ -17,7 +17,7 @@ fn an_empty_gateway_file_means_the_defaults() {
     assert_eq!(settings.server.body_limit, 64 * 1024);
     assert_eq!(settings.server.idempotency_keep, Duration::from_hours(24));
     assert_eq!(settings.server.metrics_bind, None);
-    assert_eq!(settings.retention.history, None);
+    assert_eq!((settings.retention.history, settings.retention.audit), (None, None));
     assert_eq!(settings.retention.upserts, Some(Duration::from_hours(24 * 90)));
     assert_eq!(settings.retention.attempts, Some(Duration::from_hours(24 * 30)));
     assert!(matches!(&settings.store.url, StoreUrl::Sqlite(path) if path.ends_with("data/gateway.db")));
@@ -30,8 +30,11 @@ fn what_has_ended_is_kept_for_ever_or_for_a_day_at_least_and_what_leans_on_it_go
     let kept = load("history = \"400d\"\nupserts = \"400d\"").unwrap().retention;
     assert_eq!(kept.history, Some(Duration::from_hours(24 * 400)));
     assert_eq!(load("upserts = \"forever\"").unwrap().retention.upserts, None);
+    let audit = load("audit = \"400d\"").unwrap().retention.audit;
+    assert_eq!(audit, Some(Duration::from_hours(24 * 400)));
     for (text, line, problem) in [
         ("upserts = \"2h\"", 2, "must be a day or longer"),
+        ("audit = \"2h\"", 2, "must be a day or longer"),
         ("upserts = \"always\"", 2, "not a length of time"),
         ("history = \"89d\"", 2, "cannot be kept for a shorter time"),
         (

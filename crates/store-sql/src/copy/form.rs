@@ -282,8 +282,42 @@ pub(crate) static SESSIONS: Part = Part::new(
     &[MERCHANT, column("session", Kind::Bytes), column("notice", Kind::Record)],
 );
 
+/// The audit trail, as it is: it has to fit its hashes still.
+static AUDIT: Part = Part::new(
+    "audit",
+    1,
+    &[
+        column("number", Kind::Number),
+        column("happened_at", Kind::Number),
+        column("merchant", Kind::Text),
+        column("actor", Kind::Text),
+        column("action", Kind::Text),
+        column("subject", Kind::Text),
+        column("detail", Kind::Text),
+        column("key_id", Kind::Text),
+        column("previous", Kind::Bytes),
+        column("hash", Kind::Bytes),
+    ],
+);
+
+static AUDIT_HEAD: Part = Part::new(
+    "audit_head",
+    1,
+    &[
+        column("id", Kind::Number),
+        REVISION,
+        column("number", Kind::Number),
+        column("happened_at", Kind::Number),
+        column("hash", Kind::Bytes),
+        column("forgotten", Kind::Number),
+        column("forgotten_hash", Kind::Bytes),
+        column("key_id", Kind::Text),
+        column("seal", Kind::Bytes),
+    ],
+);
+
 /// All of them, in the order in which they are copied.
-pub(crate) static PARTS: [&Part; 14] = [
+pub(crate) static PARTS: [&Part; 16] = [
     &DATA_KEYS,
     &CUSTOMERS,
     &LINKS,
@@ -298,6 +332,8 @@ pub(crate) static PARTS: [&Part; 14] = [
     &ENDPOINTS,
     &CALLS,
     &MERCHANTS,
+    &AUDIT,
+    &AUDIT_HEAD,
 ];
 
 /// Tables that are not copied: what a store has for itself alone, or makes of the rest. `secret` and `made` are taken over

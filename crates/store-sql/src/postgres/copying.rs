@@ -114,6 +114,9 @@ impl PostgresEnd {
 
     /// Where anything is kept.
     async fn put_places(&self, part: &'static Part, rows: &[Row]) -> DbResult<()> {
+        if part.columns.first().is_none_or(|column| column.name != "merchant") {
+            return Ok(());
+        }
         let mut places = std::collections::BTreeSet::new();
         for row in rows {
             let Some(Value::Text(merchant)) = row.first() else {

@@ -8,8 +8,10 @@ use super::keys::{customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
 use super::tables::{
-    CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS,
+    AUDIT_HEAD, CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING,
+    UPSERTS,
 };
+use super::write::audit::head_key;
 
 impl Batch<'_> {
     /// Notes the rows by which it is judged.
@@ -65,6 +67,7 @@ impl Batch<'_> {
             | Expect::Delivery { .. }
             | Expect::EventMarks { .. }
             | Expect::Merchant { .. }
+            | Expect::AuditHead { .. }
             | Expect::OutgoingEvent { .. }
             | Expect::Connection { .. }
             | Expect::Endpoint { .. } => row_at_revision(merchant, expect)
@@ -143,6 +146,7 @@ fn row_at_revision(merchant: &str, expect: &Expect) -> Option<(&'static Table, K
             (&OUTGOING, vec![merchant.into(), id.as_uuid().into()], Some(*revision))
         }
         Expect::Merchant { revision } => (&MERCHANTS, vec![merchant.into()], *revision),
+        Expect::AuditHead { revision } => (&AUDIT_HEAD, head_key(), *revision),
         Expect::Connection { connection, revision } => (
             &CONNECTIONS,
             vec![merchant.into(), connection.as_str().into()],

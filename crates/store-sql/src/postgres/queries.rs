@@ -1,5 +1,6 @@
 //! Questions.
 
+mod audit;
 mod connections;
 mod customers;
 mod deliveries;

@@ -19,7 +19,7 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         sql: include_str!("migrations/0001_records.sql"),
         works_from: 1,
@@ -38,6 +38,10 @@ const STEPS: [Step; 5] = [
     },
     Step {
         sql: include_str!("migrations/0005_data_keys.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0006_audit.sql"),
         works_from: 1,
     },
 ];

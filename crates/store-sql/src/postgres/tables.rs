@@ -152,7 +152,7 @@ pub(super) static MERCHANTS: Table = Table::new(
     || Sql::of(&MERCHANTS),
 );
 
-/// Locked last: merchants are changed one after the other, and nothing else waits for it.
+/// Locked late: merchants are changed one after the other, and nothing else waits for it.
 pub(super) static MERCHANT_CHANGES: Table = Table::new(
     "merchant_changes",
     &[column("id", Big)],
@@ -161,8 +161,45 @@ pub(super) static MERCHANT_CHANGES: Table = Table::new(
     || Sql::of(&MERCHANT_CHANGES),
 );
 
+/// Entries of the audit trail; what is expected is expected of its head.
+pub(super) static AUDIT: Table = Table::new(
+    "audit",
+    &[column("number", Big)],
+    &[
+        column("happened_at", Big),
+        column("merchant", Text),
+        column("actor", Text),
+        column("action", Text),
+        column("subject", Text),
+        column("detail", Text),
+        column("key_id", Text),
+        column("previous", Bytes),
+        column("hash", Bytes),
+    ],
+    0,
+    || Sql::of(&AUDIT),
+);
+
+/// Locked last, with the changes of merchants: what is audited is written one after the other, and nothing else waits for it.
+pub(super) static AUDIT_HEAD: Table = Table::new(
+    "audit_head",
+    &[column("id", Big)],
+    &[
+        REVISION,
+        column("number", Big),
+        column("happened_at", Big),
+        column("hash", Bytes),
+        column("forgotten", Big),
+        column("forgotten_hash", Bytes),
+        column("key_id", Text),
+        column("seal", Bytes),
+    ],
+    1,
+    || Sql::of(&AUDIT_HEAD),
+);
+
 /// All of them.
-pub(super) static TABLES: [&Table; 13] = [
+pub(super) static TABLES: [&Table; 15] = [
     &CUSTOMERS,
     &KEYS,
     &UPSERTS,
@@ -176,4 +213,6 @@ pub(super) static TABLES: [&Table; 13] = [
     &CALLS,
     &MERCHANTS,
     &MERCHANT_CHANGES,
+    &AUDIT,
+    &AUDIT_HEAD,
 ];

@@ -1,5 +1,6 @@
 //! What changesets write, into the rows of their batch.
 
+pub(super) mod audit;
 mod events;
 mod merchants;
 mod upserts;
@@ -8,13 +9,13 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use upsert_core::CustomerId;
-use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
+use upsert_store::{AuditRecord, ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
 use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
 use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
-use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
+use super::tables::{AUDIT_HEAD, CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
 use super::value::Value;
 use crate::copy::form;
 use crate::digest::Kind;
@@ -65,6 +66,10 @@ impl Batch<'_> {
             Write::PutEventMarks(row) => self.need_event_marks(merchant, row),
             Write::PutOutgoingEvent(row) => self.need_outgoing_event(merchant, row),
             Write::PutMerchant(row) => self.need_merchant(row),
+            Write::PutAuditEntry(AuditRecord { number, .. }) | Write::ForgetAuditEntry(number) => {
+                self.need_audit_entry(*number);
+            }
+            Write::PutAuditHead(_) => self.of(&AUDIT_HEAD).need(audit::head_key()),
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }
@@ -105,6 +110,9 @@ impl Batch<'_> {
             Write::PutOutgoingEvent(row) => self.put_outgoing_event(merchant, row)?,
             Write::PutEndpoint(row) => self.put_endpoint(merchant, row)?,
             Write::PutMerchant(row) => self.put_merchant(row)?,
+            Write::PutAuditEntry(row) => self.put_audit_entry(row)?,
+            Write::ForgetAuditEntry(number) => self.forget_audit_entry(*number)?,
+            Write::PutAuditHead(row) => self.put_audit_head(row)?,
             Write::CountCall { connection, day } => self.count_call(merchant, connection, *day, 1),
             Write::GiveBackCall { connection, day } => self.count_call(merchant, connection, *day, -1),
         }

@@ -15,12 +15,13 @@ use super::adopt::{self, Adopted, NotAdopted};
 use super::db_error::DbError;
 
 /// The steps that made the schema what it is, in order. A step that was released never changes.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_copying.sql"),
     include_str!("migrations/0003_sessions.sql"),
     include_str!("migrations/0004_kept_events.sql"),
     include_str!("migrations/0005_data_keys.sql"),
+    include_str!("migrations/0006_audit.sql"),
 ];
 
 /// The newest schema that this program knows.

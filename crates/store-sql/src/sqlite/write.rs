@@ -1,6 +1,7 @@
 //! One changeset's writes, inside the writer's transaction. A row that is new is inserted, one that is known is updated;
 //! which of both is likelier is known beforehand, and only costs a statement where it is wrong.
 
+mod audit;
 mod events;
 mod keys;
 mod merchants;
@@ -60,6 +61,9 @@ impl Pen<'_, '_> {
             Write::PutOutgoingEvent(row) => self.put_outgoing_event(row),
             Write::PutEndpoint(row) => self.put_endpoint(row),
             Write::PutMerchant(row) => self.put_merchant(row),
+            Write::PutAuditEntry(row) => self.put_audit_entry(row),
+            Write::ForgetAuditEntry(number) => self.forget_audit_entry(*number),
+            Write::PutAuditHead(row) => self.put_audit_head(row),
             Write::CountCall { connection, day } => {
                 let connection = self.number(connection)?;
                 let params = params![self.merchant, day.to_string(), connection];

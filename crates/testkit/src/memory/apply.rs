@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
-use super::tables::Tables;
+use super::tables::{AuditTables, Tables};
 use upsert_store::{AttemptRecord, DeliveryRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
 
 impl Tables {
-    pub(crate) fn holds(&self, expect: &Expect) -> bool {
+    /// Among these, and the audit trail.
+    pub(crate) fn holds(&self, expect: &Expect, audit: &AuditTables) -> bool {
         match expect {
+            Expect::AuditHead { revision } => audit.head.as_ref().map(|head| head.revision) == *revision,
             Expect::Customer { id, revision } => self.customers.get(id).map(|row| row.revision) == *revision,
             Expect::Holders { identifier, customers } => {
                 let expected: BTreeSet<CustomerId> = customers.iter().copied().collect();
@@ -76,8 +78,11 @@ impl Tables {
     }
 
     /// `change`: the number of the last change of a merchant, of all.
-    pub(crate) fn write(&mut self, write: Write, change: &mut u64) {
+    pub(crate) fn write(&mut self, write: Write, change: &mut u64, audit: &mut AuditTables) {
         match write {
+            Write::PutAuditEntry(entry) => drop(audit.entries.insert(entry.number, entry)),
+            Write::ForgetAuditEntry(number) => drop(audit.entries.remove(&number)),
+            Write::PutAuditHead(head) => audit.head = Some(head),
             Write::PutCustomer(row) => drop(self.customers.insert(row.id, row)),
             Write::DeleteCustomer(id) => self.delete_customer(id),
             Write::AddIdentifier { identifier, customer } => drop(self.identifiers.insert((identifier, customer))),

@@ -6,18 +6,26 @@ use jiff::civil::Date;
 
 use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
 use upsert_store::{
-    AttemptRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord, IdempotencyRecord, Lane,
-    MerchantRecord, SessionId, SessionRecord, UpsertRecord,
+    AttemptRecord, AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord,
+    IdempotencyRecord, Lane, MerchantRecord, SessionId, SessionRecord, UpsertRecord,
 };
 
 use super::events::EventTables;
 
-/// By merchant; and sessions, which are no merchant's.
+/// By merchant; and sessions and the audit trail, which are no merchant's.
 #[derive(Default)]
 pub(crate) struct AllTables(
     pub(crate) BTreeMap<String, Tables>,
     pub(crate) BTreeMap<SessionId, SessionRecord>,
+    pub(crate) AuditTables,
 );
+
+/// The audit trail, by number, and where it ends.
+#[derive(Default)]
+pub(crate) struct AuditTables {
+    pub(crate) head: Option<AuditHead>,
+    pub(crate) entries: BTreeMap<u64, AuditRecord>,
+}
 
 /// What a database would have as one merchant's tables, by their keys.
 #[derive(Default)]

@@ -17,9 +17,9 @@ use super::{
     variant_of_a_person,
 };
 use crate::records::{
-    at_revision, attempt_record, customer_id, customer_record, delivery_of, delivery_record, due_progress,
-    full_delivery_error, idempotency_record, ignored_phone, linked_lane, paused_connection, plain_progress, seconds,
-    sent_request, stored_answer, stored_merchant, upsert_id, upsert_in_state,
+    at_revision, attempt_record, audit_head, audit_record, customer_id, customer_record, delivery_of, delivery_record,
+    due_progress, full_delivery_error, idempotency_record, ignored_phone, linked_lane, paused_connection,
+    plain_progress, seconds, sent_request, stored_answer, stored_merchant, upsert_id, upsert_in_state,
 };
 
 /// So many changesets at most, to be applied one after another.
@@ -114,6 +114,7 @@ fn expect() -> impl Strategy<Value = Expect> {
             limit
         }),
         option::of(revision()).prop_map(|revision| Expect::Merchant { revision }),
+        option::of(revision()).prop_map(|revision| Expect::AuditHead { revision }),
         events::expects(),
     ]
 }
@@ -289,6 +290,9 @@ fn other_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
             row.body = row.body.filter(|_| variant != 2);
             Write::PutMerchant(MerchantRecord { put_at: seconds(variant.into()), ..row })
         }),
+        1 => number().prop_map(|number| Write::PutAuditEntry(audit_record(number.into()))),
+        1 => number().prop_map(|number| Write::ForgetAuditEntry(number.into())),
+        1 => revision().prop_map(|revision| Write::PutAuditHead(audit_head(revision))),
         1 => call.prop_map(|(connection, day, counts)| if counts {
             Write::CountCall { connection, day }
         } else {

@@ -11,10 +11,10 @@ use upsert_store::{
 
 use super::{holds, put};
 use crate::records::{
-    attempt_record, content_of, customer_change, customer_id, customer_record, delivery_id, delivery_of,
-    delivery_record, disabled_endpoint, email, email_key, event_id, event_marks, idempotency_record, incoming_event,
-    linked_lane, noon, outgoing_event, paused_connection, seconds, stored_answer, stored_merchant, upsert_id,
-    upsert_record,
+    attempt_record, audit_head, audit_record, content_of, customer_change, customer_id, customer_record, delivery_id,
+    delivery_of, delivery_record, disabled_endpoint, email, email_key, event_id, event_marks, idempotency_record,
+    incoming_event, linked_lane, noon, outgoing_event, paused_connection, seconds, stored_answer, stored_merchant,
+    upsert_id, upsert_record,
 };
 use crate::store_model::observe;
 
@@ -90,6 +90,7 @@ fn unmet() -> Vec<Expect> {
             limit: 1,
         },
         Expect::Merchant { revision: None },
+        Expect::AuditHead { revision: None },
     ]
 }
 
@@ -160,6 +161,7 @@ fn met() -> Vec<Expect> {
             limit: 2,
         },
         Expect::Merchant { revision: Some(2) },
+        Expect::AuditHead { revision: Some(2) },
     ]
 }
 
@@ -181,10 +183,11 @@ fn variant(expect: &Expect) -> usize {
         Expect::Endpoint { .. } => 12,
         Expect::CallsBelow { .. } => 13,
         Expect::Merchant { .. } => 14,
+        Expect::AuditHead { .. } => 15,
     }
 }
 
-const VARIANTS: usize = 15;
+const VARIANTS: usize = 16;
 
 fn covers_every_variant(expects: &[Expect]) {
     let seen: BTreeSet<usize> = expects.iter().map(variant).collect();
@@ -240,12 +243,15 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
             sealed_with: Some(format!("key-{number}")),
             ..stored_merchant("acme", number.into())
         }),
+        Write::PutAuditEntry(audit_record(number.into())),
+        Write::PutAuditHead(audit_head(number.into())),
     ]
 }
 
 /// Writes that take away what customer 2 has.
 fn removals() -> Vec<Write> {
     vec![
+        Write::ForgetAuditEntry(2),
         Write::DeleteCustomer(customer_id(2)),
         Write::RemoveIdentifier {
             identifier: email("b@example.com"),

@@ -9,11 +9,11 @@ use super::{
     warning, wrong,
 };
 use crate::{
-    Configuration, ConfigurationChange, ConfigurationGeneration, ConfigurationLine, ConfigurationProblem,
-    DeliveriesDone, EventsDone, FailedUpsert, FieldMap, Form, ListedMerchant, ListedUpsert, Logs, Plan, PlanAction,
-    PlanRefusal, PlannedConnection, Problem, ProblemCode, Provider, Ready, ReadyConfiguration, Refused,
-    RefusedDelivery, RefusedEvents, StoredMerchant, Through, UpsertAnswer, UpsertProblem, UpsertState, VendorProblem,
-    VendorRefusal, WebhookProblem,
+    AuditCheck, AuditEntry, AuditFault, AuditMark, AuditMisfit, Configuration, ConfigurationChange,
+    ConfigurationGeneration, ConfigurationLine, ConfigurationProblem, DeliveriesDone, EventsDone, FailedUpsert,
+    FieldMap, Form, ListedMerchant, ListedUpsert, Logs, Plan, PlanAction, PlanRefusal, PlannedConnection, Problem,
+    ProblemCode, Provider, Ready, ReadyConfiguration, Refused, RefusedDelivery, RefusedEvents, StoredMerchant, Through,
+    UpsertAnswer, UpsertProblem, UpsertState, VendorProblem, VendorRefusal, WebhookProblem,
 };
 
 pub(crate) fn upsert_answer() -> UpsertAnswer {
@@ -202,6 +202,37 @@ pub(crate) fn configuration() -> Configuration {
             place: open("merchants/acme: connections.crm.timeout"),
             text: open("10s"),
         }],
+    }
+}
+
+pub(crate) fn audit_entry() -> AuditEntry {
+    AuditEntry {
+        number: 7,
+        at: noon(),
+        by: open("platform"),
+        action: open("connection.pause"),
+        subject: open("connections/acme/crm"),
+        merchant_id: Some(open("acme")),
+        detail: Some(json!({ "generation": 3 })),
+    }
+}
+
+pub(crate) fn audit_check() -> AuditCheck {
+    AuditCheck {
+        fits: false,
+        misfit: Some(AuditMisfit {
+            number: 7,
+            code: AuditFault::Changed,
+            detail: open("the entry is not what its hash was made of"),
+        }),
+        checked: 6,
+        keyed: 5,
+        forgotten: 3,
+        head: Some(AuditMark {
+            number: 9,
+            hash: open("9f3c"),
+        }),
+        next_cursor: Some(open("next")),
     }
 }
 
