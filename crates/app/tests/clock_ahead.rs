@@ -137,12 +137,12 @@ async fn a_session_that_began_at_a_moment_that_is_yet_to_come_is_over() {
     let store = Arc::new(MemoryStore::new());
     let one = ahead(&store, merchant(Vec::new())).await;
     let session = SessionId([1; 32]);
-    one.gateway.sessions.begin(session, [7; 32]).await.unwrap();
+    one.gateway.sessions.begin(session, [7; 32], "ops").await.unwrap();
     assert!(one.gateway.sessions.find(&session, true).await.unwrap().is_some());
     one.clock.runs_ahead(SignedDuration::ZERO);
     assert!(one.gateway.sessions.find(&session, true).await.unwrap().is_none());
     let next = SessionId([2; 32]);
-    one.gateway.sessions.begin(next, [7; 32]).await.unwrap();
+    one.gateway.sessions.begin(next, [7; 32], "ops").await.unwrap();
     assert!(one.gateway.sessions.find(&next, true).await.unwrap().is_some());
 }
 
@@ -154,6 +154,7 @@ async fn what_was_made_ahead_and_since_is_kept_for_its_time_and_then_forgotten()
         upserts: Some(days(90)),
         attempts: Some(days(30)),
         history: Some(days(90)),
+        audit: None,
     };
     let of_vendor = merchant(vec![connection("v", &vendor)]);
     let clock = TokioClock::ahead(YEARS);

@@ -34,7 +34,7 @@ fn fresh_and_sealed() -> (Arc<dyn Store>, TempDir) {
 }
 
 mod sealed_sqlite {
-    upsert_testkit::store_suite!(110 cases, super::fresh_and_sealed);
+    upsert_testkit::store_suite!(116 cases, super::fresh_and_sealed);
 }
 
 mod sqlite {

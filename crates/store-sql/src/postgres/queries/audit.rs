@@ -1,14 +1,13 @@
 //! Questions about who did what when.
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use tokio_postgres::Row;
 
 use upsert_store::{AuditFilter, AuditHead, AuditPage, AuditRecord, AuditStore, AuditStretch, StoreError};
 
 use super::super::PostgresStore;
 use super::super::error::{DbError, DbResult};
-use super::super::reader::{all, count, first, get, moment};
+use super::super::reader::{Client, all, count, first, get, moment};
 use crate::kept::{limit, signed};
 
 const HEAD: &str =
@@ -67,7 +66,7 @@ fn head(row: &Row, [last, last_at, last_hash, key]: [&'static str; 4]) -> DbResu
     })
 }
 
-async fn page(client: &Object, filter: &AuditFilter, before: Option<u64>, most: usize) -> DbResult<AuditPage> {
+async fn page(client: &Client, filter: &AuditFilter, before: Option<u64>, most: usize) -> DbResult<AuditPage> {
     let mut below = before.map_or(Ok(i64::MAX), |before| signed(before, "number"))?;
     if let Some(until) = filter.until {
         // Times never fall with numbers: what is above the last one before it is too new.
@@ -84,7 +83,7 @@ async fn page(client: &Object, filter: &AuditFilter, before: Option<u64>, most: 
     Ok(AuditPage::of(entries, filter, most))
 }
 
-async fn after(client: &Object, after: u64, most: usize) -> DbResult<AuditStretch> {
+async fn after(client: &Client, after: u64, most: usize) -> DbResult<AuditStretch> {
     let rows = all(client, AFTER, &[&signed(after, "number")?, &limit(most)]).await?;
     let has = |row: &Row, column| get::<Option<i64>>(row, column).map(|value| value.is_some());
     let mut stretch = AuditStretch::default();
