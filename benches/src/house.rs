@@ -82,6 +82,7 @@ impl House {
             retention: Retention::default(),
             spans: None,
             look_every: LOOK_EVERY,
+            signing_key: None,
         });
         gateway.recover().await?;
         let merchant = gateway.directory().get(id);

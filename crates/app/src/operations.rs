@@ -3,6 +3,9 @@
 pub(crate) mod connections;
 pub(crate) mod dead_letters;
 pub(crate) mod endpoints;
+pub(crate) mod erase;
+mod erase_events;
+mod erasing;
 pub(crate) mod event_dead_letters;
 pub(crate) mod reload;
 pub(crate) mod replay;

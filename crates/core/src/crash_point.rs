@@ -98,6 +98,20 @@ points! {
     RECOVER_BEFORE_SETTLING = "recover.before_settling";
     /// All are taken back; what waits is about to be called.
     RECOVER_BEFORE_CALLING = "recover.before_calling";
+    /// The erasure of a customer is worked out, nothing is stored.
+    ERASE_BEFORE_COMMIT = "erase.before_commit";
+    /// The customer is gone and its tombstone stands; what its upserts and events hold is still there.
+    ERASE_AFTER_COMMIT = "erase.after_commit";
+    /// A page of the customer's upserts is gone.
+    ERASE_AFTER_UPSERTS = "erase.after_upserts";
+    /// All of its upserts are gone, its events are still there.
+    ERASE_BEFORE_EVENTS = "erase.before_events";
+    /// All is removed, and the store still has it in its log.
+    ERASE_BEFORE_SCRUB = "erase.before_scrub";
+    /// The store has let go of it; the erasure has not been ended.
+    ERASE_BEFORE_END = "erase.before_end";
+    /// The erasure has ended and nobody has been told.
+    ERASE_BEFORE_ANSWER = "erase.before_answer";
     /// The store's transaction is written and not committed.
     STORE_BEFORE_COMMIT = "store.before_commit";
     /// It is committed, nobody has been told.

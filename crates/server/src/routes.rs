@@ -5,6 +5,7 @@ pub(crate) mod connections;
 pub(crate) mod customers;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
+pub(crate) mod erasures;
 pub(crate) mod events;
 pub(crate) mod fallback;
 pub(crate) mod logs;
@@ -66,6 +67,8 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(connections::pause_connection)
         .service(connections::resume_connection)
         .service(customers::unlink_customer)
+        .service(erasures::erase_customer)
+        .service(erasures::get_erasure)
         .service(connections::list_vendor_customers)
         .service(connections::get_vendor_customer)
         .service(webhooks::list_webhooks)

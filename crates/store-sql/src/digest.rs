@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     Email = 2,
     Phone = 3,
     VendorRecord = 4,
+    Certificate = 5,
 }
 
 /// 128 bits of a kind and a value, keyed with what is the file's or database's own: nobody can make two values that share

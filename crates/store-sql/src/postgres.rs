@@ -30,6 +30,7 @@ mod table;
 mod tables;
 mod text;
 mod transaction;
+mod vacuum;
 mod value;
 mod write;
 mod writer;
@@ -49,6 +50,7 @@ use crate::digest::Digests;
 use connect::Connector;
 use error::{DbError, DbResult};
 use hints::HintsHandle;
+use vacuum::VacuumHandle;
 use writer::WriterHandle;
 
 /// Clocks of processes that share a database may differ by twice this: leases have room for it.
@@ -128,6 +130,7 @@ pub struct PostgresStore {
     writer: WriterHandle,
     /// None: each process finds out by looking.
     hints: Option<HintsHandle>,
+    vacuum: VacuumHandle,
     patience: Duration,
     /// Dropped last.
     _threads: Threads,
@@ -191,6 +194,7 @@ impl PostgresStore {
             pool: pool(options.readers.max(1))?,
             writer: WriterHandle::start(pool(1)?, digests.clone(), options, &handle),
             digests,
+            vacuum: VacuumHandle::start(connector.clone(), &handle),
             hints: options.notify.then(|| HintsHandle::start(connector, &handle)),
             patience: options.patience,
             _threads: threads,

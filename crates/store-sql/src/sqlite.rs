@@ -24,6 +24,7 @@ mod checkpoint;
 pub(crate) mod copying;
 mod copying_sql;
 mod db_error;
+mod erasures;
 mod expect;
 mod failure;
 mod forget;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod erasures;
 mod events;
 mod lists;
 mod merchants;

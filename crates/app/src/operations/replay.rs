@@ -111,6 +111,7 @@ impl Operations {
                 .guard(asked.merchant, known.record.id, &mut plans, key_is_taken)
                 .await?;
             let identified = Identified {
+                revived: Vec::new(),
                 seen: vec![known.record.expected()],
                 contradicted: Vec::new(),
                 known: Some(Arc::new(known)),

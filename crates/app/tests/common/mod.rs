@@ -461,6 +461,7 @@ fn parts(store: Arc<dyn Store>, clock: Arc<TokioClock>, merchant: Merchant) -> G
         retention: Retention::default(),
         spans: None,
         look_every: LOOK_EVERY,
+        signing_key: None,
     }
 }
 

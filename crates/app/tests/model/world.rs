@@ -589,6 +589,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         retention: Retention::default(),
         spans: None,
         look_every: LOOK_EVERY,
+        signing_key: None,
     });
     gateway.deliveries.recover().await.unwrap();
     gateway.run_background();

@@ -247,6 +247,19 @@ static MERCHANTS: Part = Part::new(
     ],
 );
 
+/// Tombstones stand among the keys.
+static ERASURES: Part = Part::new(
+    "erasures",
+    2,
+    &[
+        MERCHANT,
+        column("id", Kind::Id),
+        column("open", Kind::Flag),
+        REVISION,
+        BODY,
+    ],
+);
+
 pub(crate) static CALLS: Part = Part::new(
     "calls",
     3,
@@ -259,7 +272,7 @@ pub(crate) static CALLS: Part = Part::new(
 );
 
 /// All of them, in the order in which they are copied.
-pub(crate) static PARTS: [&Part; 13] = [
+pub(crate) static PARTS: [&Part; 14] = [
     &CUSTOMERS,
     &LINKS,
     &KEYS,
@@ -271,6 +284,7 @@ pub(crate) static PARTS: [&Part; 13] = [
     &OUTGOING,
     &CONNECTIONS,
     &ENDPOINTS,
+    &ERASURES,
     &CALLS,
     &MERCHANTS,
 ];

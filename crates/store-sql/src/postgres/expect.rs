@@ -8,7 +8,7 @@ use super::keys::{content_of, customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
 use super::tables::{
-    CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS,
+    CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, ERASURES, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS,
 };
 
 impl Batch<'_> {
@@ -61,6 +61,7 @@ impl Batch<'_> {
             | Expect::Upsert { .. }
             | Expect::Delivery { .. }
             | Expect::EventMarks { .. }
+            | Expect::Erasure { .. }
             | Expect::Merchant { .. }
             | Expect::OutgoingEvent { .. }
             | Expect::Connection { .. }
@@ -137,6 +138,7 @@ fn row_at_revision(merchant: &str, expect: &Expect) -> Option<(&'static Table, K
         Expect::OutgoingEvent { id, revision } => {
             (&OUTGOING, vec![merchant.into(), id.as_uuid().into()], Some(*revision))
         }
+        Expect::Erasure { id, revision } => (&ERASURES, vec![merchant.into(), id.as_uuid().into()], *revision),
         Expect::Merchant { revision } => (&MERCHANTS, vec![merchant.into()], *revision),
         Expect::Connection { connection, revision } => (
             &CONNECTIONS,

@@ -3,6 +3,7 @@
 mod connections;
 mod customers;
 mod deliveries;
+mod erasures;
 mod events;
 mod incoming;
 mod lists;

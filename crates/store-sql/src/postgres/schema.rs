@@ -19,7 +19,7 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         sql: include_str!("migrations/0001_records.sql"),
         works_from: 1,
@@ -30,6 +30,10 @@ const STEPS: [Step; 3] = [
     },
     Step {
         sql: include_str!("migrations/0003_sessions.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0004_erasures.sql"),
         works_from: 1,
     },
 ];

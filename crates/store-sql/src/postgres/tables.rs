@@ -128,6 +128,14 @@ pub(super) static ENDPOINTS: Table = Table::new(
     || Sql::of(&ENDPOINTS),
 );
 
+pub(super) static ERASURES: Table = Table::new(
+    "erasures",
+    &[MERCHANT, column("id", Uuid)],
+    &[REVISION, column("open", Flag), BODY],
+    1,
+    || Sql::of(&ERASURES),
+);
+
 pub(super) static CALLS: Table = Table::new(
     "calls",
     &[MERCHANT, column("day", Text), column("connection", Text)],
@@ -161,7 +169,7 @@ pub(super) static MERCHANT_CHANGES: Table = Table::new(
 );
 
 /// All of them.
-pub(super) static TABLES: [&Table; 13] = [
+pub(super) static TABLES: [&Table; 14] = [
     &CUSTOMERS,
     &KEYS,
     &UPSERTS,
@@ -172,6 +180,7 @@ pub(super) static TABLES: [&Table; 13] = [
     &OUTGOING,
     &CONNECTIONS,
     &ENDPOINTS,
+    &ERASURES,
     &CALLS,
     &MERCHANTS,
     &MERCHANT_CHANGES,

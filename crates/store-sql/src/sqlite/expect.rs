@@ -16,6 +16,7 @@ use crate::digest::Kind;
 
 const CONNECTION: &str = "SELECT revision FROM connections WHERE merchant = ?1 AND connection = ?2";
 const MERCHANT: &str = "SELECT revision FROM merchants WHERE merchant = ?1";
+const ERASURE: &str = "SELECT revision FROM erasures WHERE merchant = ?1 AND id = ?2";
 const ENDPOINT: &str = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
 
 impl Pen<'_, '_> {
@@ -65,6 +66,10 @@ impl Pen<'_, '_> {
             }
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
+            Expect::Erasure { id, revision } => {
+                let params = params![self.merchant, blob(id.as_uuid())];
+                Ok(self.revision(ERASURE, params)? == *revision)
+            }
             Expect::Merchant { revision } => Ok(self.revision(MERCHANT, params![self.merchant_id])? == *revision),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }

@@ -231,6 +231,15 @@ impl Reader {
     }
 }
 
+/// An upsert with its deliveries, however it stands.
+pub(super) fn upsert_of_any_standing(
+    db: &rusqlite::Connection,
+    merchant: i64,
+    id: &uuid::Uuid,
+) -> DbResult<Option<(upsert_store::UpsertRecord, Vec<upsert_store::DeliveryRecord>)>> {
+    lists::upsert(db, merchant, id, |_| true)
+}
+
 fn page(filling: Filling<CustomerId, CustomerRecord>) -> CustomerPage {
     let (entries, next) = filling.done();
     CustomerPage { entries, next }

@@ -1,6 +1,7 @@
 //! One changeset's writes, inside the writer's transaction. A row that is new is inserted, one that is known is updated;
 //! which of both is likelier is known beforehand, and only costs a statement where it is wrong.
 
+mod erasures;
 mod events;
 mod keys;
 mod merchants;
@@ -36,7 +37,7 @@ impl Pen<'_, '_> {
             Write::PutCustomer(row) => self.put_customer(row),
             Write::DeleteCustomer(id) => self.delete_customer(*id),
             // Many at once, by `add_keys`.
-            Write::AddIdentifier { .. } | Write::Reserve { .. } => Ok(()),
+            Write::AddIdentifier { .. } | Write::Reserve { .. } | Write::AddTombstone { .. } => Ok(()),
             Write::RemoveIdentifier { identifier, customer } => self.remove_key(self.identifier(identifier, *customer)),
             Write::PutUpsert(row, change) => self.put_upsert(row, change.as_ref()),
             Write::PutDelivery(row, attempt) => self.put_delivery(row, attempt.as_ref()),
@@ -53,6 +54,10 @@ impl Pen<'_, '_> {
             }
             Write::PutIdempotency(row) => self.put_idempotency(row),
             Write::PutAnswer { key, answer } => self.put_answer(key, answer),
+            Write::EraseAnswer { key } => self.erase_answer(key),
+            Write::PutErasure(row) => self.put_erasure(row),
+            Write::ForgetIncomingEvent(id) => self.forget_incoming_event(*id),
+            Write::ForgetOutgoingEvent(id) => self.forget_outgoing_event(*id),
             Write::PutConnection(row) => self.put_connection(row),
             Write::PutIncomingEvent(row) => self.put_incoming_event(row),
             Write::PutEventMarks(row) => self.put_event_marks(row),

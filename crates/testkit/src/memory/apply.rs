@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::tables::Tables;
-use upsert_store::{AttemptRecord, DeliveryRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
+use upsert_store::{AttemptRecord, DeliveryRecord, ErasureRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
 
 impl Tables {
     pub(crate) fn holds(&self, expect: &Expect) -> bool {
@@ -70,6 +70,7 @@ impl Tables {
                 let counted = self.calls.get(&(*day, connection.clone()));
                 counted.copied().unwrap_or_default() < *limit
             }
+            Expect::Erasure { id, revision } => self.erasures.get(id).map(ErasureRecord::revision) == *revision,
             Expect::Merchant { revision } => self.own.as_ref().map(|(_, row)| row.revision) == *revision,
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
         }
@@ -115,6 +116,11 @@ impl Tables {
                     row.answer.get_or_insert(answer);
                 }
             }
+            Write::EraseAnswer { key } => self.erase_answer(&key),
+            Write::PutErasure(row) => drop(self.erasures.insert(row.id, row)),
+            Write::AddTombstone { key, erasure } => drop(self.tombstones.insert((key, erasure))),
+            Write::ForgetIncomingEvent(id) => self.events.remove(id, false),
+            Write::ForgetOutgoingEvent(id) => self.events.remove(id, true),
             Write::PutConnection(row) => drop(self.connections.insert(row.connection.clone(), row)),
             Write::PutIncomingEvent(row) => self.events.put_incoming(row),
             Write::PutEventMarks(row) => self.events.put_marks(row),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 
+use upsert_core::ErasureId;
 use upsert_store::{
-    Applied, Changeset, DeliveryState, Expect, IncomingState, MerchantRecord, OutgoingState, Store, Write,
+    Applied, Changeset, DeliveryState, Expect, IncomingState, MerchantRecord, OutgoingState, Store, TombstoneKey, Write,
 };
 
+use super::erasures::erasure;
 use super::{holds, put};
 use crate::records::{
     attempt_record, content_of, customer_change, customer_id, customer_record, delivery_id, delivery_of,
@@ -90,6 +92,10 @@ fn unmet() -> Vec<Expect> {
             limit: 1,
         },
         Expect::Merchant { revision: None },
+        Expect::Erasure {
+            id: ErasureId::of(customer_id(2)),
+            revision: None,
+        },
     ]
 }
 
@@ -160,6 +166,10 @@ fn met() -> Vec<Expect> {
             limit: 2,
         },
         Expect::Merchant { revision: Some(2) },
+        Expect::Erasure {
+            id: ErasureId::of(customer_id(2)),
+            revision: Some(1),
+        },
     ]
 }
 
@@ -181,10 +191,11 @@ fn variant(expect: &Expect) -> usize {
         Expect::Endpoint { .. } => 12,
         Expect::CallsBelow { .. } => 13,
         Expect::Merchant { .. } => 14,
+        Expect::Erasure { .. } => 15,
     }
 }
 
-const VARIANTS: usize = 15;
+const VARIANTS: usize = 16;
 
 fn covers_every_variant(expects: &[Expect]) {
     let seen: BTreeSet<usize> = expects.iter().map(variant).collect();
@@ -240,6 +251,11 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
             sealed_with: Some(format!("key-{number}")),
             ..stored_merchant("acme", number.into())
         }),
+        Write::PutErasure(erasure("acme", number.into())),
+        Write::AddTombstone {
+            key: TombstoneKey::Identifier(email(address)),
+            erasure: ErasureId::of(customer),
+        },
     ]
 }
 

@@ -325,7 +325,7 @@ async fn history(
 }
 
 /// By the places of the digests that find anybody: whom, oldest first.
-async fn holders(
+pub(super) async fn holders(
     client: &Object,
     merchant: &str,
     connection: &str,

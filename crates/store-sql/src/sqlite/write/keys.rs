@@ -24,9 +24,9 @@ const REMOVE: &str =
 /// A row, but for its merchant.
 #[derive(Clone, Copy)]
 pub(in super::super) struct KeyRow {
-    digest: Digest,
-    connection: i64,
-    customer: CustomerId,
+    pub(super) digest: Digest,
+    pub(super) connection: i64,
+    pub(super) customer: CustomerId,
 }
 
 impl Pen<'_, '_> {
@@ -60,6 +60,7 @@ impl Pen<'_, '_> {
                 key,
                 customer,
             } => self.reservation(connection, key, *customer).map(Some),
+            Write::AddTombstone { key, erasure } => self.tombstone(key, *erasure).map(Some),
             _ => Ok(None),
         }
     }
