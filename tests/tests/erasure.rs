@@ -54,7 +54,9 @@ async fn world() -> World {
 }
 
 async fn erase(world: &World, id: &str) -> Answered {
-    let erased = world.send(Method::DELETE, &format!("/v1/customers/{id}"), None, &[]).await;
+    let erased = world
+        .send(Method::DELETE, &format!("/v1/customers/{id}"), None, &[])
+        .await;
     assert_eq!(erased.status, 200, "{}", erased.text);
     erased
 }
@@ -79,7 +81,10 @@ async fn line(world: &World, body: &Json) -> (u64, String) {
 async fn event(world: &World, source: &str, event: &Json) -> (u16, String) {
     let (id, body) = (event["id"].as_str().unwrap(), event.to_string());
     let at = Timestamp::now().as_second();
-    let signature = Webhook::new(HOOK_SECRET).unwrap().sign(id, at, body.as_bytes()).unwrap();
+    let signature = Webhook::new(HOOK_SECRET)
+        .unwrap()
+        .sign(id, at, body.as_bytes())
+        .unwrap();
     let request = reqwest::Client::new()
         .post(format!("{}/v1/webhooks/acme/{source}", world.url()))
         .header("content-type", "application/json")
@@ -119,7 +124,9 @@ async fn an_erased_customer_is_gone_with_its_history_upserts_deliveries_and_even
     world.upsert(&json!({ "reference": "A-1", "notes": "two" })).await;
     let event_of_hers = json!({ "id": "evt-1", "ref": "A-1", "notes": "three" });
     assert_eq!(event(&world, "shop", &event_of_hers).await.0, 202);
-    let other = world.upsert(&json!({ "reference": "B-1", "email": "bob@x.example" })).await;
+    let other = world
+        .upsert(&json!({ "reference": "B-1", "email": "bob@x.example" }))
+        .await;
     let upsert = made.body["upsert_id"].as_str().unwrap();
     let delivery = made.body["deliveries"][0]["id"].as_str().unwrap();
 
@@ -154,14 +161,17 @@ async fn the_certificate_says_what_is_left_at_each_vendor_and_is_kept_without_th
         ..plan(&["rotor", "wallet"])
     };
     let world = World::with_files(plan, &[folder_file]).await;
-    world.send(Method::POST, "/v1/connections/acme/wallet/pause", None, &[]).await;
-    let made = world
-        .upsert_with(&ann(), &[("prefer", "respond-async")])
+    world
+        .send(Method::POST, "/v1/connections/acme/wallet/pause", None, &[])
         .await;
+    let made = world.upsert_with(&ann(), &[("prefer", "respond-async")]).await;
     let id = made.customer_id();
     let is_linked = |now: &Answered| now.body["links"][0]["provider_customer_id"].is_string();
     let linked = world.until(&format!("/v1/customers/{id}"), PATIENCE, is_linked).await;
-    let record = linked.body["links"][0]["provider_customer_id"].as_str().unwrap().to_owned();
+    let record = linked.body["links"][0]["provider_customer_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     let erased = erase(&world, &id).await;
     let erasure = erased.body["erasure_id"].as_str().unwrap();
@@ -170,9 +180,15 @@ async fn the_certificate_says_what_is_left_at_each_vendor_and_is_kept_without_th
     assert_eq!(erased.body["by"], "tests");
     let vendors = erased.body["vendors"].as_array().unwrap();
     assert_eq!(vendors.len(), 2, "{}", erased.text);
-    assert_eq!((&vendors[0]["connection"], &vendors[0]["left"]), (&json!("rotor"), &json!("record")));
+    assert_eq!(
+        (&vendors[0]["connection"], &vendors[0]["left"]),
+        (&json!("rotor"), &json!("record"))
+    );
     assert_eq!(vendors[0]["provider_customer_id"], record);
-    assert_eq!((&vendors[1]["connection"], &vendors[1]["left"]), (&json!("wallet"), &json!("nothing")));
+    assert_eq!(
+        (&vendors[1]["connection"], &vendors[1]["left"]),
+        (&json!("wallet"), &json!("nothing"))
+    );
     let kept = world.get(&format!("/v1/erasures/{erasure}")).await;
     assert_eq!(kept.status, 200, "{}", kept.text);
     assert!(!kept.text.contains(&record) && !kept.text.contains("ann@") && !kept.text.contains("A-1"));
@@ -219,14 +235,20 @@ async fn without_a_signing_key_a_certificate_is_unsigned() {
     let world = world().await;
     let made = world.upsert(&ann()).await;
     let erased = erase(&world, &made.customer_id()).await;
-    assert_eq!((&erased.body["signature"], &erased.body["public_key"]), (&Json::Null, &Json::Null));
+    assert_eq!(
+        (&erased.body["signature"], &erased.body["public_key"]),
+        (&Json::Null, &Json::Null)
+    );
 }
 
 #[tokio::test]
 async fn events_and_batch_lines_do_not_bring_the_person_back() {
     let world = world().await;
     let made = world.upsert(&ann()).await;
-    let record = made.body["deliveries"][0]["provider_customer_id"].as_str().unwrap().to_owned();
+    let record = made.body["deliveries"][0]["provider_customer_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let id = made.customer_id();
     erase(&world, &id).await;
     for body in [
@@ -246,7 +268,12 @@ async fn events_and_batch_lines_do_not_bring_the_person_back() {
     assert_eq!(event(&world, "vendor", &by_record).await, refused_event());
     assert_eq!(customers(&world).await, Vec::<Json>::new());
     let events = world.get("/v1/events/in").await;
-    assert_eq!(events.body["data"], json!([]), "nothing of them is kept: {}", events.text);
+    assert_eq!(
+        events.body["data"],
+        json!([]),
+        "nothing of them is kept: {}",
+        events.text
+    );
     assert_eq!(world.rotor.records().len(), 1, "the vendor keeps its own");
 }
 
@@ -264,13 +291,18 @@ async fn a_single_upsert_brings_the_person_back_on_purpose_as_somebody_new() {
     let history = world.get(&format!("/v1/customers/{second}/history")).await;
     assert_eq!(history.body["data"].as_array().unwrap().len(), 1, "{}", history.text);
     // From now on she is one of the living.
-    assert_eq!(line(&world, &json!({ "email": "ann@x.example", "notes": "n" })).await.0, 200);
+    assert_eq!(
+        line(&world, &json!({ "email": "ann@x.example", "notes": "n" })).await.0,
+        200
+    );
     // Should she go again, nobody else than herself is meant.
     let erased = erase(&world, &second).await;
     assert_eq!(erased.body["customer_id"], second);
     assert_eq!(line(&world, &ann()).await, refused());
     // The certificate of before still is what it was.
-    let before = world.get(&format!("/v1/erasures/{}", first.replace("cus_", "ers_"))).await;
+    let before = world
+        .get(&format!("/v1/erasures/{}", first.replace("cus_", "ers_")))
+        .await;
     assert_eq!(before.body["customer_id"], first);
 }
 
@@ -289,8 +321,15 @@ async fn a_retry_under_an_idempotency_key_from_before_is_refused_and_one_under_a
         assert_eq!((retried.status, retried.code()), (409, "erased"), "{}", retried.text);
         assert!(!retried.text.contains("ann@"));
     }
-    assert_eq!(world.upsert_with(&bob, &other).await.status, 201, "others keep their answers");
-    assert_eq!(world.upsert_with(&ann(), &[("idempotency-key", "after")]).await.status, 201);
+    assert_eq!(
+        world.upsert_with(&bob, &other).await.status,
+        201,
+        "others keep their answers"
+    );
+    assert_eq!(
+        world.upsert_with(&ann(), &[("idempotency-key", "after")]).await.status,
+        201
+    );
     let retried = world.upsert_with(&ann(), &before).await;
     assert_eq!((retried.status, retried.code()), (409, "erased"), "still");
     let mut keyed = ann();
@@ -311,10 +350,21 @@ async fn tombstones_are_looked_at_only_where_nobody_living_is_found() {
     let world = World::with(plan).await;
     let ann = world.upsert(&ann()).await.customer_id();
     // The same phone, and no e-mail that would tell them apart.
-    let bob = world.upsert(&json!({ "reference": "B-1", "phone": PHONE })).await.customer_id();
+    let bob = world
+        .upsert(&json!({ "reference": "B-1", "phone": PHONE }))
+        .await
+        .customer_id();
     erase(&world, &ann).await;
-    assert_eq!(line(&world, &json!({ "phone": PHONE, "notes": "of the living" })).await.0, 200);
-    assert_eq!(line(&world, &json!({ "reference": "B-1", "phone": PHONE })).await.0, 200);
+    assert_eq!(
+        line(&world, &json!({ "phone": PHONE, "notes": "of the living" }))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        line(&world, &json!({ "reference": "B-1", "phone": PHONE })).await.0,
+        200
+    );
     let living = customers(&world).await;
     assert_eq!((living.len(), &living[0]["id"]), (1, &json!(bob)));
 }
@@ -332,8 +382,15 @@ async fn a_relative_with_the_same_phone_and_another_email_is_not_the_erased_one(
     let eve = json!({ "id": "evt-1", "email": "eve@x.example", "phone": "+12025550124", "given_name": "Eve" });
     assert_eq!(event(&world, "shop", &eve).await.0, 202);
     // Another reference is another customer, whoever had the e-mail.
-    assert_eq!(line(&world, &json!({ "reference": "R-1", "email": "ann@x.example" })).await, refused());
-    let names: Vec<Json> = customers(&world).await.iter().map(|one| one["given_name"].clone()).collect();
+    assert_eq!(
+        line(&world, &json!({ "reference": "R-1", "email": "ann@x.example" })).await,
+        refused()
+    );
+    let names: Vec<Json> = customers(&world)
+        .await
+        .iter()
+        .map(|one| one["given_name"].clone())
+        .collect();
     assert_eq!(names, ["Bob", "Eve"]);
 }
 
@@ -370,28 +427,49 @@ async fn what_she_was_known_by_before_is_known_too() {
         .upsert(&json!({ "reference": "A-1", "email": "old@x.example", "given_name": "Ann" }))
         .await;
     // A key that was changed is hers until the vendor has taken another one.
-    world.send(Method::POST, "/v1/connections/acme/rotor/pause", None, &[]).await;
+    world
+        .send(Method::POST, "/v1/connections/acme/rotor/pause", None, &[])
+        .await;
     let changed = json!({ "reference": "A-1", "email": "new@x.example" });
     world.upsert_with(&changed, &[("prefer", "respond-async")]).await;
     erase(&world, &made.customer_id()).await;
-    assert_eq!(line(&world, &json!({ "email": "new@x.example", "given_name": "A" })).await, refused());
-    assert_eq!(line(&world, &json!({ "email": "old@x.example", "given_name": "A" })).await, refused());
+    assert_eq!(
+        line(&world, &json!({ "email": "new@x.example", "given_name": "A" })).await,
+        refused()
+    );
+    assert_eq!(
+        line(&world, &json!({ "email": "old@x.example", "given_name": "A" })).await,
+        refused()
+    );
 }
 
 #[tokio::test]
 async fn what_still_waits_is_not_sent_any_more() {
     let world = world().await;
-    world.send(Method::POST, "/v1/connections/acme/rotor/pause", None, &[]).await;
+    world
+        .send(Method::POST, "/v1/connections/acme/rotor/pause", None, &[])
+        .await;
     let made = world.upsert_with(&ann(), &[("prefer", "respond-async")]).await;
     assert_eq!(made.status, 202, "{}", made.text);
     let erased = erase(&world, &made.customer_id()).await;
     assert_eq!(erased.body["vendors"][0]["left"], "nothing", "{}", erased.text);
-    world.send(Method::POST, "/v1/connections/acme/rotor/resume", None, &[]).await;
+    world
+        .send(Method::POST, "/v1/connections/acme/rotor/resume", None, &[])
+        .await;
     // Whoever comes after her goes through.
-    let bob = world.upsert(&json!({ "email": "bob@x.example", "given_name": "Bob" })).await;
+    let bob = world
+        .upsert(&json!({ "email": "bob@x.example", "given_name": "Bob" }))
+        .await;
     assert_eq!(bob.status, 201);
     assert_eq!(world.rotor.records().len(), 1);
-    assert!(!world.rotor.journal().entries().iter().any(|entry| entry.body.contains("ann@x.example")));
+    assert!(
+        !world
+            .rotor
+            .journal()
+            .entries()
+            .iter()
+            .any(|entry| entry.body.contains("ann@x.example"))
+    );
     let open = world.get("/v1/connections").await;
     assert_eq!(open.body["data"][0]["waiting"], 0, "{}", open.text);
 }
@@ -406,7 +484,12 @@ async fn a_call_on_its_way_is_noted_without_a_trace_when_it_comes_back() {
     world.until("/v1/deliveries?state=in_flight", PATIENCE, is_out).await;
     let erased = erase(&world, &made.customer_id()).await;
     let vendor = &erased.body["vendors"][0];
-    assert_eq!((&vendor["left"], &vendor["provider_customer_id"]), (&json!("record"), &Json::Null), "{}", erased.text);
+    assert_eq!(
+        (&vendor["left"], &vendor["provider_customer_id"]),
+        (&json!("record"), &Json::Null),
+        "{}",
+        erased.text
+    );
     let path = format!("/v1/erasures/{}", erased.body["erasure_id"].as_str().unwrap());
     let has_hash = |now: &Answered| now.body["vendors"][0]["provider_customer_id_hash"].is_string();
     let noted = world.until(&path, PATIENCE, has_hash).await;
@@ -433,7 +516,12 @@ async fn a_dead_letter_about_the_person_goes_and_others_stay() {
     }
     erase(&world, &id).await;
     let left = world.get("/v1/events/in?state=failed").await;
-    let left: Vec<&Json> = left.body["data"].as_array().unwrap().iter().map(|one| &one["event_id"]).collect();
+    let left: Vec<&Json> = left.body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["event_id"])
+        .collect();
     assert_eq!(left, ["evt-3"]);
     // One that comes later and cannot be mapped is not kept either.
     let late = json!({ "id": "evt-4", "email": "no mail", "contact": "ann@x.example" });
@@ -482,7 +570,12 @@ async fn erasing_needs_its_scope_and_another_merchants_customer_is_not_there() {
     let id = world.upsert(&ann()).await.customer_id();
     let send = async |key: &str, method: Method, path: &str, merchant: &str| {
         let request = reqwest::Client::new().request(method, format!("{}{path}", world.url()));
-        let answer = request.bearer_auth(key).header("merchant-id", merchant).send().await.unwrap();
+        let answer = request
+            .bearer_auth(key)
+            .header("merchant-id", merchant)
+            .send()
+            .await
+            .unwrap();
         let status = answer.status().as_u16();
         (status, answer.json::<Json>().await.unwrap())
     };
@@ -522,7 +615,10 @@ fn canary(name: &str) -> Json {
 fn places(file: &Path, text: &str) -> usize {
     let bytes = std::fs::read(file).unwrap_or_default();
     let (bytes, text) = (bytes.to_ascii_lowercase(), text.to_ascii_lowercase());
-    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+    bytes
+        .windows(text.len())
+        .filter(|window| *window == text.as_bytes())
+        .count()
 }
 
 fn files(world: &World) -> [PathBuf; 3] {

@@ -23,14 +23,24 @@ pub(super) async fn one_point(places: &Places, name: &str, point: &str, seed: u6
     run.world.start().await?;
     // Nothing of the person reaches a vendor: there would be calls whose attempts are gone.
     for connection in ["rotor", "april", "wallet"] {
-        say(&run, Method::POST, &format!("/v1/connections/{ACME}/{connection}/pause")).await?;
+        say(
+            &run,
+            Method::POST,
+            &format!("/v1/connections/{ACME}/{connection}/pause"),
+        )
+        .await?;
     }
     let id = person(&run).await?;
     run.world.gateway().kill()?;
     let died = run.world.gateway().start_aimed(Some(&format!("{point}@1"))).await?;
     ensure!(died.is_none(), "it died at its start");
     let url = run.world.url(&format!("/v1/customers/{id}"));
-    let erase = run.world.client.delete(&url).bearer_auth(KEY).header("Merchant-Id", ACME);
+    let erase = run
+        .world
+        .client
+        .delete(&url)
+        .bearer_auth(KEY)
+        .header("Merchant-Id", ACME);
     // The answer is lost with the process.
     drop(erase.send().await);
     let has_died = run.world.gateway().dies_within(PATIENCE).await?;
@@ -54,10 +64,14 @@ pub(super) async fn one_point(places: &Places, name: &str, point: &str, seed: u6
 
 /// Made, and waiting for vendors that are paused. Its id.
 async fn person(run: &Run) -> anyhow::Result<String> {
-    let body = json!({ "reference": PERSON, "given_name": PERSON, "email": format!("{PERSON}@x.example"), "notes": PERSON });
+    let body =
+        json!({ "reference": PERSON, "given_name": PERSON, "email": format!("{PERSON}@x.example"), "notes": PERSON });
     let request = run.world.client.post(run.world.url("/v1/customers")).bearer_auth(KEY);
     let request = request.header("Merchant-Id", ACME).header("Prefer", "respond-async");
-    let (status, made) = run.world.ask(request.header("Idempotency-Key", PERSON).json(&body)).await?;
+    let (status, made) = run
+        .world
+        .ask(request.header("Idempotency-Key", PERSON).json(&body))
+        .await?;
     ensure!(status == 202, "the person is answered {status}: {made}");
     let id = made["customer"]["id"].as_str();
     Ok(id.context("the answer has no customer")?.to_owned())

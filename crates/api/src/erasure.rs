@@ -22,10 +22,8 @@ pub struct Erasure {
     pub vendors: Vec<ErasedVendor>,
     /// Base64: Ed25519 over the canonical JSON (RFC 8785) of everything else in here; null where the gateway has no
     /// `signing_key`.
-    #[schema(required = true)]
     pub signature: Option<String>,
     /// Base64 of the 32 bytes that the signature is proved by.
-    #[schema(required = true)]
     pub public_key: Option<String>,
 }
 
@@ -35,10 +33,8 @@ pub struct ErasedVendor {
     /// The connection's name.
     pub connection: String,
     /// The vendor's id of the record, in the answer of the erasure alone: it is not kept.
-    #[schema(required = true)]
     pub provider_customer_id: Option<String>,
     /// A keyed hash of that id, in hexadecimal; null where none is known.
-    #[schema(required = true)]
     pub provider_customer_id_hash: Option<String>,
     /// What is left there.
     pub left: Left,

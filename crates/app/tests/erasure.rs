@@ -17,8 +17,8 @@ use upsert_api::{EventResult, Left, ProblemCode};
 use upsert_app::{Merchant, Refusal};
 use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat};
 use upsert_store::{
-    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, Store, StoreError,
-    Through, TombstoneKey,
+    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, Store,
+    StoreError, Through, TombstoneKey,
 };
 use upsert_testkit::MemoryStore;
 
@@ -81,10 +81,20 @@ async fn events_in(store: &MemoryStore) -> usize {
 async fn a_process_that_dies_over_an_erasure_has_done_nothing_or_has_all_of_it_done_by_the_next() {
     let (mut none, mut all) = (0, 0);
     for writes in 0.. {
-        let (vendor, store, clock) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()), TokioClock::new());
+        let (vendor, store, clock) = (
+            Vendor::new(Repeat::Safe),
+            Arc::new(MemoryStore::new()),
+            TokioClock::new(),
+        );
         let house = House::of(store.clone(), clock.clone(), with_source(&vendor)).await;
-        let made = house.command(ann("1"), |command| command.idempotency_key = Some("k".to_owned())).await;
-        let id: CustomerId = body(&made.unwrap())["customer"]["id"].as_str().unwrap().parse().unwrap();
+        let made = house
+            .command(ann("1"), |command| command.idempotency_key = Some("k".to_owned()))
+            .await;
+        let id: CustomerId = body(&made.unwrap())["customer"]["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         for number in 2..=120 {
             house.upsert(ann(&number.to_string())).await.unwrap();
         }
@@ -113,8 +123,13 @@ async fn a_process_that_dies_over_an_erasure_has_done_nothing_or_has_all_of_it_d
         } else {
             assert!(erasure.unwrap().ended_at().is_some(), "after {writes} writes");
             assert_eq!((upserts, events_in(&store).await), (0, 0));
-            assert_eq!(store.tombstones("acme", &[by_mail()]).await.unwrap(), [[ErasureId::of(id)]]);
-            let retried = next.command(ann("1"), |command| command.idempotency_key = Some("k".to_owned())).await;
+            assert_eq!(
+                store.tombstones("acme", &[by_mail()]).await.unwrap(),
+                [[ErasureId::of(id)]]
+            );
+            let retried = next
+                .command(ann("1"), |command| command.idempotency_key = Some("k".to_owned()))
+                .await;
             assert_eq!(retried.unwrap_err().code, ProblemCode::Erased);
             all += 1;
         }
@@ -122,7 +137,10 @@ async fn a_process_that_dies_over_an_erasure_has_done_nothing_or_has_all_of_it_d
             break;
         }
     }
-    assert!(none == 1 && all >= 5, "{none} and {all}: it dies before the first commit once, and between all others");
+    assert!(
+        none == 1 && all >= 5,
+        "{none} and {all}: it dies before the first commit once, and between all others"
+    );
 }
 
 /// What one is refused by.
@@ -142,7 +160,11 @@ async fn who_changes_the_customer_at_the_same_moment_comes_before_the_erasure_or
         let id: CustomerId = body(&made)["customer"]["id"].as_str().unwrap().parse().unwrap();
         let line = async {
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            code_of(house.command(ann("2"), |command| command.through = Through::Batch).await)
+            code_of(
+                house
+                    .command(ann("2"), |command| command.through = Through::Batch)
+                    .await,
+            )
         };
         let erase = async {
             tokio::time::sleep(Duration::from_millis(6)).await;
@@ -158,7 +180,10 @@ async fn who_changes_the_customer_at_the_same_moment_comes_before_the_erasure_or
         }
         tokio::time::sleep(Duration::from_secs(30)).await;
         assert_eq!(erased.vendors[0].left, Left::Record);
-        assert!(memory.upserts_of("acme", id, 10).await.unwrap().is_empty(), "after {millis} ms");
+        assert!(
+            memory.upserts_of("acme", id, 10).await.unwrap().is_empty(),
+            "after {millis} ms"
+        );
         let query = IdentityQuery {
             id: Some(id),
             identifiers: Vec::new(),
@@ -176,7 +201,10 @@ async fn a_call_that_comes_back_after_the_erasure_is_noted_and_nothing_else_is_k
     let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
     let house = House::of(store.clone(), TokioClock::new(), with_source(&vendor)).await;
     vendor.then([Act::Slow(Duration::from_secs(3))]);
-    let made = house.command(ann("1"), |command| command.respond_async = true).await.unwrap();
+    let made = house
+        .command(ann("1"), |command| command.respond_async = true)
+        .await
+        .unwrap();
     let id: CustomerId = body(&made)["customer"]["id"].as_str().unwrap().parse().unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let erased = house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap();

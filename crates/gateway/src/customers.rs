@@ -6,8 +6,8 @@ mod record;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::Value as Json;
 use reqwest::Method;
+use serde_json::Value as Json;
 use upsert_api::{CustomerRecord, Erasure, Left, LinkedCustomer, Page, Texts};
 use upsert_core::CustomerId;
 
@@ -33,7 +33,8 @@ enum Action {
     Erase(EraseArguments),
 }
 
-const ERASE: &str = "Vendors keep what they have. The vendors' ids of their records are shown this once, and kept nowhere: the
+const ERASE: &str =
+    "Vendors keep what they have. The vendors' ids of their records are shown this once, and kept nowhere: the
 certificate has a keyed hash of each.
 
 Examples:
@@ -124,7 +125,10 @@ async fn erase(arguments: &EraseArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn erasure_text(erasure: &Erasure) -> String {
-    let mut text = format!("{} is erased: certificate {}\n", erasure.customer_id, erasure.erasure_id);
+    let mut text = format!(
+        "{} is erased: certificate {}\n",
+        erasure.customer_id, erasure.erasure_id
+    );
     for vendor in &erasure.vendors {
         let id = vendor.provider_customer_id.as_deref();
         let left = match (vendor.left, id) {

@@ -66,7 +66,7 @@ mod tests {
     /// RFC 8032, section 7.1, test 2.
     const SEED_TEXT: &str = "TM0Imyj/ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs=";
     const PUBLIC: &str = "PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=";
-    const SIGNATURE: &str = "kqAJqfDUyrhyDoILX2QlQKKyexZBUD+PszdiI+vbadoIWsHkPhWZblqPNhPQ8R2Mhzh7Q1tepbLG2QJ4vKAMAA==";
+    const SIGNATURE: &str = "kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+vbadoIWsHkPhWZbkWPNhPQ8R2MOHsurrQwKu6wDSkWErsMAA==";
 
     #[test]
     fn a_key_signs_as_the_standard_shows_it() {

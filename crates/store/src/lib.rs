@@ -45,8 +45,8 @@ pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
-    DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, Left, OutgoingFilter,
-    OutgoingState, PausedBy, Through, UpsertFilter, UpsertState,
+    DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, Left, OutgoingFilter, OutgoingState,
+    PausedBy, Through, UpsertFilter, UpsertState,
 };
 
 /// The store failed. What happened inside stays in the log; nothing was applied unless it said so.
@@ -67,14 +67,7 @@ pub enum StoreError {
 /// Keeps everything durable. Cancelling a call does not undo it: what was handed over may still be applied.
 #[async_trait]
 pub trait Store:
-    CustomerStore
-    + UpsertStore
-    + DeliveryStore
-    + ErasureStore
-    + EventStore
-    + ConnectionStore
-    + MerchantStore
-    + SessionStore
+    CustomerStore + UpsertStore + DeliveryStore + ErasureStore + EventStore + ConnectionStore + MerchantStore + SessionStore
 {
     /// Applies all of it or nothing. When it answers [`Applied::Done`], the writes survive a power cut (an in-memory
     /// store: the life of the process). Expectations are judged in order, in the same transaction.

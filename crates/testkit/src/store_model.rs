@@ -9,10 +9,10 @@ use jiff::civil::{Date, date};
 use upsert_core::{CustomerId, DeliveryId, ErasureId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
 use upsert_store::{
     AttemptRecord, ConnectionRecord, Counted, CustomerFilter, CustomerPage, DeliveryFilter, DeliveryPage,
-    DeliveryRecord, DeliveryState, EndpointRecord, ErasureRecord, EventCount, EventMarks, FailedCount, HistoryPage, IdempotencyRecord,
-    IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, MerchantChange, MerchantRecord,
-    OutgoingEvent, OutgoingPage, OutgoingState, Store, TombstoneKey, UpsertFilter, UpsertPage, UpsertRecord, UpsertState,
-    WaitingCount,
+    DeliveryRecord, DeliveryState, EndpointRecord, ErasureRecord, EventCount, EventMarks, FailedCount, HistoryPage,
+    IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState, MerchantChange,
+    MerchantRecord, OutgoingEvent, OutgoingPage, OutgoingState, Store, TombstoneKey, UpsertFilter, UpsertPage,
+    UpsertRecord, UpsertState, WaitingCount,
 };
 
 pub use changesets::changesets;
@@ -222,7 +222,11 @@ fn tombstone_keys() -> Vec<TombstoneKey> {
         connection: CONNECTIONS[0].to_owned(),
         provider_customer_id: id.to_owned(),
     });
-    identifiers().map(TombstoneKey::Identifier).into_iter().chain(records).collect()
+    identifiers()
+        .map(TombstoneKey::Identifier)
+        .into_iter()
+        .chain(records)
+        .collect()
 }
 
 async fn observe_erasures(store: &dyn Store, seen: &mut Observed) {
@@ -236,8 +240,10 @@ async fn observe_erasures(store: &dyn Store, seen: &mut Observed) {
                 seen.upserts_of.push(upserts.unwrap());
             }
         }
-        seen.tombstones.push(store.tombstones(merchant, &tombstone_keys()).await.unwrap());
-        seen.keys_of_upserts.push(store.keys_of_upserts(merchant, &upserts).await.unwrap());
+        seen.tombstones
+            .push(store.tombstones(merchant, &tombstone_keys()).await.unwrap());
+        seen.keys_of_upserts
+            .push(store.keys_of_upserts(merchant, &upserts).await.unwrap());
     }
 }
 

@@ -44,6 +44,7 @@ fn of_people() -> Vec<(&'static str, Trip)> {
     vec![
         ("LinkedCustomer", trip(&filled::linked_customer())),
         ("HistoryEntry", trip(&filled::history_entry())),
+        ("Erasure", trip(&filled::erasure())),
         ("WholeDelivery", trip(&filled::whole_delivery())),
         ("Page of ListedDelivery", trip(&page)),
         ("UpsertAnswer", trip(&filled::upsert_answer())),

@@ -16,7 +16,7 @@ use utoipa::PartialSchema;
 
 use crate::{
     Action, AttentionCode, BreakerState, ConnectionState, DeliveryState, Direction, EndpointState, EventResult,
-    IncomingState, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity, Status, Subject, Through,
+    IncomingState, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity, Status, Subject, Through,
     UpsertState,
 };
 
@@ -66,6 +66,7 @@ fn of_this_crate() -> Vec<Set> {
         ("EndpointState", told::<EndpointState>()),
         ("EventResult", told::<EventResult>()),
         ("IncomingState", told::<IncomingState>()),
+        ("Left", told::<Left>()),
         ("LinkState", told::<LinkState>()),
         ("OutgoingState", told::<OutgoingState>()),
         ("PausedBy", told::<PausedBy>()),
@@ -124,6 +125,7 @@ fn words_of_the_contract_are_those_of_the_contract() {
         found.unwrap().1.join(" ")
     };
     for (name, words) in [
+        ("Left", "record nothing"),
         ("LinkState", "in_sync pending failed superseded unrouted"),
         ("ConnectionState", "healthy degraded throttled open paused quota_spent"),
         ("Severity", "critical warning"),

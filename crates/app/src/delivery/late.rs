@@ -23,7 +23,10 @@ impl Deliveries {
         if self.context.store.erasure(merchant, id).await?.is_none() {
             return Ok(());
         }
-        let record = &self.context.record_hash(connection, &receipt.provider_customer_id).await?;
+        let record = &self
+            .context
+            .record_hash(connection, &receipt.provider_customer_id)
+            .await?;
         let noted = commit_with_retry(MOST_RACES, |_| async move {
             let Some(mut erasure) = self.context.store.erasure(merchant, id).await? else {
                 return Ok(Race::Won(()));

@@ -75,8 +75,11 @@ impl Inbox {
         let (store, id) = (&self.context.store, &merchant.id);
         let found = store.tombstones(id, &keys).await?;
         let by_erasure = by_erasure(&keys, &found);
-        let standing = self.upserts.standing(id, by_erasure.keys()).await?;
-        for erasure in standing.iter().filter(|erasure| whom.is_none_or(|whom| whom == erasure.id)) {
+        let standing = self.upserts.standing(id, by_erasure.keys().copied()).await?;
+        for erasure in standing
+            .iter()
+            .filter(|erasure| whom.is_none_or(|whom| whom == erasure.id))
+        {
             let named: &[&TombstoneKey] = by_erasure.get(&erasure.id).map_or(&[], Vec::as_slice);
             let (phones, others): (Vec<_>, Vec<_>) = named.iter().partition(|key| phone_of(key).is_some());
             if !others.is_empty() || (!phones.is_empty() && !self.is_anybodys(merchant, &phones).await?) {
@@ -133,7 +136,10 @@ fn keys_in(merchant: &Merchant, raw: &str) -> Vec<TombstoneKey> {
         }
     }
     let texts = texts.iter().filter(|text| !text.is_empty() && text.len() <= LONGEST);
-    texts.take(MOST_TEXTS).flat_map(|text| keys_of(merchant, text)).collect()
+    texts
+        .take(MOST_TEXTS)
+        .flat_map(|text| keys_of(merchant, text))
+        .collect()
 }
 
 fn leaves(value: &Json, texts: &mut BTreeSet<String>) {
@@ -159,10 +165,15 @@ fn keys_of(merchant: &Merchant, text: &str) -> Vec<TombstoneKey> {
     let identifiers = IdentifierKind::all().filter_map(identifier).filter(is_meant);
     let mut keys: Vec<TombstoneKey> = identifiers.map(TombstoneKey::Identifier).collect();
     if is_telling(text) {
-        keys.extend(merchant.connections.iter().map(|connection| TombstoneKey::VendorRecord {
-            connection: connection.name.clone(),
-            provider_customer_id: connection.adapter.canonical_id(text),
-        }));
+        keys.extend(
+            merchant
+                .connections
+                .iter()
+                .map(|connection| TombstoneKey::VendorRecord {
+                    connection: connection.name.clone(),
+                    provider_customer_id: connection.adapter.canonical_id(text),
+                }),
+        );
     }
     keys
 }

@@ -65,7 +65,10 @@ impl Operations {
             let Some(known) = self.context.store.customer(&merchant.id, id).await? else {
                 let erasure = self.context.store.erasure(&merchant.id, ErasureId::of(id)).await?;
                 let erasure = erasure.ok_or_else(|| Refusal::not_found("customer"))?;
-                return Ok(Race::Won(Begun { erasure, ids: Vec::new() }));
+                return Ok(Race::Won(Begun {
+                    erasure,
+                    ids: Vec::new(),
+                }));
             };
             let (changes, begun) = self.draw_up(merchant, &known, by).await?;
             crash_point(points::ERASE_BEFORE_COMMIT);
@@ -104,11 +107,7 @@ impl Operations {
     }
 
     /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.
-    async fn remove_what_is_left(
-        &self,
-        merchant: Option<&Merchant>,
-        erasure: &ErasureRecord,
-    ) -> Result<(), Refusal> {
+    async fn remove_what_is_left(&self, merchant: Option<&Merchant>, erasure: &ErasureRecord) -> Result<(), Refusal> {
         if erasure.ended_at().is_some() {
             return Ok(());
         }
@@ -166,7 +165,10 @@ impl Operations {
                     _ = ticks.tick() => {}
                 }
                 if let Err(refusal) = wing.go_on_with_erasures().await {
-                    tracing::error!(code = refusal.code.as_str(), "erasures that are open could not be gone on with");
+                    tracing::error!(
+                        code = refusal.code.as_str(),
+                        "erasures that are open could not be gone on with"
+                    );
                 }
             }
         });
@@ -182,8 +184,9 @@ impl Operations {
                 if self.context.stopping.is_cancelled() {
                     return Ok(());
                 }
-                let directory = self.context.directory_with(&erasure.merchant).await?;
-                let merchant = directory.get(&erasure.merchant);
+                // Of a merchant that cannot be served all goes but what only its configuration could tell.
+                let directory = self.context.directory_with(&erasure.merchant).await;
+                let merchant = directory.ok().and_then(|directory| directory.get(&erasure.merchant));
                 self.remove_what_is_left(merchant.as_deref(), &erasure).await?;
             }
         }

@@ -28,7 +28,10 @@ impl<'a> Erasing<'a> {
         let mut changes = Changeset::of(&merchant.id);
         changes.expect.push(known.record.expected());
         changes.expect.extend(known.lanes.iter().map(Lane::expected));
-        let unknown = merchant.connections.iter().filter(|one| known.lane(&one.name).is_none());
+        let unknown = merchant
+            .connections
+            .iter()
+            .filter(|one| known.lane(&one.name).is_none());
         changes.expect.extend(unknown.map(|connection| Expect::Lane {
             customer: id,
             connection: connection.name.clone(),
@@ -40,7 +43,9 @@ impl<'a> Erasing<'a> {
         });
         let (held, nothing) = (&known.record.customer, Customer::default());
         changes.write.extend(identifier_writes(id, held, &nothing));
-        changes.write.extend(known.lanes.iter().flat_map(Lane::give_back_all_keys));
+        changes
+            .write
+            .extend(known.lanes.iter().flat_map(Lane::give_back_all_keys));
         changes.write.push(Write::DeleteCustomer(id));
         // What is kept is kept to the microsecond; whoever is told now and later is told the same.
         let at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
@@ -68,7 +73,9 @@ impl<'a> Erasing<'a> {
         let links = lane.link().into_iter().chain(lane.superseded());
         let records: BTreeSet<&str> = links.map(|link| link.provider_customer_id.as_str()).collect();
         if !records.is_empty() {
-            let known = records.into_iter().map(|record| (Some(record.to_owned()), Left::Record));
+            let known = records
+                .into_iter()
+                .map(|record| (Some(record.to_owned()), Left::Record));
             return known.collect();
         }
         let may_have_written = lane.in_flight().is_some()
@@ -110,7 +117,9 @@ impl<'a> Erasing<'a> {
 fn kinds_held(merchant: &Merchant, customer: &Customer) -> BTreeSet<IdentifierKind> {
     let held = customer.identifiers().into_iter();
     let held = held.filter(|identifier| merchant.is_identified_by(identifier));
-    held.map(|identifier| identifier.kind).chain(customer.unread().iter().copied()).collect()
+    held.map(|identifier| identifier.kind)
+        .chain(customer.unread().iter().copied())
+        .collect()
 }
 
 /// Identifiers; match keys, which may be identifiers of before; and vendors' records. Values that recognise nobody never

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use upsert_api::ProblemCode;
-use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::ErasureId;
+use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{DeliveryRecord, DeliveryState, IdempotencyRecord, StoredAnswer, Write};
 
 use crate::directory::merchant::Merchant;
@@ -127,9 +127,15 @@ impl Upserts {
     async fn gone(&self, merchant: &str, record: &IdempotencyRecord) -> Result<Refusal, Refusal> {
         let store = &self.context.store;
         let Some((upsert, _)) = store.upsert(merchant, record.upsert).await? else {
-            let now = store.idempotency(merchant, &record.key, self.context.clock.now()).await?;
+            let now = store
+                .idempotency(merchant, &record.key, self.context.clock.now())
+                .await?;
             let is_erased = now.and_then(|now| now.answer).is_some_and(|answer| answer.is_erased());
-            return Ok(if is_erased { erased_since() } else { Refusal::not_found("upsert") });
+            return Ok(if is_erased {
+                erased_since()
+            } else {
+                Refusal::not_found("upsert")
+            });
         };
         let erasure = store.erasure(merchant, ErasureId::of(upsert.customer)).await?;
         Ok(erasure.map_or_else(|| Refusal::not_found("upsert"), |_| erased_since()))

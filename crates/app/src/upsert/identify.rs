@@ -74,7 +74,9 @@ pub(crate) fn identifiers_of(merchant: &Merchant, patch: &CustomerPatch) -> Vec<
     let others = others.take_while(|kind| !patch.unreadable.contains(kind));
     let kinds = std::iter::once(&IdentifierKind::Reference).chain(others);
     let given = kinds.filter_map(|kind| patch.identifier(*kind));
-    given.filter(|identifier| merchant.is_identified_by(identifier)).collect()
+    given
+        .filter(|identifier| merchant.is_identified_by(identifier))
+        .collect()
 }
 
 /// The identifier, stronger than the one the customer was found by, of which it holds another value, or was given one that

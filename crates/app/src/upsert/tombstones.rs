@@ -61,10 +61,13 @@ impl Upserts {
         patch: &CustomerPatch,
     ) -> Result<Vec<ErasureRecord>, StoreError> {
         let identifiers = identifiers_of(merchant, patch);
-        let records = patch.links.iter().map(|(connection, record)| TombstoneKey::VendorRecord {
-            connection: connection.clone(),
-            provider_customer_id: record.clone(),
-        });
+        let records = patch
+            .links
+            .iter()
+            .map(|(connection, record)| TombstoneKey::VendorRecord {
+                connection: connection.clone(),
+                provider_customer_id: record.clone(),
+            });
         let named = identifiers.iter().cloned().map(TombstoneKey::Identifier);
         let keys: Vec<TombstoneKey> = named.chain(records).collect();
         if keys.is_empty() {
@@ -72,7 +75,7 @@ impl Upserts {
         }
         let found = self.context.store.tombstones(&merchant.id, &keys).await?;
         let (by_identifier, by_record) = found.split_at(identifiers.len());
-        let mut erased = self.standing(&merchant.id, found.iter().flatten()).await?;
+        let mut erased = self.standing(&merchant.id, found.iter().flatten().copied()).await?;
         erased.retain(|erasure| {
             by_record.iter().any(|found| found.contains(&erasure.id)) || is_of(erasure, &identifiers, by_identifier)
         });
@@ -83,10 +86,10 @@ impl Upserts {
     pub(crate) async fn standing(
         &self,
         merchant: &str,
-        ids: impl Iterator<Item = &ErasureId>,
+        ids: impl Iterator<Item = ErasureId>,
     ) -> Result<Vec<ErasureRecord>, StoreError> {
         let mut standing = Vec::new();
-        for id in ids.copied().collect::<BTreeSet<ErasureId>>() {
+        for id in ids.collect::<BTreeSet<ErasureId>>() {
             let erasure = self.context.store.erasure(merchant, id).await?;
             standing.extend(erasure.filter(|erasure| erasure.lifted_at().is_none()));
         }

@@ -76,7 +76,11 @@ mod tests {
             key.public_key()
         );
         assert_eq!(text, said);
-        assert!(is_signed_by(&key.public_key(), text.as_bytes(), shown.signature.as_deref().unwrap()));
+        assert!(is_signed_by(
+            &key.public_key(),
+            text.as_bytes(),
+            shown.signature.as_deref().unwrap()
+        ));
         let kept = certificate(&erasure, &[], Some(&key));
         assert_eq!(kept.vendors[0].provider_customer_id, None);
         assert_ne!(kept.signature, shown.signature, "each is signed as it is shown");

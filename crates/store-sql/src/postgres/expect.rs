@@ -8,7 +8,8 @@ use super::keys::{content_of, customer_key, day_key};
 use super::rows::Key;
 use super::table::Table;
 use super::tables::{
-    CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, ERASURES, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING, UPSERTS,
+    CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, ERASURES, IDEMPOTENCY, INCOMING, KEYS, MARKS, MERCHANTS, OUTGOING,
+    UPSERTS,
 };
 
 impl Batch<'_> {

@@ -20,7 +20,8 @@ const HOLDERS: &str = "SELECT customer FROM keys WHERE merchant = ?1 AND hash = 
     ORDER BY customer";
 const UPSERTS_OF: &str = "SELECT id FROM upserts INDEXED BY upserts_of WHERE merchant = ?1 AND customer = ?2 \
     ORDER BY id LIMIT ?3";
-const KEYS_OF: &str = "SELECT key FROM idempotency INDEXED BY idempotency_of_upsert WHERE merchant = ?1 AND upsert = ?2";
+const KEYS_OF: &str =
+    "SELECT key FROM idempotency INDEXED BY idempotency_of_upsert WHERE merchant = ?1 AND upsert = ?2";
 
 type Whole = (UpsertRecord, Vec<DeliveryRecord>);
 
@@ -47,9 +48,12 @@ impl Reader {
         };
         let of_key = |key| {
             let digest = tombstone_digest(&self.digests, key);
-            all(&self.db, HOLDERS, params![merchant, digest.hash, digest.rest, erased], |row| {
-                Ok(ErasureId::from_uuid(uuid(row, "customer")?))
-            })
+            all(
+                &self.db,
+                HOLDERS,
+                params![merchant, digest.hash, digest.rest, erased],
+                |row| Ok(ErasureId::from_uuid(uuid(row, "customer")?)),
+            )
         };
         keys.iter().map(of_key).collect()
     }
@@ -135,7 +139,10 @@ mod tests {
         for (sql, step) in [
             (ERASURE, "PRIMARY KEY (merchant=? AND id=?)"),
             (OPEN, "erasures_open"),
-            (HOLDERS, "PRIMARY KEY (merchant=? AND hash=? AND rest=? AND connection=?)"),
+            (
+                HOLDERS,
+                "PRIMARY KEY (merchant=? AND hash=? AND rest=? AND connection=?)",
+            ),
             (UPSERTS_OF, "upserts_of (merchant=? AND customer=?)"),
             (KEYS_OF, "idempotency_of_upsert (merchant=? AND upsert=?)"),
         ] {

@@ -6,9 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use async_trait::async_trait;
 
 use upsert_core::{CustomerId, ErasureId, UpsertId};
-use upsert_store::{
-    DeliveryRecord, ErasureRecord, ErasureStore, StoredAnswer, StoreError, TombstoneKey, UpsertRecord,
-};
+use upsert_store::{DeliveryRecord, ErasureRecord, ErasureStore, StoreError, StoredAnswer, TombstoneKey, UpsertRecord};
 
 use super::MemoryStore;
 use super::tables::Tables;
@@ -62,7 +60,9 @@ impl ErasureStore for MemoryStore {
     }
 
     async fn tombstones(&self, merchant: &str, keys: &[TombstoneKey]) -> Result<Vec<Vec<ErasureId>>, StoreError> {
-        self.of(merchant, |tables| keys.iter().map(|key| tables.tombstones(key)).collect())
+        self.of(merchant, |tables| {
+            keys.iter().map(|key| tables.tombstones(key)).collect()
+        })
     }
 
     async fn upserts_of(

@@ -83,7 +83,10 @@ pub(super) async fn erasures_are_open_until_they_have_ended(store: Arc<dyn Store
         let page = store.open_erasures(after.as_ref(), 2).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.clone());
-        open.extend(page.into_iter().map(|erasure| (erasure.merchant, erasure.id.customer())));
+        open.extend(
+            page.into_iter()
+                .map(|erasure| (erasure.merchant, erasure.id.customer())),
+        );
     }
     let of = |merchant: &str, number| (merchant.to_owned(), customer_id(number));
     assert_eq!(open, [of("acme", 1), of("acme", 3), of("globex", 1)]);
@@ -110,7 +113,10 @@ pub(super) async fn a_tombstone_is_found_by_each_of_its_keys_and_by_nothing_else
     ];
     let found = store.tombstones("acme", &keys).await.unwrap();
     let of = |numbers: &[u128]| -> Vec<ErasureId> {
-        numbers.iter().map(|number| ErasureId::of(customer_id(*number))).collect()
+        numbers
+            .iter()
+            .map(|number| ErasureId::of(customer_id(*number)))
+            .collect()
     };
     let expected = [of(&[1]), of(&[]), of(&[1, 2]), of(&[]), of(&[1]), of(&[]), of(&[])];
     assert_eq!(found, expected);
@@ -164,9 +170,18 @@ pub(super) async fn an_answer_is_erased_by_its_key_whether_or_not_there_is_one(s
         answer: stored_answer(201),
     };
     put(&*store, vec![answer(1), answer(3)]).await;
-    let keys = store.keys_of_upserts("acme", &[upsert_id(1), upsert_id(9)]).await.unwrap();
+    let keys = store
+        .keys_of_upserts("acme", &[upsert_id(1), upsert_id(9)])
+        .await
+        .unwrap();
     assert_eq!(keys, [[1; 32], [2; 32]]);
-    assert!(store.keys_of_upserts("globex", &[upsert_id(1)]).await.unwrap().is_empty());
+    assert!(
+        store
+            .keys_of_upserts("globex", &[upsert_id(1)])
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let mut write: Vec<Write> = keys.into_iter().map(|key| Write::EraseAnswer { key }).collect();
     write.push(Write::EraseAnswer { key: [9; 32] });
     put(&*store, write).await;
@@ -174,7 +189,11 @@ pub(super) async fn an_answer_is_erased_by_its_key_whether_or_not_there_is_one(s
     put(&*store, vec![answer(2)]).await;
     for key in [1, 2, 3_u8] {
         let row = store.idempotency("acme", &[key; 32], noon()).await.unwrap().unwrap();
-        let expected = if key == 3 { stored_answer(201) } else { StoredAnswer::erased() };
+        let expected = if key == 3 {
+            stored_answer(201)
+        } else {
+            StoredAnswer::erased()
+        };
         assert_eq!(row.answer, Some(expected));
         assert_eq!((row.fingerprint, row.expires_at), ([0xAB; 32], seconds(86_400)));
     }
@@ -183,17 +202,23 @@ pub(super) async fn an_answer_is_erased_by_its_key_whether_or_not_there_is_one(s
 
 pub(super) async fn an_event_that_is_forgotten_is_gone_and_may_come_again(store: Arc<dyn Store>) {
     for number in [1, 2] {
-        put(&*store, vec![
-            Write::PutIncomingEvent(incoming_event("acme", "shop", number, IncomingState::Accepted)),
-            Write::PutOutgoingEvent(outgoing_event("acme", "hook", number + 10, OutgoingState::Pending)),
-        ])
+        put(
+            &*store,
+            vec![
+                Write::PutIncomingEvent(incoming_event("acme", "shop", number, IncomingState::Accepted)),
+                Write::PutOutgoingEvent(outgoing_event("acme", "hook", number + 10, OutgoingState::Pending)),
+            ],
+        )
         .await;
     }
-    put(&*store, vec![
-        Write::ForgetIncomingEvent(event_id(1)),
-        Write::ForgetOutgoingEvent(event_id(11)),
-        Write::ForgetIncomingEvent(event_id(9)),
-    ])
+    put(
+        &*store,
+        vec![
+            Write::ForgetIncomingEvent(event_id(1)),
+            Write::ForgetOutgoingEvent(event_id(11)),
+            Write::ForgetIncomingEvent(event_id(9)),
+        ],
+    )
     .await;
     for (number, is_there) in [(1, false), (2, true)] {
         let incoming = store.incoming_event("acme", event_id(number)).await.unwrap();
@@ -202,12 +227,15 @@ pub(super) async fn an_event_that_is_forgotten_is_gone_and_may_come_again(store:
     }
     let due = store.due_to("acme", "hook", seconds(100), 10).await.unwrap();
     assert_eq!(due.len(), 1);
-    put(&*store, vec![Write::PutIncomingEvent(incoming_event(
-        "acme",
-        "shop",
-        1,
-        IncomingState::Accepted,
-    ))])
+    put(
+        &*store,
+        vec![Write::PutIncomingEvent(incoming_event(
+            "acme",
+            "shop",
+            1,
+            IncomingState::Accepted,
+        ))],
+    )
     .await;
     let filter = IncomingFilter {
         merchants: Some(["acme".to_owned()].into()),
@@ -223,5 +251,11 @@ pub(super) async fn a_keyed_hash_is_of_its_text_and_a_store_can_be_scrubbed(stor
     assert_ne!(store.keyed_hash("crm\nv-2").await.unwrap(), one);
     put(&*store, vec![Write::PutErasure(erasure("acme", 1))]).await;
     store.scrub().await.unwrap();
-    assert!(store.erasure("acme", ErasureId::of(customer_id(1))).await.unwrap().is_some());
+    assert!(
+        store
+            .erasure("acme", ErasureId::of(customer_id(1)))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }

@@ -46,7 +46,9 @@ impl ErasureStore for PostgresStore {
     }
 
     async fn tombstones(&self, merchant: &str, keys: &[TombstoneKey]) -> Result<Vec<Vec<ErasureId>>, StoreError> {
-        let digests = keys.iter().map(|key| tombstone_digest(&self.digests, key).bytes().to_vec());
+        let digests = keys
+            .iter()
+            .map(|key| tombstone_digest(&self.digests, key).bytes().to_vec());
         let digests: Vec<Vec<u8>> = digests.collect();
         let client = self.client().await?;
         let question = async {

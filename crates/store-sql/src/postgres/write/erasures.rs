@@ -32,7 +32,8 @@ impl Batch<'_> {
             row.ended_at().is_none().into(),
             to_bytes(row, "body")?.into(),
         ];
-        self.of(&ERASURES).put(vec![merchant.into(), row.id.as_uuid().into()], values);
+        self.of(&ERASURES)
+            .put(vec![merchant.into(), row.id.as_uuid().into()], values);
         Ok(())
     }
 
@@ -58,7 +59,11 @@ impl Batch<'_> {
         self.of(table).remove(&vec![merchant.into(), id.as_uuid().into()]);
         if !is_outgoing {
             // Whoever comes with the same content later in the batch makes a row of its own.
-            for known in self.by_content.values_mut().filter(|known| **known == Some(*id.as_uuid())) {
+            for known in self
+                .by_content
+                .values_mut()
+                .filter(|known| **known == Some(*id.as_uuid()))
+            {
                 *known = None;
             }
         }
