@@ -130,15 +130,21 @@ async fn an_erased_customer_is_gone_with_its_history_upserts_deliveries_and_even
     let upsert = made.body["upsert_id"].as_str().unwrap();
     let delivery = made.body["deliveries"][0]["id"].as_str().unwrap();
 
-    erase(&world, &id).await;
+    let erased = erase(&world, &id).await;
     for path in [
         format!("/v1/customers/{id}"),
-        format!("/v1/customers/{id}/history"),
         format!("/v1/upserts/{upsert}"),
         format!("/v1/deliveries/{delivery}"),
     ] {
         assert_eq!(world.get(&path).await.status, 404, "{path}");
     }
+    // That it happened, and not what it was.
+    let history = world.get(&format!("/v1/customers/{id}/history")).await;
+    let entries = history.body["data"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{}", history.text);
+    assert_eq!((&entries[0]["version"], &entries[0]["by"]), (&json!(4), &json!("tests")));
+    assert_eq!((&entries[0]["upsert_id"], &entries[0]["changes"]), (&Json::Null, &json!([])));
+    assert_eq!(entries[0]["erasure_id"], erased.body["erasure_id"]);
     for path in [
         format!("/v1/upserts?customer_id={id}"),
         format!("/v1/deliveries?customer_id={id}"),

@@ -46,6 +46,8 @@ pub struct ErasureRecord {
     /// Whose customer it was.
     pub merchant: String,
     revision: u64,
+    /// The version that it would have been of the customer.
+    pub version: u64,
     /// When.
     #[serde(with = "timestamp::required")]
     pub at: Timestamp,
@@ -81,6 +83,7 @@ impl ErasureRecord {
             id: ErasureId::of(customer),
             merchant: merchant.to_owned(),
             revision: 1,
+            version: 0,
             at,
             by: by.to_owned(),
             vendors: Vec::new(),

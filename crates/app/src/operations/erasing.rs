@@ -50,6 +50,7 @@ impl<'a> Erasing<'a> {
         // What is kept is kept to the microsecond; whoever is told now and later is told the same.
         let at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let mut erasure = ErasureRecord::new(id, &merchant.id, by, at);
+        erasure.version = known.record.version.saturating_add(1);
         erasure.held = kinds_held(merchant, held);
         Self {
             merchant,
