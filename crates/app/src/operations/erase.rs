@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use upsert_api::Erasure;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CustomerId, ErasureId};
+use upsert_core::{CustomerId, ErasureId, Word as _};
 use upsert_store::{Applied, Changeset, ErasureRecord, Expect, Known, StoreError, Write};
 
 use crate::directory::merchant::Merchant;
