@@ -143,8 +143,14 @@ async fn an_erased_customer_is_gone_with_its_history_upserts_deliveries_and_even
     let history = world.get(&format!("/v1/customers/{id}/history")).await;
     let entries = history.body["data"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "{}", history.text);
-    assert_eq!((&entries[0]["version"], &entries[0]["by"]), (&json!(4), &json!("tests")));
-    assert_eq!((&entries[0]["upsert_id"], &entries[0]["changes"]), (&Json::Null, &json!([])));
+    assert_eq!(
+        (&entries[0]["version"], &entries[0]["by"]),
+        (&json!(4), &json!("tests"))
+    );
+    assert_eq!(
+        (&entries[0]["upsert_id"], &entries[0]["changes"]),
+        (&Json::Null, &json!([]))
+    );
     assert_eq!(entries[0]["erasure_id"], erased.body["erasure_id"]);
     for path in [
         format!("/v1/upserts?customer_id={id}"),

@@ -16,8 +16,8 @@ use utoipa::PartialSchema;
 
 use crate::{
     Action, AttentionCode, BreakerState, ConnectionState, DeliveryState, Direction, EndpointState, EventResult,
-    IncomingState, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity, Status, Subject, Through,
-    UpsertState,
+    IncomingState, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity, Status, Subject,
+    Through, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.

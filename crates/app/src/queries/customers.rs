@@ -78,7 +78,10 @@ impl Queries {
     ) -> Result<Page<HistoryEntry>, Refusal> {
         let before = begins(page, UpsertId::from_uuid)?;
         if let Err(missing) = self.known_customer(merchant, id).await {
-            let erasure = self.known_erasure(merchant, ErasureId::of(id)).await.map_err(|_| missing)?;
+            let erasure = self
+                .known_erasure(merchant, ErasureId::of(id))
+                .await
+                .map_err(|_| missing)?;
             return Ok(Page::whole(vec![erased_entry(erasure)]));
         }
         let limit = page.limit;

@@ -8,8 +8,8 @@ use upsert_core::{CustomerId, ErasureId, Field, Kind, Unreadable, UpsertId, Valu
 
 use super::{SECRET, change, ignored, noon, open, secret, some_secret};
 use crate::{
-    Address, Addresses, Customer, CustomerRecord, ErasedVendor, Erasure, HistoryEntry, Left, Link, LinkState, LinkedCustomer, Notifications,
-    Service, Status, VendorCustomer, VendorCustomerPage,
+    Address, Addresses, Customer, CustomerRecord, ErasedVendor, Erasure, HistoryEntry, Left, Link, LinkState,
+    LinkedCustomer, Notifications, Service, Status, VendorCustomer, VendorCustomerPage,
 };
 
 fn address(of: &str) -> Address {
