@@ -83,7 +83,12 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(merchants::list_merchants)
         .service(merchants::get_merchant)
         .service(merchants::put_merchant)
-        .service(merchants::delete_merchant)
+        .service(merchants::delete_merchant);
+    of_the_process(config);
+}
+
+fn of_the_process(config: &mut impl Routes) {
+    config
         .service(logs::get_logs)
         .service(logs::change_logs)
         .service(process::check_liveness)

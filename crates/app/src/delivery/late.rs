@@ -4,7 +4,7 @@ use upsert_core::ErasureId;
 use upsert_store::{StoreError, Write};
 
 use crate::delivery::Deliveries;
-use crate::delivery::record::AttemptEnd;
+use crate::delivery::record::{AttemptEnd, Recorded};
 use crate::delivery::work::Work;
 use crate::outbox::races::{Race, commit_with_retry};
 
@@ -14,14 +14,14 @@ const MOST_RACES: usize = 16;
 impl Deliveries {
     /// A result that came too late is noted where the customer was erased meanwhile: which record the vendor has, as a keyed
     /// hash, and nothing of the person.
-    pub(crate) async fn note_late_result(&self, work: &Work, end: &AttemptEnd) -> Result<(), StoreError> {
+    pub(crate) async fn came_too_late(&self, work: &Work, end: &AttemptEnd) -> Result<Recorded, StoreError> {
         let AttemptEnd::Accepted(receipt) = end else {
-            return Ok(());
+            return Ok(None);
         };
         let (merchant, connection) = (&work.delivery.merchant, &work.connection.name);
         let id = ErasureId::of(work.delivery.customer);
         if self.context.store.erasure(merchant, id).await?.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let record = &self
             .context
@@ -44,6 +44,6 @@ impl Deliveries {
             merchant, connection, erasure = %id,
             "a vendor has written a customer who was erased while the call was on its way"
         );
-        Ok(())
+        Ok(None)
     }
 }

@@ -33,7 +33,6 @@ use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::event_draft::EventDraft;
 use crate::upsert::idempotency::Claim;
 use crate::upsert::identify::Identified;
-use crate::upsert::tombstones::lift;
 use crate::view::answer::state_of;
 
 /// Who asks for what, as the steps to the commit need it.
@@ -120,7 +119,6 @@ impl<'a> Building<'a> {
             building.put_customer(before);
         }
         building.adopt_unrouted();
-        lift(&draft.identified.revived, now, &mut building.changes);
         building
     }
 

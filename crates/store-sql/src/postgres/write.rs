@@ -15,7 +15,7 @@ use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
 use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
-use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, ERASURES, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
+use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
 use super::value::Value;
 use crate::digest::Kind;
 use crate::kept::{CustomerBody, signed, to_bytes};
@@ -48,13 +48,7 @@ impl Batch<'_> {
             Write::PutDelivery(row, attempt) => self.need_delivery(merchant, row, attempt.as_ref()),
             Write::ForgetDelivery { id, attempts } => self.need_to_forget_delivery(merchant, *id, *attempts),
             Write::ForgetUpsert(id) => self.of(&UPSERTS).need(vec![merchant.into(), id.as_uuid().into()]),
-            Write::PutErasure(row) => self.of(&ERASURES).need(vec![merchant.into(), row.id.as_uuid().into()]),
-            Write::AddTombstone { key, .. } => self.need_tombstone(merchant, key),
-            Write::ForgetIncomingEvent(id) => self.need_event_to_forget(merchant, *id, false),
-            Write::ForgetOutgoingEvent(id) => self.need_event_to_forget(merchant, *id, true),
-            Write::PutIdempotency(IdempotencyRecord { key, .. })
-            | Write::PutAnswer { key, .. }
-            | Write::EraseAnswer { key } => {
+            Write::PutIdempotency(IdempotencyRecord { key, .. }) | Write::PutAnswer { key, .. } => {
                 self.of(&IDEMPOTENCY).need(vec![merchant.into(), key.to_vec().into()]);
             }
             Write::PutConnection(row) => {
@@ -72,6 +66,8 @@ impl Batch<'_> {
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }
+            // What is left are those of erasures.
+            _ => self.need_to_erase(merchant, write),
         }
     }
 
@@ -105,7 +101,9 @@ impl Batch<'_> {
             Write::PutAnswer { key, answer } => self.put_answer(merchant, key, answer)?,
             Write::EraseAnswer { key } => self.erase_answer(merchant, key)?,
             Write::PutErasure(row) => self.put_erasure(merchant, row)?,
-            Write::AddTombstone { key, erasure } => self.add_tombstone(merchant, key, *erasure),
+            Write::AddTombstone { key, erasure } => {
+                self.add_holder(self.tombstone_key(merchant, key), *erasure.as_uuid());
+            }
             Write::ForgetIncomingEvent(id) => self.forget_event(merchant, *id, false),
             Write::ForgetOutgoingEvent(id) => self.forget_event(merchant, *id, true),
             Write::PutConnection(row) => self.put_connection(merchant, row)?,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use upsert_core::crash_point::{self as points, crash_point};
+use upsert_store::StoreError;
 
 use super::failure::Failure;
 use super::open::{BUSY_TIMEOUT, Mover};
@@ -67,6 +68,17 @@ impl Checkpointer {
         let has_ended = self.is_at_work && self.ended.try_recv() != Err(TryRecvError::Empty);
         self.is_at_work &= !has_ended;
         has_ended
+    }
+
+    /// Moves all of the log into the file, and empties it. Whoever still reads what is older is waited for a little, and
+    /// everybody else with it; then it cannot be done now, and whoever asked comes again.
+    pub(super) fn empty_log(&mut self, db: &Connection, failed: &Failure) -> Result<(), StoreError> {
+        self.wait();
+        if empty_log(db, failed) {
+            Ok(())
+        } else {
+            Err(StoreError::Busy)
+        }
     }
 
     /// Until it is not at work: only one connection at a time can move the log.
@@ -146,7 +158,7 @@ const READERS_MAY_END: Duration = Duration::from_millis(100);
 
 /// Moves all that the log holds into the file, and cuts the log to nothing. Whether it could: somebody may still read what is
 /// older, as a backup does. Where the disk refuses, the store has failed.
-pub(super) fn empty_log(db: &Connection, failed: &Failure) -> bool {
+fn empty_log(db: &Connection, failed: &Failure) -> bool {
     crash_point(points::STORE_BEFORE_CHECKPOINT);
     let emptied = db.busy_timeout(READERS_MAY_END).and_then(|()| {
         let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));

@@ -122,8 +122,8 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
-        match self.writer.order(Work::Scrub).await? {
-            Done::Scrubbed => Ok(()),
+        match self.writer.order(Work::EmptyLog).await? {
+            Done::CaughtUp => Ok(()),
             _ => Err(StoreError::Failed("the writer answered another question".into())),
         }
     }

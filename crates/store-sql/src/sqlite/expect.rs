@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rusqlite::{Params, params};
 use uuid::Uuid;
 
-use upsert_core::{CustomerId, EventId, Identifier, MatchKey};
+use upsert_core::{CustomerId, ErasureId, EventId, Identifier, MatchKey};
 use upsert_store::{Expect, IdentityView};
 
 use super::pen::Pen;
@@ -66,10 +66,7 @@ impl Pen<'_, '_> {
             }
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
-            Expect::Erasure { id, revision } => {
-                let params = params![self.merchant, blob(id.as_uuid())];
-                Ok(self.revision(ERASURE, params)? == *revision)
-            }
+            Expect::Erasure { id, revision } => Ok(self.erasure_revision(*id)? == *revision),
             Expect::Merchant { revision } => Ok(self.revision(MERCHANT, params![self.merchant_id])? == *revision),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
         }
@@ -84,6 +81,10 @@ impl Pen<'_, '_> {
             Some(name) => self.revision(sql, params![self.merchant, name]),
             None => Ok(None),
         }
+    }
+
+    fn erasure_revision(&self, id: ErasureId) -> DbResult<Option<u64>> {
+        self.revision(ERASURE, params![self.merchant, blob(id.as_uuid())])
     }
 
     /// Calls counted on this day.

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_store::{Applied, Changeset, StoreError};
 
-use super::checkpoint::{Checkpointer, empty_log, move_log};
+use super::checkpoint::{Checkpointer, move_log};
 use super::failure::Failure;
 use super::forget;
 use super::made::Made;
@@ -50,8 +50,7 @@ pub(super) enum Work {
     Check,
     /// To have done what was answered before it was durable.
     CatchUp,
-    /// To move the whole log into the file and leave nothing in it.
-    Scrub,
+    EmptyLog,
 }
 
 /// What it answers.
@@ -61,7 +60,6 @@ pub(super) enum Done {
     Sessions(usize),
     Checked,
     CaughtUp,
-    Scrubbed,
 }
 
 struct Order {
@@ -242,11 +240,12 @@ impl Writer<'_> {
         match committed {
             Ok(outcomes) => {
                 for (order, outcome) in orders.into_iter().zip(outcomes) {
-                    let answer = match outcome {
-                        Ok(Done::Scrubbed) => self.scrub(),
-                        outcome => outcome.map_err(|error| error.upwards()),
-                    };
-                    order.answer(answer);
+                    let mut done = outcome.map_err(|error| error.upwards());
+                    if matches!(order.work, Work::EmptyLog) {
+                        let emptied = self.checkpointer.empty_log(self.db.db, &self.failed);
+                        done = emptied.map(|()| Done::CaughtUp);
+                    }
+                    order.answer(done);
                 }
             }
             Err(error) => {
@@ -352,9 +351,7 @@ impl Writer<'_> {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.db, sql, []).map(|_| Done::Checked)
             }
-            Work::CatchUp => Ok(Done::CaughtUp),
-            // After the commit: the log cannot be moved within one.
-            Work::Scrub => Ok(Done::Scrubbed),
+            Work::CatchUp | Work::EmptyLog => Ok(Done::CaughtUp),
         }
     }
 
@@ -391,18 +388,6 @@ impl Writer<'_> {
             self.checkpoint();
         } else if pages >= self.checkpoint_pages {
             self.checkpointer.begin();
-        }
-    }
-
-    /// Moves all of the log into the file, and empties it. Somebody who reads what is older is waited for a little, and
-    /// everybody else with it; whoever asked comes again.
-    fn scrub(&mut self) -> Result<Done, StoreError> {
-        self.checkpointer.wait();
-        if empty_log(self.db.db, &self.failed) {
-            self.log_pages.store(0, Ordering::Relaxed);
-            Ok(Done::Scrubbed)
-        } else {
-            Err(StoreError::Busy)
         }
     }
 

@@ -1,29 +1,27 @@
 //! Customers that are erased.
 
-use upsert_core::{ErasureId, EventId};
-use upsert_store::{ErasureRecord, StoredAnswer, TombstoneKey};
+use upsert_core::EventId;
+use upsert_store::{ErasureRecord, StoredAnswer, Write};
 
 use super::super::batch::Batch;
 use super::super::error::DbResult;
-use super::super::keys::key_of_digest;
 use super::super::rows::Key;
+use super::super::table::Table;
 use super::super::tables::{ERASURES, IDEMPOTENCY, INCOMING, KEYS, OUTGOING};
-use crate::kept::{ERASED, signed, to_bytes, tombstone_digest};
+use crate::kept::{signed, to_bytes};
 
 impl Batch<'_> {
-    /// A tombstone's keys stand among those of customers, in a place of their own.
-    fn tombstone_key(&self, merchant: &str, key: &TombstoneKey) -> Key {
-        key_of_digest(merchant, ERASED, &tombstone_digest(self.digests, key).bytes())
-    }
-
-    pub(in super::super) fn need_tombstone(&mut self, merchant: &str, key: &TombstoneKey) {
-        let key = self.tombstone_key(merchant, key);
-        self.of(&KEYS).need(key);
-    }
-
-    pub(in super::super) fn add_tombstone(&mut self, merchant: &str, key: &TombstoneKey, erasure: ErasureId) {
-        let key = self.tombstone_key(merchant, key);
-        self.add_holder(key, *erasure.as_uuid());
+    /// Notes the rows that a write of an erasure changes.
+    pub(in super::super) fn need_to_erase(&mut self, merchant: &str, write: &Write) {
+        let (table, key): (&'static Table, Key) = match write {
+            Write::PutErasure(row) => (&ERASURES, vec![merchant.into(), row.id.as_uuid().into()]),
+            Write::AddTombstone { key, .. } => (&KEYS, self.tombstone_key(merchant, key)),
+            Write::EraseAnswer { key } => (&IDEMPOTENCY, vec![merchant.into(), key.to_vec().into()]),
+            Write::ForgetIncomingEvent(id) => (&INCOMING, vec![merchant.into(), id.as_uuid().into()]),
+            Write::ForgetOutgoingEvent(id) => (&OUTGOING, vec![merchant.into(), id.as_uuid().into()]),
+            _ => return,
+        };
+        self.of(table).need(key);
     }
 
     pub(in super::super) fn put_erasure(&mut self, merchant: &str, row: &ErasureRecord) -> DbResult<()> {
@@ -47,11 +45,6 @@ impl Batch<'_> {
         values.push(to_bytes(&StoredAnswer::erased(), "answer")?.into());
         self.of(&IDEMPOTENCY).put(key, values);
         Ok(())
-    }
-
-    pub(in super::super) fn need_event_to_forget(&mut self, merchant: &str, id: EventId, is_outgoing: bool) {
-        let table = if is_outgoing { &OUTGOING } else { &INCOMING };
-        self.of(table).need(vec![merchant.into(), id.as_uuid().into()]);
     }
 
     pub(in super::super) fn forget_event(&mut self, merchant: &str, id: EventId, is_outgoing: bool) {

@@ -24,9 +24,9 @@ const REMOVE: &str =
 /// A row, but for its merchant.
 #[derive(Clone, Copy)]
 pub(in super::super) struct KeyRow {
-    pub(super) digest: Digest,
-    pub(super) connection: i64,
-    pub(super) customer: CustomerId,
+    pub(in super::super) digest: Digest,
+    pub(in super::super) connection: i64,
+    pub(in super::super) customer: CustomerId,
 }
 
 impl Pen<'_, '_> {
