@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::tables::Tables;
-use upsert_store::{AttemptRecord, DeliveryRecord, ErasureRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
+use upsert_store::{
+    AttemptRecord, DeliveryRecord, ErasureRecord, Expect, IdentityView, IncomingEvent, Lane, StoredAnswer, Write,
+};
 
 impl Tables {
     pub(crate) fn holds(&self, expect: &Expect) -> bool {
@@ -116,7 +118,11 @@ impl Tables {
                     row.answer.get_or_insert(answer);
                 }
             }
-            Write::EraseAnswer { key } => self.erase_answer(&key),
+            Write::EraseAnswer { key } => {
+                if let Some(row) = self.idempotency.get_mut(&key) {
+                    row.answer = Some(StoredAnswer::erased());
+                }
+            }
             Write::PutErasure(row) => drop(self.erasures.insert(row.id, row)),
             Write::AddTombstone { key, erasure } => drop(self.tombstones.insert((key, erasure))),
             Write::ForgetIncomingEvent(id) => self.events.remove(id, false),

@@ -6,18 +6,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use async_trait::async_trait;
 
 use upsert_core::{CustomerId, ErasureId, UpsertId};
-use upsert_store::{DeliveryRecord, ErasureRecord, ErasureStore, StoreError, StoredAnswer, TombstoneKey, UpsertRecord};
+use upsert_store::{DeliveryRecord, ErasureRecord, ErasureStore, StoreError, TombstoneKey, UpsertRecord};
 
 use super::MemoryStore;
 use super::tables::Tables;
 
 impl Tables {
-    pub(crate) fn erase_answer(&mut self, key: &[u8; 32]) {
-        if let Some(row) = self.idempotency.get_mut(key) {
-            row.answer = Some(StoredAnswer::erased());
-        }
-    }
-
     fn tombstones(&self, key: &TombstoneKey) -> Vec<ErasureId> {
         let of_it = self.tombstones.iter().filter(|(known, _)| known == key);
         of_it.map(|(_, erasure)| *erasure).collect()
