@@ -30,6 +30,7 @@ struct Dying {
 }
 
 impl Dying {
+    #[expect(clippy::unused_async, reason = "the macro waits for it")]
     async fn inner(&self) -> &dyn Store {
         &*self.inner
     }
