@@ -97,6 +97,7 @@ impl House {
             spans: None,
             look_every: LOOK_EVERY,
             audit_keys: Arc::new(NoAuditKeys),
+            signing_key: None,
         });
         gateway.recover().await?;
         let merchant = gateway.directory().get(id);

@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod duplicates;
+mod erasing;
 pub mod hot;
 pub mod kills;
 pub mod points;

@@ -8,7 +8,7 @@ use rand::{Rng as _, SeedableRng as _};
 
 use upsert_core::crash_point as points;
 
-use super::{Places, Report, Run, to_the_end};
+use super::{Places, Report, Run, erasing, to_the_end};
 use crate::load::{Load, Mix};
 use crate::vendors::Weather;
 
@@ -62,6 +62,9 @@ fn aim(point: &str, dice: &mut StdRng) -> String {
 
 async fn one_point(places: &Places, name: &str, point: &str, seed: u64) -> anyhow::Result<Report> {
     ensure!(points::ALL.contains(&point), "there is no crash point {point}");
+    if point.starts_with(erasing::BEGINS) {
+        return erasing::one_point(places, name, point, seed).await;
+    }
     let mut dice = StdRng::seed_from_u64(seed);
     let mut run = Run::new(places, name, seed)?;
     let mut weather = Weather::rough();

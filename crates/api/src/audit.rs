@@ -38,6 +38,10 @@ pub enum AuditAction {
     #[serde(rename = "customer.unlink")]
     #[strum(serialize = "customer.unlink")]
     CustomerUnlink,
+    /// A customer was erased.
+    #[serde(rename = "customer.erase")]
+    #[strum(serialize = "customer.erase")]
+    CustomerErase,
     /// Customers were exported.
     #[serde(rename = "customers.export")]
     #[strum(serialize = "customers.export")]
@@ -74,6 +78,14 @@ pub enum AuditAction {
     #[serde(rename = "merchant.delete")]
     #[strum(serialize = "merchant.delete")]
     MerchantDelete,
+    /// The first encryption key was to wrap and seal what others do.
+    #[serde(rename = "keys.rotate")]
+    #[strum(serialize = "keys.rotate")]
+    KeysRotate,
+    /// New data keys were to be made.
+    #[serde(rename = "keys.renew")]
+    #[strum(serialize = "keys.renew")]
+    KeysRenew,
     /// What is logged was changed.
     #[serde(rename = "logs.change")]
     #[strum(serialize = "logs.change")]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use upsert_core::{Change, Ignored, UpsertId};
+use upsert_core::{Change, ErasureId, Ignored, UpsertId};
 
 use crate::cover::{Cover, Own};
 use crate::masks::{cover_pointer, cover_value};
@@ -18,8 +18,11 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// The API key's name, webhook source or import.
     pub by: String,
-    /// `ups_…`
-    pub upsert_id: UpsertId,
+    /// `ups_…`; null for an erasure.
+    pub upsert_id: Option<UpsertId>,
+    /// `ers_…`, where this is that the customer was erased: nothing else is left of its history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure_id: Option<ErasureId>,
     /// What differs from the version before.
     pub changes: Vec<Change>,
     /// What could not be read in the request that made it, and was left out.

@@ -10,6 +10,7 @@ mod connection;
 mod cover;
 mod customer;
 mod delivery;
+mod erasure;
 mod event;
 mod event_filters;
 mod filter;
@@ -40,6 +41,7 @@ pub use customer::{
     Address, Addresses, Customer, CustomerRecord, Link, LinkedCustomer, Notifications, Service, Status,
 };
 pub use delivery::{Attempt, Delivery, DeliveryError, ListedDelivery, SentRequest, WholeDelivery};
+pub use erasure::{ErasedVendor, Erasure, Left};
 pub use event::{
     Event, EventBody, EventProblem, EventReplayed, IncomingEvent, OutgoingEvent, WholeEvent, WholeIncomingEvent,
     WholeOutgoingEvent,

@@ -37,6 +37,10 @@ pub struct KeysRotated {
     pub wrapped_anew: usize,
     /// Merchants in the store whose credentials another key had sealed.
     pub merchants_sealed_anew: usize,
+    /// Merchants in the store whose credentials another key still seals, since they could not be sealed anew: the log says why.
+    /// Of each key the first 100.
+    #[serde(default)]
+    pub merchants_left: Vec<String>,
     /// Data keys that were made.
     pub new_data_keys: usize,
     /// As `/readyz` says it.

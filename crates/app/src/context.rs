@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use data_encoding::HEXLOWER;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use upsert_api::ProblemCode;
 use upsert_core::{Clock, CustomerId, IdSource, MerchantMark, UpsertId};
+use upsert_sealing::SigningKey;
 use upsert_store::{DeliveryFilter, DeliveryRecord, Hints, Known, Store, StoreError};
 
 use crate::audit::Auditing;
@@ -66,6 +68,8 @@ pub struct GatewayParts {
     pub look_every: Duration,
     /// What the audit trail is keyed with.
     pub audit_keys: Arc<dyn AuditKeys>,
+    /// What signs certificates of erasures; none: they are not signed.
+    pub signing_key: Option<SigningKey>,
 }
 
 /// How often a gateway looks by itself.
@@ -94,6 +98,7 @@ pub(crate) struct Shared {
     pub(crate) retention: Retention,
     pub(crate) spans: Option<Arc<dyn Spans>>,
     pub(crate) look_every: Duration,
+    pub(crate) signing_key: Option<SigningKey>,
     pub(crate) tasks: TaskTracker,
     /// Nothing new is begun.
     pub(crate) stopping: CancellationToken,
@@ -141,6 +146,7 @@ impl Context {
             retention: parts.retention,
             spans: parts.spans,
             look_every: parts.look_every,
+            signing_key: parts.signing_key,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             cut_short: CancellationToken::new(),
@@ -182,6 +188,12 @@ impl Context {
             }
             connection.status.hear_of_blocks(known.blocks);
         }
+    }
+
+    /// What is kept of a vendor's id of a record where nobody may read it: a keyed hash, in hexadecimal.
+    pub(crate) async fn record_hash(&self, connection: &str, record: &str) -> Result<String, StoreError> {
+        let hash = self.store.keyed_hash(&format!("{connection}\n{record}")).await?;
+        Ok(HEXLOWER.encode(&hash))
     }
 
     /// The customer whom a delivery brings, with its lanes.

@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod deliver;
 pub(crate) mod forget;
 pub(crate) mod hand_over;
+pub(crate) mod late;
 pub(crate) mod log;
 pub(crate) mod pause;
 pub(crate) mod record;

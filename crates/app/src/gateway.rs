@@ -111,6 +111,7 @@ impl Gateway {
     pub fn run_background(&self) {
         self.scheduler.run();
         self.operations.watch_merchants();
+        self.operations.watch_erasures();
     }
 
     /// Starts no more background work, and waits for deliveries that are under way. What waits behind one of them is left to

@@ -1,6 +1,7 @@
 //! Events that come in.
 
 pub(crate) mod arrival;
+pub(crate) mod erased;
 pub(crate) mod ordering;
 pub(crate) mod outcome;
 pub(crate) mod properties;

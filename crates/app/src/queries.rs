@@ -7,6 +7,7 @@ pub(crate) mod connections;
 pub(crate) mod customers;
 pub(crate) mod deliveries;
 pub(crate) mod endings;
+pub(crate) mod erasures;
 pub(crate) mod events;
 pub(crate) mod failures;
 pub(crate) mod page;

@@ -11,6 +11,7 @@ pub(crate) mod idempotency;
 pub(crate) mod identify;
 pub(crate) mod rehearse;
 pub(crate) mod straight_line;
+pub(crate) mod tombstones;
 
 use crate::context::Context;
 use crate::delivery::Deliveries;

@@ -4,5 +4,6 @@ pub(crate) mod answer;
 pub(crate) mod connection;
 pub(crate) mod customer;
 pub(crate) mod delivery;
+pub(crate) mod erasure;
 pub(crate) mod event;
 pub(crate) mod webhooks;

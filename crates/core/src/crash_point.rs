@@ -102,6 +102,20 @@ points! {
     AUDIT_BEFORE_RECORD = "audit.before_record";
     /// It is written down, and not done.
     AUDIT_AFTER_RECORD = "audit.after_record";
+    /// The erasure of a customer is worked out, nothing is stored.
+    ERASE_BEFORE_COMMIT = "erase.before_commit";
+    /// The customer is gone and its tombstone stands; what its upserts and events hold is still there.
+    ERASE_AFTER_COMMIT = "erase.after_commit";
+    /// A page of the customer's upserts is gone.
+    ERASE_AFTER_UPSERTS = "erase.after_upserts";
+    /// All of its upserts are gone, its events are still there.
+    ERASE_BEFORE_EVENTS = "erase.before_events";
+    /// All is removed, and the store still has it in its log.
+    ERASE_BEFORE_SCRUB = "erase.before_scrub";
+    /// The store has let go of it; the erasure has not been ended.
+    ERASE_BEFORE_END = "erase.before_end";
+    /// The erasure has ended and nobody has been told.
+    ERASE_BEFORE_ANSWER = "erase.before_answer";
     /// The store's transaction is written and not committed.
     STORE_BEFORE_COMMIT = "store.before_commit";
     /// It is committed, nobody has been told.

@@ -190,6 +190,24 @@ id_type!(
     EventId,
     "evt_"
 );
+id_type!(
+    /// What is left of a customer that was erased. It is the customer's own id under another prefix: a customer is erased once,
+    /// and each of the two leads to the other.
+    ErasureId,
+    "ers_"
+);
+
+impl ErasureId {
+    /// That of this customer.
+    pub const fn of(customer: CustomerId) -> Self {
+        Self(customer.0)
+    }
+
+    /// Whose it is.
+    pub const fn customer(&self) -> CustomerId {
+        CustomerId(self.0)
+    }
+}
 
 impl DeliveryId {
     /// An upsert has at most so many deliveries.

@@ -33,7 +33,7 @@ pub use customer::{Change, Customer};
 pub use error::{ErrorKind, FieldError, Held, ProviderError, RetryAdvice, StateAtVendor, VendorBlocks, WaitingFor};
 pub use event::{EventKind, EventPayload};
 pub use field::{Field, Kind, Value};
-pub use ids::{CustomerId, DeliveryId, EventId, IdSource, MerchantMark, UpsertId};
+pub use ids::{CustomerId, DeliveryId, ErasureId, EventId, IdSource, MerchantMark, UpsertId};
 pub use matching::{Identifier, IdentifierKind, KeyKind, MatchKey, OnCollision, OnKeyChange};
 pub use never_match::{NeverMatch, Unfit};
 pub use patch::{CustomerPatch, Patch};

@@ -9,6 +9,7 @@ mod customer;
 mod customers;
 mod deliveries;
 mod delivery;
+mod erasure;
 mod event;
 mod event_dead_letters;
 mod events;
@@ -69,6 +70,8 @@ pub fn configure(config: &mut ServiceConfig, dashboard: Data<Dashboard>) {
         .service(customer::show)
         .service(customer::ask_unlink)
         .service(customer::unlink)
+        .service(erasure::ask)
+        .service(erasure::erase)
         .service(plan::show)
         .service(plan::make)
         // As some type it.

@@ -1,4 +1,4 @@
-//! `customers show`: who somebody is, where the record is linked, and how it came to be.
+//! `customers`: who somebody is, where the record is linked, and how it came to be; and the end of it.
 
 mod history;
 mod record;
@@ -6,8 +6,9 @@ mod record;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use reqwest::Method;
 use serde_json::Value as Json;
-use upsert_api::{CustomerRecord, LinkedCustomer, Page, Texts};
+use upsert_api::{CustomerRecord, Erasure, Left, LinkedCustomer, Page, Texts};
 use upsert_core::CustomerId;
 
 use crate::api::{self, Answered, Api};
@@ -27,6 +28,30 @@ enum Action {
     /// Email and phone are compared as the gateway keeps them, so any notation finds them. Several that are found are
     /// listed.
     Show(ShowArguments),
+    /// Erase a customer for good: the gateway forgets the person
+    #[command(after_help = ERASE)]
+    Erase(EraseArguments),
+}
+
+const ERASE: &str =
+    "Vendors keep what they have. The vendors' ids of their records are shown this once, and kept nowhere: the
+certificate has a keyed hash of each.
+
+Examples:
+  upsert-gateway customers erase cus_01KB... --merchant acme
+  upsert-gateway customers erase cus_01KB... --json > certificate.json
+
+Exit codes: 0 erased, now or before, 1 there is no such customer, or the gateway refuses, 2 wrong usage.";
+
+#[derive(Args)]
+struct EraseArguments {
+    /// The gateway's id
+    id: CustomerId,
+    #[command(flatten)]
+    target: Target,
+    /// Print the certificate as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -85,8 +110,38 @@ impl Who {
 }
 
 pub(crate) async fn run(arguments: CustomersArguments) -> anyhow::Result<ExitCode> {
-    let Action::Show(show) = arguments.action;
-    api::told(self::show(&show).await, show.json)
+    match arguments.action {
+        Action::Show(show) => api::told(self::show(&show).await, show.json),
+        Action::Erase(erase) => api::told(self::erase(&erase).await, erase.json),
+    }
+}
+
+async fn erase(arguments: &EraseArguments) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&arguments.target)?;
+    let request = api.request(Method::DELETE, &format!("v1/customers/{}", arguments.id))?;
+    let erased: Answered<Erasure> = api.answer(request).await?;
+    output::say(arguments.json, &erased.raw, || erasure_text(&erased.value))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn erasure_text(erasure: &Erasure) -> String {
+    let mut text = format!(
+        "{} is erased: certificate {}\n",
+        erasure.customer_id, erasure.erasure_id
+    );
+    for vendor in &erasure.vendors {
+        let id = vendor.provider_customer_id.as_deref();
+        let left = match (vendor.left, id) {
+            (Left::Nothing, _) => "nothing is left there".to_owned(),
+            (Left::Record, Some(id)) => format!("record {id} is left there"),
+            (Left::Record, None) => "a record may be left there; its id is not known".to_owned(),
+        };
+        text.push_str(&format!("  {}: {left}\n", vendor.connection));
+    }
+    if erasure.signature.is_none() {
+        text.push_str("The certificate is not signed: the gateway has no signing key.\n");
+    }
+    text
 }
 
 async fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {

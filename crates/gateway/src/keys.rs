@@ -31,7 +31,8 @@ enum Action {
     /// Have a running gateway wrap its data keys with the first of `store.encryption_keys`
     ///
     /// Put the new key in front of the old one first, at every gateway of the store: it is taken over without a restart.
-    /// When this is done the old key may go, apart from what backups need.
+    /// When this is done the old key may go, apart from what backups need and what the audit trail was keyed with. Where
+    /// merchants are left that could not be sealed anew it names them and exits with 1.
     Rotate(rotate::RotateArguments),
 }
 

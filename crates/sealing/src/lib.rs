@@ -1,4 +1,5 @@
 //! Sealing what is kept: envelopes of AES-256-GCM, each with a data key of its own, which one of the configured keys wraps.
+//! And signing what is shown to others (`signing.rs`).
 //!
 //! What it does: seals texts, opens them, and names them by fingerprints that nobody can guess from. Whatever is sealed is
 //! bound to what it is for, whose it is, in which field it stands and which configured key it depends on: put anywhere else,
@@ -11,10 +12,12 @@ mod bound;
 mod data_key;
 mod envelope;
 mod keyring;
+mod signing;
 
 pub use data_key::{DataKey, KeptKey, random};
 pub use envelope::{Opener, Sealer, WrappedKey};
 pub use keyring::{BadKey, Keyring, SealingKey};
+pub use signing::{NoSigningKey, SigningKey, is_signed_by};
 
 /// Something could not be sealed: the machine gives no randomness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

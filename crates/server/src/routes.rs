@@ -7,6 +7,7 @@ pub(crate) mod customers;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
 pub(crate) mod encryption;
+pub(crate) mod erasures;
 pub(crate) mod events;
 pub(crate) mod fallback;
 pub(crate) mod logs;
@@ -70,6 +71,8 @@ pub(crate) fn all(config: &mut impl Routes) {
         .service(connections::pause_connection)
         .service(connections::resume_connection)
         .service(customers::unlink_customer)
+        .service(erasures::erase_customer)
+        .service(erasures::get_erasure)
         .service(connections::list_vendor_customers)
         .service(connections::get_vendor_customer)
         .service(webhooks::list_webhooks)

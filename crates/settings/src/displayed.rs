@@ -38,7 +38,10 @@ impl Settings {
     /// What `gateway.toml` configures, defaults included: no merchant's.
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = Lines::default();
-        lines.members("server", &self.server, &[]);
+        lines.members("server", &self.server, &["signing_key"]);
+        if let Some(key) = &self.server.signing_key {
+            lines.secret("server.signing_key", key);
+        }
         let url = match &self.store.url {
             StoreUrl::Postgres(url) => url.expose_secret(),
             StoreUrl::Sqlite(_) => "",

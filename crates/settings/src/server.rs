@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::api_rules::ApiRules;
 use crate::members::Member;
 use crate::proxies::TrustedProxies;
+use crate::secrets::Secret;
 use crate::section::{Section, Spot, all_or_none};
 use crate::values::duration;
 
@@ -18,6 +19,7 @@ pub(crate) const MEMBERS: &[Member] = &[
     Member::or("shutdown_grace", "\"30s\""),
     Member::or("metrics_bind", "\"\""),
     Member::or("idempotency_keep", "\"24h\""),
+    Member::optional("signing_key"),
     Member::or("trusted_proxies", "[]"),
     Member::or("api_merchants_may_use_loopback", "false"),
     Member::or("api_merchants_may_refer_to", "[]"),
@@ -26,7 +28,7 @@ pub(crate) const MEMBERS: &[Member] = &[
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How the gateway serves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Server {
     /// `host:port` to listen on.
     pub bind: String,
@@ -45,6 +47,8 @@ pub struct Server {
     /// How long an idempotency key is remembered.
     #[serde(serialize_with = "duration")]
     pub idempotency_keep: Duration,
+    /// What signs certificates of erasures: Ed25519, base64 of 32 bytes; none: they are not signed.
+    pub signing_key: Option<Secret>,
     /// Whose `X-Forwarded-*` headers count.
     pub trusted_proxies: TrustedProxies,
     /// Whether merchants that are put there by API may name loopback addresses.
@@ -79,6 +83,7 @@ impl Server {
             drain_delay: section.read("drain_delay", Spot::duration_or_zero),
             shutdown_grace: section.read("shutdown_grace", Spot::duration_or_zero),
             metrics_bind: Some(metrics_bind),
+            signing_key: Some(section.maybe("signing_key", Secret::read)),
             idempotency_keep: section.read("idempotency_keep", |spot| spot.duration(HOUR * 24 * 366)),
             trusted_proxies: section.read("trusted_proxies", TrustedProxies::read),
             api_merchants_may_use_loopback: section.read("api_merchants_may_use_loopback", Spot::flag),

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     EventId = 5,
     EventContent = 6,
     IdempotencyKey = 7,
+    Certificate = 8,
 }
 
 /// 128 bits of a kind and a value, keyed with what is the file's or database's own: nobody can make two values that share

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use upsert_core::customer::kept;
 use upsert_core::{Customer, DeliveryId, IdentifierKind, KeyKind, UpsertId};
 use upsert_sealing::NotOpened;
-use upsert_store::UpsertState;
+use upsert_store::{TombstoneKey, UpsertState};
 
-use crate::digest::Kind;
+use crate::digest::{Digest, Digests, Kind};
 
 /// Bytes of a record that is not unusually large.
 pub(crate) const USUAL_BODY: usize = 1_024;
@@ -116,6 +116,25 @@ pub(crate) const fn identifier_kind(kind: IdentifierKind) -> Kind {
         IdentifierKind::Email => Kind::Email,
         IdentifierKind::Phone => Kind::Phone,
     }
+}
+
+/// In the place of a connection's name: the key is a tombstone's. No connection can be called so.
+pub(crate) const ERASED: &str = "(erased)";
+
+/// What a key of a tombstone is kept and looked for by.
+pub(crate) fn tombstone_digest(digests: &Digests, key: &TombstoneKey) -> Digest {
+    match key {
+        TombstoneKey::Identifier(identifier) => digests.digest(identifier_kind(identifier.kind), &identifier.value),
+        TombstoneKey::VendorRecord {
+            connection,
+            provider_customer_id,
+        } => digests.digest(Kind::VendorRecord, &format!("{connection}\n{provider_customer_id}")),
+    }
+}
+
+/// What a certificate says in the place of a vendor's id.
+pub(crate) fn certificate_hash(digests: &Digests, text: &str) -> [u8; 16] {
+    digests.digest(Kind::Certificate, text).bytes()
 }
 
 /// As what an upsert in this state stands in the index of what has not ended well.

@@ -34,6 +34,7 @@ mod table;
 mod tables;
 mod text;
 mod transaction;
+mod vacuum;
 mod value;
 mod write;
 mod writer;
@@ -58,6 +59,7 @@ use connect::Connector;
 use error::{DbError, DbResult};
 use hints::HintsHandle;
 use reader::Client;
+use vacuum::VacuumHandle;
 use writer::WriterHandle;
 
 /// Clocks of processes that share a database may differ by twice this: leases have room for it.
@@ -144,6 +146,7 @@ pub struct PostgresStore {
     writer: WriterHandle,
     /// None: each process finds out by looking.
     hints: Option<HintsHandle>,
+    vacuum: VacuumHandle,
     patience: Duration,
     /// Dropped last.
     _threads: Threads,
@@ -222,6 +225,7 @@ impl PostgresStore {
             writer: WriterHandle::start(of_writer, (digests.clone(), seals.clone()), options, &handle),
             digests,
             seals,
+            vacuum: VacuumHandle::start(connector.clone(), &handle),
             hints: options.notify.then(|| HintsHandle::start(connector, &handle)),
             patience: options.patience,
             _threads: threads,

@@ -28,6 +28,7 @@ mod copying_sql;
 mod data_keys;
 mod db_error;
 mod encryption;
+mod erasures;
 mod expect;
 mod failure;
 mod forget;

@@ -2,12 +2,12 @@
 
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, EventId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, ErasureId, EventId, Identifier, MatchKey, UpsertId};
 
 use crate::{
     AttemptRecord, AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord,
-    EndpointRecord, EventMarks, IdempotencyRecord, IncomingEvent, Lane, MerchantRecord, OutgoingEvent, StoredAnswer,
-    UpsertRecord,
+    EndpointRecord, ErasureRecord, EventMarks, IdempotencyRecord, IncomingEvent, KeptAnswerKey, Lane, MerchantRecord,
+    OutgoingEvent, StoredAnswer, TombstoneKey, UpsertRecord,
 };
 
 /// All of it or nothing. Everything in it is one merchant's, but for what the audit trail tells of it: what is kept can be
@@ -177,6 +177,13 @@ pub enum Expect {
         /// Its row's revision.
         revision: Option<u64>,
     },
+    /// The erasure has this revision; none: there is none.
+    Erasure {
+        /// Which.
+        id: ErasureId,
+        /// Its row's revision.
+        revision: Option<u64>,
+    },
     /// The idempotency key is not taken, or its record has expired by `now`.
     IdempotencyFree {
         /// The key's hash.
@@ -253,6 +260,25 @@ pub enum Write {
         /// The answer.
         answer: StoredAnswer,
     },
+    /// The idempotency key, if it is known, is answered by [`StoredAnswer::erased()`] from now on, whatever it was answered by
+    /// before.
+    EraseAnswer {
+        /// The key, as the store keeps it ([`crate::ErasureStore::keys_of_upserts`]).
+        key: KeptAnswerKey,
+    },
+    /// An erasure.
+    PutErasure(ErasureRecord),
+    /// The tombstone of an erasure has this key from now on, as a keyed hash.
+    AddTombstone {
+        /// The key.
+        key: TombstoneKey,
+        /// Whose.
+        erasure: ErasureId,
+    },
+    /// An event that came in is forgotten.
+    ForgetIncomingEvent(EventId),
+    /// An event that goes out is forgotten, whether or not it was sent.
+    ForgetOutgoingEvent(EventId),
     /// A connection's own state.
     PutConnection(ConnectionRecord),
     /// An event that came in, by merchant, source and the sender's id. Those three and its own id are for good.

@@ -13,6 +13,7 @@ mod connection;
 mod customer;
 mod delivery;
 mod encryption;
+mod erasure;
 mod event;
 mod hints;
 mod lane;
@@ -36,6 +37,7 @@ pub use delivery::{
     WaitingCount,
 };
 pub use encryption::{Encryption, SealedStore, Walked};
+pub use erasure::{ErasedRecord, ErasureRecord, ErasureStore, KeptAnswerKey, TombstoneKey};
 pub use event::{
     EventCount, EventMark, EventMarks, EventStore, Given, IncomingEvent, IncomingOutcome, IncomingPage, OutgoingEvent,
     OutgoingPage,
@@ -47,7 +49,7 @@ pub use session::{Notice, SessionId, SessionRecord, SessionStore, SessionWrite};
 pub use upsert::{IdempotencyRecord, StoredAnswer, UpsertPage, UpsertRecord, UpsertStore};
 /// What the store keeps and asks for in the words of the API.
 pub use upsert_api::{
-    AuditFilter, DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, OutgoingFilter,
+    AuditFilter, DeliveryError, DeliveryFilter, DeliveryState, IncomingFilter, IncomingState, Left, OutgoingFilter,
     OutgoingState, PausedBy, Through, UpsertFilter, UpsertState,
 };
 
@@ -72,6 +74,7 @@ pub trait Store:
     CustomerStore
     + UpsertStore
     + DeliveryStore
+    + ErasureStore
     + EventStore
     + ConnectionStore
     + MerchantStore

@@ -219,6 +219,26 @@ pub struct StoredAnswer {
     pub body: String,
 }
 
+/// What stands in the place of the answer about a customer that was erased.
+const ERASED: u16 = 409;
+
+impl StoredAnswer {
+    /// In the place of an answer about a customer that was erased since: nothing of it is left.
+    pub const fn erased() -> Self {
+        Self {
+            status: ERASED,
+            location: None,
+            content_type: String::new(),
+            body: String::new(),
+        }
+    }
+
+    /// Whether it stands in the place of one about a customer that was erased.
+    pub const fn is_erased(&self) -> bool {
+        self.status == ERASED && self.body.is_empty()
+    }
+}
+
 impl fmt::Debug for StoredAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoredAnswer({}, {} bytes)", self.status, self.body.len())

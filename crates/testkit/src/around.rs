@@ -70,6 +70,15 @@ macro_rules! questions_passed_on {
             audit_entries(filter: &::upsert_store::AuditFilter, before: Option<u64>, limit: usize) -> ::upsert_store::AuditPage;
             audit_after(after: u64, limit: usize) -> ::upsert_store::AuditStretch;
         } }
+        $crate::questions_passed_on! { $around: ErasureStore {
+            erasure(merchant: &str, id: ::upsert_core::ErasureId) -> Option<::upsert_store::ErasureRecord>;
+            open_erasures(after: Option<&::upsert_store::ErasureRecord>, limit: usize) -> Vec<::upsert_store::ErasureRecord>;
+            tombstones(merchant: &str, keys: &[::upsert_store::TombstoneKey]) -> Vec<Vec<::upsert_core::ErasureId>>;
+            upserts_of(merchant: &str, customer: ::upsert_core::CustomerId, limit: usize) -> Vec<(::upsert_store::UpsertRecord, Vec<::upsert_store::DeliveryRecord>)>;
+            keys_of_upserts(merchant: &str, upserts: &[::upsert_core::UpsertId]) -> Vec<::upsert_store::KeptAnswerKey>;
+            keyed_hash(text: &str) -> [u8; 16];
+            scrub() -> ();
+        } }
         $crate::questions_passed_on! { $around: EventStore {
             incoming_event(merchant: &str, id: ::upsert_core::EventId) -> Option<::upsert_store::IncomingEvent>;
             event_of_source(merchant: &str, source: &str, event_id: &str, content: &str) -> Option<::upsert_store::IncomingEvent>;

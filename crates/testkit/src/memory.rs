@@ -3,6 +3,7 @@
 mod apply;
 mod ask;
 mod audit;
+mod erasures;
 mod events;
 mod lists;
 mod merchants;

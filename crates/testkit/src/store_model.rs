@@ -6,13 +6,13 @@ mod events;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
-use upsert_core::{CustomerId, DeliveryId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
+use upsert_core::{CustomerId, DeliveryId, ErasureId, Field, Identifier, KeyKind, MatchKey, Value, Word as _};
 use upsert_store::{
     AttemptRecord, AuditFilter, AuditPage, AuditStretch, ConnectionRecord, Counted, CustomerFilter, CustomerPage,
-    DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, EndpointRecord, EventCount, EventMarks, FailedCount,
-    HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingPage, IncomingState,
-    MerchantChange, MerchantRecord, OutgoingEvent, OutgoingPage, OutgoingState, Store, UpsertFilter, UpsertPage,
-    UpsertRecord, UpsertState, WaitingCount,
+    DeliveryFilter, DeliveryPage, DeliveryRecord, DeliveryState, EndpointRecord, ErasureRecord, EventCount, EventMarks,
+    FailedCount, HistoryPage, IdempotencyRecord, IdentityQuery, IdentityView, IncomingEvent, IncomingPage,
+    IncomingState, MerchantChange, MerchantRecord, OutgoingEvent, OutgoingPage, OutgoingState, Store, TombstoneKey,
+    UpsertFilter, UpsertPage, UpsertRecord, UpsertState, WaitingCount,
 };
 
 pub use changesets::changesets;
@@ -109,6 +109,12 @@ pub struct Observed {
     merchant_changes: Vec<MerchantChange>,
     sealing_keys: Vec<(String, Vec<MerchantRecord>)>,
     audit: (AuditStretch, AuditPage),
+    erasures: Vec<Option<ErasureRecord>>,
+    open_erasures: Vec<ErasureRecord>,
+    tombstones: Vec<Vec<Vec<ErasureId>>>,
+    upserts_of: Vec<Vec<(UpsertRecord, Vec<DeliveryRecord>)>>,
+    /// How many there are: each store keeps them in its way.
+    keys_of_upserts: Vec<usize>,
 }
 
 /// Shows nothing: the parts are told apart by [`Observed::assert_same`].
@@ -124,7 +130,8 @@ macro_rules! each_part {
             upserts, deliveries, attempts, due_connections, due, waiting_at, unsettled, abandoned, waiting, failed, lists,
             upsert_lists, connections, calls, owing, incoming, incoming_lists, failed_incoming, marks, outgoing,
             outgoing_lists, due_endpoints, due_to, waiting_for_endpoint, open_outgoing, endpoints,
-            merchants, merchant_changes, sealing_keys, audit)
+            merchants, merchant_changes, sealing_keys, audit, erasures, open_erasures, tombstones, upserts_of,
+            keys_of_upserts)
     };
     (@ $one:expr, $other:expr, $check:expr, $($part:ident),+) => {
         // The pattern makes sure that no part is left out.
@@ -199,6 +206,11 @@ pub async fn observe(store: &dyn Store) -> Observed {
             store.audit_after(0, 10).await.unwrap(),
             store.audit_entries(&AuditFilter::default(), None, 2).await.unwrap(),
         ),
+        erasures: Vec::new(),
+        open_erasures: store.open_erasures(None, 10).await.unwrap(),
+        tombstones: Vec::new(),
+        upserts_of: Vec::new(),
+        keys_of_upserts: Vec::new(),
     };
     observe_customers(store, &mut seen).await;
     observe_connections(store, &mut seen).await;
@@ -207,7 +219,39 @@ pub async fn observe(store: &dyn Store) -> Observed {
     events::observe_incoming(store, &mut seen).await;
     events::observe_outgoing(store, &mut seen).await;
     observe_merchants(store, &mut seen).await;
+    observe_erasures(store, &mut seen).await;
     seen
+}
+
+/// What each key of a tombstone may be here.
+fn tombstone_keys() -> Vec<TombstoneKey> {
+    let records = VENDOR_IDS.map(|id| TombstoneKey::VendorRecord {
+        connection: CONNECTIONS[0].to_owned(),
+        provider_customer_id: id.to_owned(),
+    });
+    identifiers()
+        .map(TombstoneKey::Identifier)
+        .into_iter()
+        .chain(records)
+        .collect()
+}
+
+async fn observe_erasures(store: &dyn Store, seen: &mut Observed) {
+    let upserts: Vec<_> = numbers().map(upsert_id).collect();
+    for merchant in MERCHANTS {
+        for number in numbers() {
+            let erasure = store.erasure(merchant, ErasureId::of(customer_id(number))).await;
+            seen.erasures.push(erasure.unwrap());
+            for limit in [1, 10] {
+                let upserts = store.upserts_of(merchant, customer_id(number), limit).await;
+                seen.upserts_of.push(upserts.unwrap());
+            }
+        }
+        seen.tombstones
+            .push(store.tombstones(merchant, &tombstone_keys()).await.unwrap());
+        seen.keys_of_upserts
+            .push(store.keys_of_upserts(merchant, &upserts).await.unwrap().len());
+    }
 }
 
 /// The last change has the greatest number.

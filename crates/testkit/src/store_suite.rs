@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(116 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(123 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
@@ -16,6 +16,7 @@ mod concurrency;
 mod connections;
 mod customers;
 mod deliveries;
+mod erasures;
 mod events;
 mod forgetting;
 mod history;
@@ -125,6 +126,14 @@ suite! { $
         an_upsert_of_which_the_history_is_left_is_found_by_nobody,
         older_upserts_are_answered_by_merchant_and_age_with_their_deliveries,
         a_delivery_whose_attempts_are_forgotten_has_none_and_stays;
+    erasures:
+        an_erasure_comes_back_as_it_was_put_and_is_expected_at_its_revision,
+        erasures_are_open_until_they_have_ended,
+        a_tombstone_is_found_by_each_of_its_keys_and_by_nothing_else,
+        a_customers_upserts_are_answered_oldest_first_forgotten_ones_too,
+        an_answer_is_erased_by_its_key_whether_or_not_there_is_one,
+        an_event_that_is_forgotten_is_gone_and_may_come_again,
+        a_keyed_hash_is_of_its_text_and_a_store_can_be_scrubbed;
     identity:
         each_identifier_answers_on_its_own_with_lanes_in_order,
         an_identifier_finds_by_merchant_kind_and_whole_value,

@@ -8,7 +8,9 @@ mod event;
 mod others;
 
 pub(crate) use connection::{attention_page, cause, connection, webhooks};
-pub(crate) use customer::{customer, customer_record, history_entry, link, linked_customer, of_core, vendor_page};
+pub(crate) use customer::{
+    customer, customer_record, erasure, history_entry, link, linked_customer, of_core, vendor_page,
+};
 pub(crate) use delivery::{
     attempt, change, delivery, delivery_error, differs, field_error, ignored, listed_delivery, sent_request, warning,
     whole_delivery, wrong,

@@ -45,6 +45,7 @@ fn of_people() -> Vec<(&'static str, Trip)> {
     vec![
         ("LinkedCustomer", trip(&filled::linked_customer())),
         ("HistoryEntry", trip(&filled::history_entry())),
+        ("Erasure", trip(&filled::erasure())),
         ("WholeDelivery", trip(&filled::whole_delivery())),
         ("Page of ListedDelivery", trip(&page)),
         ("UpsertAnswer", trip(&filled::upsert_answer())),
@@ -105,6 +106,7 @@ fn of_the_gateway() -> Vec<(&'static str, Trip)> {
         length: Some("15m".to_owned()),
     };
     let rotated = KeysRotated {
+        merchants_left: vec!["acme".to_owned()],
         key: "2027-05".to_owned(),
         wrapped_anew: 3,
         merchants_sealed_anew: 2,

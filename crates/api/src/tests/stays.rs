@@ -72,7 +72,7 @@ pub(super) fn of_history() -> Stays {
         .and(Stays::of(COUNT, &["/version"]))
         .and(Stays::of(TIME, &["/at"]))
         .and(Stays::of(BY, &["/by"]))
-        .and(Stays::of(ID, &["/upsert_id"]))
+        .and(Stays::of(ID, &["/upsert_id", "/erasure_id"]))
         .and(Stays::of(FLAG, &["/refused"]))
 }
 

@@ -16,8 +16,8 @@ use utoipa::PartialSchema;
 
 use crate::{
     Action, AttentionCode, AuditAction, AuditFault, BreakerState, ConnectionState, DeliveryState, Direction,
-    EndpointState, EventResult, IncomingState, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode, Severity,
-    Status, Subject, Through, UpsertState,
+    EndpointState, EventResult, IncomingState, Left, LinkState, OutgoingState, PausedBy, PlanAction, ProblemCode,
+    Severity, Status, Subject, Through, UpsertState,
 };
 
 /// The words of one set, after they were held against each other.
@@ -68,6 +68,7 @@ fn of_this_crate() -> Vec<Set> {
         ("EndpointState", told::<EndpointState>()),
         ("EventResult", told::<EventResult>()),
         ("IncomingState", told::<IncomingState>()),
+        ("Left", told::<Left>()),
         ("LinkState", told::<LinkState>()),
         ("OutgoingState", told::<OutgoingState>()),
         ("PausedBy", told::<PausedBy>()),
@@ -126,6 +127,7 @@ fn words_of_the_contract_are_those_of_the_contract() {
         found.unwrap().1.join(" ")
     };
     for (name, words) in [
+        ("Left", "record nothing"),
         ("LinkState", "in_sync pending failed superseded unrouted"),
         ("ConnectionState", "healthy degraded throttled open paused quota_spent"),
         ("Severity", "critical warning"),

@@ -105,7 +105,7 @@ impl Deliveries {
                 Applied::Unmet(index) => expect.get(index),
             };
             match unmet {
-                Some(Expect::Delivery { .. }) => return Ok(None),
+                Some(Expect::Delivery { .. }) => return self.came_too_late(work, &end).await,
                 // Where customers may share a record it has an owner by now, who is to say so too.
                 Some(Expect::RecordFree { .. }) if work.connection.on_collision == OnCollision::Refuse => {
                     end = self.name_the_owner(work, end).await?;
@@ -114,7 +114,7 @@ impl Deliveries {
             }
             let known = self.context.customer_of(&work.delivery).await?;
             let Some(found) = known.and_then(|known| known.lane(&work.connection.name).cloned()) else {
-                return Ok(None);
+                return self.came_too_late(work, &end).await;
             };
             if let Some(delivery) = self.recorded_before(work).await? {
                 return Ok(Some((delivery, found.queued())));

@@ -20,6 +20,8 @@ pub(crate) enum Taken {
     Done(Box<IncomingEvent>),
     /// It cannot be taken, and is kept as a dead letter.
     Refused(Box<IncomingEvent>, Box<Refusal>),
+    /// It is about somebody who was erased: nothing of it is kept.
+    Erased(Box<Refusal>),
 }
 
 /// What the sender is told.
@@ -41,14 +43,14 @@ impl Taken {
             Self::Ping => EventResult::Ping,
             Self::Repeated(_) => EventResult::Repeated,
             Self::Done(event) => event.state().into(),
-            Self::Refused(..) => EventResult::Refused,
+            Self::Refused(..) | Self::Erased(_) => EventResult::Refused,
         }
     }
 
     /// As the sender is told.
     pub(crate) fn shown(&self) -> TakenEvent {
         let (event, ignored) = match self {
-            Self::LeftOut | Self::Ping => (None, Vec::new()),
+            Self::LeftOut | Self::Ping | Self::Erased(_) => (None, Vec::new()),
             Self::Repeated(event) => (Some(event), Vec::new()),
             Self::Done(event) | Self::Refused(event, _) => (Some(event), event.ignored.clone()),
         };
@@ -68,7 +70,7 @@ impl Intake {
     pub(crate) fn add(&mut self, taken: Taken) {
         self.is_new |= matches!(taken, Taken::Done(_));
         self.data.push(taken.shown());
-        if let Taken::Refused(_, refusal) = taken
+        if let Taken::Refused(_, refusal) | Taken::Erased(refusal) = taken
             && self.refusal.is_none()
         {
             self.refusal = Some(*refusal);

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use upsert_api::EventResult;
+use upsert_api::{EventResult, ProblemCode};
 use upsert_core::{Canonical, Field, Ignored, Priority, Word as _};
 use upsert_store::{Applied, IncomingOutcome, Through, Write};
 use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
@@ -26,6 +26,7 @@ use crate::strict_json::read_json;
 use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::draft::Asked;
 use crate::upsert::straight_line::read_patch;
+use crate::upsert::tombstones::erased;
 
 /// So often an event is worked out anew because somebody else changed what it is about.
 const MOST_RACES: usize = 64;
@@ -171,7 +172,25 @@ impl Inbox {
                 ),
             },
         };
+        if refusal.code == ProblemCode::Erased {
+            return self.keep_nothing(arrival, refusal).await;
+        }
         self.keep_dead_letter(arrival, refusal, ignored).await
+    }
+
+    /// It is about somebody who was erased: it is told so, and nothing of it is kept, neither of this try nor of one before.
+    async fn keep_nothing(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
+        let merchant = &arrival.merchant.id;
+        if let Some(letter) = self.seen(arrival).await?.filter(|seen| !seen.state().is_done()) {
+            let forget = vec![Write::ForgetIncomingEvent(letter.id)];
+            self.outbox.write(merchant, vec![letter.expected()], forget).await?;
+        }
+        tracing::warn!(
+            merchant,
+            source = arrival.source.name,
+            "an event about somebody who was erased was refused and not kept"
+        );
+        Ok(Taken::Erased(Box::new(refusal)))
     }
 
     /// The steps of an upsert, with the event held against what is known in between.
@@ -205,7 +224,7 @@ impl Inbox {
         let has_waited = &AtomicBool::new(false);
         let (canonical, ignored, told) = (&canonical, &ignored, told.as_slice());
         let taken = commit_with_retry(MOST_RACES, |key_is_taken| async move {
-            let mut identified = self.upserts.identify(merchant, &canonical.patch).await?;
+            let mut identified = self.upserts.identify_the_living(merchant, &canonical.patch).await?;
             let narrowing = (mapped, &canonical.patch, told);
             let (patch, draft) = match self.reconcile(arrival, narrowing, &mut identified, has_waited).await? {
                 Reconciled::Left(patch, draft) => (patch, draft),
@@ -281,6 +300,9 @@ impl Inbox {
                 problem: kept_problem(refusal),
                 raw: arrival.raw.clone(),
             });
+            if self.is_of_the_erased(&arrival.merchant, &row, None).await? {
+                return Ok(Race::Won(self.keep_nothing(arrival, erased()).await?));
+            }
             let write = vec![Write::PutIncomingEvent(row.clone())];
             if self
                 .outbox

@@ -296,6 +296,9 @@ impl Operations {
                     return self.discard_incoming(event, &[]).await;
                 }
                 Taken::Refused(_, refusal) => return Err(*refusal),
+                // Of several, the others are taken; what is kept of all of them goes in the end.
+                Taken::Erased(refusal) if !is_split => return Err(*refusal),
+                Taken::Erased(_) => {}
                 taken => shown = Some(taken.shown()),
             }
         }

@@ -124,6 +124,7 @@ impl Operations {
                 .ids
                 .upsert_after(&asked.merchant.id, known.record.updated_at);
             let identified = Identified {
+                revived: Vec::new(),
                 seen: vec![known.record.expected()],
                 contradicted: Vec::new(),
                 known: Some(Arc::new(known)),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use upsert_api::EventBody;
+use upsert_api::{Erasure, EventBody};
 use upsert_core::{EventKind, EventPayload, Word as _, utc_day};
 use upsert_store::{
     Applied, Changeset, DeliveryRecord, DeliveryState, Expect, Hints, OutgoingEvent, OutgoingState, Pause, StoreError,
@@ -161,6 +161,16 @@ impl Outbox {
             ids: json!({ "upsert_id": upsert.id, "customer": { "id": record.id }, "deliveries": deliveries }),
         };
         Ok(self.publish(&merchant, &event))
+    }
+
+    /// That a customer was erased, with the certificate that is kept.
+    pub(crate) fn events_of_erasure(&self, merchant: &Merchant, certificate: Erasure) -> Vec<Write> {
+        let event = NewEvent {
+            kind: EventKind::CustomerErased,
+            ids: json!({ "erasure_id": certificate.erasure_id, "customer_id": certificate.customer_id }),
+            full: certificate,
+        };
+        self.publish(merchant, &event)
     }
 
     /// That a connection was paused or goes on, as it will be seen from then on.

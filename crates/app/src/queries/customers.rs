@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 use upsert_api::{CustomerFilter, CustomerRecord, HistoryEntry, LinkedCustomer, Own, Page, PageQuery, Visibility};
 use upsert_core::canonicalise::canonical_text;
 use upsert_core::customer::{Change, escape};
-use upsert_core::{Customer, CustomerId, Field, Identifier, IdentifierKind, Problem, UpsertId};
-use upsert_store::{HistoryRecord, Known, Through};
+use upsert_core::{Customer, CustomerId, ErasureId, Field, Identifier, IdentifierKind, Problem, UpsertId};
+use upsert_store::{ErasureRecord, HistoryRecord, Known, Through};
 
 use crate::directory::merchant::Merchant;
 use crate::planning::route::route;
@@ -65,7 +65,7 @@ impl Queries {
         Ok(shown_page(found.entries.iter().map(shown), next))
     }
 
-    /// A customer's versions, newest first.
+    /// A customer's versions, newest first; of one who was erased, that and nothing else.
     ///
     /// # Errors
     /// 404; 400 for a cursor that cannot be read.
@@ -76,8 +76,14 @@ impl Queries {
         page: &PageQuery,
         visibility: Visibility,
     ) -> Result<Page<HistoryEntry>, Refusal> {
-        self.known_customer(merchant, id).await?;
         let before = begins(page, UpsertId::from_uuid)?;
+        if let Err(missing) = self.known_customer(merchant, id).await {
+            let erasure = self
+                .known_erasure(merchant, ErasureId::of(id))
+                .await
+                .map_err(|_| missing)?;
+            return Ok(Page::whole(vec![erased_entry(erasure)]));
+        }
         let limit = page.limit;
         let mut found = self.context.store.history(&merchant.id, id, before, limit + 1).await?;
         let extra = (found.entries.len() > limit).then(|| found.entries.pop()).flatten();
@@ -134,10 +140,25 @@ fn history_entry<'a>(entry: &HistoryRecord, mut older: impl Iterator<Item = &'a 
         version: entry.version,
         at: entry.at,
         by: entry.by.clone(),
-        upsert_id: entry.upsert,
+        upsert_id: Some(entry.upsert),
+        erasure_id: None,
         changes,
         ignored: entry.ignored.clone(),
         refused: entry.refused,
+    }
+}
+
+/// That it happened, and not what it was.
+fn erased_entry(erasure: ErasureRecord) -> HistoryEntry {
+    HistoryEntry {
+        version: erasure.version,
+        at: erasure.at,
+        by: erasure.by,
+        upsert_id: None,
+        erasure_id: Some(erasure.id),
+        changes: Vec::new(),
+        ignored: Vec::new(),
+        refused: false,
     }
 }
 

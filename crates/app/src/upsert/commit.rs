@@ -15,6 +15,7 @@ use crate::runtime::tracing::CommitSpan;
 use crate::upsert::Upserts;
 use crate::upsert::draft::{Building, Draft};
 use crate::upsert::idempotency::in_progress;
+use crate::upsert::tombstones::lift;
 
 impl Upserts {
     /// `acts`: what the audit trail tells of it.
@@ -26,7 +27,8 @@ impl Upserts {
         for planned in &draft.plans {
             building.add(planned, self.queued_in(&draft.asked.merchant.id, planned).await?);
         }
-        let (changes, committed) = building.finish();
+        let (mut changes, committed) = building.finish();
+        lift(&draft.identified.revived, self.context.clock.now(), &mut changes);
         let expect = changes.expect.clone();
         crash_point(points::UPSERT_BEFORE_COMMIT);
         let span = CommitSpan::begin(

@@ -10,8 +10,9 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use upsert_api::ProblemCode;
+use upsert_core::ErasureId;
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_store::{DeliveryRecord, DeliveryState, IdempotencyRecord, Write};
+use upsert_store::{DeliveryRecord, DeliveryState, IdempotencyRecord, StoredAnswer, Write};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
@@ -36,6 +37,13 @@ impl Drop for Claim {
 pub(crate) fn in_progress() -> Refusal {
     let detail = "a request with this Idempotency-Key is still being answered";
     Refusal::new(ProblemCode::IdempotencyInProgress, detail).retry_after(1)
+}
+
+/// 409: whoever sends the same request once more has not asked for anybody to come back.
+fn erased_since() -> Refusal {
+    let detail = "the customer of the first request with this Idempotency-Key was erased since; a request with another key \
+                  brings the person back";
+    Refusal::new(ProblemCode::Erased, detail)
 }
 
 impl Upserts {
@@ -82,6 +90,9 @@ impl Upserts {
         record: &IdempotencyRecord,
         command: &UpsertCommand,
     ) -> Result<Answer, Refusal> {
+        if record.answer.as_ref().is_some_and(StoredAnswer::is_erased) {
+            return Err(erased_since());
+        }
         if let Some(stored) = &record.answer {
             return Ok(Answer::stored(record.upsert, stored.clone(), true));
         }
@@ -92,7 +103,9 @@ impl Upserts {
         let answer = self
             .upsert_answer(merchant, record.upsert, Some(&command.request_id))
             .await?;
-        let mut answer = answer.ok_or_else(|| Refusal::not_found("upsert"))?;
+        let Some(mut answer) = answer else {
+            return Err(self.gone(&merchant.id, record).await?);
+        };
         if answer.is_final {
             crash_point(points::REPEAT_BEFORE_KEEPING);
             self.store_answer(&merchant.id, record.key, &answer).await?;
@@ -109,6 +122,24 @@ impl Upserts {
         }
         answer.replayed = true;
         Ok(answer)
+    }
+
+    /// The upsert cannot be answered for any more: its customer is being erased just now, or it is forgotten.
+    async fn gone(&self, merchant: &str, record: &IdempotencyRecord) -> Result<Refusal, Refusal> {
+        let store = &self.context.store;
+        let Some((upsert, _)) = store.upsert(merchant, record.upsert).await? else {
+            let now = store
+                .idempotency(merchant, &record.key, self.context.clock.now())
+                .await?;
+            let is_erased = now.and_then(|now| now.answer).is_some_and(|answer| answer.is_erased());
+            return Ok(if is_erased {
+                erased_since()
+            } else {
+                Refusal::not_found("upsert")
+            });
+        };
+        let erasure = store.erasure(merchant, ErasureId::of(upsert.customer)).await?;
+        Ok(erasure.map_or_else(|| Refusal::not_found("upsert"), |_| erased_since()))
     }
 
     /// Whether another process still answers the first request, taken to have been one that waits, as far as that can be known

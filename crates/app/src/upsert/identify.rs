@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use upsert_api::{Conflict, ProblemCode};
 use upsert_core::{Canonical, CustomerId, CustomerPatch, Field, Handling, Identifier, IdentifierKind, Word as _};
-use upsert_store::{Expect, IdentityQuery, IdentityView, Known};
+use upsert_store::{ErasureRecord, Expect, IdentityQuery, IdentityView, Known};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
@@ -21,6 +21,8 @@ pub(crate) struct Identified {
     /// Customers who hold something that the request gives too, and another value of something stronger (its pointer):
     /// somebody else.
     pub(crate) contradicted: Vec<(CustomerId, &'static str)>,
+    /// Erasures of whoever comes back with this on purpose: their tombstones are lifted.
+    pub(crate) revived: Vec<ErasureRecord>,
 }
 
 impl Upserts {
@@ -33,6 +35,7 @@ impl Upserts {
         Ok(Identified {
             seen: seen(&query, &view, known.as_ref()),
             contradicted: found.contradicted,
+            revived: Vec::new(),
             known,
         })
     }
@@ -53,8 +56,16 @@ pub fn identifiers_in(merchant: &Merchant, body: &Json, handling: Handling) -> V
     named.chain(links).chain(patch.id.map(|id| id.to_string())).collect()
 }
 
-/// The reference always counts; e-mail and phone where the merchant matches on them.
 fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
+    IdentityQuery {
+        id: patch.id,
+        identifiers: identifiers_of(merchant, patch),
+    }
+}
+
+/// What somebody is looked for by, strongest first. The reference always counts; e-mail and phone where the merchant matches
+/// on them.
+pub(crate) fn identifiers_of(merchant: &Merchant, patch: &CustomerPatch) -> Vec<Identifier> {
     let others = merchant
         .match_on
         .iter()
@@ -63,11 +74,9 @@ fn query_for(merchant: &Merchant, patch: &CustomerPatch) -> IdentityQuery {
     let others = others.take_while(|kind| !patch.unreadable.contains(kind));
     let kinds = std::iter::once(&IdentifierKind::Reference).chain(others);
     let given = kinds.filter_map(|kind| patch.identifier(*kind));
-    let identifiers = given.filter(|identifier| merchant.is_identified_by(identifier));
-    IdentityQuery {
-        id: patch.id,
-        identifiers: identifiers.collect(),
-    }
+    given
+        .filter(|identifier| merchant.is_identified_by(identifier))
+        .collect()
 }
 
 /// The identifier, stronger than the one the customer was found by, of which it holds another value, or was given one that

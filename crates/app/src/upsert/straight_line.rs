@@ -10,6 +10,7 @@ use upsert_api::{Own, Plan, Visibility};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::customer::escape;
 use upsert_core::{Canonical, Customer, CustomerPatch, Handling, Priority, Problem};
+use upsert_store::Through;
 
 use crate::context::ended;
 use crate::delivery::work::Committed;
@@ -180,7 +181,10 @@ impl Upserts {
     async fn decide_and_commit(&self, asked: Asked<'_>, canonical: &Canonical) -> Result<Committed, Refusal> {
         let _deciding = self.context.admission.decide(asked.command.priority).await?;
         let committed = commit_with_retry(MOST_RACES, |key_is_taken| async move {
-            let identified = self.identify(asked.merchant, &canonical.patch).await?;
+            let identified = match asked.command.through {
+                Through::Request => self.identify_or_revive(asked.merchant, &canonical.patch).await?,
+                _ => self.identify_the_living(asked.merchant, &canonical.patch).await?,
+            };
             self.plan_and_commit(asked, &identified, canonical, None, key_is_taken)
                 .await
         });

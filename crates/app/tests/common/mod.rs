@@ -467,6 +467,7 @@ fn parts(store: Arc<dyn Store>, clock: Arc<TokioClock>, merchant: Merchant) -> G
         spans: None,
         look_every: LOOK_EVERY,
         audit_keys: Arc::new(NoAuditKeys),
+        signing_key: None,
     }
 }
 

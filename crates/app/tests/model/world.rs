@@ -591,6 +591,7 @@ async fn start(store: Watched, clock: Arc<JumpingClock>, directory: Directory) -
         spans: None,
         look_every: LOOK_EVERY,
         audit_keys: Arc::new(NoAuditKeys),
+        signing_key: None,
     });
     gateway.deliveries.recover().await.unwrap();
     gateway.run_background();

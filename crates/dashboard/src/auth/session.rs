@@ -192,7 +192,20 @@ impl Session {
         back_to: &str,
         deed: impl Future<Output = Result<String, PageError>>,
     ) -> Result<HttpResponse, PageError> {
-        let result = match self.needs(Scope::OpsWrite) {
+        self.act(Scope::OpsWrite, back_to, deed).await
+    }
+
+    /// The same, for what needs this scope.
+    ///
+    /// # Errors
+    /// See [`Session::done`].
+    pub(crate) async fn act(
+        &self,
+        scope: Scope,
+        back_to: &str,
+        deed: impl Future<Output = Result<String, PageError>>,
+    ) -> Result<HttpResponse, PageError> {
+        let result = match self.needs(scope) {
             Ok(()) => deed.await,
             Err(refused) => Err(refused),
         };

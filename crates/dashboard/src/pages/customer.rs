@@ -12,6 +12,7 @@ use upsert_settings::Scope;
 use crate::auth::session::Session;
 use crate::error::PageError;
 use crate::links;
+use crate::pages::erasure;
 use crate::pages::timeline::Timeline;
 use crate::person;
 use crate::query::{address, read};
@@ -27,6 +28,8 @@ struct CustomerPage {
     path: String,
     timeline: Timeline,
     is_first: bool,
+    /// Whether there is a way to erase it.
+    may_erase: bool,
     /// Where the history goes on.
     older: Option<String>,
 }
@@ -52,11 +55,15 @@ pub(crate) async fn show(
     let (merchant, id) = named.into_inner();
     let cursor = read(&request)?.given("cursor");
     let (merchant, id) = (session.merchant(&merchant).await?, customer_id(&id)?);
-    let customer = customer(&session, &merchant, id).await?;
+    let customer = match customer(&session, &merchant, id).await {
+        Ok(customer) => customer,
+        Err(missing) => return erasure::instead(&session, &merchant, id, missing).await,
+    };
     let timeline = Timeline::of(&session, &merchant, id, cursor.clone()).await?;
     let path = links::customer(&merchant.id, id);
     let older = timeline.next.as_deref();
     page(&CustomerPage {
+        may_erase: session.principal.may(Scope::CustomersWrite),
         // Browsers keep titles in their history: it says no name.
         frame: session.frame(Section::Customers, format!("Customer {id}")),
         is_first: cursor.is_none(),
@@ -107,11 +114,19 @@ pub(crate) async fn unlink(session: Session, named: Path<(String, String, String
     session.operate(&links::customer(&merchant, &id), unlink).await
 }
 
-fn customer_id(text: &str) -> Result<CustomerId, PageError> {
+pub(crate) fn customer_id(text: &str) -> Result<CustomerId, PageError> {
     text.parse().map_err(|_| PageError::not_found("customer"))
 }
 
-async fn customer(session: &Session, merchant: &Merchant, id: CustomerId) -> Result<LinkedCustomer, PageError> {
+/// The customer, as the session may see it.
+///
+/// # Errors
+/// 404.
+pub(crate) async fn customer(
+    session: &Session,
+    merchant: &Merchant,
+    id: CustomerId,
+) -> Result<LinkedCustomer, PageError> {
     let queries = &session.gateway().queries;
     Ok(queries.get_customer(merchant, id, session.visibility()).await?)
 }

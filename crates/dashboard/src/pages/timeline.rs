@@ -93,8 +93,10 @@ fn joined(merchant: &Merchant, versions: Page<HistoryEntry>, upserts: Page<Liste
     });
     let mut entries: BTreeMap<_, _> = upserts.map(|entry| (entry.upsert_id, entry)).collect();
     for version in versions.data {
-        let entry = entries.entry(version.upsert_id).or_insert_with(|| Entry {
-            upsert_id: version.upsert_id,
+        // An erased customer has no timeline.
+        let Some(upsert_id) = version.upsert_id else { continue };
+        let entry = entries.entry(upsert_id).or_insert_with(|| Entry {
+            upsert_id,
             at: version.at,
             through: guessed(merchant, &version.by),
             by: version.by,

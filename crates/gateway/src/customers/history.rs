@@ -38,10 +38,12 @@ impl History {
 fn text_of(versions: &[HistoryEntry], upserts: &Page<ListedUpsert>) -> String {
     // Ids are in the order of time: what is older than the upserts that were read is told with the rest.
     let oldest = upserts.data.last().filter(|_| upserts.next_cursor.is_some());
-    let is_covered = |version: &&HistoryEntry| oldest.is_none_or(|oldest| version.upsert_id >= oldest.upsert_id);
+    let is_covered = |id: &UpsertId| oldest.is_none_or(|oldest| *id >= oldest.upsert_id);
     let mut by_upsert: BTreeMap<UpsertId, Change<'_>> = BTreeMap::new();
-    for version in versions.iter().filter(is_covered) {
-        by_upsert.entry(version.upsert_id).or_default().version = Some(version);
+    for version in versions {
+        if let Some(id) = version.upsert_id.filter(is_covered) {
+            by_upsert.entry(id).or_default().version = Some(version);
+        }
     }
     for upsert in &upserts.data {
         by_upsert.entry(upsert.upsert_id).or_default().upsert = Some(upsert);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use upsert_app::Directory;
 use upsert_core::SystemClock;
 use upsert_provider_kit::Registry;
-use upsert_sealing::{Keyring, SealingKey};
+use upsert_sealing::{Keyring, NoSigningKey, SealingKey, SigningKey};
 use upsert_settings::{ApiKey, Location, Problem, Reach, Settings};
 
 use crate::config::builder::ConnectionBuilder;
@@ -37,10 +38,21 @@ pub fn check(settings: &Settings, registry: Registry) -> Checked {
 /// What settings cannot judge by themselves.
 pub(crate) fn unfit(settings: &Settings) -> Vec<Problem> {
     let mut problems = keyring(settings).err().unwrap_or_default();
+    problems.extend(signing_key(settings).err());
     if let Err(error) = filter(&settings.telemetry.log) {
         problems.push(settings.telemetry.log_problem(error.to_string()));
     }
     problems
+}
+
+/// What signs certificates of erasures. Where secrets were skipped there is none.
+pub(crate) fn signing_key(settings: &Settings) -> Result<Option<SigningKey>, Problem> {
+    let key = settings.server.signing_key.as_ref().filter(|key| key.is_resolved());
+    let read = key.map(|key| {
+        let wrong = |bad: NoSigningKey| Problem::new(key.location(), "server.signing_key", bad.to_string());
+        SigningKey::of_base64(key.value().expose_secret()).map_err(wrong)
+    });
+    read.transpose()
 }
 
 /// The keys that seal. Where secrets were skipped there are none.

@@ -28,6 +28,7 @@ pub(crate) async fn rotate(gateway: &Gateway, merchants: &MerchantBuilder) -> Re
     let store = gateway.store();
     let mut done = KeysRotated {
         merchants_sealed_anew: reseal(gateway, merchants, &key).await?,
+        merchants_left: left(gateway, &key).await?,
         wrapped_anew: 0,
         new_data_keys: 0,
         encryption: word(store.encryption(), true).to_owned(),
@@ -82,6 +83,19 @@ pub(crate) async fn seal_older(gateway: &Gateway) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Merchants that another key seals still.
+async fn left(gateway: &Gateway, first: &str) -> Result<Vec<String>, StoreError> {
+    let (store, mut left) = (gateway.store(), Vec::new());
+    for key in store.sealing_keys().await? {
+        if key != first {
+            let rows = store.merchants_sealed_with(&key, AT_ONCE).await?;
+            left.extend(rows.into_iter().map(|row| row.id));
+        }
+    }
+    left.sort_unstable();
+    Ok(left)
 }
 
 async fn reseal(gateway: &Gateway, merchants: &MerchantBuilder, first: &str) -> Result<usize, StoreError> {

@@ -3,8 +3,8 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 
-use upsert_api::KeysRotated;
-use upsert_app::Refusal;
+use upsert_api::{AuditAction, KeysRotated};
+use upsert_app::{Act, Refusal};
 use upsert_core::Problem as Wrong;
 
 use crate::config::rotation;
@@ -15,7 +15,8 @@ use crate::routes::reply;
 use crate::state::State;
 
 /// Wraps every data key with the first of `store.encryption_keys`, and seals the credentials of merchants in the store with it.
-/// It is done when this answers; afterwards the other keys may go. It is done every few seconds anyway.
+/// It is done when this answers, but for what `merchants_left` names; afterwards the other keys may go, unless entries of the
+/// audit trail are keyed with them. It is done every few seconds anyway.
 ///
 /// Scope: `admin`, for every merchant (`*`).
 #[utoipa::path(
@@ -27,11 +28,13 @@ use crate::state::State;
 )]
 #[post("/v1/encryption/rotate")]
 pub(crate) async fn rotate_keys(
-    _caller: Access<AdministerAll>,
+    caller: Access<AdministerAll>,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    Ok(reply::json(&rotated(&state).await?))
+    Ok(reply::json(
+        &rotated(&state, &caller.key.name, AuditAction::KeysRotate).await?,
+    ))
 }
 
 /// The same, and makes a new data key for each merchant that has one: what is written within a minute is sealed with it, and
@@ -47,11 +50,11 @@ pub(crate) async fn rotate_keys(
 )]
 #[post("/v1/encryption/renew")]
 pub(crate) async fn renew_data_keys(
-    _caller: Access<AdministerAll>,
+    caller: Access<AdministerAll>,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let rotated = rotated(&state).await?;
+    let rotated = rotated(&state, &caller.key.name, AuditAction::KeysRenew).await?;
     let new_data_keys = rotation::renew(&state.gateway).await.map_err(Refusal::from)?;
     Ok(reply::json(&KeysRotated {
         new_data_keys,
@@ -59,7 +62,12 @@ pub(crate) async fn renew_data_keys(
     }))
 }
 
-async fn rotated(state: &State) -> Result<KeysRotated, Problem> {
+/// It is written down before it is done, as asked for.
+async fn rotated(state: &State, by: &str, action: AuditAction) -> Result<KeysRotated, Problem> {
+    if let Some(key) = state.merchant_builder.seals_with() {
+        let act = Act::new(by, action, "encryption").with("key", key);
+        state.gateway.audit.record(&[act]).await.map_err(Refusal::from)?;
+    }
     let rotated = rotation::rotate(&state.gateway, &state.merchant_builder).await;
     let rotated = rotated.map_err(Refusal::from)?;
     let none = || Wrong::new("", "no_encryption_key", "`store.encryption_keys` is empty");

@@ -108,6 +108,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         spans: traces.clone().map(|traces| traces as Arc<dyn Spans>),
         look_every: options.look_every,
         audit_keys: merchant_builder.clone(),
+        signing_key: check::signing_key(&settings).map_err(|problem| StartError::Settings(vec![problem]))?,
     });
     gateway.deliveries.recover().await?;
     let state = Arc::new(state_of(

@@ -26,7 +26,7 @@ use Audited::{As, Not};
 const UPSERT: &str = "an upsert tells who it is of in the customer's history";
 
 /// Every route that writes.
-const WRITES: [(&str, Audited); 21] = [
+const WRITES: [(&str, Audited); 24] = [
     ("POST /v1/customers", Not(UPSERT)),
     ("POST /v1/customers/batch", Not(UPSERT)),
     ("POST /v1/customers/plan", Not("nothing is changed or sent")),
@@ -67,6 +67,9 @@ const WRITES: [(&str, Audited); 21] = [
     ),
     ("PUT /v1/merchants/{id}", As(AuditAction::MerchantPut)),
     ("DELETE /v1/merchants/{id}", As(AuditAction::MerchantDelete)),
+    ("DELETE /v1/customers/{id}", As(AuditAction::CustomerErase)),
+    ("POST /v1/encryption/rotate", As(AuditAction::KeysRotate)),
+    ("POST /v1/encryption/renew", As(AuditAction::KeysRenew)),
     // Tests of its own: here the process logs by its own rules.
     ("PUT /v1/logs", As(AuditAction::LogsChange)),
     // A reading that says what it is for.
@@ -237,6 +240,14 @@ async fn handle_events(served: &ConfigSnapshot) {
 }
 
 async fn administer(served: &ConfigSnapshot) {
+    let eve = served.customer("canary-eve@example.com").await;
+    for _ in 0..2 {
+        // Once more is no other act.
+        done(served.request(Method::DELETE, &format!("/v1/customers/{eve}"), "acme")).await;
+    }
+    for what in ["rotate", "renew"] {
+        done(served.request(Method::POST, &format!("/v1/encryption/{what}"), "all")).await;
+    }
     let put = served.request(Method::PUT, "/v1/merchants/initech", "all");
     done(put.json(&json!({ "name": "canary Initech" }))).await;
     done(served.request(Method::DELETE, "/v1/merchants/initech", "all")).await;

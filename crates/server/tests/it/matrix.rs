@@ -31,7 +31,7 @@ async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     }
     assert_eq!(
         routes.len(),
-        43,
+        45,
         "a new route is held against the matrix too: {routes:?}"
     );
     routes
@@ -352,11 +352,14 @@ async fn event(served: &ConfigSnapshot) -> String {
 
 /// What there is of acme's, by what stands in a route before the parameter that names it.
 async fn of_acme(served: &ConfigSnapshot) -> BTreeMap<&'static str, String> {
+    let gone = format!("/v1/customers/{}", served.customer("gone@example.com").await);
+    let (_, certificate) = read(served.request(Method::DELETE, &gone, "acme")).await;
     let (_, made) = read(served.upsert(&json!({ "email": "ann@example.com" }))).await;
     let text = |pointer: &str| made.pointer(pointer).and_then(Json::as_str).unwrap().to_owned();
     let (_, out) = read(served.get("/v1/events/out", "acme")).await;
     BTreeMap::from([
         ("/v1/customers/", text("/customer/id")),
+        ("/v1/erasures/", certificate["erasure_id"].as_str().unwrap().to_owned()),
         ("/v1/upserts/", text("/upsert_id")),
         ("/v1/deliveries/", text("/deliveries/0/id")),
         ("/v1/events/in/", event(served).await),

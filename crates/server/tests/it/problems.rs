@@ -14,12 +14,8 @@ use upsert_testkit::MemoryStore;
 use crate::served::{ConfigSnapshot, Folder, read};
 use crate::settled::whole;
 
-/// Codes that are shown elsewhere: by a slow client, while stopping; nothing can be erased yet.
-const ELSEWHERE: [ProblemCode; 3] = [
-    ProblemCode::RequestTimeout,
-    ProblemCode::ShuttingDown,
-    ProblemCode::Erased,
-];
+/// Codes that are shown elsewhere: by a slow client, while stopping.
+const ELSEWHERE: [ProblemCode; 2] = [ProblemCode::RequestTimeout, ProblemCode::ShuttingDown];
 
 /// A request for each code; what they need is there when they are sent.
 async fn requests(served: &ConfigSnapshot) -> Vec<(ProblemCode, RequestBuilder)> {
@@ -109,8 +105,13 @@ async fn refused_by_what_is_known(served: &ConfigSnapshot) -> Vec<(ProblemCode, 
     }
     let kim = json!({ "email": "kim@example.com" });
     read(served.upsert(&kim).header("Idempotency-Key", "used")).await;
+    let gone = json!({ "email": "gone@example.com" });
+    let id = served.customer("gone@example.com").await;
+    read(served.upsert(&gone).header("Idempotency-Key", "gone")).await;
+    read(served.request(Method::DELETE, &format!("/v1/customers/{id}"), "acme")).await;
     let upsert = |body| served.upsert(&body);
     vec![
+        (Code::Erased, upsert(gone).header("Idempotency-Key", "gone")),
         (
             Code::NotFound,
             served.get("/v1/customers/cus_00000000000000000000000000", "acme"),

@@ -250,6 +250,19 @@ pub(crate) static MERCHANTS: Part = Part::new(
     ],
 );
 
+/// Tombstones stand among the keys.
+pub(crate) static ERASURES: Part = Part::new(
+    "erasures",
+    2,
+    &[
+        MERCHANT,
+        column("id", Kind::Id),
+        column("open", Kind::Flag),
+        REVISION,
+        BODY,
+    ],
+);
+
 pub(crate) static CALLS: Part = Part::new(
     "calls",
     3,
@@ -317,7 +330,7 @@ static AUDIT_HEAD: Part = Part::new(
 );
 
 /// All of them, in the order in which they are copied.
-pub(crate) static PARTS: [&Part; 16] = [
+pub(crate) static PARTS: [&Part; 17] = [
     &DATA_KEYS,
     &CUSTOMERS,
     &LINKS,
@@ -330,6 +343,7 @@ pub(crate) static PARTS: [&Part; 16] = [
     &OUTGOING,
     &CONNECTIONS,
     &ENDPOINTS,
+    &ERASURES,
     &CALLS,
     &MERCHANTS,
     &AUDIT,

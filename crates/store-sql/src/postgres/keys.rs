@@ -3,12 +3,13 @@
 use jiff::civil::Date;
 
 use upsert_core::{CustomerId, Identifier, MatchKey};
+use upsert_store::TombstoneKey;
 
 use super::batch::{Batch, Content, OURS};
 use super::rows::Key;
 use super::value::Value;
 use crate::digest::Kind;
-use crate::kept::{identifier_kind, key_kind};
+use crate::kept::{ERASED, identifier_kind, key_kind, tombstone_digest};
 
 impl Batch<'_> {
     pub(super) fn identifier_key(&self, merchant: &str, identifier: &Identifier) -> Key {
@@ -17,6 +18,11 @@ impl Batch<'_> {
 
     pub(super) fn match_key(&self, merchant: &str, connection: &str, key: &MatchKey) -> Key {
         self.key(merchant, connection, key_kind(key.kind), &key.value)
+    }
+
+    /// A tombstone's keys stand among those of customers, in a place of their own.
+    pub(super) fn tombstone_key(&self, merchant: &str, key: &TombstoneKey) -> Key {
+        key_of_digest(merchant, ERASED, &tombstone_digest(self.digests, key).bytes())
     }
 
     pub(super) fn record_key(&self, merchant: &str, connection: &str, vendor_id: &str) -> Key {

@@ -4,6 +4,7 @@ mod audit;
 mod connections;
 mod customers;
 mod deliveries;
+mod erasures;
 mod events;
 mod incoming;
 mod lists;

@@ -19,7 +19,7 @@ struct Step {
     works_from: i64,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         sql: include_str!("migrations/0001_records.sql"),
         works_from: 1,
@@ -42,6 +42,10 @@ const STEPS: [Step; 6] = [
     },
     Step {
         sql: include_str!("migrations/0006_audit.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("migrations/0007_erasures.sql"),
         works_from: 1,
     },
 ];

@@ -129,6 +129,14 @@ pub(super) static ENDPOINTS: Table = Table::new(
     || Sql::of(&ENDPOINTS),
 );
 
+pub(super) static ERASURES: Table = Table::new(
+    "erasures",
+    &[MERCHANT, column("id", Uuid)],
+    &[REVISION, column("open", Flag), BODY],
+    1,
+    || Sql::of(&ERASURES),
+);
+
 pub(super) static CALLS: Table = Table::new(
     "calls",
     &[MERCHANT, column("day", Text), column("connection", Text)],
@@ -199,7 +207,7 @@ pub(super) static AUDIT_HEAD: Table = Table::new(
 );
 
 /// All of them.
-pub(super) static TABLES: [&Table; 15] = [
+pub(super) static TABLES: [&Table; 16] = [
     &CUSTOMERS,
     &KEYS,
     &UPSERTS,
@@ -210,6 +218,7 @@ pub(super) static TABLES: [&Table; 15] = [
     &OUTGOING,
     &CONNECTIONS,
     &ENDPOINTS,
+    &ERASURES,
     &CALLS,
     &MERCHANTS,
     &MERCHANT_CHANGES,

@@ -1,6 +1,7 @@
 //! What changesets write, into the rows of their batch.
 
 pub(super) mod audit;
+mod erasures;
 mod events;
 mod merchants;
 mod upserts;
@@ -73,6 +74,8 @@ impl Batch<'_> {
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }
+            // What is left are those of erasures.
+            _ => self.need_to_erase(merchant, write),
         }
     }
 
@@ -104,6 +107,13 @@ impl Batch<'_> {
             Write::PutLane(row) => self.put_lane(merchant, row)?,
             Write::PutIdempotency(row) => self.put_idempotency(merchant, row)?,
             Write::PutAnswer { key, answer } => self.put_answer(merchant, key, answer)?,
+            Write::EraseAnswer { key } => self.erase_answer(merchant, key)?,
+            Write::PutErasure(row) => self.put_erasure(merchant, row)?,
+            Write::AddTombstone { key, erasure } => {
+                self.add_holder(self.tombstone_key(merchant, key), *erasure.as_uuid());
+            }
+            Write::ForgetIncomingEvent(id) => self.forget_event(merchant, *id, false),
+            Write::ForgetOutgoingEvent(id) => self.forget_event(merchant, *id, true),
             Write::PutConnection(row) => self.put_connection(merchant, row)?,
             Write::PutIncomingEvent(row) => self.put_incoming_event(merchant, row)?,
             Write::PutEventMarks(row) => self.put_event_marks(merchant, row)?,

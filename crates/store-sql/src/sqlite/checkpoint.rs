@@ -8,13 +8,15 @@ use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use upsert_core::crash_point::{self as points, crash_point};
+use upsert_store::StoreError;
 
 use super::failure::Failure;
-use super::open::Mover;
+use super::open::{BUSY_TIMEOUT, Mover};
 use super::rows::DbError;
 use super::turns::wait_for_turn;
 
@@ -66,6 +68,17 @@ impl Checkpointer {
         let has_ended = self.is_at_work && self.ended.try_recv() != Err(TryRecvError::Empty);
         self.is_at_work &= !has_ended;
         has_ended
+    }
+
+    /// Moves all of the log into the file, and empties it. Whoever still reads what is older is waited for a little, and
+    /// everybody else with it; then it cannot be done now, and whoever asked comes again.
+    pub(super) fn empty_log(&mut self, db: &Connection, failed: &Failure) -> Result<(), StoreError> {
+        self.wait();
+        if empty_log(db, failed) {
+            Ok(())
+        } else {
+            Err(StoreError::Busy)
+        }
     }
 
     /// Until it is not at work: only one connection at a time can move the log.
@@ -136,6 +149,31 @@ pub(super) fn move_log(db: &Connection, failed: &Failure) -> Option<Moved> {
             }
             tracing::error!(%error, "the store could not move its log into its file");
             None
+        }
+    }
+}
+
+/// How long whoever still reads what is older is waited for. The writer waits as long.
+const READERS_MAY_END: Duration = Duration::from_millis(100);
+
+/// Moves all that the log holds into the file, and cuts the log to nothing. Whether it could: somebody may still read what is
+/// older, as a backup does. Where the disk refuses, the store has failed.
+fn empty_log(db: &Connection, failed: &Failure) -> bool {
+    crash_point(points::STORE_BEFORE_CHECKPOINT);
+    let emptied = db.busy_timeout(READERS_MAY_END).and_then(|()| {
+        let is_busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        is_busy
+    });
+    crash_point(points::STORE_AFTER_CHECKPOINT);
+    match emptied.map_err(DbError::from) {
+        Ok(is_busy) => is_busy == 0,
+        Err(error) => {
+            if !error.is_busy() && !error.is_disk_full() {
+                failed.declare();
+            }
+            tracing::error!(%error, "the store could not empty its log");
+            false
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rusqlite::{Params, params};
 use uuid::Uuid;
 
-use upsert_core::{CustomerId, EventId, Identifier, MatchKey};
+use upsert_core::{CustomerId, ErasureId, EventId, Identifier, MatchKey};
 use upsert_store::{Expect, IdentityView};
 
 use super::pen::Pen;
@@ -17,6 +17,7 @@ use crate::digest::Kind;
 const CONNECTION: &str = "SELECT revision FROM connections WHERE merchant = ?1 AND connection = ?2";
 const MERCHANT: &str = "SELECT revision FROM merchants WHERE merchant = ?1";
 const AUDIT_HEAD: &str = "SELECT revision FROM audit_head WHERE id = 0";
+const ERASURE: &str = "SELECT revision FROM erasures WHERE merchant = ?1 AND id = ?2";
 const ENDPOINT: &str = "SELECT revision FROM endpoints WHERE merchant = ?1 AND endpoint = ?2";
 
 impl Pen<'_, '_> {
@@ -66,6 +67,7 @@ impl Pen<'_, '_> {
             }
             Expect::Endpoint { endpoint, revision } => Ok(self.revision_of_name(ENDPOINT, endpoint)? == *revision),
             Expect::CallsBelow { connection, day, limit } => Ok(self.calls(connection, *day)? < u64::from(*limit)),
+            Expect::Erasure { id, revision } => Ok(self.erasure_revision(*id)? == *revision),
             Expect::Merchant { revision } => Ok(self.revision(MERCHANT, params![self.merchant_id])? == *revision),
             Expect::AuditHead { revision } => Ok(self.revision(AUDIT_HEAD, [])? == *revision),
             Expect::IdempotencyFree { key, now } => self.key_is_unused(key, *now),
@@ -81,6 +83,10 @@ impl Pen<'_, '_> {
             Some(name) => self.revision(sql, params![self.merchant, name]),
             None => Ok(None),
         }
+    }
+
+    fn erasure_revision(&self, id: ErasureId) -> DbResult<Option<u64>> {
+        self.revision(ERASURE, params![self.merchant, blob(id.as_uuid())])
     }
 
     /// Calls counted on this day.

@@ -2,6 +2,7 @@
 //! which of both is likelier is known beforehand, and only costs a statement where it is wrong.
 
 mod audit;
+mod erasures;
 mod events;
 mod keys;
 mod merchants;
@@ -38,7 +39,7 @@ impl Pen<'_, '_> {
             Write::PutCustomer(row) => self.put_customer(row),
             Write::DeleteCustomer(id) => self.delete_customer(*id),
             // Many at once, by `add_keys`.
-            Write::AddIdentifier { .. } | Write::Reserve { .. } => Ok(()),
+            Write::AddIdentifier { .. } | Write::Reserve { .. } | Write::AddTombstone { .. } => Ok(()),
             Write::RemoveIdentifier { identifier, customer } => self.remove_key(self.identifier(identifier, *customer)),
             Write::PutUpsert(row, change) => self.put_upsert(row, change.as_ref()),
             Write::PutDelivery(row, attempt) => self.put_delivery(row, attempt.as_ref()),
@@ -55,6 +56,10 @@ impl Pen<'_, '_> {
             }
             Write::PutIdempotency(row) => self.put_idempotency(row),
             Write::PutAnswer { key, answer } => self.put_answer(key, answer),
+            Write::EraseAnswer { key } => self.erase_answer(key),
+            Write::PutErasure(row) => self.put_erasure(row),
+            Write::ForgetIncomingEvent(id) => self.forget_incoming_event(*id),
+            Write::ForgetOutgoingEvent(id) => self.forget_outgoing_event(*id),
             Write::PutConnection(row) => self.put_connection(row),
             Write::PutIncomingEvent(row) => self.put_incoming_event(row),
             Write::PutEventMarks(row) => self.put_event_marks(row),
@@ -174,7 +179,7 @@ impl Pen<'_, '_> {
         execute(self.db, sql, params![self.merchant, key, answer]).map(drop)
     }
 
-    fn sealed_answer(&self, key: &[u8], answer: &StoredAnswer) -> DbResult<Vec<u8>> {
+    pub(super) fn sealed_answer(&self, key: &[u8], answer: &StoredAnswer) -> DbResult<Vec<u8>> {
         self.sealed((&IDEMPOTENCY, "answer"), &[key], None, answer)
     }
 

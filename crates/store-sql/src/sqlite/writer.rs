@@ -225,7 +225,12 @@ impl Writer<'_> {
         match committed {
             Ok(outcomes) => {
                 for (order, outcome) in orders.into_iter().zip(outcomes) {
-                    order.answer(outcome.map_err(|error| error.upwards()));
+                    let mut done = outcome.map_err(|error| error.upwards());
+                    if matches!(order.work, Work::EmptyLog) {
+                        let emptied = self.checkpointer.empty_log(self.db.db, &self.failed);
+                        done = emptied.map(|()| Done::CaughtUp);
+                    }
+                    order.answer(done);
                 }
             }
             Err(error) => {
@@ -337,7 +342,7 @@ impl Writer<'_> {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.db, sql, []).map(|_| Done::Checked)
             }
-            Work::CatchUp => Ok(Done::CaughtUp),
+            Work::CatchUp | Work::EmptyLog => Ok(Done::CaughtUp),
         }
     }
 

@@ -1,10 +1,10 @@
 //! A store with something in every column of every table, and with a canary in all that is a person's or a secret.
 
 use serde_json::json;
-use upsert_core::{CustomerId, EventId, KeyKind, MatchKey};
+use upsert_core::{CustomerId, ErasureId, EventId, KeyKind, MatchKey};
 use upsert_store::{
-    Applied, Changeset, DeliveryState, IncomingState, Lane, Notice, OutgoingEvent, SessionId, SessionRecord,
-    SessionWrite, Store, StoreError, Write,
+    Applied, Changeset, DeliveryState, ErasureRecord, IncomingState, Lane, Notice, OutgoingEvent, SessionId,
+    SessionRecord, SessionWrite, Store, StoreError, TombstoneKey, Write,
 };
 use upsert_testkit::records::{
     attempt_record, customer_change, customer_id, customer_record, delivery_id, disabled_endpoint, email, event_id,
@@ -77,6 +77,11 @@ fn writes(merchant: &str, number: u32, revision: u64) -> Vec<Write> {
         Write::PutIncomingEvent(incoming),
         Write::PutOutgoingEvent(outgoing),
         Write::PutEventMarks(marks),
+        Write::PutErasure(erasure(merchant, number, revision)),
+        Write::AddTombstone {
+            key: TombstoneKey::Identifier(email(&text("erased"))),
+            erasure: ErasureId::of(customer_id(u128::from(number) + 100)),
+        },
     ];
     if revision == 1 {
         writes.push(Write::PutUpsert(of_upsert, Some(customer_change(&text("change")))));
@@ -85,6 +90,16 @@ fn writes(merchant: &str, number: u32, revision: u64) -> Vec<Write> {
         writes.push(Write::PutUpsert(of_upsert, None));
     }
     writes
+}
+
+/// Of somebody else.
+fn erasure(merchant: &str, number: u32, revision: u64) -> ErasureRecord {
+    let customer = customer_id(u128::from(number) + 100);
+    let mut erasure = ErasureRecord::new(customer, merchant, &text("by"), noon());
+    for _ in 1..revision {
+        let _nobody_asks = erasure.change();
+    }
+    erasure
 }
 
 fn of_deliveries(merchant: &str, number: u32) -> Vec<Write> {
@@ -246,6 +261,10 @@ async fn read_of(store: &dyn Store, table: &str, merchant: &str, all: &mut Vec<A
                     found.entries.len()
                 }));
             }
+            "erasures" => {
+                let id = ErasureId::of(customer_id(u128::from(number) + 100));
+                all.push(asked(store.erasure(merchant, id).await, one));
+            }
             "attempts" => all.push(asked(store.attempts(merchant, delivery).await, Vec::len)),
             "idempotency" => {
                 let mut key = HASH;
@@ -269,7 +288,7 @@ async fn read_of(store: &dyn Store, table: &str, merchant: &str, all: &mut Vec<A
 }
 
 /// Tables that hold anything sealed.
-pub(crate) const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 12] = [
     "customers",
     "upserts",
     "attempts",
@@ -279,6 +298,7 @@ pub(crate) const TABLES: [&str; 11] = [
     "outgoing_events",
     "connections",
     "endpoints",
+    "erasures",
     "merchants",
     "sessions",
 ];

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use upsert_api::{EventProblem, IncomingFilter, IncomingState};
+use upsert_api::{Cover as _, EventProblem, IncomingFilter, IncomingState, Own};
 use upsert_core::{CustomerId, EventId, Ignored, UpsertId};
 
 use crate::Expect;
@@ -185,11 +185,12 @@ impl IncomingEvent {
         expected
     }
 
-    /// A dead letter is given up. What came is not kept.
+    /// A dead letter is given up. What came is not kept, nor what may repeat it.
     pub fn discard(&mut self) {
         debug_assert!(self.raw().is_some(), "{} is no dead letter", self.id);
         if let IncomingOutcome::Failed { problem, .. } = &self.outcome {
-            let problem = problem.clone();
+            let mut problem = problem.clone();
+            problem.cover(Own::default());
             self.outcome = IncomingOutcome::Discarded { problem };
         }
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use upsert_core::{CustomerId, Identifier, MatchKey};
 
 use super::tables::{AuditTables, Tables};
-use upsert_store::{AttemptRecord, DeliveryRecord, Expect, IdentityView, IncomingEvent, Lane, Write};
+use upsert_store::{
+    AttemptRecord, DeliveryRecord, ErasureRecord, Expect, IdentityView, IncomingEvent, Lane, StoredAnswer, Write,
+};
 
 impl Tables {
     /// Among these, and the audit trail.
@@ -72,6 +74,7 @@ impl Tables {
                 let counted = self.calls.get(&(*day, connection.clone()));
                 counted.copied().unwrap_or_default() < *limit
             }
+            Expect::Erasure { id, revision } => self.erasures.get(id).map(ErasureRecord::revision) == *revision,
             Expect::Merchant { revision } => self.own.as_ref().map(|(_, row)| row.revision) == *revision,
             Expect::IdempotencyFree { key, now } => self.idempotency.get(key).is_none_or(|row| row.expires_at <= *now),
         }
@@ -120,6 +123,16 @@ impl Tables {
                     row.answer.get_or_insert(answer);
                 }
             }
+            Write::EraseAnswer { key } => {
+                let mut rows = self.idempotency.values_mut();
+                if let Some(row) = rows.find(|row| row.key[..] == key.0) {
+                    row.answer = Some(StoredAnswer::erased());
+                }
+            }
+            Write::PutErasure(row) => drop(self.erasures.insert(row.id, row)),
+            Write::AddTombstone { key, erasure } => drop(self.tombstones.insert((key, erasure))),
+            Write::ForgetIncomingEvent(id) => self.events.remove(id, false),
+            Write::ForgetOutgoingEvent(id) => self.events.remove(id, true),
             Write::PutConnection(row) => drop(self.connections.insert(row.connection.clone(), row)),
             Write::PutIncomingEvent(row) => self.events.put_incoming(row),
             Write::PutEventMarks(row) => self.events.put_marks(row),

@@ -50,7 +50,7 @@ impl EventTables {
         self.marks.get(&(customer, source.to_owned()))
     }
 
-    fn remove(&mut self, id: EventId, is_outgoing: bool) {
+    pub(crate) fn remove(&mut self, id: EventId, is_outgoing: bool) {
         if is_outgoing {
             self.outgoing.remove(&id);
         } else if let Some(row) = self.incoming.remove(&id) {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use upsert_core::{CustomerId, DeliveryId, Identifier, MatchKey, UpsertId};
+use upsert_core::{CustomerId, DeliveryId, ErasureId, Identifier, MatchKey, UpsertId};
 use upsert_store::{
     AttemptRecord, AuditHead, AuditRecord, ConnectionRecord, CustomerChange, CustomerRecord, DeliveryRecord,
-    IdempotencyRecord, Lane, MerchantRecord, SessionId, SessionRecord, UpsertRecord,
+    ErasureRecord, IdempotencyRecord, Lane, MerchantRecord, SessionId, SessionRecord, TombstoneKey, UpsertRecord,
 };
 
 use super::events::EventTables;
@@ -42,6 +42,8 @@ pub(crate) struct Tables {
     pub(crate) connections: BTreeMap<String, ConnectionRecord>,
     pub(crate) calls: BTreeMap<(Date, String), u32>,
     pub(crate) events: EventTables,
+    pub(crate) erasures: BTreeMap<ErasureId, ErasureRecord>,
+    pub(crate) tombstones: BTreeSet<(TombstoneKey, ErasureId)>,
     /// The merchant itself, and the number of its last change.
     pub(crate) own: Option<(u64, MerchantRecord)>,
 }

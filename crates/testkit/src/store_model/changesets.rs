@@ -6,15 +6,15 @@ use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-use upsert_core::{CustomerId, DeliveryId, UpsertId, Word as _};
+use upsert_core::{CustomerId, DeliveryId, ErasureId, UpsertId, Word as _};
 use upsert_store::{
-    AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, DeliveryState, Expect, IdempotencyRecord,
-    Lane, MerchantRecord, Progress, UpsertState, Write,
+    AttemptRecord, Changeset, CustomerChange, CustomerRecord, DeliveryRecord, DeliveryState, ErasureRecord, Expect,
+    IdempotencyRecord, Lane, MerchantRecord, Progress, UpsertState, Write,
 };
 
 use super::{
     CONNECTIONS, MERCHANTS, MOST, PARTS, VENDOR_IDS, days, events, idempotency_key, identifiers, keys, of_number,
-    variant_of_a_person,
+    tombstone_keys, variant_of_a_person,
 };
 use crate::records::{
     at_revision, attempt_record, audit_head, audit_record, customer_id, customer_record, delivery_of, delivery_record,
@@ -277,6 +277,20 @@ fn other_writes(merchant: &'static str) -> impl Strategy<Value = Write> {
         1 => (key(), prop_oneof![Just(201_u16), Just(200)]).prop_map(|(key, status)| Write::PutAnswer {
             key,
             answer: stored_answer(status)
+        }),
+        2 => (select(tombstone_keys()), customer()).prop_map(|(key, customer)| Write::AddTombstone {
+            key,
+            erasure: ErasureId::of(customer),
+        }),
+        2 => (customer(), revision(), any::<bool>()).prop_map(move |(customer, revision, has_ended)| {
+            let mut record = ErasureRecord::new(customer, merchant, "ann", seconds(0));
+            while record.revision() < revision {
+                let _nobody_asks = record.change();
+            }
+            if has_ended {
+                record.end(seconds(1));
+            }
+            Write::PutErasure(record)
         }),
         1 => (connection(), any::<bool>(), revision()).prop_map(move |(connection, paused, revision)| {
             let mut record = paused_connection(merchant, &connection);

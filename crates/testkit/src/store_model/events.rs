@@ -68,6 +68,8 @@ pub(super) fn writes(merchant: &'static str) -> impl Strategy<Value = Write> {
             Write::PutEventMarks(record)
         }),
         3 => outgoing(merchant).prop_map(Write::PutOutgoingEvent),
+        1 => number_at(merchant).prop_map(|number| Write::ForgetIncomingEvent(event_id(number.into()))),
+        1 => number_at(merchant).prop_map(|number| Write::ForgetOutgoingEvent(event_id(number.into()))),
         1 => endpoint.prop_map(move |(endpoint, is_disabled, revision)| {
             let mut record = disabled_endpoint(merchant, endpoint);
             record.revision = revision;

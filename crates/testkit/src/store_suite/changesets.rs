@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 
+use upsert_core::ErasureId;
 use upsert_store::{
-    Applied, Changeset, DeliveryState, Expect, IncomingState, MerchantRecord, OutgoingState, Store, Write,
+    Applied, Changeset, DeliveryState, Expect, IncomingState, MerchantRecord, OutgoingState, Store, TombstoneKey, Write,
 };
 
+use super::erasures::erasure;
 use super::{holds, put};
 use crate::records::{
     attempt_record, audit_head, audit_record, content_of, customer_change, customer_id, customer_record, delivery_id,
@@ -91,6 +93,10 @@ fn unmet() -> Vec<Expect> {
         },
         Expect::Merchant { revision: None },
         Expect::AuditHead { revision: None },
+        Expect::Erasure {
+            id: ErasureId::of(customer_id(2)),
+            revision: None,
+        },
     ]
 }
 
@@ -162,6 +168,10 @@ fn met() -> Vec<Expect> {
         },
         Expect::Merchant { revision: Some(2) },
         Expect::AuditHead { revision: Some(2) },
+        Expect::Erasure {
+            id: ErasureId::of(customer_id(2)),
+            revision: Some(1),
+        },
     ]
 }
 
@@ -184,6 +194,7 @@ fn variant(expect: &Expect) -> usize {
         Expect::CallsBelow { .. } => 13,
         Expect::Merchant { .. } => 14,
         Expect::AuditHead { .. } => 15,
+        Expect::Erasure { .. } => 16,
     }
 }
 
@@ -245,6 +256,11 @@ fn all_writes(number: u8, address: &str, vendor_id: &str) -> Vec<Write> {
         }),
         Write::PutAuditEntry(audit_record(number.into())),
         Write::PutAuditHead(audit_head(number.into())),
+        Write::PutErasure(erasure("acme", number.into())),
+        Write::AddTombstone {
+            key: TombstoneKey::Identifier(email(address)),
+            erasure: ErasureId::of(customer),
+        },
     ]
 }
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, json};
 use upsert_core::field::Rule;
-use upsert_core::{CustomerId, Field, Kind, Unreadable, UpsertId, Value};
+use upsert_core::{CustomerId, ErasureId, Field, Kind, Unreadable, UpsertId, Value};
 
 use super::{SECRET, change, ignored, noon, open, secret, some_secret};
 use crate::{
-    Address, Addresses, Customer, CustomerRecord, HistoryEntry, Link, LinkState, LinkedCustomer, Notifications,
-    Service, Status, VendorCustomer, VendorCustomerPage,
+    Address, Addresses, Customer, CustomerRecord, ErasedVendor, Erasure, HistoryEntry, Left, Link, LinkState,
+    LinkedCustomer, Notifications, Service, Status, VendorCustomer, VendorCustomerPage,
 };
 
 fn address(of: &str) -> Address {
@@ -96,10 +96,29 @@ pub(crate) fn history_entry() -> HistoryEntry {
         version: 3,
         at: noon(),
         by: open("shop"),
-        upsert_id: UpsertId::oldest_at(noon()),
+        upsert_id: Some(UpsertId::oldest_at(noon())),
+        erasure_id: Some(ErasureId::oldest_at(noon())),
         changes: vec![change()],
         ignored: vec![ignored()],
         refused: true,
+    }
+}
+
+/// A certificate is shown whole to whoever may see it at all: it says nothing of a person.
+pub(crate) fn erasure() -> Erasure {
+    Erasure {
+        erasure_id: ErasureId::oldest_at(noon()),
+        at: noon(),
+        by: open("crm"),
+        customer_id: CustomerId::oldest_at(noon()),
+        vendors: vec![ErasedVendor {
+            connection: open("rotor"),
+            provider_customer_id: Some(open("r-1")),
+            provider_customer_id_hash: Some(open("0a0b")),
+            left: Left::Record,
+        }],
+        signature: Some(open("c2lnbmVk")),
+        public_key: Some(open("a2V5")),
     }
 }
 

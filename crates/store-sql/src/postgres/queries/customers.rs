@@ -327,7 +327,7 @@ async fn history(
 }
 
 /// By the places of the digests that find anybody: whom, oldest first.
-async fn holders(
+pub(super) async fn holders(
     client: &Client,
     merchant: &str,
     connection: &str,

@@ -157,7 +157,14 @@ async fn older(
     let (merchant, id) = place(after);
     let before = UpsertId::oldest_at(before);
     let rows = all(client, OLDER, &[&merchant, &id, before.as_uuid(), &limit(most)]).await?;
-    let upserts: Vec<UpsertRecord> = client.bodies_of_any(&rows, &UPSERTS)?;
+    deliveries_of(client, client.bodies_of_any(&rows, &UPSERTS)?).await
+}
+
+/// Upserts with their deliveries.
+pub(super) async fn deliveries_of(
+    client: &Client,
+    upserts: Vec<UpsertRecord>,
+) -> DbResult<Vec<(UpsertRecord, Vec<DeliveryRecord>)>> {
     let merchants: Vec<&str> = upserts.iter().map(|upsert| upsert.merchant.as_str()).collect();
     let firsts: Vec<Uuid> = upserts.iter().map(|upsert| *upsert.id.as_uuid()).collect();
     let lasts: Vec<Uuid> = firsts.iter().map(last_of).collect();

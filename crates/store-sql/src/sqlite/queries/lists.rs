@@ -204,7 +204,7 @@ fn is_decided_by_index(filter: &DeliveryFilter) -> bool {
 
 impl Reader {
     /// An upsert that is wanted and, right behind it, its deliveries.
-    pub(super) fn upsert_at(
+    pub(in super::super) fn upsert_at(
         &self,
         merchant: i64,
         id: &Uuid,

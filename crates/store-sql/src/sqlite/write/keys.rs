@@ -24,9 +24,9 @@ const REMOVE: &str =
 /// A row, but for its merchant.
 #[derive(Clone, Copy)]
 pub(in super::super) struct KeyRow {
-    digest: Digest,
-    connection: i64,
-    customer: CustomerId,
+    pub(in super::super) digest: Digest,
+    pub(in super::super) connection: i64,
+    pub(in super::super) customer: CustomerId,
 }
 
 impl Pen<'_, '_> {
@@ -60,6 +60,7 @@ impl Pen<'_, '_> {
                 key,
                 customer,
             } => self.reservation(connection, key, *customer).map(Some),
+            Write::AddTombstone { key, erasure } => self.tombstone(key, *erasure).map(Some),
             _ => Ok(None),
         }
     }

@@ -1,0 +1,185 @@
+//! Whether an event that could not be taken is about somebody who was erased: then it is not kept, however little of it can be
+//! read.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use upsert_api::ProblemCode;
+use upsert_core::canonicalise::canonical_text;
+use upsert_core::{CustomerPatch, ErasureId, Identifier, IdentifierKind, Word as _};
+use upsert_store::{IdentityQuery, IncomingEvent, TombstoneKey};
+use upsert_webhook::{Mapped, Read};
+
+use crate::directory::merchant::Merchant;
+use crate::directory::webhooks::Source;
+use crate::inbox::Inbox;
+use crate::inbox::arrival::read_again;
+use crate::problem::Refusal;
+use crate::upsert::tombstones::by_erasure;
+
+/// Texts of an event that are looked at.
+const MOST_TEXTS: usize = 2_000;
+/// The longest text that may name somebody.
+const LONGEST: usize = 320;
+
+impl Inbox {
+    /// Whether a dead letter is about one of these: all whose tombstones stand, or one of them.
+    pub(crate) async fn is_of_the_erased(
+        &self,
+        merchant: &Merchant,
+        letter: &IncomingEvent,
+        whom: Option<ErasureId>,
+    ) -> Result<bool, Refusal> {
+        let Some(raw) = letter.raw() else {
+            return Ok(false);
+        };
+        let event_id = letter.event_id.clone();
+        let header = |_: &str| Some(event_id.clone());
+        let source = merchant.source(&letter.source);
+        let reads = source.and_then(|source| read_again(source, raw, &header).ok().map(|reads| (source, reads)));
+        let patches = reads.and_then(|(source, reads)| patches_of(merchant, source, &reads));
+        match patches {
+            Some(patches) => self.is_any_erased(merchant, &patches, whom).await,
+            None => self.names_the_erased(merchant, raw, whom).await,
+        }
+    }
+
+    /// Whether one of these is about somebody who was erased, as the upsert that it would be is judged.
+    async fn is_any_erased(
+        &self,
+        merchant: &Merchant,
+        patches: &[CustomerPatch],
+        whom: Option<ErasureId>,
+    ) -> Result<bool, Refusal> {
+        for patch in patches {
+            match self.upserts.identify_the_living(merchant, patch).await {
+                Err(refusal) if refusal.code == ProblemCode::Erased => {}
+                Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
+                _ => continue,
+            }
+            let by_id = patch.id.map(ErasureId::of);
+            let erased = self.upserts.erased(merchant, patch).await?;
+            let mut ids = erased.iter().map(|erasure| erasure.id).chain(by_id);
+            if whom.is_none_or(|whom| ids.any(|id| id == whom)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether an event that nobody can map names somebody who was erased: by an e-mail address, an id that is told from other
+    /// numbers, or a phone number that nobody living has.
+    async fn names_the_erased(&self, merchant: &Merchant, raw: &str, whom: Option<ErasureId>) -> Result<bool, Refusal> {
+        let keys = keys_in(merchant, raw);
+        let (store, id) = (&self.context.store, &merchant.id);
+        let found = store.tombstones(id, &keys).await?;
+        let by_erasure = by_erasure(&keys, &found);
+        let standing = self.upserts.standing(id, by_erasure.keys().copied()).await?;
+        for erasure in standing
+            .iter()
+            .filter(|erasure| whom.is_none_or(|whom| whom == erasure.id))
+        {
+            let named: &[&TombstoneKey] = by_erasure.get(&erasure.id).map_or(&[], Vec::as_slice);
+            let (phones, others): (Vec<_>, Vec<_>) = named.iter().partition(|key| phone_of(key).is_some());
+            if !others.is_empty() || (!phones.is_empty() && !self.is_anybodys(merchant, &phones).await?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn is_anybodys(&self, merchant: &Merchant, phones: &[&&TombstoneKey]) -> Result<bool, Refusal> {
+        let query = IdentityQuery {
+            id: None,
+            identifiers: phones.iter().filter_map(|key| phone_of(key)).cloned().collect(),
+        };
+        let view = self.context.store.identify(&merchant.id, &query).await?;
+        Ok(view.holders.iter().any(|holders| !holders.is_empty()))
+    }
+}
+
+fn phone_of(key: &TombstoneKey) -> Option<&Identifier> {
+    match key {
+        TombstoneKey::Identifier(identifier) if identifier.kind == IdentifierKind::Phone => Some(identifier),
+        _ => None,
+    }
+}
+
+/// What each part of an event asks for; none: not all of them can be mapped.
+fn patches_of(merchant: &Merchant, source: &Source, reads: &[Read]) -> Option<Vec<CustomerPatch>> {
+    let patch = |read: &Read| match read {
+        Read::Mapped(mapped) => patch_of(merchant, source, mapped),
+        Read::LeftOut | Read::Refused { .. } => None,
+    };
+    reads.iter().map(patch).collect()
+}
+
+fn patch_of(merchant: &Merchant, source: &Source, mapped: &Mapped) -> Option<CustomerPatch> {
+    let mut patch = merchant.canonicalise(&mapped.body, source.handling).ok()?.patch;
+    if let (Some(record), Some(name)) = (&mapped.provider_customer_id, &source.connection) {
+        let known = merchant.connection(name);
+        let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
+        patch.links.entry(name.clone()).or_insert(record);
+    }
+    Some(patch)
+}
+
+/// Everything in an event that may name somebody.
+fn keys_in(merchant: &Merchant, raw: &str) -> Vec<TombstoneKey> {
+    let mut texts = BTreeSet::new();
+    match serde_json::from_str::<Json>(raw) {
+        Ok(event) => leaves(&event, &mut texts),
+        Err(_) => {
+            let is_between = |c: char| c.is_whitespace() || c.is_control() || "\"'<>(),;&=".contains(c);
+            texts.extend(raw.split(is_between).take(MOST_TEXTS).map(str::to_owned));
+        }
+    }
+    let texts = texts.iter().filter(|text| !text.is_empty() && text.len() <= LONGEST);
+    texts
+        .take(MOST_TEXTS)
+        .flat_map(|text| keys_of(merchant, text))
+        .collect()
+}
+
+fn leaves(value: &Json, texts: &mut BTreeSet<String>) {
+    match value {
+        Json::Object(members) => members.values().for_each(|value| leaves(value, texts)),
+        Json::Array(items) => items.iter().for_each(|value| leaves(value, texts)),
+        Json::String(text) => drop(texts.insert(text.clone())),
+        Json::Number(number) => drop(texts.insert(number.to_string())),
+        Json::Null | Json::Bool(_) => {}
+    }
+}
+
+fn keys_of(merchant: &Merchant, text: &str) -> Vec<TombstoneKey> {
+    let region = merchant.default_region.as_deref();
+    let identifier = |kind: IdentifierKind| {
+        let value = canonical_text(kind.field(), text, region).ok()?;
+        Some(Identifier { kind, value })
+    };
+    let is_meant = |identifier: &Identifier| {
+        merchant.is_identified_by(identifier)
+            && (identifier.kind != IdentifierKind::Reference || is_telling(&identifier.value))
+    };
+    let identifiers = IdentifierKind::all().filter_map(identifier).filter(is_meant);
+    let mut keys: Vec<TombstoneKey> = identifiers.map(TombstoneKey::Identifier).collect();
+    if is_telling(text) {
+        keys.extend(
+            merchant
+                .connections
+                .iter()
+                .map(|connection| TombstoneKey::VendorRecord {
+                    connection: connection.name.clone(),
+                    provider_customer_id: connection.adapter.canonical_id(text),
+                }),
+        );
+    }
+    keys
+}
+
+/// Whether a text is hardly anything but an id: a short number may be an amount or a year.
+fn is_telling(text: &str) -> bool {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() >= if is_number { 10 } else { 6 }
+}

@@ -1,0 +1,205 @@
+//! Erasing a customer. One commit takes the customer away, with its keys and what still waits, and puts the tombstone and the
+//! record of the erasure in its place: from then on nobody finds the person. What is left is removed page by page, and begun
+//! again by whoever finds the erasure open: a process that dies in between leaves none of it done or all of it to be done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use upsert_api::{AuditAction, Erasure};
+use upsert_core::crash_point::{self as points, crash_point};
+use upsert_core::{CustomerId, ErasureId, Word as _};
+use upsert_store::{Applied, Changeset, ErasureRecord, Expect, Known, StoreError, Write};
+
+use crate::audit::act::Act;
+use crate::directory::merchant::Merchant;
+use crate::operations::Operations;
+use crate::operations::connections::MOST_RACES;
+use crate::operations::erasing::Erasing;
+use crate::outbox::races::{Race, commit_with_retry};
+use crate::problem::Refusal;
+use crate::view::erasure::certificate;
+
+/// Open erasures that are read at once.
+const AT_ONCE: usize = 100;
+
+/// How often open erasures are looked for: those that a process left that is gone.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// So often the store is asked to let go of what was removed, before that is left to the next look.
+const SCRUBS: usize = 50;
+
+/// From one of these to the next: somebody may read what is older, as a backup does.
+const SCRUB_AGAIN: Duration = Duration::from_millis(100);
+
+/// An erasure that was begun, now or before.
+struct Begun {
+    erasure: ErasureRecord,
+    /// The vendors' ids of their records, in the order of the erasure's vendors: they are kept nowhere.
+    ids: Vec<Option<String>>,
+}
+
+impl Operations {
+    /// Erases a customer: what the gateway holds of the person. Vendors keep theirs, and the certificate says so. For one that
+    /// was erased before it is the same certificate, without the vendors' ids.
+    ///
+    /// # Errors
+    /// 404; 503 where others change the customer all the time.
+    pub async fn erase(&self, merchant: &Arc<Merchant>, id: CustomerId, by: &str) -> Result<Erasure, Refusal> {
+        let (wing, merchant, by) = (self.clone(), merchant.clone(), by.to_owned());
+        let task = async move { Box::pin(wing.erase_now(&merchant, id, &by)).await };
+        self.context.on_own_task("an erasure", task).await
+    }
+
+    async fn erase_now(&self, merchant: &Merchant, id: CustomerId, by: &str) -> Result<Erasure, Refusal> {
+        let begun = self.put_tombstone_in_place_of(merchant, id, by).await?;
+        self.remove_what_is_left(Some(merchant), &begun.erasure).await?;
+        let erasure = self.queries.known_erasure(merchant, begun.erasure.id).await?;
+        crash_point(points::ERASE_BEFORE_ANSWER);
+        Ok(certificate(&erasure, &begun.ids, self.context.signing_key.as_ref()))
+    }
+
+    /// Takes the customer away, and everything that finds it, holds a place for it or waits to be brought to a vendor.
+    async fn put_tombstone_in_place_of(&self, merchant: &Merchant, id: CustomerId, by: &str) -> Result<Begun, Refusal> {
+        let begun = commit_with_retry(MOST_RACES, |_| async move {
+            let Some(known) = self.context.store.customer(&merchant.id, id).await? else {
+                let erasure = self.context.store.erasure(&merchant.id, ErasureId::of(id)).await?;
+                let erasure = erasure.ok_or_else(|| Refusal::not_found("customer"))?;
+                return Ok(Race::Won(Begun {
+                    erasure,
+                    ids: Vec::new(),
+                }));
+            };
+            let (changes, begun) = self.draw_up(merchant, &known, by).await?;
+            crash_point(points::ERASE_BEFORE_COMMIT);
+            let applied = self.outbox.apply_audited(changes, &[act_of(merchant, id, by)]).await?;
+            crash_point(points::ERASE_AFTER_COMMIT);
+            if applied == Applied::Done {
+                tell(&begun.erasure);
+            }
+            Ok::<_, Refusal>(Race::over(applied, begun))
+        });
+        let begun = begun.await?.ok_or_else(Refusal::too_many_changes)?;
+        self.context.ring_everywhere(id);
+        Ok(begun)
+    }
+
+    async fn draw_up(&self, merchant: &Merchant, known: &Known, by: &str) -> Result<(Changeset, Begun), StoreError> {
+        let mut erasing = Erasing::new(merchant, known, by, self.context.clock.now());
+        for lane in &known.lanes {
+            for id in lane.in_flight().into_iter().chain(lane.queued()) {
+                if let Some(delivery) = self.context.store.delivery(&merchant.id, id).await? {
+                    erasing.end(&delivery);
+                }
+            }
+            for (record, left) in Erasing::left_at(lane) {
+                let hash = match &record {
+                    Some(record) => Some(self.context.record_hash(&lane.connection, record).await?),
+                    None => None,
+                };
+                erasing.note_vendor(&lane.connection, record, hash, left);
+            }
+        }
+        let shown = certificate(erasing.erasure(), &[], self.context.signing_key.as_ref());
+        let events = self.outbox.events_of_erasure(merchant, shown);
+        let (changes, erasure, ids) = erasing.finish(events);
+        Ok((changes, Begun { erasure, ids }))
+    }
+
+    /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.
+    async fn remove_what_is_left(&self, merchant: Option<&Merchant>, erasure: &ErasureRecord) -> Result<(), Refusal> {
+        if erasure.ended_at().is_some() {
+            return Ok(());
+        }
+        self.remove_upserts(&erasure.merchant, erasure.id.customer()).await?;
+        crash_point(points::ERASE_BEFORE_EVENTS);
+        self.remove_events_in(merchant, erasure).await?;
+        self.remove_events_out(erasure).await?;
+        crash_point(points::ERASE_BEFORE_SCRUB);
+        if !self.is_scrubbed().await? {
+            tracing::warn!(
+                merchant = erasure.merchant, erasure = %erasure.id,
+                "all of a customer is removed, but somebody still reads what is older: the store lets go of it later"
+            );
+            return Ok(());
+        }
+        crash_point(points::ERASE_BEFORE_END);
+        self.end_erasure(erasure).await
+    }
+
+    async fn is_scrubbed(&self) -> Result<bool, StoreError> {
+        for _ in 0..SCRUBS {
+            match self.context.store.scrub().await {
+                Ok(()) => return Ok(true),
+                Err(StoreError::Busy) => sleep(SCRUB_AGAIN).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn end_erasure(&self, begun: &ErasureRecord) -> Result<(), Refusal> {
+        let ended = commit_with_retry(MOST_RACES, |_| async move {
+            let found = self.context.store.erasure(&begun.merchant, begun.id).await?;
+            let Some(mut erasure) = found.filter(|found| found.ended_at().is_none()) else {
+                return Ok(Race::Won(()));
+            };
+            let expect: Vec<Expect> = vec![erasure.change()];
+            erasure.end(self.context.clock.now());
+            let write = vec![Write::PutErasure(erasure)];
+            let applied = self.outbox.write(&begun.merchant, expect, write).await?;
+            Ok::<_, Refusal>(Race::over(applied, ()))
+        });
+        ended.await?.ok_or_else(Refusal::too_many_changes)
+    }
+
+    /// Goes on with erasures that were begun and have not ended, now and then: whoever began them may be gone.
+    pub(crate) fn watch_erasures(&self) {
+        let wing = self.clone();
+        self.context.spawn(async move {
+            let mut ticks = interval(LOOK_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = wing.context.stopping.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                if let Err(refusal) = wing.go_on_with_erasures().await {
+                    tracing::error!(
+                        code = refusal.code.as_str(),
+                        "erasures that are open could not be gone on with"
+                    );
+                }
+            }
+        });
+    }
+
+    async fn go_on_with_erasures(&self) -> Result<(), Refusal> {
+        let mut after: Option<ErasureRecord> = None;
+        loop {
+            let open = self.context.store.open_erasures(after.as_ref(), AT_ONCE).await?;
+            let Some(last) = open.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for erasure in open {
+                if self.context.stopping.is_cancelled() {
+                    return Ok(());
+                }
+                // Of a merchant that cannot be served all goes but what only its configuration could tell.
+                let directory = self.context.directory_with(&erasure.merchant).await;
+                let merchant = directory.ok().and_then(|directory| directory.get(&erasure.merchant));
+                self.remove_what_is_left(merchant.as_deref(), &erasure).await?;
+            }
+        }
+    }
+}
+
+/// The audit trail tells of it in the commit itself. It is done once: whoever asks again leaves no entry.
+fn act_of(merchant: &Merchant, id: CustomerId, by: &str) -> Act {
+    let act = Act::new(by, AuditAction::CustomerErase, format!("customers/{id}")).of(&merchant.id);
+    act.with("erasure_id", ErasureId::of(id).to_string())
+}
+
+fn tell(erasure: &ErasureRecord) {
+    tracing::warn!(merchant = erasure.merchant, erasure = %erasure.id, by = erasure.by, "a customer was erased");
+}

@@ -1,0 +1,234 @@
+//! Erasing a customer while others are at it, and by a process that dies over it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use common::events::{event, source};
+use common::slow_store::SlowStore;
+use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
+use upsert_api::{EventResult, Left, ProblemCode};
+use upsert_app::{Merchant, Refusal};
+use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat};
+use upsert_store::{
+    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, Store,
+    StoreError, Through, TombstoneKey,
+};
+use upsert_testkit::MemoryStore;
+
+/// A store whose process dies after so many writes.
+#[derive(Debug)]
+struct Dying {
+    inner: Arc<MemoryStore>,
+    left: AtomicI64,
+}
+
+impl Dying {
+    #[expect(clippy::unused_async, reason = "the macro waits for it")]
+    async fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    async fn run<T>(&self, call: impl Future<Output = T>) -> T {
+        call.await
+    }
+}
+
+#[async_trait]
+impl Store for Dying {
+    async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Err(StoreError::Failed("the process is dead".to_owned()));
+        }
+        self.inner.apply(changes).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+}
+
+upsert_testkit::questions_passed_on!(Dying);
+
+fn with_source(vendor: &Arc<Vendor>) -> Merchant {
+    let mut merchant = merchant(vec![connection("v", vendor)]);
+    merchant.sources = vec![Arc::new(source("shop", None))];
+    merchant
+}
+
+fn ann(notes: &str) -> serde_json::Value {
+    json!({ "reference": "a", "email": "ann@x.example", "given_name": "Ann", "notes": notes })
+}
+
+fn by_mail() -> TombstoneKey {
+    TombstoneKey::Identifier(Identifier {
+        kind: IdentifierKind::Email,
+        value: "ann@x.example".to_owned(),
+    })
+}
+
+async fn events_in(store: &MemoryStore) -> usize {
+    let all = IncomingFilter::default();
+    store.incoming_events(&all, None, 100).await.unwrap().entries.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_over_an_erasure_has_done_nothing_or_has_all_of_it_done_by_the_next() {
+    let (mut none, mut all) = (0, 0);
+    for writes in 0.. {
+        let (vendor, store, clock) = (
+            Vendor::new(Repeat::Safe),
+            Arc::new(MemoryStore::new()),
+            TokioClock::new(),
+        );
+        let house = House::of(store.clone(), clock.clone(), with_source(&vendor)).await;
+        let made = house
+            .command(ann("1"), |command| command.idempotency_key = Some("k".to_owned()))
+            .await;
+        let id: CustomerId = body(&made.unwrap())["customer"]["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        for number in 2..=120 {
+            house.upsert(ann(&number.to_string())).await.unwrap();
+        }
+        let told = event("e1", 1, &json!({ "ref": "a", "first": "Anna" }));
+        assert_eq!(house.told("shop", &told).await, "accepted");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        house.kill().await;
+
+        let dying = Arc::new(Dying {
+            inner: store.clone(),
+            left: AtomicI64::new(writes),
+        });
+        let dead = House::through(dying.clone(), store.clone(), clock.clone(), with_source(&vendor)).await;
+        let erased = dead.gateway.operations.erase(&dead.merchant, id, "op").await;
+        dead.kill().await;
+
+        let next = House::of(store.clone(), clock, with_source(&vendor)).await;
+        next.gateway.run_background();
+        tokio::time::sleep(Duration::from_secs(70)).await;
+        let erasure = store.erasure("acme", ErasureId::of(id)).await.unwrap();
+        let upserts = store.upserts_of("acme", id, 1_000).await.unwrap().len();
+        if store.customer("acme", id).await.unwrap().is_some() {
+            assert_eq!((erasure, upserts, events_in(&store).await), (None, 121, 1));
+            assert!(erased.is_err());
+            none += 1;
+        } else {
+            assert!(erasure.unwrap().ended_at().is_some(), "after {writes} writes");
+            assert_eq!((upserts, events_in(&store).await), (0, 0));
+            assert_eq!(
+                store.tombstones("acme", &[by_mail()]).await.unwrap(),
+                [[ErasureId::of(id)]]
+            );
+            let retried = next
+                .command(ann("1"), |command| command.idempotency_key = Some("k".to_owned()))
+                .await;
+            assert_eq!(retried.unwrap_err().code, ProblemCode::Erased);
+            all += 1;
+        }
+        if erased.is_ok() {
+            break;
+        }
+    }
+    assert!(
+        none == 1 && all >= 5,
+        "{none} and {all}: it dies before the first commit once, and between all others"
+    );
+}
+
+/// What one is refused by.
+fn code_of<T>(result: Result<T, Refusal>) -> Option<ProblemCode> {
+    result.err().map(|refusal| refusal.code)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_changes_the_customer_at_the_same_moment_comes_before_the_erasure_or_after_it() {
+    let (mut before, mut after) = (0, 0);
+    for millis in 0..16 {
+        let (vendor, memory) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+        let store = SlowStore::new(memory.clone());
+        let house = House::through(store, memory.clone(), TokioClock::new(), with_source(&vendor)).await;
+        house.gateway.run_background();
+        let made = house.upsert(ann("1")).await.unwrap();
+        let id: CustomerId = body(&made)["customer"]["id"].as_str().unwrap().parse().unwrap();
+        let line = async {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            code_of(
+                house
+                    .command(ann("2"), |command| command.through = Through::Batch)
+                    .await,
+            )
+        };
+        let erase = async {
+            tokio::time::sleep(Duration::from_millis(6)).await;
+            house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap()
+        };
+        let (line, erased) = tokio::join!(line, erase);
+        match line {
+            None => before += 1,
+            Some(code) => {
+                assert_eq!(code, ProblemCode::Erased);
+                after += 1;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(erased.vendors[0].left, Left::Record);
+        assert!(
+            memory.upserts_of("acme", id, 10).await.unwrap().is_empty(),
+            "after {millis} ms"
+        );
+        let query = IdentityQuery {
+            id: Some(id),
+            identifiers: Vec::new(),
+        };
+        assert!(memory.identify("acme", &query).await.unwrap().by_id.is_none());
+        // Nothing of hers keeps anybody from anything.
+        let again = house.upsert(ann("3")).await.unwrap();
+        assert_eq!(again.status, 201);
+    }
+    assert!(before > 0 && after > 0, "{before} before, {after} after");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_back_after_the_erasure_is_noted_and_nothing_else_is_kept_of_it() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+    let house = House::of(store.clone(), TokioClock::new(), with_source(&vendor)).await;
+    vendor.then([Act::Slow(Duration::from_secs(3))]);
+    let made = house
+        .command(ann("1"), |command| command.respond_async = true)
+        .await
+        .unwrap();
+    let id: CustomerId = body(&made)["customer"]["id"].as_str().unwrap().parse().unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let erased = house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap();
+    assert_eq!(erased.vendors[0].left, Left::Record);
+    assert_eq!(erased.vendors[0].provider_customer_id_hash, None);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let erasure = store.erasure("acme", ErasureId::of(id)).await.unwrap().unwrap();
+    assert_eq!(erasure.vendors.len(), 1);
+    assert!(erasure.vendors[0].record.is_some(), "its id is known now, as a hash");
+    assert!(store.upserts_of("acme", id, 10).await.unwrap().is_empty());
+    assert!(store.customer("acme", id).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_event_about_the_person_is_refused_and_nothing_of_it_is_kept() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+    let house = House::of(store.clone(), TokioClock::new(), with_source(&vendor)).await;
+    let made = house.upsert(ann("1")).await.unwrap();
+    let id: CustomerId = body(&made)["customer"]["id"].as_str().unwrap().parse().unwrap();
+    house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap();
+    let late = event("e1", 1, &json!({ "mail": "ann@x.example", "first": "Ann" }));
+    let intake = house.event("shop", &late).await.unwrap();
+    assert_eq!(intake.data[0].result, EventResult::Refused);
+    assert_eq!(intake.refusal.unwrap().code, ProblemCode::Erased);
+    assert_eq!(events_in(&store).await, 0);
+}
