@@ -185,11 +185,8 @@ impl Inbox {
             let forget = vec![Write::ForgetIncomingEvent(letter.id)];
             self.outbox.write(merchant, vec![letter.expected()], forget).await?;
         }
-        tracing::warn!(
-            merchant,
-            source = arrival.source.name,
-            "an event about somebody who was erased was refused and not kept"
-        );
+        let source = &arrival.source.name;
+        tracing::warn!(merchant, source, "an event of an erased person: not kept");
         Ok(Taken::Erased(Box::new(refusal)))
     }
 

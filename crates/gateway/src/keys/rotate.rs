@@ -69,3 +69,28 @@ fn text(rotated: &KeysRotated) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_is_named_and_nothing_else_is_claimed() {
+        let mut rotated = KeysRotated {
+            key: "b".to_owned(),
+            wrapped_anew: 2,
+            merchants_sealed_anew: 1,
+            merchants_left: Vec::new(),
+            new_data_keys: 0,
+            encryption: "on".to_owned(),
+        };
+        let all = "All is sealed with the key `b`: 2 data keys wrapped anew, 1 merchant sealed anew.";
+        assert_eq!(text(&rotated), all);
+        rotated.merchants_left = vec!["acme".to_owned(), "globex".to_owned()];
+        assert_eq!(
+            text(&rotated),
+            "Not all is sealed with the key `b`: 2 data keys wrapped anew, 1 merchant sealed anew. \
+             Sealed with another key still, which has to stay: acme, globex. The gateway's log says why."
+        );
+    }
+}

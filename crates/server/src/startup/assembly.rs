@@ -83,13 +83,7 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         return Err(StartError::Settings(unfit));
     }
     measure::recorder();
-    let opened = match options.store.clone() {
-        Some(store) => Opened::given(store),
-        None => {
-            let keys = check::keyring(&settings).map_err(StartError::Settings)?;
-            Opened::open(&settings.store, Arc::new(keys)).await?
-        }
-    };
+    let opened = opened(&settings, &options).await?;
     let builder = Arc::new(ConnectionBuilder::new(registry, options.clock.clone()).over(&opened.store));
     let traces = Traces::open(&settings.telemetry).map_err(StartError::Traces)?;
     let counts = DayCounts::read(opened.store.as_ref(), options.clock.as_ref()).await?;
@@ -128,6 +122,14 @@ pub async fn start(settings: Settings, registry: Registry, options: StartOptions
         watch(from, &running, builder, settings);
     }
     Ok(running)
+}
+
+async fn opened(settings: &Settings, options: &StartOptions) -> Result<Opened, StartError> {
+    if let Some(store) = options.store.clone() {
+        return Ok(Opened::given(store));
+    }
+    let keys = check::keyring(settings).map_err(StartError::Settings)?;
+    Ok(Opened::open(&settings.store, Arc::new(keys)).await?)
 }
 
 /// What goes on beside requests and deliveries for as long as the process runs.

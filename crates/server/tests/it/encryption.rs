@@ -8,6 +8,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use upsert_server::{StartError, StartOptions};
+use upsert_store::{Changeset, MerchantRecord, Store as _, Write};
+use upsert_testkit::MemoryStore;
+use upsert_testkit::records::stored_merchant;
 
 use crate::served::{ConfigSnapshot, Folder, gateway_toml, read};
 
@@ -138,6 +141,34 @@ async fn without_a_key_there_is_nothing_to_rotate() {
     assert_eq!(
         (status, &problem["errors"][0]["code"]),
         (422, &json!("no_encryption_key"))
+    );
+    served.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_rotation_names_the_merchants_that_it_had_to_leave() {
+    let folder = Folder::new("");
+    write_keys(&folder, KEYS_A);
+    let store = Arc::new(MemoryStore::new());
+    let row = MerchantRecord {
+        sealed_with: Some("gone".to_owned()),
+        ..stored_merchant("initech", 1)
+    };
+    let changes = Changeset {
+        write: vec![Write::PutMerchant(row)],
+        ..Changeset::of("initech")
+    };
+    store.apply(changes).await.unwrap();
+    let options = StartOptions {
+        store: Some(store),
+        ..folder.options()
+    };
+    let served = ConfigSnapshot::over(folder, options).await;
+    let (status, rotated) = read(served.request(Method::POST, "/v1/encryption/rotate", "all")).await;
+    assert_eq!(
+        (status, &rotated["merchants_left"]),
+        (200, &json!(["initech"])),
+        "{rotated}"
     );
     served.running.stop().await;
 }

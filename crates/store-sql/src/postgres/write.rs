@@ -10,13 +10,13 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use upsert_core::CustomerId;
-use upsert_store::{AuditRecord, ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
+use upsert_store::{ConnectionRecord, CustomerRecord, IdempotencyRecord, Lane, StoredAnswer, Write};
 
 use super::batch::{Batch, CONNECTION, OURS};
 use super::error::DbResult;
 use super::keys::{customer_key, day_key, key_of_digest};
 use super::rows::{Key, Rows};
-use super::tables::{AUDIT_HEAD, CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
+use super::tables::{CALLS, CONNECTIONS, CUSTOMERS, ENDPOINTS, IDEMPOTENCY, KEYS, MARKS, UPSERTS};
 use super::value::Value;
 use crate::copy::form;
 use crate::digest::Kind;
@@ -67,10 +67,7 @@ impl Batch<'_> {
             Write::PutEventMarks(row) => self.need_event_marks(merchant, row),
             Write::PutOutgoingEvent(row) => self.need_outgoing_event(merchant, row),
             Write::PutMerchant(row) => self.need_merchant(row),
-            Write::PutAuditEntry(AuditRecord { number, .. }) | Write::ForgetAuditEntry(number) => {
-                self.need_audit_entry(*number);
-            }
-            Write::PutAuditHead(_) => self.of(&AUDIT_HEAD).need(audit::head_key()),
+            Write::PutAuditEntry(_) | Write::ForgetAuditEntry(_) | Write::PutAuditHead(_) => self.need_audit(write),
             Write::CountCall { connection, day } | Write::GiveBackCall { connection, day } => {
                 self.of(&CALLS).need(day_key(merchant, connection, *day));
             }

@@ -34,10 +34,7 @@ impl Pen<'_, '_> {
                 customer,
                 connection,
                 revision,
-            } => match self.names.find(self.db, connection)? {
-                Some(connection) => Ok(self.customer_revision(*customer, connection)? == *revision),
-                None => Ok(revision.is_none()),
-            },
+            } => Ok(self.lane_revision(*customer, connection)? == *revision),
             Expect::KeysFree {
                 connection,
                 keys,
@@ -81,6 +78,13 @@ impl Pen<'_, '_> {
     fn revision_of_name(&mut self, sql: &'static str, name: &str) -> DbResult<Option<u64>> {
         match self.names.find(self.db, name)? {
             Some(name) => self.revision(sql, params![self.merchant, name]),
+            None => Ok(None),
+        }
+    }
+
+    fn lane_revision(&mut self, customer: CustomerId, connection: &str) -> DbResult<Option<u64>> {
+        match self.names.find(self.db, connection)? {
+            Some(connection) => self.customer_revision(customer, connection),
             None => Ok(None),
         }
     }

@@ -1,6 +1,6 @@
 //! Who did what when.
 
-use upsert_store::{AuditHead, AuditRecord};
+use upsert_store::{AuditHead, AuditRecord, Write};
 
 use super::super::batch::Batch;
 use super::super::error::DbResult;
@@ -14,10 +14,17 @@ pub(in super::super) fn head_key() -> Key {
 }
 
 impl Batch<'_> {
-    pub(in super::super) fn need_audit_entry(&mut self, number: u64) {
-        // One that cannot be kept is refused when it is written.
-        if let Ok(number) = signed(number, "number") {
-            self.of(&AUDIT).need(vec![number.into()]);
+    /// Notes the rows that a write to the audit trail changes.
+    pub(in super::super) fn need_audit(&mut self, write: &Write) {
+        match write {
+            Write::PutAuditEntry(AuditRecord { number, .. }) | Write::ForgetAuditEntry(number) => {
+                // One that cannot be kept is refused when it is written.
+                if let Ok(number) = signed(*number, "number") {
+                    self.of(&AUDIT).need(vec![number.into()]);
+                }
+            }
+            Write::PutAuditHead(_) => self.of(&AUDIT_HEAD).need(head_key()),
+            _ => {}
         }
     }
 
