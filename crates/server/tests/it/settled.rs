@@ -61,7 +61,7 @@ fn settled_text(text: &str) -> String {
         return "<moment>".to_owned();
     }
     let mut settled = text.to_owned();
-    for prefix in ["cus_", "ups_", "dlv_", "evt_"] {
+    for prefix in ["cus_", "ups_", "dlv_", "evt_", "ers_"] {
         if let Some(at) = settled.find(prefix)
             && settled.len() >= at + 30
         {
