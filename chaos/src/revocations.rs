@@ -217,7 +217,7 @@ impl World {
         let address = self.gateway.address();
         let mut opening = JoinSet::new();
         for slot in 0..self.configured.slots() {
-            let (key, merchant) = (self.configured.key(slot), self.configured.merchant(slot));
+            let (key, merchant) = (self.configured.key(slot), configured::merchant(slot));
             let client = self.client.clone();
             opening.spawn(async move {
                 let page = Page::open(&client, address, &key).await?;

@@ -1,6 +1,7 @@
 //! What is configured just now: a merchant for each slot, with names that say which of its many keys, credentials and
 //! endpoints one is.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -72,10 +73,6 @@ impl Configured {
         format!("key-{slot}-{}", self.slots[slot].key)
     }
 
-    pub(super) fn merchant(&self, slot: usize) -> String {
-        format!("m{slot}")
-    }
-
     /// Takes it away with the next write. Answers how what may not be used any more is called in a journal.
     pub(super) fn revoke(&mut self, slot: usize, what: Revocation, expires_at: Timestamp) -> Option<String> {
         let own = &mut self.slots[slot];
@@ -141,7 +138,7 @@ impl Configured {
         let merchant = if own.has_lost(Revocation::MerchantLost) {
             "somebody-else".to_owned()
         } else {
-            self.merchant(slot)
+            merchant(slot)
         };
         let scopes = if own.has_lost(Revocation::ScopesLost) {
             "\"admin\""
@@ -155,26 +152,32 @@ impl Configured {
 
     fn merchant_file(&self, slot: usize) -> anyhow::Result<String> {
         let own = &self.slots[slot];
-        let mut text = format!("id = \"{}\"\nsync_deadline = \"1s\"\n", self.merchant(slot));
+        let mut text = format!("id = \"{}\"\nsync_deadline = \"1s\"\n", merchant(slot));
         if !own.has_lost(Revocation::ConnectionRemoved) {
             let credential = credential(slot, own.credential);
             fs::write(self.folder.join(format!("{credential}.secret")), &credential)?;
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "[[connections]]\nname = \"crm\"\nprovider = \"rotor\"\nbase_url = \"{}\"\nconcurrency = 2\ntimeout = \"5s\"\n\
                  credentials = {{ api_key = {{ file = \"{credential}.secret\" }} }}\nrate_limit = {{ per_day = 0 }}\n\
                  retry = {{ base = \"100ms\", cap = \"1s\" }}\nbreaker = {{ min_calls = 1000, window = \"1s\" }}\n",
                 self.vendor
-            ));
+            );
         }
         if !own.has_lost(Revocation::EndpointRemoved) {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "[[webhooks.out]]\nurl = \"http://{}{}\"\nevents = [\"customer.upserted\"]\nsecret = {{ file = \"hook.secret\" }}\n",
                 self.endpoint,
                 hook(slot, own.endpoint)
-            ));
+            );
         }
         Ok(text)
     }
+}
+
+pub(super) fn merchant(slot: usize) -> String {
+    format!("m{slot}")
 }
 
 fn key_table(name: &str, key: &str, merchant: &str, scopes: &str, expires_at: Option<Timestamp>) -> String {
