@@ -16,5 +16,5 @@ fn fresh() -> (Arc<dyn Store>, Database) {
 }
 
 mod postgres {
-    upsert_testkit::store_suite!(110 cases, super::fresh);
+    upsert_testkit::store_suite!(111 cases, super::fresh);
 }

@@ -26,9 +26,9 @@ fn fresh_and_reopened() -> (Arc<dyn Store>, TempDir) {
 }
 
 mod sqlite {
-    upsert_testkit::store_suite!(110 cases, super::fresh);
+    upsert_testkit::store_suite!(111 cases, super::fresh);
 }
 
 mod reopened_sqlite {
-    upsert_testkit::store_suite!(110 cases, super::fresh_and_reopened);
+    upsert_testkit::store_suite!(111 cases, super::fresh_and_reopened);
 }

@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(110 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(111 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
