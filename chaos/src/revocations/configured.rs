@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use upsert_simulators::{RotorKey, Running};
 
-use crate::revocations::Revocation;
+use super::what::Revocation;
 
 const ALL_SCOPES: &str = "\"customers:read\", \"customers:write\", \"ops:read\"";
 
@@ -30,7 +30,7 @@ impl Slot {
     }
 }
 
-pub(super) struct Configured {
+pub(in super::super) struct Configured {
     folder: PathBuf,
     address: SocketAddr,
     vendor: String,
@@ -43,7 +43,7 @@ fn credential(slot: usize, number: usize) -> String {
 }
 
 /// All that may ever be used: the vendor takes each of them, so that what goes out too late is no error there.
-pub(super) fn credentials_of(slots: usize, replaced: usize) -> Vec<RotorKey> {
+pub(in super::super) fn credentials_of(slots: usize, replaced: usize) -> Vec<RotorKey> {
     let all = (0..slots).flat_map(|slot| (0..=replaced).map(move |number| (slot, number)));
     all.map(|(slot, number)| RotorKey::new(credential(slot, number), format!("m{slot}")))
         .collect()
@@ -55,7 +55,13 @@ fn hook(slot: usize, number: usize) -> String {
 }
 
 impl Configured {
-    pub(super) fn new(folder: &Path, address: SocketAddr, vendor: &Running, endpoint: &Running, slots: usize) -> Self {
+    pub(in super::super) fn new(
+        folder: &Path,
+        address: SocketAddr,
+        vendor: &Running,
+        endpoint: &Running,
+        slots: usize,
+    ) -> Self {
         Self {
             folder: folder.to_owned(),
             address,
@@ -65,16 +71,16 @@ impl Configured {
         }
     }
 
-    pub(super) fn slots(&self) -> usize {
+    pub(in super::super) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    pub(super) fn key(&self, slot: usize) -> String {
+    pub(in super::super) fn key(&self, slot: usize) -> String {
         format!("key-{slot}-{}", self.slots[slot].key)
     }
 
     /// Takes it away with the next write. Answers how what may not be used any more is called in a journal.
-    pub(super) fn revoke(&mut self, slot: usize, what: Revocation, expires_at: Timestamp) -> Option<String> {
+    pub(in super::super) fn revoke(&mut self, slot: usize, what: Revocation, expires_at: Timestamp) -> Option<String> {
         let own = &mut self.slots[slot];
         own.lost.push((what, expires_at));
         match what {
@@ -93,7 +99,7 @@ impl Configured {
     }
 
     /// With the next write everything is there again, as another one.
-    pub(super) fn restore(&mut self) {
+    pub(in super::super) fn restore(&mut self) {
         for slot in &mut self.slots {
             let of_key = slot.lost.iter().any(|(lost, _)| Revocation::OF_KEYS.contains(lost));
             slot.key += usize::from(of_key);
@@ -101,7 +107,7 @@ impl Configured {
         }
     }
 
-    pub(super) fn write(&self) -> anyhow::Result<()> {
+    pub(in super::super) fn write(&self) -> anyhow::Result<()> {
         fs::create_dir_all(self.folder.join("merchants"))?;
         fs::write(
             self.folder.join("hook.secret"),
@@ -176,7 +182,7 @@ impl Configured {
     }
 }
 
-pub(super) fn merchant(slot: usize) -> String {
+pub(in super::super) fn merchant(slot: usize) -> String {
     format!("m{slot}")
 }
 
