@@ -10,6 +10,7 @@ mod batches;
 mod configured;
 mod judge;
 mod pages;
+mod what;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,39 +31,14 @@ use crate::revocations::batches::Batch;
 use crate::revocations::configured::{Configured, credentials_of};
 use crate::revocations::judge::Evidence;
 use crate::revocations::pages::Page;
+pub use crate::revocations::what::{GRACE, Revocation};
 use crate::world::PATIENCE;
 
-/// After a reload, until when something may still go out by what is revoked.
-pub const GRACE: Duration = Duration::from_secs(2);
 /// So long is watched after a reload.
 const WATCHED: Duration = Duration::from_millis(2_800);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A key that expires does so this long after the reload that says so.
 const EXPIRES_IN: Duration = Duration::from_millis(400);
-
-/// What is taken away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Revocation {
-    /// The key is not listed any more.
-    KeyRemoved,
-    /// The key's time is over.
-    KeyExpired,
-    /// The key may do nothing any more but look at providers.
-    ScopesLost,
-    /// The key speaks for another merchant.
-    MerchantLost,
-    /// The connection is not there any more.
-    ConnectionRemoved,
-    /// The connection has another credential.
-    CredentialChanged,
-    /// The endpoint is not there any more.
-    EndpointRemoved,
-}
-
-impl Revocation {
-    const OF_KEYS: [Self; 4] = [Self::KeyRemoved, Self::KeyExpired, Self::ScopesLost, Self::MerchantLost];
-    const OF_CONNECTIONS: [Self; 2] = [Self::ConnectionRemoved, Self::CredentialChanged];
-}
 
 /// What a run does.
 #[derive(Debug, Clone, Copy)]
@@ -217,7 +193,7 @@ impl World {
         let address = self.gateway.address();
         let mut opening = JoinSet::new();
         for slot in 0..self.configured.slots() {
-            let (key, merchant) = (self.configured.key(slot), self.configured.merchant(slot));
+            let (key, merchant) = (self.configured.key(slot), configured::merchant(slot));
             let client = self.client.clone();
             opening.spawn(async move {
                 let page = Page::open(&client, address, &key).await?;

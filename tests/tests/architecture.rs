@@ -307,12 +307,13 @@ fn the_chaos_run_judges_from_outside() {
             path.display()
         );
         for line in text.lines().filter(|line| line.contains("upsert_core::")) {
-            // Where a process can be made to die, by which name an attempt is found in a vendor's journal, and how ids are
-            // spelled.
+            // Where a process can be made to die, by which name an attempt is found in a vendor's journal, how ids are
+            // spelled, and what time it is.
             let is_about_runs = [
                 "upsert_core::crash_point",
                 "upsert_core::traceparent_of_attempt",
                 "upsert_core::{CustomerId, DeliveryId, UpsertId};",
+                "upsert_core::{Clock as _, SystemClock};",
             ];
             let is_one = is_about_runs.iter().any(|allowed| line.contains(allowed));
             assert!(is_one, "{}: {line}", path.display());

@@ -99,7 +99,7 @@ impl Shown {
             settings
                 .api_keys
                 .iter()
-                .any(|key| data_encoding_of(&key.key_sha256) == wanted)
+                .any(|key| data_encoding::HEXLOWER.encode(&key.key_sha256) == wanted)
         };
         let endpoints = &settings.merchants.get("acme")?.webhooks_out;
         Some(Self {
@@ -107,10 +107,6 @@ impl Shown {
             markers: numbers.iter().filter(|number| has(number)).copied().collect(),
         })
     }
-}
-
-fn data_encoding_of(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct Caller {
@@ -163,7 +159,9 @@ async fn load(caller: Arc<Caller>, worker: usize, over: Arc<AtomicBool>, done: A
     let mut number = 0;
     while !over.load(Ordering::Relaxed) {
         number += 1;
-        let person = json!({ "reference": format!("w{worker}-{}", number % 50), "given_name": format!("A{number}") });
+        let reference = format!("w{worker}-{}", number % 50);
+        let email = format!("{reference}@example.com");
+        let person = json!({ "reference": reference, "given_name": format!("A{number}"), "email": email });
         let requests = [
             caller
                 .client

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use upsert_core::{Clock as _, SystemClock};
 
-use crate::revocations::judge::is_late;
+use super::judge::is_late;
 use crate::world::PATIENCE;
 
 /// From one line to the next.
@@ -24,18 +24,18 @@ const PAUSE: Duration = Duration::from_millis(60);
 
 /// What a batch sent and got.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Log {
+pub(in super::super) struct Log {
     /// By whose key.
-    pub(super) key: String,
+    pub(in super::super) key: String,
     /// When each line was sent, from the first one.
-    pub(super) sent: Vec<Timestamp>,
+    pub(in super::super) sent: Vec<Timestamp>,
     /// The answers: the line, and whether it was taken.
-    pub(super) answers: Vec<(usize, bool)>,
+    pub(in super::super) answers: Vec<(usize, bool)>,
     /// When the answer ended.
-    pub(super) ended: Option<Timestamp>,
+    pub(in super::super) ended: Option<Timestamp>,
 }
 
-pub(super) struct Batch {
+pub(in super::super) struct Batch {
     log: Arc<Mutex<Log>>,
     writing: JoinHandle<()>,
     reading: JoinHandle<()>,
@@ -43,7 +43,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Opens one, and waits for its first answer.
-    pub(super) async fn open(address: SocketAddr, key: &str, merchant: &str) -> anyhow::Result<Self> {
+    pub(in super::super) async fn open(address: SocketAddr, key: &str, merchant: &str) -> anyhow::Result<Self> {
         let log = Arc::new(Mutex::new(Log {
             key: key.to_owned(),
             ..Log::default()
@@ -91,7 +91,7 @@ impl Batch {
     }
 
     /// The client goes.
-    pub(super) async fn hang_up(self) -> Log {
+    pub(in super::super) async fn hang_up(self) -> Log {
         self.writing.abort();
         self.reading.abort();
         let _aborted_or_done = (self.writing.await, self.reading.await);
@@ -127,7 +127,7 @@ async fn read(mut reader: OwnedReadHalf, log: &Mutex<Log>) {
 
 impl Log {
     /// What of it is against that its key was revoked at this moment.
-    pub(super) fn findings(&self, revoked_at: Timestamp) -> Vec<String> {
+    pub(in super::super) fn findings(&self, revoked_at: Timestamp) -> Vec<String> {
         let mut findings = Vec::new();
         if self.ended.is_none_or(|ended| is_late(ended, revoked_at)) {
             findings.push(format!(

@@ -1,6 +1,7 @@
 //! What is configured just now: a merchant for each slot, with names that say which of its many keys, credentials and
 //! endpoints one is.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use upsert_simulators::{RotorKey, Running};
 
-use crate::revocations::Revocation;
+use super::what::Revocation;
 
 const ALL_SCOPES: &str = "\"customers:read\", \"customers:write\", \"ops:read\"";
 
@@ -29,7 +30,7 @@ impl Slot {
     }
 }
 
-pub(super) struct Configured {
+pub(in super::super) struct Configured {
     folder: PathBuf,
     address: SocketAddr,
     vendor: String,
@@ -42,7 +43,7 @@ fn credential(slot: usize, number: usize) -> String {
 }
 
 /// All that may ever be used: the vendor takes each of them, so that what goes out too late is no error there.
-pub(super) fn credentials_of(slots: usize, replaced: usize) -> Vec<RotorKey> {
+pub(in super::super) fn credentials_of(slots: usize, replaced: usize) -> Vec<RotorKey> {
     let all = (0..slots).flat_map(|slot| (0..=replaced).map(move |number| (slot, number)));
     all.map(|(slot, number)| RotorKey::new(credential(slot, number), format!("m{slot}")))
         .collect()
@@ -54,7 +55,13 @@ fn hook(slot: usize, number: usize) -> String {
 }
 
 impl Configured {
-    pub(super) fn new(folder: &Path, address: SocketAddr, vendor: &Running, endpoint: &Running, slots: usize) -> Self {
+    pub(in super::super) fn new(
+        folder: &Path,
+        address: SocketAddr,
+        vendor: &Running,
+        endpoint: &Running,
+        slots: usize,
+    ) -> Self {
         Self {
             folder: folder.to_owned(),
             address,
@@ -64,20 +71,16 @@ impl Configured {
         }
     }
 
-    pub(super) fn slots(&self) -> usize {
+    pub(in super::super) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    pub(super) fn key(&self, slot: usize) -> String {
+    pub(in super::super) fn key(&self, slot: usize) -> String {
         format!("key-{slot}-{}", self.slots[slot].key)
     }
 
-    pub(super) fn merchant(&self, slot: usize) -> String {
-        format!("m{slot}")
-    }
-
     /// Takes it away with the next write. Answers how what may not be used any more is called in a journal.
-    pub(super) fn revoke(&mut self, slot: usize, what: Revocation, expires_at: Timestamp) -> Option<String> {
+    pub(in super::super) fn revoke(&mut self, slot: usize, what: Revocation, expires_at: Timestamp) -> Option<String> {
         let own = &mut self.slots[slot];
         own.lost.push((what, expires_at));
         match what {
@@ -96,7 +99,7 @@ impl Configured {
     }
 
     /// With the next write everything is there again, as another one.
-    pub(super) fn restore(&mut self) {
+    pub(in super::super) fn restore(&mut self) {
         for slot in &mut self.slots {
             let of_key = slot.lost.iter().any(|(lost, _)| Revocation::OF_KEYS.contains(lost));
             slot.key += usize::from(of_key);
@@ -104,7 +107,7 @@ impl Configured {
         }
     }
 
-    pub(super) fn write(&self) -> anyhow::Result<()> {
+    pub(in super::super) fn write(&self) -> anyhow::Result<()> {
         fs::create_dir_all(self.folder.join("merchants"))?;
         fs::write(
             self.folder.join("hook.secret"),
@@ -141,7 +144,7 @@ impl Configured {
         let merchant = if own.has_lost(Revocation::MerchantLost) {
             "somebody-else".to_owned()
         } else {
-            self.merchant(slot)
+            merchant(slot)
         };
         let scopes = if own.has_lost(Revocation::ScopesLost) {
             "\"admin\""
@@ -155,26 +158,32 @@ impl Configured {
 
     fn merchant_file(&self, slot: usize) -> anyhow::Result<String> {
         let own = &self.slots[slot];
-        let mut text = format!("id = \"{}\"\nsync_deadline = \"1s\"\n", self.merchant(slot));
+        let mut text = format!("id = \"{}\"\nsync_deadline = \"1s\"\n", merchant(slot));
         if !own.has_lost(Revocation::ConnectionRemoved) {
             let credential = credential(slot, own.credential);
             fs::write(self.folder.join(format!("{credential}.secret")), &credential)?;
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "[[connections]]\nname = \"crm\"\nprovider = \"rotor\"\nbase_url = \"{}\"\nconcurrency = 2\ntimeout = \"5s\"\n\
                  credentials = {{ api_key = {{ file = \"{credential}.secret\" }} }}\nrate_limit = {{ per_day = 0 }}\n\
                  retry = {{ base = \"100ms\", cap = \"1s\" }}\nbreaker = {{ min_calls = 1000, window = \"1s\" }}\n",
                 self.vendor
-            ));
+            );
         }
         if !own.has_lost(Revocation::EndpointRemoved) {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "[[webhooks.out]]\nurl = \"http://{}{}\"\nevents = [\"customer.upserted\"]\nsecret = {{ file = \"hook.secret\" }}\n",
                 self.endpoint,
                 hook(slot, own.endpoint)
-            ));
+            );
         }
         Ok(text)
     }
+}
+
+pub(in super::super) fn merchant(slot: usize) -> String {
+    format!("m{slot}")
 }
 
 fn key_table(name: &str, key: &str, merchant: &str, scopes: &str, expires_at: Option<Timestamp>) -> String {

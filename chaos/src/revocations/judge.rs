@@ -5,26 +5,26 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use upsert_simulators::Entry;
 
-use crate::revocations::GRACE;
+use super::what::GRACE;
 
 /// What is left of a run.
-pub(super) struct Evidence {
+pub(in super::super) struct Evidence {
     /// What the vendor got.
-    pub(super) calls: Vec<Entry>,
+    pub(in super::super) calls: Vec<Entry>,
     /// What the endpoints got.
-    pub(super) events: Vec<Entry>,
+    pub(in super::super) events: Vec<Entry>,
     /// Credentials, and paths of endpoints, that were taken away, and when.
-    pub(super) revoked: BTreeMap<String, Timestamp>,
+    pub(in super::super) revoked: BTreeMap<String, Timestamp>,
 }
 
 /// Whether something was too late, of what was revoked at this moment.
-pub(super) fn is_late(at: Timestamp, revoked_at: Timestamp) -> bool {
+pub(in super::super) fn is_late(at: Timestamp, revoked_at: Timestamp) -> bool {
     at.duration_since(revoked_at) > SignedDuration::try_from(GRACE).unwrap_or(SignedDuration::MAX)
 }
 
 impl Evidence {
     /// Calls by a credential, and events at an endpoint, that was taken away more than two seconds before.
-    pub(super) fn findings(&self) -> Vec<String> {
+    pub(in super::super) fn findings(&self) -> Vec<String> {
         let calls = self.calls.iter().map(|call| (call.header("x-api-key"), call));
         let events = self.events.iter().map(|event| (Some(event.path.as_str()), event));
         let late = calls.chain(events).filter_map(|(name, entry)| {

@@ -13,19 +13,19 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use upsert_core::{Clock as _, SystemClock};
 
-use crate::revocations::judge::is_late;
+use super::judge::is_late;
 
 /// What came of it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Log {
-    pub(super) key: String,
+pub(in super::super) struct Log {
+    pub(in super::super) key: String,
     /// When its stream ended.
-    pub(super) ended: Option<Timestamp>,
+    pub(in super::super) ended: Option<Timestamp>,
     /// What another page is answered at last: status.
     next_page: u16,
 }
 
-pub(super) struct Page {
+pub(in super::super) struct Page {
     log: Arc<Mutex<Log>>,
     reading: JoinHandle<()>,
     client: Client,
@@ -35,7 +35,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Signs in, and opens one.
-    pub(super) async fn open(client: &Client, address: SocketAddr, key: &str) -> anyhow::Result<Self> {
+    pub(in super::super) async fn open(client: &Client, address: SocketAddr, key: &str) -> anyhow::Result<Self> {
         let visitor = Client::builder().no_proxy().redirect(Policy::none()).build()?;
         let form = visitor.post(format!("http://{address}/ops/session"));
         let form = form.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
@@ -70,7 +70,7 @@ impl Page {
     }
 
     /// Asks for one more page with the same session, and goes.
-    pub(super) async fn close(self) -> anyhow::Result<Log> {
+    pub(in super::super) async fn close(self) -> anyhow::Result<Log> {
         self.reading.abort();
         let _aborted_or_done = self.reading.await;
         let page = self.client.get(format!("http://{}/ops/connections", self.address));
@@ -90,7 +90,7 @@ async fn until_it_ends(mut live: Response) {
 
 impl Log {
     /// What of it is against that its key was revoked at this moment. A key that speaks for another merchant may look still.
-    pub(super) fn findings(&self, revoked_at: Timestamp) -> Vec<String> {
+    pub(in super::super) fn findings(&self, revoked_at: Timestamp) -> Vec<String> {
         if self.next_page == 200 {
             return self.of_a_page_that_stays();
         }

@@ -89,7 +89,12 @@ async fn replicas(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Rep
     run.world.start().await?;
     let load = Load::start(&run.world, &Mix::default(), plan.clients, seed);
     let mut struck = [0; BLOWS];
-    for blow in blows(plan.blows, &mut dice) {
+    let planned = blows(plan.blows, &mut dice);
+    for (count, blow) in planned.into_iter().chain([KILL; MOST_MORE]).enumerate() {
+        // A short run may strike while nothing is under way: it goes on until something was.
+        if count >= plan.blows as usize && load.cut_off() > 0 {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(dice.random_range(100..1_200))).await;
         struck[blow] += 1;
         strike(&mut run, &mut shared, blow, &mut dice).await?;
@@ -111,6 +116,10 @@ async fn replicas(places: &Places, plan: &Plan, seed: u64) -> anyhow::Result<Rep
 
 const BLOWS: usize = 4;
 
+/// The blow that kills a gateway, and how many of it more there may be.
+const KILL: usize = 0;
+const MOST_MORE: usize = 20;
+
 /// So many blows, of each kind once before any comes again: a short run has all of them.
 fn blows(count: u32, dice: &mut StdRng) -> Vec<usize> {
     let mut all = Vec::new();
@@ -129,7 +138,7 @@ async fn strike(run: &mut Run, shared: &mut Shared, blow: usize, dice: &mut StdR
     let pause = Duration::from_millis(dice.random_range(50..2_500));
     let gateways = run.world.gateways();
     match blow {
-        0 => {
+        KILL => {
             gateways[hit].kill()?;
             tokio::time::sleep(pause / 2).await;
             gateways[hit].start().await?;

@@ -118,7 +118,7 @@ async fn a_call_that_a_dead_process_holds_for_years_is_taken_back_by_the_next() 
     let one = ahead(&store, merchant(vec![connection("v", &vendor)])).await;
     vendor.then([Act::Slow(DAY)]);
     let asked = one.command(json!({ "reference": "r", "given_name": "A" }), |command| {
-        command.respond_async = true
+        command.respond_async = true;
     });
     assert_eq!(asked.await.unwrap().status, 202);
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -514,7 +514,7 @@ async fn when_nobody_can_still_be_answering_for_a_key_the_others_tell_how_its_up
     let vendor = Vendor::new(Repeat::Safe);
     let [one, other] = two(&vendor).await;
     vendor.usually(Act::Slow(Duration::from_secs(3_600)));
-    let (_, second) = futures_util::future::join(
+    let ((), second) = futures_util::future::join(
         async {
             let _ = tokio::time::timeout(Duration::from_millis(500), keyed(&one)).await;
             one.kill().await;

@@ -31,9 +31,11 @@ const LITERAL_LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 const METADATA_NAME: &str = "metadata.goog";
 
 /// Endings that no public name has.
-const INSIDE_ENDINGS: [&str; 8] = [
+const INSIDE_ENDINGS: [&str; 10] = [
     "localhost",
     "localdomain",
+    "localdomain4",
+    "localdomain6",
     "local",
     "internal",
     "intranet",

@@ -285,10 +285,12 @@ fn with_key(name: &str, until: Option<&str>) -> String {
     let mut text = tables.next().unwrap().to_owned();
     for table in tables {
         let is_it = table.contains(&format!("name = \"{name}\""));
-        match (is_it, until) {
-            (true, None) => {}
-            (true, Some(until)) => text += &format!("[[api_keys]]{table}expires_at = \"{until}\"\n"),
-            (false, _) => text += &format!("[[api_keys]]{table}"),
+        if is_it && until.is_none() {
+            continue;
+        }
+        text.extend(["[[api_keys]]", table]);
+        if let (true, Some(until)) = (is_it, until) {
+            text.extend(["expires_at = \"", until, "\"\n"]);
         }
     }
     text
