@@ -179,7 +179,7 @@ impl Pen<'_, '_> {
         execute(self.db, sql, params![self.merchant, key, answer]).map(drop)
     }
 
-    pub(super) fn sealed_answer(&self, key: &[u8], answer: &StoredAnswer) -> DbResult<Vec<u8>> {
+    fn sealed_answer(&self, key: &[u8], answer: &StoredAnswer) -> DbResult<Vec<u8>> {
         self.sealed((&IDEMPOTENCY, "answer"), &[key], None, answer)
     }
 

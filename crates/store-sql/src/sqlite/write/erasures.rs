@@ -8,7 +8,7 @@ use upsert_store::{ErasureRecord, KeptAnswerKey, StoredAnswer, TombstoneKey};
 use super::super::pen::Pen;
 use super::super::rows::{DbResult, blob, execute, signed};
 use super::keys::KeyRow;
-use crate::copy::form::ERASURES;
+use crate::copy::form::{ERASURES, IDEMPOTENCY};
 use crate::kept::{ERASED, tombstone_digest};
 
 impl Pen<'_, '_> {
@@ -31,7 +31,7 @@ impl Pen<'_, '_> {
 
     pub(in super::super) fn erase_answer(&self, key: &KeptAnswerKey) -> DbResult<()> {
         let sql = "UPDATE idempotency SET answer = ?3 WHERE merchant = ?1 AND key = ?2";
-        let answer = self.sealed_answer(&key.0, &StoredAnswer::erased())?;
+        let answer = self.sealed((&IDEMPOTENCY, "answer"), &[&key.0], None, &StoredAnswer::erased())?;
         execute(self.db, sql, params![self.merchant, key.0, answer]).map(drop)
     }
 
