@@ -68,12 +68,14 @@ async fn a_request_that_was_refused_before_the_commit_leaves_its_key_free() {
 #[tokio::test]
 async fn while_the_first_is_being_answered_the_second_is_told_to_wait() {
     let world = world().await;
-    world.rotor.faults().add(Fault::once(Effect::Delay { millis: 500 }));
+    world.rotor.faults().add(Fault::once(Effect::Delay { millis: 2_000 }));
     let headers = [("idempotency-key", "k-1")];
     let body = ann();
     let slow = world.upsert_with(&body, &headers);
     let quick = async {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        while world.rotor.journal().counts().received == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         world.upsert_with(&body, &headers).await
     };
     let (first, second) = tokio::join!(slow, quick);

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use upsert_simulators::{Answer, Effect, Fault};
 use upsert_tests::{Plan, World};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn ann() -> Json {
     json!({ "reference": "ann", "given_name": "Ann", "phone": "2025550123" })
@@ -120,8 +120,8 @@ async fn a_resume_ends_what_the_vendor_said_of_waiting_and_what_waited_goes_out_
         let wait = Answer::new(status).retry_after(3_600);
         world.rotor.faults().set(vec![Fault::always(Effect::Answer(wait))]);
         let mut waiting = Vec::new();
-        // Enough to open the breaker, where the vendor fails.
-        for number in 0..12 {
+        // Enough to open the breaker of each process, where the vendor fails.
+        for number in 0..12 * world.processes() {
             let person = json!({ "reference": format!("r-{number}"), "given_name": "A", "phone": format!("20255501{number:02}") });
             let accepted = world.upsert_with(&person, &[("prefer", "respond-async")]).await;
             waiting.push(accepted.header("location").unwrap().to_owned());

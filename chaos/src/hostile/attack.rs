@@ -145,9 +145,13 @@ impl Attack {
     }
 
     /// The system may keep somebody waiting for a connection: that is not the gateway's doing, and is not counted.
+    /// One that was pushed out before its maker was told of it was made, and cut.
     async fn attack(self, from: Ipv4Addr, gateway: SocketAddr) -> Attacked {
-        let Ok(mut stream) = self.connected(from, gateway).await else {
-            return Attacked::NotMade;
+        let began = Instant::now();
+        let mut stream = match self.connected(from, gateway).await {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Attacked::Cut(began.elapsed()),
+            Err(_) => return Attacked::NotMade,
         };
         let began = Instant::now();
         let attacking = async {

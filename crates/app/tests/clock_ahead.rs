@@ -8,30 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::events::Listener;
-use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
+use common::{Act, House, TokioClock, Vendor, connection, customer_of, merchant, named, upsert_of};
 use jiff::SignedDuration;
 use serde_json::json;
 
 use upsert_app::{Answer, Merchant, Retention, SessionId};
-use upsert_core::{Clock as _, CustomerId, Repeat, UpsertId};
+use upsert_core::{Clock as _, CustomerId, Repeat};
 use upsert_store::{CustomerStore as _, DeliveryState, DeliveryStore as _, UpsertStore as _};
 use upsert_testkit::MemoryStore;
 
 const YEARS: SignedDuration = SignedDuration::from_hours(5 * 365 * 24);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
-
-async fn named(house: &House, reference: &str, name: &str) -> Answer {
-    let body = json!({ "reference": reference, "given_name": name });
-    house.upsert(body).await.unwrap()
-}
-
-fn upsert_of(answer: &Answer) -> UpsertId {
-    body(answer)["upsert_id"].as_str().unwrap().parse().unwrap()
-}
-
-fn customer_of(answer: &Answer) -> CustomerId {
-    body(answer)["customer"]["id"].as_str().unwrap().parse().unwrap()
-}
 
 /// The versions of a customer, the newest first.
 async fn versions(house: &House, customer: CustomerId) -> Vec<u64> {

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::events::{ageless, event, source};
-use common::{Act, House, TokioClock, Vendor, all_of_it, body, connection, merchant};
+use common::{Act, House, TokioClock, Vendor, all_of_it, body, connection, customer_of, merchant, named, upsert_of};
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use upsert_api::{DeliveryFilter, DeliveryState, UpsertFilter, Visibility};
 use upsert_app::{Answer, Caller, Merchant, Retention};
-use upsert_core::{CustomerId, Repeat, UpsertId};
+use upsert_core::{CustomerId, Repeat};
 use upsert_store::{CustomerStore as _, DeliveryStore as _, HistoryPage, UpsertStore as _};
 use upsert_testkit::MemoryStore;
 
@@ -42,19 +42,6 @@ async fn house(vendor: &Arc<Vendor>, history: Option<SignedDuration>) -> House {
 async fn later(days: u32) {
     tokio::time::advance(DAY * days).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
-}
-
-async fn named(house: &House, reference: &str, name: &str) -> Answer {
-    let body = json!({ "reference": reference, "given_name": name });
-    house.upsert(body).await.unwrap()
-}
-
-fn upsert_of(answer: &Answer) -> UpsertId {
-    body(answer)["upsert_id"].as_str().unwrap().parse().unwrap()
-}
-
-fn customer_of(answer: &Answer) -> CustomerId {
-    body(answer)["customer"]["id"].as_str().unwrap().parse().unwrap()
 }
 
 async fn is_there(house: &House, answer: &Answer) -> bool {

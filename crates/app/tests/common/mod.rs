@@ -27,10 +27,10 @@ use upsert_app::{
     NoAuditKeys, OnCollision, OnKeyChange, Refusal, Retention, RetryRule, UpsertCommand,
 };
 use upsert_core::{
-    CallContext, Capabilities, Clock, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form, Handling,
-    Held, IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority, ProviderError,
-    ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertProvider, UpsertReceipt, UpsertRequest,
-    Violation, WaitingFor, WireRequest,
+    CallContext, Capabilities, Clock, CustomerId, Differs, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form,
+    Handling, Held, IdentifierKind, Intent, KeyKind, Kind, MatchKey, Outcome, Payload, PreparedUpsert, Priority,
+    ProviderError, ProviderInfo, Repeat, RetryAdvice, Selection, Sent, StateAtVendor, UpsertId, UpsertProvider,
+    UpsertReceipt, UpsertRequest, Violation, WaitingFor, WireRequest,
 };
 use upsert_store::{Store, Through};
 use upsert_testkit::MemoryStore;
@@ -585,4 +585,18 @@ impl House {
 
 pub fn body(answer: &Answer) -> Json {
     serde_json::from_str(&answer.body).unwrap()
+}
+
+/// An upsert of this name.
+pub async fn named(house: &House, reference: &str, name: &str) -> Answer {
+    let body = json!({ "reference": reference, "given_name": name });
+    house.upsert(body).await.unwrap()
+}
+
+pub fn upsert_of(answer: &Answer) -> UpsertId {
+    body(answer)["upsert_id"].as_str().unwrap().parse().unwrap()
+}
+
+pub fn customer_of(answer: &Answer) -> CustomerId {
+    body(answer)["customer"]["id"].as_str().unwrap().parse().unwrap()
 }
