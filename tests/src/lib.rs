@@ -437,7 +437,6 @@ fn replicas() -> Option<usize> {
 }
 
 /// What `[store]` says beside its URL.
-#[expect(clippy::disallowed_methods, reason = "how the suite is run is no setting")]
 fn encryption_keys(folder: &Path) -> &'static str {
     if std::env::var_os("UPSERT_TEST_SEALED").is_none() {
         return "";

@@ -81,7 +81,10 @@ async fn a_filter_is_changed_over_the_api_and_goes_back_when_its_time_is_over() 
         assert_eq!(refused["errors"][0]["pointer"], pointer);
     }
     assert_eq!(world.get("/v1/logs").await.body, usual, "nothing has changed");
-    let audit = reqwest::Client::new().get(format!("{}/v1/audit", world.url()));
+    let audit = reqwest::Client::builder()
+        .build()
+        .unwrap()
+        .get(format!("{}/v1/audit", world.url()));
     let audit: Json = audit.bearer_auth(PLATFORM).send().await.unwrap().json().await.unwrap();
     let entries = audit["data"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "what was refused was not done: {audit}");

@@ -71,8 +71,8 @@ async fn use_store(arguments: &Arguments, folder: &Path, is_sealed: bool, used: 
         (known.replace("\"John\"", &format!("\"John{number}\"")), 200)
     };
     each(arguments, changed, &house).await?;
-    used.new += between - begun;
-    used.changed += cpu_time(std::process::id())? - between;
+    used.new += between.saturating_sub(begun);
+    used.changed += cpu_time(std::process::id())?.saturating_sub(between);
     Ok(())
 }
 

@@ -125,10 +125,10 @@ async fn erase(arguments: &EraseArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn erasure_text(erasure: &Erasure) -> String {
-    let mut text = format!(
-        "{} is erased: certificate {}\n",
+    let mut lines = vec![format!(
+        "{} is erased: certificate {}",
         erasure.customer_id, erasure.erasure_id
-    );
+    )];
     for vendor in &erasure.vendors {
         let id = vendor.provider_customer_id.as_deref();
         let left = match (vendor.left, id) {
@@ -136,12 +136,13 @@ fn erasure_text(erasure: &Erasure) -> String {
             (Left::Record, Some(id)) => format!("record {id} is left there"),
             (Left::Record, None) => "a record may be left there; its id is not known".to_owned(),
         };
-        text.push_str(&format!("  {}: {left}\n", vendor.connection));
+        lines.push(format!("  {}: {left}", vendor.connection));
     }
     if erasure.signature.is_none() {
-        text.push_str("The certificate is not signed: the gateway has no signing key.\n");
+        lines.push("The certificate is not signed: the gateway has no signing key.".to_owned());
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 async fn show(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {

@@ -47,27 +47,27 @@ async fn rotate(arguments: &RotateArguments) -> anyhow::Result<ExitCode> {
 fn text(rotated: &KeysRotated) -> String {
     let left = &rotated.merchants_left;
     let what = if left.is_empty() { "All" } else { "Not all" };
-    let mut text = format!(
+    let mut sentences = vec![format!(
         "{what} is sealed with the key `{}`: {} wrapped anew, {} sealed anew.",
         plain(&rotated.key),
         counted(rotated.wrapped_anew, "data key", "data keys"),
         counted(rotated.merchants_sealed_anew, "merchant", "merchants")
-    );
+    )];
     if !left.is_empty() {
-        let names: Vec<_> = left.iter().map(|id| plain(id)).collect();
-        text += &format!(
-            " Sealed with another key still, which has to stay: {}. The gateway's log says why.",
+        let names: Vec<_> = left.iter().map(plain).collect();
+        sentences.push(format!(
+            "Sealed with another key still, which has to stay: {}. The gateway's log says why.",
             names.join(", ")
-        );
+        ));
     }
     if rotated.new_data_keys > 0 {
         let made = counted(rotated.new_data_keys, "data key", "data keys");
-        text += &format!(" {made} made: in use at every gateway within a minute.");
+        sentences.push(format!("{made} made: in use at every gateway within a minute."));
     }
     if rotated.encryption != "on" {
-        text += &format!(" Encryption: {}.", plain(&rotated.encryption));
+        sentences.push(format!("Encryption: {}.", plain(&rotated.encryption)));
     }
-    text
+    sentences.join(" ")
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ async fn opened(settings: &Settings, options: &StartOptions) -> Result<Opened, S
         return Ok(Opened::given(store));
     }
     let keys = check::keyring(settings).map_err(StartError::Settings)?;
-    Ok(Opened::open(&settings.store, Arc::new(keys)).await?)
+    Opened::open(&settings.store, Arc::new(keys)).await
 }
 
 /// What goes on beside requests and deliveries for as long as the process runs.
