@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! mod suite {
-//!     upsert_testkit::store_suite!(124 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
+//!     upsert_testkit::store_suite!(125 cases, || (std::sync::Arc::new(MemoryStore::new()), ()));
 //! }
 //! ```
 
