@@ -83,7 +83,10 @@ impl Inbox {
                 read => Some(read?),
             };
             match event {
-                Some(event) if !is_ping(source, &event) => read_parts(source, event, request.header),
+                Some(event) if !is_ping(source, &event) => {
+                    let header = |name: &str| source.verifier.header(request, name);
+                    read_parts(source, event, &header)
+                }
                 _ => {
                     count(merchant, source, Taken::Ping.result());
                     return Ok(ping);
