@@ -17,7 +17,7 @@ use crate::problems::Location;
 use crate::routes::target as connection;
 use crate::section::{Section, Spot};
 use crate::tree::Shape;
-use crate::verification::{self, Scheme, Verify};
+use crate::verification::{self, Verify};
 
 pub(crate) const MEMBERS: &[Member] = &[
     Member::required("source"),
