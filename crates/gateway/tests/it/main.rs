@@ -31,6 +31,7 @@ mod serve;
 mod shipped;
 mod status;
 mod store_copy;
+mod systemd;
 mod upsert;
 mod usage;
 mod webhook;
