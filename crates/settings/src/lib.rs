@@ -33,6 +33,7 @@ mod mapping;
 mod members;
 mod merchant;
 mod nearest;
+mod opentelemetry;
 mod ping;
 mod places;
 mod problems;

@@ -16,7 +16,7 @@ use upsert_webhook::{MapProblem, Mapped, Order, Read, Received};
 use crate::directory::merchant::Merchant;
 use crate::directory::webhooks::Source;
 use crate::inbox::Inbox;
-use crate::inbox::arrival::{Arrival, contents_of, read_parts};
+use crate::inbox::arrival::{Arrival, contents_of, read_signed};
 use crate::inbox::outcome::{Intake, Taken, in_the_events_words, kept_problem, left_out, unbelieved, unmapped};
 use crate::inbox::reconcile::Reconciled;
 use crate::outbox::races::{Race, commit_with_retry};
@@ -83,10 +83,7 @@ impl Inbox {
                 read => Some(read?),
             };
             match event {
-                Some(event) if !is_ping(source, &event) => {
-                    let header = |name: &str| source.verifier.header(request, name);
-                    read_parts(source, event, &header)
-                }
+                Some(event) if !is_ping(source, &event) => read_signed(source, event, request),
                 _ => {
                     count(merchant, source, Taken::Ping.result());
                     return Ok(ping);

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made of the routes' own annotations; what holds for every route is added here once.
 
+mod finish;
+
 use std::collections::HashMap;
 
 use actix_web::App;
@@ -11,7 +13,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
+    ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server, Type,
 };
 use utoipa_actix_web::AppExt as _;
 
@@ -27,6 +29,7 @@ pub(crate) fn documented() -> Documented {
     api.info = Info::new("Upsert Gateway", env!("CARGO_PKG_VERSION"));
     api.info.description =
         Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());
+    api.servers = Some(vec![Server::new("/")]);
     api.info.license = Some(License::new("Apache-2.0"));
     let components = api.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
@@ -60,7 +63,10 @@ fn is_signed(path: &str) -> bool {
 }
 
 fn rendered(api: &OpenApi) -> Bytes {
-    api.to_json().map(Bytes::from).unwrap_or_default()
+    let document = serde_json::to_value(api).map(finish::finish);
+    document
+        .map(|document| Bytes::from(document.to_string()))
+        .unwrap_or_default()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
