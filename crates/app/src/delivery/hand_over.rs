@@ -1,6 +1,9 @@
 //! What a process that stops leaves to those that go on: nothing that it began stays its own until a lease ends.
 
-use upsert_core::WaitingFor;
+use std::sync::Arc;
+use std::time::Duration;
+
+use upsert_core::{CallContext, ProviderError, WaitingFor};
 use upsert_store::{Applied, DeliveryRecord, StoreError};
 
 use crate::delivery::Deliveries;
@@ -27,13 +30,23 @@ impl Deliveries {
         }
     }
 
-    /// The call was cut short: whether the vendor wrote is not known. Where it may be sent again that is due at once, and
-    /// anybody may do it.
-    pub(crate) async fn after_a_cut(&self, work: &Work) -> Result<AttemptEnd, StoreError> {
+    /// The call was cut short. If it still waited for its turn nothing was sent; if not, whether the vendor wrote is not known.
+    /// Where it may be sent that is due at once, and anybody may do it.
+    pub(crate) async fn after_a_cut(&self, work: &Work, context: &CallContext) -> Result<AttemptEnd, StoreError> {
+        if context.in_line.is_waiting() {
+            let now = self.context.clock.now();
+            return Ok(AttemptEnd::Held(Arc::new(unsent()), WaitingFor::RateLimit, Some(now)));
+        }
         let end = self.next_step(work, lost()).await?;
         Ok(match end {
             AttemptEnd::Again(error, _) => AttemptEnd::Again(error, self.context.clock.now()),
             end => end,
         })
     }
+}
+
+/// A call of a process that stopped before its turn came.
+fn unsent() -> ProviderError {
+    let detail = "the gateway stopped before the call's turn came; nothing was sent";
+    ProviderError::held(WaitingFor::RateLimit, Some(Duration::ZERO), detail)
 }
