@@ -96,7 +96,7 @@ impl Deliveries {
         let span = AttemptSpan::begin(self.context.spans.as_deref(), &work, started_at);
         let context = context(&work, &span, self.latest_end(&work));
         let call = work.connection.adapter.upsert(&context, &work.prepared);
-        let end = match self.context.unless_cut_short(call).await {
+        let end = match self.unless_cut_short(&context, call).await {
             Some(Ok(receipt)) => AttemptEnd::Accepted(Arc::new(receipt)),
             Some(Err(error)) => self.next_step(&work, error).await?,
             None => self.after_a_cut(&work, &context).await?,

@@ -1,6 +1,9 @@
 //! What a process that stops leaves to those that go on: nothing that it began stays its own until a lease ends.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use upsert_core::{CallContext, ProviderError, WaitingFor};
@@ -28,6 +31,22 @@ impl Deliveries {
             Applied::Done => Ok(None),
             Applied::Unmet(_) => self.context.store.delivery(&merchant, id).await,
         }
+    }
+
+    /// What comes of a call, unless calls are cut short first. One that waits for its turn does not take the place that another
+    /// one leaves because it is cut short.
+    pub(crate) async fn unless_cut_short<T>(&self, context: &CallContext, call: impl Future<Output = T>) -> Option<T> {
+        let (mut call, mut cut) = (pin!(call), pin!(self.context.cut_short.cancelled()));
+        poll_fn(|polled| {
+            if context.in_line.is_waiting() && cut.as_mut().poll(polled).is_ready() {
+                return Poll::Ready(None);
+            }
+            match call.as_mut().poll(polled) {
+                Poll::Ready(came) => Poll::Ready(Some(came)),
+                Poll::Pending => cut.as_mut().poll(polled).map(|()| None),
+            }
+        })
+        .await
     }
 
     /// The call was cut short. If it still waited for its turn nothing was sent; if not, whether the vendor wrote is not known.
