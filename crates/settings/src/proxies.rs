@@ -98,7 +98,11 @@ mod tests {
             let none = Environment::from_iter(Vec::<(String, String)>::new());
             Settings::load(folder.path(), &none, Secrets::Resolve)
         };
-        let right = load(r#"["10.0.0.2", "10.1.2.3/16", "::1", "::ffff:10.0.0.3", "::ffff:192.168.7.0/120", "::ffff:172.16.0.0/108"]"#).unwrap();
+        let right = load(concat!(
+            r#"["10.0.0.2", "10.1.2.3/16", "::1","#,
+            r#""::ffff:10.0.0.3", "::ffff:192.168.7.0/120", "::ffff:172.16.0.0/108"]"#
+        ))
+        .unwrap();
         let shown = serde_json::to_value(&right.server.trusted_proxies).unwrap();
         let as_read = [
             "10.0.0.2",
