@@ -69,8 +69,9 @@ impl Running {
 
     /// Stops: `/readyz` says so, new requests are refused with 503, those in flight are answered, deliveries that are
     /// under way end, the store is closed. All of it within the configured grace, [`Running::drain`] included, which leaves
-    /// half of that at the least. Calls that have not ended shortly before that are cut short and recorded as of unknown outcome; what cannot be recorded either is durable as it was. Whoever
-    /// else works with the store, or the next process, goes on with it.
+    /// half of that at the least. Calls that have not ended shortly before are cut short and recorded as of unknown outcome;
+    /// what cannot be recorded either is durable as it was. Whoever else works with the store, or the next process, goes on
+    /// with it.
     pub async fn stop(self) {
         let (now, quarter) = (Instant::now(), self.grace / 4);
         let end = end_of(self.grace, self.told.get().copied(), now);
