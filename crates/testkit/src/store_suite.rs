@@ -202,7 +202,6 @@ suite! { $
         a_session_that_has_ended_stays_so_whatever_is_written_of_it,
         the_last_look_at_a_session_is_the_latest_that_was_written,
         a_notice_is_there_until_it_is_told_and_a_newer_one_stays,
-        no_session_has_anything_to_tell_once_that_was_asked_for,
         a_key_has_so_many_sessions_and_those_that_were_looked_at_last_stay,
         of_many_that_sign_in_at_once_with_one_key_so_many_stay,
         sessions_that_nobody_looked_at_are_forgotten_the_longest_ago_first;
