@@ -75,11 +75,11 @@ pub enum AuthError {
 
 /// The API keys of the configuration in force.
 pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
-    /// Whose key this is.
+    /// Whose key this is. This request, which brought it, counts against the key's limit.
     ///
     /// # Errors
     /// See [`AuthError`].
-    fn open(&self, key: &str) -> Result<Principal, AuthError>;
+    fn open(&self, request: &HttpRequest, key: &str) -> Result<Principal, AuthError>;
 
     /// The key with this hash, as it is configured now; none: it is configured no more.
     fn still_open(&self, key_hash: &[u8; 32]) -> Option<Principal>;

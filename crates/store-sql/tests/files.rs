@@ -235,4 +235,8 @@ fn sqlite_is_built_with_what_the_project_says() {
     // Of what stands in `.cargo/config.toml`: the other flags, HAVE_FDATASYNC above all, are not among what it tells.
     assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:?}");
     assert!(!options.contains(&"ENABLE_STAT4".to_owned()), "{options:?}");
+    assert!(
+        options.contains(&"ENABLE_DBPAGE_VTAB".to_owned()),
+        "an erasure needs it: {options:?}"
+    );
 }

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use upsert_api::{AuditAction, Erasure};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CustomerId, ErasureId, Word as _};
-use upsert_store::{Applied, Changeset, ErasureRecord, Expect, Known, StoreError, Write};
+use upsert_store::{Applied, Changeset, ErasureRecord, Expect, Known, SessionWrite, StoreError, Write};
 
 use crate::audit::act::Act;
 use crate::directory::merchant::Merchant;
@@ -116,6 +116,8 @@ impl Operations {
         crash_point(points::ERASE_BEFORE_EVENTS);
         self.remove_events_in(merchant, erasure).await?;
         self.remove_events_out(erasure).await?;
+        // What a page was to tell may be a vendor's words about the person. It is told within moments or never.
+        self.context.store.write_session(&SessionWrite::TellNothing).await?;
         crash_point(points::ERASE_BEFORE_SCRUB);
         if !self.is_scrubbed().await? {
             tracing::warn!(

@@ -27,7 +27,7 @@ pub(crate) struct SignIn {
 #[post("/session")]
 pub(crate) async fn sign_in(request: HttpRequest, dashboard: Data<Dashboard>, form: Form<SignIn>) -> HttpResponse {
     let again = |status, problem: &str| sign_in_form(status, Some(problem), local(&form.next));
-    let principal = match dashboard.parts.keys.open(form.key.trim()) {
+    let principal = match dashboard.parts.keys.open(&request, form.key.trim()) {
         Ok(principal) => principal,
         Err(error) => {
             if error != AuthError::TooOften {

@@ -167,6 +167,19 @@ async fn a_process_that_dies_at_a_named_point_leaves_nothing_that_the_next_does_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_the_process_dies_over_was_not_begun_or_is_ended_by_the_next_and_leaves_no_trace() {
+    let points: Vec<&str> = crash_point::ALL
+        .iter()
+        .copied()
+        .filter(|point| point.starts_with("erase."))
+        .collect();
+    assert_eq!(points.len(), 7, "{points:?}");
+    for point in points {
+        is_good(&points::run(&places(), point, seed()).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_duplicates_are_one_write_though_connections_are_reset() {
     is_good(&duplicates::run(&places(), &a_few_duplicates(), seed()).await);
 }

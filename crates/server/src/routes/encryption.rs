@@ -15,8 +15,8 @@ use crate::routes::reply;
 use crate::state::State;
 
 /// Wraps every data key with the first of `store.encryption_keys`, and seals the credentials of merchants in the store with it.
-/// It is done when this answers, but for what `merchants_left` names; afterwards the other keys may go, unless entries of the
-/// audit trail are keyed with them. It is done every few seconds anyway.
+/// It is done when this answers, but for what `merchants_left` names; afterwards the other keys may go, but for those that
+/// `audit_keys` names. It is done every few seconds anyway.
 ///
 /// Scope: `admin`, for every merchant (`*`).
 #[utoipa::path(
@@ -71,5 +71,10 @@ async fn rotated(state: &State, by: &str, action: AuditAction) -> Result<KeysRot
     let rotated = rotation::rotate(&state.gateway, &state.merchant_builder).await;
     let rotated = rotated.map_err(Refusal::from)?;
     let none = || Wrong::new("", "no_encryption_key", "`store.encryption_keys` is empty");
-    Ok(rotated.ok_or_else(|| Refusal::invalid(vec![none()]))?)
+    let rotated = rotated.ok_or_else(|| Refusal::invalid(vec![none()]))?;
+    let audit_keys = rotation::keys_of_audit(&state.gateway, &rotated.key).await;
+    Ok(KeysRotated {
+        audit_keys: audit_keys.map_err(Refusal::from)?,
+        ..rotated
+    })
 }

@@ -4,12 +4,14 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 
 use upsert_app::Refusal;
 
+use crate::http::access::count_in_vain;
 use crate::http::middleware::Observed;
 use crate::http::problem::Problem;
 use crate::state::State;
 
-/// Tells a wrong method from a wrong path.
+/// Tells a wrong method from a wrong path. It needs no key; one that it came with is counted.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    count_in_vain(&request)?;
     let template = request
         .extensions()
         .get::<Observed>()

@@ -75,6 +75,12 @@ async fn a_store_that_gets_its_first_key_is_sealed_by_and_by() {
     assert_eq!(encryption(&served).await, "off");
     let id = served.customer("ann@example.com").await;
     served.running.stop().await;
+    let is_in_the_clear = |folder: &Folder| {
+        let files = ["g.db", "g.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
+        let texts = files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        texts.iter().any(|text| text.contains("ann@example.com"))
+    };
+    assert!(is_in_the_clear(&served.folder), "it is looked for where it is");
     write_keys(&served.folder, KEYS_A);
     let served = started(served.folder).await;
     let began = Instant::now();
@@ -83,6 +89,7 @@ async fn a_store_that_gets_its_first_key_is_sealed_by_and_by() {
         assert!(began.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    assert!(!is_in_the_clear(&served.folder), "nor is it what was overwritten");
     let (status, customer) = read(served.get(&format!("/v1/customers/{id}"), "acme")).await;
     assert_eq!((status, &customer["email"]), (200, &json!("ann@example.com")));
     assert_eq!(served.customer("ann@example.com").await, id);

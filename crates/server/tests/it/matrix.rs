@@ -12,7 +12,7 @@ use upsert_webhook::{SigningKey, sign};
 use crate::served::{ConfigSnapshot, gateway_toml, header, read};
 
 /// Every documented route that asks for a key: method and path, with ids that may or may not exist.
-async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
+pub(crate) async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     let (_, document) = read(served.get("/openapi.json", "")).await;
     let mut routes = Vec::new();
     for (template, item) in document["paths"].as_object().unwrap() {
@@ -47,7 +47,7 @@ fn is_of_all(path: &str) -> bool {
     path.starts_with("/v1/merchants") || path.starts_with("/v1/encryption")
 }
 
-fn sent(served: &ConfigSnapshot, method: &Method, path: &str, key: &str) -> RequestBuilder {
+pub(crate) fn sent(served: &ConfigSnapshot, method: &Method, path: &str, key: &str) -> RequestBuilder {
     let request = served.request(method.clone(), path, key);
     if method == Method::POST || method == Method::PUT {
         request.json(&json!({}))

@@ -9,6 +9,7 @@ use upsert_store::{
 };
 
 use super::SqliteStore;
+use super::gaps;
 use super::readers::Reader;
 use super::rows::{DbResult, all, blob, first, limit, uuid};
 use super::work::{Done, Work};
@@ -128,7 +129,21 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
-        match self.writer.order(Work::EmptyLog).await? {
+        let mut from = Some(1);
+        while let Some(number) = from {
+            let looked = self.readers.ask(move |reader| gaps::look(&reader.db, number)).await?;
+            for pages in looked.found.chunks(gaps::ZEROED) {
+                self.caught_up(Work::ZeroGaps(pages.to_vec())).await?;
+            }
+            from = looked.next;
+        }
+        self.caught_up(Work::EmptyLog).await
+    }
+}
+
+impl SqliteStore {
+    async fn caught_up(&self, work: Work) -> Result<(), StoreError> {
+        match self.writer.order(work).await? {
             Done::CaughtUp => Ok(()),
             _ => Err(StoreError::Failed("the writer answered another question".into())),
         }

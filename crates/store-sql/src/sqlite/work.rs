@@ -23,6 +23,8 @@ pub(super) enum Work {
     Check,
     /// To have done what was answered before it was durable.
     CatchUp,
+    /// To have what was left behind in these pages zeroed.
+    ZeroGaps(Vec<u32>),
     /// To have all of the log moved into the file, and the log cut to nothing.
     EmptyLog,
 }

@@ -18,6 +18,7 @@ use super::checkpoint::{Checkpointer, move_log};
 use super::data_keys::ensure;
 use super::failure::Failure;
 use super::forget;
+use super::gaps;
 use super::made::Made;
 use super::names::Names;
 use super::open::{Mover, SqliteOptions};
@@ -342,6 +343,7 @@ impl Writer<'_> {
                 let sql = "INSERT INTO health (id, checks) VALUES (0, 1) ON CONFLICT DO UPDATE SET checks = checks + 1";
                 execute(&self.db, sql, []).map(|_| Done::Checked)
             }
+            Work::ZeroGaps(pages) => gaps::zero(&self.db, pages).map(|_| Done::CaughtUp),
             Work::CatchUp | Work::EmptyLog => Ok(Done::CaughtUp),
         }
     }
