@@ -14,7 +14,7 @@ use common::events::{event, source};
 use common::slow_store::SlowStore;
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_api::{EventResult, Left, ProblemCode};
-use upsert_app::{Merchant, Refusal};
+use upsert_app::{Merchant, OnCollision, Refusal};
 use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat};
 use upsert_store::{
     Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, Store,
@@ -231,4 +231,40 @@ async fn a_late_event_about_the_person_is_refused_and_nothing_of_it_is_kept() {
     assert_eq!(intake.data[0].result, EventResult::Refused);
     assert_eq!(intake.refusal.unwrap().code, ProblemCode::Erased);
     assert_eq!(events_in(&store).await, 0);
+}
+
+/// The customer of an upsert.
+fn id_of(answer: &upsert_app::Answer) -> CustomerId {
+    body(answer)["customer"]["id"].as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same_address_or_record() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+    vendor.take_all_for_one();
+    let mut connection = connection("v", &vendor);
+    connection.on_collision = OnCollision::Proceed;
+    let mut merchant = merchant(vec![connection]);
+    merchant.sources = vec![
+        Arc::new(source("shop", None)),
+        Arc::new(source("vendor", Some("v"))),
+    ];
+    let house = House::of(store.clone(), TokioClock::new(), merchant).await;
+    let ann = house.upsert(json!({ "reference": "ann-1", "email": "us@x.example" })).await.unwrap();
+    let bob = house.upsert(json!({ "reference": "bob-1", "email": "us@x.example" })).await.unwrap();
+    assert_ne!(id_of(&ann), id_of(&bob));
+    // No mapping makes anything of these: one that came before, one that comes after.
+    let unmapped = |id: &str| json!({ "id": id, "who": { "mail": "us@x.example", "first": 7 } });
+    assert_eq!(house.told("shop", &unmapped("e1")).await, "refused");
+    house.gateway.operations.erase(&house.merchant, id_of(&ann), "op").await.unwrap();
+    assert_eq!(house.told("shop", &unmapped("e2")).await, "refused");
+    assert_eq!(house.refused_events().await.len(), 2, "they may be Bob's");
+    // Refused for another reason, and it names nobody but the record that Bob has.
+    let of_record = json!({ "id": "e3", "at": 1, "record": "rec-other", "who": { "ref": "cy-1" } });
+    let intake = house.event("vendor", &of_record).await.unwrap();
+    assert_ne!(intake.refusal.map(|refusal| refusal.code), Some(ProblemCode::Erased));
+    // Her own reference is nobody else's.
+    let hers = json!({ "id": "e4", "who": { "ref": "ann-1", "mail": "us@x.example", "first": 7 } });
+    let intake = house.event("shop", &hers).await.unwrap();
+    assert_eq!(intake.refusal.unwrap().code, ProblemCode::Erased);
 }

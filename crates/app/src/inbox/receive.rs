@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use upsert_api::{EventResult, ProblemCode};
 use upsert_core::{Canonical, Field, Ignored, Priority, Word as _};
@@ -197,7 +197,7 @@ impl Inbox {
         if let Some(problem) = asked_for_by_a_route(merchant, &mapped.ignored) {
             return Err(unmapped(vec![problem]));
         }
-        let body = self.named_by_vendor(arrival, mapped).await?;
+        let body = self.named_by_vendor(merchant, source, mapped).await?;
         let mut canonical = read_patch(merchant, &body, source.handling)?;
         for problem in &mapped.ignored {
             canonical.patch.note_unreadable(&problem.target);
@@ -249,33 +249,6 @@ impl Inbox {
             }))
         });
         taken.await?.ok_or_else(Refusal::too_many_changes)
-    }
-
-    /// The body, with the id of the customer that is linked to the vendor's record that the event tells of; where nobody is,
-    /// with the link that is to be.
-    async fn named_by_vendor(&self, arrival: &Arrival, mapped: &Mapped) -> Result<Json, Refusal> {
-        let mut body = mapped.body.clone();
-        if let (Some(record), Some(connection)) = (&mapped.provider_customer_id, &arrival.source.connection)
-            && let Some(members) = body.as_object_mut().filter(|members| !members.contains_key("id"))
-        {
-            let merchant = &arrival.merchant.id;
-            // Links hold ids in one form; an event may write them in another.
-            let known = arrival.merchant.connection(connection);
-            let record = known.map_or_else(|| record.clone(), |known| known.adapter.canonical_id(record));
-            let owners = self.context.store.record_owners(merchant, connection, &record).await?;
-            match owners.as_slice() {
-                [] => {
-                    let links = members.entry("links").or_insert_with(|| json!({}));
-                    if let Some(links) = links.as_object_mut() {
-                        links.entry(connection.as_str()).or_insert_with(|| json!(record));
-                    }
-                }
-                [owner] => drop(members.insert("id".to_owned(), json!(owner))),
-                // One that several customers share is told apart by what else the event says.
-                _ => {}
-            }
-        }
-        Ok(body)
     }
 
     /// It is kept as it came, until its mapping is mended and it is replayed, its sender sends it again and it can be
