@@ -10,14 +10,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
-use common::events::{event, source};
+use common::events::{Listener, event, source};
 use common::slow_store::SlowStore;
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_api::{EventResult, Left, ProblemCode};
 use upsert_app::{Merchant, OnCollision, Refusal};
 use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat};
 use upsert_store::{
-    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, Store,
+    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, OutgoingFilter, Store,
     StoreError, Through, TombstoneKey,
 };
 use upsert_testkit::MemoryStore;
@@ -267,4 +267,32 @@ async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same
     let hers = json!({ "id": "e4", "who": { "ref": "ann-1", "mail": "us@x.example", "first": 7 } });
     let intake = house.event("shop", &hers).await.unwrap();
     assert_eq!(intake.refusal.unwrap().code, ProblemCode::Erased);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_about_somebody_else_goes_out_though_it_names_the_erased() {
+    let (vendor, store, listener) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()), Listener::new());
+    let mut merchant = merchant(vec![connection("v", &vendor)]);
+    merchant.endpoints = vec![Arc::new(listener.endpoint("hook"))];
+    // Without a background pass: all that is told still waits.
+    let house = House::of(store.clone(), TokioClock::new(), merchant).await;
+    vendor.take_all_for_one();
+    let ann = house.upsert(json!({ "reference": "ann-1" })).await.unwrap();
+    let bob = house.upsert(json!({ "reference": "bob-1" })).await.unwrap();
+    let waiting = async || {
+        let all = OutgoingFilter::default();
+        let events = store.outgoing_events(&all, None, 100).await.unwrap().entries;
+        let mut told: Vec<(String, bool)> = events
+            .iter()
+            .map(|event| (event.kind.clone(), event.body().contains(&id_of(&ann).to_string())))
+            .collect();
+        told.sort();
+        told
+    };
+    let of = |kind: &str, names_her| (kind.to_owned(), names_her);
+    let bobs = of("customer.delivery_failed", true);
+    assert_eq!(waiting().await, [bobs.clone(), of("customer.upserted", true)]);
+    house.gateway.operations.erase(&house.merchant, id_of(&ann), "op").await.unwrap();
+    assert_eq!(waiting().await, [bobs, of("customer.erased", true)]);
+    assert_ne!(id_of(&ann), id_of(&bob));
 }
