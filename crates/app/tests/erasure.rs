@@ -17,8 +17,8 @@ use upsert_api::{EventResult, Left, ProblemCode};
 use upsert_app::{Merchant, OnCollision, Refusal};
 use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat};
 use upsert_store::{
-    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter, OutgoingFilter, Store,
-    StoreError, Through, TombstoneKey,
+    Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter,
+    OutgoingFilter, Store, StoreError, Through, TombstoneKey,
 };
 use upsert_testkit::MemoryStore;
 
@@ -245,18 +245,26 @@ async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same
     let mut connection = connection("v", &vendor);
     connection.on_collision = OnCollision::Proceed;
     let mut merchant = merchant(vec![connection]);
-    merchant.sources = vec![
-        Arc::new(source("shop", None)),
-        Arc::new(source("vendor", Some("v"))),
-    ];
+    merchant.sources = vec![Arc::new(source("shop", None)), Arc::new(source("vendor", Some("v")))];
     let house = House::of(store.clone(), TokioClock::new(), merchant).await;
-    let ann = house.upsert(json!({ "reference": "ann-1", "email": "us@x.example" })).await.unwrap();
-    let bob = house.upsert(json!({ "reference": "bob-1", "email": "us@x.example" })).await.unwrap();
+    let ann = house
+        .upsert(json!({ "reference": "ann-1", "email": "us@x.example" }))
+        .await
+        .unwrap();
+    let bob = house
+        .upsert(json!({ "reference": "bob-1", "email": "us@x.example" }))
+        .await
+        .unwrap();
     assert_ne!(id_of(&ann), id_of(&bob));
     // No mapping makes anything of these: one that came before, one that comes after.
     let unmapped = |id: &str| json!({ "id": id, "who": { "mail": "us@x.example", "first": 7 } });
     assert_eq!(house.told("shop", &unmapped("e1")).await, "refused");
-    house.gateway.operations.erase(&house.merchant, id_of(&ann), "op").await.unwrap();
+    house
+        .gateway
+        .operations
+        .erase(&house.merchant, id_of(&ann), "op")
+        .await
+        .unwrap();
     assert_eq!(house.told("shop", &unmapped("e2")).await, "refused");
     assert_eq!(house.refused_events().await.len(), 2, "they may be Bob's");
     // Refused for another reason, and it names nobody but the record that Bob has.
@@ -292,7 +300,12 @@ async fn what_is_owed_about_somebody_else_goes_out_though_it_names_the_erased() 
     let of = |kind: &str, names_her| (kind.to_owned(), names_her);
     let bobs = of("customer.delivery_failed", true);
     assert_eq!(waiting().await, [bobs.clone(), of("customer.upserted", true)]);
-    house.gateway.operations.erase(&house.merchant, id_of(&ann), "op").await.unwrap();
+    house
+        .gateway
+        .operations
+        .erase(&house.merchant, id_of(&ann), "op")
+        .await
+        .unwrap();
     assert_eq!(waiting().await, [bobs, of("customer.erased", true)]);
     assert_ne!(id_of(&ann), id_of(&bob));
 }

@@ -16,7 +16,7 @@ use crate::directory::webhooks::Source;
 use crate::inbox::Inbox;
 use crate::inbox::arrival::read_again;
 use crate::problem::Refusal;
-use crate::upsert::tombstones::by_erasure;
+use crate::upsert::tombstones::{Told, by_erasure};
 
 /// Texts of an event that are looked at.
 const MOST_TEXTS: usize = 2_000;
@@ -56,13 +56,13 @@ impl Inbox {
         whom: Option<ErasureId>,
     ) -> Result<bool, Refusal> {
         for patch in patches {
-            match self.upserts.identify_the_living(merchant, patch).await {
+            match self.upserts.identify_the_living(merchant, patch, Told::ByVendor).await {
                 Err(refusal) if refusal.code == ProblemCode::Erased => {}
                 Err(refusal) if refusal.code.status() >= 500 => return Err(refusal),
                 _ => continue,
             }
             let by_id = patch.id.map(ErasureId::of);
-            let erased = self.upserts.erased(merchant, patch).await?;
+            let erased = self.upserts.erased(merchant, patch, Told::ByVendor).await?;
             let mut ids = erased.iter().map(|erasure| erasure.id).chain(by_id);
             if whom.is_none_or(|whom| ids.any(|id| id == whom)) {
                 return Ok(true);

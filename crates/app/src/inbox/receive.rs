@@ -26,7 +26,7 @@ use crate::strict_json::read_json;
 use crate::upsert::command::{Caller, UpsertCommand};
 use crate::upsert::draft::Asked;
 use crate::upsert::straight_line::read_patch;
-use crate::upsert::tombstones::erased;
+use crate::upsert::tombstones::{Told, erased};
 
 /// So often an event is worked out anew because somebody else changed what it is about.
 const MOST_RACES: usize = 64;
@@ -221,7 +221,10 @@ impl Inbox {
         let has_waited = &AtomicBool::new(false);
         let (canonical, ignored, told) = (&canonical, &ignored, told.as_slice());
         let taken = commit_with_retry(MOST_RACES, |key_is_taken| async move {
-            let mut identified = self.upserts.identify_the_living(merchant, &canonical.patch).await?;
+            let mut identified = self
+                .upserts
+                .identify_the_living(merchant, &canonical.patch, Told::ByVendor)
+                .await?;
             let narrowing = (mapped, &canonical.patch, told);
             let (patch, draft) = match self.reconcile(arrival, narrowing, &mut identified, has_waited).await? {
                 Reconciled::Left(patch, draft) => (patch, draft),
