@@ -309,3 +309,25 @@ async fn what_is_owed_about_somebody_else_goes_out_though_it_names_the_erased() 
     assert_eq!(waiting().await, [bobs, of("customer.erased", true)]);
     assert_ne!(id_of(&ann), id_of(&bob));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_waits_for_its_turn_is_not_sent_once_its_customer_is_erased() {
+    let (vendor, store, listener) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()), Listener::new());
+    listener.takes(Duration::from_secs(5));
+    let mut merchant = merchant(vec![connection("v", &vendor)]);
+    merchant.endpoints = vec![Arc::new(listener.endpoint("hook"))];
+    let house = House::of(store, TokioClock::new(), merchant).await;
+    let ann = house.upsert(ann("1")).await.unwrap();
+    for number in 2..=60 {
+        house.upsert(self::ann(&number.to_string())).await.unwrap();
+    }
+    house.gateway.run_background();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let under_way = listener.got().len();
+    assert!(0 < under_way && under_way < 60, "{under_way} of 60 are under way, the others wait in memory");
+    house.gateway.operations.erase(&house.merchant, id_of(&ann), "op").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let kinds = listener.kinds();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "customer.upserted").count(), under_way);
+    assert!(kinds.contains(&"customer.erased".to_owned()));
+}
