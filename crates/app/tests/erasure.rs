@@ -324,10 +324,77 @@ async fn an_event_that_waits_for_its_turn_is_not_sent_once_its_customer_is_erase
     house.gateway.run_background();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let under_way = listener.got().len();
-    assert!(0 < under_way && under_way < 60, "{under_way} of 60 are under way, the others wait in memory");
-    house.gateway.operations.erase(&house.merchant, id_of(&ann), "op").await.unwrap();
+    assert!(
+        0 < under_way && under_way < 60,
+        "{under_way} of 60 are under way, the others wait in memory"
+    );
+    house
+        .gateway
+        .operations
+        .erase(&house.merchant, id_of(&ann), "op")
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     let kinds = listener.kinds();
-    assert_eq!(kinds.iter().filter(|kind| *kind == "customer.upserted").count(), under_way);
+    assert_eq!(
+        kinds.iter().filter(|kind| *kind == "customer.upserted").count(),
+        under_way
+    );
     assert!(kinds.contains(&"customer.erased".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_answered_is_told_the_vendors_ids_for_as_long_as_the_erasure_is_open() {
+    let (vendor, store, clock) = (
+        Vendor::new(Repeat::Safe),
+        Arc::new(MemoryStore::new()),
+        TokioClock::new(),
+    );
+    let house = House::of(store.clone(), clock.clone(), with_source(&vendor)).await;
+    let id = id_of(&house.upsert(ann("1")).await.unwrap());
+    house.kill().await;
+    let dying = Arc::new(Dying {
+        inner: store.clone(),
+        left: AtomicI64::new(1),
+    });
+    let dead = House::through(dying, store.clone(), clock.clone(), with_source(&vendor)).await;
+    dead.gateway
+        .operations
+        .erase(&dead.merchant, id, "op")
+        .await
+        .unwrap_err();
+    dead.kill().await;
+
+    let next = House::of(store.clone(), clock, with_source(&vendor)).await;
+    let get = async || {
+        next.gateway
+            .queries
+            .get_erasure(&next.merchant, ErasureId::of(id))
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        get().await.vendors[0].provider_customer_id,
+        None,
+        "they are for whoever erases"
+    );
+    let erase = async || next.gateway.operations.erase(&next.merchant, id, "op").await.unwrap();
+    assert_eq!(erase().await.vendors[0].provider_customer_id.as_deref(), Some("rec-a"));
+    let kept = store.erasure("acme", ErasureId::of(id)).await.unwrap().unwrap();
+    assert!(kept.ended_at().is_some() && !kept.has_ids());
+    assert_eq!(erase().await.vendors[0].provider_customer_id, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_busy_for_a_moment_is_waited_for() {
+    let (vendor, memory) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+    let store = SlowStore::new(memory.clone());
+    let house = House::through(store.clone(), memory.clone(), TokioClock::new(), with_source(&vendor)).await;
+    let id = id_of(&house.upsert(ann("1")).await.unwrap());
+    // The first page of the clearing up.
+    store.loses_answer_in.store(1, Ordering::SeqCst);
+    let erased = house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap();
+    assert_eq!(erased.vendors[0].provider_customer_id.as_deref(), Some("rec-a"));
+    let kept = memory.erasure("acme", ErasureId::of(id)).await.unwrap().unwrap();
+    assert!(kept.ended_at().is_some());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use upsert_api::{AuditAction, Erasure};
+use upsert_api::{AuditAction, Erasure, ProblemCode};
 use upsert_core::crash_point::{self as points, crash_point};
 use upsert_core::{CustomerId, ErasureId, Word as _};
 use upsert_store::{Applied, Changeset, ErasureRecord, Expect, Known, StoreError, Write};
@@ -19,7 +19,7 @@ use crate::operations::connections::MOST_RACES;
 use crate::operations::erasing::Erasing;
 use crate::outbox::races::{Race, commit_with_retry};
 use crate::problem::Refusal;
-use crate::view::erasure::certificate;
+use crate::view::erasure::{Ids, certificate};
 
 /// Open erasures that are read at once.
 const AT_ONCE: usize = 100;
@@ -33,16 +33,15 @@ const SCRUBS: usize = 50;
 /// From one of these to the next: somebody may read what is older, as a backup does.
 const SCRUB_AGAIN: Duration = Duration::from_millis(100);
 
-/// An erasure that was begun, now or before.
-struct Begun {
-    erasure: ErasureRecord,
-    /// The vendors' ids of their records, in the order of the erasure's vendors: they are kept nowhere.
-    ids: Vec<Option<String>>,
-}
+/// So often clearing up is begun anew while the store is busy, before that is left to the next look. Each time later.
+const CLEARINGS: u32 = 6;
+
+/// From the first of these to the second.
+const CLEAR_AGAIN: Duration = Duration::from_millis(100);
 
 impl Operations {
     /// Erases a customer: what the gateway holds of the person. Vendors keep theirs, and the certificate says so. For one that
-    /// was erased before it is the same certificate, without the vendors' ids.
+    /// was erased before it is the same certificate; the vendors' ids are in it until the erasure has ended.
     ///
     /// # Errors
     /// 404; 503 where others change the customer all the time.
@@ -54,29 +53,33 @@ impl Operations {
 
     async fn erase_now(&self, merchant: &Merchant, id: CustomerId, by: &str) -> Result<Erasure, Refusal> {
         let begun = self.put_tombstone_in_place_of(merchant, id, by).await?;
-        self.remove_what_is_left(Some(merchant), &begun.erasure).await?;
-        let erasure = self.queries.known_erasure(merchant, begun.erasure.id).await?;
+        self.remove_what_is_left(Some(merchant), &begun).await?;
+        let mut erasure = self.queries.known_erasure(merchant, begun.id).await?;
+        // The store has forgotten them by now.
+        erasure.recall_ids(&begun);
         crash_point(points::ERASE_BEFORE_ANSWER);
-        Ok(certificate(&erasure, &begun.ids, self.context.signing_key.as_ref()))
+        Ok(certificate(&erasure, Ids::Shown, self.context.signing_key.as_ref()))
     }
 
     /// Takes the customer away, and everything that finds it, holds a place for it or waits to be brought to a vendor.
-    async fn put_tombstone_in_place_of(&self, merchant: &Merchant, id: CustomerId, by: &str) -> Result<Begun, Refusal> {
+    async fn put_tombstone_in_place_of(
+        &self,
+        merchant: &Merchant,
+        id: CustomerId,
+        by: &str,
+    ) -> Result<ErasureRecord, Refusal> {
         let begun = commit_with_retry(MOST_RACES, |_| async move {
             let Some(known) = self.context.store.customer(&merchant.id, id).await? else {
                 let erasure = self.context.store.erasure(&merchant.id, ErasureId::of(id)).await?;
                 let erasure = erasure.ok_or_else(|| Refusal::not_found("customer"))?;
-                return Ok(Race::Won(Begun {
-                    erasure,
-                    ids: Vec::new(),
-                }));
+                return Ok(Race::Won(erasure));
             };
             let (changes, begun) = self.draw_up(merchant, &known, by).await?;
             crash_point(points::ERASE_BEFORE_COMMIT);
             let applied = self.outbox.apply_audited(changes, &[act_of(merchant, id, by)]).await?;
             crash_point(points::ERASE_AFTER_COMMIT);
             if applied == Applied::Done {
-                tell(&begun.erasure);
+                tell(&begun);
             }
             Ok::<_, Refusal>(Race::over(applied, begun))
         });
@@ -85,7 +88,12 @@ impl Operations {
         Ok(begun)
     }
 
-    async fn draw_up(&self, merchant: &Merchant, known: &Known, by: &str) -> Result<(Changeset, Begun), StoreError> {
+    async fn draw_up(
+        &self,
+        merchant: &Merchant,
+        known: &Known,
+        by: &str,
+    ) -> Result<(Changeset, ErasureRecord), StoreError> {
         let mut erasing = Erasing::new(merchant, known, by, self.context.clock.now());
         for lane in &known.lanes {
             for id in lane.in_flight().into_iter().chain(lane.queued()) {
@@ -101,10 +109,9 @@ impl Operations {
                 erasing.note_vendor(&lane.connection, record, hash, left);
             }
         }
-        let shown = certificate(erasing.erasure(), &[], self.context.signing_key.as_ref());
+        let shown = certificate(erasing.erasure(), Ids::Left, self.context.signing_key.as_ref());
         let events = self.outbox.events_of_erasure(merchant, shown);
-        let (changes, erasure, ids) = erasing.finish(events);
-        Ok((changes, Begun { erasure, ids }))
+        Ok(erasing.finish(events))
     }
 
     /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.
@@ -112,12 +119,9 @@ impl Operations {
         if erasure.ended_at().is_some() {
             return Ok(());
         }
-        self.remove_upserts(&erasure.merchant, erasure.id.customer()).await?;
-        crash_point(points::ERASE_BEFORE_EVENTS);
-        self.remove_events_in(merchant, erasure).await?;
-        self.remove_events_out(erasure).await?;
+        self.clear_up(merchant, erasure).await?;
         crash_point(points::ERASE_BEFORE_SCRUB);
-        if !self.is_scrubbed().await? {
+        if !self.is_scrubbed().await? || !self.are_ids_forgotten(erasure).await? {
             tracing::warn!(
                 merchant = erasure.merchant, erasure = %erasure.id,
                 "all of a customer is removed, but somebody still reads what is older: the store lets go of it later"
@@ -125,7 +129,33 @@ impl Operations {
             return Ok(());
         }
         crash_point(points::ERASE_BEFORE_END);
-        self.end_erasure(erasure).await
+        let now = self.context.clock.now();
+        self.change_erasure(erasure, |erasure| erasure.end(now)).await
+    }
+
+    /// However busy the store is for a moment: whoever erases waits for it.
+    async fn clear_up(&self, merchant: Option<&Merchant>, erasure: &ErasureRecord) -> Result<(), Refusal> {
+        for clearing in 1..CLEARINGS {
+            match self.clear_up_once(merchant, erasure).await {
+                Err(refusal) if refusal.code == ProblemCode::Overloaded => sleep(CLEAR_AGAIN * clearing).await,
+                done_or_not => return done_or_not,
+            }
+        }
+        self.clear_up_once(merchant, erasure).await
+    }
+
+    async fn clear_up_once(&self, merchant: Option<&Merchant>, erasure: &ErasureRecord) -> Result<(), Refusal> {
+        self.remove_upserts(&erasure.merchant, erasure.id.customer()).await?;
+        crash_point(points::ERASE_BEFORE_EVENTS);
+        self.remove_events_in(merchant, erasure).await?;
+        Ok(self.remove_events_out(erasure).await?)
+    }
+
+    /// The vendors' ids, last of all: where the store has let go of the rest, it lets go of them at once, and only a process
+    /// that dies in between has answered nobody and keeps none.
+    async fn are_ids_forgotten(&self, erasure: &ErasureRecord) -> Result<bool, Refusal> {
+        self.change_erasure(erasure, ErasureRecord::forget_ids).await?;
+        Ok(!erasure.has_ids() || self.is_scrubbed().await?)
     }
 
     async fn is_scrubbed(&self) -> Result<bool, StoreError> {
@@ -139,19 +169,21 @@ impl Operations {
         Ok(false)
     }
 
-    async fn end_erasure(&self, begun: &ErasureRecord) -> Result<(), Refusal> {
-        let ended = commit_with_retry(MOST_RACES, |_| async move {
+    /// Of one that has not ended.
+    async fn change_erasure(&self, begun: &ErasureRecord, change: impl Fn(&mut ErasureRecord)) -> Result<(), Refusal> {
+        let change = &change;
+        let changed = commit_with_retry(MOST_RACES, |_| async move {
             let found = self.context.store.erasure(&begun.merchant, begun.id).await?;
             let Some(mut erasure) = found.filter(|found| found.ended_at().is_none()) else {
                 return Ok(Race::Won(()));
             };
             let expect: Vec<Expect> = vec![erasure.change()];
-            erasure.end(self.context.clock.now());
+            change(&mut erasure);
             let write = vec![Write::PutErasure(erasure)];
             let applied = self.outbox.write(&begun.merchant, expect, write).await?;
             Ok::<_, Refusal>(Race::over(applied, ()))
         });
-        ended.await?.ok_or_else(Refusal::too_many_changes)
+        changed.await?.ok_or_else(Refusal::too_many_changes)
     }
 
     /// Goes on with erasures that were begun and have not ended, now and then: whoever began them may be gone.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use upsert_core::{Customer, ErasureId, Identifier, IdentifierKind, KeyKind, MatchKey};
 use upsert_store::{
-    Changeset, DeliveryRecord, ErasedRecord, ErasureRecord, Expect, Known, Lane, Left, TombstoneKey, Write,
+    Changeset, DeliveryRecord, ErasedRecord, ErasureRecord, Expect, Known, Lane, Left, RecordId, TombstoneKey, Write,
 };
 
 use crate::directory::merchant::Merchant;
@@ -18,7 +18,6 @@ pub(super) struct Erasing<'a> {
     known: &'a Known,
     changes: Changeset,
     erasure: ErasureRecord,
-    ids: Vec<Option<String>>,
 }
 
 impl<'a> Erasing<'a> {
@@ -57,7 +56,6 @@ impl<'a> Erasing<'a> {
             known,
             changes,
             erasure,
-            ids: Vec::new(),
         }
     }
 
@@ -92,9 +90,9 @@ impl<'a> Erasing<'a> {
         self.erasure.vendors.push(ErasedRecord {
             connection: connection.to_owned(),
             record: hash,
+            id: record.map(RecordId),
             left,
         });
-        self.ids.push(record);
     }
 
     /// The record as it will be kept.
@@ -102,15 +100,15 @@ impl<'a> Erasing<'a> {
         &self.erasure
     }
 
-    /// The changeset, with these events in it; the record; the vendors' ids.
-    pub(super) fn finish(mut self, events: Vec<Write>) -> (Changeset, ErasureRecord, Vec<Option<String>>) {
+    /// The changeset, with these events in it, and the record.
+    pub(super) fn finish(mut self, events: Vec<Write>) -> (Changeset, ErasureRecord) {
         let erasure = self.erasure.id;
         let keys = tombstone_keys(self.merchant, self.known);
         self.changes.write.push(Write::PutErasure(self.erasure.clone()));
         let tombstone = keys.into_iter().map(|key| Write::AddTombstone { key, erasure });
         self.changes.write.extend(tombstone);
         self.changes.write.extend(events);
-        (self.changes, self.erasure, self.ids)
+        (self.changes, self.erasure)
     }
 }
 
