@@ -398,3 +398,28 @@ async fn a_store_that_is_busy_for_a_moment_is_waited_for() {
     let kept = memory.erasure("acme", ErasureId::of(id)).await.unwrap().unwrap();
     assert!(kept.ended_at().is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn somebody_whom_every_vendor_has_refused_can_be_erased_too() {
+    let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+    let house = House::of(store.clone(), TokioClock::new(), with_source(&vendor)).await;
+    vendor.usually(Act::Reject);
+    let refused = house
+        .command(ann("1"), |command| command.idempotency_key = Some("k".to_owned()))
+        .await
+        .unwrap();
+    let id = id_of(&refused);
+    assert!(store.customer("acme", id).await.unwrap().is_none(), "it was taken back");
+    assert_eq!(store.upserts_of("acme", id, 10).await.unwrap().len(), 1);
+    let erased = house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap();
+    assert_eq!((erased.customer_id, erased.vendors[0].left), (id, Left::Nothing));
+    assert!(store.upserts_of("acme", id, 10).await.unwrap().is_empty());
+    vendor.usually(Act::Accept);
+    let again = house
+        .command(ann("1"), |command| command.through = Through::Batch)
+        .await;
+    assert_eq!(code_of(again), Some(ProblemCode::Erased));
+    let nobody = upsert_testkit::records::customer_id(77);
+    let unknown = house.gateway.operations.erase(&house.merchant, nobody, "op").await;
+    assert_eq!(code_of(unknown), Some(ProblemCode::NotFound));
+}

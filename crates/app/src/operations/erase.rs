@@ -2,6 +2,7 @@
 //! record of the erasure in its place: from then on nobody finds the person. What is left is removed page by page, and begun
 //! again by whoever finds the erasure open: a process that dies in between leaves none of it done or all of it to be done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use upsert_api::{AuditAction, Erasure, ProblemCode};
 use upsert_core::crash_point::{self as points, crash_point};
-use upsert_core::{CustomerId, ErasureId, Word as _};
-use upsert_store::{Applied, Changeset, ErasureRecord, Expect, Known, StoreError, Write};
+use upsert_core::{Customer, CustomerId, ErasureId, Word as _};
+use upsert_store::{Applied, Changeset, CustomerRecord, ErasureRecord, Expect, Known, Left, StoreError, Write};
 
 use crate::audit::act::Act;
 use crate::directory::merchant::Merchant;
@@ -70,22 +71,41 @@ impl Operations {
     ) -> Result<ErasureRecord, Refusal> {
         let begun = commit_with_retry(MOST_RACES, |_| async move {
             let Some(known) = self.context.store.customer(&merchant.id, id).await? else {
-                let erasure = self.context.store.erasure(&merchant.id, ErasureId::of(id)).await?;
-                let erasure = erasure.ok_or_else(|| Refusal::not_found("customer"))?;
-                return Ok(Race::Won(erasure));
+                if let Some(erasure) = self.context.store.erasure(&merchant.id, ErasureId::of(id)).await? {
+                    return Ok(Race::Won(erasure));
+                }
+                let drawn_up = self.draw_up_refused(merchant, id, by).await?;
+                return self
+                    .begin(
+                        merchant,
+                        id,
+                        by,
+                        drawn_up.ok_or_else(|| Refusal::not_found("customer"))?,
+                    )
+                    .await;
             };
-            let (changes, begun) = self.draw_up(merchant, &known, by).await?;
-            crash_point(points::ERASE_BEFORE_COMMIT);
-            let applied = self.outbox.apply_audited(changes, &[act_of(merchant, id, by)]).await?;
-            crash_point(points::ERASE_AFTER_COMMIT);
-            if applied == Applied::Done {
-                tell(&begun);
-            }
-            Ok::<_, Refusal>(Race::over(applied, begun))
+            let drawn_up = self.draw_up(merchant, &known, by).await?;
+            self.begin(merchant, id, by, drawn_up).await
         });
         let begun = begun.await?.ok_or_else(Refusal::too_many_changes)?;
         self.context.ring_everywhere(id);
         Ok(begun)
+    }
+
+    async fn begin(
+        &self,
+        merchant: &Merchant,
+        id: CustomerId,
+        by: &str,
+        (changes, begun): (Changeset, ErasureRecord),
+    ) -> Result<Race<ErasureRecord>, Refusal> {
+        crash_point(points::ERASE_BEFORE_COMMIT);
+        let applied = self.outbox.apply_audited(changes, &[act_of(merchant, id, by)]).await?;
+        crash_point(points::ERASE_AFTER_COMMIT);
+        if applied == Applied::Done {
+            tell(&begun);
+        }
+        Ok(Race::over(applied, begun))
     }
 
     async fn draw_up(
@@ -109,9 +129,55 @@ impl Operations {
                 erasing.note_vendor(&lane.connection, record, hash, left);
             }
         }
+        Ok(self.with_events(erasing))
+    }
+
+    /// The same of somebody whom every vendor has refused: there is no customer any more, but what was tried. None: there is
+    /// nothing of the kind.
+    async fn draw_up_refused(
+        &self,
+        merchant: &Merchant,
+        id: CustomerId,
+        by: &str,
+    ) -> Result<Option<(Changeset, ErasureRecord)>, StoreError> {
+        let store = &self.context.store;
+        let tried = store.upserts_of(&merchant.id, id, AT_ONCE).await?;
+        let Some((last, _)) = tried.last() else { return Ok(None) };
+        let versions = store.history(&merchant.id, id, None, 1).await?.entries;
+        let record = CustomerRecord {
+            id,
+            merchant: merchant.id.clone(),
+            version: last.version,
+            revision: 0,
+            customer: versions
+                .into_iter()
+                .next()
+                .map_or_else(Customer::default, |last| last.record),
+            created_at: last.created_at,
+            updated_at: last.created_at,
+        };
+        let known = Known {
+            record,
+            lanes: Vec::new(),
+        };
+        let mut erasing = Erasing::of_refused(merchant, &known, by, self.context.clock.now());
+        let mut left: BTreeMap<&str, Left> = BTreeMap::new();
+        for delivery in tried.iter().flat_map(|(_, deliveries)| deliveries) {
+            let left = left.entry(&delivery.connection).or_insert(Left::Nothing);
+            if delivery.maybe_written() {
+                *left = Left::Record;
+            }
+        }
+        for (connection, left) in left {
+            erasing.note_vendor(connection, None, None, left);
+        }
+        Ok(Some(self.with_events(erasing)))
+    }
+
+    fn with_events(&self, erasing: Erasing<'_>) -> (Changeset, ErasureRecord) {
         let shown = certificate(erasing.erasure(), Ids::Left, self.context.signing_key.as_ref());
-        let events = self.outbox.events_of_erasure(merchant, shown);
-        Ok(erasing.finish(events))
+        let events = self.outbox.events_of_erasure(erasing.merchant(), shown);
+        erasing.finish(events)
     }
 
     /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.

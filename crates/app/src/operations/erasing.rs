@@ -23,8 +23,9 @@ pub(super) struct Erasing<'a> {
 impl<'a> Erasing<'a> {
     /// Of a customer as it was read: nobody may have changed it, or anything that is known of it at a connection.
     pub(super) fn new(merchant: &'a Merchant, known: &'a Known, by: &str, now: Timestamp) -> Self {
+        let mut erasing = Self::begun(merchant, known, by, now);
         let id = known.record.id;
-        let mut changes = Changeset::of(&merchant.id);
+        let changes = &mut erasing.changes;
         changes.expect.push(known.record.expected());
         changes.expect.extend(known.lanes.iter().map(Lane::expected));
         let unknown = merchant
@@ -36,21 +37,39 @@ impl<'a> Erasing<'a> {
             connection: connection.name.clone(),
             revision: None,
         }));
-        changes.expect.push(Expect::Erasure {
-            id: ErasureId::of(id),
-            revision: None,
-        });
-        let (held, nothing) = (&known.record.customer, Customer::default());
-        changes.write.extend(identifier_writes(id, held, &nothing));
+        let nothing = Customer::default();
+        changes
+            .write
+            .extend(identifier_writes(id, &known.record.customer, &nothing));
         changes
             .write
             .extend(known.lanes.iter().flat_map(Lane::give_back_all_keys));
         changes.write.push(Write::DeleteCustomer(id));
-        // What is kept is kept to the microsecond; whoever is told now and later is told the same.
+        erasing
+    }
+
+    /// Of one that is no customer any more, as it last was: every vendor has refused it. What was tried is kept still.
+    pub(super) fn of_refused(merchant: &'a Merchant, known: &'a Known, by: &str, now: Timestamp) -> Self {
+        let mut erasing = Self::begun(merchant, known, by, now);
+        erasing.changes.expect.push(Expect::Customer {
+            id: known.record.id,
+            revision: None,
+        });
+        erasing
+    }
+
+    fn begun(merchant: &'a Merchant, known: &'a Known, by: &str, now: Timestamp) -> Self {
+        let id = known.record.id;
+        let mut changes = Changeset::of(&merchant.id);
+        changes.expect.push(Expect::Erasure {
+            id: ErasureId::of(id),
+            revision: None,
+        });
+        // Whoever is told now and later is told the same, however exactly a store keeps it.
         let at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let mut erasure = ErasureRecord::new(id, &merchant.id, by, at);
         erasure.version = known.record.version.saturating_add(1);
-        erasure.held = kinds_held(merchant, held);
+        erasure.held = kinds_held(merchant, &known.record.customer);
         Self {
             merchant,
             known,
@@ -93,6 +112,11 @@ impl<'a> Erasing<'a> {
             id: record.map(RecordId),
             left,
         });
+    }
+
+    /// Whose customer it is.
+    pub(super) fn merchant(&self) -> &'a Merchant {
+        self.merchant
     }
 
     /// The record as it will be kept.
