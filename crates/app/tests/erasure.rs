@@ -15,10 +15,10 @@ use common::slow_store::SlowStore;
 use common::{Act, House, TokioClock, Vendor, body, connection, merchant};
 use upsert_api::{EventResult, Left, ProblemCode};
 use upsert_app::{Merchant, OnCollision, Refusal};
-use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat};
+use upsert_core::{CustomerId, ErasureId, Identifier, IdentifierKind, Repeat, UpsertId};
 use upsert_store::{
     Applied, Changeset, CustomerStore as _, ErasureStore as _, EventStore as _, IdentityQuery, IncomingFilter,
-    OutgoingFilter, Store, StoreError, Through, TombstoneKey,
+    OutgoingFilter, Store, StoreError, Through, TombstoneKey, UpsertStore as _, Write,
 };
 use upsert_testkit::MemoryStore;
 
@@ -422,4 +422,90 @@ async fn somebody_whom_every_vendor_has_refused_can_be_erased_too() {
     let nobody = upsert_testkit::records::customer_id(77);
     let unknown = house.gateway.operations.erase(&house.merchant, nobody, "op").await;
     assert_eq!(code_of(unknown), Some(ProblemCode::NotFound));
+}
+
+/// A store that cannot read one customer's upserts.
+#[derive(Debug)]
+struct Damaged {
+    inner: Arc<MemoryStore>,
+    customer: CustomerId,
+}
+
+impl Damaged {
+    #[expect(clippy::unused_async, reason = "the macro waits for it")]
+    async fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    async fn run<T>(&self, call: impl Future<Output = T>) -> T {
+        call.await
+    }
+}
+
+#[async_trait]
+impl Store for Damaged {
+    async fn apply(&self, changes: Changeset) -> Result<Applied, StoreError> {
+        let is_its_own = |write: &Write| matches!(write, Write::ForgetUpsert(id) if self.is_of(*id));
+        if changes.write.iter().any(is_its_own) {
+            return Err(StoreError::Failed("a row is damaged".to_owned()));
+        }
+        self.inner.apply(changes).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.inner.check().await
+    }
+}
+
+impl Damaged {
+    fn is_of(&self, upsert: UpsertId) -> bool {
+        let found = futures_util::FutureExt::now_or_never(self.inner.upsert("acme", upsert));
+        found.is_some_and(|found| {
+            found
+                .unwrap()
+                .is_some_and(|(upsert, _)| upsert.customer == self.customer)
+        })
+    }
+}
+
+upsert_testkit::questions_passed_on!(Damaged);
+
+#[tokio::test(start_paused = true)]
+async fn an_erasure_that_cannot_go_on_keeps_no_other_from_it() {
+    let (vendor, memory, clock) = (
+        Vendor::new(Repeat::Safe),
+        Arc::new(MemoryStore::new()),
+        TokioClock::new(),
+    );
+    let house = House::of(memory.clone(), clock.clone(), with_source(&vendor)).await;
+    let mut ids = Vec::new();
+    for reference in ["a", "b"] {
+        ids.push(id_of(&house.upsert(json!({ "reference": reference })).await.unwrap()));
+    }
+    house.kill().await;
+    for id in &ids {
+        let dying = Arc::new(Dying {
+            inner: memory.clone(),
+            left: AtomicI64::new(1),
+        });
+        let dead = House::through(dying, memory.clone(), clock.clone(), with_source(&vendor)).await;
+        dead.gateway
+            .operations
+            .erase(&dead.merchant, *id, "op")
+            .await
+            .unwrap_err();
+        dead.kill().await;
+    }
+    ids.sort();
+    let damaged = Arc::new(Damaged {
+        inner: memory.clone(),
+        customer: ids[0],
+    });
+    let next = House::through(damaged, memory.clone(), clock, with_source(&vendor)).await;
+    next.gateway.run_background();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for (id, has_ended) in [(ids[0], false), (ids[1], true)] {
+        let erasure = memory.erasure("acme", ErasureId::of(id)).await.unwrap().unwrap();
+        assert_eq!(erasure.ended_at().is_some(), has_ended);
+    }
 }

@@ -286,7 +286,13 @@ impl Operations {
                 // Of a merchant that cannot be served all goes but what only its configuration could tell.
                 let directory = self.context.directory_with(&erasure.merchant).await;
                 let merchant = directory.ok().and_then(|directory| directory.get(&erasure.merchant));
-                self.remove_what_is_left(merchant.as_deref(), &erasure).await?;
+                if let Err(refusal) = self.remove_what_is_left(merchant.as_deref(), &erasure).await {
+                    // The others are not to wait for it.
+                    tracing::error!(
+                        merchant = erasure.merchant, erasure = %erasure.id, code = refusal.code.as_str(),
+                        "an erasure that is open could not be gone on with"
+                    );
+                }
             }
         }
     }
