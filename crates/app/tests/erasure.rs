@@ -509,3 +509,33 @@ async fn an_erasure_that_cannot_go_on_keeps_no_other_from_it() {
         assert_eq!(erasure.ended_at().is_some(), has_ended);
     }
 }
+
+/// Has `meanwhile` done at every moment around an erasure of Ann, each time in a world of its own; answers how many events are
+/// kept afterwards.
+async fn around_an_erasure(told: &serde_json::Value) -> Vec<usize> {
+    let mut kept = Vec::new();
+    for millis in 0..30 {
+        let (vendor, memory) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+        let store = SlowStore::new(memory.clone());
+        let house = House::through(store, memory.clone(), TokioClock::new(), with_source(&vendor)).await;
+        let id = id_of(&house.upsert(ann("1")).await.unwrap());
+        let tell = async {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            drop(house.event("shop", told).await);
+        };
+        let erase = async {
+            tokio::time::sleep(Duration::from_millis(15)).await;
+            house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap()
+        };
+        tokio::join!(tell, erase);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        kept.push(events_in(&memory).await);
+    }
+    kept
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_without_news_that_comes_at_the_same_moment_is_not_kept() {
+    let nothing_new = event("e1", 1, &json!({ "ref": "a", "first": "Ann" }));
+    assert_eq!(around_an_erasure(&nothing_new).await, [0; 30]);
+}
