@@ -510,8 +510,8 @@ async fn an_erasure_that_cannot_go_on_keeps_no_other_from_it() {
     }
 }
 
-/// Has `meanwhile` done at every moment around an erasure of Ann, each time in a world of its own; answers how many events are
-/// kept afterwards.
+/// Sends this event at every moment around an erasure of Ann, each time in a world of its own; answers how many events are kept
+/// afterwards.
 async fn around_an_erasure(told: &serde_json::Value) -> Vec<usize> {
     let mut kept = Vec::new();
     for millis in 0..30 {
@@ -538,4 +538,10 @@ async fn around_an_erasure(told: &serde_json::Value) -> Vec<usize> {
 async fn an_event_without_news_that_comes_at_the_same_moment_is_not_kept() {
     let nothing_new = event("e1", 1, &json!({ "ref": "a", "first": "Ann" }));
     assert_eq!(around_an_erasure(&nothing_new).await, [0; 30]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_is_written_at_the_same_moment_is_not_kept() {
+    let unmapped = json!({ "id": "e1", "who": { "mail": "ann@x.example", "first": 7 } });
+    assert_eq!(around_an_erasure(&unmapped).await, [0; 30]);
 }

@@ -285,6 +285,10 @@ impl Inbox {
             {
                 return Ok(Race::Changed);
             }
+            // Whoever was erased since may have been looked for before this was there.
+            if self.is_of_the_erased(&arrival.merchant, &row, None).await? {
+                return Ok(Race::Won(self.keep_nothing(arrival, erased()).await?));
+            }
             tracing::warn!(
                 merchant = arrival.merchant.id, source = arrival.source.name, event = %row.id,
                 code = refusal.code.as_str(), tries = row.tries, "an event could not be taken"
