@@ -181,10 +181,16 @@ impl Inbox {
     /// It is about somebody who was erased: it is told so, and nothing of it is kept, neither of this try nor of one before.
     async fn keep_nothing(&self, arrival: &Arrival, refusal: Refusal) -> Result<Taken, Refusal> {
         let merchant = &arrival.merchant.id;
-        if let Some(letter) = self.seen(arrival).await?.filter(|seen| !seen.state().is_done()) {
+        let forgotten = commit_with_retry(MOST_RACES, |_| async move {
+            let letter = self.seen(arrival).await?.filter(|seen| !seen.state().is_done());
+            let Some(letter) = letter else {
+                return Ok(Race::Won(()));
+            };
             let forget = vec![Write::ForgetIncomingEvent(letter.id)];
-            self.outbox.write(merchant, vec![letter.expected()], forget).await?;
-        }
+            let applied = self.outbox.write(merchant, vec![letter.expected()], forget).await?;
+            Ok::<_, Refusal>(Race::over(applied, ()))
+        });
+        forgotten.await?.ok_or_else(tried_too_often)?;
         let source = &arrival.source.name;
         tracing::warn!(merchant, source, "an event of an erased person: not kept");
         Ok(Taken::Erased(Box::new(refusal)))
@@ -295,9 +301,12 @@ impl Inbox {
             );
             Ok::<_, Refusal>(Race::Won(Taken::Refused(Box::new(row), Box::new(refusal.clone()))))
         });
-        let too_often = || Refusal::overloaded("the event is being tried too often at once");
-        kept.await?.ok_or_else(too_often)
+        kept.await?.ok_or_else(tried_too_often)
     }
+}
+
+fn tried_too_often() -> Refusal {
+    Refusal::overloaded("the event is being tried too often at once")
 }
 
 /// What cannot be read of an event that was refused, by pointer into the event.
