@@ -180,6 +180,21 @@ impl Operations {
         erasing.finish(events)
     }
 
+    /// Of a merchant that is there and cannot be served just now nobody can tell whether dead letters are about the person:
+    /// the erasure stays open until somebody can.
+    async fn go_on_with(&self, erasure: &ErasureRecord) -> Result<(), Refusal> {
+        match self.context.directory_with(&erasure.merchant).await {
+            Ok(directory) => {
+                let merchant = directory.get(&erasure.merchant);
+                self.remove_what_is_left(merchant.as_deref(), erasure).await
+            }
+            Err(unserved) => {
+                self.clear_up(None, erasure).await?;
+                Err(unserved.into())
+            }
+        }
+    }
+
     /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.
     async fn remove_what_is_left(&self, merchant: Option<&Merchant>, erasure: &ErasureRecord) -> Result<(), Refusal> {
         if erasure.ended_at().is_some() {
@@ -283,10 +298,7 @@ impl Operations {
                 if self.context.stopping.is_cancelled() {
                     return Ok(());
                 }
-                // Of a merchant that cannot be served all goes but what only its configuration could tell.
-                let directory = self.context.directory_with(&erasure.merchant).await;
-                let merchant = directory.ok().and_then(|directory| directory.get(&erasure.merchant));
-                if let Err(refusal) = self.remove_what_is_left(merchant.as_deref(), &erasure).await {
+                if let Err(refusal) = self.go_on_with(&erasure).await {
                     // The others are not to wait for it.
                     tracing::error!(
                         merchant = erasure.merchant, erasure = %erasure.id, code = refusal.code.as_str(),

@@ -93,7 +93,7 @@ impl Operations {
         match merchant {
             _ if event.customer() == Some(erasure.id.customer()) => Ok(true),
             Some(merchant) => self.inbox.is_of_the_erased(merchant, event, Some(erasure.id)).await,
-            // Nobody can tell any more how its events are to be read; they are forgotten in time.
+            // Nobody can tell how its events are to be read. Where the merchant is gone they are forgotten in time.
             None => Ok(false),
         }
     }
