@@ -28,11 +28,11 @@ const AT_ONCE: usize = 100;
 /// How often open erasures are looked for: those that a process left that is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// So often the store is asked to let go of what was removed, before that is left to the next look.
-const SCRUBS: usize = 50;
+/// So often a request asks the store to let go of what was removed, before that is left to the next look.
+const SCRUBS: u32 = 5;
 
-/// From one of these to the next: somebody may read what is older, as a backup does.
-const SCRUB_AGAIN: Duration = Duration::from_millis(100);
+/// From one of these to the next: somebody may read what is older, as a backup does. Each may hold up writers for a little.
+const SCRUB_AGAIN: Duration = Duration::from_secs(1);
 
 /// So often clearing up is begun anew while the store is busy, before that is left to the next look. Each time later.
 const CLEARINGS: u32 = 6;
@@ -54,7 +54,7 @@ impl Operations {
 
     async fn erase_now(&self, merchant: &Merchant, id: CustomerId, by: &str) -> Result<Erasure, Refusal> {
         let begun = self.put_tombstone_in_place_of(merchant, id, by).await?;
-        self.remove_what_is_left(Some(merchant), &begun).await?;
+        self.remove_what_is_left(merchant, &begun).await?;
         let mut erasure = self.queries.known_erasure(merchant, begun.id).await?;
         // The store has forgotten them by now.
         erasure.recall_ids(&begun);
@@ -180,38 +180,28 @@ impl Operations {
         erasing.finish(events)
     }
 
+    /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.
+    async fn remove_what_is_left(&self, merchant: &Merchant, erasure: &ErasureRecord) -> Result<(), Refusal> {
+        if erasure.ended_at().is_some() {
+            return Ok(());
+        }
+        self.clear_up(Some(merchant), erasure).await?;
+        self.end_erasures(std::slice::from_ref(erasure), SCRUBS).await
+    }
+
     /// Of a merchant that is there and cannot be served just now nobody can tell whether dead letters are about the person:
     /// the erasure stays open until somebody can.
     async fn go_on_with(&self, erasure: &ErasureRecord) -> Result<(), Refusal> {
         match self.context.directory_with(&erasure.merchant).await {
             Ok(directory) => {
                 let merchant = directory.get(&erasure.merchant);
-                self.remove_what_is_left(merchant.as_deref(), erasure).await
+                self.clear_up(merchant.as_deref(), erasure).await
             }
             Err(unserved) => {
                 self.clear_up(None, erasure).await?;
                 Err(unserved.into())
             }
         }
-    }
-
-    /// Upserts, answers and events; then the store lets go of it, and the erasure has ended.
-    async fn remove_what_is_left(&self, merchant: Option<&Merchant>, erasure: &ErasureRecord) -> Result<(), Refusal> {
-        if erasure.ended_at().is_some() {
-            return Ok(());
-        }
-        self.clear_up(merchant, erasure).await?;
-        crash_point(points::ERASE_BEFORE_SCRUB);
-        if !self.is_scrubbed().await? || !self.are_ids_forgotten(erasure).await? {
-            tracing::warn!(
-                merchant = erasure.merchant, erasure = %erasure.id,
-                "all of a customer is removed, but somebody still reads what is older: the store lets go of it later"
-            );
-            return Ok(());
-        }
-        crash_point(points::ERASE_BEFORE_END);
-        let now = self.context.clock.now();
-        self.change_erasure(erasure, |erasure| erasure.end(now)).await
     }
 
     /// However busy the store is for a moment: whoever erases waits for it.
@@ -232,21 +222,41 @@ impl Operations {
         Ok(self.remove_events_out(erasure).await?)
     }
 
-    /// The vendors' ids, last of all: where the store has let go of the rest, it lets go of them at once, and only a process
-    /// that dies in between has answered nobody and keeps none.
-    async fn are_ids_forgotten(&self, erasure: &ErasureRecord) -> Result<bool, Refusal> {
-        self.change_erasure(erasure, ErasureRecord::forget_ids).await?;
-        Ok(!erasure.has_ids() || self.is_scrubbed().await?)
+    /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go of
+    /// them at once: until then whoever was not answered asks for them once more.
+    async fn end_erasures(&self, cleared: &[ErasureRecord], most: u32) -> Result<(), Refusal> {
+        crash_point(points::ERASE_BEFORE_SCRUB);
+        if cleared.is_empty() || !self.is_scrubbed(most).await? {
+            return Ok(());
+        }
+        let named: Vec<&ErasureRecord> = cleared.iter().filter(|erasure| erasure.has_ids()).collect();
+        for erasure in &named {
+            self.change_erasure(erasure, ErasureRecord::forget_ids).await?;
+        }
+        if !named.is_empty() && !self.is_scrubbed(most).await? {
+            return Ok(());
+        }
+        crash_point(points::ERASE_BEFORE_END);
+        let now = self.context.clock.now();
+        for erasure in cleared {
+            self.change_erasure(erasure, |erasure| erasure.end(now)).await?;
+        }
+        Ok(())
     }
 
-    async fn is_scrubbed(&self) -> Result<bool, StoreError> {
-        for _ in 0..SCRUBS {
+    /// Whether the store has let go of what was removed. Asked so often at most.
+    async fn is_scrubbed(&self, most: u32) -> Result<bool, StoreError> {
+        for asked in 1..=most {
             match self.context.store.scrub().await {
                 Ok(()) => return Ok(true),
-                Err(StoreError::Busy) => sleep(SCRUB_AGAIN).await,
+                Err(StoreError::Busy) if asked < most => sleep(SCRUB_AGAIN).await,
+                Err(StoreError::Busy) => {}
                 Err(error) => return Err(error),
             }
         }
+        tracing::warn!(
+            "all of an erased customer is removed, but somebody still reads what is older: the store lets go of it later"
+        );
         Ok(false)
     }
 
@@ -290,23 +300,28 @@ impl Operations {
 
     async fn go_on_with_erasures(&self) -> Result<(), Refusal> {
         let mut after: Option<ErasureRecord> = None;
+        let mut cleared = Vec::new();
         loop {
             let open = self.context.store.open_erasures(after.as_ref(), AT_ONCE).await?;
-            let Some(last) = open.last() else { return Ok(()) };
+            let Some(last) = open.last() else { break };
             after = Some(last.clone());
             for erasure in open {
                 if self.context.stopping.is_cancelled() {
                     return Ok(());
                 }
-                if let Err(refusal) = self.go_on_with(&erasure).await {
+                match self.go_on_with(&erasure).await {
+                    Ok(()) => cleared.push(erasure),
                     // The others are not to wait for it.
-                    tracing::error!(
+                    Err(refusal) => tracing::error!(
                         merchant = erasure.merchant, erasure = %erasure.id, code = refusal.code.as_str(),
                         "an erasure that is open could not be gone on with"
-                    );
+                    ),
                 }
             }
         }
+        // Once for all of them, and not again before the next look: while somebody reads what is older, each time holds up
+        // whoever writes.
+        self.end_erasures(&cleared, 1).await
     }
 }
 
