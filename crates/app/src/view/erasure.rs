@@ -15,7 +15,7 @@ pub(crate) enum Ids {
     Left,
 }
 
-/// As it is shown. It is signed as it is shown, where there is a key.
+/// As it is shown. It is signed as it is shown, where there is a key, and once it is true: nothing of the person is left.
 pub(crate) fn certificate(erasure: &ErasureRecord, ids: Ids, key: Option<&SigningKey>) -> Erasure {
     let shown_id = |id: &RecordId| (ids == Ids::Shown).then(|| id.0.clone());
     let vendors = erasure.vendors.iter().map(|vendor| ErasedVendor {
@@ -33,6 +33,7 @@ pub(crate) fn certificate(erasure: &ErasureRecord, ids: Ids, key: Option<&Signin
         signature: None,
         public_key: key.map(SigningKey::public_key),
     };
+    let key = key.filter(|_| erasure.ended_at().is_some());
     shown.signature = key.map(|key| key.sign(signed_text(&shown).as_bytes()));
     shown
 }
@@ -77,6 +78,11 @@ mod tests {
             left: Left::Record,
         }];
         let key = SigningKey::of_base64("TM0Imyj/ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs=").unwrap();
+        let open = certificate(&erasure, Ids::Shown, Some(&key));
+        assert_eq!(open.signature, None, "something of the person may be left");
+        erasure.end(noon());
+        // As whoever erases recalls it.
+        erasure.vendors[0].id = Some(RecordId("r-1".to_owned()));
         let shown = certificate(&erasure, Ids::Shown, Some(&key));
         let text = signed_text(&shown);
         let id = shown.erasure_id;
