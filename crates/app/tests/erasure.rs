@@ -545,3 +545,27 @@ async fn a_dead_letter_that_is_written_at_the_same_moment_is_not_kept() {
     let unmapped = json!({ "id": "e1", "who": { "mail": "ann@x.example", "first": 7 } });
     assert_eq!(around_an_erasure(&unmapped).await, [0; 30]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_an_upsert_of_the_erased_is_told_so_at_once() {
+    for is_on_its_way in [true, false] {
+        let (vendor, store) = (Vendor::new(Repeat::Safe), Arc::new(MemoryStore::new()));
+        let house = House::of(store, TokioClock::new(), with_source(&vendor)).await;
+        let id = id_of(&house.upsert(ann("1")).await.unwrap());
+        let started = tokio::time::Instant::now();
+        let slow = Act::Slow(Duration::from_secs(3));
+        vendor.then(if is_on_its_way {
+            vec![slow]
+        } else {
+            vec![Act::Down, Act::Down, Act::Down, Act::Down, slow]
+        });
+        let upsert = house.upsert(ann("2"));
+        let erase = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            house.gateway.operations.erase(&house.merchant, id, "op").await.unwrap()
+        };
+        let (answered, _) = tokio::join!(upsert, erase);
+        assert_eq!(code_of(answered), Some(ProblemCode::Erased), "{is_on_its_way}");
+        assert!(started.elapsed() < Duration::from_secs(5), "its deadline is 10 s");
+    }
+}
