@@ -201,6 +201,9 @@ pub trait ErasureStore: Debug + Send + Sync + 'static {
     /// An erasure of one merchant's.
     async fn erasure(&self, merchant: &str, id: ErasureId) -> Result<Option<ErasureRecord>, StoreError>;
 
+    /// Those of these erasures of one merchant's that there are, by id.
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError>;
+
     /// Erasures that have not ended ([`ErasureRecord::ended_at()`]), by merchant, then by id; `after` is the last one of the
     /// page before.
     async fn open_erasures(

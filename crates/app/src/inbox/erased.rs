@@ -97,11 +97,11 @@ impl Inbox {
         let (store, id) = (&self.context.store, &merchant.id);
         let found = store.tombstones(id, &keys).await?;
         let by_erasure = by_erasure(&keys, &found);
-        let standing = self.upserts.standing(id, by_erasure.keys().copied()).await?;
-        let meant = standing
+        let meant = by_erasure.keys().copied();
+        let meant = meant.filter(|erasure| whom.is_none_or(|whom| whom == *erasure));
+        let standing = self.upserts.standing(id, meant).await?;
+        let named: BTreeSet<&TombstoneKey> = standing
             .iter()
-            .filter(|erasure| whom.is_none_or(|whom| whom == erasure.id));
-        let named: BTreeSet<&TombstoneKey> = meant
             .filter_map(|erasure| by_erasure.get(&erasure.id))
             .flatten()
             .copied()

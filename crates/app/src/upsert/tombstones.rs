@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use upsert_api::ProblemCode;
 use upsert_core::{CustomerPatch, ErasureId, Identifier};
-use upsert_store::{Changeset, ErasureRecord, StoreError, TombstoneKey, Write};
+use upsert_store::{Changeset, ErasureRecord, IdentityView, StoreError, TombstoneKey, Write};
 
 use crate::directory::merchant::Merchant;
 use crate::problem::Refusal;
@@ -86,17 +86,20 @@ impl Upserts {
         Ok(erased)
     }
 
-    /// Those of these erasures whose tombstones stand.
+    /// Those of these erasures whose tombstones stand. Of the latest [`IdentityView::MOST`] of them, as of the living: many may
+    /// have shared a phone.
     pub(crate) async fn standing(
         &self,
         merchant: &str,
         ids: impl Iterator<Item = ErasureId>,
     ) -> Result<Vec<ErasureRecord>, StoreError> {
-        let mut standing = Vec::new();
-        for id in ids.collect::<BTreeSet<ErasureId>>() {
-            let erasure = self.context.store.erasure(merchant, id).await?;
-            standing.extend(erasure.filter(|erasure| erasure.lifted_at().is_none()));
+        let ids: BTreeSet<ErasureId> = ids.collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
+        let latest: Vec<ErasureId> = ids.into_iter().rev().take(IdentityView::MOST).collect();
+        let mut standing = self.context.store.erasures(merchant, &latest).await?;
+        standing.retain(|erasure| erasure.lifted_at().is_none());
         Ok(standing)
     }
 }

@@ -1,5 +1,7 @@
 //! Questions about erasures, and what is asked while one is made.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use rusqlite::params;
 
@@ -35,6 +37,12 @@ impl Reader {
         first(&self.db, ERASURE, params![number, blob(id.as_uuid())], |row| {
             self.body(row, &ERASURES, merchant)
         })
+    }
+
+    fn erasures(&mut self, merchant: &str, ids: &[ErasureId]) -> DbResult<Vec<ErasureRecord>> {
+        let ids: BTreeSet<&ErasureId> = ids.iter().collect();
+        let found = ids.into_iter().map(|id| self.erasure(merchant, *id));
+        found.filter_map(Result::transpose).collect()
     }
 
     fn open_erasures(&self, after: Option<&(String, ErasureId)>, most: usize) -> DbResult<Vec<ErasureRecord>> {
@@ -92,6 +100,10 @@ impl Reader {
 impl ErasureStore for SqliteStore {
     async fn erasure(&self, merchant: &str, id: ErasureId) -> Result<Option<ErasureRecord>, StoreError> {
         self.readers.look(|db| db.erasure(merchant, id))
+    }
+
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError> {
+        self.readers.look(|db| db.erasures(merchant, ids))
     }
 
     async fn open_erasures(

@@ -78,6 +78,10 @@ pub(super) async fn erasures_are_open_until_they_have_ended(store: Arc<dyn Store
     let _it_is_expected_nowhere = ended.change();
     ended.end(seconds(9));
     put(&*store, vec![Write::PutErasure(ended)]).await;
+    let ids = [3, 9, 1, 3].map(|number| ErasureId::of(customer_id(number)));
+    let several = store.erasures("acme", &ids).await.unwrap();
+    assert_eq!(several, [erasure("acme", 1), erasure("acme", 3)], "by id, once each");
+    assert!(store.erasures("initech", &ids).await.unwrap().is_empty());
     let mut after = None;
     let mut open = Vec::new();
     loop {
