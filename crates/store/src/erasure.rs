@@ -201,6 +201,9 @@ pub trait ErasureStore: Debug + Send + Sync + 'static {
     /// An erasure of one merchant's.
     async fn erasure(&self, merchant: &str, id: ErasureId) -> Result<Option<ErasureRecord>, StoreError>;
 
+    /// Whether anybody of one merchant's was ever erased.
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError>;
+
     /// Those of these erasures of one merchant's that there are, by id.
     async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError>;
 

@@ -20,6 +20,8 @@ use crate::upsert::tombstones::{Told, by_erasure};
 
 /// Texts of an event that are looked at.
 const MOST_TEXTS: usize = 2_000;
+/// Keys that are asked for at once: each is looked up by itself.
+const KEYS_AT_ONCE: usize = 256;
 /// The longest text that may name somebody.
 const LONGEST: usize = 320;
 
@@ -34,6 +36,10 @@ impl Inbox {
         let Some(raw) = letter.raw() else {
             return Ok(false);
         };
+        // Most merchants have never erased anybody: a letter of theirs costs one question.
+        if !self.context.store.has_erasures(&merchant.id).await? {
+            return Ok(false);
+        }
         let event_id = letter.event_id.clone();
         let header = |_: &str| Some(event_id.clone());
         let source = merchant.source(&letter.source);
@@ -93,10 +99,25 @@ impl Inbox {
     /// Whether an event that nobody can map names somebody who was erased, by something that nobody living has: an e-mail
     /// address, a phone number, an id that is told from other numbers.
     async fn names_the_erased(&self, merchant: &Merchant, raw: &str, whom: Option<ErasureId>) -> Result<bool, Refusal> {
-        let keys = keys_in(merchant, raw);
+        for keys in keys_in(merchant, raw).chunks(KEYS_AT_ONCE) {
+            if self.any_names_the_erased(merchant, keys, whom).await? {
+                return Ok(true);
+            }
+            // A store may answer without ever waiting: others are to have their turn.
+            tokio::task::yield_now().await;
+        }
+        Ok(false)
+    }
+
+    async fn any_names_the_erased(
+        &self,
+        merchant: &Merchant,
+        keys: &[TombstoneKey],
+        whom: Option<ErasureId>,
+    ) -> Result<bool, StoreError> {
         let (store, id) = (&self.context.store, &merchant.id);
-        let found = store.tombstones(id, &keys).await?;
-        let by_erasure = by_erasure(&keys, &found);
+        let found = store.tombstones(id, keys).await?;
+        let by_erasure = by_erasure(keys, &found);
         let meant = by_erasure.keys().copied();
         let meant = meant.filter(|erasure| whom.is_none_or(|whom| whom == *erasure));
         let standing = self.upserts.standing(id, meant).await?;
@@ -106,7 +127,7 @@ impl Inbox {
             .flatten()
             .copied()
             .collect();
-        Ok(self.is_any_nobodys(merchant, &named).await?)
+        self.is_any_nobodys(merchant, &named).await
     }
 
     /// Whether there is one among these that nobody living has: what somebody living has too may be meant as theirs.

@@ -82,6 +82,7 @@ pub(super) async fn erasures_are_open_until_they_have_ended(store: Arc<dyn Store
     let several = store.erasures("acme", &ids).await.unwrap();
     assert_eq!(several, [erasure("acme", 1), erasure("acme", 3)], "by id, once each");
     assert!(store.erasures("initech", &ids).await.unwrap().is_empty());
+    assert!(store.has_erasures("acme").await.unwrap() && !store.has_erasures("initech").await.unwrap());
     let mut after = None;
     let mut open = Vec::new();
     loop {

@@ -19,6 +19,7 @@ use crate::copy::form;
 use crate::kept::{ERASED, certificate_hash, limit, tombstone_digest};
 
 const ERASURE: &str = "SELECT id, revision, body FROM erasures WHERE merchant = $1 AND id = $2";
+const ANY: &str = "SELECT 1 AS one FROM erasures WHERE merchant = $1 LIMIT 1";
 /// Each is looked up by itself (see `IDENTIFY`).
 const ERASURES: &str = "SELECT e.id, e.revision, e.body FROM unnest($2::uuid[]) AS w(erasure) CROSS JOIN LATERAL ( \
     SELECT id, revision, body FROM erasures WHERE merchant = $1 AND id = w.erasure OFFSET 0) e ORDER BY e.id";
@@ -38,6 +39,12 @@ impl ErasureStore for PostgresStore {
             let row = first(&client, ERASURE, &[&merchant, id.as_uuid()]).await?;
             row.map(|row| client.body(&row, &form::ERASURES, merchant)).transpose()
         };
+        self.patiently(question).await
+    }
+
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError> {
+        let client = self.client().await?;
+        let question = async { Ok(first(&client, ANY, &[&merchant]).await?.is_some()) };
         self.patiently(question).await
     }
 
