@@ -240,33 +240,3 @@ pub trait ErasureStore: Debug + Send + Sync + 'static {
     /// its log, or has it cleaned up. Where others have to do something for that, it is begun and not waited for.
     async fn scrub(&self) -> Result<(), StoreError>;
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_that_is_noted_late_stands_in_the_order_of_the_connections() {
-        let mut erasure = ErasureRecord::new(
-            CustomerId::from_uuid(uuid::Uuid::nil()),
-            "acme",
-            "ann",
-            Timestamp::UNIX_EPOCH,
-        );
-        for (connection, record) in [("b", "1"), ("c", "2"), ("a", "3"), ("b", "4"), ("b", "1")] {
-            erasure.note_record(connection, record.to_owned(), RecordId(format!("id-{record}")));
-        }
-        let vendors = erasure.vendors.iter();
-        let noted: Vec<_> = vendors
-            .map(|vendor| (vendor.connection.as_str(), vendor.record.as_deref()))
-            .collect();
-        assert_eq!(
-            noted,
-            [("a", Some("3")), ("b", Some("1")), ("b", Some("4")), ("c", Some("2"))]
-        );
-        erasure.end(Timestamp::UNIX_EPOCH);
-        assert!(!erasure.has_ids());
-        erasure.note_record("d", "5".to_owned(), RecordId("id-5".to_owned()));
-        assert!(!erasure.has_ids(), "nothing is kept once it has ended");
-    }
-}

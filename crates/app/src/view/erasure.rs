@@ -103,4 +103,26 @@ mod tests {
         let unsigned = certificate(&erasure, Ids::Left, None);
         assert_eq!((unsigned.signature, unsigned.public_key), (None, None));
     }
+
+    #[test]
+    fn a_record_that_is_noted_late_stands_in_the_order_of_the_connections() {
+        let mut erasure = ErasureRecord::new(customer_id(1), "acme", "ann", noon());
+        for (connection, record) in [("b", "1"), ("c", "2"), ("a", "3"), ("b", "4"), ("b", "1")] {
+            erasure.note_record(connection, record.to_owned(), RecordId(format!("id-{record}")));
+        }
+        let shown = |erasure: &ErasureRecord| -> Vec<(String, Option<String>)> {
+            let vendors = certificate(erasure, Ids::Shown, None).vendors.into_iter();
+            vendors
+                .map(|vendor| (vendor.connection, vendor.provider_customer_id))
+                .collect()
+        };
+        let of = |connection: &str, id: &str| (connection.to_owned(), Some(id.to_owned()));
+        assert_eq!(
+            shown(&erasure),
+            [of("a", "id-3"), of("b", "id-1"), of("b", "id-4"), of("c", "id-2")]
+        );
+        erasure.end(noon());
+        erasure.note_record("d", "5".to_owned(), RecordId("id-5".to_owned()));
+        assert!(!erasure.has_ids(), "nothing is kept once it has ended");
+    }
 }
