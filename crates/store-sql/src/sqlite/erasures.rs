@@ -1,5 +1,7 @@
 //! Questions about erasures, and what is asked while one is made.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use rusqlite::params;
 
@@ -17,6 +19,7 @@ use crate::copy::form::ERASURES;
 use crate::kept::{ERASED, certificate_hash, tombstone_digest};
 
 const ERASURE: &str = "SELECT id, revision, body FROM erasures WHERE merchant = ?1 AND id = ?2";
+const ANY: &str = "SELECT 1 FROM erasures WHERE merchant = ?1 LIMIT 1";
 /// Few are open at a time.
 const OPEN: &str = "SELECT merchant, id, revision, body FROM erasures INDEXED BY erasures_open WHERE open = 1";
 const HOLDERS: &str = "SELECT customer FROM keys WHERE merchant = ?1 AND hash = ?2 AND rest = ?3 AND connection = ?4 \
@@ -36,6 +39,19 @@ impl Reader {
         first(&self.db, ERASURE, params![number, blob(id.as_uuid())], |row| {
             self.body(row, &ERASURES, merchant)
         })
+    }
+
+    fn has_erasures(&mut self, merchant: &str) -> DbResult<bool> {
+        let Some(number) = self.names.find(&self.db, merchant)? else {
+            return Ok(false);
+        };
+        Ok(first(&self.db, ANY, params![number], |_| Ok(()))?.is_some())
+    }
+
+    fn erasures(&mut self, merchant: &str, ids: &[ErasureId]) -> DbResult<Vec<ErasureRecord>> {
+        let ids: BTreeSet<&ErasureId> = ids.iter().collect();
+        let found = ids.into_iter().map(|id| self.erasure(merchant, *id));
+        found.filter_map(Result::transpose).collect()
     }
 
     fn open_erasures(&self, after: Option<&(String, ErasureId)>, most: usize) -> DbResult<Vec<ErasureRecord>> {
@@ -93,6 +109,14 @@ impl Reader {
 impl ErasureStore for SqliteStore {
     async fn erasure(&self, merchant: &str, id: ErasureId) -> Result<Option<ErasureRecord>, StoreError> {
         self.readers.look(|db| db.erasure(merchant, id))
+    }
+
+    async fn has_erasures(&self, merchant: &str) -> Result<bool, StoreError> {
+        self.readers.look(|db| db.has_erasures(merchant))
+    }
+
+    async fn erasures(&self, merchant: &str, ids: &[ErasureId]) -> Result<Vec<ErasureRecord>, StoreError> {
+        self.readers.look(|db| db.erasures(merchant, ids))
     }
 
     async fn open_erasures(
@@ -159,6 +183,7 @@ mod tests {
     fn each_question_is_one_walk_through_an_index_without_sorting() {
         for (sql, step) in [
             (ERASURE, "PRIMARY KEY (merchant=? AND id=?)"),
+            (ANY, "erasures"),
             (OPEN, "erasures_open"),
             (
                 HOLDERS,
