@@ -121,7 +121,7 @@ mod tests {
 
     /// The members of the section, and how many problems there are.
     fn read(file: &str, variables: &[(&str, &str)]) -> (Vec<String>, usize) {
-        let environment = Environment::from_iter(variables.iter().copied());
+        let environment = variables.iter().copied().collect::<Environment>();
         let reading = Reading::new(&environment, Secrets::Skip, "config".as_ref());
         let document = parse(&"gateway.toml".into(), file).unwrap();
         let read = beside(document, &reading);
