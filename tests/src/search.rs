@@ -42,25 +42,34 @@ pub fn forms(text: &str) -> Vec<Form> {
 }
 
 fn url(text: &str) -> String {
-    let byte = |byte: &u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
-        other => format!("%{other:02x}"),
-    };
-    text.as_bytes().iter().map(byte).collect()
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.push_str(&HEXLOWER.encode(&[byte]));
+        }
+    }
+    escaped
 }
 
 fn json(text: &str) -> String {
-    let character = |character: char| match character {
-        '/' => "\\/".to_owned(),
-        '"' | '\\' => format!("\\{character}"),
-        ascii if ascii.is_ascii() => ascii.to_string(),
-        other => other
-            .encode_utf16(&mut [0; 2])
-            .iter()
-            .map(|unit| format!("\\u{unit:04x}"))
-            .collect(),
-    };
-    text.chars().map(character).collect()
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if matches!(character, '"' | '\\' | '/') {
+            escaped.push('\\');
+        }
+        if character.is_ascii() {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            escaped.push_str("\\u");
+            escaped.push_str(&HEXLOWER.encode(&unit.to_be_bytes()));
+        }
+    }
+    escaped
 }
 
 /// What of its digits does not depend on what stands around it, where it begins so many bytes behind a whole group.
