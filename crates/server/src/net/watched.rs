@@ -9,21 +9,60 @@ use tokio::net::TcpStream;
 
 use crate::net::connections::Guest;
 
+/// Read of somebody without a key at a time.
+const PORTION: usize = 8 * 1024;
+
 /// A TCP stream that is watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: TcpStream,
     guest: Guest,
+    /// What came of somebody without a key beyond what may be handed on.
+    held: Vec<u8>,
 }
 
 impl Watched {
     pub(crate) fn new(stream: TcpStream, guest: Guest) -> Self {
-        Self { stream, guest }
+        Self {
+            stream,
+            guest,
+            held: Vec::new(),
+        }
     }
 
     /// Whose it is.
     pub(crate) fn guest(&self) -> Guest {
         self.guest.clone()
+    }
+
+    /// As much as may be handed on now.
+    fn read_of_stranger(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.guest.connection.may_read(context));
+        ready!(self.guest.poll_room(context));
+        if self.held.is_empty() {
+            let mut portion = [0; PORTION];
+            let mut came = ReadBuf::new(&mut portion[..PORTION.min(buffer.remaining())]);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut came))?;
+            let came = came.filled();
+            let (now, later) = came.split_at(self.guest.connection.portion(came));
+            buffer.put_slice(now);
+            self.held = later.to_vec();
+        } else {
+            let next = self.held.len().min(buffer.remaining());
+            let portion = self.guest.connection.portion(&self.held[..next]);
+            self.hand_on(buffer, portion);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// So much, at the most, of what is held.
+    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>, most: usize) {
+        let portion = self.held.len().min(buffer.remaining()).min(most);
+        buffer.put_slice(&self.held[..portion]);
+        self.held.drain(..portion);
+        if self.held.is_empty() {
+            self.held = Vec::new();
+        }
     }
 
     fn told(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -39,9 +78,15 @@ impl Watched {
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.guest.connection.may_read(context));
         let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let read = if !this.guest.connection.is_known() {
+            this.read_of_stranger(context, buffer)
+        } else if this.held.is_empty() {
+            Pin::new(&mut this.stream).poll_read(context, buffer)
+        } else {
+            this.hand_on(buffer, usize::MAX);
+            Poll::Ready(Ok(()))
+        };
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
             this.guest.received(bytes);
