@@ -23,8 +23,8 @@ use crate::net::connections::Connections;
 use crate::net::watched::Watched;
 
 const BACKLOG: u32 = 4_096;
-/// How much of an answer the system keeps for whoever does not read it.
-const SEND_BUFFER: usize = 128 * 1024;
+/// How much of an answer the system keeps for somebody without a key who does not read it.
+const SEND_BUFFER: usize = 32 * 1024;
 /// How much of an answer is copied into the buffer of its connection before it is handed to the system.
 pub(crate) const WRITE_BUFFER: usize = 16 * 1024;
 /// How long the rest of a refused body is read and thrown away, so that the refusal is read.

@@ -12,6 +12,8 @@ use futures_util::task::AtomicWaker;
 pub(crate) const WINDOW: usize = 32 * 1024;
 /// What is read of a head, or of a body that is thrown away, before it is looked at.
 const IN_A_ROW: usize = 16 * 1024;
+/// What is read of a body that is thrown away. The system keeps as much again, so that whoever sends it gets to the answer.
+const THROWN_AWAY: usize = 32 * 1024;
 /// What looks like the end of a head, in a body whose length nobody knows, until something of it was taken.
 const ENDS: usize = 8;
 
@@ -35,6 +37,7 @@ pub(crate) struct Reading {
     body: AtomicUsize,
     is_chunked: AtomicBool,
     ends: AtomicUsize,
+    thrown_away: AtomicUsize,
     /// Of the end of a head, what came last: a line's end, or that and a carriage return.
     tail: AtomicU8,
     /// Whether a head is there, and has not been looked at.
@@ -45,6 +48,11 @@ pub(crate) struct Reading {
 impl Reading {
     /// Whether more may be read while a head is waited for, or a body is thrown away.
     pub(crate) fn before_answer(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_throwing_away() && self.thrown_away.load(Ordering::Relaxed) >= THROWN_AWAY {
+            // actix closes it in a moment.
+            self.register(context);
+            return Poll::Pending;
+        }
         let is_looked_at =
             self.is_whole.swap(false, Ordering::Relaxed) || self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW;
         if !is_looked_at {
@@ -85,6 +93,9 @@ impl Reading {
         if body > 0 || (is_answering && !self.is_chunked.load(Ordering::Relaxed)) {
             let portion = came.len().min(body);
             self.body.fetch_sub(portion, Ordering::Relaxed);
+            if !is_answering {
+                self.thrown_away.fetch_add(portion, Ordering::Relaxed);
+            }
             return portion;
         }
         let mut tail = self.tail.load(Ordering::Relaxed);
@@ -117,7 +128,7 @@ impl Reading {
         };
         self.body.store(length, Ordering::Relaxed);
         self.is_chunked.store(body == Body::Chunked, Ordering::Relaxed);
-        for count in [&self.unread, &self.in_a_row, &self.ends] {
+        for count in [&self.unread, &self.in_a_row, &self.ends, &self.thrown_away] {
             count.store(0, Ordering::Relaxed);
         }
     }
@@ -247,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_thrown_away_is_looked_at_now_and_then() {
+    fn what_is_thrown_away_is_looked_at_now_and_then_and_no_more_of_it_is_read_than_so_much() {
         let reading = Reading::default();
         reading.begins(Body::Length(10 * IN_A_ROW));
         reading.answered();
@@ -256,5 +267,9 @@ mod tests {
         assert!(reading.is_throwing_away());
         assert!(reading.before_answer(&noop()).is_pending());
         assert!(reading.before_answer(&noop()).is_ready());
+        assert_eq!(reading.portion(&[0; IN_A_ROW], false), THROWN_AWAY - IN_A_ROW);
+        for _ in 0..3 {
+            assert!(reading.before_answer(&noop()).is_pending());
+        }
     }
 }

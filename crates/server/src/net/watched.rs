@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -12,6 +13,9 @@ use crate::net::connections::Guest;
 /// Read of somebody without a key at a time.
 const PORTION: usize = 8 * 1024;
 
+/// How much of an answer the system keeps for somebody with a key who does not read it.
+const SEND_BUFFER: usize = 128 * 1024;
+
 /// A TCP stream that is watched.
 #[derive(Debug)]
 pub(crate) struct Watched {
@@ -19,6 +23,8 @@ pub(crate) struct Watched {
     guest: Guest,
     /// What came of somebody without a key beyond what may be handed on.
     held: Vec<u8>,
+    /// Whether the system keeps as much of an answer as for somebody with a key.
+    is_wide: bool,
 }
 
 impl Watched {
@@ -27,6 +33,7 @@ impl Watched {
             stream,
             guest,
             held: Vec::new(),
+            is_wide: false,
         }
     }
 
@@ -65,6 +72,13 @@ impl Watched {
         }
     }
 
+    fn widen(&mut self) {
+        if !self.is_wide && self.guest.connection.is_known() {
+            self.is_wide = true;
+            let _ = SockRef::from(&self.stream).set_send_buffer_size(SEND_BUFFER);
+        }
+    }
+
     fn told(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Pending => self.guest.stalls(),
@@ -98,6 +112,7 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.widen();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.told(written)
     }
@@ -108,6 +123,7 @@ impl AsyncWrite for Watched {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.widen();
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
         this.told(written)
     }
@@ -130,8 +146,9 @@ impl AsyncWrite for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // Otherwise the system would keep, for whoever does not take it, what was written last.
-        if self.guest.connection.is_reset() {
+        // Otherwise the system would keep, for whoever does not take it, what was written last. It does the same itself where it
+        // holds what was not read; so do we.
+        if self.guest.connection.is_reset() || !self.held.is_empty() {
             let _ = self.stream.set_zero_linger();
         }
     }

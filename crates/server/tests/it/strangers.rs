@@ -227,7 +227,7 @@ async fn requests_that_come_at_once_are_answered_one_by_one_with_and_without_a_k
         let about = format!("X-Api-Key: {key}\r\nContent-Type: application/json\r\n{body}");
         format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{about}")
     };
-    let customer = "{\r\n\r\n\"reference\":\n\n\"C-1\",\"notes\":\"x\"}";
+    let customer = "{\r\n\r\n\"reference\":\n\n\"C-1\",\"email\":\"ann@example.com\"}";
     let (half, other) = customer.split_at(10);
     let whole = format!("Content-Length: {}\r\n\r\n{customer}", customer.len());
     let chunks = format!(
