@@ -54,5 +54,5 @@ pub use view::answer::Answer;
 
 // The words that merchants and connections are made of.
 pub use upsert_core::{EventKind, EventPayload, OnCollision, OnKeyChange, When};
-pub use upsert_store::{Notice, SessionId};
+pub use upsert_store::{Notice, SessionId, SessionRecord};
 pub use upsert_webhook::Ping;

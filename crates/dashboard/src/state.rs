@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use upsert_app::{Caller, ConfigurationRefused, Gateway};
 use upsert_settings::{Reach, Scope};
 
+use crate::auth::lookups::Lookups;
 use crate::live::places::LivePlaces;
 use crate::live::snapshots::SnapshotCache;
 
@@ -123,6 +124,8 @@ pub struct Dashboard {
     pub(crate) snapshots: SnapshotCache,
     /// One for each page that is kept up to date.
     pub(crate) live_places: Arc<LivePlaces>,
+    /// Whose session a cookie is of.
+    pub(crate) lookups: Lookups,
 }
 
 impl Dashboard {
@@ -131,6 +134,7 @@ impl Dashboard {
         Self {
             snapshots: SnapshotCache::new(),
             live_places: Arc::default(),
+            lookups: Lookups::default(),
             parts,
         }
     }

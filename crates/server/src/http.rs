@@ -16,4 +16,5 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod request_id;
 pub(crate) mod request_span;
+pub(crate) mod shared_answer;
 pub(crate) mod standing;

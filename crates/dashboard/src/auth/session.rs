@@ -45,8 +45,8 @@ impl Session {
         is_looked_at: bool,
     ) -> Result<Option<Self>, PageError> {
         let parts = &dashboard.parts;
-        let found = parts.gateway.sessions.find(&id, is_looked_at).await;
-        let Some(found) = found.map_err(|_| PageError::store_is_away())? else {
+        let found = dashboard.lookups.find(&parts.gateway, &id, is_looked_at).await?;
+        let Some(found) = found else {
             return Ok(None);
         };
         let principal = parts.keys.still_open(&found.key_hash);

@@ -68,8 +68,8 @@ impl FromRequest for MaybeJson {
     }
 }
 
-/// Bytes that are set aside for a body before it comes.
-const AT_FIRST: usize = 16 * 1024;
+/// Bytes that are set aside for a body at a time.
+const BLOCK: usize = 16 * 1024;
 
 /// Bytes that are read of an event for each that it may have: one that is too long can be told to be its sender's, and is
 /// kept as a dead letter.
@@ -115,18 +115,60 @@ impl Sent {
 
     async fn read(mut self, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
         // Whatever is announced: what does not come takes no place.
-        let mut body = BytesMut::with_capacity(expected.min(AT_FIRST));
+        let mut body = Blocks::new(expected.min(BLOCK));
         while let Some(chunk) = self.payload.next().await {
             let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
-            if body.len() + chunk.len() > limit {
+            if body.length + chunk.len() > limit {
                 return Err(too_large(limit));
             }
-            body.extend_from_slice(&chunk);
+            body.push(&chunk);
             if let Some(guest) = &self.guest {
                 guest.connection.taken(chunk.len());
             }
         }
-        Ok(body)
+        Ok(body.whole())
+    }
+}
+
+/// A body that is on its way, in blocks. One buffer that grows would leave behind, each time, the one that it outgrew.
+struct Blocks {
+    full: Vec<BytesMut>,
+    last: BytesMut,
+    length: usize,
+}
+
+impl Blocks {
+    fn new(first: usize) -> Self {
+        Self {
+            full: Vec::new(),
+            last: BytesMut::with_capacity(first),
+            length: 0,
+        }
+    }
+
+    fn push(&mut self, mut chunk: &[u8]) {
+        self.length += chunk.len();
+        while !chunk.is_empty() {
+            if self.last.len() == self.last.capacity() {
+                let full = std::mem::replace(&mut self.last, BytesMut::with_capacity(BLOCK));
+                self.full.push(full);
+            }
+            let room = self.last.capacity() - self.last.len();
+            let (now, later) = chunk.split_at(chunk.len().min(room));
+            self.last.extend_from_slice(now);
+            chunk = later;
+        }
+    }
+
+    fn whole(self) -> BytesMut {
+        if self.full.is_empty() {
+            return self.last;
+        }
+        let mut whole = BytesMut::with_capacity(self.length);
+        for block in self.full.iter().chain([&self.last]) {
+            whole.extend_from_slice(block);
+        }
+        whole
     }
 }
 
@@ -170,4 +212,21 @@ pub(crate) fn is_encoded(request: &HttpRequest) -> bool {
 fn too_large(limit: usize) -> Problem {
     let detail = format!("a body may have {limit} bytes");
     Problem::new(ProblemCode::BodyTooLarge, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_whole_however_it_comes() {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 * BLOCK + 5).collect();
+        for (first, cut) in [(0, 1), (5, 7_000), (BLOCK, BLOCK), (BLOCK, bytes.len())] {
+            let mut body = Blocks::new(first);
+            bytes.chunks(cut).for_each(|chunk| body.push(chunk));
+            assert_eq!(body.length, bytes.len());
+            assert!(body.whole() == bytes, "{cut} at a time");
+        }
+        assert!(Blocks::new(0).whole().is_empty());
+    }
 }

@@ -44,14 +44,14 @@ pub(crate) fn bind_all(
     bound.map_err(refused(listening.address))
 }
 
-/// Binds an address for `/metrics` alone.
+/// Binds an address for `/metrics` alone, with places of its own: whoever crowds the other one keeps no scraper out.
 pub(crate) fn bind_metrics(address: &str, state: &Arc<State>) -> Result<Bound, StartError> {
     let listening = Listening {
         address,
         workers: 1,
         shutdown: Duration::from_secs(1),
     };
-    let connections = &state.connections;
+    let connections = &state.metrics_connections;
     let state = Data::from(state.clone());
     let bound = listen(listening, connections, move || {
         App::new()

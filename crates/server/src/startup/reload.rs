@@ -208,7 +208,9 @@ impl Reloader {
     /// What is sent and who may ask change together: nothing is waited for in between.
     fn serve(&self, settings: &Settings, before: &ConfigSnapshot, assembled: Assembled) {
         let gateway = &self.state.gateway;
-        self.state.connections.trust(&settings.server.trusted_proxies);
+        for connections in [&self.state.connections, &self.state.metrics_connections] {
+            connections.trust(&settings.server.trusted_proxies);
+        }
         gateway.operations.replace_directory(assembled.directory);
         self.state.served.store(Arc::new(ConfigSnapshot {
             keys: Keys::new(&settings.api_keys, &before.keys),
