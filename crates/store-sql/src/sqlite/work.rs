@@ -38,3 +38,8 @@ pub(super) enum Done {
     Checked,
     CaughtUp,
 }
+
+/// Values that a changeset seals at most: a delivery has three.
+pub(super) fn most_sealed(changes: &Changeset) -> u32 {
+    u32::try_from(changes.write.len()).map_or(u32::MAX, |writes| writes.saturating_mul(3))
+}

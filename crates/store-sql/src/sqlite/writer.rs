@@ -28,7 +28,7 @@ use super::seal_work;
 use super::session_work;
 use super::statements::Statements;
 use super::turns::wait_for_turn;
-use super::work::{Done, Work};
+use super::work::{Done, Work, most_sealed};
 use crate::digest::Digests;
 use crate::sealed::Seals;
 
@@ -393,11 +393,6 @@ impl Writer<'_> {
         self.log_pages.store(0, Ordering::Relaxed);
         move_log(self.db.db, &self.failed);
     }
-}
-
-/// Values that a changeset seals at most: a delivery has three.
-fn most_sealed(changes: &Changeset) -> u32 {
-    u32::try_from(changes.write.len()).map_or(u32::MAX, |writes| writes.saturating_mul(3))
 }
 
 #[cfg(test)]
