@@ -1,5 +1,6 @@
 //! The ways to do harm without a key, a connection each.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
@@ -266,7 +267,10 @@ fn made_up_sessions() -> String {
     for _ in 0..TIMES {
         let token = BASE64URL_NOPAD.encode(&rand::random::<[u8; 32]>());
         let cookie = format!("upsert_gateway_session={token}");
-        requests += &format!("GET /ops HTTP/1.1\r\nHost: gateway\r\nCookie: {cookie}\r\n\r\n");
+        let _ = write!(
+            requests,
+            "GET /ops HTTP/1.1\r\nHost: gateway\r\nCookie: {cookie}\r\n\r\n"
+        );
     }
     requests
 }

@@ -30,11 +30,7 @@ fn many_strangers_are_cut_cost_little_and_keep_nobody_from_being_served() {
         let made = outcome.ended.made;
         assert!(made > 512, "{what}: {made} connections were made");
         // Without bounds it would be a gigabyte. The page has what was measured of a release; this one is larger.
-        assert!(
-            outcome.grown() < 96 * MIB,
-            "{what}: {} MiB more",
-            outcome.grown() / MIB
-        );
+        assert!(outcome.grown() < 96 * MIB, "{what}: {} MiB more", outcome.grown() / MIB);
         // A new connection of theirs may be pushed out in the crush.
         let (answered, failed) = outcome.calls;
         assert!(
