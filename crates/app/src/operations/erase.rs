@@ -229,8 +229,11 @@ impl Operations {
     /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go of
     /// them at once: until then whoever was not answered asks for them once more.
     async fn end_erasures(&self, cleared: &[ErasureRecord], most: u32) -> Result<(), Refusal> {
+        if cleared.is_empty() {
+            return Ok(());
+        }
         crash_point(points::ERASE_BEFORE_SCRUB);
-        if cleared.is_empty() || !self.is_scrubbed(most).await? {
+        if !self.is_scrubbed(most).await? {
             return Ok(());
         }
         let named: Vec<&ErasureRecord> = cleared.iter().filter(|erasure| erasure.has_ids()).collect();
