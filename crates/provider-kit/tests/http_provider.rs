@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use upsert_core::{
-    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, FieldOutcomes, Intent, KeyKind, ListQuery,
+    CallContext, Capabilities, Clock, Customer, ErrorKind, Evidence, FieldOutcomes, InLine, Intent, KeyKind, ListQuery,
     MatchKey, Outcome, Payload, PreparedUpsert, Priority, Problem, ProviderError, ReadCustomer, ReadPage, Repeat,
     StateAtVendor, UpsertReceipt, UpsertRequest, Violation, WireRequest,
 };
@@ -229,6 +229,7 @@ fn context() -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: false,
+        in_line: InLine::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use upsert_api::{Beside, ProblemCode, VendorCustomer, VendorCustomerPage, VendorRefusal};
-use upsert_core::{CallContext, ErrorKind, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
+use upsert_core::{CallContext, ErrorKind, InLine, ListQuery, Priority, ProviderError, ReadCustomer, WaitingFor};
 use upsert_store::Applied;
 
 use crate::delivery::deliver::opens_in;
@@ -143,6 +143,7 @@ fn context(connection: &Connection) -> CallContext {
         traceparent: None,
         priority: Priority::Interactive,
         is_counted: connection.counts_calls,
+        in_line: InLine::default(),
     }
 }
 
