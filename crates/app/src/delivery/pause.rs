@@ -78,9 +78,11 @@ impl Deliveries {
         if !self.context.store.is_shared() {
             return;
         }
+        let lifts = self.context.connections.record(merchant, connection).lifts;
         let _one_at_a_time = self.context.pausing.lock().await;
         let mut record = self.context.connections.record(merchant, connection);
-        if record.open_until.is_some_and(|known| known >= until) {
+        // Somebody may have ended meanwhile what is to be told.
+        if record.lifts != lifts || record.open_until.is_some_and(|known| known >= until) {
             return;
         }
         let expected = record.change();
@@ -99,11 +101,13 @@ impl Deliveries {
         if !self.context.store.is_shared() {
             return;
         }
+        let lifts = self.context.connections.record(merchant, connection).lifts;
         let _one_at_a_time = self.context.pausing.lock().await;
         let mut told = blocks;
         for _ in 0..MOST_RACES {
             let mut record = self.context.connections.record(merchant, connection);
-            if record.blocks == told {
+            // Somebody may have ended meanwhile what is to be told.
+            if record.lifts != lifts || record.blocks == told {
                 return;
             }
             let expected = record.change();
