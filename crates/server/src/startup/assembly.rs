@@ -1,6 +1,6 @@
 //! The only assembler: from settings to a server that answers, and back to a process that may end.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -176,6 +176,7 @@ fn serve(settings: &Settings, state: Arc<State>, opened: Opened) -> Result<Runni
         opened,
         drain_delay: settings.server.drain_delay,
         grace: settings.server.shutdown_grace,
+        told: OnceLock::new(),
     })
 }
 
