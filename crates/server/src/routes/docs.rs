@@ -97,7 +97,8 @@ pub(crate) async fn get_docs_file(file: Path<String>) -> Result<HttpResponse, Pr
     Ok(served(FILES[known].1, content))
 }
 
-/// What is unpacked of each file, once it was asked for. It stays: strangers who come and go would have it unpacked over and over.
+/// What is unpacked of each file, once it was asked for. It stays: strangers who come and go would have it unpacked over and
+/// over.
 static UNPACKED: [Mutex<Option<Bytes>>; FILES.len()] = [const { Mutex::const_new(None) }; FILES.len()];
 
 /// A file, which all who read it share.
