@@ -222,8 +222,8 @@ impl Operations {
         Ok(self.remove_events_out(erasure).await?)
     }
 
-    /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go of
-    /// them at once: until then whoever was not answered asks for them once more.
+    /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go
+    /// of them at once: until then whoever was not answered asks for them once more.
     async fn end_erasures(&self, cleared: &[ErasureRecord], most: u32) -> Result<(), Refusal> {
         crash_point(points::ERASE_BEFORE_SCRUB);
         if cleared.is_empty() || !self.is_scrubbed(most).await? {
