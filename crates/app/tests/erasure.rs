@@ -257,7 +257,7 @@ async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same
         .unwrap();
     assert_ne!(id_of(&ann), id_of(&bob));
     // No mapping makes anything of these: one that came before, one that comes after.
-    let unmapped = |id: &str| json!({ "id": id, "who": { "mail": "us@x.example", "first": 7 } });
+    let unmapped = |id: &str| json!({ "id": id, "who": { "mail": "us@x.example", "first": { "is": "no text" } } });
     assert_eq!(house.told("shop", &unmapped("e1")).await, "refused");
     house
         .gateway
@@ -272,7 +272,7 @@ async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same
     let intake = house.event("vendor", &of_record).await.unwrap();
     assert_ne!(intake.refusal.map(|refusal| refusal.code), Some(ProblemCode::Erased));
     // Her own reference is nobody else's.
-    let hers = json!({ "id": "e4", "who": { "ref": "ann-1", "mail": "us@x.example", "first": 7 } });
+    let hers = json!({ "id": "e4", "who": { "ref": "ann-1", "mail": "us@x.example", "first": { "is": "no text" } } });
     let intake = house.event("shop", &hers).await.unwrap();
     assert_eq!(intake.refusal.unwrap().code, ProblemCode::Erased);
 }
@@ -542,7 +542,7 @@ async fn an_event_without_news_that_comes_at_the_same_moment_is_not_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_that_is_written_at_the_same_moment_is_not_kept() {
-    let unmapped = json!({ "id": "e1", "who": { "mail": "ann@x.example", "first": 7 } });
+    let unmapped = json!({ "id": "e1", "who": { "mail": "ann@x.example", "first": { "is": "no text" } } });
     assert_eq!(around_an_erasure(&unmapped).await, [0; 30]);
 }
 

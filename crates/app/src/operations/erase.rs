@@ -226,8 +226,8 @@ impl Operations {
         Ok(self.context.store.write_session(&SessionWrite::TellNothing).await?)
     }
 
-    /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go of
-    /// them at once: until then whoever was not answered asks for them once more.
+    /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go
+    /// of them at once: until then whoever was not answered asks for them once more.
     async fn end_erasures(&self, cleared: &[ErasureRecord], most: u32) -> Result<(), Refusal> {
         if cleared.is_empty() {
             return Ok(());
