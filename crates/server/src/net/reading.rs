@@ -227,7 +227,7 @@ mod tests {
     fn a_body_is_handed_on_to_its_end_and_no_more_of_it_is_read_than_is_taken() {
         let reading = Reading::default();
         reading.begins(Body::Length(WINDOW + 10));
-        assert_eq!(reading.portion(&[b'\n'; WINDOW], true), WINDOW);
+        assert_eq!(reading.portion(&vec![b'\n'; WINDOW], true), WINDOW);
         reading.received(WINDOW);
         assert!(!reads_on(&reading));
         reading.taken(1);
