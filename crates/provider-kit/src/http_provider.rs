@@ -16,7 +16,7 @@ use upsert_core::{
 
 use crate::classify::{of_read, unreadable};
 use crate::record_id::is_fit;
-use crate::reply::WireReply;
+use crate::reply::{WireReply, kept, said_as_kept};
 use crate::retry_after::RetryAfter;
 use crate::transport::{Outgoing, Transport, TransportError};
 use crate::vendor::{HttpReads, HttpVendor};
@@ -183,6 +183,10 @@ impl<V: HttpVendor> UpsertProvider for HttpProvider<V> {
         let mut receipt = self.vendor.decode(prepared, &reply).map_err(told)?;
         receipt.provider_customer_id = self.known_id(&receipt.provider_customer_id, &reply)?;
         receipt.vendor_request_id = receipt.vendor_request_id.filter(|id| is_fit(id));
+        for differs in &mut receipt.fields.differs {
+            differs.kept = kept(differs.kept.take());
+        }
+        receipt.vendor_said.members = said_as_kept(receipt.vendor_said.members);
         Ok(receipt)
     }
 }

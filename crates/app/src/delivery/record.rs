@@ -202,6 +202,7 @@ fn other_record(receipt: &UpsertReceipt, detail: &str) -> ProviderError {
     let mut error = ProviderError::new(kind, state, RetryAdvice::Never, detail).with_code("other_record");
     let VendorSaid { status, members } = &receipt.vendor_said;
     error.vendor_status = *status;
+    // It is no longer than any other document of a vendor's: what a receipt holds was bounded when it was read.
     error.vendor_body = Some(members).filter(|said| !said.is_empty()).cloned().map(Json::Object);
     error.with_context("the vendor wrote to another record")
 }
