@@ -139,11 +139,11 @@ async fn whoever_may_not_any_more_has_the_rest_refused() {
     let vendor = Vendor::new(Repeat::Safe);
     let house = House::new(vec![connection("v", &vendor)]).await;
     for number in 0..20 {
+        let reference = format!("r{number}");
+        house.upsert(json!({ "reference": reference })).await.unwrap();
         vendor.then([Act::Reject]);
-        let refused = house
-            .upsert(json!({ "reference": format!("r{number}") }))
-            .await
-            .unwrap();
+        let changed = json!({ "reference": reference, "given_name": "Ann" });
+        let refused = house.upsert(changed).await.unwrap();
         assert_eq!(refused.status, 422, "{}", refused.body);
     }
     let asked = AtomicUsize::new(0);

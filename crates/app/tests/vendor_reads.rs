@@ -60,9 +60,10 @@ async fn nothing_is_read_for_or_told_to_somebody_who_may_not_ask_any_more() {
         (2, 4, [None, Some(ProblemCode::NotFound)]),
     ] {
         let asked = AtomicUsize::new(0);
-        let still_may = || match asked.fetch_add(1, Ordering::Relaxed) < allowed {
-            true => Ok(()),
-            false => Err(Refusal::new(ProblemCode::Unauthenticated, "the API key was removed")),
+        let still_may = || {
+            let is_allowed = asked.fetch_add(1, Ordering::Relaxed) < allowed;
+            let removed = || Refusal::new(ProblemCode::Unauthenticated, "the API key was removed");
+            is_allowed.then_some(()).ok_or_else(removed)
         };
         let page = operations
             .vendor_customers(&merchant, "v", ListQuery::default(), &still_may)

@@ -250,10 +250,11 @@ impl Deliveries {
             let is_paused = self
                 .pause_by_vendor(&delivery.merchant, &work.connection, reason)
                 .await?;
-            let (waiting_for, until) = match is_paused {
-                true => (WaitingFor::Paused, None),
-                // The connection was configured anew while the call was out: it is taken anew at once.
-                false => (WaitingFor::RateLimit, Some(now)),
+            // Otherwise the connection was configured anew while the call was out: it is taken anew at once.
+            let (waiting_for, until) = if is_paused {
+                (WaitingFor::Paused, None)
+            } else {
+                (WaitingFor::RateLimit, Some(now))
             };
             return Ok(AttemptEnd::Held(Arc::new(error), waiting_for, until));
         }

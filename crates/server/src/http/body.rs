@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use upsert_api::ProblemCode;
 use upsert_app::{Refusal, read_json};
+use upsert_core::Problem as Wrong;
 use upsert_core::customer::escape;
 
 use crate::http::middleware::still_stands;
@@ -80,22 +81,16 @@ impl FromRequest for NoBody {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = MaybeJson::from_request(request, payload);
         Box::pin(async move {
-            let refused = |pointer, code, detail| Err(Refusal::invalid_at(pointer, code, detail).into());
-            match body.await?.0 {
-                None | Some(Json::Null) => Ok(Self),
+            let (pointer, code) = match body.await?.0 {
+                None | Some(Json::Null) => return Ok(Self),
                 Some(Json::Object(members)) => match members.keys().next() {
-                    None => Ok(Self),
-                    Some(name) => {
-                        let pointer = format!("/{}", escape(name));
-                        refused(
-                            &pointer,
-                            "unknown_field",
-                            "is not known here; there is nothing to say in a body",
-                        )
-                    }
+                    None => return Ok(Self),
+                    Some(name) => (format!("/{}", escape(name)), "unknown_field"),
                 },
-                Some(_) => refused("", "invalid_type", "there is nothing to say in a body"),
-            }
+                Some(_) => (String::new(), "invalid_type"),
+            };
+            let wrong = Wrong::new(pointer, code, "there is nothing to say in a body here");
+            Err(Refusal::invalid(vec![wrong]).into())
         })
     }
 }

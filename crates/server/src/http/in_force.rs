@@ -69,7 +69,8 @@ impl CallerInForce {
     /// # Errors
     /// 401, 403: it may be told nothing any more. What was done is done.
     pub(crate) fn may_be_told(&self, answer: Answer, asked_with: Visibility) -> Result<Answer, Problem> {
-        let now = visibility_of(&*self.key()?);
+        let key = self.key()?;
+        let now = visibility_of(&key);
         Ok(if now == asked_with {
             answer
         } else {

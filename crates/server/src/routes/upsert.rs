@@ -131,7 +131,8 @@ pub(crate) async fn plan_upsert(
     let handling = prefers.handling.unwrap_or_default();
     // The body may have taken its time.
     let in_force = caller.in_force(&state);
-    let visibility = visibility_of(&*in_force.key()?);
+    let key = in_force.key()?;
+    let visibility = visibility_of(&key);
     let merchant = in_force.merchant(&caller.merchant.id).await?;
     let upserts = &state.gateway.upserts;
     let plan = upserts.plan(&merchant, &body.0, handling, force, visibility).await?;

@@ -326,6 +326,9 @@ async fn a_body_that_arrives_after_its_merchant_was_removed_is_for_nobody() {
     let upsert = trickling(&served, &head("/v1/customers"), &body).await;
     let plan = trickling(&served, &head("/v1/customers/plan"), &body).await;
     std::fs::remove_file(served.folder.path().join("merchants/globex.toml")).unwrap();
+    let of_acme_alone = gateway_toml("").replace("[\"globex\"]", "[\"acme\"]");
+    let of_acme_alone = of_acme_alone.replace("[\"acme\", \"globex\"]", "[\"acme\"]");
+    served.folder.write("gateway.toml", &of_acme_alone);
     taken_over(&served, 1).await;
     for late in [upsert, plan] {
         let answer = answered(late).await;
