@@ -17,7 +17,7 @@ use upsert_core::{
 use crate::classify::{of_read, unreadable};
 use crate::read_back::ID_POINTER;
 use crate::record_id::is_fit;
-use crate::reply::WireReply;
+use crate::reply::{WireReply, kept, said_as_kept};
 use crate::retry_after::RetryAfter;
 use crate::transport::{Outgoing, Transport, TransportError};
 use crate::vendor::{HttpReads, HttpVendor};
@@ -184,6 +184,10 @@ impl<V: HttpVendor> UpsertProvider for HttpProvider<V> {
             unreadable(&reply, what)
         })?;
         receipt.vendor_request_id = receipt.vendor_request_id.filter(|id| is_fit(id));
+        for differs in &mut receipt.fields.differs {
+            differs.kept = kept(differs.kept.take());
+        }
+        receipt.vendor_said.members = said_as_kept(receipt.vendor_said.members);
         Ok(receipt)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use upsert_core::{Form, PreparedUpsert, ProviderError};
 
 use crate::classify::{classify, error_in_disguise, unreadable};
-use crate::complaints::FieldNames;
+use crate::complaints::{FieldNames, MOST};
 use crate::reply::WireReply;
 
 /// What stands in a log in the place of a word of a vendor's that is none of its documented ones.
@@ -37,6 +37,8 @@ pub trait Refusals {
         };
         let names = FieldNames::new(self.forms(), prepared.map(|prepared| &prepared.sent));
         self.explain(&mut error, reply, &reply.json().unwrap_or_default(), &names);
+        // Several places of one answer may complain, and each of many sentences.
+        error.errors.truncate(MOST);
         error
     }
 
@@ -52,6 +54,41 @@ pub trait Refusals {
             Some(body) if self.is_error(&body) => Err(self.refusal(prepared, reply)),
             Some(body) => Ok(body),
             None => Err(unreadable(reply, "the body is not JSON")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Complains once for each of its sentences, however many there are.
+    struct Talkative;
+
+    impl Refusals for Talkative {
+        fn forms(&self) -> &[Form] {
+            &[]
+        }
+
+        fn is_error(&self, _: &Json) -> bool {
+            true
+        }
+
+        fn explain(&self, error: &mut ProviderError, _: &WireReply, said: &Json, names: &FieldNames) {
+            let sentences = said["message"].as_array().unwrap().iter();
+            error.errors = sentences
+                .flat_map(|said| names.complaints(&json!({ "email": said })))
+                .collect();
+        }
+    }
+
+    #[test]
+    fn however_much_a_vendor_complains_of_so_much_is_kept() {
+        for (sentences, kept) in [(3, 3), (MOST, MOST), (5_000, MOST)] {
+            let reply = WireReply::of_json(422, &json!({ "message": vec!["no"; sentences] }));
+            assert_eq!(Talkative.refusal(None, &reply).errors.len(), kept, "{sentences}");
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod dashboard;
 pub(crate) mod documented;
 pub(crate) mod headers;
+pub(crate) mod in_force;
 pub(crate) mod merchant_id;
 pub(crate) mod metrics;
 pub(crate) mod middleware;

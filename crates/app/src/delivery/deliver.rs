@@ -247,9 +247,16 @@ impl Deliveries {
         let time_left = time_left(&work.connection, delivery, now);
         if error.kind == ErrorKind::Unauthorised {
             let reason = error.to_string();
-            self.pause_by_vendor(&delivery.merchant, &work.connection, reason)
+            let is_paused = self
+                .pause_by_vendor(&delivery.merchant, &work.connection, reason)
                 .await?;
-            return Ok(AttemptEnd::Held(Arc::new(error), WaitingFor::Paused, None));
+            // Otherwise the connection was configured anew while the call was out: it is taken anew at once.
+            let (waiting_for, until) = if is_paused {
+                (WaitingFor::Paused, None)
+            } else {
+                (WaitingFor::RateLimit, Some(now))
+            };
+            return Ok(AttemptEnd::Held(Arc::new(error), waiting_for, until));
         }
         let after = |wait: Duration| SignedDuration::try_from(wait).unwrap_or_default();
         let at = |wait| now.checked_add(after(wait)).unwrap_or(now);

@@ -158,17 +158,21 @@ impl Deliveries {
     }
 
     /// The vendor refuses the credentials: nothing more is sent until they change, a probe succeeds, or somebody
-    /// resumes it.
+    /// resumes it. Whether it is so: what was said of other credentials than those that are configured by now pauses nothing.
     pub(crate) async fn pause_by_vendor(
         &self,
         merchant: &str,
         connection: &Connection,
         reason: String,
-    ) -> Result<(), StoreError> {
-        if self.context.connections.is_paused(merchant, &connection.name) {
-            return Ok(());
-        }
+    ) -> Result<bool, StoreError> {
         let name = &connection.name;
+        let configured = self.context.directory().connection(merchant, name);
+        if configured.is_some_and(|configured| configured.fingerprint != connection.fingerprint) {
+            return Ok(false);
+        }
+        if self.context.connections.is_paused(merchant, name) {
+            return Ok(true);
+        }
         tracing::warn!(
             merchant,
             connection = name,
@@ -181,7 +185,8 @@ impl Deliveries {
             reason,
             fingerprint: connection.fingerprint.clone(),
         };
-        self.set_pause(merchant, &connection.name, Some(pause), &[]).await
+        self.set_pause(merchant, name, Some(pause), &[]).await?;
+        Ok(true)
     }
 
     /// Sets or lifts a pause, durably, and tells of it; `acts`: what the audit trail tells of it. A pause by the vendor leaves

@@ -15,6 +15,7 @@ use upsert_settings::{Scope, looks_mistyped};
 use crate::config::key_store::{Found, Key, TooOften};
 use crate::config::snapshot::ConfigSnapshot;
 use crate::http::headers::accepts;
+use crate::http::in_force::{CallerInForce, visibility_of};
 use crate::http::middleware::{Observed, has_left};
 use crate::http::pacing::shows_key;
 use crate::http::problem::Problem;
@@ -99,6 +100,8 @@ pub(crate) struct Access<P> {
     pub(crate) key: Arc<Key>,
     /// The configuration that the whole request is served by.
     pub(crate) served: Arc<ConfigSnapshot>,
+    /// What it was let in for.
+    pub(crate) standing: Standing,
     permission: PhantomData<P>,
 }
 
@@ -119,17 +122,14 @@ impl<P: Permission> Access<P> {
         }
     }
 
-    /// What it was let in for.
-    ///
-    /// # Errors
-    /// None: it was let in.
-    pub(crate) fn standing(&self) -> Result<Standing, Problem> {
-        Standing::of(&self.key, [P::SCOPE, P::OR], P::FOR_ALL)
+    /// To be asked for again.
+    pub(crate) fn in_force(&self, state: &Arc<State>) -> CallerInForce {
+        CallerInForce::new(state, self.standing.clone())
     }
 
     /// What of customers it may see.
     pub(crate) fn visibility(&self) -> Visibility {
-        Visibility::of(self.key.may(Scope::CustomersRead))
+        visibility_of(&self.key)
     }
 
     /// Judges the request: key, limit, scope, and whether an answer in JSON is wanted at all.
@@ -150,7 +150,7 @@ impl<P: Permission> Access<P> {
         has_left(request, key.take_call().map_err(|limit| rate_limited(&limit))?);
         let standing = Standing::of(&key, [P::SCOPE, P::OR], P::FOR_ALL)?;
         if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
-            observed.standing = Some(standing);
+            observed.standing = Some(standing.clone());
         }
         if !accepts(request.headers(), P::ANSWERS) {
             let detail = format!("answers are {}", P::ANSWERS);
@@ -159,6 +159,7 @@ impl<P: Permission> Access<P> {
         Ok(Self {
             key,
             served,
+            standing,
             permission: PhantomData,
         })
     }

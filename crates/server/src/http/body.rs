@@ -13,7 +13,9 @@ use serde_json::Value as Json;
 use tokio::time::timeout;
 
 use upsert_api::ProblemCode;
-use upsert_app::read_json;
+use upsert_app::{Refusal, read_json};
+use upsert_core::Problem as Wrong;
+use upsert_core::customer::escape;
 
 use crate::http::middleware::still_stands;
 use crate::http::pacing;
@@ -64,6 +66,31 @@ impl FromRequest for MaybeJson {
             }
             admitted?;
             Ok(Self(Some(read_json(&body)?)))
+        })
+    }
+}
+
+/// No body, for routes that know none: one that says something would be ignored without a word. An empty object says nothing.
+#[derive(Debug)]
+pub(crate) struct NoBody;
+
+impl FromRequest for NoBody {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = MaybeJson::from_request(request, payload);
+        Box::pin(async move {
+            let (pointer, code) = match body.await?.0 {
+                None | Some(Json::Null) => return Ok(Self),
+                Some(Json::Object(members)) => match members.keys().next() {
+                    None => return Ok(Self),
+                    Some(name) => (format!("/{}", escape(name)), "unknown_field"),
+                },
+                Some(_) => (String::new(), "invalid_type"),
+            };
+            let wrong = Wrong::new(pointer, code, "there is nothing to say in a body here");
+            Err(Refusal::invalid(vec![wrong]).into())
         })
     }
 }

@@ -9,6 +9,7 @@ use upsert_core::Problem as Wrong;
 
 use crate::config::rotation;
 use crate::http::access::{Access, AdministerAll};
+use crate::http::body::NoBody;
 use crate::http::problem::Problem;
 use crate::http::query::NoQuery;
 use crate::routes::reply;
@@ -29,6 +30,7 @@ use crate::state::State;
 #[post("/v1/encryption/rotate")]
 pub(crate) async fn rotate_keys(
     caller: Access<AdministerAll>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -51,6 +53,7 @@ pub(crate) async fn rotate_keys(
 #[post("/v1/encryption/renew")]
 pub(crate) async fn renew_data_keys(
     caller: Access<AdministerAll>,
+    _: NoBody,
     _: NoQuery,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {

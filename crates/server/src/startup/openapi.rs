@@ -103,6 +103,7 @@ const WITH_A_BODY: [(&str, &str); 3] = [
 
 fn complete(operation: &mut Operation, needs_key: bool) {
     let responses = &mut operation.responses.responses;
+    let is_422_documented = responses.contains_key("422");
     let mut add = |all: &[(&str, &str)]| {
         for (status, description) in all {
             let response = || RefOr::T(ResponseBuilder::new().description(*description).build());
@@ -121,7 +122,9 @@ fn complete(operation: &mut Operation, needs_key: bool) {
         RefOr::T(body) => body.content.contains_key("application/json"),
         RefOr::Ref(_) => false,
     };
-    if operation.request_body.as_ref().is_some_and(takes_json) {
+    // 422 is said of a body, and of one where there is nothing to say in it.
+    let judges_a_body = operation.request_body.as_ref().is_some_and(takes_json) || is_422_documented;
+    if judges_a_body {
         add(&WITH_A_BODY);
     }
     for (status, response) in responses {

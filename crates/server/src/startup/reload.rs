@@ -17,7 +17,7 @@ use crate::config::check;
 use crate::config::day_counts::DayCounts;
 use crate::config::key_store::Keys;
 use crate::config::snapshot::ConfigSnapshot;
-use crate::config::stored_merchants::Surroundings;
+use crate::config::stored_merchants::{MerchantBuilder, Surroundings};
 use crate::http::metrics::RELOADS;
 use crate::startup::background::Background;
 use crate::startup::lost::Lost;
@@ -191,10 +191,12 @@ impl Reloader {
             .map_err(|error| self.passing(&format!("the day's calls cannot be read: {error}")))?;
         let before = self.state.served.load_full();
         let assembled = self.builder.assemble(&settings, &before.directory, &counts)?;
+        // What can be refused is refused before anybody is told of it.
+        let rules = MerchantBuilder::rules_of(&settings)?;
         let settings = Arc::new(settings);
         self.write_down(before.generation + 1, &settings).await?;
-        let are_others = self.state.merchant_builder.configure(&settings)?;
         self.told(before.generation + 1, &settings).await;
+        let are_others = self.state.merchant_builder.configure(rules);
         gateway.store().configure_keys(self.state.merchant_builder.keyring());
         self.serve(&settings, &before, assembled);
         if are_others {
