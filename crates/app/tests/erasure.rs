@@ -248,7 +248,7 @@ async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same
     merchant.sources = vec![Arc::new(source("shop", None)), Arc::new(source("vendor", Some("v")))];
     let house = House::of(store.clone(), TokioClock::new(), merchant).await;
     let ann = house
-        .upsert(json!({ "reference": "ann-1", "email": "us@x.example" }))
+        .upsert(json!({ "reference": "ann-000001", "email": "us@x.example" }))
         .await
         .unwrap();
     let bob = house
@@ -272,7 +272,8 @@ async fn a_dead_letter_of_somebody_living_is_kept_though_the_erased_had_the_same
     let intake = house.event("vendor", &of_record).await.unwrap();
     assert_ne!(intake.refusal.map(|refusal| refusal.code), Some(ProblemCode::Erased));
     // Her own reference is nobody else's.
-    let hers = json!({ "id": "e4", "who": { "ref": "ann-1", "mail": "us@x.example", "first": { "is": "no text" } } });
+    let hers =
+        json!({ "id": "e4", "who": { "ref": "ann-000001", "mail": "us@x.example", "first": { "is": "no text" } } });
     let intake = house.event("shop", &hers).await.unwrap();
     assert_eq!(intake.refusal.unwrap().code, ProblemCode::Erased);
 }
