@@ -183,3 +183,26 @@ async fn a_rotation_names_the_merchants_that_it_had_to_leave() {
     );
     served.running.stop().await;
 }
+
+#[tokio::test]
+async fn a_row_that_leads_to_another_customer_is_not_followed() {
+    let folder = Folder::new("");
+    write_keys(&folder, KEYS_A);
+    let served = started(folder).await;
+    served.customer("ann@example.com").await;
+    let bob = served.customer("bob@example.com").await;
+    served.running.stop().await;
+    let folder = served.folder;
+    let raw = rusqlite::Connection::open(folder.path().join("g.db")).unwrap();
+    // Whatever leads to the first leads to the other from now on.
+    let swapped =
+        "UPDATE keys SET customer = (SELECT max(customer) FROM keys) WHERE customer = (SELECT min(customer) FROM keys)";
+    assert!(raw.execute(swapped, []).unwrap() > 0);
+    drop(raw);
+    let served = started(folder).await;
+    let (status, problem) = read(served.upsert(&json!({ "email": "ann@example.com", "given_name": "Eve" }))).await;
+    assert_eq!((status, &problem["code"]), (500, &json!("internal")), "{problem}");
+    let (_, customer) = read(served.get(&format!("/v1/customers/{bob}"), "acme")).await;
+    assert_eq!(customer["given_name"], json!(null), "{customer}");
+    served.running.stop().await;
+}
