@@ -1,5 +1,6 @@
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
+use upsert_api::MASK;
 use upsert_core::{CustomerPatch, Field, Patch, Value};
 use upsert_store::Progress;
 use upsert_testkit::records::{
