@@ -36,7 +36,12 @@ pub trait Refusals {
             classify(reply)
         };
         let names = FieldNames::new(self.forms(), prepared.map(|prepared| &prepared.sent));
+        let meaning = error.detail.clone();
         self.explain(&mut error, reply, &reply.json().unwrap_or_default(), &names);
+        // A vendor may answer with blank words: what the status means says more.
+        if error.detail.trim().is_empty() {
+            error.detail = meaning;
+        }
         // Several places of one answer may complain, and each of many sentences.
         error.errors.truncate(MOST);
         error
@@ -81,6 +86,37 @@ mod tests {
             error.errors = sentences
                 .flat_map(|said| names.complaints(&json!({ "email": said })))
                 .collect();
+        }
+    }
+
+    /// Puts the vendor's words in the place of the meaning, whatever they are.
+    struct Blunt;
+
+    impl Refusals for Blunt {
+        fn forms(&self) -> &[Form] {
+            &[]
+        }
+
+        fn is_error(&self, _: &Json) -> bool {
+            true
+        }
+
+        fn explain(&self, error: &mut ProviderError, _: &WireReply, said: &Json, _: &FieldNames) {
+            said["message"].as_str().unwrap().clone_into(&mut error.detail);
+        }
+    }
+
+    #[test]
+    fn blank_words_do_not_take_the_place_of_what_the_status_means() {
+        let told = |status, words: &str| {
+            let reply = WireReply::of_json(status, &json!({ "message": words }));
+            Blunt.refusal(None, &reply).detail
+        };
+        for status in [205, 404, 422, 503] {
+            assert_eq!(told(status, "no such field"), "no such field");
+            for blank in ["", "  ", "\n"] {
+                assert!(told(status, blank).starts_with("the vendor "), "{status}");
+            }
         }
     }
 
