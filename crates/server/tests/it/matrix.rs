@@ -17,7 +17,7 @@ pub(crate) async fn guarded(served: &ConfigSnapshot) -> Vec<(Method, String)> {
     let mut routes = Vec::new();
     for (template, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            if operation["security"].is_array() {
+            if operation["security"].as_array().is_some_and(|asked| !asked.is_empty()) {
                 let path = template
                     .replace("{merchant}", "acme")
                     .replace("{name}", "ledger")
@@ -376,7 +376,8 @@ async fn naming(served: &ConfigSnapshot) -> Vec<(Method, [String; 3])> {
     let (ids, mut routes) = (of_acme(served).await, Vec::new());
     for (template, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let is_named = template.contains('{') && operation["security"].is_array();
+            let asks_for_a_key = operation["security"].as_array().is_some_and(|asked| !asked.is_empty());
+            let is_named = template.contains('{') && asks_for_a_key;
             if !is_named || is_of_all(template) {
                 continue;
             }
