@@ -295,7 +295,7 @@ async fn events_and_batch_lines_do_not_bring_the_person_back() {
         json!({ "phone": "(202) 555-0123", "given_name": "A" }),
         json!({ "reference": "A-1", "email": "new@x.example" }),
         json!({ "id": id, "given_name": "A" }),
-        json!({ "links": { "rotor": record }, "email": "new@x.example" }),
+        json!({ "links": { "rotor": record }, "email": "ann@x.example" }),
     ] {
         assert_eq!(line(&world, &body).await, refused(), "{body}");
     }
