@@ -44,7 +44,7 @@ fn many_strangers_are_cut_cost_little_and_keep_nobody_from_being_served() {
 fn the_log_says_how_many_connections_there_may_be_and_few_open_files_leave_some_over() {
     let log = on_a_runtime(async {
         let gateway = Gateway::start(Path::new(PROGRAM), Some(256)).await.unwrap();
-        gateway.log()
+        gateway.log_with("the gateway is ready").await
     });
     assert!(
         log.contains("so many connections there may be open_files=256 connections=112 without_key=56"),
