@@ -17,6 +17,7 @@ mod image;
 mod import;
 mod init;
 mod keys;
+mod litestream;
 mod merchants;
 mod operating;
 mod operator;
