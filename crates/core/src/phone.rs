@@ -224,8 +224,8 @@ fn national(digits: &str, region: Region) -> Result<Option<String>, Refused> {
         // Nobody's number, but what was typed: kept as it is, and nobody is found by it.
         _ if is_one_digit(digits) => {
             let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region);
-            let number = format!("{}{digits}", code.unwrap_or_default());
-            Ok(DIGITS.contains(&number.len()).then(|| format!("+{number}")))
+            // As whoever reads it once more will: a 1 that is dialled before a number in North America is its calling code.
+            Ok(international(&format!("{}{digits}", code.unwrap_or_default()), None).ok())
         }
         Ok(Length::Local) => Err(invalid("has no area code: it can be called from its own area alone")),
         _ => Ok(None),

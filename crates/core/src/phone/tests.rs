@@ -436,6 +436,7 @@ fn one_digit_again_and_again_is_kept_as_data() {
         ("000-000-0000", "US", "+10000000000"),
         ("(000) 000-0000", "CA", "+10000000000"),
         ("1111111111", "US", "+11111111111"),
+        ("11111111111", "US", "+11111111111"),
         ("+1 999 999 9999", "", "+19999999999"),
         ("5555555555", "US", "+15555555555"),
     ] {
@@ -458,6 +459,26 @@ fn one_digit_again_and_again_is_kept_as_data() {
     }
     is_refused(&[("0", "US"), ("000", "US"), ("9999", "US")]);
     assert!(!is_repeated_digit("+12025550123") && !is_repeated_digit("") && !is_repeated_digit("+9"));
+}
+
+#[test]
+fn one_digit_again_and_again_stays_as_it_is_in_every_country() {
+    let letters = || (b'A'..=b'Z').map(char::from);
+    let regions = letters().flat_map(|one| letters().map(move |other| format!("{one}{other}")));
+    let regions: Vec<String> = regions.filter(|region| region.parse::<Region>().is_ok()).collect();
+    assert!(regions.len() > 200);
+    for region in &regions {
+        for digit in ['0', '1', '2', '9'] {
+            for length in 6..=13 {
+                let raw: String = std::iter::repeat_n(digit, length).collect();
+                if let Ok(once) = phone(&raw, Some(region)) {
+                    assert_eq!(phone(&once, None).as_ref(), Ok(&once), "{raw} ({region})");
+                    let is_nobodys = is_repeated_digit(&once) || !is_likely(&once);
+                    assert!(is_nobodys, "{raw} ({region}) is {once}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
