@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use upsert_settings::{Environment, Reach, Scope, Secrets, Settings};
 
 use crate::demo::on_a_runtime;
@@ -88,6 +89,9 @@ fn the_first_key_wraps_what_others_have_and_makes_new_data_keys_where_that_is_as
 /// How often a customer is made and read while keys are rotated: 120 requests a second and more.
 const EVERY: Duration = Duration::from_millis(16);
 
+/// So many are under way at the most: a slow machine is not to be crowded.
+const AT_ONCE: usize = 32;
+
 /// Longer than anything here takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -99,8 +103,12 @@ fn email(number: usize) -> String {
 async fn load(url: String, key: &'static str, is_over: Arc<AtomicBool>) -> usize {
     let client = reqwest::Client::builder().build().unwrap();
     let (mut under_way, mut made, mut ticks) = (JoinSet::new(), 0, tokio::time::interval(EVERY));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !is_over.load(Ordering::Relaxed) {
         ticks.tick().await;
+        while under_way.len() >= AT_ONCE {
+            under_way.join_next().await.unwrap().unwrap();
+        }
         let body = json!({ "email": email(made), "given_name": "Ann" });
         let upsert = client.post(format!("{url}/v1/customers")).bearer_auth(key).json(&body);
         let read = client.get(format!("{url}/v1/customers?email={}", email(made)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
+use tokio::sync::Semaphore;
 
 use upsert_core::{
     CallContext, Capabilities, Customer, CustomerReader, ErrorKind, Evidence, Field, FieldMap, FieldOutcomes, Form,
@@ -29,8 +30,13 @@ struct Ledger {
 /// How long a call takes that is asked to dawdle.
 pub(crate) const DAWDLES: Duration = Duration::from_millis(1200);
 
-/// How long one takes during which a configuration is to be taken over.
-const LINGERS: Duration = Duration::from_secs(5);
+/// Of whoever lingers, until a test lets it go on.
+static LINGERING: Semaphore = Semaphore::const_new(0);
+
+/// Lets one call go on that lingers.
+pub(crate) fn let_go_on() {
+    LINGERING.add_permits(1);
+}
 
 /// How long it wants no calls where it is asked to throttle.
 const THROTTLES_FOR: Duration = Duration::from_hours(1);
@@ -176,7 +182,7 @@ impl UpsertProvider for Ledger {
             }
             Some("spend") => return refuse(ErrorKind::QuotaSpent, StateAtVendor::Unchanged, RetryAdvice::Backoff),
             Some("dawdle") => tokio::time::sleep(DAWDLES).await,
-            Some("linger") => tokio::time::sleep(LINGERS).await,
+            Some("linger") => LINGERING.acquire().await.expect("it is never closed").forget(),
             _ => {}
         }
         let email = body["email"].as_str().unwrap_or_default().to_owned();

@@ -17,6 +17,7 @@ use upsert_core::{Clock as _, SystemClock};
 use upsert_server::StartOptions;
 use upsert_webhook::{SigningKey, sign};
 
+use crate::ledger;
 use crate::served::{ConfigSnapshot, Folder, gateway_toml, read, secret};
 
 /// After a reload, until when whatever is open has to end.
@@ -368,7 +369,7 @@ async fn a_body_that_arrives_after_its_key_may_read_no_more_is_answered_without_
 async fn an_upsert_that_waits_for_a_vendor_tells_its_key_nothing_once_that_is_gone_and_goes_on() {
     let folder = Folder::new("");
     let acme = std::fs::read_to_string(folder.path().join("merchants/acme.toml")).unwrap();
-    folder.write("merchants/acme.toml", &acme.replace("\"400ms\"", "\"20s\""));
+    folder.write("merchants/acme.toml", &acme.replace("\"400ms\"", "\"60s\""));
     let served = patient(folder).await;
     let no_reader = with_key("acme", |table| Some(table.replace("\"customers:read\", ", "")));
     for (email, change, told_with) in [
@@ -396,6 +397,7 @@ async fn an_upsert_that_waits_for_a_vendor_tells_its_key_nothing_once_that_is_go
         timeout(PATIENCE, written).await.expect("it is stored");
         served.folder.write("gateway.toml", &change);
         taken_over(&served, before).await;
+        ledger::let_go_on();
         let (status, told) = answer.await.unwrap();
         assert_eq!(status, told_with, "{told}");
         assert!(!told.to_string().contains("Canary"), "{told}");
