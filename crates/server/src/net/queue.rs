@@ -3,7 +3,7 @@
 //! A worker goes through all that is ready in the order in which it came. With a thousand strangers ready, a caller would wait
 //! for a thousand heads to be read and answered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,6 +15,8 @@ use tokio::task::yield_now;
 const FIRST_HEADS: usize = 3;
 /// The same of later heads.
 const LATER_HEADS: usize = 1;
+/// Of fewer nobody asks who has gone.
+const LEAST_CROWD: usize = 64;
 
 /// Of one worker. Whoever is gone meanwhile is passed over.
 #[derive(Debug, Default)]
@@ -22,6 +24,8 @@ pub(crate) struct Queue {
     /// New connections: the newest goes first. When more come than can be looked at, the others are late anyway, and among the
     /// newest are those who will show a key.
     first: RefCell<Vec<oneshot::Sender<()>>>,
+    /// From so many on it is looked who of them has gone: those at the bottom may not be come to for long.
+    crowd: Cell<usize>,
     /// Those who were answered before without having shown one, in turn.
     later: RefCell<VecDeque<oneshot::Sender<()>>>,
     somebody_came: Notify,
@@ -35,7 +39,13 @@ impl Queue {
     /// Somebody new wants to be looked at.
     pub(crate) fn first(&self) -> Ticket {
         let (called, ticket) = oneshot::channel();
-        self.first.borrow_mut().push(called);
+        let mut first = self.first.borrow_mut();
+        if first.len() >= self.crowd.get() {
+            first.retain(|waiting| !waiting.is_closed());
+            self.crowd.set(LEAST_CROWD.max(2 * first.len()));
+        }
+        first.push(called);
+        drop(first);
         self.somebody_came.notify_one();
         Ticket(ticket)
     }
@@ -97,8 +107,8 @@ mod tests {
     #[test]
     fn of_the_new_the_newest_go_first_and_of_the_others_the_oldest() {
         let queue = Queue::default();
-        let mut first: Vec<Ticket> = (0..FIRST_HEADS + 1).map(|_| queue.first()).collect();
-        let mut later: Vec<Ticket> = (0..LATER_HEADS + 1).map(|_| queue.later()).collect();
+        let mut first: Vec<Ticket> = (0..=FIRST_HEADS).map(|_| queue.first()).collect();
+        let mut later: Vec<Ticket> = (0..=LATER_HEADS).map(|_| queue.later()).collect();
         assert!(queue.call_some());
         let called = |tickets: &mut Vec<Ticket>| tickets.iter_mut().map(is_called).collect::<Vec<_>>();
         assert_eq!(called(&mut first), [false, true, true, true]);
@@ -117,6 +127,17 @@ mod tests {
         drop(others);
         assert!(queue.call_some());
         assert!(is_called(&mut oldest) && is_called(&mut stays));
+    }
+
+    #[test]
+    fn those_who_are_gone_are_forgotten_although_nobody_comes_to_them() {
+        let queue = Queue::default();
+        let stays: Vec<Ticket> = (0..10).map(|_| queue.first()).collect();
+        for _ in 0..100 * LEAST_CROWD {
+            drop(queue.first());
+        }
+        assert!(queue.first.borrow().len() <= 2 * LEAST_CROWD);
+        drop(stays);
     }
 
     #[tokio::test]
