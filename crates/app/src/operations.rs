@@ -15,6 +15,13 @@ pub(crate) mod selected;
 pub(crate) mod stored_merchants;
 pub(crate) mod vendor_records;
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use upsert_core::ErasureId;
+
 use crate::context::Context;
 use crate::delivery::Deliveries;
 use crate::inbox::Inbox;
@@ -31,6 +38,8 @@ pub struct Operations {
     upserts: Upserts,
     inbox: Inbox,
     queries: Queries,
+    /// Open erasures of which this process has removed everything: only the store has to let go of it.
+    cleared: Arc<Mutex<HashSet<ErasureId>>>,
 }
 
 impl Operations {
@@ -42,6 +51,7 @@ impl Operations {
             upserts: Upserts::new(context),
             inbox: Inbox::new(context),
             queries: Queries::new(context),
+            cleared: Arc::default(),
         }
     }
 }

@@ -116,7 +116,6 @@ impl Lines {
         self.line(path, text, true, hidden);
     }
 
-    /// Something of which a part is not shown.
     /// How many values there are: they may be addresses and numbers of people. That others stand there is seen all the same.
     fn never_match(&mut self, never_match: &NeverMatch) {
         for (name, values) in [("phone", &never_match.phone), ("email", &never_match.email)] {
@@ -128,6 +127,7 @@ impl Lines {
         }
     }
 
+    /// Something of which a part is not shown.
     fn partly(&mut self, path: &str, text: String, whole: &str) {
         self.line(path, text, false, Some(whole.as_bytes()));
     }

@@ -194,6 +194,9 @@ impl Operations {
     /// Of a merchant that is there and cannot be served just now nobody can tell whether dead letters are about the person:
     /// the erasure stays open until somebody can.
     async fn go_on_with(&self, erasure: &ErasureRecord) -> Result<(), Refusal> {
+        if self.cleared.lock().contains(&erasure.id) {
+            return Ok(());
+        }
         match self.context.directory_with(&erasure.merchant).await {
             Ok(directory) => {
                 let merchant = directory.get(&erasure.merchant);
@@ -223,7 +226,11 @@ impl Operations {
         self.remove_events_in(merchant, erasure).await?;
         self.remove_events_out(erasure).await?;
         // What a page was to tell may be a vendor's words about the person. It is told within moments or never.
-        Ok(self.context.store.write_session(&SessionWrite::TellNothing).await?)
+        self.context.store.write_session(&SessionWrite::TellNothing).await?;
+        if merchant.is_some() {
+            self.cleared.lock().insert(erasure.id);
+        }
+        Ok(())
     }
 
     /// Of those of whom all was removed: the store lets go of it, together. The vendors' ids go last of all, once it can let go
@@ -247,6 +254,7 @@ impl Operations {
         let now = self.context.clock.now();
         for erasure in cleared {
             self.change_erasure(erasure, |erasure| erasure.end(now)).await?;
+            self.cleared.lock().remove(&erasure.id);
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ use crate::state::State;
 ///
 /// Scope: `customers:write`. What still waits is ended, and is not sent any more. A tombstone of keyed hashes keeps webhook
 /// events and lines of batches from bringing the person back; a single upsert does it on purpose. `provider_customer_id`
-/// stands in this answer alone: `GET /v1/erasures/{id}` has a keyed hash of it. Once more for the same customer it is answered
-/// as that is.
+/// stands in this answer alone, and in that to another `DELETE` until the erasure has ended: `GET /v1/erasures/{id}` has a keyed
+/// hash of it.
 #[utoipa::path(
     tag = "customers",
     params(

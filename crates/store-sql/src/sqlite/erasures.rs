@@ -153,6 +153,8 @@ impl ErasureStore for SqliteStore {
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {
+        // While somebody reads what is older, as a backup does, the whole file would be looked through in vain.
+        self.caught_up(Work::EmptyLog).await?;
         let mut from = Some(1);
         while let Some(number) = from {
             let looked = self.readers.ask(move |reader| gaps::look(&reader.db, number)).await?;
