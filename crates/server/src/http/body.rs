@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use upsert_api::ProblemCode;
 use upsert_app::read_json;
 
+use crate::http::decoding::{self, Decoded, Encoding, Unread};
 use crate::http::middleware::still_stands;
 use crate::http::pacing;
 use crate::http::problem::Problem;
@@ -78,9 +79,9 @@ const READ_OF_EVENTS: usize = 2;
 /// An event, read whole, to the byte: its signature covers it. Until then it is a stranger's. `limit`: how long it may be to
 /// be taken.
 pub(crate) async fn event(request: &HttpRequest, payload: web::Payload, limit: usize) -> Result<BytesMut, Problem> {
-    if is_encoded(request) {
-        let detail = "the body may have no content coding";
-        return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
+    if Encoding::of(request).ok() != Some(Encoding::Identity) {
+        let detail = "an event may have no content coding: its signature covers it to the byte";
+        return Err(decoding::unsupported(detail, "identity"));
     }
     let admitted = within(request, limit.saturating_mul(READ_OF_EVENTS))?;
     pacing::reads_of_stranger(request);
@@ -103,35 +104,50 @@ impl Sent {
         }
     }
 
-    async fn in_time(self, (limit, expected): (usize, usize)) -> Result<BytesMut, Problem> {
+    async fn in_time(self, admitted: Admitted) -> Result<BytesMut, Problem> {
         let Some(state) = self.state.clone() else {
             return Err(Problem::new(ProblemCode::Internal, "the request could not be handled"));
         };
         // Actix has no time limit for bodies: without one, a trickle would hold the connection for good.
-        timeout(state.body_timeout, self.read(limit, expected))
+        timeout(state.body_timeout, self.read(admitted))
             .await
             .map_err(|_| Problem::new(ProblemCode::RequestTimeout, "the body took too long to arrive"))?
     }
 
-    async fn read(mut self, limit: usize, expected: usize) -> Result<BytesMut, Problem> {
+    async fn read(mut self, admitted: Admitted) -> Result<BytesMut, Problem> {
+        let Admitted {
+            limit,
+            expected,
+            encoding,
+        } = admitted;
+        let refused = |why| match why {
+            Unread::TooLong => too_large(limit),
+            Unread::Corrupted => Problem::new(ProblemCode::MalformedJson, "the body is no gzip, or not a whole one"),
+        };
         // Whatever is announced: what does not come takes no place.
-        let mut body = BytesMut::with_capacity(expected.min(AT_FIRST));
+        let mut body = Decoded::new(encoding, limit, expected.min(AT_FIRST));
         while let Some(chunk) = self.payload.next().await {
             let chunk = chunk.map_err(|_| Problem::new(ProblemCode::MalformedJson, "the body broke off"))?;
-            if body.len() + chunk.len() > limit {
-                return Err(too_large(limit));
-            }
-            body.extend_from_slice(&chunk);
+            body.take(&chunk).map_err(refused)?;
             if let Some(guest) = &self.guest {
                 guest.connection.taken(chunk.len());
             }
         }
-        Ok(body)
+        body.end().map_err(refused)
     }
 }
 
-/// What can be said before the first byte: the limit, and how much is announced.
-fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+/// What can be said before the first byte.
+#[derive(Debug, Clone, Copy)]
+struct Admitted {
+    /// Bytes, without the coding.
+    limit: usize,
+    /// Bytes that are announced.
+    expected: usize,
+    encoding: Encoding,
+}
+
+fn admit(request: &HttpRequest, state: Option<&State>) -> Result<Admitted, Problem> {
     let is_json = request.mime_type().ok().flatten().is_some_and(|mime| {
         let is_utf8 = mime
             .get_param("charset")
@@ -139,18 +155,19 @@ fn admit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize),
         let is_json = mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json");
         is_utf8 && is_json && mime.type_() == "application"
     });
-    if !is_json || is_encoded(request) {
-        let detail = "the body has to be application/json, in UTF-8 and without a content coding";
+    if !is_json {
+        let detail = "the body has to be application/json, in UTF-8";
         return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
     }
     within_limit(request, state)
 }
 
-fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<(usize, usize), Problem> {
+fn within_limit(request: &HttpRequest, state: Option<&State>) -> Result<Admitted, Problem> {
     within(request, state.map_or(0, |state| state.served.load().body_limit))
 }
 
-fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem> {
+fn within(request: &HttpRequest, limit: usize) -> Result<Admitted, Problem> {
+    let encoding = Encoding::of(request)?;
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
@@ -158,13 +175,11 @@ fn within(request: &HttpRequest, limit: usize) -> Result<(usize, usize), Problem
     if announced > limit {
         return Err(too_large(limit));
     }
-    Ok((limit, announced))
-}
-
-/// Whether the body has a content coding, which none may have.
-pub(crate) fn is_encoded(request: &HttpRequest) -> bool {
-    let encoding = request.headers().get(header::CONTENT_ENCODING);
-    encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    Ok(Admitted {
+        limit,
+        expected: announced,
+        encoding,
+    })
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, Data};
-use actix_web::{HttpResponse, Resource, get};
+use actix_web::{HttpRequest, HttpResponse, Resource, get};
 use tokio::time::timeout;
 
 use upsert_api::{Alive, ProblemCode, Ready, ReadyConfiguration};
@@ -13,6 +13,7 @@ use upsert_store::StoreError;
 
 use crate::config::rotation::word;
 use crate::http::middleware::shutting_down;
+use crate::http::mount;
 use crate::http::problem::Problem;
 use crate::lifecycle::Phase;
 use crate::state::State;
@@ -118,8 +119,8 @@ async fn rendered(state: &State) -> HttpResponse {
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value)),
 )]
 #[get("/openapi.json")]
-pub(crate) async fn get_openapi(state: Data<State>) -> HttpResponse {
+pub(crate) async fn get_openapi(request: HttpRequest, state: Data<State>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(header::ContentType::json())
-        .body(state.documented.json.clone())
+        .body(state.documented.json_at(&mount::of(&request)))
 }

@@ -207,6 +207,8 @@ fn state_of(
             keys: Keys::new(&settings.api_keys, &Keys::default()),
             directory: gateway.directory(),
             body_limit: settings.server.body_limit,
+            base_path: settings.server.base_path.clone(),
+            cors_origins: settings.server.cors_origins.clone(),
             generation: 1,
             is_stale: false,
         }),

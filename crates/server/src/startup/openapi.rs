@@ -11,7 +11,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Type,
+    ContentBuilder, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server, Type,
 };
 use utoipa_actix_web::AppExt as _;
 
@@ -27,6 +27,7 @@ pub(crate) fn documented() -> Documented {
     api.info = Info::new("Upsert Gateway", env!("CARGO_PKG_VERSION"));
     api.info.description =
         Some("One request to create or update a customer, at every vendor, with a receipt.".to_owned());
+    api.servers = Some(vec![Server::new("/")]);
     api.info.license = Some(License::new("Apache-2.0"));
     let components = api.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
