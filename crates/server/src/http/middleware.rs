@@ -105,6 +105,7 @@ pub(crate) async fn observe(
     let id = RequestId::of(request.headers());
     let template: Option<Arc<str>> = request.match_pattern().map(Arc::from);
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    let offers_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
     let mut span = span_of(&request, template.as_deref());
     request.extensions_mut().insert(Observed {
         id: id.clone(),
@@ -129,6 +130,7 @@ pub(crate) async fn observe(
         path: &base.at(&path),
         base: &base,
         must_close: phase != Phase::Serving,
+        offers_upgrade,
     };
     let (result, seen) = match answered {
         Ok(Ok(response)) => {
@@ -219,6 +221,7 @@ struct Ending<'a> {
     path: &'a str,
     base: &'a BasePath,
     must_close: bool,
+    offers_upgrade: bool,
 }
 
 impl Ending<'_> {
@@ -259,6 +262,9 @@ impl Ending<'_> {
         mount::lead_back(response.headers_mut(), self.base);
         if self.must_close {
             response.head_mut().set_connection_type(ConnectionType::Close);
+        } else if self.offers_upgrade && response.head().connection_type() != ConnectionType::Close {
+            // It is not taken: the connection goes on as it was.
+            response.head_mut().set_connection_type(ConnectionType::KeepAlive);
         }
     }
 }
