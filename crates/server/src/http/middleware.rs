@@ -129,8 +129,8 @@ pub(crate) async fn observe(
         id: &id,
         path: &base.at(&path),
         base: &base,
-        must_close: phase != Phase::Serving,
-        offers_upgrade,
+        // An upgrade that is offered is not taken, which actix-http says plainly only of a connection that ends.
+        must_close: phase != Phase::Serving || offers_upgrade,
     };
     let (result, seen) = match answered {
         Ok(Ok(response)) => {
@@ -221,7 +221,6 @@ struct Ending<'a> {
     path: &'a str,
     base: &'a BasePath,
     must_close: bool,
-    offers_upgrade: bool,
 }
 
 impl Ending<'_> {
@@ -262,9 +261,6 @@ impl Ending<'_> {
         mount::lead_back(response.headers_mut(), self.base);
         if self.must_close {
             response.head_mut().set_connection_type(ConnectionType::Close);
-        } else if self.offers_upgrade && response.head().connection_type() != ConnectionType::Close {
-            // It is not taken: the connection goes on as it was.
-            response.head_mut().set_connection_type(ConnectionType::KeepAlive);
         }
     }
 }
