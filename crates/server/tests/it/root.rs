@@ -116,7 +116,8 @@ async fn an_upgrade_that_is_offered_is_not_taken_and_the_request_is_answered() {
     let offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     let body = "{\"email\":\"ann@example.com\"}";
     let head = format!(
-        "POST /v1/customers HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n{offer}Content-Length: {}\r\n\r\n{body}",
+        "POST /v1/customers HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\n{offer}Content-Length: {}\r\n\r\n{body}",
         secret("acme"),
         body.len()
     );
@@ -130,7 +131,10 @@ async fn an_upgrade_that_is_offered_is_not_taken_and_the_request_is_answered() {
     });
     let answer = answered.await.unwrap();
     assert!(answer.starts_with("http/1.1 201 "), "{answer}");
-    assert!(answer.contains("connection: close") && !answer.contains("upgrade"), "{answer}");
+    assert!(
+        answer.contains("connection: close") && !answer.contains("upgrade"),
+        "{answer}"
+    );
     served.running.stop().await;
 }
 
