@@ -232,7 +232,8 @@ fn links(html: &str) -> Vec<String> {
 
 /// With something to see on every page: an upsert, a dead letter, a source and an endpoint.
 async fn world(server: &str) -> World {
-    let tables = "[[webhooks.in]]\nsource = \"shop\"\nverify = { scheme = \"standard-webhooks\", secret = { file = \"hook.secret\" } }\n\
+    let tables = "[[webhooks.in]]\nsource = \"shop\"\n\
+                  verify = { scheme = \"standard-webhooks\", secret = { file = \"hook.secret\" } }\n\
                   event_id = \"/id\"\nmap = { reference = \"/ref\" }\n\
                   [[webhooks.out]]\nname = \"internal\"\nurl = \"http://127.0.0.1:9/hooks\"\nevents = [\"customer.upserted\"]\n\
                   secret = { file = \"hook.secret\" }\n";

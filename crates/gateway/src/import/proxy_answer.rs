@@ -74,8 +74,8 @@ impl Refused {
             _ => "look whether --url is the gateway's address, with the path that a proxy may put in front".to_owned(),
         };
         format!(
-            "{url} answers {status} with {}, which is not the gateway's answer but that of a proxy in front of it, or of something \
-             else at this address: {remedy}",
+            "{url} answers {status} with {}, which is not the gateway's answer but that of a proxy in front of it, or of \
+             something else at this address: {remedy}",
             self.kind
         )
     }

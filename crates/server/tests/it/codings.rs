@@ -149,8 +149,8 @@ async fn a_body_may_be_coded_and_its_limit_holds_without_the_coding() {
 #[tokio::test]
 async fn an_event_has_to_come_as_it_was_signed() {
     let served = ConfigSnapshot::with_acme(
-        "[[webhooks.in]]\nsource = \"shop\"\nverify = { scheme = \"hmac\", header = \"x-sig\", algorithm = \"sha256\", encoding = \"hex\", \
-         secret = { env = \"PIN\" } }\nevent_id = \"/id\"\nmap = { email = \"/email\" }\n",
+        "[[webhooks.in]]\nsource = \"shop\"\nverify = { scheme = \"hmac\", header = \"x-sig\", \
+         algorithm = \"sha256\", encoding = \"hex\", secret = { env = \"PIN\" } }\nevent_id = \"/id\"\nmap = { email = \"/email\" }\n",
     )
     .await;
     let request = served.request(Method::POST, "/v1/webhooks/acme/shop", "");
